@@ -1,0 +1,100 @@
+/**
+ * What the rest of the program gets of AWS: a session for one connection and one use, whose SDK clients are already counted, budgeted, lease-guarded,
+ * limited in time and classified. A call made through them throws `JobError` and nothing else.
+ */
+import type { IAMClient } from '@aws-sdk/client-iam';
+import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import type { SSMClient } from '@aws-sdk/client-ssm';
+import type { STSClient } from '@aws-sdk/client-sts';
+
+import type { PolicyDocument } from '../domain/policy-document.ts';
+
+/** What a session needs to know of a connection; the secret is already decrypted and never logged. */
+export type ConnectionCredentials = {
+  readonly connectionId: string;
+  readonly orgId: string;
+  /** Sessions are never shared across revisions. */
+  readonly credentialsRevision: number;
+} & (
+  | { readonly method: 'assume-role'; readonly roleArn: string; readonly externalId: string }
+  | { readonly method: 'access-key'; readonly accessKeyId: string; readonly secretAccessKey: string }
+);
+
+/** What a run lends to its calls. */
+export interface CallScope {
+  /** Aborted when the run loses its lease, is cancelled, or the worker shuts down. */
+  readonly signal: AbortSignal;
+  /** Counts every attempt, as `ssm.PutParameter`. */
+  readonly calls: CallLog;
+  /** Throws LEASE_LOST unless the lease outlives a call's deadline; asked before every mutation. */
+  beforeMutation(): void;
+  /** Who asks the call budget: calls of one account are shared out between subjects. */
+  readonly subjectId: string;
+}
+
+export interface CallLog {
+  record(operation: string): void;
+  /** Calls so far, as `ssm.PutParameter` → count. */
+  readonly counts: Readonly<Record<string, number>>;
+}
+
+export interface SessionRequest {
+  readonly credentials: ConnectionCredentials;
+  readonly region: string;
+  /** Narrows an assumed role to this use; ignored for access keys, which cannot be narrowed. */
+  readonly policy?: PolicyDocument;
+  readonly scope: CallScope;
+}
+
+export interface Identity {
+  readonly accountId: string;
+  readonly arn: string;
+  readonly userId: string;
+  readonly partition: string;
+}
+
+export interface AwsSession {
+  readonly region: string;
+  readonly scope: CallScope;
+  /** From AssumeRole's own answer, or one GetCallerIdentity for an access key; cached with the session. */
+  identity(): Promise<Identity>;
+  readonly sts: STSClient;
+  readonly iam: IAMClient;
+  readonly ssm: SSMClient;
+  readonly secretsManager: SecretsManagerClient;
+}
+
+export interface AwsAccess {
+  /** Opens without a call; the first call through the session assumes the role. */
+  session(request: SessionRequest): AwsSession;
+  /**
+   * A fresh AssumeRole (or GetCallerIdentity), past the cache, which it seeds: what a validation calls.
+   */
+  verify(request: SessionRequest): Promise<Identity>;
+  /**
+   * Tries to assume the role with another external ID, or none, under a deny-all session policy, and discards what it gets.
+   * True when AWS refused, as it must.
+   */
+  refusesExternalId(request: SessionRequest, externalId: string | undefined): Promise<boolean>;
+  /** A session of a bare key pair, for the verification of a new key; nothing is cached. */
+  keySession(request: {
+    readonly accessKeyId: string;
+    readonly secretAccessKey: string;
+    readonly region: string;
+    readonly scope: CallScope;
+  }): AwsSession;
+  /** Who the worker itself is: the base identity, cached. Throws CONNECTION_NO_BASE_IDENTITY. */
+  baseIdentity(scope: CallScope): Promise<Identity>;
+  /** Active endpoint overrides, for the start log and `status`. */
+  readonly endpointOverrides: Readonly<Record<string, string>>;
+}
+
+export function createCallLog(): CallLog {
+  const counts: Record<string, number> = {};
+  return {
+    counts,
+    record: (operation) => {
+      counts[operation] = (counts[operation] ?? 0) + 1;
+    },
+  };
+}

@@ -1,0 +1,38 @@
+/**
+ * Opens PostgreSQL: one pool through drizzle. Run time uses single statements only, because postgres.js ends the whole process
+ * when a backend dies inside a transaction block; migrations alone use one.
+ */
+import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
+import postgres from 'postgres';
+
+import * as schema from './schema.ts';
+
+export type Database = PostgresJsDatabase<typeof schema>;
+
+export interface DatabaseHandle {
+  readonly db: Database;
+  /** The bare client, for LISTEN. */
+  readonly client: postgres.Sql;
+  close(): Promise<void>;
+}
+
+const SECOND_MS = 1_000;
+
+export function openDatabase(url: string, options: { readonly poolSize?: number; readonly name?: string } = {}): DatabaseHandle {
+  const client = postgres(url, {
+    max: options.poolSize ?? 10,
+    idle_timeout: 30,
+    max_lifetime: 30 * 60,
+    connect_timeout: 5,
+    onnotice: () => undefined,
+    connection: {
+      application_name: options.name ?? 'keyferry',
+      statement_timeout: 30 * SECOND_MS,
+    },
+  });
+  return {
+    db: drizzle(client, { schema }),
+    client,
+    close: () => client.end({ timeout: 3 }),
+  };
+}

@@ -1,0 +1,52 @@
+/** Turns what postgres.js and drizzle throw into a `JobError`: their messages hold bound parameters and never leave here. */
+import { JobError } from '../errors.ts';
+
+interface DriverError {
+  readonly code?: unknown;
+  readonly constraint_name?: unknown;
+  readonly cause?: unknown;
+}
+
+/** drizzle wraps the driver's error in its own, as `cause`. */
+function driverError(error: unknown): DriverError | undefined {
+  let current: unknown = error;
+  for (let depth = 0; depth < 4 && typeof current === 'object' && current !== null; depth += 1) {
+    const candidate = current as DriverError;
+    if (typeof candidate.code === 'string') return candidate;
+    current = candidate.cause;
+  }
+  return undefined;
+}
+
+/** The name of the unique or foreign-key constraint that was violated, if that is what happened. */
+export function violatedConstraint(error: unknown): string | undefined {
+  const found = driverError(error);
+  const isViolation = found?.code === '23505' || found?.code === '23503';
+  return isViolation && typeof found.constraint_name === 'string' ? found.constraint_name : undefined;
+}
+
+const unreachable = /^(CONNECTION_|CONNECT_|ECONN|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ETIMEDOUT|EPIPE|57P0|08|53300)/;
+const refused = /^(28|3D000)/;
+const repeatable = /^(40001|40P01|55P03|57014)$/;
+
+function serverOf(url: string | undefined): string {
+  try {
+    return url === undefined ? 'PostgreSQL' : `PostgreSQL at ${new URL(url).host}`;
+  } catch {
+    return 'PostgreSQL';
+  }
+}
+
+export function toDatabaseError(error: unknown, url?: string): JobError {
+  if (error instanceof JobError) return error;
+  const code = String(driverError(error)?.code ?? '');
+  if (unreachable.test(code)) {
+    return new JobError('DB_UNAVAILABLE', { message: `${serverOf(url)} cannot be reached (${code}). Check DATABASE_URL and that the server runs.`, cause: error });
+  }
+  if (refused.test(code)) {
+    return new JobError('DB_UNAVAILABLE', { message: `${serverOf(url)} refused the login or has no such database (${code}). Check DATABASE_URL.`, cause: error });
+  }
+  if (repeatable.test(code)) return new JobError('DB_UNAVAILABLE', { message: `PostgreSQL asked to repeat the statement (${code}).`, cause: error });
+  if (code === '42P01' || code === '3F000' || code === '42703') return new JobError('DB_NOT_MIGRATED', { cause: error });
+  return new JobError('BUG_UNEXPECTED', { cause: error, context: { sqlState: code } });
+}

@@ -1,0 +1,126 @@
+/**
+ * Encryption at the column: AES-256-GCM, the key's id in front, bound by associated data to its row, so that a ciphertext
+ * copied to another row, org or revision does not decrypt. Format: `v1.<key id>.<base64url of nonce, tag, ciphertext>`.
+ */
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+
+import { JobError } from '../errors.ts';
+
+/** Where a ciphertext lives; every part is authenticated. */
+export interface Place {
+  readonly table: string;
+  readonly column: string;
+  readonly orgId: string;
+  readonly rowKey: string;
+  readonly revision: number;
+}
+
+export interface EncryptionKey {
+  readonly id: string;
+  /** 32 bytes. */
+  readonly key: Buffer;
+}
+
+export interface Encryption {
+  readonly currentKeyId: string;
+  readonly keyIds: readonly string[];
+  encrypt(plaintext: string, place: Place): string;
+  /** Throws SECRET_UNDECRYPTABLE when the key is unknown or the row is not the one it was encrypted for. */
+  decrypt(ciphertext: string, place: Place): string;
+}
+
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+
+/** `keys[0]` encrypts, all decrypt. */
+export function createEncryption(keys: readonly [EncryptionKey, ...EncryptionKey[]]): Encryption {
+  const byId = new Map(keys.map((key) => [key.id, key.key]));
+  const [current] = keys;
+  return {
+    currentKeyId: current.id,
+    keyIds: [...byId.keys()],
+    encrypt(plaintext, place) {
+      const nonce = randomBytes(NONCE_BYTES);
+      const cipher = createCipheriv('aes-256-gcm', current.key, nonce).setAAD(associatedData(current.id, place));
+      const body = Buffer.concat([cipher.update(plaintext, 'utf8'), cipher.final()]);
+      return `v1.${current.id}.${Buffer.concat([nonce, cipher.getAuthTag(), body]).toString('base64url')}`;
+    },
+    decrypt(ciphertext, place) {
+      const { keyId, bytes } = parseCiphertext(ciphertext, place);
+      const key = byId.get(keyId);
+      if (!key) throw undecryptable(place, `its encryption key ${keyId} is not configured`);
+      return open(bytes, { key, keyId, place });
+    },
+  };
+}
+
+function open(bytes: Buffer, with_: { key: Buffer; keyId: string; place: Place }): string {
+  try {
+    const decipher = createDecipheriv('aes-256-gcm', with_.key, bytes.subarray(0, NONCE_BYTES))
+      .setAAD(associatedData(with_.keyId, with_.place))
+      .setAuthTag(bytes.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES));
+    return Buffer.concat([decipher.update(bytes.subarray(NONCE_BYTES + TAG_BYTES)), decipher.final()]).toString('utf8');
+  } catch (cause) {
+    throw undecryptable(with_.place, `key ${with_.keyId} does not fit, or the row was changed outside keyferry`, cause);
+  }
+}
+
+/** Length-prefixed, so that no two places give the same bytes. */
+function associatedData(keyId: string, place: Place): Buffer {
+  const parts = ['v1', keyId, place.table, place.column, place.orgId, place.rowKey, String(place.revision)];
+  return Buffer.from(parts.map((part) => `${String(Buffer.byteLength(part))}:${part}`).join(','), 'utf8');
+}
+
+export function keyIdOf(ciphertext: string): string | undefined {
+  return /^v1\.([A-Za-z0-9_-]+)\./.exec(ciphertext)?.[1];
+}
+
+function parseCiphertext(ciphertext: string, place: Place): { keyId: string; bytes: Buffer } {
+  const keyId = keyIdOf(ciphertext);
+  if (keyId === undefined) throw undecryptable(place, 'it has no known format');
+  const bytes = Buffer.from(ciphertext.slice(`v1.${keyId}.`.length), 'base64url');
+  if (bytes.length < NONCE_BYTES + TAG_BYTES) throw undecryptable(place, 'it is cut off');
+  return { keyId, bytes };
+}
+
+function undecryptable(place: Place, why: string, cause?: unknown): JobError {
+  return new JobError('SECRET_UNDECRYPTABLE', {
+    message: `${place.table}.${place.column} of ${place.rowKey} cannot be decrypted: ${why}.`,
+    context: { table: place.table, column: place.column, rowKey: place.rowKey },
+    cause,
+  });
+}
+
+// One place per encrypted column, so that writers and readers cannot disagree.
+
+export const credentialPlace = (row: { orgId: string; id: string; credentialsRevision: number }): Place => ({
+  table: 'connections',
+  column: 'secret_access_key',
+  orgId: row.orgId,
+  rowKey: row.id,
+  revision: row.credentialsRevision,
+});
+
+export const secretPlace = (row: { orgId: string; folderId: string; key: string; revision: number }): Place => ({
+  table: 'secrets',
+  column: 'value',
+  orgId: row.orgId,
+  rowKey: `${row.folderId}/${row.key}`,
+  revision: row.revision,
+});
+
+export const rotationKeyPlace = (row: { orgId: string; rotationId: string; accessKeyId: string }): Place => ({
+  table: 'rotation_keys',
+  column: 'secret',
+  orgId: row.orgId,
+  rowKey: `${row.rotationId}/${row.accessKeyId}`,
+  revision: 1,
+});
+
+export const fingerprintKeyPlace = (orgId: string): Place => ({
+  table: 'orgs',
+  column: 'fingerprint_key',
+  orgId,
+  rowKey: orgId,
+  revision: 1,
+});

@@ -1,0 +1,23 @@
+/** Between hand-written statements and typed rows: column values in and out exactly as drizzle maps them. */
+import { getTableColumns, sql, type SQL } from 'drizzle-orm';
+import type { PgTable } from 'drizzle-orm/pg-core';
+
+/** A row of `table` out of the raw result of a statement that selected its columns under their own names. */
+export function fromRow<T extends PgTable>(table: T, raw: Readonly<Record<string, unknown>>): T['$inferSelect'] {
+  const row: Record<string, unknown> = {};
+  for (const [property, column] of Object.entries(getTableColumns(table))) {
+    const value = raw[column.name];
+    row[property] = value === null || value === undefined ? null : column.mapFromDriverValue(value);
+  }
+  return row;
+}
+
+/** `set` clauses for the given properties, each with a comma in front; empty for no properties. */
+export function assignments<T extends PgTable>(table: T, changes: Partial<T['$inferSelect']>): SQL {
+  const columns = getTableColumns(table);
+  const parts = Object.entries(changes).flatMap(([property, value]) => {
+    const column = columns[property];
+    return column && value !== undefined ? [sql`, ${sql.identifier(column.name)} = ${sql.param(value, column)}`] : [];
+  });
+  return sql.join(parts);
+}

@@ -1,0 +1,378 @@
+/**
+ * Every table of the schema `keyferry`. Columns named in the public contract are stable for readers; the rest is ours.
+ * Ciphertexts are text (`db/encryption.ts`) and never appear in the reporting views.
+ */
+import { sql } from 'drizzle-orm';
+import {
+  type AnyPgColumn,
+  bigint,
+  boolean,
+  doublePrecision,
+  foreignKey,
+  index,
+  integer,
+  interval,
+  jsonb,
+  pgSchema,
+  primaryKey,
+  text,
+  timestamp,
+  unique,
+  uniqueIndex,
+  uuid,
+} from 'drizzle-orm/pg-core';
+
+import type { Check } from '../domain/connection-checks.ts';
+import type { RunCounts } from '../domain/run.ts';
+import type { DestinationConfig, SyncOptions } from '../domain/sync-config.ts';
+
+export const keyferry = pgSchema('keyferry');
+
+const moment = (name: string) => timestamp(name, { withTimezone: true });
+const created = () => moment('created_at').notNull().defaultNow();
+const updated = () => moment('updated_at').notNull().defaultNow();
+
+/** What the tick and the lease need, the same on every subject. */
+const work = () => ({
+  description: text('description'),
+  projectId: text('project_id'),
+  version: integer('version').notNull().default(1),
+  /** Earliest moment at which there is anything to do; null while blocked or paused. */
+  nextDueAt: moment('next_due_at'),
+  wantedRevision: bigint('wanted_revision', { mode: 'number' }).notNull().default(1),
+  doneRevision: bigint('done_revision', { mode: 'number' }).notNull().default(0),
+  /** Attempts spent on the present wish; 0 after a success. */
+  attempt: integer('attempt').notNull().default(0),
+  /** Why the row is due: goes into the job and the run. */
+  dueReason: text('due_reason').notNull().default('scheduled'),
+  dueRequestedBy: text('due_requested_by'),
+  dispatchLeaseUntil: moment('dispatch_lease_until'),
+  runLeaseUntil: moment('run_lease_until'),
+  /** The id of the run that holds the lease; every write of a run is bound to it. */
+  runToken: uuid('run_token'),
+});
+
+export const orgs = keyferry.table('orgs', {
+  id: text('id').primaryKey(),
+  /** Key of the fingerprints in `sync_entries`, encrypted; the key itself never changes. */
+  fingerprintKey: text('fingerprint_key').notNull(),
+  createdAt: created(),
+});
+
+export const connections = keyferry.table(
+  'connections',
+  {
+    id: uuid('id').primaryKey().defaultRandom(),
+    orgId: text('org_id').notNull(),
+    name: text('name').notNull(),
+    method: text('method').$type<'assume-role' | 'access-key'>().notNull(),
+    roleArn: text('role_arn'),
+    externalId: text('external_id'),
+    accessKeyId: text('access_key_id'),
+    secretAccessKey: text('secret_access_key'),
+    /** Grows with every change of role, key or secret: sessions and ciphertexts are bound to it. */
+    credentialsRevision: integer('credentials_revision').notNull().default(1),
+    region: text('region'),
+    status: text('status').$type<'pending' | 'valid' | 'degraded' | 'invalid'>().notNull().default('pending'),
+    statusCode: text('status_code'),
+    statusMessage: text('status_message'),
+    accountId: text('account_id'),
+    principalArn: text('principal_arn'),
+    checks: jsonb('checks').$type<readonly Check[]>().notNull().default([]),
+    lastValidatedAt: moment('last_validated_at'),
+    nextValidationAt: moment('next_validation_at'),
+    /** When the enforcement of the external ID was last probed. */
+    externalIdProbedAt: moment('external_id_probed_at'),
+    consecutiveFailures: integer('consecutive_failures').notNull().default(0),
+    createdAt: created(),
+    updatedAt: updated(),
+    ...work(),
+  },
+  (t) => [
+    unique('connections_org_name').on(t.orgId, t.name),
+    unique('connections_org_id').on(t.orgId, t.id),
+    ...workIndexes('connections', t),
+  ],
+);
+
+function workIndexes(
+  name: string,
+  t: { nextDueAt: AnyPgColumn; dispatchLeaseUntil: AnyPgColumn; runLeaseUntil: AnyPgColumn; id: AnyPgColumn },
+) {
+  return [
+    index(`${name}_due`).on(t.nextDueAt).where(sql`${t.nextDueAt} is not null`),
+    // Only rows in flight: what the window of an account counts, small however large the table is.
+    index(`${name}_in_flight`)
+      .on(t.id)
+      .where(sql`${t.dispatchLeaseUntil} is not null or ${t.runLeaseUntil} is not null`),
+  ];
+}
+
+export const folders = keyferry.table(
+  'folders',
+  {
+    id: uuid('id').primaryKey().defaultRandom(),
+    orgId: text('org_id').notNull(),
+    projectId: text('project_id').notNull(),
+    environment: text('environment').notNull(),
+    secretPath: text('secret_path').notNull(),
+    revision: bigint('revision', { mode: 'number' }).notNull().default(1),
+    updatedAt: updated(),
+  },
+  (t) => [
+    unique('folders_place').on(t.orgId, t.projectId, t.environment, t.secretPath),
+    unique('folders_org_id').on(t.orgId, t.id),
+  ],
+);
+
+export const secrets = keyferry.table(
+  'secrets',
+  {
+    folderId: uuid('folder_id')
+      .notNull()
+      .references(() => folders.id, { onDelete: 'cascade' }),
+    key: text('key').notNull(),
+    /** Ciphertext, bound to org, folder, key and revision. */
+    value: text('value').notNull(),
+    /** The folder's revision at which this value was written. */
+    revision: bigint('revision', { mode: 'number' }).notNull(),
+    metadata: jsonb('metadata').$type<Readonly<Record<string, string>>>().notNull().default({}),
+    /** The rotation that alone may write this secret. */
+    managedBy: uuid('managed_by'),
+    updatedAt: updated(),
+  },
+  (t) => [primaryKey({ columns: [t.folderId, t.key] })],
+);
+
+export const syncs = keyferry.table(
+  'syncs',
+  {
+    id: uuid('id').primaryKey().defaultRandom(),
+    orgId: text('org_id').notNull(),
+    name: text('name').notNull(),
+    connectionId: uuid('connection_id').notNull(),
+    folderId: uuid('folder_id').notNull(),
+    destination: text('destination').$type<'aws-secrets-manager' | 'aws-parameter-store'>().notNull(),
+    destinationConfig: jsonb('destination_config').$type<DestinationConfig>().notNull(),
+    syncOptions: jsonb('sync_options').$type<SyncOptions>().notNull(),
+    isAutoSyncEnabled: boolean('is_auto_sync_enabled').notNull().default(true),
+    syncStatus: text('sync_status')
+      .$type<'pending' | 'running' | 'succeeded' | 'partial' | 'failed' | 'blocked'>()
+      .notNull()
+      .default('pending'),
+    statusCode: text('status_code'),
+    statusMessage: text('status_message'),
+    lastRunId: uuid('last_run_id'),
+    lastSyncedAt: moment('last_synced_at'),
+    syncedRevision: bigint('synced_revision', { mode: 'number' }),
+    drift: text('drift').$type<'unknown' | 'none' | 'drifted'>().notNull().default('unknown'),
+    lastCheckedAt: moment('last_checked_at'),
+    nextReconcileAt: moment('next_reconcile_at'),
+    pausedAt: moment('paused_at'),
+    createdAt: created(),
+    updatedAt: updated(),
+    ...work(),
+  },
+  (t) => [
+    unique('syncs_org_name').on(t.orgId, t.name),
+    foreignKey({ name: 'syncs_connection', columns: [t.orgId, t.connectionId], foreignColumns: [connections.orgId, connections.id] }),
+    foreignKey({ name: 'syncs_folder', columns: [t.orgId, t.folderId], foreignColumns: [folders.orgId, folders.id] }),
+    index('syncs_by_folder').on(t.folderId),
+    index('syncs_by_connection').on(t.connectionId),
+    ...workIndexes('syncs', t),
+  ],
+);
+
+export const syncEntries = keyferry.table(
+  'sync_entries',
+  {
+    id: uuid('id').primaryKey().defaultRandom(),
+    syncId: uuid('sync_id')
+      .notNull()
+      .references(() => syncs.id, { onDelete: 'cascade' }),
+    remoteName: text('remote_name').notNull(),
+    /** The secret's key in the folder; many-to-one has one entry per key under the same remote name. */
+    key: text('key').notNull(),
+    // Where the object lives: a sync that moves still deletes through the place it wrote to.
+    connectionId: uuid('connection_id').notNull(),
+    partition: text('partition').notNull(),
+    accountId: text('account_id').notNull(),
+    region: text('region').notNull(),
+    service: text('service').$type<'ssm' | 'secretsmanager'>().notNull(),
+    /** True for the one entry per remote object that claims its name; false for further keys of a many-to-one secret. */
+    isClaim: boolean('is_claim').notNull().default(true),
+    remoteVersion: text('remote_version'),
+    /** HMAC over value and settings under the org's key; never shown. */
+    fingerprint: text('fingerprint'),
+    /** The write in flight: operation, token, fingerprint to be, moment; null when its answer is recorded. */
+    inFlight: jsonb('in_flight').$type<Readonly<Record<string, unknown>>>(),
+    status: text('status').$type<'synced' | 'failed' | 'conflict' | 'skipped'>().notNull(),
+    errorCode: text('error_code'),
+    errorMessage: text('error_message'),
+    /** AWS's tier, key and whatever else drift is compared with. */
+    settings: jsonb('settings').$type<Readonly<Record<string, unknown>>>().notNull().default({}),
+    writtenAt: moment('written_at'),
+    deletedAt: moment('deleted_at'),
+    /** The folder's revision that this entry's value stems from. */
+    syncedRevision: bigint('synced_revision', { mode: 'number' }),
+  },
+  (t) => [
+    unique('sync_entries_name').on(t.syncId, t.region, t.accountId, t.remoteName, t.key),
+    // The claim of a remote name: two syncs, of whatever orgs, never own the same object.
+    uniqueIndex('sync_entries_claim')
+      .on(t.partition, t.accountId, t.region, t.service, t.remoteName)
+      .where(sql`${t.isClaim} and ${t.deletedAt} is null and ${t.status} in ('synced', 'failed')`),
+  ],
+);
+
+export const rotations = keyferry.table(
+  'rotations',
+  {
+    id: uuid('id').primaryKey().defaultRandom(),
+    orgId: text('org_id').notNull(),
+    name: text('name').notNull(),
+    connectionId: uuid('connection_id').notNull(),
+    folderId: uuid('folder_id').notNull(),
+    userName: text('user_name').notNull(),
+    userId: text('user_id'),
+    accountId: text('account_id'),
+    secretsMapping: jsonb('secrets_mapping').$type<{ accessKeyId: string; secretAccessKey: string }>().notNull(),
+    rotationIntervalDays: integer('rotation_interval_days').notNull(),
+    rotateAtUtc: jsonb('rotate_at_utc').$type<{ hours: number; minutes: number }>().notNull(),
+    grace: interval('grace').notNull(),
+    /** Further times of the machine, in seconds: quiet window and hold. */
+    quietSeconds: integer('quiet_seconds').notNull(),
+    holdSeconds: integer('hold_seconds').notNull(),
+    isAutoRotationEnabled: boolean('is_auto_rotation_enabled').notNull().default(true),
+    phase: text('phase').notNull().default('idle'),
+    /** What the present phase needs to remember: the intent with the keys seen, counters, deadlines. Never a secret. */
+    phaseState: jsonb('phase_state').$type<Readonly<Record<string, unknown>>>().notNull().default({}),
+    phaseEnteredAt: moment('phase_entered_at').notNull().defaultNow(),
+    rotationStatus: text('rotation_status')
+      .$type<'pending' | 'running' | 'succeeded' | 'failed' | 'blocked'>()
+      .notNull()
+      .default('pending'),
+    statusCode: text('status_code'),
+    statusMessage: text('status_message'),
+    activeAccessKeyId: text('active_access_key_id'),
+    lastRotatedAt: moment('last_rotated_at'),
+    nextRotationAt: moment('next_rotation_at'),
+    pausedAt: moment('paused_at'),
+    createdAt: created(),
+    updatedAt: updated(),
+    ...work(),
+  },
+  (t) => [
+    unique('rotations_org_name').on(t.orgId, t.name),
+    // One rotation per IAM user: two would delete each other's keys.
+    uniqueIndex('rotations_user').on(t.accountId, t.userName),
+    foreignKey({ name: 'rotations_connection', columns: [t.orgId, t.connectionId], foreignColumns: [connections.orgId, connections.id] }),
+    foreignKey({ name: 'rotations_folder', columns: [t.orgId, t.folderId], foreignColumns: [folders.orgId, folders.id] }),
+    index('rotations_by_connection').on(t.connectionId),
+    ...workIndexes('rotations', t),
+  ],
+);
+
+export const rotationKeys = keyferry.table(
+  'rotation_keys',
+  {
+    rotationId: uuid('rotation_id')
+      .notNull()
+      .references(() => rotations.id, { onDelete: 'cascade' }),
+    accessKeyId: text('access_key_id').notNull(),
+    state: text('state').$type<'pending' | 'active' | 'retiring' | 'inactive' | 'deleted' | 'foreign'>().notNull(),
+    secret: text('secret'),
+    createdAt: created(),
+    publishedAt: moment('published_at'),
+    retireAfter: moment('retire_after'),
+    lastUsedAt: moment('last_used_at'),
+  },
+  (t) => [primaryKey({ columns: [t.rotationId, t.accessKeyId] })],
+);
+
+/** The timeline of a rotation: one row per persisted step. */
+export const rotationSteps = keyferry.table(
+  'rotation_steps',
+  {
+    id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
+    rotationId: uuid('rotation_id')
+      .notNull()
+      .references(() => rotations.id, { onDelete: 'cascade' }),
+    runId: uuid('run_id'),
+    at: moment('at').notNull().defaultNow(),
+    phase: text('phase').notNull(),
+    step: text('step').notNull(),
+    accessKeyId: text('access_key_id'),
+    detail: text('detail'),
+  },
+  (t) => [index('rotation_steps_by_rotation').on(t.rotationId, t.id)],
+);
+
+export const requests = keyferry.table(
+  'requests',
+  {
+    id: uuid('id').primaryKey().defaultRandom(),
+    orgId: text('org_id').notNull(),
+    kind: text('kind').$type<'validate' | 'sync' | 'plan' | 'check' | 'import' | 'remove' | 'rotate'>().notNull(),
+    subjectId: uuid('subject_id').notNull(),
+    parameters: jsonb('parameters').$type<Readonly<Record<string, unknown>>>().notNull().default({}),
+    actor: text('actor'),
+    reason: text('reason').notNull().default('requested'),
+    // Of an outside job: a redelivery finds its own row and starts nothing twice.
+    sourceQueue: text('source_queue'),
+    sourceJobId: text('source_job_id'),
+    sourceTimestamp: bigint('source_timestamp', { mode: 'number' }),
+    createdAt: created(),
+    doneAt: moment('done_at'),
+    runId: uuid('run_id'),
+  },
+  (t) => [
+    unique('requests_source').on(t.sourceQueue, t.sourceJobId, t.sourceTimestamp),
+    index('requests_open').on(t.subjectId, t.createdAt).where(sql`${t.doneAt} is null`),
+  ],
+);
+
+export const runs = keyferry.table(
+  'runs',
+  {
+    id: uuid('id').primaryKey().defaultRandom(),
+    kind: text('kind').$type<'validate' | 'sync' | 'plan' | 'import' | 'remove' | 'rotate'>().notNull(),
+    subjectId: uuid('subject_id').notNull(),
+    orgId: text('org_id').notNull(),
+    jobId: text('job_id'),
+    attempt: integer('attempt').notNull(),
+    reason: text('reason').notNull(),
+    requestedBy: text('requested_by'),
+    status: text('status')
+      .$type<'running' | 'continued' | 'succeeded' | 'partial' | 'failed' | 'blocked' | 'abandoned'>()
+      .notNull(),
+    startedAt: moment('started_at').notNull().defaultNow(),
+    finishedAt: moment('finished_at'),
+    errorCode: text('error_code'),
+    errorMessage: text('error_message'),
+    counts: jsonb('counts').$type<RunCounts>(),
+    awsCalls: jsonb('aws_calls').$type<Readonly<Record<string, number>>>(),
+    /** What the run found out, for who asked: a plan, a list of what stays behind. Never a value. */
+    result: jsonb('result').$type<unknown>(),
+  },
+  (t) => [
+    index('runs_by_subject').on(t.subjectId, t.startedAt),
+    index('runs_running').on(t.subjectId).where(sql`${t.status} = 'running'`),
+    index('runs_by_start').on(t.startedAt),
+  ],
+);
+
+/** Token buckets shared by all workers: one row per account, region and operation group. */
+export const callBudgets = keyferry.table(
+  'call_budgets',
+  {
+    accountId: text('account_id').notNull(),
+    region: text('region').notNull(),
+    quotaGroup: text('quota_group').notNull(),
+    ratePerSecond: doublePrecision('rate_per_second').notNull(),
+    tokens: doublePrecision('tokens').notNull(),
+    refilledAt: moment('refilled_at').notNull().defaultNow(),
+    throttledAt: moment('throttled_at'),
+  },
+  (t) => [primaryKey({ columns: [t.accountId, t.region, t.quotaGroup] })],
+);

@@ -1,0 +1,68 @@
+/**
+ * What a run is: its kinds, its reasons, and the outcomes a processor may return. Outcomes are values; only the
+ * run-job pipeline knows how they end a BullMQ job. Never any I/O here.
+ */
+import type { JobError } from '../errors.ts';
+
+/** The three queues; each kind has one table of subjects. */
+export const kinds = ['validate', 'sync', 'rotate'] as const;
+export type Kind = (typeof kinds)[number];
+
+export type RunKind = Kind | 'plan' | 'import' | 'remove';
+
+export const reasons = ['requested', 'scheduled', 'created', 'changed', 'recovered'] as const;
+export type Reason = (typeof reasons)[number];
+
+export type RunStatus = 'running' | 'continued' | 'succeeded' | 'partial' | 'failed' | 'blocked' | 'abandoned';
+
+export interface RunCounts {
+  readonly created: number;
+  readonly updated: number;
+  readonly deleted: number;
+  readonly unchanged: number;
+  readonly adopted: number;
+  readonly conflicts: number;
+  readonly failed: number;
+}
+
+export const noCounts: RunCounts = {
+  created: 0,
+  updated: 0,
+  deleted: 0,
+  unchanged: 0,
+  adopted: 0,
+  conflicts: 0,
+  failed: 0,
+};
+
+/**
+ * How a run ended.
+ * - `continued` gives the place back and comes again at `at`, without spending an attempt.
+ * - `retry` spends an attempt; `at` is chosen by the backoff unless the error carries `retryAfterMs`.
+ * - `failed` and `blocked` are verdicts; they are not retried. `blocked` waits until what blocks it is lifted.
+ */
+export type Outcome =
+  | { readonly status: 'succeeded'; readonly counts?: RunCounts; readonly result?: unknown }
+  | {
+      readonly status: 'partial';
+      readonly code: string;
+      readonly message: string;
+      readonly counts?: RunCounts;
+      readonly result?: unknown;
+    }
+  | {
+      readonly status: 'failed' | 'blocked';
+      readonly code: string;
+      readonly message: string;
+      readonly counts?: RunCounts;
+      readonly result?: unknown;
+    }
+  | {
+      readonly status: 'continued';
+      readonly at: Date;
+      /** What was asked for has happened although the work goes on (a rotation that reached its quiet phase). */
+      readonly answersRequest?: boolean;
+      readonly counts?: RunCounts;
+      readonly result?: unknown;
+    }
+  | { readonly status: 'retry'; readonly error: JobError; readonly counts?: RunCounts };
