@@ -7,18 +7,9 @@ import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import type { SSMClient } from '@aws-sdk/client-ssm';
 import type { STSClient } from '@aws-sdk/client-sts';
 
+import type { CallLog } from '../domain/call-log.ts';
+import type { ConnectionCredentials } from '../domain/connection-credentials.ts';
 import type { PolicyDocument } from '../domain/policy-document.ts';
-
-/** What a session needs to know of a connection; the secret is already decrypted and never logged. */
-export type ConnectionCredentials = {
-  readonly connectionId: string;
-  readonly orgId: string;
-  /** Sessions are never shared across revisions. */
-  readonly credentialsRevision: number;
-} & (
-  | { readonly method: 'assume-role'; readonly roleArn: string; readonly externalId: string }
-  | { readonly method: 'access-key'; readonly accessKeyId: string; readonly secretAccessKey: string }
-);
 
 /** What a run lends to its calls. */
 export interface CallScope {
@@ -30,12 +21,6 @@ export interface CallScope {
   beforeMutation(): void;
   /** Who asks the call budget: calls of one account are shared out between subjects. */
   readonly subjectId: string;
-}
-
-export interface CallLog {
-  record(operation: string): void;
-  /** Calls so far, as `ssm.PutParameter` → count. */
-  readonly counts: Readonly<Record<string, number>>;
 }
 
 export interface SessionRequest {
@@ -87,14 +72,4 @@ export interface AwsAccess {
   baseIdentity(scope: CallScope): Promise<Identity>;
   /** Active endpoint overrides, for the start log and `status`. */
   readonly endpointOverrides: Readonly<Record<string, string>>;
-}
-
-export function createCallLog(): CallLog {
-  const counts: Record<string, number> = {};
-  return {
-    counts,
-    record: (operation) => {
-      counts[operation] = (counts[operation] ?? 0) + 1;
-    },
-  };
 }

@@ -21,3 +21,7 @@ export function assignments<T extends PgTable>(table: T, changes: Partial<T['$in
   });
   return sql.join(parts);
 }
+
+export function isUuid(text: string): boolean {
+  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text);
+}

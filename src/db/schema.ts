@@ -73,6 +73,8 @@ export const connections = keyferry.table(
     /** Grows with every change of role, key or secret: sessions and ciphertexts are bound to it. */
     credentialsRevision: integer('credentials_revision').notNull().default(1),
     region: text('region'),
+    /** A connection of an API caller must have its external ID enforced; the operator's own only should. */
+    createdVia: text('created_via').$type<'operator' | 'api'>().notNull().default('operator'),
     status: text('status').$type<'pending' | 'valid' | 'degraded' | 'invalid'>().notNull().default('pending'),
     statusCode: text('status_code'),
     statusMessage: text('status_message'),

@@ -8,6 +8,7 @@
  */
 import { sql, type SQL } from 'drizzle-orm';
 
+import { DISPATCH_LEASE_SECONDS, RUN_LEASE_SECONDS } from '../domain/lease.ts';
 import type { Kind, Outcome, Reason, RunKind } from '../domain/run.ts';
 import type { Database } from './client.ts';
 import { toDatabaseError } from './database-error.ts';
@@ -24,8 +25,6 @@ export interface SubjectRows {
   readonly rotate: RotationRow;
 }
 
-export const DISPATCH_LEASE_SECONDS = 60;
-export const RUN_LEASE_SECONDS = 30;
 /** Rows of one org and AWS account that may be queued or running at once. */
 const ACCOUNT_WINDOW = 4;
 /** Due rows looked at per tick; more than a batch, so that one account's backlog does not hide the others. */
@@ -58,6 +57,14 @@ export interface Dispatched {
   readonly id: string;
   readonly reason: Reason;
   readonly requestedBy: string | undefined;
+}
+
+export interface Dispatch {
+  /** False when another process dispatches this kind at this very moment. */
+  readonly hadGuard: boolean;
+  /** More is due than the windows or the batch let through: look again as soon as a run ends. */
+  readonly hasBacklog: boolean;
+  readonly subjects: readonly Dispatched[];
 }
 
 export interface Claim<K extends Kind> {
@@ -98,6 +105,7 @@ export function createWork(db: Database) {
     renew: (kind: Kind, subjectId: string, runId: string) => renew(db, kind, subjectId, runId),
     settle: <K extends Kind>(settlement: Settlement<K>) => settle(db, settlement),
     recordWish: (wish: OutsideWish) => recordWish(db, wish),
+    dispatchRequest: (request: NamedRequest) => dispatchRequest(db, request),
     undispatch: (kind: Kind, ids: readonly string[]) => undispatch(db, kind, ids),
   };
 }
@@ -111,7 +119,7 @@ async function execute(db: Database, statement: SQL): Promise<Record<string, unk
 }
 
 /** Claims due rows for the queue, at most a window per account. Two ticks at once: the second gets nothing. */
-async function dispatchDue(db: Database, kind: Kind, limit: number): Promise<readonly Dispatched[]> {
+async function dispatchDue(db: Database, kind: Kind, limit: number): Promise<Dispatch> {
   const table = tableNames[kind];
   const account = accountOf[kind];
   const rows = await execute(
@@ -138,16 +146,30 @@ async function dispatchDue(db: Database, kind: Kind, limit: number): Promise<rea
           row_number() over (partition by c.account order by c.next_due_at) + coalesce(f.n, 0) as place
         from candidates c left join flying f on f.account = c.account
       ),
-      chosen as (select id from ranked where place <= ${ACCOUNT_WINDOW} order by next_due_at limit ${limit})
-      update ${table} t set dispatch_lease_until = now() + make_interval(secs => ${DISPATCH_LEASE_SECONDS})
-      from chosen where t.id = chosen.id
-      returning t.id, t.due_reason, t.due_requested_by`,
+      chosen as (select id from ranked where place <= ${ACCOUNT_WINDOW} order by next_due_at limit ${limit}),
+      dispatched as (
+        update ${table} t set dispatch_lease_until = now() + make_interval(secs => ${DISPATCH_LEASE_SECONDS})
+        from chosen where t.id = chosen.id
+        returning t.id, t.due_reason, t.due_requested_by
+      )
+      select guard.held, d.id, d.due_reason, d.due_requested_by,
+        (select count(*) from candidates) > (select count(*) from chosen)
+          or exists (select 1 from flying where n >= ${ACCOUNT_WINDOW}) as backlog
+      from guard left join dispatched d on true`,
   );
-  return rows.map((row) => ({
+  return {
+    hadGuard: rows[0]?.held === true,
+    hasBacklog: rows[0]?.backlog === true,
+    subjects: rows.filter((row) => row.id !== null).map(toDispatched),
+  };
+}
+
+function toDispatched(row: Record<string, unknown>): Dispatched {
+  return {
     id: String(row.id),
     reason: row.due_reason as Reason,
     requestedBy: typeof row.due_requested_by === 'string' ? row.due_requested_by : undefined,
-  }));
+  };
 }
 
 /** Gives back what could not be queued, so that it does not wait for its dispatch lease. */
@@ -199,6 +221,28 @@ async function recordWish(db: Database, wish: OutsideWish): Promise<boolean> {
       select (select count(*) from subject)::int as found, (select count(*) from due)::int as due`,
   );
   return Number(rows[0]?.found ?? 0) > 0;
+}
+
+export interface NamedRequest {
+  readonly kind: Kind;
+  readonly requestId: string;
+  readonly requestKind: string;
+  readonly subjectId: string;
+}
+
+/** Dispatches the subject of a recorded request that a job names. False when there is no such open request of this kind and subject. */
+async function dispatchRequest(db: Database, request: NamedRequest): Promise<boolean> {
+  const rows = await execute(
+    db,
+    sql`
+      update ${tableNames[request.kind]} t set next_due_at = now(),
+        dispatch_lease_until = coalesce(t.dispatch_lease_until, now() + make_interval(secs => ${DISPATCH_LEASE_SECONDS}))
+      where t.id = ${request.subjectId} and exists (
+        select 1 from keyferry.requests r where r.id = ${request.requestId} and r.subject_id = t.id
+          and r.kind = ${request.requestKind} and r.done_at is null)
+      returning t.id`,
+  );
+  return rows.length === 1;
 }
 
 /**

@@ -1,0 +1,283 @@
+/**
+ * The only reader of the environment. All settings are parsed once and together: a bad environment is one error that names every variable and
+ * no value of a secret one. Every secret variable may also come from a file (`NAME_FILE`).
+ */
+import { readFileSync } from 'node:fs';
+
+import { z } from 'zod';
+
+import type { Kind } from './domain/run.ts';
+import { JobError } from './errors.ts';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export interface EncryptionKeySetting {
+  readonly id: string;
+  readonly key: Buffer;
+}
+
+export interface ApiToken {
+  readonly orgId: string;
+  readonly name: string;
+  readonly sha256: string;
+  readonly scope: 'read' | 'write' | 'admin';
+}
+
+export interface Config {
+  readonly databaseUrl: string;
+  readonly redisUrl: string | undefined;
+  readonly encryptionKeys: readonly [EncryptionKeySetting, ...EncryptionKeySetting[]];
+  readonly baseCredentials: { readonly accessKeyId: string; readonly secretAccessKey: string } | undefined;
+  readonly baseRoleArn: string | undefined;
+  readonly ownAccountRoles: readonly string[];
+  readonly org: string;
+  readonly allowCustomEndpoints: boolean;
+  readonly awsRegion: string | undefined;
+  readonly concurrency: Readonly<Record<Kind, number>>;
+  readonly revalidateEveryMs: number;
+  readonly reconcileEveryMs: number;
+  readonly httpHost: string;
+  readonly httpPort: number;
+  readonly boardLogin: { readonly user: string; readonly password: string } | undefined;
+  readonly apiTokens: readonly ApiToken[];
+  readonly logLevel: string;
+  readonly otlpEndpoint: string | undefined;
+  /** The environment itself, for the SDK's own settings (endpoints, profiles); read by `src/aws` through arguments only. */
+  readonly environment: Environment;
+}
+
+const secretVariables = [
+  'DATABASE_URL',
+  'REDIS_URL',
+  'KEYFERRY_ENCRYPTION_KEYS',
+  'INF_APP_CONNECTION_AWS_ACCESS_KEY_ID',
+  'INF_APP_CONNECTION_AWS_SECRET_ACCESS_KEY',
+  'KEYFERRY_BOARD_PASSWORD',
+  'KEYFERRY_API_TOKENS',
+] as const;
+
+const unitMs = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+/** `90s`, `15m`, `1h`, `7d` → milliseconds; undefined when it is none of these. */
+export function parseDuration(text: string): number | undefined {
+  const match = /^(\d+(?:\.\d+)?)(s|m|h|d)$/.exec(text.trim());
+  return match ? Math.round(Number(match[1]) * unitMs[match[2] as keyof typeof unitMs]) : undefined;
+}
+
+const duration = (fallback: string) =>
+  z
+    .string()
+    .default(fallback)
+    .transform((text, context) => {
+      const ms = parseDuration(text);
+      if (ms !== undefined && ms > 0) return ms;
+      context.addIssue({ code: 'custom', message: 'must be a duration such as 90s, 15m, 1h or 7d' });
+      return z.NEVER;
+    });
+
+const databaseUrl = z
+  .string()
+  .refine(
+    (text) => URL.canParse(text) && /^postgres(ql)?:$/.test(new URL(text).protocol),
+    'must be a URL such as postgres://user@host:5432/name',
+  );
+
+/** One URL, several of a cluster, or sentinels with the name of their master. */
+const redisUrl = z
+  .string()
+  .refine(
+    (text) =>
+      /^rediss?\+sentinel:\/\/[^/]+\/[^/]+(\/\d+)?$/.test(text) ||
+      text.split(',').every((one) => URL.canParse(one.trim()) && /^rediss?:$/.test(new URL(one.trim()).protocol)),
+    'must be redis://host:6379, rediss://…, several of them separated by commas (cluster), or redis+sentinel://host:26379,host:26379/master-name',
+  );
+
+const encryptionKeys = z.string().transform((text, context) => {
+  const keys = text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '')
+    .map(parseEncryptionKey);
+  const bad = keys.findIndex((key) => key === undefined);
+  const ids = keys.map((key) => key?.id);
+  if (keys.length === 0 || bad >= 0) {
+    context.addIssue({
+      code: 'custom',
+      message: `entry ${String(Math.max(bad, 0) + 1)} is not \`id:base64(32 bytes)\`; make one with \`keyferry keys generate\``,
+    });
+    return z.NEVER;
+  }
+  if (new Set(ids).size !== ids.length) {
+    context.addIssue({ code: 'custom', message: 'names the same key id twice' });
+    return z.NEVER;
+  }
+  return keys as [EncryptionKeySetting, ...EncryptionKeySetting[]];
+});
+
+function parseEncryptionKey(part: string): EncryptionKeySetting | undefined {
+  const match = /^([A-Za-z0-9_-]{1,32}):([A-Za-z0-9+/_-]+={0,2})$/.exec(part);
+  if (!match?.[1] || !match[2]) return undefined;
+  const key = Buffer.from(match[2], 'base64');
+  return key.length === 32 ? { id: match[1], key } : undefined;
+}
+
+const apiTokens = z
+  .string()
+  .default('')
+  .transform((text, context) => {
+    const tokens = text
+      .split(',')
+      .map((part) => part.trim())
+      .filter((part) => part !== '')
+      .map(parseApiToken);
+    const bad = tokens.findIndex((token) => token === undefined);
+    if (bad < 0) return tokens as ApiToken[];
+    context.addIssue({ code: 'custom', message: `entry ${String(bad + 1)} is not \`org:name:sha256hex[:read|write|admin]\`` });
+    return z.NEVER;
+  });
+
+function parseApiToken(part: string): ApiToken | undefined {
+  const match = /^([^:]{2,}):([^:]+):([0-9a-f]{64})(?::(read|write|admin))?$/i.exec(part);
+  if (!match) return undefined;
+  const [, orgId = '', name = '', sha256 = '', scope = 'write'] = match;
+  return { orgId, name, sha256: sha256.toLowerCase(), scope: scope as ApiToken['scope'] };
+}
+
+const concurrency = z
+  .string()
+  .default('')
+  .transform((text, context) => {
+    const found: Record<Kind, number> = { validate: 20, sync: 10, rotate: 4 };
+    for (const part of text.split(',').filter((one) => one.trim() !== '')) {
+      const match = /^\s*(validate|sync|rotate)\s*=\s*([1-9]\d{0,3})\s*$/.exec(part);
+      if (!match) {
+        context.addIssue({ code: 'custom', message: 'must be like validate=20,sync=10,rotate=4' });
+        return z.NEVER;
+      }
+      found[match[1] as Kind] = Number(match[2]);
+    }
+    return found;
+  });
+
+const boolean = z
+  .enum(['true', 'false'])
+  .default('false')
+  .transform((text) => text === 'true');
+
+const shape = z.object({
+  DATABASE_URL: databaseUrl,
+  REDIS_URL: redisUrl.optional(),
+  KEYFERRY_ENCRYPTION_KEYS: encryptionKeys,
+  KEYFERRY_KMS_KEY_ARN: z.undefined('wrapping data keys with AWS KMS is not supported by this version; use KEYFERRY_ENCRYPTION_KEYS').optional(),
+  INF_APP_CONNECTION_AWS_ACCESS_KEY_ID: z.string().optional(),
+  INF_APP_CONNECTION_AWS_SECRET_ACCESS_KEY: z.string().optional(),
+  KEYFERRY_BASE_ROLE_ARN: z.string().regex(/^arn:aws[a-z-]*:iam::\d{12}:role\/.+$/, 'must be the ARN of a role').optional(),
+  KEYFERRY_OWN_ACCOUNT_ROLES: z
+    .string()
+    .default('')
+    .transform((text) => text.split(',').map((one) => one.trim()).filter((one) => one !== '')),
+  KEYFERRY_ORG: z.string().regex(/^[\w+=,.@:/-]{2,128}$/, 'must be 2 to 128 letters, digits or + = , . @ : / - (it is the external ID)').default('default'),
+  KEYFERRY_ALLOW_CUSTOM_ENDPOINTS: boolean,
+  AWS_REGION: z.string().optional(),
+  KEYFERRY_CONCURRENCY: concurrency,
+  KEYFERRY_REVALIDATE_EVERY: duration('1h'),
+  KEYFERRY_RECONCILE_EVERY: duration('1h'),
+  KEYFERRY_HTTP_HOST: z.string().default('127.0.0.1'),
+  KEYFERRY_HTTP_PORT: z
+    .string()
+    .regex(/^\d{1,5}$/, 'must be a port number')
+    .default('3010')
+    .transform(Number)
+    .refine((port) => port <= 65_535, 'must be a port number'),
+  KEYFERRY_BOARD_USER: z.string().optional(),
+  KEYFERRY_BOARD_PASSWORD: z.string().min(12, 'must have at least 12 characters').optional(),
+  KEYFERRY_API_TOKENS: apiTokens,
+  KEYFERRY_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z.url('must be a URL').optional(),
+});
+
+const together = [
+  ['INF_APP_CONNECTION_AWS_ACCESS_KEY_ID', 'INF_APP_CONNECTION_AWS_SECRET_ACCESS_KEY'],
+  ['KEYFERRY_BOARD_USER', 'KEYFERRY_BOARD_PASSWORD'],
+] as const;
+
+const missingRemedy: Readonly<Record<string, string>> = {
+  DATABASE_URL: 'is not set: set it to a PostgreSQL database, or start one for this folder with `keyferry up`',
+  KEYFERRY_ENCRYPTION_KEYS: 'is not set: make one with `keyferry keys generate` and keep it safe',
+};
+
+/** Throws CONFIG_INVALID listing every problem; `problems` is in the error's context, one line each. */
+export function loadConfig(environment: Environment): Config {
+  const { values, problems } = withFiles(environment);
+  const parsed = shape.safeParse(values);
+  for (const [first, second] of together) {
+    if ((values[first] === undefined) !== (values[second] === undefined)) {
+      problems.push(`${first} and ${second}: set both or neither`);
+    }
+  }
+  if (!parsed.success) problems.push(...parsed.error.issues.map((issue) => describeIssue(issue, values)));
+  if (!parsed.success || problems.length > 0) throw invalid(problems);
+  return toConfig(parsed.data, environment);
+}
+
+function describeIssue(issue: z.core.$ZodIssue, values: Readonly<Record<string, string | undefined>>): string {
+  const name = String(issue.path[0]);
+  if (values[name] === undefined && missingRemedy[name] !== undefined) return `${name} ${missingRemedy[name]}`;
+  return `${name} ${issue.message}`;
+}
+
+function invalid(problems: readonly string[]): JobError {
+  return new JobError('CONFIG_INVALID', {
+    message: problems.length === 1 ? `${problems[0] ?? ''}.` : `${String(problems.length)} settings are wrong.`,
+    context: { problems },
+  });
+}
+
+function withFiles(environment: Environment): { values: Record<string, string | undefined>; problems: string[] } {
+  const values: Record<string, string | undefined> = {};
+  for (const [name, value] of Object.entries(environment)) if (value !== '') values[name] = value;
+  const problems: string[] = [];
+  for (const name of secretVariables) {
+    const file = values[`${name}_FILE`];
+    if (file === undefined) continue;
+    if (values[name] !== undefined) problems.push(`${name} and ${name}_FILE: set only one of them`);
+    try {
+      values[name] = readFileSync(file, 'utf8').trim();
+    } catch {
+      problems.push(`${name}_FILE names a file that cannot be read: ${file}`);
+    }
+  }
+  return { values, problems };
+}
+
+function toConfig(data: z.output<typeof shape>, environment: Environment): Config {
+  const { INF_APP_CONNECTION_AWS_ACCESS_KEY_ID: accessKeyId, INF_APP_CONNECTION_AWS_SECRET_ACCESS_KEY: secretAccessKey } = data;
+  const { KEYFERRY_BOARD_USER: user, KEYFERRY_BOARD_PASSWORD: password } = data;
+  return {
+    databaseUrl: data.DATABASE_URL,
+    redisUrl: data.REDIS_URL,
+    encryptionKeys: data.KEYFERRY_ENCRYPTION_KEYS,
+    baseCredentials: accessKeyId && secretAccessKey ? { accessKeyId, secretAccessKey } : undefined,
+    baseRoleArn: data.KEYFERRY_BASE_ROLE_ARN,
+    ownAccountRoles: data.KEYFERRY_OWN_ACCOUNT_ROLES,
+    org: data.KEYFERRY_ORG,
+    allowCustomEndpoints: data.KEYFERRY_ALLOW_CUSTOM_ENDPOINTS,
+    awsRegion: data.AWS_REGION,
+    concurrency: data.KEYFERRY_CONCURRENCY,
+    revalidateEveryMs: data.KEYFERRY_REVALIDATE_EVERY,
+    reconcileEveryMs: data.KEYFERRY_RECONCILE_EVERY,
+    httpHost: data.KEYFERRY_HTTP_HOST,
+    httpPort: data.KEYFERRY_HTTP_PORT,
+    boardLogin: user && password ? { user, password } : undefined,
+    apiTokens: data.KEYFERRY_API_TOKENS,
+    logLevel: data.KEYFERRY_LOG_LEVEL,
+    otlpEndpoint: data.OTEL_EXPORTER_OTLP_ENDPOINT,
+    environment,
+  };
+}
+
+/** The process's environment, for the composition of commands; nobody else reads `process.env`. */
+export function processEnvironment(): Environment {
+  return process.env;
+}
+

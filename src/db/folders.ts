@@ -1,0 +1,245 @@
+/**
+ * Folders and their secrets: where values come from. Every change is one statement that writes the values, takes the folder's next revision and makes
+ * its syncs due. Ciphertexts are bound to the revision at which they were written.
+ */
+import { and, asc, eq, sql } from 'drizzle-orm';
+
+import { JobError } from '../errors.ts';
+import type { Database } from './client.ts';
+import { toDatabaseError } from './database-error.ts';
+import { type Encryption, secretPlace } from './encryption.ts';
+import { folders, secrets } from './schema.ts';
+import { DUE_CHANNEL } from './work.ts';
+
+export type FolderRow = typeof folders.$inferSelect;
+
+export interface FolderPlace {
+  readonly projectId: string;
+  readonly environment: string;
+  readonly secretPath: string;
+}
+
+export type StoredSecret = {
+  readonly key: string;
+  readonly revision: number;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly managedBy: string | null;
+} & ({ readonly value: string } | { readonly error: JobError });
+
+export interface SecretChange {
+  readonly key: string;
+  /** Null removes the secret. */
+  readonly value: string | null;
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+export interface SecretName {
+  readonly key: string;
+  readonly revision: number;
+  readonly managedBy: string | null;
+  readonly updatedAt: Date;
+}
+
+export interface FolderChange {
+  readonly folderId: string;
+  readonly revision: number;
+  readonly set: number;
+  readonly removed: number;
+  /** Syncs that became due. */
+  readonly dueSyncs: number;
+}
+
+export type Folders = ReturnType<typeof createFolders>;
+
+/** How often a change is tried again when another writer took the revision first. */
+const MAX_RACES = 20;
+
+export function createFolders(db: Database, encryption: Encryption) {
+  return {
+    get: (folderId: string) => getFolder(db, folderId),
+    find: (orgId: string, place: FolderPlace) => findFolder(db, orgId, place),
+    ensure: (orgId: string, place: FolderPlace) => ensureFolder(db, orgId, place),
+    read: (folderId: string) => readFolder({ db, encryption }, folderId),
+    names: (folderId: string) => readNames(db, folderId),
+    /** Merges `changes` into the folder, or replaces its unmanaged secrets by them. */
+    change: (folder: FolderRow, changes: readonly SecretChange[], mode: 'merge' | 'replace') =>
+      changeFolder({ db, encryption }, folder, { changes, mode }),
+  };
+}
+
+interface Stores {
+  readonly db: Database;
+  readonly encryption: Encryption;
+}
+
+async function getFolder(db: Database, folderId: string): Promise<FolderRow> {
+  const [row] = await db.select().from(folders).where(eq(folders.id, folderId)).catch(raise);
+  if (!row) throw new JobError('SECRET_FOLDER_NOT_FOUND');
+  return row;
+}
+
+async function findFolder(db: Database, orgId: string, place: FolderPlace): Promise<FolderRow | undefined> {
+  const [row] = await db.select().from(folders).where(placeIs(orgId, place)).catch(raise);
+  return row;
+}
+
+function placeIs(orgId: string, place: FolderPlace) {
+  return and(
+    eq(folders.orgId, orgId),
+    eq(folders.projectId, place.projectId),
+    eq(folders.environment, place.environment),
+    eq(folders.secretPath, place.secretPath),
+  );
+}
+
+async function ensureFolder(db: Database, orgId: string, place: FolderPlace): Promise<FolderRow> {
+  await db
+    .insert(folders)
+    .values({ orgId, ...place })
+    .onConflictDoNothing()
+    .catch(raise);
+  const row = await findFolder(db, orgId, place);
+  if (!row) throw new JobError('SECRET_FOLDER_NOT_FOUND');
+  return row;
+}
+
+async function readFolder(stores: Stores, folderId: string): Promise<{ folder: FolderRow; secrets: readonly StoredSecret[] }> {
+  // One statement, so that revision and values belong together.
+  const rows = await stores.db
+    .select({ folder: folders, secret: secrets })
+    .from(folders)
+    .leftJoin(secrets, eq(secrets.folderId, folders.id))
+    .where(eq(folders.id, folderId))
+    .orderBy(asc(secrets.key))
+    .catch(raise);
+  const folder = rows[0]?.folder;
+  if (!folder) throw new JobError('SECRET_FOLDER_NOT_FOUND');
+  const stored = rows.flatMap(({ secret }) => (secret ? [decryptRow(stores.encryption, folder.orgId, secret)] : []));
+  return { folder, secrets: stored };
+}
+
+function decryptRow(encryption: Encryption, orgId: string, row: typeof secrets.$inferSelect): StoredSecret {
+  const { key, revision, metadata, managedBy } = row;
+  try {
+    const value = encryption.decrypt(row.value, secretPlace({ orgId, folderId: row.folderId, key, revision }));
+    return { key, revision, metadata, managedBy, value };
+  } catch (error) {
+    return { key, revision, metadata, managedBy, error: toDatabaseError(error) };
+  }
+}
+
+async function readNames(db: Database, folderId: string): Promise<readonly SecretName[]> {
+  return db
+    .select({ key: secrets.key, revision: secrets.revision, managedBy: secrets.managedBy, updatedAt: secrets.updatedAt })
+    .from(secrets)
+    .where(eq(secrets.folderId, folderId))
+    .orderBy(asc(secrets.key))
+    .catch(raise);
+}
+
+interface Change {
+  readonly changes: readonly SecretChange[];
+  readonly mode: 'merge' | 'replace';
+}
+
+async function changeFolder(stores: Stores, folder: FolderRow, change: Change): Promise<FolderChange> {
+  let current = folder;
+  for (let race = 0; race < MAX_RACES; race += 1) {
+    const existing = (await readFolder(stores, folder.id)).secrets;
+    refuseManaged(existing, change);
+    const effective = effectiveChanges(existing, change);
+    if (effective.length === 0) return { folderId: folder.id, revision: current.revision, set: 0, removed: 0, dueSyncs: 0 };
+    const written = await writeChanges(stores, current, effective);
+    if (written) return written;
+    current = await getFolder(stores.db, folder.id);
+  }
+  throw new JobError('DB_UNAVAILABLE', { message: 'The folder is written by too many others at once; try again.' });
+}
+
+/** Only what differs: setting the same values again makes no revision and no work. */
+function effectiveChanges(existing: readonly StoredSecret[], change: Change): readonly SecretChange[] {
+  const byKey = new Map(existing.map((secret) => [secret.key, secret]));
+  const wanted = new Map(change.changes.map((one) => [one.key, one]));
+  const removals =
+    change.mode === 'replace'
+      ? existing.filter((secret) => !wanted.has(secret.key) && secret.managedBy === null).map(({ key }) => ({ key, value: null }))
+      : [];
+  const differing = [...wanted.values()].filter((one) => {
+    const before = byKey.get(one.key);
+    if (one.value === null) return before !== undefined;
+    return !(before && 'value' in before && before.value === one.value && sameMetadata(before.metadata, one.metadata));
+  });
+  return [...differing, ...removals];
+}
+
+function sameMetadata(before: Readonly<Record<string, string>>, after: Readonly<Record<string, string>> | undefined): boolean {
+  if (after === undefined) return true;
+  const text = (metadata: Readonly<Record<string, string>>) => JSON.stringify(Object.entries(metadata).sort());
+  return text(before) === text(after);
+}
+
+function refuseManaged(existing: readonly StoredSecret[], change: Change): void {
+  const managed = new Set(existing.filter((secret) => secret.managedBy !== null).map((secret) => secret.key));
+  const refused = change.changes.filter((one) => managed.has(one.key)).map((one) => one.key);
+  if (refused.length === 0) return;
+  throw new JobError('SECRET_MANAGED', {
+    message: `${refused.join(', ')} is managed by a rotation, which alone may write it.`,
+    context: { keys: refused },
+  });
+}
+
+/** Undefined when another writer took the revision in between: the ciphertexts are bound to it and must be made anew. */
+async function writeChanges(
+  { db, encryption }: Stores,
+  folder: FolderRow,
+  changes: readonly SecretChange[],
+): Promise<FolderChange | undefined> {
+  const revision = folder.revision + 1;
+  const place = (key: string) => secretPlace({ orgId: folder.orgId, folderId: folder.id, key, revision });
+  const written = changes.flatMap(({ key, value, metadata }) =>
+    value === null ? [] : [{ key, value: encryption.encrypt(value, place(key)), metadata: metadata ?? null }],
+  );
+  const removed = changes.filter((change) => change.value === null).map((change) => change.key);
+  const [row] = await db
+    .execute<{ set: number; removed: number; due: number; moved: number }>(
+      sql`
+        with moved as (
+          update keyferry.folders set revision = ${revision}, updated_at = now()
+          where id = ${folder.id} and revision = ${folder.revision}
+          -- A rotation may have taken over a key since it was looked at.
+          and not exists (select 1 from keyferry.secrets s where s.folder_id = ${folder.id} and s.managed_by is not null
+            and s.key in (select jsonb_array_elements_text(${JSON.stringify(changes.map((change) => change.key))}::jsonb)))
+          returning id
+        ),
+        written as (
+          insert into keyferry.secrets (folder_id, key, value, revision, metadata, updated_at)
+          select moved.id, w.key, w.value, ${revision}, coalesce(w.metadata, '{}'::jsonb), now()
+          from moved, jsonb_to_recordset(${JSON.stringify(written)}::jsonb) as w(key text, value text, metadata jsonb)
+          on conflict (folder_id, key) do update set value = excluded.value, revision = excluded.revision, updated_at = now(),
+            metadata = case when exists (select 1 from jsonb_to_recordset(${JSON.stringify(written)}::jsonb) as w(key text, metadata jsonb)
+              where w.key = excluded.key and w.metadata is not null) then excluded.metadata else keyferry.secrets.metadata end
+          returning key
+        ),
+        gone as (
+          delete from keyferry.secrets s using moved where s.folder_id = moved.id
+            and s.key in (select jsonb_array_elements_text(${JSON.stringify(removed)}::jsonb))
+          returning s.key
+        ),
+        due as (
+          update keyferry.syncs t set wanted_revision = wanted_revision + 1, next_due_at = now(), attempt = 0,
+            due_reason = 'changed', due_requested_by = null
+          from moved where t.folder_id = moved.id and t.is_auto_sync_enabled and t.paused_at is null
+          returning t.id
+        )
+        select (select count(*) from moved)::int as moved, (select count(*) from written)::int as set,
+          (select count(*) from gone)::int as removed, (select count(*) from due)::int as due,
+          (select pg_notify(${DUE_CHANNEL}, 'sync') where exists (select 1 from due)) as woken`,
+    )
+    .catch(raise);
+  if (!row || row.moved === 0) return undefined;
+  return { folderId: folder.id, revision, set: row.set, removed: row.removed, dueSyncs: row.due };
+}
+
+function raise(error: unknown): never {
+  throw toDatabaseError(error);
+}

@@ -1,0 +1,119 @@
+/**
+ * Requests: wishes with an actor. Opening one and making its subject due is one statement; a run answers it by setting `done_at` in its settlement.
+ */
+import { and, desc, eq, sql } from 'drizzle-orm';
+
+import type { Kind } from '../domain/run.ts';
+import { JobError } from '../errors.ts';
+import type { Database } from './client.ts';
+import { toDatabaseError } from './database-error.ts';
+import { requests, runs } from './schema.ts';
+import { DUE_CHANNEL } from './work.ts';
+
+export type RequestKind = (typeof requests.$inferSelect)['kind'];
+export type RunRow = typeof runs.$inferSelect;
+
+export interface NewRequest {
+  readonly orgId: string;
+  readonly kind: RequestKind;
+  readonly subjectId: string;
+  readonly parameters?: Readonly<Record<string, unknown>>;
+  readonly actor: string | null;
+}
+
+const queueOf: Readonly<Record<RequestKind, Kind>> = {
+  validate: 'validate',
+  sync: 'sync',
+  plan: 'sync',
+  check: 'sync',
+  import: 'sync',
+  remove: 'sync',
+  rotate: 'rotate',
+};
+
+const tableOf = { validate: sql`keyferry.connections`, sync: sql`keyferry.syncs`, rotate: sql`keyferry.rotations` } as const;
+
+/** Looking does not change what is wanted; everything else is a wish of its own. */
+const lookingKinds: ReadonlySet<RequestKind> = new Set(['plan', 'check']);
+
+export interface Progress {
+  readonly isDone: boolean;
+  /** True once a worker took the subject up after the request was made. */
+  readonly isTaken: boolean;
+  readonly run: RunRow | undefined;
+}
+
+export type Requests = ReturnType<typeof createRequests>;
+
+export function createRequests(db: Database) {
+  return {
+    /** Returns the request's id. */
+    open: (request: NewRequest) => openRequest(db, request),
+    progress: (requestId: string) => readProgress(db, requestId),
+    run: (runId: string) => getRun(db, runId),
+    runsOf: (subjectId: string, limit: number) => listRuns(db, subjectId, limit),
+    /** For what is due without a request, as a connection just created: the run that began the work and has ended, if any has. */
+    lastFinishedRun: (subjectId: string) => lastFinishedRun(db, subjectId),
+  };
+}
+
+async function openRequest(db: Database, request: NewRequest): Promise<string> {
+  const queue = queueOf[request.kind];
+  const wished = lookingKinds.has(request.kind) ? 0 : 1;
+  const [row] = await db
+    .execute<{ id: string; due: number }>(
+      sql`
+        with inserted as (
+          insert into keyferry.requests (org_id, kind, subject_id, parameters, actor)
+          values (${request.orgId}, ${request.kind}, ${request.subjectId}, ${JSON.stringify(request.parameters ?? {})}::jsonb, ${request.actor})
+          returning id
+        ),
+        due as (
+          update ${tableOf[queue]} set next_due_at = now(), attempt = 0, wanted_revision = wanted_revision + ${wished},
+            due_reason = 'requested', due_requested_by = ${request.actor}
+          where id = ${request.subjectId} and org_id = ${request.orgId} returning id
+        )
+        select inserted.id, (select count(*) from due)::int as due, (select pg_notify(${DUE_CHANNEL}, ${queue})) as woken from inserted`,
+    )
+    .catch(raise);
+  if (!row) throw new JobError('BUG_UNEXPECTED');
+  return row.id;
+}
+
+async function readProgress(db: Database, requestId: string): Promise<Progress> {
+  const [request] = await db.select().from(requests).where(eq(requests.id, requestId)).catch(raise);
+  if (!request) throw new JobError('PAYLOAD_INVALID', { message: `There is no request ${requestId}.` });
+  if (request.doneAt && request.runId) return { isDone: true, isTaken: true, run: await getRun(db, request.runId) };
+  const [taken] = await db
+    .select({ id: runs.id })
+    .from(runs)
+    .where(and(eq(runs.subjectId, request.subjectId), sql`${runs.startedAt} >= ${request.createdAt.toISOString()}::timestamptz`))
+    .limit(1)
+    .catch(raise);
+  return { isDone: request.doneAt !== null, isTaken: taken !== undefined, run: undefined };
+}
+
+async function getRun(db: Database, runId: string): Promise<RunRow> {
+  const [run] = await db.select().from(runs).where(eq(runs.id, runId)).catch(raise);
+  if (!run) throw new JobError('PAYLOAD_INVALID', { message: `There is no run ${runId}.` });
+  return run;
+}
+
+async function listRuns(db: Database, subjectId: string, limit: number): Promise<readonly RunRow[]> {
+  return db.select().from(runs).where(eq(runs.subjectId, subjectId)).orderBy(desc(runs.startedAt)).limit(limit).catch(raise);
+}
+
+async function lastFinishedRun(db: Database, subjectId: string): Promise<RunRow | undefined> {
+  const [run] = await db
+    .select()
+    .from(runs)
+    .where(and(eq(runs.subjectId, subjectId), sql`${runs.finishedAt} is not null`))
+    .orderBy(desc(runs.startedAt))
+    .limit(1)
+    .catch(raise);
+  return run;
+}
+
+function raise(error: unknown): never {
+  throw toDatabaseError(error);
+}

@@ -1,0 +1,182 @@
+/** Syncs as rows: creation, change, pause and deletion. What a run does with them is not here. */
+import { and, asc, eq, or, sql } from 'drizzle-orm';
+
+import type { Destination, DestinationConfig, SyncOptions } from '../domain/sync-config.ts';
+import { JobError } from '../errors.ts';
+import type { Database } from './client.ts';
+import { toDatabaseError, violatedConstraint } from './database-error.ts';
+import { assignments, fromRow, isUuid } from './rows.ts';
+import { connections, folders, syncs } from './schema.ts';
+import { DUE_CHANNEL, type SyncRow } from './work.ts';
+
+export interface NewSync {
+  readonly name: string;
+  readonly description?: string | null;
+  readonly projectId: string;
+  readonly connectionId: string;
+  readonly folderId: string;
+  readonly destination: Destination;
+  readonly destinationConfig: DestinationConfig;
+  readonly syncOptions: SyncOptions;
+  readonly isAutoSyncEnabled: boolean;
+  readonly requestedBy: string | null;
+}
+
+export interface SyncChanges {
+  readonly name?: string;
+  readonly description?: string | null;
+  readonly connectionId?: string;
+  readonly folderId?: string;
+  readonly destinationConfig?: DestinationConfig;
+  readonly syncOptions?: SyncOptions;
+  readonly isAutoSyncEnabled?: boolean;
+}
+
+/** A sync with the names of what it refers to, for showing. */
+export interface SyncView {
+  readonly sync: SyncRow;
+  readonly connectionName: string;
+  readonly folder: typeof folders.$inferSelect;
+}
+
+export type Syncs = ReturnType<typeof createSyncs>;
+
+export function createSyncs(db: Database) {
+  return {
+    create: (orgId: string, input: NewSync) => createSync(db, orgId, input),
+    get: async (orgId: string, idOrName: string) => (await getView(db, orgId, idOrName)).sync,
+    view: (orgId: string, idOrName: string) => getView(db, orgId, idOrName),
+    list: (orgId: string) => listViews(db, orgId),
+    /** Writes the changes and makes the sync due. */
+    update: (sync: SyncRow, changes: SyncChanges, requestedBy: string | null) => updateSync(db, sync, { changes, requestedBy }),
+    pause: (sync: SyncRow) => setPaused(db, sync, sql`now()`),
+    resume: (sync: SyncRow) => setPaused(db, sync, sql`null`),
+    /** Forgets the sync and its ledger; objects at AWS stay. */
+    delete: (sync: SyncRow) => deleteSync(db, sync),
+  };
+}
+
+async function createSync(db: Database, orgId: string, input: NewSync): Promise<SyncRow> {
+  try {
+    await refuseTakenTarget(db, orgId, { ...input, exceptId: undefined });
+    const { requestedBy, ...values } = input;
+    const [row] = await db
+      .insert(syncs)
+      .values({
+        orgId,
+        ...values,
+        nextDueAt: input.isAutoSyncEnabled ? new Date() : null,
+        dueReason: 'created',
+        dueRequestedBy: requestedBy,
+      })
+      .returning();
+    await db.execute(sql`select pg_notify(${DUE_CHANNEL}, 'sync')`);
+    return row as SyncRow;
+  } catch (error) {
+    throw nameTaken(error, input.name);
+  }
+}
+
+function nameTaken(error: unknown, name: string): JobError {
+  if (violatedConstraint(error) !== 'syncs_org_name') return toDatabaseError(error);
+  return new JobError('SYNC_NAME_TAKEN', { message: `A sync named ${name} exists already. Choose another name, or update that one.` });
+}
+
+interface Target {
+  readonly connectionId: string;
+  readonly destination: Destination;
+  readonly destinationConfig: DestinationConfig;
+  readonly syncOptions: SyncOptions;
+  readonly exceptId: string | undefined;
+}
+
+/** Two syncs of one org that write the same names would overwrite each other; names of the other org's are never told. */
+async function refuseTakenTarget(db: Database, orgId: string, target: Target): Promise<void> {
+  const [other] = await db.execute<{ name: string }>(sql`
+    select s.name from keyferry.syncs s
+    join keyferry.connections theirs on theirs.id = s.connection_id
+    join keyferry.connections ours on ours.id = ${target.connectionId}
+    where s.org_id = ${orgId} and s.destination = ${target.destination}
+      and s.id is distinct from ${target.exceptId ?? null}::uuid
+      and s.destination_config = ${JSON.stringify(target.destinationConfig)}::jsonb
+      and s.sync_options->>'keySchema' is not distinct from ${target.syncOptions.keySchema ?? null}::text
+      and coalesce(theirs.account_id, theirs.id::text) = coalesce(ours.account_id, ours.id::text)
+    limit 1`);
+  if (other) {
+    throw new JobError('SYNC_TARGET_TAKEN', {
+      message: `The sync ${other.name} writes to this target already. Choose another prefix, secret name or region, or delete that sync.`,
+    });
+  }
+}
+
+const viewColumns = { sync: syncs, connectionName: connections.name, folder: folders };
+
+async function getView(db: Database, orgId: string, idOrName: string): Promise<SyncView> {
+  const named = eq(syncs.name, idOrName);
+  const [view] = await db
+    .select(viewColumns)
+    .from(syncs)
+    .innerJoin(connections, eq(connections.id, syncs.connectionId))
+    .innerJoin(folders, eq(folders.id, syncs.folderId))
+    .where(and(eq(syncs.orgId, orgId), isUuid(idOrName) ? or(eq(syncs.id, idOrName), named) : named))
+    .limit(1)
+    .catch(raise);
+  if (!view) throw new JobError('SYNC_NOT_FOUND', { message: `There is no sync ${idOrName}. List them with \`keyferry sync list\`.` });
+  return view;
+}
+
+async function listViews(db: Database, orgId: string): Promise<readonly SyncView[]> {
+  return db
+    .select(viewColumns)
+    .from(syncs)
+    .innerJoin(connections, eq(connections.id, syncs.connectionId))
+    .innerJoin(folders, eq(folders.id, syncs.folderId))
+    .where(eq(syncs.orgId, orgId))
+    .orderBy(asc(syncs.name))
+    .catch(raise);
+}
+
+async function updateSync(db: Database, sync: SyncRow, input: { changes: SyncChanges; requestedBy: string | null }): Promise<SyncRow> {
+  const { changes, requestedBy } = input;
+  try {
+    const after = { ...sync, ...changes };
+    await refuseTakenTarget(db, sync.orgId, { ...after, exceptId: sync.id });
+    const [row] = await db.execute(sql`
+      with changed as (
+        update keyferry.syncs set version = version + 1, updated_at = now(), wanted_revision = wanted_revision + 1, attempt = 0,
+          next_due_at = case when paused_at is null and ${after.isAutoSyncEnabled} then now() else next_due_at end,
+          due_reason = 'changed', due_requested_by = ${requestedBy}${assignments(syncs, changes)}
+        where id = ${sync.id} returning *
+      )
+      select changed.*, (select pg_notify(${DUE_CHANNEL}, 'sync')) as _woken from changed`);
+    if (!row) throw new JobError('SYNC_NOT_FOUND');
+    return fromRow(syncs, row);
+  } catch (error) {
+    throw nameTaken(error, changes.name ?? sync.name);
+  }
+}
+
+async function setPaused(db: Database, sync: SyncRow, moment: ReturnType<typeof sql>): Promise<SyncRow> {
+  const [row] = await db
+    .execute(
+      sql`
+        with changed as (
+          update keyferry.syncs set paused_at = ${moment}, updated_at = now(), due_reason = 'changed',
+            -- What was wished while it was paused is done on resuming; a pause leaves a run in progress alone.
+            next_due_at = case when ${moment}::timestamptz is null then now() end
+          where id = ${sync.id} returning *
+        )
+        select changed.*, (select pg_notify(${DUE_CHANNEL}, 'sync')) as _woken from changed`,
+    )
+    .catch(raise);
+  if (!row) throw new JobError('SYNC_NOT_FOUND');
+  return fromRow(syncs, row);
+}
+
+async function deleteSync(db: Database, sync: SyncRow): Promise<void> {
+  await db.delete(syncs).where(eq(syncs.id, sync.id)).catch(raise);
+}
+
+function raise(error: unknown): never {
+  throw toDatabaseError(error);
+}

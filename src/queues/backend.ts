@@ -1,0 +1,190 @@
+/**
+ * The one place that decides where queues live: Redis when there is a URL, else BullMQ's own PostgreSQL backend in the same database. Nothing else in
+ * the program knows. It makes queues and workers with the settings that must differ from BullMQ's defaults.
+ */
+import {
+  createPostgresBackend,
+  Queue,
+  runMigrations,
+  withBackend,
+  Worker,
+  type Job,
+  type QueueOptions,
+  type WorkerOptions,
+} from 'bullmq';
+import pg from 'pg';
+
+import type { Kind } from '../domain/run.ts';
+import { JobError } from '../errors.ts';
+import { connectRedis, type RedisConnection } from './redis.ts';
+
+export const QUEUE_PREFIX = '{keyferry}';
+
+export type JobHandler = (job: Job, token: string | undefined, signal: AbortSignal | undefined) => Promise<unknown>;
+
+export interface QueueBackend {
+  readonly engine: 'redis' | 'postgres';
+  /** For producing and for the board; its calls fail fast. One per kind, shared. */
+  queue(kind: Kind): Queue;
+  worker(kind: Kind, handler: JobHandler, options: { readonly concurrency: number; readonly name: string }): Worker;
+  /** Creates what the queue needs in its store. Throws QUEUE_UNAVAILABLE. */
+  prepare(): Promise<void>;
+  /** Throws QUEUE_UNAVAILABLE unless the queue answers. Returns warnings about its settings. */
+  check(): Promise<readonly string[]>;
+  close(): Promise<void>;
+}
+
+const DAY_SECONDS = 86_400;
+
+/** Removal is set on the worker, so that jobs of outside producers obey it too. */
+const retention: Readonly<Record<Kind, Pick<WorkerOptions, 'removeOnComplete' | 'removeOnFail'>>> = {
+  validate: { removeOnComplete: { age: 3_600, count: 1_000 }, removeOnFail: { age: 7 * DAY_SECONDS, count: 5_000 } },
+  sync: { removeOnComplete: { age: 3_600, count: 1_000 }, removeOnFail: { age: 7 * DAY_SECONDS, count: 5_000 } },
+  rotate: { removeOnComplete: { age: DAY_SECONDS, count: 1_000 }, removeOnFail: { age: 30 * DAY_SECONDS, count: 5_000 } },
+};
+
+const workerSettings = {
+  prefix: QUEUE_PREFIX,
+  autorun: false,
+  // A killed worker's job comes back within 20 s; stalls are no verdict on the job, the run lease decides.
+  lockDuration: 30_000,
+  stalledInterval: 10_000,
+  maxStalledCount: 10,
+  drainDelay: 5,
+} as const;
+
+const queueSettings = {
+  prefix: QUEUE_PREFIX,
+  // One BullMQ job is one attempt: the next one is PostgreSQL's.
+  defaultJobOptions: { attempts: 1, stackTraceLimit: 1, sizeLimit: 4_096 },
+} as const;
+
+export function createQueueBackend(options: { readonly databaseUrl: string; readonly redisUrl: string | undefined }): QueueBackend {
+  return options.redisUrl === undefined ? createPostgresQueues(options.databaseUrl) : createRedisQueues(options.redisUrl);
+}
+
+/** Queues by kind, made when first asked for. */
+function lazily<T>(make: (kind: Kind) => T): { get(kind: Kind): T; all(): T[] } {
+  const made = new Map<Kind, T>();
+  return {
+    get(kind) {
+      const found = made.get(kind) ?? make(kind);
+      made.set(kind, found);
+      return found;
+    },
+    all: () => [...made.values()],
+  };
+}
+
+function createRedisQueues(url: string): QueueBackend {
+  let producer: RedisConnection | undefined;
+  const workerConnections: RedisConnection[] = [];
+  const connection = (): RedisConnection => (producer ??= silenced(connectRedis(url, 'producer')));
+  const queues = lazily((kind) => quiet(new Queue(kind, { ...queueSettings, connection: connection(), skipWaitingForReady: true })));
+  return {
+    engine: 'redis',
+    queue: queues.get,
+    worker(kind, handler, { concurrency, name }) {
+      const own = silenced(connectRedis(url, 'worker'));
+      workerConnections.push(own);
+      return new Worker(kind, handler, { ...workerSettings, ...retention[kind], connection: own, concurrency, name });
+    },
+    prepare: () => Promise.resolve(),
+    check: () => checkRedis(connection(), url),
+    async close() {
+      await Promise.allSettled(queues.all().map((queue) => queue.close()));
+      // `quit` would wait for a server that may be gone.
+      for (const one of [producer, ...workerConnections]) one?.disconnect();
+    },
+  };
+}
+
+/** Errors of a connection are reported by the worker's rate-limited handler; without a listener they would end the process. */
+function silenced(connection: RedisConnection): RedisConnection {
+  connection.on('error', () => undefined);
+  return connection;
+}
+
+function quiet<Q extends { on(event: 'error', listener: () => void): unknown }>(queue: Q): Q {
+  queue.on('error', () => undefined);
+  return queue;
+}
+
+async function checkRedis(connection: RedisConnection, url: string): Promise<readonly string[]> {
+  try {
+    await ready(connection);
+    await connection.ping();
+    const policy = await evictionPolicy(connection);
+    if (policy === undefined || policy === 'noeviction') return [];
+    return [`Redis has maxmemory-policy ${policy}: it may drop jobs when full. Set it to noeviction.`];
+  } catch (cause) {
+    throw new JobError('QUEUE_UNAVAILABLE', { message: `Redis at ${hostsOf(url)} cannot be reached. Check REDIS_URL and that the server runs.`, cause });
+  }
+}
+
+/** A producer connection refuses commands until it is connected; give it the time of one command. */
+async function ready(connection: RedisConnection): Promise<void> {
+  if (connection.status === 'ready') return;
+  await new Promise<void>((resolve, reject) => {
+    const timer = setTimeout(() => { reject(new Error('timeout')); }, 2_000);
+    connection.once('ready', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}
+
+async function evictionPolicy(connection: RedisConnection): Promise<string | undefined> {
+  try {
+    const answer = await connection.call('CONFIG', 'GET', 'maxmemory-policy');
+    return Array.isArray(answer) ? String(answer[1]) : undefined;
+  } catch {
+    // Managed services often forbid CONFIG.
+    return undefined;
+  }
+}
+
+/** Hosts only: a URL may hold a password. */
+function hostsOf(url: string): string {
+  return url
+    .split(',')
+    .map((one) => one.replace(/^[a-z+]+:\/\//, '').replace(/^[^@]*@/, ''))
+    .join(', ');
+}
+
+function createPostgresQueues(databaseUrl: string): QueueBackend {
+  const Bound = withBackend(createPostgresBackend);
+  const connection = { connectionString: databaseUrl, max: 4, connectionTimeoutMillis: 5_000, application_name: 'keyferry queue' };
+  const queues = lazily((kind) =>
+    quiet(new Bound.Queue(kind, { ...queueSettings, connection, skipWaitingForReady: true } as QueueOptions<typeof connection>) as unknown as Queue),
+  );
+  return {
+    engine: 'postgres',
+    queue: queues.get,
+    worker: (kind, handler, { concurrency, name }) =>
+      new Bound.Worker(kind, handler, { ...workerSettings, ...retention[kind], connection, concurrency, name }) as unknown as Worker,
+    prepare: () => withClient(databaseUrl, async (client) => void (await runMigrations(client))),
+    check: () =>
+      withClient(databaseUrl, async (client) => {
+        await client.query('select 1');
+        return [];
+      }),
+    async close() {
+      await Promise.allSettled(queues.all().map((queue) => queue.close()));
+    },
+  };
+}
+
+async function withClient<T>(databaseUrl: string, use: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 5_000, application_name: 'keyferry queue' });
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    return await use(client);
+  } catch (cause) {
+    throw new JobError('QUEUE_UNAVAILABLE', { message: 'The queue in PostgreSQL cannot be reached. Check DATABASE_URL.', cause });
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+

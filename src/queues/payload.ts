@@ -1,0 +1,76 @@
+/**
+ * What a job carries: ids, never a value, a credential or a row. Parsed where it is added and where it is taken; unknown fields, names and bad ids are
+ * errors that name the field and are not retried.
+ */
+import { z } from 'zod';
+
+import { reasons, type Kind } from '../domain/run.ts';
+import { JobError } from '../errors.ts';
+
+const common = {
+  requestedBy: z.string().max(256).optional(),
+  reason: z.enum(reasons).optional(),
+  /** keyferry's own mark: the job's subject was dispatched in PostgreSQL. */
+  dispatched: z.literal(true).optional(),
+};
+
+const shapes = {
+  validate: z.strictObject({ connectionId: z.uuid(), ...common }),
+  sync: z.strictObject({ syncId: z.uuid(), requestId: z.uuid().optional(), ...common }),
+  rotate: z.strictObject({ rotationId: z.uuid(), requestId: z.uuid().optional(), ...common }),
+} as const;
+
+export const subjectFields = { validate: 'connectionId', sync: 'syncId', rotate: 'rotationId' } as const;
+
+export const jobNames = {
+  validate: ['validate'],
+  sync: ['sync', 'plan', 'import', 'remove'],
+  rotate: ['rotate'],
+} as const;
+
+export type JobName = (typeof jobNames)[Kind][number];
+
+/** Job names that only name a request which the library, CLI or API recorded. */
+const destructiveNames: ReadonlySet<string> = new Set(['import', 'remove']);
+
+export interface Payload {
+  readonly kind: Kind;
+  readonly name: JobName;
+  readonly subjectId: string;
+  readonly requestId: string | undefined;
+  readonly requestedBy: string | undefined;
+  readonly reason: (typeof reasons)[number] | undefined;
+  readonly isDispatched: boolean;
+}
+
+/** Throws PAYLOAD_INVALID or PAYLOAD_REQUEST_MISSING. */
+export function parsePayload(kind: Kind, name: string, data: unknown): Payload {
+  if (!(jobNames[kind] as readonly string[]).includes(name)) {
+    throw invalid(`job name "${name.slice(0, 40)}" is unknown in queue ${kind}; it takes ${jobNames[kind].join(', ')}`);
+  }
+  const parsed = shapes[kind].safeParse(data);
+  if (!parsed.success) throw invalid(parsed.error.issues.map(describeIssue).join('; '));
+  const fields = parsed.data as Record<string, unknown> & { requestId?: string; requestedBy?: string; reason?: Payload['reason'] };
+  if (destructiveNames.has(name) && fields.requestId === undefined) {
+    throw new JobError('PAYLOAD_REQUEST_MISSING', { message: `A ${name} job must name its request: start it with the CLI, the API or the library.` });
+  }
+  return {
+    kind,
+    name: name as JobName,
+    subjectId: String(fields[subjectFields[kind]]),
+    requestId: fields.requestId,
+    requestedBy: fields.requestedBy,
+    reason: fields.reason,
+    isDispatched: 'dispatched' in fields && fields.dispatched === true,
+  };
+}
+
+function describeIssue(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'unrecognized_keys') return `unknown field ${issue.keys.map((key) => key.slice(0, 40)).join(', ')}`;
+  return `field ${issue.path.join('.') || 'data'}: ${issue.message}`;
+}
+
+function invalid(problem: string): JobError {
+  return new JobError('PAYLOAD_INVALID', { message: `The job cannot be read: ${problem}.` });
+}
+

@@ -1,0 +1,119 @@
+/**
+ * Finds what is due and queues it: every 2 to 5 seconds, and at once when PostgreSQL notifies or a run ends while more is waiting. Any number of processes
+ * may tick; the statement's guard lets one at a time through. A crash between claim and queue costs the dispatch lease, nothing else.
+ */
+import type { Queue } from 'bullmq';
+
+import type { Dispatch, Work } from '../db/work.ts';
+import type { Kind } from '../domain/run.ts';
+import { toJobError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { enqueue } from '../queues/enqueue.ts';
+
+const BATCH = 500;
+const EVERY_MS = 3_000;
+const SPREAD = 0.2;
+/** Wake-ups within this time become one tick. */
+const GATHER_MS = 5;
+
+export interface TickDependencies {
+  readonly work: Work;
+  readonly kinds: readonly Kind[];
+  queue(kind: Kind): Queue;
+  readonly log: Log;
+  random(): number;
+}
+
+export interface Tick {
+  start(): void;
+  /** Looks for due rows of this kind now. */
+  wake(kind: Kind): void;
+  /** Looks again if the last look left something behind. */
+  runEnded(kind: Kind): void;
+  /** Resolves when no dispatch is under way any more. */
+  stop(): Promise<void>;
+  /** When each kind was last looked at successfully, for readiness. */
+  readonly lastSuccessAt: ReadonlyMap<Kind, Date>;
+}
+
+export function createTick(deps: TickDependencies): Tick {
+  const backlog = new Map<Kind, boolean>();
+  const lastSuccessAt = new Map<Kind, Date>();
+  const wakeTimers = new Map<Kind, NodeJS.Timeout>();
+  const active = new Map<Kind, Promise<void>>();
+  const again = new Set<Kind>();
+  let timer: NodeJS.Timeout | undefined;
+  let isStopped = false;
+
+  function run(kind: Kind): void {
+    if (isStopped) return;
+    if (active.has(kind)) {
+      again.add(kind);
+      return;
+    }
+    const round = look(kind).finally(() => {
+      active.delete(kind);
+      if (again.delete(kind)) run(kind);
+    });
+    active.set(kind, round);
+  }
+
+  async function look(kind: Kind): Promise<void> {
+    try {
+      let dispatch = await dispatchOnce(deps, kind);
+      // The process that had the guard may have looked just before this row became due.
+      if (!dispatch.hadGuard) dispatch = await dispatchOnce(deps, kind);
+      while (dispatch.subjects.length === BATCH && !isStopped) dispatch = await dispatchOnce(deps, kind);
+      backlog.set(kind, dispatch.hasBacklog);
+      lastSuccessAt.set(kind, new Date());
+    } catch (error) {
+      deps.log.warn({ err: toJobError(error), queue: kind }, 'tick failed');
+    }
+  }
+
+  function schedule(): void {
+    const delayMs = EVERY_MS * (1 - SPREAD + 2 * SPREAD * deps.random());
+    timer = setTimeout(() => {
+      deps.kinds.forEach(run);
+      schedule();
+    }, delayMs);
+  }
+
+  function wake(kind: Kind): void {
+    if (isStopped || wakeTimers.has(kind) || !deps.kinds.includes(kind)) return;
+    const gathering = setTimeout(() => {
+      wakeTimers.delete(kind);
+      run(kind);
+    }, GATHER_MS);
+    wakeTimers.set(kind, gathering);
+  }
+
+  return {
+    lastSuccessAt,
+    start() {
+      deps.kinds.forEach(run);
+      schedule();
+    },
+    wake,
+    runEnded(kind) {
+      if (backlog.get(kind) === true) wake(kind);
+    },
+    async stop() {
+      isStopped = true;
+      clearTimeout(timer);
+      wakeTimers.forEach((waiting) => { clearTimeout(waiting); });
+      await Promise.all(active.values());
+    },
+  };
+}
+
+async function dispatchOnce(deps: TickDependencies, kind: Kind): Promise<Dispatch> {
+  const dispatch = await deps.work.dispatchDue(kind, BATCH);
+  try {
+    await enqueue(deps.queue(kind), kind, dispatch.subjects);
+  } catch (error) {
+    await deps.work.undispatch(kind, dispatch.subjects.map((subject) => subject.id));
+    throw error;
+  }
+  return dispatch;
+}

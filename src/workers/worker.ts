@@ -1,0 +1,142 @@
+/**
+ * A worker process's life: one BullMQ worker per queue, the tick, the wake-ups, and an orderly end. It knows nothing of what the jobs do.
+ */
+import { setTimeout } from 'node:timers/promises';
+
+import type { Worker } from 'bullmq';
+
+import type { Work } from '../db/work.ts';
+import type { Kind } from '../domain/run.ts';
+import { JobError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { QueueBackend } from '../queues/backend.ts';
+import type { Processor } from './processor.ts';
+import { runJob, type RunReport } from './run-job.ts';
+import { createTick } from './tick.ts';
+
+export interface WorkerDependencies {
+  readonly backend: QueueBackend;
+  readonly work: Work;
+  readonly kinds: readonly Kind[];
+  readonly concurrency: Readonly<Record<Kind, number>>;
+  readonly processors: { readonly [K in Kind]: Processor<K> };
+  /** Calls back on every NOTIFY; returns how to stop listening. */
+  listen(onDue: (kind: string) => void): Promise<() => Promise<void>>;
+  readonly name: string;
+  readonly log: Log;
+  now(): Date;
+  random(): number;
+  onRun(report: RunReport): void;
+}
+
+export interface WorkerProcess {
+  /** False once it was asked to stop, or when its tick stands still. */
+  isReady(): boolean;
+  /** Ends within `deadlineMs`: running jobs reach their next safe point, the rest is left to the leases. */
+  stop(deadlineMs?: number): Promise<void>;
+}
+
+const STOP_DEADLINE_MS = 25_000;
+const CANCEL_GRACE_MS = 3_000;
+/** A tick that succeeded longer ago than this means that the database or the loop stands still. */
+const STALE_TICK_MS = 60_000;
+
+export async function startWorker(deps: WorkerDependencies): Promise<WorkerProcess> {
+  let isStopping = false;
+  const tick = createTick({ ...deps, queue: (kind) => deps.backend.queue(kind) });
+  const workers = deps.kinds.map((kind) =>
+    startQueueWorker(deps, kind, {
+      isStopping: () => isStopping,
+      onRun(report) {
+        deps.onRun(report);
+        tick.runEnded(report.kind);
+      },
+    }),
+  );
+  const startedAt = Date.now();
+  const stopListening = await listenOrPoll(deps, (kind) => {
+    tick.wake(kind);
+  });
+  tick.start();
+  return {
+    isReady() {
+      const newest = Math.min(...deps.kinds.map((kind) => tick.lastSuccessAt.get(kind)?.getTime() ?? startedAt));
+      return !isStopping && Date.now() - newest < STALE_TICK_MS;
+    },
+    async stop(deadlineMs = STOP_DEADLINE_MS) {
+      if (isStopping) return;
+      isStopping = true;
+      await Promise.race([tick.stop(), setTimeout(1_000, undefined, { ref: false })]);
+      await stopListening();
+      await closeWorkers(workers, deadlineMs, deps.log);
+    },
+  };
+}
+
+/** NOTIFY only saves waiting for the next tick: without it the worker still does everything. */
+async function listenOrPoll(deps: WorkerDependencies, wake: (kind: Kind) => void): Promise<() => Promise<void>> {
+  try {
+    return await deps.listen((kind) => {
+      const known = deps.kinds.find((one) => one === kind);
+      if (known) wake(known);
+    });
+  } catch (error) {
+    deps.log.warn({ err: error }, 'cannot listen for wake-ups; polling only');
+    return () => Promise.resolve();
+  }
+}
+
+interface RunHooks {
+  isStopping(): boolean;
+  onRun(report: RunReport): void;
+}
+
+function startQueueWorker(deps: WorkerDependencies, kind: Kind, hooks: RunHooks): Worker {
+  const worker = deps.backend.worker(kind, (job, _token, signal) => runJob(jobDependencies(deps, kind, hooks), job, signal), {
+    concurrency: deps.concurrency[kind],
+    name: deps.name,
+  });
+  worker.on('error', rateLimited(deps.log, kind));
+  worker.on('stalled', (jobId) => {
+    deps.log.warn({ queue: kind, jobId }, 'job stalled; it is delivered again');
+  });
+  worker.on('lockRenewalFailed', (jobIds: string[]) => {
+    jobIds.forEach((jobId) => worker.cancelJob(jobId, 'lock lost'));
+  });
+  void worker.run().catch((error: unknown) => {
+    deps.log.error({ err: error, queue: kind }, 'queue worker ended');
+  });
+  return worker;
+}
+
+function jobDependencies(deps: WorkerDependencies, kind: Kind, hooks: RunHooks) {
+  // The pairing of a kind with its own processor is kept by the type of `processors`; TypeScript cannot follow it through a variable.
+  const processor = deps.processors[kind] as Processor<Kind>;
+  return { ...deps, ...hooks, processor };
+}
+
+const ERROR_LOG_EVERY_MS = 10_000;
+
+/** A Redis that is down or full makes thousands of error events a second. */
+function rateLimited(log: Log, kind: Kind): (error: Error) => void {
+  let loggedAtMs = Number.NEGATIVE_INFINITY;
+  let suppressed = 0;
+  return (error) => {
+    suppressed += 1;
+    if (performance.now() - loggedAtMs < ERROR_LOG_EVERY_MS) return;
+    log.warn({ err: new JobError('QUEUE_UNAVAILABLE', { cause: error }), queue: kind, errors: suppressed }, 'queue error');
+    loggedAtMs = performance.now();
+    suppressed = 0;
+  };
+}
+
+/** `close()` never returns while Redis is down, hence the deadline. */
+async function closeWorkers(workers: readonly Worker[], deadlineMs: number, log: Log): Promise<void> {
+  const closed = Promise.allSettled(workers.map((worker) => worker.close())).then(() => true);
+  const wait = (ms: number) => setTimeout(ms, false, { ref: false });
+  if (await Promise.race([closed, wait(Math.max(0, deadlineMs - CANCEL_GRACE_MS))])) return;
+  log.warn('running jobs did not end in time; cancelling them');
+  workers.forEach((worker) => { worker.cancelAllJobs('shutdown'); });
+  if (await Promise.race([closed, wait(CANCEL_GRACE_MS)])) return;
+  await Promise.race([Promise.allSettled(workers.map((worker) => worker.close(true))), wait(1_000)]);
+}
