@@ -276,6 +276,15 @@ function toConfig(data: z.output<typeof shape>, environment: Environment): Confi
   };
 }
 
+/** DATABASE_URL alone, for commands that need nothing else. Throws CONFIG_INVALID. */
+export function databaseUrlOf(environment: Environment): string {
+  const { values, problems } = withFiles({ DATABASE_URL: environment.DATABASE_URL, DATABASE_URL_FILE: environment.DATABASE_URL_FILE });
+  const parsed = databaseUrl.safeParse(values.DATABASE_URL);
+  if (problems.length > 0) throw invalid(problems);
+  if (!parsed.success) throw invalid([`DATABASE_URL ${values.DATABASE_URL === undefined ? String(missingRemedy.DATABASE_URL) : parsed.error.issues[0]?.message ?? ''}`]);
+  return parsed.data;
+}
+
 /** The process's environment, for the composition of commands; nobody else reads `process.env`. */
 export function processEnvironment(): Environment {
   return process.env;

@@ -144,6 +144,18 @@ export const errorTable = {
     'Neither the two INF_APP_CONNECTION_AWS_ variables nor the SDK’s default chain gave credentials.',
     'Set INF_APP_CONNECTION_AWS_ACCESS_KEY_ID and INF_APP_CONNECTION_AWS_SECRET_ACCESS_KEY for the worker.',
   ),
+  CONNECTION_BASE_REFUSED: entry(
+    'retry',
+    'AWS refused the worker’s own base identity.',
+    'The base credentials are unknown, inactive, expired or mistyped, so no role can be assumed; no connection is to blame.',
+    'Renew INF_APP_CONNECTION_AWS_ACCESS_KEY_ID and INF_APP_CONNECTION_AWS_SECRET_ACCESS_KEY, or the worker’s own role.',
+  ),
+  CONNECTION_KEY_REFUSED: entry(
+    'fail',
+    'This kind of access key may not be used for a connection.',
+    'It is a temporary key (ASIA…) or belongs to the root user of an account.',
+    'Give the connection a long-lived key (AKIA…) of an IAM user with `keyferry connection update`.',
+  ),
   SECRET_FOLDER_NOT_FOUND: entry(
     'fail',
     'There is no such folder.',
@@ -221,6 +233,24 @@ export const errorTable = {
     'A rotation with this name exists already.',
     'Names are unique within an org.',
     'Choose another name, or update the existing rotation.',
+  ),
+  KEY_ROTATION_PAUSED: entry(
+    'fail',
+    'The rotation is paused.',
+    'Nothing of it runs until it is resumed; its keys stay as they are.',
+    'Resume it with `keyferry rotation resume`.',
+  ),
+  KEY_ROTATION_BUSY: entry(
+    'fail',
+    'The phase of the rotation does not allow this.',
+    'Each order fits some phases only: cancelling before the publication, bringing a key back during the hold.',
+    'Read `keyferry rotation show`, and do what the message names.',
+  ),
+  KEY_ROTATION_CANCELLED: entry(
+    'fail',
+    'The rotation was cancelled.',
+    'A person cancelled it before its new key was published; the new key was deleted and the old one stays.',
+    'Start it again with `keyferry rotation run` when it is wanted.',
   ),
   KEY_USER_TAKEN: entry(
     'fail',

@@ -6,7 +6,7 @@ import { JobError } from '../errors.ts';
 import type { Database } from './client.ts';
 import { toDatabaseError, violatedConstraint } from './database-error.ts';
 import { credentialPlace, type Encryption } from './encryption.ts';
-import { isUuid } from './rows.ts';
+import { fromRow, insertion, isUuid } from './rows.ts';
 import { connections, rotations, syncs } from './schema.ts';
 import { type ConnectionRow, DUE_CHANNEL } from './work.ts';
 
@@ -22,6 +22,12 @@ export interface NewConnection {
   readonly createdVia: 'operator' | 'api';
   readonly requestedBy: string | null;
   readonly credentials: NewCredentials;
+}
+
+export interface CreatedConnection {
+  readonly connection: ConnectionRow;
+  /** The request for the first validation. */
+  readonly requestId: string;
 }
 
 export interface Dependent {
@@ -52,17 +58,23 @@ interface Stores {
   readonly encryption: Encryption;
 }
 
-async function createConnection({ db, encryption }: Stores, orgId: string, input: NewConnection): Promise<ConnectionRow> {
+/** The row and the request for its first validation appear together, so that one run answers both. */
+async function createConnection({ db, encryption }: Stores, orgId: string, input: NewConnection): Promise<CreatedConnection> {
   const id = crypto.randomUUID();
   const { credentials, requestedBy, ...rest } = input;
   const columns = credentialColumns(encryption, { orgId, id, credentialsRevision: 1 }, credentials);
+  const due = { nextDueAt: new Date(), dueReason: 'created', dueRequestedBy: requestedBy };
   try {
-    const [row] = await db
-      .insert(connections)
-      .values({ id, orgId, ...rest, ...columns, nextDueAt: new Date(), dueReason: 'created', dueRequestedBy: requestedBy })
-      .returning();
-    await wake(db);
-    return row as ConnectionRow;
+    const [row] = await db.execute(sql`
+      with created as (
+        insert into keyferry.connections ${insertion(connections, { id, orgId, ...rest, ...columns, ...due })} returning *
+      ),
+      request as (
+        insert into keyferry.requests (org_id, kind, subject_id, actor, reason)
+        select org_id, 'validate', id, ${requestedBy}, 'created' from created returning id
+      )
+      select created.*, request.id as _request_id, (select pg_notify(${DUE_CHANNEL}, 'validate')) as _woken from created, request`);
+    return { connection: fromRow(connections, row ?? {}), requestId: String(row?._request_id) };
   } catch (error) {
     throw nameTaken(error, input.name);
   }

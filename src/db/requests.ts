@@ -7,6 +7,7 @@ import type { Kind } from '../domain/run.ts';
 import { JobError } from '../errors.ts';
 import type { Database } from './client.ts';
 import { toDatabaseError } from './database-error.ts';
+import { isUuid } from './rows.ts';
 import { requests, runs } from './schema.ts';
 import { DUE_CHANNEL } from './work.ts';
 
@@ -50,10 +51,10 @@ export function createRequests(db: Database) {
     /** Returns the request's id. */
     open: (request: NewRequest) => openRequest(db, request),
     progress: (requestId: string) => readProgress(db, requestId),
-    run: (runId: string) => getRun(db, runId),
-    runsOf: (subjectId: string, limit: number) => listRuns(db, subjectId, limit),
-    /** For what is due without a request, as a connection just created: the run that began the work and has ended, if any has. */
-    lastFinishedRun: (subjectId: string) => lastFinishedRun(db, subjectId),
+    /** Throws PAYLOAD_INVALID, also for another org's run. */
+    run: (orgId: string, runId: string) => getRun(db, orgId, runId),
+    /** Newest first. */
+    runsOf: (orgId: string, subjectId: string, limit: number) => listRuns(db, { orgId, subjectId, limit }),
   };
 }
 
@@ -83,7 +84,7 @@ async function openRequest(db: Database, request: NewRequest): Promise<string> {
 async function readProgress(db: Database, requestId: string): Promise<Progress> {
   const [request] = await db.select().from(requests).where(eq(requests.id, requestId)).catch(raise);
   if (!request) throw new JobError('PAYLOAD_INVALID', { message: `There is no request ${requestId}.` });
-  if (request.doneAt && request.runId) return { isDone: true, isTaken: true, run: await getRun(db, request.runId) };
+  if (request.doneAt && request.runId) return { isDone: true, isTaken: true, run: await getRun(db, request.orgId, request.runId) };
   const [taken] = await db
     .select({ id: runs.id })
     .from(runs)
@@ -93,25 +94,26 @@ async function readProgress(db: Database, requestId: string): Promise<Progress> 
   return { isDone: request.doneAt !== null, isTaken: taken !== undefined, run: undefined };
 }
 
-async function getRun(db: Database, runId: string): Promise<RunRow> {
-  const [run] = await db.select().from(runs).where(eq(runs.id, runId)).catch(raise);
-  if (!run) throw new JobError('PAYLOAD_INVALID', { message: `There is no run ${runId}.` });
-  return run;
+async function getRun(db: Database, orgId: string, runId: string): Promise<RunRow> {
+  const found = isUuid(runId)
+    ? await db
+        .select()
+        .from(runs)
+        .where(and(eq(runs.id, runId), eq(runs.orgId, orgId)))
+        .catch(raise)
+    : [];
+  if (!found[0]) throw new JobError('PAYLOAD_INVALID', { message: `There is no run ${runId}.` });
+  return found[0];
 }
 
-async function listRuns(db: Database, subjectId: string, limit: number): Promise<readonly RunRow[]> {
-  return db.select().from(runs).where(eq(runs.subjectId, subjectId)).orderBy(desc(runs.startedAt)).limit(limit).catch(raise);
-}
-
-async function lastFinishedRun(db: Database, subjectId: string): Promise<RunRow | undefined> {
-  const [run] = await db
+async function listRuns(db: Database, query: { orgId: string; subjectId: string; limit: number }): Promise<readonly RunRow[]> {
+  return db
     .select()
     .from(runs)
-    .where(and(eq(runs.subjectId, subjectId), sql`${runs.finishedAt} is not null`))
+    .where(and(eq(runs.subjectId, query.subjectId), eq(runs.orgId, query.orgId)))
     .orderBy(desc(runs.startedAt))
-    .limit(1)
+    .limit(query.limit)
     .catch(raise);
-  return run;
 }
 
 function raise(error: unknown): never {

@@ -22,6 +22,24 @@ export function assignments<T extends PgTable>(table: T, changes: Partial<T['$in
   return sql.join(parts);
 }
 
+/** `(columns) values (parameters)` for an insert of one row; absent properties take their defaults. */
+export function insertion<T extends PgTable>(table: T, values: T['$inferInsert']): SQL {
+  const columns = getTableColumns(table);
+  const present = Object.entries(values).flatMap(([property, value]) => {
+    const column = columns[property];
+    return column && value !== undefined ? [{ column, value }] : [];
+  });
+  const names = sql.join(
+    present.map(({ column }) => sql.identifier(column.name)),
+    sql`, `,
+  );
+  const parameters = sql.join(
+    present.map(({ column, value }) => sql`${sql.param(value, column)}`),
+    sql`, `,
+  );
+  return sql`(${names}) values (${parameters})`;
+}
+
 export function isUuid(text: string): boolean {
   return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text);
 }

@@ -25,6 +25,9 @@ import {
 import type { Check } from '../domain/connection-checks.ts';
 import type { RunCounts } from '../domain/run.ts';
 import type { DestinationConfig, SyncOptions } from '../domain/sync-config.ts';
+import type { DriftKind, EntrySettings, InFlight, Observed } from '../domain/sync-ledger.ts';
+import type { Pace } from '../domain/sync-pace.ts';
+import type { SyncProgress } from '../domain/sync-progress.ts';
 
 export const keyferry = pgSchema('keyferry');
 
@@ -167,6 +170,10 @@ export const syncs = keyferry.table(
     lastRunId: uuid('last_run_id'),
     lastSyncedAt: moment('last_synced_at'),
     syncedRevision: bigint('synced_revision', { mode: 'number' }),
+    /** The sync's own `version` at its last success: with `synced_revision` it decides without a call that nothing is to do. */
+    syncedVersion: integer('synced_version'),
+    /** Where a run that gave its place back goes on; null when nothing is begun. */
+    progress: jsonb('progress').$type<SyncProgress>(),
     drift: text('drift').$type<'unknown' | 'none' | 'drifted'>().notNull().default('unknown'),
     lastCheckedAt: moment('last_checked_at'),
     nextReconcileAt: moment('next_reconcile_at'),
@@ -197,6 +204,8 @@ export const syncEntries = keyferry.table(
     key: text('key').notNull(),
     // Where the object lives: a sync that moves still deletes through the place it wrote to.
     connectionId: uuid('connection_id').notNull(),
+    /** The folder that `synced_revision` belongs to. */
+    folderId: uuid('folder_id'),
     partition: text('partition').notNull(),
     accountId: text('account_id').notNull(),
     region: text('region').notNull(),
@@ -207,12 +216,20 @@ export const syncEntries = keyferry.table(
     /** HMAC over value and settings under the org's key; never shown. */
     fingerprint: text('fingerprint'),
     /** The write in flight: operation, token, fingerprint to be, moment; null when its answer is recorded. */
-    inFlight: jsonb('in_flight').$type<Readonly<Record<string, unknown>>>(),
+    inFlight: jsonb('in_flight').$type<InFlight>(),
     status: text('status').$type<'synced' | 'failed' | 'conflict' | 'skipped'>().notNull(),
     errorCode: text('error_code'),
     errorMessage: text('error_message'),
-    /** AWS's tier, key and whatever else drift is compared with. */
-    settings: jsonb('settings').$type<Readonly<Record<string, unknown>>>().notNull().default({}),
+    /** What was asked of AWS besides the value: key, tier, tags. */
+    settings: jsonb('settings').$type<EntrySettings>().notNull().default({ keyId: null, tags: {} }),
+    /** What AWS told about the object, for drift checks. */
+    observed: jsonb('observed').$type<Observed>().notNull().default({}),
+    /** What the last drift check found different; null when nothing. */
+    drift: text('drift').$type<DriftKind>(),
+    checkedAt: moment('checked_at'),
+    tagsCheckedAt: moment('tags_checked_at'),
+    /** How many more writes the object takes for now. */
+    pace: jsonb('pace').$type<Pace>(),
     writtenAt: moment('written_at'),
     deletedAt: moment('deleted_at'),
     /** The folder's revision that this entry's value stems from. */

@@ -41,6 +41,8 @@ export interface Overview {
   readonly syncs: Readonly<Record<string, number>>;
   readonly rotations: Readonly<Record<string, number>>;
   readonly drifted: number;
+  /** Subjects that need a person: all that `attention` would list. */
+  readonly troubled: number;
   readonly due: Readonly<Record<Kind, { readonly count: number; readonly oldestSeconds: number }>>;
 }
 
@@ -91,29 +93,53 @@ async function execute(db: Database, statement: SQL): Promise<Record<string, unk
   }
 }
 
+const isTroubled = {
+  connection: sql`status in ('invalid', 'degraded')`,
+  rotation: sql`rotation_status in ('failed', 'blocked')`,
+  sync: sql`(sync_status in ('failed', 'blocked', 'partial') or drift = 'drifted')`,
+} as const;
+
+/** One pass over each table; the rest is added up here. */
 async function overview(all: All): Promise<Overview> {
   const [row] = await all(sql`
     select
-      ${countsBy(sql`keyferry.connections`, sql`status`)} as connections,
-      ${countsBy(sql`keyferry.syncs`, sql`sync_status`)} as syncs,
-      ${countsBy(sql`keyferry.rotations`, sql`rotation_status`)} as rotations,
-      (select count(*)::int from keyferry.syncs where drift = 'drifted') as drifted,
+      ${countsOf(sql`keyferry.connections`, { status: sql`status`, drifted: sql`false`, troubled: isTroubled.connection })} as connections,
+      ${countsOf(sql`keyferry.syncs`, { status: sql`sync_status`, drifted: sql`drift = 'drifted'`, troubled: isTroubled.sync })} as syncs,
+      ${countsOf(sql`keyferry.rotations`, { status: sql`rotation_status`, drifted: sql`false`, troubled: isTroubled.rotation })} as rotations,
       ${dueOf(sql`keyferry.connections`)} as validate,
       ${dueOf(sql`keyferry.syncs`)} as sync,
       ${dueOf(sql`keyferry.rotations`)} as rotate`);
-  const counts = (name: string) => parsed(row?.[name]) as Readonly<Record<string, number>>;
+  const counts = (name: string) => parsed(row?.[name]) as readonly StatusCount[];
   const due = (name: string) => parsed(row?.[name]) as { count: number; oldestSeconds: number };
+  const tables = [counts('connections'), counts('syncs'), counts('rotations')] as const;
+  const sum = (field: 'drifted' | 'troubled') => tables.flat().reduce((total, count) => total + count[field], 0);
+  const [ofConnections, ofSyncs, ofRotations] = tables;
   return {
-    connections: counts('connections'),
-    syncs: counts('syncs'),
-    rotations: counts('rotations'),
-    drifted: Number(row?.drifted ?? 0),
+    connections: byStatus(ofConnections),
+    syncs: byStatus(ofSyncs),
+    rotations: byStatus(ofRotations),
+    drifted: sum('drifted'),
+    troubled: sum('troubled'),
     due: { validate: due('validate'), sync: due('sync'), rotate: due('rotate') },
   };
 }
 
-function countsBy(table: SQL, column: SQL): SQL {
-  return sql`(select coalesce(jsonb_object_agg(status, n), '{}') from (select ${column} as status, count(*)::int as n from ${table} group by 1) c)`;
+interface StatusCount {
+  readonly status: string;
+  readonly n: number;
+  readonly drifted: number;
+  readonly troubled: number;
+}
+
+function byStatus(counts: readonly StatusCount[]): Readonly<Record<string, number>> {
+  return Object.fromEntries(counts.map(({ status, n }) => [status, n]));
+}
+
+function countsOf(table: SQL, { status, drifted, troubled }: { readonly status: SQL; readonly drifted: SQL; readonly troubled: SQL }): SQL {
+  return sql`(select coalesce(jsonb_agg(to_jsonb(c)), '[]') from (
+    select ${status} as status, count(*)::int as n, (count(*) filter (where ${drifted}))::int as drifted,
+      (count(*) filter (where ${troubled}))::int as troubled
+    from ${table} group by 1) c)`;
 }
 
 /** Due and not yet taken by a run. */
@@ -124,7 +150,7 @@ function dueOf(table: SQL): SQL {
 }
 
 function parsed(value: unknown): unknown {
-  return typeof value === 'string' ? JSON.parse(value) : (value ?? {});
+  return typeof value === 'string' ? JSON.parse(value) : value;
 }
 
 async function attention(all: All, limit: number): Promise<readonly Attention[]> {
@@ -132,13 +158,13 @@ async function attention(all: All, limit: number): Promise<readonly Attention[]>
     (select ${kind}::text as kind, id, org_id, name, ${status} as status, status_code, status_message, updated_at
      from ${table} where ${where} order by updated_at desc limit ${limit})`;
   const rows = await all(sql`
-    ${part('connection', sql`keyferry.connections`, sql`status`, sql`status in ('invalid', 'degraded')`)}
-    union all ${part('rotation', sql`keyferry.rotations`, sql`rotation_status`, sql`rotation_status in ('failed', 'blocked')`)}
+    ${part('connection', sql`keyferry.connections`, sql`status`, isTroubled.connection)}
+    union all ${part('rotation', sql`keyferry.rotations`, sql`rotation_status`, isTroubled.rotation)}
     union all ${part(
       'sync',
       sql`keyferry.syncs`,
       sql`case when sync_status in ('failed', 'blocked', 'partial') then sync_status else 'drifted' end`,
-      sql`sync_status in ('failed', 'blocked', 'partial') or drift = 'drifted'`,
+      isTroubled.sync,
     )}
     order by kind, updated_at desc limit ${limit}`);
   return rows.map((row) => ({
@@ -162,7 +188,20 @@ function pattern(search: string): string {
   return `%${search.replace(/[\\%_]/g, (character) => `\\${character}`)}%`;
 }
 
-function filter(query: ListQuery, statusColumn: SQL, searched: readonly SQL[]): SQL {
+/** A condition of its own, or a column that is searched for the reader's words. */
+type Searched = SQL | { readonly condition: SQL };
+
+/** Subjects whose connection or folder fits: looked up once, instead of joined to every row. */
+function relatives({ search }: ListQuery): readonly Searched[] {
+  if (search === undefined) return [];
+  const like = pattern(search);
+  return [
+    { condition: sql`t.connection_id in (select id from keyferry.connections where name ilike ${like})` },
+    { condition: sql`t.folder_id in (select id from keyferry.folders where secret_path ilike ${like} or environment ilike ${like})` },
+  ];
+}
+
+function filter(query: ListQuery, statusColumn: SQL, searched: readonly Searched[]): SQL {
   const conditions = [sql`true`];
   if (query.orgId !== undefined) conditions.push(sql`t.org_id = ${query.orgId}`);
   if (query.status === 'drifted') conditions.push(sql`t.drift = 'drifted'`);
@@ -170,7 +209,8 @@ function filter(query: ListQuery, statusColumn: SQL, searched: readonly SQL[]): 
   else if (query.status !== undefined) conditions.push(sql`${statusColumn} = ${query.status}`);
   if (query.search !== undefined) {
     const like = pattern(query.search);
-    conditions.push(sql`(${sql.join(searched.map((column) => sql`${column} ilike ${like}`), sql` or `)})`);
+    const matches = searched.map((one) => ('condition' in one ? one.condition : sql`${one} ilike ${like}`));
+    conditions.push(sql`(${sql.join(matches, sql` or `)})`);
   }
   return sql.join(conditions, sql` and `);
 }
@@ -222,11 +262,12 @@ function placeOf(row: Record<string, unknown>, folderId: string): FolderPlace {
 }
 
 async function listSyncs(all: All, query: ListQuery): Promise<Page<SyncStatus>> {
-  const searched = ['t.name', 't.id::text', 't.org_id', 't.destination_config::text', 'c.name', 'f.secret_path', 'f.environment'];
-  const where = filter(query, sql`t.sync_status`, searched.map((column) => sql.raw(column)));
+  const searched = ['t.name', 't.id::text', 't.org_id', 't.destination_config::text'];
+  const where = filter(query, sql`t.sync_status`, [...searched.map((column) => sql.raw(column)), ...relatives(query)]);
+  const order = troubleFirst(sql`t.sync_status`);
   const [total, rows] = await Promise.all([
-    count(all, query.search === undefined ? sql`keyferry.syncs t where ${where}` : sql`keyferry.syncs t ${withPlace} where ${where}`),
-    syncRows(all, where, sql`${troubleFirst(sql`t.sync_status`)} ${window(query)}`),
+    count(all, sql`keyferry.syncs t where ${where}`),
+    syncRows(all, sql`t.id in (select t.id from keyferry.syncs t where ${where} ${order} ${window(query)})`, order),
   ]);
   return { rows, total };
 }
@@ -240,11 +281,12 @@ async function syncRows(all: All, where: SQL, rest: SQL = sql``): Promise<SyncSt
 }
 
 async function listRotations(all: All, query: ListQuery): Promise<Page<RotationStatus>> {
-  const searched = ['t.name', 't.id::text', 't.org_id', 't.user_name', 't.account_id', 't.active_access_key_id', 'c.name', 'f.secret_path'];
-  const where = filter(query, sql`t.rotation_status`, searched.map((column) => sql.raw(column)));
+  const searched = ['t.name', 't.id::text', 't.org_id', 't.user_name', 't.account_id', 't.active_access_key_id'];
+  const where = filter(query, sql`t.rotation_status`, [...searched.map((column) => sql.raw(column)), ...relatives(query)]);
+  const order = troubleFirst(sql`t.rotation_status`);
   const [total, rows] = await Promise.all([
-    count(all, query.search === undefined ? sql`keyferry.rotations t where ${where}` : sql`keyferry.rotations t ${withPlace} where ${where}`),
-    rotationRows(all, where, sql`${troubleFirst(sql`t.rotation_status`)} ${window(query)}`),
+    count(all, sql`keyferry.rotations t where ${where}`),
+    rotationRows(all, sql`t.id in (select t.id from keyferry.rotations t where ${where} ${order} ${window(query)})`, order),
   ]);
   return { rows, total };
 }

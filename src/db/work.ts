@@ -365,8 +365,8 @@ async function settle<K extends Kind>(db: Database, settlement: Settlement<K>): 
         update ${tableNames[settlement.kind]} t set
           run_token = null, run_lease_until = null, dispatch_lease_until = null, attempt = ${settlement.attempt},
           done_revision = ${isFinal ? sql`greatest(t.done_revision, ${settlement.servedRevision}::bigint)` : sql`t.done_revision`},
-          next_due_at = case when t.wanted_revision > ${settlement.servedRevision} or exists (select 1 from waiting)
-            then now() else ${settlement.nextDueAt?.toISOString() ?? null}::timestamptz end,
+          next_due_at = case when exists (select 1 from waiting) then now()
+            ${pausedStays(settlement.kind)} when t.wanted_revision > ${settlement.servedRevision} then now() else ${settlement.nextDueAt?.toISOString() ?? null}::timestamptz end,
           due_reason = case when t.wanted_revision > ${settlement.servedRevision} or not ${isFinal} then t.due_reason else 'scheduled' end,
           due_requested_by = case when t.wanted_revision > ${settlement.servedRevision} or not ${isFinal} then t.due_requested_by end${assignments(tables[settlement.kind], settlement.changes)}
         from run where t.id = ${settlement.subjectId} and t.run_token = ${settlement.runId}
@@ -381,6 +381,11 @@ async function settle<K extends Kind>(db: Database, settlement: Settlement<K>): 
         (select pg_notify(${DUE_CHANNEL}, ${settlement.kind}) from subject where next_due_at <= now()) as woken`,
   );
   return Number(row?.settled ?? 0) === 1;
+}
+
+/** A paused subject does what is explicitly asked for, and nothing else. */
+function pausedStays(kind: Kind): SQL {
+  return kind === 'validate' ? sql`` : sql`when t.paused_at is not null then null`;
 }
 
 function errorOf(outcome: Outcome): { code: string | null; message: string | null } {

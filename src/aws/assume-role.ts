@@ -1,0 +1,73 @@
+/** AssumeRole and GetCallerIdentity: the two calls that credentials and identities come from. */
+import { AssumeRoleCommand, GetCallerIdentityCommand, type STSClient } from '@aws-sdk/client-sts';
+
+import { partitionOfArn } from '../domain/partitions.ts';
+import type { PolicyDocument } from '../domain/policy-document.ts';
+import { JobError } from '../errors.ts';
+import type { Credentials } from './clients.ts';
+import type { Expiring } from './session-cache.ts';
+import type { Identity } from './session.ts';
+
+export interface Session extends Expiring {
+  readonly credentials: Credentials;
+  readonly identity: Identity;
+}
+
+const SESSION_SECONDS = 3_600;
+/** AWS's limit on a session policy in plain text. */
+const MAX_POLICY_LENGTH = 2_048;
+
+export interface AssumeRoleRequest {
+  readonly roleArn: string;
+  readonly sessionName: string;
+  /** Left out when undefined: AWS refuses an empty one. */
+  readonly externalId: string | undefined;
+  /** As `toSessionPolicy` wrote it. */
+  readonly policy: string | undefined;
+}
+
+/** Throws BUG_UNEXPECTED when it is too long: whoever wrote the policy must widen it. */
+export function toSessionPolicy(policy: PolicyDocument): string {
+  const text = JSON.stringify(policy);
+  if (text.length <= MAX_POLICY_LENGTH) return text;
+  throw new JobError('BUG_UNEXPECTED', {
+    message: `A session policy has ${String(text.length)} characters; AWS allows ${String(MAX_POLICY_LENGTH)}.`,
+    disposition: 'fail',
+  });
+}
+
+export async function assumeRole(sts: STSClient, request: AssumeRoleRequest, nowMs: () => number): Promise<Session> {
+  const obtainedAtMs = nowMs();
+  const answer = await sts.send(
+    new AssumeRoleCommand({
+      RoleArn: request.roleArn,
+      RoleSessionName: request.sessionName,
+      DurationSeconds: SESSION_SECONDS,
+      ...(request.externalId === undefined ? {} : { ExternalId: request.externalId }),
+      ...(request.policy === undefined ? {} : { Policy: request.policy }),
+    }),
+  );
+  const { Credentials: given, AssumedRoleUser: user } = answer;
+  if (!given?.AccessKeyId || !given.SecretAccessKey || !given.SessionToken || !user?.Arn) throw incomplete('sts.AssumeRole');
+  return {
+    obtainedAtMs,
+    // Counted on our clock, which may differ from the server's.
+    expiresAtMs: obtainedAtMs + SESSION_SECONDS * 1_000,
+    credentials: { accessKeyId: given.AccessKeyId, secretAccessKey: given.SecretAccessKey, sessionToken: given.SessionToken },
+    identity: toIdentity(user.Arn, user.AssumedRoleId ?? ''),
+  };
+}
+
+export async function callerIdentity(sts: STSClient): Promise<Identity> {
+  const answer = await sts.send(new GetCallerIdentityCommand({}));
+  if (!answer.Arn || !answer.Account) throw incomplete('sts.GetCallerIdentity');
+  return toIdentity(answer.Arn, answer.UserId ?? '');
+}
+
+function toIdentity(arn: string, userId: string): Identity {
+  return { accountId: arn.split(':')[4] ?? '', arn, userId, partition: partitionOfArn(arn) };
+}
+
+function incomplete(operation: string): JobError {
+  return new JobError('AWS_UNAVAILABLE', { message: `The answer to ${operation} is incomplete.`, context: { operation } });
+}

@@ -1,0 +1,212 @@
+/**
+ * How one call reaches AWS. Every attempt passes, in this order: the call budget, the lease guard (mutations), the call counter, a deadline. What
+ * fails is classified; a read is repeated once on transient trouble, anything only where AWS certainly did nothing. The SDK itself never
+ * retries. A mutation with an unclear outcome is never repeated here: that is for who knows how to look.
+ */
+import { type CallBudget, quotaGroupOf } from '../domain/call-budget.ts';
+import { JobError } from '../errors.ts';
+import { toAwsError } from './errors.ts';
+import { type AwsService, isMutation } from './services.ts';
+import type { CallScope } from './session.ts';
+
+/** A lease must outlive it, see `CallScope.beforeMutation`. */
+export const CALL_DEADLINE_MS = 10_000;
+
+export type CallOutcome = 'ok' | 'throttled' | 'denied' | 'failed' | 'unreachable';
+
+/** What all calls of a process share. */
+export interface CallSettings {
+  readonly budget: CallBudget | undefined;
+  readonly deadlineMs: number;
+  onCall(call: { readonly service: AwsService; readonly operation: string; readonly outcome: CallOutcome }): void;
+  nowMs(): number;
+  random(): number;
+}
+
+/** What one session's calls share. */
+export interface CallContext {
+  readonly service: AwsService;
+  readonly scope: CallScope;
+  /** The account and region that AWS charges. */
+  charged(): { readonly accountId: string; readonly region: string };
+  /** Gets the credentials that the call is signed with, on this run's account. */
+  prepare?(): Promise<unknown>;
+  /** Drops credentials that AWS calls expired and that were obtained before this moment; absent where nothing can be renewed. */
+  forgetCredentials?(sinceMs: number): void;
+}
+
+interface Attempt {
+  readonly signal: AbortSignal;
+  /** Called last before the request leaves. */
+  beforeSend(): Promise<void>;
+  end(): void;
+}
+
+export type SendOnce = (attempt: Attempt) => Promise<unknown>;
+
+interface Call {
+  readonly settings: CallSettings;
+  readonly context: CallContext;
+  /** As `ssm.PutParameter`. */
+  readonly operation: string;
+  readonly isMutation: boolean;
+}
+
+export async function performCall(settings: CallSettings, context: CallContext, request: { operationName: string; send: SendOnce }): Promise<unknown> {
+  const call: Call = {
+    settings,
+    context,
+    operation: `${context.service}.${request.operationName}`,
+    isMutation: isMutation(request.operationName),
+  };
+  const repeats = new Map<RepeatName, number>();
+  for (;;) {
+    const startedAtMs = settings.nowMs();
+    const result = await attemptOnce(call, request.send);
+    report(call, request.operationName, result);
+    if (!('error' in result)) return result.output;
+    const repeat = repeatFor(result.error, call);
+    const done = repeat ? (repeats.get(repeat.name) ?? 0) : 0;
+    if (!repeat || !result.isOwn || done >= repeat.limit) throw result.error;
+    repeats.set(repeat.name, done + 1);
+    if (repeat.name === 'expired') context.forgetCredentials?.(startedAtMs);
+    await pause(repeat.delayMs(settings.random(), result.error), context.scope.signal);
+  }
+}
+
+type Result = { readonly output: unknown } | { readonly error: JobError; readonly isOwn: boolean; readonly isSent: boolean };
+
+async function attemptOnce(call: Call, send: SendOnce): Promise<Result> {
+  const attempt = startAttempt(call);
+  try {
+    const work = async () => {
+      await call.context.prepare?.();
+      return send(attempt);
+    };
+    return { output: await Promise.race([work(), attempt.aborted]) };
+  } catch (raw) {
+    // A JobError comes from the budget, the guard, the deadline or the credentials of this call, and has had its own repeats.
+    return { error: toAwsError(raw, call), isOwn: !(raw instanceof JobError), isSent: attempt.isSent() };
+  } finally {
+    attempt.end();
+  }
+}
+
+function startAttempt(call: Call): Attempt & { readonly aborted: Promise<never>; isSent(): boolean } {
+  const { scope } = call.context;
+  const controller = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  let isSent = false;
+  const stop = () => {
+    controller.abort(stopped(scope.signal.reason, call, isSent));
+  };
+  const aborted = new Promise<never>((_resolve, reject) => {
+    controller.signal.addEventListener('abort', () => {
+      reject(controller.signal.reason as Error);
+    });
+  });
+  aborted.catch(() => undefined);
+  if (scope.signal.aborted) stop();
+  else scope.signal.addEventListener('abort', stop, { once: true });
+  return {
+    signal: controller.signal,
+    aborted,
+    isSent: () => isSent,
+    async beforeSend() {
+      await takeBudget(call, controller.signal);
+      controller.signal.throwIfAborted();
+      if (call.isMutation) scope.beforeMutation();
+      isSent = true;
+      timer = setTimeout(() => {
+        controller.abort(timedOut(call));
+      }, call.settings.deadlineMs);
+      scope.calls.record(call.operation);
+    },
+    end() {
+      clearTimeout(timer);
+      scope.signal.removeEventListener('abort', stop);
+    },
+  };
+}
+
+async function takeBudget(call: Call, signal: AbortSignal): Promise<void> {
+  const group = call.settings.budget && quotaGroupOf(call.operation);
+  if (!group) return;
+  await call.settings.budget?.take({ ...call.context.charged(), group, subjectId: call.context.scope.subjectId }, signal);
+}
+
+function stopped(reason: unknown, call: Call, isSent: boolean): JobError {
+  const base = reason instanceof JobError ? reason : new JobError('LEASE_LOST', { message: 'The run was stopped.', cause: reason });
+  if (!isSent || !call.isMutation) return base;
+  return new JobError(base.code, {
+    message: base.publicMessage,
+    disposition: base.disposition,
+    context: { ...base.context, operation: call.operation, isAmbiguous: true },
+    cause: base,
+  });
+}
+
+function timedOut(call: Call): JobError {
+  const seconds = String(call.settings.deadlineMs / 1_000);
+  return new JobError('AWS_UNREACHABLE', {
+    message: `AWS did not answer ${call.operation} within ${seconds} s.`,
+    context: { operation: call.operation, awsError: 'TimeoutError', ...(call.isMutation ? { isAmbiguous: true } : {}) },
+  });
+}
+
+function report(call: Call, operationName: string, result: Result): void {
+  if ('error' in result && !result.isSent) return;
+  const { service } = call.context;
+  call.settings.onCall({ service, operation: operationName, outcome: 'error' in result ? outcomeOf(result.error) : 'ok' });
+  if (!('error' in result) || !result.isOwn || result.error.code !== 'AWS_THROTTLED') return;
+  const group = quotaGroupOf(call.operation);
+  // The budget learns in its own time; the call does not wait for it.
+  if (group) call.settings.budget?.throttled({ ...call.context.charged(), group, subjectId: call.context.scope.subjectId }).catch(() => undefined);
+}
+
+function outcomeOf(error: JobError): CallOutcome {
+  if (error.code === 'AWS_THROTTLED') return 'throttled';
+  if (error.code === 'AWS_UNREACHABLE') return 'unreachable';
+  return /DENIED|REFUSED|KEY_UNKNOWN|SECRET_WRONG/.test(error.code) ? 'denied' : 'failed';
+}
+
+type RepeatName = 'expired' | 'too-many-updates' | 'throttled' | 'clock' | 'transient-read';
+
+interface Repeat {
+  readonly name: RepeatName;
+  readonly limit: number;
+  delayMs(random: number, error: JobError): number;
+}
+
+const between = (low: number, high: number) => (random: number) => low + (high - low) * random;
+
+const expired: Repeat = { name: 'expired', limit: 1, delayMs: () => 0 };
+const tooManyUpdates: Repeat = { name: 'too-many-updates', limit: 3, delayMs: between(100, 500) };
+// The budget has heard of it and makes the repeat wait its turn.
+const throttled: Repeat = { name: 'throttled', limit: 2, delayMs: (random, error) => Math.max(between(100, 400)(random), Math.min(error.retryAfterMs ?? 0, 2_000)) };
+// The SDK has just corrected its clock by the server's.
+const clock: Repeat = { name: 'clock', limit: 1, delayMs: () => 0 };
+const transientRead: Repeat = { name: 'transient-read', limit: 1, delayMs: between(50, 150) };
+
+/** In-place repeats, by name: in all but the last, AWS refused the request before it had any effect. */
+function repeatFor(error: JobError, call: Call): Repeat | undefined {
+  if (error.code === 'CONNECTION_TOKEN_EXPIRED' && call.context.forgetCredentials) return expired;
+  if (error.context.awsError === 'TooManyUpdates') return tooManyUpdates;
+  if (error.code === 'AWS_THROTTLED' && call.settings.budget) return throttled;
+  if (error.context.clockSkewCorrected === true) return clock;
+  if (!call.isMutation && (error.code === 'AWS_UNAVAILABLE' || error.code === 'AWS_UNREACHABLE')) return transientRead;
+  return undefined;
+}
+
+async function pause(delayMs: number, signal: AbortSignal): Promise<void> {
+  if (delayMs <= 0 || signal.aborted) return;
+  await new Promise<void>((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, delayMs);
+    signal.addEventListener('abort', done, { once: true });
+  });
+}

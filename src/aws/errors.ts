@@ -1,0 +1,162 @@
+/**
+ * Turns what the SDK throws into a `JobError`: ordered tables by error name first, because the SDK's own predicates call an exhausted key quota
+ * throttling; then its predicates; then unknown. The public message names operation, reason and request id, never AWS's own text, which may
+ * repeat a value.
+ */
+import { isThrottlingError, isTransientError } from '@smithy/core/retry';
+
+import { type ErrorCode, JobError } from '../errors.ts';
+import { readDenial, mentionsKms } from './denial.ts';
+
+export interface FailedCall {
+  /** As `ssm.PutParameter`. */
+  readonly operation: string;
+  readonly isMutation: boolean;
+}
+
+interface SdkError {
+  readonly name: string;
+  readonly message: string;
+  readonly code?: unknown;
+  readonly cause?: unknown;
+  readonly $metadata?: { readonly httpStatusCode?: number; readonly requestId?: string; readonly clockSkewCorrected?: boolean };
+  readonly $response?: { readonly headers?: Readonly<Record<string, string>> };
+}
+
+interface Rule {
+  readonly code: ErrorCode;
+  readonly names: RegExp;
+  readonly when?: (error: SdkError, call: FailedCall) => boolean;
+}
+
+const isSkew = (error: SdkError) => /expired|not yet current|in the future|clock|skew/i.test(error.message);
+const isAssumeRole = (_error: SdkError, call: FailedCall) => call.operation === 'sts.AssumeRole';
+const denied = /^(AccessDenied(Exception)?|UnauthorizedOperation|NotAuthorized|UnauthorizedAccess|AccessDeniedFault)$/;
+const authentication = /^(InvalidClientTokenId|UnrecognizedClientException|InvalidAccessKeyId|SignatureDoesNotMatch|InvalidSignatureException|IncompleteSignature(Exception)?|ExpiredToken(Exception)?|RequestExpired|NotAuthorizedException)$/;
+
+/** The first match wins. */
+const rules: readonly Rule[] = [
+  { code: 'AWS_CLOCK_SKEW', names: /^(RequestExpired|RequestTimeTooSkewed|RequestInTheFuture)$/ },
+  { code: 'AWS_CLOCK_SKEW', names: /^(SignatureDoesNotMatch|InvalidSignatureException)$/, when: isSkew },
+  // AssumeRole is signed by the base identity: its bad key is the operator's trouble, not the connection's.
+  { code: 'CONNECTION_BASE_REFUSED', names: authentication, when: isAssumeRole },
+  { code: 'CONNECTION_TOKEN_EXPIRED', names: /^ExpiredToken(Exception)?$/ },
+  { code: 'CONNECTION_KEY_UNKNOWN', names: /^(InvalidClientTokenId|UnrecognizedClientException|InvalidAccessKeyId|NotAuthorizedException)$/ },
+  { code: 'CONNECTION_SECRET_WRONG', names: /^(SignatureDoesNotMatch|InvalidSignatureException|IncompleteSignature(Exception)?)$/ },
+  { code: 'CONNECTION_REGION_DISABLED', names: /^(RegionDisabled(Exception)?|OptInRequired)$/ },
+  { code: 'AWS_KMS_DENIED', names: denied, when: (error) => mentionsKms(error.message) },
+  { code: 'CONNECTION_ACCESS_DENIED', names: denied, when: isAssumeRole },
+  { code: 'AWS_ACCESS_DENIED', names: denied },
+  { code: 'AWS_KMS_DENIED', names: /^(EncryptionFailure|DecryptionFailure|InvalidKeyId|KMS\w*|DisabledException|KeyUnavailableException)$/ },
+  // Before the SDK's throttling predicate, which is true for "already two access keys".
+  { code: 'AWS_LIMIT_EXCEEDED', names: /^(LimitExceeded(Exception)?|ParameterLimitExceeded|ParameterMaxVersionLimitExceeded|TooManyTagsError|HierarchyLevelLimitExceededException)$/ },
+  { code: 'AWS_CONFLICT', names: /^(TooManyUpdates|ConcurrentModification(Exception)?|EntityTemporarilyUnmodifiable(Exception)?|PreconditionNotMetException)$/ },
+  { code: 'AWS_NOT_FOUND', names: /^(ResourceNotFoundException|NoSuchEntity(Exception)?|ParameterNotFound|ParameterVersionNotFound|InvalidResourceId)$/ },
+  { code: 'AWS_REJECTED', names: /^(Validation\w*|Invalid\w*|Malformed\w*|PackedPolicyTooLarge\w*|ResourceExistsException|ParameterAlreadyExists|EntityAlreadyExists\w*|DeleteConflict\w*|HierarchyTypeMismatchException|UnsupportedParameterType|PoliciesLimitExceededException|Unsupported\w*|MissingParameter|MissingAction|InvalidAction|ServiceSettingNotFound)$/ },
+];
+
+/** The request never left this machine, or not to AWS: it cannot have had an effect. */
+const unsent = /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)$/;
+const tls = /^(CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|ERR_TLS_|ERR_SSL_|HOSTNAME_MISMATCH|EPROTO)/;
+
+/** Whatever a client or a credential provider threw. */
+export function toAwsError(raw: unknown, call: FailedCall): JobError {
+  if (raw instanceof JobError) return raw;
+  const error = toSdkError(raw);
+  const rule = rules.find((one) => one.names.test(error.name) && (one.when?.(error, call) ?? true));
+  return build(rule?.code ?? byPredicate(error), error, call);
+}
+
+function toSdkError(raw: unknown): SdkError {
+  return raw instanceof Error ? (raw as SdkError) : { name: 'Error', message: String(raw) };
+}
+
+function byPredicate(error: SdkError): ErrorCode {
+  const status = error.$metadata?.httpStatusCode;
+  if (error.name === 'CredentialsProviderError') return 'CONNECTION_NO_BASE_IDENTITY';
+  if (isThrottlingError(error as never)) return 'AWS_THROTTLED';
+  if (status !== undefined && status >= 500) return 'AWS_UNAVAILABLE';
+  if (networkCode(error) !== undefined || isTransientError(error as never)) return 'AWS_UNREACHABLE';
+  // Not AWS's words: a proxy or a captive portal answered.
+  if (error.name === 'SyntaxError') return 'AWS_UNREACHABLE';
+  return status !== undefined && status >= 400 ? 'AWS_REJECTED' : 'BUG_UNEXPECTED';
+}
+
+function networkCode(error: SdkError): string | undefined {
+  const { code } = error;
+  if (typeof code === 'string' && (unsent.test(code) || tls.test(code) || /^(ECONNRESET|EPIPE|ETIMEDOUT|ECONNABORTED)$/.test(code))) return code;
+  return error.cause instanceof Error ? networkCode(error.cause as SdkError) : undefined;
+}
+
+function build(code: ErrorCode, error: SdkError, call: FailedCall): JobError {
+  const denial = code === 'AWS_ACCESS_DENIED' || code === 'AWS_KMS_DENIED' ? readDenial(error.message) : {};
+  const requestId = error.$metadata?.requestId;
+  const network = networkCode(error);
+  const isUnclear = code === 'AWS_UNAVAILABLE' || code === 'AWS_UNREACHABLE' || code === 'BUG_UNEXPECTED';
+  const retryAfterMs = Number(error.$response?.headers?.['x-amz-retry-after'] ?? Number.NaN);
+  return new JobError(code, {
+    message: `${sentence(code, { error, call, denial, network })}${requestId === undefined ? '' : ` AWS request id: ${requestId}.`}`,
+    ...(Number.isFinite(retryAfterMs) ? { retryAfterMs } : {}),
+    context: {
+      operation: call.operation,
+      awsError: error.name,
+      ...(requestId === undefined ? {} : { requestId }),
+      ...(error.$metadata?.httpStatusCode === undefined ? {} : { httpStatus: error.$metadata.httpStatusCode }),
+      ...(network === undefined ? {} : { network }),
+      ...denial,
+      ...(call.isMutation && isUnclear && !(network !== undefined && (unsent.test(network) || tls.test(network))) ? { isAmbiguous: true } : {}),
+      ...(error.$metadata?.clockSkewCorrected ? { clockSkewCorrected: true } : {}),
+    },
+    cause: error,
+  });
+}
+
+interface Facts {
+  readonly error: SdkError;
+  readonly call: FailedCall;
+  readonly denial: ReturnType<typeof readDenial>;
+  readonly network: string | undefined;
+}
+
+function sentence(code: ErrorCode, { error, call, denial, network }: Facts): string {
+  const { operation } = call;
+  switch (code) {
+    case 'AWS_ACCESS_DENIED':
+    case 'AWS_KMS_DENIED':
+      return deniedSentence(code, operation, denial);
+    case 'CONNECTION_ACCESS_DENIED':
+      return 'AWS refused sts:AssumeRole. Compare the role and its external ID with `keyferry policy trust`, the base identity with `keyferry policy base-user`.';
+    case 'CONNECTION_BASE_REFUSED':
+      return `AWS refused the worker’s own base identity (${error.name}). Renew its credentials.`;
+    case 'AWS_THROTTLED':
+      return `AWS throttled ${operation}.`;
+    case 'AWS_UNREACHABLE':
+      return unreachableSentence(operation, error, network);
+    case 'AWS_UNAVAILABLE':
+      return `AWS answered ${operation} with status ${String(error.$metadata?.httpStatusCode ?? '')} (${error.name}).`;
+    case 'AWS_CLOCK_SKEW':
+      return `AWS refused the signature of ${operation}: the clock of the worker’s machine is wrong.`;
+    case 'CONNECTION_NO_BASE_IDENTITY':
+      return 'Neither the two INF_APP_CONNECTION_AWS_ variables nor the SDK’s default chain gave credentials that could assume the role.';
+    case 'BUG_UNEXPECTED':
+      return `${operation} failed in an unexpected way (${error.name}).`;
+    default:
+      return `${operation} failed: ${error.name}.`;
+  }
+}
+
+function deniedSentence(code: ErrorCode, operation: string, denial: ReturnType<typeof readDenial>): string {
+  const what = denial.deniedAction ?? operation;
+  const where = denial.deniedResource === undefined ? '' : ` on ${denial.deniedResource}`;
+  if (denial.deniedBy === 'session-policy') return `${operation}: keyferry’s own session policy does not allow ${what}${where}.`;
+  const why = denial.deniedBy === 'explicit-deny' ? ' (a policy denies it explicitly)' : '';
+  if (code === 'AWS_KMS_DENIED' && denial.deniedAction === undefined) return `${operation}: the KMS key may not be used or is disabled.`;
+  return `AWS denied ${what}${where}${why}.`;
+}
+
+function unreachableSentence(operation: string, error: SdkError, network: string | undefined): string {
+  if (network !== undefined && tls.test(network)) return `TLS failed for ${operation} (${network}): the endpoint’s certificate is not trusted; see AWS_CA_BUNDLE.`;
+  if (network === 'ENOTFOUND' || network === 'EAI_AGAIN') return `The AWS endpoint of ${operation} has no address (${network}): check region and DNS.`;
+  if (error.name === 'SyntaxError') return `The answer to ${operation} does not come from AWS: a proxy or portal is in between.`;
+  return `AWS could not be reached for ${operation} (${network ?? error.name}).`;
+}

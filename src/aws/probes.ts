@@ -1,0 +1,229 @@
+/**
+ * Finds out what a session may do without doing it: each action is tried on an object that cannot exist, where AWS answers "not found" to
+ * who is allowed and "access denied" to who is not. One call per action; nothing is ever created, changed or read.
+ */
+import { randomUUID } from 'node:crypto';
+
+import {
+  DeleteAccessKeyCommand,
+  GetAccessKeyLastUsedCommand,
+  GetUserCommand,
+  ListAccessKeysCommand,
+  SimulatePrincipalPolicyCommand,
+  UpdateAccessKeyCommand,
+} from '@aws-sdk/client-iam';
+import {
+  BatchGetSecretValueCommand,
+  DeleteSecretCommand,
+  DescribeSecretCommand,
+  GetSecretValueCommand,
+  ListSecretsCommand,
+  PutSecretValueCommand,
+  RemoveRegionsFromReplicationCommand,
+  ReplicateSecretToRegionsCommand,
+  RestoreSecretCommand,
+  TagResourceCommand,
+  UntagResourceCommand,
+  UpdateSecretCommand,
+  UpdateSecretVersionStageCommand,
+} from '@aws-sdk/client-secrets-manager';
+import {
+  AddTagsToResourceCommand,
+  DeleteParametersCommand,
+  DescribeParametersCommand,
+  GetParametersByPathCommand,
+  GetParametersCommand,
+  ListTagsForResourceCommand,
+  RemoveTagsFromResourceCommand,
+} from '@aws-sdk/client-ssm';
+
+import type { PolicyPlace, PolicyTarget } from '../domain/policies.ts';
+import { JobError } from '../errors.ts';
+import type { AwsSession } from './session.ts';
+
+export interface ProbeResult {
+  readonly action: string;
+  /** `missing`: allowed, but what the use needs is not there (the rotation's IAM user). */
+  readonly verdict: 'allowed' | 'denied' | 'missing' | 'unknown';
+  readonly error?: JobError;
+}
+
+export interface PermissionProbes {
+  /**
+   * Tries these actions for this target. Actions that cannot be probed are `unknown`. Throws what says nothing of permissions: network trouble,
+   * throttling, a lost lease, refused credentials (in a region: that it is not enabled).
+   */
+  probe(session: AwsSession, target: PolicyTarget, actions: readonly string[]): Promise<readonly ProbeResult[]>;
+  /** What AWS's policy simulator thinks; undefined where the session may not ask it. A hint only: it knows no session or resource policies. */
+  simulate(session: AwsSession, question: SimulationQuestion): Promise<Readonly<Record<string, boolean>> | undefined>;
+}
+
+export interface SimulationQuestion {
+  /** The role or user itself, not a session. */
+  readonly principalArn: string;
+  readonly actions: readonly string[];
+  readonly resources: readonly string[];
+}
+
+export function createProbes(): PermissionProbes {
+  return { probe, simulate };
+}
+
+interface Aim {
+  readonly session: AwsSession;
+  /** A name under the target's prefix that nobody has. */
+  readonly absent: string;
+  /** The path of parameters, without its last slash. */
+  readonly path: string;
+  readonly userName: string;
+}
+
+const MARK = 'keyferry-probe';
+/** AWS's key ids hold no 0, 1, 8 or 9, so this one is never issued. */
+const IMPOSSIBLE_KEY_ID = 'AKIA0KEYFERRY1PROBE8';
+
+async function toAim(session: AwsSession, target: PolicyTarget): Promise<Aim> {
+  const random = randomUUID();
+  const aim = { session, absent: `${MARK}-${random}`, path: '/', userName: '' };
+  if (target.use === 'parameter-store') return { ...aim, absent: `${target.path}${MARK}-${random}`, path: target.path.replace(/(.)\/$/, '$1') };
+  if (target.use === 'access-key-rotation') return { ...aim, userName: target.userName };
+  if ('prefix' in target) return { ...aim, absent: `${target.prefix}${MARK}-${random}` };
+  // An ARN with another ending than the secret's own names no secret, but is covered by what covers it.
+  const { accountId, partition } = await session.identity();
+  return { ...aim, absent: secretArn(target.region, { accountId, partition }, `${target.secretName}-${random.slice(0, 6)}`) };
+}
+
+function secretArn(region: string, place: PolicyPlace, name: string): string {
+  return `arn:${place.partition}:secretsmanager:${region}:${place.accountId}:secret:${name}`;
+}
+
+type Try = (aim: Aim) => Promise<unknown>;
+
+const tagged = (aim: Aim) => ({ ResourceType: 'Parameter', ResourceId: aim.absent }) as const;
+
+const ssm: Readonly<Record<string, Try>> = {
+  'ssm:GetParameters': ({ session, absent }) => session.ssm.send(new GetParametersCommand({ Names: [absent], WithDecryption: false })),
+  // The real path, as it is what AWS judges, under a label that no parameter has.
+  'ssm:GetParametersByPath': ({ session, path }) =>
+    session.ssm.send(new GetParametersByPathCommand({ Path: path, MaxResults: 1, ParameterFilters: [{ Key: 'Label', Option: 'Equals', Values: [MARK] }] })),
+  'ssm:DescribeParameters': ({ session, absent }) =>
+    session.ssm.send(new DescribeParametersCommand({ MaxResults: 1, ParameterFilters: [{ Key: 'Name', Option: 'Equals', Values: [absent] }] })),
+  'ssm:DeleteParameters': ({ session, absent }) => session.ssm.send(new DeleteParametersCommand({ Names: [absent] })),
+  'ssm:ListTagsForResource': (aim) => aim.session.ssm.send(new ListTagsForResourceCommand(tagged(aim))),
+  'ssm:AddTagsToResource': (aim) => aim.session.ssm.send(new AddTagsToResourceCommand({ ...tagged(aim), Tags: [{ Key: MARK, Value: '' }] })),
+  'ssm:RemoveTagsFromResource': (aim) => aim.session.ssm.send(new RemoveTagsFromResourceCommand({ ...tagged(aim), TagKeys: [MARK] })),
+};
+
+const secretsManager: Readonly<Record<string, Try>> = {
+  'secretsmanager:ListSecrets': ({ session, absent }) =>
+    session.secretsManager.send(new ListSecretsCommand({ MaxResults: 1, Filters: [{ Key: 'name', Values: [absent.slice(0, 512)] }] })),
+  'secretsmanager:DescribeSecret': ({ session, absent: SecretId }) => session.secretsManager.send(new DescribeSecretCommand({ SecretId })),
+  'secretsmanager:GetSecretValue': ({ session, absent: SecretId }) => session.secretsManager.send(new GetSecretValueCommand({ SecretId })),
+  'secretsmanager:BatchGetSecretValue': ({ session, absent }) => session.secretsManager.send(new BatchGetSecretValueCommand({ SecretIdList: [absent] })),
+  'secretsmanager:UpdateSecret': ({ session, absent: SecretId }) => session.secretsManager.send(new UpdateSecretCommand({ SecretId, Description: MARK })),
+  'secretsmanager:PutSecretValue': ({ session, absent: SecretId }) => session.secretsManager.send(new PutSecretValueCommand({ SecretId, SecretString: MARK })),
+  'secretsmanager:UpdateSecretVersionStage': ({ session, absent: SecretId }) =>
+    session.secretsManager.send(new UpdateSecretVersionStageCommand({ SecretId, VersionStage: MARK })),
+  'secretsmanager:DeleteSecret': ({ session, absent: SecretId }) => session.secretsManager.send(new DeleteSecretCommand({ SecretId, RecoveryWindowInDays: 30 })),
+  'secretsmanager:RestoreSecret': ({ session, absent: SecretId }) => session.secretsManager.send(new RestoreSecretCommand({ SecretId })),
+  'secretsmanager:TagResource': ({ session, absent: SecretId }) => session.secretsManager.send(new TagResourceCommand({ SecretId, Tags: [{ Key: MARK, Value: '' }] })),
+  'secretsmanager:UntagResource': ({ session, absent: SecretId }) => session.secretsManager.send(new UntagResourceCommand({ SecretId, TagKeys: [MARK] })),
+  'secretsmanager:ReplicateSecretToRegions': ({ session, absent: SecretId }) =>
+    session.secretsManager.send(new ReplicateSecretToRegionsCommand({ SecretId, AddReplicaRegions: [{ Region: session.region }] })),
+  'secretsmanager:RemoveRegionsFromReplication': ({ session, absent: SecretId }) =>
+    session.secretsManager.send(new RemoveRegionsFromReplicationCommand({ SecretId, RemoveReplicaRegions: [session.region] })),
+};
+
+const iam: Readonly<Record<string, Try>> = {
+  'iam:ListAccessKeys': ({ session, userName: UserName }) => session.iam.send(new ListAccessKeysCommand({ UserName })),
+  'iam:GetUser': ({ session, userName: UserName }) => session.iam.send(new GetUserCommand({ UserName })),
+  'iam:UpdateAccessKey': ({ session, userName: UserName }) =>
+    session.iam.send(new UpdateAccessKeyCommand({ UserName, AccessKeyId: IMPOSSIBLE_KEY_ID, Status: 'Inactive' })),
+  'iam:DeleteAccessKey': ({ session, userName: UserName }) => session.iam.send(new DeleteAccessKeyCommand({ UserName, AccessKeyId: IMPOSSIBLE_KEY_ID })),
+};
+
+const tries: Readonly<Record<string, Try>> = { ...ssm, ...secretsManager, ...iam };
+
+async function probe(session: AwsSession, target: PolicyTarget, actions: readonly string[]): Promise<readonly ProbeResult[]> {
+  const aim = await toAim(session, target);
+  const results = new Map(await Promise.all(actions.map(async (action) => [action, await tryAction(aim, action)] as const)));
+  if (actions.includes('iam:GetAccessKeyLastUsed')) results.set('iam:GetAccessKeyLastUsed', await tryLastUsed(aim));
+  return [...results.values()];
+}
+
+async function tryAction(aim: Aim, action: string): Promise<ProbeResult> {
+  const attempt = tries[action];
+  if (!attempt) return { action, verdict: 'unknown' };
+  try {
+    await attempt(aim);
+    return { action, verdict: 'allowed' };
+  } catch (error) {
+    return judge(action, error);
+  }
+}
+
+function judge(action: string, error: unknown): ProbeResult {
+  if (!(error instanceof JobError)) throw error;
+  switch (error.code) {
+    case 'AWS_ACCESS_DENIED':
+      // Another action may be what AWS missed: then nothing is known of this one.
+      return { action, verdict: (error.context.deniedAction ?? action) === action ? 'denied' : 'unknown', error };
+    case 'AWS_NOT_FOUND':
+      return { action, verdict: isUserMissing(action, error) ? 'missing' : 'allowed', error };
+    case 'AWS_REJECTED':
+    case 'AWS_KMS_DENIED':
+    case 'AWS_CONFLICT':
+      return { action, verdict: 'allowed' };
+    default:
+      throw error;
+  }
+}
+
+/** A key that cannot be found is what a probe wants; a user that cannot be found is the rotation's trouble. */
+function isUserMissing(action: string, error: JobError): boolean {
+  return (action === 'iam:ListAccessKeys' || action === 'iam:GetUser') && error.code === 'AWS_NOT_FOUND';
+}
+
+/** AWS says "denied" for a key that it does not know, so one of the user's own is asked about. */
+async function tryLastUsed(aim: Aim): Promise<ProbeResult> {
+  const action = 'iam:GetAccessKeyLastUsed';
+  const AccessKeyId = await firstKeyOf(aim);
+  if (AccessKeyId === undefined) return { action, verdict: 'unknown' };
+  try {
+    await aim.session.iam.send(new GetAccessKeyLastUsedCommand({ AccessKeyId }));
+    return { action, verdict: 'allowed' };
+  } catch (error) {
+    return judge(action, error);
+  }
+}
+
+async function firstKeyOf({ session, userName: UserName }: Aim): Promise<string | undefined> {
+  try {
+    const { AccessKeyMetadata: keys = [] } = await session.iam.send(new ListAccessKeysCommand({ UserName }));
+    return keys[0]?.AccessKeyId;
+  } catch (error) {
+    if (error instanceof JobError && (error.code === 'AWS_ACCESS_DENIED' || error.code === 'AWS_NOT_FOUND')) return undefined;
+    throw error;
+  }
+}
+
+async function simulate(session: AwsSession, question: SimulationQuestion): Promise<Readonly<Record<string, boolean>> | undefined> {
+  try {
+    const answer = await session.iam.send(
+      new SimulatePrincipalPolicyCommand({
+        PolicySourceArn: question.principalArn,
+        ActionNames: [...question.actions],
+        ResourceArns: question.resources.map((arn) => arn.replaceAll('*', MARK).replaceAll('?', 'x')),
+      }),
+    );
+    const allowed: Record<string, boolean> = {};
+    for (const { EvalActionName: action, EvalDecision: decision } of answer.EvaluationResults ?? []) {
+      if (action !== undefined) allowed[action] = (allowed[action] ?? true) && decision === 'allowed';
+    }
+    return allowed;
+  } catch (error) {
+    // A hint is not worth a failed validation.
+    if (error instanceof JobError && (error.code.startsWith('AWS_') || error.code === 'BUG_UNEXPECTED')) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,91 @@
+/** How a command is declared and run: common options, one place for errors and exit codes, the program made and closed around it. */
+import { Command, Option } from 'commander';
+
+import type { Client } from '../client/client.ts';
+import { loadConfig, type Config } from '../config.ts';
+import { createLog } from '../log.ts';
+import type { Program } from '../main.ts';
+import { findEnvironment } from './environment.ts';
+import { exitCodes, reportError, type ExitCode } from './exit.ts';
+import { createOutput, type Output } from './output.ts';
+
+export type Options = Readonly<Record<string, unknown>>;
+
+export interface Invocation {
+  readonly options: Options;
+  /** Positional arguments. */
+  readonly args: readonly string[];
+  readonly output: Output;
+}
+
+export interface ClientInvocation extends Invocation {
+  readonly client: Client;
+  readonly program: Program;
+}
+
+/** A command with `--json`. The handler's exit code becomes the process's. */
+export function leaf(parent: Command, usage: string, description: string): Command {
+  return parent
+    .command(usage)
+    .description(description)
+    .addOption(new Option('--json', 'print one JSON document on stdout'))
+    .showHelpAfterError('(--help shows the options)');
+}
+
+export function run(command: Command, handler: (invocation: Invocation) => Promise<ExitCode>): Command {
+  return command.action(async (...received: unknown[]) => {
+    const options = command.opts();
+    const output = createOutput(options.json === true);
+    const args = received.slice(0, -2).flat().filter((argument) => typeof argument === 'string');
+    try {
+      process.exitCode = await handler({ options, args, output });
+    } catch (error) {
+      process.exitCode = reportError(output, error);
+    }
+  });
+}
+
+/** A command that talks to the database as an org's client. */
+export function runWithClient(command: Command, handler: (invocation: ClientInvocation) => Promise<ExitCode>): Command {
+  command.option('--org <org>', 'the org to act for (default: KEYFERRY_ORG)');
+  return run(command, async (invocation) => {
+    const config = await readConfig(invocation);
+    // Commands speak through their output; what they use logs only real trouble.
+    return withProgram(config, 'error', async (program) => {
+      const { requireCurrentSchema } = await import('../db/migrate.ts');
+      await requireCurrentSchema(config.databaseUrl);
+      return handler({ ...invocation, program, client: program.client({ name: actorName() }) });
+    });
+  });
+}
+
+export async function readConfig({ options, output }: Invocation): Promise<Config> {
+  const environment = await findEnvironment(output);
+  return loadConfig(typeof options.org === 'string' ? { ...environment, KEYFERRY_ORG: options.org } : environment);
+}
+
+export async function withProgram(config: Config, logLevel: string, use: (program: Program) => Promise<ExitCode>): Promise<ExitCode> {
+  const { compose } = await import('../main.ts');
+  const program = compose(config, createLog({ level: logLevel }));
+  try {
+    return await use(program);
+  } finally {
+    await program.close();
+  }
+}
+
+function actorName(): string {
+  return 'cli';
+}
+
+/** Values of a repeatable option. */
+export function collect(value: string, previous: readonly string[] = []): readonly string[] {
+  return [...previous, value];
+}
+
+export function text(options: Options, name: string): string | undefined {
+  const value = options[name];
+  return typeof value === 'string' ? value : undefined;
+}
+
+export const done = exitCodes.done;

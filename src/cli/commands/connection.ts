@@ -1,0 +1,139 @@
+/** `keyferry connection …` */
+import type { Command } from 'commander';
+
+import type { Connection, RunRecord } from '../../client/views.ts';
+import { JobError } from '../../errors.ts';
+import { done, leaf, runWithClient, text, type ClientInvocation, type Options } from '../command.ts';
+import { exitCodes, type ExitCode } from '../exit.ts';
+import { readSecret } from '../input.ts';
+import { table } from '../output.ts';
+import { describeConnection } from '../reports.ts';
+import { waitOptions } from '../waiting.ts';
+
+export function addConnectionCommands(parent: Command): void {
+  const noun = parent.command('connection').description('how keyferry reaches AWS accounts');
+  addCreate(noun);
+  addUpdate(noun);
+  runWithClient(leaf(noun, 'validate <name>', 'validate now, and show what is missing').option('--no-wait', 'return the request’s id at once'), validate);
+  runWithClient(leaf(noun, 'show <name>', 'everything known about a connection'), async ({ args: [name = ''], client, output }) => {
+    const connection = await client.connections.get(name);
+    const dependents = await client.connections.dependents(name);
+    output.result(connection, () => describeConnection(connection, dependents));
+    return done;
+  });
+  runWithClient(leaf(noun, 'list', 'all connections'), async ({ client, output }) => {
+    const connections = await client.connections.list();
+    output.result(connections, () =>
+      table(
+        ['NAME', 'METHOD', 'STATUS', 'ACCOUNT', 'VALIDATED', 'NEXT', 'MESSAGE'],
+        connections.map((one) => [one.name, one.method, one.status, one.accountId, one.lastValidatedAt, one.nextDueAt, one.statusMessage]),
+      ),
+    );
+    return done;
+  });
+  runWithClient(leaf(noun, 'delete <name>', 'delete a connection that nothing uses'), async ({ args: [name = ''], client, output }) => {
+    await client.connections.delete(name);
+    output.result({ deleted: name }, () => `Deleted ${name}.`);
+    return done;
+  });
+}
+
+function addCreate(noun: Command): void {
+  const command = leaf(noun, 'create', 'record a connection and validate it')
+    .requiredOption('--name <name>', 'unique within the org')
+    .requiredOption('--method <method>', 'assume-role or access-key')
+    .option('--role-arn <arn>', 'the role to assume')
+    .option('--external-id <id>', 'operators only: another external ID than the org’s id')
+    .option('--access-key-id <id>', 'AKIA…; the secret access key comes from stdin or a hidden prompt')
+    .option('--region <region>', 'where checks are made')
+    .option('--description <text>')
+    .option('--no-wait', 'return the request’s id at once');
+  runWithClient(command, async (invocation) => {
+    const { client, options, output } = invocation;
+    const { connection, requestId } = await client.connections.create({
+      name: text(options, 'name') ?? '',
+      ...(text(options, 'description') === undefined ? {} : { description: text(options, 'description') ?? null }),
+      ...(text(options, 'region') === undefined ? {} : { region: text(options, 'region') ?? null }),
+      credentials: await readCredentials(options, text(options, 'method')),
+    });
+    if (options.wait === false) {
+      output.result({ id: connection.id, requestId }, () => `Recorded ${connection.name}; request ${requestId}.`);
+      return done;
+    }
+    await client.runs.wait(requestId, waitOptions(invocation));
+    return showConnection(invocation, connection.name);
+  });
+}
+
+function addUpdate(noun: Command): void {
+  const command = leaf(noun, 'update <name>', 'change a connection; changed credentials are validated before they replace the old ones')
+    .option('--role-arn <arn>')
+    .option('--access-key-id <id>', 'the secret access key comes from stdin or a hidden prompt')
+    .option('--external-id <id>', 'operators only')
+    .option('--region <region>')
+    .option('--rename <name>')
+    .option('--description <text>')
+    .option('--force', 'replace the credentials even if they are refused');
+  runWithClient(command, async (invocation) => {
+    const { args: [name = ''], client, options } = invocation;
+    const hasCredentials = options.roleArn !== undefined || options.accessKeyId !== undefined;
+    const method = options.roleArn === undefined ? 'access-key' : 'assume-role';
+    const updated = await client.connections.update(name, {
+      ...pick(options, { rename: 'name', region: 'region', description: 'description' }),
+      ...(hasCredentials ? { credentials: await readCredentials(options, method) } : {}),
+    });
+    if (hasCredentials) await client.connections.validate(updated.name, waitOptions(invocation));
+    return showConnection(invocation, updated.name);
+  });
+}
+
+function pick(options: Options, names: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(names).flatMap(([option, property]) => {
+      const value = text(options, option);
+      return value === undefined ? [] : [[property, value]];
+    }),
+  );
+}
+
+async function readCredentials(options: Options, method: string | undefined) {
+  if (method === 'assume-role') {
+    const roleArn = text(options, 'roleArn');
+    const externalId = text(options, 'externalId');
+    if (roleArn === undefined) throw missing('--role-arn', 'assume-role');
+    return { method, roleArn, ...(externalId === undefined ? {} : { externalId }) } as const;
+  }
+  if (method === 'access-key') {
+    const accessKeyId = text(options, 'accessKeyId');
+    if (accessKeyId === undefined) throw missing('--access-key-id', 'access-key');
+    return { method, accessKeyId, secretAccessKey: await readSecret(`Secret access key of ${accessKeyId}`) } as const;
+  }
+  throw new JobError('PAYLOAD_INVALID', { message: '--method must be assume-role or access-key.' });
+}
+
+function missing(option: string, method: string): JobError {
+  return new JobError('PAYLOAD_INVALID', { message: `--method ${method} needs ${option}.` });
+}
+
+async function showConnection({ client, output }: ClientInvocation, name: string): Promise<ExitCode> {
+  const connection = await client.connections.get(name);
+  output.result(connection, () => describeConnection(connection, []));
+  return verdict(connection);
+}
+
+function verdict(connection: Connection): ExitCode {
+  return connection.status === 'valid' ? exitCodes.done : exitCodes.failed;
+}
+
+async function validate(invocation: ClientInvocation): Promise<ExitCode> {
+  const { args: [name = ''], client, options, output } = invocation;
+  const requestId = await client.connections.requestValidation(name);
+  if (options.wait === false) {
+    output.result({ requestId }, () => `Request ${requestId}.`);
+    return done;
+  }
+  const run: RunRecord = await client.runs.wait(requestId, waitOptions(invocation));
+  const connection = await client.connections.get(name);
+  output.result(run, () => describeConnection(connection, []));
+  return verdict(connection);
+}

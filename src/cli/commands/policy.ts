@@ -1,0 +1,85 @@
+/** `keyferry policy …`: the IAM policies that keyferry needs, as JSON to paste. Needs no database. */
+import type { Command } from 'commander';
+
+import { loadConfig, processEnvironment } from '../../config.ts';
+import { baseUserPolicy, policyFor, trustPolicy, type PolicyTarget } from '../../domain/policies.ts';
+import type { PolicyDocument } from '../../domain/policy-document.ts';
+import { JobError } from '../../errors.ts';
+import { done, leaf, run, text, withProgram, type Invocation, type Options } from '../command.ts';
+import { findEnvironment } from '../environment.ts';
+import type { ExitCode } from '../exit.ts';
+
+export function addPolicyCommands(parent: Command): void {
+  const noun = parent.command('policy').description('least-privilege IAM policies, as JSON');
+  const uses = ['parameter-store', 'secrets-manager', 'access-key-rotation'] as const;
+  run(withPlaceOptions(leaf(noun, 'base-user', 'for the identity that assumes roles')), ({ options, output }) =>
+    print(output, baseUserPolicy(text(options, 'partition') ?? 'aws')),
+  );
+  for (const use of uses) {
+    const command = withPlaceOptions(leaf(noun, use, `for the role or user of a connection used for ${use}`))
+      .option('--least', 'only what the use cannot do without')
+      .option('--region <region>', 'AWS region (default: any)')
+      .option('--kms-key <arn>', 'a customer managed key');
+    if (use === 'parameter-store') command.option('--path <path>', 'path of the parameters, as /app/prod/');
+    if (use === 'secrets-manager') command.option('--secret-prefix <prefix>', 'prefix of the secrets').option('--secret-name <name>', 'the one secret of many-to-one');
+    if (use === 'access-key-rotation') command.option('--user <user>', 'the IAM user');
+    run(command, ({ options, output }) =>
+      print(
+        output,
+        policyFor(toTarget(use, options), { partition: text(options, 'partition') ?? 'aws', accountId: text(options, 'account') ?? '*' }, options.least === true ? 'least' : 'complete'),
+      ),
+    );
+  }
+  run(
+    withPlaceOptions(leaf(noun, 'trust', 'trust policy of a connection’s role, with this org’s external ID')).option('--org <org>').option('--external-id <id>', 'of a connection with one of its own'),
+    printTrust,
+  );
+}
+
+function withPlaceOptions(command: Command): Command {
+  return command
+    .option('--account <id>', 'AWS account (trust: the base identity’s; default: asked of AWS)')
+    .option('--partition <partition>', 'aws, aws-cn, aws-us-gov or aws-eusc', 'aws');
+}
+
+function print(output: Invocation['output'], policy: PolicyDocument): Promise<ExitCode> {
+  output.result(policy, () => JSON.stringify(policy, null, 2));
+  return Promise.resolve(done);
+}
+
+function toTarget(use: PolicyTarget['use'], options: Options): PolicyTarget {
+  const region = text(options, 'region') ?? '*';
+  const kmsKey = text(options, 'kmsKey');
+  switch (use) {
+    case 'parameter-store':
+      return { use, region, kmsKey, path: text(options, 'path') ?? '/' };
+    case 'secrets-manager': {
+      const secretName = text(options, 'secretName');
+      return secretName === undefined ? { use, region, kmsKey, prefix: text(options, 'secretPrefix') ?? '' } : { use, region, kmsKey, secretName };
+    }
+    case 'access-key-rotation':
+      return { use, kmsKey, userName: required(options, 'user') };
+  }
+}
+
+function required(options: Options, name: string): string {
+  const value = text(options, name);
+  if (value === undefined) throw new JobError('PAYLOAD_INVALID', { message: `--${name} is missing.` });
+  return value;
+}
+
+async function printTrust({ options, output }: Invocation): Promise<ExitCode> {
+  const externalId = text(options, 'externalId') ?? text(options, 'org') ?? processEnvironment().KEYFERRY_ORG ?? 'default';
+  const account = text(options, 'account');
+  if (account !== undefined) {
+    return print(output, trustPolicy({ partition: text(options, 'partition') ?? 'aws', baseAccountId: account, externalId }));
+  }
+  // Only the base identity is needed; the database is never opened.
+  const environment = await findEnvironment(output);
+  const config = loadConfig({ DATABASE_URL: 'postgres://unused', KEYFERRY_ENCRYPTION_KEYS: `unused:${Buffer.alloc(32).toString('base64')}`, ...environment });
+  return withProgram(config, 'error', async (program) => {
+    const { idleScope } = await import('../../aws/base-identity.ts');
+    const base = await (await program.aws()).baseIdentity(idleScope);
+    return print(output, trustPolicy({ partition: base.partition, baseAccountId: base.accountId, externalId }));
+  });
+}

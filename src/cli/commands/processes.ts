@@ -1,0 +1,133 @@
+/** `keyferry migrate|worker|server|status|doctor`: what runs, and how it is. */
+import type { Command } from 'commander';
+
+import { databaseUrlOf } from '../../config.ts';
+import { migrate, readSchemaState } from '../../db/migrate.ts';
+import { kinds, type Kind } from '../../domain/run.ts';
+import { JobError, toJobError } from '../../errors.ts';
+
+import type { Program } from '../../main.ts';
+import { createQueueBackend } from '../../queues/backend.ts';
+import { done, leaf, readConfig, run, runWithClient, text, withProgram, type Invocation } from '../command.ts';
+import { findEnvironment } from '../environment.ts';
+import { exitCodes, type ExitCode } from '../exit.ts';
+import { fields } from '../output.ts';
+import { untilStopped } from '../signals.ts';
+import { readStatus, describeStatus } from '../status.ts';
+
+export function addProcessCommands(parent: Command): void {
+  run(leaf(parent, 'migrate', 'bring the database schema up to date').option('--check', 'only say whether it is; exit 1 if not'), runMigrate);
+  run(leaf(parent, 'worker', 'run jobs until stopped').option('--queues <a,b>', 'only these of validate,sync,rotate'), runWorker);
+  run(leaf(parent, 'server', 'board, health, metrics and API until stopped'), runServer);
+  runWithClient(leaf(parent, 'status', 'connections, syncs and rotations at a glance'), async ({ client, output, program }) => {
+    const status = await readStatus(client, program);
+    output.result(status, () => describeStatus(status));
+    return done;
+  });
+  run(leaf(parent, 'doctor', 'check settings, database, queue and AWS, and say what to do'), runDoctor);
+}
+
+async function runMigrate({ options, output }: Invocation): Promise<ExitCode> {
+  const environment = await findEnvironment(output);
+  const databaseUrl = databaseUrlOf(environment);
+  if (options.check === true) {
+    const state = await readSchemaState(databaseUrl);
+    const isCurrent = state.applied === state.known;
+    output.result({ ...state, isCurrent }, () => (isCurrent ? 'The schema is up to date.' : `${String(state.known - state.applied)} migrations are missing. Run \`keyferry migrate\`.`));
+    return isCurrent ? exitCodes.done : exitCodes.failed;
+  }
+  const migrated = await migrate(databaseUrl);
+  const backend = createQueueBackend({ databaseUrl, redisUrl: environment.REDIS_URL });
+  await backend.prepare();
+  await backend.close();
+  output.result(migrated, () => (migrated.applied === 0 ? 'The schema is up to date.' : `${String(migrated.applied)} migrations applied.`));
+  return done;
+}
+
+async function runWorker(invocation: Invocation): Promise<ExitCode> {
+  const queues = parseQueues(text(invocation.options, 'queues'));
+  const config = await readConfig(invocation);
+  return withProgram(config, config.logLevel, async (program) => {
+    await start(program, 'worker');
+    const worker = await program.startWorker(queues);
+    program.log.info({ queues, engine: program.backend.engine, concurrency: config.concurrency }, 'worker started');
+    const signal = await untilStopped();
+    program.log.info({ signal }, 'worker stopping');
+    await worker.stop();
+    program.log.info('worker stopped');
+    return done;
+  });
+}
+
+/** What every long-running process checks and says before it does anything. */
+export async function start(program: Program, name: string): Promise<void> {
+  await program.aws();
+  for (const warning of await program.checkReady()) program.log.warn(warning);
+  const overrides = await program.endpointOverrides();
+  if (overrides.length > 0) program.log.warn({ overrides }, `${name} uses AWS endpoint overrides`);
+}
+
+function parseQueues(list: string | undefined): readonly Kind[] {
+  if (list === undefined) return kinds;
+  const named = list.split(',').map((one) => one.trim());
+  const unknown = named.filter((one) => !(kinds as readonly string[]).includes(one));
+  if (unknown.length > 0) throw new JobError('PAYLOAD_INVALID', { message: `--queues names ${unknown.join(', ')}; it takes ${kinds.join(', ')}.` });
+  return named as Kind[];
+}
+
+async function runServer(invocation: Invocation): Promise<ExitCode> {
+  const config = await readConfig(invocation);
+  return withProgram(config, config.logLevel, async (program) => {
+    await start(program, 'server');
+    const server = await program.startServer();
+    program.log.info({ url: server.url }, 'server started');
+    const signal = await untilStopped();
+    program.log.info({ signal }, 'server stopping');
+    await server.close();
+    return done;
+  });
+}
+
+interface Finding {
+  readonly part: string;
+  readonly isFine: boolean;
+  readonly detail: string;
+}
+
+async function runDoctor(invocation: Invocation): Promise<ExitCode> {
+  const config = await readConfig(invocation);
+  return withProgram(config, 'silent', async (program) => {
+    const findings = [
+      await examine('database', async () => {
+        await program.stores.ping();
+        const state = await readSchemaState(config.databaseUrl);
+        return state.applied === state.known ? `reachable, ${String(state.applied)} migrations applied` : Promise.reject(new JobError('DB_NOT_MIGRATED'));
+      }),
+      await examine('encryption keys', async () => {
+        await program.stores.encryptionKeys.requireAll();
+        return 'all keys in use are configured';
+      }),
+      await examine(`queue (${program.backend.engine})`, async () => (await program.backend.check()).join(' ') || 'reachable'),
+      await examine('AWS endpoints', async () => {
+        await program.aws();
+        const overrides = await program.endpointOverrides();
+        return overrides.length === 0 ? 'AWS’s own' : overrides.map(({ source, url }) => `${source} = ${url}`).join(', ');
+      }),
+      await examine('AWS base identity', async () => {
+        const { idleScope } = await import('../../aws/base-identity.ts');
+        return (await (await program.aws()).baseIdentity(idleScope)).arn;
+      }),
+    ];
+    invocation.output.result(findings, () => fields(findings.map((one) => [`${one.isFine ? '✓' : '✗'} ${one.part}`, one.detail])));
+    return findings.every((one) => one.isFine) ? exitCodes.done : exitCodes.failed;
+  });
+}
+
+async function examine(part: string, look: () => Promise<string>): Promise<Finding> {
+  try {
+    return { part, isFine: true, detail: await look() };
+  } catch (error) {
+    return { part, isFine: false, detail: toJobError(error).publicMessage };
+  }
+}
+

@@ -1,0 +1,213 @@
+/** `keyferry rotation …` */
+import type { Command } from 'commander';
+
+import { parseDuration } from '../../config.ts';
+import { JobError } from '../../errors.ts';
+import { collect, done, leaf, runWithClient, text, type ClientInvocation, type Options } from '../command.ts';
+import { exitCodes, type ExitCode } from '../exit.ts';
+import { readSecret } from '../input.ts';
+import { indent, table } from '../output.ts';
+import { describeRotation, describeRun } from '../reports.ts';
+import { waitOptions } from '../waiting.ts';
+import { placeOf, withPlace } from './secrets.ts';
+
+export function addRotationCommands(parent: Command): void {
+  const noun = parent.command('rotation').description('access keys of IAM users, replaced on a schedule');
+  addCreate(noun);
+  addUpdate(noun);
+  addRun(noun);
+  addOrders(noun);
+  addShowing(noun);
+  addDelete(noun);
+}
+
+function withTimes(command: Command): Command {
+  return command
+    .option('--every <days>', 'interval, as 30d')
+    .option('--at <hh:mm>', 'time of day, UTC')
+    .option('--grace <duration>', 'how long the old key stays active at least (default 24h)')
+    .option('--quiet <duration>', 'how long the old key must show no use (default 24h)')
+    .option('--hold <duration>', 'how long the old key stays inactive before it is deleted (default 7d)')
+    .option('--description <text>');
+}
+
+function addCreate(noun: Command): void {
+  const command = withTimes(
+    withPlace(leaf(noun, 'create', 'rotate the access key of an IAM user and publish it into a folder'))
+      .requiredOption('--name <name>', 'unique within the org')
+      .requiredOption('--connection <connection>', 'name or id')
+      .requiredOption('--user <user>', 'the IAM user, without its path')
+      .requiredOption('--access-key-id-as <key>', 'the secret that holds the key id')
+      .requiredOption('--secret-access-key-as <key>', 'the secret that holds the secret access key'),
+  )
+    .option('--adopt-key <id>', 'the key in use today; its secret access key comes from stdin or a hidden prompt')
+    .option('--no-auto', 'rotate only when asked');
+  runWithClient(command, async ({ client, options, output }) => {
+    const days = text(options, 'every');
+    if (days === undefined) throw new JobError('PAYLOAD_INVALID', { message: '--every is missing: say how often to rotate, as --every 30d.' });
+    const adopted = text(options, 'adoptKey');
+    const rotation = await client.rotations.create({
+      name: text(options, 'name') ?? '',
+      connection: text(options, 'connection') ?? '',
+      target: placeOf(options),
+      userName: text(options, 'user') ?? '',
+      secretsMapping: { accessKeyId: text(options, 'accessKeyIdAs') ?? '', secretAccessKey: text(options, 'secretAccessKeyAs') ?? '' },
+      isAutoRotationEnabled: options.auto !== false,
+      ...toTimes(options),
+      rotationIntervalDays: toDays(days),
+      ...(adopted === undefined ? {} : { adoptKey: { accessKeyId: adopted, secretAccessKey: await readSecret(`Secret access key of ${adopted}`) } }),
+    });
+    output.result(rotation, () => describeRotation(rotation));
+    return done;
+  });
+}
+
+function toDays(every: string): number {
+  const days = /^\d+$/.test(every) ? Number(every) : (parseDuration(every) ?? Number.NaN) / 86_400_000;
+  if (Number.isInteger(days) && days >= 1) return days;
+  throw new JobError('PAYLOAD_INVALID', { message: '--every must be whole days, as 30d.' });
+}
+
+function toTimes(options: Options) {
+  const at = text(options, 'at');
+  const every = text(options, 'every');
+  return {
+    ...(every === undefined ? {} : { rotationIntervalDays: toDays(every) }),
+    ...(at === undefined ? {} : { rotateAtUtc: toTimeOfDay(at) }),
+    ...(text(options, 'description') === undefined ? {} : { description: text(options, 'description') ?? null }),
+    ...seconds(options, 'grace', 'graceSeconds'),
+    ...seconds(options, 'quiet', 'quietSeconds'),
+    ...seconds(options, 'hold', 'holdSeconds'),
+  };
+}
+
+function seconds<P extends string>(options: Options, option: string, property: P): Partial<Record<P, number>> {
+  const value = text(options, option);
+  if (value === undefined) return {};
+  const ms = parseDuration(value);
+  if (ms === undefined) throw new JobError('PAYLOAD_INVALID', { message: `--${option} must be a duration such as 0s, 30m, 24h or 7d.` });
+  return { [property]: Math.round(ms / 1_000) } as Partial<Record<P, number>>;
+}
+
+function toTimeOfDay(at: string): { hours: number; minutes: number } {
+  const match = /^([01]?\d|2[0-3]):([0-5]\d)$/.exec(at);
+  if (!match) throw new JobError('PAYLOAD_INVALID', { message: '--at must be a time of day in UTC, as 03:15.' });
+  return { hours: Number(match[1]), minutes: Number(match[2]) };
+}
+
+function addUpdate(noun: Command): void {
+  const command = withTimes(leaf(noun, 'update <name>', 'change a rotation')).option('--rename <name>').option('--auto', 'rotate on schedule').option('--no-auto', 'rotate only when asked');
+  runWithClient(command, async ({ args: [name = ''], client, options, output }) => {
+    const rename = text(options, 'rename');
+    const auto = options.auto;
+    const rotation = await client.rotations.update(name, {
+      ...(rename === undefined ? {} : { name: rename }),
+      ...(typeof auto === 'boolean' ? { isAutoRotationEnabled: auto } : {}),
+      ...toTimes(options),
+    });
+    output.result(rotation, () => describeRotation(rotation));
+    return done;
+  });
+}
+
+function addRun(noun: Command): void {
+  const command = leaf(noun, 'run <name>', 'rotate now; waits until the new key is published and confirmed')
+    .option('--emergency', 'retire the old key without quiet time and hold')
+    .option('--revoke-now <name>', 'with --emergency: cut consumers off at once; repeat the rotation’s name to confirm')
+    .option('--skip-sync <name>', 'do not wait for this dependent sync; repeatable', collect)
+    .option('--no-wait', 'return the request’s id at once');
+  runWithClient(command, async (invocation) => {
+    const { args: [name = ''], client, options } = invocation;
+    const rotation = await client.rotations.get(name);
+    const requestId = await client.rotations.request(name, toWish(options, rotation.name));
+    return answer(invocation, name, requestId);
+  });
+}
+
+function toWish(options: Options, name: string) {
+  const confirmed = text(options, 'revokeNow');
+  if (confirmed !== undefined && (confirmed !== name || options.emergency !== true)) {
+    throw new JobError('PAYLOAD_INVALID', { message: `--revoke-now cuts consumers off: give it with --emergency and the rotation’s own name, ${name}.` });
+  }
+  return {
+    ...(options.emergency === true ? { emergency: true } : {}),
+    ...(confirmed === undefined ? {} : { revokeNow: true }),
+    ...(Array.isArray(options.skipSync) ? { skipSync: options.skipSync.map(String) } : {}),
+  };
+}
+
+async function answer(invocation: ClientInvocation, name: string, requestId: string | undefined): Promise<ExitCode> {
+  const { client, options, output } = invocation;
+  if (requestId === undefined || options.wait === false) {
+    output.result({ requestId: requestId ?? null }, () => (requestId === undefined ? 'Nothing was under way.' : `Request ${requestId}.`));
+    return done;
+  }
+  const run = await client.runs.wait(requestId, waitOptions(invocation));
+  const rotation = await client.rotations.get(name);
+  output.result(run, () => `${describeRun(run)}\n\n${describeRotation(rotation)}`);
+  return run.status === 'succeeded' || run.status === 'continued' ? exitCodes.done : exitCodes.failed;
+}
+
+function addOrders(noun: Command): void {
+  for (const verb of ['pause', 'resume'] as const) {
+    runWithClient(leaf(noun, `${verb} <name>`, `${verb} a rotation at its next safe point; keys stay as they are`), async ({ args: [name = ''], client, output }) => {
+      const rotation = await client.rotations[verb](name);
+      output.result(rotation, () => describeRotation(rotation));
+      return done;
+    });
+  }
+  for (const [verb, description] of [
+    ['cancel', 'before the publication: the new key goes, the old one stays'],
+    ['reactivate', 'during the hold: the old key becomes active again'],
+  ] as const) {
+    runWithClient(leaf(noun, `${verb} <name>`, description).option('--no-wait'), async (invocation) => {
+      const [name = ''] = invocation.args;
+      return answer(invocation, name, await invocation.client.rotations[verb](name));
+    });
+  }
+}
+
+function addShowing(noun: Command): void {
+  runWithClient(leaf(noun, 'show <name>', 'everything known about a rotation, with its timeline'), async ({ args: [name = ''], client, output }) => {
+    const [rotation, keys, timeline] = await Promise.all([client.rotations.get(name), client.rotations.keys(name), client.rotations.timeline(name)]);
+    output.result({ ...rotation, keys, timeline }, () => {
+      const keyRows = keys.map((key) => [key.accessKeyId, key.state, key.createdAt, key.publishedAt, key.retireAfter, key.lastUsedAt]);
+      const stepRows = timeline.map((step) => [step.at, step.phase, step.step, step.accessKeyId, step.detail]);
+      return [
+        describeRotation(rotation),
+        `keys\n${indent(table(['KEY', 'STATE', 'CREATED', 'PUBLISHED', 'RETIRE AFTER', 'LAST USED'], keyRows))}`,
+        `timeline\n${indent(table(['AT', 'PHASE', 'STEP', 'KEY', 'DETAIL'], stepRows))}`,
+      ].join('\n\n');
+    });
+    return done;
+  });
+  runWithClient(leaf(noun, 'list', 'all rotations'), async ({ client, output }) => {
+    const rotations = await client.rotations.list();
+    output.result(rotations, () =>
+      table(
+        ['NAME', 'IAM USER', 'STATUS', 'PHASE', 'ACTIVE KEY', 'ROTATED', 'NEXT', 'MESSAGE'],
+        rotations.map((one) => [one.name, one.userName, one.rotationStatus, one.phase, one.activeAccessKeyId, one.lastRotatedAt, one.nextRotationAt, one.statusMessage]),
+      ),
+    );
+    return done;
+  });
+}
+
+function addDelete(noun: Command): void {
+  const command = leaf(noun, 'delete <name>', 'forget a rotation; keys at AWS stay unless --revoke-keys')
+    .option('--revoke-keys', 'first delete at AWS every key that it made')
+    .option('--remove-secrets', 'remove the two secrets from the folder');
+  runWithClient(command, async (invocation) => {
+    const { args: [name = ''], client, options, output } = invocation;
+    if (options.revokeKeys === true) {
+      const run = await client.runs.wait(await client.rotations.revokeKeys(name), waitOptions(invocation));
+      if (run.status === 'failed' || run.status === 'blocked') {
+        output.result(run, () => `${describeRun(run)}\nThe rotation was kept, because its keys could not all be deleted.`);
+        return exitCodes.failed;
+      }
+    }
+    await client.rotations.delete(name, options.removeSecrets === true ? 'remove' : 'keep');
+    output.result({ deleted: name }, () => `Deleted ${name}.`);
+    return done;
+  });
+}

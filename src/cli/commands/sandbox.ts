@@ -1,0 +1,47 @@
+/** `keyferry sandbox`: the AWS sandbox alone, for development and for tests in other languages. */
+import type { Command } from 'commander';
+
+import { JobError } from '../../errors.ts';
+import { done, leaf, run, text, type Invocation } from '../command.ts';
+import type { ExitCode } from '../exit.ts';
+import { fields } from '../output.ts';
+import { untilStopped } from '../signals.ts';
+
+const quotaPresets = ['off', 'documented', 'support-2023', 'high-throughput', 'hostile'] as const;
+
+export function addSandboxCommand(parent: Command): void {
+  run(
+    leaf(parent, 'sandbox', 'run the AWS sandbox on loopback until stopped')
+      .option('--port <port>', 'default: a free one')
+      .option('--quotas <preset>', quotaPresets.join(', '), 'off')
+      .option('--timing <timing>', 'immediate or realistic', 'immediate')
+      .option('--seed <number>', 'of everything random', '1'),
+    runSandbox,
+  );
+}
+
+async function runSandbox({ options, output }: Invocation): Promise<ExitCode> {
+  const quotas = quotaPresets.find((preset) => preset === options.quotas);
+  const timing = (['immediate', 'realistic'] as const).find((one) => one === options.timing);
+  const port = Number(text(options, 'port') ?? 0);
+  if (!quotas || !timing || !Number.isInteger(port)) {
+    throw new JobError('PAYLOAD_INVALID', { message: '--quotas, --timing or --port is not one of the values that --help lists.' });
+  }
+  const { createAwsSandbox, startAwsSandboxServer } = await import('../../sandbox/aws/index.ts');
+  const sandbox = createAwsSandbox({ quotas, timing, seed: Number(options.seed) });
+  const server = await startAwsSandboxServer(sandbox, { port });
+  sandbox.createAccount('111122223333');
+  const user = { accountId: '111122223333', userName: 'keyferry-base' };
+  sandbox.createUser({ ...user, policy: { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: '*', Resource: '*' }] } });
+  const key = sandbox.createAccessKey(user);
+  output.result({ url: server.url, ...key }, () =>
+    fields([
+      ['AWS_ENDPOINT_URL', server.url],
+      ['INF_APP_CONNECTION_AWS_ACCESS_KEY_ID', key.accessKeyId],
+      ['INF_APP_CONNECTION_AWS_SECRET_ACCESS_KEY', `${key.secretAccessKey}   (of the sandbox only)`],
+    ]),
+  );
+  await untilStopped();
+  await server.close();
+  return done;
+}

@@ -1,0 +1,107 @@
+/** `keyferry up`: everything for development, in this folder's `.keyferry/`, until stopped. */
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { createHash, randomBytes } from 'node:crypto';
+import { join, resolve } from 'node:path';
+
+import type { Command } from 'commander';
+
+import { processEnvironment } from '../../config.ts';
+import { generateEncryptionKey } from '../../db/encryption.ts';
+import { JobError } from '../../errors.ts';
+import { done, leaf, run, type Invocation } from '../command.ts';
+import { startEmbedded, type Embedded } from '../embedded.ts';
+import { isRunning, UP_FOLDER, upFile, type UpState } from '../environment.ts';
+import type { ExitCode } from '../exit.ts';
+import { fields } from '../output.ts';
+import { untilStopped } from '../signals.ts';
+
+export function addUpCommand(parent: Command): void {
+  run(
+    leaf(parent, 'up', `embedded database and queue in ./${UP_FOLDER}, worker and server in one process, for development`)
+      .option('--sandbox', 'with the AWS sandbox instead of AWS')
+      .option('--port <port>', 'of the server', '3010'),
+    runUp,
+  );
+}
+
+async function runUp({ options, output }: Invocation): Promise<ExitCode> {
+  await refuseSecond();
+  const folder = resolve(UP_FOLDER);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const secrets = await loadOrMakeSecrets(folder);
+  const isSandbox = options.sandbox === true;
+  const embedded = await startEmbedded({
+    directory: join(folder, isSandbox ? 'sandbox-postgres' : 'postgres'),
+    // The sandbox forgets everything when it stops, so the rows about it go too.
+    isPersistent: !isSandbox,
+    withSandbox: isSandbox,
+    withServer: true,
+    logLevel: processEnvironment().KEYFERRY_LOG_LEVEL ?? 'info',
+    settings: {
+      KEYFERRY_ENCRYPTION_KEYS: secrets.encryptionKeys,
+      KEYFERRY_API_TOKENS: `default:up:${createHash('sha256').update(secrets.apiToken).digest('hex')}:admin`,
+      KEYFERRY_HTTP_PORT: String(options.port),
+    },
+  });
+  try {
+    await announce(embedded, isSandbox);
+    const serverUrl = embedded.server?.url ?? '';
+    output.result({ serverUrl, board: `${serverUrl}/board`, folder, isSandbox, apiTokenFile: join(folder, 'api-token') }, () =>
+      fields([
+        ['board', `${serverUrl}/board`],
+        ['status page', serverUrl],
+        ['API token', `in ./${UP_FOLDER}/api-token`],
+        ['AWS', isSandbox ? 'the sandbox; nothing real is in reach' : 'real'],
+        ['stop', 'Ctrl-C'],
+      ]),
+    );
+    await untilStopped();
+  } finally {
+    await rm(upFile(), { force: true });
+    await embedded.stop();
+  }
+  return done;
+}
+
+async function refuseSecond(): Promise<void> {
+  try {
+    const { pid } = JSON.parse(await readFile(upFile(), 'utf8')) as UpState;
+    if (isRunning(pid)) throw new JobError('CONFIG_INVALID', { message: `keyferry up already runs in this folder (process ${String(pid)}).` });
+  } catch (error) {
+    // No file, or one of a crash: nothing runs.
+    if (error instanceof JobError) throw error;
+  }
+}
+
+interface Secrets {
+  readonly encryptionKeys: string;
+  readonly apiToken: string;
+}
+
+async function loadOrMakeSecrets(folder: string): Promise<Secrets> {
+  return {
+    encryptionKeys: await loadOrMake(join(folder, 'encryption-keys'), () => generateEncryptionKey()),
+    apiToken: await loadOrMake(join(folder, 'api-token'), () => `kf_${randomBytes(24).toString('base64url')}`),
+  };
+}
+
+async function loadOrMake(file: string, make: () => string): Promise<string> {
+  try {
+    // `wx`: the first one stays, also when two start at once.
+    await writeFile(file, make(), { mode: 0o600, flag: 'wx' });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+  return (await readFile(file, 'utf8')).trim();
+}
+
+/** Lets other commands of this folder find it. */
+async function announce(embedded: Embedded, isSandbox: boolean): Promise<void> {
+  const state: UpState = {
+    pid: process.pid,
+    serverUrl: embedded.server?.url ?? '',
+    environment: embedded.environment,
+    isSandbox,
+  };
+  await writeFile(upFile(), JSON.stringify(state), { mode: 0o600 });
+}

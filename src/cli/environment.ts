@@ -1,0 +1,57 @@
+/**
+ * Which installation a command talks to: the one that the environment names, else the `keyferry up` that runs in this folder.
+ */
+import { readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+
+import { z } from 'zod';
+
+import { processEnvironment, type Environment } from '../config.ts';
+import type { Output } from './output.ts';
+
+export const UP_FOLDER = '.keyferry';
+
+const upShape = z.object({
+  pid: z.number().int(),
+  serverUrl: z.string(),
+  /** What other commands of this folder need; the file is readable by its owner only. */
+  environment: z.record(z.string(), z.string()),
+  isSandbox: z.boolean(),
+});
+
+export type UpState = z.infer<typeof upShape>;
+
+export const upFile = (): string => join(resolve(UP_FOLDER), 'up.json');
+
+/** The environment of the running `up`, merged over the process's own where that names no database. */
+export async function findEnvironment(output: Output): Promise<Environment> {
+  const environment = processEnvironment();
+  if (environment.DATABASE_URL || environment.DATABASE_URL_FILE) return environment;
+  const up = await readUp();
+  if (!up || !isRunning(up.pid)) return environment;
+  output.note(`Using the keyferry that runs in ./${UP_FOLDER} (process ${String(up.pid)}${up.isSandbox ? ', with the AWS sandbox' : ''}).`);
+  return up.isSandbox ? { ...withoutAws(environment), ...up.environment } : { ...environment, ...up.environment };
+}
+
+/** Beside the sandbox, nothing of a real account may be in reach. */
+function withoutAws(environment: Environment): Environment {
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !/^(AWS|INF|KEYFERRY|REDIS|DATABASE)_/.test(name)));
+}
+
+async function readUp(): Promise<UpState | undefined> {
+  try {
+    return upShape.parse(JSON.parse(await readFile(upFile(), 'utf8')));
+  } catch {
+    return undefined;
+  }
+}
+
+export function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // Alive, but another user's.
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}

@@ -1,0 +1,101 @@
+/** Rows as readable reports. */
+import type { Connection, Rotation, RunRecord, Sync } from '../client/views.ts';
+import type { Check } from '../domain/connection-checks.ts';
+import { fields, indent, table } from './output.ts';
+
+const marks: Readonly<Record<Check['verdict'], string>> = { pass: '✓', warn: '!', fail: '✗', unknown: '?' };
+
+export function describeConnection(connection: Connection, dependents: readonly { kind: string; name: string }[]): string {
+  const head = fields([
+    ['connection', connection.name],
+    ['id', connection.id],
+    ['method', connection.method],
+    ['role', connection.roleArn],
+    ['external ID', connection.externalId],
+    ['access key', connection.accessKeyId],
+    ['status', connection.statusMessage ? `${connection.status}: ${connection.statusMessage}` : connection.status],
+    ['account', connection.accountId],
+    ['principal', connection.principalArn],
+    ['validated', connection.lastValidatedAt],
+    ['next validation', connection.nextDueAt],
+    ['used by', dependents.map((one) => `${one.kind} ${one.name}`).join(', ')],
+  ]);
+  const note = connection.method === 'access-key' ? '\nAn access key cannot be narrowed: every sync has all permissions of its user.' : '';
+  const checks = connection.checks.map(describeCheck).join('\n');
+  return `${head}${note}${checks === '' ? '' : `\n\nchecks\n${indent(checks)}`}`;
+}
+
+export function describeCheck(check: Check): string {
+  const title = `${marks[check.verdict]} ${check.name}${check.subject === undefined ? '' : ` ${check.subject}`}: ${check.detail}`;
+  if (check.fix === undefined || check.verdict === 'pass') return title;
+  const policy = check.fix.policy === undefined ? '' : `\n${indent(JSON.stringify(check.fix.policy, null, 2), '    ')}`;
+  return `${title}\n    → ${check.fix.advice}${policy}`;
+}
+
+export function describeRun(run: RunRecord): string {
+  const counts = Object.entries(run.counts ?? {})
+    .filter(([, count]) => count > 0)
+    .map(([name, count]) => `${String(count)} ${name}`)
+    .join(', ');
+  const calls = Object.entries(run.awsCalls ?? {})
+    .map(([operation, count]) => `${operation} ${String(count)}`)
+    .join(', ');
+  return fields([
+    [run.kind, run.errorMessage ? `${run.status}: ${run.errorMessage}` : run.status],
+    ['changes', counts],
+    ['AWS calls', calls === '' ? 'none' : calls],
+    ['run', run.id],
+  ]);
+}
+
+export function describeSync(sync: Sync): string {
+  return fields([
+    ['sync', sync.name],
+    ['id', sync.id],
+    ['status', sync.statusMessage ? `${sync.syncStatus}: ${sync.statusMessage}` : sync.syncStatus],
+    ['connection', sync.connectionName],
+    ['source', `${sync.projectId ?? ''} ${sync.environment} ${sync.secretPath}`],
+    ['destination', `${sync.destination} ${JSON.stringify(sync.destinationConfig)}`],
+    ['options', JSON.stringify(sync.syncOptions)],
+    ['drift', sync.drift],
+    ['synced', sync.lastSyncedAt],
+    ['paused', sync.pausedAt],
+    ['next', sync.nextDueAt],
+  ]);
+}
+
+export function describeRotation(rotation: Rotation): string {
+  return fields([
+    ['rotation', rotation.name],
+    ['id', rotation.id],
+    ['status', rotation.statusMessage ? `${rotation.rotationStatus}: ${rotation.statusMessage}` : rotation.rotationStatus],
+    ['phase', rotation.phase],
+    ['IAM user', rotation.userName],
+    ['active key', rotation.activeAccessKeyId],
+    ['every', `${String(rotation.rotationIntervalDays)} days`],
+    ['rotated', rotation.lastRotatedAt],
+    ['next rotation', rotation.nextRotationAt],
+    ['paused', rotation.pausedAt],
+    ['next step', rotation.nextDueAt],
+  ]);
+}
+
+interface PlanChange {
+  readonly action: string;
+  readonly key: string;
+  readonly remoteName: string;
+  readonly reason?: string;
+}
+
+export interface PlanDocument {
+  readonly changes: readonly PlanChange[];
+  readonly unchanged: number;
+  readonly blockedBy?: unknown;
+}
+
+export function describePlan(plan: PlanDocument): string {
+  const summary = `${String(plan.changes.length)} changes, ${String(plan.unchanged)} unchanged`;
+  if (plan.changes.length === 0) return summary;
+  const rows = plan.changes.map((change) => [change.action, change.key, change.remoteName, change.reason]);
+  return `${table(['ACTION', 'KEY', 'REMOTE NAME', 'REASON'], rows)}\n${summary}`;
+}

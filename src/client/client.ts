@@ -1,0 +1,61 @@
+/**
+ * The client: everything a producer or an operator does, on top of the stores it is handed. The library, the CLI and the API are this object. It only writes
+ * what is wanted; workers do the rest.
+ */
+import type { Connections } from '../db/connections.ts';
+import type { Folders } from '../db/folders.ts';
+import type { Orgs } from '../db/orgs.ts';
+import type { Requests } from '../db/requests.ts';
+import type { Rotations } from '../db/rotations.ts';
+import type { Syncs } from '../db/syncs.ts';
+import { createConnectionsClient } from './connections.ts';
+import type { ClientContext } from './context.ts';
+import { createRotationsClient } from './rotations.ts';
+import { createSecretsClient } from './secrets.ts';
+import { createSyncsClient } from './syncs.ts';
+import { toRunRecord } from './views.ts';
+import { waitForAnswer, type WaitOptions } from './waiting.ts';
+
+export interface Stores {
+  readonly connections: Connections;
+  readonly folders: Folders;
+  readonly syncs: Syncs;
+  readonly rotations: Rotations;
+  readonly requests: Requests;
+  readonly orgs: Orgs;
+}
+
+export interface Actor {
+  readonly orgId: string;
+  /** Who asks; goes into `runs.requested_by`. */
+  readonly name?: string;
+  /** Callers of the API may not choose external IDs. */
+  readonly via?: 'operator' | 'api';
+}
+
+export type Client = ReturnType<typeof createClient>;
+
+export function createClient(stores: Stores, actor: Actor) {
+  const context: ClientContext = {
+    orgId: actor.orgId,
+    actor: actor.name ?? null,
+    createdVia: actor.via ?? 'operator',
+    requests: stores.requests,
+    wait: async (requestId, options) => toRunRecord(await waitForAnswer(stores.requests, requestId, options)),
+    isOtherOrg: (orgId) => stores.orgs.exists(orgId, actor.orgId),
+  };
+  return {
+    orgId: actor.orgId,
+    connections: createConnectionsClient(context, stores.connections),
+    secrets: createSecretsClient(context, stores.folders),
+    syncs: createSyncsClient(context, stores),
+    rotations: createRotationsClient(context, stores),
+    runs: {
+      get: async (runId: string) => toRunRecord(await stores.requests.run(actor.orgId, runId)),
+      /** Newest first. */
+      list: async (subjectId: string, limit = 20) => (await stores.requests.runsOf(actor.orgId, subjectId, limit)).map(toRunRecord),
+      /** Waits for the run that answers a request. */
+      wait: (requestId: string, options: WaitOptions = {}) => context.wait(requestId, options),
+    },
+  };
+}

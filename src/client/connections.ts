@@ -1,0 +1,94 @@
+/** `client.connections`: how keyferry reaches AWS accounts. */
+import { z } from 'zod';
+
+import type { Connections, Dependent } from '../db/connections.ts';
+import type { ConnectionRow } from '../db/work.ts';
+import { JobError } from '../errors.ts';
+import type { ClientContext } from './context.ts';
+import { credentialsShape, descriptionShape, nameShape, parseInput, regionShape } from './input.ts';
+import { toConnection, type Connection, type RunRecord } from './views.ts';
+import type { WaitOptions } from './waiting.ts';
+
+const createShape = z.strictObject({
+  name: nameShape,
+  description: descriptionShape.optional(),
+  projectId: z.string().max(128).nullable().optional(),
+  region: regionShape.nullable().optional(),
+  credentials: credentialsShape,
+});
+
+const updateShape = z.strictObject({
+  name: nameShape.optional(),
+  description: descriptionShape.optional(),
+  region: regionShape.nullable().optional(),
+  credentials: credentialsShape.optional(),
+});
+
+export type CreateConnection = z.input<typeof createShape>;
+export type UpdateConnection = z.input<typeof updateShape>;
+
+export function createConnectionsClient(context: ClientContext, connections: Connections) {
+  const { orgId } = context;
+  return {
+    /**
+     * Records a connection and asks for its validation. The external ID of a role is the org's id; only an operator may choose another.
+     * Throws CONNECTION_NAME_TAKEN, PAYLOAD_INVALID.
+     */
+    async create(input: CreateConnection): Promise<{ connection: Connection; requestId: string }> {
+      const { credentials, ...rest } = parseInput(createShape, input);
+      const created = await connections.create(orgId, {
+        ...rest,
+        createdVia: context.createdVia,
+        requestedBy: context.actor,
+        credentials: await withExternalId(context, credentials),
+      });
+      return { connection: toConnection(created.connection), requestId: created.requestId };
+    },
+    /** Throws CONNECTION_NOT_FOUND. */
+    get: async (idOrName: string): Promise<Connection> => toConnection(await connections.get(orgId, idOrName)),
+    list: async (): Promise<readonly Connection[]> => (await connections.list(orgId)).map(toConnection),
+    /** Syncs and rotations that use it. */
+    dependents: async (idOrName: string): Promise<readonly Dependent[]> => connections.dependents(await connections.get(orgId, idOrName)),
+    /** Changes name, description, region or credentials; changed credentials are validated again at once. */
+    async update(idOrName: string, input: UpdateConnection): Promise<Connection> {
+      const { credentials, ...description } = parseInput(updateShape, input);
+      let row = await connections.get(orgId, idOrName);
+      if (Object.keys(description).length > 0) row = await connections.describe(row, description);
+      if (credentials) row = await replaceCredentials(connections, row, await withExternalId(context, credentials, row));
+      return toConnection(row);
+    },
+    /** Asks for a validation now; returns the request's id. */
+    async requestValidation(idOrName: string): Promise<string> {
+      const row = await connections.get(orgId, idOrName);
+      return context.requests.open({ orgId, kind: 'validate', subjectId: row.id, actor: context.actor });
+    },
+    /** Validates now and waits for the run. */
+    async validate(idOrName: string, options: WaitOptions = {}): Promise<RunRecord> {
+      return context.wait(await this.requestValidation(idOrName), options);
+    },
+    /** Throws CONNECTION_IN_USE, naming the dependents. */
+    delete: async (idOrName: string): Promise<void> => connections.delete(await connections.get(orgId, idOrName)),
+  };
+}
+
+async function replaceCredentials(connections: Connections, row: ConnectionRow, credentials: Parameters<Connections['replaceCredentials']>[1]) {
+  const replaced = await connections.replaceCredentials(row, credentials);
+  if (!replaced) throw new JobError('PAYLOAD_INVALID', { message: `${row.name} was changed by somebody else at the same time; look at it and try again.` });
+  return replaced;
+}
+
+type ParsedCredentials = z.output<typeof credentialsShape>;
+
+/** A role's external ID is what keeps one customer from using another's role, so it never comes from another org. */
+async function withExternalId(context: ClientContext, credentials: ParsedCredentials, row?: ConnectionRow) {
+  if (credentials.method !== 'assume-role') return credentials;
+  const chosen = credentials.externalId;
+  if (chosen === undefined) return { ...credentials, externalId: row?.externalId ?? context.orgId };
+  if (context.createdVia === 'api' && chosen !== context.orgId) {
+    throw new JobError('PAYLOAD_INVALID', { message: 'externalId cannot be chosen: it is always the org’s id.' });
+  }
+  if (chosen !== context.orgId && (await context.isOtherOrg(chosen))) {
+    throw new JobError('PAYLOAD_INVALID', { message: 'externalId is another org’s id; leave it out to use this org’s.' });
+  }
+  return { ...credentials, externalId: chosen };
+}

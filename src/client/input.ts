@@ -1,0 +1,79 @@
+/** Input of the library, the CLI and the API, checked at the edge: an error names the field and what is allowed. */
+import { z } from 'zod';
+
+import { JobError } from '../errors.ts';
+
+export const nameShape = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'must be 1 to 64 letters, digits or . _ - and start with a letter or digit');
+
+export const descriptionShape = z.string().max(256).nullable();
+
+export const regionShape = z.string().regex(/^[a-z]{2,4}(-[a-z]+)+-\d$/, 'must be an AWS region such as eu-west-1');
+
+const roleArnShape = z
+  .string()
+  .regex(/^arn:aws(-[a-z]+)*:iam::\d{12}:role\/[\w+=,.@/-]{1,576}$/, 'must be the ARN of a role such as arn:aws:iam::111122223333:role/name');
+
+export const accessKeyIdShape = z
+  .string()
+  .refine((id) => !id.startsWith('ASIA'), 'is a temporary key (ASIA…): it stops working within hours; use a key of an IAM user (AKIA…), or a role')
+  .refine((id) => /^AKIA[A-Z0-9]{12,124}$/.test(id), 'must be the id of an IAM user’s access key (AKIA…)');
+
+export const secretAccessKeyShape = z.string().regex(/^\S{16,128}$/, 'must be the secret access key: 16 to 128 characters without spaces');
+
+export const credentialsShape = z.discriminatedUnion('method', [
+  z.strictObject({
+    method: z.literal('assume-role'),
+    roleArn: roleArnShape,
+    /** Operators only; the default is the org's id. */
+    externalId: z
+      .string()
+      .regex(/^[\w+=,.@:/-]{2,1224}$/, 'must be 2 to 1,224 letters, digits or + = , . @ : / -')
+      .optional(),
+  }),
+  z.strictObject({
+    method: z.literal('access-key'),
+    accessKeyId: accessKeyIdShape,
+    secretAccessKey: secretAccessKeyShape,
+  }),
+]);
+
+const secretPathShape = z
+  .string()
+  .max(512)
+  .regex(/^\/([\w.-]+(\/[\w.-]+)*\/?)?$/, 'must start with / and hold letters, digits and . _ - between slashes')
+  .transform((path) => (path.length > 1 ? path.replace(/\/$/, '') : path));
+
+const labelShape = z.string().regex(/^[\w.-]{1,128}$/, 'must be 1 to 128 letters, digits or . _ -');
+
+export const placeShape = z.strictObject({
+  projectId: labelShape,
+  environment: labelShape,
+  secretPath: secretPathShape,
+});
+
+export const secretKeyShape = z.string().regex(/^[\w./-]{1,256}$/, 'must be 1 to 256 letters, digits or . _ / -');
+
+/** Longest value that any destination takes is 64 KiB; a little more is kept so that the sync can say so. */
+const MAX_VALUE_LENGTH = 262_144;
+
+export const secretValueShape = z.string().max(MAX_VALUE_LENGTH);
+
+/** Throws PAYLOAD_INVALID naming every field that is wrong; never a value. */
+export function parseInput<T extends z.ZodType>(shape: T, input: unknown): z.output<T> {
+  const parsed = shape.safeParse(input);
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map(describeIssue);
+  throw new JobError('PAYLOAD_INVALID', { message: `${problems.join('; ')}.`, context: { problems } });
+}
+
+function describeIssue(issue: z.core.$ZodIssue): string {
+  const path = issue.path.join('.');
+  if (issue.code === 'unrecognized_keys') return `${[path, issue.keys.join(', ')].filter(Boolean).join('.')} is not a known field`;
+  return `${path || 'input'} ${lowerFirst(issue.message)}`;
+}
+
+function lowerFirst(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1);
+}

@@ -1,0 +1,80 @@
+/** `client.rotations`: access keys of IAM users, replaced on a schedule and published into a folder. */
+import { z } from 'zod';
+
+import type { Connections } from '../db/connections.ts';
+import type { Folders } from '../db/folders.ts';
+import type { RotationWish } from '../db/rotation-orders.ts';
+import type { KeyPair, RotationStep, Rotations } from '../db/rotations.ts';
+import { rotationChanges, rotationSettings, type RotationChanges } from '../domain/rotation-input.ts';
+import type { KnownKey } from '../domain/rotation.ts';
+import type { ClientContext } from './context.ts';
+import { parseInput, placeShape } from './input.ts';
+import { toRotation, type Rotation, type RunRecord } from './views.ts';
+import type { WaitOptions } from './waiting.ts';
+
+const createShape = rotationSettings.extend({
+  /** Name or id. */
+  connection: z.string().min(1),
+  /** The folder that the pair is published into; it is made if it is not there. */
+  target: placeShape,
+});
+
+export type CreateRotation = z.input<typeof createShape>;
+export type UpdateRotation = RotationChanges;
+export type RunRotation = RotationWish & WaitOptions;
+
+interface Stores {
+  readonly rotations: Rotations;
+  readonly connections: Connections;
+  readonly folders: Folders;
+}
+
+export function createRotationsClient(context: ClientContext, stores: Stores) {
+  const { orgId, actor } = context;
+  const { rotations } = stores;
+  const row = (idOrName: string) => rotations.get(orgId, idOrName);
+  return {
+    /**
+     * Records a rotation; its first run makes the first key. Throws CONNECTION_NOT_FOUND, KEY_ROTATION_NAME_TAKEN, KEY_USER_TAKEN, SECRET_MANAGED,
+     * PAYLOAD_INVALID.
+     */
+    async create(input: CreateRotation): Promise<Rotation> {
+      const { connection, target, ...settings } = parseInput(createShape, input);
+      const created = await rotations.create(orgId, {
+        ...settings,
+        projectId: target.projectId,
+        connectionId: (await stores.connections.get(orgId, connection)).id,
+        folderId: (await stores.folders.ensure(orgId, target)).id,
+        requestedBy: actor,
+      });
+      return toRotation(created);
+    },
+    get: async (idOrName: string): Promise<Rotation> => toRotation(await row(idOrName)),
+    list: async (): Promise<readonly Rotation[]> => (await rotations.list(orgId)).map(toRotation),
+    /** Keys by state, without their secrets. */
+    keys: async (idOrName: string): Promise<readonly KnownKey[]> => rotations.keys((await row(idOrName)).id),
+    /** Every persisted step, oldest first. */
+    timeline: async (idOrName: string, limit?: number): Promise<readonly RotationStep[]> => rotations.steps((await row(idOrName)).id, limit),
+    async update(idOrName: string, input: UpdateRotation): Promise<Rotation> {
+      return toRotation(await rotations.update(await row(idOrName), parseInput(rotationChanges, input)));
+    },
+    /** Records the wish for a rotation now; returns the request's id. */
+    request: async (idOrName: string, wish: RotationWish = {}): Promise<string> => rotations.request(await row(idOrName), wish, actor),
+    /** Rotates now and waits until the new key is published and confirmed; the old one is retired later. */
+    async run(idOrName: string, { emergency, revokeNow, skipSync, ...options }: RunRotation = {}): Promise<RunRecord> {
+      const wish = { ...(emergency ? { emergency } : {}), ...(revokeNow ? { revokeNow } : {}), ...(skipSync ? { skipSync } : {}) };
+      return context.wait(await this.request(idOrName, wish), options);
+    },
+    pause: async (idOrName: string): Promise<Rotation> => toRotation(await rotations.pause(await row(idOrName))),
+    resume: async (idOrName: string): Promise<Rotation> => toRotation(await rotations.resume(await row(idOrName))),
+    /** Before the publication: the new key goes, the old one stays. Returns the request's id when a cycle was under way. */
+    cancel: async (idOrName: string): Promise<string | undefined> => rotations.cancel(await row(idOrName), actor),
+    /** During the hold: brings the old key back. Returns the request's id. */
+    reactivate: async (idOrName: string): Promise<string> => rotations.reactivate(await row(idOrName), actor),
+    /** Deletes every key of this rotation at AWS and pauses it. Returns the request's id. */
+    revokeKeys: async (idOrName: string): Promise<string> => rotations.revokeKeys(await row(idOrName), actor),
+    adoptKey: async (idOrName: string, pair: KeyPair): Promise<Rotation> => toRotation(await rotations.adoptKey(await row(idOrName), pair)),
+    /** Keys at AWS stay; `secrets` says what becomes of the two in the folder. */
+    delete: async (idOrName: string, secrets: 'keep' | 'remove' = 'keep'): Promise<void> => rotations.delete(await row(idOrName), secrets),
+  };
+}

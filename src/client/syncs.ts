@@ -1,0 +1,132 @@
+/** `client.syncs`: what keeps AWS equal to a folder. */
+import { z } from 'zod';
+
+import type { Connections } from '../db/connections.ts';
+import type { Folders } from '../db/folders.ts';
+import type { RequestKind } from '../db/requests.ts';
+import type { SyncChanges, Syncs } from '../db/syncs.ts';
+import { destinations, parameterStoreConfig, secretsManagerConfig, syncOptions, type Destination } from '../domain/sync-config.ts';
+import { JobError } from '../errors.ts';
+import type { ClientContext } from './context.ts';
+import { descriptionShape, nameShape, parseInput, placeShape } from './input.ts';
+import { toSync, type RunRecord, type Sync } from './views.ts';
+import type { WaitOptions } from './waiting.ts';
+
+const createShape = z.strictObject({
+  name: nameShape,
+  description: descriptionShape.optional(),
+  /** Name or id. */
+  connection: z.string().min(1),
+  source: placeShape,
+  destination: z.enum(destinations),
+  destinationConfig: z.unknown(),
+  syncOptions: syncOptions.prefault({}),
+  isAutoSyncEnabled: z.boolean().default(true),
+});
+
+const updateShape = z.strictObject({
+  name: nameShape.optional(),
+  description: descriptionShape.optional(),
+  connection: z.string().min(1).optional(),
+  source: placeShape.optional(),
+  destinationConfig: z.unknown().optional(),
+  syncOptions: syncOptions.partial().optional(),
+  isAutoSyncEnabled: z.boolean().optional(),
+});
+
+export type CreateSync = z.input<typeof createShape>;
+export type UpdateSync = z.input<typeof updateShape>;
+
+/** What a sync run may be told. */
+export interface RunSync extends WaitOptions {
+  /** Confirms that the present plan deletes exactly this many objects. */
+  readonly confirmDeletions?: number;
+}
+
+interface Stores {
+  readonly syncs: Syncs;
+  readonly connections: Connections;
+  readonly folders: Folders;
+}
+
+export function createSyncsClient(context: ClientContext, stores: Stores) {
+  const { orgId } = context;
+  const { syncs } = stores;
+  const request = async (kind: RequestKind, idOrName: string, parameters: Readonly<Record<string, unknown>> = {}): Promise<string> => {
+    const sync = await syncs.get(orgId, idOrName);
+    return context.requests.open({ orgId, kind, subjectId: sync.id, parameters, actor: context.actor });
+  };
+  const requestAndWait = async (kind: RequestKind, idOrName: string, options: WaitOptions & { parameters?: Record<string, unknown> }): Promise<RunRecord> =>
+    context.wait(await request(kind, idOrName, options.parameters), options);
+  return {
+    /** Throws CONNECTION_NOT_FOUND, SECRET_FOLDER_NOT_FOUND, SYNC_NAME_TAKEN, SYNC_TARGET_TAKEN, PAYLOAD_INVALID. */
+    async create(input: CreateSync): Promise<Sync> {
+      const { connection, source, destinationConfig, ...rest } = parseInput(createShape, input);
+      const row = await syncs.create(orgId, {
+        ...rest,
+        projectId: source.projectId,
+        connectionId: (await stores.connections.get(orgId, connection)).id,
+        folderId: await folderId(stores.folders, orgId, source),
+        destinationConfig: parseDestination(rest.destination, destinationConfig),
+        requestedBy: context.actor,
+      });
+      return toSync(await syncs.view(orgId, row.id));
+    },
+    get: async (idOrName: string): Promise<Sync> => toSync(await syncs.view(orgId, idOrName)),
+    list: async (): Promise<readonly Sync[]> => (await syncs.list(orgId)).map(toSync),
+    /** Changes become due at once; objects under old names are deleted after the new ones are written. */
+    async update(idOrName: string, input: UpdateSync): Promise<Sync> {
+      const sync = await syncs.get(orgId, idOrName);
+      const given = new Set(Object.keys(input.syncOptions ?? {}));
+      const row = await syncs.update(sync, await toChanges(stores, sync, withoutDefaults(parseInput(updateShape, input), given)), context.actor);
+      return toSync(await syncs.view(orgId, row.id));
+    },
+    /** Records a wish (`sync`, `plan`, `check`, `import`, `remove`) and returns the request's id. */
+    request,
+    run: (idOrName: string, { confirmDeletions, ...options }: RunSync = {}) =>
+      requestAndWait('sync', idOrName, { ...options, parameters: confirmDeletions === undefined ? {} : { confirmDeletions } }),
+    /** Never writes; the plan is the run's `result`. */
+    plan: (idOrName: string, options: WaitOptions = {}) => requestAndWait('plan', idOrName, options),
+    /** Looks for drift now. */
+    check: (idOrName: string, options: WaitOptions = {}) => requestAndWait('check', idOrName, options),
+    import: (idOrName: string, behavior: 'prioritize-source' | 'prioritize-destination', options: WaitOptions = {}) =>
+      requestAndWait('import', idOrName, { ...options, parameters: { importBehavior: behavior } }),
+    /** Deletes what this sync wrote. */
+    remove: (idOrName: string, options: WaitOptions = {}) => requestAndWait('remove', idOrName, options),
+    pause: async (idOrName: string): Promise<Sync> => toSync(await syncs.view(orgId, (await syncs.pause(await syncs.get(orgId, idOrName))).id)),
+    resume: async (idOrName: string): Promise<Sync> => toSync(await syncs.view(orgId, (await syncs.resume(await syncs.get(orgId, idOrName))).id)),
+    /** Forgets the sync; what it wrote stays at AWS. To delete that too, call `remove` first. */
+    delete: async (idOrName: string): Promise<void> => syncs.delete(await syncs.get(orgId, idOrName)),
+  };
+}
+
+async function folderId(folders: Folders, orgId: string, place: z.output<typeof placeShape>): Promise<string> {
+  const folder = await folders.find(orgId, place);
+  if (folder) return folder.id;
+  throw new JobError('SECRET_FOLDER_NOT_FOUND', {
+    message: `There is no folder ${place.secretPath} in project ${place.projectId}, environment ${place.environment}. Create it with \`keyferry secrets set\`.`,
+  });
+}
+
+function parseDestination(destination: Destination, config: unknown) {
+  return destination === 'aws-parameter-store'
+    ? parseInput(z.object({ destinationConfig: parameterStoreConfig }), { destinationConfig: config }).destinationConfig
+    : parseInput(z.object({ destinationConfig: secretsManagerConfig }), { destinationConfig: config }).destinationConfig;
+}
+
+/** A partial shape still fills in defaults; what was not given must keep its present value. */
+function withoutDefaults(input: z.output<typeof updateShape>, given: ReadonlySet<string>): z.output<typeof updateShape> {
+  if (input.syncOptions === undefined) return input;
+  return { ...input, syncOptions: Object.fromEntries(Object.entries(input.syncOptions).filter(([name]) => given.has(name))) };
+}
+
+async function toChanges(stores: Stores, sync: Awaited<ReturnType<Syncs['get']>>, input: z.output<typeof updateShape>): Promise<SyncChanges> {
+  const { connection, source, destinationConfig, syncOptions: options, ...rest } = input;
+  return {
+    ...rest,
+    ...(connection === undefined ? {} : { connectionId: (await stores.connections.get(sync.orgId, connection)).id }),
+    ...(source === undefined ? {} : { folderId: await folderId(stores.folders, sync.orgId, source) }),
+    ...(destinationConfig === undefined ? {} : { destinationConfig: parseDestination(sync.destination, destinationConfig) }),
+    ...(options === undefined ? {} : { syncOptions: { ...sync.syncOptions, ...options } }),
+  };
+}

@@ -1,0 +1,118 @@
+/**
+ * What a validation reads and writes besides its own row: the uses of the connection, and the release of what it blocked. The release is one
+ * statement together with the new status, so that no crash leaves a valid connection with sleeping dependents.
+ */
+import { sql } from 'drizzle-orm';
+
+import { type ConnectionUse, targetOfSync } from '../domain/connection-uses.ts';
+import type { Destination, DestinationConfig, SyncOptions } from '../domain/sync-config.ts';
+import type { Database } from './client.ts';
+import { toDatabaseError } from './database-error.ts';
+import { DUE_CHANNEL } from './work.ts';
+
+export interface Release {
+  readonly connectionId: string;
+  /** The validation run that holds the lease: without it nothing is written. */
+  readonly runId: string;
+  readonly status: 'valid' | 'degraded';
+  /** Every probed permission is there: then what AWS denied earlier is tried again, too. */
+  readonly isPermitted: boolean;
+}
+
+export type ConnectionStatusStore = ReturnType<typeof createConnectionStatus>;
+
+export function createConnectionStatus(db: Database) {
+  return {
+    /** At most `limit` uses: blocked ones first, then the latest changed. */
+    usesOf: (connectionId: string, limit: number) => usesOf(db, connectionId, limit),
+    /** Makes the connection usable and its blocked dependents due, at once. Returns how many. */
+    release: (release: Release) => releaseDependents(db, release),
+  };
+}
+
+interface UseRow {
+  readonly kind: 'sync' | 'rotation';
+  readonly id: string;
+  readonly name: string;
+  readonly destination: Destination | null;
+  readonly config: DestinationConfig | null;
+  readonly options: Partial<SyncOptions> | null;
+  readonly user_name: string | null;
+  readonly status: string;
+  readonly status_code: string | null;
+  readonly status_message: string | null;
+  readonly last_at: string | null;
+}
+
+async function usesOf(db: Database, connectionId: string, limit: number): Promise<readonly ConnectionUse[]> {
+  const rows = await db
+    .execute(
+      sql`
+      select * from (
+        select 'sync' as kind, id, name, destination, destination_config as config, sync_options as options, null as user_name,
+          sync_status as status, status_code, status_message, last_synced_at as last_at, updated_at
+        from keyferry.syncs where connection_id = ${connectionId}
+        union all
+        select 'rotation', id, name, null, null, null, user_name, rotation_status, status_code, status_message, last_rotated_at, updated_at
+        from keyferry.rotations where connection_id = ${connectionId}
+      ) uses
+      order by (status = 'blocked') desc, updated_at desc, id limit ${limit}`,
+    )
+    .catch(raise);
+  return (rows as unknown as readonly UseRow[]).map(toUse);
+}
+
+function toUse(row: UseRow): ConnectionUse {
+  const { kind, id, name, status, destination, config } = row;
+  return {
+    kind,
+    id,
+    name,
+    status,
+    target:
+      destination !== null && config !== null
+        ? targetOfSync({ destination, destinationConfig: asJson(config), syncOptions: asJson(row.options ?? {}) })
+        : { use: 'access-key-rotation', userName: row.user_name ?? '' },
+    statusCode: row.status_code,
+    statusMessage: row.status_message,
+    lastSucceededAt: row.last_at === null ? null : new Date(row.last_at),
+  };
+}
+
+/** postgres.js parses jsonb or leaves it as text, depending on how drizzle set it up. */
+function asJson<T>(value: T): T {
+  return typeof value === 'string' ? (JSON.parse(value) as T) : value;
+}
+
+async function releaseDependents(db: Database, { connectionId, runId, status, isPermitted }: Release): Promise<number> {
+  const [row] = await db
+    .execute(
+      sql`
+      with connection as (
+        update keyferry.connections set status = ${status}
+        where id = ${connectionId} and run_token = ${runId}
+        returning id
+      ),
+      released_syncs as (
+        update keyferry.syncs s set next_due_at = now(), due_reason = 'recovered', attempt = 0
+        from connection where s.connection_id = connection.id and s.sync_status = 'blocked' and s.next_due_at is null
+          and s.paused_at is null and (s.status_code like 'CONNECTION\\_%' or (${isPermitted} and s.status_code in ('AWS_ACCESS_DENIED', 'AWS_KMS_DENIED')))
+        returning s.id
+      ),
+      released_rotations as (
+        update keyferry.rotations r set next_due_at = now(), due_reason = 'recovered', attempt = 0
+        from connection where r.connection_id = connection.id and r.rotation_status = 'blocked' and r.next_due_at is null
+          and r.paused_at is null and (r.status_code like 'CONNECTION\\_%' or (${isPermitted} and r.status_code in ('AWS_ACCESS_DENIED', 'AWS_KMS_DENIED')))
+        returning r.id
+      )
+      select (select count(*) from released_syncs)::int + (select count(*) from released_rotations)::int as released,
+        (select pg_notify(${DUE_CHANNEL}, 'sync') from released_syncs limit 1) as woken_syncs,
+        (select pg_notify(${DUE_CHANNEL}, 'rotate') from released_rotations limit 1) as woken_rotations`,
+    )
+    .catch(raise);
+  return Number(row?.released ?? 0);
+}
+
+function raise(error: unknown): never {
+  throw toDatabaseError(error);
+}

@@ -1,0 +1,174 @@
+/** Which encryption keys the rows use, and their renewal: re-encrypts everything under the first key, online and restartable. */
+import { sql, type SQL } from 'drizzle-orm';
+
+import { JobError } from '../errors.ts';
+import type { Database } from './client.ts';
+import { toDatabaseError } from './database-error.ts';
+import {
+  credentialPlace,
+  fingerprintKeyPlace,
+  rotationKeyPlace,
+  secretPlace,
+  type Encryption,
+  type Place,
+} from './encryption.ts';
+
+export interface KeyUsage {
+  readonly keyId: string;
+  readonly rows: number;
+  readonly isConfigured: boolean;
+}
+
+export interface Rewrapped {
+  readonly rows: number;
+  /** Rows that could not be decrypted, by place; they are left as they are. */
+  readonly failed: readonly string[];
+}
+
+export type EncryptionKeys = ReturnType<typeof createEncryptionKeys>;
+
+export function createEncryptionKeys(db: Database, encryption: Encryption) {
+  return {
+    usage: () => readUsage(db, encryption),
+    /** Throws DB_KEY_MISSING naming the ids and how many rows use them. */
+    requireAll: () => requireAll(db, encryption),
+    rewrap: () => rewrap(db, encryption),
+  };
+}
+
+/** One per encrypted column: how to find its rows, and what its ciphertexts are bound to. */
+interface EncryptedColumn {
+  readonly table: SQL;
+  readonly column: SQL;
+  /** Selects `ref` (unique text of the row), `cipher`, and what `place` needs. */
+  readonly rows: SQL;
+  readonly ref: SQL;
+  place(row: Record<string, unknown>): Place;
+}
+
+const encryptedColumns: readonly EncryptedColumn[] = [
+  {
+    table: sql`keyferry.connections`,
+    column: sql`secret_access_key`,
+    ref: sql`t.id::text`,
+    rows: sql`select t.id::text as ref, t.secret_access_key as cipher, t.org_id, t.id, t.credentials_revision from keyferry.connections t`,
+    place: (row) => credentialPlace({ orgId: String(row.org_id), id: String(row.id), credentialsRevision: Number(row.credentials_revision) }),
+  },
+  {
+    table: sql`keyferry.secrets`,
+    column: sql`value`,
+    ref: sql`t.folder_id::text || '/' || t.key`,
+    rows: sql`select t.folder_id::text || '/' || t.key as ref, t.value as cipher, f.org_id, t.folder_id, t.key, t.revision
+      from keyferry.secrets t join keyferry.folders f on f.id = t.folder_id`,
+    place: (row) =>
+      secretPlace({ orgId: String(row.org_id), folderId: String(row.folder_id), key: String(row.key), revision: Number(row.revision) }),
+  },
+  {
+    table: sql`keyferry.rotation_keys`,
+    column: sql`secret`,
+    ref: sql`t.rotation_id::text || '/' || t.access_key_id`,
+    rows: sql`select t.rotation_id::text || '/' || t.access_key_id as ref, t.secret as cipher, r.org_id, t.rotation_id, t.access_key_id
+      from keyferry.rotation_keys t join keyferry.rotations r on r.id = t.rotation_id`,
+    place: (row) =>
+      rotationKeyPlace({ orgId: String(row.org_id), rotationId: String(row.rotation_id), accessKeyId: String(row.access_key_id) }),
+  },
+  {
+    table: sql`keyferry.orgs`,
+    column: sql`fingerprint_key`,
+    ref: sql`t.id`,
+    rows: sql`select t.id as ref, t.fingerprint_key as cipher, t.id as org_id from keyferry.orgs t`,
+    place: (row) => fingerprintKeyPlace(String(row.org_id)),
+  },
+];
+
+async function readUsage(db: Database, encryption: Encryption): Promise<readonly KeyUsage[]> {
+  const counts = new Map<string, number>();
+  for (const { table, column } of encryptedColumns) {
+    const rows = await db
+      .execute<{ key_id: string; n: number }>(
+        sql`select split_part(${column}, '.', 2) as key_id, count(*)::int as n from ${table} where ${column} is not null group by 1`,
+      )
+      .catch(raise);
+    for (const row of rows) counts.set(row.key_id, (counts.get(row.key_id) ?? 0) + row.n);
+  }
+  return [...counts].map(([keyId, rows]) => ({ keyId, rows, isConfigured: encryption.keyIds.includes(keyId) }));
+}
+
+async function requireAll(db: Database, encryption: Encryption): Promise<void> {
+  const missing = (await readUsage(db, encryption)).filter((usage) => !usage.isConfigured);
+  if (missing.length > 0) {
+    const list = missing.map(({ keyId, rows }) => `${keyId} (${String(rows)} rows)`).join(', ');
+    throw new JobError('DB_KEY_MISSING', { message: `KEYFERRY_ENCRYPTION_KEYS lacks keys that are in use: ${list}. Add them; all listed keys decrypt.` });
+  }
+  await requireFitting(db, encryption);
+}
+
+/** A key under a known id but with other bytes would only show at the first use: one row per id is tried. */
+async function requireFitting(db: Database, encryption: Encryption): Promise<void> {
+  for (const { rows, column, place } of encryptedColumns) {
+    const samples = await db
+      .execute(sql`select distinct on (split_part(x.cipher, '.', 2)) x.* from (${rows} where t.${column} is not null limit 1000) x`)
+      .catch(raise);
+    for (const row of samples) probe(encryption, String(row.cipher), place(row));
+  }
+}
+
+function probe(encryption: Encryption, ciphertext: string, place: Place): void {
+  try {
+    encryption.decrypt(ciphertext, place);
+  } catch (cause) {
+    const keyId = ciphertext.split('.')[1] ?? '';
+    throw new JobError('DB_KEY_MISSING', {
+      message: `The key ${keyId} in KEYFERRY_ENCRYPTION_KEYS is not the one that the rows were encrypted with. Configure the original bytes.`,
+      cause,
+    });
+  }
+}
+
+const BATCH = 500;
+
+async function rewrap(db: Database, encryption: Encryption): Promise<Rewrapped> {
+  let rewritten = 0;
+  const failed: string[] = [];
+  for (const target of encryptedColumns) {
+    let after = '';
+    for (;;) {
+      const batch = await db.execute(oldRows(target, encryption.currentKeyId, after)).catch(raise);
+      for (const row of batch) {
+        if (await rewrapRow({ db, encryption, target }, row)) rewritten += 1;
+        else failed.push(target.place(row).rowKey);
+      }
+      if (batch.length < BATCH) break;
+      after = String(batch.at(-1)?.ref);
+    }
+  }
+  return { rows: rewritten, failed };
+}
+
+function oldRows({ rows, column, ref }: EncryptedColumn, currentKeyId: string, after: string): SQL {
+  return sql`${rows} where t.${column} is not null and split_part(t.${column}, '.', 2) <> ${currentKeyId} and ${ref} > ${after} order by ${ref} limit ${BATCH}`;
+}
+
+interface Rewrapping {
+  readonly db: Database;
+  readonly encryption: Encryption;
+  readonly target: EncryptedColumn;
+}
+
+/** Compare-and-swap on the old ciphertext: a value written in between is newer and under the first key already. */
+async function rewrapRow({ db, encryption, target }: Rewrapping, row: Record<string, unknown>): Promise<boolean> {
+  const place = target.place(row);
+  const before = String(row.cipher);
+  try {
+    const after = encryption.encrypt(encryption.decrypt(before, place), place);
+    await db.execute(sql`update ${target.table} t set ${target.column} = ${after} where ${target.ref} = ${String(row.ref)} and t.${target.column} = ${before}`);
+    return true;
+  } catch (error) {
+    if (error instanceof JobError) return false;
+    throw toDatabaseError(error);
+  }
+}
+
+function raise(error: unknown): never {
+  throw toDatabaseError(error);
+}

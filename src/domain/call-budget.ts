@@ -1,0 +1,84 @@
+/**
+ * The call budget: which operations share a rate at AWS, what is known of that rate, and the port through which every call asks for leave.
+ * The rate itself is learned and kept in PostgreSQL (`db/call-budget.ts`).
+ */
+
+export interface QuotaGroup {
+  readonly name: string;
+  /** Calls per second to start with. */
+  readonly initialRate: number;
+  /** What learning never exceeds. */
+  readonly maxRate: number;
+  /** Calls that may be made at once after a pause. */
+  readonly burst: number;
+}
+
+/** One call about to be made. */
+export interface BudgetedCall {
+  /** The account that AWS charges: the caller's. */
+  readonly accountId: string;
+  readonly region: string;
+  readonly group: QuotaGroup;
+  /** Calls of one account are shared out between subjects. */
+  readonly subjectId: string;
+}
+
+export interface CallBudget {
+  /** Resolves when the call may be made; throws AWS_THROTTLED (snooze, with `retryAfterMs`) when that would take too long. */
+  take(call: BudgetedCall, signal: AbortSignal): Promise<void>;
+  /** AWS refused the call for its rate. */
+  throttled(call: BudgetedCall): Promise<void>;
+}
+
+const group = (name: string, initialRate: number, maxRate: number, burst: number): QuotaGroup => ({
+  name,
+  initialRate,
+  maxRate,
+  burst,
+});
+
+/** Published rates are used to 95 %; for unpublished ones (IAM, parameter writes, tags) the start is what AWS's support and users reported. */
+const groups: readonly (readonly [QuotaGroup, readonly string[]])[] = [
+  [group('sts', 570, 600, 300), ['sts.AssumeRole', 'sts.GetCallerIdentity', 'sts.GetAccessKeyInfo']],
+  [group('ssm.put', 3, 40, 20), ['ssm.PutParameter']],
+  [group('ssm.get', 38, 1_000, 38), ['ssm.GetParameter', 'ssm.GetParameters', 'ssm.GetParametersByPath']],
+  [group('ssm.describe', 4, 20, 5), ['ssm.DescribeParameters']],
+  [group('ssm.delete', 4, 20, 5), ['ssm.DeleteParameter', 'ssm.DeleteParameters']],
+  [group('ssm.tags', 4, 20, 5), ['ssm.AddTagsToResource', 'ssm.RemoveTagsFromResource', 'ssm.ListTagsForResource']],
+  [group('ssm.other', 4, 20, 5), ['ssm.GetParameterHistory', 'ssm.GetServiceSetting', 'ssm.LabelParameterVersion']],
+  [
+    group('secretsmanager.write', 47, 50, 47),
+    [
+      'secretsmanager.PutSecretValue',
+      'secretsmanager.UpdateSecret',
+      'secretsmanager.UpdateSecretVersionStage',
+      'secretsmanager.ReplicateSecretToRegions',
+      'secretsmanager.RemoveRegionsFromReplication',
+      'secretsmanager.StopReplicationToReplica',
+    ],
+  ],
+  [group('secretsmanager.create', 47, 50, 47), ['secretsmanager.CreateSecret']],
+  [group('secretsmanager.delete', 47, 50, 47), ['secretsmanager.DeleteSecret']],
+  [group('secretsmanager.restore', 47, 50, 47), ['secretsmanager.RestoreSecret']],
+  [group('secretsmanager.tags', 47, 50, 47), ['secretsmanager.TagResource', 'secretsmanager.UntagResource']],
+  [group('secretsmanager.list', 95, 100, 95), ['secretsmanager.ListSecrets']],
+  [group('secretsmanager.versions', 47, 50, 47), ['secretsmanager.ListSecretVersionIds']],
+  [group('secretsmanager.batch', 95, 100, 95), ['secretsmanager.BatchGetSecretValue']],
+  [
+    group('iam.keys', 5, 20, 10),
+    ['iam.ListAccessKeys', 'iam.CreateAccessKey', 'iam.UpdateAccessKey', 'iam.DeleteAccessKey', 'iam.GetAccessKeyLastUsed'],
+  ],
+  [group('iam.other', 5, 20, 10), ['iam.GetUser', 'iam.SimulatePrincipalPolicy', 'iam.ListUsers', 'iam.ListUserTags', 'iam.GetAccountSummary']],
+];
+
+/** AWS allows thousands a second: asking for leave would cost more than it saves. */
+const unbudgeted = new Set(['secretsmanager.GetSecretValue', 'secretsmanager.DescribeSecret']);
+
+const byOperation = new Map(groups.flatMap(([one, operations]) => operations.map((operation) => [operation, one] as const)));
+
+/** The group of `ssm.PutParameter`; undefined for operations that need no budget. */
+export function quotaGroupOf(operation: string): QuotaGroup | undefined {
+  if (unbudgeted.has(operation)) return undefined;
+  // An operation that nobody listed gets a careful group of its own.
+  return byOperation.get(operation) ?? group(operation, 4, 20, 5);
+}

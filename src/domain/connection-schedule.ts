@@ -1,0 +1,46 @@
+/** When a connection is validated next. Pure: the moment and a number in [0, 1) come in. */
+
+export interface ValidationHistory {
+  /** Failures in a row, this one included; 0 after a success. */
+  readonly consecutiveFailures: number;
+  readonly isFirst: boolean;
+  /** Since the connection was made or its credentials were changed. */
+  readonly ageMs: number;
+  /** AWS refused AssumeRole, as it does for a while after a role or its trust policy was written. */
+  readonly isRoleRefused: boolean;
+}
+
+const MINUTE_MS = 60_000;
+/** A role that was just made: looked at again so long after its creation, without a verdict in between. */
+const PROPAGATION_MS = [15_000, 60_000] as const;
+const FRESH_MS = 60 * MINUTE_MS;
+const FRESH_EVERY_MS = 4 * MINUTE_MS;
+/** Failing connections are looked at less and less often, but never less than this. */
+const MAX_INTERVAL_MS = 6 * 60 * MINUTE_MS;
+const JITTER = 0.1;
+
+/** How long to wait for IAM before there is a verdict; undefined when it is time for one. */
+export function propagationWaitMs(history: Pick<ValidationHistory, 'ageMs' | 'isRoleRefused'>): number | undefined {
+  if (!history.isRoleRefused) return undefined;
+  const next = PROPAGATION_MS.find((moment) => moment > history.ageMs);
+  return next === undefined ? undefined : next - history.ageMs;
+}
+
+/** Milliseconds until the next validation. */
+export function nextValidationMs(intervalMs: number, history: ValidationHistory, random: number): number {
+  const jitter = 1 - JITTER + 2 * JITTER * random;
+  if (history.isRoleRefused && history.ageMs < FRESH_MS) return FRESH_EVERY_MS * jitter;
+  // Connections made together are spread over the whole interval once, and stay spread.
+  if (history.isFirst && history.consecutiveFailures === 0) return intervalMs * (0.05 + 0.95 * random);
+  const ceiling = Math.max(intervalMs, MAX_INTERVAL_MS);
+  return Math.min(ceiling, intervalMs * 2 ** Math.min(history.consecutiveFailures, 10)) * jitter;
+}
+
+/** A number in [0, 1) that is always the same for this text: a run plans one moment, however often it is asked. */
+export function fractionOf(text: string): number {
+  let hash = 2_166_136_261;
+  for (let index = 0; index < text.length; index += 1) hash = Math.imul(hash ^ text.charCodeAt(index), 16_777_619);
+  // The last characters of an id would otherwise hardly reach the high bits.
+  hash = Math.imul(hash ^ (hash >>> 15), 2_246_822_507);
+  return ((hash ^ (hash >>> 13)) >>> 0) / 4_294_967_296;
+}

@@ -1,0 +1,79 @@
+/** What can be told of AWS's partitions, regions, ARNs and access key ids without asking AWS. Pure. */
+
+interface Partition {
+  readonly name: string;
+  readonly regions: RegExp;
+  /** Where a worker without a region of its own talks to STS. */
+  readonly defaultRegion: string;
+  /** Domains under which AWS serves this partition; an endpoint elsewhere is not AWS. */
+  readonly domains: readonly string[];
+}
+
+const table: readonly Partition[] = [
+  {
+    name: 'aws-us-gov',
+    regions: /^us-gov-[a-z]+-\d+$/,
+    defaultRegion: 'us-gov-west-1',
+    domains: ['amazonaws.com', 'api.aws'],
+  },
+  {
+    name: 'aws-cn',
+    regions: /^cn-[a-z]+-\d+$/,
+    defaultRegion: 'cn-north-1',
+    domains: ['amazonaws.com.cn', 'api.amazonwebservices.com.cn'],
+  },
+  {
+    name: 'aws-eusc',
+    regions: /^eusc-[a-z]+(-[a-z]+)?-\d+$/,
+    defaultRegion: 'eusc-de-east-1',
+    domains: ['amazonaws.eu', 'api.amazonwebservices.eu'],
+  },
+  { name: 'aws-iso', regions: /^us-iso-[a-z]+-\d+$/, defaultRegion: 'us-iso-east-1', domains: ['c2s.ic.gov', 'api.aws.ic.gov'] },
+  { name: 'aws-iso-b', regions: /^us-isob-[a-z]+-\d+$/, defaultRegion: 'us-isob-east-1', domains: ['sc2s.sgov.gov', 'api.aws.scloud'] },
+  { name: 'aws-iso-e', regions: /^eu-isoe-[a-z]+-\d+$/, defaultRegion: 'eu-isoe-west-1', domains: ['cloud.adc-e.uk', 'api.cloud-aws.adc-e.uk'] },
+  { name: 'aws-iso-f', regions: /^us-isof-[a-z]+-\d+$/, defaultRegion: 'us-isof-south-1', domains: ['csp.hci.ic.gov', 'api.aws.hci.ic.gov'] },
+  {
+    name: 'aws',
+    regions: /^(us|eu|ap|sa|ca|me|af|il|mx)-[a-z]+-\d+$/,
+    defaultRegion: 'us-east-1',
+    domains: ['amazonaws.com', 'api.aws'],
+  },
+];
+
+/** Undefined when no partition has regions of this form. */
+export function partitionOfRegion(region: string): string | undefined {
+  return table.find((partition) => partition.regions.test(region))?.name;
+}
+
+export function defaultRegionOf(partition: string): string {
+  return table.find((one) => one.name === partition)?.defaultRegion ?? 'us-east-1';
+}
+
+/** The host itself, or below one of AWS's own domains. */
+export function isAwsHost(host: string): boolean {
+  return table.some((partition) => partition.domains.some((domain) => host === domain || host.endsWith(`.${domain}`)));
+}
+
+export interface RoleArn {
+  readonly partition: string;
+  readonly accountId: string;
+  /** With its path, as in the ARN after `role/`. */
+  readonly name: string;
+}
+
+/** Undefined when it is not the ARN of an IAM role. */
+export function parseRoleArn(arn: string): RoleArn | undefined {
+  const match = /^arn:(aws[a-z-]*):iam::(\d{12}):role\/([\w+=,.@/-]{1,512})$/.exec(arn);
+  const [, partition, accountId, name] = match ?? [];
+  return partition && accountId && name ? { partition, accountId, name } : undefined;
+}
+
+/** `arn:aws-cn:…` → `aws-cn`. */
+export function partitionOfArn(arn: string): string {
+  return arn.split(':')[1] ?? 'aws';
+}
+
+/** Long-lived keys begin with AKIA; ASIA is a session's and useless without its token. */
+export function isLongLivedKeyId(accessKeyId: string): boolean {
+  return /^AKIA[A-Z0-9]{12,124}$/.test(accessKeyId);
+}

@@ -1,0 +1,143 @@
+/**
+ * Whose key is it, and may a new one be made? Pure decisions over what ListAccessKeys shows and what keyferry knows.
+ *
+ * Decision table of `decideSurvey`, in order (leftover: ours, never published, or deleted already and still listed):
+ *
+ *   at AWS                                        | decision
+ *   ----------------------------------------------|----------------------------------------------------------
+ *   any key that is neither ours nor the          | blocked KEY_FOREIGN, naming id, state, age and last use
+ *     connection's own, active or inactive        |   (adopt it, or remove it)
+ *   an orphan of ours that somebody re-activated  | it is theirs now: foreign
+ *   a leftover                                    | delete it, look again
+ *   0 keys                                        | create; nothing to retire
+ *   1 key: ours and active, or the connection's   | create; it is retired afterwards
+ *   1 key: our quarantined orphan                 | create; it is deleted after its day
+ *   2 keys: 1 active, 1 quarantined and proven    | delete the orphan at once, look again
+ *     unused                                      |
+ *   2 keys: 1 active, 1 quarantined, not proven   | wait until its day is over
+ *   2 or more keys that may be in use             | blocked KEY_FOREIGN: there is no room, and neither may go
+ */
+import type { Intent, KeyUse, KnownKey, PhaseState, RemoteKey } from './rotation.ts';
+
+/** AWS allows two keys a user, inactive ones included. */
+const KEYS_PER_USER = 2;
+
+export interface KeyOwners {
+  readonly remote: readonly RemoteKey[];
+  readonly known: readonly KnownKey[];
+  readonly quarantine: PhaseState['quarantine'];
+  /** The access key that the connection itself signs with, if it is of that kind. */
+  readonly connectionKeyId: string | undefined;
+  /** Keys that another rotation or connection of this installation holds. */
+  readonly heldElsewhere: readonly string[];
+}
+
+export type Survey =
+  | { readonly decision: 'create'; readonly oldKeyIds: readonly string[]; readonly isSelf: boolean }
+  | { readonly decision: 'delete'; readonly accessKeyId: string }
+  | { readonly decision: 'wait'; readonly until: string; readonly accessKeyId: string }
+  | { readonly decision: 'block'; readonly foreign: readonly RemoteKey[] };
+
+type Owner = 'live' | 'leftover' | 'quarantined' | 'foreign';
+
+function ownerOf(key: RemoteKey, owners: KeyOwners): Owner {
+  const state = owners.known.find((known) => known.accessKeyId === key.accessKeyId)?.state;
+  if (owners.heldElsewhere.includes(key.accessKeyId)) return 'foreign';
+  if (owners.quarantine.some((one) => one.accessKeyId === key.accessKeyId)) return key.isActive ? 'foreign' : 'quarantined';
+  switch (state) {
+    case 'pending':
+    case 'deleted':
+      return 'leftover';
+    case 'active':
+    case 'retiring':
+    case 'inactive':
+      return 'live';
+    case 'foreign':
+      return 'foreign';
+    case undefined:
+      return key.accessKeyId === owners.connectionKeyId ? 'live' : 'foreign';
+  }
+}
+
+export function decideSurvey(owners: KeyOwners): Survey {
+  const of = (owner: Owner) => owners.remote.filter((key) => ownerOf(key, owners) === owner);
+  const foreign = of('foreign');
+  if (foreign.length > 0) return { decision: 'block', foreign };
+  const [leftover] = of('leftover');
+  if (leftover) return { decision: 'delete', accessKeyId: leftover.accessKeyId };
+  const live = of('live');
+  if (live.length >= KEYS_PER_USER) return { decision: 'block', foreign: live };
+  if (owners.remote.length >= KEYS_PER_USER) return makeRoom(of('quarantined'), owners);
+  const oldKeyIds = live.map((key) => key.accessKeyId);
+  return { decision: 'create', oldKeyIds, isSelf: oldKeyIds.some((id) => id === owners.connectionKeyId) };
+}
+
+function makeRoom(quarantined: readonly RemoteKey[], owners: KeyOwners): Survey {
+  const ids = new Set(quarantined.map((key) => key.accessKeyId));
+  const entries = owners.quarantine.filter((one) => ids.has(one.accessKeyId));
+  const unused = entries.find((one) => one.isProvenUnused);
+  if (unused) return { decision: 'delete', accessKeyId: unused.accessKeyId };
+  const [first] = entries.toSorted((a, b) => a.deleteAt.localeCompare(b.deleteAt));
+  return first
+    ? { decision: 'wait', until: first.deleteAt, accessKeyId: first.accessKeyId }
+    : { decision: 'block', foreign: owners.remote };
+}
+
+/** Keys at AWS that are nobody's whom keyferry knows; what `rotation create` warns of. */
+export function foreignKeys(owners: KeyOwners): readonly RemoteKey[] {
+  return owners.remote.filter((key) => ownerOf(key, owners) === 'foreign');
+}
+
+/** ListAccessKeys may lag: what a lost call did is not looked at sooner. */
+export const RECOVERY_DELAY_MS = 30_000;
+/** How long a call may take; after that the client has given up, and AWS has begun it or never will. */
+const CALL_DEADLINE_MS = 10_000;
+/** What an abandoned run had in flight is looked at once more. */
+export const RECHECK_AFTER_MS = 15 * 60_000;
+
+export type Recovery =
+  | { readonly decision: 'none' }
+  /** Exactly one unknown key in the window; whether it was used is asked next. */
+  | { readonly decision: 'candidate'; readonly accessKeyId: string }
+  | { readonly decision: 'ambiguous'; readonly candidates: readonly RemoteKey[] };
+
+/**
+ * Is there a key that a lost answer made? Only a key created while the call could run may be it; one created before or after is somebody
+ * else's, and as soon as two are unknown nobody can tell which.
+ */
+export function decideRecovery(intent: Intent, owners: KeyOwners): Recovery {
+  const unknown = owners.remote.filter(
+    (key) =>
+      !intent.seen.includes(key.accessKeyId) &&
+      !owners.known.some((known) => known.accessKeyId === key.accessKeyId) &&
+      ownerOf(key, owners) === 'foreign' &&
+      !owners.heldElsewhere.includes(key.accessKeyId),
+  );
+  const fitting = unknown.filter((key) => fits(intent, key));
+  const [only] = fitting;
+  if (only === undefined) return { decision: 'none' };
+  return unknown.length === 1
+    ? { decision: 'candidate', accessKeyId: only.accessKeyId }
+    : { decision: 'ambiguous', candidates: unknown };
+}
+
+function fits(intent: Intent, key: RemoteKey): boolean {
+  const { aheadMs, errorMs } = intent.clock;
+  const sentAt = Date.parse(intent.sentAt) + aheadMs;
+  const createdAt = key.createdAt.getTime();
+  return createdAt >= sentAt - errorMs && createdAt <= sentAt + CALL_DEADLINE_MS + errorMs;
+}
+
+/** `AKIA… (active, 412 days old, last used 2026-01-02 by s3 in eu-west-1)`. */
+export function describeKey(key: RemoteKey, use: KeyUse, now: Date): string {
+  const days = Math.max(0, Math.floor((now.getTime() - key.createdAt.getTime()) / 86_400_000));
+  return `${key.accessKeyId} (${key.isActive ? 'active' : 'inactive'}, ${String(days)} days old, ${describeUse(use)})`;
+}
+
+export function describeUse(use: KeyUse): string {
+  if (use === 'never') return 'never used';
+  if (use === 'denied') return 'last use unknown';
+  const by = use.service === undefined ? '' : ` by ${use.service}`;
+  const where = use.region === undefined ? '' : ` in ${use.region}`;
+  return `last used ${use.at.toISOString().slice(0, 16)}Z${by}${where}`;
+}

@@ -1,0 +1,245 @@
+/**
+ * What a rotation is: its phases, what a phase remembers (`phase_state`), its keys, and the changes that a step writes. Moments are ISO text in the
+ * state and milliseconds in arithmetic. Nothing here holds a secret besides `KeyChange`, which the store encrypts.
+ */
+import { z } from 'zod';
+
+export const rotationPhases = [
+  'idle',
+  'creating',
+  'verifying',
+  'publishing',
+  'quiet',
+  'deactivating',
+  'hold',
+  'deleting',
+] as const;
+export type RotationPhase = (typeof rotationPhases)[number];
+
+export type KeyState = 'pending' | 'active' | 'retiring' | 'inactive' | 'deleted' | 'foreign';
+
+/** A row of `rotation_keys`. */
+export interface KnownKey {
+  readonly accessKeyId: string;
+  readonly state: KeyState;
+  readonly createdAt: Date;
+  readonly publishedAt: Date | null;
+  readonly retireAfter: Date | null;
+  readonly lastUsedAt: Date | null;
+}
+
+/** A key as ListAccessKeys shows it. */
+export interface RemoteKey {
+  readonly accessKeyId: string;
+  readonly isActive: boolean;
+  readonly createdAt: Date;
+}
+
+/** What GetAccessKeyLastUsed says; `denied` where the role may not ask. */
+export type KeyUse =
+  | 'never'
+  | 'denied'
+  | { readonly at: Date; readonly service: string | undefined; readonly region: string | undefined };
+
+const moment = z.iso.datetime();
+
+const cycle = z.object({
+  startedAt: moment,
+  actor: z.string().optional(),
+  isEmergency: z.boolean().default(false),
+  /** Cuts consumers off: neither dependents nor quiet nor hold are waited for. */
+  isRevokeNow: z.boolean().default(false),
+  skipSyncs: z.array(z.string()).default([]),
+  /** The connection's own access key is what rotates. */
+  isSelf: z.boolean().default(false),
+  newKeyId: z.string().optional(),
+  /** What the new key replaces; in `rotation_keys` as active, retiring, then inactive. */
+  oldKeyIds: z.array(z.string()).default([]),
+  verify: z.object({ startedAt: moment, polls: z.number() }).optional(),
+  /** The new key is not wanted any more: it is deleted, and the rotation ends with this verdict. */
+  rollBack: z.object({ code: z.string(), message: z.string() }).optional(),
+  publishedRevision: z.number().optional(),
+  publishedAt: moment.optional(),
+  dependentPolls: z.number().default(0),
+  /** From here the quiet time counts: when every dependent had the new key, or the old one was re-activated. */
+  quietFrom: moment.optional(),
+  /** The latest use of an old key that was seen since. */
+  foreignUse: z.object({ at: moment, text: z.string() }).optional(),
+  deactivatedAt: moment.optional(),
+});
+export type Cycle = z.infer<typeof cycle>;
+
+/** A CreateAccessKey that was sent and whose answer is not recorded. */
+const intent = z.object({
+  sentAt: moment,
+  seen: z.array(z.string()),
+  /** How far AWS's clock was ahead of ours, and how exactly that is known. */
+  clock: z.object({ aheadMs: z.number(), errorMs: z.number() }),
+});
+export type Intent = z.infer<typeof intent>;
+
+const phaseState = z.object({
+  cycle: cycle.optional(),
+  intent: intent.optional(),
+  /** Being made inactive: the key of a lost answer. */
+  orphan: z.object({ accessKeyId: z.string(), isProvenUnused: z.boolean() }).optional(),
+  /** Inactive orphans that wait for their deletion. */
+  quarantine: z
+    .array(z.object({ accessKeyId: z.string(), deleteAt: moment, isProvenUnused: z.boolean() }))
+    .default([]),
+  /** Calls that seemed to have had no effect, looked at once more: AWS itself cannot be fenced. */
+  suspects: z.array(intent.extend({ recheckAt: moment })).default([]),
+  wait: z.object({ until: moment, message: z.string() }).optional(),
+  block: z.object({ code: z.string(), message: z.string(), recheckAt: moment }).optional(),
+  /** How the last cycle failed; gone when the next begins. */
+  failure: z.object({ code: z.string(), message: z.string() }).optional(),
+  /** The keys at AWS were looked at since the rotation was created. */
+  inspectedAt: moment.optional(),
+  /** Actions the role lacks without which the rotation still works, by time alone. */
+  missingActions: z.array(z.string()).default([]),
+  /** Requests that were acted on, the latest last. */
+  served: z.array(z.string()).default([]),
+  revokedAt: moment.optional(),
+});
+export type PhaseState = z.infer<typeof phaseState>;
+
+export function parsePhaseState(stored: unknown): PhaseState {
+  return phaseState.parse(stored ?? {});
+}
+
+const MAX_SERVED = 50;
+
+export function withServed(state: PhaseState, requestIds: readonly string[]): PhaseState {
+  return { ...state, served: [...state.served, ...requestIds].slice(-MAX_SERVED) };
+}
+
+/** What a request for a rotation may ask; other fields are ignored, since outside jobs carry theirs in the same row. */
+const rotateRequest = z.object({
+  emergency: z.boolean().default(false),
+  revokeNow: z.boolean().default(false),
+  skipSync: z.array(z.string()).default([]),
+  command: z.enum(['cancel', 'reactivate', 'revoke']).optional(),
+});
+
+export interface OpenRequest {
+  readonly id: string;
+  readonly actor: string | null;
+  readonly parameters: unknown;
+}
+
+export type Command = 'cancel' | 'reactivate' | 'revoke';
+
+/** Open requests for a rotation, merged. */
+export interface Wish {
+  readonly requestIds: readonly string[];
+  readonly actor: string | undefined;
+  readonly isEmergency: boolean;
+  readonly isRevokeNow: boolean;
+  readonly skipSyncs: readonly string[];
+}
+
+export interface Asked {
+  readonly wish: Wish | undefined;
+  readonly command: { readonly command: Command; readonly requestIds: readonly string[] } | undefined;
+}
+
+/** What is asked for and was not acted on yet. A command goes before a wish, and the last command wins. */
+export function readRequests(requests: readonly OpenRequest[], served: readonly string[]): Asked {
+  const open = requests
+    .filter((request) => !served.includes(request.id))
+    .map((request) => ({ ...request, asks: rotateRequest.parse(request.parameters) }));
+  const wishes = open.filter((request) => request.asks.command === undefined);
+  const commands = open.filter((request) => request.asks.command !== undefined);
+  const command = commands.at(-1)?.asks.command;
+  return {
+    wish: wishes.length === 0 ? undefined : mergeWishes(wishes),
+    command: command && { command, requestIds: commands.map((request) => request.id) },
+  };
+}
+
+function mergeWishes(wishes: readonly (OpenRequest & { asks: z.infer<typeof rotateRequest> })[]): Wish {
+  return {
+    requestIds: wishes.map((wish) => wish.id),
+    actor: wishes.at(-1)?.actor ?? undefined,
+    isEmergency: wishes.some((wish) => wish.asks.emergency || wish.asks.revokeNow),
+    isRevokeNow: wishes.some((wish) => wish.asks.revokeNow),
+    skipSyncs: [...new Set(wishes.flatMap((wish) => wish.asks.skipSync))],
+  };
+}
+
+export interface KeyChange {
+  readonly accessKeyId: string;
+  readonly state: KeyState;
+  /** In clear: the store encrypts it. Absent: what is stored stays; deleted keys lose it. */
+  readonly secretAccessKey?: string;
+  readonly createdAt?: Date;
+  readonly publishedAt?: Date;
+  readonly retireAfter?: Date;
+  readonly lastUsedAt?: Date;
+}
+
+/** What one persisted step writes, all in one statement. */
+export interface Transition {
+  readonly phase: RotationPhase;
+  readonly state: PhaseState;
+  readonly keys?: readonly KeyChange[];
+  readonly changes?: {
+    readonly activeAccessKeyId?: string | null;
+    readonly lastRotatedAt?: Date;
+    readonly nextRotationAt?: Date | null;
+    readonly userId?: string;
+    readonly accountId?: string;
+    readonly pausedAt?: Date;
+    readonly isAutoRotationEnabled?: boolean;
+  };
+  /** A line of the timeline; polls have none. */
+  readonly note?: { readonly step: string; readonly accessKeyId?: string; readonly detail?: string };
+}
+
+export interface RotationTimes {
+  readonly graceMs: number;
+  readonly quietMs: number;
+  readonly holdMs: number;
+}
+
+/** A rotation as the machine sees it. */
+export interface RotationView {
+  readonly userName: string;
+  readonly phase: RotationPhase;
+  readonly state: PhaseState;
+  readonly keys: readonly KnownKey[];
+  readonly times: RotationTimes;
+  readonly isPaused: boolean;
+  readonly nextRotationAt: Date | null;
+  /** Open requests, served or not. */
+  readonly requests: readonly OpenRequest[];
+  /** What of them was not acted on yet. */
+  readonly asked: Asked;
+}
+
+/** The view after a transition was written. */
+export function applyTransition(view: RotationView, transition: Transition, now: Date): RotationView {
+  const changed = new Map(view.keys.map((key) => [key.accessKeyId, key]));
+  for (const key of transition.keys ?? []) changed.set(key.accessKeyId, mergeKey(changed.get(key.accessKeyId), key, now));
+  const next = transition.changes?.nextRotationAt;
+  return {
+    ...view,
+    phase: transition.phase,
+    state: transition.state,
+    keys: [...changed.values()],
+    isPaused: view.isPaused || transition.changes?.pausedAt !== undefined,
+    nextRotationAt: next === undefined ? view.nextRotationAt : next,
+    asked: readRequests(view.requests, transition.state.served),
+  };
+}
+
+function mergeKey(known: KnownKey | undefined, change: KeyChange, now: Date): KnownKey {
+  return {
+    accessKeyId: change.accessKeyId,
+    state: change.state,
+    createdAt: change.createdAt ?? known?.createdAt ?? now,
+    publishedAt: change.publishedAt ?? known?.publishedAt ?? null,
+    retireAfter: change.retireAfter ?? known?.retireAfter ?? null,
+    lastUsedAt: change.lastUsedAt ?? known?.lastUsedAt ?? null,
+  };
+}

@@ -1,0 +1,144 @@
+/**
+ * How one row of the ledger changes. Every function gives the row that is stored next:
+ *
+ *   (none) ── begun (in flight, before the call) ──► written ──► begun … written ──► begun (delete) ──► removed
+ *                │ AWS refuses                          ▲
+ *                ├──► failed / conflicting              │ resolved by what a look at AWS finds
+ *                └──► stays in flight (answer lost) ────┘
+ */
+import type { JobError } from '../errors.ts';
+import { errorTable } from '../errors.ts';
+import type { DesiredEntry } from './sync-desired.ts';
+import type { DriftKind, EntrySettings, InFlight, LedgerEntry, Observed, Place } from './sync-ledger.ts';
+import { describeDrift } from './sync-plan.ts';
+import type { Problem } from './sync-rules.ts';
+
+export interface EntryOrigin {
+  readonly id: string;
+  readonly syncId: string;
+  readonly connectionId: string;
+  readonly folderId: string;
+  readonly place: Place;
+}
+
+export function newEntry(origin: EntryOrigin, name: { readonly remoteName: string; readonly key: string; readonly settings: EntrySettings }): LedgerEntry {
+  const { id, syncId, connectionId, folderId, place } = origin;
+  return {
+    id,
+    syncId,
+    connectionId,
+    folderId,
+    partition: place.partition,
+    accountId: place.accountId,
+    region: place.region,
+    service: place.service,
+    remoteName: name.remoteName,
+    key: name.key,
+    settings: name.settings,
+    isClaim: false,
+    remoteVersion: null,
+    fingerprint: null,
+    inFlight: null,
+    status: 'failed',
+    errorCode: null,
+    errorMessage: null,
+    observed: {},
+    drift: null,
+    writtenAt: null,
+    deletedAt: null,
+    checkedAt: null,
+    tagsCheckedAt: null,
+    syncedRevision: null,
+    pace: null,
+  };
+}
+
+/** Before the call. A row that was never written, or deleted, holds its name from here on. */
+export function begun(entry: LedgerEntry, inFlight: InFlight): LedgerEntry {
+  if (entry.status === 'synced' && entry.deletedAt === null) return { ...entry, inFlight };
+  return {
+    ...entry,
+    inFlight,
+    isClaim: true,
+    status: 'failed',
+    deletedAt: null,
+    remoteVersion: entry.deletedAt === null && entry.status === 'failed' ? entry.remoteVersion : null,
+    errorCode: null,
+    errorMessage: 'A write was started; its answer is not recorded yet.',
+  };
+}
+
+export interface Written {
+  readonly version: string;
+  readonly fingerprint: string;
+  readonly revision: number;
+  readonly settings: EntrySettings;
+  readonly folderId: string;
+  readonly observed?: Observed;
+  readonly at: Date;
+}
+
+export function written(entry: LedgerEntry, by: Written): LedgerEntry {
+  return {
+    ...inOrder(entry),
+    isClaim: true,
+    remoteVersion: by.version,
+    fingerprint: by.fingerprint,
+    syncedRevision: by.revision,
+    folderId: by.folderId,
+    settings: by.settings,
+    observed: { ...entry.observed, lastModified: undefined, ...by.observed },
+    writtenAt: by.at,
+    deletedAt: null,
+  };
+}
+
+/** Nothing wrong with it any more. */
+export function inOrder(entry: LedgerEntry): LedgerEntry {
+  return { ...entry, inFlight: null, status: 'synced', errorCode: null, errorMessage: null, drift: null };
+}
+
+export function removed(entry: LedgerEntry, at: Date): LedgerEntry {
+  return { ...inOrder(entry), deletedAt: at, fingerprint: null, syncedRevision: null };
+}
+
+/** The row as it was, with what went wrong. */
+export function failed(entry: LedgerEntry, problem: { readonly code: string; readonly message: string }): LedgerEntry {
+  return { ...entry, inFlight: null, status: 'failed', errorCode: problem.code, errorMessage: problem.message };
+}
+
+/** A foreign object has the name; the row gives it up. */
+export function conflicting(entry: LedgerEntry, message: string): LedgerEntry {
+  return { ...entry, inFlight: null, status: 'conflict', isClaim: false, remoteVersion: null, fingerprint: null, errorCode: 'SYNC_CONFLICT', errorMessage: message };
+}
+
+/** Ours, but changed by somebody else. */
+export function drifted(entry: LedgerEntry, drift: DriftKind, at: Date): LedgerEntry {
+  return { ...entry, drift, checkedAt: at, errorCode: 'SYNC_DRIFTED', errorMessage: driftMessage(entry, drift) };
+}
+
+export function driftMessage(entry: { readonly key: string; readonly remoteName: string }, drift: DriftKind): string {
+  return `${nameOf(entry)} ${describeDrift(drift)}. ${errorTable.SYNC_DRIFTED.nextStep}`;
+}
+
+export function conflictMessage(entry: { readonly key: string; readonly remoteName: string }, reason: string): string {
+  return `${nameOf(entry)} ${reason}. ${errorTable.SYNC_CONFLICT.nextStep}`;
+}
+
+export function problemMessage(entry: { readonly key: string; readonly remoteName: string }, problem: Problem): string {
+  return `${nameOf(entry)}: ${problem.message}`;
+}
+
+/** Names the entry, what AWS said with its request id, and the remedy. */
+export function failureMessage(entry: { readonly key: string; readonly remoteName: string }, error: JobError): string {
+  return `${nameOf(entry)}: ${error.publicMessage} ${errorTable[error.code].nextStep}`;
+}
+
+function nameOf(entry: { readonly key: string; readonly remoteName: string }): string {
+  return entry.key === '' || entry.key === entry.remoteName ? entry.remoteName : `${entry.key} (${entry.remoteName})`;
+}
+
+export function toProblemEntry(entry: LedgerEntry, desired: DesiredEntry): LedgerEntry {
+  const problem = desired.problem;
+  return problem ? failed(entry, { code: problem.code, message: problemMessage(entry, problem) }) : entry;
+}

@@ -1,0 +1,75 @@
+/** What was read of the destination, without values, and how it differs from what the ledger says. Pure. */
+import { type DriftKind, type LedgerEntry, OWNERSHIP_TAG } from './sync-ledger.ts';
+
+/** One remote object as a read found it. */
+export type RemoteState =
+  | { readonly exists: false }
+  | {
+      readonly exists: true;
+      readonly version: string;
+      /** Undefined: the read that found it does not tell tags. */
+      readonly tags?: Readonly<Record<string, string>>;
+      /** Milliseconds since the epoch. */
+      readonly lastModified?: number;
+      /** Of a parameter: String, StringList or SecureString. */
+      readonly type?: string;
+      readonly keyId?: string | null;
+      /** Set while the secret waits for its deletion. */
+      readonly deletionScheduledAt?: Date;
+      /** Versions and their labels, of Secrets Manager. */
+      readonly versions?: Readonly<Record<string, readonly string[]>>;
+      /** Another AWS service manages the object. */
+      readonly managedBy?: string;
+    };
+
+export type Inventory = ReadonlyMap<string, RemoteState>;
+
+/** Undefined when the read did not tell. */
+export function isOursByTag(state: RemoteState, syncId: string): boolean | undefined {
+  if (!state.exists || state.tags === undefined) return undefined;
+  return state.tags[OWNERSHIP_TAG] === syncId;
+}
+
+/** AWS's clock and ours may differ, and an answer takes a while. */
+const LAST_MODIFIED_SLACK_MS = 10 * 60_000;
+
+/** Reads may miss a write that is younger than this. */
+const READ_LAG_MS = 60_000;
+
+export function findDrift(entry: LedgerEntry, state: RemoteState, now: Date): DriftKind | undefined {
+  if (isLagging(entry, state, now)) return undefined;
+  if (!state.exists) return 'missing';
+  if (state.deletionScheduledAt) return 'scheduled-for-deletion';
+  if (state.version !== entry.remoteVersion || isModifiedSince(entry, state.lastModified)) return 'changed';
+  if (isOursByTag(state, entry.syncId) === false) return 'foreign';
+  if (state.keyId !== undefined && !isSameKey(entry.settings.keyId, state.keyId)) return 'key';
+  return state.tags !== undefined && !hasTags(state.tags, entry.settings.tags) ? 'tags' : undefined;
+}
+
+/** What looks older than our own fresh write is a read that lags, not somebody else's change. */
+function isLagging(entry: LedgerEntry, state: RemoteState, now: Date): boolean {
+  if (entry.writtenAt === null || now.getTime() - entry.writtenAt.getTime() > READ_LAG_MS) return false;
+  if (!state.exists) return true;
+  if (state.versions) return entry.remoteVersion !== null && state.versions[entry.remoteVersion] === undefined;
+  return Number(state.version) < Number(entry.remoteVersion);
+}
+
+/** A parameter that was deleted and created again starts at version 1, as ours did: only its date tells. */
+function isModifiedSince(entry: LedgerEntry, lastModified: number | undefined): boolean {
+  if (lastModified === undefined) return false;
+  if (entry.observed.lastModified !== undefined) return lastModified !== entry.observed.lastModified;
+  return entry.writtenAt !== null && Math.abs(lastModified - entry.writtenAt.getTime()) > LAST_MODIFIED_SLACK_MS;
+}
+
+/** AWS answers with a key's ARN or alias where an id was given: only a plain mismatch of like with like counts. */
+function isSameKey(wanted: string | null, found: string | null): boolean {
+  if (wanted === null) return found === null || found.startsWith('alias/aws/');
+  if (found === null) return wanted.startsWith('alias/aws/');
+  if (found === wanted || found.endsWith(`/${wanted}`) || wanted.endsWith(`/${found}`)) return true;
+  // An alias on one side only cannot be compared without asking KMS.
+  return wanted.includes('alias/') !== found.includes('alias/');
+}
+
+function hasTags(found: Readonly<Record<string, string>>, wanted: Readonly<Record<string, string>>): boolean {
+  return Object.entries(wanted).every(([key, value]) => found[key] === value);
+}

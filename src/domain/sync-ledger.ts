@@ -1,0 +1,107 @@
+/**
+ * What the ledger remembers of one remote object: what was written, where, and which write is still without an answer. It alone decides
+ * what may be updated or deleted. Pure data; the rows are kept by `db/sync-entries.ts`.
+ */
+export interface Place {
+  readonly partition: string;
+  readonly accountId: string;
+  readonly region: string;
+  readonly service: 'ssm' | 'secretsmanager';
+}
+
+/** What was asked of AWS besides the value; part of the fingerprint. */
+export interface EntrySettings {
+  /** Null: the service's own key. */
+  readonly keyId: string | null;
+  readonly tier?: 'standard' | 'advanced' | 'intelligent';
+  /** Without the ownership tag, which every object carries. */
+  readonly tags: Readonly<Record<string, string>>;
+  readonly replicaRegions?: readonly string[];
+}
+
+/** What AWS told about the object; compared with at a drift check. */
+export interface Observed {
+  readonly tier?: string;
+  /** Milliseconds since the epoch, as AWS told it after our write. */
+  readonly lastModified?: number;
+  /** False for an object that existed before and was taken over: its keys are removed, it is not deleted as a whole. */
+  readonly isCreated?: boolean;
+  /** Whether a many-to-one secret holds keys of others. */
+  readonly hasForeignKeys?: boolean;
+}
+
+export type WriteOperation = 'create' | 'update' | 'adopt' | 'restore' | 'delete';
+
+/** A write whose answer is not recorded yet. Journalled before the call. */
+export interface InFlight {
+  readonly operation: WriteOperation;
+  readonly runId: string;
+  /** ISO 8601. */
+  readonly at: string;
+  /** The version before the write; null when there was none. */
+  readonly baseVersion: string | null;
+  /** Secrets Manager's ClientRequestToken, which becomes the version's id. */
+  readonly token?: string;
+  readonly fingerprint?: string;
+  /** The secret's revision whose value is being written. */
+  readonly revision?: number;
+  readonly settings?: EntrySettings;
+  /** Many-to-one: the fingerprint and revision of each of our keys as they are being written. */
+  readonly keys?: Readonly<Record<string, { readonly fingerprint: string; readonly revision: number }>>;
+}
+
+export const driftKinds = ['changed', 'missing', 'scheduled-for-deletion', 'key', 'tags', 'foreign'] as const;
+export type DriftKind = (typeof driftKinds)[number];
+
+export interface LedgerEntry extends Place {
+  readonly id: string;
+  readonly syncId: string;
+  readonly remoteName: string;
+  /** The secret's key; empty for the one row that stands for a many-to-one secret as a whole. */
+  readonly key: string;
+  readonly connectionId: string;
+  readonly folderId: string | null;
+  /** False for what was never claimed: the keys inside a many-to-one secret, and names that break a rule. */
+  readonly isClaim: boolean;
+  /** Null while nothing was written. */
+  readonly remoteVersion: string | null;
+  readonly fingerprint: string | null;
+  readonly inFlight: InFlight | null;
+  readonly status: 'synced' | 'failed' | 'conflict' | 'skipped';
+  readonly errorCode: string | null;
+  readonly errorMessage: string | null;
+  readonly settings: EntrySettings;
+  readonly observed: Observed;
+  readonly drift: DriftKind | null;
+  readonly writtenAt: Date | null;
+  readonly deletedAt: Date | null;
+  readonly checkedAt: Date | null;
+  readonly tagsCheckedAt: Date | null;
+  /** The revision of the secret whose value was written. */
+  readonly syncedRevision: number | null;
+  /** Token bucket of the writes to one secret. */
+  readonly pace: { readonly tokens: number; readonly at: string } | null;
+}
+
+export const OWNERSHIP_TAG = 'keyferry:sync';
+/** The key of the row that stands for a many-to-one secret as a whole. */
+export const WHOLE_SECRET = '';
+
+/** Whether the object at AWS is ours: written by this sync, answered, and not deleted. */
+export function isOwned(entry: LedgerEntry): boolean {
+  return entry.remoteVersion !== null && entry.deletedAt === null && (entry.status === 'synced' || entry.status === 'failed');
+}
+
+export function isSamePlace(a: Place, b: Place): boolean {
+  return a.partition === b.partition && a.accountId === b.accountId && a.region === b.region && a.service === b.service;
+}
+
+/** One text for equal settings, whatever the order of their members. */
+export function settingsText(settings: EntrySettings): string {
+  return JSON.stringify([
+    settings.keyId,
+    settings.tier ?? null,
+    Object.entries(settings.tags).sort(([a], [b]) => (a < b ? -1 : 1)),
+    [...(settings.replicaRegions ?? [])].sort(),
+  ]);
+}

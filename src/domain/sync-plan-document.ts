@@ -1,0 +1,52 @@
+/**
+ * The plan of a many-to-one sync: one JSON secret whose keys are planned like objects of their own. Keys that are not in our ledger are
+ * somebody else's and stay. Pure.
+ */
+import { type RemoteState, isOursByTag } from './sync-inventory.ts';
+import { isOwned, isSamePlace, type LedgerEntry, WHOLE_SECRET } from './sync-ledger.ts';
+import { findTakeoverProblem, type Plan, type PlanInput, type PlannedEntry, planSync } from './sync-plan.ts';
+
+export interface DocumentPlanInput extends Omit<PlanInput, 'inventory'> {
+  readonly syncId: string;
+  readonly remoteName: string;
+  /** The secret as a whole; undefined when it was not looked at. */
+  readonly state?: RemoteState | undefined;
+  /** The keys it holds; undefined when its value was not read. */
+  readonly documentKeys?: ReadonlySet<string> | undefined;
+}
+
+/** The row that stands for the secret as a whole. */
+export function findWhole(ledger: readonly LedgerEntry[], input: Pick<DocumentPlanInput, 'remoteName' | 'options'>): LedgerEntry | undefined {
+  return ledger.find(
+    (entry) => entry.key === WHOLE_SECRET && entry.remoteName === input.remoteName && isSamePlace(entry, input.options.place),
+  );
+}
+
+export function planDocument(input: DocumentPlanInput): Plan {
+  const plan = planSync(input);
+  const whole = findWhole(input.ledger, input);
+  const refusal = findWholeProblem(input, whole);
+  const entries = plan.entries.map((one) => (refusal ? refused(one, refusal) : planKey(one, input)));
+  return { entries, unchanged: plan.unchanged };
+}
+
+/** Why the secret as a whole may not be written; undefined when it may. */
+export function findWholeProblem(input: DocumentPlanInput, whole: LedgerEntry | undefined): string | undefined {
+  const { state } = input;
+  const isOurs = whole !== undefined && isOwned(whole);
+  if (!state?.exists || isOurs || isOursByTag(state, input.syncId) === true) return undefined;
+  if (whole?.inFlight?.token !== undefined && state.versions?.[whole.inFlight.token]) return undefined;
+  if (state.deletionScheduledAt) return 'a secret of this name is scheduled for deletion and is not ours';
+  return findTakeoverProblem(state, input.options);
+}
+
+function refused(one: PlannedEntry, reason: string): PlannedEntry {
+  return one.action === 'invalid' ? one : { ...one, action: 'conflict', code: 'SYNC_CONFLICT', reason: `the secret ${reason}` };
+}
+
+function planKey(one: PlannedEntry, input: DocumentPlanInput): PlannedEntry {
+  if (one.action !== 'create' || !one.desired || input.documentKeys?.has(one.desired.documentKey) !== true) return one;
+  // A crash between the write and its record leaves our own key there, not a foreign one: the recovery has settled that before.
+  if (input.options.onExisting === 'adopt') return { ...one, action: 'adopt', reason: 'the key exists and is not ours; taking over is allowed' };
+  return { ...one, action: 'conflict', code: 'SYNC_CONFLICT', reason: 'the key exists in the secret and is not ours' };
+}

@@ -1,0 +1,150 @@
+/**
+ * The composition root: makes stores, ports, workers and servers out of a configuration and hands them to each other. It decides nothing
+ * and does nothing until asked; only the command line and the library's `connect` come here.
+ */
+import { hostname } from 'node:os';
+
+import { createAwsAccess } from './aws/access.ts';
+import { checkEndpointOverrides, findEndpointOverrides, loadProfileFiles, toServiceEndpoints } from './aws/endpoints.ts';
+import type { AwsAccess } from './aws/session.ts';
+import { createClient, type Actor, type Client } from './client/client.ts';
+import { openStores, type OpenStores } from './stores.ts';
+import type { Config } from './config.ts';
+import { createCallBudget } from './db/call-budget.ts';
+import { requireCurrentSchema } from './db/migrate.ts';
+import { createStatusQueries } from './db/status-queries.ts';
+import { DUE_CHANNEL } from './db/work.ts';
+import { kinds, type Kind } from './domain/run.ts';
+import { JobError } from './errors.ts';
+import type { Log } from './log.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
+import { createQueueBackend, type QueueBackend } from './queues/backend.ts';
+import type { ListeningServer } from './server/server.ts';
+import { VERSION } from './version.ts';
+import { startWorker, type WorkerProcess } from './workers/worker.ts';
+
+export interface Program {
+  readonly config: Config;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly stores: OpenStores;
+  readonly backend: QueueBackend;
+  client(actor?: Partial<Actor>): Client;
+  /** Made when first asked for, after the endpoint rules were checked. Throws CONFIG_ENDPOINT_REFUSED. */
+  aws(): Promise<AwsAccess>;
+  /** Active endpoint overrides, as shown in `status` and the start log. */
+  endpointOverrides(): Promise<readonly { readonly source: string; readonly url: string }[]>;
+  /** Throws unless database, schema, encryption keys and queue are fit for work. Returns warnings. */
+  checkReady(): Promise<readonly string[]>;
+  startWorker(queues?: readonly Kind[]): Promise<WorkerProcess>;
+  startServer(worker?: WorkerProcess): Promise<ListeningServer>;
+  close(): Promise<void>;
+}
+
+export function compose(config: Config, log: Log): Program {
+  const stores = openStores(config);
+  const backend = createQueueBackend(config);
+  const metrics = createMetrics({ version: VERSION });
+  let aws: Promise<AwsAccess> | undefined;
+  const parts: Parts = { config, log, stores, backend, metrics, aws: () => (aws ??= openAws(config, stores, metrics)) };
+  return {
+    ...parts,
+    client: (actor = {}) => createClient(stores, { orgId: config.org, ...actor }),
+    endpointOverrides: async () =>
+      findEndpointOverrides(config.environment, await loadProfileFiles(config.environment)).map(({ source, url }) => ({ source, url })),
+    checkReady: () => checkReady(parts),
+    startWorker: (queues = kinds) => startWorkerProcess(parts, queues),
+    startServer: (worker) => startServer(parts, worker),
+    async close() {
+      await backend.close();
+      await stores.close();
+    },
+  };
+}
+
+interface Parts {
+  readonly config: Config;
+  readonly log: Log;
+  readonly stores: OpenStores;
+  readonly backend: QueueBackend;
+  readonly metrics: Metrics;
+  aws(): Promise<AwsAccess>;
+}
+
+async function openAws(config: Config, stores: OpenStores, metrics: Metrics): Promise<AwsAccess> {
+  const overrides = findEndpointOverrides(config.environment, await loadProfileFiles(config.environment));
+  checkEndpointOverrides(overrides, { areCustomAllowed: config.allowCustomEndpoints });
+  return createAwsAccess({
+    baseCredentials: config.baseCredentials,
+    baseRoleArn: config.baseRoleArn,
+    ownAccountRoles: config.ownAccountRoles,
+    region: config.awsRegion,
+    endpoints: toServiceEndpoints(overrides),
+    budget: createCallBudget(stores.database.db),
+    onCall: metrics.awsCall,
+  });
+}
+
+async function checkReady({ config, stores, backend }: Parts): Promise<readonly string[]> {
+  await requireCurrentSchema(config.databaseUrl);
+  await stores.encryptionKeys.requireAll();
+  return backend.check();
+}
+
+async function startWorkerProcess(parts: Parts, queues: readonly Kind[]): Promise<WorkerProcess> {
+  const { config, stores, log, metrics, backend } = parts;
+  const aws = await parts.aws();
+  const { createProcessors } = await import('./processors.ts');
+  return startWorker({
+    backend,
+    work: stores.work,
+    kinds: queues,
+    concurrency: config.concurrency,
+    processors: createProcessors({ aws, stores, config }),
+    async listen(onDue) {
+      const subscription = await stores.database.client.listen(DUE_CHANNEL, onDue);
+      return () => subscription.unlisten();
+    },
+    name: `${hostname()}-${String(process.pid)}`,
+    log,
+    now: () => new Date(),
+    random: () => Math.random(),
+    onRun: ({ runKind, ...report }) => {
+      metrics.runFinished({ ...report, kind: runKind });
+    },
+  });
+}
+
+async function startServer(parts: Parts, worker: WorkerProcess | undefined): Promise<ListeningServer> {
+  const { config, stores, backend, log, metrics } = parts;
+  if (!isLoopback(config.httpHost) && config.boardLogin === undefined) {
+    throw new JobError('CONFIG_INVALID', {
+      message: `KEYFERRY_HTTP_HOST ${config.httpHost} is not loopback: set KEYFERRY_BOARD_USER and KEYFERRY_BOARD_PASSWORD.`,
+    });
+  }
+  const { createServer } = await import('./server/server.ts');
+  const server = createServer({
+    host: config.httpHost,
+    port: config.httpPort,
+    login: config.boardLogin,
+    log,
+    metrics,
+    health: {
+      database: () => stores.ping(),
+      queue: async () => void (await backend.check()),
+      migrations: () => requireCurrentSchema(config.databaseUrl),
+      ...(worker ? { worker: () => requireReady(worker) } : {}),
+    },
+    queues: kinds.map((kind) => backend.queue(kind)),
+    status: createStatusQueries(stores.database.db),
+  });
+  return server.listen();
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
+}
+
+function requireReady(worker: WorkerProcess): Promise<void> {
+  return worker.isReady() ? Promise.resolve() : Promise.reject(new JobError('QUEUE_UNAVAILABLE', { message: 'The worker is stopping or its tick stands still.' }));
+}

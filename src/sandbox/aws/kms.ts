@@ -1,0 +1,68 @@
+/**
+ * KMS keys, as far as SSM and Secrets Manager use them: found by id, ARN or alias, in a state, owned by an account. The
+ * two AWS managed keys exist implicitly in every account and region and need no permission.
+ */
+import { isAllowed } from './authorize.ts';
+import type { Call } from './service.ts';
+import type { KmsKey } from './kms-key.ts';
+import type { World } from './state.ts';
+
+export const MANAGED_ALIASES = ['alias/aws/ssm', 'alias/aws/secretsmanager'] as const;
+
+export function isManagedAlias(keyId: string): boolean {
+  const alias = keyId.startsWith('arn:') ? keyId.slice(keyId.lastIndexOf(':') + 1) : keyId;
+  return (MANAGED_ALIASES as readonly string[]).includes(alias);
+}
+
+/** One account in one region. */
+export interface RegionScope {
+  readonly world: World;
+  readonly accountId: string;
+  readonly region: string;
+}
+
+/** Finds by key id, key ARN, alias name or alias ARN. ARNs may point into other accounts, names cannot. */
+export function findKmsKey(scope: RegionScope, reference: string): KmsKey | undefined {
+  const arn = /^arn:[^:]+:kms:([^:]+):(\d{12}):(key|alias)\/(.+)$/.exec(reference);
+  if (!arn) return lookup(scope.world.findKmsKeys(scope.accountId, scope.region), reference);
+  const [, region = '', accountId = '', kind, id = ''] = arn;
+  if (region !== scope.region) return undefined;
+  return lookup(scope.world.findKmsKeys(accountId, region), kind === 'alias' ? `alias/${id}` : id);
+}
+
+function lookup(keys: ReadonlyMap<string, KmsKey>, name: string): KmsKey | undefined {
+  if (!name.startsWith('alias/')) return keys.get(name);
+  for (const key of keys.values()) if (key.alias === name) return key;
+  return undefined;
+}
+
+/** What came of using a key for somebody. 'missing' and 'denied' look alike to callers of another account. */
+export type KmsUse = 'ok' | 'missing' | 'denied' | 'unusable';
+
+export interface KmsUseRequest {
+  /** undefined: the service's own managed key. */
+  readonly keyReference: string | undefined;
+  /** `kms:Decrypt` and so on; all of them are needed. */
+  readonly actions: readonly string[];
+  /** `ssm`, for kms:ViaService. */
+  readonly viaService: string;
+  readonly encryptionContext: Readonly<Record<string, string>>;
+}
+
+export function tryKmsKey(call: Call, request: KmsUseRequest): KmsUse {
+  const reference = request.keyReference;
+  if (reference === undefined || isManagedAlias(reference)) return 'ok';
+  const scope = { world: call.world, accountId: call.account.accountId, region: call.region };
+  const key = findKmsKey(scope, reference);
+  if (!key) return 'missing';
+  const isOwner = key.accountId === call.account.accountId;
+  if (!isOwner && !key.sharedWithAccounts.includes(call.account.accountId)) return 'denied';
+  const context: Record<string, readonly string[]> = {
+    'kms:viaservice': [`${request.viaService}.${call.region}.amazonaws.com`],
+  };
+  for (const [name, value] of Object.entries(request.encryptionContext))
+    context[`kms:encryptioncontext:${name.toLowerCase()}`] = [value];
+  const allowed = request.actions.every((action) => isAllowed(call, { action, resource: key.arn, context }));
+  if (!allowed) return 'denied';
+  return key.state === 'Enabled' ? 'ok' : 'unusable';
+}

@@ -1,0 +1,74 @@
+/** How the model keeps a secret. */
+import type { Lagged } from '../lagged.ts';
+
+export interface SecretVersion {
+  readonly versionId: string;
+  readonly value: SecretValue;
+  readonly stages: Set<string>;
+  readonly createdAt: number;
+  readonly kmsKeyId: string | undefined;
+  lastAccessedAt: number | undefined;
+}
+
+export type SecretValue = { readonly string: string } | { readonly binary: string };
+
+export interface SecretReplica {
+  readonly region: string;
+  readonly kmsKeyId: string | undefined;
+  readonly status: 'InSync' | 'Failed';
+  readonly message: string;
+}
+
+export interface SecretRecord {
+  readonly name: string;
+  readonly arn: string;
+  /** Order of creation, for pages that survive deletions in between. */
+  readonly sequence: number;
+  readonly createdAt: number;
+  description: string | undefined;
+  kmsKeyId: string | undefined;
+  tags: Map<string, string>;
+  readonly versions: Map<string, SecretVersion>;
+  changedAt: number;
+  accessedAt: number | undefined;
+  /** Set while the secret is scheduled for deletion. */
+  deletion: { readonly requestedAt: number; readonly purgedAt: number } | undefined;
+  readonly replicas: Map<string, SecretReplica>;
+  /** Set on replicas: where the primary lives. Only the primary accepts writes. */
+  readonly replicaOf: { readonly region: string } | undefined;
+  primaryRegion: string | undefined;
+  /** What ListSecrets shows; an entry that is undefined is not listed. */
+  readonly listed: Lagged<ListedSecret | undefined>;
+}
+
+/** The fields of a secret that change, as a listing saw them. */
+export interface ListedSecret {
+  readonly description: string | undefined;
+  readonly kmsKeyId: string | undefined;
+  readonly tags: ReadonlyMap<string, string>;
+  readonly stages: ReadonlyMap<string, readonly string[]>;
+  readonly changedAt: number;
+  readonly accessedAt: number | undefined;
+  readonly deletedAt: number | undefined;
+}
+
+export function toListed(secret: SecretRecord): ListedSecret {
+  return {
+    description: secret.description,
+    kmsKeyId: secret.kmsKeyId,
+    tags: secret.tags,
+    stages: stagesByVersion(secret),
+    changedAt: secret.changedAt,
+    accessedAt: secret.accessedAt,
+    deletedAt: secret.deletion?.requestedAt,
+  };
+}
+
+/** Versions without a stage are deprecated and not shown. */
+export function stagesByVersion(secret: SecretRecord): ReadonlyMap<string, readonly string[]> {
+  const stages = new Map<string, readonly string[]>();
+  for (const version of secret.versions.values()) {
+    if (version.stages.size > 0) stages.set(version.versionId, [...version.stages]);
+  }
+  return stages;
+}

@@ -1,0 +1,118 @@
+/** ParameterFilters and the older Filters: which parameters a listing shows. */
+import { AwsError } from '../aws-error.ts';
+import { latestVersion, type ParameterRecord } from './parameter-record.ts';
+
+export interface ParameterFilter {
+  readonly Key: string;
+  readonly Option?: string;
+  readonly Values?: readonly string[];
+}
+
+type Test = (record: ParameterRecord) => boolean;
+
+/** Key → options it knows. */
+const OPTIONS: Readonly<Record<string, readonly string[]>> = {
+  Name: ['Equals', 'BeginsWith', 'Contains'],
+  Path: ['Recursive', 'OneLevel'],
+  Type: ['Equals', 'BeginsWith'],
+  KeyId: ['Equals', 'BeginsWith'],
+  Tier: ['Equals'],
+  DataType: ['Equals', 'BeginsWith'],
+  Label: ['Equals', 'BeginsWith'],
+};
+const DESCRIBE_KEYS = ['Name', 'Path', 'Type', 'KeyId', 'Tier', 'DataType'];
+const BY_PATH_KEYS = ['Type', 'KeyId', 'Label'];
+
+export type Listing = 'DescribeParameters' | 'GetParametersByPath';
+
+export function compileFilters(listing: Listing, filters: readonly ParameterFilter[]): Test {
+  const keys = filters.map((filter) => filter.Key);
+  const twice = keys.find((key, index) => keys.indexOf(key) !== index);
+  if (twice !== undefined) {
+    throw new AwsError(
+      'ValidationException',
+      `The following filters are duplicated in the request: [${twice}]. A request can contain only one occurrence of a specific filter.`,
+    );
+  }
+  const tests = filters.map((filter) => compileFilter(listing, filter));
+  return (record) => tests.every((test) => test(record));
+}
+
+function compileFilter(listing: Listing, filter: ParameterFilter): Test {
+  const known = listing === 'DescribeParameters' ? DESCRIBE_KEYS : BY_PATH_KEYS;
+  if (filter.Key.startsWith('tag:') && listing === 'DescribeParameters') return compileTagFilter(filter);
+  if (!known.includes(filter.Key)) {
+    const text = `The following filter key is not valid: ${filter.Key}. Valid filter keys include: [${known.join(', ')}]`;
+    throw new AwsError(listing === 'DescribeParameters' ? 'ValidationException' : 'InvalidFilterKey', text);
+  }
+  const option = filter.Option ?? (filter.Key === 'Path' ? 'OneLevel' : 'Equals');
+  const options = OPTIONS[filter.Key] ?? [];
+  if (!options.includes(option)) {
+    throw new AwsError(
+      'InvalidFilterOption',
+      `The following filter option is not valid: ${option}. Valid options include: [${options.join(', ')}]`,
+    );
+  }
+  const values = filter.Values ?? [];
+  if (values.length === 0) {
+    throw new AwsError(
+      'InvalidFilterValue',
+      `The following filter values are missing : null for filter key ${filter.Key}`,
+    );
+  }
+  if (filter.Key === 'Path') return compilePathFilter(values, option === 'Recursive' ? 'Recursive' : 'OneLevel');
+  return (record) =>
+    fieldValues(record, filter.Key).some((actual) => values.some((value) => compare(option, actual, value)));
+}
+
+function compileTagFilter(filter: ParameterFilter): Test {
+  const name = filter.Key.slice('tag:'.length);
+  const option = filter.Option ?? 'Equals';
+  return (record) => {
+    const actual = record.tags.get(name);
+    if (actual === undefined) return false;
+    return filter.Values === undefined || filter.Values.some((value) => compare(option, actual, value));
+  };
+}
+
+export type PathDepth = 'Recursive' | 'OneLevel';
+
+function compilePathFilter(values: readonly string[], depth: PathDepth): Test {
+  for (const value of values) {
+    if (!value.startsWith('/'))
+      throw new AwsError('ValidationException', `The parameter doesn't meet the parameter name requirements: ${value}`);
+  }
+  return (record) => values.some((path) => isUnderPath(record.name, path, depth));
+}
+
+export function isUnderPath(name: string, path: string, depth: PathDepth): boolean {
+  const prefix = path.endsWith('/') ? path : `${path}/`;
+  if (path !== '/' && !name.startsWith(prefix)) return false;
+  // The root holds all names, also those without a slash in front.
+  const rest = name.startsWith(prefix) ? name.slice(prefix.length) : name;
+  return depth === 'Recursive' || !rest.includes('/');
+}
+
+function fieldValues(record: ParameterRecord, key: string): readonly string[] {
+  const version = latestVersion(record);
+  switch (key) {
+    case 'Name':
+      return [record.name];
+    case 'Type':
+      return [version.type];
+    case 'KeyId':
+      return version.keyId === undefined ? [] : [version.keyId];
+    case 'Tier':
+      return [version.tier];
+    case 'DataType':
+      return [version.dataType];
+    default:
+      return record.versions.flatMap((v) => [...v.labels]);
+  }
+}
+
+function compare(option: string, actual: string, wanted: string): boolean {
+  if (option === 'BeginsWith') return actual.startsWith(wanted) || actual.startsWith(`/${wanted}`);
+  if (option === 'Contains') return actual.includes(wanted);
+  return actual === wanted || (wanted.startsWith('/') && actual === wanted.slice(1));
+}

@@ -1,0 +1,70 @@
+/**
+ * The operators' login: one user and password by HTTP basic authentication, compared in constant time and rate-limited per address. Failed
+ * attempts alone use up the allowance, so that a page with many requests never locks anybody out.
+ */
+import { createHash, timingSafeEqual } from 'node:crypto';
+
+export interface BoardLogin {
+  readonly user: string;
+  readonly password: string;
+}
+
+export type LoginVerdict = { readonly is: 'ok' } | { readonly is: 'refused' } | { readonly is: 'limited'; readonly retryAfterSeconds: number };
+
+export interface LoginCheck {
+  verify(authorization: string | undefined, address: string): LoginVerdict;
+}
+
+const FAILURES_ALLOWED = 10;
+const WINDOW_MS = 60_000;
+/** Addresses remembered at once; the oldest are forgotten, so that a sweep of addresses cannot fill the memory. */
+const ADDRESSES_KEPT = 10_000;
+
+export function createLoginCheck(login: BoardLogin, now: () => number): LoginCheck {
+  const expected = digest(`${login.user}:${login.password}`);
+  const failures = createFailureCounter(now);
+  return {
+    verify(authorization, address) {
+      const retryAfterSeconds = failures.blockedSeconds(address);
+      if (retryAfterSeconds > 0) return { is: 'limited', retryAfterSeconds };
+      if (authorization === undefined) return { is: 'refused' };
+      if (timingSafeEqual(digest(decodeBasic(authorization)), expected)) return { is: 'ok' };
+      failures.add(address);
+      return { is: 'refused' };
+    },
+  };
+}
+
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text, 'utf8').digest();
+}
+
+function decodeBasic(authorization: string): string {
+  const encoded = /^basic ([A-Za-z0-9+/=_-]+)$/i.exec(authorization)?.[1];
+  return encoded === undefined ? '' : Buffer.from(encoded, 'base64').toString('utf8');
+}
+
+export interface FailureCounter {
+  /** Seconds until this address may try again; 0 when it may now. */
+  blockedSeconds(address: string): number;
+  add(address: string): void;
+}
+
+export function createFailureCounter(now: () => number): FailureCounter {
+  const windows = new Map<string, { count: number; endsAt: number }>();
+  return {
+    blockedSeconds(address) {
+      const window = windows.get(address);
+      if (window === undefined || window.count < FAILURES_ALLOWED) return 0;
+      return Math.max(0, Math.ceil((window.endsAt - now()) / 1_000));
+    },
+    add(address) {
+      const window = windows.get(address);
+      const isOpen = window !== undefined && window.endsAt > now();
+      windows.delete(address);
+      windows.set(address, isOpen ? { ...window, count: window.count + 1 } : { count: 1, endsAt: now() + WINDOW_MS });
+      const oldest = windows.keys().next();
+      if (windows.size > ADDRESSES_KEPT && oldest.done !== true) windows.delete(oldest.value);
+    },
+  };
+}

@@ -1,0 +1,162 @@
+/**
+ * The operations server: health, metrics, Bull Board, status page and HTTP API on one port. It is handed everything by `main` and decides nothing
+ * about work; what is left out of the dependencies is not served, so that a worker process can offer health and metrics alone.
+ */
+import { createAdaptorServer } from '@hono/node-server';
+import type { Queue } from 'bullmq';
+import { Hono, type MiddlewareHandler } from 'hono';
+import { randomUUID } from 'node:crypto';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+import { toJobError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { Metrics } from '../metrics.ts';
+import type { StatusQueries } from '../db/status-queries.ts';
+import { createFrontDoor, createMetricsDoor, createOperatorDoor, LOCAL_OPERATOR } from './guard/guard.ts';
+import type { BoardLogin } from './guard/login.ts';
+import { BOARD_PATH, createBoard, withoutForeignAssets, type BoardChange } from './board/board.ts';
+import type { ServerEnv } from './context.ts';
+import { BOARD_POLICY, secureHeaders } from './headers.ts';
+import { createHealth, type HealthChecks } from './health.ts';
+import { renderMetrics } from './metrics-route.ts';
+import { problem } from './problem.ts';
+import { createStatusRoutes } from './status/routes.ts';
+
+export interface ServerDependencies {
+  /** `127.0.0.1`, `::1` and `localhost` are loopback: no login needed there. */
+  readonly host: string;
+  /** 0 for any free port. */
+  readonly port: number;
+  /** Further names under which it may be reached, lower case. */
+  readonly allowedHosts?: readonly string[];
+  readonly login: BoardLogin | undefined;
+  /** The bearer for `/metrics`. */
+  readonly metricsToken?: string | undefined;
+  readonly log: Log;
+  readonly health: HealthChecks;
+  readonly metrics: Metrics;
+  /** Absent: no board. */
+  readonly queues?: readonly Queue[];
+  readonly board?: { readonly isWritable: boolean; readonly onChange: (change: BoardChange & { readonly actor: string }) => Promise<void> };
+  /** Absent: no status page, and no gauges of state. */
+  readonly status?: StatusQueries;
+  readonly now?: () => Date;
+}
+
+export interface ListeningServer {
+  readonly url: string;
+  /** Stops taking requests, lets running ones end for up to 5 s, then cuts them. */
+  close(): Promise<void>;
+}
+
+export interface OperationsServer {
+  readonly app: Hono<ServerEnv>;
+  listen(): Promise<ListeningServer>;
+}
+
+const CLOSE_LIMIT_MS = 5_000;
+
+export function createServer(dependencies: ServerDependencies): OperationsServer {
+  const app = new Hono<ServerEnv>();
+  app.use(async (c, next) => {
+    c.set('requestId', randomUUID());
+    await next();
+  });
+  app.use(secureHeaders());
+  app.use(createFrontDoor({ listenHost: dependencies.host, allowedHosts: dependencies.allowedHosts ?? [] }));
+  addHealth(app, dependencies);
+  addMetrics(app, dependencies);
+  const door = createOperatorDoor({
+    listenHost: dependencies.host,
+    allowedHosts: dependencies.allowedHosts ?? [],
+    login: dependencies.login,
+    now: nowOf(dependencies),
+  });
+  addBoard(app, dependencies, door);
+  addStatus(app, dependencies, door);
+  app.notFound((c) => problem(c, 404, 'There is nothing here. See /board, /healthz, /readyz and /metrics.'));
+  app.onError((error, c) => {
+    const { code, publicMessage } = toJobError(error);
+    dependencies.log.error({ err: error, path: c.req.path }, 'request failed');
+    return problem(c, code === 'DB_UNAVAILABLE' || code === 'QUEUE_UNAVAILABLE' ? 503 : 500, publicMessage, code);
+  });
+  return { app, listen: () => listen(app, dependencies) };
+}
+
+function nowOf(dependencies: ServerDependencies): () => number {
+  const { now } = dependencies;
+  return () => (now?.() ?? new Date()).getTime();
+}
+
+function addHealth(app: Hono<ServerEnv>, dependencies: ServerDependencies): void {
+  const health = createHealth(dependencies.health, nowOf(dependencies));
+  app.get('/healthz', (c) => c.json({ status: 'ok' }));
+  app.get('/readyz', async (c) => {
+    const readiness = await health.readiness();
+    return c.json(readiness, readiness.status === 'ready' ? 200 : 503);
+  });
+}
+
+function addMetrics(app: Hono<ServerEnv>, dependencies: ServerDependencies): void {
+  const { metrics, status, queues, log } = dependencies;
+  app.get('/metrics', createMetricsDoor({ listenHost: dependencies.host, token: dependencies.metricsToken }), async (c) => {
+    const text = await renderMetrics({ metrics, status, queues: queues ?? [], log });
+    return c.body(text, 200, { 'Content-Type': metrics.registry.contentType });
+  });
+}
+
+type Door = MiddlewareHandler<ServerEnv>;
+
+function addStatus(app: Hono<ServerEnv>, { status, log, now }: ServerDependencies, door: Door): void {
+  if (status === undefined) return;
+  app.route('/', createStatusRoutes({ queries: status, door, log, now: now ?? (() => new Date()) }));
+}
+
+function addBoard(app: Hono<ServerEnv>, dependencies: ServerDependencies, door: Door): void {
+  const { queues, board } = dependencies;
+  if (queues === undefined || queues.length === 0) return;
+  const routes = createBoard({
+    queues,
+    isWritable: board?.isWritable === true,
+    onChange: async (change) => board?.onChange({ ...change, actor: dependencies.login?.user ?? LOCAL_OPERATOR }),
+  });
+  app.use(BOARD_PATH, door);
+  app.use(`${BOARD_PATH}/*`, door);
+  app.use(`${BOARD_PATH}/*`, async (c, next) => {
+    await next();
+    c.res.headers.set('Content-Security-Policy', BOARD_POLICY);
+    if (!c.res.headers.get('content-type')?.startsWith('text/html')) return;
+    c.res = new Response(withoutForeignAssets(await c.res.text()), c.res);
+  });
+  // The board's adapter knows `/board` but not `/board/`.
+  app.get(`${BOARD_PATH}/`, (c) => c.redirect(BOARD_PATH, 308));
+  app.route(BOARD_PATH, routes);
+}
+
+async function listen(app: Hono<ServerEnv>, { host, port }: ServerDependencies): Promise<ListeningServer> {
+  const server = createAdaptorServer({ fetch: app.fetch, overrideGlobalObjects: false }) as Server;
+  server.requestTimeout = 30_000;
+  server.headersTimeout = 10_000;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, resolve);
+  });
+  const { port: actualPort } = server.address() as AddressInfo;
+  const shownHost = host.includes(':') ? `[${host}]` : host;
+  return { url: `http://${shownHost}:${String(actualPort)}`, close: () => closeServer(server) };
+}
+
+async function closeServer(server: Server): Promise<void> {
+  const closed = new Promise<void>((resolve) => {
+    server.close(() => {
+      resolve();
+    });
+  });
+  server.closeIdleConnections();
+  const timer = setTimeout(() => {
+    server.closeAllConnections();
+  }, CLOSE_LIMIT_MS);
+  await closed;
+  clearTimeout(timer);
+}

@@ -1,0 +1,66 @@
+/** The frame of every status page, and its content policy. */
+import { html, raw } from 'hono/html';
+import { createHash } from 'node:crypto';
+
+import { statusPolicy } from '../headers.ts';
+import { formatMoment, type Html } from './parts.ts';
+import { script } from './script.ts';
+import { style } from './style.ts';
+
+export type Section = 'overview' | 'connections' | 'syncs' | 'rotations' | 'runs';
+
+export interface Frame {
+  readonly title: string;
+  readonly section: Section | undefined;
+  readonly now: Date;
+  readonly content: Html;
+  /** How many subjects need a person; announced to screen readers when it changes. */
+  readonly problems?: number;
+}
+
+const links: readonly (readonly [Section, string, string])[] = [
+  ['overview', '/', 'Overview'],
+  ['connections', '/connections', 'Connections'],
+  ['syncs', '/syncs', 'Syncs'],
+  ['rotations', '/rotations', 'Rotations'],
+  ['runs', '/runs', 'Runs'],
+];
+
+const hash = (text: string): string => `sha256-${createHash('sha256').update(text, 'utf8').digest('base64')}`;
+
+export const STATUS_POLICY = statusPolicy({ style: hash(style), script: hash(script) });
+
+const styleElement = raw(`<style>${style}</style>`);
+const scriptElement = raw(`<script>${script}</script>`);
+/** A boat under a key's bow. */
+const mark = raw(
+  '<svg viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true"><circle cx="12" cy="5.5" r="3"/><path d="M12 8.5V16M12 12h3"/><path d="M3 16h18l-2.2 4.2a1.5 1.5 0 0 1-1.3.8H6.5a1.5 1.5 0 0 1-1.3-.8z"/></svg>',
+);
+
+export function page({ title, section, now, content, problems }: Frame): Html {
+  return html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="robots" content="noindex">
+<title>${title} · keyferry</title>
+<link rel="icon" href="data:,">
+<noscript><meta http-equiv="refresh" content="30"></noscript>
+${styleElement}
+</head>
+<body>
+<a class="skip" href="#content">Skip to the content</a>
+<div class="bar"><div>
+<a class="brand" href="/">${mark}keyferry</a>
+<nav aria-label="Sections"><ul>${links.map(([name, href, text]) => html`<li><a href="${href}"${name === section ? html` aria-current="page"` : ''}>${text}</a></li>`)}<li><a href="/board">Queues</a></li></ul></nav>
+<span class="asof">as of <time datetime="${now.toISOString()}">${formatMoment(now)}</time></span>
+</div></div>
+<p class="lost" id="lost" role="alert" hidden>The server does not answer. What you see is the last known state.</p>
+<p class="hidden-text" id="news" role="status"></p>
+<main id="content"${problems === undefined ? '' : html` data-problems="${problems}"`}>${content}</main>
+<footer>keyferry shows names, states and ids, never a secret value.</footer>
+${scriptElement}
+</body>
+</html>`;
+}

@@ -1,0 +1,59 @@
+/** Runs: the timeline of a subject, and the latest of all. */
+import { html } from 'hono/html';
+
+import type { RunStatusRow } from '../../db/status-queries.ts';
+import { cause, chip, formatDuration, formatNumber, panel, table, when, type Html } from './parts.ts';
+
+const subjectPaths: Readonly<Record<RunStatusRow['kind'], string>> = {
+  validate: '/connections',
+  sync: '/syncs',
+  plan: '/syncs',
+  import: '/syncs',
+  remove: '/syncs',
+  rotate: '/rotations',
+};
+
+function countsOf({ counts }: RunStatusRow): string {
+  const named = Object.entries(counts ?? {}).filter(([, count]) => typeof count === 'number' && count > 0);
+  return named.map(([name, count]) => `${formatNumber(count as number)} ${name}`).join(', ');
+}
+
+function callsOf({ awsCalls }: RunStatusRow): Html {
+  const calls = Object.entries(awsCalls ?? {});
+  const total = calls.reduce((sum, [, count]) => sum + count, 0);
+  const detail = calls.map(([operation, count]) => `${operation} ${formatNumber(count)}`).join('\n');
+  return html`<td class="num" title="${detail}">${formatNumber(total)}</td>`;
+}
+
+function lasted({ startedAt, finishedAt }: RunStatusRow, now: Date): string {
+  return formatDuration((finishedAt ?? now).getTime() - startedAt.getTime());
+}
+
+function runRow(run: RunStatusRow, now: Date, hasSubject: boolean): Html {
+  const subject = html`<td class="wide"><a class="name" href="${subjectPaths[run.kind]}/${run.subjectId}">${run.subjectName ?? 'deleted'}</a><br><span class="muted small">${run.orgId}</span></td>`;
+  return html`<tr>
+    <td class="nowrap">${when(run.startedAt, now)}</td>
+    <td>${chip(run.status)}</td>
+    <td>${run.kind}${run.attempt > 1 ? html`<br><span class="muted small">attempt ${run.attempt}</span>` : ''}</td>
+    ${hasSubject ? subject : ''}
+    <td class="wide">${countsOf(run)}${cause({ code: run.errorCode, message: run.errorMessage })}</td>
+    <td>${run.reason}${run.requestedBy === null ? '' : html`<br><span class="muted small">${run.requestedBy}</span>`}</td>
+    <td class="num">${lasted(run, now)}</td>
+    ${callsOf(run)}
+  </tr>`;
+}
+
+export interface RunTable {
+  readonly title: string;
+  readonly runs: readonly RunStatusRow[];
+  readonly now: Date;
+  readonly hasSubject?: boolean;
+  readonly more?: Html;
+}
+
+export function runPanel({ title, runs, now, hasSubject = false, more }: RunTable): Html {
+  const subject = hasSubject ? [{ title: 'Subject' }] : [];
+  const columns = [{ title: 'Started' }, { title: 'Result' }, { title: 'Kind' }, ...subject, { title: 'What happened' }, { title: 'Reason' }, { title: 'Took', isNumber: true }, { title: 'AWS calls', isNumber: true }];
+  const body = table({ caption: title, columns, rows: runs.map((run) => runRow(run, now, hasSubject)), empty: 'Nothing has run yet.' });
+  return panel({ title, body, ...(more === undefined ? {} : { more }) });
+}

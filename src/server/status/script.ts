@@ -1,0 +1,44 @@
+/**
+ * The one script of the status page: every ten seconds it fetches the page again and swaps its content, keeping what the reader opened, typed, selected or
+ * focused. Without JavaScript the page reloads itself by a meta element.
+ */
+export const script = `
+(() => {
+  const every = 10000;
+  const lost = document.getElementById('lost');
+  const news = document.getElementById('news');
+  const isBusy = () => document.hidden || document.activeElement?.matches('input') || String(getSelection() ?? '') !== '';
+  const openIds = () => [...document.querySelectorAll('details[open][id]')].map((one) => one.id);
+  const place = (element) => element?.id ? '#' + CSS.escape(element.id) : element?.matches('main a[href]') ? 'main a[href="' + CSS.escape(element.getAttribute('href')) + '"]' : null;
+  const swap = (fresh) => {
+    const opened = openIds();
+    const focused = place(document.activeElement);
+    const before = document.querySelector('main').dataset.problems;
+    for (const selector of ['main', '.asof']) document.querySelector(selector)?.replaceWith(fresh.querySelector(selector));
+    for (const id of opened) document.getElementById(id)?.setAttribute('open', '');
+    if (focused) document.querySelector(focused)?.focus({ preventScroll: true });
+    const after = document.querySelector('main').dataset.problems;
+    if (after !== undefined && before !== after) news.textContent = after + ' need attention';
+  };
+  const refresh = async () => {
+    if (isBusy()) return;
+    try {
+      const answer = await fetch(location.href, { headers: { accept: 'text/html' }, signal: AbortSignal.timeout(8000) });
+      if (!answer.ok) throw new Error(String(answer.status));
+      const fresh = new DOMParser().parseFromString(await answer.text(), 'text/html');
+      if (fresh.querySelector('main') === null) throw new Error('no page');
+      if (!isBusy()) swap(fresh);
+      lost.hidden = true;
+    } catch {
+      lost.hidden = false;
+    }
+  };
+  setInterval(refresh, every);
+  document.addEventListener('visibilitychange', refresh);
+  document.addEventListener('keydown', (event) => {
+    if (event.key !== '/' || event.ctrlKey || event.metaKey || event.target.matches('input')) return;
+    const search = document.querySelector('input[type=search]');
+    if (search) { event.preventDefault(); search.focus(); search.select(); }
+  });
+})();
+`;

@@ -1,0 +1,130 @@
+/** The one style sheet of the status page, inlined. No external assets; light and dark by the reader's setting; colour is never the only sign. */
+export const style = `
+:root {
+  color-scheme: light dark;
+  --page: #f6f7f9; --panel: #ffffff; --sunken: #f0f2f5; --line: #e1e5ea; --line-strong: #c9d0d8;
+  --text: #17202b; --muted: #5b6775; --link: #1452a8; --focus: #1452a8;
+  --ok: #1a7f4b; --ok-soft: #e4f4ea; --warn: #8f5a00; --warn-soft: #fcf1da; --bad: #b3261e; --bad-soft: #fce8e6;
+  --busy: #1452a8; --busy-soft: #e5eefb; --idle: #5b6775; --idle-soft: #eceff2;
+  --mono: ui-monospace, SFMono-Regular, Menlo, Consolas, 'Liberation Mono', monospace;
+  --sans: system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'Noto Sans', 'Liberation Sans', Arial, sans-serif;
+}
+@media (prefers-color-scheme: dark) {
+  :root {
+    --page: #0f1318; --panel: #171c23; --sunken: #11161c; --line: #262e38; --line-strong: #3a4551;
+    --text: #e6eaef; --muted: #97a3b1; --link: #82b4ff; --focus: #82b4ff;
+    --ok: #5cc98d; --ok-soft: #14301f; --warn: #e6b25a; --warn-soft: #352710; --bad: #ff8f85; --bad-soft: #3d1a18;
+    --busy: #82b4ff; --busy-soft: #172a47; --idle: #97a3b1; --idle-soft: #222a33;
+  }
+}
+*, *::before, *::after { box-sizing: border-box; }
+html { font: 15px/1.5 var(--sans); background: var(--page); color: var(--text); -webkit-text-size-adjust: 100%; }
+body { margin: 0; }
+h1, h2, h3, p, dl, dd, ul, ol, figure, pre { margin: 0; padding: 0; }
+h1 { font-size: 1.55rem; line-height: 1.25; font-weight: 650; letter-spacing: -0.015em; overflow-wrap: anywhere; }
+h2 { font-size: 1.02rem; font-weight: 650; }
+a { color: var(--link); text-decoration: none; }
+a:hover { text-decoration: underline; text-underline-offset: 2px; }
+:focus-visible { outline: 2px solid var(--focus); outline-offset: 2px; border-radius: 3px; }
+code, pre, .mono { font-family: var(--mono); font-size: 0.87em; }
+code { background: var(--sunken); border: 1px solid var(--line); border-radius: 4px; padding: 0.05em 0.35em; overflow-wrap: anywhere; }
+pre { background: var(--sunken); border: 1px solid var(--line); border-radius: 6px; padding: 0.75rem 0.9rem; overflow-x: auto; line-height: 1.45; }
+.muted { color: var(--muted); }
+.small { font-size: 0.87rem; }
+.nowrap { white-space: nowrap; }
+.num { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.hidden-text { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+.skip { position: absolute; left: -999px; }
+.skip:focus { left: 1rem; top: 0.5rem; background: var(--panel); padding: 0.4rem 0.8rem; z-index: 2; }
+
+.bar { background: var(--panel); border-bottom: 1px solid var(--line); }
+.bar > div { max-width: 1240px; margin: 0 auto; padding: 0 1.5rem; display: flex; flex-wrap: wrap; align-items: center; gap: 0 1.75rem; min-height: 3.4rem; }
+.brand { font-weight: 700; letter-spacing: -0.02em; font-size: 1.08rem; color: var(--text); display: inline-flex; align-items: center; gap: 0.55rem; }
+.brand:hover { text-decoration: none; }
+.brand svg { width: 1.35rem; height: 1.35rem; color: var(--link); }
+.bar nav ul { list-style: none; display: flex; flex-wrap: wrap; gap: 0.2rem; }
+.bar nav a { display: block; padding: 1rem 0.7rem calc(1rem - 2px); color: var(--muted); border-bottom: 2px solid transparent; }
+.bar nav a:hover { color: var(--text); text-decoration: none; }
+.bar nav a[aria-current] { color: var(--text); border-bottom-color: var(--link); font-weight: 550; }
+.bar .asof { margin-left: auto; color: var(--muted); font-size: 0.85rem; font-variant-numeric: tabular-nums; }
+.lost { background: var(--bad-soft); color: var(--bad); padding: 0.5rem 1.5rem; text-align: center; }
+main { max-width: 1240px; margin: 0 auto; padding: 1.75rem 1.5rem 4rem; display: grid; gap: 1.5rem; }
+main > header { display: flex; flex-wrap: wrap; gap: 0.5rem 1rem; align-items: center; }
+main > header .sub { flex-basis: 100%; color: var(--muted); overflow-wrap: anywhere; }
+footer { max-width: 1240px; margin: 0 auto; padding: 0 1.5rem 2rem; color: var(--muted); font-size: 0.85rem; }
+
+.panel { background: var(--panel); border: 1px solid var(--line); border-radius: 10px; min-width: 0; }
+.panel > header { display: flex; flex-wrap: wrap; align-items: baseline; gap: 0.25rem 0.75rem; padding: 0.9rem 1.15rem; border-bottom: 1px solid var(--line); }
+.panel > header .more { margin-left: auto; font-size: 0.87rem; }
+.panel .body { padding: 1rem 1.15rem; }
+.grid { display: grid; gap: 1.5rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 21rem), 1fr)); align-items: start; }
+.empty { padding: 1.6rem 1.15rem; color: var(--muted); }
+
+.stat .total { font-size: 2rem; font-weight: 650; letter-spacing: -0.03em; line-height: 1.1; font-variant-numeric: tabular-nums; }
+.stat .total a { color: inherit; }
+.stat svg.share { display: block; width: 100%; height: 8px; border-radius: 4px; margin: 0.7rem 0 0.8rem; background: var(--idle-soft); }
+.stat ul { list-style: none; display: flex; flex-wrap: wrap; gap: 0.35rem 0.5rem; }
+.stat ul a:hover { text-decoration: none; }
+.fill-ok { fill: var(--ok); } .fill-warn { fill: var(--warn); } .fill-bad { fill: var(--bad); } .fill-busy { fill: var(--busy); } .fill-idle { fill: var(--line-strong); }
+
+.chip { display: inline-flex; align-items: center; gap: 0.35rem; border-radius: 999px; padding: 0.08rem 0.6rem 0.08rem 0.5rem; font-size: 0.82rem; font-weight: 550; white-space: nowrap; background: var(--idle-soft); color: var(--idle); }
+.chip svg { width: 0.62rem; height: 0.62rem; fill: currentColor; flex: none; }
+.chip b { font-weight: 650; font-variant-numeric: tabular-nums; }
+.chip.ok { background: var(--ok-soft); color: var(--ok); } .chip.warn { background: var(--warn-soft); color: var(--warn); }
+.chip.bad { background: var(--bad-soft); color: var(--bad); } .chip.busy { background: var(--busy-soft); color: var(--busy); }
+
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; width: 100%; }
+th { text-align: left; font-size: 0.78rem; font-weight: 600; color: var(--muted); padding: 0.6rem 1.15rem 0.45rem 0; white-space: nowrap; }
+td { padding: 0.6rem 1.15rem 0.6rem 0; vertical-align: top; border-top: 1px solid var(--line); }
+th:first-child, td:first-child { padding-left: 1.15rem; }
+.name { font-weight: 600; }
+td .chip { margin-top: 0.05rem; }
+td > .why:first-child { margin-top: 0; }
+td.wide { min-width: 17rem; overflow-wrap: anywhere; }
+tbody tr:hover { background: color-mix(in srgb, var(--sunken) 60%, transparent); }
+.why { margin-top: 0.3rem; max-width: 78ch; }
+.why .code { font-family: var(--mono); font-size: 0.78rem; color: var(--muted); }
+.fix { margin-top: 0.25rem; max-width: 78ch; padding-left: 0.7rem; border-left: 3px solid var(--line-strong); }
+.fix b { font-weight: 600; }
+.trouble { list-style: none; }
+.trouble > li { display: grid; grid-template-columns: 8.5rem minmax(0, 1fr) auto; gap: 0.2rem 1rem; padding: 0.9rem 1.15rem; border-top: 1px solid var(--line); }
+.trouble > li:first-child { border-top: 0; }
+.trouble .when { color: var(--muted); font-size: 0.87rem; white-space: nowrap; }
+@media (max-width: 640px) { .trouble > li { grid-template-columns: 1fr auto; } .trouble > li > .what { grid-column: 1 / -1; grid-row: 2; } }
+
+.facts { display: grid; grid-template-columns: minmax(8rem, max-content) minmax(0, 1fr); gap: 0.5rem 1.25rem; }
+.facts dt { color: var(--muted); }
+.facts dd { overflow-wrap: anywhere; }
+.row { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 14rem), 1fr)); gap: 0.75rem 1.5rem; }
+.row dt { color: var(--muted); }
+.row dd b { font-size: 1.25rem; font-weight: 650; font-variant-numeric: tabular-nums; }
+.notice { border: 1px solid var(--line); border-left: 4px solid var(--idle); border-radius: 8px; background: var(--panel); padding: 0.85rem 1.15rem; }
+.notice.bad { border-left-color: var(--bad); } .notice.warn { border-left-color: var(--warn); } .notice.busy { border-left-color: var(--busy); }
+.notice .fix { margin-top: 0.5rem; }
+details > summary { cursor: pointer; color: var(--link); width: fit-content; }
+details[open] > summary { margin-bottom: 0.5rem; }
+
+.tools { display: flex; flex-wrap: wrap; gap: 0.6rem 1rem; align-items: center; padding: 0.8rem 1.15rem; border-bottom: 1px solid var(--line); }
+.tools form { display: flex; gap: 0.4rem; flex: 1 1 16rem; max-width: 27rem; }
+input[type=search] { flex: 1; min-width: 0; font: inherit; color: inherit; background: var(--page); border: 1px solid var(--line-strong); border-radius: 6px; padding: 0.35rem 0.65rem; }
+button { font: inherit; font-weight: 550; color: var(--text); background: var(--panel); border: 1px solid var(--line-strong); border-radius: 6px; padding: 0.35rem 0.8rem; cursor: pointer; }
+button:hover { background: var(--sunken); }
+.filters { list-style: none; display: flex; flex-wrap: wrap; gap: 0.35rem; }
+.filters a { display: block; border: 1px solid var(--line); border-radius: 999px; padding: 0.12rem 0.7rem; font-size: 0.87rem; color: var(--muted); }
+.filters a:hover { text-decoration: none; border-color: var(--line-strong); color: var(--text); }
+.filters a[aria-current] { border-color: var(--link); color: var(--link); font-weight: 550; }
+.pages { display: flex; justify-content: space-between; align-items: center; gap: 1rem; padding: 0.75rem 1.15rem; border-top: 1px solid var(--line); font-size: 0.9rem; color: var(--muted); }
+
+.phases { list-style: none; display: flex; flex-wrap: wrap; gap: 0.4rem 0; counter-reset: phase; }
+.phases li { display: flex; align-items: center; color: var(--muted); font-size: 0.9rem; }
+.phases li:not(:last-child)::after { content: ''; width: 1.6rem; height: 1px; background: var(--line-strong); margin: 0 0.5rem; }
+.phases li span { padding: 0.15rem 0.7rem; border: 1px solid var(--line); border-radius: 999px; }
+.phases li.past span { color: var(--ok); border-color: color-mix(in srgb, var(--ok) 40%, transparent); }
+.phases li[aria-current] span { background: var(--busy-soft); color: var(--busy); border-color: var(--busy); font-weight: 600; }
+.steps { list-style: none; }
+.steps li { display: grid; grid-template-columns: 9rem minmax(0, 1fr); gap: 0.2rem 1rem; padding: 0.5rem 1.15rem; border-top: 1px solid var(--line); }
+.steps li:first-child { border-top: 0; }
+@media (prefers-reduced-motion: no-preference) { .chip.busy svg { animation: pulse 1.6s ease-in-out infinite; } @keyframes pulse { 50% { opacity: 0.35; } } }
+@media print { .bar nav, .tools, .skip { display: none; } .panel { break-inside: avoid; } }
+`;

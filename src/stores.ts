@@ -1,0 +1,44 @@
+/** Opens the database and makes every store on it: for the composition root and for the library, which needs nothing else. */
+import { sql } from 'drizzle-orm';
+
+import type { Config } from './config.ts';
+import { openDatabase } from './db/client.ts';
+import { createConnections } from './db/connections.ts';
+import { toDatabaseError } from './db/database-error.ts';
+import { createEncryption } from './db/encryption.ts';
+import { createEncryptionKeys } from './db/encryption-keys.ts';
+import { createFolders } from './db/folders.ts';
+import { createOrgs } from './db/orgs.ts';
+import { createRequests } from './db/requests.ts';
+import { createRotations } from './db/rotations.ts';
+import { createSyncs } from './db/syncs.ts';
+import { createWork } from './db/work.ts';
+
+export type OpenStores = ReturnType<typeof openStores>;
+
+export function openStores(config: Pick<Config, 'databaseUrl' | 'encryptionKeys'>) {
+  const database = openDatabase(config.databaseUrl);
+  const encryption = createEncryption(config.encryptionKeys);
+  const { db } = database;
+  return {
+    database,
+    encryption,
+    connections: createConnections(db, encryption),
+    folders: createFolders(db, encryption),
+    syncs: createSyncs(db),
+    rotations: createRotations(db, encryption),
+    requests: createRequests(db),
+    orgs: createOrgs(db),
+    work: createWork(db),
+    encryptionKeys: createEncryptionKeys(db, encryption),
+    /** Throws DB_UNAVAILABLE. */
+    async ping(): Promise<void> {
+      try {
+        await db.execute(sql`select 1`);
+      } catch (error) {
+        throw toDatabaseError(error, config.databaseUrl);
+      }
+    },
+    close: () => database.close(),
+  };
+}

@@ -1,0 +1,83 @@
+/** What the steps of a rotation share: the run, the stores, the door to AWS, and the one way to write. */
+import type { AccessKeys } from '../../aws/access-keys.ts';
+import type { AwsAccess, AwsSession } from '../../aws/session.ts';
+import type { Connections } from '../../db/connections.ts';
+import type { RotationSteps } from '../../db/rotation-steps.ts';
+import type { ConnectionRow, RotationRow } from '../../db/work.ts';
+import type { KeyOwners } from '../../domain/rotation-keys.ts';
+import { rotationPolicy } from '../../domain/rotation-policy.ts';
+import { applyTransition, type Intent, type RotationView, type Transition } from '../../domain/rotation.ts';
+import { defaultRegionOf, parseRoleArn, partitionOfArn } from '../../domain/partitions.ts';
+import type { Run } from '../processor.ts';
+
+export interface RotateDependencies {
+  readonly aws: Pick<AwsAccess, 'session' | 'keySession'>;
+  /** The port of `src/aws/access-keys.ts`. */
+  readonly openAccessKeys: (session: AwsSession, userName: string) => AccessKeys;
+  readonly connections: Pick<Connections, 'byId' | 'credentialsOf'>;
+  readonly rotations: { readonly run: RotationSteps };
+  /** Short waits inside a run; ends early, without an error, when the signal aborts. */
+  readonly wait: (ms: number, signal: AbortSignal) => Promise<void>;
+}
+
+export interface RotationContext {
+  readonly deps: RotateDependencies;
+  readonly run: Run<'rotate'>;
+  readonly row: RotationRow;
+}
+
+/** A step of the machine: does one thing and returns the view that it wrote. */
+export type StepAction = (context: RotationContext, view: RotationView) => Promise<RotationView>;
+
+/** Persists a transition under the run's token. Throws LEASE_LOST when the rotation is not this run's any more. */
+export async function write(context: RotationContext, view: RotationView, transition: Transition): Promise<RotationView> {
+  const { run, row, deps } = context;
+  const now = run.now();
+  const { isPaused } = await deps.rotations.run.advance({ rotation: row, runId: run.id, now }, transition);
+  return { ...applyTransition(view, transition, now), isPaused };
+}
+
+export interface OpenKeys {
+  readonly keys: AccessKeys;
+  readonly connection: ConnectionRow;
+}
+
+/** With the connection's credentials of this moment: they change in the middle of a rotation of the connection's own key. */
+export async function openKeys(context: RotationContext): Promise<OpenKeys> {
+  const { deps, run, row } = context;
+  const connection = await deps.connections.byId(row.connectionId);
+  const partition = partitionOf(connection);
+  const session = deps.aws.session({
+    credentials: deps.connections.credentialsOf(connection),
+    region: connection.region ?? defaultRegionOf(partition),
+    policy: rotationPolicy({ partition, accountId: accountOf(connection) ?? '*', userName: row.userName }),
+    scope: run.scope,
+  });
+  return { keys: deps.openAccessKeys(session, row.userName), connection };
+}
+
+export function accountOf(connection: ConnectionRow): string | undefined {
+  return connection.accountId ?? parseRoleArn(connection.roleArn ?? '')?.accountId;
+}
+
+export function partitionOf(connection: ConnectionRow): string {
+  const arn = connection.principalArn ?? connection.roleArn;
+  return arn === null ? 'aws' : partitionOfArn(arn);
+}
+
+export interface Look {
+  readonly owners: KeyOwners;
+  readonly clock: Intent['clock'];
+}
+
+/** The user's keys at AWS, and whose each is. */
+export async function lookAtKeys(context: RotationContext, view: RotationView, { keys, connection }: OpenKeys): Promise<Look> {
+  const { keys: remote, clock } = await keys.list(context.run.now());
+  const ids = remote.map((key) => key.accessKeyId);
+  const heldElsewhere = await context.deps.rotations.run.heldElsewhere(context.row, ids);
+  const connectionKeyId = connection.method === 'access-key' ? (connection.accessKeyId ?? undefined) : undefined;
+  return {
+    owners: { remote, known: view.keys, quarantine: view.state.quarantine, connectionKeyId, heldElsewhere },
+    clock,
+  };
+}

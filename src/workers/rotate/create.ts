@@ -1,0 +1,147 @@
+/**
+ * The step that adds a key, and the checks before it. The intent stands in the database before CreateAccessKey is sent, and the pair before anything
+ * else happens: whatever is cut off in between is found by `recover.ts`.
+ */
+import type { AccessKeys } from '../../aws/access-keys.ts';
+import { decideSurvey, describeKey, foreignKeys, type KeyOwners, type Survey } from '../../domain/rotation-keys.ts';
+import * as to from '../../domain/rotation-transitions.ts';
+import { BLOCKED_RECHECK_MS } from '../../domain/rotation-waits.ts';
+import type { RemoteKey, RotationView } from '../../domain/rotation.ts';
+import { JobError } from '../../errors.ts';
+import { type Look, lookAtKeys, openKeys, type RotationContext, write } from './context.ts';
+import { checkAdoptedKey } from './verify.ts';
+
+export async function begin(context: RotationContext, view: RotationView, nextRotationAt: Date | null): Promise<RotationView> {
+  return write(context, view, to.begin(view, context.run.now(), nextRotationAt));
+}
+
+/** Says before the first rotation what would block it, and pins whose key was adopted. */
+export async function inspect(context: RotationContext, view: RotationView): Promise<RotationView> {
+  const now = context.run.now();
+  const open = await openKeys(context);
+  const { owners } = await lookAtKeys(context, view, open);
+  const foreign = foreignKeys(owners);
+  if (foreign.length > 0) return blockForeign(context, view, { keys: open.keys, foreign });
+  const adopted = await checkAdoptedKey(context, view, open.connection);
+  if (adopted instanceof JobError) return write(context, view, to.block(view, adopted, { now, recheckMs: BLOCKED_RECHECK_MS }));
+  return write(context, view, to.inspected(view, now, adopted));
+}
+
+export async function create(context: RotationContext, view: RotationView): Promise<RotationView> {
+  const now = context.run.now();
+  const open = await openKeys(context);
+  const { keys } = open;
+  const look = await lookAtKeys(context, view, open);
+  const user = await checkUser(context, keys);
+  if (user instanceof JobError) return write(context, view, to.block(view, user, { now }));
+  const survey = decideSurvey(look.owners);
+  switch (survey.decision) {
+    case 'block':
+      return blockForeign(context, view, { keys, foreign: survey.foreign });
+    case 'wait':
+      return write(context, view, to.wait(view, survey.until, `Waiting until the inactive orphan ${survey.accessKeyId} may be deleted: two keys are AWS’s limit.`));
+    case 'delete':
+      return deleteLeftover(context, view, { keys, accessKeyId: survey.accessKeyId });
+    case 'create':
+      return sendCreate(context, view, { keys, look, survey, missingActions: [...user, ...(await probe(keys, survey))] });
+  }
+}
+
+/** Every permission that can be asked for without an effect. Throws AWS_ACCESS_DENIED; returns the missing ones that a rotation can do without. */
+async function probe(keys: AccessKeys, survey: Extract<Survey, { decision: 'create' }>): Promise<readonly string[]> {
+  await keys.requirePermissions();
+  const [old] = survey.oldKeyIds;
+  return old !== undefined && (await keys.lastUsed(old)) === 'denied' ? ['iam:GetAccessKeyLastUsed'] : [];
+}
+
+/** Missing actions, or the verdict that the user is not the one whose keys these were. */
+async function checkUser(context: RotationContext, keys: AccessKeys): Promise<readonly string[] | JobError> {
+  const { userId: pinned, userName } = context.row;
+  if (pinned === null) return [];
+  const found = await keys.userId();
+  if (found === 'denied') return ['iam:GetUser'];
+  return found === pinned ? [] : userChanged(userName);
+}
+
+export function userChanged(userName: string): JobError {
+  return new JobError('KEY_USER_CHANGED', {
+    message: `The IAM user ${userName} was re-created: its id is not the one pinned at the first rotation. Delete the rotation, and create it anew if the new user is meant.`,
+  });
+}
+
+async function deleteLeftover(
+  context: RotationContext,
+  view: RotationView,
+  { keys, accessKeyId }: { keys: AccessKeys; accessKeyId: string },
+): Promise<RotationView> {
+  const sent = await write(context, view, { phase: view.phase, state: view.state, note: { step: 'leftover-delete-sent', accessKeyId } });
+  await keys.delete(accessKeyId);
+  return write(context, sent, to.leftoverDeleted(sent, accessKeyId));
+}
+
+export async function blockForeign(
+  context: RotationContext,
+  view: RotationView,
+  { keys, foreign }: { keys: AccessKeys; foreign: readonly RemoteKey[] },
+): Promise<RotationView> {
+  const claimed = foreign.map((key) => key.accessKeyId).filter((id) => view.state.quarantine.some((one) => one.accessKeyId === id));
+  const base = claimed.length === 0 ? view : await write(context, view, to.orphanClaimed(view, claimed));
+  const now = context.run.now();
+  return write(context, base, to.block(base, await foreignError(context, keys, foreign), { now }));
+}
+
+async function foreignError(context: RotationContext, keys: AccessKeys, foreign: readonly RemoteKey[]): Promise<JobError> {
+  const described: string[] = [];
+  for (const key of foreign.slice(0, 2)) described.push(describeKey(key, await keys.lastUsed(key.accessKeyId), context.run.now()));
+  return new JobError('KEY_FOREIGN', {
+    message: `IAM user ${context.row.userName} has keys that are not keyferry’s: ${described.join('; ')}. Adopt with --adopt-key, or remove at AWS.`,
+    context: { count: foreign.length },
+  });
+}
+
+interface Sending {
+  readonly keys: AccessKeys;
+  readonly look: Look;
+  readonly survey: Extract<Survey, { decision: 'create' }>;
+  readonly missingActions: readonly string[];
+}
+
+async function sendCreate(context: RotationContext, view: RotationView, sending: Sending): Promise<RotationView> {
+  const { keys, look, survey, missingActions } = sending;
+  const { remote } = look.owners;
+  const intent = { sentAt: context.run.now().toISOString(), seen: idsOf(look.owners), clock: look.clock };
+  const sent = await write(context, view, to.createSent(view, survey, { intent, remote, missingActions }));
+  const pair = await createOnce(context, sent, keys);
+  return 'view' in pair ? pair.view : write(context, sent, to.keyCreated(sent, pair, context.run.now()));
+}
+
+function idsOf(owners: KeyOwners): string[] {
+  return owners.remote.map((key) => key.accessKeyId);
+}
+
+async function createOnce(context: RotationContext, view: RotationView, keys: AccessKeys): Promise<to.NewPair | { readonly view: RotationView }> {
+  try {
+    return await keys.create();
+  } catch (error) {
+    if (!(error instanceof JobError)) throw error;
+    if (error.context['isAmbiguous'] === true) return afterLostAnswer(context, view, error);
+    await write(context, view, to.createRefused(view, error.code));
+    throw error.code === 'AWS_LIMIT_EXCEEDED' ? limitExceeded(context, error) : error;
+  }
+}
+
+/** The intent stays: the machine waits, and looks what became of the call. */
+async function afterLostAnswer(context: RotationContext, view: RotationView, error: JobError): Promise<{ readonly view: RotationView }> {
+  if (context.run.scope.signal.aborted) throw error;
+  return { view: await write(context, view, { phase: view.phase, state: view.state, note: { step: 'answer-lost', detail: error.code } }) };
+}
+
+/** The list did not show what fills the limit yet: soon it does, and then the verdict is exact. */
+function limitExceeded(context: RotationContext, cause: JobError): JobError {
+  return new JobError('AWS_LIMIT_EXCEEDED', {
+    message: `AWS says that IAM user ${context.row.userName} already has two access keys, but does not list them yet.`,
+    disposition: 'retry',
+    context: cause.context,
+    cause,
+  });
+}

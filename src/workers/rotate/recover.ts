@@ -1,0 +1,108 @@
+/** What became of a CreateAccessKey whose answer is not recorded, and the removal of the key that it made, if it made one. */
+import type { AccessKeys } from '../../aws/access-keys.ts';
+import { decideRecovery, describeKey } from '../../domain/rotation-keys.ts';
+import { deleteSent } from '../../domain/rotation-retirement.ts';
+import * as to from '../../domain/rotation-transitions.ts';
+import type { Intent, KeyUse, RemoteKey, RotationView } from '../../domain/rotation.ts';
+import { JobError } from '../../errors.ts';
+import { lookAtKeys, openKeys, type RotationContext, write } from './context.ts';
+
+export async function recover(context: RotationContext, view: RotationView): Promise<RotationView> {
+  const { intent } = view.state;
+  if (!intent) return view;
+  const open = await openKeys(context);
+  const { owners } = await lookAtKeys(context, view, open);
+  const recovery = decideRecovery(intent, owners);
+  switch (recovery.decision) {
+    case 'none':
+      return write(context, view, to.nothingCreated(view, intent));
+    case 'ambiguous':
+      return leaveToPerson(context, view, { keys: open.keys, candidates: recovery.candidates });
+    case 'candidate': {
+      const use = await open.keys.lastUsed(recovery.accessKeyId);
+      const key = owners.remote.filter((one) => one.accessKeyId === recovery.accessKeyId);
+      if (isUsed(use)) return leaveToPerson(context, view, { keys: open.keys, candidates: key });
+      return write(context, view, to.orphanFound(view, recovery.accessKeyId, use === 'never'));
+    }
+  }
+}
+
+function isUsed(use: KeyUse): boolean {
+  return use !== 'never' && use !== 'denied';
+}
+
+async function leaveToPerson(
+  context: RotationContext,
+  view: RotationView,
+  { keys, candidates }: { keys: AccessKeys; candidates: readonly RemoteKey[] },
+): Promise<RotationView> {
+  const now = context.run.now();
+  const described: string[] = [];
+  for (const key of candidates.slice(0, 2)) described.push(describeKey(key, await keys.lastUsed(key.accessKeyId), now));
+  const error = new JobError('KEY_AMBIGUOUS', {
+    message: `An answer of AWS was lost, and it cannot be told which key it made: ${described.join('; ')}. Remove what nobody uses at AWS, or adopt it.`,
+  });
+  const ids = candidates.map((key) => key.accessKeyId);
+  return write(context, view, to.ambiguous(view, ids, { error, now }));
+}
+
+/** Inactive, not gone: whoever made it after all can still bring it back. */
+export async function discard(context: RotationContext, view: RotationView): Promise<RotationView> {
+  const { orphan } = view.state;
+  if (!orphan) return view;
+  const { keys } = await openKeys(context);
+  const result = await keys.setStatus(orphan.accessKeyId, 'Inactive');
+  return write(context, view, result === 'gone' ? to.orphanGone(view) : to.orphanInactive(view, context.run.now()));
+}
+
+export async function deleteQuarantined(context: RotationContext, view: RotationView, accessKeyId: string): Promise<RotationView> {
+  const open = await openKeys(context);
+  const { owners } = await lookAtKeys(context, view, open);
+  const key = owners.remote.find((one) => one.accessKeyId === accessKeyId);
+  if (key?.isActive) return write(context, view, to.orphanClaimed(view, [accessKeyId]));
+  const sent = await write(context, view, deleteSent(view, accessKeyId));
+  if (key) await open.keys.delete(accessKeyId);
+  return write(context, sent, to.leftoverDeleted(sent, accessKeyId));
+}
+
+/** AWS cannot be fenced: a call that seemed to have had no effect is looked at once more after a quarter of an hour. */
+export async function recheck(context: RotationContext, view: RotationView): Promise<RotationView> {
+  const now = context.run.now();
+  const open = await openKeys(context);
+  const { owners } = await lookAtKeys(context, view, open);
+  for (const suspect of view.state.suspects.filter((one) => new Date(one.recheckAt) <= now)) {
+    const found = await lateKey(suspect, { owners, keys: open.keys });
+    if (found) return write(context, view, found.isOrphan ? to.orphanFound(view, found.accessKeyId, found.isProvenUnused) : foreignSeen(view, found.accessKeyId));
+  }
+  return write(context, view, to.suspectsChecked(view, now));
+}
+
+interface LateKey {
+  readonly accessKeyId: string;
+  readonly isOrphan: boolean;
+  readonly isProvenUnused: boolean;
+}
+
+async function lateKey(
+  suspect: Intent,
+  { owners, keys }: { owners: Parameters<typeof decideRecovery>[1]; keys: AccessKeys },
+): Promise<LateKey | undefined> {
+  const recovery = decideRecovery(suspect, owners);
+  if (recovery.decision === 'none') return undefined;
+  if (recovery.decision === 'ambiguous') {
+    const [first] = recovery.candidates;
+    return first && { accessKeyId: first.accessKeyId, isOrphan: false, isProvenUnused: false };
+  }
+  const use = await keys.lastUsed(recovery.accessKeyId);
+  return { accessKeyId: recovery.accessKeyId, isOrphan: !isUsed(use), isProvenUnused: use === 'never' };
+}
+
+/** Known from now on as somebody's: the next rotation names it. */
+function foreignSeen(view: RotationView, accessKeyId: string) {
+  return {
+    phase: view.phase,
+    state: view.state,
+    keys: [{ accessKeyId, state: 'foreign' as const }],
+    note: { step: 'foreign-seen', accessKeyId },
+  };
+}

@@ -1,0 +1,89 @@
+/** What a sync can do at a destination, the same for parameters, secrets and keys of a JSON secret. */
+import type { DesiredEntry } from '../../domain/sync-desired.ts';
+import type { Inventory } from '../../domain/sync-inventory.ts';
+import { begun, conflicting, conflictMessage, failed, failureMessage } from '../../domain/sync-entry.ts';
+import type { DriftKind, InFlight, LedgerEntry } from '../../domain/sync-ledger.ts';
+import type { PlannedEntry } from '../../domain/sync-plan.ts';
+import { type JobError, toJobError } from '../../errors.ts';
+import type { SyncWork } from './work.ts';
+
+/** What became of one planned entry. */
+export type WriteResult =
+  | { readonly kind: 'created' | 'updated' | 'adopted' | 'deleted' | 'unchanged' | 'invalid'; readonly message?: string }
+  | { readonly kind: 'conflict'; readonly message: string; readonly drift?: DriftKind }
+  | { readonly kind: 'failed'; readonly error: JobError; readonly message: string }
+  | { readonly kind: 'deferred'; readonly until: Date };
+
+/** One object to write, with its value in hand. */
+export interface WriteTask {
+  readonly desired: DesiredEntry;
+  readonly planned: PlannedEntry;
+  /** As stored last, or a new one. */
+  readonly entry: LedgerEntry;
+  readonly value: string;
+  readonly revision: number;
+  readonly fingerprint: string;
+}
+
+export interface Destination {
+  /** Fresh states of these names; what is missing is told as not existing. */
+  inspect(names: readonly string[]): Promise<Inventory>;
+  /** States for a drift check, as cheaply as AWS gives them. */
+  survey(entries: readonly LedgerEntry[]): Promise<Inventory>;
+  /** Finds out what became of a write whose answer was lost, and stores it. */
+  recover(entry: LedgerEntry): Promise<void>;
+  write(task: WriteTask): Promise<WriteResult>;
+  /** Deletes what is still ours; at most `removalsPerCall` at once, answers in order. */
+  remove(entries: readonly LedgerEntry[]): Promise<readonly WriteResult[]>;
+  readonly removalsPerCall: number;
+}
+
+export type Attempt<T> =
+  | { readonly pending: LedgerEntry; readonly answer: T; readonly error?: undefined; readonly result?: undefined }
+  | { readonly pending: LedgerEntry; readonly error: JobError; readonly result?: undefined }
+  | { readonly result: WriteResult; readonly error?: undefined };
+
+/** Journals the intent, durably, then makes the call. */
+export async function attempt<T>(
+  work: SyncWork,
+  intent: { readonly entry: LedgerEntry; readonly inFlight: Omit<InFlight, 'runId' | 'at'> },
+  call: () => Promise<T>,
+): Promise<Attempt<T>> {
+  const { entry } = intent;
+  const pending = begun(entry, { ...intent.inFlight, runId: work.run.id, at: work.run.now().toISOString() });
+  const isClaimed = await work.ledger.claim(pending);
+  if (!isClaimed) return { result: await refuse(work, entry, 'is written by another sync') };
+  try {
+    return { pending, answer: await call() };
+  } catch (error) {
+    return { pending, error: toJobError(error) };
+  }
+}
+
+/** Somebody else has the name: the row gives it up. */
+export async function refuse(work: SyncWork, entry: LedgerEntry, reason: string): Promise<WriteResult> {
+  const message = conflictMessage(entry, reason);
+  await work.ledger.store(conflicting(entry, message));
+  return { kind: 'conflict', message };
+}
+
+/** What a refused or lost call leaves in the ledger: an unclear answer stays in flight until somebody has looked. */
+export async function settleFailure(work: SyncWork, rows: { readonly before: LedgerEntry; readonly pending: LedgerEntry }, error: JobError): Promise<WriteResult> {
+  const { before, pending } = rows;
+  const message = failureMessage(before, error);
+  // After a lost lease the ledger refuses anything anyway.
+  if (error.code === 'LEASE_LOST') throw error;
+  if (error.context['isAmbiguous'] === true) {
+    await work.ledger.store({ ...pending, errorCode: error.code, errorMessage: message });
+  } else {
+    await work.ledger.store(failed({ ...before, isClaim: before.remoteVersion !== null && before.isClaim }, { code: error.code, message }));
+  }
+  return { kind: 'failed', error, message };
+}
+
+export const awsErrorOf = (error: JobError): unknown => error.context['awsError'];
+
+/** A failure that concerns this one object; anything else concerns the whole run. */
+export function isOfEntry(error: JobError): boolean {
+  return error.disposition === 'fail' && error.code.startsWith('AWS_');
+}

@@ -1,0 +1,142 @@
+/** Parameter Store as a destination: looks, recovery and deletion; the writes are in `parameter-writes.ts`. */
+import type { ParameterStore } from '../../aws/parameter-store.ts';
+import { removed, written } from '../../domain/sync-entry.ts';
+import { findDrift, type Inventory, type RemoteState } from '../../domain/sync-inventory.ts';
+import { type InFlight, type LedgerEntry, OWNERSHIP_TAG } from '../../domain/sync-ledger.ts';
+import { PARAMETERS_PER_CALL } from '../../domain/sync-rules.ts';
+import { toJobError } from '../../errors.ts';
+import { createBatcher } from './batcher.ts';
+import { type Destination, refuse, settleFailure, type WriteResult } from './destination.ts';
+import { type ParameterContext, reportDrift, toState, writeParameter } from './parameter-writes.ts';
+import { chunk } from './pool.ts';
+import { fingerprintOf } from './values.ts';
+import type { SyncWork } from './work.ts';
+
+export function createParameters(work: SyncWork, store: ParameterStore): Destination {
+  const look = createBatcher<string, RemoteState>(PARAMETERS_PER_CALL, async (names) => {
+    const found = await store.inspect([...new Set(names)]);
+    return names.map((name) => toState(found.get(name)));
+  });
+  const context: ParameterContext = { work, store, look };
+  const inspect = (names: readonly string[]) => inspectAll(store, names);
+  return {
+    removalsPerCall: PARAMETERS_PER_CALL,
+    inspect,
+    survey: (entries) => inspect(entries.map((entry) => entry.remoteName)),
+    recover: (entry) => recover(context, entry),
+    write: (task) => writeParameter(context, task),
+    remove: (entries) => remove(context, entries),
+  };
+}
+
+async function inspectAll(store: ParameterStore, names: readonly string[]): Promise<Inventory> {
+  const inventory = new Map<string, RemoteState>();
+  for (const part of chunk(names, PARAMETERS_PER_CALL)) {
+    const found = await store.inspect(part);
+    for (const name of part) inventory.set(name, toState(found.get(name)));
+  }
+  return inventory;
+}
+
+/** What became of a write whose answer was lost: by version and tag, and where these leave it open, by the value's fingerprint. */
+async function recover({ work, store, look }: ParameterContext, entry: LedgerEntry): Promise<void> {
+  const { inFlight } = entry;
+  if (!inFlight) return;
+  const state = await look(entry.remoteName);
+  const landed = await hasLanded({ work, store }, { entry, inFlight, state });
+  await work.ledger.store(landed ?? { ...entry, inFlight: null, isClaim: entry.remoteVersion !== null });
+}
+
+interface Lost {
+  readonly entry: LedgerEntry;
+  readonly inFlight: InFlight;
+  readonly state: RemoteState;
+}
+
+/** The row that the write left at AWS, or undefined when it never got there. */
+async function hasLanded(context: Pick<ParameterContext, 'work' | 'store'>, lost: Lost): Promise<LedgerEntry | undefined> {
+  const { entry, inFlight, state } = lost;
+  if (inFlight.operation === 'delete') return state.exists ? undefined : removed(entry, context.work.run.now());
+  if (!state.exists) return undefined;
+  if (inFlight.operation === 'create') {
+    const tags = await context.store.tagsOf(entry.remoteName);
+    return tags[OWNERSHIP_TAG] === entry.syncId ? toLanded(context.work, lost, '1') : undefined;
+  }
+  const version = String(Number(inFlight.baseVersion) + 1);
+  if (Number(state.version) < Number(version)) return undefined;
+  return (await isOurValue(context, lost, version)) ? toLanded(context.work, lost, version) : undefined;
+}
+
+function toLanded(work: SyncWork, { entry, inFlight }: Lost, version: string): LedgerEntry {
+  return written(entry, {
+    version,
+    fingerprint: inFlight.fingerprint ?? '',
+    revision: inFlight.revision ?? 0,
+    settings: inFlight.settings ?? entry.settings,
+    folderId: work.folder.id,
+    observed: entry.observed,
+    at: new Date(inFlight.at),
+  });
+}
+
+/** Reads the very version that the lost write would have made, the one case in which a value of AWS is looked at. */
+async function isOurValue({ work, store }: Pick<ParameterContext, 'work' | 'store'>, { entry, inFlight }: Lost, version: string): Promise<boolean> {
+  try {
+    const found = (await store.read([`${entry.remoteName}:${version}`])).get(entry.remoteName);
+    if (!found) return false;
+    return fingerprintOf(work, entry, { value: found.value, settings: inFlight.settings ?? entry.settings }) === inFlight.fingerprint;
+  } catch (raw) {
+    const error = toJobError(raw);
+    // Without the right to read it, the next version right after our write is taken for ours.
+    if (error.disposition === 'fail') return true;
+    throw error;
+  }
+}
+
+async function remove(context: ParameterContext, entries: readonly LedgerEntry[]): Promise<readonly WriteResult[]> {
+  const { store } = context;
+  const states = await store.inspect(entries.map((entry) => entry.remoteName));
+  const verdicts = await Promise.all(entries.map((entry) => judgeRemoval(context, entry, toState(states.get(entry.remoteName)))));
+  const doomed = entries.filter((_, index) => verdicts[index] === undefined);
+  const result = await deleteParameters(context, doomed);
+  const results = new Map(doomed.map((entry, index) => [entry.id, result[index]]));
+  return entries.map((entry, index) => verdicts[index] ?? results.get(entry.id) ?? { kind: 'unchanged' });
+}
+
+/** Undefined: it is ours and there, so it is deleted. */
+async function judgeRemoval({ work, store }: ParameterContext, entry: LedgerEntry, state: RemoteState): Promise<WriteResult | undefined> {
+  if (!state.exists) {
+    await work.ledger.store(removed(entry, work.run.now()));
+    return { kind: 'deleted' };
+  }
+  const drift = findDrift(entry, state, work.run.now());
+  if (!drift) return undefined;
+  if (!work.planOptions.overwritesDrift) return reportDrift(work, entry, drift);
+  const tags = await store.tagsOf(entry.remoteName);
+  return tags[OWNERSHIP_TAG] === work.sync.id ? undefined : refuse(work, entry, 'no longer carries our tag: somebody else took it over');
+}
+
+type Deleting = Pick<ParameterContext, 'work' | 'store'>;
+
+async function deleteParameters({ work, store }: Deleting, entries: readonly LedgerEntry[]): Promise<readonly WriteResult[]> {
+  if (entries.length === 0) return [];
+  const inFlight = { operation: 'delete' as const, runId: work.run.id, at: work.run.now().toISOString(), baseVersion: null };
+  const pending = entries.map((entry) => ({ ...entry, inFlight: { ...inFlight, baseVersion: entry.remoteVersion } }));
+  await work.ledger.storeAll(pending);
+  try {
+    await store.delete(entries.map((entry) => entry.remoteName));
+  } catch (raw) {
+    const error = toJobError(raw);
+    if (entries.length > 1 && error.code === 'AWS_ACCESS_DENIED') return deleteSingly({ work, store }, entries);
+    return Promise.all(entries.map((entry, index) => settleFailure(work, { before: entry, pending: pending[index] ?? entry }, error)));
+  }
+  await work.ledger.storeAll(entries.map((entry) => removed(entry, work.run.now())));
+  return entries.map(() => ({ kind: 'deleted' }));
+}
+
+/** One name that may not be deleted refuses the whole call; singly, only that one stays. */
+async function deleteSingly(context: Deleting, entries: readonly LedgerEntry[]): Promise<readonly WriteResult[]> {
+  const results: WriteResult[] = [];
+  for (const entry of entries) results.push(...(await deleteParameters(context, [entry])));
+  return results;
+}

@@ -1,0 +1,110 @@
+/**
+ * Everything one sync run works with, gathered before its first call: the rows, the target, the session, the ledger in memory. What prevents the run
+ * is found here, without a call to AWS.
+ */
+import type { AwsAccess, AwsSession } from '../../aws/session.ts';
+import type { ParameterStore } from '../../aws/parameter-store.ts';
+import type { SecretsManager } from '../../aws/secrets-manager.ts';
+import type { Connections } from '../../db/connections.ts';
+import type { FingerprintKeys } from '../../db/fingerprint-key.ts';
+import type { Folders, FolderRow } from '../../db/folders.ts';
+import type { SyncEntries } from '../../db/sync-entries.ts';
+import type { SyncSource } from '../../db/sync-source.ts';
+import type { ConnectionRow, SyncRow } from '../../db/work.ts';
+import type { Fingerprinter } from '../../domain/fingerprint.ts';
+import { partitionOfRegion } from '../../domain/partitions.ts';
+import { syncOptions, type SyncOptions } from '../../domain/sync-config.ts';
+import { type DesiredEntry, toDesired } from '../../domain/sync-desired.ts';
+import type { LedgerEntry, Place } from '../../domain/sync-ledger.ts';
+import type { PlanOptions } from '../../domain/sync-plan.ts';
+import { continueProgress, type SyncProgress } from '../../domain/sync-progress.ts';
+import { type Target, toTarget } from '../../domain/sync-target.ts';
+import { JobError } from '../../errors.ts';
+import type { Run } from '../processor.ts';
+import { createLedger, type Ledger } from './ledger.ts';
+
+export interface SyncDependencies {
+  readonly aws: AwsAccess;
+  readonly openParameterStore: (session: AwsSession) => ParameterStore;
+  readonly openSecretsManager: (session: AwsSession) => SecretsManager;
+  readonly connections: Pick<Connections, 'byId' | 'credentialsOf'>;
+  readonly folders: Pick<Folders, 'get' | 'change'>;
+  readonly source: SyncSource;
+  readonly entries: SyncEntries;
+  readonly fingerprints: FingerprintKeys;
+  readonly reconcileEveryMs: number;
+}
+
+/** What is known before anything is read of ledger, source or AWS. */
+export interface SyncHead {
+  readonly deps: SyncDependencies;
+  readonly run: Run<'sync'>;
+  readonly sync: SyncRow;
+  readonly options: SyncOptions;
+  readonly folder: FolderRow;
+  readonly connection: ConnectionRow;
+  readonly target: Target;
+}
+
+export interface SyncWork extends SyncHead {
+  readonly place: Place;
+  readonly session: AwsSession;
+  readonly fingerprint: Fingerprinter;
+  readonly ledger: Ledger;
+  readonly desired: readonly DesiredEntry[];
+  readonly planOptions: PlanOptions;
+  progress: SyncProgress;
+}
+
+export async function readHead(deps: SyncDependencies, run: Run<'sync'>): Promise<SyncHead> {
+  const sync = run.subject;
+  const [folder, connection] = await Promise.all([deps.folders.get(sync.folderId), deps.connections.byId(sync.connectionId)]);
+  // Defaults are filled in for rows that are older than an option.
+  const options = syncOptions.parse(sync.syncOptions);
+  const target = toTarget({ ...sync, syncOptions: options }, folder.environment);
+  return { deps, run, sync, options, folder, connection, target };
+}
+
+export async function openWork(head: SyncHead): Promise<SyncWork> {
+  const { deps, run, sync, folder, options, target } = head;
+  const place = placeOf(head.connection, target);
+  const [entries, secrets, fingerprint] = await Promise.all([
+    deps.entries.list(sync.id),
+    deps.source.index(folder.id),
+    deps.fingerprints.forOrg(sync.orgId),
+  ]);
+  const basis = { revision: folder.revision, version: sync.version };
+  return {
+    ...head,
+    place,
+    fingerprint,
+    session: openSession(head, head.connection, target.region),
+    ledger: createLedger(deps.entries, { syncId: sync.id, runId: run.id }, entries),
+    desired: toDesired({ secrets, target, options, place }),
+    planOptions: { place, folderId: folder.id, onExisting: options.onExisting, keepsDeleted: options.disableSecretDeletion, overwritesDrift: overwritesDrift(head) },
+    progress: continueProgress(sync.progress, basis, run.now()),
+  };
+}
+
+/** A person who asks for a sync means its result; everything else follows the sync's own setting. */
+function overwritesDrift({ run, options }: SyncHead): boolean {
+  return options.drift === 'repair' || run.requestKind === 'sync' || run.kind === 'remove';
+}
+
+export function openSession(head: SyncHead, connection: ConnectionRow, region: string): AwsSession {
+  const { deps, run } = head;
+  return deps.aws.session({ credentials: deps.connections.credentialsOf(connection), region, scope: run.scope });
+}
+
+/** Where entries lie, by what the validation of the connection has proved; no call is needed. */
+export function placeOf(connection: ConnectionRow, target: Pick<Target, 'region' | 'service'>): Place {
+  if (connection.accountId === null) throw new JobError('CONNECTION_PENDING');
+  const { region, service } = target;
+  return { partition: partitionOfRegion(region) ?? 'aws', accountId: connection.accountId, region, service };
+}
+
+/** What of the ledger lies where the sync writes now. */
+export function isHere(work: Pick<SyncWork, 'place'>, entry: LedgerEntry): boolean {
+  const { place } = work;
+  return entry.accountId === place.accountId && entry.region === place.region && entry.service === place.service && entry.partition === place.partition;
+}

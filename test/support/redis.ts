@@ -1,0 +1,161 @@
+/** Real Redis servers for tests, each with a folder and a port of its own; gone when the test process is, however it ends. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { startWatcher, type Watcher } from '../../src/sandbox/watcher.ts';
+import { findRedisBinary, type RedisBinary } from './redis-binary.ts';
+
+const START_LIMIT_MS = 10_000;
+const POLL_MS = 20;
+
+export interface RedisOptions {
+  /** Keeps what was written over `kill` and `restart`, as a production server does. Default: true. */
+  readonly appendOnly?: boolean;
+  /** Further settings, for example `['--maxmemory', '4mb']`. */
+  readonly arguments?: readonly string[];
+}
+
+export interface TestRedis {
+  readonly url: string;
+  readonly port: number;
+  /** Of the server that runs now; another one after `restart`. */
+  readonly pid: number;
+  /** SIGKILL and SIGTERM wait for the end; SIGSTOP and SIGCONT freeze and thaw. */
+  kill(signal?: NodeJS.Signals): Promise<void>;
+  /** Same port, same data. Ends the running server first. */
+  restart(): Promise<void>;
+  /** Ends it and removes its data. */
+  stop(): Promise<void>;
+}
+
+/** A server of the caller's own, to be killed, frozen, filled and emptied at will. */
+export async function startRedis(options: RedisOptions = {}): Promise<TestRedis> {
+  const binary = await findRedisBinary();
+  const directory = await mkdtemp(join(tmpdir(), 'keyferry-redis-'));
+  const server = new OwnRedis({ binary, directory, port: await findFreePort(), options });
+  await server.start();
+  return server;
+}
+
+interface Setup {
+  readonly binary: RedisBinary;
+  readonly directory: string;
+  readonly port: number;
+  readonly options: RedisOptions;
+}
+
+class OwnRedis implements TestRedis {
+  readonly #setup: Setup;
+  readonly #watcher: Watcher;
+  #child: ChildProcess | undefined;
+
+  constructor(setup: Setup) {
+    this.#setup = setup;
+    this.#watcher = startWatcher({ signal: 'KILL', removeFolders: [setup.directory] });
+  }
+
+  get port(): number {
+    return this.#setup.port;
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.#setup.port}`;
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? 0;
+  }
+
+  async start(): Promise<void> {
+    const { binary, directory } = this.#setup;
+    const child = spawn(binary.program, settings(this.#setup), {
+      cwd: directory,
+      env: { PATH: '/usr/bin:/bin', LC_ALL: 'C', ...binary.environment },
+      stdio: ['ignore', 'ignore', 'ignore'],
+    });
+    this.#child = child;
+    this.#watcher.watch(child.pid);
+    child.on('error', () => undefined);
+    await waitUntilReady(child, this.#setup.port);
+    child.unref();
+  }
+
+  async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    const child = this.#child;
+    if (child === undefined || hasEnded(child)) return;
+    const isEnding = signal !== 'SIGSTOP' && signal !== 'SIGCONT';
+    const exited = isEnding ? once(child, 'exit') : undefined;
+    child.ref();
+    child.kill(signal);
+    await exited;
+    if (isEnding) this.#watcher.watch(undefined);
+    else child.unref();
+  }
+
+  async restart(): Promise<void> {
+    await this.kill('SIGTERM');
+    await this.start();
+  }
+
+  async stop(): Promise<void> {
+    await this.kill('SIGKILL');
+    this.#watcher.release();
+    await rm(this.#setup.directory, { recursive: true, force: true });
+  }
+}
+
+function settings({ directory, port, options }: Setup): string[] {
+  const pairs = {
+    port: String(port),
+    bind: '127.0.0.1',
+    dir: directory,
+    save: '',
+    appendonly: options.appendOnly === false ? 'no' : 'yes',
+    'maxmemory-policy': 'noeviction',
+    daemonize: 'no',
+  };
+  return [...Object.entries(pairs).flatMap(([name, value]) => [`--${name}`, value]), ...(options.arguments ?? [])];
+}
+
+async function waitUntilReady(child: ChildProcess, port: number): Promise<void> {
+  const deadline = Date.now() + START_LIMIT_MS;
+  while (Date.now() < deadline && !hasEnded(child)) {
+    if (await answersPing(port)) return;
+    await sleep(POLL_MS);
+  }
+  child.kill('SIGKILL');
+  throw new Error(`Redis did not start on port ${port} (exit code ${child.exitCode ?? 'none'}).`);
+}
+
+const hasEnded = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null;
+
+/** An answer, and not only an open port: while it loads its data, Redis answers LOADING. With a password it asks for that. */
+function answersPing(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => socket.write('PING\r\n'));
+    socket.setTimeout(1_000, () => socket.destroy());
+    socket.once('data', (data) => {
+      resolve(/^(\+PONG|-NOAUTH)/.test(data.toString()));
+      socket.destroy();
+    });
+    socket.once('close', () => {
+      resolve(false);
+    });
+    socket.once('error', () => {
+      resolve(false);
+    });
+  });
+}
+
+async function findFreePort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  return typeof address === 'object' ? (address?.port ?? 0) : 0;
+}

@@ -1,0 +1,6 @@
+/** Runs in every test file before its imports: no test sees the developer's own environment. */
+import { enterSandboxEnvironment, findUnsafeVariables } from '../../src/sandbox/environment.ts';
+
+enterSandboxEnvironment();
+const unsafe = findUnsafeVariables(process.env);
+if (unsafe.length > 0) throw new Error(`Tests do not run while these variables are set: ${unsafe.join(', ')}`);

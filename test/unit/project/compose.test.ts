@@ -1,0 +1,77 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+
+interface Service {
+  readonly image?: string;
+  readonly user?: string;
+  readonly profiles?: readonly string[];
+  readonly ports?: readonly string[];
+  readonly environment?: Readonly<Record<string, string | null>>;
+  readonly read_only?: boolean;
+  readonly cap_drop?: readonly string[];
+  readonly security_opt?: readonly string[];
+  readonly networks?: readonly string[];
+  readonly network_mode?: string;
+  readonly volumes?: readonly string[];
+}
+
+const read = (path: string): string => readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8');
+const text = read('docker-compose.yml');
+const { services } = parse(text, { merge: true }) as { services: Record<string, Service> };
+const inSandbox = (service: Service): boolean => service.profiles?.includes('sandbox') ?? false;
+const SECRET = /PASSWORD|ENCRYPTION_KEYS|API_TOKENS|SECRET|DATABASE_URL/;
+
+function environmentOf(wanted: (service: Service) => boolean): [string, string | null][] {
+  return Object.values(services)
+    .filter(wanted)
+    .flatMap((service) => Object.entries(service.environment ?? {}));
+}
+
+describe('docker-compose.yml', () => {
+  it('has no default for any secret', () => {
+    const secrets = environmentOf((service) => !inSandbox(service)).filter(([name]) => SECRET.test(name));
+    expect(secrets.length).toBeGreaterThan(5);
+    // Either refused when missing, or handed through from the caller's environment as it is.
+    for (const [name, value] of secrets) expect.soft(value ?? '${:?}', name).toMatch(/\$\{[A-Z_]*:\?/);
+    expect(text).not.toMatch(/\$\{[A-Z_]+:?-/);
+  });
+
+  it('says how each missing value is made, and the example lists them all', () => {
+    const required = [...text.matchAll(/\$\{([A-Z_]+):\?([^}]*)\}/g)];
+    for (const [, name, message] of required) {
+      expect.soft(message, name).toMatch(/run: |choose /);
+      expect.soft(read('.env.example'), name).toMatch(new RegExp(`^${name}=$`, 'm'));
+    }
+  });
+
+  it('publishes one port, on loopback', () => {
+    const ports = Object.entries(services).flatMap(([name, service]) =>
+      (service.ports ?? []).map((port) => [name, port]),
+    );
+    expect(ports).toEqual([['server', '127.0.0.1:3010:3010']]);
+  });
+
+  it('hardens every service', () => {
+    for (const [name, service] of Object.entries(services)) {
+      expect
+        .soft(service, name)
+        .toMatchObject({ read_only: true, cap_drop: ['ALL'], security_opt: ['no-new-privileges:true'] });
+      // The one that may write into a fresh volume has no network at all.
+      if (service.user === 'root') expect.soft(service.network_mode, name).toBe('none');
+      else expect.soft(service.user, name).toMatch(/^(node|postgres|redis)$/);
+    }
+  });
+
+  it('keeps the sandbox apart from everything real', () => {
+    const real = environmentOf((service) => !inSandbox(service)).map(([, value]) => value);
+    for (const [name, value] of environmentOf(inSandbox)) {
+      expect.soft(value, name).not.toMatch(/\$\{/);
+      if (SECRET.test(name)) expect.soft(real, name).not.toContain(value);
+    }
+    for (const [name, service] of Object.entries(services).filter(([, candidate]) => inSandbox(candidate))) {
+      expect.soft(service.networks ?? ['sandbox'], name).toEqual(['sandbox']);
+      for (const volume of service.volumes ?? []) expect.soft(volume, name).toMatch(/^sandbox-/);
+    }
+  });
+});

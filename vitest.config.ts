@@ -1,0 +1,56 @@
+/**
+ * Four kinds of test, each a project: `unit` needs nothing, `integration` gets PostgreSQL and Redis from its global setup, `contract` and
+ * `chaos` have commands of their own (`npm run test:contract`, `npm run test:chaos`).
+ */
+import { defineConfig } from 'vitest/config';
+
+const isCi = process.env['CI'] !== undefined;
+const summaryFile = process.env['KEYFERRY_TEST_SUMMARY'];
+const setupFiles = ['test/support/setup.ts'];
+const globalSetup = ['test/support/global-setup.ts'];
+
+export default defineConfig({
+  test: {
+    pool: 'forks',
+    // As many as the smallest machine that CI has, leaving the servers a share.
+    maxWorkers: 2,
+    // A file that hangs at its end (an open handle) is killed and shown.
+    teardownTimeout: 10_000,
+    reporters: [isCi ? 'dot' : 'default', ...(summaryFile === undefined ? [] : ['json' as const])],
+    ...(summaryFile === undefined ? {} : { outputFile: { json: summaryFile } }),
+    projects: [
+      {
+        test: { name: 'unit', include: ['test/unit/**/*.test.ts'], setupFiles, testTimeout: 10_000 },
+      },
+      {
+        test: {
+          name: 'integration',
+          include: ['test/integration/**/*.test.ts'],
+          setupFiles,
+          globalSetup,
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
+        },
+      },
+      {
+        test: {
+          name: 'contract',
+          include: ['test/contract/**/*.test.ts'],
+          setupFiles,
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
+        },
+      },
+      {
+        test: {
+          name: 'chaos',
+          include: ['test/chaos/**/*.test.ts'],
+          setupFiles,
+          globalSetup,
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
+  },
+});
