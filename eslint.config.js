@@ -76,6 +76,8 @@ export default tseslint.config(
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
       // Ports and handlers are async by their type, whatever one implementation needs.
       '@typescript-eslint/require-await': 'off',
+      // Ports and stores are plain records of functions; none of ours uses `this`.
+      '@typescript-eslint/unbound-method': 'off',
       // A name that starts with an underscore says that it is there for its position only.
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
       // The names that `import type` and drizzle's tables give are wanted as they are, `while (true)` is a loop with its exit inside.

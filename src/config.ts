@@ -6,22 +6,21 @@ import { readFileSync } from 'node:fs';
 
 import { z } from 'zod';
 
+import {
+  apiTokens,
+  boolean,
+  concurrency,
+  databaseUrl,
+  duration,
+  encryptionKeys,
+  redisUrl,
+  type ApiToken,
+  type EncryptionKeySetting,
+} from './config-values.ts';
 import type { Kind } from './domain/run.ts';
 import { JobError } from './errors.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
-
-export interface EncryptionKeySetting {
-  readonly id: string;
-  readonly key: Buffer;
-}
-
-export interface ApiToken {
-  readonly orgId: string;
-  readonly name: string;
-  readonly sha256: string;
-  readonly scope: 'read' | 'write' | 'admin';
-}
 
 export interface Config {
   readonly databaseUrl: string;
@@ -56,127 +55,32 @@ const secretVariables = [
   'KEYFERRY_API_TOKENS',
 ] as const;
 
-const unitMs = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
-
-/** `90s`, `15m`, `1h`, `7d` → milliseconds; undefined when it is none of these. */
-export function parseDuration(text: string): number | undefined {
-  const match = /^(\d+(?:\.\d+)?)(s|m|h|d)$/.exec(text.trim());
-  return match ? Math.round(Number(match[1]) * unitMs[match[2] as keyof typeof unitMs]) : undefined;
-}
-
-const duration = (fallback: string) =>
-  z
-    .string()
-    .default(fallback)
-    .transform((text, context) => {
-      const ms = parseDuration(text);
-      if (ms !== undefined && ms > 0) return ms;
-      context.addIssue({ code: 'custom', message: 'must be a duration such as 90s, 15m, 1h or 7d' });
-      return z.NEVER;
-    });
-
-const databaseUrl = z
-  .string()
-  .refine(
-    (text) => URL.canParse(text) && /^postgres(ql)?:$/.test(new URL(text).protocol),
-    'must be a URL such as postgres://user@host:5432/name',
-  );
-
-/** One URL, several of a cluster, or sentinels with the name of their master. */
-const redisUrl = z
-  .string()
-  .refine(
-    (text) =>
-      /^rediss?\+sentinel:\/\/[^/]+\/[^/]+(\/\d+)?$/.test(text) ||
-      text.split(',').every((one) => URL.canParse(one.trim()) && /^rediss?:$/.test(new URL(one.trim()).protocol)),
-    'must be redis://host:6379, rediss://…, several of them separated by commas (cluster), or redis+sentinel://host:26379,host:26379/master-name',
-  );
-
-const encryptionKeys = z.string().transform((text, context) => {
-  const keys = text
-    .split(',')
-    .map((part) => part.trim())
-    .filter((part) => part !== '')
-    .map(parseEncryptionKey);
-  const bad = keys.findIndex((key) => key === undefined);
-  const ids = keys.map((key) => key?.id);
-  if (keys.length === 0 || bad >= 0) {
-    context.addIssue({
-      code: 'custom',
-      message: `entry ${String(Math.max(bad, 0) + 1)} is not \`id:base64(32 bytes)\`; make one with \`keyferry keys generate\``,
-    });
-    return z.NEVER;
-  }
-  if (new Set(ids).size !== ids.length) {
-    context.addIssue({ code: 'custom', message: 'names the same key id twice' });
-    return z.NEVER;
-  }
-  return keys as [EncryptionKeySetting, ...EncryptionKeySetting[]];
-});
-
-function parseEncryptionKey(part: string): EncryptionKeySetting | undefined {
-  const match = /^([A-Za-z0-9_-]{1,32}):([A-Za-z0-9+/_-]+={0,2})$/.exec(part);
-  if (!match?.[1] || !match[2]) return undefined;
-  const key = Buffer.from(match[2], 'base64');
-  return key.length === 32 ? { id: match[1], key } : undefined;
-}
-
-const apiTokens = z
-  .string()
-  .default('')
-  .transform((text, context) => {
-    const tokens = text
-      .split(',')
-      .map((part) => part.trim())
-      .filter((part) => part !== '')
-      .map(parseApiToken);
-    const bad = tokens.findIndex((token) => token === undefined);
-    if (bad < 0) return tokens as ApiToken[];
-    context.addIssue({ code: 'custom', message: `entry ${String(bad + 1)} is not \`org:name:sha256hex[:read|write|admin]\`` });
-    return z.NEVER;
-  });
-
-function parseApiToken(part: string): ApiToken | undefined {
-  const match = /^([^:]{2,}):([^:]+):([0-9a-f]{64})(?::(read|write|admin))?$/i.exec(part);
-  if (!match) return undefined;
-  const [, orgId = '', name = '', sha256 = '', scope = 'write'] = match;
-  return { orgId, name, sha256: sha256.toLowerCase(), scope: scope as ApiToken['scope'] };
-}
-
-const concurrency = z
-  .string()
-  .default('')
-  .transform((text, context) => {
-    const found: Record<Kind, number> = { validate: 20, sync: 10, rotate: 4 };
-    for (const part of text.split(',').filter((one) => one.trim() !== '')) {
-      const match = /^\s*(validate|sync|rotate)\s*=\s*([1-9]\d{0,3})\s*$/.exec(part);
-      if (!match) {
-        context.addIssue({ code: 'custom', message: 'must be like validate=20,sync=10,rotate=4' });
-        return z.NEVER;
-      }
-      found[match[1] as Kind] = Number(match[2]);
-    }
-    return found;
-  });
-
-const boolean = z
-  .enum(['true', 'false'])
-  .default('false')
-  .transform((text) => text === 'true');
-
 const shape = z.object({
   DATABASE_URL: databaseUrl,
   REDIS_URL: redisUrl.optional(),
   KEYFERRY_ENCRYPTION_KEYS: encryptionKeys,
-  KEYFERRY_KMS_KEY_ARN: z.undefined('wrapping data keys with AWS KMS is not supported by this version; use KEYFERRY_ENCRYPTION_KEYS').optional(),
+  KEYFERRY_KMS_KEY_ARN: z
+    .undefined('wrapping data keys with AWS KMS is not supported by this version; use KEYFERRY_ENCRYPTION_KEYS')
+    .optional(),
   INF_APP_CONNECTION_AWS_ACCESS_KEY_ID: z.string().optional(),
   INF_APP_CONNECTION_AWS_SECRET_ACCESS_KEY: z.string().optional(),
-  KEYFERRY_BASE_ROLE_ARN: z.string().regex(/^arn:aws[a-z-]*:iam::\d{12}:role\/.+$/, 'must be the ARN of a role').optional(),
+  KEYFERRY_BASE_ROLE_ARN: z
+    .string()
+    .regex(/^arn:aws[a-z-]*:iam::\d{12}:role\/.+$/, 'must be the ARN of a role')
+    .optional(),
   KEYFERRY_OWN_ACCOUNT_ROLES: z
     .string()
     .default('')
-    .transform((text) => text.split(',').map((one) => one.trim()).filter((one) => one !== '')),
-  KEYFERRY_ORG: z.string().regex(/^[\w+=,.@:/-]{2,128}$/, 'must be 2 to 128 letters, digits or + = , . @ : / - (it is the external ID)').default('default'),
+    .transform((text) =>
+      text
+        .split(',')
+        .map((one) => one.trim())
+        .filter((one) => one !== ''),
+    ),
+  KEYFERRY_ORG: z
+    .string()
+    .regex(/^[\w+=,.@:/-]{2,128}$/, 'must be 2 to 128 letters, digits or + = , . @ : / - (it is the external ID)')
+    .default('default'),
   KEYFERRY_ALLOW_CUSTOM_ENDPOINTS: boolean,
   AWS_REGION: z.string().optional(),
   KEYFERRY_CONCURRENCY: concurrency,
@@ -251,7 +155,10 @@ function withFiles(environment: Environment): { values: Record<string, string | 
 }
 
 function toConfig(data: z.output<typeof shape>, environment: Environment): Config {
-  const { INF_APP_CONNECTION_AWS_ACCESS_KEY_ID: accessKeyId, INF_APP_CONNECTION_AWS_SECRET_ACCESS_KEY: secretAccessKey } = data;
+  const {
+    INF_APP_CONNECTION_AWS_ACCESS_KEY_ID: accessKeyId,
+    INF_APP_CONNECTION_AWS_SECRET_ACCESS_KEY: secretAccessKey,
+  } = data;
   const { KEYFERRY_BOARD_USER: user, KEYFERRY_BOARD_PASSWORD: password } = data;
   return {
     databaseUrl: data.DATABASE_URL,
@@ -278,10 +185,16 @@ function toConfig(data: z.output<typeof shape>, environment: Environment): Confi
 
 /** DATABASE_URL alone, for commands that need nothing else. Throws CONFIG_INVALID. */
 export function databaseUrlOf(environment: Environment): string {
-  const { values, problems } = withFiles({ DATABASE_URL: environment.DATABASE_URL, DATABASE_URL_FILE: environment.DATABASE_URL_FILE });
+  const { values, problems } = withFiles({
+    DATABASE_URL: environment.DATABASE_URL,
+    DATABASE_URL_FILE: environment.DATABASE_URL_FILE,
+  });
   const parsed = databaseUrl.safeParse(values.DATABASE_URL);
   if (problems.length > 0) throw invalid(problems);
-  if (!parsed.success) throw invalid([`DATABASE_URL ${values.DATABASE_URL === undefined ? String(missingRemedy.DATABASE_URL) : parsed.error.issues[0]?.message ?? ''}`]);
+  if (!parsed.success)
+    throw invalid([
+      `DATABASE_URL ${values.DATABASE_URL === undefined ? String(missingRemedy.DATABASE_URL) : (parsed.error.issues[0]?.message ?? '')}`,
+    ]);
   return parsed.data;
 }
 
@@ -289,4 +202,3 @@ export function databaseUrlOf(environment: Environment): string {
 export function processEnvironment(): Environment {
   return process.env;
 }
-

@@ -16,7 +16,10 @@ interface ErrorEntry {
   readonly nextStep: string;
 }
 
-const entry = (disposition: Disposition, message: string, meaning: string, nextStep: string): ErrorEntry => ({
+/** disposition, message, meaning, next step */
+type Line = readonly [Disposition, string, string, string];
+
+const entry = (...[disposition, message, meaning, nextStep]: Line): ErrorEntry => ({
   disposition,
   message,
   meaning,

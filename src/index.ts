@@ -47,7 +47,10 @@ export async function connect(options: ConnectOptions): Promise<Keyferry> {
   await requireCurrentSchema(config.databaseUrl);
   const stores = openStores(config);
   const as = (actor: { readonly org?: string; readonly actor?: string }) =>
-    createClient(stores, { orgId: actor.org ?? config.org, ...(actor.actor === undefined ? {} : { name: actor.actor }) });
+    createClient(stores, {
+      orgId: actor.org ?? config.org,
+      ...(actor.actor === undefined ? {} : { name: actor.actor }),
+    });
   return { ...as(options), as, close: stores.close };
 }
 

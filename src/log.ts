@@ -48,7 +48,10 @@ function describeCause(cause: unknown): Record<string, unknown> | undefined {
     name: cause.name,
     ...(typeof code === 'string' ? { code } : {}),
     // The frames only: the first line of a stack repeats the message.
-    stack: cause.stack?.split('\n').filter((line) => line.startsWith('    at ')).slice(0, 8),
+    stack: cause.stack
+      ?.split('\n')
+      .filter((line) => line.startsWith('    at '))
+      .slice(0, 8),
     cause: describeCause(cause.cause),
   };
 }

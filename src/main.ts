@@ -5,15 +5,21 @@
 import { hostname } from 'node:os';
 
 import { createAwsAccess } from './aws/access.ts';
-import { checkEndpointOverrides, findEndpointOverrides, loadProfileFiles, toServiceEndpoints } from './aws/endpoints.ts';
+import { createCallBudget } from './aws/call-budget.ts';
+import {
+  checkEndpointOverrides,
+  findEndpointOverrides,
+  loadProfileFiles,
+  toServiceEndpoints,
+} from './aws/endpoints.ts';
 import type { AwsAccess } from './aws/session.ts';
 import { createClient, type Actor, type Client } from './client/client.ts';
 import { openStores, type OpenStores } from './stores.ts';
 import type { Config } from './config.ts';
-import { createCallBudget } from './db/call-budget.ts';
+import { createBudgetLedger } from './db/call-budget.ts';
 import { requireCurrentSchema } from './db/migrate.ts';
 import { createStatusQueries } from './db/status-queries.ts';
-import { DUE_CHANNEL } from './db/work.ts';
+import { DUE_CHANNEL } from './db/subjects.ts';
 import { kinds, type Kind } from './domain/run.ts';
 import { JobError } from './errors.ts';
 import type { Log } from './log.ts';
@@ -51,7 +57,10 @@ export function compose(config: Config, log: Log): Program {
     ...parts,
     client: (actor = {}) => createClient(stores, { orgId: config.org, ...actor }),
     endpointOverrides: async () =>
-      findEndpointOverrides(config.environment, await loadProfileFiles(config.environment)).map(({ source, url }) => ({ source, url })),
+      findEndpointOverrides(config.environment, await loadProfileFiles(config.environment)).map(({ source, url }) => ({
+        source,
+        url,
+      })),
     checkReady: () => checkReady(parts),
     startWorker: (queues = kinds) => startWorkerProcess(parts, queues),
     startServer: (worker) => startServer(parts, worker),
@@ -80,7 +89,7 @@ async function openAws(config: Config, stores: OpenStores, metrics: Metrics): Pr
     ownAccountRoles: config.ownAccountRoles,
     region: config.awsRegion,
     endpoints: toServiceEndpoints(overrides),
-    budget: createCallBudget(stores.database.db),
+    budget: createCallBudget(createBudgetLedger(stores.database.db)),
     onCall: metrics.awsCall,
   });
 }
@@ -131,7 +140,7 @@ async function startServer(parts: Parts, worker: WorkerProcess | undefined): Pro
     metrics,
     health: {
       database: () => stores.ping(),
-      queue: async () => void (await backend.check()),
+      queue: () => backend.check(),
       migrations: () => requireCurrentSchema(config.databaseUrl),
       ...(worker ? { worker: () => requireReady(worker) } : {}),
     },
@@ -146,5 +155,9 @@ function isLoopback(host: string): boolean {
 }
 
 function requireReady(worker: WorkerProcess): Promise<void> {
-  return worker.isReady() ? Promise.resolve() : Promise.reject(new JobError('QUEUE_UNAVAILABLE', { message: 'The worker is stopping or its tick stands still.' }));
+  return worker.isReady()
+    ? Promise.resolve()
+    : Promise.reject(
+        new JobError('QUEUE_UNAVAILABLE', { message: 'The worker is stopping or its tick stands still.' }),
+      );
 }

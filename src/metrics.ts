@@ -94,15 +94,23 @@ function createInstruments(registry: Registry) {
 }
 
 function createWorkerInstruments(registers: Registry[]) {
-  const counter = (name: string, help: string, labelNames: readonly string[]) => new Counter({ name, help, labelNames, registers });
+  const counter = (name: string, help: string, labelNames: readonly string[]) =>
+    new Counter({ name, help, labelNames, registers });
   const histogram = (name: string, help: string) =>
     new Histogram({ name, help, labelNames: ['kind'], buckets: DURATION_BUCKETS, registers });
   return {
     runs: counter('keyferry_runs_total', 'Runs that ended, by kind and by how they ended.', ['kind', 'status']),
     duration: histogram('keyferry_run_duration_seconds', 'Time from the start of a run to its end.'),
     wait: histogram('keyferry_run_wait_seconds', 'Time from the moment a run was due to its start.'),
-    calls: counter('keyferry_aws_calls_total', 'Calls sent to AWS, every attempt counted.', ['service', 'operation', 'outcome']),
-    throttled: counter('keyferry_aws_throttled_total', 'Calls that AWS refused because of its request rates.', ['service', 'operation']),
+    calls: counter('keyferry_aws_calls_total', 'Calls sent to AWS, every attempt counted.', [
+      'service',
+      'operation',
+      'outcome',
+    ]),
+    throttled: counter('keyferry_aws_throttled_total', 'Calls that AWS refused because of its request rates.', [
+      'service',
+      'operation',
+    ]),
     dispatched: counter('keyferry_dispatched_total', 'Due subjects that a tick put into the queue.', ['kind']),
     leases: counter('keyferry_leases_lost_total', 'Runs that lost their lease and were stopped.', ['kind']),
     tick: new Gauge({
@@ -111,12 +119,18 @@ function createWorkerInstruments(registers: Registry[]) {
       labelNames: ['kind'],
       registers,
     }),
-    build: new Gauge({ name: 'keyferry_build_info', help: 'Always 1; the version is a label.', labelNames: ['version'], registers }),
+    build: new Gauge({
+      name: 'keyferry_build_info',
+      help: 'Always 1; the version is a label.',
+      labelNames: ['version'],
+      registers,
+    }),
   };
 }
 
 function createStateInstruments(registers: Registry[]) {
-  const gauge = (name: string, help: string, labelNames: readonly string[]) => new Gauge({ name, help, labelNames, registers });
+  const gauge = (name: string, help: string, labelNames: readonly string[]) =>
+    new Gauge({ name, help, labelNames, registers });
   return {
     connections: gauge('keyferry_connections', 'Connections by status.', ['status']),
     syncs: gauge('keyferry_syncs', 'Syncs by status.', ['status']),
@@ -153,7 +167,15 @@ function setQueues(gauge: Gauge, queues: readonly QueueReading[]): void {
 
 const services: ReadonlySet<string> = new Set(['ssm', 'secretsmanager', 'iam', 'sts', 'kms']);
 const runKinds: ReadonlySet<string> = new Set<RunKind>(['validate', 'sync', 'plan', 'import', 'remove', 'rotate']);
-const runStatuses: ReadonlySet<string> = new Set<RunStatus>(['running', 'continued', 'succeeded', 'partial', 'failed', 'blocked', 'abandoned']);
+const runStatuses: ReadonlySet<string> = new Set<RunStatus>([
+  'running',
+  'continued',
+  'succeeded',
+  'partial',
+  'failed',
+  'blocked',
+  'abandoned',
+]);
 
 function known(values: ReadonlySet<string>, value: string): string {
   return values.has(value) ? value : 'other';

@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import type { STSClient } from '@aws-sdk/client-sts';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 
-import type { CallBudget } from '../domain/call-budget.ts';
+import { type CallBudget, type QuotaGroup, validationGroup } from '../domain/call-budget.ts';
 import type { ConnectionCredentials } from '../domain/connection-credentials.ts';
 import { parseRoleArn, partitionOfRegion } from '../domain/partitions.ts';
 import type { PolicyDocument } from '../domain/policy-document.ts';
@@ -99,7 +99,7 @@ interface Source {
   readonly stsRegion: string;
   /** The account that AWS charges, as far as it is known without a call. */
   accountId(): string;
-  load(scope: CallScope): Promise<Session>;
+  load(scope: CallScope, quotaGroup?: QuotaGroup): Promise<Session>;
 }
 
 function sourceOf(door: Door, request: SessionRequest): Source {
@@ -112,7 +112,7 @@ function sourceOf(door: Door, request: SessionRequest): Source {
       key,
       stsRegion: door.base.region,
       accountId: () => parseRoleArn(credentials.roleArn)?.accountId ?? connectionId,
-      load: (scope) => loadRoleSession(door, { ...credentials, policy }, { scope, region: request.region }),
+      load: (scope, quotaGroup) => loadRoleSession(door, { ...credentials, policy }, { scope, region: request.region, quotaGroup }),
     };
   }
   const stsRegion = stsRegionFor(door, request.region);
@@ -139,12 +139,13 @@ type KeyCredentials = Pick<Extract<ConnectionCredentials, { method: 'access-key'
 interface Place {
   readonly scope: CallScope;
   readonly region: string;
+  readonly quotaGroup?: QuotaGroup | undefined;
 }
 
 async function loadRoleSession(door: Door, wanted: RoleCredentials & { readonly policy: string | undefined }, place: Place): Promise<Session> {
   const request = toAssumeRoleRequest(wanted, wanted.externalId, wanted.policy);
   await checkRole(door, wanted.roleArn, place);
-  return assumeRole(door.base.sts(detached(place.scope)), request, door.settings.nowMs);
+  return assumeRole(door.base.sts(detached(place.scope), place.quotaGroup), request, door.settings.nowMs);
 }
 
 async function checkRole(door: Door, roleArn: string, place: Place): Promise<void> {
@@ -247,7 +248,7 @@ function toSession(door: Door, opened: OpenedSession): AwsSession {
 
 async function verify(door: Door, request: SessionRequest): Promise<Identity> {
   const source = sourceOf(door, request);
-  return (await door.sessions.refresh(source.key, () => source.load(request.scope))).identity;
+  return (await door.sessions.refresh(source.key, () => source.load(request.scope, validationGroup))).identity;
 }
 
 async function refusesExternalId(door: Door, request: SessionRequest, externalId: string | undefined): Promise<boolean> {
@@ -255,7 +256,7 @@ async function refusesExternalId(door: Door, request: SessionRequest, externalId
   if (credentials.method !== 'assume-role') return true;
   await checkRole(door, credentials.roleArn, { scope, region });
   try {
-    await assumeRole(door.base.sts(scope), toAssumeRoleRequest(credentials, externalId, DENY_ALL), door.settings.nowMs);
+    await assumeRole(door.base.sts(scope, validationGroup), toAssumeRoleRequest(credentials, externalId, DENY_ALL), door.settings.nowMs);
     return false;
   } catch (error) {
     if (error instanceof JobError && error.code === 'CONNECTION_ACCESS_DENIED') return true;

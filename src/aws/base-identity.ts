@@ -5,9 +5,10 @@
 import type { STSClient } from '@aws-sdk/client-sts';
 import { fromNodeProviderChain } from '@aws-sdk/credential-providers';
 
+import type { QuotaGroup } from '../domain/call-budget.ts';
 import { defaultRegionOf, partitionOfRegion } from '../domain/partitions.ts';
 import { assumeRole, callerIdentity, type Session } from './assume-role.ts';
-import { type CallSettings } from './call.ts';
+import type { CallContext, CallSettings } from './call.ts';
 import { type ClientMaker, createClient, type Credentials, guardClient } from './clients.ts';
 import { createSessionCache } from './session-cache.ts';
 import type { CallScope, Identity } from './session.ts';
@@ -22,8 +23,8 @@ export interface BaseIdentityOptions {
 export interface BaseIdentity {
   readonly region: string;
   readonly partition: string;
-  /** STS as the base identity (behind the base role, if there is one), for one run's calls. */
-  sts(scope: CallScope): STSClient;
+  /** STS as the base identity (behind the base role, if there is one), for one run's calls, out of this budget. */
+  sts(scope: CallScope, quotaGroup?: QuotaGroup): STSClient;
   identity(scope: CallScope): Promise<Identity>;
 }
 
@@ -36,7 +37,7 @@ export function createBaseIdentity(options: BaseIdentityOptions, maker: ClientMa
   const sessions = createSessionCache<Session>({ maxEntries: 1, nowMs: settings.nowMs, random: settings.random });
   const own = createClient(maker, 'sts', { region, credentials: ownCredentials(options, maker, region) });
   const charged = () => ({ accountId: BASE_ACCOUNT, region });
-  const ownFor = (scope: CallScope) => guardClient(own, settings, { service: 'sts', scope, charged });
+  const ownFor = (scope: CallScope, budget: Pick<CallContext, 'quotaGroup'> = {}) => guardClient(own, settings, { service: 'sts', isBase: true, scope, charged, ...budget });
 
   const assumeBaseRole = (scope: CallScope, arn: string) =>
     sessions.get('base', () => assumeRole(ownFor(detached(scope)), { roleArn: arn, sessionName: 'keyferry-base', externalId: undefined, policy: undefined }, settings.nowMs));
@@ -45,11 +46,14 @@ export function createBaseIdentity(options: BaseIdentityOptions, maker: ClientMa
       ? undefined
       : createClient(maker, 'sts', { region, credentials: async () => (await assumeBaseRole(idleScope, roleArn)).credentials });
 
-  const sts = (scope: CallScope) =>
-    behindRole === undefined
-      ? ownFor(scope)
+  const sts = (scope: CallScope, quotaGroup?: QuotaGroup) => {
+    const budget = quotaGroup ? { quotaGroup } : {};
+    return behindRole === undefined
+      ? ownFor(scope, budget)
       : guardClient(behindRole, settings, {
+          ...budget,
           service: 'sts',
+          isBase: true,
           scope,
           charged,
           prepare: () => assumeBaseRole(scope, roleArn ?? ''),
@@ -57,6 +61,7 @@ export function createBaseIdentity(options: BaseIdentityOptions, maker: ClientMa
             sessions.forget('base', sinceMs);
           },
         });
+  };
   let known: Promise<Identity> | undefined;
   return {
     region,

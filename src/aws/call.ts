@@ -3,9 +3,11 @@
  * fails is classified; a read is repeated once on transient trouble, anything only where AWS certainly did nothing. The SDK itself never
  * retries. A mutation with an unclear outcome is never repeated here: that is for who knows how to look.
  */
-import { type CallBudget, quotaGroupOf } from '../domain/call-budget.ts';
+import { setMaxListeners } from 'node:events';
+
+import { type BudgetedCall, type CallBudget, type QuotaGroup, quotaGroupOf } from '../domain/call-budget.ts';
 import { JobError } from '../errors.ts';
-import { toAwsError } from './errors.ts';
+import { type FailedCall, toAwsError } from './errors.ts';
 import { type AwsService, isMutation } from './services.ts';
 import type { CallScope } from './session.ts';
 
@@ -26,6 +28,10 @@ export interface CallSettings {
 /** What one session's calls share. */
 export interface CallContext {
   readonly service: AwsService;
+  /** Signed by the worker's own identity. */
+  readonly isBase?: boolean;
+  /** The quota group to use instead of the operation's own. */
+  readonly quotaGroup?: QuotaGroup;
   readonly scope: CallScope;
   /** The account and region that AWS charges. */
   charged(): { readonly accountId: string; readonly region: string };
@@ -44,12 +50,9 @@ interface Attempt {
 
 export type SendOnce = (attempt: Attempt) => Promise<unknown>;
 
-interface Call {
+interface Call extends FailedCall {
   readonly settings: CallSettings;
   readonly context: CallContext;
-  /** As `ssm.PutParameter`. */
-  readonly operation: string;
-  readonly isMutation: boolean;
 }
 
 export async function performCall(settings: CallSettings, context: CallContext, request: { operationName: string; send: SendOnce }): Promise<unknown> {
@@ -58,6 +61,7 @@ export async function performCall(settings: CallSettings, context: CallContext, 
     context,
     operation: `${context.service}.${request.operationName}`,
     isMutation: isMutation(request.operationName),
+    isBase: context.isBase === true,
   };
   const repeats = new Map<RepeatName, number>();
   for (;;) {
@@ -106,6 +110,8 @@ function startAttempt(call: Call): Attempt & { readonly aborted: Promise<never>;
     });
   });
   aborted.catch(() => undefined);
+  // A run has as many calls in flight as it likes.
+  setMaxListeners(0, scope.signal);
   if (scope.signal.aborted) stop();
   else scope.signal.addEventListener('abort', stop, { once: true });
   return {
@@ -130,9 +136,13 @@ function startAttempt(call: Call): Attempt & { readonly aborted: Promise<never>;
 }
 
 async function takeBudget(call: Call, signal: AbortSignal): Promise<void> {
-  const group = call.settings.budget && quotaGroupOf(call.operation);
-  if (!group) return;
-  await call.settings.budget?.take({ ...call.context.charged(), group, subjectId: call.context.scope.subjectId }, signal);
+  const budgeted = toBudgeted(call);
+  if (budgeted) await call.settings.budget?.take(budgeted, signal);
+}
+
+function toBudgeted({ context, operation }: Call): BudgetedCall | undefined {
+  const group = context.quotaGroup ?? quotaGroupOf(operation);
+  return group && { ...context.charged(), group, subjectId: context.scope.subjectId };
 }
 
 function stopped(reason: unknown, call: Call, isSent: boolean): JobError {
@@ -159,9 +169,9 @@ function report(call: Call, operationName: string, result: Result): void {
   const { service } = call.context;
   call.settings.onCall({ service, operation: operationName, outcome: 'error' in result ? outcomeOf(result.error) : 'ok' });
   if (!('error' in result) || !result.isOwn || result.error.code !== 'AWS_THROTTLED') return;
-  const group = quotaGroupOf(call.operation);
+  const budgeted = toBudgeted(call);
   // The budget learns in its own time; the call does not wait for it.
-  if (group) call.settings.budget?.throttled({ ...call.context.charged(), group, subjectId: call.context.scope.subjectId }).catch(() => undefined);
+  if (budgeted) call.settings.budget?.throttled(budgeted).catch(() => undefined);
 }
 
 function outcomeOf(error: JobError): CallOutcome {

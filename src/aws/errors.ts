@@ -12,6 +12,8 @@ export interface FailedCall {
   /** As `ssm.PutParameter`. */
   readonly operation: string;
   readonly isMutation: boolean;
+  /** Signed by the worker's own identity: a bad key is the operator's trouble, not the connection's. */
+  readonly isBase?: boolean;
 }
 
 interface SdkError {
@@ -38,8 +40,7 @@ const authentication = /^(InvalidClientTokenId|UnrecognizedClientException|Inval
 const rules: readonly Rule[] = [
   { code: 'AWS_CLOCK_SKEW', names: /^(RequestExpired|RequestTimeTooSkewed|RequestInTheFuture)$/ },
   { code: 'AWS_CLOCK_SKEW', names: /^(SignatureDoesNotMatch|InvalidSignatureException)$/, when: isSkew },
-  // AssumeRole is signed by the base identity: its bad key is the operator's trouble, not the connection's.
-  { code: 'CONNECTION_BASE_REFUSED', names: authentication, when: isAssumeRole },
+  { code: 'CONNECTION_BASE_REFUSED', names: authentication, when: (_error, call) => call.isBase === true },
   { code: 'CONNECTION_TOKEN_EXPIRED', names: /^ExpiredToken(Exception)?$/ },
   { code: 'CONNECTION_KEY_UNKNOWN', names: /^(InvalidClientTokenId|UnrecognizedClientException|InvalidAccessKeyId|NotAuthorizedException)$/ },
   { code: 'CONNECTION_SECRET_WRONG', names: /^(SignatureDoesNotMatch|InvalidSignatureException|IncompleteSignature(Exception)?)$/ },

@@ -9,6 +9,7 @@ import {
   GetAccessKeyLastUsedCommand,
   GetUserCommand,
   ListAccessKeysCommand,
+  type ListAccessKeysCommandOutput,
   SimulatePrincipalPolicyCommand,
   UpdateAccessKeyCommand,
 } from '@aws-sdk/client-iam';
@@ -76,21 +77,30 @@ interface Aim {
   /** The path of parameters, without its last slash. */
   readonly path: string;
   readonly userName: string;
+  /** The user's keys, asked for once: two probes need them. */
+  listKeys(): Promise<ListAccessKeysCommandOutput>;
 }
 
 const MARK = 'keyferry-probe';
+const UNKNOWN = Symbol('unknown');
 /** AWS's key ids hold no 0, 1, 8 or 9, so this one is never issued. */
 const IMPOSSIBLE_KEY_ID = 'AKIA0KEYFERRY1PROBE8';
 
 async function toAim(session: AwsSession, target: PolicyTarget): Promise<Aim> {
   const random = randomUUID();
-  const aim = { session, absent: `${MARK}-${random}`, path: '/', userName: '' };
+  const aim = { session, absent: `${MARK}-${random}`, path: '/', userName: '', listKeys: keysOf(session, target) };
   if (target.use === 'parameter-store') return { ...aim, absent: `${target.path}${MARK}-${random}`, path: target.path.replace(/(.)\/$/, '$1') };
   if (target.use === 'access-key-rotation') return { ...aim, userName: target.userName };
   if ('prefix' in target) return { ...aim, absent: `${target.prefix}${MARK}-${random}` };
   // An ARN with another ending than the secret's own names no secret, but is covered by what covers it.
   const { accountId, partition } = await session.identity();
   return { ...aim, absent: secretArn(target.region, { accountId, partition }, `${target.secretName}-${random.slice(0, 6)}`) };
+}
+
+function keysOf(session: AwsSession, target: PolicyTarget): () => Promise<ListAccessKeysCommandOutput> {
+  let answer: Promise<ListAccessKeysCommandOutput> | undefined;
+  const UserName = target.use === 'access-key-rotation' ? target.userName : '';
+  return () => (answer ??= session.iam.send(new ListAccessKeysCommand({ UserName })));
 }
 
 function secretArn(region: string, place: PolicyPlace, name: string): string {
@@ -135,7 +145,8 @@ const secretsManager: Readonly<Record<string, Try>> = {
 };
 
 const iam: Readonly<Record<string, Try>> = {
-  'iam:ListAccessKeys': ({ session, userName: UserName }) => session.iam.send(new ListAccessKeysCommand({ UserName })),
+  'iam:ListAccessKeys': ({ listKeys }) => listKeys(),
+  'iam:GetAccessKeyLastUsed': tryLastUsed,
   'iam:GetUser': ({ session, userName: UserName }) => session.iam.send(new GetUserCommand({ UserName })),
   'iam:UpdateAccessKey': ({ session, userName: UserName }) =>
     session.iam.send(new UpdateAccessKeyCommand({ UserName, AccessKeyId: IMPOSSIBLE_KEY_ID, Status: 'Inactive' })),
@@ -146,17 +157,15 @@ const tries: Readonly<Record<string, Try>> = { ...ssm, ...secretsManager, ...iam
 
 async function probe(session: AwsSession, target: PolicyTarget, actions: readonly string[]): Promise<readonly ProbeResult[]> {
   const aim = await toAim(session, target);
-  const results = new Map(await Promise.all(actions.map(async (action) => [action, await tryAction(aim, action)] as const)));
-  if (actions.includes('iam:GetAccessKeyLastUsed')) results.set('iam:GetAccessKeyLastUsed', await tryLastUsed(aim));
-  return [...results.values()];
+  return Promise.all(actions.map((action) => tryAction(aim, action)));
 }
 
 async function tryAction(aim: Aim, action: string): Promise<ProbeResult> {
   const attempt = tries[action];
   if (!attempt) return { action, verdict: 'unknown' };
   try {
-    await attempt(aim);
-    return { action, verdict: 'allowed' };
+    const answer = await attempt(aim);
+    return { action, verdict: answer === UNKNOWN ? 'unknown' : 'allowed' };
   } catch (error) {
     return judge(action, error);
   }
@@ -184,27 +193,12 @@ function isUserMissing(action: string, error: JobError): boolean {
   return (action === 'iam:ListAccessKeys' || action === 'iam:GetUser') && error.code === 'AWS_NOT_FOUND';
 }
 
-/** AWS says "denied" for a key that it does not know, so one of the user's own is asked about. */
-async function tryLastUsed(aim: Aim): Promise<ProbeResult> {
-  const action = 'iam:GetAccessKeyLastUsed';
-  const AccessKeyId = await firstKeyOf(aim);
-  if (AccessKeyId === undefined) return { action, verdict: 'unknown' };
-  try {
-    await aim.session.iam.send(new GetAccessKeyLastUsedCommand({ AccessKeyId }));
-    return { action, verdict: 'allowed' };
-  } catch (error) {
-    return judge(action, error);
-  }
-}
-
-async function firstKeyOf({ session, userName: UserName }: Aim): Promise<string | undefined> {
-  try {
-    const { AccessKeyMetadata: keys = [] } = await session.iam.send(new ListAccessKeysCommand({ UserName }));
-    return keys[0]?.AccessKeyId;
-  } catch (error) {
-    if (error instanceof JobError && (error.code === 'AWS_ACCESS_DENIED' || error.code === 'AWS_NOT_FOUND')) return undefined;
-    throw error;
-  }
+/** AWS says "denied" for a key that it does not know, so one of the user's own is asked about; without one, nothing is known. */
+async function tryLastUsed({ session, listKeys }: Aim): Promise<unknown> {
+  const keys = await listKeys().catch(() => undefined);
+  const AccessKeyId = keys?.AccessKeyMetadata?.[0]?.AccessKeyId;
+  if (AccessKeyId === undefined) return UNKNOWN;
+  return session.iam.send(new GetAccessKeyLastUsedCommand({ AccessKeyId }));
 }
 
 async function simulate(session: AwsSession, question: SimulationQuestion): Promise<Readonly<Record<string, boolean>> | undefined> {

@@ -6,5 +6,5 @@ import { runCommandLine } from './program.ts';
 try {
   await runCommandLine(process.argv.slice(2));
 } catch (error) {
-  process.exitCode = reportError(createOutput(process.argv.includes('--json')), error);
+  process.exitCode = reportError(createOutput({ isJson: process.argv.includes('--json') }), error);
 }

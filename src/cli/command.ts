@@ -1,5 +1,5 @@
 /** How a command is declared and run: common options, one place for errors and exit codes, the program made and closed around it. */
-import { Command, Option } from 'commander';
+import { Option, type Command } from 'commander';
 
 import type { Client } from '../client/client.ts';
 import { loadConfig, type Config } from '../config.ts';
@@ -35,8 +35,11 @@ export function leaf(parent: Command, usage: string, description: string): Comma
 export function run(command: Command, handler: (invocation: Invocation) => Promise<ExitCode>): Command {
   return command.action(async (...received: unknown[]) => {
     const options = command.opts();
-    const output = createOutput(options.json === true);
-    const args = received.slice(0, -2).flat().filter((argument) => typeof argument === 'string');
+    const output = createOutput({ isJson: options.json === true });
+    const args = received
+      .slice(0, -2)
+      .flat()
+      .filter((argument) => typeof argument === 'string');
     try {
       process.exitCode = await handler({ options, args, output });
     } catch (error) {
@@ -64,7 +67,11 @@ export async function readConfig({ options, output }: Invocation): Promise<Confi
   return loadConfig(typeof options.org === 'string' ? { ...environment, KEYFERRY_ORG: options.org } : environment);
 }
 
-export async function withProgram(config: Config, logLevel: string, use: (program: Program) => Promise<ExitCode>): Promise<ExitCode> {
+export async function withProgram(
+  config: Config,
+  logLevel: string,
+  use: (program: Program) => Promise<ExitCode>,
+): Promise<ExitCode> {
   const { compose } = await import('../main.ts');
   const program = compose(config, createLog({ level: logLevel }));
   try {

@@ -90,7 +90,9 @@ async function start(options: EmbeddedOptions, cleanup: Cleanup): Promise<Embedd
 }
 
 function definedOnly(settings: Environment): Record<string, string> {
-  return Object.fromEntries(Object.entries(settings).filter((entry): entry is [string, string] => entry[1] !== undefined));
+  return Object.fromEntries(
+    Object.entries(settings).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  );
 }
 
 async function startSandbox(cleanup: Cleanup): Promise<{ sandbox: AwsSandbox; environment: Record<string, string> }> {
@@ -120,7 +122,10 @@ function createBaseUser(sandbox: AwsSandbox): { accessKeyId: string; secretAcces
   const user = { accountId: SANDBOX_BASE_ACCOUNT, userName: 'keyferry-base' };
   sandbox.createUser({
     ...user,
-    policy: { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: 'sts:AssumeRole', Resource: 'arn:aws:iam::*:role/*' }] },
+    policy: {
+      Version: '2012-10-17',
+      Statement: [{ Effect: 'Allow', Action: 'sts:AssumeRole', Resource: 'arn:aws:iam::*:role/*' }],
+    },
   });
   return sandbox.createAccessKey(user);
 }

@@ -29,13 +29,17 @@ export async function findEnvironment(output: Output): Promise<Environment> {
   if (environment.DATABASE_URL || environment.DATABASE_URL_FILE) return environment;
   const up = await readUp();
   if (!up || !isRunning(up.pid)) return environment;
-  output.note(`Using the keyferry that runs in ./${UP_FOLDER} (process ${String(up.pid)}${up.isSandbox ? ', with the AWS sandbox' : ''}).`);
+  output.note(
+    `Using the keyferry that runs in ./${UP_FOLDER} (process ${String(up.pid)}${up.isSandbox ? ', with the AWS sandbox' : ''}).`,
+  );
   return up.isSandbox ? { ...withoutAws(environment), ...up.environment } : { ...environment, ...up.environment };
 }
 
 /** Beside the sandbox, nothing of a real account may be in reach. */
 function withoutAws(environment: Environment): Environment {
-  return Object.fromEntries(Object.entries(environment).filter(([name]) => !/^(AWS|INF|KEYFERRY|REDIS|DATABASE)_/.test(name)));
+  return Object.fromEntries(
+    Object.entries(environment).filter(([name]) => !/^(AWS|INF|KEYFERRY|REDIS|DATABASE)_/.test(name)),
+  );
 }
 
 async function readUp(): Promise<UpState | undefined> {

@@ -33,12 +33,24 @@ export function reportError(output: Output, error: unknown): ExitCode {
   output.note(`keyferry: ${publicMessage}`);
   if (problems.length > 1) for (const problem of problems) output.note(`  - ${problem}`);
   output.note(`  ${nextStep} [${code}]`);
-  if (code === 'BUG_UNEXPECTED' && jobError.cause instanceof Error) output.note(`  ${jobError.cause.name} at ${whereOf(jobError.cause)}`);
-  if (output.isJson) output.result({ error: { code, message: publicMessage, nextStep, ...(problems.length > 0 ? { problems } : {}) } }, () => '');
+  if (code === 'BUG_UNEXPECTED' && jobError.cause instanceof Error)
+    output.note(`  ${jobError.cause.name} at ${whereOf(jobError.cause)}`);
+  if (output.isJson)
+    output.result(
+      { error: { code, message: publicMessage, nextStep, ...(problems.length > 0 ? { problems } : {}) } },
+      () => '',
+    );
   return toExitCode(jobError);
 }
 
 /** The first frame: enough for a report, without the message, which may hold a value. */
 function whereOf(cause: Error): string {
-  return (cause.stack ?? '').split('\n').find((line) => line.startsWith('    at '))?.trim().replace(/^at /, '').replace(/\(?file:\/\/.*\/(src|dist)\//, '$1/') ?? 'an unknown place';
+  return (
+    (cause.stack ?? '')
+      .split('\n')
+      .find((line) => line.startsWith('    at '))
+      ?.trim()
+      .replace(/^at /, '')
+      .replace(/\(?file:\/\/.*\/(src|dist)\//, '$1/') ?? 'an unknown place'
+  );
 }

@@ -48,14 +48,16 @@ function parseJson(source: string): Record<string, string> {
   }
   const entries = Object.entries(parsed as Record<string, unknown>);
   const bad = entries.filter(([, value]) => typeof value !== 'string').map(([key]) => key);
-  if (bad.length > 0) throw new JobError('PAYLOAD_INVALID', { message: `The value of ${bad.join(', ')} must be a JSON string.` });
+  if (bad.length > 0)
+    throw new JobError('PAYLOAD_INVALID', { message: `The value of ${bad.join(', ')} must be a JSON string.` });
   return Object.fromEntries(entries) as Record<string, string>;
 }
 
 function parseDotenv(source: string): Record<string, string> {
   const values: Record<string, string> = {};
   // A quoted value may go over several lines.
-  const pattern = /^[ \t]*(?:export[ \t]+)?([\w./-]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\[\s\S])*)"|'([^']*)'|([^\n]*?))[ \t]*$|^[ \t]*(#.*)?$/gm;
+  const pattern =
+    /^[ \t]*(?:export[ \t]+)?([\w./-]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\[\s\S])*)"|'([^']*)'|([^\n]*?))[ \t]*$|^[ \t]*(#.*)?$/gm;
   let end = 0;
   for (const match of source.matchAll(pattern)) {
     if (source.slice(end, match.index).trim() !== '') throw badLine(source, end);

@@ -8,7 +8,7 @@ export interface Output {
   note(text: string): void;
 }
 
-export function createOutput(isJson: boolean): Output {
+export function createOutput({ isJson }: { readonly isJson: boolean }): Output {
   return {
     isJson,
     result(document, text) {
@@ -42,7 +42,10 @@ function toText(cell: Cell): string {
 
 /** `2026-11-23 08:15:04Z`. */
 export function moment(date: Date): string {
-  return date.toISOString().replace('T', ' ').replace(/\.\d+Z$/, 'Z');
+  return date
+    .toISOString()
+    .replace('T', ' ')
+    .replace(/\.\d+Z$/, 'Z');
 }
 
 /** Label and value, aligned; empty values are left out. */

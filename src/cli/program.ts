@@ -50,7 +50,7 @@ export async function runCommandLine(args: readonly string[]): Promise<void> {
     // A noun without a verb shows its help on stderr: that is bad usage.
     process.exitCode = isHelp ? exitCodes.done : exitCodes.usage;
     if (!isHelp && args.includes('--json')) {
-      createOutput(true).result({ error: { code: 'PAYLOAD_INVALID', message: error.message } }, () => '');
+      createOutput({ isJson: true }).result({ error: { code: 'PAYLOAD_INVALID', message: error.message } }, () => '');
     }
   }
 }

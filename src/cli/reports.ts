@@ -5,7 +5,10 @@ import { fields, indent, table } from './output.ts';
 
 const marks: Readonly<Record<Check['verdict'], string>> = { pass: '✓', warn: '!', fail: '✗', unknown: '?' };
 
-export function describeConnection(connection: Connection, dependents: readonly { kind: string; name: string }[]): string {
+export function describeConnection(
+  connection: Connection,
+  dependents: readonly { kind: string; name: string }[],
+): string {
   const head = fields([
     ['connection', connection.name],
     ['id', connection.id],
@@ -20,7 +23,10 @@ export function describeConnection(connection: Connection, dependents: readonly 
     ['next validation', connection.nextDueAt],
     ['used by', dependents.map((one) => `${one.kind} ${one.name}`).join(', ')],
   ]);
-  const note = connection.method === 'access-key' ? '\nAn access key cannot be narrowed: every sync has all permissions of its user.' : '';
+  const note =
+    connection.method === 'access-key'
+      ? '\nAn access key cannot be narrowed: every sync has all permissions of its user.'
+      : '';
   const checks = connection.checks.map(describeCheck).join('\n');
   return `${head}${note}${checks === '' ? '' : `\n\nchecks\n${indent(checks)}`}`;
 }
@@ -68,7 +74,10 @@ export function describeRotation(rotation: Rotation): string {
   return fields([
     ['rotation', rotation.name],
     ['id', rotation.id],
-    ['status', rotation.statusMessage ? `${rotation.rotationStatus}: ${rotation.statusMessage}` : rotation.rotationStatus],
+    [
+      'status',
+      rotation.statusMessage ? `${rotation.rotationStatus}: ${rotation.statusMessage}` : rotation.rotationStatus,
+    ],
     ['phase', rotation.phase],
     ['IAM user', rotation.userName],
     ['active key', rotation.activeAccessKeyId],

@@ -16,12 +16,18 @@ export async function readStatus(client: Client, program: Pick<Program, 'backend
 }
 
 export function describeStatus(status: Status): string {
-  const overrides = status.endpointOverrides.map(({ source, url }) => `AWS endpoint override: ${source} = ${url}\n`).join('');
+  const overrides = status.endpointOverrides
+    .map(({ source, url }) => `AWS endpoint override: ${source} = ${url}\n`)
+    .join('');
   return [
     `org ${status.org}, queue on ${status.queue}\n${overrides}`,
     section('connections', ['NAME', 'METHOD', 'STATUS', 'ACCOUNT', 'VALIDATED', 'MESSAGE'], connectionRows(status)),
     section('syncs', ['NAME', 'DESTINATION', 'STATUS', 'DRIFT', 'REVISION', 'SYNCED', 'MESSAGE'], syncRows(status)),
-    section('rotations', ['NAME', 'IAM USER', 'STATUS', 'PHASE', 'ACTIVE KEY', 'NEXT', 'MESSAGE'], rotationRows(status)),
+    section(
+      'rotations',
+      ['NAME', 'IAM USER', 'STATUS', 'PHASE', 'ACTIVE KEY', 'NEXT', 'MESSAGE'],
+      rotationRows(status),
+    ),
   ].join('\n');
 }
 
@@ -33,7 +39,23 @@ const connectionRows = ({ connections }: Status) =>
   connections.map((one) => [one.name, one.method, one.status, one.accountId, one.lastValidatedAt, one.statusMessage]);
 
 const syncRows = ({ syncs }: Status) =>
-  syncs.map((one) => [one.name, one.destination, one.syncStatus, one.drift, one.syncedRevision, one.lastSyncedAt, one.statusMessage]);
+  syncs.map((one) => [
+    one.name,
+    one.destination,
+    one.syncStatus,
+    one.drift,
+    one.syncedRevision,
+    one.lastSyncedAt,
+    one.statusMessage,
+  ]);
 
 const rotationRows = ({ rotations }: Status) =>
-  rotations.map((one) => [one.name, one.userName, one.rotationStatus, one.phase, one.activeAccessKeyId, one.nextRotationAt, one.statusMessage]);
+  rotations.map((one) => [
+    one.name,
+    one.userName,
+    one.rotationStatus,
+    one.phase,
+    one.activeAccessKeyId,
+    one.nextRotationAt,
+    one.statusMessage,
+  ]);

@@ -53,7 +53,8 @@ export function createClient(stores: Stores, actor: Actor) {
     runs: {
       get: async (runId: string) => toRunRecord(await stores.requests.run(actor.orgId, runId)),
       /** Newest first. */
-      list: async (subjectId: string, limit = 20) => (await stores.requests.runsOf(actor.orgId, subjectId, limit)).map(toRunRecord),
+      list: async (subjectId: string, limit = 20) =>
+        (await stores.requests.runsOf(actor.orgId, subjectId, limit)).map(toRunRecord),
       /** Waits for the run that answers a request. */
       wait: (requestId: string, options: WaitOptions = {}) => context.wait(requestId, options),
     },

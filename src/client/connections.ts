@@ -2,7 +2,7 @@
 import { z } from 'zod';
 
 import type { Connections, Dependent } from '../db/connections.ts';
-import type { ConnectionRow } from '../db/work.ts';
+import type { ConnectionRow } from '../db/subjects.ts';
 import { JobError } from '../errors.ts';
 import type { ClientContext } from './context.ts';
 import { credentialsShape, descriptionShape, nameShape, parseInput, regionShape } from './input.ts';
@@ -48,13 +48,15 @@ export function createConnectionsClient(context: ClientContext, connections: Con
     get: async (idOrName: string): Promise<Connection> => toConnection(await connections.get(orgId, idOrName)),
     list: async (): Promise<readonly Connection[]> => (await connections.list(orgId)).map(toConnection),
     /** Syncs and rotations that use it. */
-    dependents: async (idOrName: string): Promise<readonly Dependent[]> => connections.dependents(await connections.get(orgId, idOrName)),
+    dependents: async (idOrName: string): Promise<readonly Dependent[]> =>
+      connections.dependents(await connections.get(orgId, idOrName)),
     /** Changes name, description, region or credentials; changed credentials are validated again at once. */
     async update(idOrName: string, input: UpdateConnection): Promise<Connection> {
       const { credentials, ...description } = parseInput(updateShape, input);
       let row = await connections.get(orgId, idOrName);
       if (Object.keys(description).length > 0) row = await connections.describe(row, description);
-      if (credentials) row = await replaceCredentials(connections, row, await withExternalId(context, credentials, row));
+      if (credentials)
+        row = await replaceCredentials(connections, row, await withExternalId(context, credentials, row));
       return toConnection(row);
     },
     /** Asks for a validation now; returns the request's id. */
@@ -71,9 +73,16 @@ export function createConnectionsClient(context: ClientContext, connections: Con
   };
 }
 
-async function replaceCredentials(connections: Connections, row: ConnectionRow, credentials: Parameters<Connections['replaceCredentials']>[1]) {
+async function replaceCredentials(
+  connections: Connections,
+  row: ConnectionRow,
+  credentials: Parameters<Connections['replaceCredentials']>[1],
+) {
   const replaced = await connections.replaceCredentials(row, credentials);
-  if (!replaced) throw new JobError('PAYLOAD_INVALID', { message: `${row.name} was changed by somebody else at the same time; look at it and try again.` });
+  if (!replaced)
+    throw new JobError('PAYLOAD_INVALID', {
+      message: `${row.name} was changed by somebody else at the same time; look at it and try again.`,
+    });
   return replaced;
 }
 
@@ -88,7 +97,9 @@ async function withExternalId(context: ClientContext, credentials: ParsedCredent
     throw new JobError('PAYLOAD_INVALID', { message: 'externalId cannot be chosen: it is always the org’s id.' });
   }
   if (chosen !== context.orgId && (await context.isOtherOrg(chosen))) {
-    throw new JobError('PAYLOAD_INVALID', { message: 'externalId is another org’s id; leave it out to use this org’s.' });
+    throw new JobError('PAYLOAD_INVALID', {
+      message: 'externalId is another org’s id; leave it out to use this org’s.',
+    });
   }
   return { ...credentials, externalId: chosen };
 }

@@ -5,7 +5,10 @@ import { JobError } from '../errors.ts';
 
 export const nameShape = z
   .string()
-  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'must be 1 to 64 letters, digits or . _ - and start with a letter or digit');
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
+    'must be 1 to 64 letters, digits or . _ - and start with a letter or digit',
+  );
 
 export const descriptionShape = z.string().max(256).nullable();
 
@@ -13,14 +16,22 @@ export const regionShape = z.string().regex(/^[a-z]{2,4}(-[a-z]+)+-\d$/, 'must b
 
 const roleArnShape = z
   .string()
-  .regex(/^arn:aws(-[a-z]+)*:iam::\d{12}:role\/[\w+=,.@/-]{1,576}$/, 'must be the ARN of a role such as arn:aws:iam::111122223333:role/name');
+  .regex(
+    /^arn:aws(-[a-z]+)*:iam::\d{12}:role\/[\w+=,.@/-]{1,576}$/,
+    'must be the ARN of a role such as arn:aws:iam::111122223333:role/name',
+  );
 
 export const accessKeyIdShape = z
   .string()
-  .refine((id) => !id.startsWith('ASIA'), 'is a temporary key (ASIA…): it stops working within hours; use a key of an IAM user (AKIA…), or a role')
+  .refine(
+    (id) => !id.startsWith('ASIA'),
+    'is a temporary key (ASIA…): it stops working within hours; use a key of an IAM user (AKIA…), or a role',
+  )
   .refine((id) => /^AKIA[A-Z0-9]{12,124}$/.test(id), 'must be the id of an IAM user’s access key (AKIA…)');
 
-export const secretAccessKeyShape = z.string().regex(/^\S{16,128}$/, 'must be the secret access key: 16 to 128 characters without spaces');
+export const secretAccessKeyShape = z
+  .string()
+  .regex(/^\S{16,128}$/, 'must be the secret access key: 16 to 128 characters without spaces');
 
 export const credentialsShape = z.discriminatedUnion('method', [
   z.strictObject({
@@ -70,7 +81,8 @@ export function parseInput<T extends z.ZodType>(shape: T, input: unknown): z.out
 
 function describeIssue(issue: z.core.$ZodIssue): string {
   const path = issue.path.join('.');
-  if (issue.code === 'unrecognized_keys') return `${[path, issue.keys.join(', ')].filter(Boolean).join('.')} is not a known field`;
+  if (issue.code === 'unrecognized_keys')
+    return `${[path, issue.keys.join(', ')].filter(Boolean).join('.')} is not a known field`;
   return `${path || 'input'} ${lowerFirst(issue.message)}`;
 }
 

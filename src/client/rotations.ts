@@ -54,15 +54,21 @@ export function createRotationsClient(context: ClientContext, stores: Stores) {
     /** Keys by state, without their secrets. */
     keys: async (idOrName: string): Promise<readonly KnownKey[]> => rotations.keys((await row(idOrName)).id),
     /** Every persisted step, oldest first. */
-    timeline: async (idOrName: string, limit?: number): Promise<readonly RotationStep[]> => rotations.steps((await row(idOrName)).id, limit),
+    timeline: async (idOrName: string, limit?: number): Promise<readonly RotationStep[]> =>
+      rotations.steps((await row(idOrName)).id, limit),
     async update(idOrName: string, input: UpdateRotation): Promise<Rotation> {
       return toRotation(await rotations.update(await row(idOrName), parseInput(rotationChanges, input)));
     },
     /** Records the wish for a rotation now; returns the request's id. */
-    request: async (idOrName: string, wish: RotationWish = {}): Promise<string> => rotations.request(await row(idOrName), wish, actor),
+    request: async (idOrName: string, wish: RotationWish = {}): Promise<string> =>
+      rotations.request(await row(idOrName), wish, actor),
     /** Rotates now and waits until the new key is published and confirmed; the old one is retired later. */
     async run(idOrName: string, { emergency, revokeNow, skipSync, ...options }: RunRotation = {}): Promise<RunRecord> {
-      const wish = { ...(emergency ? { emergency } : {}), ...(revokeNow ? { revokeNow } : {}), ...(skipSync ? { skipSync } : {}) };
+      const wish = {
+        ...(emergency ? { emergency } : {}),
+        ...(revokeNow ? { revokeNow } : {}),
+        ...(skipSync ? { skipSync } : {}),
+      };
       return context.wait(await this.request(idOrName, wish), options);
     },
     pause: async (idOrName: string): Promise<Rotation> => toRotation(await rotations.pause(await row(idOrName))),
@@ -73,8 +79,10 @@ export function createRotationsClient(context: ClientContext, stores: Stores) {
     reactivate: async (idOrName: string): Promise<string> => rotations.reactivate(await row(idOrName), actor),
     /** Deletes every key of this rotation at AWS and pauses it. Returns the request's id. */
     revokeKeys: async (idOrName: string): Promise<string> => rotations.revokeKeys(await row(idOrName), actor),
-    adoptKey: async (idOrName: string, pair: KeyPair): Promise<Rotation> => toRotation(await rotations.adoptKey(await row(idOrName), pair)),
+    adoptKey: async (idOrName: string, pair: KeyPair): Promise<Rotation> =>
+      toRotation(await rotations.adoptKey(await row(idOrName), pair)),
     /** Keys at AWS stay; `secrets` says what becomes of the two in the folder. */
-    delete: async (idOrName: string, secrets: 'keep' | 'remove' = 'keep'): Promise<void> => rotations.delete(await row(idOrName), secrets),
+    delete: async (idOrName: string, secrets: 'keep' | 'remove' = 'keep'): Promise<void> =>
+      rotations.delete(await row(idOrName), secrets),
   };
 }

@@ -36,7 +36,11 @@ export function createSecretsClient(context: ClientContext, folders: Folders) {
       const values = parseInput(valuesShape, input.values);
       const metadata = parseInput(metadataShape, input.metadata ?? {});
       const folder = await folders.ensure(context.orgId, parsedPlace);
-      const changes = Object.entries(values).map(([key, value]) => ({ key, value, ...(metadata[key] ? { metadata: metadata[key] } : {}) }));
+      const changes = Object.entries(values).map(([key, value]) => ({
+        key,
+        value,
+        ...(metadata[key] ? { metadata: metadata[key] } : {}),
+      }));
       return folders.change(folder, changes, input.mode ?? 'merge');
     },
     /** Names and revisions, never values. */
@@ -46,8 +50,15 @@ export function createSecretsClient(context: ClientContext, folders: Folders) {
       const folder = await find(place);
       const present = new Set((await folders.names(folder.id)).map((secret) => secret.key));
       const missing = keys.filter((key) => !present.has(key));
-      if (missing.length > 0) throw new JobError('PAYLOAD_INVALID', { message: `There is no secret ${missing.join(', ')} in ${folder.secretPath}.` });
-      return folders.change(folder, keys.map((key) => ({ key, value: null })), 'merge');
+      if (missing.length > 0)
+        throw new JobError('PAYLOAD_INVALID', {
+          message: `There is no secret ${missing.join(', ')} in ${folder.secretPath}.`,
+        });
+      return folders.change(
+        folder,
+        keys.map((key) => ({ key, value: null })),
+        'merge',
+      );
     },
   };
 }

@@ -5,7 +5,13 @@ import type { Connections } from '../db/connections.ts';
 import type { Folders } from '../db/folders.ts';
 import type { RequestKind } from '../db/requests.ts';
 import type { SyncChanges, Syncs } from '../db/syncs.ts';
-import { destinations, parameterStoreConfig, secretsManagerConfig, syncOptions, type Destination } from '../domain/sync-config.ts';
+import {
+  destinations,
+  parameterStoreConfig,
+  secretsManagerConfig,
+  syncOptions,
+  type Destination,
+} from '../domain/sync-config.ts';
 import { JobError } from '../errors.ts';
 import type { ClientContext } from './context.ts';
 import { descriptionShape, nameShape, parseInput, placeShape } from './input.ts';
@@ -52,12 +58,19 @@ interface Stores {
 export function createSyncsClient(context: ClientContext, stores: Stores) {
   const { orgId } = context;
   const { syncs } = stores;
-  const request = async (kind: RequestKind, idOrName: string, parameters: Readonly<Record<string, unknown>> = {}): Promise<string> => {
+  const request = async (
+    kind: RequestKind,
+    idOrName: string,
+    parameters: Readonly<Record<string, unknown>> = {},
+  ): Promise<string> => {
     const sync = await syncs.get(orgId, idOrName);
     return context.requests.open({ orgId, kind, subjectId: sync.id, parameters, actor: context.actor });
   };
-  const requestAndWait = async (kind: RequestKind, idOrName: string, options: WaitOptions & { parameters?: Record<string, unknown> }): Promise<RunRecord> =>
-    context.wait(await request(kind, idOrName, options.parameters), options);
+  const requestAndWait = async (
+    kind: RequestKind,
+    idOrName: string,
+    options: WaitOptions & { parameters?: Record<string, unknown> },
+  ): Promise<RunRecord> => context.wait(await request(kind, idOrName, options.parameters), options);
   return {
     /** Throws CONNECTION_NOT_FOUND, SECRET_FOLDER_NOT_FOUND, SYNC_NAME_TAKEN, SYNC_TARGET_TAKEN, PAYLOAD_INVALID. */
     async create(input: CreateSync): Promise<Sync> {
@@ -78,13 +91,20 @@ export function createSyncsClient(context: ClientContext, stores: Stores) {
     async update(idOrName: string, input: UpdateSync): Promise<Sync> {
       const sync = await syncs.get(orgId, idOrName);
       const given = new Set(Object.keys(input.syncOptions ?? {}));
-      const row = await syncs.update(sync, await toChanges(stores, sync, withoutDefaults(parseInput(updateShape, input), given)), context.actor);
+      const row = await syncs.update(
+        sync,
+        await toChanges(stores, sync, withoutDefaults(parseInput(updateShape, input), given)),
+        context.actor,
+      );
       return toSync(await syncs.view(orgId, row.id));
     },
     /** Records a wish (`sync`, `plan`, `check`, `import`, `remove`) and returns the request's id. */
     request,
     run: (idOrName: string, { confirmDeletions, ...options }: RunSync = {}) =>
-      requestAndWait('sync', idOrName, { ...options, parameters: confirmDeletions === undefined ? {} : { confirmDeletions } }),
+      requestAndWait('sync', idOrName, {
+        ...options,
+        parameters: confirmDeletions === undefined ? {} : { confirmDeletions },
+      }),
     /** Never writes; the plan is the run's `result`. */
     plan: (idOrName: string, options: WaitOptions = {}) => requestAndWait('plan', idOrName, options),
     /** Looks for drift now. */
@@ -93,8 +113,10 @@ export function createSyncsClient(context: ClientContext, stores: Stores) {
       requestAndWait('import', idOrName, { ...options, parameters: { importBehavior: behavior } }),
     /** Deletes what this sync wrote. */
     remove: (idOrName: string, options: WaitOptions = {}) => requestAndWait('remove', idOrName, options),
-    pause: async (idOrName: string): Promise<Sync> => toSync(await syncs.view(orgId, (await syncs.pause(await syncs.get(orgId, idOrName))).id)),
-    resume: async (idOrName: string): Promise<Sync> => toSync(await syncs.view(orgId, (await syncs.resume(await syncs.get(orgId, idOrName))).id)),
+    pause: async (idOrName: string): Promise<Sync> =>
+      toSync(await syncs.view(orgId, (await syncs.pause(await syncs.get(orgId, idOrName))).id)),
+    resume: async (idOrName: string): Promise<Sync> =>
+      toSync(await syncs.view(orgId, (await syncs.resume(await syncs.get(orgId, idOrName))).id)),
     /** Forgets the sync; what it wrote stays at AWS. To delete that too, call `remove` first. */
     delete: async (idOrName: string): Promise<void> => syncs.delete(await syncs.get(orgId, idOrName)),
   };
@@ -111,22 +133,35 @@ async function folderId(folders: Folders, orgId: string, place: z.output<typeof 
 function parseDestination(destination: Destination, config: unknown) {
   return destination === 'aws-parameter-store'
     ? parseInput(z.object({ destinationConfig: parameterStoreConfig }), { destinationConfig: config }).destinationConfig
-    : parseInput(z.object({ destinationConfig: secretsManagerConfig }), { destinationConfig: config }).destinationConfig;
+    : parseInput(z.object({ destinationConfig: secretsManagerConfig }), { destinationConfig: config })
+        .destinationConfig;
 }
 
 /** A partial shape still fills in defaults; what was not given must keep its present value. */
-function withoutDefaults(input: z.output<typeof updateShape>, given: ReadonlySet<string>): z.output<typeof updateShape> {
+function withoutDefaults(
+  input: z.output<typeof updateShape>,
+  given: ReadonlySet<string>,
+): z.output<typeof updateShape> {
   if (input.syncOptions === undefined) return input;
-  return { ...input, syncOptions: Object.fromEntries(Object.entries(input.syncOptions).filter(([name]) => given.has(name))) };
+  return {
+    ...input,
+    syncOptions: Object.fromEntries(Object.entries(input.syncOptions).filter(([name]) => given.has(name))),
+  };
 }
 
-async function toChanges(stores: Stores, sync: Awaited<ReturnType<Syncs['get']>>, input: z.output<typeof updateShape>): Promise<SyncChanges> {
+async function toChanges(
+  stores: Stores,
+  sync: Awaited<ReturnType<Syncs['get']>>,
+  input: z.output<typeof updateShape>,
+): Promise<SyncChanges> {
   const { connection, source, destinationConfig, syncOptions: options, ...rest } = input;
   return {
     ...rest,
     ...(connection === undefined ? {} : { connectionId: (await stores.connections.get(sync.orgId, connection)).id }),
     ...(source === undefined ? {} : { folderId: await folderId(stores.folders, sync.orgId, source) }),
-    ...(destinationConfig === undefined ? {} : { destinationConfig: parseDestination(sync.destination, destinationConfig) }),
+    ...(destinationConfig === undefined
+      ? {}
+      : { destinationConfig: parseDestination(sync.destination, destinationConfig) }),
     ...(options === undefined ? {} : { syncOptions: { ...sync.syncOptions, ...options } }),
   };
 }

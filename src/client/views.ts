@@ -1,9 +1,16 @@
 /** Rows as users see them: camelCase, without ciphertexts, leases and other machinery. */
 import type { RunRow } from '../db/requests.ts';
 import type { SyncView } from '../db/syncs.ts';
-import type { ConnectionRow, RotationRow } from '../db/work.ts';
+import type { ConnectionRow, RotationRow } from '../db/subjects.ts';
 
-const machinery = ['runToken', 'runLeaseUntil', 'dispatchLeaseUntil', 'dueReason', 'dueRequestedBy', 'secretAccessKey'] as const;
+const machinery = [
+  'runToken',
+  'runLeaseUntil',
+  'dispatchLeaseUntil',
+  'dueReason',
+  'dueRequestedBy',
+  'secretAccessKey',
+] as const;
 
 type Machinery = (typeof machinery)[number];
 

@@ -33,16 +33,20 @@ export async function waitForAnswer(requests: Requests, requestId: string, optio
       isHinted = true;
       options.onUntaken?.();
     }
-    refuseEndless(progress.isTaken, waitedMs, options);
+    refuseEndless({ isTaken: progress.isTaken, waitedMs }, options);
     await setTimeout(pauseMs, undefined, options.signal ? { signal: options.signal } : {});
   }
 }
 
-function refuseEndless(isTaken: boolean, waitedMs: number, options: WaitOptions): void {
+function refuseEndless({ isTaken, waitedMs }: { isTaken: boolean; waitedMs: number }, options: WaitOptions): void {
   if (!isTaken && waitedMs > (options.untakenTimeoutMs ?? DEFAULT_UNTAKEN_TIMEOUT_MS)) {
-    throw new JobError('QUEUE_UNAVAILABLE', { message: 'No worker took the request. It stays recorded; start a worker with `keyferry worker`.' });
+    throw new JobError('QUEUE_UNAVAILABLE', {
+      message: 'No worker took the request. It stays recorded; start a worker with `keyferry worker`.',
+    });
   }
   if (waitedMs > (options.timeoutMs ?? DEFAULT_TIMEOUT_MS)) {
-    throw new JobError('QUEUE_UNAVAILABLE', { message: 'The answer did not come in time. The request stays recorded and is done later.' });
+    throw new JobError('QUEUE_UNAVAILABLE', {
+      message: 'The answer did not come in time. The request stays recorded and is done later.',
+    });
   }
 }

@@ -18,7 +18,10 @@ export interface DatabaseHandle {
 
 const SECOND_MS = 1_000;
 
-export function openDatabase(url: string, options: { readonly poolSize?: number; readonly name?: string } = {}): DatabaseHandle {
+export function openDatabase(
+  url: string,
+  options: { readonly poolSize?: number; readonly name?: string } = {},
+): DatabaseHandle {
   const client = postgres(url, {
     max: options.poolSize ?? 10,
     idle_timeout: 30,

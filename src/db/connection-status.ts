@@ -8,7 +8,7 @@ import { type ConnectionUse, targetOfSync } from '../domain/connection-uses.ts';
 import type { Destination, DestinationConfig, SyncOptions } from '../domain/sync-config.ts';
 import type { Database } from './client.ts';
 import { toDatabaseError } from './database-error.ts';
-import { DUE_CHANNEL } from './work.ts';
+import { DUE_CHANNEL } from './subjects.ts';
 
 export interface Release {
   readonly connectionId: string;

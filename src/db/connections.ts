@@ -8,7 +8,7 @@ import { toDatabaseError, violatedConstraint } from './database-error.ts';
 import { credentialPlace, type Encryption } from './encryption.ts';
 import { fromRow, insertion, isUuid } from './rows.ts';
 import { connections, rotations, syncs } from './schema.ts';
-import { type ConnectionRow, DUE_CHANNEL } from './work.ts';
+import { type ConnectionRow, DUE_CHANNEL } from './subjects.ts';
 
 export type NewCredentials =
   | { readonly method: 'assume-role'; readonly roleArn: string; readonly externalId: string }
@@ -45,7 +45,8 @@ export function createConnections(db: Database, encryption: Encryption) {
     byId: (id: string) => connectionById(db, id),
     list: (orgId: string) => listConnections(db, orgId),
     /** Null when the row changed since `row` was read. */
-    replaceCredentials: (row: ConnectionRow, credentials: NewCredentials) => replaceCredentials({ db, encryption }, row, credentials),
+    replaceCredentials: (row: ConnectionRow, credentials: NewCredentials) =>
+      replaceCredentials({ db, encryption }, row, credentials),
     describe: (row: ConnectionRow, changes: ConnectionDescription) => describeConnection(db, row, changes),
     delete: (row: ConnectionRow) => deleteConnection(db, row),
     dependents: (row: ConnectionRow) => findDependents(db, row),
@@ -59,7 +60,11 @@ interface Stores {
 }
 
 /** The row and the request for its first validation appear together, so that one run answers both. */
-async function createConnection({ db, encryption }: Stores, orgId: string, input: NewConnection): Promise<CreatedConnection> {
+async function createConnection(
+  { db, encryption }: Stores,
+  orgId: string,
+  input: NewConnection,
+): Promise<CreatedConnection> {
   const id = crypto.randomUUID();
   const { credentials, requestedBy, ...rest } = input;
   const columns = credentialColumns(encryption, { orgId, id, credentialsRevision: 1 }, credentials);
@@ -87,7 +92,9 @@ async function wake(db: Database): Promise<void> {
 
 function nameTaken(error: unknown, name: string): JobError {
   if (violatedConstraint(error) !== 'connections_org_name') return toDatabaseError(error);
-  return new JobError('CONNECTION_NAME_TAKEN', { message: `A connection named ${name} exists already. Choose another name, or update that one.` });
+  return new JobError('CONNECTION_NAME_TAKEN', {
+    message: `A connection named ${name} exists already. Choose another name, or update that one.`,
+  });
 }
 
 function credentialColumns(
@@ -113,7 +120,10 @@ async function getConnection(db: Database, orgId: string, idOrName: string): Pro
     .where(and(eq(connections.orgId, orgId), isUuid(idOrName) ? or(eq(connections.id, idOrName), named) : named))
     .limit(1)
     .catch(raise);
-  if (!row) throw new JobError('CONNECTION_NOT_FOUND', { message: `There is no connection ${idOrName}. List them with \`keyferry connection list\`.` });
+  if (!row)
+    throw new JobError('CONNECTION_NOT_FOUND', {
+      message: `There is no connection ${idOrName}. List them with \`keyferry connection list\`.`,
+    });
   return row;
 }
 
@@ -127,7 +137,11 @@ async function listConnections(db: Database, orgId: string): Promise<readonly Co
   return db.select().from(connections).where(eq(connections.orgId, orgId)).orderBy(asc(connections.name)).catch(raise);
 }
 
-async function replaceCredentials({ db, encryption }: Stores, row: ConnectionRow, credentials: NewCredentials): Promise<ConnectionRow | null> {
+async function replaceCredentials(
+  { db, encryption }: Stores,
+  row: ConnectionRow,
+  credentials: NewCredentials,
+): Promise<ConnectionRow | null> {
   const credentialsRevision = row.credentialsRevision + 1;
   const [updated] = await db
     .update(connections)
@@ -157,7 +171,11 @@ export interface ConnectionDescription {
   readonly region?: string | null;
 }
 
-async function describeConnection(db: Database, row: ConnectionRow, changes: ConnectionDescription): Promise<ConnectionRow> {
+async function describeConnection(
+  db: Database,
+  row: ConnectionRow,
+  changes: ConnectionDescription,
+): Promise<ConnectionRow> {
   try {
     const [updated] = await db
       .update(connections)
@@ -191,7 +209,11 @@ async function findDependents(db: Database, row: ConnectionRow): Promise<readonl
   const columns = (table: typeof syncs | typeof rotations) => ({ id: table.id, name: table.name });
   const [ofSyncs, ofRotations] = await Promise.all([
     db.select(columns(syncs)).from(syncs).where(eq(syncs.connectionId, row.id)).orderBy(asc(syncs.name)),
-    db.select(columns(rotations)).from(rotations).where(eq(rotations.connectionId, row.id)).orderBy(asc(rotations.name)),
+    db
+      .select(columns(rotations))
+      .from(rotations)
+      .where(eq(rotations.connectionId, row.id))
+      .orderBy(asc(rotations.name)),
   ]).catch(raise);
   return [
     ...ofSyncs.map((one) => ({ kind: 'sync' as const, ...one })),

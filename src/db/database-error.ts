@@ -39,14 +39,26 @@ function serverOf(url: string | undefined): string {
 
 export function toDatabaseError(error: unknown, url?: string): JobError {
   if (error instanceof JobError) return error;
-  const code = String(driverError(error)?.code ?? '');
+  const found = driverError(error)?.code;
+  const code = typeof found === 'string' ? found : '';
   if (unreachable.test(code)) {
-    return new JobError('DB_UNAVAILABLE', { message: `${serverOf(url)} cannot be reached (${code}). Check DATABASE_URL and that the server runs.`, cause: error });
+    return new JobError('DB_UNAVAILABLE', {
+      message: `${serverOf(url)} cannot be reached (${code}). Check DATABASE_URL and that the server runs.`,
+      cause: error,
+    });
   }
   if (refused.test(code)) {
-    return new JobError('DB_UNAVAILABLE', { message: `${serverOf(url)} refused the login or has no such database (${code}). Check DATABASE_URL.`, cause: error });
+    return new JobError('DB_UNAVAILABLE', {
+      message: `${serverOf(url)} refused the login or has no such database (${code}). Check DATABASE_URL.`,
+      cause: error,
+    });
   }
-  if (repeatable.test(code)) return new JobError('DB_UNAVAILABLE', { message: `PostgreSQL asked to repeat the statement (${code}).`, cause: error });
-  if (code === '42P01' || code === '3F000' || code === '42703') return new JobError('DB_NOT_MIGRATED', { cause: error });
+  if (repeatable.test(code))
+    return new JobError('DB_UNAVAILABLE', {
+      message: `PostgreSQL asked to repeat the statement (${code}).`,
+      cause: error,
+    });
+  if (code === '42P01' || code === '3F000' || code === '42703')
+    return new JobError('DB_NOT_MIGRATED', { cause: error });
   return new JobError('BUG_UNEXPECTED', { cause: error, context: { sqlState: code } });
 }

@@ -52,7 +52,12 @@ const encryptedColumns: readonly EncryptedColumn[] = [
     column: sql`secret_access_key`,
     ref: sql`t.id::text`,
     rows: sql`select t.id::text as ref, t.secret_access_key as cipher, t.org_id, t.id, t.credentials_revision from keyferry.connections t`,
-    place: (row) => credentialPlace({ orgId: String(row.org_id), id: String(row.id), credentialsRevision: Number(row.credentials_revision) }),
+    place: (row) =>
+      credentialPlace({
+        orgId: String(row.org_id),
+        id: String(row.id),
+        credentialsRevision: Number(row.credentials_revision),
+      }),
   },
   {
     table: sql`keyferry.secrets`,
@@ -61,7 +66,12 @@ const encryptedColumns: readonly EncryptedColumn[] = [
     rows: sql`select t.folder_id::text || '/' || t.key as ref, t.value as cipher, f.org_id, t.folder_id, t.key, t.revision
       from keyferry.secrets t join keyferry.folders f on f.id = t.folder_id`,
     place: (row) =>
-      secretPlace({ orgId: String(row.org_id), folderId: String(row.folder_id), key: String(row.key), revision: Number(row.revision) }),
+      secretPlace({
+        orgId: String(row.org_id),
+        folderId: String(row.folder_id),
+        key: String(row.key),
+        revision: Number(row.revision),
+      }),
   },
   {
     table: sql`keyferry.rotation_keys`,
@@ -70,7 +80,11 @@ const encryptedColumns: readonly EncryptedColumn[] = [
     rows: sql`select t.rotation_id::text || '/' || t.access_key_id as ref, t.secret as cipher, r.org_id, t.rotation_id, t.access_key_id
       from keyferry.rotation_keys t join keyferry.rotations r on r.id = t.rotation_id`,
     place: (row) =>
-      rotationKeyPlace({ orgId: String(row.org_id), rotationId: String(row.rotation_id), accessKeyId: String(row.access_key_id) }),
+      rotationKeyPlace({
+        orgId: String(row.org_id),
+        rotationId: String(row.rotation_id),
+        accessKeyId: String(row.access_key_id),
+      }),
   },
   {
     table: sql`keyferry.orgs`,
@@ -98,7 +112,9 @@ async function requireAll(db: Database, encryption: Encryption): Promise<void> {
   const missing = (await readUsage(db, encryption)).filter((usage) => !usage.isConfigured);
   if (missing.length > 0) {
     const list = missing.map(({ keyId, rows }) => `${keyId} (${String(rows)} rows)`).join(', ');
-    throw new JobError('DB_KEY_MISSING', { message: `KEYFERRY_ENCRYPTION_KEYS lacks keys that are in use: ${list}. Add them; all listed keys decrypt.` });
+    throw new JobError('DB_KEY_MISSING', {
+      message: `KEYFERRY_ENCRYPTION_KEYS lacks keys that are in use: ${list}. Add them; all listed keys decrypt.`,
+    });
   }
   await requireFitting(db, encryption);
 }
@@ -107,7 +123,9 @@ async function requireAll(db: Database, encryption: Encryption): Promise<void> {
 async function requireFitting(db: Database, encryption: Encryption): Promise<void> {
   for (const { rows, column, place } of encryptedColumns) {
     const samples = await db
-      .execute(sql`select distinct on (split_part(x.cipher, '.', 2)) x.* from (${rows} where t.${column} is not null limit 1000) x`)
+      .execute(
+        sql`select distinct on (split_part(x.cipher, '.', 2)) x.* from (${rows} where t.${column} is not null limit 1000) x`,
+      )
       .catch(raise);
     for (const row of samples) probe(encryption, String(row.cipher), place(row));
   }
@@ -128,21 +146,28 @@ function probe(encryption: Encryption, ciphertext: string, place: Place): void {
 const BATCH = 500;
 
 async function rewrap(db: Database, encryption: Encryption): Promise<Rewrapped> {
-  let rewritten = 0;
+  let rows = 0;
   const failed: string[] = [];
   for (const target of encryptedColumns) {
-    let after = '';
-    for (;;) {
-      const batch = await db.execute(oldRows(target, encryption.currentKeyId, after)).catch(raise);
-      for (const row of batch) {
-        if (await rewrapRow({ db, encryption, target }, row)) rewritten += 1;
-        else failed.push(target.place(row).rowKey);
-      }
-      if (batch.length < BATCH) break;
-      after = String(batch.at(-1)?.ref);
-    }
+    const part = await rewrapColumn({ db, encryption, target });
+    rows += part.rows;
+    failed.push(...part.failed);
   }
-  return { rows: rewritten, failed };
+  return { rows, failed };
+}
+
+async function rewrapColumn(rewrapping: Rewrapping): Promise<Rewrapped> {
+  const { db, encryption, target } = rewrapping;
+  let rows = 0;
+  const failed: string[] = [];
+  for (let after = '', batch: Record<string, unknown>[] = []; ; after = String(batch.at(-1)?.ref)) {
+    batch = await db.execute(oldRows(target, encryption.currentKeyId, after)).catch(raise);
+    for (const row of batch) {
+      if (await rewrapRow(rewrapping, row)) rows += 1;
+      else failed.push(target.place(row).rowKey);
+    }
+    if (batch.length < BATCH) return { rows, failed };
+  }
 }
 
 function oldRows({ rows, column, ref }: EncryptedColumn, currentKeyId: string, after: string): SQL {
@@ -161,7 +186,9 @@ async function rewrapRow({ db, encryption, target }: Rewrapping, row: Record<str
   const before = String(row.cipher);
   try {
     const after = encryption.encrypt(encryption.decrypt(before, place), place);
-    await db.execute(sql`update ${target.table} t set ${target.column} = ${after} where ${target.ref} = ${String(row.ref)} and t.${target.column} = ${before}`);
+    await db.execute(
+      sql`update ${target.table} t set ${target.column} = ${after} where ${target.ref} = ${String(row.ref)} and t.${target.column} = ${before}`,
+    );
     return true;
   } catch (error) {
     if (error instanceof JobError) return false;

@@ -9,7 +9,7 @@ import type { Database } from './client.ts';
 import { toDatabaseError } from './database-error.ts';
 import { type Encryption, secretPlace } from './encryption.ts';
 import { folders, secrets } from './schema.ts';
-import { DUE_CHANNEL } from './work.ts';
+import { DUE_CHANNEL } from './subjects.ts';
 
 export type FolderRow = typeof folders.$inferSelect;
 
@@ -103,7 +103,10 @@ async function ensureFolder(db: Database, orgId: string, place: FolderPlace): Pr
   return row;
 }
 
-async function readFolder(stores: Stores, folderId: string): Promise<{ folder: FolderRow; secrets: readonly StoredSecret[] }> {
+async function readFolder(
+  stores: Stores,
+  folderId: string,
+): Promise<{ folder: FolderRow; secrets: readonly StoredSecret[] }> {
   // One statement, so that revision and values belong together.
   const rows = await stores.db
     .select({ folder: folders, secret: secrets })
@@ -130,7 +133,12 @@ function decryptRow(encryption: Encryption, orgId: string, row: typeof secrets.$
 
 async function readNames(db: Database, folderId: string): Promise<readonly SecretName[]> {
   return db
-    .select({ key: secrets.key, revision: secrets.revision, managedBy: secrets.managedBy, updatedAt: secrets.updatedAt })
+    .select({
+      key: secrets.key,
+      revision: secrets.revision,
+      managedBy: secrets.managedBy,
+      updatedAt: secrets.updatedAt,
+    })
     .from(secrets)
     .where(eq(secrets.folderId, folderId))
     .orderBy(asc(secrets.key))
@@ -148,7 +156,8 @@ async function changeFolder(stores: Stores, folder: FolderRow, change: Change): 
     const existing = (await readFolder(stores, folder.id)).secrets;
     refuseManaged(existing, change);
     const effective = effectiveChanges(existing, change);
-    if (effective.length === 0) return { folderId: folder.id, revision: current.revision, set: 0, removed: 0, dueSyncs: 0 };
+    if (effective.length === 0)
+      return { folderId: folder.id, revision: current.revision, set: 0, removed: 0, dueSyncs: 0 };
     const written = await writeChanges(stores, current, effective);
     if (written) return written;
     current = await getFolder(stores.db, folder.id);
@@ -162,7 +171,9 @@ function effectiveChanges(existing: readonly StoredSecret[], change: Change): re
   const wanted = new Map(change.changes.map((one) => [one.key, one]));
   const removals =
     change.mode === 'replace'
-      ? existing.filter((secret) => !wanted.has(secret.key) && secret.managedBy === null).map(({ key }) => ({ key, value: null }))
+      ? existing
+          .filter((secret) => !wanted.has(secret.key) && secret.managedBy === null)
+          .map(({ key }) => ({ key, value: null }))
       : [];
   const differing = [...wanted.values()].filter((one) => {
     const before = byKey.get(one.key);
@@ -172,7 +183,10 @@ function effectiveChanges(existing: readonly StoredSecret[], change: Change): re
   return [...differing, ...removals];
 }
 
-function sameMetadata(before: Readonly<Record<string, string>>, after: Readonly<Record<string, string>> | undefined): boolean {
+function sameMetadata(
+  before: Readonly<Record<string, string>>,
+  after: Readonly<Record<string, string>> | undefined,
+): boolean {
   if (after === undefined) return true;
   const text = (metadata: Readonly<Record<string, string>>) => JSON.stringify(Object.entries(metadata).sort());
   return text(before) === text(after);

@@ -84,7 +84,8 @@ export async function migrate(databaseUrl: string): Promise<{ applied: number; k
     await runMigrations(db, { migrationsFolder: FOLDER, migrationsSchema: 'keyferry', migrationsTable: 'migrations' });
     const after = compare(await appliedMoments(client), await journal());
     // drizzle silently skips a migration whose time is older than the last applied one.
-    if (after.applied < after.known) throw new JobError('DB_NOT_MIGRATED', { message: 'A migration was skipped: the journal is out of order.' });
+    if (after.applied < after.known)
+      throw new JobError('DB_NOT_MIGRATED', { message: 'A migration was skipped: the journal is out of order.' });
     return { applied: after.applied - before.applied, known: after.known };
   } catch (error) {
     throw toDatabaseError(error, databaseUrl);

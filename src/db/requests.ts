@@ -9,7 +9,7 @@ import type { Database } from './client.ts';
 import { toDatabaseError } from './database-error.ts';
 import { isUuid } from './rows.ts';
 import { requests, runs } from './schema.ts';
-import { DUE_CHANNEL } from './work.ts';
+import { DUE_CHANNEL } from './subjects.ts';
 
 export type RequestKind = (typeof requests.$inferSelect)['kind'];
 export type RunRow = typeof runs.$inferSelect;
@@ -32,7 +32,11 @@ const queueOf: Readonly<Record<RequestKind, Kind>> = {
   rotate: 'rotate',
 };
 
-const tableOf = { validate: sql`keyferry.connections`, sync: sql`keyferry.syncs`, rotate: sql`keyferry.rotations` } as const;
+const tableOf = {
+  validate: sql`keyferry.connections`,
+  sync: sql`keyferry.syncs`,
+  rotate: sql`keyferry.rotations`,
+} as const;
 
 /** Looking does not change what is wanted; everything else is a wish of its own. */
 const lookingKinds: ReadonlySet<RequestKind> = new Set(['plan', 'check']);
@@ -84,11 +88,17 @@ async function openRequest(db: Database, request: NewRequest): Promise<string> {
 async function readProgress(db: Database, requestId: string): Promise<Progress> {
   const [request] = await db.select().from(requests).where(eq(requests.id, requestId)).catch(raise);
   if (!request) throw new JobError('PAYLOAD_INVALID', { message: `There is no request ${requestId}.` });
-  if (request.doneAt && request.runId) return { isDone: true, isTaken: true, run: await getRun(db, request.orgId, request.runId) };
+  if (request.doneAt && request.runId)
+    return { isDone: true, isTaken: true, run: await getRun(db, request.orgId, request.runId) };
   const [taken] = await db
     .select({ id: runs.id })
     .from(runs)
-    .where(and(eq(runs.subjectId, request.subjectId), sql`${runs.startedAt} >= ${request.createdAt.toISOString()}::timestamptz`))
+    .where(
+      and(
+        eq(runs.subjectId, request.subjectId),
+        sql`${runs.startedAt} >= ${request.createdAt.toISOString()}::timestamptz`,
+      ),
+    )
     .limit(1)
     .catch(raise);
   return { isDone: request.doneAt !== null, isTaken: taken !== undefined, run: undefined };
@@ -106,7 +116,10 @@ async function getRun(db: Database, orgId: string, runId: string): Promise<RunRo
   return found[0];
 }
 
-async function listRuns(db: Database, query: { orgId: string; subjectId: string; limit: number }): Promise<readonly RunRow[]> {
+async function listRuns(
+  db: Database,
+  query: { orgId: string; subjectId: string; limit: number },
+): Promise<readonly RunRow[]> {
   return db
     .select()
     .from(runs)

@@ -10,7 +10,7 @@ import type { Database } from './client.ts';
 import { toDatabaseError } from './database-error.ts';
 import { fromRow } from './rows.ts';
 import { rotations } from './schema.ts';
-import { DUE_CHANNEL, type RotationRow } from './work.ts';
+import { DUE_CHANNEL, type RotationRow } from './subjects.ts';
 
 export interface RotationWish {
   readonly emergency?: boolean;
@@ -55,7 +55,9 @@ const notOwnKey = sql`not exists (select 1 from keyferry.connections c join keyf
   where c.id = t.connection_id and k.rotation_id = t.id and k.state <> 'deleted')`;
 
 function paused(row: RotationRow): JobError {
-  return new JobError('KEY_ROTATION_PAUSED', { message: `${row.name} is paused. Resume it with \`keyferry rotation resume ${row.name}\`.` });
+  return new JobError('KEY_ROTATION_PAUSED', {
+    message: `${row.name} is paused. Resume it with \`keyferry rotation resume ${row.name}\`.`,
+  });
 }
 
 function notInHold(row: RotationRow): JobError {

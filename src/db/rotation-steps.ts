@@ -12,7 +12,7 @@ import { toDatabaseError, violatedConstraint } from './database-error.ts';
 import { credentialPlace, type Encryption, rotationKeyPlace, secretPlace } from './encryption.ts';
 import { assignments, fromRow } from './rows.ts';
 import { rotationKeys, rotations } from './schema.ts';
-import { type ConnectionRow, DUE_CHANNEL, type RotationRow } from './work.ts';
+import { type ConnectionRow, DUE_CHANNEL, type RotationRow } from './subjects.ts';
 
 /** Which run writes, and when by its own clock. */
 export interface RotationFence {
@@ -51,10 +51,12 @@ export function createRotationSteps(db: Database, encryption: Encryption) {
     /** Throws SECRET_UNDECRYPTABLE; undefined when no secret is stored. */
     secretOf: (rotation: RotationRow, accessKeyId: string) => secretOf(stores, rotation, accessKeyId),
     /** Of the ids asked for, those that another rotation or another connection holds. */
-    heldElsewhere: (rotation: RotationRow, accessKeyIds: readonly string[]) => heldElsewhere(db, rotation, accessKeyIds),
+    heldElsewhere: (rotation: RotationRow, accessKeyIds: readonly string[]) =>
+      heldElsewhere(db, rotation, accessKeyIds),
     dependents: (rotation: RotationRow, revision: number) => dependents(db, rotation, revision),
     /** Runs that may still sign with what the connection held before `since`. */
-    runsSince: (connectionId: string, since: { before: Date; exceptRunId: string }) => countRuns(db, connectionId, since),
+    runsSince: (connectionId: string, since: { before: Date; exceptRunId: string }) =>
+      countRuns(db, connectionId, since),
   };
 }
 
@@ -68,7 +70,11 @@ async function execute(db: Database, statement: SQL): Promise<Record<string, unk
   }
 }
 
-async function advance(stores: Stores, fence: RotationFence, transition: Transition): Promise<{ readonly isPaused: boolean }> {
+async function advance(
+  stores: Stores,
+  fence: RotationFence,
+  transition: Transition,
+): Promise<{ readonly isPaused: boolean }> {
   const [row] = await execute(
     stores.db,
     sql`with ${transitionParts(stores.encryption, fence, { transition, gate: sql`true` })}
@@ -83,7 +89,11 @@ function leaseLost(fence: RotationFence): JobError {
 }
 
 /** The common table expressions that write a transition: `subject`, which is empty when the run may not write, then all that hangs on it. */
-function transitionParts(encryption: Encryption, fence: RotationFence, write: { transition: Transition; gate: SQL }): SQL {
+function transitionParts(
+  encryption: Encryption,
+  fence: RotationFence,
+  write: { transition: Transition; gate: SQL },
+): SQL {
   const { transition, gate } = write;
   const now = fence.now.toISOString();
   const { note } = transition;
@@ -112,7 +122,11 @@ function transitionParts(encryption: Encryption, fence: RotationFence, write: { 
     )`;
 }
 
-function keyRecords(encryption: Encryption, fence: RotationFence, keys: readonly KeyChange[]): readonly Record<string, unknown>[] {
+function keyRecords(
+  encryption: Encryption,
+  fence: RotationFence,
+  keys: readonly KeyChange[],
+): readonly Record<string, unknown>[] {
   const { orgId, id: rotationId } = fence.rotation;
   return keys.map(({ accessKeyId, secretAccessKey, ...key }) => ({
     access_key_id: accessKeyId,
@@ -134,7 +148,9 @@ async function publish(stores: Stores, fence: RotationFence, publication: Public
     const transition = publication.toTransition(revision);
     if (await publishAt(stores, fence, { ...publication, revision, transition })) return transition;
   }
-  throw new JobError('DB_UNAVAILABLE', { message: 'The folder is written by too many others at once; the publication is tried again.' });
+  throw new JobError('DB_UNAVAILABLE', {
+    message: 'The folder is written by too many others at once; the publication is tried again.',
+  });
 }
 
 /** Also says why a publication cannot be: the lease is lost, or a secret belongs to another rotation. */
@@ -151,7 +167,9 @@ async function folderRevision(db: Database, fence: RotationFence): Promise<numbe
   );
   if (row?.held !== true) throw leaseLost(fence);
   if (typeof row.taken === 'string') {
-    throw new JobError('SECRET_MANAGED', { message: `Another rotation writes ${row.taken} of this folder. Delete one of the two rotations.` });
+    throw new JobError('SECRET_MANAGED', {
+      message: `Another rotation writes ${row.taken} of this folder. Delete one of the two rotations.`,
+    });
   }
   return Number(row.revision);
 }
@@ -200,14 +218,21 @@ async function publishAt(stores: Stores, fence: RotationFence, publication: Publ
   return Number(row?.moved ?? 0) === 1;
 }
 
-function secretRecords(encryption: Encryption, rotation: RotationRow, publication: PublicationAt): readonly { key: string; value: string }[] {
+function secretRecords(
+  encryption: Encryption,
+  rotation: RotationRow,
+  publication: PublicationAt,
+): readonly { key: string; value: string }[] {
   const { orgId, folderId, secretsMapping } = rotation;
   const { pair, revision } = publication;
   const seal = (key: string, value: string) => ({
     key,
     value: encryption.encrypt(value, secretPlace({ orgId, folderId, key, revision })),
   });
-  return [seal(secretsMapping.accessKeyId, pair.accessKeyId), seal(secretsMapping.secretAccessKey, pair.secretAccessKey)];
+  return [
+    seal(secretsMapping.accessKeyId, pair.accessKeyId),
+    seal(secretsMapping.secretAccessKey, pair.secretAccessKey),
+  ];
 }
 
 /** A connection that rotates its own key signs with the new one from this statement on; what it can do is validated anew. */
@@ -248,16 +273,27 @@ async function openRequests(db: Database, rotationId: string): Promise<readonly 
   }));
 }
 
-async function secretOf({ db, encryption }: Stores, rotation: RotationRow, accessKeyId: string): Promise<string | undefined> {
+async function secretOf(
+  { db, encryption }: Stores,
+  rotation: RotationRow,
+  accessKeyId: string,
+): Promise<string | undefined> {
   const [row] = await execute(
     db,
     sql`select secret from keyferry.rotation_keys where rotation_id = ${rotation.id} and access_key_id = ${accessKeyId}`,
   );
   if (typeof row?.secret !== 'string') return undefined;
-  return encryption.decrypt(row.secret, rotationKeyPlace({ orgId: rotation.orgId, rotationId: rotation.id, accessKeyId }));
+  return encryption.decrypt(
+    row.secret,
+    rotationKeyPlace({ orgId: rotation.orgId, rotationId: rotation.id, accessKeyId }),
+  );
 }
 
-async function heldElsewhere(db: Database, rotation: RotationRow, accessKeyIds: readonly string[]): Promise<readonly string[]> {
+async function heldElsewhere(
+  db: Database,
+  rotation: RotationRow,
+  accessKeyIds: readonly string[],
+): Promise<readonly string[]> {
   const ids = JSON.stringify(accessKeyIds);
   const rows = await execute(
     db,
@@ -281,13 +317,18 @@ async function dependents(db: Database, rotation: RotationRow, revision: number)
       select s.id, s.name, (
         select count(distinct e.key) from keyferry.sync_entries e where e.sync_id = s.id and e.deleted_at is null and e.status = 'synced'
           and e.key in (${accessKeyId}, ${secretAccessKey}) and e.synced_revision >= ${revision}
+          and coalesce(e.folder_id, s.folder_id) = s.folder_id
       )::int as written
       from keyferry.syncs s where s.folder_id = ${rotation.folderId} and s.is_auto_sync_enabled order by s.name`,
   );
   return rows.map((row) => ({ id: String(row.id), name: String(row.name), hasConfirmed: Number(row.written) === 2 }));
 }
 
-async function countRuns(db: Database, connectionId: string, since: { before: Date; exceptRunId: string }): Promise<number> {
+async function countRuns(
+  db: Database,
+  connectionId: string,
+  since: { before: Date; exceptRunId: string },
+): Promise<number> {
   const running = (table: SQL, column: SQL) => sql`
     select run_token as id from ${table} where ${column} = ${connectionId} and run_lease_until > now()`;
   const [row] = await execute(

@@ -15,7 +15,7 @@ import { createRotationOrders } from './rotation-orders.ts';
 import { createRotationSteps } from './rotation-steps.ts';
 import { assignments, fromRow, insertion, isUuid } from './rows.ts';
 import { rotations, rotationSteps } from './schema.ts';
-import { DUE_CHANNEL, type RotationRow } from './work.ts';
+import { DUE_CHANNEL, type RotationRow } from './subjects.ts';
 
 export interface RotationStep {
   readonly at: Date;
@@ -68,7 +68,12 @@ async function createRotation({ db, encryption }: Stores, orgId: string, input: 
   const accountId = await requireParents(db, orgId, input);
   const id = crypto.randomUUID();
   const { adoptKey: pair, requestedBy } = input;
-  const secret = pair && encryption.encrypt(pair.secretAccessKey, rotationKeyPlace({ orgId, rotationId: id, accessKeyId: pair.accessKeyId }));
+  const secret =
+    pair &&
+    encryption.encrypt(
+      pair.secretAccessKey,
+      rotationKeyPlace({ orgId, rotationId: id, accessKeyId: pair.accessKeyId }),
+    );
   const values = { id, orgId, accountId, ...toColumns(input, new Date()) };
   try {
     const [row] = await db.execute(sql`
@@ -126,7 +131,9 @@ async function requireParents(db: Database, orgId: string, input: NewRotation): 
   if (row?.has_connection !== true) throw new JobError('CONNECTION_NOT_FOUND');
   if (row.has_folder !== true) throw new JobError('SECRET_FOLDER_NOT_FOUND');
   if (typeof row.other === 'string') {
-    throw new JobError('SECRET_MANAGED', { message: `The rotation ${row.other} already writes these secrets. Choose other names, or delete it first.` });
+    throw new JobError('SECRET_MANAGED', {
+      message: `The rotation ${row.other} already writes these secrets. Choose other names, or delete it first.`,
+    });
   }
   return typeof row.account_id === 'string' ? row.account_id : null;
 }
@@ -134,10 +141,14 @@ async function requireParents(db: Database, orgId: string, input: NewRotation): 
 function toRowError(error: unknown, input: { name?: string | undefined; userName?: string | undefined }): JobError {
   switch (violatedConstraint(error)) {
     case 'rotations_org_name':
-      return new JobError('KEY_ROTATION_NAME_TAKEN', { message: `A rotation named ${input.name ?? ''} exists already. Choose another name, or update that one.` });
+      return new JobError('KEY_ROTATION_NAME_TAKEN', {
+        message: `A rotation named ${input.name ?? ''} exists already. Choose another name, or update that one.`,
+      });
     case 'rotations_user':
       // It may be another org's, so it is not named.
-      return new JobError('KEY_USER_TAKEN', { message: `Another rotation manages the IAM user ${input.userName ?? ''}. Delete that one first.` });
+      return new JobError('KEY_USER_TAKEN', {
+        message: `Another rotation manages the IAM user ${input.userName ?? ''}. Delete that one first.`,
+      });
     default:
       return toDatabaseError(error);
   }
@@ -152,7 +163,10 @@ async function getRotation(db: Database, orgId: string, idOrName: string): Promi
     .where(and(eq(rotations.orgId, orgId), isUuid(idOrName) ? or(eq(rotations.id, idOrName), named) : named))
     .limit(1)
     .catch(raise);
-  if (!row) throw new JobError('KEY_ROTATION_NOT_FOUND', { message: `There is no rotation ${idOrName}. List them with \`keyferry rotation list\`.` });
+  if (!row)
+    throw new JobError('KEY_ROTATION_NOT_FOUND', {
+      message: `There is no rotation ${idOrName}. List them with \`keyferry rotation list\`.`,
+    });
   return row;
 }
 
@@ -226,7 +240,9 @@ async function adoptKey({ db, encryption }: Stores, row: RotationRow, pair: KeyP
     )
     .catch(raise);
   if (!updated) {
-    throw new JobError('KEY_ROTATION_BUSY', { message: `${row.name} already has a key of its own, or is at work. A key is adopted before the first rotation.` });
+    throw new JobError('KEY_ROTATION_BUSY', {
+      message: `${row.name} already has a key of its own, or is at work. A key is adopted before the first rotation.`,
+    });
   }
   return fromRow(rotations, updated);
 }
@@ -239,5 +255,7 @@ async function listSteps(db: Database, rotationId: string, limit: number): Promi
     .orderBy(desc(rotationSteps.id))
     .limit(limit)
     .catch(raise);
-  return rows.reverse().map(({ at, phase, step, accessKeyId, detail, runId }) => ({ at, phase, step, accessKeyId, detail, runId }));
+  return rows
+    .reverse()
+    .map(({ at, phase, step, accessKeyId, detail, runId }) => ({ at, phase, step, accessKeyId, detail, runId }));
 }

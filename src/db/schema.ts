@@ -105,7 +105,9 @@ function workIndexes(
   t: { nextDueAt: AnyPgColumn; dispatchLeaseUntil: AnyPgColumn; runLeaseUntil: AnyPgColumn; id: AnyPgColumn },
 ) {
   return [
-    index(`${name}_due`).on(t.nextDueAt).where(sql`${t.nextDueAt} is not null`),
+    index(`${name}_due`)
+      .on(t.nextDueAt)
+      .where(sql`${t.nextDueAt} is not null`),
     // Only rows in flight: what the window of an account counts, small however large the table is.
     index(`${name}_in_flight`)
       .on(t.id)
@@ -184,7 +186,11 @@ export const syncs = keyferry.table(
   },
   (t) => [
     unique('syncs_org_name').on(t.orgId, t.name),
-    foreignKey({ name: 'syncs_connection', columns: [t.orgId, t.connectionId], foreignColumns: [connections.orgId, connections.id] }),
+    foreignKey({
+      name: 'syncs_connection',
+      columns: [t.orgId, t.connectionId],
+      foreignColumns: [connections.orgId, connections.id],
+    }),
     foreignKey({ name: 'syncs_folder', columns: [t.orgId, t.folderId], foreignColumns: [folders.orgId, folders.id] }),
     index('syncs_by_folder').on(t.folderId),
     index('syncs_by_connection').on(t.connectionId),
@@ -285,8 +291,16 @@ export const rotations = keyferry.table(
     unique('rotations_org_name').on(t.orgId, t.name),
     // One rotation per IAM user: two would delete each other's keys.
     uniqueIndex('rotations_user').on(t.accountId, t.userName),
-    foreignKey({ name: 'rotations_connection', columns: [t.orgId, t.connectionId], foreignColumns: [connections.orgId, connections.id] }),
-    foreignKey({ name: 'rotations_folder', columns: [t.orgId, t.folderId], foreignColumns: [folders.orgId, folders.id] }),
+    foreignKey({
+      name: 'rotations_connection',
+      columns: [t.orgId, t.connectionId],
+      foreignColumns: [connections.orgId, connections.id],
+    }),
+    foreignKey({
+      name: 'rotations_folder',
+      columns: [t.orgId, t.folderId],
+      foreignColumns: [folders.orgId, folders.id],
+    }),
     index('rotations_by_connection').on(t.connectionId),
     ...workIndexes('rotations', t),
   ],
@@ -347,7 +361,9 @@ export const requests = keyferry.table(
   },
   (t) => [
     unique('requests_source').on(t.sourceQueue, t.sourceJobId, t.sourceTimestamp),
-    index('requests_open').on(t.subjectId, t.createdAt).where(sql`${t.doneAt} is null`),
+    index('requests_open')
+      .on(t.subjectId, t.createdAt)
+      .where(sql`${t.doneAt} is null`),
   ],
 );
 
@@ -376,12 +392,14 @@ export const runs = keyferry.table(
   },
   (t) => [
     index('runs_by_subject').on(t.subjectId, t.startedAt),
-    index('runs_running').on(t.subjectId).where(sql`${t.status} = 'running'`),
+    index('runs_running')
+      .on(t.subjectId)
+      .where(sql`${t.status} = 'running'`),
     index('runs_by_start').on(t.startedAt),
   ],
 );
 
-/** Token buckets shared by all workers: one row per account, region and operation group. */
+/** Token buckets shared by all workers: one row per account, region and operation group, with what was learned of AWS's rate. */
 export const callBudgets = keyferry.table(
   'call_budgets',
   {
@@ -389,9 +407,16 @@ export const callBudgets = keyferry.table(
     region: text('region').notNull(),
     quotaGroup: text('quota_group').notNull(),
     ratePerSecond: doublePrecision('rate_per_second').notNull(),
+    /** The rate at which AWS was last seen to throttle; null while that is unknown. */
+    ceilingRate: doublePrecision('ceiling_rate'),
+    burst: doublePrecision('burst').notNull(),
+    /** Below zero when calls are promised ahead of time. */
     tokens: doublePrecision('tokens').notNull(),
     refilledAt: moment('refilled_at').notNull().defaultNow(),
     throttledAt: moment('throttled_at'),
+    // Since AWS's own bucket was last known to be full or empty: what was granted since then measures its rate.
+    windowStartedAt: moment('window_started_at').notNull().defaultNow(),
+    windowGranted: doublePrecision('window_granted').notNull(),
   },
   (t) => [primaryKey({ columns: [t.accountId, t.region, t.quotaGroup] })],
 );

@@ -26,7 +26,8 @@ export function createSyncEntries(db: Database) {
      * another sync holds, of whatever org, is not among them.
      */
     claim: (run: LedgerRun, entries: readonly LedgerEntry[]) => claimEntries(db, run, entries),
-    store: async (run: LedgerRun, entries: readonly LedgerEntry[]): Promise<void> => void (await storeEntries(db, run, entries)),
+    store: async (run: LedgerRun, entries: readonly LedgerEntry[]): Promise<void> =>
+      void (await storeEntries(db, run, entries)),
     forget: (run: LedgerRun, ids: readonly string[]) => forgetEntries(db, run, ids),
     /** Ends the run, answers its requests and deletes the sync with its ledger. False when the lease is lost. */
     deleteSync: (run: LedgerRun, ending: SyncEnding) => deleteSync(db, run, ending),
@@ -34,10 +35,19 @@ export function createSyncEntries(db: Database) {
 }
 
 async function listEntries(db: Database, syncId: string): Promise<readonly LedgerEntry[]> {
-  return db.select().from(syncEntries).where(eq(syncEntries.syncId, syncId)).orderBy(asc(syncEntries.remoteName), asc(syncEntries.key)).catch(raise);
+  return db
+    .select()
+    .from(syncEntries)
+    .where(eq(syncEntries.syncId, syncId))
+    .orderBy(asc(syncEntries.remoteName), asc(syncEntries.key))
+    .catch(raise);
 }
 
-async function claimEntries(db: Database, run: LedgerRun, entries: readonly LedgerEntry[]): Promise<ReadonlySet<string>> {
+async function claimEntries(
+  db: Database,
+  run: LedgerRun,
+  entries: readonly LedgerEntry[],
+): Promise<ReadonlySet<string>> {
   try {
     return new Set(await storeEntries(db, run, entries));
   } catch (error) {

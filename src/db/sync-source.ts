@@ -8,7 +8,9 @@ import { toDatabaseError } from './database-error.ts';
 import { type Encryption, secretPlace } from './encryption.ts';
 import { folders, secrets } from './schema.ts';
 
-export type SourceValue = { readonly key: string; readonly revision: number } & ({ readonly value: string } | { readonly error: JobError });
+export type SourceValue = { readonly key: string; readonly revision: number } & (
+  { readonly value: string } | { readonly error: JobError }
+);
 
 export type SyncSource = ReturnType<typeof createSyncSource>;
 
@@ -27,7 +29,11 @@ export function createSyncSource(db: Database, encryption: Encryption) {
   };
 }
 
-async function readValues(stores: { db: Database; encryption: Encryption }, folderId: string, keys: readonly string[]): Promise<readonly SourceValue[]> {
+async function readValues(
+  stores: { db: Database; encryption: Encryption },
+  folderId: string,
+  keys: readonly string[],
+): Promise<readonly SourceValue[]> {
   const rows = await stores.db
     .select({ orgId: folders.orgId, key: secrets.key, revision: secrets.revision, value: secrets.value })
     .from(secrets)
@@ -36,7 +42,11 @@ async function readValues(stores: { db: Database; encryption: Encryption }, fold
     .catch(raise);
   return rows.map(({ orgId, key, revision, value }) => {
     try {
-      return { key, revision, value: stores.encryption.decrypt(value, secretPlace({ orgId, folderId, key, revision })) };
+      return {
+        key,
+        revision,
+        value: stores.encryption.decrypt(value, secretPlace({ orgId, folderId, key, revision })),
+      };
     } catch (error) {
       return { key, revision, error: toJobError(error) };
     }

@@ -7,7 +7,7 @@ import type { Database } from './client.ts';
 import { toDatabaseError, violatedConstraint } from './database-error.ts';
 import { assignments, fromRow, isUuid } from './rows.ts';
 import { connections, folders, syncs } from './schema.ts';
-import { DUE_CHANNEL, type SyncRow } from './work.ts';
+import { DUE_CHANNEL, type SyncRow } from './subjects.ts';
 
 export interface NewSync {
   readonly name: string;
@@ -48,7 +48,8 @@ export function createSyncs(db: Database) {
     view: (orgId: string, idOrName: string) => getView(db, orgId, idOrName),
     list: (orgId: string) => listViews(db, orgId),
     /** Writes the changes and makes the sync due. */
-    update: (sync: SyncRow, changes: SyncChanges, requestedBy: string | null) => updateSync(db, sync, { changes, requestedBy }),
+    update: (sync: SyncRow, changes: SyncChanges, requestedBy: string | null) =>
+      updateSync(db, sync, { changes, requestedBy }),
     pause: (sync: SyncRow) => setPaused(db, sync, sql`now()`),
     resume: (sync: SyncRow) => setPaused(db, sync, sql`null`),
     /** Forgets the sync and its ledger; objects at AWS stay. */
@@ -79,7 +80,9 @@ async function createSync(db: Database, orgId: string, input: NewSync): Promise<
 
 function nameTaken(error: unknown, name: string): JobError {
   if (violatedConstraint(error) !== 'syncs_org_name') return toDatabaseError(error);
-  return new JobError('SYNC_NAME_TAKEN', { message: `A sync named ${name} exists already. Choose another name, or update that one.` });
+  return new JobError('SYNC_NAME_TAKEN', {
+    message: `A sync named ${name} exists already. Choose another name, or update that one.`,
+  });
 }
 
 interface Target {
@@ -121,7 +124,10 @@ async function getView(db: Database, orgId: string, idOrName: string): Promise<S
     .where(and(eq(syncs.orgId, orgId), isUuid(idOrName) ? or(eq(syncs.id, idOrName), named) : named))
     .limit(1)
     .catch(raise);
-  if (!view) throw new JobError('SYNC_NOT_FOUND', { message: `There is no sync ${idOrName}. List them with \`keyferry sync list\`.` });
+  if (!view)
+    throw new JobError('SYNC_NOT_FOUND', {
+      message: `There is no sync ${idOrName}. List them with \`keyferry sync list\`.`,
+    });
   return view;
 }
 
@@ -136,7 +142,11 @@ async function listViews(db: Database, orgId: string): Promise<readonly SyncView
     .catch(raise);
 }
 
-async function updateSync(db: Database, sync: SyncRow, input: { changes: SyncChanges; requestedBy: string | null }): Promise<SyncRow> {
+async function updateSync(
+  db: Database,
+  sync: SyncRow,
+  input: { changes: SyncChanges; requestedBy: string | null },
+): Promise<SyncRow> {
   const { changes, requestedBy } = input;
   try {
     const after = { ...sync, ...changes };

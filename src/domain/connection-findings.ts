@@ -20,19 +20,27 @@ export function identityRefused(error: JobError, trust: Trust | undefined): Chec
     verdict: 'fail',
     code: error.code,
     detail: error.publicMessage,
-    fix: { advice: identityAdvice[error.code] ?? 'Correct the connection with `keyferry connection update`.', ...(policy ? { policy } : {}) },
+    fix: {
+      advice: identityAdvice[error.code] ?? 'Correct the connection with `keyferry connection update`.',
+      ...(policy ? { policy } : {}),
+    },
   };
 }
 
 const identityAdvice: Readonly<Record<string, string>> = {
   CONNECTION_ACCESS_DENIED:
     'AWS does not say which of these it is: the role does not exist, its trust policy lacks the principal or the external ID below, or the base identity may not call sts:AssumeRole on it (`keyferry policy base-user`).',
-  CONNECTION_KEY_UNKNOWN: 'Activate the key at AWS, or give the connection another one with `keyferry connection update`.',
-  CONNECTION_SECRET_WRONG: 'Give the connection the secret access key that belongs to this key id with `keyferry connection update`.',
+  CONNECTION_KEY_UNKNOWN:
+    'Activate the key at AWS, or give the connection another one with `keyferry connection update`.',
+  CONNECTION_SECRET_WRONG:
+    'Give the connection the secret access key that belongs to this key id with `keyferry connection update`.',
   CONNECTION_KEY_REFUSED: 'Give the connection a long-lived key (AKIA…) of an IAM user, not of the root user.',
-  CONNECTION_ROLE_REFUSED: 'Use a role of the customer’s account and the base identity’s partition, or have the operator list it in KEYFERRY_OWN_ACCOUNT_ROLES.',
-  CONNECTION_REGION_DISABLED: 'Enable the region in the account’s settings, or give the connection another one with `keyferry connection update --region`.',
-  SECRET_UNDECRYPTABLE: 'Run `keyferry keys check`, or set the secret access key again with `keyferry connection update`.',
+  CONNECTION_ROLE_REFUSED:
+    'Use a role of the customer’s account and the base identity’s partition, or have the operator list it in KEYFERRY_OWN_ACCOUNT_ROLES.',
+  CONNECTION_REGION_DISABLED:
+    'Enable the region in the account’s settings, or give the connection another one with `keyferry connection update --region`.',
+  SECRET_UNDECRYPTABLE:
+    'Run `keyferry keys check`, or set the secret access key again with `keyferry connection update`.',
 };
 
 export function identityFound(arn: string): Check {
@@ -47,7 +55,10 @@ export function accountCheck(known: string | null, found: string): Check {
     verdict: 'fail',
     code: 'CONNECTION_ACCOUNT_CHANGED',
     detail: `The credentials belong to account ${found}; they belonged to ${known} before.`,
-    fix: { advice: 'If the change is meant, make a new connection and move the syncs to it; otherwise give this one credentials of the old account.' },
+    fix: {
+      advice:
+        'If the change is meant, make a new connection and move the syncs to it; otherwise give this one credentials of the old account.',
+    },
   };
 }
 
@@ -60,7 +71,11 @@ export interface ExternalIdProbe {
 
 export function externalIdCheck(probe: ExternalIdProbe, trust: Trust): Check {
   if (probe.refusesNone && probe.refusesOther) {
-    return { name: 'external-id', verdict: 'pass', detail: 'The role cannot be assumed without its external ID, nor with another one.' };
+    return {
+      name: 'external-id',
+      verdict: 'pass',
+      detail: 'The role cannot be assumed without its external ID, nor with another one.',
+    };
   }
   const how = probe.refusesNone ? 'with any external ID' : 'without its external ID';
   return {
@@ -73,7 +88,8 @@ export function externalIdCheck(probe: ExternalIdProbe, trust: Trust): Check {
 }
 
 export function regionCheck(region: string, refusal: string | undefined): Check {
-  if (refusal === undefined) return { name: 'region', subject: region, verdict: 'pass', detail: `Region ${region} answers.` };
+  if (refusal === undefined)
+    return { name: 'region', subject: region, verdict: 'pass', detail: `Region ${region} answers.` };
   return {
     name: 'region',
     subject: region,
@@ -99,8 +115,17 @@ export function permissionCheck(finding: Finding, target: PolicyTarget, place: P
   const base = { name: 'permission', subject: action } as const;
   switch (finding.verdict) {
     case 'allowed':
-      if (finding.source === 'simulation') return { ...base, verdict: 'unknown', detail: `AWS’s policy simulator allows ${action} for ${where}; only a real call proves it.` };
-      return { ...base, verdict: 'pass', detail: `${action} is allowed for ${where}${finding.source === 'run' ? ', as the last run showed' : ''}.` };
+      if (finding.source === 'simulation')
+        return {
+          ...base,
+          verdict: 'unknown',
+          detail: `AWS’s policy simulator allows ${action} for ${where}; only a real call proves it.`,
+        };
+      return {
+        ...base,
+        verdict: 'pass',
+        detail: `${action} is allowed for ${where}${finding.source === 'run' ? ', as the last run showed' : ''}.`,
+      };
     case 'missing':
       return missingUser(action, target);
     case 'denied':
@@ -111,7 +136,8 @@ export function permissionCheck(finding: Finding, target: PolicyTarget, place: P
 }
 
 function unknownDetail(action: string, where: string): string {
-  if (unprobeableActions.has(action)) return `${action} for ${where} cannot be tried without making something: the first real call will show it.`;
+  if (unprobeableActions.has(action))
+    return `${action} for ${where} cannot be tried without making something: the first real call will show it.`;
   return `${action} for ${where} could not be tried.`;
 }
 
@@ -125,12 +151,17 @@ interface Denied {
 function denied({ finding, where, gain, fix }: Denied): Check {
   const { action } = finding;
   const base = { name: 'permission', subject: action, code: 'AWS_ACCESS_DENIED', fix } as const;
-  if (gain !== undefined) return { ...base, verdict: 'warn', detail: `${action} is not allowed for ${where}; it ${gain}.` };
-  if (finding.source === 'simulation') return { ...base, verdict: 'warn', detail: `AWS’s policy simulator denies ${action} for ${where}.` };
+  if (gain !== undefined)
+    return { ...base, verdict: 'warn', detail: `${action} is not allowed for ${where}; it ${gain}.` };
+  if (finding.source === 'simulation')
+    return { ...base, verdict: 'warn', detail: `AWS’s policy simulator denies ${action} for ${where}.` };
   return { ...base, verdict: 'fail', detail: `${action} is not allowed for ${where}.` };
 }
 
-function fixFor(finding: Finding, { target, place }: { readonly target: PolicyTarget; readonly place: PolicyPlace }): NonNullable<Check['fix']> {
+function fixFor(
+  finding: Finding,
+  { target, place }: { readonly target: PolicyTarget; readonly place: PolicyPlace },
+): NonNullable<Check['fix']> {
   const policy: PolicyDocument = { Version: '2012-10-17', Statement: [statementFor(target, place, finding.action)] };
   const advice = finding.isExplicit
     ? `A policy of the role, user or organisation denies ${finding.action} explicitly: remove that Deny; this statement alone does not help.`
@@ -161,18 +192,22 @@ export function kmsCheck(target: PolicyTarget, place: PolicyPlace, uses: readonl
       code: 'AWS_KMS_DENIED',
       detail: `The last run could not use the KMS key ${target.kmsKey}.`,
       fix: {
-        advice: 'Make sure that the key is enabled and in the same region, allow the role or user in the key’s policy, and add this statement to its own policy.',
+        advice:
+          'Make sure that the key is enabled and in the same region, allow the role or user in the key’s policy, and add this statement to its own policy.',
         policy: { Version: '2012-10-17', Statement: [statementFor(target, place, 'kms:Encrypt')] },
       },
     };
   }
-  if (uses.some((use) => use.status === 'succeeded' && use.lastSucceededAt)) return { ...base, verdict: 'pass', detail: 'The last run used the KMS key.' };
+  if (uses.some((use) => use.status === 'succeeded' && use.lastSucceededAt))
+    return { ...base, verdict: 'pass', detail: 'The last run used the KMS key.' };
   return { ...base, verdict: 'unknown', detail: 'Whether the KMS key may be used shows with the first write.' };
 }
 
 /** What the last real run tells of an action that cannot be probed. */
 export function findingOfRun(action: string, uses: readonly ConnectionUse[]): Finding {
-  const isDenied = uses.some((use) => use.statusCode === 'AWS_ACCESS_DENIED' && (use.statusMessage ?? '').includes(action));
+  const isDenied = uses.some(
+    (use) => use.statusCode === 'AWS_ACCESS_DENIED' && (use.statusMessage ?? '').includes(action),
+  );
   if (isDenied) return { action, verdict: 'denied', source: 'run' };
   const hasWorked = uses.some((use) => use.status === 'succeeded' && use.lastSucceededAt !== null);
   return { action, verdict: hasWorked ? 'allowed' : 'unknown', source: 'run' };

@@ -1,6 +1,12 @@
 /** What a connection is used for: the syncs and rotations that depend on it, as far as their permissions and their last outcome go. Pure. */
 import type { PolicyTarget } from './policies.ts';
-import type { Destination, DestinationConfig, SecretsManagerConfig, SyncOptions, ParameterStoreConfig } from './sync-config.ts';
+import type {
+  Destination,
+  DestinationConfig,
+  SecretsManagerConfig,
+  SyncOptions,
+  ParameterStoreConfig,
+} from './sync-config.ts';
 
 export interface ConnectionUse {
   readonly kind: 'sync' | 'rotation';
@@ -25,7 +31,8 @@ export function targetOfSync(sync: {
     return { use: 'parameter-store', region, path: (sync.destinationConfig as ParameterStoreConfig).path, kmsKey };
   }
   const config = sync.destinationConfig as SecretsManagerConfig;
-  if (config.mappingBehavior === 'many-to-one') return { use: 'secrets-manager', region, secretName: config.secretName, kmsKey };
+  if (config.mappingBehavior === 'many-to-one')
+    return { use: 'secrets-manager', region, secretName: config.secretName, kmsKey };
   return { use: 'secrets-manager', region, prefix: config.prefix ?? '', kmsKey };
 }
 
@@ -47,7 +54,9 @@ export function regionOf(target: PolicyTarget): string | undefined {
 }
 
 /** Uses with the same target share their probes. */
-export function distinctTargets(uses: readonly ConnectionUse[]): readonly { readonly target: PolicyTarget; readonly uses: readonly ConnectionUse[] }[] {
+export function distinctTargets(
+  uses: readonly ConnectionUse[],
+): readonly { readonly target: PolicyTarget; readonly uses: readonly ConnectionUse[] }[] {
   const groups = new Map<string, { target: PolicyTarget; uses: ConnectionUse[] }>();
   for (const use of uses) {
     const key = JSON.stringify(use.target);

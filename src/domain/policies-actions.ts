@@ -50,7 +50,13 @@ const secretDocument: UseActions = {
 };
 
 const parameterStore: UseActions = {
-  required: ['ssm:PutParameter', 'ssm:AddTagsToResource', 'ssm:GetParameters', 'ssm:DeleteParameters', 'ssm:ListTagsForResource'],
+  required: [
+    'ssm:PutParameter',
+    'ssm:AddTagsToResource',
+    'ssm:GetParameters',
+    'ssm:DeleteParameters',
+    'ssm:ListTagsForResource',
+  ],
   optional: {
     'ssm:GetParametersByPath': 'would let keyferry import parameters that exist already',
     'ssm:RemoveTagsFromResource': 'would let keyferry take back tags that the sync no longer has',
@@ -91,4 +97,8 @@ export const kmsActions = ['kms:Encrypt', 'kms:Decrypt', 'kms:GenerateDataKey', 
  * What cannot be tried without making something: the first real call finds out. All else can be tried on an object that does not
  * exist, where AWS says "not found" to who is allowed.
  */
-export const unprobeableActions: ReadonlySet<string> = new Set(['ssm:PutParameter', 'secretsmanager:CreateSecret', 'iam:CreateAccessKey']);
+export const unprobeableActions: ReadonlySet<string> = new Set([
+  'ssm:PutParameter',
+  'secretsmanager:CreateSecret',
+  'iam:CreateAccessKey',
+]);

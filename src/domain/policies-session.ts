@@ -33,10 +33,16 @@ function statementsOf(target: PolicyTarget, place: PolicyPlace, length: number):
   const actions = [...required, ...Object.keys(optional)];
   const wide = actions.filter((action) => accountWideActions.has(action));
   return [
-    { Effect: 'Allow', Action: actions.filter((action) => !accountWideActions.has(action)), Resource: resourcesOf(target, place).map((arn) => cut(arn, length)) },
+    {
+      Effect: 'Allow',
+      Action: actions.filter((action) => !accountWideActions.has(action)),
+      Resource: resourcesOf(target, place).map((arn) => cut(arn, length)),
+    },
     ...(wide.length > 0 ? [{ Effect: 'Allow', Action: wide, Resource: '*' } as const] : []),
     // Which key a service uses is the role's own business; also the AWS managed keys pass through here.
-    ...(target.use === 'access-key-rotation' ? [] : [{ Effect: 'Allow', Action: [...kmsActions], Resource: '*' } as const]),
+    ...(target.use === 'access-key-rotation'
+      ? []
+      : [{ Effect: 'Allow', Action: [...kmsActions], Resource: '*' } as const]),
   ];
 }
 
@@ -58,7 +64,10 @@ function mergeByActions(statements: readonly PolicyStatement[]): readonly Policy
     for (const resource of [statement.Resource ?? []].flat()) one.resources.add(resource);
     merged.set(key, one);
   }
-  return [...merged.values()].map(({ statement, resources }) => ({ ...statement, Resource: resources.has('*') ? '*' : [...resources] }));
+  return [...merged.values()].map(({ statement, resources }) => ({
+    ...statement,
+    Resource: resources.has('*') ? '*' : [...resources],
+  }));
 }
 
 function anywhere(target: PolicyTarget): PolicyTarget {
@@ -66,7 +75,10 @@ function anywhere(target: PolicyTarget): PolicyTarget {
 }
 
 /** For a validation, which tries what every use needs but makes nothing: the same for all connections, so that its session is cached once. */
-export const validationPolicy: PolicyDocument = { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: probeableActions(), Resource: '*' }] };
+export const validationPolicy: PolicyDocument = {
+  Version: '2012-10-17',
+  Statement: [{ Effect: 'Allow', Action: probeableActions(), Resource: '*' }],
+};
 
 function probeableActions(): readonly string[] {
   const all = uses.flatMap((use) => [actionsOf(use, { isOneSecret: false }), actionsOf(use, { isOneSecret: true })]);

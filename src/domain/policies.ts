@@ -27,7 +27,11 @@ export function actionsOfTarget(target: PolicyTarget): UseActions {
   return actionsOf(target.use, { isOneSecret: 'secretName' in target });
 }
 
-export function policyFor(target: PolicyTarget, place: PolicyPlace, variant: PolicyVariant = 'complete'): PolicyDocument {
+export function policyFor(
+  target: PolicyTarget,
+  place: PolicyPlace,
+  variant: PolicyVariant = 'complete',
+): PolicyDocument {
   const { required, optional } = actionsOfTarget(target);
   const actions = variant === 'least' ? required : [...required, ...Object.keys(optional)];
   return { Version: VERSION, Statement: [...statementsFor(target, place, actions), ...kmsStatements(target, place)] };
@@ -39,25 +43,33 @@ const titles: Readonly<Record<Use, string>> = {
   'access-key-rotation': 'KeyferryAccessKeys',
 };
 
-function statementsFor(target: PolicyTarget, place: PolicyPlace, actions: readonly string[]): readonly PolicyStatement[] {
+function statementsFor(
+  target: PolicyTarget,
+  place: PolicyPlace,
+  actions: readonly string[],
+): readonly PolicyStatement[] {
   const narrowed = actions.filter((action) => !accountWideActions.has(action));
   const wide = actions.filter((action) => accountWideActions.has(action));
   const title = titles[target.use];
   return [
-    ...(narrowed.length > 0 ? [{ Sid: title, Effect: 'Allow', Action: narrowed, Resource: resourcesOf(target, place) } as const] : []),
+    ...(narrowed.length > 0
+      ? [{ Sid: title, Effect: 'Allow', Action: narrowed, Resource: resourcesOf(target, place) } as const]
+      : []),
     ...(wide.length > 0 ? [{ Sid: `${title}List`, Effect: 'Allow', Action: wide, Resource: '*' } as const] : []),
   ];
 }
 
 /** The one statement that a missing action needs: the fix of a failed check. */
 export function statementFor(target: PolicyTarget, place: PolicyPlace, action: string): PolicyStatement {
-  if (action.startsWith('kms:')) return kmsStatements({ ...target, kmsKey: target.kmsKey ?? '*' }, place)[0] as PolicyStatement;
+  if (action.startsWith('kms:'))
+    return kmsStatements({ ...target, kmsKey: target.kmsKey ?? '*' }, place)[0] as PolicyStatement;
   const Resource = accountWideActions.has(action) ? '*' : resourcesOf(target, place);
   return { Effect: 'Allow', Action: action, Resource };
 }
 
 export function resourcesOf(target: PolicyTarget, place: PolicyPlace): readonly string[] {
-  const arn = (service: string, region: string, rest: string) => `arn:${place.partition}:${service}:${region}:${place.accountId}:${rest}`;
+  const arn = (service: string, region: string, rest: string) =>
+    `arn:${place.partition}:${service}:${region}:${place.accountId}:${rest}`;
   switch (target.use) {
     case 'parameter-store': {
       const path = target.path.replace(/^\/|\/$/g, '');
@@ -68,14 +80,21 @@ export function resourcesOf(target: PolicyTarget, place: PolicyPlace): readonly 
     case 'secrets-manager':
       if ('prefix' in target) return [arn('secretsmanager', target.region, `secret:${target.prefix}*`)];
       // A secret that exists has six random characters in its ARN; one that is to be created has not.
-      return [arn('secretsmanager', target.region, `secret:${target.secretName}`), arn('secretsmanager', target.region, `secret:${target.secretName}-??????`)];
+      return [
+        arn('secretsmanager', target.region, `secret:${target.secretName}`),
+        arn('secretsmanager', target.region, `secret:${target.secretName}-??????`),
+      ];
     case 'access-key-rotation':
       // IAM's ARNs hold a user's path, its name does not.
       return [arn('iam', '', `user/${target.userName}`), arn('iam', '', `user/*/${target.userName}`)];
   }
 }
 
-const kmsServices: Readonly<Record<Use, string>> = { 'parameter-store': 'ssm', 'secrets-manager': 'secretsmanager', 'access-key-rotation': '' };
+const kmsServices: Readonly<Record<Use, string>> = {
+  'parameter-store': 'ssm',
+  'secrets-manager': 'secretsmanager',
+  'access-key-rotation': '',
+};
 
 function kmsStatements(target: PolicyTarget, place: PolicyPlace): readonly PolicyStatement[] {
   if (target.kmsKey === undefined || target.use === 'access-key-rotation') return [];
@@ -100,11 +119,25 @@ function kmsKeyArn(kmsKey: string, region: string, place: PolicyPlace): string {
 
 /** What the worker's own identity needs: to assume the roles of its customers, in its partition. */
 export function baseUserPolicy(partition: string): PolicyDocument {
-  return { Version: VERSION, Statement: [{ Sid: 'KeyferryAssumeRoles', Effect: 'Allow', Action: 'sts:AssumeRole', Resource: `arn:${partition}:iam::*:role/*` }] };
+  return {
+    Version: VERSION,
+    Statement: [
+      {
+        Sid: 'KeyferryAssumeRoles',
+        Effect: 'Allow',
+        Action: 'sts:AssumeRole',
+        Resource: `arn:${partition}:iam::*:role/*`,
+      },
+    ],
+  };
 }
 
 /** The trust policy of a connection's role: the base account may assume it, and only for this org. */
-export function trustPolicy(trust: { readonly partition: string; readonly baseAccountId: string; readonly externalId: string }): PolicyDocument {
+export function trustPolicy(trust: {
+  readonly partition: string;
+  readonly baseAccountId: string;
+  readonly externalId: string;
+}): PolicyDocument {
   return {
     Version: VERSION,
     Statement: [

@@ -17,7 +17,11 @@ const secretKey = z
   .max(255)
   .regex(/^[A-Za-z0-9_.-]+$/, 'may hold letters, digits and _ . -');
 
-const seconds = z.number().int().min(0).max(365 * DAY_SECONDS);
+const seconds = z
+  .number()
+  .int()
+  .min(0)
+  .max(365 * DAY_SECONDS);
 
 const timeOfDay = z.strictObject({ hours: z.number().int().min(0).max(23), minutes: z.number().int().min(0).max(59) });
 

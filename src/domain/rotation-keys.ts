@@ -43,7 +43,8 @@ type Owner = 'live' | 'leftover' | 'quarantined' | 'foreign';
 function ownerOf(key: RemoteKey, owners: KeyOwners): Owner {
   const state = owners.known.find((known) => known.accessKeyId === key.accessKeyId)?.state;
   if (owners.heldElsewhere.includes(key.accessKeyId)) return 'foreign';
-  if (owners.quarantine.some((one) => one.accessKeyId === key.accessKeyId)) return key.isActive ? 'foreign' : 'quarantined';
+  if (owners.quarantine.some((one) => one.accessKeyId === key.accessKeyId))
+    return key.isActive ? 'foreign' : 'quarantined';
   switch (state) {
     case 'pending':
     case 'deleted':

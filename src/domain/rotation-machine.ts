@@ -53,7 +53,13 @@ export type Stop =
   | { readonly do: 'stop'; readonly as: 'paused' | 'revoked' }
   | { readonly do: 'stop'; readonly as: 'done'; readonly nextAt: Date | null }
   | { readonly do: 'stop'; readonly as: 'wait'; readonly until: Date; readonly message: string }
-  | { readonly do: 'stop'; readonly as: 'blocked' | 'failed'; readonly code: string; readonly message: string; readonly nextAt: Date | null };
+  | {
+      readonly do: 'stop';
+      readonly as: 'blocked' | 'failed';
+      readonly code: string;
+      readonly message: string;
+      readonly nextAt: Date | null;
+    };
 
 export type Step = Work | Stop;
 
@@ -61,7 +67,13 @@ export function nextStep(view: RotationView, now: Date): Step {
   if (view.isPaused && view.asked.command === undefined) {
     return { do: 'stop', as: view.state.revokedAt === undefined ? 'paused' : 'revoked' };
   }
-  return commandStep(view, now) ?? acceptStep(view) ?? cleanUpStep(view, now) ?? blockedStep(view, now) ?? phaseStep(view, now);
+  return (
+    commandStep(view, now) ??
+    acceptStep(view) ??
+    cleanUpStep(view, now) ??
+    blockedStep(view, now) ??
+    phaseStep(view, now)
+  );
 }
 
 /** What a person ordered goes before waiting. */
@@ -93,7 +105,12 @@ function unresolvedStep(state: PhaseState, now: Date): Step | undefined {
   if (!state.intent) return undefined;
   const at = new Date(Date.parse(state.intent.sentAt) + RECOVERY_DELAY_MS);
   if (at <= now) return { do: 'recover' };
-  return { do: 'stop', as: 'wait', until: at, message: 'An answer of AWS was lost; waiting until its key list is sure to be current.' };
+  return {
+    do: 'stop',
+    as: 'wait',
+    until: at,
+    message: 'An answer of AWS was lost; waiting until its key list is sure to be current.',
+  };
 }
 
 function revokeStep(view: RotationView): Step {
@@ -107,7 +124,8 @@ function acceptStep(view: RotationView): Step | undefined {
   if (!wish || view.phase === 'idle') return undefined;
   const isBeforeQuiet = view.phase === 'creating' || view.phase === 'verifying' || view.phase === 'publishing';
   const { cycle } = view.state;
-  const isNews = (wish.isEmergency && cycle?.isEmergency === false) || (wish.isRevokeNow && cycle?.isRevokeNow === false);
+  const isNews =
+    (wish.isEmergency && cycle?.isEmergency === false) || (wish.isRevokeNow && cycle?.isRevokeNow === false);
   return isBeforeQuiet || isNews ? { do: 'accept' } : undefined;
 }
 
@@ -186,7 +204,11 @@ function nextWaits(view: RotationView, now: Date): string {
   return isDue(view, now) ? ' The next rotation is due and waits for this one to end.' : '';
 }
 
-function withOldKey(view: RotationView, state: KnownKey['state'], step: (accessKeyId: string) => Work): Work | undefined {
+function withOldKey(
+  view: RotationView,
+  state: KnownKey['state'],
+  step: (accessKeyId: string) => Work,
+): Work | undefined {
   const key = oldKeyIn(view, state);
   return key && step(key.accessKeyId);
 }
@@ -202,7 +224,10 @@ export function getCycle(view: RotationView): Cycle {
 }
 
 function cleanUpTimes(state: PhaseState): Date[] {
-  return [...state.quarantine.map((one) => new Date(one.deleteAt)), ...state.suspects.map((one) => new Date(one.recheckAt))];
+  return [
+    ...state.quarantine.map((one) => new Date(one.deleteAt)),
+    ...state.suspects.map((one) => new Date(one.recheckAt)),
+  ];
 }
 
 /** A waiting rotation also comes back for its clean-up, where the phase allows one. */

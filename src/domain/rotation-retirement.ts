@@ -2,20 +2,32 @@
 import { getCycle } from './rotation-machine.ts';
 import { moved, wait } from './rotation-transitions.ts';
 import { listNames } from './rotation-waits.ts';
-import { type KeyChange, type KeyUse, type RotationTimes, type RotationView, type Transition, withServed } from './rotation.ts';
+import {
+  type KeyChange,
+  type KeyUse,
+  type RotationTimes,
+  type RotationView,
+  type Transition,
+  withServed,
+} from './rotation.ts';
 import { describeUse } from './rotation-keys.ts';
 
 /** Written in one statement with both values, the folder's revision and the syncs' due times. */
 export function published(view: RotationView, revision: number, now: Date): Transition {
   const { newKeyId, oldKeyIds } = getCycle(view);
   const retiring: KeyChange[] = oldKeyIds.map((accessKeyId) => ({ accessKeyId, state: 'retiring' }));
-  const active: KeyChange[] = newKeyId === undefined ? [] : [{ accessKeyId: newKeyId, state: 'active', publishedAt: now }];
+  const active: KeyChange[] =
+    newKeyId === undefined ? [] : [{ accessKeyId: newKeyId, state: 'active', publishedAt: now }];
   return {
     phase: 'publishing',
     state: moved(view, { publishedRevision: revision, publishedAt: now.toISOString() }),
     keys: [...active, ...retiring],
     changes: { activeAccessKeyId: newKeyId ?? null, lastRotatedAt: now },
-    note: { step: 'published', detail: `folder revision ${String(revision)}`, ...(newKeyId === undefined ? {} : { accessKeyId: newKeyId }) },
+    note: {
+      step: 'published',
+      detail: `folder revision ${String(revision)}`,
+      ...(newKeyId === undefined ? {} : { accessKeyId: newKeyId }),
+    },
   };
 }
 
@@ -34,7 +46,10 @@ export function confirmed(view: RotationView, times: RotationTimes, now: Date): 
     keys: oldKeyIds
       .filter((id) => view.keys.some((key) => key.accessKeyId === id && key.state === 'retiring'))
       .map((accessKeyId) => ({ accessKeyId, state: 'retiring', retireAfter })),
-    note: { step: 'confirmed', detail: isRevokeNow ? 'not waited for: revoking at once' : `every dependent sync has the new key${skipped}` },
+    note: {
+      step: 'confirmed',
+      detail: isRevokeNow ? 'not waited for: revoking at once' : `every dependent sync has the new key${skipped}`,
+    },
   };
 }
 
@@ -49,7 +64,10 @@ export function stillUsed(view: RotationView, use: Extract<KeyUse, object>, keys
   };
 }
 
-export function quietOver(view: RotationView, found: { keys: readonly KeyChange[]; missingActions: readonly string[] }): Transition {
+export function quietOver(
+  view: RotationView,
+  found: { keys: readonly KeyChange[]; missingActions: readonly string[] },
+): Transition {
   const state = moved(view);
   return {
     phase: 'deactivating',
@@ -84,7 +102,10 @@ export function held(view: RotationView, now: Date): Transition {
 /** The old key works again, by command or by somebody at AWS: it is retired anew from the quiet time on, without any hurry. */
 export function reactivated(view: RotationView, accessKeyId: string, who: { detail: string; now: Date }): Transition {
   const { foreignUse: _use, deactivatedAt: _at, ...cycle } = getCycle(view);
-  const state = { ...moved(view), cycle: { ...cycle, isEmergency: false, isRevokeNow: false, quietFrom: who.now.toISOString() } };
+  const state = {
+    ...moved(view),
+    cycle: { ...cycle, isEmergency: false, isRevokeNow: false, quietFrom: who.now.toISOString() },
+  };
   return {
     phase: 'quiet',
     state: withServed(state, view.asked.command?.requestIds ?? []),
@@ -125,7 +146,12 @@ export function closed(view: RotationView, now: Date): Transition {
   const { cycle: _cycle, ...rest } = moved(view);
   return {
     phase: 'idle',
-    state: { ...withServed(rest, view.asked.command?.requestIds ?? []), quarantine: [], suspects: [], revokedAt: now.toISOString() },
+    state: {
+      ...withServed(rest, view.asked.command?.requestIds ?? []),
+      quarantine: [],
+      suspects: [],
+      revokedAt: now.toISOString(),
+    },
     changes: { pausedAt: now, activeAccessKeyId: null, nextRotationAt: null },
     note: { step: 'keys-revoked' },
   };

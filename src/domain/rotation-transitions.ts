@@ -88,7 +88,11 @@ export function dropCommand(view: RotationView): Transition {
   };
 }
 
-export function inspected(view: RotationView, now: Date, identity: { userId?: string; accountId?: string }): Transition {
+export function inspected(
+  view: RotationView,
+  now: Date,
+  identity: { userId?: string; accountId?: string },
+): Transition {
   return {
     phase: view.phase,
     state: { ...moved(view), inspectedAt: now.toISOString() },
@@ -228,7 +232,11 @@ export function orphanGone(view: RotationView): Transition {
 }
 
 /** Nobody can tell which of them the lost call made: none is touched, and a person decides. */
-export function ambiguous(view: RotationView, candidates: readonly string[], verdict: { error: JobError; now: Date }): Transition {
+export function ambiguous(
+  view: RotationView,
+  candidates: readonly string[],
+  verdict: { error: JobError; now: Date },
+): Transition {
   const { intent: _intent, ...rest } = block(view, verdict.error, verdict).state;
   return {
     phase: view.phase,
@@ -240,7 +248,10 @@ export function ambiguous(view: RotationView, candidates: readonly string[], ver
 
 export function suspectsChecked(view: RotationView, now: Date): Transition {
   const state = moved(view);
-  return { phase: view.phase, state: { ...state, suspects: state.suspects.filter((one) => new Date(one.recheckAt) > now) } };
+  return {
+    phase: view.phase,
+    state: { ...state, suspects: state.suspects.filter((one) => new Date(one.recheckAt) > now) },
+  };
 }
 
 /** Ends a cycle that made no key. */

@@ -46,9 +46,11 @@ export function decideConfirmation(cycle: Cycle, dependents: readonly DependentS
     .filter((sync) => !sync.hasConfirmed && !cycle.skipSyncs.includes(sync.name) && !cycle.skipSyncs.includes(sync.id))
     .map((sync) => sync.name);
   if (names.length === 0) return { decision: 'confirmed' };
-  if (now.getTime() - Date.parse(cycle.publishedAt ?? cycle.startedAt) >= DEPENDENTS_LIMIT_MS) return { decision: 'block', names };
+  if (now.getTime() - Date.parse(cycle.publishedAt ?? cycle.startedAt) >= DEPENDENTS_LIMIT_MS)
+    return { decision: 'block', names };
   const polls = cycle.dependentPolls;
-  const delayMs = polls < SOON_POLLS ? SOON_MS : Math.min(SECOND_MS * 2 ** (polls - SOON_POLLS), MAX_DEPENDENT_DELAY_MS);
+  const delayMs =
+    polls < SOON_POLLS ? SOON_MS : Math.min(SECOND_MS * 2 ** (polls - SOON_POLLS), MAX_DEPENDENT_DELAY_MS);
   return { decision: 'wait', delayMs, names };
 }
 
@@ -64,7 +66,10 @@ export function quietUntil(cycle: Cycle, times: RotationTimes): Date {
 
 /** The latest use that delays retirement: one after the publication that was not counted yet. */
 export function newForeignUse(cycle: Cycle, uses: readonly KeyUse[]): Extract<KeyUse, object> | undefined {
-  const since = Math.max(Date.parse(cycle.publishedAt ?? cycle.startedAt), cycle.foreignUse ? Date.parse(cycle.foreignUse.at) : 0);
+  const since = Math.max(
+    Date.parse(cycle.publishedAt ?? cycle.startedAt),
+    cycle.foreignUse ? Date.parse(cycle.foreignUse.at) : 0,
+  );
   return uses
     .filter((use) => typeof use === 'object')
     .filter((use) => use.at.getTime() > since)

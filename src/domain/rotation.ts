@@ -37,9 +37,7 @@ export interface RemoteKey {
 
 /** What GetAccessKeyLastUsed says; `denied` where the role may not ask. */
 export type KeyUse =
-  | 'never'
-  | 'denied'
-  | { readonly at: Date; readonly service: string | undefined; readonly region: string | undefined };
+  'never' | 'denied' | { readonly at: Date; readonly service: string | undefined; readonly region: string | undefined };
 
 const moment = z.iso.datetime();
 
@@ -84,9 +82,7 @@ const phaseState = z.object({
   /** Being made inactive: the key of a lost answer. */
   orphan: z.object({ accessKeyId: z.string(), isProvenUnused: z.boolean() }).optional(),
   /** Inactive orphans that wait for their deletion. */
-  quarantine: z
-    .array(z.object({ accessKeyId: z.string(), deleteAt: moment, isProvenUnused: z.boolean() }))
-    .default([]),
+  quarantine: z.array(z.object({ accessKeyId: z.string(), deleteAt: moment, isProvenUnused: z.boolean() })).default([]),
   /** Calls that seemed to have had no effect, looked at once more: AWS itself cannot be fenced. */
   suspects: z.array(intent.extend({ recheckAt: moment })).default([]),
   wait: z.object({ until: moment, message: z.string() }).optional(),
@@ -220,7 +216,8 @@ export interface RotationView {
 /** The view after a transition was written. */
 export function applyTransition(view: RotationView, transition: Transition, now: Date): RotationView {
   const changed = new Map(view.keys.map((key) => [key.accessKeyId, key]));
-  for (const key of transition.keys ?? []) changed.set(key.accessKeyId, mergeKey(changed.get(key.accessKeyId), key, now));
+  for (const key of transition.keys ?? [])
+    changed.set(key.accessKeyId, mergeKey(changed.get(key.accessKeyId), key, now));
   const next = transition.changes?.nextRotationAt;
   return {
     ...view,

@@ -13,7 +13,10 @@ export const parameterStoreConfig = z.strictObject({
     .string()
     .trim()
     .max(900)
-    .regex(/^\/([A-Za-z0-9_.-]+\/)*$/, 'must start and end with / and hold only letters, digits and . - _ between slashes'),
+    .regex(
+      /^\/([A-Za-z0-9_.-]+\/)*$/,
+      'must start and end with / and hold only letters, digits and . - _ between slashes',
+    ),
 });
 
 export const secretsManagerConfig = z.discriminatedUnion('mappingBehavior', [
@@ -54,7 +57,10 @@ export const syncOptions = z.strictObject({
     .string()
     .trim()
     .max(255)
-    .regex(/^[A-Za-z0-9_\-/]*(\{\{(secretKey|environment)\}\}[A-Za-z0-9_\-/]*)*$/, 'may hold letters, digits, _ - / and the placeholders {{secretKey}} and {{environment}}')
+    .regex(
+      /^[A-Za-z0-9_\-/]*(\{\{(secretKey|environment)\}\}[A-Za-z0-9_\-/]*)*$/,
+      'may hold letters, digits, _ - / and the placeholders {{secretKey}} and {{environment}}',
+    )
     .refine((schema) => schema.split('{{secretKey}}').length === 2, 'must hold {{secretKey}} exactly once')
     .optional(),
   disableSecretDeletion: z.boolean().default(false),

@@ -45,7 +45,10 @@ export function toDesired(input: DesiredInput): readonly DesiredEntry[] {
 const noSettings: EntrySettings = { keyId: null, tags: {} };
 
 /** The settings of the remote object that holds this secret. */
-export function settingsFor(secret: Pick<SourceSecret, 'metadata'>, input: Pick<DesiredInput, 'target' | 'options'>): EntrySettings {
+export function settingsFor(
+  secret: Pick<SourceSecret, 'metadata'>,
+  input: Pick<DesiredInput, 'target' | 'options'>,
+): EntrySettings {
   const { options, target } = input;
   const hasMetadata = options.syncSecretMetadataAsTags && target.mapping !== 'document';
   const configured = Object.fromEntries((options.tags ?? []).map((tag) => [tag.key, tag.value]));
@@ -54,7 +57,9 @@ export function settingsFor(secret: Pick<SourceSecret, 'metadata'>, input: Pick<
     ...(target.mapping === 'parameters' ? { tier: options.tier } : {}),
     // A configured tag wins over metadata of the same key.
     tags: { ...(hasMetadata ? secret.metadata : {}), ...configured },
-    ...(target.service === 'secretsmanager' && options.replicaRegions ? { replicaRegions: options.replicaRegions } : {}),
+    ...(target.service === 'secretsmanager' && options.replicaRegions
+      ? { replicaRegions: options.replicaRegions }
+      : {}),
   };
 }
 

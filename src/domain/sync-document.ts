@@ -48,7 +48,7 @@ function endOfString(text: string, from: number): number {
 
 function endOfValue(text: string, from: number): number {
   let depth = 0;
-  for (let at = from; ; ) {
+  for (let at = from; ;) {
     const character = text[at] ?? '}';
     if (depth === 0 && (character === ',' || character === '}')) return at;
     if ('{['.includes(character)) depth += 1;

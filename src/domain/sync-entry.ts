@@ -8,7 +8,6 @@
  */
 import type { JobError } from '../errors.ts';
 import { errorTable } from '../errors.ts';
-import type { DesiredEntry } from './sync-desired.ts';
 import type { DriftKind, EntrySettings, InFlight, LedgerEntry, Observed, Place } from './sync-ledger.ts';
 import { describeDrift } from './sync-plan.ts';
 import type { Problem } from './sync-rules.ts';
@@ -21,7 +20,10 @@ export interface EntryOrigin {
   readonly place: Place;
 }
 
-export function newEntry(origin: EntryOrigin, name: { readonly remoteName: string; readonly key: string; readonly settings: EntrySettings }): LedgerEntry {
+export function newEntry(
+  origin: EntryOrigin,
+  name: { readonly remoteName: string; readonly key: string; readonly settings: EntrySettings },
+): LedgerEntry {
   const { id, syncId, connectionId, folderId, place } = origin;
   return {
     id,
@@ -87,10 +89,31 @@ export function written(entry: LedgerEntry, by: Written): LedgerEntry {
     syncedRevision: by.revision,
     folderId: by.folderId,
     settings: by.settings,
-    observed: { ...entry.observed, lastModified: undefined, ...by.observed },
+    observed: { ...entry.observed, lastModified: undefined, lost: undefined, ...by.observed },
     writtenAt: by.at,
     deletedAt: null,
   };
+}
+
+/** A look at AWS found no trace of the write. */
+export function notLanded(entry: LedgerEntry): LedgerEntry {
+  const { token, fingerprint } = entry.inFlight ?? {};
+  const lost = token === undefined || fingerprint === undefined ? undefined : { token, fingerprint };
+  return { ...entry, inFlight: null, isClaim: entry.remoteVersion !== null, observed: { ...entry.observed, lost } };
+}
+
+/** A look at AWS found the write: what was journalled is what is there. */
+export function landed(entry: LedgerEntry, version: string, folderId: string): LedgerEntry {
+  const { inFlight } = entry;
+  return written(entry, {
+    version,
+    fingerprint: inFlight?.fingerprint ?? '',
+    revision: inFlight?.revision ?? 0,
+    settings: inFlight?.settings ?? entry.settings,
+    folderId,
+    observed: entry.observed,
+    at: new Date(inFlight?.at ?? 0),
+  });
 }
 
 /** Nothing wrong with it any more. */
@@ -99,17 +122,23 @@ export function inOrder(entry: LedgerEntry): LedgerEntry {
 }
 
 export function removed(entry: LedgerEntry, at: Date): LedgerEntry {
-  return { ...inOrder(entry), deletedAt: at, fingerprint: null, syncedRevision: null };
+  return { ...inOrder(entry), deletedAt: at, syncedRevision: null };
 }
 
-/** The row as it was, with what went wrong. */
-export function failed(entry: LedgerEntry, problem: { readonly code: string; readonly message: string }): LedgerEntry {
-  return { ...entry, inFlight: null, status: 'failed', errorCode: problem.code, errorMessage: problem.message };
+/** The row as it was, with what went wrong at that moment. */
+export function failed(entry: LedgerEntry, problem: { readonly code: string; readonly message: string }, at: Date): LedgerEntry {
+  return { ...entry, inFlight: null, status: 'failed', errorCode: problem.code, errorMessage: problem.message, checkedAt: at };
 }
 
 /** A foreign object has the name; the row gives it up. */
-export function conflicting(entry: LedgerEntry, message: string): LedgerEntry {
-  return { ...entry, inFlight: null, status: 'conflict', isClaim: false, remoteVersion: null, fingerprint: null, errorCode: 'SYNC_CONFLICT', errorMessage: message };
+export function conflicting(entry: LedgerEntry, message: string, at: Date): LedgerEntry {
+  const given = { isClaim: false, remoteVersion: null, fingerprint: null, drift: null };
+  return { ...entry, ...given, inFlight: null, status: 'conflict', errorCode: 'SYNC_CONFLICT', errorMessage: message, checkedAt: at };
+}
+
+/** The object stays where it is: nobody can reach it any more. */
+export function leftBehind(entry: LedgerEntry, message: string, at: Date): LedgerEntry {
+  return { ...entry, inFlight: null, status: 'skipped', isClaim: false, errorCode: null, errorMessage: message, checkedAt: at };
 }
 
 /** Ours, but changed by somebody else. */
@@ -136,9 +165,4 @@ export function failureMessage(entry: { readonly key: string; readonly remoteNam
 
 function nameOf(entry: { readonly key: string; readonly remoteName: string }): string {
   return entry.key === '' || entry.key === entry.remoteName ? entry.remoteName : `${entry.key} (${entry.remoteName})`;
-}
-
-export function toProblemEntry(entry: LedgerEntry, desired: DesiredEntry): LedgerEntry {
-  const problem = desired.problem;
-  return problem ? failed(entry, { code: problem.code, message: problemMessage(entry, problem) }) : entry;
 }

@@ -40,8 +40,8 @@ export function findDrift(entry: LedgerEntry, state: RemoteState, now: Date): Dr
   if (isLagging(entry, state, now)) return undefined;
   if (!state.exists) return 'missing';
   if (state.deletionScheduledAt) return 'scheduled-for-deletion';
-  if (state.version !== entry.remoteVersion || isModifiedSince(entry, state.lastModified)) return 'changed';
   if (isOursByTag(state, entry.syncId) === false) return 'foreign';
+  if (state.version !== entry.remoteVersion || isModifiedSince(entry, state.lastModified)) return 'changed';
   if (state.keyId !== undefined && !isSameKey(entry.settings.keyId, state.keyId)) return 'key';
   return state.tags !== undefined && !hasTags(state.tags, entry.settings.tags) ? 'tags' : undefined;
 }
@@ -61,8 +61,8 @@ function isModifiedSince(entry: LedgerEntry, lastModified: number | undefined): 
   return entry.writtenAt !== null && Math.abs(lastModified - entry.writtenAt.getTime()) > LAST_MODIFIED_SLACK_MS;
 }
 
-/** AWS answers with a key's ARN or alias where an id was given: only a plain mismatch of like with like counts. */
-function isSameKey(wanted: string | null, found: string | null): boolean {
+/** Whether two names of KMS keys mean one key. AWS answers with a key's ARN or alias where an id was given: only a plain mismatch of like with like counts. */
+export function isSameKey(wanted: string | null, found: string | null): boolean {
   if (wanted === null) return found === null || found.startsWith('alias/aws/');
   if (found === null) return wanted.startsWith('alias/aws/');
   if (found === wanted || found.endsWith(`/${wanted}`) || wanted.endsWith(`/${found}`)) return true;

@@ -26,6 +26,10 @@ export interface Observed {
   readonly lastModified?: number;
   /** False for an object that existed before and was taken over: its keys are removed, it is not deleted as a whole. */
   readonly isCreated?: boolean;
+  /** The token of a write that did not seem to arrive: used again for the same content, so that a late arrival makes no second version. */
+  readonly lost?: { readonly token: string; readonly fingerprint: string };
+  /** The name that a key has inside a many-to-one secret. */
+  readonly documentKey?: string;
   /** Whether a many-to-one secret holds keys of others. */
   readonly hasForeignKeys?: boolean;
 }
@@ -46,8 +50,8 @@ export interface InFlight {
   /** The secret's revision whose value is being written. */
   readonly revision?: number;
   readonly settings?: EntrySettings;
-  /** Many-to-one: the fingerprint and revision of each of our keys as they are being written. */
-  readonly keys?: Readonly<Record<string, { readonly fingerprint: string; readonly revision: number }>>;
+  /** Many-to-one: the fingerprint and revision of each of our keys that is being written; null for one that is being removed. */
+  readonly keys?: Readonly<Record<string, { readonly fingerprint: string; readonly revision: number } | null>>;
 }
 
 export const driftKinds = ['changed', 'missing', 'scheduled-for-deletion', 'key', 'tags', 'foreign'] as const;
@@ -89,7 +93,9 @@ export const WHOLE_SECRET = '';
 
 /** Whether the object at AWS is ours: written by this sync, answered, and not deleted. */
 export function isOwned(entry: LedgerEntry): boolean {
-  return entry.remoteVersion !== null && entry.deletedAt === null && (entry.status === 'synced' || entry.status === 'failed');
+  return (
+    entry.remoteVersion !== null && entry.deletedAt === null && (entry.status === 'synced' || entry.status === 'failed')
+  );
 }
 
 export function isSamePlace(a: Place, b: Place): boolean {

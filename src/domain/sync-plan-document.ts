@@ -16,9 +16,13 @@ export interface DocumentPlanInput extends Omit<PlanInput, 'inventory'> {
 }
 
 /** The row that stands for the secret as a whole. */
-export function findWhole(ledger: readonly LedgerEntry[], input: Pick<DocumentPlanInput, 'remoteName' | 'options'>): LedgerEntry | undefined {
+export function findWhole(
+  ledger: readonly LedgerEntry[],
+  input: Pick<DocumentPlanInput, 'remoteName' | 'options'>,
+): LedgerEntry | undefined {
   return ledger.find(
-    (entry) => entry.key === WHOLE_SECRET && entry.remoteName === input.remoteName && isSamePlace(entry, input.options.place),
+    (entry) =>
+      entry.key === WHOLE_SECRET && entry.remoteName === input.remoteName && isSamePlace(entry, input.options.place),
   );
 }
 
@@ -41,12 +45,15 @@ export function findWholeProblem(input: DocumentPlanInput, whole: LedgerEntry | 
 }
 
 function refused(one: PlannedEntry, reason: string): PlannedEntry {
-  return one.action === 'invalid' ? one : { ...one, action: 'conflict', code: 'SYNC_CONFLICT', reason: `the secret ${reason}` };
+  return one.action === 'invalid'
+    ? one
+    : { ...one, action: 'conflict', code: 'SYNC_CONFLICT', reason: `the secret ${reason}` };
 }
 
 function planKey(one: PlannedEntry, input: DocumentPlanInput): PlannedEntry {
   if (one.action !== 'create' || !one.desired || input.documentKeys?.has(one.desired.documentKey) !== true) return one;
   // A crash between the write and its record leaves our own key there, not a foreign one: the recovery has settled that before.
-  if (input.options.onExisting === 'adopt') return { ...one, action: 'adopt', reason: 'the key exists and is not ours; taking over is allowed' };
+  if (input.options.onExisting === 'adopt')
+    return { ...one, action: 'adopt', reason: 'the key exists and is not ours; taking over is allowed' };
   return { ...one, action: 'conflict', code: 'SYNC_CONFLICT', reason: 'the key exists in the secret and is not ours' };
 }

@@ -8,7 +8,15 @@
  */
 import type { DesiredEntry } from './sync-desired.ts';
 import { findDrift, type Inventory, isOursByTag, type RemoteState } from './sync-inventory.ts';
-import { type DriftKind, isOwned, isSamePlace, type LedgerEntry, type Place, settingsText, WHOLE_SECRET } from './sync-ledger.ts';
+import {
+  type DriftKind,
+  isOwned,
+  isSamePlace,
+  type LedgerEntry,
+  type Place,
+  settingsText,
+  WHOLE_SECRET,
+} from './sync-ledger.ts';
 
 export const actions = ['create', 'update', 'delete', 'adopt', 'restore', 'conflict', 'invalid', 'unchanged'] as const;
 export type Action = (typeof actions)[number];
@@ -56,7 +64,10 @@ export function planSync(input: PlanInput): Plan {
   const wanted = input.desired.map((desired) => planDesired(desired, ledger.get(nameKey(desired)), input));
   const gone = input.options.keepsDeleted ? [] : planDeletions(input);
   const all = [...wanted, ...gone];
-  return { entries: all.filter((one) => one.action !== 'unchanged'), unchanged: all.filter((one) => one.action === 'unchanged') };
+  return {
+    entries: all.filter((one) => one.action !== 'unchanged'),
+    unchanged: all.filter((one) => one.action === 'unchanged'),
+  };
 }
 
 const nameKey = (one: { readonly remoteName: string; readonly key: string }): string => `${one.remoteName}\n${one.key}`;
@@ -68,7 +79,8 @@ function indexLedger(input: PlanInput): ReadonlyMap<string, LedgerEntry> {
 
 function planDesired(desired: DesiredEntry, entry: LedgerEntry | undefined, input: PlanInput): PlannedEntry {
   const base = { key: desired.key, remoteName: desired.remoteName, desired, ...(entry ? { entry } : {}) };
-  if (desired.problem) return { ...base, action: 'invalid', code: desired.problem.code, reason: desired.problem.message };
+  if (desired.problem)
+    return { ...base, action: 'invalid', code: desired.problem.code, reason: desired.problem.message };
   if (entry?.inFlight) return { ...base, action: 'update', reason: 'the answer to an earlier write is not known' };
   const state = input.inventory?.get(desired.remoteName);
   if (entry && isOwned(entry)) return { ...base, ...planOwned(desired, { ...input, entry, state }) };
@@ -81,7 +93,8 @@ type Known<E> = PlanInput & { readonly entry: E; readonly state: RemoteState | u
 function planNew(desired: DesiredEntry, known: Known<LedgerEntry | undefined>): Decision {
   const { entry, state, options } = known;
   // An import found the same value in a foreign object: nothing to do until the source changes.
-  if (entry?.status === 'skipped' && isUnchanged(desired, entry, options)) return { action: 'unchanged', reason: 'holds the same value' };
+  if (entry?.status === 'skipped' && isUnchanged(desired, entry, options))
+    return { action: 'unchanged', reason: 'holds the same value' };
   if (!state) return entry?.deletedAt ? restored(options) : { action: 'create', reason: 'new in the source' };
   if (!state.exists) return { action: 'create', reason: 'new in the source' };
   return planExisting(state, known);
@@ -103,7 +116,10 @@ function planExisting(state: Extract<RemoteState, { exists: true }>, known: Know
 }
 
 /** Why a foreign object is not taken over; undefined when it may be. */
-export function findTakeoverProblem(state: Extract<RemoteState, { exists: true }>, options: Pick<PlanOptions, 'onExisting'>): string | undefined {
+export function findTakeoverProblem(
+  state: Extract<RemoteState, { exists: true }>,
+  options: Pick<PlanOptions, 'onExisting'>,
+): string | undefined {
   const owner = state.tags?.['keyferry:sync'];
   if (owner !== undefined) return 'exists and carries the tag of another sync';
   if (state.managedBy !== undefined) return `exists and is managed by ${state.managedBy}`;
@@ -135,7 +151,8 @@ function planOwned(desired: DesiredEntry, known: Known<LedgerEntry>): Decision {
 const downgrade: Decision = {
   action: 'invalid',
   code: 'SYNC_ENTRY_INVALID',
-  reason: 'AWS cannot turn an advanced parameter into a standard one. Keep --tier advanced or intelligent, or delete the parameter at AWS.',
+  reason:
+    'AWS cannot turn an advanced parameter into a standard one. Keep --tier advanced or intelligent, or delete the parameter at AWS.',
 };
 
 const driftTexts: Readonly<Record<DriftKind, string>> = {
@@ -163,7 +180,11 @@ function planDrifted(drift: DriftKind, known: { change: string | undefined; opti
 }
 
 /** What differs between desired and written, in words; undefined when nothing does. */
-export function findChange(desired: DesiredEntry, entry: LedgerEntry, options: Pick<PlanOptions, 'folderId'>): string | undefined {
+export function findChange(
+  desired: DesiredEntry,
+  entry: LedgerEntry,
+  options: Pick<PlanOptions, 'folderId'>,
+): string | undefined {
   const differing = differingSettings(desired, entry);
   if (differing.length > 0) return `settings changed: ${differing.join(', ')}`;
   return isUnchanged(desired, entry, options) ? undefined : 'value changed';
@@ -173,7 +194,8 @@ function differingSettings(desired: DesiredEntry, entry: LedgerEntry): readonly 
   const [a, b] = [desired.settings, entry.settings];
   if (settingsText(a) === settingsText(b)) return [];
   const pick = (name: 'tags' | 'replicaRegions') =>
-    settingsText({ keyId: null, tags: {}, [name]: a[name] ?? [] }) !== settingsText({ keyId: null, tags: {}, [name]: b[name] ?? [] });
+    settingsText({ keyId: null, tags: {}, [name]: a[name] ?? [] }) !==
+    settingsText({ keyId: null, tags: {}, [name]: b[name] ?? [] });
   return [
     ...(a.keyId === b.keyId ? [] : ['KMS key']),
     ...(a.tier === b.tier ? [] : ['tier']),

@@ -38,10 +38,14 @@ export function findNameProblem(name: string, place: Place): Problem | undefined
 
 function findParameterNameProblem(name: string, place: Place): Problem | undefined {
   if (!/^[A-Za-z0-9_.\-/]+$/.test(name)) {
-    return invalid('The parameter name may hold only letters, digits and . - _ /. Rename the secret or change the key schema.');
+    return invalid(
+      'The parameter name may hold only letters, digits and . - _ /. Rename the secret or change the key schema.',
+    );
   }
-  if (name.includes('//') || name.endsWith('/')) return invalid('The parameter name has an empty level. Change path or key schema.');
-  if (/^\/?(aws|ssm)/i.test(name)) return invalid('Parameter names must not begin with aws or ssm. Choose another path.');
+  if (name.includes('//') || name.endsWith('/'))
+    return invalid('The parameter name has an empty level. Change path or key schema.');
+  if (/^\/?(aws|ssm)/i.test(name))
+    return invalid('Parameter names must not begin with aws or ssm. Choose another path.');
   const depth = name.split('/').length - 1;
   if (depth > PARAMETER_MAX_DEPTH) {
     return invalid(`The parameter name has ${depth} levels; AWS allows ${PARAMETER_MAX_DEPTH}. Choose a shorter path.`);
@@ -53,10 +57,14 @@ function findParameterNameProblem(name: string, place: Place): Problem | undefin
 
 function findSecretNameProblem(name: string): Problem | undefined {
   if (!/^[A-Za-z0-9/_+=.@-]+$/.test(name)) {
-    return invalid('The secret name may hold only letters, digits and / _ + = . @ -. Rename the secret or change the key schema.');
+    return invalid(
+      'The secret name may hold only letters, digits and / _ + = . @ -. Rename the secret or change the key schema.',
+    );
   }
   if (name.length <= SECRET_MAX_NAME) return undefined;
-  return invalid(`The secret name has ${name.length} characters; AWS allows ${SECRET_MAX_NAME}. Shorten prefix or key.`);
+  return invalid(
+    `The secret name has ${name.length} characters; AWS allows ${SECRET_MAX_NAME}. Shorten prefix or key.`,
+  );
 }
 
 export function findTagsProblem(tags: Readonly<Record<string, string>>): Problem | undefined {
@@ -66,7 +74,9 @@ export function findTagsProblem(tags: Readonly<Record<string, string>>): Problem
   }
   const bad = entries.find(([key, value]) => !isTagKey(key) || value.length > 256 || !tagText.test(value));
   if (!bad) return undefined;
-  return invalid(`AWS does not allow the tag ${bad[0].slice(0, 40)}: key up to 128, value up to 256 letters, digits, spaces and _.:/=+-@, not aws:.`);
+  return invalid(
+    `AWS does not allow the tag ${bad[0].slice(0, 40)}: key up to 128, value up to 256 letters, digits, spaces and _.:/=+-@, not aws:.`,
+  );
 }
 
 const tagText = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u;
@@ -85,10 +95,15 @@ export function findValueProblem(value: string, target: Target, settings: EntryS
 }
 
 function findParameterValueProblem(value: string, bytes: number, tier: EntrySettings['tier']): Problem | undefined {
-  if (/\{\{[\s\S]*\}\}/.test(value)) return invalid('Parameter values must not hold {{…}}. Use Secrets Manager for this secret.');
+  if (/\{\{[\s\S]*\}\}/.test(value))
+    return invalid('Parameter values must not hold {{…}}. Use Secrets Manager for this secret.');
   if (bytes > ADVANCED_MAX_BYTES) {
-    return invalid(`The value has ${bytes} bytes; parameters hold at most ${ADVANCED_MAX_BYTES}. Use Secrets Manager for this secret.`);
+    return invalid(
+      `The value has ${bytes} bytes; parameters hold at most ${ADVANCED_MAX_BYTES}. Use Secrets Manager for this secret.`,
+    );
   }
   if (bytes <= STANDARD_MAX_BYTES || tier !== 'standard') return undefined;
-  return invalid(`The value has ${bytes} bytes; standard parameters hold ${STANDARD_MAX_BYTES}. Set --tier advanced or intelligent, or shorten it.`);
+  return invalid(
+    `The value has ${bytes} bytes; standard parameters hold ${STANDARD_MAX_BYTES}. Set --tier advanced or intelligent, or shorten it.`,
+  );
 }

@@ -1,6 +1,12 @@
 /** Where a sync writes: names at the destination for keys of the source, and the way back. Pure. */
 import { findKey, type KeySchema, parseKeySchema, renderKey } from './key-schema.ts';
-import type { Destination, DestinationConfig, ParameterStoreConfig, SecretsManagerConfig, SyncOptions } from './sync-config.ts';
+import type {
+  Destination,
+  DestinationConfig,
+  ParameterStoreConfig,
+  SecretsManagerConfig,
+  SyncOptions,
+} from './sync-config.ts';
 
 export type Mapping = 'parameters' | 'secrets' | 'document';
 

@@ -40,7 +40,10 @@ const DAY_SECONDS = 86_400;
 const retention: Readonly<Record<Kind, Pick<WorkerOptions, 'removeOnComplete' | 'removeOnFail'>>> = {
   validate: { removeOnComplete: { age: 3_600, count: 1_000 }, removeOnFail: { age: 7 * DAY_SECONDS, count: 5_000 } },
   sync: { removeOnComplete: { age: 3_600, count: 1_000 }, removeOnFail: { age: 7 * DAY_SECONDS, count: 5_000 } },
-  rotate: { removeOnComplete: { age: DAY_SECONDS, count: 1_000 }, removeOnFail: { age: 30 * DAY_SECONDS, count: 5_000 } },
+  rotate: {
+    removeOnComplete: { age: DAY_SECONDS, count: 1_000 },
+    removeOnFail: { age: 30 * DAY_SECONDS, count: 5_000 },
+  },
 };
 
 const workerSettings = {
@@ -59,8 +62,13 @@ const queueSettings = {
   defaultJobOptions: { attempts: 1, stackTraceLimit: 1, sizeLimit: 4_096 },
 } as const;
 
-export function createQueueBackend(options: { readonly databaseUrl: string; readonly redisUrl: string | undefined }): QueueBackend {
-  return options.redisUrl === undefined ? createPostgresQueues(options.databaseUrl) : createRedisQueues(options.redisUrl);
+export function createQueueBackend(options: {
+  readonly databaseUrl: string;
+  readonly redisUrl: string | undefined;
+}): QueueBackend {
+  return options.redisUrl === undefined
+    ? createPostgresQueues(options.databaseUrl)
+    : createRedisQueues(options.redisUrl);
 }
 
 /** Queues by kind, made when first asked for. */
@@ -80,7 +88,9 @@ function createRedisQueues(url: string): QueueBackend {
   let producer: RedisConnection | undefined;
   const workerConnections: RedisConnection[] = [];
   const connection = (): RedisConnection => (producer ??= silenced(connectRedis(url, 'producer')));
-  const queues = lazily((kind) => quiet(new Queue(kind, { ...queueSettings, connection: connection(), skipWaitingForReady: true })));
+  const queues = lazily((kind) =>
+    quiet(new Queue(kind, { ...queueSettings, connection: connection(), skipWaitingForReady: true })),
+  );
   return {
     engine: 'redis',
     queue: queues.get,
@@ -118,7 +128,10 @@ async function checkRedis(connection: RedisConnection, url: string): Promise<rea
     if (policy === undefined || policy === 'noeviction') return [];
     return [`Redis has maxmemory-policy ${policy}: it may drop jobs when full. Set it to noeviction.`];
   } catch (cause) {
-    throw new JobError('QUEUE_UNAVAILABLE', { message: `Redis at ${hostsOf(url)} cannot be reached. Check REDIS_URL and that the server runs.`, cause });
+    throw new JobError('QUEUE_UNAVAILABLE', {
+      message: `Redis at ${hostsOf(url)} cannot be reached. Check REDIS_URL and that the server runs.`,
+      cause,
+    });
   }
 }
 
@@ -126,7 +139,9 @@ async function checkRedis(connection: RedisConnection, url: string): Promise<rea
 async function ready(connection: RedisConnection): Promise<void> {
   if (connection.status === 'ready') return;
   await new Promise<void>((resolve, reject) => {
-    const timer = setTimeout(() => { reject(new Error('timeout')); }, 2_000);
+    const timer = setTimeout(() => {
+      reject(new Error('timeout'));
+    }, 2_000);
     connection.once('ready', () => {
       clearTimeout(timer);
       resolve();
@@ -154,16 +169,32 @@ function hostsOf(url: string): string {
 
 function createPostgresQueues(databaseUrl: string): QueueBackend {
   const Bound = withBackend(createPostgresBackend);
-  const connection = { connectionString: databaseUrl, max: 4, connectionTimeoutMillis: 5_000, application_name: 'keyferry queue' };
+  const connection = {
+    connectionString: databaseUrl,
+    max: 4,
+    connectionTimeoutMillis: 5_000,
+    application_name: 'keyferry queue',
+  };
   const queues = lazily((kind) =>
-    quiet(new Bound.Queue(kind, { ...queueSettings, connection, skipWaitingForReady: true } as QueueOptions<typeof connection>) as unknown as Queue),
+    quiet(
+      new Bound.Queue(kind, { ...queueSettings, connection, skipWaitingForReady: true }) as unknown as Queue,
+    ),
   );
   return {
     engine: 'postgres',
     queue: queues.get,
     worker: (kind, handler, { concurrency, name }) =>
-      new Bound.Worker(kind, handler, { ...workerSettings, ...retention[kind], connection, concurrency, name }) as unknown as Worker,
-    prepare: () => withClient(databaseUrl, async (client) => void (await runMigrations(client))),
+      new Bound.Worker(kind, handler, {
+        ...workerSettings,
+        ...retention[kind],
+        connection,
+        concurrency,
+        name,
+      }) as unknown as Worker,
+    prepare: () =>
+      withClient(databaseUrl, async (client) => {
+        await runMigrations(client);
+      }),
     check: () =>
       withClient(databaseUrl, async (client) => {
         await client.query('select 1');
@@ -176,15 +207,21 @@ function createPostgresQueues(databaseUrl: string): QueueBackend {
 }
 
 async function withClient<T>(databaseUrl: string, use: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 5_000, application_name: 'keyferry queue' });
+  const client = new pg.Client({
+    connectionString: databaseUrl,
+    connectionTimeoutMillis: 5_000,
+    application_name: 'keyferry queue',
+  });
   client.on('error', () => undefined);
   try {
     await client.connect();
     return await use(client);
   } catch (cause) {
-    throw new JobError('QUEUE_UNAVAILABLE', { message: 'The queue in PostgreSQL cannot be reached. Check DATABASE_URL.', cause });
+    throw new JobError('QUEUE_UNAVAILABLE', {
+      message: 'The queue in PostgreSQL cannot be reached. Check DATABASE_URL.',
+      cause,
+    });
   } finally {
     await client.end().catch(() => undefined);
   }
 }
-

@@ -12,7 +12,13 @@ export interface Enqueued {
 }
 
 /** BullMQ takes jobs with a lower number first; what a person asked for goes before what the schedule wants. */
-const priorities: Readonly<Record<Reason, number>> = { requested: 1, created: 2, changed: 2, recovered: 3, scheduled: 10 };
+const priorities: Readonly<Record<Reason, number>> = {
+  requested: 1,
+  created: 2,
+  changed: 2,
+  recovered: 3,
+  scheduled: 10,
+};
 
 /** A bulk is a pipeline, not a transaction: whatever was not added is found again when its dispatch lease runs out. */
 export async function enqueue(queue: Queue, kind: Kind, subjects: readonly Enqueued[]): Promise<void> {
@@ -27,7 +33,13 @@ export async function enqueue(queue: Queue, kind: Kind, subjects: readonly Enque
 function toJob(kind: Kind, { id, reason, requestedBy }: Enqueued) {
   return {
     name: kind,
-    data: { [subjectFields[kind]]: id, dispatched: true, reason, ...(requestedBy === undefined ? {} : { requestedBy }) },
-    opts: { deduplication: { id: `${kind}-${id}` }, priority: priorities[reason] },
+    data: {
+      [subjectFields[kind]]: id,
+      dispatched: true,
+      reason,
+      ...(requestedBy === undefined ? {} : { requestedBy }),
+    },
+    // A run settles before its job ends: a wish that arrives in between must be kept, not swallowed by the active job.
+    opts: { deduplication: { id: `${kind}-${id}`, keepLastIfActive: true }, priority: priorities[reason] },
   };
 }

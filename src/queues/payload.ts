@@ -50,9 +50,15 @@ export function parsePayload(kind: Kind, name: string, data: unknown): Payload {
   }
   const parsed = shapes[kind].safeParse(data);
   if (!parsed.success) throw invalid(parsed.error.issues.map(describeIssue).join('; '));
-  const fields = parsed.data as Record<string, unknown> & { requestId?: string; requestedBy?: string; reason?: Payload['reason'] };
+  const fields = parsed.data as Record<string, unknown> & {
+    requestId?: string;
+    requestedBy?: string;
+    reason?: Payload['reason'];
+  };
   if (destructiveNames.has(name) && fields.requestId === undefined) {
-    throw new JobError('PAYLOAD_REQUEST_MISSING', { message: `A ${name} job must name its request: start it with the CLI, the API or the library.` });
+    throw new JobError('PAYLOAD_REQUEST_MISSING', {
+      message: `A ${name} job must name its request: start it with the CLI, the API or the library.`,
+    });
   }
   return {
     kind,
@@ -66,11 +72,11 @@ export function parsePayload(kind: Kind, name: string, data: unknown): Payload {
 }
 
 function describeIssue(issue: z.core.$ZodIssue): string {
-  if (issue.code === 'unrecognized_keys') return `unknown field ${issue.keys.map((key) => key.slice(0, 40)).join(', ')}`;
+  if (issue.code === 'unrecognized_keys')
+    return `unknown field ${issue.keys.map((key) => key.slice(0, 40)).join(', ')}`;
   return `field ${issue.path.join('.') || 'data'}: ${issue.message}`;
 }
 
 function invalid(problem: string): JobError {
   return new JobError('PAYLOAD_INVALID', { message: `The job cannot be read: ${problem}.` });
 }
-

@@ -15,14 +15,17 @@ const reconnectDelayMs = (times: number): number =>
 
 const shared: RedisOptions = { retryStrategy: reconnectDelayMs, connectTimeout: 5_000, keepAlive: 10_000 };
 
-const roleOptions = {
+type Role = 'worker' | 'producer';
+
+const roleOptions: Readonly<Record<Role, RedisOptions>> = {
   // BullMQ requires null here for its blocking connections.
   worker: { ...shared, maxRetriesPerRequest: null },
-  producer: { ...shared, maxRetriesPerRequest: 1, enableOfflineQueue: false, commandTimeout: PRODUCER_TIMEOUT_MS },
-} as const satisfies Record<string, RedisOptions>;
+  // A command waits for one reconnection at most; what timed out may still have been done, which every caller must bear.
+  producer: { ...shared, maxRetriesPerRequest: 1, commandTimeout: PRODUCER_TIMEOUT_MS },
+};
 
-export function connectRedis(url: string, role: keyof typeof roleOptions): RedisConnection {
-  const options: RedisOptions = roleOptions[role];
+export function connectRedis(url: string, role: Role): RedisConnection {
+  const options = roleOptions[role];
   if (/^rediss?\+sentinel:/.test(url)) return new Redis({ ...sentinelOptions(url), ...options });
   const urls = url.split(',').map((one) => one.trim());
   const [first = ''] = urls;
@@ -39,7 +42,6 @@ function clusterOptions(url: string, options: RedisOptions): ClusterOptions {
   const { username, password, protocol } = new URL(url);
   return {
     clusterRetryStrategy: reconnectDelayMs,
-    enableOfflineQueue: options.enableOfflineQueue ?? true,
     redisOptions: {
       ...options,
       ...(username ? { username: decodeURIComponent(username) } : {}),

@@ -1,13 +1,18 @@
 /** What every request carries along. */
-import type { Context } from 'hono';
+import type { Client } from '../client/client.ts';
+import type { Caller } from './guard/api-tokens.ts';
 
-export interface ServerEnv {
-  readonly Variables: {
+declare module 'hono' {
+  interface ContextVariableMap {
     /** In every error answer and in the log line of a failed request. */
     requestId: string;
-    /** Who is logged in, for the audit trail. */
+    /** Who looks at board or status page. */
     operator: string;
-  };
+    /** Of API requests: whose token it is. */
+    caller: Caller;
+    /** Everything the caller may do, bound to the caller's org. */
+    client: Client;
+    /** Id of what a request made, for the audit trail. */
+    subject: string | undefined;
+  }
 }
-
-export type ServerContext = Context<ServerEnv>;

@@ -1,8 +1,6 @@
 /** Headers of every answer, and the content policies of the two kinds of page. */
 import type { MiddlewareHandler } from 'hono';
 
-import type { ServerEnv } from './context.ts';
-
 /** Nothing at all: for JSON and text. */
 const CLOSED_POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
@@ -43,7 +41,7 @@ const fixed: Readonly<Record<string, string>> = {
   'Cache-Control': 'no-store',
 };
 
-export function secureHeaders(): MiddlewareHandler<ServerEnv> {
+export function secureHeaders(): MiddlewareHandler {
   return async (c, next) => {
     await next();
     for (const [name, value] of Object.entries(fixed)) c.res.headers.set(name, value);

@@ -55,12 +55,16 @@ async function readReadiness(checks: HealthChecks): Promise<Readiness> {
     checks.worker && verdictOf(checks.worker(), 'QUEUE_UNAVAILABLE'),
   ]);
   const parts: Record<string, PartHealth> = { database, queue, migrations, ...(worker ? { worker } : {}) };
-  if (checks.isStopping?.() === true) parts.process = { status: 'failing', message: 'The process is shutting down.', remedy: 'Nothing.' };
+  if (checks.isStopping?.() === true)
+    parts.process = { status: 'failing', message: 'The process is shutting down.', remedy: 'Nothing.' };
   const isReady = Object.values(parts).every((part) => part.status === 'ok');
   return { status: isReady ? 'ready' : 'not ready', parts };
 }
 
-async function verdictOf(check: Promise<unknown>, silentCode: 'DB_UNAVAILABLE' | 'QUEUE_UNAVAILABLE'): Promise<PartHealth> {
+async function verdictOf(
+  check: Promise<unknown>,
+  silentCode: 'DB_UNAVAILABLE' | 'QUEUE_UNAVAILABLE',
+): Promise<PartHealth> {
   let timer: NodeJS.Timeout | undefined;
   const limit = new Promise<PartHealth>((resolve) => {
     timer = setTimeout(() => {

@@ -1,8 +1,7 @@
 /** How the server says no: `{ statusCode, error, message, requestId }`, where the message says what to do. */
+import type { Context } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { STATUS_CODES } from 'node:http';
-
-import type { ServerContext } from './context.ts';
 
 export interface Problem {
   readonly statusCode: number;
@@ -11,10 +10,10 @@ export interface Problem {
   readonly requestId: string;
 }
 
-export function problem(c: ServerContext, statusCode: ContentfulStatusCode, message: string, error?: string): Response {
+export function problem(c: Context, statusCode: ContentfulStatusCode, message: string, error?: string): Response {
   const body: Problem = {
     statusCode,
-    error: error ?? (STATUS_CODES[statusCode] ?? 'Error'),
+    error: error ?? STATUS_CODES[statusCode] ?? 'Error',
     message,
     requestId: c.get('requestId'),
   };

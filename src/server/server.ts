@@ -15,8 +15,10 @@ import type { Metrics } from '../metrics.ts';
 import type { StatusQueries } from '../db/status-queries.ts';
 import { createFrontDoor, createMetricsDoor, createOperatorDoor, LOCAL_OPERATOR } from './guard/guard.ts';
 import type { BoardLogin } from './guard/login.ts';
+import { createApi } from './api/api.ts';
+import type { ApiOptions } from './api/env.ts';
 import { BOARD_PATH, createBoard, withoutForeignAssets, type BoardChange } from './board/board.ts';
-import type { ServerEnv } from './context.ts';
+import type {} from './context.ts';
 import { BOARD_POLICY, secureHeaders } from './headers.ts';
 import { createHealth, type HealthChecks } from './health.ts';
 import { renderMetrics } from './metrics-route.ts';
@@ -38,9 +40,14 @@ export interface ServerDependencies {
   readonly metrics: Metrics;
   /** Absent: no board. */
   readonly queues?: readonly Queue[];
-  readonly board?: { readonly isWritable: boolean; readonly onChange: (change: BoardChange & { readonly actor: string }) => Promise<void> };
+  readonly board?: {
+    readonly isWritable: boolean;
+    readonly onChange: (change: BoardChange & { readonly actor: string }) => Promise<void>;
+  };
   /** Absent: no status page, and no gauges of state. */
   readonly status?: StatusQueries;
+  /** Absent, or without tokens: no API. */
+  readonly api?: Pick<ApiOptions, 'tokens' | 'clientOf' | 'audit' | 'idempotency' | 'version'>;
   readonly now?: () => Date;
 }
 
@@ -51,14 +58,14 @@ export interface ListeningServer {
 }
 
 export interface OperationsServer {
-  readonly app: Hono<ServerEnv>;
+  readonly app: Hono;
   listen(): Promise<ListeningServer>;
 }
 
 const CLOSE_LIMIT_MS = 5_000;
 
 export function createServer(dependencies: ServerDependencies): OperationsServer {
-  const app = new Hono<ServerEnv>();
+  const app = new Hono();
   app.use(async (c, next) => {
     c.set('requestId', randomUUID());
     await next();
@@ -75,6 +82,7 @@ export function createServer(dependencies: ServerDependencies): OperationsServer
   });
   addBoard(app, dependencies, door);
   addStatus(app, dependencies, door);
+  addApi(app, dependencies);
   app.notFound((c) => problem(c, 404, 'There is nothing here. See /board, /healthz, /readyz and /metrics.'));
   app.onError((error, c) => {
     const { code, publicMessage } = toJobError(error);
@@ -89,7 +97,7 @@ function nowOf(dependencies: ServerDependencies): () => number {
   return () => (now?.() ?? new Date()).getTime();
 }
 
-function addHealth(app: Hono<ServerEnv>, dependencies: ServerDependencies): void {
+function addHealth(app: Hono, dependencies: ServerDependencies): void {
   const health = createHealth(dependencies.health, nowOf(dependencies));
   app.get('/healthz', (c) => c.json({ status: 'ok' }));
   app.get('/readyz', async (c) => {
@@ -98,22 +106,35 @@ function addHealth(app: Hono<ServerEnv>, dependencies: ServerDependencies): void
   });
 }
 
-function addMetrics(app: Hono<ServerEnv>, dependencies: ServerDependencies): void {
+function addMetrics(app: Hono, dependencies: ServerDependencies): void {
   const { metrics, status, queues, log } = dependencies;
-  app.get('/metrics', createMetricsDoor({ listenHost: dependencies.host, token: dependencies.metricsToken }), async (c) => {
-    const text = await renderMetrics({ metrics, status, queues: queues ?? [], log });
-    return c.body(text, 200, { 'Content-Type': metrics.registry.contentType });
-  });
+  app.get(
+    '/metrics',
+    createMetricsDoor({ listenHost: dependencies.host, token: dependencies.metricsToken }),
+    async (c) => {
+      const text = await renderMetrics({ metrics, status, queues: queues ?? [], log });
+      return c.body(text, 200, { 'Content-Type': metrics.registry.contentType });
+    },
+  );
 }
 
-type Door = MiddlewareHandler<ServerEnv>;
+type Door = MiddlewareHandler;
 
-function addStatus(app: Hono<ServerEnv>, { status, log, now }: ServerDependencies, door: Door): void {
+function addStatus(app: Hono, { status, log, now }: ServerDependencies, door: Door): void {
   if (status === undefined) return;
   app.route('/', createStatusRoutes({ queries: status, door, log, now: now ?? (() => new Date()) }));
 }
 
-function addBoard(app: Hono<ServerEnv>, dependencies: ServerDependencies, door: Door): void {
+function addApi(app: Hono, dependencies: ServerDependencies): void {
+  const { api, status: queries, log } = dependencies;
+  if (api === undefined || api.tokens.length === 0 || queries === undefined) {
+    app.all('/api/*', (c) => problem(c, 404, 'The API is off: set KEYFERRY_API_TOKENS and restart the server.'));
+    return;
+  }
+  app.route('/', createApi({ ...api, queries, log, now: nowOf(dependencies) }));
+}
+
+function addBoard(app: Hono, dependencies: ServerDependencies, door: Door): void {
   const { queues, board } = dependencies;
   if (queues === undefined || queues.length === 0) return;
   const routes = createBoard({
@@ -134,7 +155,7 @@ function addBoard(app: Hono<ServerEnv>, dependencies: ServerDependencies, door: 
   app.route(BOARD_PATH, routes);
 }
 
-async function listen(app: Hono<ServerEnv>, { host, port }: ServerDependencies): Promise<ListeningServer> {
+async function listen(app: Hono, { host, port }: ServerDependencies): Promise<ListeningServer> {
   const server = createAdaptorServer({ fetch: app.fetch, overrideGlobalObjects: false }) as Server;
   server.requestTimeout = 30_000;
   server.headersTimeout = 10_000;

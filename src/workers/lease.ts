@@ -53,7 +53,8 @@ export function holdLease(input: LeaseInput): Lease {
     signal: controller.signal,
     beforeMutation() {
       if (input.isStopping()) throw new JobError('LEASE_SHUTDOWN');
-      if (controller.signal.aborted || heldUntilMs - input.monotonicMs() <= CALL_DEADLINE_MS) throw new JobError('LEASE_LOST');
+      if (controller.signal.aborted || heldUntilMs - input.monotonicMs() <= CALL_DEADLINE_MS)
+        throw new JobError('LEASE_LOST');
     },
     abort: (reason) => {
       controller.abort(reason);

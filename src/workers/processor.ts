@@ -1,6 +1,6 @@
 /** What a processor is: it does the work of one run and says how it ended. It never touches BullMQ, leases or the run's row. */
 import type { CallScope } from '../aws/session.ts';
-import type { SubjectRows } from '../db/work.ts';
+import type { SubjectRows } from '../db/subjects.ts';
 import type { Kind, Outcome, Reason, RunKind } from '../domain/run.ts';
 import type { Log } from '../log.ts';
 

@@ -2,9 +2,17 @@
  * Rotates an IAM access key: asks the machine what is next, does it, and asks again, until there is nothing to do or something to wait for. All
  * state is in the database; a run may end, or die, after any step.
  */
+import { setTimeout } from 'node:timers/promises';
+
 import { nextStep, type Stop } from '../domain/rotation-machine.ts';
 import { intervalSeconds } from '../domain/rotation-schedule.ts';
-import { parsePhaseState, readRequests, rotationPhases, type RotationPhase, type RotationView } from '../domain/rotation.ts';
+import {
+  parsePhaseState,
+  readRequests,
+  rotationPhases,
+  type RotationPhase,
+  type RotationView,
+} from '../domain/rotation.ts';
 import { JobError } from '../errors.ts';
 import type { Performed, Processor, Run } from './processor.ts';
 import type { RotateDependencies, RotationContext } from './rotate/context.ts';
@@ -18,7 +26,10 @@ const MAX_WAITING_MS = 5_000;
 /** More than any path through the machine has: a defect must not spin. */
 const MAX_STEPS = 200;
 
-export function createRotateProcessor(deps: RotateDependencies): Processor<'rotate'> {
+export function createRotateProcessor(
+  given: Omit<RotateDependencies, 'wait'> & Partial<Pick<RotateDependencies, 'wait'>>,
+): Processor<'rotate'> {
+  const deps: RotateDependencies = { ...given, wait: given.wait ?? pause };
   return {
     kind: 'rotate',
     perform: (run) => perform({ deps, run, row: run.subject }),
@@ -27,13 +38,19 @@ export function createRotateProcessor(deps: RotateDependencies): Processor<'rota
   };
 }
 
+/** The loop looks at the signal itself. */
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await setTimeout(ms, undefined, { signal }).catch(() => undefined);
+}
+
 async function perform(context: RotationContext): Promise<Performed<'rotate'>> {
   const { run, row } = context;
   try {
     await requireConnection(context);
     return { outcome: await walk(context, await viewOf(context)) };
   } catch (error) {
-    if (error instanceof JobError && error.disposition === 'fail') return { outcome: toVerdict(error, { phase: phaseOf(row.phase) }, run.now()) };
+    if (error instanceof JobError && error.disposition === 'fail')
+      return { outcome: toVerdict(error, { phase: phaseOf(row.phase) }, run.now()) };
     throw error;
   }
 }
@@ -42,7 +59,9 @@ async function perform(context: RotationContext): Promise<Performed<'rotate'>> {
 async function requireConnection({ deps, row }: RotationContext): Promise<void> {
   const connection = await deps.connections.byId(row.connectionId);
   if (connection.status === 'invalid') {
-    throw new JobError('CONNECTION_INVALID', { message: `The connection ${connection.name} is not valid: ${connection.statusMessage ?? 'AWS refused it'}` });
+    throw new JobError('CONNECTION_INVALID', {
+      message: `The connection ${connection.name} is not valid: ${connection.statusMessage ?? 'AWS refused it'}`,
+    });
   }
   if (connection.status === 'pending') throw new JobError('CONNECTION_PENDING', { retryAfterMs: SHORT_WAIT_MS });
 }
@@ -55,7 +74,11 @@ async function viewOf({ deps, run, row }: RotationContext): Promise<RotationView
     phase: phaseOf(row.phase),
     state,
     keys: await deps.rotations.run.knownKeys(row.id),
-    times: { graceMs: intervalSeconds(row.grace) * 1_000, quietMs: row.quietSeconds * 1_000, holdMs: row.holdSeconds * 1_000 },
+    times: {
+      graceMs: intervalSeconds(row.grace) * 1_000,
+      quietMs: row.quietSeconds * 1_000,
+      holdMs: row.holdSeconds * 1_000,
+    },
     isPaused: row.pausedAt !== null,
     nextRotationAt: row.nextRotationAt,
     requests,
@@ -85,7 +108,9 @@ async function walk(context: RotationContext, start: RotationView): Promise<Retu
     waitedMs += shortMs;
     await context.deps.wait(shortMs, run.scope.signal);
   }
-  throw new JobError('BUG_UNEXPECTED', { message: `A rotation did not come to rest within ${String(MAX_STEPS)} steps.` });
+  throw new JobError('BUG_UNEXPECTED', {
+    message: `A rotation did not come to rest within ${String(MAX_STEPS)} steps.`,
+  });
 }
 
 /** Milliseconds, if the wait is worth keeping the place for. */

@@ -2,17 +2,17 @@
  * The pipeline of one job: parse → admit → claim → perform → settle → report. One BullMQ job is one attempt; this is the only place
  * that knows how it ends. It never decides what a run does (the processor) nor when the next attempt is (PostgreSQL, by the settlement).
  */
-import { setTimeout } from 'node:timers/promises';
-
 import { UnrecoverableError, type Job } from 'bullmq';
 
 import { createCallLog, type CallLog } from '../domain/call-log.ts';
 import { backoffMs, retryPolicies } from '../domain/backoff.ts';
 import type { Kind, Outcome } from '../domain/run.ts';
-import type { Claim, Work } from '../db/work.ts';
+import type { Claim } from '../db/claim.ts';
+import type { Work } from '../db/work.ts';
 import { JobError, toJobError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { parsePayload, type Payload } from '../queues/payload.ts';
+import { parsePayload } from '../queues/payload.ts';
+import { admit, whileDatabaseIsDown } from './admit.ts';
 import { holdLease, type Lease } from './lease.ts';
 import type { Performed, Processor, Run } from './processor.ts';
 
@@ -42,7 +42,11 @@ export interface JobResult {
   readonly runId?: string;
 }
 
-export async function runJob<K extends Kind>(deps: JobDependencies<K>, job: Job, signal?: AbortSignal): Promise<JobResult> {
+export async function runJob<K extends Kind>(
+  deps: JobDependencies<K>,
+  job: Job,
+  signal?: AbortSignal,
+): Promise<JobResult> {
   try {
     const payload = parsePayload(deps.processor.kind, job.name, job.data);
     await whileDatabaseIsDown(deps, () => admit(deps, job, payload), signal);
@@ -55,59 +59,22 @@ export async function runJob<K extends Kind>(deps: JobDependencies<K>, job: Job,
   }
 }
 
-const DATABASE_PAUSE_MS = 1_000;
-
-/**
- * Holds the job while PostgreSQL is away, under BullMQ's own lock: failing it would lose an outside producer's wish, which exists nowhere else yet.
- */
-async function whileDatabaseIsDown<T, K extends Kind>(deps: JobDependencies<K>, use: () => Promise<T>, signal?: AbortSignal): Promise<T> {
-  for (;;) {
-    try {
-      return await use();
-    } catch (error) {
-      if (toJobError(error).code !== 'DB_UNAVAILABLE' || signal?.aborted === true) throw error;
-      deps.log.warn({ err: error }, 'waiting for PostgreSQL');
-      await setTimeout(DATABASE_PAUSE_MS, undefined, { ref: false });
-    }
-  }
-}
-
 async function take<K extends Kind>(deps: JobDependencies<K>, subjectId: string, jobId: string | undefined) {
   const claimedAtMs = performance.now();
   const claim = await deps.work.claim(deps.processor.kind, { subjectId, runId: crypto.randomUUID(), jobId });
   return { claim, claimedAtMs };
 }
 
-/** Only a dispatched subject runs: a job of ours is dispatched already, any other is a wish to be recorded first. */
-async function admit<K extends Kind>(deps: JobDependencies<K>, job: Job, payload: Payload): Promise<void> {
-  const { kind, subjectId, requestId } = payload;
-  if (requestId !== undefined) {
-    const requestKind = payload.name;
-    const isOpen = await deps.work.dispatchRequest({ kind, requestId, requestKind, subjectId });
-    if (!isOpen) throw new JobError('PAYLOAD_REQUEST_MISSING', { message: `There is no open ${requestKind} request ${requestId} for ${subjectId}.` });
-    return;
-  }
-  // A person's retry in Bull Board is a wish of its own, also for a job that keyferry dispatched.
-  if (payload.isDispatched && job.attemptsMade === 0) return;
-  const found = await deps.work.recordWish({
-    kind,
-    requestKind: payload.name as 'validate' | 'sync' | 'plan' | 'rotate',
-    subjectId,
-    actor: payload.requestedBy,
-    reason: payload.isDispatched ? 'requested' : (payload.reason ?? 'requested'),
-    source: { queue: kind, jobId: job.attemptsMade === 0 ? String(job.id) : `${String(job.id)}#${String(job.attemptsMade)}`, timestamp: job.timestamp },
-  });
-  if (!found) throw new JobError('PAYLOAD_INVALID', { message: `There is no ${subjectNouns[kind]} with the id ${subjectId}.` });
-}
-
-const subjectNouns: Readonly<Record<Kind, string>> = { validate: 'connection', sync: 'sync', rotate: 'rotation' };
-
 interface Started {
   readonly claimedAtMs: number;
   readonly signal: AbortSignal | undefined;
 }
 
-async function runClaimed<K extends Kind>(deps: JobDependencies<K>, claim: Claim<K>, started: Started): Promise<JobResult> {
+async function runClaimed<K extends Kind>(
+  deps: JobDependencies<K>,
+  claim: Claim<K>,
+  started: Started,
+): Promise<JobResult> {
   const { kind } = deps.processor;
   const lease = holdLease({
     renew: () => deps.work.renew(kind, claim.subject.id, claim.runId),
@@ -115,7 +82,13 @@ async function runClaimed<K extends Kind>(deps: JobDependencies<K>, claim: Claim
     isStopping: deps.isStopping,
     monotonicMs: () => performance.now(),
   });
-  started.signal?.addEventListener('abort', () => { lease.abort(new JobError('LEASE_LOST')); }, { once: true });
+  started.signal?.addEventListener(
+    'abort',
+    () => {
+      lease.abort(new JobError('LEASE_LOST'));
+    },
+    { once: true },
+  );
   try {
     const run = toRun(deps, claim, lease);
     const performed = await perform(deps, run);
@@ -141,7 +114,13 @@ function toRun<K extends Kind>(deps: JobDependencies<K>, claim: Claim<K>, lease:
       beforeMutation: lease.beforeMutation,
       subjectId: subject.id,
     },
-    log: deps.log.child({ runId: claim.runId, kind: claim.runKind, subjectId: subject.id, orgId: subject.orgId, attempt: subject.attempt }),
+    log: deps.log.child({
+      runId: claim.runId,
+      kind: claim.runKind,
+      subjectId: subject.id,
+      orgId: subject.orgId,
+      attempt: subject.attempt,
+    }),
     now: deps.now,
     random: deps.random,
   };
@@ -151,7 +130,13 @@ async function perform<K extends Kind>(deps: JobDependencies<K>, run: Run<K>): P
   const { maxAttempts } = retryPolicies[deps.processor.kind];
   if (run.attempt > maxAttempts) {
     // Its runs ended without an answer: the worker died each time. Poison work stops here.
-    return { outcome: { status: 'failed', code: 'LEASE_LOST', message: `${String(maxAttempts)} runs ended without an answer.` } };
+    return {
+      outcome: {
+        status: 'failed',
+        code: 'LEASE_LOST',
+        message: `${String(maxAttempts)} runs ended without an answer.`,
+      },
+    };
   }
   try {
     return await deps.processor.perform(run);
@@ -205,14 +190,24 @@ async function settle<K extends Kind>(deps: JobDependencies<K>, settling: Settli
 }
 
 /** The one retry mechanism: an outcome `retry` becomes the next due time, or a failure when the attempts are spent. */
-function spendAttempt<K extends Kind>(deps: JobDependencies<K>, run: Run<K>, outcome: Outcome): { outcome: Outcome; nextDueAt: Date | null; attempt: number } {
+function spendAttempt<K extends Kind>(
+  deps: JobDependencies<K>,
+  run: Run<K>,
+  outcome: Outcome,
+): { outcome: Outcome; nextDueAt: Date | null; attempt: number } {
   const policy = retryPolicies[deps.processor.kind];
   if (outcome.status === 'continued') return { outcome, nextDueAt: outcome.at, attempt: Math.max(0, run.attempt - 1) };
-  if (outcome.status !== 'retry') return { outcome, nextDueAt: deps.processor.nextScheduledAt(outcome, run), attempt: 0 };
+  if (outcome.status !== 'retry')
+    return { outcome, nextDueAt: deps.processor.nextScheduledAt(outcome, run), attempt: 0 };
   if (run.attempt >= policy.maxAttempts) {
     const { error } = outcome;
     const message = `${error.publicMessage} (${String(policy.maxAttempts)} attempts)`;
-    const failed: Outcome = { status: 'failed', code: error.code, message, ...(outcome.counts ? { counts: outcome.counts } : {}) };
+    const failed: Outcome = {
+      status: 'failed',
+      code: error.code,
+      message,
+      ...(outcome.counts ? { counts: outcome.counts } : {}),
+    };
     return { outcome: failed, nextDueAt: deps.processor.nextScheduledAt(failed, run), attempt: 0 };
   }
   const delayMs = backoffMs(policy, { attempt: run.attempt, retryAfterMs: outcome.error.retryAfterMs }, deps.random());
@@ -228,7 +223,8 @@ function toReport<K extends Kind>({ claim, run, startedAtMs }: Settling<K>, outc
     runKind: run.kind,
     status: outcome.status === 'retry' ? 'failed' : outcome.status,
     durationSeconds,
-    waitSeconds: dueAtMs === undefined ? undefined : Math.max(0, (run.now().getTime() - dueAtMs) / 1_000 - durationSeconds),
+    waitSeconds:
+      dueAtMs === undefined ? undefined : Math.max(0, (run.now().getTime() - dueAtMs) / 1_000 - durationSeconds),
     awsCalls: calls,
   };
 }
@@ -264,6 +260,7 @@ function toQueueError(log: Log, error: unknown): UnrecoverableError {
   if (error instanceof ReportedError) return error;
   const jobError = toJobError(error);
   // A lost lease is no failure of the work: whoever took over goes on.
-  if (jobError.code !== 'PAYLOAD_INVALID' && jobError.code !== 'PAYLOAD_REQUEST_MISSING') log.error({ err: jobError }, 'job ended without a settlement');
+  if (jobError.code !== 'PAYLOAD_INVALID' && jobError.code !== 'PAYLOAD_REQUEST_MISSING')
+    log.error({ err: jobError }, 'job ended without a settlement');
   return cleanError(`${jobError.code}: ${jobError.publicMessage}`);
 }

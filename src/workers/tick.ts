@@ -4,7 +4,9 @@
  */
 import type { Queue } from 'bullmq';
 
-import type { Dispatch, Work } from '../db/work.ts';
+import type { Dispatch } from '../db/dispatch.ts';
+import type { Work } from '../db/work.ts';
+import { jitteredMs } from '../domain/backoff.ts';
 import type { Kind } from '../domain/run.ts';
 import { toJobError } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -60,11 +62,8 @@ export function createTick(deps: TickDependencies): Tick {
 
   async function look(kind: Kind): Promise<void> {
     try {
-      let dispatch = await dispatchOnce(deps, kind);
-      // The process that had the guard may have looked just before this row became due.
-      if (!dispatch.hadGuard) dispatch = await dispatchOnce(deps, kind);
-      while (dispatch.subjects.length === BATCH && !isStopped) dispatch = await dispatchOnce(deps, kind);
-      backlog.set(kind, dispatch.hasBacklog);
+      const { hasBacklog } = await dispatchAll(deps, kind, () => isStopped);
+      backlog.set(kind, hasBacklog);
       lastSuccessAt.set(kind, new Date());
     } catch (error) {
       deps.log.warn({ err: toJobError(error), queue: kind }, 'tick failed');
@@ -72,11 +71,11 @@ export function createTick(deps: TickDependencies): Tick {
   }
 
   function schedule(): void {
-    const delayMs = EVERY_MS * (1 - SPREAD + 2 * SPREAD * deps.random());
-    timer = setTimeout(() => {
+    const beat = () => {
       deps.kinds.forEach(run);
       schedule();
-    }, delayMs);
+    };
+    timer = setTimeout(beat, jitteredMs(EVERY_MS, SPREAD, deps.random()));
   }
 
   function wake(kind: Kind): void {
@@ -101,10 +100,18 @@ export function createTick(deps: TickDependencies): Tick {
     async stop() {
       isStopped = true;
       clearTimeout(timer);
-      wakeTimers.forEach((waiting) => { clearTimeout(waiting); });
+      wakeTimers.forEach(clearTimeout);
       await Promise.all(active.values());
     },
   };
+}
+
+async function dispatchAll(deps: TickDependencies, kind: Kind, isStopped: () => boolean): Promise<Dispatch> {
+  let dispatch = await dispatchOnce(deps, kind);
+  // The process that had the guard may have looked just before this row became due.
+  if (!dispatch.hadGuard) dispatch = await dispatchOnce(deps, kind);
+  while (dispatch.subjects.length === BATCH && !isStopped()) dispatch = await dispatchOnce(deps, kind);
+  return dispatch;
 }
 
 async function dispatchOnce(deps: TickDependencies, kind: Kind): Promise<Dispatch> {
@@ -112,7 +119,10 @@ async function dispatchOnce(deps: TickDependencies, kind: Kind): Promise<Dispatc
   try {
     await enqueue(deps.queue(kind), kind, dispatch.subjects);
   } catch (error) {
-    await deps.work.undispatch(kind, dispatch.subjects.map((subject) => subject.id));
+    await deps.work.undispatch(
+      kind,
+      dispatch.subjects.map((subject) => subject.id),
+    );
     throw error;
   }
   return dispatch;

@@ -58,10 +58,18 @@ interface Checking extends CheckTools {
   readonly request: SessionRequest;
 }
 
-export async function checkConnection(tools: CheckTools, connection: CheckedConnection, scope: CallScope): Promise<CheckReport> {
+export async function checkConnection(
+  tools: CheckTools,
+  connection: CheckedConnection,
+  scope: CallScope,
+): Promise<CheckReport> {
   const { credentials } = connection;
   const region = connection.region ?? firstRegion(connection.uses) ?? homeRegion(credentials);
-  const checking: Checking = { ...tools, connection, request: { credentials, region, policy: validationPolicy, scope } };
+  const checking: Checking = {
+    ...tools,
+    connection,
+    request: { credentials, region, policy: validationPolicy, scope },
+  };
   const identity = await checkIdentity(checking);
   if ('verdict' in identity) return { checks: [identity], identity: undefined, isExternalIdProbed: false };
   const account = accountCheck(connection.knownAccountId, identity.accountId);
@@ -78,7 +86,9 @@ function firstRegion(uses: readonly ConnectionUse[]): string | undefined {
 }
 
 function homeRegion(credentials: ConnectionCredentials): string {
-  return defaultRegionOf(credentials.method === 'assume-role' ? (parseRoleArn(credentials.roleArn)?.partition ?? 'aws') : 'aws');
+  return defaultRegionOf(
+    credentials.method === 'assume-role' ? (parseRoleArn(credentials.roleArn)?.partition ?? 'aws') : 'aws',
+  );
 }
 
 async function checkIdentity(checking: Checking): Promise<Identity | Check> {
@@ -96,7 +106,9 @@ async function trustOf({ aws, request }: Checking): Promise<Trust | undefined> {
   return { partition: base.partition, baseAccountId: base.accountId, externalId: request.credentials.externalId };
 }
 
-async function checkExternalId(checking: Checking): Promise<{ readonly checks: readonly Check[]; readonly isProbed: boolean }> {
+async function checkExternalId(
+  checking: Checking,
+): Promise<{ readonly checks: readonly Check[]; readonly isProbed: boolean }> {
   const { aws, request, connection } = checking;
   const trust = await trustOf(checking);
   if (trust === undefined) return { checks: [], isProbed: false };
@@ -105,7 +117,10 @@ async function checkExternalId(checking: Checking): Promise<{ readonly checks: r
     aws.refusesExternalId(request, undefined),
     aws.refusesExternalId(request, `keyferry-probe-${randomUUID()}`),
   ]);
-  return { checks: [externalIdCheck({ refusesNone, refusesOther, createdVia: connection.createdVia }, trust)], isProbed: true };
+  return {
+    checks: [externalIdCheck({ refusesNone, refusesOther, createdVia: connection.createdVia }, trust)],
+    isProbed: true,
+  };
 }
 
 async function checkUses(checking: Checking, identity: Identity): Promise<readonly Check[]> {
@@ -129,16 +144,29 @@ interface TargetCheck {
   readonly identity: Identity;
 }
 
-async function checkTarget(checking: Checking, one: TargetCheck): Promise<{ readonly region: Check; readonly checks: readonly Check[] }> {
+async function checkTarget(
+  checking: Checking,
+  one: TargetCheck,
+): Promise<{ readonly region: Check; readonly checks: readonly Check[] }> {
   const { target, uses, region, identity } = one;
   const { required, optional } = actionsOfTarget(target);
   const actions = [...required, ...Object.keys(optional)];
   try {
     const session = checking.aws.session({ ...checking.request, region });
-    const probed = await checking.probes.probe(session, target, actions.filter((action) => !unprobeableActions.has(action)));
-    const guessed = await guess(checking, one, actions.filter((action) => unprobeableActions.has(action)));
+    const probed = await checking.probes.probe(
+      session,
+      target,
+      actions.filter((action) => !unprobeableActions.has(action)),
+    );
+    const guessed = await guess(
+      checking,
+      one,
+      actions.filter((action) => unprobeableActions.has(action)),
+    );
     const findings = new Map([...probed.map(toFinding), ...guessed].map((finding) => [finding.action, finding]));
-    const permissions = actions.flatMap((action) => findings.get(action) ?? []).map((finding) => permissionCheck(finding, target, identity));
+    const permissions = actions
+      .flatMap((action) => findings.get(action) ?? [])
+      .map((finding) => permissionCheck(finding, target, identity));
     const kms = kmsCheck(target, identity, uses);
     return { region: regionCheck(region, undefined), checks: kms ? [...permissions, kms] : permissions };
   } catch (error) {
@@ -151,25 +179,43 @@ async function checkTarget(checking: Checking, one: TargetCheck): Promise<{ read
 /** The credentials are good, STS has just said so: a service that does not know them lies in a region that is not enabled. */
 function regionRefusal(error: unknown): string | undefined {
   if (!(error instanceof JobError)) return undefined;
-  const isRefused = error.code === 'CONNECTION_REGION_DISABLED' || error.code === 'CONNECTION_KEY_UNKNOWN' || error.context.network === 'ENOTFOUND';
+  const isRefused =
+    error.code === 'CONNECTION_REGION_DISABLED' ||
+    error.code === 'CONNECTION_KEY_UNKNOWN' ||
+    error.context.network === 'ENOTFOUND';
   return isRefused ? error.publicMessage : undefined;
 }
 
 function toFinding(result: ProbeResult): Finding {
-  return { action: result.action, verdict: result.verdict, source: 'probe', isExplicit: result.error?.context.deniedBy === 'explicit-deny' };
+  return {
+    action: result.action,
+    verdict: result.verdict,
+    source: 'probe',
+    isExplicit: result.error?.context.deniedBy === 'explicit-deny',
+  };
 }
 
 /** What cannot be probed: the last run's word first, then the simulator's. */
-async function guess(checking: Checking, { target, uses, region, identity }: TargetCheck, actions: readonly string[]): Promise<readonly Finding[]> {
+async function guess(
+  checking: Checking,
+  { target, uses, region, identity }: TargetCheck,
+  actions: readonly string[],
+): Promise<readonly Finding[]> {
   const findings = actions.map((action) => findingOfRun(action, uses));
   const open = findings.filter((finding) => finding.verdict === 'unknown').map((finding) => finding.action);
   if (!checking.connection.withSimulation || open.length === 0) return findings;
   const session = checking.aws.session({ ...checking.request, region });
   const { credentials } = checking.request;
   const principalArn = credentials.method === 'assume-role' ? credentials.roleArn : identity.arn;
-  const simulated = await checking.probes.simulate(session, { principalArn, actions: open, resources: resourcesOf(target, identity) });
+  const simulated = await checking.probes.simulate(session, {
+    principalArn,
+    actions: open,
+    resources: resourcesOf(target, identity),
+  });
   return findings.map((finding) => {
     const isAllowed = finding.verdict === 'unknown' ? simulated?.[finding.action] : undefined;
-    return isAllowed === undefined ? finding : { action: finding.action, verdict: isAllowed ? 'allowed' : 'denied', source: 'simulation' };
+    return isAllowed === undefined
+      ? finding
+      : { action: finding.action, verdict: isAllowed ? 'allowed' : 'denied', source: 'simulation' };
   });
 }

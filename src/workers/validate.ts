@@ -8,8 +8,9 @@
 import type { PermissionProbes } from '../aws/probes.ts';
 import type { AwsAccess } from '../aws/session.ts';
 import type { ConnectionStatusStore } from '../db/connection-status.ts';
-import type { ConnectionRow } from '../db/work.ts';
+import type { ConnectionRow } from '../db/subjects.ts';
 import type { Check } from '../domain/connection-checks.ts';
+import type { ConnectionUse } from '../domain/connection-uses.ts';
 import type { ConnectionCredentials } from '../domain/connection-credentials.ts';
 import { fractionOf, nextValidationMs, propagationWaitMs } from '../domain/connection-schedule.ts';
 import { type ConnectionVerdict, isRefusal, toVerdict } from '../domain/connection-verdict.ts';
@@ -43,20 +44,25 @@ export function createValidateProcessor(deps: ValidateDependencies): Processor<'
 async function validate(deps: ValidateDependencies, run: Run<'validate'>): Promise<Performed<'validate'>> {
   const row = run.subject;
   warnWhenLate(deps, run);
-  const report = await check(deps, run);
+  const uses = await deps.status.usesOf(row.id, MAX_USES);
+  const report = await check(deps, run, uses);
   const verdict = toVerdict(report.checks);
-  const waitMs = row.status === 'pending' ? propagationWaitMs({ ageMs: ageMs(run), isRoleRefused: isRoleRefused(verdict.code) }) : undefined;
+  const waitMs =
+    row.status === 'pending'
+      ? propagationWaitMs({ ageMs: ageMs(run), isRoleRefused: isRoleRefused(verdict.code) })
+      : undefined;
   if (waitMs !== undefined) return waitForIam(run, report, waitMs);
   const performed = toPerformed(deps, run, { report, verdict });
-  if (verdict.status !== 'invalid') await release(deps, run, { ...verdict, status: verdict.status, checks: report.checks });
+  if (verdict.status !== 'invalid')
+    await release(deps, run, { ...verdict, status: verdict.status, checks: report.checks });
   return performed;
 }
 
-async function check(deps: ValidateDependencies, run: Run<'validate'>): Promise<CheckReport> {
+async function check(deps: ValidateDependencies, run: Run<'validate'>, uses: readonly ConnectionUse[]): Promise<CheckReport> {
   const row = run.subject;
   const credentials = readCredentials(deps, row);
-  if (credentials instanceof JobError) return { checks: [identityRefused(credentials, undefined)], identity: undefined, isExternalIdProbed: false };
-  const uses = await deps.status.usesOf(row.id, MAX_USES);
+  if (credentials instanceof JobError)
+    return { checks: [identityRefused(credentials, undefined)], identity: undefined, isExternalIdProbed: false };
   const connection = {
     credentials,
     region: row.region,
@@ -91,12 +97,11 @@ function waitForIam(run: Run<'validate'>, report: CheckReport, waitMs: number): 
   const at = new Date(run.now().getTime() + waitMs);
   const seconds = String(Math.ceil(waitMs / 1_000));
   return {
-    outcome: { status: 'continued', at, result: { status: 'pending', checks: report.checks } },
+    outcome: { status: 'continued', at, result: { status: 'pending' } },
     changes: {
       checks: report.checks,
       statusCode: 'CONNECTION_ACCESS_DENIED',
       statusMessage: `AWS still refuses sts:AssumeRole, as it does for a while after a role was made; asked again in ${seconds} s.`,
-      lastValidatedAt: run.now(),
       nextValidationAt: at,
     },
   };
@@ -107,8 +112,13 @@ interface Found {
   readonly verdict: ConnectionVerdict;
 }
 
-function toPerformed(deps: ValidateDependencies, run: Run<'validate'>, { report, verdict }: Found): Performed<'validate'> {
-  const outcome = toOutcome(verdict, { status: verdict.status, checks: report.checks });
+function toPerformed(
+  deps: ValidateDependencies,
+  run: Run<'validate'>,
+  { report, verdict }: Found,
+): Performed<'validate'> {
+  // What passed stands on the connection; the history keeps what did not.
+  const outcome = toOutcome(verdict, { status: verdict.status, checks: report.checks.filter((one) => one.verdict !== 'pass') });
   const history = historyOf(outcome);
   const { identity } = report;
   return {
@@ -123,7 +133,9 @@ function toPerformed(deps: ValidateDependencies, run: Run<'validate'>, { report,
       consecutiveFailures: failuresAfter(run.subject, history),
       ...(report.isExternalIdProbed ? { externalIdProbedAt: run.now() } : {}),
       // A changed account is not taken over: it would pass next time.
-      ...(identity && (run.subject.accountId ?? identity.accountId) === identity.accountId ? { accountId: identity.accountId, principalArn: identity.arn } : {}),
+      ...(identity && (run.subject.accountId ?? identity.accountId) === identity.accountId
+        ? { accountId: identity.accountId, principalArn: identity.arn }
+        : {}),
     },
   };
 }
@@ -225,5 +237,9 @@ function warnWhenLate(deps: ValidateDependencies, run: Run<'validate'>): void {
   const planned = run.subject.nextValidationAt;
   if (run.reason !== 'scheduled' || planned === null) return;
   const lateMs = run.now().getTime() - planned.getTime();
-  if (lateMs > deps.revalidateEveryMs) run.log.warn({ lateSeconds: Math.round(lateMs / 1_000) }, 'validations cannot keep their interval: add workers or raise KEYFERRY_REVALIDATE_EVERY');
+  if (lateMs > deps.revalidateEveryMs)
+    run.log.warn(
+      { lateSeconds: Math.round(lateMs / 1_000) },
+      'validations cannot keep their interval: add workers or raise KEYFERRY_REVALIDATE_EVERY',
+    );
 }

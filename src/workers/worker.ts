@@ -92,10 +92,14 @@ interface RunHooks {
 }
 
 function startQueueWorker(deps: WorkerDependencies, kind: Kind, hooks: RunHooks): Worker {
-  const worker = deps.backend.worker(kind, (job, _token, signal) => runJob(jobDependencies(deps, kind, hooks), job, signal), {
-    concurrency: deps.concurrency[kind],
-    name: deps.name,
-  });
+  const worker = deps.backend.worker(
+    kind,
+    (job, _token, signal) => runJob(jobDependencies(deps, kind, hooks), job, signal),
+    {
+      concurrency: deps.concurrency[kind],
+      name: deps.name,
+    },
+  );
   worker.on('error', rateLimited(deps.log, kind));
   worker.on('stalled', (jobId) => {
     deps.log.warn({ queue: kind, jobId }, 'job stalled; it is delivered again');
@@ -124,7 +128,10 @@ function rateLimited(log: Log, kind: Kind): (error: Error) => void {
   return (error) => {
     suppressed += 1;
     if (performance.now() - loggedAtMs < ERROR_LOG_EVERY_MS) return;
-    log.warn({ err: new JobError('QUEUE_UNAVAILABLE', { cause: error }), queue: kind, errors: suppressed }, 'queue error');
+    log.warn(
+      { err: new JobError('QUEUE_UNAVAILABLE', { cause: error }), queue: kind, errors: suppressed },
+      'queue error',
+    );
     loggedAtMs = performance.now();
     suppressed = 0;
   };
@@ -136,7 +143,9 @@ async function closeWorkers(workers: readonly Worker[], deadlineMs: number, log:
   const wait = (ms: number) => setTimeout(ms, false, { ref: false });
   if (await Promise.race([closed, wait(Math.max(0, deadlineMs - CANCEL_GRACE_MS))])) return;
   log.warn('running jobs did not end in time; cancelling them');
-  workers.forEach((worker) => { worker.cancelAllJobs('shutdown'); });
+  workers.forEach((worker) => {
+    worker.cancelAllJobs('shutdown');
+  });
   if (await Promise.race([closed, wait(CANCEL_GRACE_MS)])) return;
   await Promise.race([Promise.allSettled(workers.map((worker) => worker.close(true))), wait(1_000)]);
 }

@@ -14,28 +14,48 @@ export function addConnectionCommands(parent: Command): void {
   const noun = parent.command('connection').description('how keyferry reaches AWS accounts');
   addCreate(noun);
   addUpdate(noun);
-  runWithClient(leaf(noun, 'validate <name>', 'validate now, and show what is missing').option('--no-wait', 'return the request’s id at once'), validate);
-  runWithClient(leaf(noun, 'show <name>', 'everything known about a connection'), async ({ args: [name = ''], client, output }) => {
-    const connection = await client.connections.get(name);
-    const dependents = await client.connections.dependents(name);
-    output.result(connection, () => describeConnection(connection, dependents));
-    return done;
-  });
+  runWithClient(
+    leaf(noun, 'validate <name>', 'validate now, and show what is missing').option(
+      '--no-wait',
+      'return the request’s id at once',
+    ),
+    validate,
+  );
+  runWithClient(
+    leaf(noun, 'show <name>', 'everything known about a connection'),
+    async ({ args: [name = ''], client, output }) => {
+      const connection = await client.connections.get(name);
+      const dependents = await client.connections.dependents(name);
+      output.result(connection, () => describeConnection(connection, dependents));
+      return done;
+    },
+  );
   runWithClient(leaf(noun, 'list', 'all connections'), async ({ client, output }) => {
     const connections = await client.connections.list();
     output.result(connections, () =>
       table(
         ['NAME', 'METHOD', 'STATUS', 'ACCOUNT', 'VALIDATED', 'NEXT', 'MESSAGE'],
-        connections.map((one) => [one.name, one.method, one.status, one.accountId, one.lastValidatedAt, one.nextDueAt, one.statusMessage]),
+        connections.map((one) => [
+          one.name,
+          one.method,
+          one.status,
+          one.accountId,
+          one.lastValidatedAt,
+          one.nextDueAt,
+          one.statusMessage,
+        ]),
       ),
     );
     return done;
   });
-  runWithClient(leaf(noun, 'delete <name>', 'delete a connection that nothing uses'), async ({ args: [name = ''], client, output }) => {
-    await client.connections.delete(name);
-    output.result({ deleted: name }, () => `Deleted ${name}.`);
-    return done;
-  });
+  runWithClient(
+    leaf(noun, 'delete <name>', 'delete a connection that nothing uses'),
+    async ({ args: [name = ''], client, output }) => {
+      await client.connections.delete(name);
+      output.result({ deleted: name }, () => `Deleted ${name}.`);
+      return done;
+    },
+  );
 }
 
 function addCreate(noun: Command): void {
@@ -66,7 +86,11 @@ function addCreate(noun: Command): void {
 }
 
 function addUpdate(noun: Command): void {
-  const command = leaf(noun, 'update <name>', 'change a connection; changed credentials are validated before they replace the old ones')
+  const command = leaf(
+    noun,
+    'update <name>',
+    'change a connection; changed credentials are validated before they replace the old ones',
+  )
     .option('--role-arn <arn>')
     .option('--access-key-id <id>', 'the secret access key comes from stdin or a hidden prompt')
     .option('--external-id <id>', 'operators only')
@@ -75,7 +99,11 @@ function addUpdate(noun: Command): void {
     .option('--description <text>')
     .option('--force', 'replace the credentials even if they are refused');
   runWithClient(command, async (invocation) => {
-    const { args: [name = ''], client, options } = invocation;
+    const {
+      args: [name = ''],
+      client,
+      options,
+    } = invocation;
     const hasCredentials = options.roleArn !== undefined || options.accessKeyId !== undefined;
     const method = options.roleArn === undefined ? 'access-key' : 'assume-role';
     const updated = await client.connections.update(name, {
@@ -126,7 +154,12 @@ function verdict(connection: Connection): ExitCode {
 }
 
 async function validate(invocation: ClientInvocation): Promise<ExitCode> {
-  const { args: [name = ''], client, options, output } = invocation;
+  const {
+    args: [name = ''],
+    client,
+    options,
+    output,
+  } = invocation;
   const requestId = await client.connections.requestValidation(name);
   if (options.wait === false) {
     output.result({ requestId }, () => `Request ${requestId}.`);

@@ -16,10 +16,11 @@ const DEMO_ORG = 'demo-org';
 
 export function addDemoCommand(parent: Command): void {
   run(
-    leaf(parent, 'demo', 'shows the whole main job with an embedded database, queue and AWS sandbox, then cleans up').option(
-      '--keep',
-      'leave everything running until Ctrl-C and print the board’s address',
-    ),
+    leaf(
+      parent,
+      'demo',
+      'shows the whole main job with an embedded database, queue and AWS sandbox, then cleans up',
+    ).option('--keep', 'leave everything running until Ctrl-C and print the board’s address'),
     runDemo,
   );
 }
@@ -30,7 +31,7 @@ async function runDemo(invocation: Invocation): Promise<ExitCode> {
   let embedded: Embedded | undefined;
   try {
     const keep = invocation.options.keep === true;
-    embedded = await startDemo(directory, keep);
+    embedded = await startDemo(directory, { withServer: keep });
     const ended = await Promise.race([show(invocation, embedded), stopOnSignal]);
     if (ended !== undefined) return 1;
     if (keep) await stopOnSignal;
@@ -41,7 +42,7 @@ async function runDemo(invocation: Invocation): Promise<ExitCode> {
   }
 }
 
-function startDemo(directory: string, withServer: boolean): Promise<Embedded> {
+function startDemo(directory: string, { withServer }: { readonly withServer: boolean }): Promise<Embedded> {
   return startEmbedded({
     directory: join(directory, 'postgres'),
     isPersistent: false,

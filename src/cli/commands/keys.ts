@@ -17,7 +17,10 @@ export function addKeysCommands(parent: Command): void {
     withProgram(await readConfig(invocation), 'error', async ({ stores }) => {
       const usage = await stores.encryptionKeys.usage();
       invocation.output.result(usage, () =>
-        table(['KEY', 'ROWS', 'CONFIGURED'], usage.map((one) => [one.keyId, one.rows, one.isConfigured ? 'yes' : 'NO'])),
+        table(
+          ['KEY', 'ROWS', 'CONFIGURED'],
+          usage.map((one) => [one.keyId, one.rows, one.isConfigured ? 'yes' : 'NO']),
+        ),
       );
       await stores.encryptionKeys.requireAll();
       return done;

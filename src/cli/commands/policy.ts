@@ -21,17 +21,26 @@ export function addPolicyCommands(parent: Command): void {
       .option('--region <region>', 'AWS region (default: any)')
       .option('--kms-key <arn>', 'a customer managed key');
     if (use === 'parameter-store') command.option('--path <path>', 'path of the parameters, as /app/prod/');
-    if (use === 'secrets-manager') command.option('--secret-prefix <prefix>', 'prefix of the secrets').option('--secret-name <name>', 'the one secret of many-to-one');
+    if (use === 'secrets-manager')
+      command
+        .option('--secret-prefix <prefix>', 'prefix of the secrets')
+        .option('--secret-name <name>', 'the one secret of many-to-one');
     if (use === 'access-key-rotation') command.option('--user <user>', 'the IAM user');
     run(command, ({ options, output }) =>
       print(
         output,
-        policyFor(toTarget(use, options), { partition: text(options, 'partition') ?? 'aws', accountId: text(options, 'account') ?? '*' }, options.least === true ? 'least' : 'complete'),
+        policyFor(
+          toTarget(use, options),
+          { partition: text(options, 'partition') ?? 'aws', accountId: text(options, 'account') ?? '*' },
+          options.least === true ? 'least' : 'complete',
+        ),
       ),
     );
   }
   run(
-    withPlaceOptions(leaf(noun, 'trust', 'trust policy of a connection’s role, with this org’s external ID')).option('--org <org>').option('--external-id <id>', 'of a connection with one of its own'),
+    withPlaceOptions(leaf(noun, 'trust', 'trust policy of a connection’s role, with this org’s external ID'))
+      .option('--org <org>')
+      .option('--external-id <id>', 'of a connection with one of its own'),
     printTrust,
   );
 }
@@ -55,7 +64,9 @@ function toTarget(use: PolicyTarget['use'], options: Options): PolicyTarget {
       return { use, region, kmsKey, path: text(options, 'path') ?? '/' };
     case 'secrets-manager': {
       const secretName = text(options, 'secretName');
-      return secretName === undefined ? { use, region, kmsKey, prefix: text(options, 'secretPrefix') ?? '' } : { use, region, kmsKey, secretName };
+      return secretName === undefined
+        ? { use, region, kmsKey, prefix: text(options, 'secretPrefix') ?? '' }
+        : { use, region, kmsKey, secretName };
     }
     case 'access-key-rotation':
       return { use, kmsKey, userName: required(options, 'user') };
@@ -69,14 +80,22 @@ function required(options: Options, name: string): string {
 }
 
 async function printTrust({ options, output }: Invocation): Promise<ExitCode> {
-  const externalId = text(options, 'externalId') ?? text(options, 'org') ?? processEnvironment().KEYFERRY_ORG ?? 'default';
+  const externalId =
+    text(options, 'externalId') ?? text(options, 'org') ?? processEnvironment().KEYFERRY_ORG ?? 'default';
   const account = text(options, 'account');
   if (account !== undefined) {
-    return print(output, trustPolicy({ partition: text(options, 'partition') ?? 'aws', baseAccountId: account, externalId }));
+    return print(
+      output,
+      trustPolicy({ partition: text(options, 'partition') ?? 'aws', baseAccountId: account, externalId }),
+    );
   }
   // Only the base identity is needed; the database is never opened.
   const environment = await findEnvironment(output);
-  const config = loadConfig({ DATABASE_URL: 'postgres://unused', KEYFERRY_ENCRYPTION_KEYS: `unused:${Buffer.alloc(32).toString('base64')}`, ...environment });
+  const config = loadConfig({
+    DATABASE_URL: 'postgres://unused',
+    KEYFERRY_ENCRYPTION_KEYS: `unused:${Buffer.alloc(32).toString('base64')}`,
+    ...environment,
+  });
   return withProgram(config, 'error', async (program) => {
     const { idleScope } = await import('../../aws/base-identity.ts');
     const base = await (await program.aws()).baseIdentity(idleScope);

@@ -16,14 +16,26 @@ import { untilStopped } from '../signals.ts';
 import { readStatus, describeStatus } from '../status.ts';
 
 export function addProcessCommands(parent: Command): void {
-  run(leaf(parent, 'migrate', 'bring the database schema up to date').option('--check', 'only say whether it is; exit 1 if not'), runMigrate);
-  run(leaf(parent, 'worker', 'run jobs until stopped').option('--queues <a,b>', 'only these of validate,sync,rotate'), runWorker);
+  run(
+    leaf(parent, 'migrate', 'bring the database schema up to date').option(
+      '--check',
+      'only say whether it is; exit 1 if not',
+    ),
+    runMigrate,
+  );
+  run(
+    leaf(parent, 'worker', 'run jobs until stopped').option('--queues <a,b>', 'only these of validate,sync,rotate'),
+    runWorker,
+  );
   run(leaf(parent, 'server', 'board, health, metrics and API until stopped'), runServer);
-  runWithClient(leaf(parent, 'status', 'connections, syncs and rotations at a glance'), async ({ client, output, program }) => {
-    const status = await readStatus(client, program);
-    output.result(status, () => describeStatus(status));
-    return done;
-  });
+  runWithClient(
+    leaf(parent, 'status', 'connections, syncs and rotations at a glance'),
+    async ({ client, output, program }) => {
+      const status = await readStatus(client, program);
+      output.result(status, () => describeStatus(status));
+      return done;
+    },
+  );
   run(leaf(parent, 'doctor', 'check settings, database, queue and AWS, and say what to do'), runDoctor);
 }
 
@@ -33,14 +45,20 @@ async function runMigrate({ options, output }: Invocation): Promise<ExitCode> {
   if (options.check === true) {
     const state = await readSchemaState(databaseUrl);
     const isCurrent = state.applied === state.known;
-    output.result({ ...state, isCurrent }, () => (isCurrent ? 'The schema is up to date.' : `${String(state.known - state.applied)} migrations are missing. Run \`keyferry migrate\`.`));
+    output.result({ ...state, isCurrent }, () =>
+      isCurrent
+        ? 'The schema is up to date.'
+        : `${String(state.known - state.applied)} migrations are missing. Run \`keyferry migrate\`.`,
+    );
     return isCurrent ? exitCodes.done : exitCodes.failed;
   }
   const migrated = await migrate(databaseUrl);
   const backend = createQueueBackend({ databaseUrl, redisUrl: environment.REDIS_URL });
   await backend.prepare();
   await backend.close();
-  output.result(migrated, () => (migrated.applied === 0 ? 'The schema is up to date.' : `${String(migrated.applied)} migrations applied.`));
+  output.result(migrated, () =>
+    migrated.applied === 0 ? 'The schema is up to date.' : `${String(migrated.applied)} migrations applied.`,
+  );
   return done;
 }
 
@@ -71,7 +89,10 @@ function parseQueues(list: string | undefined): readonly Kind[] {
   if (list === undefined) return kinds;
   const named = list.split(',').map((one) => one.trim());
   const unknown = named.filter((one) => !(kinds as readonly string[]).includes(one));
-  if (unknown.length > 0) throw new JobError('PAYLOAD_INVALID', { message: `--queues names ${unknown.join(', ')}; it takes ${kinds.join(', ')}.` });
+  if (unknown.length > 0)
+    throw new JobError('PAYLOAD_INVALID', {
+      message: `--queues names ${unknown.join(', ')}; it takes ${kinds.join(', ')}.`,
+    });
   return named as Kind[];
 }
 
@@ -101,24 +122,33 @@ async function runDoctor(invocation: Invocation): Promise<ExitCode> {
       await examine('database', async () => {
         await program.stores.ping();
         const state = await readSchemaState(config.databaseUrl);
-        return state.applied === state.known ? `reachable, ${String(state.applied)} migrations applied` : Promise.reject(new JobError('DB_NOT_MIGRATED'));
+        return state.applied === state.known
+          ? `reachable, ${String(state.applied)} migrations applied`
+          : Promise.reject(new JobError('DB_NOT_MIGRATED'));
       }),
       await examine('encryption keys', async () => {
         await program.stores.encryptionKeys.requireAll();
         return 'all keys in use are configured';
       }),
-      await examine(`queue (${program.backend.engine})`, async () => (await program.backend.check()).join(' ') || 'reachable'),
+      await examine(
+        `queue (${program.backend.engine})`,
+        async () => (await program.backend.check()).join(' ') || 'reachable',
+      ),
       await examine('AWS endpoints', async () => {
         await program.aws();
         const overrides = await program.endpointOverrides();
-        return overrides.length === 0 ? 'AWS’s own' : overrides.map(({ source, url }) => `${source} = ${url}`).join(', ');
+        return overrides.length === 0
+          ? 'AWS’s own'
+          : overrides.map(({ source, url }) => `${source} = ${url}`).join(', ');
       }),
       await examine('AWS base identity', async () => {
         const { idleScope } = await import('../../aws/base-identity.ts');
         return (await (await program.aws()).baseIdentity(idleScope)).arn;
       }),
     ];
-    invocation.output.result(findings, () => fields(findings.map((one) => [`${one.isFine ? '✓' : '✗'} ${one.part}`, one.detail])));
+    invocation.output.result(findings, () =>
+      fields(findings.map((one) => [`${one.isFine ? '✓' : '✗'} ${one.part}`, one.detail])),
+    );
     return findings.every((one) => one.isFine) ? exitCodes.done : exitCodes.failed;
   });
 }
@@ -130,4 +160,3 @@ async function examine(part: string, look: () => Promise<string>): Promise<Findi
     return { part, isFine: false, detail: toJobError(error).publicMessage };
   }
 }
-

@@ -1,7 +1,7 @@
 /** `keyferry rotation …` */
 import type { Command } from 'commander';
 
-import { parseDuration } from '../../config.ts';
+import { parseDuration } from '../../config-values.ts';
 import { JobError } from '../../errors.ts';
 import { collect, done, leaf, runWithClient, text, type ClientInvocation, type Options } from '../command.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
@@ -44,18 +44,26 @@ function addCreate(noun: Command): void {
     .option('--no-auto', 'rotate only when asked');
   runWithClient(command, async ({ client, options, output }) => {
     const days = text(options, 'every');
-    if (days === undefined) throw new JobError('PAYLOAD_INVALID', { message: '--every is missing: say how often to rotate, as --every 30d.' });
+    if (days === undefined)
+      throw new JobError('PAYLOAD_INVALID', {
+        message: '--every is missing: say how often to rotate, as --every 30d.',
+      });
     const adopted = text(options, 'adoptKey');
     const rotation = await client.rotations.create({
       name: text(options, 'name') ?? '',
       connection: text(options, 'connection') ?? '',
       target: placeOf(options),
       userName: text(options, 'user') ?? '',
-      secretsMapping: { accessKeyId: text(options, 'accessKeyIdAs') ?? '', secretAccessKey: text(options, 'secretAccessKeyAs') ?? '' },
+      secretsMapping: {
+        accessKeyId: text(options, 'accessKeyIdAs') ?? '',
+        secretAccessKey: text(options, 'secretAccessKeyAs') ?? '',
+      },
       isAutoRotationEnabled: options.auto !== false,
       ...toTimes(options),
       rotationIntervalDays: toDays(days),
-      ...(adopted === undefined ? {} : { adoptKey: { accessKeyId: adopted, secretAccessKey: await readSecret(`Secret access key of ${adopted}`) } }),
+      ...(adopted === undefined
+        ? {}
+        : { adoptKey: { accessKeyId: adopted, secretAccessKey: await readSecret(`Secret access key of ${adopted}`) } }),
     });
     output.result(rotation, () => describeRotation(rotation));
     return done;
@@ -85,7 +93,8 @@ function seconds<P extends string>(options: Options, option: string, property: P
   const value = text(options, option);
   if (value === undefined) return {};
   const ms = parseDuration(value);
-  if (ms === undefined) throw new JobError('PAYLOAD_INVALID', { message: `--${option} must be a duration such as 0s, 30m, 24h or 7d.` });
+  if (ms === undefined)
+    throw new JobError('PAYLOAD_INVALID', { message: `--${option} must be a duration such as 0s, 30m, 24h or 7d.` });
   return { [property]: Math.round(ms / 1_000) } as Partial<Record<P, number>>;
 }
 
@@ -96,7 +105,10 @@ function toTimeOfDay(at: string): { hours: number; minutes: number } {
 }
 
 function addUpdate(noun: Command): void {
-  const command = withTimes(leaf(noun, 'update <name>', 'change a rotation')).option('--rename <name>').option('--auto', 'rotate on schedule').option('--no-auto', 'rotate only when asked');
+  const command = withTimes(leaf(noun, 'update <name>', 'change a rotation'))
+    .option('--rename <name>')
+    .option('--auto', 'rotate on schedule')
+    .option('--no-auto', 'rotate only when asked');
   runWithClient(command, async ({ args: [name = ''], client, options, output }) => {
     const rename = text(options, 'rename');
     const auto = options.auto;
@@ -117,7 +129,11 @@ function addRun(noun: Command): void {
     .option('--skip-sync <name>', 'do not wait for this dependent sync; repeatable', collect)
     .option('--no-wait', 'return the request’s id at once');
   runWithClient(command, async (invocation) => {
-    const { args: [name = ''], client, options } = invocation;
+    const {
+      args: [name = ''],
+      client,
+      options,
+    } = invocation;
     const rotation = await client.rotations.get(name);
     const requestId = await client.rotations.request(name, toWish(options, rotation.name));
     return answer(invocation, name, requestId);
@@ -127,7 +143,9 @@ function addRun(noun: Command): void {
 function toWish(options: Options, name: string) {
   const confirmed = text(options, 'revokeNow');
   if (confirmed !== undefined && (confirmed !== name || options.emergency !== true)) {
-    throw new JobError('PAYLOAD_INVALID', { message: `--revoke-now cuts consumers off: give it with --emergency and the rotation’s own name, ${name}.` });
+    throw new JobError('PAYLOAD_INVALID', {
+      message: `--revoke-now cuts consumers off: give it with --emergency and the rotation’s own name, ${name}.`,
+    });
   }
   return {
     ...(options.emergency === true ? { emergency: true } : {}),
@@ -139,7 +157,9 @@ function toWish(options: Options, name: string) {
 async function answer(invocation: ClientInvocation, name: string, requestId: string | undefined): Promise<ExitCode> {
   const { client, options, output } = invocation;
   if (requestId === undefined || options.wait === false) {
-    output.result({ requestId: requestId ?? null }, () => (requestId === undefined ? 'Nothing was under way.' : `Request ${requestId}.`));
+    output.result({ requestId: requestId ?? null }, () =>
+      requestId === undefined ? 'Nothing was under way.' : `Request ${requestId}.`,
+    );
     return done;
   }
   const run = await client.runs.wait(requestId, waitOptions(invocation));
@@ -150,11 +170,14 @@ async function answer(invocation: ClientInvocation, name: string, requestId: str
 
 function addOrders(noun: Command): void {
   for (const verb of ['pause', 'resume'] as const) {
-    runWithClient(leaf(noun, `${verb} <name>`, `${verb} a rotation at its next safe point; keys stay as they are`), async ({ args: [name = ''], client, output }) => {
-      const rotation = await client.rotations[verb](name);
-      output.result(rotation, () => describeRotation(rotation));
-      return done;
-    });
+    runWithClient(
+      leaf(noun, `${verb} <name>`, `${verb} a rotation at its next safe point; keys stay as they are`),
+      async ({ args: [name = ''], client, output }) => {
+        const rotation = await client.rotations[verb](name);
+        output.result(rotation, () => describeRotation(rotation));
+        return done;
+      },
+    );
   }
   for (const [verb, description] of [
     ['cancel', 'before the publication: the new key goes, the old one stays'],
@@ -168,25 +191,48 @@ function addOrders(noun: Command): void {
 }
 
 function addShowing(noun: Command): void {
-  runWithClient(leaf(noun, 'show <name>', 'everything known about a rotation, with its timeline'), async ({ args: [name = ''], client, output }) => {
-    const [rotation, keys, timeline] = await Promise.all([client.rotations.get(name), client.rotations.keys(name), client.rotations.timeline(name)]);
-    output.result({ ...rotation, keys, timeline }, () => {
-      const keyRows = keys.map((key) => [key.accessKeyId, key.state, key.createdAt, key.publishedAt, key.retireAfter, key.lastUsedAt]);
-      const stepRows = timeline.map((step) => [step.at, step.phase, step.step, step.accessKeyId, step.detail]);
-      return [
-        describeRotation(rotation),
-        `keys\n${indent(table(['KEY', 'STATE', 'CREATED', 'PUBLISHED', 'RETIRE AFTER', 'LAST USED'], keyRows))}`,
-        `timeline\n${indent(table(['AT', 'PHASE', 'STEP', 'KEY', 'DETAIL'], stepRows))}`,
-      ].join('\n\n');
-    });
-    return done;
-  });
+  runWithClient(
+    leaf(noun, 'show <name>', 'everything known about a rotation, with its timeline'),
+    async ({ args: [name = ''], client, output }) => {
+      const [rotation, keys, timeline] = await Promise.all([
+        client.rotations.get(name),
+        client.rotations.keys(name),
+        client.rotations.timeline(name),
+      ]);
+      output.result({ ...rotation, keys, timeline }, () => {
+        const keyRows = keys.map((key) => [
+          key.accessKeyId,
+          key.state,
+          key.createdAt,
+          key.publishedAt,
+          key.retireAfter,
+          key.lastUsedAt,
+        ]);
+        const stepRows = timeline.map((step) => [step.at, step.phase, step.step, step.accessKeyId, step.detail]);
+        return [
+          describeRotation(rotation),
+          `keys\n${indent(table(['KEY', 'STATE', 'CREATED', 'PUBLISHED', 'RETIRE AFTER', 'LAST USED'], keyRows))}`,
+          `timeline\n${indent(table(['AT', 'PHASE', 'STEP', 'KEY', 'DETAIL'], stepRows))}`,
+        ].join('\n\n');
+      });
+      return done;
+    },
+  );
   runWithClient(leaf(noun, 'list', 'all rotations'), async ({ client, output }) => {
     const rotations = await client.rotations.list();
     output.result(rotations, () =>
       table(
         ['NAME', 'IAM USER', 'STATUS', 'PHASE', 'ACTIVE KEY', 'ROTATED', 'NEXT', 'MESSAGE'],
-        rotations.map((one) => [one.name, one.userName, one.rotationStatus, one.phase, one.activeAccessKeyId, one.lastRotatedAt, one.nextRotationAt, one.statusMessage]),
+        rotations.map((one) => [
+          one.name,
+          one.userName,
+          one.rotationStatus,
+          one.phase,
+          one.activeAccessKeyId,
+          one.lastRotatedAt,
+          one.nextRotationAt,
+          one.statusMessage,
+        ]),
       ),
     );
     return done;
@@ -198,11 +244,19 @@ function addDelete(noun: Command): void {
     .option('--revoke-keys', 'first delete at AWS every key that it made')
     .option('--remove-secrets', 'remove the two secrets from the folder');
   runWithClient(command, async (invocation) => {
-    const { args: [name = ''], client, options, output } = invocation;
+    const {
+      args: [name = ''],
+      client,
+      options,
+      output,
+    } = invocation;
     if (options.revokeKeys === true) {
       const run = await client.runs.wait(await client.rotations.revokeKeys(name), waitOptions(invocation));
       if (run.status === 'failed' || run.status === 'blocked') {
-        output.result(run, () => `${describeRun(run)}\nThe rotation was kept, because its keys could not all be deleted.`);
+        output.result(
+          run,
+          () => `${describeRun(run)}\nThe rotation was kept, because its keys could not all be deleted.`,
+        );
         return exitCodes.failed;
       }
     }

@@ -25,14 +25,19 @@ async function runSandbox({ options, output }: Invocation): Promise<ExitCode> {
   const timing = (['immediate', 'realistic'] as const).find((one) => one === options.timing);
   const port = Number(text(options, 'port') ?? 0);
   if (!quotas || !timing || !Number.isInteger(port)) {
-    throw new JobError('PAYLOAD_INVALID', { message: '--quotas, --timing or --port is not one of the values that --help lists.' });
+    throw new JobError('PAYLOAD_INVALID', {
+      message: '--quotas, --timing or --port is not one of the values that --help lists.',
+    });
   }
   const { createAwsSandbox, startAwsSandboxServer } = await import('../../sandbox/aws/index.ts');
   const sandbox = createAwsSandbox({ quotas, timing, seed: Number(options.seed) });
   const server = await startAwsSandboxServer(sandbox, { port });
   sandbox.createAccount('111122223333');
   const user = { accountId: '111122223333', userName: 'keyferry-base' };
-  sandbox.createUser({ ...user, policy: { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: '*', Resource: '*' }] } });
+  sandbox.createUser({
+    ...user,
+    policy: { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: '*', Resource: '*' }] },
+  });
   const key = sandbox.createAccessKey(user);
   output.result({ url: server.url, ...key }, () =>
     fields([

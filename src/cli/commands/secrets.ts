@@ -27,25 +27,39 @@ export function addSecretsCommands(parent: Command): void {
     .option('--replace', 'remove keys that are not given');
   runWithClient(set, async ({ client, options, output }) => {
     const values = parseSecrets(await readText(text(options, 'file')));
-    const change = await client.secrets.set(placeOf(options), { values, mode: options.replace === true ? 'replace' : 'merge' });
+    const change = await client.secrets.set(placeOf(options), {
+      values,
+      mode: options.replace === true ? 'replace' : 'merge',
+    });
     output.result(change, () => describeChange(change));
     return done;
   });
-  runWithClient(withPlace(leaf(noun, 'list', 'names and revisions, never values')), async ({ client, options, output }) => {
-    const names = await client.secrets.list(placeOf(options));
-    output.result(names, () =>
-      table(
-        ['KEY', 'REVISION', 'UPDATED', 'MANAGED BY'],
-        names.map((one) => [one.key, one.revision, one.updatedAt, one.managedBy === null ? null : `rotation ${one.managedBy}`]),
-      ),
-    );
-    return done;
-  });
-  runWithClient(withPlace(leaf(noun, 'unset <keys...>', 'remove secrets')), async ({ client, options, args, output }) => {
-    const change = await client.secrets.unset(placeOf(options), args);
-    output.result(change, () => describeChange(change));
-    return done;
-  });
+  runWithClient(
+    withPlace(leaf(noun, 'list', 'names and revisions, never values')),
+    async ({ client, options, output }) => {
+      const names = await client.secrets.list(placeOf(options));
+      output.result(names, () =>
+        table(
+          ['KEY', 'REVISION', 'UPDATED', 'MANAGED BY'],
+          names.map((one) => [
+            one.key,
+            one.revision,
+            one.updatedAt,
+            one.managedBy === null ? null : `rotation ${one.managedBy}`,
+          ]),
+        ),
+      );
+      return done;
+    },
+  );
+  runWithClient(
+    withPlace(leaf(noun, 'unset <keys...>', 'remove secrets')),
+    async ({ client, options, args, output }) => {
+      const change = await client.secrets.unset(placeOf(options), args);
+      output.result(change, () => describeChange(change));
+      return done;
+    },
+  );
 }
 
 function describeChange(change: { revision: number; set: number; removed: number; dueSyncs: number }): string {

@@ -17,7 +17,11 @@ import { untilStopped } from '../signals.ts';
 
 export function addUpCommand(parent: Command): void {
   run(
-    leaf(parent, 'up', `embedded database and queue in ./${UP_FOLDER}, worker and server in one process, for development`)
+    leaf(
+      parent,
+      'up',
+      `embedded database and queue in ./${UP_FOLDER}, worker and server in one process, for development`,
+    )
       .option('--sandbox', 'with the AWS sandbox instead of AWS')
       .option('--port <port>', 'of the server', '3010'),
     runUp,
@@ -44,16 +48,18 @@ async function runUp({ options, output }: Invocation): Promise<ExitCode> {
     },
   });
   try {
-    await announce(embedded, isSandbox);
+    await announce(embedded, { isSandbox });
     const serverUrl = embedded.server?.url ?? '';
-    output.result({ serverUrl, board: `${serverUrl}/board`, folder, isSandbox, apiTokenFile: join(folder, 'api-token') }, () =>
-      fields([
-        ['board', `${serverUrl}/board`],
-        ['status page', serverUrl],
-        ['API token', `in ./${UP_FOLDER}/api-token`],
-        ['AWS', isSandbox ? 'the sandbox; nothing real is in reach' : 'real'],
-        ['stop', 'Ctrl-C'],
-      ]),
+    output.result(
+      { serverUrl, board: `${serverUrl}/board`, folder, isSandbox, apiTokenFile: join(folder, 'api-token') },
+      () =>
+        fields([
+          ['board', `${serverUrl}/board`],
+          ['status page', serverUrl],
+          ['API token', `in ./${UP_FOLDER}/api-token`],
+          ['AWS', isSandbox ? 'the sandbox; nothing real is in reach' : 'real'],
+          ['stop', 'Ctrl-C'],
+        ]),
     );
     await untilStopped();
   } finally {
@@ -66,7 +72,10 @@ async function runUp({ options, output }: Invocation): Promise<ExitCode> {
 async function refuseSecond(): Promise<void> {
   try {
     const { pid } = JSON.parse(await readFile(upFile(), 'utf8')) as UpState;
-    if (isRunning(pid)) throw new JobError('CONFIG_INVALID', { message: `keyferry up already runs in this folder (process ${String(pid)}).` });
+    if (isRunning(pid))
+      throw new JobError('CONFIG_INVALID', {
+        message: `keyferry up already runs in this folder (process ${String(pid)}).`,
+      });
   } catch (error) {
     // No file, or one of a crash: nothing runs.
     if (error instanceof JobError) throw error;
@@ -96,7 +105,7 @@ async function loadOrMake(file: string, make: () => string): Promise<string> {
 }
 
 /** Lets other commands of this folder find it. */
-async function announce(embedded: Embedded, isSandbox: boolean): Promise<void> {
+async function announce(embedded: Embedded, { isSandbox }: { readonly isSandbox: boolean }): Promise<void> {
   const state: UpState = {
     pid: process.pid,
     serverUrl: embedded.server?.url ?? '',

@@ -27,32 +27,53 @@ const rotationPlace = { ...place, secretPath: '/deploy' };
 
 export async function tell(story: Story): Promise<readonly Chapter[]> {
   const world = createWorld(story.sandbox, story.client.orgId);
-  return [
-    await connections(story, world),
-    await firstSync(story),
-    await change(story),
-    await rotate(story),
-  ];
+  return [await connections(story, world), await firstSync(story), await change(story), await rotate(story)];
 }
 
 async function connections({ client, say }: Story, world: ReturnType<typeof createWorld>): Promise<Chapter> {
   say('\n1. Connections: validated, not only recorded');
   const created = await Promise.all([
-    client.connections.create({ name: 'shop-role', region: REGION, credentials: { method: 'assume-role', roleArn: world.roleArn } }),
-    client.connections.create({ name: 'shop-key', region: REGION, credentials: { method: 'access-key', ...world.accessKey } }),
-    client.connections.create({ name: 'wrong-role', region: REGION, credentials: { method: 'assume-role', roleArn: world.roleOfAnotherOrg } }),
+    client.connections.create({
+      name: 'shop-role',
+      region: REGION,
+      credentials: { method: 'assume-role', roleArn: world.roleArn },
+    }),
+    client.connections.create({
+      name: 'shop-key',
+      region: REGION,
+      credentials: { method: 'access-key', ...world.accessKey },
+    }),
+    client.connections.create({
+      name: 'wrong-role',
+      region: REGION,
+      credentials: { method: 'assume-role', roleArn: world.roleOfAnotherOrg },
+    }),
   ]);
   await Promise.all(created.map(({ requestId }) => client.runs.wait(requestId)));
   const rows = await client.connections.list();
   for (const row of rows) {
-    say(`   ${row.status === 'valid' ? '✓' : '✗'} ${row.name.padEnd(10)} ${row.method.padEnd(11)} ${row.status}${row.principalArn ? `  ${row.principalArn}` : ''}`);
+    say(
+      `   ${row.status === 'valid' ? '✓' : '✗'} ${row.name.padEnd(10)} ${row.method.padEnd(11)} ${row.status}${row.principalArn ? `  ${row.principalArn}` : ''}`,
+    );
     const failed = row.checks.filter((check) => check.verdict === 'fail');
     for (const check of failed) say(indent(describeCheck(check), '       '));
   }
   requireStatus(rows.find((row) => row.name === 'shop-role')?.status, 'valid');
   requireStatus(rows.find((row) => row.name === 'shop-key')?.status, 'valid');
-  if (rows.find((row) => row.name === 'wrong-role')?.status === 'valid') throw new Error('a role with another org’s external ID was accepted');
-  return { title: 'connections', facts: { connections: rows.map(({ name, method, status, accountId, statusCode }) => ({ name, method, status, accountId, statusCode })) } };
+  if (rows.find((row) => row.name === 'wrong-role')?.status === 'valid')
+    throw new Error('a role with another org’s external ID was accepted');
+  return {
+    title: 'connections',
+    facts: {
+      connections: rows.map(({ name, method, status, accountId, statusCode }) => ({
+        name,
+        method,
+        status,
+        accountId,
+        statusCode,
+      })),
+    },
+  };
 }
 
 function requireStatus(status: string | undefined, wanted: string): void {
@@ -66,12 +87,32 @@ async function firstSync(story: Story): Promise<Chapter> {
   say('\n2. 25 secrets into a folder, and from there to AWS');
   const { revision } = await client.secrets.set(place, { values: firstSecrets() });
   const base = { source: place, isAutoSyncEnabled: false };
-  await client.syncs.create({ ...base, name: 'to-parameters', connection: 'shop-role', destination: 'aws-parameter-store', destinationConfig: { region: REGION, path: PREFIX } });
-  await client.syncs.create({ ...base, name: 'to-secrets', connection: 'shop-role', destination: 'aws-secrets-manager', destinationConfig: { region: REGION, mappingBehavior: 'one-to-one', prefix: SECRET_PREFIX } });
-  await client.syncs.create({ ...base, name: 'to-one-secret', connection: 'shop-key', destination: 'aws-secrets-manager', destinationConfig: { region: REGION, mappingBehavior: 'many-to-one', secretName: SECRET_NAME } });
+  await client.syncs.create({
+    ...base,
+    name: 'to-parameters',
+    connection: 'shop-role',
+    destination: 'aws-parameter-store',
+    destinationConfig: { region: REGION, path: PREFIX },
+  });
+  await client.syncs.create({
+    ...base,
+    name: 'to-secrets',
+    connection: 'shop-role',
+    destination: 'aws-secrets-manager',
+    destinationConfig: { region: REGION, mappingBehavior: 'one-to-one', prefix: SECRET_PREFIX },
+  });
+  await client.syncs.create({
+    ...base,
+    name: 'to-one-secret',
+    connection: 'shop-key',
+    destination: 'aws-secrets-manager',
+    destinationConfig: { region: REGION, mappingBehavior: 'many-to-one', secretName: SECRET_NAME },
+  });
   const plan = (await client.syncs.plan('to-parameters')).result as PlanDocument;
   const [preview] = [{ ...plan, changes: plan.changes.slice(0, 2) }];
-  say(`   plan of to-parameters, which writes nothing and shows no value:\n${indent(describePlan(preview), '     ').split('\n').slice(0, -1).join('\n')}\n     … ${String(plan.changes.length)} changes in all`);
+  say(
+    `   plan of to-parameters, which writes nothing and shows no value:\n${indent(describePlan(preview), '     ').split('\n').slice(0, -1).join('\n')}\n     … ${String(plan.changes.length)} changes in all`,
+  );
   const runs = await syncAll(story);
   return { title: 'first sync', facts: { revision, plannedChanges: plan.changes.length, runs } };
 }
@@ -86,7 +127,9 @@ interface SyncFacts {
 async function syncAll(story: Story): Promise<readonly SyncFacts[]> {
   const runs = await Promise.all(syncNames.map(async (name) => ({ name, run: await story.client.syncs.run(name) })));
   return runs.map(({ name, run }) => {
-    story.say(`   ${run.status === 'succeeded' ? '✓' : '✗'} ${name.padEnd(14)} ${countsOf(run)}   calls: ${callsOf(run)}`);
+    story.say(
+      `   ${run.status === 'succeeded' ? '✓' : '✗'} ${name.padEnd(14)} ${countsOf(run)}   calls: ${callsOf(run)}`,
+    );
     if (run.errorMessage) story.say(`       ${run.errorMessage}`);
     requireStatus(run.status, 'succeeded');
     return { sync: name, status: run.status, counts: run.counts, awsCalls: run.awsCalls };
@@ -95,7 +138,10 @@ async function syncAll(story: Story): Promise<readonly SyncFacts[]> {
 
 function countsOf(run: RunRecord): string {
   const shown = Object.entries(run.counts ?? {}).filter(([, count]) => count > 0);
-  return shown.map(([name, count]) => `${String(count)} ${name}`).join(', ').padEnd(36);
+  return shown
+    .map(([name, count]) => `${String(count)} ${name}`)
+    .join(', ')
+    .padEnd(36);
 }
 
 function callsOf(run: RunRecord): string {
@@ -106,7 +152,9 @@ function callsOf(run: RunRecord): string {
 async function change(story: Story): Promise<Chapter> {
   const { client, say } = story;
   say('\n3. Two values change, one secret goes: only these are written');
-  await client.secrets.set(place, { values: { SETTING_01: 'changed by the demo', SETTING_02: 'changed too', SETTING_25: null } });
+  await client.secrets.set(place, {
+    values: { SETTING_01: 'changed by the demo', SETTING_02: 'changed too', SETTING_25: null },
+  });
   const changed = await syncAll(story);
   say('   and once more, with nothing to do:');
   const unchanged = await syncAll(story);
@@ -141,7 +189,15 @@ async function rotate({ client, sandbox, say }: Story): Promise<Chapter> {
   const keys = sandbox.inspect.accessKeys({ accountId: '444455556666', userName: ROTATED_USER });
   say(`   keys of ${ROTATED_USER} at AWS now: ${keys.map((key) => `${key.accessKeyId} ${key.status}`).join(', ')}`);
   const steps = timeline.map(({ at, phase, step, accessKeyId }) => ({ at, phase, step, accessKeyId }));
-  return { title: 'rotation', facts: { firstKey: first, secondKey: second, keysAtAws: keys.map(({ accessKeyId, status }) => ({ accessKeyId, status })), steps } };
+  return {
+    title: 'rotation',
+    facts: {
+      firstKey: first,
+      secondKey: second,
+      keysAtAws: keys.map(({ accessKeyId, status }) => ({ accessKeyId, status })),
+      steps,
+    },
+  };
 }
 
 async function rotateOnce(client: Client): Promise<string> {

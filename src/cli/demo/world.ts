@@ -24,7 +24,8 @@ export function createWorld(sandbox: AwsSandbox, orgId: string): DemoWorld {
     policyFor({ use: 'secrets-manager', region: REGION, prefix: 'shop' }, place),
     policyFor({ use: 'access-key-rotation', userName: ROTATED_USER }, place),
   ];
-  const trust = (externalId: string) => trustPolicy({ partition: 'aws', baseAccountId: SANDBOX_BASE_ACCOUNT, externalId });
+  const trust = (externalId: string) =>
+    trustPolicy({ partition: 'aws', baseAccountId: SANDBOX_BASE_ACCOUNT, externalId });
   const role = (roleName: string, externalId: string) =>
     sandbox.createRole({ accountId: ACCOUNT, roleName, trustPolicy: trust(externalId), policy: policies }).arn;
   sandbox.createUser({ accountId: ACCOUNT, userName: ROTATED_USER });
@@ -39,5 +40,10 @@ export function createWorld(sandbox: AwsSandbox, orgId: string): DemoWorld {
 
 /** 25 harmless values; two of them change later and one goes. */
 export function firstSecrets(): Record<string, string> {
-  return Object.fromEntries(Array.from({ length: 25 }, (_, index) => [`SETTING_${String(index + 1).padStart(2, '0')}`, `value ${String(index + 1)} of the demo`]));
+  return Object.fromEntries(
+    Array.from({ length: 25 }, (_, index) => [
+      `SETTING_${String(index + 1).padStart(2, '0')}`,
+      `value ${String(index + 1)} of the demo`,
+    ]),
+  );
 }

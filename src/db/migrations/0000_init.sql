@@ -5,9 +5,13 @@ CREATE TABLE "keyferry"."call_budgets" (
 	"region" text NOT NULL,
 	"quota_group" text NOT NULL,
 	"rate_per_second" double precision NOT NULL,
+	"ceiling_rate" double precision,
+	"burst" double precision NOT NULL,
 	"tokens" double precision NOT NULL,
 	"refilled_at" timestamp with time zone DEFAULT now() NOT NULL,
 	"throttled_at" timestamp with time zone,
+	"window_started_at" timestamp with time zone DEFAULT now() NOT NULL,
+	"window_granted" double precision NOT NULL,
 	CONSTRAINT "call_budgets_account_id_region_quota_group_pk" PRIMARY KEY("account_id","region","quota_group")
 );
 --> statement-breakpoint
@@ -22,6 +26,7 @@ CREATE TABLE "keyferry"."connections" (
 	"secret_access_key" text,
 	"credentials_revision" integer DEFAULT 1 NOT NULL,
 	"region" text,
+	"created_via" text DEFAULT 'operator' NOT NULL,
 	"status" text DEFAULT 'pending' NOT NULL,
 	"status_code" text,
 	"status_message" text,
@@ -187,6 +192,7 @@ CREATE TABLE "keyferry"."sync_entries" (
 	"remote_name" text NOT NULL,
 	"key" text NOT NULL,
 	"connection_id" uuid NOT NULL,
+	"folder_id" uuid,
 	"partition" text NOT NULL,
 	"account_id" text NOT NULL,
 	"region" text NOT NULL,
@@ -198,7 +204,12 @@ CREATE TABLE "keyferry"."sync_entries" (
 	"status" text NOT NULL,
 	"error_code" text,
 	"error_message" text,
-	"settings" jsonb DEFAULT '{}'::jsonb NOT NULL,
+	"settings" jsonb DEFAULT '{"keyId":null,"tags":{}}'::jsonb NOT NULL,
+	"observed" jsonb DEFAULT '{}'::jsonb NOT NULL,
+	"drift" text,
+	"checked_at" timestamp with time zone,
+	"tags_checked_at" timestamp with time zone,
+	"pace" jsonb,
 	"written_at" timestamp with time zone,
 	"deleted_at" timestamp with time zone,
 	"synced_revision" bigint,
@@ -221,6 +232,8 @@ CREATE TABLE "keyferry"."syncs" (
 	"last_run_id" uuid,
 	"last_synced_at" timestamp with time zone,
 	"synced_revision" bigint,
+	"synced_version" integer,
+	"progress" jsonb,
 	"drift" text DEFAULT 'unknown' NOT NULL,
 	"last_checked_at" timestamp with time zone,
 	"next_reconcile_at" timestamp with time zone,
@@ -240,6 +253,49 @@ CREATE TABLE "keyferry"."syncs" (
 	"run_lease_until" timestamp with time zone,
 	"run_token" uuid,
 	CONSTRAINT "syncs_org_name" UNIQUE("org_id","name")
+);
+--> statement-breakpoint
+CREATE TABLE "keyferry"."audit_log" (
+	"id" bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY (sequence name "keyferry"."audit_log_id_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1),
+	"at" timestamp with time zone DEFAULT now() NOT NULL,
+	"org_id" text,
+	"actor" text NOT NULL,
+	"via" text NOT NULL,
+	"action" text NOT NULL,
+	"subject" text,
+	"request_id" text NOT NULL,
+	"status_code" integer
+);
+--> statement-breakpoint
+CREATE TABLE "keyferry"."idempotency_keys" (
+	"org_id" text NOT NULL,
+	"actor" text NOT NULL,
+	"key" text NOT NULL,
+	"request_hash" text NOT NULL,
+	"created_at" timestamp with time zone DEFAULT now() NOT NULL,
+	"status_code" integer,
+	"response" text,
+	CONSTRAINT "idempotency_keys_org_id_actor_key_pk" PRIMARY KEY("org_id","actor","key")
+);
+--> statement-breakpoint
+CREATE TABLE "keyferry"."notification_states" (
+	"subject_id" uuid NOT NULL,
+	"topic" text NOT NULL,
+	"state" text NOT NULL,
+	"changed_at" timestamp with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "notification_states_subject_id_topic_pk" PRIMARY KEY("subject_id","topic")
+);
+--> statement-breakpoint
+CREATE TABLE "keyferry"."notifications" (
+	"id" uuid PRIMARY KEY DEFAULT gen_random_uuid() NOT NULL,
+	"created_at" timestamp with time zone DEFAULT now() NOT NULL,
+	"event" text NOT NULL,
+	"subject_id" uuid NOT NULL,
+	"payload" jsonb NOT NULL,
+	"attempts" integer DEFAULT 0 NOT NULL,
+	"next_attempt_at" timestamp with time zone DEFAULT now(),
+	"delivered_at" timestamp with time zone,
+	"last_error" text
 );
 --> statement-breakpoint
 ALTER TABLE "keyferry"."rotation_keys" ADD CONSTRAINT "rotation_keys_rotation_id_rotations_id_fk" FOREIGN KEY ("rotation_id") REFERENCES "keyferry"."rotations"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
@@ -265,4 +321,8 @@ CREATE UNIQUE INDEX "sync_entries_claim" ON "keyferry"."sync_entries" USING btre
 CREATE INDEX "syncs_by_folder" ON "keyferry"."syncs" USING btree ("folder_id");--> statement-breakpoint
 CREATE INDEX "syncs_by_connection" ON "keyferry"."syncs" USING btree ("connection_id");--> statement-breakpoint
 CREATE INDEX "syncs_due" ON "keyferry"."syncs" USING btree ("next_due_at") WHERE "keyferry"."syncs"."next_due_at" is not null;--> statement-breakpoint
-CREATE INDEX "syncs_in_flight" ON "keyferry"."syncs" USING btree ("id") WHERE "keyferry"."syncs"."dispatch_lease_until" is not null or "keyferry"."syncs"."run_lease_until" is not null;
+CREATE INDEX "syncs_in_flight" ON "keyferry"."syncs" USING btree ("id") WHERE "keyferry"."syncs"."dispatch_lease_until" is not null or "keyferry"."syncs"."run_lease_until" is not null;--> statement-breakpoint
+CREATE INDEX "audit_log_by_org" ON "keyferry"."audit_log" USING btree ("org_id","at");--> statement-breakpoint
+CREATE INDEX "audit_log_by_request" ON "keyferry"."audit_log" USING btree ("request_id");--> statement-breakpoint
+CREATE INDEX "idempotency_keys_by_age" ON "keyferry"."idempotency_keys" USING btree ("created_at");--> statement-breakpoint
+CREATE INDEX "notifications_due" ON "keyferry"."notifications" USING btree ("next_attempt_at") WHERE "keyferry"."notifications"."next_attempt_at" is not null;

@@ -6,7 +6,11 @@ export class AwsError extends Error {
   readonly retryAfterMs: number | undefined;
 
   constructor(code: string, message: string, options: { status?: number; retryAfterMs?: number } = {}) {
+    // An answer is not a crash: nobody reads its stack, and taking one costs more than the rest of the call.
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     super(message);
+    Error.stackTraceLimit = stackTraceLimit;
     this.name = 'AwsError';
     this.code = code;
     this.status = options.status;

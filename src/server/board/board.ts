@@ -36,7 +36,11 @@ const descriptions: Readonly<Record<string, string>> = {
 };
 
 /** Retrying a job means: run its subject now. Everything else stays PostgreSQL's to decide. */
-const ALLOWED_ROUTES = new Set(['/api/queues/:queueName/:jobId/retry', '/api/queues/:queueName/pause', '/api/queues/:queueName/resume']);
+const ALLOWED_ROUTES = new Set([
+  '/api/queues/:queueName/:jobId/retry',
+  '/api/queues/:queueName/pause',
+  '/api/queues/:queueName/resume',
+]);
 
 class CleanAdapter extends BullMQAdapter {
   override async getJob(id: string): Promise<Job | undefined> {
@@ -118,12 +122,16 @@ export function createBoard(options: BoardOptions): Hono {
     },
   });
   // After the board's own handler, which would show the text of whatever was thrown.
-  server.setErrorHandler(() => ({ status: 500, body: { error: 'ERRORS.INTERNAL_SERVER_ERROR', message: errorTable.QUEUE_UNAVAILABLE.message } }));
+  server.setErrorHandler(() => ({
+    status: 500,
+    body: { error: 'ERRORS.INTERNAL_SERVER_ERROR', message: errorTable.QUEUE_UNAVAILABLE.message },
+  }));
   return server.registerPlugin();
 }
 
 function targetOf(parameters: Record<string, unknown>): { queue: string | undefined; jobId: string | undefined } {
-  const text = (name: string): string | undefined => (typeof parameters[name] === 'string' ? parameters[name] : undefined);
+  const text = (name: string): string | undefined =>
+    typeof parameters[name] === 'string' ? parameters[name] : undefined;
   return { queue: text('queueName'), jobId: text('jobId') };
 }
 

@@ -9,7 +9,8 @@ const REASONS = ['requested', 'scheduled', 'created', 'changed', 'recovered'];
 const JOB_NAMES = ['validate', 'sync', 'plan', 'import', 'remove', 'rotate'];
 const ID_FIELDS = ['connectionId', 'syncId', 'rotationId', 'requestId'];
 /** BullMQ's own words for jobs that no processor failed. */
-const BULLMQ_REASON = /^(job stalled more than allowable limit|job started more than allowable limit|Lock mismatch|Missing lock)/i;
+const BULLMQ_REASON =
+  /^(job stalled more than allowable limit|job started more than allowable limit|Lock mismatch|Missing lock)/i;
 const MAX_REASON = 300;
 
 /** The fields of a job that Bull Board reads, as BullMQ gives them. */
@@ -84,7 +85,8 @@ export function cleanOptions(options: unknown): Record<string, unknown> {
   const shown = Object.entries({ attempts, delay, priority, timestamp, lifo }).filter(
     ([, value]) => typeof value === 'number' || typeof value === 'boolean',
   );
-  const id = typeof deduplication === 'object' && deduplication !== null ? (deduplication as { id?: unknown }).id : undefined;
+  const id =
+    typeof deduplication === 'object' && deduplication !== null ? (deduplication as { id?: unknown }).id : undefined;
   return { ...Object.fromEntries(shown), ...(isDeduplicationId(id) ? { deduplication: { id } } : {}) };
 }
 

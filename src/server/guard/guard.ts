@@ -3,10 +3,9 @@
  * does. `/healthz` and `/readyz` answer whoever may ask; the API has tokens of its own.
  */
 import { getConnInfo } from '@hono/node-server/conninfo';
-import type { MiddlewareHandler } from 'hono';
+import type { Context, MiddlewareHandler } from 'hono';
 import { createHash, timingSafeEqual } from 'node:crypto';
 
-import type { ServerContext, ServerEnv } from '../context.ts';
 import { problem } from '../problem.ts';
 import { bearerOf } from './api-tokens.ts';
 import { isAllowedHost, isCrossSite, isForwarded, isLoopbackAddress, type HostRules } from './hosts.ts';
@@ -21,11 +20,15 @@ export interface GuardOptions extends HostRules {
 export const LOCAL_OPERATOR = 'local operator';
 
 /** For every route. */
-export function createFrontDoor(rules: HostRules): MiddlewareHandler<ServerEnv> {
+export function createFrontDoor(rules: HostRules): MiddlewareHandler {
   return async (c, next) => {
     const host = c.req.header('host');
     if (!isAllowedHost(host, rules)) {
-      return problem(c, 421, 'This server does not answer to that Host. Add the name to KEYFERRY_HTTP_ALLOWED_HOSTS if it is meant.');
+      return problem(
+        c,
+        421,
+        'This server does not answer to that Host. Add the name to KEYFERRY_HTTP_ALLOWED_HOSTS if it is meant.',
+      );
     }
     const isForeign = isCrossSite({
       method: c.req.method,
@@ -34,13 +37,14 @@ export function createFrontDoor(rules: HostRules): MiddlewareHandler<ServerEnv> 
       fetchSite: c.req.header('sec-fetch-site'),
       fetchMode: c.req.header('sec-fetch-mode'),
     });
-    if (isForeign) return problem(c, 403, 'A page of another site made this request. Open the server’s own pages instead.');
+    if (isForeign)
+      return problem(c, 403, 'A page of another site made this request. Open the server’s own pages instead.');
     return next();
   };
 }
 
 /** For what operators see: board and status page. */
-export function createOperatorDoor(options: GuardOptions): MiddlewareHandler<ServerEnv> {
+export function createOperatorDoor(options: GuardOptions): MiddlewareHandler {
   const { login } = options;
   if (login === undefined) return withoutLogin(isLoopbackAddress(options.listenHost));
   const check = createLoginCheck(login, options.now);
@@ -55,18 +59,30 @@ export function createOperatorDoor(options: GuardOptions): MiddlewareHandler<Ser
         return problem(c, 429, `Too many failed logins. Try again in ${String(verdict.retryAfterSeconds)} s.`);
       case 'refused':
         c.header('WWW-Authenticate', 'Basic realm="keyferry", charset="UTF-8"');
-        return problem(c, 401, 'User and password are needed: KEYFERRY_BOARD_USER and KEYFERRY_BOARD_PASSWORD of the server.');
+        return problem(
+          c,
+          401,
+          'User and password are needed: KEYFERRY_BOARD_USER and KEYFERRY_BOARD_PASSWORD of the server.',
+        );
     }
   };
 }
 
-function withoutLogin(isLoopback: boolean): MiddlewareHandler<ServerEnv> {
+function withoutLogin(isLoopback: boolean): MiddlewareHandler {
   return async (c, next) => {
     if (!isLoopback) {
-      return problem(c, 403, 'Off loopback this page needs a login: set KEYFERRY_BOARD_USER and KEYFERRY_BOARD_PASSWORD and restart the server.');
+      return problem(
+        c,
+        403,
+        'Off loopback this page needs a login: set KEYFERRY_BOARD_USER and KEYFERRY_BOARD_PASSWORD and restart the server.',
+      );
     }
     if (isForwarded((name) => c.req.header(name))) {
-      return problem(c, 403, 'A proxy forwarded this request, but no login is configured: set KEYFERRY_BOARD_USER and KEYFERRY_BOARD_PASSWORD.');
+      return problem(
+        c,
+        403,
+        'A proxy forwarded this request, but no login is configured: set KEYFERRY_BOARD_USER and KEYFERRY_BOARD_PASSWORD.',
+      );
     }
     c.set('operator', LOCAL_OPERATOR);
     return next();
@@ -80,14 +96,16 @@ export interface MetricsDoorOptions {
 }
 
 /** Off loopback, or behind a proxy, metrics need the bearer. */
-export function createMetricsDoor({ listenHost, token }: MetricsDoorOptions): MiddlewareHandler<ServerEnv> {
+export function createMetricsDoor({ listenHost, token }: MetricsDoorOptions): MiddlewareHandler {
   const expected = token === undefined ? undefined : digest(token);
   return async (c, next) => {
-    const isOpen = expected === undefined && isLoopbackAddress(listenHost) && !isForwarded((name) => c.req.header(name));
+    const isOpen =
+      expected === undefined && isLoopbackAddress(listenHost) && !isForwarded((name) => c.req.header(name));
     const presented = bearerOf(c.req.header('authorization'));
     const fits = expected !== undefined && presented !== undefined && timingSafeEqual(digest(presented), expected);
     if (isOpen || fits) return next();
-    if (expected === undefined) return problem(c, 403, 'Off loopback the metrics need a bearer token: set KEYFERRY_METRICS_TOKEN.');
+    if (expected === undefined)
+      return problem(c, 403, 'Off loopback the metrics need a bearer token: set KEYFERRY_METRICS_TOKEN.');
     c.header('WWW-Authenticate', 'Bearer realm="keyferry metrics"');
     return problem(c, 401, 'Send the token of KEYFERRY_METRICS_TOKEN as `Authorization: Bearer …`.');
   };
@@ -98,7 +116,7 @@ function digest(text: string): Buffer {
 }
 
 /** The peer's address; behind a proxy that is the proxy's, on purpose: the header could be anything. */
-export function addressOf(c: ServerContext): string {
+export function addressOf(c: Context): string {
   try {
     return getConnInfo(c).remote.address ?? 'unknown';
   } catch {

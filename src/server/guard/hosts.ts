@@ -57,7 +57,8 @@ const SAFE_METHODS = ['GET', 'HEAD', 'OPTIONS'];
 export function isCrossSite(request: RequestHeaders): boolean {
   const isSafe = SAFE_METHODS.includes(request.method);
   if (request.origin !== undefined && !isOwnOrigin(request.origin, request.host)) return true;
-  if (request.fetchSite === undefined || request.fetchSite === 'same-origin' || request.fetchSite === 'none') return false;
+  if (request.fetchSite === undefined || request.fetchSite === 'same-origin' || request.fetchSite === 'none')
+    return false;
   return !(isSafe && request.fetchMode === 'navigate');
 }
 
@@ -71,7 +72,15 @@ function isOwnOrigin(origin: string, host: string | undefined): boolean {
   }
 }
 
-const FORWARDED = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'x-real-ip', 'via', 'x-original-url'];
+const FORWARDED = [
+  'forwarded',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
+  'x-real-ip',
+  'via',
+  'x-original-url',
+];
 
 /** Set by a proxy: then loopback is no longer the reader's own machine. */
 export function isForwarded(header: (name: string) => string | undefined): boolean {

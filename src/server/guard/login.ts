@@ -9,7 +9,8 @@ export interface BoardLogin {
   readonly password: string;
 }
 
-export type LoginVerdict = { readonly is: 'ok' } | { readonly is: 'refused' } | { readonly is: 'limited'; readonly retryAfterSeconds: number };
+export type LoginVerdict =
+  { readonly is: 'ok' } | { readonly is: 'refused' } | { readonly is: 'limited'; readonly retryAfterSeconds: number };
 
 export interface LoginCheck {
   verify(authorization: string | undefined, address: string): LoginVerdict;

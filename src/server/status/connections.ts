@@ -1,7 +1,8 @@
 /** The list of connections, and one with its checks, what depends on it and its runs. */
 import { html } from 'hono/html';
 
-import type { ConnectionStatus, Page, RotationStatus, RunStatusRow, SyncStatus } from '../../db/status-queries.ts';
+import type { Page, RunStatusRow } from '../../db/status-details.ts';
+import type { ConnectionStatus, RotationStatus, SyncStatus } from '../../db/status-queries.ts';
 import type { Check } from '../../domain/connection-checks.ts';
 import { pages, tools, type ListRequest } from './list-query.ts';
 import { chip, facts, fixOf, panel, prose, table, trouble, when, type Html } from './parts.ts';
@@ -11,9 +12,19 @@ export const connectionStatuses = ['invalid', 'degraded', 'pending', 'valid'];
 
 function connectionRow(connection: ConnectionStatus, now: Date): Html {
   return html`<tr>
-    <td class="wide"><a class="name" href="/connections/${connection.id}">${connection.name}</a><br><a class="muted small" href="/connections?org=${encodeURIComponent(connection.orgId)}">${connection.orgId}</a></td>
+    <td class="wide">
+      <a class="name" href="/connections/${connection.id}">${connection.name}</a><br /><a
+        class="muted small"
+        href="/connections?org=${encodeURIComponent(connection.orgId)}"
+        >${connection.orgId}</a
+      >
+    </td>
     <td>${chip(connection.status)}</td>
-    <td class="wide">${connection.method}<br><span class="muted small">${connection.principalArn ?? connection.roleArn ?? connection.accessKeyId ?? ''}</span>${isWell(connection) ? '' : trouble({ code: connection.statusCode, message: connection.statusMessage })}</td>
+    <td class="wide">
+      ${connection.method}<br /><span class="muted small"
+        >${connection.principalArn ?? connection.roleArn ?? connection.accessKeyId ?? ''}</span
+      >${isWell(connection) ? '' : trouble({ code: connection.statusCode, message: connection.statusMessage })}
+    </td>
     <td class="mono">${connection.accountId ?? '–'}</td>
     <td class="nowrap">${when(connection.lastValidatedAt, now)}</td>
     <td class="nowrap">${when(connection.nextDueAt, now)}</td>
@@ -26,11 +37,16 @@ function isWell({ status }: ConnectionStatus): boolean {
 
 export function connectionsContent(request: ListRequest, { rows, total }: Page<ConnectionStatus>, now: Date): Html {
   const columns = ['Name', 'State', 'Identity', 'Account', 'Validated', 'Next'].map((title) => ({ title }));
-  const empty = request.search === undefined && request.status === undefined ? 'There is no connection yet. Make one with `keyferry connection create`.' : 'No connection matches.';
+  const empty =
+    request.search === undefined && request.status === undefined
+      ? 'There is no connection yet. Make one with `keyferry connection create`.'
+      : 'No connection matches.';
   return html`<header><h1>Connections</h1></header>
-    <section class="panel" aria-label="Connections">${tools(request, connectionStatuses)}
-    ${table({ caption: 'Connections', columns, rows: rows.map((row) => connectionRow(row, now)), empty })}
-    ${pages(request, total)}</section>`;
+    <section class="panel" aria-label="Connections">
+      ${tools(request, connectionStatuses)}
+      ${table({ caption: 'Connections', columns, rows: rows.map((row) => connectionRow(row, now)), empty })}
+      ${pages(request, total)}
+    </section>`;
 }
 
 export interface ConnectionDetail {
@@ -46,9 +62,19 @@ function checkRow(check: Check, index: number): Html {
   const policy = check.fix?.policy;
   return html`<tr>
     <td>${chip(check.verdict)}</td>
-    <td class="nowrap">${check.name}${check.subject === undefined ? '' : html`<br><code>${check.subject}</code>`}</td>
-    <td class="wide"><p>${prose(check.detail)}</p>${fix === undefined ? '' : html`<p class="fix"><b>Fix:</b> ${prose(fix)}</p>`}
-      ${policy === undefined ? '' : html`<details id="policy-${index}"><summary>Statement to add</summary><pre tabindex="0">${JSON.stringify(policy, null, 2)}</pre></details>`}</td>
+    <td class="nowrap">${check.name}${check.subject === undefined ? '' : html`<br /><code>${check.subject}</code>`}</td>
+    <td class="wide">
+      <p>${prose(check.detail)}</p>
+      ${fix === undefined ? '' : html`<p class="fix"><b>Fix:</b> ${prose(fix)}</p>`}
+      ${
+        policy === undefined
+          ? ''
+          : html`<details id="policy-${index}">
+              <summary>Statement to add</summary>
+              <pre tabindex="0">${JSON.stringify(policy, null, 2)}</pre>
+            </details>`
+      }
+    </td>
   </tr>`;
 }
 
@@ -58,7 +84,10 @@ function checksPanel({ checks }: ConnectionStatus): Html {
   const columns = ['Verdict', 'Check', 'Finding'].map((title) => ({ title }));
   return panel({
     title: 'Checks',
-    note: checks.length === 0 ? '' : `${String(checks.filter((check) => check.verdict === 'pass').length)} of ${String(checks.length)} pass`,
+    note:
+      checks.length === 0
+        ? ''
+        : `${String(checks.filter((check) => check.verdict === 'pass').length)} of ${String(checks.length)} pass`,
     body: table({ caption: 'Checks', columns, rows: sorted.map(checkRow), empty: 'Not validated yet.' }),
   });
 }
@@ -66,41 +95,68 @@ function checksPanel({ checks }: ConnectionStatus): Html {
 function factsPanel(connection: ConnectionStatus, now: Date): Html {
   return panel({
     title: 'Connection',
-    body: html`<div class="body">${facts([
-      ['Method', connection.method],
-      ['Role', connection.roleArn === null ? null : html`<code>${connection.roleArn}</code>`],
-      ['External ID', connection.externalId === null ? null : html`<code>${connection.externalId}</code>`],
-      ['Access key', connection.accessKeyId === null ? null : html`<code>${connection.accessKeyId}</code>`],
-      ['Account', connection.accountId],
-      ['Acts as', connection.principalArn === null ? null : html`<code>${connection.principalArn}</code>`],
-      ['Region', connection.region],
-      ['Last validated', when(connection.lastValidatedAt, now)],
-      ['Next due', when(connection.nextDueAt, now)],
-      ['Failures in a row', connection.consecutiveFailures === 0 ? null : connection.consecutiveFailures],
-      ['Description', connection.description],
-      ['Project', connection.projectId],
-      ['Org', connection.orgId],
-      ['Id', html`<code>${connection.id}</code>`],
-      ['Created', when(connection.createdAt, now)],
-    ])}</div>`,
+    body: html`<div class="body">
+      ${facts([
+        ['Method', connection.method],
+        ['Role', connection.roleArn === null ? null : html`<code>${connection.roleArn}</code>`],
+        ['External ID', connection.externalId === null ? null : html`<code>${connection.externalId}</code>`],
+        ['Access key', connection.accessKeyId === null ? null : html`<code>${connection.accessKeyId}</code>`],
+        ['Account', connection.accountId],
+        ['Acts as', connection.principalArn === null ? null : html`<code>${connection.principalArn}</code>`],
+        ['Region', connection.region],
+        ['Last validated', when(connection.lastValidatedAt, now)],
+        ['Next due', when(connection.nextDueAt, now)],
+        ['Failures in a row', connection.consecutiveFailures === 0 ? null : connection.consecutiveFailures],
+        ['Description', connection.description],
+        ['Project', connection.projectId],
+        ['Org', connection.orgId],
+        ['Id', html`<code>${connection.id}</code>`],
+        ['Created', when(connection.createdAt, now)],
+      ])}
+    </div>`,
   });
 }
 
 function dependentsPanel({ syncs, rotations }: ConnectionDetail): Html {
   const rows = [
-    ...syncs.map((sync) => html`<tr><td>sync</td><td><a class="name" href="/syncs/${sync.id}">${sync.name}</a></td><td>${chip(sync.syncStatus)}</td></tr>`),
-    ...rotations.map((rotation) => html`<tr><td>rotation</td><td><a class="name" href="/rotations/${rotation.id}">${rotation.name}</a></td><td>${chip(rotation.rotationStatus)}</td></tr>`),
+    ...syncs.map(
+      (sync) =>
+        html`<tr>
+          <td>sync</td>
+          <td><a class="name" href="/syncs/${sync.id}">${sync.name}</a></td>
+          <td>${chip(sync.syncStatus)}</td>
+        </tr>`,
+    ),
+    ...rotations.map(
+      (rotation) =>
+        html`<tr>
+          <td>rotation</td>
+          <td><a class="name" href="/rotations/${rotation.id}">${rotation.name}</a></td>
+          <td>${chip(rotation.rotationStatus)}</td>
+        </tr>`,
+    ),
   ];
   const columns = ['Kind', 'Name', 'State'].map((title) => ({ title }));
-  return panel({ title: 'Used by', body: table({ caption: 'Used by', columns, rows, empty: 'No sync or rotation uses it.' }) });
+  return panel({
+    title: 'Used by',
+    body: table({ caption: 'Used by', columns, rows, empty: 'No sync or rotation uses it.' }),
+  });
 }
 
 export function connectionContent(detail: ConnectionDetail): Html {
   const { connection, runs, now } = detail;
-  const notice = isWell(connection) || (connection.statusCode === null && connection.statusMessage === null) ? '' : html`<div class="notice ${connection.status === 'invalid' ? 'bad' : 'warn'}">${trouble({ code: connection.statusCode, message: connection.statusMessage })}</div>`;
-  return html`<header><h1>${connection.name}</h1>${chip(connection.status)}<p class="sub">Connection of ${connection.orgId}</p></header>
-    ${notice}
-    ${checksPanel(connection)}
+  const notice =
+    isWell(connection) || (connection.statusCode === null && connection.statusMessage === null)
+      ? ''
+      : html`<div class="notice ${connection.status === 'invalid' ? 'bad' : 'warn'}">
+          ${trouble({ code: connection.statusCode, message: connection.statusMessage })}
+        </div>`;
+  return html`<header>
+      <h1>${connection.name}</h1>
+      ${chip(connection.status)}
+      <p class="sub">Connection of ${connection.orgId}</p>
+    </header>
+    ${notice} ${checksPanel(connection)}
     <div class="grid">${factsPanel(connection, now)}${dependentsPanel(detail)}</div>
     ${runPanel({ title: 'Validations', runs, now })}`;
 }

@@ -39,28 +39,37 @@ const mark = raw(
 
 export function page({ title, section, now, content, problems }: Frame): Html {
   return html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="robots" content="noindex">
-<title>${title} · keyferry</title>
-<link rel="icon" href="data:,">
-<noscript><meta http-equiv="refresh" content="30"></noscript>
-${styleElement}
-</head>
-<body>
-<a class="skip" href="#content">Skip to the content</a>
-<div class="bar"><div>
-<a class="brand" href="/">${mark}keyferry</a>
-<nav aria-label="Sections"><ul>${links.map(([name, href, text]) => html`<li><a href="${href}"${name === section ? html` aria-current="page"` : ''}>${text}</a></li>`)}<li><a href="/board">Queues</a></li></ul></nav>
-<span class="asof">as of <time datetime="${now.toISOString()}">${formatMoment(now)}</time></span>
-</div></div>
-<p class="lost" id="lost" role="alert" hidden>The server does not answer. What you see is the last known state.</p>
-<p class="hidden-text" id="news" role="status"></p>
-<main id="content"${problems === undefined ? '' : html` data-problems="${problems}"`}>${content}</main>
-<footer>keyferry shows names, states and ids, never a secret value.</footer>
-${scriptElement}
-</body>
-</html>`;
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <meta name="robots" content="noindex" />
+        <title>${title} · keyferry</title>
+        <link rel="icon" href="data:," />
+        <noscript><meta http-equiv="refresh" content="30" /></noscript>
+        ${styleElement}
+      </head>
+      <body>
+        <a class="skip" href="#content">Skip to the content</a>
+        <div class="bar">
+          <div>
+            <a class="brand" href="/">${mark}keyferry</a>
+            <nav aria-label="Sections">
+              <ul>
+                ${links.map(([name, href, text]) => html`<li><a href="${href}" ${name === section ? html` aria-current="page"` : ''}>${text}</a></li>`)}
+                <li><a href="/board">Queues</a></li>
+              </ul>
+            </nav>
+            <span class="asof">as of <time datetime="${now.toISOString()}">${formatMoment(now)}</time></span>
+          </div>
+        </div>
+        <p class="lost" id="lost" role="alert" hidden>
+          The server does not answer. What you see is the last known state.
+        </p>
+        <p class="hidden-text" id="news" role="status"></p>
+        <main id="content" ${problems === undefined ? '' : html` data-problems="${problems}"`}>${content}</main>
+        <footer>keyferry shows names, states and ids, never a secret value.</footer>
+        ${scriptElement}
+      </body>
+    </html>`;
 }

@@ -1,7 +1,8 @@
 /** The first page: how many are well, what needs a person and what to do about it, what waits, what ran last. */
 import { html } from 'hono/html';
 
-import type { Attention, Overview, RunStatusRow } from '../../db/status-queries.ts';
+import type { RunStatusRow } from '../../db/status-details.ts';
+import type { Attention, Overview } from '../../db/status-overview.ts';
 import { chip, formatNumber, formatSpan, panel, toneOf, trouble, when, type Html, type Tone } from './parts.ts';
 import { runPanel } from './runs.ts';
 
@@ -19,11 +20,13 @@ function shareBar(counts: readonly (readonly [string, number])[], total: number)
   const sorted = [...counts].sort(([a], [b]) => toneOrder.indexOf(toneOf(a)) - toneOrder.indexOf(toneOf(b)));
   let x = 0;
   const parts = sorted.map(([status, count]) => {
-    const rect = html`<rect class="fill-${toneOf(status)}" x="${x}" y="0" width="${count}" height="1"/>`;
+    const rect = html`<rect class="fill-${toneOf(status)}" x="${x}" y="0" width="${count}" height="1" />`;
     x += count;
     return rect;
   });
-  return html`<svg class="share" viewBox="0 0 ${Math.max(1, total)} 1" preserveAspectRatio="none" aria-hidden="true">${parts}</svg>`;
+  return html`<svg class="share" viewBox="0 0 ${Math.max(1, total)} 1" preserveAspectRatio="none" aria-hidden="true">
+    ${parts}
+  </svg>`;
 }
 
 interface Stat {
@@ -36,13 +39,21 @@ interface Stat {
 function stat({ title, path, counts, extra }: Stat): Html {
   const entries = Object.entries(counts);
   const total = entries.reduce((sum, [, count]) => sum + count, 0);
-  const chips = entries.map(([status, count]) => html`<li><a href="${path}?status=${status}">${chip(status, count)}</a></li>`);
+  const chips = entries.map(
+    ([status, count]) => html`<li><a href="${path}?status=${status}">${chip(status, count)}</a></li>`,
+  );
   return panel({
     title,
     body: html`<div class="body stat">
       <p class="total"><a href="${path}">${formatNumber(total)}</a></p>
       ${shareBar(entries, total)}
-      ${total === 0 ? html`<p class="muted">none yet</p>` : html`<ul>${chips}${extra === undefined ? '' : html`<li>${extra}</li>`}</ul>`}
+      ${
+        total === 0
+          ? html`<p class="muted">none yet</p>`
+          : html`<ul>
+              ${chips}${extra === undefined ? '' : html`<li>${extra}</li>`}
+            </ul>`
+      }
     </div>`,
   });
 }
@@ -53,7 +64,10 @@ function attentionItem(item: Attention, now: Date): Html {
   const message = isDriftOnly ? 'Objects at AWS were changed by somebody else.' : item.statusMessage;
   return html`<li>
     <div>${chip(item.status)}</div>
-    <div class="what"><a class="name" href="/${item.kind}s/${item.id}">${item.name}</a> <span class="muted small">${item.kind} · ${item.orgId}</span>${trouble({ code, message })}</div>
+    <div class="what">
+      <a class="name" href="/${item.kind}s/${item.id}">${item.name}</a>
+      <span class="muted small">${item.kind} · ${item.orgId}</span>${trouble({ code, message })}
+    </div>
     <div class="when">${when(item.since, now)}</div>
   </li>`;
 }
@@ -63,11 +77,14 @@ function attentionPanel({ overview, attention, now }: OverviewContent): Html {
   const isCut = attention.length < problems;
   return panel({
     title: 'Needs attention',
-    note: problems === 0 ? '' : `${formatNumber(problems)}${isCut ? `, the latest ${String(attention.length)} shown` : ''}`,
+    note:
+      problems === 0 ? '' : `${formatNumber(problems)}${isCut ? `, the latest ${String(attention.length)} shown` : ''}`,
     body:
       attention.length === 0
         ? html`<p class="empty">Nothing. Every connection, sync and rotation is as it should be.</p>`
-        : html`<ul class="trouble">${attention.map((item) => attentionItem(item, now))}</ul>`,
+        : html`<ul class="trouble">
+            ${attention.map((item) => attentionItem(item, now))}
+          </ul>`,
   });
 }
 
@@ -77,21 +94,28 @@ function waiting({ due }: Overview): Html {
   const parts = (['validate', 'sync', 'rotate'] as const).map((kind) => {
     const { count, oldestSeconds } = due[kind];
     const longest = count === 0 ? '' : html` <span class="muted">the longest for ${formatSpan(oldestSeconds)}</span>`;
-    return html`<div><dt>${kindNames[kind]}</dt><dd><b>${formatNumber(count)}</b> due${longest}</dd></div>`;
+    return html`<div>
+      <dt>${kindNames[kind]}</dt>
+      <dd><b>${formatNumber(count)}</b> due${longest}</dd>
+    </div>`;
   });
-  return panel({ title: 'Waiting for a worker', more: html`<a href="/board">Queues</a>`, body: html`<dl class="body row">${parts}</dl>` });
+  return panel({
+    title: 'Waiting for a worker',
+    more: html`<a href="/board">Queues</a>`,
+    body: html`<dl class="body row">${parts}</dl>`,
+  });
 }
 
 export function overviewContent(content: OverviewContent): Html {
   const { overview, runs, now } = content;
-  const drifted = overview.drifted === 0 ? undefined : html`<a href="/syncs?status=drifted">${chip('drifted', overview.drifted)}</a>`;
+  const drifted =
+    overview.drifted === 0 ? undefined : html`<a href="/syncs?status=drifted">${chip('drifted', overview.drifted)}</a>`;
   return html`<header><h1>Overview</h1></header>
     <div class="grid">
       ${stat({ title: 'Connections', path: '/connections', counts: overview.connections })}
       ${stat({ title: 'Syncs', path: '/syncs', counts: overview.syncs, ...(drifted === undefined ? {} : { extra: drifted }) })}
       ${stat({ title: 'Rotations', path: '/rotations', counts: overview.rotations })}
     </div>
-    ${attentionPanel(content)}
-    ${waiting(overview)}
+    ${attentionPanel(content)} ${waiting(overview)}
     ${runPanel({ title: 'Latest runs', runs, now, hasSubject: true, more: html`<a href="/runs">All runs</a>` })}`;
 }

@@ -36,14 +36,20 @@ export function toneOf(status: string): Tone {
 const shapes: Readonly<Record<Tone, Html>> = {
   ok: html`<svg viewBox="0 0 10 10" aria-hidden="true"><circle cx="5" cy="5" r="4.5" /></svg>`,
   warn: html`<svg viewBox="0 0 10 10" aria-hidden="true"><path d="M5 .5 9.8 9.5H.2z" /></svg>`,
-  bad: html`<svg viewBox="0 0 10 10" aria-hidden="true"><path d="M1 2.6 2.6 1 5 3.4 7.4 1 9 2.6 6.6 5 9 7.4 7.4 9 5 6.6 2.6 9 1 7.4 3.4 5z" /></svg>`,
+  bad: html`<svg viewBox="0 0 10 10" aria-hidden="true">
+    <path d="M1 2.6 2.6 1 5 3.4 7.4 1 9 2.6 6.6 5 9 7.4 7.4 9 5 6.6 2.6 9 1 7.4 3.4 5z" />
+  </svg>`,
   busy: html`<svg viewBox="0 0 10 10" aria-hidden="true"><path d="M1 0 9.5 5 1 10z" /></svg>`,
-  idle: html`<svg viewBox="0 0 10 10" aria-hidden="true"><path d="M5 .5a4.5 4.5 0 1 1 0 9 4.5 4.5 0 0 1 0-9m0 1.8a2.7 2.7 0 1 0 0 5.4 2.7 2.7 0 0 0 0-5.4" /></svg>`,
+  idle: html`<svg viewBox="0 0 10 10" aria-hidden="true">
+    <path d="M5 .5a4.5 4.5 0 1 1 0 9 4.5 4.5 0 0 1 0-9m0 1.8a2.7 2.7 0 1 0 0 5.4 2.7 2.7 0 0 0 0-5.4" />
+  </svg>`,
 };
 
 export function chip(status: string, count?: number): Html {
   const tone = toneOf(status);
-  return html`<span class="chip ${tone}">${shapes[tone]}${count === undefined ? '' : html`<b>${formatNumber(count)}</b> `}${status}</span>`;
+  return html`<span class="chip ${tone}"
+    >${shapes[tone]}${count === undefined ? '' : html`<b>${formatNumber(count)}</b> `}${status}</span
+  >`;
 }
 
 export function formatNumber(value: number): string {
@@ -76,7 +82,9 @@ export function formatSpan(seconds: number): string {
 
 export function formatDuration(ms: number): string {
   if (ms < 1_000) return `${String(Math.round(ms))} ms`;
-  return ms < 60_000 ? `${(ms / 1_000).toFixed(1)} s` : `${String(Math.floor(ms / 60_000))} min ${String(Math.round((ms % 60_000) / 1_000))} s`;
+  return ms < 60_000
+    ? `${(ms / 1_000).toFixed(1)} s`
+    : `${String(Math.floor(ms / 60_000))} min ${String(Math.round((ms % 60_000) / 1_000))} s`;
 }
 
 /** `2026-01-31 04:05:06 UTC`. */
@@ -88,7 +96,8 @@ export function formatMoment(at: Date): string {
 export function when(at: Date | null | undefined, now: Date): Html {
   if (at === null || at === undefined) return html`<span class="muted">–</span>`;
   const seconds = (now.getTime() - at.getTime()) / 1_000;
-  const words = Math.abs(seconds) < 5 ? 'now' : seconds > 0 ? `${formatSpan(seconds)} ago` : `in ${formatSpan(seconds)}`;
+  const words =
+    Math.abs(seconds) < 5 ? 'now' : seconds > 0 ? `${formatSpan(seconds)} ago` : `in ${formatSpan(seconds)}`;
   return html`<time datetime="${at.toISOString()}" title="${formatMoment(at)}">${words}</time>`;
 }
 
@@ -99,7 +108,9 @@ export function prose(text: string): Html {
 }
 
 export function fixOf(code: string | null | undefined): string | undefined {
-  return code !== null && code !== undefined && code in errorTable ? errorTable[code as keyof typeof errorTable].nextStep : undefined;
+  return code !== null && code !== undefined && code in errorTable
+    ? errorTable[code as keyof typeof errorTable].nextStep
+    : undefined;
 }
 
 export interface Trouble {
@@ -117,7 +128,7 @@ export function cause({ code, message }: Trouble): Html {
 export function trouble({ code, message }: Trouble): Html {
   const fix = fixOf(code);
   return html`${cause({ code, message })}
-    ${fix === undefined || message?.includes(fix) === true ? '' : html`<p class="fix"><b>Fix:</b> ${prose(fix)}</p>`}`;
+  ${fix === undefined || message?.includes(fix) === true ? '' : html`<p class="fix"><b>Fix:</b> ${prose(fix)}</p>`}`;
 }
 
 export interface Panel {
@@ -130,7 +141,10 @@ export interface Panel {
 export function panel({ title, note, more, body }: Panel): Html {
   const id = `panel-${title.toLowerCase().replace(/[^a-z]+/g, '-')}`;
   return html`<section class="panel" aria-labelledby="${id}">
-    <header><h2 id="${id}">${title}</h2>${note === undefined ? '' : html`<span class="muted small">${note}</span>`}${more === undefined ? '' : html`<span class="more">${more}</span>`}</header>
+    <header>
+      <h2 id="${id}">${title}</h2>
+      ${note === undefined ? '' : html`<span class="muted small">${note}</span>`}${more === undefined ? '' : html`<span class="more">${more}</span>`}
+    </header>
     ${body}
   </section>`;
 }
@@ -140,7 +154,13 @@ export type Fact = readonly [string, Html | string | number | null | undefined];
 /** A list of facts; those that are absent are left out. */
 export function facts(entries: readonly Fact[]): Html {
   const shown = entries.filter(([, value]) => value !== null && value !== undefined && value !== '');
-  return html`<dl class="facts">${shown.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}</dl>`;
+  return html`<dl class="facts">
+    ${shown.map(
+      ([name, value]) =>
+        html`<dt>${name}</dt>
+          <dd>${value}</dd>`,
+    )}
+  </dl>`;
 }
 
 export interface Column {
@@ -158,9 +178,19 @@ export interface Table {
 
 export function table({ caption, columns, rows, empty }: Table): Html {
   if (rows.length === 0) return html`<p class="empty">${prose(empty)}</p>`;
-  return html`<div class="scroll" role="region" aria-label="${caption}" tabindex="0"><table>
-    <caption class="hidden-text">${caption}</caption>
-    <thead><tr>${columns.map(({ title, isNumber }) => html`<th scope="col"${isNumber === true ? html` class="num"` : ''}>${title}</th>`)}</tr></thead>
-    <tbody>${rows}</tbody>
-  </table></div>`;
+  return html`<div class="scroll" role="region" aria-label="${caption}" tabindex="0">
+    <table>
+      <caption class="hidden-text">
+        ${caption}
+      </caption>
+      <thead>
+        <tr>
+          ${columns.map(({ title, isNumber }) => html`<th scope="col" ${isNumber === true ? html` class="num"` : ''}>${title}</th>`)}
+        </tr>
+      </thead>
+      <tbody>
+        ${rows}
+      </tbody>
+    </table>
+  </div>`;
 }

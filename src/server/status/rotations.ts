@@ -1,7 +1,8 @@
 /** The list of rotations, and one with its phase, its keys, its steps and its runs. */
 import { html } from 'hono/html';
 
-import type { KeyStatus, Page, RotationStatus, RotationStep, RunStatusRow } from '../../db/status-queries.ts';
+import type { KeyStatus, Page, RotationStep, RunStatusRow } from '../../db/status-details.ts';
+import type { RotationStatus } from '../../db/status-queries.ts';
 import { pages, tools, type ListRequest } from './list-query.ts';
 import { chip, facts, panel, prose, table, trouble, when, type Html } from './parts.ts';
 import { runPanel } from './runs.ts';
@@ -24,10 +25,20 @@ const phaseMeanings: Readonly<Record<string, string>> = {
 function rotationRow(rotation: RotationStatus, now: Date): Html {
   const isWell = rotation.rotationStatus === 'succeeded';
   return html`<tr>
-    <td class="wide"><a class="name" href="/rotations/${rotation.id}">${rotation.name}</a>${rotation.pausedAt === null ? '' : html` <span class="chip">paused</span>`}<br><a class="muted small" href="/rotations?org=${encodeURIComponent(rotation.orgId)}">${rotation.orgId}</a></td>
+    <td class="wide">
+      <a class="name" href="/rotations/${rotation.id}">${rotation.name}</a
+      >${rotation.pausedAt === null ? '' : html` <span class="chip">paused</span>`}<br /><a
+        class="muted small"
+        href="/rotations?org=${encodeURIComponent(rotation.orgId)}"
+        >${rotation.orgId}</a
+      >
+    </td>
     <td>${chip(rotation.rotationStatus)}</td>
     <td>${rotation.phase}</td>
-    <td class="wide">${rotation.userName}<br><span class="muted small">${rotation.activeAccessKeyId ?? 'no key yet'}</span>${isWell ? '' : trouble({ code: rotation.statusCode, message: rotation.statusMessage })}</td>
+    <td class="wide">
+      ${rotation.userName}<br /><span class="muted small">${rotation.activeAccessKeyId ?? 'no key yet'}</span
+      >${isWell ? '' : trouble({ code: rotation.statusCode, message: rotation.statusMessage })}
+    </td>
     <td class="nowrap">${when(rotation.lastRotatedAt, now)}</td>
     <td class="nowrap">${when(rotation.nextDueAt ?? rotation.nextRotationAt, now)}</td>
   </tr>`;
@@ -35,11 +46,16 @@ function rotationRow(rotation: RotationStatus, now: Date): Html {
 
 export function rotationsContent(request: ListRequest, { rows, total }: Page<RotationStatus>, now: Date): Html {
   const columns = ['Name', 'State', 'Phase', 'IAM user', 'Last rotated', 'Next'].map((title) => ({ title }));
-  const empty = request.search === undefined && request.status === undefined ? 'There is no rotation yet. Make one with `keyferry rotation create`.' : 'No rotation matches.';
+  const empty =
+    request.search === undefined && request.status === undefined
+      ? 'There is no rotation yet. Make one with `keyferry rotation create`.'
+      : 'No rotation matches.';
   return html`<header><h1>Rotations</h1></header>
-    <section class="panel" aria-label="Rotations">${tools(request, rotationStatuses)}
-    ${table({ caption: 'Rotations', columns, rows: rows.map((row) => rotationRow(row, now)), empty })}
-    ${pages(request, total)}</section>`;
+    <section class="panel" aria-label="Rotations">
+      ${tools(request, rotationStatuses)}
+      ${table({ caption: 'Rotations', columns, rows: rows.map((row) => rotationRow(row, now)), empty })}
+      ${pages(request, total)}
+    </section>`;
 }
 
 export interface RotationDetail {
@@ -59,24 +75,51 @@ function phaseRail({ phase, phaseEnteredAt }: RotationStatus, now: Date): Html {
   return panel({
     title: 'Phase',
     note: html`since ${when(phaseEnteredAt, now)}`,
-    body: html`<div class="body"><ol class="phases">${items}</ol><p class="why muted">${phaseMeanings[phase] ?? ''}</p></div>`,
+    body: html`<div class="body">
+      <ol class="phases">
+        ${items}
+      </ol>
+      <p class="why muted">${phaseMeanings[phase] ?? ''}</p>
+    </div>`,
   });
 }
 
 function keysPanel(keys: readonly KeyStatus[], now: Date): Html {
   const columns = ['Key', 'State', 'Made', 'Last used', 'Retires'].map((title) => ({ title }));
   const rows = keys.map(
-    (key) => html`<tr><td class="mono">${key.accessKeyId}</td><td>${chip(key.state)}</td><td class="nowrap">${when(key.createdAt, now)}</td><td class="nowrap">${when(key.lastUsedAt, now)}</td><td class="nowrap">${when(key.retireAfter, now)}</td></tr>`,
+    (key) =>
+      html`<tr>
+        <td class="mono">${key.accessKeyId}</td>
+        <td>${chip(key.state)}</td>
+        <td class="nowrap">${when(key.createdAt, now)}</td>
+        <td class="nowrap">${when(key.lastUsedAt, now)}</td>
+        <td class="nowrap">${when(key.retireAfter, now)}</td>
+      </tr>`,
   );
-  return panel({ title: 'Access keys', body: table({ caption: 'Access keys', columns, rows, empty: 'No key has been made yet.' }) });
+  return panel({
+    title: 'Access keys',
+    body: table({ caption: 'Access keys', columns, rows, empty: 'No key has been made yet.' }),
+  });
 }
 
 function stepsPanel(steps: readonly RotationStep[], now: Date): Html {
   if (steps.length === 0) return html``;
   const items = steps.map(
-    (step) => html`<li><span class="muted nowrap">${when(step.at, now)}</span><span><b>${step.phase}</b> ${step.step}${step.accessKeyId === null ? '' : html` <code>${step.accessKeyId}</code>`}${step.detail === null ? '' : html`<br><span class="muted">${prose(step.detail)}</span>`}</span></li>`,
+    (step) =>
+      html`<li>
+        <span class="muted nowrap">${when(step.at, now)}</span
+        ><span
+          ><b>${step.phase}</b>
+          ${step.step}${step.accessKeyId === null ? '' : html` <code>${step.accessKeyId}</code>`}${step.detail === null ? '' : html`<br /><span class="muted">${prose(step.detail)}</span>`}</span
+        >
+      </li>`,
   );
-  return panel({ title: 'Timeline', body: html`<ol class="steps">${items}</ol>` });
+  return panel({
+    title: 'Timeline',
+    body: html`<ol class="steps">
+      ${items}
+    </ol>`,
+  });
 }
 
 function factsPanel(rotation: RotationStatus, now: Date): Html {
@@ -84,30 +127,47 @@ function factsPanel(rotation: RotationStatus, now: Date): Html {
   const at = `${String(hours).padStart(2, '0')}:${String(minutes).padStart(2, '0')} UTC`;
   return panel({
     title: 'Rotation',
-    body: html`<div class="body">${facts([
-      ['IAM user', html`<code>${rotation.userName}</code>`],
-      ['Account', rotation.accountId],
-      ['Active key', rotation.activeAccessKeyId === null ? null : html`<code>${rotation.activeAccessKeyId}</code>`],
-      ['Into', `${rotation.folder.projectId} / ${rotation.folder.environment} ${rotation.folder.secretPath}`],
-      ['As', html`<code>${rotation.secretsMapping.accessKeyId}</code>, <code>${rotation.secretsMapping.secretAccessKey}</code>`],
-      ['Connection', html`<a href="/connections/${rotation.connectionId}">${rotation.connectionName}</a>`],
-      ['Every', `${String(rotation.rotationIntervalDays)} days at ${at}`],
-      ['Last rotated', when(rotation.lastRotatedAt, now)],
-      ['Next rotation', when(rotation.nextRotationAt, now)],
-      ['Next step', when(rotation.nextDueAt, now)],
-      ['Automatic', rotation.pausedAt === null ? (rotation.isAutoRotationEnabled ? 'yes' : 'no') : html`paused ${when(rotation.pausedAt, now)}`],
-      ['Description', rotation.description],
-      ['Id', html`<code>${rotation.id}</code>`],
-    ])}</div>`,
+    body: html`<div class="body">
+      ${facts([
+        ['IAM user', html`<code>${rotation.userName}</code>`],
+        ['Account', rotation.accountId],
+        ['Active key', rotation.activeAccessKeyId === null ? null : html`<code>${rotation.activeAccessKeyId}</code>`],
+        ['Into', `${rotation.folder.projectId} / ${rotation.folder.environment} ${rotation.folder.secretPath}`],
+        [
+          'As',
+          html`<code>${rotation.secretsMapping.accessKeyId}</code>,
+            <code>${rotation.secretsMapping.secretAccessKey}</code>`,
+        ],
+        ['Connection', html`<a href="/connections/${rotation.connectionId}">${rotation.connectionName}</a>`],
+        ['Every', `${String(rotation.rotationIntervalDays)} days at ${at}`],
+        ['Last rotated', when(rotation.lastRotatedAt, now)],
+        ['Next rotation', when(rotation.nextRotationAt, now)],
+        ['Next step', when(rotation.nextDueAt, now)],
+        [
+          'Automatic',
+          rotation.pausedAt === null
+            ? rotation.isAutoRotationEnabled
+              ? 'yes'
+              : 'no'
+            : html`paused ${when(rotation.pausedAt, now)}`,
+        ],
+        ['Description', rotation.description],
+        ['Id', html`<code>${rotation.id}</code>`],
+      ])}
+    </div>`,
   });
 }
 
 export function rotationContent({ rotation, keys, steps, runs, now }: RotationDetail): Html {
-  const hasTrouble = rotation.rotationStatus !== 'succeeded' && (rotation.statusCode !== null || rotation.statusMessage !== null);
-  return html`<header><h1>${rotation.name}</h1>${chip(rotation.rotationStatus)}<p class="sub">Rotation of ${rotation.orgId} for IAM user ${rotation.userName}</p></header>
+  const hasTrouble =
+    rotation.rotationStatus !== 'succeeded' && (rotation.statusCode !== null || rotation.statusMessage !== null);
+  return html`<header>
+      <h1>${rotation.name}</h1>
+      ${chip(rotation.rotationStatus)}
+      <p class="sub">Rotation of ${rotation.orgId} for IAM user ${rotation.userName}</p>
+    </header>
     ${hasTrouble ? html`<div class="notice bad">${trouble({ code: rotation.statusCode, message: rotation.statusMessage })}</div>` : ''}
     ${phaseRail(rotation, now)}
     <div class="grid">${factsPanel(rotation, now)}${keysPanel(keys, now)}</div>
-    ${stepsPanel(steps, now)}
-    ${runPanel({ title: 'Runs', runs, now })}`;
+    ${stepsPanel(steps, now)} ${runPanel({ title: 'Runs', runs, now })}`;
 }

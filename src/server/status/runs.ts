@@ -1,7 +1,7 @@
 /** Runs: the timeline of a subject, and the latest of all. */
 import { html } from 'hono/html';
 
-import type { RunStatusRow } from '../../db/status-queries.ts';
+import type { RunStatusRow } from '../../db/status-details.ts';
 import { cause, chip, formatDuration, formatNumber, panel, table, when, type Html } from './parts.ts';
 
 const subjectPaths: Readonly<Record<RunStatusRow['kind'], string>> = {
@@ -30,14 +30,21 @@ function lasted({ startedAt, finishedAt }: RunStatusRow, now: Date): string {
 }
 
 function runRow(run: RunStatusRow, now: Date, hasSubject: boolean): Html {
-  const subject = html`<td class="wide"><a class="name" href="${subjectPaths[run.kind]}/${run.subjectId}">${run.subjectName ?? 'deleted'}</a><br><span class="muted small">${run.orgId}</span></td>`;
+  const subject = html`<td class="wide">
+    <a class="name" href="${subjectPaths[run.kind]}/${run.subjectId}">${run.subjectName ?? 'deleted'}</a><br /><span
+      class="muted small"
+      >${run.orgId}</span
+    >
+  </td>`;
   return html`<tr>
     <td class="nowrap">${when(run.startedAt, now)}</td>
     <td>${chip(run.status)}</td>
-    <td>${run.kind}${run.attempt > 1 ? html`<br><span class="muted small">attempt ${run.attempt}</span>` : ''}</td>
+    <td>${run.kind}${run.attempt > 1 ? html`<br /><span class="muted small">attempt ${run.attempt}</span>` : ''}</td>
     ${hasSubject ? subject : ''}
     <td class="wide">${countsOf(run)}${cause({ code: run.errorCode, message: run.errorMessage })}</td>
-    <td>${run.reason}${run.requestedBy === null ? '' : html`<br><span class="muted small">${run.requestedBy}</span>`}</td>
+    <td>
+      ${run.reason}${run.requestedBy === null ? '' : html`<br /><span class="muted small">${run.requestedBy}</span>`}
+    </td>
     <td class="num">${lasted(run, now)}</td>
     ${callsOf(run)}
   </tr>`;
@@ -53,7 +60,21 @@ export interface RunTable {
 
 export function runPanel({ title, runs, now, hasSubject = false, more }: RunTable): Html {
   const subject = hasSubject ? [{ title: 'Subject' }] : [];
-  const columns = [{ title: 'Started' }, { title: 'Result' }, { title: 'Kind' }, ...subject, { title: 'What happened' }, { title: 'Reason' }, { title: 'Took', isNumber: true }, { title: 'AWS calls', isNumber: true }];
-  const body = table({ caption: title, columns, rows: runs.map((run) => runRow(run, now, hasSubject)), empty: 'Nothing has run yet.' });
+  const columns = [
+    { title: 'Started' },
+    { title: 'Result' },
+    { title: 'Kind' },
+    ...subject,
+    { title: 'What happened' },
+    { title: 'Reason' },
+    { title: 'Took', isNumber: true },
+    { title: 'AWS calls', isNumber: true },
+  ];
+  const body = table({
+    caption: title,
+    columns,
+    rows: runs.map((run) => runRow(run, now, hasSubject)),
+    empty: 'Nothing has run yet.',
+  });
   return panel({ title, body, ...(more === undefined ? {} : { more }) });
 }

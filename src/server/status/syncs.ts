@@ -2,7 +2,8 @@
 import { html } from 'hono/html';
 import { z } from 'zod';
 
-import type { EntryStatus, Page, RunStatusRow, SyncStatus } from '../../db/status-queries.ts';
+import type { EntryStatus, Page, RunStatusRow } from '../../db/status-details.ts';
+import type { SyncStatus } from '../../db/status-queries.ts';
 import { pages, tools, type ListRequest } from './list-query.ts';
 import { chip, facts, formatNumber, panel, plural, table, trouble, when, type Fact, type Html } from './parts.ts';
 import { runPanel } from './runs.ts';
@@ -14,7 +15,10 @@ export function targetOf({ destination, destinationConfig }: SyncStatus): string
   const service = destination === 'aws-parameter-store' ? 'Parameter Store' : 'Secrets Manager';
   const { region } = destinationConfig;
   if ('path' in destinationConfig) return `${service} ${region} ${destinationConfig.path}`;
-  const place = destinationConfig.mappingBehavior === 'many-to-one' ? destinationConfig.secretName : `${destinationConfig.prefix ?? ''}*`;
+  const place =
+    destinationConfig.mappingBehavior === 'many-to-one'
+      ? destinationConfig.secretName
+      : `${destinationConfig.prefix ?? ''}*`;
   return `${service} ${region} ${place}`;
 }
 
@@ -23,15 +27,27 @@ export function sourceOf({ folder }: SyncStatus): string {
 }
 
 function driftOf({ drift }: SyncStatus): Html {
-  return drift === 'drifted' ? chip('drifted') : html`<span class="muted">${drift === 'none' ? 'none' : 'not checked'}</span>`;
+  return drift === 'drifted'
+    ? chip('drifted')
+    : html`<span class="muted">${drift === 'none' ? 'none' : 'not checked'}</span>`;
 }
 
 function syncRow(sync: SyncStatus, now: Date): Html {
   const isWell = sync.syncStatus === 'succeeded';
   return html`<tr>
-    <td class="wide"><a class="name" href="/syncs/${sync.id}">${sync.name}</a>${sync.pausedAt === null ? '' : html` <span class="chip">paused</span>`}<br><a class="muted small" href="/syncs?org=${encodeURIComponent(sync.orgId)}">${sync.orgId}</a></td>
+    <td class="wide">
+      <a class="name" href="/syncs/${sync.id}">${sync.name}</a
+      >${sync.pausedAt === null ? '' : html` <span class="chip">paused</span>`}<br /><a
+        class="muted small"
+        href="/syncs?org=${encodeURIComponent(sync.orgId)}"
+        >${sync.orgId}</a
+      >
+    </td>
     <td>${chip(sync.syncStatus)}</td>
-    <td class="wide">${targetOf(sync)}<br><span class="muted small">from ${sourceOf(sync)}</span>${isWell ? '' : trouble({ code: sync.statusCode, message: sync.statusMessage })}</td>
+    <td class="wide">
+      ${targetOf(sync)}<br /><span class="muted small">from ${sourceOf(sync)}</span
+      >${isWell ? '' : trouble({ code: sync.statusCode, message: sync.statusMessage })}
+    </td>
     <td>${driftOf(sync)}</td>
     <td class="nowrap">${when(sync.lastSyncedAt, now)}</td>
     <td class="nowrap">${when(sync.nextDueAt, now)}</td>
@@ -40,11 +56,16 @@ function syncRow(sync: SyncStatus, now: Date): Html {
 
 export function syncsContent(request: ListRequest, { rows, total }: Page<SyncStatus>, now: Date): Html {
   const columns = ['Name', 'State', 'From and to', 'Drift', 'Last synced', 'Next'].map((title) => ({ title }));
-  const empty = request.search === undefined && request.status === undefined ? 'There is no sync yet. Make one with `keyferry sync create`.' : 'No sync matches.';
+  const empty =
+    request.search === undefined && request.status === undefined
+      ? 'There is no sync yet. Make one with `keyferry sync create`.'
+      : 'No sync matches.';
   return html`<header><h1>Syncs</h1></header>
-    <section class="panel" aria-label="Syncs">${tools(request, syncStatuses)}
-    ${table({ caption: 'Syncs', columns, rows: rows.map((row) => syncRow(row, now)), empty })}
-    ${pages(request, total)}</section>`;
+    <section class="panel" aria-label="Syncs">
+      ${tools(request, syncStatuses)}
+      ${table({ caption: 'Syncs', columns, rows: rows.map((row) => syncRow(row, now)), empty })}
+      ${pages(request, total)}
+    </section>`;
 }
 
 export interface SyncDetail {
@@ -57,7 +78,14 @@ export interface SyncDetail {
 
 /** A plan as the sync processor leaves it with its run; names and reasons only. */
 const planShape = z.object({
-  changes: z.array(z.object({ action: z.string(), key: z.string().nullish(), remoteName: z.string().nullish(), reason: z.string().nullish() })),
+  changes: z.array(
+    z.object({
+      action: z.string(),
+      key: z.string().nullish(),
+      remoteName: z.string().nullish(),
+      reason: z.string().nullish(),
+    }),
+  ),
   unchanged: z.number().optional(),
   blockedBy: z.unknown().optional(),
 });
@@ -69,13 +97,20 @@ function planPanel(plan: RunStatusRow | undefined, now: Date): Html {
   if (plan === undefined || !parsed.success) return html``;
   const { changes, unchanged } = parsed.data;
   const columns = ['Change', 'Secret', 'Name at AWS', 'Why'].map((title) => ({ title }));
-  const rows = changes
-    .slice(0, PLAN_ROWS)
-    .map((change) => html`<tr><td><b>${change.action}</b></td><td class="mono">${change.key ?? ''}</td><td class="mono">${change.remoteName ?? ''}</td><td class="wide">${change.reason ?? ''}</td></tr>`);
+  const rows = changes.slice(0, PLAN_ROWS).map(
+    (change) =>
+      html`<tr>
+        <td><b>${change.action}</b></td>
+        <td class="mono">${change.key ?? ''}</td>
+        <td class="mono">${change.remoteName ?? ''}</td>
+        <td class="wide">${change.reason ?? ''}</td>
+      </tr>`,
+  );
   const cut = changes.length > PLAN_ROWS ? `, the first ${String(PLAN_ROWS)} shown` : '';
   return panel({
     title: 'Last plan',
-    note: html`${plural(changes.length, 'change')}${cut}, ${formatNumber(unchanged ?? 0)} unchanged · ${when(plan.startedAt, now)}`,
+    note: html`${plural(changes.length, 'change')}${cut}, ${formatNumber(unchanged ?? 0)} unchanged ·
+    ${when(plan.startedAt, now)}`,
     body: table({ caption: 'Last plan', columns, rows, empty: 'Nothing to change.' }),
   });
 }
@@ -92,11 +127,19 @@ function entryRow(entry: EntryStatus, now: Date): Html {
 
 function entriesPanel({ rows, total }: Page<EntryStatus>, now: Date): Html {
   const columns = ['State', 'Name at AWS', 'Secret', 'Trouble', 'Written'].map((title) => ({ title }));
-  const note = rows.length < total ? `${formatNumber(total)}, trouble first, ${formatNumber(rows.length)} shown` : formatNumber(total);
+  const note =
+    rows.length < total
+      ? `${formatNumber(total)}, trouble first, ${formatNumber(rows.length)} shown`
+      : formatNumber(total);
   return panel({
     title: 'Entries',
     note,
-    body: table({ caption: 'Entries', columns, rows: rows.map((entry) => entryRow(entry, now)), empty: 'This sync has written nothing yet.' }),
+    body: table({
+      caption: 'Entries',
+      columns,
+      rows: rows.map((entry) => entryRow(entry, now)),
+      empty: 'This sync has written nothing yet.',
+    }),
   });
 }
 
@@ -108,42 +151,58 @@ function optionsOf({ syncOptions: options }: SyncStatus): readonly Fact[] {
     ['Drift', options.drift],
     ['Deletes', options.disableSecretDeletion ? 'never' : 'what it wrote'],
     ['KMS key', options.keyId === undefined ? null : html`<code>${options.keyId}</code>`],
-    ['Tags', options.tags === undefined || options.tags.length === 0 ? null : options.tags.map((tag) => `${tag.key}=${tag.value}`).join(', ')],
+    [
+      'Tags',
+      options.tags === undefined || options.tags.length === 0
+        ? null
+        : options.tags.map((tag) => `${tag.key}=${tag.value}`).join(', '),
+    ],
     ['Tier', options.tier],
   ];
 }
 
 function behind({ folder, syncedRevision }: SyncStatus): string {
   if (syncedRevision === null) return `nothing yet of revision ${String(folder.revision)}`;
-  return syncedRevision >= folder.revision ? `revision ${String(syncedRevision)}, up to date` : `revision ${String(syncedRevision)} of ${String(folder.revision)}`;
+  return syncedRevision >= folder.revision
+    ? `revision ${String(syncedRevision)}, up to date`
+    : `revision ${String(syncedRevision)} of ${String(folder.revision)}`;
 }
 
 function factsPanel(sync: SyncStatus, now: Date): Html {
   return panel({
     title: 'Sync',
-    body: html`<div class="body">${facts([
-      ['To', targetOf(sync)],
-      ['From', sourceOf(sync)],
-      ['Connection', html`<a href="/connections/${sync.connectionId}">${sync.connectionName}</a>`],
-      ['Synced', behind(sync)],
-      ['Last synced', when(sync.lastSyncedAt, now)],
-      ['Last checked', when(sync.lastCheckedAt, now)],
-      ['Next due', when(sync.nextDueAt, now)],
-      ['Automatic', sync.pausedAt === null ? (sync.isAutoSyncEnabled ? 'yes' : 'no') : html`paused ${when(sync.pausedAt, now)}`],
-      ['Description', sync.description],
-      ['Id', html`<code>${sync.id}</code>`],
-      ['Created', when(sync.createdAt, now)],
-    ])}</div>`,
+    body: html`<div class="body">
+      ${facts([
+        ['To', targetOf(sync)],
+        ['From', sourceOf(sync)],
+        ['Connection', html`<a href="/connections/${sync.connectionId}">${sync.connectionName}</a>`],
+        ['Synced', behind(sync)],
+        ['Last synced', when(sync.lastSyncedAt, now)],
+        ['Last checked', when(sync.lastCheckedAt, now)],
+        ['Next due', when(sync.nextDueAt, now)],
+        [
+          'Automatic',
+          sync.pausedAt === null ? (sync.isAutoSyncEnabled ? 'yes' : 'no') : html`paused ${when(sync.pausedAt, now)}`,
+        ],
+        ['Description', sync.description],
+        ['Id', html`<code>${sync.id}</code>`],
+        ['Created', when(sync.createdAt, now)],
+      ])}
+    </div>`,
   });
 }
 
 export function syncContent({ sync, entries, plan, runs, now }: SyncDetail): Html {
   const hasTrouble = sync.syncStatus !== 'succeeded' && (sync.statusCode !== null || sync.statusMessage !== null);
   const tone = sync.syncStatus === 'partial' ? 'warn' : 'bad';
-  return html`<header><h1>${sync.name}</h1>${chip(sync.syncStatus)}${sync.drift === 'drifted' ? chip('drifted') : ''}<p class="sub">Sync of ${sync.orgId} to ${targetOf(sync)}</p></header>
+  return html`<header>
+      <h1>${sync.name}</h1>
+      ${chip(sync.syncStatus)}${sync.drift === 'drifted' ? chip('drifted') : ''}
+      <p class="sub">Sync of ${sync.orgId} to ${targetOf(sync)}</p>
+    </header>
     ${hasTrouble ? html`<div class="notice ${tone}">${trouble({ code: sync.statusCode, message: sync.statusMessage })}</div>` : ''}
-    <div class="grid">${factsPanel(sync, now)}${panel({ title: 'Options', body: html`<div class="body">${facts(optionsOf(sync))}</div>` })}</div>
-    ${planPanel(plan, now)}
-    ${runPanel({ title: 'Runs', runs, now })}
-    ${entriesPanel(entries, now)}`;
+    <div class="grid">
+      ${factsPanel(sync, now)}${panel({ title: 'Options', body: html`<div class="body">${facts(optionsOf(sync))}</div>` })}
+    </div>
+    ${planPanel(plan, now)} ${runPanel({ title: 'Runs', runs, now })} ${entriesPanel(entries, now)}`;
 }

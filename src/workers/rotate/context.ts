@@ -3,7 +3,7 @@ import type { AccessKeys } from '../../aws/access-keys.ts';
 import type { AwsAccess, AwsSession } from '../../aws/session.ts';
 import type { Connections } from '../../db/connections.ts';
 import type { RotationSteps } from '../../db/rotation-steps.ts';
-import type { ConnectionRow, RotationRow } from '../../db/work.ts';
+import type { ConnectionRow, RotationRow } from '../../db/subjects.ts';
 import type { KeyOwners } from '../../domain/rotation-keys.ts';
 import { rotationPolicy } from '../../domain/rotation-policy.ts';
 import { applyTransition, type Intent, type RotationView, type Transition } from '../../domain/rotation.ts';

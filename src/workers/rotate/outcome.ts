@@ -1,5 +1,5 @@
 /** How a run of a rotation ended, as an outcome and as the status columns of its row. */
-import type { RotationRow } from '../../db/work.ts';
+import type { RotationRow } from '../../db/subjects.ts';
 import { optionalRotationActions } from '../../domain/rotation-policy.ts';
 import type { Stop } from '../../domain/rotation-machine.ts';
 import { BLOCKED_RECHECK_MS } from '../../domain/rotation-waits.ts';

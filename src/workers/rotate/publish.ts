@@ -4,7 +4,7 @@ import * as to from '../../domain/rotation-retirement.ts';
 import { block, later } from '../../domain/rotation-transitions.ts';
 import { decideConfirmation, DEPENDENTS_RECHECK_MS, dependentsWaiting } from '../../domain/rotation-waits.ts';
 import { applyTransition, type RotationView } from '../../domain/rotation.ts';
-import type { ConnectionRow } from '../../db/work.ts';
+import type { ConnectionRow } from '../../db/subjects.ts';
 import { JobError } from '../../errors.ts';
 import { type RotationContext, write } from './context.ts';
 

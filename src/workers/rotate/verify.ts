@@ -1,6 +1,6 @@
 /** Does the new key work, and is it of the right user? If not within the limit, it is deleted again; the old one was never touched. */
 import type { Identity } from '../../aws/session.ts';
-import type { ConnectionRow } from '../../db/work.ts';
+import type { ConnectionRow } from '../../db/subjects.ts';
 import { defaultRegionOf } from '../../domain/partitions.ts';
 import { getCycle } from '../../domain/rotation-machine.ts';
 import { deleteSent } from '../../domain/rotation-retirement.ts';

@@ -1,7 +1,7 @@
 /** What a sync can do at a destination, the same for parameters, secrets and keys of a JSON secret. */
 import type { DesiredEntry } from '../../domain/sync-desired.ts';
 import type { Inventory } from '../../domain/sync-inventory.ts';
-import { begun, conflicting, conflictMessage, failed, failureMessage } from '../../domain/sync-entry.ts';
+import { begun, conflicting, conflictMessage, drifted, failed, failureMessage } from '../../domain/sync-entry.ts';
 import type { DriftKind, InFlight, LedgerEntry } from '../../domain/sync-ledger.ts';
 import type { PlannedEntry } from '../../domain/sync-plan.ts';
 import { type JobError, toJobError } from '../../errors.ts';
@@ -9,9 +9,10 @@ import type { SyncWork } from './work.ts';
 
 /** What became of one planned entry. */
 export type WriteResult =
-  | { readonly kind: 'created' | 'updated' | 'adopted' | 'deleted' | 'unchanged' | 'invalid'; readonly message?: string }
-  | { readonly kind: 'conflict'; readonly message: string; readonly drift?: DriftKind }
-  | { readonly kind: 'failed'; readonly error: JobError; readonly message: string }
+  | { readonly kind: 'created' | 'updated' | 'adopted' | 'deleted' | 'unchanged' }
+  /** The row says why. */
+  | { readonly kind: 'invalid' | 'conflict' }
+  | { readonly kind: 'failed'; readonly error: JobError }
   | { readonly kind: 'deferred'; readonly until: Date };
 
 /** One object to write, with its value in hand. */
@@ -25,11 +26,21 @@ export interface WriteTask {
   readonly fingerprint: string;
 }
 
+/** What a drift check found out about one entry. */
+export interface Finding {
+  readonly entry: LedgerEntry;
+  readonly drift: DriftKind | undefined;
+  /** Milliseconds since the epoch. */
+  readonly lastModified?: number;
+}
+
 export interface Destination {
+  /** How many writes may be under way at once. */
+  readonly concurrency: number;
   /** Fresh states of these names; what is missing is told as not existing. */
   inspect(names: readonly string[]): Promise<Inventory>;
-  /** States for a drift check, as cheaply as AWS gives them. */
-  survey(entries: readonly LedgerEntry[]): Promise<Inventory>;
+  /** Compares what is ours (and whether what is in conflict still is) with the ledger, as cheaply as AWS allows; no value is read or written. */
+  check(entries: readonly LedgerEntry[]): Promise<readonly Finding[]>;
   /** Finds out what became of a write whose answer was lost, and stores it. */
   recover(entry: LedgerEntry): Promise<void>;
   write(task: WriteTask): Promise<WriteResult>;
@@ -62,9 +73,14 @@ export async function attempt<T>(
 
 /** Somebody else has the name: the row gives it up. */
 export async function refuse(work: SyncWork, entry: LedgerEntry, reason: string): Promise<WriteResult> {
-  const message = conflictMessage(entry, reason);
-  await work.ledger.store(conflicting(entry, message));
-  return { kind: 'conflict', message };
+  await work.ledger.store(conflicting(entry, conflictMessage(entry, reason), work.run.now()));
+  return { kind: 'conflict' };
+}
+
+/** Ours, changed by somebody else, and not to be overwritten. */
+export async function reportDrift(work: SyncWork, entry: LedgerEntry, drift: DriftKind): Promise<WriteResult> {
+  await work.ledger.store(drifted({ ...entry, inFlight: null }, drift, work.run.now()));
+  return { kind: 'conflict' };
 }
 
 /** What a refused or lost call leaves in the ledger: an unclear answer stays in flight until somebody has looked. */
@@ -76,9 +92,12 @@ export async function settleFailure(work: SyncWork, rows: { readonly before: Led
   if (error.context['isAmbiguous'] === true) {
     await work.ledger.store({ ...pending, errorCode: error.code, errorMessage: message });
   } else {
-    await work.ledger.store(failed({ ...before, isClaim: before.remoteVersion !== null && before.isClaim }, { code: error.code, message }));
+    const kept = { ...before, isClaim: before.remoteVersion !== null && before.isClaim };
+    const refused = failed(kept, { code: error.code, message }, work.run.now());
+    // What is no fault of the entry is tried again in the same round.
+    await work.ledger.store(isOfEntry(error) ? refused : { ...refused, checkedAt: before.checkedAt });
   }
-  return { kind: 'failed', error, message };
+  return { kind: 'failed', error };
 }
 
 export const awsErrorOf = (error: JobError): unknown => error.context['awsError'];

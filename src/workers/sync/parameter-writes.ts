@@ -4,12 +4,12 @@
  */
 import type { ParameterMetadata, ParameterStore, WrittenParameter } from '../../aws/parameter-store.ts';
 import { tagsWithOwner } from '../../domain/sync-desired.ts';
-import { drifted, driftMessage, inOrder, written } from '../../domain/sync-entry.ts';
+import { inOrder, written } from '../../domain/sync-entry.ts';
 import { findDrift, type RemoteState } from '../../domain/sync-inventory.ts';
 import { type DriftKind, isOwned, type LedgerEntry, OWNERSHIP_TAG } from '../../domain/sync-ledger.ts';
 import { findTakeoverProblem } from '../../domain/sync-plan.ts';
 import { type JobError, toJobError } from '../../errors.ts';
-import { attempt, awsErrorOf, refuse, settleFailure, type WriteResult, type WriteTask } from './destination.ts';
+import { attempt, awsErrorOf, refuse, reportDrift, settleFailure, type WriteResult, type WriteTask } from './destination.ts';
 import { fingerprintOf } from './values.ts';
 import type { SyncWork } from './work.ts';
 
@@ -104,11 +104,6 @@ async function updateDrifted(context: ParameterContext, task: WriteTask, found: 
   if (tags[OWNERSHIP_TAG] !== work.sync.id) return refuse(work, task.entry, 'no longer carries our tag: somebody else took it over');
   const tagging = await changeTags(context, task);
   return tagging ?? overwrite(context, task, { base: state.version, kind: 'updated' });
-}
-
-export async function reportDrift(work: SyncWork, entry: LedgerEntry, drift: DriftKind): Promise<WriteResult> {
-  await work.ledger.store(drifted({ ...entry, inFlight: null }, drift, work.run.now()));
-  return { kind: 'conflict', message: driftMessage(entry, drift), drift };
 }
 
 /** Tags alone are changed without a new version. */

@@ -1,13 +1,13 @@
 /** Parameter Store as a destination: looks, recovery and deletion; the writes are in `parameter-writes.ts`. */
 import type { ParameterStore } from '../../aws/parameter-store.ts';
-import { removed, written } from '../../domain/sync-entry.ts';
+import { landed, notLanded, removed } from '../../domain/sync-entry.ts';
 import { findDrift, type Inventory, type RemoteState } from '../../domain/sync-inventory.ts';
 import { type InFlight, type LedgerEntry, OWNERSHIP_TAG } from '../../domain/sync-ledger.ts';
 import { PARAMETERS_PER_CALL } from '../../domain/sync-rules.ts';
 import { toJobError } from '../../errors.ts';
 import { createBatcher } from './batcher.ts';
-import { type Destination, refuse, settleFailure, type WriteResult } from './destination.ts';
-import { type ParameterContext, reportDrift, toState, writeParameter } from './parameter-writes.ts';
+import { type Destination, type Finding, refuse, reportDrift, settleFailure, type WriteResult } from './destination.ts';
+import { type ParameterContext, toState, writeParameter } from './parameter-writes.ts';
 import { chunk } from './pool.ts';
 import { fingerprintOf } from './values.ts';
 import type { SyncWork } from './work.ts';
@@ -20,9 +20,10 @@ export function createParameters(work: SyncWork, store: ParameterStore): Destina
   const context: ParameterContext = { work, store, look };
   const inspect = (names: readonly string[]) => inspectAll(store, names);
   return {
+    concurrency: 8,
     removalsPerCall: PARAMETERS_PER_CALL,
     inspect,
-    survey: (entries) => inspect(entries.map((entry) => entry.remoteName)),
+    check: (entries) => check(context, entries),
     recover: (entry) => recover(context, entry),
     write: (task) => writeParameter(context, task),
     remove: (entries) => remove(context, entries),
@@ -38,13 +39,24 @@ async function inspectAll(store: ParameterStore, names: readonly string[]): Prom
   return inventory;
 }
 
+async function check({ work, store }: ParameterContext, entries: readonly LedgerEntry[]): Promise<readonly Finding[]> {
+  const inventory = await inspectAll(
+    store,
+    entries.map((entry) => entry.remoteName),
+  );
+  return entries.map((entry) => {
+    const state = inventory.get(entry.remoteName) ?? { exists: false };
+    const known = state.exists && state.lastModified !== undefined ? { lastModified: state.lastModified } : {};
+    return { entry, drift: findDrift(entry, state, work.run.now()), ...known };
+  });
+}
+
 /** What became of a write whose answer was lost: by version and tag, and where these leave it open, by the value's fingerprint. */
 async function recover({ work, store, look }: ParameterContext, entry: LedgerEntry): Promise<void> {
   const { inFlight } = entry;
   if (!inFlight) return;
   const state = await look(entry.remoteName);
-  const landed = await hasLanded({ work, store }, { entry, inFlight, state });
-  await work.ledger.store(landed ?? { ...entry, inFlight: null, isClaim: entry.remoteVersion !== null });
+  await work.ledger.store((await findLanded({ work, store }, { entry, inFlight, state })) ?? notLanded(entry));
 }
 
 interface Lost {
@@ -54,29 +66,17 @@ interface Lost {
 }
 
 /** The row that the write left at AWS, or undefined when it never got there. */
-async function hasLanded(context: Pick<ParameterContext, 'work' | 'store'>, lost: Lost): Promise<LedgerEntry | undefined> {
+async function findLanded(context: Pick<ParameterContext, 'work' | 'store'>, lost: Lost): Promise<LedgerEntry | undefined> {
   const { entry, inFlight, state } = lost;
   if (inFlight.operation === 'delete') return state.exists ? undefined : removed(entry, context.work.run.now());
   if (!state.exists) return undefined;
   if (inFlight.operation === 'create') {
     const tags = await context.store.tagsOf(entry.remoteName);
-    return tags[OWNERSHIP_TAG] === entry.syncId ? toLanded(context.work, lost, '1') : undefined;
+    return tags[OWNERSHIP_TAG] === entry.syncId ? landed(entry, '1', context.work.folder.id) : undefined;
   }
   const version = String(Number(inFlight.baseVersion) + 1);
   if (Number(state.version) < Number(version)) return undefined;
-  return (await isOurValue(context, lost, version)) ? toLanded(context.work, lost, version) : undefined;
-}
-
-function toLanded(work: SyncWork, { entry, inFlight }: Lost, version: string): LedgerEntry {
-  return written(entry, {
-    version,
-    fingerprint: inFlight.fingerprint ?? '',
-    revision: inFlight.revision ?? 0,
-    settings: inFlight.settings ?? entry.settings,
-    folderId: work.folder.id,
-    observed: entry.observed,
-    at: new Date(inFlight.at),
-  });
+  return (await isOurValue(context, lost, version)) ? landed(entry, version, context.work.folder.id) : undefined;
 }
 
 /** Reads the very version that the lost write would have made, the one case in which a value of AWS is looked at. */

@@ -10,7 +10,7 @@ import type { FingerprintKeys } from '../../db/fingerprint-key.ts';
 import type { Folders, FolderRow } from '../../db/folders.ts';
 import type { SyncEntries } from '../../db/sync-entries.ts';
 import type { SyncSource } from '../../db/sync-source.ts';
-import type { ConnectionRow, SyncRow } from '../../db/work.ts';
+import type { ConnectionRow, SyncRow } from '../../db/subjects.ts';
 import type { Fingerprinter } from '../../domain/fingerprint.ts';
 import { partitionOfRegion } from '../../domain/partitions.ts';
 import { syncOptions, type SyncOptions } from '../../domain/sync-config.ts';

@@ -17,8 +17,16 @@ const ids = {
 } as const;
 
 const checks = [
-  { name: 'identity', verdict: 'pass', detail: 'Acts as arn:aws:sts::111122223333:assumed-role/keyferry/keyferry-prod.' },
-  { name: 'external-id', verdict: 'pass', detail: 'AWS refuses the role without the external ID and with another one.' },
+  {
+    name: 'identity',
+    verdict: 'pass',
+    detail: 'Acts as arn:aws:sts::111122223333:assumed-role/keyferry/keyferry-prod.',
+  },
+  {
+    name: 'external-id',
+    verdict: 'pass',
+    detail: 'AWS refuses the role without the external ID and with another one.',
+  },
   {
     name: 'permission',
     subject: 'ssm:PutParameter',
@@ -27,7 +35,11 @@ const checks = [
     detail: 'AWS denied `ssm:PutParameter` on /app/prod/*.',
     fix: {
       advice: 'Add this statement to the role’s policy.',
-      policy: { Effect: 'Allow', Action: ['ssm:PutParameter'], Resource: 'arn:aws:ssm:eu-west-1:111122223333:parameter/app/prod/*' },
+      policy: {
+        Effect: 'Allow',
+        Action: ['ssm:PutParameter'],
+        Resource: 'arn:aws:ssm:eu-west-1:111122223333:parameter/app/prod/*',
+      },
     },
   },
   { name: 'kms-key', verdict: 'unknown', detail: 'Not probed: it cannot be without writing.' },
@@ -46,7 +58,16 @@ export async function seedStates(sql: postgres.Sql): Promise<Seeded> {
 
 async function seedSync(sql: postgres.Sql): Promise<void> {
   const config = { region: 'eu-west-1', path: '/app/prod/' };
-  const options = { initialSyncBehavior: 'overwrite-destination', keySchema: 'APP_{{secretKey}}', disableSecretDeletion: false, syncSecretMetadataAsTags: false, onExisting: 'fail', drift: 'detect', tier: 'standard', recoveryDays: 7 };
+  const options = {
+    initialSyncBehavior: 'overwrite-destination',
+    keySchema: 'APP_{{secretKey}}',
+    disableSecretDeletion: false,
+    syncSecretMetadataAsTags: false,
+    onExisting: 'fail',
+    drift: 'detect',
+    tier: 'standard',
+    recoveryDays: 7,
+  };
   await sql`insert into keyferry.syncs (id, org_id, name, connection_id, folder_id, destination, destination_config, sync_options, sync_status, status_code, status_message, last_synced_at, synced_revision, drift, next_due_at) values
     (${ids.partialSync}, 'acme', 'prod-parameters', ${ids.validConnection}, ${ids.folder}, 'aws-parameter-store', ${JSON.stringify(config)}::text::jsonb, ${JSON.stringify(options)}::text::jsonb, 'partial', 'SYNC_PARTIAL', '2 of 25 entries were not synced.', now() - interval '2 hours', 6, 'drifted', now() + interval '20 minutes')`;
   await sql`insert into keyferry.sync_entries (sync_id, remote_name, key, connection_id, partition, account_id, region, service, status, error_code, error_message, written_at)
@@ -55,7 +76,10 @@ async function seedSync(sql: postgres.Sql): Promise<void> {
       case when n = 3 then 'SYNC_CONFLICT' when n = 4 then 'SYNC_ENTRY_INVALID' end,
       case when n = 3 then '/app/prod/APP_KEY_3 exists and is not ours.' when n = 4 then 'The value has 4,812 bytes; the standard tier takes 4,096.' end,
       now() - interval '2 hours' from generate_series(1, 25) n`;
-  const plan = { changes: [{ action: 'create', key: 'KEY_26', remoteName: '/app/prod/APP_KEY_26', reason: 'new in the folder' }], unchanged: 25 };
+  const plan = {
+    changes: [{ action: 'create', key: 'KEY_26', remoteName: '/app/prod/APP_KEY_26', reason: 'new in the folder' }],
+    unchanged: 25,
+  };
   await sql`insert into keyferry.runs (kind, subject_id, org_id, attempt, reason, requested_by, status, started_at, finished_at, error_code, error_message, counts, aws_calls, result) values
     ('sync', ${ids.partialSync}, 'acme', 1, 'changed', null, 'partial', now() - interval '2 hours', now() - interval '119 minutes', 'SYNC_PARTIAL', '2 of 25 entries were not synced.', '{"created":23,"updated":0,"deleted":0,"unchanged":0,"adopted":0,"conflicts":1,"failed":1}', '{"ssm.PutParameter":24,"sts.AssumeRole":1}', null),
     ('plan', ${ids.partialSync}, 'acme', 1, 'requested', 'ci', 'succeeded', now() - interval '1 hour', now() - interval '59 minutes', null, null, null, '{}', ${JSON.stringify(plan)}::text::jsonb),

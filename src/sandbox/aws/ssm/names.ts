@@ -63,7 +63,7 @@ export interface ParameterReference {
 /** `name`, `name:version`, `name:label`, each also with an ARN for the name. */
 export function parseReference(call: Call, text: string): ParameterReference {
   const trimmed = text.trim();
-  const arn = /^(arn:[^:]+:ssm:[^:]*:\d{12}:parameter)(\/[^:]+)(?::(.+))?$/.exec(trimmed);
+  const arn = trimmed.startsWith('arn:') && /^(arn:[^:]+:ssm:[^:]*:\d{12}:parameter)(\/[^:]+)(?::(.+))?$/.exec(trimmed);
   if (arn) {
     const [, prefix = '', path = '', selector] = arn;
     const own = parameterArn(call, '/').slice(0, -1) === prefix;

@@ -112,10 +112,14 @@ export function checkSignature(request: SandboxRequest, { claim, secretAccessKey
 
 function canonicalRequest(request: SandboxRequest, claim: SignatureClaim): string {
   let headers = '';
-  for (const name of claim.signedHeaders)
-    headers += `${name}:${(request.headers[name] ?? '').trim().replace(/ {2,}/g, ' ')}\n`;
-  const payloadHash = hash('sha256', request.body, 'hex');
-  return `${request.method}\n${request.path}\n${canonicalQuery(request.query)}\n${headers}\n${claim.signedHeaders.join(';')}\n${payloadHash}`;
+  for (const name of claim.signedHeaders) headers += `${name}:${canonicalValue(request.headers[name] ?? '')}\n`;
+  const target = `${request.method}\n${request.path}\n${canonicalQuery(request.query)}`;
+  return `${target}\n${headers}\n${claim.signedHeaders.join(';')}\n${hash('sha256', request.body, 'hex')}`;
+}
+
+function canonicalValue(value: string): string {
+  const trimmed = value.trim();
+  return trimmed.includes('  ') ? trimmed.replace(/ {2,}/g, ' ') : trimmed;
 }
 
 function canonicalQuery(query: string): string {

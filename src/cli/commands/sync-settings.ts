@@ -1,0 +1,134 @@
+/** `keyferry sync create|update`: the options of a sync, from the command line to what the client takes. */
+import type { Command } from 'commander';
+
+import { JobError } from '../../errors.ts';
+import { collect, done, leaf, runWithClient, text, type Options } from '../command.ts';
+import { describeSync } from '../reports.ts';
+import { placeOf, withPlace } from './secrets.ts';
+
+const destinations = { 'parameter-store': 'aws-parameter-store', 'secrets-manager': 'aws-secrets-manager' } as const;
+
+function withOptions(command: Command): Command {
+  return command
+    .option('--region <region>', 'AWS region')
+    .option('--prefix <prefix>', 'parameter path such as /app/prod/, or prefix of secret names')
+    .option('--mapping <mapping>', 'Secrets Manager: one-to-one or many-to-one')
+    .option('--secret-name <name>', 'many-to-one: the one secret')
+    .option('--key-schema <schema>', "name at AWS, as 'APP_{{secretKey}}'")
+    .option('--kms-key <key>', 'KMS key id, alias or ARN')
+    .option('--tag <k=v>', 'tag on every object; repeatable', collect)
+    .option('--metadata-as-tags', 'write metadata of secrets as tags')
+    .option('--no-delete', 'never delete at AWS')
+    .option('--on-existing <choice>', 'fail (default) or adopt objects that exist already')
+    .option('--drift <choice>', 'detect (default) or repair')
+    .option(
+      '--initial <behavior>',
+      'overwrite-destination (default), import-prioritize-source or import-prioritize-destination',
+    )
+    .option('--tier <tier>', 'parameters: standard (default), advanced or intelligent')
+    .option('--recovery-days <days>', 'secrets: 7 (default) to 30, or force')
+    .option('--replica-region <region>', 'secrets: replicate to this region; repeatable', collect);
+}
+
+export function addCreate(noun: Command): void {
+  const command = withOptions(
+    withPlace(leaf(noun, 'create', 'keep an AWS destination equal to a folder'))
+      .requiredOption('--name <name>', 'unique within the org')
+      .requiredOption('--connection <connection>', 'name or id')
+      .requiredOption('--to <service>', 'parameter-store or secrets-manager'),
+  )
+    .option('--description <text>')
+    .option('--no-auto', 'sync only when asked');
+  runWithClient(command, async ({ client, options, output }) => {
+    const to = text(options, 'to') ?? '';
+    if (!(to in destinations))
+      throw new JobError('PAYLOAD_INVALID', { message: '--to must be parameter-store or secrets-manager.' });
+    const sync = await client.syncs.create({
+      name: text(options, 'name') ?? '',
+      ...(text(options, 'description') === undefined ? {} : { description: text(options, 'description') ?? null }),
+      connection: text(options, 'connection') ?? '',
+      source: placeOf(options),
+      destination: destinations[to as keyof typeof destinations],
+      destinationConfig: toDestination(to, options),
+      syncOptions: toSyncOptions(options),
+      isAutoSyncEnabled: options.auto !== false,
+    });
+    output.result(sync, () => describeSync(sync));
+    return done;
+  });
+}
+
+function toDestination(to: string, options: Options): Record<string, unknown> {
+  const region = text(options, 'region');
+  if (to === 'parameter-store') return { region, path: text(options, 'prefix') };
+  const mappingBehavior = text(options, 'mapping') ?? 'one-to-one';
+  if (mappingBehavior === 'many-to-one') return { region, mappingBehavior, secretName: text(options, 'secretName') };
+  const prefix = text(options, 'prefix');
+  return { region, mappingBehavior, ...(prefix === undefined ? {} : { prefix }) };
+}
+
+/** Only what was given, so that an update leaves the rest alone; the schemas judge the values. */
+function toSyncOptions(options: Options): Record<string, unknown> {
+  const recovery = text(options, 'recoveryDays');
+  const given: Record<string, unknown> = {
+    keySchema: text(options, 'keySchema'),
+    keyId: text(options, 'kmsKey'),
+    tags: Array.isArray(options.tag) ? options.tag.map((tag) => toTag(String(tag))) : undefined,
+    syncSecretMetadataAsTags: options.metadataAsTags,
+    disableSecretDeletion: options.delete === false ? true : undefined,
+    onExisting: text(options, 'onExisting'),
+    drift: text(options, 'drift'),
+    initialSyncBehavior: text(options, 'initial'),
+    tier: text(options, 'tier'),
+    recoveryDays: recovery === undefined || recovery === 'force' ? recovery : Number(recovery),
+    replicaRegions: options.replicaRegion,
+  };
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+}
+
+function toTag(tag: string): { key: string; value: string } {
+  const at = tag.indexOf('=');
+  if (at < 1) throw new JobError('PAYLOAD_INVALID', { message: `--tag ${tag} must be key=value.` });
+  return { key: tag.slice(0, at), value: tag.slice(at + 1) };
+}
+
+export function addUpdate(noun: Command): void {
+  const command = withOptions(
+    leaf(noun, 'update <name>', 'change a sync; objects under old names are deleted after the new ones are written'),
+  )
+    .option('--rename <name>')
+    .option('--connection <connection>')
+    .option('--description <text>')
+    .option('--delete', 'delete again at AWS what is gone from the folder');
+  runWithClient(command, async ({ args: [name = ''], client, options, output }) => {
+    const before = await client.syncs.get(name);
+    const hasDestination = ['region', 'prefix', 'mapping', 'secretName'].some(
+      (option) => options[option] !== undefined,
+    );
+    const syncOptions = {
+      ...toSyncOptions(options),
+      ...(options.delete === true ? { disableSecretDeletion: false } : {}),
+    };
+    const sync = await client.syncs.update(before.id, {
+      ...(text(options, 'rename') === undefined ? {} : { name: text(options, 'rename') }),
+      ...(text(options, 'connection') === undefined ? {} : { connection: text(options, 'connection') }),
+      ...(text(options, 'description') === undefined ? {} : { description: text(options, 'description') }),
+      ...(hasDestination
+        ? { destinationConfig: mergeDestination(before.destination, before.destinationConfig, options) }
+        : {}),
+      ...(Object.keys(syncOptions).length > 0 ? { syncOptions: syncOptions } : {}),
+    });
+    output.result(sync, () => describeSync(sync));
+    return done;
+  });
+}
+
+function mergeDestination(destination: string, before: object, options: Options): Record<string, unknown> {
+  const to = destination === destinations['parameter-store'] ? 'parameter-store' : 'secrets-manager';
+  const mapping =
+    text(options, 'mapping') ?? ('mappingBehavior' in before ? String(before.mappingBehavior) : undefined);
+  const given = Object.entries(toDestination(to, { ...options, ...(mapping === undefined ? {} : { mapping }) })).filter(
+    ([, value]) => value !== undefined,
+  );
+  return { ...before, ...Object.fromEntries(given) };
+}

@@ -1,0 +1,161 @@
+/**
+ * The ledger of the call budget: a token bucket per account, region and quota group, shared by all workers, whose rate is learned.
+ *
+ * The rate grows while calls wait for it and AWS does not object: quickly until the first refusal, carefully after it. Between two refusals AWS's
+ * bucket went from empty to empty, so what was granted in between is AWS's rate: the budget then stays just below it and hardly
+ * probes. One refusal counts once, however many calls were in flight.
+ */
+import { sql, type SQL } from 'drizzle-orm';
+
+import type { BudgetKey, BudgetLedger, Reservation } from '../domain/call-budget.ts';
+import type { Database } from './client.ts';
+import { toDatabaseError } from './database-error.ts';
+
+/**
+ * Growth per second while calls wait: before the first refusal, after one that measured nothing, and beyond the measured rate. The last grows with
+ * the square of the time without a refusal, up to `bold`, so that an account that was given more is found in minutes.
+ */
+const GROWTH = { unknown: 0.2, careful: 0.03, probing: 0.0005, bold: 0.02, boldAfterSeconds: 300 } as const;
+/** Share of the measured rate that is used. */
+const BELOW_CEILING = 0.97;
+/** What a refusal leaves of the rate when it measured nothing. */
+const CUT = 0.7;
+/** Calls between two refusals that make a measurement. */
+const MIN_MEASURED = 5;
+/** How far ahead of its due time a token is promised to one process: others queue behind that. */
+const AHEAD_SECONDS = 0.25;
+/** Refusals this close together are one. */
+const EPISODE_SECONDS = 2;
+
+export interface CallBudgetOptions {
+  /** The moment of a statement; the database's clock, which all workers share, unless a simulation says otherwise. */
+  readonly now?: () => SQL;
+}
+
+export function createBudgetLedger(db: Database, options: CallBudgetOptions = {}): BudgetLedger {
+  const now = options.now ?? (() => sql`clock_timestamp()`);
+  return {
+    reserve: (key, wanted, maxWaitMs) => reserve(db, { key, now: now() }, wanted, maxWaitMs),
+    throttled: (key) => throttled(db, { key, now: now() }),
+  };
+}
+
+interface Place {
+  readonly key: BudgetKey;
+  readonly now: SQL;
+}
+
+function whereKey({ accountId, region, group }: BudgetKey): SQL {
+  return sql`account_id = ${accountId} and region = ${region} and quota_group = ${group.name}`;
+}
+
+async function reserve(db: Database, place: Place, wanted: number, maxWaitMs: number): Promise<Reservation> {
+  const found = await takeTokens(db, place, { wanted, maxWaitSeconds: maxWaitMs / 1_000 });
+  if (found) return found;
+  await open(db, place);
+  return (
+    (await takeTokens(db, place, { wanted, maxWaitSeconds: maxWaitMs / 1_000 })) ?? {
+      granted: wanted,
+      available: wanted,
+      ratePerSecond: place.key.group.initialRate,
+    }
+  );
+}
+
+async function open(db: Database, { key, now }: Place): Promise<void> {
+  const { accountId, region, group } = key;
+  await execute(
+    db,
+    sql`
+      insert into keyferry.call_budgets (account_id, region, quota_group, rate_per_second, burst, tokens, refilled_at, window_started_at, window_granted)
+      values (${accountId}, ${region}, ${group.name}, ${group.initialRate}, ${group.burst}, ${group.burst}, ${now}, ${now}, ${-group.burst})
+      on conflict do nothing`,
+  );
+}
+
+async function takeTokens(
+  db: Database,
+  { key, now }: Place,
+  ask: { readonly wanted: number; readonly maxWaitSeconds: number },
+): Promise<Reservation | undefined> {
+  const [row] = await execute(
+    db,
+    sql`
+      with budget as materialized (
+        select *, ${now} as at from keyferry.call_budgets where ${whereKey(key)} for update
+      ),
+      filled as (
+        select *, greatest(0, extract(epoch from at - refilled_at))::float8 as elapsed from budget
+      ),
+      level as (
+        select *, least(burst, tokens + elapsed * rate_per_second) as available, tokens + elapsed * rate_per_second >= burst as is_full from filled
+      ),
+      grown as (
+        select *, case
+          when available >= 1 then rate_per_second
+          when ceiling_rate is null then least(${key.group.maxRate}::float8, rate_per_second * exp(least(elapsed, 1) *
+            case when throttled_at is null then ${GROWTH.unknown}::float8 else ${GROWTH.careful}::float8 end))
+          when rate_per_second < ceiling_rate * ${BELOW_CEILING}::float8
+            then least(ceiling_rate * ${BELOW_CEILING}::float8, rate_per_second * exp(least(elapsed, 1) * ${GROWTH.unknown}::float8))
+          else least(${key.group.maxRate}::float8, rate_per_second * exp(least(elapsed, 1) * (${GROWTH.probing}::float8 + ${GROWTH.bold}::float8
+            * least(1, power(extract(epoch from at - throttled_at)::float8 / ${GROWTH.boldAfterSeconds}::float8, 2)))))
+        end as rate from level
+      ),
+      granted as (
+        select *, greatest(0, least(
+          ${ask.wanted}::float8,
+          greatest(1, floor(available), floor(rate * ${AHEAD_SECONDS}::float8)),
+          floor(available + rate * ${ask.maxWaitSeconds}::float8)
+        )) as n from grown
+      ),
+      taken as (
+        update keyferry.call_budgets b set
+          rate_per_second = granted.rate, tokens = granted.available - granted.n, refilled_at = greatest(b.refilled_at, granted.at),
+          window_started_at = case when granted.is_full then granted.at else b.window_started_at end,
+          window_granted = case when granted.is_full then -b.burst else b.window_granted end + granted.n
+        from granted where b.account_id = granted.account_id and b.region = granted.region and b.quota_group = granted.quota_group
+        returning granted.n, granted.available, granted.rate
+      )
+      select n, available, rate from taken`,
+  );
+  return row
+    ? { granted: Number(row.n), available: Number(row.available), ratePerSecond: Number(row.rate) }
+    : undefined;
+}
+
+async function throttled(db: Database, { key, now }: Place): Promise<void> {
+  await execute(
+    db,
+    sql`
+      with budget as materialized (
+        select *, ${now} as at from keyferry.call_budgets where ${whereKey(key)} for update
+      ),
+      measured as (
+        select *, window_granted - 1 as served, extract(epoch from at - window_started_at)::float8 as seconds,
+          throttled_at is not null and at - throttled_at < make_interval(secs => ${EPISODE_SECONDS}) as is_same from budget
+      ),
+      judged as (
+        select *, case when served >= ${MIN_MEASURED} and seconds > 1
+          then least(rate_per_second, greatest(served / seconds, rate_per_second * 0.5)) end as ceiling from measured
+      )
+      update keyferry.call_budgets b set
+        window_granted = case when judged.is_same then b.window_granted - 1 else 0 end,
+        window_started_at = case when judged.is_same then b.window_started_at else judged.at end,
+        throttled_at = case when judged.is_same then b.throttled_at else judged.at end,
+        ceiling_rate = case when judged.is_same then b.ceiling_rate else judged.ceiling end,
+        -- AWS refused before the burst was used up: it allows less at once than we thought.
+        burst = case when not judged.is_same and judged.served < 0 then greatest(1, b.burst + judged.served) else b.burst end,
+        rate_per_second = case when judged.is_same then b.rate_per_second
+          else greatest(0.2, coalesce(judged.ceiling * ${BELOW_CEILING}::float8, b.rate_per_second * ${CUT}::float8)) end,
+        tokens = case when judged.is_same then b.tokens else least(b.tokens, 0) - 1 end
+      from judged where b.account_id = judged.account_id and b.region = judged.region and b.quota_group = judged.quota_group`,
+  );
+}
+
+async function execute(db: Database, statement: SQL): Promise<Record<string, unknown>[]> {
+  try {
+    return await db.execute(statement);
+  } catch (error) {
+    throw toDatabaseError(error);
+  }
+}

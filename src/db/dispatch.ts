@@ -1,0 +1,104 @@
+/** Dispatch: claims due rows for the queue, fairly between accounts. A crash before they are queued costs their lease, nothing else. */
+import { sql, type SQL } from 'drizzle-orm';
+
+import { DISPATCH_LEASE_SECONDS } from '../domain/lease.ts';
+import type { Kind, Reason } from '../domain/run.ts';
+import type { Database } from './client.ts';
+import { execute, tableNames, textArray } from './subjects.ts';
+
+/** Rows of one org and AWS account that may be queued or running at once. */
+const ACCOUNT_WINDOW = 4;
+/** Due rows looked at per tick; more than a batch, so that one account's backlog does not hide the others. */
+const CANDIDATES = 2_000;
+
+/** Advisory lock keys of the tick, one per kind. */
+const guardKeys: Readonly<Record<Kind, number>> = { validate: 731_195_301, sync: 731_195_302, rotate: 731_195_303 };
+
+/** The AWS account a subject counts for: the verified one, else its connection. */
+const accountOf: Readonly<Record<Kind, { join: SQL; key: SQL }>> = {
+  validate: { join: sql``, key: sql`t.org_id || '/' || coalesce(t.account_id, t.id::text)` },
+  sync: {
+    join: sql`join keyferry.connections c on c.id = t.connection_id`,
+    key: sql`t.org_id || '/' || coalesce(c.account_id, c.id::text)`,
+  },
+  rotate: {
+    join: sql`join keyferry.connections c on c.id = t.connection_id`,
+    key: sql`t.org_id || '/' || coalesce(c.account_id, c.id::text)`,
+  },
+};
+
+export interface Dispatched {
+  readonly id: string;
+  readonly reason: Reason;
+  readonly requestedBy: string | undefined;
+}
+
+export interface Dispatch {
+  /** False when another process dispatches this kind at this very moment. */
+  readonly hadGuard: boolean;
+  /** More is due than the windows or the batch let through: look again as soon as a run ends. */
+  readonly hasBacklog: boolean;
+  readonly subjects: readonly Dispatched[];
+}
+
+/** Claims due rows for the queue, at most a window per account. Two ticks at once: the second gets nothing. */
+export async function dispatchDue(db: Database, kind: Kind, limit: number): Promise<Dispatch> {
+  const table = tableNames[kind];
+  const account = accountOf[kind];
+  const rows = await execute(
+    db,
+    sql`
+      with guard as materialized (select pg_try_advisory_xact_lock(${guardKeys[kind]}) as held),
+      flying as materialized (
+        select ${account.key} as account, count(*)::int as n from ${table} t ${account.join}
+        where (t.dispatch_lease_until is not null or t.run_lease_until is not null)
+          and greatest(t.dispatch_lease_until, t.run_lease_until) > now()
+        group by 1
+      ),
+      candidates as materialized (
+        select t.id, t.next_due_at, ${account.key} as account from ${table} t ${account.join}
+        where (select held from guard) and t.next_due_at <= now()
+          and (t.dispatch_lease_until is null or t.dispatch_lease_until < now())
+          and (t.run_lease_until is null or t.run_lease_until < now())
+          and ${account.key} not in (select account from flying where n >= ${ACCOUNT_WINDOW})
+        order by t.next_due_at limit ${CANDIDATES}
+        for update of t skip locked
+      ),
+      ranked as (
+        select c.id, c.next_due_at,
+          row_number() over (partition by c.account order by c.next_due_at) + coalesce(f.n, 0) as place
+        from candidates c left join flying f on f.account = c.account
+      ),
+      chosen as (select id from ranked where place <= ${ACCOUNT_WINDOW} order by next_due_at limit ${limit}),
+      dispatched as (
+        update ${table} t set dispatch_lease_until = now() + make_interval(secs => ${DISPATCH_LEASE_SECONDS})
+        from chosen where t.id = chosen.id
+        returning t.id, t.due_reason, t.due_requested_by
+      )
+      select guard.held, d.id, d.due_reason, d.due_requested_by,
+        (select count(*) from candidates) > (select count(*) from chosen)
+          or exists (select 1 from flying where n >= ${ACCOUNT_WINDOW}) as backlog
+      from guard left join dispatched d on true`,
+  );
+  return {
+    hadGuard: rows[0]?.held === true,
+    hasBacklog: rows[0]?.backlog === true,
+    subjects: rows.filter((row) => row.id !== null).map(toDispatched),
+  };
+}
+
+function toDispatched(row: Record<string, unknown>): Dispatched {
+  return {
+    id: String(row.id),
+    reason: row.due_reason as Reason,
+    requestedBy: typeof row.due_requested_by === 'string' ? row.due_requested_by : undefined,
+  };
+}
+
+/** Gives back what could not be queued, so that it does not wait for its dispatch lease. */
+export async function undispatch(db: Database, kind: Kind, ids: readonly string[]): Promise<void> {
+  await execute(
+    db,
+    sql`update ${tableNames[kind]} set dispatch_lease_until = null where id = any(${textArray(ids)}::uuid[]) and run_token is null`,
+  );
+}

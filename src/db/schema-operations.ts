@@ -1,0 +1,82 @@
+/** Tables of the operations server: who changed what, answers kept for repeated requests, notifications. Part of the schema `keyferry`. */
+import { sql } from 'drizzle-orm';
+import { bigint, index, integer, jsonb, primaryKey, text, timestamp, uuid } from 'drizzle-orm/pg-core';
+
+import { keyferry } from './schema.ts';
+
+const moment = (name: string) => timestamp(name, { withTimezone: true });
+
+/** One row per change that somebody asked for through the API or the board, refused ones included. */
+export const auditLog = keyferry.table(
+  'audit_log',
+  {
+    id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
+    at: moment('at').notNull().defaultNow(),
+    /** Null for operators, who stand above the orgs. */
+    orgId: text('org_id'),
+    actor: text('actor').notNull(),
+    /** `api` or `board`. */
+    via: text('via').notNull(),
+    /** `connection.create`, `sync.remove`, `board.retry`. */
+    action: text('action').notNull(),
+    /** Id or name of what it was about; never its content. */
+    subject: text('subject'),
+    /** Of the HTTP request, as in its answer and in the log. */
+    requestId: text('request_id').notNull(),
+    /** HTTP status of the answer; null while it is not known, and for ever when the server died in between. */
+    statusCode: integer('status_code'),
+  },
+  (t) => [index('audit_log_by_org').on(t.orgId, t.at), index('audit_log_by_request').on(t.requestId)],
+);
+
+/** Answers to POST requests with an idempotency key, kept for a day. */
+export const idempotencyKeys = keyferry.table(
+  'idempotency_keys',
+  {
+    orgId: text('org_id').notNull(),
+    actor: text('actor').notNull(),
+    key: text('key').notNull(),
+    /** HMAC of method, path and body under the caller's token: it says nothing to who reads the table. */
+    requestHash: text('request_hash').notNull(),
+    createdAt: moment('created_at').notNull().defaultNow(),
+    /** Null while the first request runs. */
+    statusCode: integer('status_code'),
+    response: text('response'),
+  },
+  (t) => [primaryKey({ columns: [t.orgId, t.actor, t.key] }), index('idempotency_keys_by_age').on(t.createdAt)],
+);
+
+/** Which trouble of a subject was last told to the webhook. */
+export const notificationStates = keyferry.table(
+  'notification_states',
+  {
+    subjectId: uuid('subject_id').notNull(),
+    /** `connection`, `sync`, `drift` or `rotation`: a sync may fail and drift at once. */
+    topic: text('topic').notNull(),
+    state: text('state').notNull(),
+    changedAt: moment('changed_at').notNull().defaultNow(),
+  },
+  (t) => [primaryKey({ columns: [t.subjectId, t.topic] })],
+);
+
+/** The webhook's outbox. */
+export const notifications = keyferry.table(
+  'notifications',
+  {
+    id: uuid('id').primaryKey().defaultRandom(),
+    createdAt: moment('created_at').notNull().defaultNow(),
+    event: text('event').notNull(),
+    subjectId: uuid('subject_id').notNull(),
+    payload: jsonb('payload').$type<Readonly<Record<string, unknown>>>().notNull(),
+    attempts: integer('attempts').notNull().default(0),
+    /** Null once delivered or given up. */
+    nextAttemptAt: moment('next_attempt_at').defaultNow(),
+    deliveredAt: moment('delivered_at'),
+    lastError: text('last_error'),
+  },
+  (t) => [
+    index('notifications_due')
+      .on(t.nextAttemptAt)
+      .where(sql`${t.nextAttemptAt} is not null`),
+  ],
+);

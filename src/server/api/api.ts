@@ -1,0 +1,63 @@
+/**
+ * The HTTP API: thin over the library’s client, with Infisical’s paths and fields. The org always comes from the token; what a caller may not see does not
+ * exist for it. OpenAPI document at `/api/openapi.json`.
+ */
+import { OpenAPIHono } from '@hono/zod-openapi';
+
+import { problem } from '../problem.ts';
+import { addConnections } from './connections.ts';
+import type { Api, ApiOptions } from './env.ts';
+import { describeIssues, toApiError } from './errors.ts';
+import { authenticate, boundedBody, onlyJson } from './gate.ts';
+import { addRuns } from './runs.ts';
+
+const DOCUMENT_PATH = '/api/openapi.json';
+
+export function createApi(options: ApiOptions): Api {
+  const api: Api = new OpenAPIHono({
+    defaultHook: (result, c) => {
+      if (result.success) return undefined;
+      return problem(c, 422, describeIssues(result.error), 'PAYLOAD_INVALID');
+    },
+  });
+  addDocument(api, options.version);
+  for (const version of ['/api/v1/*', '/api/v2/*']) api.use(version, authenticate(options), onlyJson, boundedBody);
+  addConnections(api, options);
+  addRuns(api, options);
+  api.onError((error, c) => {
+    if (error instanceof SyntaxError || isMalformedJson(error))
+      return problem(c, 422, 'The body is not valid JSON.', 'PAYLOAD_INVALID');
+    const { statusCode, code, message } = toApiError(error);
+    if (statusCode >= 500)
+      options.log.error({ err: error, requestId: c.get('requestId'), path: c.req.path }, 'API request failed');
+    if (statusCode === 503) c.header('Retry-After', '2');
+    return problem(c, statusCode, message, code);
+  });
+  return api;
+}
+
+/** What hono throws when the body cannot be parsed. */
+function isMalformedJson(error: Error): boolean {
+  return 'status' in error && error.status === 400;
+}
+
+function addDocument(api: Api, version: string): void {
+  api.openAPIRegistry.registerComponent('securitySchemes', 'token', {
+    type: 'http',
+    scheme: 'bearer',
+    description: 'A token of KEYFERRY_API_TOKENS; its org is the only one that the request sees.',
+  });
+  let document: unknown;
+  api.get(DOCUMENT_PATH, (c) => {
+    document ??= api.getOpenAPI31Document({
+      openapi: '3.1.0',
+      info: {
+        title: 'keyferry',
+        version,
+        description:
+          'Keeps AWS connections valid, AWS secrets equal to their source, and IAM access keys rotated. Scopes: read looks, write changes and runs, admin also takes away at AWS.',
+      },
+    });
+    return c.json(document as object);
+  });
+}

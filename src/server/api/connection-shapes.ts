@@ -1,0 +1,129 @@
+/** AWS connections on the wire: Infisical's fields, and ours beside them. */
+import { descriptionShape, nameShape, regionShape } from '../../client/input.ts';
+import type { Connection } from '../../client/views.ts';
+import type { ConnectionStatus } from '../../db/status-queries.ts';
+import { moment, toMoment, z } from './operation.ts';
+
+/** Fields of Infisical’s that have one meaning here: sending that meaning is fine, anything else is refused. */
+const fixed = {
+  isPlatformManagedCredentials: z.literal(false).optional(),
+  gatewayId: z.null().optional(),
+  isAutoRotationEnabled: z.literal(false).optional(),
+};
+
+const described = {
+  description: descriptionShape.optional(),
+  projectId: z.string().max(128).nullable().optional(),
+  region: regionShape.nullable().optional().describe('Where checks are made; default: the destination’s own'),
+};
+
+const roleCredentials = z.strictObject({ roleArn: z.string().describe('arn:aws:iam::111122223333:role/name') });
+const keyCredentials = z.strictObject({ accessKeyId: z.string(), secretAccessKey: z.string() });
+
+export const createConnectionBody = z
+  .discriminatedUnion('method', [
+    z.strictObject({
+      name: nameShape,
+      ...described,
+      ...fixed,
+      method: z.literal('assume-role'),
+      credentials: roleCredentials,
+    }),
+    z.strictObject({
+      name: nameShape,
+      ...described,
+      ...fixed,
+      method: z.literal('access-key'),
+      credentials: keyCredentials,
+    }),
+  ])
+  .openapi('CreateAwsConnection', {
+    example: {
+      name: 'prod-aws',
+      method: 'assume-role',
+      credentials: { roleArn: 'arn:aws:iam::111122223333:role/keyferry' },
+    },
+  });
+
+export const updateConnectionBody = z
+  .strictObject({
+    name: nameShape.optional(),
+    description: descriptionShape.optional(),
+    region: regionShape.nullable().optional(),
+    method: z.enum(['assume-role', 'access-key']).optional(),
+    credentials: z.union([roleCredentials, keyCredentials]).optional(),
+    ...fixed,
+  })
+  .openapi('UpdateAwsConnection');
+
+/** The client’s form of credentials: with the method that their fields imply. */
+export function toCredentials(credentials: z.infer<typeof roleCredentials> | z.infer<typeof keyCredentials>) {
+  return 'roleArn' in credentials
+    ? { method: 'assume-role' as const, ...credentials }
+    : { method: 'access-key' as const, ...credentials };
+}
+
+const check = z.object({
+  name: z.string(),
+  subject: z.string().optional(),
+  verdict: z.enum(['pass', 'warn', 'fail', 'unknown']),
+  code: z.string().optional(),
+  detail: z.string(),
+  fix: z.object({ advice: z.string(), policy: z.unknown().optional() }).optional(),
+});
+
+export const appConnectionShape = z
+  .object({
+    id: z.uuid(),
+    name: z.string(),
+    description: z.string().nullable(),
+    projectId: z.string().nullable(),
+    orgId: z.string(),
+    version: z.number().int(),
+    createdAt: z.iso.datetime(),
+    updatedAt: z.iso.datetime(),
+    app: z.literal('aws'),
+    method: z.enum(['assume-role', 'access-key']),
+    credentials: z.object({ accessKeyId: z.string().optional() }).describe('`{}` for assume-role'),
+    isPlatformManagedCredentials: z.literal(false),
+    gatewayId: z.null(),
+    roleArn: z.string().nullable(),
+    region: z.string().nullable(),
+    status: z.enum(['pending', 'valid', 'degraded', 'invalid']),
+    statusCode: z.string().nullable(),
+    statusMessage: z.string().nullable(),
+    accountId: z.string().nullable(),
+    principalArn: z.string().nullable(),
+    checks: z.array(check),
+    lastValidatedAt: moment,
+    nextValidationAt: moment,
+  })
+  .openapi('AwsConnection');
+
+export function toAppConnection(row: Connection | ConnectionStatus): z.infer<typeof appConnectionShape> {
+  return {
+    id: row.id,
+    name: row.name,
+    description: row.description,
+    projectId: row.projectId,
+    orgId: row.orgId,
+    version: row.version,
+    createdAt: row.createdAt.toISOString(),
+    updatedAt: row.updatedAt.toISOString(),
+    app: 'aws',
+    method: row.method,
+    credentials: row.accessKeyId === null ? {} : { accessKeyId: row.accessKeyId },
+    isPlatformManagedCredentials: false,
+    gatewayId: null,
+    roleArn: row.roleArn,
+    region: row.region,
+    status: row.status,
+    statusCode: row.statusCode,
+    statusMessage: row.statusMessage,
+    accountId: row.accountId,
+    principalArn: row.principalArn,
+    checks: row.checks.map((one) => ({ ...one })),
+    lastValidatedAt: toMoment(row.lastValidatedAt),
+    nextValidationAt: toMoment(row.nextValidationAt),
+  };
+}

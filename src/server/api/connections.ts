@@ -1,0 +1,185 @@
+/** `/api/v1/app-connections/aws`: Infisical’s paths, and `validate` of ours. */
+import type { Context } from 'hono';
+
+import { JobError } from '../../errors.ts';
+import type { ConnectionStatus } from '../../db/status-queries.ts';
+import {
+  appConnectionShape,
+  createConnectionBody,
+  toAppConnection,
+  toCredentials,
+  updateConnectionBody,
+} from './connection-shapes.ts';
+import type { Api, ApiOptions } from './env.ts';
+import { answers, common, createRoute, jsonBody, listQuery, waitQuery, z } from './operation.ts';
+import { requested, waitForRun } from './runs.ts';
+
+const BASE = '/api/v1/app-connections/aws';
+const tag = 'AWS connections';
+const byId = z.object({ connectionId: z.uuid() });
+const one = z.object({ appConnection: appConnectionShape });
+
+export function addConnections(api: Api, options: ApiOptions): void {
+  addCreate(api, options);
+  addReads(api, options);
+  addChanges(api, options);
+  addValidate(api, options);
+}
+
+async function find(c: Context, options: ApiOptions, idOrName: string): Promise<ConnectionStatus> {
+  const found = await options.queries.findConnection(c.get('caller').orgId, idOrName);
+  if (found) return found;
+  throw new JobError('CONNECTION_NOT_FOUND', {
+    message: `There is no connection ${idOrName} in this org. List them with GET ${BASE}.`,
+  });
+}
+
+function addCreate(api: Api, options: ApiOptions): void {
+  api.openapi(
+    createRoute({
+      ...common(
+        { id: 'connection.create', scope: 'write', summary: 'Create an AWS connection; it is validated at once', tag },
+        options,
+      ),
+      method: 'post',
+      path: BASE,
+      request: { body: jsonBody(createConnectionBody), query: z.object(waitQuery) },
+      responses: answers(z.object({ appConnection: appConnectionShape, ...requested })),
+    }),
+    async (c) => {
+      const { name, description, projectId, region, credentials } = c.req.valid('json');
+      const created = await c.get('client').connections.create({
+        name,
+        ...given({ description, projectId, region }),
+        credentials: toCredentials(credentials),
+      });
+      c.set('subject', created.connection.id);
+      const waited = await waitForRun(c, created.requestId, c.req.valid('query').wait);
+      const shown = waited.run === null ? created.connection : await find(c, options, created.connection.id);
+      return c.json({ appConnection: toAppConnection(shown), ...waited }, 200);
+    },
+  );
+}
+
+/** Only what was sent: absent and undefined differ for the client. */
+function given<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>;
+  };
+}
+
+function addReads(api: Api, options: ApiOptions): void {
+  api.openapi(
+    createRoute({
+      ...common({ id: 'connection.list', scope: 'read', summary: 'List AWS connections by name', tag }, options),
+      method: 'get',
+      path: BASE,
+      request: { query: z.object(listQuery) },
+      responses: answers(z.object({ appConnections: z.array(appConnectionShape), totalCount: z.number().int() })),
+    }),
+    async (c) => {
+      const { orgId } = c.get('caller');
+      const { rows, total } = await options.queries.connections({ ...c.req.valid('query'), orgId, order: 'name' });
+      return c.json({ appConnections: rows.map(toAppConnection), totalCount: total }, 200);
+    },
+  );
+  api.openapi(
+    createRoute({
+      ...common({ id: 'connection.getByName', scope: 'read', summary: 'Get an AWS connection by name', tag }, options),
+      method: 'get',
+      path: `${BASE}/connection-name/{name}`,
+      request: { params: z.object({ name: z.string().min(1).max(64) }) },
+      responses: answers(one),
+    }),
+    async (c) => c.json({ appConnection: toAppConnection(await find(c, options, c.req.valid('param').name)) }, 200),
+  );
+  api.openapi(
+    createRoute({
+      ...common(
+        { id: 'connection.get', scope: 'read', summary: 'Get an AWS connection with its checks', tag },
+        options,
+      ),
+      method: 'get',
+      path: `${BASE}/{connectionId}`,
+      request: { params: byId },
+      responses: answers(one),
+    }),
+    async (c) =>
+      c.json({ appConnection: toAppConnection(await find(c, options, c.req.valid('param').connectionId)) }, 200),
+  );
+}
+
+function addChanges(api: Api, options: ApiOptions): void {
+  api.openapi(
+    createRoute({
+      ...common(
+        {
+          id: 'connection.update',
+          scope: 'write',
+          summary: 'Change an AWS connection; changed credentials are validated at once',
+          tag,
+        },
+        options,
+      ),
+      method: 'patch',
+      path: `${BASE}/{connectionId}`,
+      request: { params: byId, body: jsonBody(updateConnectionBody) },
+      responses: answers(one),
+    }),
+    async (c) => {
+      const { name, description, region, method, credentials } = c.req.valid('json');
+      const { connectionId } = c.req.valid('param');
+      const typed = credentials === undefined ? undefined : toCredentials(credentials);
+      requireMethod(method, typed?.method);
+      const changed = await c
+        .get('client')
+        .connections.update(connectionId, given({ name, description, region, credentials: typed }));
+      return c.json({ appConnection: toAppConnection(changed) }, 200);
+    },
+  );
+  api.openapi(
+    createRoute({
+      ...common(
+        { id: 'connection.delete', scope: 'write', summary: 'Delete an AWS connection that nothing uses', tag },
+        options,
+      ),
+      method: 'delete',
+      path: `${BASE}/{connectionId}`,
+      request: { params: byId },
+      responses: answers(one),
+    }),
+    async (c) => {
+      const { connectionId } = c.req.valid('param');
+      const shown = await find(c, options, connectionId);
+      await c.get('client').connections.delete(connectionId);
+      return c.json({ appConnection: toAppConnection(shown) }, 200);
+    },
+  );
+}
+
+function requireMethod(sent: string | undefined, implied: string | undefined): void {
+  if (sent === undefined || sent === implied) return;
+  const message =
+    implied === undefined
+      ? 'method: can only change together with credentials.'
+      : `method: the credentials are those of ${implied}.`;
+  throw new JobError('PAYLOAD_INVALID', { message });
+}
+
+function addValidate(api: Api, options: ApiOptions): void {
+  api.openapi(
+    createRoute({
+      ...common({ id: 'connection.validate', scope: 'write', summary: 'Validate an AWS connection now', tag }, options),
+      method: 'post',
+      path: `${BASE}/{connectionId}/validate`,
+      request: { params: byId, query: z.object(waitQuery) },
+      responses: answers(z.object({ appConnection: appConnectionShape, ...requested })),
+    }),
+    async (c) => {
+      const { connectionId } = c.req.valid('param');
+      const runRequestId = await c.get('client').connections.requestValidation(connectionId);
+      const waited = await waitForRun(c, runRequestId, c.req.valid('query').wait);
+      return c.json({ appConnection: toAppConnection(await find(c, options, connectionId)), ...waited }, 200);
+    },
+  );
+}

@@ -1,0 +1,24 @@
+/** What an API request carries along, and what the API is made of. */
+import type { OpenAPIHono } from '@hono/zod-openapi';
+
+import type { Client } from '../../client/client.ts';
+import type { AuditLog } from '../../db/audit-log.ts';
+import type { IdempotencyKeys } from '../../db/idempotency.ts';
+import type { StatusQueries } from '../../db/status-queries.ts';
+import type { Log } from '../../log.ts';
+import type { ApiToken, Caller } from '../guard/api-tokens.ts';
+
+export type Api = OpenAPIHono;
+
+export interface ApiOptions {
+  readonly tokens: readonly ApiToken[];
+  /** The library's client, acting for the caller's org under the token's name. */
+  clientOf(caller: Caller): Client;
+  readonly queries: StatusQueries;
+  readonly audit: AuditLog;
+  readonly idempotency: IdempotencyKeys;
+  readonly log: Log;
+  readonly version: string;
+  /** Milliseconds. */
+  now(): number;
+}

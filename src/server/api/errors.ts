@@ -1,0 +1,65 @@
+/** Errors of the API: every one is `{ statusCode, error, message, requestId }`, and the message says what to do. */
+import type { ContentfulStatusCode } from 'hono/utils/http-status';
+import type { z } from 'zod';
+
+import { errorTable, toJobError, type ErrorCode } from '../../errors.ts';
+
+const statuses: Partial<Readonly<Record<ErrorCode, ContentfulStatusCode>>> = {
+  PAYLOAD_INVALID: 422,
+  QUEUE_UNAVAILABLE: 503,
+  DB_UNAVAILABLE: 503,
+  DB_NOT_MIGRATED: 503,
+  DB_TOO_NEW: 503,
+  CONNECTION_IN_USE: 409,
+  CONNECTION_ROLE_REFUSED: 422,
+  SECRET_MANAGED: 409,
+  SECRET_UNDECRYPTABLE: 500,
+  KEY_FOREIGN: 409,
+  BUG_UNEXPECTED: 500,
+};
+
+/** What is not listed follows from the code's name; a refusal that fits nothing else is a conflict with the present state. */
+export function statusOf(code: ErrorCode): ContentfulStatusCode {
+  const listed = statuses[code];
+  if (listed !== undefined) return listed;
+  if (code.endsWith('_NOT_FOUND')) return 404;
+  return code.startsWith('DB_') || code.startsWith('BUG_') ? 500 : 409;
+}
+
+export interface ApiError {
+  readonly statusCode: ContentfulStatusCode;
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+export function toApiError(error: unknown): ApiError {
+  const { code, publicMessage } = toJobError(error);
+  const { nextStep } = errorTable[code];
+  const isBare = publicMessage === errorTable[code].message;
+  return { statusCode: statusOf(code), code, message: isBare ? `${publicMessage} ${nextStep}` : publicMessage };
+}
+
+const refused: Readonly<Record<string, string>> = {
+  externalId: 'externalId cannot be chosen: it is always the org of the token. Leave it out',
+  stsEndpoint: 'stsEndpoint cannot be chosen: the endpoint follows from the region. Leave it out',
+};
+
+/** Fields by name, never a value. */
+export function describeIssues(error: z.ZodError): string {
+  const problems = error.issues.flatMap(describeIssue);
+  return `${[...new Set(problems)].slice(0, 20).join('; ')}.`;
+}
+
+function describeIssue(issue: z.core.$ZodIssue): readonly string[] {
+  const path = issue.path.map(String).join('.');
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map(
+      (key) => refused[key] ?? `${path === '' ? key.slice(0, 64) : `${path}.${key.slice(0, 64)}`} is not a known field`,
+    );
+  }
+  if (issue.code === 'invalid_union' && issue.errors.length > 0) {
+    const [first = []] = [...issue.errors].sort((a, b) => a.length - b.length);
+    return first.flatMap((inner) => describeIssue({ ...inner, path: [...issue.path, ...inner.path] }));
+  }
+  return [`${path === '' ? 'the request' : path}: ${issue.message.charAt(0).toLowerCase()}${issue.message.slice(1)}`];
+}

@@ -1,0 +1,141 @@
+/**
+ * What every API request passes: a known token, JSON of a bounded size, a scope; changes leave an audit row before they begin, and a repeated POST with the
+ * same idempotency key gets the first one's answer.
+ */
+import type { Context, MiddlewareHandler } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
+import { createHmac } from 'node:crypto';
+
+import type { IdempotentRequest } from '../../db/idempotency.ts';
+import { bearerOf, createTokenCheck, hasScope, type Scope } from '../guard/api-tokens.ts';
+import { addressOf } from '../guard/guard.ts';
+import { createFailureCounter } from '../guard/login.ts';
+import { problem } from '../problem.ts';
+import type { ApiOptions } from './env.ts';
+
+type Gate = MiddlewareHandler;
+
+/** Secrets of a whole folder fit; anything larger is a mistake. */
+const MAX_BODY_BYTES = 4 * 1024 * 1024;
+
+export function authenticate({ tokens, clientOf, now }: ApiOptions): Gate {
+  const check = createTokenCheck(tokens);
+  const failures = createFailureCounter(now);
+  return async (c, next) => {
+    const address = addressOf(c);
+    const blockedSeconds = failures.blockedSeconds(address);
+    if (blockedSeconds > 0) {
+      c.header('Retry-After', String(blockedSeconds));
+      return problem(c, 429, `Too many requests with a wrong token. Try again in ${String(blockedSeconds)} s.`);
+    }
+    const authorization = c.req.header('authorization');
+    const caller = check.find(authorization);
+    if (caller === undefined) {
+      if (authorization !== undefined) failures.add(address);
+      c.header('WWW-Authenticate', 'Bearer realm="keyferry"');
+      return problem(c, 401, 'Send a token of KEYFERRY_API_TOKENS as `Authorization: Bearer …`.');
+    }
+    c.set('caller', caller);
+    c.set('client', clientOf(caller));
+    return next();
+  };
+}
+
+const METHODS_WITH_BODY = ['POST', 'PUT', 'PATCH'];
+
+/** JSON only: a form of another site cannot send it without a preflight, which is never granted. */
+export const onlyJson: Gate = async (c, next) => {
+  const type = c.req.header('content-type');
+  const hasBody = c.req.header('transfer-encoding') !== undefined || Number(c.req.header('content-length') ?? '0') > 0;
+  if (!METHODS_WITH_BODY.includes(c.req.method) || (!hasBody && type === undefined)) return next();
+  if (!/^application\/json\s*(;|$)/i.test(type ?? ''))
+    return problem(c, 415, 'Send the body as `Content-Type: application/json`.');
+  return next();
+};
+
+export const boundedBody: Gate = bodyLimit({
+  maxSize: MAX_BODY_BYTES,
+  onError: (c) =>
+    problem(
+      c as Context,
+      413,
+      `The body is larger than ${String(MAX_BODY_BYTES / 1024 / 1024)} MiB. Send it in parts.`,
+    ),
+}) as Gate;
+
+export function needs(scope: Scope): Gate {
+  return async (c, next) => {
+    if (hasScope(c.get('caller'), scope)) return next();
+    return problem(c, 403, `This needs a token with scope ${scope}; this one has ${c.get('caller').scope}.`);
+  };
+}
+
+/** Around every change. */
+export function audited(action: string, { audit, log }: ApiOptions): Gate {
+  return async (c, next) => {
+    const { orgId, name } = c.get('caller');
+    const requestId = c.get('requestId');
+    await audit.record({ orgId, actor: name, via: 'api', action, subject: targetOf(c), requestId });
+    await next();
+    try {
+      await audit.settle({ requestId, statusCode: c.res.status, subject: c.get('subject') });
+    } catch (error) {
+      // The change is made and on record; only how it ended is not.
+      log.warn({ err: error, requestId }, 'the outcome of a change is not in the audit log');
+    }
+  };
+}
+
+function targetOf(c: Context): string | undefined {
+  return Object.values(c.req.param() as Record<string, string>)[0];
+}
+
+const KEY = /^[\x21-\x7e]{1,255}$/;
+
+/** For POST requests that bring an `Idempotency-Key`. */
+export function idempotent({ idempotency }: ApiOptions): Gate {
+  return async (c, next) => {
+    const key = c.req.header('idempotency-key');
+    if (key === undefined) return next();
+    if (!KEY.test(key)) return problem(c, 422, 'Idempotency-Key: 1 to 255 visible ASCII characters.');
+    const request = await toRequest(c, key);
+    const reservation = await idempotency.reserve(request);
+    switch (reservation.is) {
+      case 'answered':
+        c.header('Idempotent-Replayed', 'true');
+        return c.body(reservation.response, reservation.statusCode as 200, { 'Content-Type': 'application/json' });
+      case 'running':
+        c.header('Retry-After', '1');
+        return problem(c, 409, 'A request with this Idempotency-Key is still running. Send it again in a second.');
+      case 'different':
+        return problem(c, 422, 'This Idempotency-Key was used for another request. Take a new one.');
+      case 'first':
+        await next();
+        return keepAnswer(c, request, idempotency);
+    }
+  };
+}
+
+/** Bound to the token, which is stored nowhere: whoever reads the table learns nothing about the body. */
+async function toRequest(c: Context, key: string): Promise<IdempotentRequest> {
+  const { orgId, name } = c.get('caller');
+  const token = bearerOf(c.req.header('authorization')) ?? '';
+  const { pathname, search } = new URL(c.req.url);
+  const body = await c.req.text();
+  const requestHash = createHmac('sha256', token)
+    .update(`${c.req.method} ${pathname}${search}\n${body}`)
+    .digest('base64url');
+  return { orgId, actor: name, key, requestHash };
+}
+
+const PASSING = [408, 409, 425, 429];
+
+async function keepAnswer(
+  c: Context,
+  request: IdempotentRequest,
+  idempotency: ApiOptions['idempotency'],
+): Promise<void> {
+  const { status } = c.res;
+  if (status >= 500 || PASSING.includes(status)) return idempotency.release(request);
+  return idempotency.answer(request, { statusCode: status, response: await c.res.clone().text() });
+}

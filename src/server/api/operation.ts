@@ -1,0 +1,88 @@
+/** How an operation of the API is declared: one place for what all have in common, so that the OpenAPI document and the checks cannot differ. */
+import { createRoute, z } from '@hono/zod-openapi';
+
+import type { Scope } from '../guard/api-tokens.ts';
+import type { ApiOptions } from './env.ts';
+import { audited, idempotent, needs } from './gate.ts';
+
+export const problemShape = z
+  .object({
+    statusCode: z.number().int(),
+    error: z.string().describe('keyferry’s code, such as CONNECTION_NOT_FOUND, or HTTP’s reason phrase'),
+    message: z.string().describe('What happened and what to do'),
+    requestId: z.string().describe('Of this request, as in the server’s log and the audit trail'),
+  })
+  .openapi('Problem');
+
+const meanings: Readonly<Record<number, string>> = {
+  401: 'No token, or an unknown one',
+  403: 'The token’s scope does not allow it',
+  404: 'There is no such thing in the token’s org',
+  409: 'The present state does not allow it',
+  413: 'The body is too large',
+  415: 'The body is not JSON',
+  422: 'A field is missing, unknown or malformed; the message names it',
+  429: 'Too many requests with a wrong token',
+  500: 'A defect; the request id finds it in the log',
+  503: 'The database does not answer',
+};
+
+/** Declared as one range per class, as OpenAPI allows: any operation may answer each of them. */
+const problemResponses = Object.fromEntries(
+  Object.entries(meanings).map(([status, description]) => [
+    status,
+    { description, content: { 'application/json': { schema: problemShape } } },
+  ]),
+);
+
+export interface Common {
+  /** `connection.create`: the operation’s id and the audit trail’s action. */
+  readonly id: string;
+  readonly scope: Scope;
+  readonly summary: string;
+  readonly tag: string;
+}
+
+const looking = ['get', 'list'];
+
+/** What stands in every route’s declaration, beside method, path, request and its own responses. */
+export function common({ id, scope, summary, tag }: Common, options: ApiOptions) {
+  const isChange = !looking.some((verb) => id.split('.')[1]?.startsWith(verb) === true);
+  const gates = [needs(scope), ...(isChange ? [idempotent(options), audited(id, options)] : [])];
+  return { operationId: id, summary, tags: [tag], security: [{ token: [] }], middleware: gates };
+}
+
+/** JSON of this shape, and every problem. */
+export function answers<S extends z.ZodType>(schema: S, description = 'Done') {
+  return { ...problemResponses, 200: { description, content: { 'application/json': { schema } } } } as {
+    200: { description: string; content: { 'application/json': { schema: S } } };
+  };
+}
+
+export function jsonBody<S extends z.ZodType>(schema: S) {
+  return { required: true, content: { 'application/json': { schema } } } as const;
+}
+
+export { createRoute, z };
+
+export const listQuery = {
+  projectId: z.string().max(128).optional(),
+  limit: z.coerce.number().int().min(1).max(500).default(100),
+  offset: z.coerce.number().int().min(0).max(1_000_000).default(0),
+};
+
+export const waitQuery = {
+  wait: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(25)
+    .default(0)
+    .describe('Seconds to wait for the run; the answer then holds it'),
+};
+
+export const moment = z.iso.datetime().nullable();
+
+export function toMoment(at: Date | null): string | null {
+  return at?.toISOString() ?? null;
+}

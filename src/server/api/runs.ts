@@ -1,0 +1,116 @@
+/** Runs: what was done and how it ended, and waiting for the run that answers a request. */
+import type { Context } from 'hono';
+
+import { JobError, toJobError } from '../../errors.ts';
+import type { RunRecord } from '../../client/views.ts';
+import { problem } from '../problem.ts';
+import type { Api, ApiOptions } from './env.ts';
+import { answers, common, createRoute, moment, toMoment, z } from './operation.ts';
+
+export const runShape = z
+  .object({
+    id: z.uuid(),
+    kind: z.enum(['validate', 'sync', 'plan', 'import', 'remove', 'rotate']),
+    subjectId: z.uuid(),
+    status: z.enum(['running', 'continued', 'succeeded', 'partial', 'failed', 'blocked', 'abandoned']),
+    attempt: z.number().int(),
+    reason: z.string(),
+    requestedBy: z.string().nullable(),
+    startedAt: z.iso.datetime(),
+    finishedAt: moment,
+    errorCode: z.string().nullable(),
+    errorMessage: z.string().nullable(),
+    counts: z.record(z.string(), z.number()).nullable(),
+    awsCalls: z.record(z.string(), z.number()).nullable(),
+    result: z.unknown().describe('What the run found out: the plan of a plan. Never a value.'),
+  })
+  .openapi('Run');
+
+export function toApiRun(run: RunRecord): z.infer<typeof runShape> {
+  return {
+    id: run.id,
+    kind: run.kind,
+    subjectId: run.subjectId,
+    status: run.status,
+    attempt: run.attempt,
+    reason: run.reason,
+    requestedBy: run.requestedBy,
+    startedAt: run.startedAt.toISOString(),
+    finishedAt: toMoment(run.finishedAt),
+    errorCode: run.errorCode,
+    errorMessage: run.errorMessage,
+    counts: run.counts === null ? null : { ...run.counts },
+    awsCalls: run.awsCalls === null ? null : { ...run.awsCalls },
+    result: run.result ?? null,
+  };
+}
+
+/** What an action answers beside its subject. */
+export const requested = {
+  runRequestId: z.uuid().describe('The recorded wish; a run answers it'),
+  run: runShape.nullable().describe('Null while it goes on: see `GET /api/v1/runs?subjectId=`'),
+};
+
+const NOT_YET = ['QUEUE_UNAVAILABLE'];
+
+/** Waits at most so long; a run that takes longer goes on by itself. */
+export async function waitForRun(
+  c: Context,
+  runRequestId: string,
+  waitSeconds: number,
+): Promise<{ runRequestId: string; run: z.infer<typeof runShape> | null }> {
+  if (waitSeconds === 0) return { runRequestId, run: null };
+  try {
+    const timeoutMs = waitSeconds * 1_000;
+    const run = await c
+      .get('client')
+      .runs.wait(runRequestId, { timeoutMs, untakenTimeoutMs: timeoutMs, signal: c.req.raw.signal });
+    return { runRequestId, run: toApiRun(run) };
+  } catch (error) {
+    if (NOT_YET.includes(toJobError(error).code)) return { runRequestId, run: null };
+    throw error;
+  }
+}
+
+const tag = 'Runs';
+
+export function addRuns(api: Api, options: ApiOptions): void {
+  api.openapi(
+    createRoute({
+      ...common({ id: 'run.list', scope: 'read', summary: 'List the runs of a subject, newest first', tag }, options),
+      method: 'get',
+      path: '/api/v1/runs',
+      request: { query: z.object({ subjectId: z.uuid(), limit: z.coerce.number().int().min(1).max(200).default(20) }) },
+      responses: answers(z.object({ runs: z.array(runShape) })),
+    }),
+    async (c) => {
+      const { subjectId, limit } = c.req.valid('query');
+      return c.json({ runs: (await c.get('client').runs.list(subjectId, limit)).map(toApiRun) }, 200);
+    },
+  );
+  api.openapi(
+    createRoute({
+      ...common({ id: 'run.get', scope: 'read', summary: 'Get a run', tag }, options),
+      method: 'get',
+      path: '/api/v1/runs/{runId}',
+      request: { params: z.object({ runId: z.uuid() }) },
+      responses: answers(z.object({ run: runShape })),
+    }),
+    async (c) => {
+      const { runId } = c.req.valid('param');
+      const run = await findRun(c, runId);
+      return run === undefined
+        ? (problem(c, 404, `There is no run ${runId}.`) as never)
+        : c.json({ run: toApiRun(run) }, 200);
+    },
+  );
+}
+
+async function findRun(c: Context, runId: string): Promise<RunRecord | undefined> {
+  try {
+    return await c.get('client').runs.get(runId);
+  } catch (error) {
+    if (error instanceof JobError && error.code === 'PAYLOAD_INVALID') return undefined;
+    throw error;
+  }
+}

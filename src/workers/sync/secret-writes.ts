@@ -1,0 +1,210 @@
+/**
+ * Writing one secret of a one-to-one sync. The token of each write is journalled before the call and becomes the version's id: a lost answer is found
+ * again, and repeating the write with the same token makes no second version.
+ */
+import type { SecretMetadata, SecretsManager } from '../../aws/secrets-manager.ts';
+import { tagsWithOwner } from '../../domain/sync-desired.ts';
+import { inOrder, landed, written } from '../../domain/sync-entry.ts';
+import { findDrift, isSameKey, type RemoteState } from '../../domain/sync-inventory.ts';
+import { type InFlight, isOwned, type LedgerEntry, OWNERSHIP_TAG } from '../../domain/sync-ledger.ts';
+import { takeWrite } from '../../domain/sync-pace.ts';
+import { findTakeoverProblem } from '../../domain/sync-plan.ts';
+import { type JobError, toJobError } from '../../errors.ts';
+import { attempt, awsErrorOf, refuse, reportDrift, settleFailure, type WriteResult, type WriteTask } from './destination.ts';
+import { fingerprintOf } from './values.ts';
+import type { SyncWork } from './work.ts';
+
+export interface SecretContext {
+  readonly work: SyncWork;
+  readonly secrets: SecretsManager;
+}
+
+/** A name that was deleted at once stays busy for a while. */
+const BUSY_NAME_MS = 30_000;
+
+export async function writeSecret(context: SecretContext, task: WriteTask): Promise<WriteResult> {
+  if (isOwned(task.entry)) return updateSecret(context, task);
+  return task.entry.deletedAt ? restoreSecret(context, task) : createSecret(context, task);
+}
+
+function toInFlight(task: WriteTask, operation: InFlight['operation'], baseVersion: string | null) {
+  const { entry, fingerprint, revision, desired } = task;
+  const { lost } = entry.observed;
+  const token = lost?.fingerprint === fingerprint ? lost.token : crypto.randomUUID();
+  return { operation, baseVersion, fingerprint, revision, settings: desired.settings, token };
+}
+
+async function createSecret(context: SecretContext, task: WriteTask): Promise<WriteResult> {
+  const { work, secrets } = context;
+  const { desired, entry, value } = task;
+  const inFlight = toInFlight(task, 'create', null);
+  const { keyId, replicaRegions = [] } = desired.settings;
+  const tags = tagsWithOwner(work.sync.id, desired.settings);
+  const write = { name: desired.remoteName, value, token: inFlight.token, keyId, tags, replicaRegions };
+  const tried = await attempt(work, { entry, inFlight }, () => secrets.create(write));
+  if (tried.result) return tried.result;
+  if (!tried.error) return store(context, task, { version: inFlight.token, kind: 'created' });
+  const name = awsErrorOf(tried.error);
+  if (name !== 'ResourceExistsException' && name !== 'InvalidRequestException') {
+    return settleFailure(work, { before: entry, pending: tried.pending }, tried.error);
+  }
+  return createTaken(context, task, tried);
+}
+
+/** The name is taken, or busy after a deletion. */
+async function createTaken(context: SecretContext, task: WriteTask, lost: { pending: LedgerEntry; error: JobError }): Promise<WriteResult> {
+  const { work, secrets } = context;
+  const { entry, desired } = task;
+  const found = await secrets.describe(desired.remoteName);
+  if (!found) {
+    await work.ledger.store({ ...entry, inFlight: null, isClaim: false });
+    return { kind: 'deferred', until: new Date(work.run.now().getTime() + BUSY_NAME_MS) };
+  }
+  const token = lost.pending.inFlight?.token ?? '';
+  if (found.versions[token]) return storeLanded(work, lost.pending, token);
+  const isOurs = found.tags[OWNERSHIP_TAG] === work.sync.id;
+  if (found.deletionScheduledAt) {
+    if (!isOurs) return refuse(work, entry, 'is scheduled for deletion and is not ours');
+    return restoreSecret(context, { ...task, entry: { ...entry, remoteVersion: found.version } });
+  }
+  const refusal = isOurs ? undefined : findTakeoverProblem(toState(found), work.planOptions);
+  return refusal === undefined ? adoptSecret(context, task, found) : refuse(work, entry, refusal);
+}
+
+async function adoptSecret(context: SecretContext, task: WriteTask, found: SecretMetadata): Promise<WriteResult> {
+  // What is there counts as written by nobody: value, key and tags are all set.
+  const entry = { ...task.entry, remoteVersion: found.version, fingerprint: null, settings: { keyId: found.keyId, tags: {} } };
+  return change(context, { ...task, entry }, { found, kind: 'adopted', isValueNeeded: true });
+}
+
+async function restoreSecret(context: SecretContext, task: WriteTask): Promise<WriteResult> {
+  const { work, secrets } = context;
+  const { entry, desired } = task;
+  const inFlight = { operation: 'restore' as const, baseVersion: entry.remoteVersion };
+  const tried = await attempt(work, { entry, inFlight }, () => secrets.restore(desired.remoteName));
+  if (tried.result) return tried.result;
+  // The recovery window is over: the name is free again.
+  if (tried.error && awsErrorOf(tried.error) === 'ResourceNotFoundException') {
+    return createSecret(context, { ...task, entry: { ...entry, deletedAt: null, remoteVersion: null } });
+  }
+  if (tried.error) return settleFailure(work, { before: entry, pending: tried.pending }, tried.error);
+  const restored = { ...inOrder(entry), deletedAt: null, isClaim: true };
+  await work.ledger.store(restored);
+  return updateSecret(context, { ...task, entry: restored });
+}
+
+async function updateSecret(context: SecretContext, task: WriteTask): Promise<WriteResult> {
+  const { work, secrets } = context;
+  const { entry, desired, value } = task;
+  const found = await secrets.describe(desired.remoteName);
+  const drift = findDrift(entry, toState(found), work.run.now());
+  if (drift === 'foreign') return refuse(work, entry, 'no longer carries our tag: somebody else took it over');
+  if (drift && !work.planOptions.overwritesDrift) return reportDrift(work, entry, drift);
+  if (drift === 'scheduled-for-deletion') return restoreSecret(context, task);
+  if (!found || drift === 'missing') return createSecret(context, task);
+  const isValueNeeded = drift === 'changed' || fingerprintOf(work, desired, { value, settings: entry.settings }) !== entry.fingerprint;
+  return change(context, task, { found, kind: 'updated', isValueNeeded });
+}
+
+interface Change {
+  /** As it is at AWS now. */
+  readonly found: SecretMetadata;
+  readonly kind: 'updated' | 'adopted';
+  readonly isValueNeeded: boolean;
+}
+
+async function change(context: SecretContext, task: WriteTask, how: Change): Promise<WriteResult> {
+  const { work } = context;
+  const { entry, desired } = task;
+  const paced = how.isValueNeeded ? takeWrite(entry.pace, work.run.now()) : { pace: entry.pace };
+  if ('notBefore' in paced) return { kind: 'deferred', until: paced.notBefore };
+  try {
+    // None of these makes a version, and setting them twice does no harm: they go first, so that a value that landed means that all of it did.
+    await changeTags(context, task, how.found);
+    await changeReplicas(context, task);
+    if (!how.isValueNeeded) await changeKey(context, task, how.found);
+  } catch (raw) {
+    return settleFailure(work, { before: entry, pending: entry }, toJobError(raw));
+  }
+  if (!how.isValueNeeded) return store(context, task, { version: how.found.version, kind: how.kind });
+  return writeValue(context, { ...task, entry: { ...entry, pace: paced.pace } }, { ...how, isKeyChanged: !isSameKey(desired.settings.keyId, how.found.keyId) });
+}
+
+async function changeTags({ work, secrets }: SecretContext, { entry, desired }: WriteTask, found: SecretMetadata): Promise<void> {
+  const wanted = tagsWithOwner(work.sync.id, desired.settings);
+  const added = Object.fromEntries(Object.entries(wanted).filter(([key, value]) => found.tags[key] !== value));
+  // Only what we had set ourselves is ever taken away.
+  const dropped = Object.keys(entry.settings.tags).filter((key) => !(key in wanted) && key in found.tags);
+  if (Object.keys(added).length > 0) await secrets.addTags(desired.remoteName, added);
+  if (dropped.length > 0) await secrets.removeTags(desired.remoteName, dropped);
+}
+
+async function changeReplicas({ secrets }: SecretContext, { entry, desired }: WriteTask): Promise<void> {
+  const [before, after] = [entry.settings.replicaRegions ?? [], desired.settings.replicaRegions ?? []];
+  const added = after.filter((region) => !before.includes(region));
+  const dropped = before.filter((region) => !after.includes(region));
+  if (added.length > 0) await secrets.replicate(desired.remoteName, added);
+  if (dropped.length > 0) await secrets.unreplicate(desired.remoteName, dropped);
+}
+
+async function changeKey({ secrets }: SecretContext, { desired }: WriteTask, found: SecretMetadata): Promise<void> {
+  const { keyId } = desired.settings;
+  if (!isSameKey(keyId, found.keyId)) await secrets.update({ name: desired.remoteName, token: crypto.randomUUID(), keyId });
+}
+
+async function writeValue(context: SecretContext, task: WriteTask, how: Change & { readonly isKeyChanged: boolean }): Promise<WriteResult> {
+  const { work, secrets } = context;
+  const { entry, desired, value } = task;
+  const inFlight = toInFlight(task, how.kind === 'adopted' ? 'adopt' : 'update', how.found.version);
+  const { token } = inFlight;
+  const key = how.isKeyChanged ? { keyId: desired.settings.keyId } : {};
+  const tried = await attempt(work, { entry, inFlight }, () => secrets.update({ name: desired.remoteName, token, value, ...key }));
+  if (tried.result) return tried.result;
+  if (!tried.error) return store(context, task, { version: token, kind: how.kind });
+  if (tried.error.code !== 'AWS_REJECTED' && tried.error.code !== 'AWS_NOT_FOUND') {
+    return settleFailure(work, { before: entry, pending: tried.pending }, tried.error);
+  }
+  return settleUpdate(context, task, { pending: tried.pending, error: tried.error });
+}
+
+/** AWS refused the update: it had arrived before, or the secret was deleted since we looked. */
+async function settleUpdate(context: SecretContext, task: WriteTask, lost: { pending: LedgerEntry; error: JobError }): Promise<WriteResult> {
+  const { work, secrets } = context;
+  const { entry } = task;
+  const token = lost.pending.inFlight?.token ?? '';
+  const found = await secrets.describe(task.desired.remoteName);
+  if (found?.versions[token]) return storeLanded(work, lost.pending, token);
+  if (found && !found.deletionScheduledAt) return settleFailure(work, { before: entry, pending: lost.pending }, lost.error);
+  const drift = found ? 'scheduled-for-deletion' : 'missing';
+  if (!work.planOptions.overwritesDrift) return reportDrift(work, entry, drift);
+  return found ? restoreSecret(context, task) : createSecret(context, task);
+}
+
+async function storeLanded(work: SyncWork, pending: LedgerEntry, token: string): Promise<WriteResult> {
+  await work.ledger.store(landed(pending, token, work.folder.id));
+  return { kind: pending.inFlight?.operation === 'create' ? 'created' : 'updated' };
+}
+
+async function store(context: SecretContext, task: WriteTask, done: { version: string; kind: 'created' | 'updated' | 'adopted' }): Promise<WriteResult> {
+  const { work } = context;
+  const { fingerprint, revision, desired, entry } = task;
+  const by = { version: done.version, fingerprint, revision, settings: desired.settings, folderId: work.folder.id, at: work.run.now() };
+  await work.ledger.store(written(entry, by));
+  return { kind: done.kind };
+}
+
+export function toState(found: SecretMetadata): Extract<RemoteState, { exists: true }>;
+export function toState(found: SecretMetadata | undefined): RemoteState;
+export function toState(found: SecretMetadata | undefined): RemoteState {
+  if (!found) return { exists: false };
+  const { version, versions, tags, keyId, deletionScheduledAt, managedBy } = found;
+  return {
+    exists: true,
+    version,
+    versions,
+    tags,
+    keyId,
+    ...(deletionScheduledAt ? { deletionScheduledAt } : {}),
+    ...(managedBy === undefined ? {} : { managedBy }),
+  };
+}

@@ -1,0 +1,114 @@
+/** Secrets Manager, one secret per key, as a destination: looks, recovery and deletion; the writes are in `secret-writes.ts`. */
+import type { SecretMetadata, SecretsManager } from '../../aws/secrets-manager.ts';
+import { inOrder, landed, notLanded, removed } from '../../domain/sync-entry.ts';
+import { findDrift, type RemoteState } from '../../domain/sync-inventory.ts';
+import { type LedgerEntry, OWNERSHIP_TAG } from '../../domain/sync-ledger.ts';
+import { toJobError } from '../../errors.ts';
+import { attempt, type Destination, type Finding, refuse, reportDrift, settleFailure, type WriteResult } from './destination.ts';
+import { forEachPooled } from './pool.ts';
+import { type SecretContext, toState, writeSecret } from './secret-writes.ts';
+import type { SyncWork } from './work.ts';
+
+const CONCURRENT_LOOKS = 8;
+/** ListSecrets lags by up to 5 minutes: what was written since is left out. */
+const LIST_LAG_MS = 10 * 60_000;
+
+export function createSecrets(work: SyncWork, secrets: SecretsManager): Destination {
+  const context: SecretContext = { work, secrets };
+  return {
+    concurrency: 8,
+    removalsPerCall: 1,
+    inspect: (names) => describeAll(context, names),
+    check: (entries) => check(context, entries),
+    recover: (entry) => recover(context, entry),
+    write: (task) => writeSecret(context, task),
+    remove: (entries) => Promise.all(entries.map((entry) => removeSecret(context, entry))),
+  };
+}
+
+async function describeAll({ work, secrets }: SecretContext, names: readonly string[]): Promise<Map<string, RemoteState>> {
+  const states = new Map<string, RemoteState>();
+  const mayStart = () => !work.run.scope.signal.aborted;
+  await forEachPooled(names, { concurrency: CONCURRENT_LOOKS, mayStart }, async (name) => {
+    states.set(name, toState(await secrets.describe(name)));
+  });
+  return states;
+}
+
+/** By the page, narrowed to our tag; whatever looks different there is looked at singly, since the list lags. */
+async function check(context: SecretContext, entries: readonly LedgerEntry[]): Promise<readonly Finding[]> {
+  const now = context.work.run.now();
+  const settled = entries.filter((entry) => now.getTime() - (entry.writtenAt?.getTime() ?? 0) > LIST_LAG_MS);
+  if (settled.length === 0) return [];
+  const listed = await listOurs(context);
+  const driftIn = (entry: LedgerEntry, state: RemoteState | undefined) => findDrift(entry, state ?? { exists: false }, now);
+  const doubtful = settled.filter((entry) => driftIn(entry, toState(listed?.get(entry.remoteName))) !== undefined);
+  const confirmed = await describeAll(
+    context,
+    doubtful.map((entry) => entry.remoteName),
+  );
+  return settled.map((entry) => ({ entry, drift: confirmed.has(entry.remoteName) ? driftIn(entry, confirmed.get(entry.remoteName)) : undefined }));
+}
+
+/** Undefined where the role may not list: ListSecrets cannot be limited to names, and narrow roles leave it out. */
+async function listOurs({ work, secrets }: SecretContext): Promise<ReadonlyMap<string, SecretMetadata> | undefined> {
+  const found = new Map<string, SecretMetadata>();
+  try {
+    for await (const page of secrets.list({ tagKey: OWNERSHIP_TAG, tagValue: work.sync.id })) {
+      for (const one of page) found.set(one.name, one);
+    }
+    return found;
+  } catch (raw) {
+    const error = toJobError(raw);
+    if (error.code === 'AWS_ACCESS_DENIED') return undefined;
+    throw error;
+  }
+}
+
+async function recover({ work, secrets }: SecretContext, entry: LedgerEntry): Promise<void> {
+  const { inFlight } = entry;
+  if (!inFlight) return;
+  const found = await secrets.describe(entry.remoteName);
+  await work.ledger.store(findLanded(work, entry, found) ?? notLanded(entry));
+}
+
+function findLanded(work: SyncWork, entry: LedgerEntry, found: SecretMetadata | undefined): LedgerEntry | undefined {
+  const { inFlight } = entry;
+  const isGone = !found || found.deletionScheduledAt !== undefined;
+  switch (inFlight?.operation) {
+    case undefined:
+      return undefined;
+    case 'delete':
+      return isGone ? removed(entry, work.run.now()) : undefined;
+    case 'restore':
+      return isGone ? undefined : { ...inOrder(entry), isClaim: true, remoteVersion: inFlight.baseVersion ?? found.version };
+    case 'create':
+    case 'update':
+    case 'adopt':
+      return inFlight.token !== undefined && found?.versions[inFlight.token] ? landed(entry, inFlight.token, work.folder.id) : undefined;
+  }
+}
+
+export async function removeSecret(context: SecretContext, entry: LedgerEntry): Promise<WriteResult> {
+  const { work, secrets } = context;
+  const found = await secrets.describe(entry.remoteName);
+  if (!found || found.deletionScheduledAt) {
+    await work.ledger.store(removed(entry, work.run.now()));
+    return { kind: 'deleted' };
+  }
+  const drift = findDrift(entry, toState(found), work.run.now());
+  if (drift === 'foreign') return refuse(work, entry, 'no longer carries our tag: somebody else took it over');
+  if (drift && !work.planOptions.overwritesDrift) return reportDrift(work, entry, drift);
+  const tried = await attempt(work, { entry, inFlight: { operation: 'delete', baseVersion: entry.remoteVersion } }, () => deleteWithReplicas(context, entry));
+  if (tried.result) return tried.result;
+  if (tried.error) return settleFailure(work, { before: entry, pending: tried.pending }, tried.error);
+  await work.ledger.store(removed(entry, work.run.now()));
+  return { kind: 'deleted' };
+}
+
+/** AWS deletes no primary that still has replicas. */
+async function deleteWithReplicas({ work, secrets }: SecretContext, entry: LedgerEntry): Promise<void> {
+  const replicas = entry.settings.replicaRegions ?? [];
+  if (replicas.length > 0) await secrets.unreplicate(entry.remoteName, replicas);
+  await secrets.delete(entry.remoteName, work.options.recoveryDays);
+}

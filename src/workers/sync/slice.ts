@@ -1,0 +1,62 @@
+/**
+ * One slice of a sync: how much it may do before it gives its place back, what it did, and when it must stop early. After 50 writes or 5 seconds the
+ * sync queues up behind the others of its account; the ledger remembers where it was.
+ */
+import { addChanges, type ChangeCounts, noChanges } from '../../domain/sync-summary.ts';
+import type { JobError } from '../../errors.ts';
+import { isOfEntry, type WriteResult } from './destination.ts';
+
+const MAX_WRITES = 50;
+const MAX_MS = 5_000;
+/** So many refusals without a success between them, and the rest would meet the same. */
+const MAX_REFUSALS = 10;
+
+export interface SliceResult {
+  readonly changes: ChangeCounts;
+  /** When what had to wait may go on. */
+  readonly deferredUntil: Date | undefined;
+  /** What ended the slice early. */
+  readonly error: JobError | undefined;
+}
+
+export interface Slice {
+  isOpen(): boolean;
+  countWrite(): void;
+  note(result: WriteResult): void;
+  /** Ends the slice; the error decides how the run goes on. */
+  stop(error: JobError): void;
+  result(): SliceResult;
+}
+
+const counted: Readonly<Partial<Record<WriteResult['kind'], ChangeCounts>>> = {
+  created: { ...noChanges, created: 1 },
+  updated: { ...noChanges, updated: 1 },
+  adopted: { ...noChanges, adopted: 1 },
+  deleted: { ...noChanges, deleted: 1 },
+};
+
+export function createSlice(options: { readonly signal: AbortSignal; now(): Date }): Slice {
+  const endsAtMs = options.now().getTime() + MAX_MS;
+  let writes = 0;
+  let refusals = 0;
+  let changes = noChanges;
+  let deferredUntil: Date | undefined;
+  let error: JobError | undefined;
+  const stop = (reason: JobError) => {
+    error ??= reason;
+  };
+  return {
+    isOpen: () => error === undefined && writes < MAX_WRITES && !options.signal.aborted && options.now().getTime() < endsAtMs,
+    countWrite: () => {
+      writes += 1;
+    },
+    note(result) {
+      changes = addChanges(changes, counted[result.kind] ?? noChanges);
+      if (result.kind === 'deferred' && (!deferredUntil || result.until < deferredUntil)) deferredUntil = result.until;
+      refusals = result.kind === 'failed' ? refusals + 1 : 0;
+      if (result.kind === 'failed' && (!isOfEntry(result.error) || refusals >= MAX_REFUSALS)) stop(result.error);
+    },
+    stop,
+    result: () => ({ changes, deferredUntil, error }),
+  };
+}

@@ -1,0 +1,21 @@
+/** `npm run test:chaos -- rotation`: all crash points; `npm test` runs a sample of them. */
+import { expect, test } from 'vitest';
+
+import { useTestDatabase } from '../support/postgres.ts';
+import { runRotationChaos } from './rotation.ts';
+
+const database = useTestDatabase();
+
+test('a rotation survives a crash at any point, from any starting state', { timeout: 30 * 60_000 }, async () => {
+  const result = await runRotationChaos({
+    databaseUrl: database().url,
+    every: Number(process.env['KEYFERRY_CHAOS_EVERY'] ?? 1),
+    name: process.env['KEYFERRY_CHAOS_NAME'] ?? '',
+    print: (line) => {
+      console.log(line);
+    },
+  });
+
+  expect(result.failures).toEqual([]);
+  expect(result.survived).toBe(result.tried);
+});

@@ -1,0 +1,229 @@
+/**
+ * Every crash point of every starting state of a rotation: the scenario is played once to count its operations, then once per operation and way of
+ * going wrong. After each operation it is checked that what consumers hold works, that keyferry added no second key, and that no key of a person
+ * changed; at the end, that the rotation came to rest and no key is unknown.
+ */
+import { createWorld, DAY, openStage, SECOND, type Pair, type Stage, type World } from '../integration/rotation/world.ts';
+import { Crash, createInjector, type CrashPoint, type Injector, modesOf, type Operation } from './rotation-crash.ts';
+import { type Arranged, type Scenario, scenarios } from './rotation-scenarios.ts';
+
+export interface ChaosOptions {
+  readonly databaseUrl: string;
+  readonly print: (line: string) => void;
+  /** Every n-th crash point only; 1 for all. */
+  readonly every?: number;
+  /** Only scenarios with this in their name. */
+  readonly name?: string;
+}
+
+export interface ChaosResult {
+  readonly tried: number;
+  readonly survived: number;
+  readonly failures: readonly string[];
+}
+
+export async function runRotationChaos(options: ChaosOptions): Promise<ChaosResult> {
+  const stage = openStage(options.databaseUrl);
+  const failures: string[] = [];
+  let tried = 0;
+  let survived = 0;
+  try {
+    for (const scenario of scenarios.filter((one) => one.name.includes(options.name ?? ''))) {
+      const result = await tryScenario(stage, scenario, options.every ?? 1);
+      tried += result.tried;
+      survived += result.tried - result.failures.length;
+      failures.push(...result.failures);
+      options.print(`${scenario.name}: ${String(result.tried)} tried, ${String(result.failures.length)} failed`);
+    }
+  } finally {
+    await stage.close();
+  }
+  for (const failure of failures) options.print(failure);
+  options.print(`crash points: ${String(tried)} tried, ${String(survived)} survived`);
+  return { tried, survived, failures };
+}
+
+async function tryScenario(stage: Stage, scenario: Scenario, every: number): Promise<{ tried: number; failures: string[] }> {
+  const { operations } = await play(stage, scenario, undefined);
+  const points = operations
+    .flatMap((operation, index) => modesOf(operation).map((mode) => ({ operation, index, mode })))
+    .filter(({ operation, mode }) => !scenario.only || (scenario.only.operation === operation.name && scenario.only.modes.includes(mode)))
+    .filter((_point, position) => position % every === 0);
+  const failures: string[] = [];
+  for (const { operation, index, mode } of points) {
+    try {
+      const { hit } = await play(stage, scenario, { index, mode });
+      if (!hit) throw new Error('the crash point was not reached');
+    } catch (error) {
+      failures.push(`${scenario.name}: ${mode} #${String(index)} ${operation.name}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+  return { tried: points.length, failures };
+}
+
+interface Played {
+  readonly operations: readonly Operation[];
+  readonly hit: Operation | undefined;
+}
+
+interface Play {
+  readonly scenario: Scenario;
+  readonly world: World;
+  readonly injector: Injector;
+  readonly watch: Watch;
+  readonly id: string;
+  readonly persons: string[];
+}
+
+async function play(stage: Stage, scenario: Scenario, point: CrashPoint | undefined): Promise<Played> {
+  const watch = createWatch(scenario);
+  const injector = createInjector((published) => {
+    watch.observe(published);
+  });
+  let world: World | undefined;
+  world = await createWorld(stage, {
+    ...scenario.options,
+    wrap: (deps) => injector.wrap(deps),
+    wrapWork: (work) => injector.wrapWork(work),
+    onWait: async () => world?.runSyncs(),
+  });
+  const arranged: Arranged = await scenario.arrange(world);
+  const persons = [...arranged.persons];
+  await watch.begin(world, persons);
+  injector.arm(point);
+  const playing: Play = { scenario, world, injector, watch, id: arranged.id, persons };
+  await drive(playing, point !== undefined && scenario.meanwhile !== undefined);
+  await checkEnd(playing);
+  return { operations: [...injector.operations], hit: injector.hit() };
+}
+
+const MAX_RUNS = 120;
+
+/** Runs it whenever it is due, restarting it after the crash, until it rests. */
+async function drive(playing: Play, hasMeanwhile: boolean): Promise<void> {
+  const { world, injector, id } = playing;
+  let isMeanwhileDone = !hasMeanwhile;
+  for (let runs = 0; runs < MAX_RUNS; runs += 1) {
+    const nextAt = await runOnce(playing);
+    if (!isMeanwhileDone && injector.hit()) {
+      isMeanwhileDone = true;
+      playing.persons.push(...((await playing.scenario.meanwhile?.(world)) ?? []));
+      playing.watch.addPersons(playing.persons);
+    }
+    await world.runSyncs();
+    if (nextAt !== 'crashed' && (await isAtRest(playing))) return;
+    const at = nextAt instanceof Date ? nextAt.getTime() : world.clock.now().getTime() + 35 * SECOND;
+    world.clock.advance(Math.max(SECOND, at - world.clock.now().getTime()));
+  }
+  const { phase, statusMessage } = await world.row(id);
+  throw new Error(`it did not come to rest: phase ${phase}, ${statusMessage ?? 'no message'}`);
+}
+
+async function runOnce({ world, injector, id }: Play): Promise<Date | 'crashed' | undefined> {
+  try {
+    const outcome = await world.runOnce(id);
+    if (outcome.status === 'continued') return outcome.at;
+    const result = 'result' in outcome ? (outcome.result as { nextAt?: string | null }) : {};
+    return typeof result.nextAt === 'string' ? new Date(result.nextAt) : undefined;
+  } catch (error) {
+    // A lost settlement ends the job without one, like a crash.
+    if (!(error instanceof Crash)) throw error;
+    injector.restart();
+    return 'crashed';
+  }
+}
+
+/** Nothing to do but wait for the schedule, or for a person. */
+async function isAtRest({ world, id, scenario }: Play): Promise<boolean> {
+  const row = await world.row(id);
+  const { quarantine = [], suspects = [], intent, orphan } = row.phaseState as Record<string, readonly unknown[] | undefined>;
+  if (quarantine.length > 0 || suspects.length > 0 || intent || orphan) return false;
+  if (typeof scenario.ends === 'object' && 'blocked' in scenario.ends) return row.rotationStatus === 'blocked';
+  const isBusy = row.nextRotationAt !== null && row.nextRotationAt.getTime() - world.clock.now().getTime() < DAY / 2;
+  return row.phase === 'idle' && !isBusy && row.rotationStatus !== 'running';
+}
+
+async function checkEnd({ world, scenario, watch, id, persons }: Play): Promise<void> {
+  const row = await world.row(id);
+  const status = `${row.rotationStatus} ${row.statusCode ?? ''}`;
+  const atAws = Object.keys(world.keys());
+  const known = (await world.rotations.keys(id)).filter((key) => key.state !== 'deleted').map((key) => key.accessKeyId);
+  const unknown = atAws.filter((key) => !known.includes(key) && !persons.includes(key));
+  require(unknown.length === 0, `unknown keys are left: ${unknown.join(', ')}`);
+  const ours = atAws.filter((key) => !persons.includes(key));
+  const published = await world.published();
+  const { ends } = scenario;
+  if (ends === 'revoked') return require(ours.length === 0, `keys of ours are left: ${ours.join(', ')}`);
+  if (ends === 'rotated') {
+    require(row.rotationStatus === 'succeeded', `it ended as ${status}: ${row.statusMessage ?? ''}`);
+    require(ours.length === 1 && ours[0] === published.accessKeyId, `keys at the end: ${JSON.stringify(world.keys())}`);
+    require(published.accessKeyId !== watch.initial()?.accessKeyId, 'the key was not replaced');
+    return require(world.works(published), 'what is published does not work');
+  }
+  if ('kept' in ends) {
+    require(row.statusCode === ends.kept, `it ended as ${status}`);
+    return require(ours.length === 1 && ours[0] === watch.initial()?.accessKeyId, `keys at the end: ${JSON.stringify(world.keys())}`);
+  }
+  return require(ends.blocked.includes(row.statusCode ?? ''), `it ended as ${status}`);
+}
+
+function require(condition: boolean, problem: string): void {
+  if (!condition) throw new Error(problem);
+}
+
+interface Watch {
+  begin(world: World, persons: readonly string[]): Promise<void>;
+  addPersons(persons: readonly string[]): void;
+  observe(publishedNow?: Pair): void;
+  initial(): Partial<Pair> | undefined;
+}
+
+/** What must hold at every instant. */
+function createWatch(scenario: Scenario): Watch {
+  let world: World | undefined;
+  let published: Partial<Pair> | undefined;
+  let initial: Partial<Pair> | undefined;
+  let startKeys: readonly string[] = [];
+  const persons = new Map<string, string | undefined>();
+  const everPublished = new Set<string>();
+  return {
+    initial: () => initial,
+    begin: async (started, ids) => {
+      initial = published = await started.published();
+      startKeys = Object.keys(started.keys());
+      for (const id of ids) persons.set(id, started.keys()[id]);
+      world = started;
+    },
+    addPersons: (ids) => {
+      for (const id of ids) if (!persons.has(id)) persons.set(id, world?.keys()[id]);
+    },
+    observe: (publishedNow) => {
+      if (publishedNow) {
+        published = publishedNow;
+        everPublished.add(publishedNow.accessKeyId);
+      }
+      if (!world) return;
+      checkPersons(world, persons);
+      checkAdded(world, [...startKeys, ...everPublished, ...persons.keys()]);
+      if (!scenario.isCutOff) checkHolders(world, published);
+    },
+  };
+}
+
+function checkPersons(world: World, persons: ReadonlyMap<string, string | undefined>): void {
+  for (const [id, status] of persons) {
+    const now = world.keys()[id];
+    require(now === status, `a person's key changed from ${status ?? 'none'} to ${now ?? 'none'}`);
+  }
+}
+
+function checkAdded(world: World, others: readonly string[]): void {
+  const added = Object.entries(world.keys()).filter(([id, status]) => status === 'Active' && !others.includes(id));
+  require(added.length <= 1, `${String(added.length)} keys were added at a time`);
+}
+
+function checkHolders(world: World, published: Partial<Pair> | undefined): void {
+  if (published?.accessKeyId !== undefined) require(world.works(published), 'what the folder gives does not work');
+  for (const [name, pair] of world.held) require(world.works(pair), `what the consumer of ${name} holds does not work`);
+}
+

@@ -1,0 +1,46 @@
+/** The suites' target: a fresh sandbox, without sockets. */
+import { createAwsSandbox, createSandboxRequestHandler, type PolicyDocument } from '../../src/sandbox/aws/index.ts';
+import { allow, createClients, type ContractTarget, type Policy } from './target.ts';
+
+const ACCOUNT = '111122223333';
+const REGION = 'eu-west-1';
+
+export function createSandboxTarget(): ContractTarget {
+  const sandbox = createAwsSandbox();
+  const requestHandler = createSandboxRequestHandler(sandbox);
+  const clientsFor: ContractTarget['clientsFor'] = (credentials) =>
+    createClients({ region: REGION, credentials, requestHandler });
+  sandbox.createUser({ accountId: ACCOUNT, userName: 'admin', policy: toDocument(allow(['*'])) });
+  let names = 0;
+  const uniqueName = (prefix: string): string => `${prefix}-${String((names += 1))}`;
+  return {
+    accountId: ACCOUNT,
+    region: REGION,
+    admin: clientsFor(sandbox.createAccessKey({ accountId: ACCOUNT, userName: 'admin' })),
+    clientsFor,
+    uniqueName,
+    createUser: async (policy) => {
+      const userName = uniqueName('user');
+      const { arn } = sandbox.createUser({
+        accountId: ACCOUNT,
+        userName,
+        ...(policy && { policy: toDocument(policy) }),
+      });
+      return { userName, arn };
+    },
+    createKey: async (userName) => sandbox.createAccessKey({ accountId: ACCOUNT, userName }),
+    createRole: async ({ trust, policy, maxSessionSeconds }) =>
+      sandbox.createRole({
+        accountId: ACCOUNT,
+        roleName: uniqueName('role'),
+        trustPolicy: toDocument(trust),
+        ...(policy && { policy: toDocument(policy) }),
+        ...(maxSessionSeconds !== undefined && { maxSessionDurationSeconds: maxSessionSeconds }),
+      }),
+    close: async () => undefined,
+  };
+}
+
+function toDocument(policy: Policy): PolicyDocument {
+  return policy as PolicyDocument;
+}

@@ -1,0 +1,286 @@
+/** SSM Parameter Store: writing and reading, as documented. */
+import assert from 'node:assert/strict';
+import {
+  DeleteParameterCommand,
+  DeleteParametersCommand,
+  DescribeParametersCommand,
+  GetParameterCommand,
+  GetParameterHistoryCommand,
+  GetParametersByPathCommand,
+  GetParametersCommand,
+  GetServiceSettingCommand,
+  LabelParameterVersionCommand,
+  PutParameterCommand,
+  UnlabelParameterVersionCommand,
+  type PutParameterCommandInput,
+} from '@aws-sdk/client-ssm';
+import { contractCases } from './case.ts';
+import { refused, refusedWith } from './expect.ts';
+import type { ContractTarget } from './target.ts';
+
+function put(
+  target: ContractTarget,
+  more: Partial<PutParameterCommandInput> = {},
+): Promise<{ name: string; version: number; tier: string }> {
+  const input = { Name: `/${target.uniqueName('p')}`, Value: 'value', Type: 'String' as const, ...more };
+  return target.admin.ssm
+    .send(new PutParameterCommand(input))
+    .then((answer) => ({ name: input.Name, version: answer.Version!, tier: answer.Tier! }));
+}
+
+const names = (count: number): string[] => Array.from({ length: count }, (_, index) => `/none/${String(index)}`);
+
+export const SSM_CASES = contractCases('ssm', {
+  'PutParameter creates version 1 in the standard tier': async (target) => {
+    const { version, tier } = await put(target);
+    assert.deepEqual([version, tier], [1, 'Standard']);
+  },
+  'an existing parameter is ParameterAlreadyExists': async (target) => {
+    const { name } = await put(target);
+    await refusedWith(400, put(target, { Name: name }), 'ParameterAlreadyExists');
+  },
+  'Overwrite makes a new version, also of an equal value': async (target) => {
+    const { name } = await put(target);
+    assert.equal((await put(target, { Name: name, Overwrite: true })).version, 2);
+    assert.equal((await put(target, { Name: name, Overwrite: true, Type: undefined })).version, 3);
+  },
+  'a new parameter needs a type': async (target) => {
+    await refused(put(target, { Type: undefined }), 'ValidationException');
+  },
+  'a type that does not exist is a ValidationException': async (target) => {
+    await refused(put(target, { Type: 'Secret' as 'String' }), 'ValidationException');
+  },
+  'an empty value is a ValidationException': async (target) => {
+    await refused(put(target, { Value: '' }), 'ValidationException');
+  },
+  '4,096 bytes fit the standard tier, 4,097 do not': async (target) => {
+    await put(target, { Value: 'x'.repeat(4096) });
+    await refused(put(target, { Value: 'x'.repeat(4097) }), 'ValidationException');
+  },
+  'sizes are bytes, not characters': async (target) => {
+    await refused(put(target, { Value: 'é'.repeat(2049) }), 'ValidationException');
+  },
+  '8,192 bytes fit the advanced tier, 8,193 do not': async (target) => {
+    assert.equal((await put(target, { Value: 'x'.repeat(8192), Tier: 'Advanced' })).tier, 'Advanced');
+    await refused(put(target, { Value: 'x'.repeat(8193), Tier: 'Advanced' }), 'ValidationException');
+  },
+  'intelligent tiering chooses by size': async (target) => {
+    assert.equal((await put(target, { Tier: 'Intelligent-Tiering' })).tier, 'Standard');
+    assert.equal((await put(target, { Tier: 'Intelligent-Tiering', Value: 'x'.repeat(5000) })).tier, 'Advanced');
+  },
+  'an advanced parameter cannot become a standard one': async (target) => {
+    const { name } = await put(target, { Tier: 'Advanced' });
+    await refused(put(target, { Name: name, Overwrite: true, Tier: 'Standard' }), 'ValidationException');
+  },
+  'a standard parameter can become an advanced one': async (target) => {
+    const { name } = await put(target);
+    assert.equal((await put(target, { Name: name, Overwrite: true, Tier: 'Advanced' })).tier, 'Advanced');
+  },
+  'the type of a parameter cannot change': async (target) => {
+    const { name } = await put(target);
+    await refused(put(target, { Name: name, Overwrite: true, Type: 'SecureString' }), 'HierarchyTypeMismatchException');
+  },
+  'tags and Overwrite do not go together': async (target) => {
+    const { name } = await put(target);
+    await refused(
+      put(target, { Name: name, Overwrite: true, Tags: [{ Key: 'a', Value: 'b' }] }),
+      'ValidationException',
+    );
+  },
+  'a value that references another parameter is refused': async (target) => {
+    await refused(put(target, { Value: 'a {{ssm:other}} b' }), 'ValidationException');
+  },
+  'a value that does not match its pattern is refused': async (target) => {
+    await put(target, { Value: '123', AllowedPattern: '^\\d+$' });
+    await refused(put(target, { Value: 'abc', AllowedPattern: '^\\d+$' }), 'ParameterPatternMismatchException');
+  },
+  'a pattern that is none is refused': async (target) => {
+    await refused(put(target, { AllowedPattern: '(' }), 'InvalidAllowedPatternException');
+  },
+  'a data type that does not exist is refused': async (target) => {
+    await refused(put(target, { DataType: 'number' }), 'ValidationException');
+  },
+  'names starting with aws or ssm are reserved': async (target) => {
+    for (const Name of ['aws-thing', 'SSMthing', '/ssm/thing', '/Ssm-thing'])
+      await refused(put(target, { Name }), 'ValidationException');
+    await refused(put(target, { Name: '/aws/thing' }), 'AccessDeniedException');
+  },
+  'a name with a slash must start with one': async (target) => {
+    await refused(put(target, { Name: 'a/b' }), 'ValidationException');
+  },
+  'characters outside letters, digits and .-_ are refused': async (target) => {
+    for (const Name of ['/a b', '/a:b', '/a#b', '/ä', '/a//b', '/a/'])
+      await refused(put(target, { Name }), 'ValidationException');
+  },
+  'fifteen levels are allowed, sixteen are not': async (target) => {
+    const unique = target.uniqueName('deep');
+    await put(target, { Name: `/${unique}${'/x'.repeat(14)}` });
+    await refused(put(target, { Name: `/${unique}${'/x'.repeat(15)}` }), 'HierarchyLevelLimitExceededException');
+  },
+  'a name counts with its ARN towards 1,011 characters': async (target) => {
+    await refused(put(target, { Name: `/${'x'.repeat(1000)}` }), 'ValidationException');
+  },
+  'a description of 1,025 characters is refused': async (target) => {
+    await put(target, { Description: 'x'.repeat(1024) });
+    await refused(put(target, { Description: 'x'.repeat(1025) }), 'ValidationException');
+  },
+  'GetParameter shows a secret encrypted unless asked': async (target) => {
+    const { name } = await put(target, { Type: 'SecureString', Value: 'visible-value' });
+    const hidden = await target.admin.ssm.send(new GetParameterCommand({ Name: name }));
+    assert.notEqual(hidden.Parameter?.Value, 'visible-value');
+    const shown = await target.admin.ssm.send(new GetParameterCommand({ Name: name, WithDecryption: true }));
+    assert.equal(shown.Parameter?.Value, 'visible-value');
+    assert.equal(shown.Parameter.ARN, `arn:aws:ssm:${target.region}:${target.accountId}:parameter${name}`);
+  },
+  'a parameter that does not exist is ParameterNotFound': async (target) => {
+    await refusedWith(400, target.admin.ssm.send(new GetParameterCommand({ Name: '/none' })), 'ParameterNotFound');
+    await refused(target.admin.ssm.send(new DeleteParameterCommand({ Name: '/none' })), 'ParameterNotFound');
+    await refused(target.admin.ssm.send(new GetParameterHistoryCommand({ Name: '/none' })), 'ParameterNotFound');
+  },
+  'a version can be selected by number and by label': async (target) => {
+    const { name } = await put(target, { Value: 'one' });
+    await put(target, { Name: name, Value: 'two', Overwrite: true });
+    await target.admin.ssm.send(
+      new LabelParameterVersionCommand({ Name: name, ParameterVersion: 1, Labels: ['stable'] }),
+    );
+    for (const selector of ['1', 'stable']) {
+      const { Parameter } = await target.admin.ssm.send(new GetParameterCommand({ Name: `${name}:${selector}` }));
+      assert.deepEqual([Parameter?.Value, Parameter?.Version, Parameter?.Selector], ['one', 1, `:${selector}`]);
+    }
+  },
+  'a version that does not exist is ParameterVersionNotFound': async (target) => {
+    const { name } = await put(target);
+    await refused(target.admin.ssm.send(new GetParameterCommand({ Name: `${name}:7` })), 'ParameterVersionNotFound');
+  },
+  'GetParameters reports unknown names as invalid': async (target) => {
+    const { name } = await put(target);
+    const answer = await target.admin.ssm.send(new GetParametersCommand({ Names: [name, '/none'] }));
+    assert.deepEqual(
+      answer.Parameters?.map((p) => p.Name),
+      [name],
+    );
+    assert.deepEqual(answer.InvalidParameters, ['/none']);
+  },
+  'GetParameters takes ten names, not eleven': async (target) => {
+    await target.admin.ssm.send(new GetParametersCommand({ Names: names(10) }));
+    await refused(target.admin.ssm.send(new GetParametersCommand({ Names: names(11) })), 'ValidationException');
+  },
+  'DeleteParameters reports unknown names as invalid': async (target) => {
+    const { name } = await put(target);
+    const answer = await target.admin.ssm.send(new DeleteParametersCommand({ Names: [name, '/none'] }));
+    assert.deepEqual([answer.DeletedParameters, answer.InvalidParameters], [[name], ['/none']]);
+    await refused(target.admin.ssm.send(new GetParameterCommand({ Name: name })), 'ParameterNotFound');
+  },
+  'DeleteParameters takes ten names, not eleven': async (target) => {
+    await refused(target.admin.ssm.send(new DeleteParametersCommand({ Names: names(11) })), 'ValidationException');
+  },
+  'GetParametersByPath knows one level and all levels': async (target) => {
+    const path = `/${target.uniqueName('path')}`;
+    for (const name of ['/a', '/b/c', '/b/d']) await put(target, { Name: path + name });
+    const one = await target.admin.ssm.send(new GetParametersByPathCommand({ Path: path }));
+    assert.deepEqual(
+      one.Parameters?.map((p) => p.Name),
+      [`${path}/a`],
+    );
+    const all = await target.admin.ssm.send(new GetParametersByPathCommand({ Path: path, Recursive: true }));
+    assert.equal(all.Parameters?.length, 3);
+  },
+  'GetParametersByPath gives ten at most': async (target) => {
+    const path = `/${target.uniqueName('path')}`;
+    for (let index = 0; index < 12; index += 1) await put(target, { Name: `${path}/${String(index)}` });
+    const first = await target.admin.ssm.send(new GetParametersByPathCommand({ Path: path }));
+    assert.ok(first.NextToken !== undefined && first.Parameters!.length <= 10);
+    await refused(
+      target.admin.ssm.send(new GetParametersByPathCommand({ Path: path, MaxResults: 11 })),
+      'ValidationException',
+    );
+  },
+  'a path that does not start with a slash is refused': async (target) => {
+    await refused(target.admin.ssm.send(new GetParametersByPathCommand({ Path: 'a' })), 'ValidationException');
+  },
+  'a token that AWS did not give is InvalidNextToken': async (target) => {
+    const call = new DescribeParametersCommand({ NextToken: 'made-up' });
+    await refused(target.admin.ssm.send(call), 'InvalidNextToken');
+  },
+  'DescribeParameters shows metadata without values': async (target) => {
+    const { name } = await put(target, { Description: 'words', Type: 'SecureString' });
+    const filter = { Key: 'Name', Option: 'Equals', Values: [name] };
+    const { Parameters } = await target.admin.ssm.send(new DescribeParametersCommand({ ParameterFilters: [filter] }));
+    assert.equal(Parameters?.length, 1);
+    const [found] = Parameters;
+    assert.deepEqual([found!.Name, found!.Version, found!.Tier, found!.Description], [name, 1, 'Standard', 'words']);
+    assert.equal(found!.KeyId, 'alias/aws/ssm');
+    assert.ok(!('Value' in found!));
+  },
+  'DescribeParameters filters by path and by tag': async (target) => {
+    const path = `/${target.uniqueName('path')}`;
+    await put(target, { Name: `${path}/a`, Tags: [{ Key: 'owner', Value: path }] });
+    await put(target, { Name: `${path}/b/c` });
+    const list = async (Key: string, Option: string | undefined, value: string): Promise<number> => {
+      const input = { ParameterFilters: [{ Key, Option, Values: [value] }] };
+      return (await target.admin.ssm.send(new DescribeParametersCommand(input))).Parameters!.length;
+    };
+    assert.equal(await list('Path', 'Recursive', path), 2);
+    assert.equal(await list('Path', 'OneLevel', path), 1);
+    assert.equal(await list('tag:owner', undefined, path), 1);
+  },
+  'DescribeParameters gives fifty at most, and pages': async (target) => {
+    await refused(target.admin.ssm.send(new DescribeParametersCommand({ MaxResults: 51 })), 'ValidationException');
+    const path = `/${target.uniqueName('path')}`;
+    for (let index = 0; index < 12; index += 1) await put(target, { Name: `${path}/${String(index)}` });
+    const filter = { Key: 'Path', Option: 'Recursive', Values: [path] };
+    const found = await target.admin.ssm.send(
+      new DescribeParametersCommand({ ParameterFilters: [filter], MaxResults: 50 }),
+    );
+    assert.equal(found.Parameters?.length, 12);
+  },
+  'a hundred versions are kept, the oldest goes': async (target) => {
+    const { name } = await put(target);
+    for (let version = 2; version <= 101; version += 1)
+      await put(target, { Name: name, Overwrite: true, Value: String(version) });
+    const { Parameters } = await target.admin.ssm.send(new GetParameterHistoryCommand({ Name: name, MaxResults: 1 }));
+    assert.equal(Parameters?.[0]?.Version, 2);
+  },
+  'a label on the oldest of a hundred versions stops new ones': async (target) => {
+    const { name } = await put(target);
+    await target.admin.ssm.send(
+      new LabelParameterVersionCommand({ Name: name, ParameterVersion: 1, Labels: ['keep'] }),
+    );
+    for (let version = 2; version <= 100; version += 1) await put(target, { Name: name, Overwrite: true });
+    await refused(put(target, { Name: name, Overwrite: true }), 'ParameterMaxVersionLimitExceeded');
+  },
+  'a label sits on one version and can be taken off': async (target) => {
+    const { name } = await put(target);
+    await put(target, { Name: name, Overwrite: true });
+    const label = (ParameterVersion: number) =>
+      target.admin.ssm.send(new LabelParameterVersionCommand({ Name: name, ParameterVersion, Labels: ['live'] }));
+    await label(1);
+    await label(2);
+    const { Parameters } = await target.admin.ssm.send(new GetParameterHistoryCommand({ Name: name }));
+    assert.deepEqual(
+      Parameters?.map((p) => p.Labels ?? []),
+      [[], ['live']],
+    );
+    const off = await target.admin.ssm.send(
+      new UnlabelParameterVersionCommand({ Name: name, ParameterVersion: 2, Labels: ['live', 'none'] }),
+    );
+    assert.deepEqual([off.RemovedLabels, off.InvalidLabels], [['live'], ['none']]);
+  },
+  'labels that are none are reported, eleven are too many': async (target) => {
+    const { name } = await put(target);
+    const label = (Labels: string[]) =>
+      target.admin.ssm.send(new LabelParameterVersionCommand({ Name: name, ParameterVersion: 1, Labels }));
+    assert.deepEqual((await label(['1st', 'aws-x', 'fine'])).InvalidLabels, ['1st', 'aws-x']);
+    await label(Array.from({ length: 9 }, (_, index) => `l${String(index)}`));
+    await refused(label(['one-more']), 'ParameterVersionLabelLimitExceeded');
+  },
+  'GetServiceSetting tells the throughput setting': async (target) => {
+    const SettingId = '/ssm/parameter-store/high-throughput-enabled';
+    const { ServiceSetting } = await target.admin.ssm.send(new GetServiceSettingCommand({ SettingId }));
+    assert.equal(ServiceSetting?.SettingValue, 'false');
+    await refused(
+      target.admin.ssm.send(new GetServiceSettingCommand({ SettingId: '/ssm/none' })),
+      'ServiceSettingNotFound',
+    );
+  },
+});

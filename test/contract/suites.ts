@@ -1,0 +1,22 @@
+/** All cases of all services. */
+import type { ContractCase } from './case.ts';
+import { IAM_CASES } from './iam.contract.ts';
+import { SECRETS_MANAGER_CASES } from './secrets-manager.contract.ts';
+import { SECRETS_MANAGER_LIST_CASES } from './secrets-manager-lists.contract.ts';
+import { SSM_CASES } from './ssm.contract.ts';
+import { SSM_TAG_CASES } from './ssm-tags.contract.ts';
+import { STS_CASES } from './sts.contract.ts';
+
+export const CONTRACT_CASES: readonly ContractCase[] = [
+  ...STS_CASES,
+  ...IAM_CASES,
+  ...SSM_CASES,
+  ...SSM_TAG_CASES,
+  ...SECRETS_MANAGER_CASES,
+  ...SECRETS_MANAGER_LIST_CASES,
+];
+
+/** As tables of differences name a case. */
+export function caseId(contractCase: ContractCase): string {
+  return `${contractCase.service}: ${contractCase.name}`;
+}

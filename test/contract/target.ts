@@ -1,0 +1,75 @@
+/** An endpoint that the suites run on, and the few things they need besides the operations under test. */
+import { IAMClient } from '@aws-sdk/client-iam';
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { SSMClient } from '@aws-sdk/client-ssm';
+import { STSClient } from '@aws-sdk/client-sts';
+
+export interface Credentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string;
+}
+
+export interface Clients {
+  readonly sts: STSClient;
+  readonly iam: IAMClient;
+  readonly ssm: SSMClient;
+  readonly secrets: SecretsManagerClient;
+}
+
+export interface PolicyStatement {
+  readonly Effect: 'Allow' | 'Deny';
+  readonly Action: readonly string[];
+  readonly Resource?: string;
+  readonly Principal?: { readonly AWS: string };
+  readonly Condition?: Record<string, Record<string, string>>;
+}
+
+export interface Policy {
+  readonly Version: '2012-10-17';
+  readonly Statement: PolicyStatement[];
+}
+
+export interface ContractTarget {
+  readonly accountId: string;
+  readonly region: string;
+  /** Of a user who may do everything. */
+  readonly admin: Clients;
+  clientsFor(credentials: Credentials): Clients;
+  createUser(policy?: Policy): Promise<{ userName: string; arn: string }>;
+  /** Works at once. */
+  createKey(userName: string): Promise<Credentials>;
+  createRole(input: { trust: Policy; policy?: Policy; maxSessionSeconds?: number }): Promise<{ arn: string }>;
+  /** Never seen before. */
+  uniqueName(prefix: string): string;
+  close(): Promise<void>;
+}
+
+export function createClients(
+  config: { region: string; credentials: Credentials } & ({ endpoint: string } | { requestHandler: object }),
+): Clients {
+  // Every answer counts, the first one too: no attempt may hide another.
+  const common = { ...config, maxAttempts: 1 } as { region: string; credentials: Credentials; maxAttempts: number };
+  return {
+    sts: new STSClient(common),
+    iam: new IAMClient(common),
+    ssm: new SSMClient(common),
+    secrets: new SecretsManagerClient(common),
+  };
+}
+
+export function allow(actions: readonly string[], more: Partial<PolicyStatement> = {}): Policy {
+  return { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: actions, Resource: '*', ...more }] };
+}
+
+/** A trust policy for one principal, with an external ID when one is given. */
+export function trust(principal: string, externalId?: string): Policy {
+  const Condition = externalId === undefined ? {} : { Condition: { StringEquals: { 'sts:ExternalId': externalId } } };
+  const statement: PolicyStatement = {
+    Effect: 'Allow',
+    Principal: { AWS: principal },
+    Action: ['sts:AssumeRole'],
+    ...Condition,
+  };
+  return { Version: '2012-10-17', Statement: [statement] };
+}

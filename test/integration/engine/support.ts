@@ -1,0 +1,103 @@
+/** An engine with scripted processors: real PostgreSQL, real queues, no AWS. */
+import { randomBytes } from 'node:crypto';
+
+import { sql } from 'drizzle-orm';
+import { pino } from 'pino';
+
+import { openStores, type OpenStores } from '../../../src/stores.ts';
+import { DUE_CHANNEL } from '../../../src/db/subjects.ts';
+import { kinds, type Kind, type Outcome } from '../../../src/domain/run.ts';
+import { createQueueBackend, type QueueBackend } from '../../../src/queues/backend.ts';
+import type { Processor, Run } from '../../../src/workers/processor.ts';
+import { startWorker, type WorkerProcess } from '../../../src/workers/worker.ts';
+
+export const ENCRYPTION_KEYS = [{ id: 'test', key: randomBytes(32) }] as const;
+
+export interface Engine {
+  readonly stores: OpenStores;
+  readonly backend: QueueBackend;
+  startWorker(script: Script): Promise<WorkerProcess>;
+  close(): Promise<void>;
+}
+
+export interface Script {
+  /** What a run of any kind does; default: succeeds. */
+  perform?(run: Run<Kind>): Promise<Outcome>;
+  nextScheduledAt?(): Date | null;
+}
+
+export async function openEngine(databaseUrl: string, redisUrl: string | undefined): Promise<Engine> {
+  const stores = openStores({ databaseUrl, encryptionKeys: ENCRYPTION_KEYS });
+  const backend = createQueueBackend({ databaseUrl, redisUrl });
+  await backend.prepare();
+  const workers: WorkerProcess[] = [];
+  return {
+    stores,
+    backend,
+    async startWorker(script) {
+      const worker = await startScriptedWorker(stores, backend, script);
+      workers.push(worker);
+      return worker;
+    },
+    async close() {
+      await Promise.all(workers.map((worker) => worker.stop(5_000)));
+      await backend.close();
+      await stores.close();
+    },
+  };
+}
+
+function startScriptedWorker(stores: OpenStores, backend: QueueBackend, script: Script): Promise<WorkerProcess> {
+  const processor = <K extends Kind>(kind: K): Processor<K> => ({
+    kind,
+    perform: async (run) => ({ outcome: (await script.perform?.(run as unknown as Run<Kind>)) ?? { status: 'succeeded' } }),
+    toStatus: () => ({}),
+    nextScheduledAt: () => script.nextScheduledAt?.() ?? null,
+  });
+  return startWorker({
+    backend,
+    work: stores.work,
+    kinds,
+    concurrency: { validate: 5, sync: 5, rotate: 2 },
+    processors: { validate: processor('validate'), sync: processor('sync'), rotate: processor('rotate') },
+    async listen(onDue) {
+      const subscription = await stores.database.client.listen(DUE_CHANNEL, onDue);
+      return () => subscription.unlisten();
+    },
+    name: 'test',
+    log: pino({ level: process.env['KEYFERRY_TEST_LOG'] ?? 'silent' }),
+    now: () => new Date(),
+    random: () => 0.5,
+    onRun: () => undefined,
+  });
+}
+
+export async function addConnection(stores: OpenStores, name: string): Promise<{ id: string; requestId: string }> {
+  const { connection, requestId } = await stores.connections.create('acme', {
+    name,
+    createdVia: 'operator',
+    requestedBy: 'test',
+    credentials: { method: 'assume-role', roleArn: 'arn:aws:iam::444455556666:role/keyferry', externalId: 'acme' },
+  });
+  return { id: connection.id, requestId };
+}
+
+/** Polls a query until `isDone`; fails with what it saw last. */
+export async function eventually<T>(look: () => Promise<T>, isDone: (seen: T) => boolean, limitMs = 10_000): Promise<T> {
+  const deadline = Date.now() + limitMs;
+  for (;;) {
+    const seen = await look();
+    if (isDone(seen)) return seen;
+    if (Date.now() > deadline) throw new Error(`did not happen within ${limitMs} ms; last seen: ${JSON.stringify(seen)}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+export async function rowOf(stores: OpenStores, id: string): Promise<Record<string, unknown>> {
+  const [row] = await stores.database.db.execute(sql`select * from keyferry.connections where id = ${id}`);
+  return row ?? {};
+}
+
+export async function runsOf(stores: OpenStores, id: string): Promise<Record<string, unknown>[]> {
+  return stores.database.db.execute(sql`select * from keyferry.runs where subject_id = ${id} order by started_at`);
+}
