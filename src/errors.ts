@@ -225,6 +225,12 @@ export const errorTable = {
     'The drift check found changed or missing objects, and the sync only detects.',
     'Repair them with `keyferry sync run`, or set --drift repair.',
   ),
+  SYNC_LEFT_BEHIND: entry(
+    'fail',
+    'Objects of the deleted sync stay at AWS.',
+    'The connection that wrote them can no longer be used, so they could not be deleted.',
+    'Delete the objects that the run lists at AWS by hand.',
+  ),
   KEY_ROTATION_NOT_FOUND: entry(
     'fail',
     'There is no such rotation.',

@@ -48,12 +48,17 @@ export async function assumeRole(sts: STSClient, request: AssumeRoleRequest, now
     }),
   );
   const { Credentials: given, AssumedRoleUser: user } = answer;
-  if (!given?.AccessKeyId || !given.SecretAccessKey || !given.SessionToken || !user?.Arn) throw incomplete('sts.AssumeRole');
+  if (!given?.AccessKeyId || !given.SecretAccessKey || !given.SessionToken || !user?.Arn)
+    throw incomplete('sts.AssumeRole');
   return {
     obtainedAtMs,
     // Counted on our clock, which may differ from the server's.
     expiresAtMs: obtainedAtMs + SESSION_SECONDS * 1_000,
-    credentials: { accessKeyId: given.AccessKeyId, secretAccessKey: given.SecretAccessKey, sessionToken: given.SessionToken },
+    credentials: {
+      accessKeyId: given.AccessKeyId,
+      secretAccessKey: given.SecretAccessKey,
+      sessionToken: given.SessionToken,
+    },
     identity: toIdentity(user.Arn, user.AssumedRoleId ?? ''),
   };
 }
@@ -69,5 +74,8 @@ function toIdentity(arn: string, userId: string): Identity {
 }
 
 function incomplete(operation: string): JobError {
-  return new JobError('AWS_UNAVAILABLE', { message: `The answer to ${operation} is incomplete.`, context: { operation } });
+  return new JobError('AWS_UNAVAILABLE', {
+    message: `The answer to ${operation} is incomplete.`,
+    context: { operation },
+  });
 }

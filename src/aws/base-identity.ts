@@ -31,51 +31,67 @@ export interface BaseIdentity {
 /** The budget that all AssumeRole calls share: they are charged to the base account, whatever its number. */
 const BASE_ACCOUNT = 'base';
 
-export function createBaseIdentity(options: BaseIdentityOptions, maker: ClientMaker, settings: CallSettings): BaseIdentity {
+export function createBaseIdentity(
+  options: BaseIdentityOptions,
+  maker: ClientMaker,
+  settings: CallSettings,
+): BaseIdentity {
   const region = options.region ?? defaultRegionOf('aws');
-  const { roleArn } = options;
-  const sessions = createSessionCache<Session>({ maxEntries: 1, nowMs: settings.nowMs, random: settings.random });
   const own = createClient(maker, 'sts', { region, credentials: ownCredentials(options, maker, region) });
-  const charged = () => ({ accountId: BASE_ACCOUNT, region });
-  const ownFor = (scope: CallScope, budget: Pick<CallContext, 'quotaGroup'> = {}) => guardClient(own, settings, { service: 'sts', isBase: true, scope, charged, ...budget });
-
-  const assumeBaseRole = (scope: CallScope, arn: string) =>
-    sessions.get('base', () => assumeRole(ownFor(detached(scope)), { roleArn: arn, sessionName: 'keyferry-base', externalId: undefined, policy: undefined }, settings.nowMs));
-  const behindRole =
-    roleArn === undefined
-      ? undefined
-      : createClient(maker, 'sts', { region, credentials: async () => (await assumeBaseRole(idleScope, roleArn)).credentials });
-
-  const sts = (scope: CallScope, quotaGroup?: QuotaGroup) => {
-    const budget = quotaGroup ? { quotaGroup } : {};
-    return behindRole === undefined
-      ? ownFor(scope, budget)
-      : guardClient(behindRole, settings, {
-          ...budget,
-          service: 'sts',
-          isBase: true,
-          scope,
-          charged,
-          prepare: () => assumeBaseRole(scope, roleArn ?? ''),
-          forgetCredentials: (sinceMs) => {
-            sessions.forget('base', sinceMs);
-          },
-        });
-  };
-  let known: Promise<Identity> | undefined;
+  const context = { service: 'sts', isBase: true, charged: () => ({ accountId: BASE_ACCOUNT, region }) } as const;
+  const ownSts: BaseIdentity['sts'] = (scope, quotaGroup) =>
+    guardClient(own, settings, { ...context, scope, ...(quotaGroup ? { quotaGroup } : {}) });
+  const role = options.roleArn === undefined ? undefined : createBaseRole(options.roleArn, { settings, ownSts });
+  const roleClient = role && createClient(maker, 'sts', { region, credentials: () => role.credentials() });
+  const sts: BaseIdentity['sts'] = (scope, quotaGroup) =>
+    role && roleClient
+      ? guardClient(roleClient, settings, {
+          ...context,
+          ...role.contextFor(scope),
+          ...(quotaGroup ? { quotaGroup } : {}),
+        })
+      : ownSts(scope, quotaGroup);
   return {
     region,
     partition: partitionOfRegion(region) ?? 'aws',
     sts,
-    identity(scope) {
-      known ??= (roleArn === undefined ? callerIdentity(ownFor(detached(scope))) : assumeBaseRole(scope, roleArn).then((session) => session.identity)).catch(
-        (error: unknown) => {
-          known = undefined;
-          throw error;
-        },
-      );
-      return known;
-    },
+    identity: once((scope) => (role ? role.identity(scope) : callerIdentity(ownSts(detached(scope))))),
+  };
+}
+
+/** Asked once for all; a failure is forgotten. */
+function once(load: (scope: CallScope) => Promise<Identity>): (scope: CallScope) => Promise<Identity> {
+  let known: Promise<Identity> | undefined;
+  return (scope) => {
+    known ??= load(scope).catch((error: unknown) => {
+      known = undefined;
+      throw error;
+    });
+    return known;
+  };
+}
+
+interface BaseRoleTools {
+  readonly settings: CallSettings;
+  readonly ownSts: BaseIdentity['sts'];
+}
+
+/** The one role between the base identity and the customers' roles. */
+function createBaseRole(roleArn: string, { settings, ownSts }: BaseRoleTools) {
+  const sessions = createSessionCache<Session>({ maxEntries: 1, nowMs: settings.nowMs, random: settings.random });
+  const request = { roleArn, sessionName: 'keyferry-base', externalId: undefined, policy: undefined };
+  const session = (scope: CallScope) =>
+    sessions.get('base', () => assumeRole(ownSts(detached(scope)), request, settings.nowMs));
+  return {
+    credentials: async () => (await session(idleScope)).credentials,
+    identity: async (scope: CallScope) => (await session(scope)).identity,
+    contextFor: (scope: CallScope): Pick<CallContext, 'scope' | 'prepare' | 'forgetCredentials'> => ({
+      scope,
+      prepare: () => session(scope),
+      forgetCredentials: (sinceMs) => {
+        sessions.forget('base', sinceMs);
+      },
+    }),
   };
 }
 

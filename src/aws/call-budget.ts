@@ -12,6 +12,7 @@ const MAX_WAIT_MS = 3_000;
 const PREFETCH_SECONDS = 0.05;
 /** What a prefetched token is worth: afterwards AWS has forgotten it, too. */
 const TOKEN_LIFE_MS = 1_000;
+const MAX_LANES = 1_000;
 /** A subject that joins is ahead by this many calls: enough for a small sync to pass. */
 const HEAD_START = 5;
 
@@ -24,7 +25,7 @@ interface Waiter {
   readonly subjectId: string;
   readonly sinceMs: number;
   resolve(): void;
-  reject(error: unknown): void;
+  reject(error: JobError): void;
 }
 
 interface Lane {
@@ -43,21 +44,37 @@ interface Desk {
 }
 
 export function createCallBudget(ledger: BudgetLedger, options: CallBudgetOptions = {}): CallBudget {
-  const desk: Desk = { ledger, maxWaitMs: options.maxWaitMs ?? MAX_WAIT_MS, nowMs: options.nowMs ?? (() => performance.now()) };
+  const desk: Desk = {
+    ledger,
+    maxWaitMs: options.maxWaitMs ?? MAX_WAIT_MS,
+    nowMs: options.nowMs ?? (() => performance.now()),
+  };
   const lanes = new Map<string, Lane>();
   return {
     take(call, signal) {
-      const key = `${call.accountId}|${call.region}|${call.group.name}`;
-      let lane = lanes.get(key);
-      if (!lane) {
-        lane = { call, waiting: [], served: new Map(), spare: { count: 0, untilMs: 0 }, isPumping: false };
-        lanes.set(key, lane);
-      }
+      const lane = laneOf(lanes, call);
       if (lane.waiting.length === 0 && takeSpare(lane, desk.nowMs())) return Promise.resolve();
       return wait(desk, lane, { subjectId: call.subjectId, signal });
     },
     throttled: (call) => ledger.throttled(call),
   };
+}
+
+/** Lanes are few at a time: only accounts whose calls wait or were just made. */
+function laneOf(lanes: Map<string, Lane>, call: BudgetedCall): Lane {
+  const key = `${call.accountId}|${call.region}|${call.group.name}`;
+  const lane = lanes.get(key) ?? {
+    call,
+    waiting: [],
+    served: new Map(),
+    spare: { count: 0, untilMs: 0 },
+    isPumping: false,
+  };
+  lanes.delete(key);
+  lanes.set(key, lane);
+  const [oldestKey, oldest] = lanes.entries().next().value ?? [];
+  if (lanes.size > MAX_LANES && oldestKey !== undefined && oldest && !oldest.isPumping) lanes.delete(oldestKey);
+  return lane;
 }
 
 function takeSpare(lane: Lane, nowMs: number): boolean {
@@ -66,7 +83,11 @@ function takeSpare(lane: Lane, nowMs: number): boolean {
   return true;
 }
 
-function wait(desk: Desk, lane: Lane, asker: { readonly subjectId: string; readonly signal: AbortSignal }): Promise<void> {
+function wait(
+  desk: Desk,
+  lane: Lane,
+  asker: { readonly subjectId: string; readonly signal: AbortSignal },
+): Promise<void> {
   return new Promise((resolve, reject) => {
     const { signal, subjectId } = asker;
     const leave = () => {
@@ -83,14 +104,14 @@ function wait(desk: Desk, lane: Lane, asker: { readonly subjectId: string; reado
       },
       reject: (error) => {
         leave();
-        reject(error as Error);
+        reject(error);
       },
     };
     const abort = () => {
-      waiter.reject(signal.reason);
+      waiter.reject(toJobError(signal.reason));
     };
     if (signal.aborted) {
-      reject(signal.reason as Error);
+      reject(toJobError(signal.reason));
       return;
     }
     signal.addEventListener('abort', abort, { once: true });
@@ -125,7 +146,7 @@ async function pump(desk: Desk, lane: Lane): Promise<void> {
 
 async function handOutBatch(desk: Desk, lane: Lane): Promise<void> {
   const wanted = Math.max(lane.waiting.length, Math.floor(lane.call.group.initialRate * PREFETCH_SECONDS));
-  const reservation = await desk.ledger.reserve(lane.call, wanted, desk.maxWaitMs);
+  const reservation = await desk.ledger.grant(lane.call, wanted, desk.maxWaitMs);
   const startMs = desk.nowMs();
   if (reservation.granted < 1) {
     giveUp(desk, lane, { olderThanMs: 0, retryAfterMs: dueInMs(reservation, 1) });
@@ -134,12 +155,17 @@ async function handOutBatch(desk: Desk, lane: Lane): Promise<void> {
   for (let n = 1; n <= reservation.granted; n += 1) {
     await sleep(startMs + dueInMs(reservation, n) - desk.nowMs());
     serveOne(desk, lane);
-    giveUp(desk, lane, { olderThanMs: desk.maxWaitMs, retryAfterMs: (lane.waiting.length / reservation.ratePerSecond) * 1_000 });
+    giveUp(desk, lane, {
+      olderThanMs: desk.maxWaitMs,
+      retryAfterMs: (lane.waiting.length / reservation.ratePerSecond) * 1_000,
+    });
   }
 }
 
 function serveOne(desk: Desk, lane: Lane): void {
-  const [next] = [...lane.waiting].sort((a, b) => (lane.served.get(a.subjectId) ?? 0) - (lane.served.get(b.subjectId) ?? 0) || a.sinceMs - b.sinceMs);
+  const [next] = [...lane.waiting].sort(
+    (a, b) => (lane.served.get(a.subjectId) ?? 0) - (lane.served.get(b.subjectId) ?? 0) || a.sinceMs - b.sinceMs,
+  );
   if (next) {
     lane.served.set(next.subjectId, (lane.served.get(next.subjectId) ?? 0) + 1);
     next.resolve();

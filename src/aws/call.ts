@@ -55,7 +55,11 @@ interface Call extends FailedCall {
   readonly context: CallContext;
 }
 
-export async function performCall(settings: CallSettings, context: CallContext, request: { operationName: string; send: SendOnce }): Promise<unknown> {
+export async function performCall(
+  settings: CallSettings,
+  context: CallContext,
+  request: { operationName: string; send: SendOnce },
+): Promise<unknown> {
   const call: Call = {
     settings,
     context,
@@ -78,7 +82,8 @@ export async function performCall(settings: CallSettings, context: CallContext, 
   }
 }
 
-type Result = { readonly output: unknown } | { readonly error: JobError; readonly isOwn: boolean; readonly isSent: boolean };
+type Result =
+  { readonly output: unknown } | { readonly error: JobError; readonly isOwn: boolean; readonly isSent: boolean };
 
 async function attemptOnce(call: Call, send: SendOnce): Promise<Result> {
   const attempt = startAttempt(call);
@@ -102,7 +107,8 @@ function startAttempt(call: Call): Attempt & { readonly aborted: Promise<never>;
   let timer: NodeJS.Timeout | undefined;
   let isSent = false;
   const stop = () => {
-    controller.abort(stopped(scope.signal.reason, call, isSent));
+    const reason = toStop(scope.signal.reason);
+    controller.abort(isSent && call.isMutation ? ambiguous(reason, call) : reason);
   };
   const aborted = new Promise<never>((_resolve, reject) => {
     controller.signal.addEventListener('abort', () => {
@@ -145,14 +151,17 @@ function toBudgeted({ context, operation }: Call): BudgetedCall | undefined {
   return group && { ...context.charged(), group, subjectId: context.scope.subjectId };
 }
 
-function stopped(reason: unknown, call: Call, isSent: boolean): JobError {
-  const base = reason instanceof JobError ? reason : new JobError('LEASE_LOST', { message: 'The run was stopped.', cause: reason });
-  if (!isSent || !call.isMutation) return base;
-  return new JobError(base.code, {
-    message: base.publicMessage,
-    disposition: base.disposition,
-    context: { ...base.context, operation: call.operation, isAmbiguous: true },
-    cause: base,
+function toStop(reason: unknown): JobError {
+  if (reason instanceof JobError) return reason;
+  return new JobError('LEASE_LOST', { message: 'The run was stopped.', cause: reason });
+}
+
+function ambiguous(stop: JobError, call: Call): JobError {
+  return new JobError(stop.code, {
+    message: stop.publicMessage,
+    disposition: stop.disposition,
+    context: { ...stop.context, operation: call.operation, isAmbiguous: true },
+    cause: stop,
   });
 }
 
@@ -167,7 +176,11 @@ function timedOut(call: Call): JobError {
 function report(call: Call, operationName: string, result: Result): void {
   if ('error' in result && !result.isSent) return;
   const { service } = call.context;
-  call.settings.onCall({ service, operation: operationName, outcome: 'error' in result ? outcomeOf(result.error) : 'ok' });
+  call.settings.onCall({
+    service,
+    operation: operationName,
+    outcome: 'error' in result ? outcomeOf(result.error) : 'ok',
+  });
   if (!('error' in result) || !result.isOwn || result.error.code !== 'AWS_THROTTLED') return;
   const budgeted = toBudgeted(call);
   // The budget learns in its own time; the call does not wait for it.
@@ -193,7 +206,11 @@ const between = (low: number, high: number) => (random: number) => low + (high -
 const expired: Repeat = { name: 'expired', limit: 1, delayMs: () => 0 };
 const tooManyUpdates: Repeat = { name: 'too-many-updates', limit: 3, delayMs: between(100, 500) };
 // The budget has heard of it and makes the repeat wait its turn.
-const throttled: Repeat = { name: 'throttled', limit: 2, delayMs: (random, error) => Math.max(between(100, 400)(random), Math.min(error.retryAfterMs ?? 0, 2_000)) };
+const throttled: Repeat = {
+  name: 'throttled',
+  limit: 2,
+  delayMs: (random, error) => Math.max(between(100, 400)(random), Math.min(error.retryAfterMs ?? 0, 2_000)),
+};
 // The SDK has just corrected its clock by the server's.
 const clock: Repeat = { name: 'clock', limit: 1, delayMs: () => 0 };
 const transientRead: Repeat = { name: 'transient-read', limit: 1, delayMs: between(50, 150) };

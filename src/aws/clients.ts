@@ -64,7 +64,10 @@ interface AnyClient {
 interface AnyCommand {
   readonly constructor: { readonly name: string };
   readonly middlewareStack: {
-    add(middleware: (next: (args: unknown) => Promise<unknown>) => (args: unknown) => Promise<unknown>, options: object): void;
+    add(
+      middleware: (next: (args: unknown) => Promise<unknown>) => (args: unknown) => Promise<unknown>,
+      options: object,
+    ): void;
   };
 }
 

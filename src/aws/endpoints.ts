@@ -50,19 +50,30 @@ export function findEndpointOverrides(env: Environment, files: ProfileFiles): re
 function fromEnvironment(env: Environment): readonly EndpointOverride[] {
   const prefix = 'AWS_ENDPOINT_URL';
   return Object.entries(env)
-    .filter(([name, value]) => (name === prefix || name.startsWith(`${prefix}_`)) && value !== undefined && value !== '')
+    .filter(
+      ([name, value]) => (name === prefix || name.startsWith(`${prefix}_`)) && value !== undefined && value !== '',
+    )
     .map(([name, value]) => ({ source: name, service: serviceOf(name.slice(prefix.length + 1)), url: value ?? '' }));
 }
 
-function fromProfile(name: string, profile: Readonly<Record<string, string | undefined>>, files: ProfileFiles): readonly EndpointOverride[] {
+function fromProfile(
+  name: string,
+  profile: Readonly<Record<string, string | undefined>>,
+  files: ProfileFiles,
+): readonly EndpointOverride[] {
   const found: EndpointOverride[] = [];
   const services = profile.services === undefined ? {} : (files.configFile[`services.${profile.services}`] ?? {});
   for (const [key, url] of Object.entries(services)) {
     if (!key.endsWith('.endpoint_url') || !url) continue;
     const service = key.slice(0, -'.endpoint_url'.length);
-    found.push({ source: `services section ${profile.services ?? ''}: ${service} endpoint_url`, service: serviceOf(service), url });
+    found.push({
+      source: `services section ${profile.services ?? ''}: ${service} endpoint_url`,
+      service: serviceOf(service),
+      url,
+    });
   }
-  if (profile.endpoint_url) found.push({ source: `profile ${name}: endpoint_url`, service: 'all', url: profile.endpoint_url });
+  if (profile.endpoint_url)
+    found.push({ source: `profile ${name}: endpoint_url`, service: 'all', url: profile.endpoint_url });
   return found;
 }
 
@@ -72,12 +83,20 @@ function serviceOf(name: string): string {
 }
 
 /** Throws CONFIG_ENDPOINT_REFUSED for the first endpoint that is neither AWS nor this machine; `isAllowed` is the operator's word. */
-export function checkEndpointOverrides(overrides: readonly EndpointOverride[], options: { readonly areCustomAllowed: boolean }): void {
+export function checkEndpointOverrides(
+  overrides: readonly EndpointOverride[],
+  options: { readonly areCustomAllowed: boolean },
+): void {
   for (const { source, url } of overrides) {
     const fault = endpointFault(url);
     if (fault === undefined || (fault.isCustom && options.areCustomAllowed)) continue;
-    const remedy = fault.isCustom ? 'Unset it, or set KEYFERRY_ALLOW_CUSTOM_ENDPOINTS=true if it is meant.' : 'Correct or unset it.';
-    throw new JobError('CONFIG_ENDPOINT_REFUSED', { message: `${source} ${fault.text}. ${remedy}`, context: { setting: source } });
+    const remedy = fault.isCustom
+      ? 'Unset it, or set KEYFERRY_ALLOW_CUSTOM_ENDPOINTS=true if it is meant.'
+      : 'Correct or unset it.';
+    throw new JobError('CONFIG_ENDPOINT_REFUSED', {
+      message: `${source} ${fault.text}. ${remedy}`,
+      context: { setting: source },
+    });
   }
 }
 
@@ -90,11 +109,14 @@ interface EndpointFault {
 function endpointFault(text: string): EndpointFault | undefined {
   if (!URL.canParse(text)) return { text: 'is not a URL', isCustom: false };
   const url = new URL(text);
-  if (url.protocol !== 'https:' && url.protocol !== 'http:') return { text: 'is neither http nor https', isCustom: false };
+  if (url.protocol !== 'https:' && url.protocol !== 'http:')
+    return { text: 'is neither http nor https', isCustom: false };
   // The host is what stands after the @, which is how a URL pretends to be AWS.
-  if (url.username !== '' || url.password !== '') return { text: `carries credentials in front of ${url.host}`, isCustom: false };
+  if (url.username !== '' || url.password !== '')
+    return { text: `carries credentials in front of ${url.host}`, isCustom: false };
   if (isLoopback(url.hostname)) return undefined;
-  if (!isServiceHost(url.hostname)) return { text: `points to ${url.host}, which is neither AWS nor this machine`, isCustom: true };
+  if (!isServiceHost(url.hostname))
+    return { text: `points to ${url.host}, which is neither AWS nor this machine`, isCustom: true };
   return url.protocol === 'http:' ? { text: `points to ${url.host} without TLS`, isCustom: true } : undefined;
 }
 
@@ -103,20 +125,26 @@ function isLoopback(host: string): boolean {
 }
 
 /** Names under AWS's domains that any customer can point at a server of his own. */
-const customerHost = /(^|\.)(elb|compute(-\d+)?|execute-api|s3([.-][a-z0-9-]+)?|elasticbeanstalk|awsapprunner|rds|es|iot|mq|cache|redshift|elasticmapreduce)(\.|$)/;
+const customerHost =
+  /(^|\.)(elb|compute(-\d+)?|execute-api|s3([.-][a-z0-9-]+)?|elasticbeanstalk|awsapprunner|rds|es|iot|mq|cache|redshift|elasticmapreduce)(\.|$)/;
 
 function isServiceHost(host: string): boolean {
   return isAwsHost(host) && !customerHost.test(host);
 }
 
 /** What each of our clients is given: a service's own setting before the general one, the environment before the profile. */
-export function toServiceEndpoints(overrides: readonly EndpointOverride[]): Readonly<Partial<Record<AwsService, string>>> {
+export function toServiceEndpoints(
+  overrides: readonly EndpointOverride[],
+): Readonly<Partial<Record<AwsService, string>>> {
   const isVariable = (one: EndpointOverride) => one.source.startsWith('AWS_');
   const ordered = [...overrides.filter(isVariable), ...overrides.filter((one) => !isVariable(one))];
   const chosen: Partial<Record<AwsService, string>> = {};
   for (const service of awsServices) {
-    const variable = ordered.find((one) => isVariable(one) && one.service === service) ?? ordered.find((one) => isVariable(one) && one.service === 'all');
-    const setting = variable ?? ordered.find((one) => one.service === service) ?? ordered.find((one) => one.service === 'all');
+    const variable =
+      ordered.find((one) => isVariable(one) && one.service === service) ??
+      ordered.find((one) => isVariable(one) && one.service === 'all');
+    const setting =
+      variable ?? ordered.find((one) => one.service === service) ?? ordered.find((one) => one.service === 'all');
     if (setting) chosen[service] = setting.url;
   }
   return chosen;

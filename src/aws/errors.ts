@@ -21,7 +21,11 @@ interface SdkError {
   readonly message: string;
   readonly code?: unknown;
   readonly cause?: unknown;
-  readonly $metadata?: { readonly httpStatusCode?: number; readonly requestId?: string; readonly clockSkewCorrected?: boolean };
+  readonly $metadata?: {
+    readonly httpStatusCode?: number;
+    readonly requestId?: string;
+    readonly clockSkewCorrected?: boolean;
+  };
   readonly $response?: { readonly headers?: Readonly<Record<string, string>> };
 }
 
@@ -34,7 +38,8 @@ interface Rule {
 const isSkew = (error: SdkError) => /expired|not yet current|in the future|clock|skew/i.test(error.message);
 const isAssumeRole = (_error: SdkError, call: FailedCall) => call.operation === 'sts.AssumeRole';
 const denied = /^(AccessDenied(Exception)?|UnauthorizedOperation|NotAuthorized|UnauthorizedAccess|AccessDeniedFault)$/;
-const authentication = /^(InvalidClientTokenId|UnrecognizedClientException|InvalidAccessKeyId|SignatureDoesNotMatch|InvalidSignatureException|IncompleteSignature(Exception)?|ExpiredToken(Exception)?|RequestExpired|NotAuthorizedException)$/;
+const authentication =
+  /^(InvalidClientTokenId|UnrecognizedClientException|InvalidAccessKeyId|SignatureDoesNotMatch|InvalidSignatureException|IncompleteSignature(Exception)?|ExpiredToken(Exception)?|RequestExpired|NotAuthorizedException)$/;
 
 /** The first match wins. */
 const rules: readonly Rule[] = [
@@ -42,18 +47,43 @@ const rules: readonly Rule[] = [
   { code: 'AWS_CLOCK_SKEW', names: /^(SignatureDoesNotMatch|InvalidSignatureException)$/, when: isSkew },
   { code: 'CONNECTION_BASE_REFUSED', names: authentication, when: (_error, call) => call.isBase === true },
   { code: 'CONNECTION_TOKEN_EXPIRED', names: /^ExpiredToken(Exception)?$/ },
-  { code: 'CONNECTION_KEY_UNKNOWN', names: /^(InvalidClientTokenId|UnrecognizedClientException|InvalidAccessKeyId|NotAuthorizedException)$/ },
-  { code: 'CONNECTION_SECRET_WRONG', names: /^(SignatureDoesNotMatch|InvalidSignatureException|IncompleteSignature(Exception)?)$/ },
+  {
+    code: 'CONNECTION_KEY_UNKNOWN',
+    names: /^(InvalidClientTokenId|UnrecognizedClientException|InvalidAccessKeyId|NotAuthorizedException)$/,
+  },
+  {
+    code: 'CONNECTION_SECRET_WRONG',
+    names: /^(SignatureDoesNotMatch|InvalidSignatureException|IncompleteSignature(Exception)?)$/,
+  },
   { code: 'CONNECTION_REGION_DISABLED', names: /^(RegionDisabled(Exception)?|OptInRequired)$/ },
   { code: 'AWS_KMS_DENIED', names: denied, when: (error) => mentionsKms(error.message) },
   { code: 'CONNECTION_ACCESS_DENIED', names: denied, when: isAssumeRole },
   { code: 'AWS_ACCESS_DENIED', names: denied },
-  { code: 'AWS_KMS_DENIED', names: /^(EncryptionFailure|DecryptionFailure|InvalidKeyId|KMS\w*|DisabledException|KeyUnavailableException)$/ },
+  {
+    code: 'AWS_KMS_DENIED',
+    names: /^(EncryptionFailure|DecryptionFailure|InvalidKeyId|KMS\w*|DisabledException|KeyUnavailableException)$/,
+  },
   // Before the SDK's throttling predicate, which is true for "already two access keys".
-  { code: 'AWS_LIMIT_EXCEEDED', names: /^(LimitExceeded(Exception)?|ParameterLimitExceeded|ParameterMaxVersionLimitExceeded|TooManyTagsError|HierarchyLevelLimitExceededException)$/ },
-  { code: 'AWS_CONFLICT', names: /^(TooManyUpdates|ConcurrentModification(Exception)?|EntityTemporarilyUnmodifiable(Exception)?|PreconditionNotMetException)$/ },
-  { code: 'AWS_NOT_FOUND', names: /^(ResourceNotFoundException|NoSuchEntity(Exception)?|ParameterNotFound|ParameterVersionNotFound|InvalidResourceId)$/ },
-  { code: 'AWS_REJECTED', names: /^(Validation\w*|Invalid\w*|Malformed\w*|PackedPolicyTooLarge\w*|ResourceExistsException|ParameterAlreadyExists|EntityAlreadyExists\w*|DeleteConflict\w*|HierarchyTypeMismatchException|UnsupportedParameterType|PoliciesLimitExceededException|Unsupported\w*|MissingParameter|MissingAction|InvalidAction|ServiceSettingNotFound)$/ },
+  {
+    code: 'AWS_LIMIT_EXCEEDED',
+    names:
+      /^(LimitExceeded(Exception)?|ParameterLimitExceeded|ParameterMaxVersionLimitExceeded|TooManyTagsError|HierarchyLevelLimitExceededException)$/,
+  },
+  {
+    code: 'AWS_CONFLICT',
+    names:
+      /^(TooManyUpdates|ConcurrentModification(Exception)?|EntityTemporarilyUnmodifiable(Exception)?|PreconditionNotMetException)$/,
+  },
+  {
+    code: 'AWS_NOT_FOUND',
+    names:
+      /^(ResourceNotFoundException|NoSuchEntity(Exception)?|ParameterNotFound|ParameterVersionNotFound|InvalidResourceId)$/,
+  },
+  {
+    code: 'AWS_REJECTED',
+    names:
+      /^(Validation\w*|Invalid\w*|Malformed\w*|PackedPolicyTooLarge\w*|ResourceExistsException|ParameterAlreadyExists|EntityAlreadyExists\w*|DeleteConflict\w*|HierarchyTypeMismatchException|UnsupportedParameterType|PoliciesLimitExceededException|Unsupported\w*|MissingParameter|MissingAction|InvalidAction|ServiceSettingNotFound)$/,
+  },
 ];
 
 /** The request never left this machine, or not to AWS: it cannot have had an effect. */
@@ -69,7 +99,7 @@ export function toAwsError(raw: unknown, call: FailedCall): JobError {
 }
 
 function toSdkError(raw: unknown): SdkError {
-  return raw instanceof Error ? (raw as SdkError) : { name: 'Error', message: String(raw) };
+  return raw instanceof Error ? raw : { name: 'Error', message: String(raw) };
 }
 
 function byPredicate(error: SdkError): ErrorCode {
@@ -85,8 +115,12 @@ function byPredicate(error: SdkError): ErrorCode {
 
 function networkCode(error: SdkError): string | undefined {
   const { code } = error;
-  if (typeof code === 'string' && (unsent.test(code) || tls.test(code) || /^(ECONNRESET|EPIPE|ETIMEDOUT|ECONNABORTED)$/.test(code))) return code;
-  return error.cause instanceof Error ? networkCode(error.cause as SdkError) : undefined;
+  if (
+    typeof code === 'string' &&
+    (unsent.test(code) || tls.test(code) || /^(ECONNRESET|EPIPE|ETIMEDOUT|ECONNABORTED)$/.test(code))
+  )
+    return code;
+  return error.cause instanceof Error ? networkCode(error.cause) : undefined;
 }
 
 function build(code: ErrorCode, error: SdkError, call: FailedCall): JobError {
@@ -105,7 +139,9 @@ function build(code: ErrorCode, error: SdkError, call: FailedCall): JobError {
       ...(error.$metadata?.httpStatusCode === undefined ? {} : { httpStatus: error.$metadata.httpStatusCode }),
       ...(network === undefined ? {} : { network }),
       ...denial,
-      ...(call.isMutation && isUnclear && !(network !== undefined && (unsent.test(network) || tls.test(network))) ? { isAmbiguous: true } : {}),
+      ...(call.isMutation && isUnclear && !(network !== undefined && (unsent.test(network) || tls.test(network)))
+        ? { isAmbiguous: true }
+        : {}),
       ...(error.$metadata?.clockSkewCorrected ? { clockSkewCorrected: true } : {}),
     },
     cause: error,
@@ -149,15 +185,20 @@ function sentence(code: ErrorCode, { error, call, denial, network }: Facts): str
 function deniedSentence(code: ErrorCode, operation: string, denial: ReturnType<typeof readDenial>): string {
   const what = denial.deniedAction ?? operation;
   const where = denial.deniedResource === undefined ? '' : ` on ${denial.deniedResource}`;
-  if (denial.deniedBy === 'session-policy') return `${operation}: keyferry’s own session policy does not allow ${what}${where}.`;
+  if (denial.deniedBy === 'session-policy')
+    return `${operation}: keyferry’s own session policy does not allow ${what}${where}.`;
   const why = denial.deniedBy === 'explicit-deny' ? ' (a policy denies it explicitly)' : '';
-  if (code === 'AWS_KMS_DENIED' && denial.deniedAction === undefined) return `${operation}: the KMS key may not be used or is disabled.`;
+  if (code === 'AWS_KMS_DENIED' && denial.deniedAction === undefined)
+    return `${operation}: the KMS key may not be used or is disabled.`;
   return `AWS denied ${what}${where}${why}.`;
 }
 
 function unreachableSentence(operation: string, error: SdkError, network: string | undefined): string {
-  if (network !== undefined && tls.test(network)) return `TLS failed for ${operation} (${network}): the endpoint’s certificate is not trusted; see AWS_CA_BUNDLE.`;
-  if (network === 'ENOTFOUND' || network === 'EAI_AGAIN') return `The AWS endpoint of ${operation} has no address (${network}): check region and DNS.`;
-  if (error.name === 'SyntaxError') return `The answer to ${operation} does not come from AWS: a proxy or portal is in between.`;
+  if (network !== undefined && tls.test(network))
+    return `TLS failed for ${operation} (${network}): the endpoint’s certificate is not trusted; see AWS_CA_BUNDLE.`;
+  if (network === 'ENOTFOUND' || network === 'EAI_AGAIN')
+    return `The AWS endpoint of ${operation} has no address (${network}): check region and DNS.`;
+  if (error.name === 'SyntaxError')
+    return `The answer to ${operation} does not come from AWS: a proxy or portal is in between.`;
   return `AWS could not be reached for ${operation} (${network ?? error.name}).`;
 }

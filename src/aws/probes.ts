@@ -89,12 +89,16 @@ const IMPOSSIBLE_KEY_ID = 'AKIA0KEYFERRY1PROBE8';
 async function toAim(session: AwsSession, target: PolicyTarget): Promise<Aim> {
   const random = randomUUID();
   const aim = { session, absent: `${MARK}-${random}`, path: '/', userName: '', listKeys: keysOf(session, target) };
-  if (target.use === 'parameter-store') return { ...aim, absent: `${target.path}${MARK}-${random}`, path: target.path.replace(/(.)\/$/, '$1') };
+  if (target.use === 'parameter-store')
+    return { ...aim, absent: `${target.path}${MARK}-${random}`, path: target.path.replace(/(.)\/$/, '$1') };
   if (target.use === 'access-key-rotation') return { ...aim, userName: target.userName };
   if ('prefix' in target) return { ...aim, absent: `${target.prefix}${MARK}-${random}` };
   // An ARN with another ending than the secret's own names no secret, but is covered by what covers it.
   const { accountId, partition } = await session.identity();
-  return { ...aim, absent: secretArn(target.region, { accountId, partition }, `${target.secretName}-${random.slice(0, 6)}`) };
+  return {
+    ...aim,
+    absent: secretArn(target.region, { accountId, partition }, `${target.secretName}-${random.slice(0, 6)}`),
+  };
 }
 
 function keysOf(session: AwsSession, target: PolicyTarget): () => Promise<ListAccessKeysCommandOutput> {
@@ -112,36 +116,65 @@ type Try = (aim: Aim) => Promise<unknown>;
 const tagged = (aim: Aim) => ({ ResourceType: 'Parameter', ResourceId: aim.absent }) as const;
 
 const ssm: Readonly<Record<string, Try>> = {
-  'ssm:GetParameters': ({ session, absent }) => session.ssm.send(new GetParametersCommand({ Names: [absent], WithDecryption: false })),
+  'ssm:GetParameters': ({ session, absent }) =>
+    session.ssm.send(new GetParametersCommand({ Names: [absent], WithDecryption: false })),
   // The real path, as it is what AWS judges, under a label that no parameter has.
   'ssm:GetParametersByPath': ({ session, path }) =>
-    session.ssm.send(new GetParametersByPathCommand({ Path: path, MaxResults: 1, ParameterFilters: [{ Key: 'Label', Option: 'Equals', Values: [MARK] }] })),
+    session.ssm.send(
+      new GetParametersByPathCommand({
+        Path: path,
+        MaxResults: 1,
+        ParameterFilters: [{ Key: 'Label', Option: 'Equals', Values: [MARK] }],
+      }),
+    ),
   'ssm:DescribeParameters': ({ session, absent }) =>
-    session.ssm.send(new DescribeParametersCommand({ MaxResults: 1, ParameterFilters: [{ Key: 'Name', Option: 'Equals', Values: [absent] }] })),
+    session.ssm.send(
+      new DescribeParametersCommand({
+        MaxResults: 1,
+        ParameterFilters: [{ Key: 'Name', Option: 'Equals', Values: [absent] }],
+      }),
+    ),
   'ssm:DeleteParameters': ({ session, absent }) => session.ssm.send(new DeleteParametersCommand({ Names: [absent] })),
   'ssm:ListTagsForResource': (aim) => aim.session.ssm.send(new ListTagsForResourceCommand(tagged(aim))),
-  'ssm:AddTagsToResource': (aim) => aim.session.ssm.send(new AddTagsToResourceCommand({ ...tagged(aim), Tags: [{ Key: MARK, Value: '' }] })),
-  'ssm:RemoveTagsFromResource': (aim) => aim.session.ssm.send(new RemoveTagsFromResourceCommand({ ...tagged(aim), TagKeys: [MARK] })),
+  'ssm:AddTagsToResource': (aim) =>
+    aim.session.ssm.send(new AddTagsToResourceCommand({ ...tagged(aim), Tags: [{ Key: MARK, Value: '' }] })),
+  'ssm:RemoveTagsFromResource': (aim) =>
+    aim.session.ssm.send(new RemoveTagsFromResourceCommand({ ...tagged(aim), TagKeys: [MARK] })),
 };
 
 const secretsManager: Readonly<Record<string, Try>> = {
   'secretsmanager:ListSecrets': ({ session, absent }) =>
-    session.secretsManager.send(new ListSecretsCommand({ MaxResults: 1, Filters: [{ Key: 'name', Values: [absent.slice(0, 512)] }] })),
-  'secretsmanager:DescribeSecret': ({ session, absent: SecretId }) => session.secretsManager.send(new DescribeSecretCommand({ SecretId })),
-  'secretsmanager:GetSecretValue': ({ session, absent: SecretId }) => session.secretsManager.send(new GetSecretValueCommand({ SecretId })),
-  'secretsmanager:BatchGetSecretValue': ({ session, absent }) => session.secretsManager.send(new BatchGetSecretValueCommand({ SecretIdList: [absent] })),
-  'secretsmanager:UpdateSecret': ({ session, absent: SecretId }) => session.secretsManager.send(new UpdateSecretCommand({ SecretId, Description: MARK })),
-  'secretsmanager:PutSecretValue': ({ session, absent: SecretId }) => session.secretsManager.send(new PutSecretValueCommand({ SecretId, SecretString: MARK })),
+    session.secretsManager.send(
+      new ListSecretsCommand({ MaxResults: 1, Filters: [{ Key: 'name', Values: [absent.slice(0, 512)] }] }),
+    ),
+  'secretsmanager:DescribeSecret': ({ session, absent: SecretId }) =>
+    session.secretsManager.send(new DescribeSecretCommand({ SecretId })),
+  'secretsmanager:GetSecretValue': ({ session, absent: SecretId }) =>
+    session.secretsManager.send(new GetSecretValueCommand({ SecretId })),
+  'secretsmanager:BatchGetSecretValue': ({ session, absent }) =>
+    session.secretsManager.send(new BatchGetSecretValueCommand({ SecretIdList: [absent] })),
+  'secretsmanager:UpdateSecret': ({ session, absent: SecretId }) =>
+    session.secretsManager.send(new UpdateSecretCommand({ SecretId, Description: MARK })),
+  'secretsmanager:PutSecretValue': ({ session, absent: SecretId }) =>
+    session.secretsManager.send(new PutSecretValueCommand({ SecretId, SecretString: MARK })),
   'secretsmanager:UpdateSecretVersionStage': ({ session, absent: SecretId }) =>
     session.secretsManager.send(new UpdateSecretVersionStageCommand({ SecretId, VersionStage: MARK })),
-  'secretsmanager:DeleteSecret': ({ session, absent: SecretId }) => session.secretsManager.send(new DeleteSecretCommand({ SecretId, RecoveryWindowInDays: 30 })),
-  'secretsmanager:RestoreSecret': ({ session, absent: SecretId }) => session.secretsManager.send(new RestoreSecretCommand({ SecretId })),
-  'secretsmanager:TagResource': ({ session, absent: SecretId }) => session.secretsManager.send(new TagResourceCommand({ SecretId, Tags: [{ Key: MARK, Value: '' }] })),
-  'secretsmanager:UntagResource': ({ session, absent: SecretId }) => session.secretsManager.send(new UntagResourceCommand({ SecretId, TagKeys: [MARK] })),
+  'secretsmanager:DeleteSecret': ({ session, absent: SecretId }) =>
+    session.secretsManager.send(new DeleteSecretCommand({ SecretId, RecoveryWindowInDays: 30 })),
+  'secretsmanager:RestoreSecret': ({ session, absent: SecretId }) =>
+    session.secretsManager.send(new RestoreSecretCommand({ SecretId })),
+  'secretsmanager:TagResource': ({ session, absent: SecretId }) =>
+    session.secretsManager.send(new TagResourceCommand({ SecretId, Tags: [{ Key: MARK, Value: '' }] })),
+  'secretsmanager:UntagResource': ({ session, absent: SecretId }) =>
+    session.secretsManager.send(new UntagResourceCommand({ SecretId, TagKeys: [MARK] })),
   'secretsmanager:ReplicateSecretToRegions': ({ session, absent: SecretId }) =>
-    session.secretsManager.send(new ReplicateSecretToRegionsCommand({ SecretId, AddReplicaRegions: [{ Region: session.region }] })),
+    session.secretsManager.send(
+      new ReplicateSecretToRegionsCommand({ SecretId, AddReplicaRegions: [{ Region: session.region }] }),
+    ),
   'secretsmanager:RemoveRegionsFromReplication': ({ session, absent: SecretId }) =>
-    session.secretsManager.send(new RemoveRegionsFromReplicationCommand({ SecretId, RemoveReplicaRegions: [session.region] })),
+    session.secretsManager.send(
+      new RemoveRegionsFromReplicationCommand({ SecretId, RemoveReplicaRegions: [session.region] }),
+    ),
 };
 
 const iam: Readonly<Record<string, Try>> = {
@@ -150,12 +183,17 @@ const iam: Readonly<Record<string, Try>> = {
   'iam:GetUser': ({ session, userName: UserName }) => session.iam.send(new GetUserCommand({ UserName })),
   'iam:UpdateAccessKey': ({ session, userName: UserName }) =>
     session.iam.send(new UpdateAccessKeyCommand({ UserName, AccessKeyId: IMPOSSIBLE_KEY_ID, Status: 'Inactive' })),
-  'iam:DeleteAccessKey': ({ session, userName: UserName }) => session.iam.send(new DeleteAccessKeyCommand({ UserName, AccessKeyId: IMPOSSIBLE_KEY_ID })),
+  'iam:DeleteAccessKey': ({ session, userName: UserName }) =>
+    session.iam.send(new DeleteAccessKeyCommand({ UserName, AccessKeyId: IMPOSSIBLE_KEY_ID })),
 };
 
 const tries: Readonly<Record<string, Try>> = { ...ssm, ...secretsManager, ...iam };
 
-async function probe(session: AwsSession, target: PolicyTarget, actions: readonly string[]): Promise<readonly ProbeResult[]> {
+async function probe(
+  session: AwsSession,
+  target: PolicyTarget,
+  actions: readonly string[],
+): Promise<readonly ProbeResult[]> {
   const aim = await toAim(session, target);
   return Promise.all(actions.map((action) => tryAction(aim, action)));
 }
@@ -201,7 +239,10 @@ async function tryLastUsed({ session, listKeys }: Aim): Promise<unknown> {
   return session.iam.send(new GetAccessKeyLastUsedCommand({ AccessKeyId }));
 }
 
-async function simulate(session: AwsSession, question: SimulationQuestion): Promise<Readonly<Record<string, boolean>> | undefined> {
+async function simulate(
+  session: AwsSession,
+  question: SimulationQuestion,
+): Promise<Readonly<Record<string, boolean>> | undefined> {
   try {
     const answer = await session.iam.send(
       new SimulatePrincipalPolicyCommand({
@@ -217,7 +258,8 @@ async function simulate(session: AwsSession, question: SimulationQuestion): Prom
     return allowed;
   } catch (error) {
     // A hint is not worth a failed validation.
-    if (error instanceof JobError && (error.code.startsWith('AWS_') || error.code === 'BUG_UNEXPECTED')) return undefined;
+    if (error instanceof JobError && (error.code.startsWith('AWS_') || error.code === 'BUG_UNEXPECTED'))
+      return undefined;
     throw error;
   }
 }

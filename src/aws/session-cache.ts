@@ -67,7 +67,8 @@ export function createSessionCache<T extends Expiring>(options: CacheOptions): S
       entries.delete(key);
       entries.set(key, entry);
       const { value } = entry;
-      if (value === undefined || value.expiresAtMs - EXPIRY_MARGIN_MS <= options.nowMs()) return load(key, entry, loader);
+      if (value === undefined || value.expiresAtMs - EXPIRY_MARGIN_MS <= options.nowMs())
+        return load(key, entry, loader);
       // Whoever needs the renewed session meets the error itself; this one is still valid.
       if (entry.renewAtMs <= options.nowMs()) load(key, entry, loader).catch(() => undefined);
       return value;

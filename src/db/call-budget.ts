@@ -35,7 +35,7 @@ export interface CallBudgetOptions {
 export function createBudgetLedger(db: Database, options: CallBudgetOptions = {}): BudgetLedger {
   const now = options.now ?? (() => sql`clock_timestamp()`);
   return {
-    reserve: (key, wanted, maxWaitMs) => reserve(db, { key, now: now() }, wanted, maxWaitMs),
+    grant: (key, wanted, maxWaitMs) => grant(db, { key, now: now() }, { wanted, maxWaitSeconds: maxWaitMs / 1_000 }),
     throttled: (key) => throttled(db, { key, now: now() }),
   };
 }
@@ -49,12 +49,18 @@ function whereKey({ accountId, region, group }: BudgetKey): SQL {
   return sql`account_id = ${accountId} and region = ${region} and quota_group = ${group.name}`;
 }
 
-async function reserve(db: Database, place: Place, wanted: number, maxWaitMs: number): Promise<Reservation> {
-  const found = await takeTokens(db, place, { wanted, maxWaitSeconds: maxWaitMs / 1_000 });
+interface Ask {
+  readonly wanted: number;
+  readonly maxWaitSeconds: number;
+}
+
+async function grant(db: Database, place: Place, ask: Ask): Promise<Reservation> {
+  const found = await takeTokens(db, place, ask);
   if (found) return found;
   await open(db, place);
+  const { wanted } = ask;
   return (
-    (await takeTokens(db, place, { wanted, maxWaitSeconds: maxWaitMs / 1_000 })) ?? {
+    (await takeTokens(db, place, ask)) ?? {
       granted: wanted,
       available: wanted,
       ratePerSecond: place.key.group.initialRate,
@@ -73,11 +79,7 @@ async function open(db: Database, { key, now }: Place): Promise<void> {
   );
 }
 
-async function takeTokens(
-  db: Database,
-  { key, now }: Place,
-  ask: { readonly wanted: number; readonly maxWaitSeconds: number },
-): Promise<Reservation | undefined> {
+async function takeTokens(db: Database, { key, now }: Place, ask: Ask): Promise<Reservation | undefined> {
   const [row] = await execute(
     db,
     sql`

@@ -20,7 +20,7 @@ export type Reservation =
   | { readonly is: 'answered'; readonly statusCode: number; readonly response: string };
 
 export interface IdempotencyKeys {
-  reserve(request: IdempotentRequest): Promise<Reservation>;
+  claim(request: IdempotentRequest): Promise<Reservation>;
   /** Keeps the answer. */
   answer(request: IdempotentRequest, answer: { readonly statusCode: number; readonly response: string }): Promise<void>;
   /** Forgets the key: the request failed in a way that may pass. */
@@ -33,7 +33,7 @@ const ABANDONED = sql`interval '2 minutes'`;
 
 export function createIdempotencyKeys(db: Database): IdempotencyKeys {
   return {
-    reserve: (request) => reserve(db, request),
+    claim: (request) => claim(db, request),
     async answer(request, { statusCode, response }) {
       await execute(
         db,
@@ -50,7 +50,7 @@ function isSame({ orgId, actor, key }: IdempotentRequest) {
   return sql`org_id = ${orgId} and actor = ${actor} and key = ${key}`;
 }
 
-async function reserve(db: Database, request: IdempotentRequest): Promise<Reservation> {
+async function claim(db: Database, request: IdempotentRequest): Promise<Reservation> {
   const { orgId, actor, key, requestHash } = request;
   const [reserved] = await execute(
     db,

@@ -8,7 +8,7 @@ import type { Destination } from '../domain/sync-config.ts';
 import type { Database } from './client.ts';
 import { createReadAll, type ReadAll } from './read.ts';
 import { fromRow, isUuid } from './rows.ts';
-import { connections, folders, rotations, syncs } from './schema.ts';
+import { connections, type folders, rotations, syncs } from './schema.ts';
 import { readCount, readEntries, readKeys, readLatestPlan, readRuns, readSteps, type Page } from './status-details.ts';
 import { readAttention, readOverview } from './status-overview.ts';
 

@@ -33,7 +33,7 @@ export interface CallBudget {
 /** The shared ledger of tokens behind the budget: one row per account, region and group, for all workers together. */
 export interface BudgetLedger {
   /** Takes up to `wanted` tokens, also ahead of time as long as the last is due within `maxWaitMs`. */
-  reserve(key: BudgetKey, wanted: number, maxWaitMs: number): Promise<Reservation>;
+  grant(key: BudgetKey, wanted: number, maxWaitMs: number): Promise<Reservation>;
   throttled(key: BudgetKey): Promise<void>;
 }
 
@@ -51,7 +51,8 @@ export function dueInMs(reservation: Reservation, n: number): number {
   return Math.max(0, ((n - reservation.available) / reservation.ratePerSecond) * 1_000);
 }
 
-const group = (name: string, initialRate: number, maxRate: number, burst: number): QuotaGroup => ({
+/** `[initialRate, maxRate, burst]` */
+const group = (name: string, [initialRate, maxRate, burst]: readonly [number, number, number]): QuotaGroup => ({
   name,
   initialRate,
   maxRate,
@@ -61,15 +62,15 @@ const group = (name: string, initialRate: number, maxRate: number, burst: number
 /** Published rates are used to 95 %; for unpublished ones (IAM, parameter writes, tags) the start is what AWS's support and users reported. */
 const groups: readonly (readonly [QuotaGroup, readonly string[]])[] = [
   // 600/s together with what validations may take: sessions for work never queue behind them.
-  [group('sts', 290, 600, 200), ['sts.AssumeRole', 'sts.GetCallerIdentity', 'sts.GetAccessKeyInfo']],
-  [group('ssm.put', 3, 40, 20), ['ssm.PutParameter']],
-  [group('ssm.get', 38, 1_000, 38), ['ssm.GetParameter', 'ssm.GetParameters', 'ssm.GetParametersByPath']],
-  [group('ssm.describe', 4, 20, 5), ['ssm.DescribeParameters']],
-  [group('ssm.delete', 4, 20, 5), ['ssm.DeleteParameter', 'ssm.DeleteParameters']],
-  [group('ssm.tags', 4, 20, 5), ['ssm.AddTagsToResource', 'ssm.RemoveTagsFromResource', 'ssm.ListTagsForResource']],
-  [group('ssm.other', 4, 20, 5), ['ssm.GetParameterHistory', 'ssm.GetServiceSetting', 'ssm.LabelParameterVersion']],
+  [group('sts', [290, 600, 200]), ['sts.AssumeRole', 'sts.GetCallerIdentity', 'sts.GetAccessKeyInfo']],
+  [group('ssm.put', [3, 40, 20]), ['ssm.PutParameter']],
+  [group('ssm.get', [38, 1_000, 38]), ['ssm.GetParameter', 'ssm.GetParameters', 'ssm.GetParametersByPath']],
+  [group('ssm.describe', [4, 20, 5]), ['ssm.DescribeParameters']],
+  [group('ssm.delete', [4, 20, 5]), ['ssm.DeleteParameter', 'ssm.DeleteParameters']],
+  [group('ssm.tags', [4, 20, 5]), ['ssm.AddTagsToResource', 'ssm.RemoveTagsFromResource', 'ssm.ListTagsForResource']],
+  [group('ssm.other', [4, 20, 5]), ['ssm.GetParameterHistory', 'ssm.GetServiceSetting', 'ssm.LabelParameterVersion']],
   [
-    group('secretsmanager.write', 47, 50, 47),
+    group('secretsmanager.write', [47, 50, 47]),
     [
       'secretsmanager.PutSecretValue',
       'secretsmanager.UpdateSecret',
@@ -79,15 +80,15 @@ const groups: readonly (readonly [QuotaGroup, readonly string[]])[] = [
       'secretsmanager.StopReplicationToReplica',
     ],
   ],
-  [group('secretsmanager.create', 47, 50, 47), ['secretsmanager.CreateSecret']],
-  [group('secretsmanager.delete', 47, 50, 47), ['secretsmanager.DeleteSecret']],
-  [group('secretsmanager.restore', 47, 50, 47), ['secretsmanager.RestoreSecret']],
-  [group('secretsmanager.tags', 47, 50, 47), ['secretsmanager.TagResource', 'secretsmanager.UntagResource']],
-  [group('secretsmanager.list', 95, 100, 95), ['secretsmanager.ListSecrets']],
-  [group('secretsmanager.versions', 47, 50, 47), ['secretsmanager.ListSecretVersionIds']],
-  [group('secretsmanager.batch', 95, 100, 95), ['secretsmanager.BatchGetSecretValue']],
+  [group('secretsmanager.create', [47, 50, 47]), ['secretsmanager.CreateSecret']],
+  [group('secretsmanager.delete', [47, 50, 47]), ['secretsmanager.DeleteSecret']],
+  [group('secretsmanager.restore', [47, 50, 47]), ['secretsmanager.RestoreSecret']],
+  [group('secretsmanager.tags', [47, 50, 47]), ['secretsmanager.TagResource', 'secretsmanager.UntagResource']],
+  [group('secretsmanager.list', [95, 100, 95]), ['secretsmanager.ListSecrets']],
+  [group('secretsmanager.versions', [47, 50, 47]), ['secretsmanager.ListSecretVersionIds']],
+  [group('secretsmanager.batch', [95, 100, 95]), ['secretsmanager.BatchGetSecretValue']],
   [
-    group('iam.keys', 5, 20, 10),
+    group('iam.keys', [5, 20, 10]),
     [
       'iam.ListAccessKeys',
       'iam.CreateAccessKey',
@@ -97,13 +98,13 @@ const groups: readonly (readonly [QuotaGroup, readonly string[]])[] = [
     ],
   ],
   [
-    group('iam.other', 5, 20, 10),
+    group('iam.other', [5, 20, 10]),
     ['iam.GetUser', 'iam.SimulatePrincipalPolicy', 'iam.ListUsers', 'iam.ListUserTags', 'iam.GetAccountSummary'],
   ],
 ];
 
 /** STS calls of validations: a million connections an hour take 280 a second. */
-export const validationGroup: QuotaGroup = group('sts.validation', 290, 400, 200);
+export const validationGroup: QuotaGroup = group('sts.validation', [290, 400, 200]);
 
 /** AWS allows thousands a second: asking for leave would cost more than it saves. */
 const unbudgeted = new Set(['secretsmanager.GetSecretValue', 'secretsmanager.DescribeSecret']);
@@ -116,5 +117,5 @@ const byOperation = new Map(
 export function quotaGroupOf(operation: string): QuotaGroup | undefined {
   if (unbudgeted.has(operation)) return undefined;
   // An operation that nobody listed gets a careful group of its own.
-  return byOperation.get(operation) ?? group(operation, 4, 20, 5);
+  return byOperation.get(operation) ?? group(operation, [4, 20, 5]);
 }

@@ -1,5 +1,7 @@
 /** Which permissions each use of a connection needs, and what each further one would add. The order is that of the printed policy. */
 
+import { optionalRotationActions, requiredRotationActions } from './rotation-policy.ts';
+
 export const uses = ['parameter-store', 'secrets-manager', 'access-key-rotation'] as const;
 export type Use = (typeof uses)[number];
 
@@ -64,13 +66,7 @@ const parameterStore: UseActions = {
   },
 };
 
-const accessKeyRotation: UseActions = {
-  required: ['iam:ListAccessKeys', 'iam:CreateAccessKey', 'iam:UpdateAccessKey', 'iam:DeleteAccessKey'],
-  optional: {
-    'iam:GetAccessKeyLastUsed': 'would let keyferry see whether the old key is still used before it retires it',
-    'iam:GetUser': 'would let keyferry notice a re-created user before it makes a key',
-  },
-};
+const accessKeyRotation: UseActions = { required: requiredRotationActions, optional: optionalRotationActions };
 
 export function actionsOf(use: Use, options: { readonly isOneSecret: boolean }): UseActions {
   switch (use) {

@@ -33,6 +33,12 @@ export function isOursByTag(state: RemoteState, syncId: string): boolean | undef
 /** AWS's clock and ours may differ, and an answer takes a while. */
 const LAST_MODIFIED_SLACK_MS = 10 * 60_000;
 
+/** What is wrong with an object's tags alone. */
+export function findTagDrift(entry: LedgerEntry, tags: Readonly<Record<string, string>>): DriftKind | undefined {
+  if (tags[OWNERSHIP_TAG] !== entry.syncId) return 'foreign';
+  return hasTags(tags, entry.settings.tags) ? undefined : 'tags';
+}
+
 /** Reads may miss a write that is younger than this. */
 const READ_LAG_MS = 60_000;
 

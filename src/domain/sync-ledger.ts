@@ -26,6 +26,8 @@ export interface Observed {
   readonly lastModified?: number;
   /** False for an object that existed before and was taken over: its keys are removed, it is not deleted as a whole. */
   readonly isCreated?: boolean;
+  /** The round of slices in which it was refused: that round does not try it again. */
+  readonly refusedIn?: string;
   /** The token of a write that did not seem to arrive: used again for the same content, so that a late arrival makes no second version. */
   readonly lost?: { readonly token: string; readonly fingerprint: string };
   /** The name that a key has inside a many-to-one secret. */

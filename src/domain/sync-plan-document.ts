@@ -7,7 +7,6 @@ import { isOwned, isSamePlace, type LedgerEntry, WHOLE_SECRET } from './sync-led
 import { findTakeoverProblem, type Plan, type PlanInput, type PlannedEntry, planSync } from './sync-plan.ts';
 
 export interface DocumentPlanInput extends Omit<PlanInput, 'inventory'> {
-  readonly syncId: string;
   readonly remoteName: string;
   /** The secret as a whole; undefined when it was not looked at. */
   readonly state?: RemoteState | undefined;
@@ -38,7 +37,7 @@ export function planDocument(input: DocumentPlanInput): Plan {
 export function findWholeProblem(input: DocumentPlanInput, whole: LedgerEntry | undefined): string | undefined {
   const { state } = input;
   const isOurs = whole !== undefined && isOwned(whole);
-  if (!state?.exists || isOurs || isOursByTag(state, input.syncId) === true) return undefined;
+  if (!state?.exists || isOurs || isOursByTag(state, input.options.syncId) === true) return undefined;
   if (whole?.inFlight?.token !== undefined && state.versions?.[whole.inFlight.token]) return undefined;
   if (state.deletionScheduledAt) return 'a secret of this name is scheduled for deletion and is not ours';
   return findTakeoverProblem(state, input.options);

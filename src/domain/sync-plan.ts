@@ -22,6 +22,7 @@ export const actions = ['create', 'update', 'delete', 'adopt', 'restore', 'confl
 export type Action = (typeof actions)[number];
 
 export interface PlanOptions {
+  readonly syncId: string;
   readonly place: Place;
   readonly folderId: string;
   readonly onExisting: 'fail' | 'adopt';
@@ -107,7 +108,7 @@ const restored = (options: PlanOptions): Decision => ({
 
 function planExisting(state: Extract<RemoteState, { exists: true }>, known: Known<LedgerEntry | undefined>): Decision {
   const { entry, options } = known;
-  const isOurs = entry !== undefined && isOursByTag(state, entry.syncId) === true;
+  const isOurs = isOursByTag(state, options.syncId) === true;
   if (state.deletionScheduledAt && (isOurs || entry?.deletedAt)) return restored(options);
   if (state.deletionScheduledAt) return conflict('a secret of this name is scheduled for deletion and is not ours');
   if (isOurs) return { action: 'adopt', reason: 'carries the tag of this sync' };

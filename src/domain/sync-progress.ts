@@ -2,11 +2,11 @@
 import { type ChangeCounts, noChanges } from './sync-summary.ts';
 
 export interface SyncProgress {
+  /** The round: the id of its first run. What was refused in a round is not tried again by it. */
+  readonly round: string;
   /** The folder's revision and the sync's version that the round began with; when either has moved on, a new round begins. */
   readonly revision: number;
   readonly version: number;
-  /** ISO 8601. What failed since then is not tried again in this round. */
-  readonly startedAt: string;
   /** Summed over the slices, so that the last run tells the whole. */
   readonly changes: ChangeCounts;
   /** Every value was checked against AWS's rules. */
@@ -27,9 +27,9 @@ export interface ProgressBasis {
 }
 
 /** The remembered progress where it still fits, else a new round. */
-export function continueProgress(saved: SyncProgress | null, basis: ProgressBasis, now: Date): SyncProgress {
+export function continueProgress(saved: SyncProgress | null, basis: ProgressBasis, runId: string): SyncProgress {
   if (saved?.revision === basis.revision && saved.version === basis.version) return saved;
   // An import that was done stays done, whatever it or anybody else changed in the folder since.
   const kept = saved?.isImported === true ? { isImported: true } : {};
-  return { revision: basis.revision, version: basis.version, startedAt: now.toISOString(), changes: noChanges, ...kept };
+  return { revision: basis.revision, version: basis.version, round: runId, changes: noChanges, ...kept };
 }

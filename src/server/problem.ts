@@ -10,11 +10,17 @@ export interface Problem {
   readonly requestId: string;
 }
 
-export function problem(c: Context, statusCode: ContentfulStatusCode, message: string, error?: string): Response {
+/** `code` is keyferry's own; without one the answer carries HTTP's reason phrase. */
+export interface CodedMessage {
+  readonly code: string;
+  readonly message: string;
+}
+
+export function problem(c: Context, statusCode: ContentfulStatusCode, reason: string | CodedMessage): Response {
   const body: Problem = {
     statusCode,
-    error: error ?? STATUS_CODES[statusCode] ?? 'Error',
-    message,
+    error: typeof reason === 'string' ? (STATUS_CODES[statusCode] ?? 'Error') : reason.code,
+    message: typeof reason === 'string' ? reason : reason.message,
     requestId: c.get('requestId'),
   };
   return c.json(body, statusCode);

@@ -12,6 +12,7 @@ import type { AddressInfo } from 'node:net';
 import { toJobError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
+import type { AuditEntry, AuditLog } from '../db/audit-log.ts';
 import type { StatusQueries } from '../db/status-queries.ts';
 import { createFrontDoor, createMetricsDoor, createOperatorDoor, LOCAL_OPERATOR } from './guard/guard.ts';
 import type { BoardLogin } from './guard/login.ts';
@@ -40,14 +41,14 @@ export interface ServerDependencies {
   readonly metrics: Metrics;
   /** Absent: no board. */
   readonly queues?: readonly Queue[];
-  readonly board?: {
-    readonly isWritable: boolean;
-    readonly onChange: (change: BoardChange & { readonly actor: string }) => Promise<void>;
-  };
+  /** Lets operators retry jobs and pause queues on the board; needs `audit`. */
+  readonly isBoardWritable?: boolean;
+  /** Where changes through board and API are recorded before they are made. */
+  readonly audit?: AuditLog;
   /** Absent: no status page, and no gauges of state. */
   readonly status?: StatusQueries;
-  /** Absent, or without tokens: no API. */
-  readonly api?: Pick<ApiOptions, 'tokens' | 'clientOf' | 'audit' | 'idempotency' | 'version'>;
+  /** Absent, or without tokens: no API. Needs `status` and `audit`. */
+  readonly api?: Pick<ApiOptions, 'tokens' | 'clientOf' | 'idempotency' | 'version'>;
   readonly now?: () => Date;
 }
 
@@ -87,7 +88,7 @@ export function createServer(dependencies: ServerDependencies): OperationsServer
   app.onError((error, c) => {
     const { code, publicMessage } = toJobError(error);
     dependencies.log.error({ err: error, path: c.req.path }, 'request failed');
-    return problem(c, code === 'DB_UNAVAILABLE' || code === 'QUEUE_UNAVAILABLE' ? 503 : 500, publicMessage, code);
+    return problem(c, code === 'DB_UNAVAILABLE' || code === 'QUEUE_UNAVAILABLE' ? 503 : 500, { code, message: publicMessage });
   });
   return { app, listen: () => listen(app, dependencies) };
 }
@@ -126,21 +127,22 @@ function addStatus(app: Hono, { status, log, now }: ServerDependencies, door: Do
 }
 
 function addApi(app: Hono, dependencies: ServerDependencies): void {
-  const { api, status: queries, log } = dependencies;
-  if (api === undefined || api.tokens.length === 0 || queries === undefined) {
+  const { api, audit, status: queries, log } = dependencies;
+  if (api === undefined || api.tokens.length === 0 || queries === undefined || audit === undefined) {
     app.all('/api/*', (c) => problem(c, 404, 'The API is off: set KEYFERRY_API_TOKENS and restart the server.'));
     return;
   }
-  app.route('/', createApi({ ...api, queries, log, now: nowOf(dependencies) }));
+  app.route('/', createApi({ ...api, queries, audit, log, now: nowOf(dependencies) }));
 }
 
 function addBoard(app: Hono, dependencies: ServerDependencies, door: Door): void {
-  const { queues, board } = dependencies;
+  const { queues, audit, isBoardWritable } = dependencies;
   if (queues === undefined || queues.length === 0) return;
+  const actor = dependencies.login?.user ?? LOCAL_OPERATOR;
   const routes = createBoard({
     queues,
-    isWritable: board?.isWritable === true,
-    onChange: async (change) => board?.onChange({ ...change, actor: dependencies.login?.user ?? LOCAL_OPERATOR }),
+    isWritable: isBoardWritable === true && audit !== undefined,
+    onChange: async (change) => audit?.record(toAuditEntry(change, actor)),
   });
   app.use(BOARD_PATH, door);
   app.use(`${BOARD_PATH}/*`, door);
@@ -153,6 +155,11 @@ function addBoard(app: Hono, dependencies: ServerDependencies, door: Door): void
   // The board's adapter knows `/board` but not `/board/`.
   app.get(`${BOARD_PATH}/`, (c) => c.redirect(BOARD_PATH, 308));
   app.route(BOARD_PATH, routes);
+}
+
+function toAuditEntry({ action, queue, jobId }: BoardChange, actor: string): AuditEntry {
+  const subject = [queue, jobId].filter((part) => part !== undefined).join('/');
+  return { orgId: undefined, actor, via: 'board', action: `board.${action}`, subject, requestId: randomUUID() };
 }
 
 async function listen(app: Hono, { host, port }: ServerDependencies): Promise<ListeningServer> {

@@ -183,7 +183,8 @@ async function settle<K extends Kind>(deps: JobDependencies<K>, settling: Settli
     requestIds: claim.requestIds,
     awsCalls: run.scope.calls.counts,
   };
-  const isSettled = await whileDatabaseIsDown(deps, () => deps.work.settle(settlement), run.scope.signal);
+  const settle = () => (performed.isSettled === true ? Promise.resolve(true) : deps.work.settle(settlement));
+  const isSettled = await whileDatabaseIsDown(deps, settle, run.scope.signal);
   if (!isSettled) throw new JobError('LEASE_LOST');
   deps.onRun(toReport(settling, outcome));
   return report(run, outcome);

@@ -58,7 +58,11 @@ async function validate(deps: ValidateDependencies, run: Run<'validate'>): Promi
   return performed;
 }
 
-async function check(deps: ValidateDependencies, run: Run<'validate'>, uses: readonly ConnectionUse[]): Promise<CheckReport> {
+async function check(
+  deps: ValidateDependencies,
+  run: Run<'validate'>,
+  uses: readonly ConnectionUse[],
+): Promise<CheckReport> {
   const row = run.subject;
   const credentials = readCredentials(deps, row);
   if (credentials instanceof JobError)
@@ -118,7 +122,10 @@ function toPerformed(
   { report, verdict }: Found,
 ): Performed<'validate'> {
   // What passed stands on the connection; the history keeps what did not.
-  const outcome = toOutcome(verdict, { status: verdict.status, checks: report.checks.filter((one) => one.verdict !== 'pass') });
+  const outcome = toOutcome(verdict, {
+    status: verdict.status,
+    checks: report.checks.filter((one) => one.verdict !== 'pass'),
+  });
   const history = historyOf(outcome);
   const { identity } = report;
   return {

@@ -24,6 +24,8 @@ export interface Scenario {
    * `revoked`: no key of ours is left.
    */
   readonly ends: 'rotated' | 'revoked' | { readonly kept: string } | { readonly blocked: readonly string[] };
+  /** Published before the crash points begin. */
+  readonly isPublished?: boolean;
   /** Consumers are cut off on purpose. */
   readonly isCutOff?: boolean;
   /** What a person does at AWS while keyferry is down. Returns the keys that are theirs. */
@@ -175,6 +177,7 @@ export const scenarios: readonly Scenario[] = [
   {
     name: 'an inactive key of ours, brought back during the hold',
     ends: 'rotated',
+    isPublished: true,
     arrange: async (world) => {
       const { id } = await adopted(world);
       await ask(world, id);

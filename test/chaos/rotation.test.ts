@@ -9,8 +9,8 @@ const database = useTestDatabase();
 test('a rotation survives a crash at any point, from any starting state', { timeout: 30 * 60_000 }, async () => {
   const result = await runRotationChaos({
     databaseUrl: database().url,
-    every: Number(process.env['KEYFERRY_CHAOS_EVERY'] ?? 1),
-    name: process.env['KEYFERRY_CHAOS_NAME'] ?? '',
+    every: Number(process.env['CHAOS_EVERY'] ?? 1),
+    name: process.env['CHAOS_NAME'] ?? '',
     print: (line) => {
       console.log(line);
     },

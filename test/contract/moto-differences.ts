@@ -1,4 +1,8 @@
-/** Where moto differs from AWS's documentation. A case that starts or stops to differ fails the run: the table stays true. */
+/**
+ * Where moto differs from AWS's documentation, case by case. A case that starts or stops to differ fails the run, so the table
+ * stays true. Sources: the API references of the services, which the official service models carry as text; the IAM,
+ * Systems Manager and Secrets Manager user guides.
+ */
 export interface KnownDifference {
   /** What moto does instead. */
   readonly moto: string;
@@ -6,4 +10,253 @@ export interface KnownDifference {
   readonly documented: string;
 }
 
-export const MOTO_DIFFERENCES: Readonly<Record<string, KnownDifference>> = {};
+function each(difference: KnownDifference, ids: readonly string[]): Readonly<Record<string, KnownDifference>> {
+  return Object.fromEntries(ids.map((id) => [id, difference]));
+}
+
+const authentication = each(
+  {
+    moto: 'accepts every request, whatever key, secret or token signed it',
+    documented:
+      'requests are authenticated by their signature; unknown, inactive and deleted keys, wrong secrets and foreign session tokens are refused (IAM user guide, "Signature Version 4"; Common Errors of each API reference)',
+  },
+  [
+    'sts: an unknown access key is InvalidClientTokenId',
+    'sts: a wrong secret is SignatureDoesNotMatch',
+    'sts: an inactive key is InvalidClientTokenId',
+    'sts: a deleted key is InvalidClientTokenId',
+    'sts: a session token that is not the own one is refused',
+    'ssm: an unknown access key is UnrecognizedClientException',
+    'ssm: an inactive access key is UnrecognizedClientException',
+    'ssm: a wrong secret is InvalidSignatureException',
+    'secretsmanager: an unknown access key is UnrecognizedClientException',
+  ],
+);
+
+const authorization = each(
+  {
+    moto: 'evaluates no policy unless started in its auth mode',
+    documented: 'what no policy allows is denied, an explicit deny wins (IAM user guide, "Policy evaluation logic")',
+  },
+  [
+    'sts: a role may do what its policy allows and nothing else',
+    'sts: a session policy narrows what the role allows',
+    'iam: a user without permission is AccessDenied',
+    'iam: a policy on ${aws:username} covers the own user only',
+    'ssm: reading does not allow writing',
+    'ssm: a policy on a path covers that path only',
+    'ssm: an explicit deny wins',
+    'ssm: creating with tags needs ssm:AddTagsToResource',
+    'secretsmanager: a policy on a prefix covers that prefix only',
+    'secretsmanager: creating with tags needs secretsmanager:TagResource',
+  ],
+);
+
+const trust = each(
+  {
+    moto: 'gives credentials for any role ARN, also without the role, the trust or the external ID',
+    documented:
+      'the trust policy must allow the caller, under its conditions; everything else is AccessDenied (IAM user guide, "The confused deputy problem"; STS API reference, AssumeRole)',
+  },
+  [
+    'sts: a wrong external ID is AccessDenied',
+    'sts: a missing external ID is AccessDenied',
+    'sts: a role that does not exist is AccessDenied',
+    'sts: a caller without sts:AssumeRole is AccessDenied',
+    'sts: a principal that the trust policy does not name is AccessDenied',
+  ],
+);
+
+const assumeRoleInput = each(
+  {
+    moto: 'checks of all fields only that the session name has at most 64 characters',
+    documented:
+      'RoleArn 20-2048 and an ARN; RoleSessionName 2-64 of [\\w+=,.@-]; ExternalId 2-1224 of [\\w+=,.@:/-]; DurationSeconds from 900 to what the role allows, an hour when chaining; session policies of 2,048 characters, in JSON (STS API reference, AssumeRole)',
+  },
+  [
+    'sts: an empty external ID is a validation error',
+    'sts: an external ID with a space is a validation error',
+    'sts: a session name of one character is a validation error',
+    'sts: a session name with a slash is a validation error',
+    'sts: fewer than 900 seconds are a validation error',
+    'sts: more seconds than the role allows are a validation error',
+    'sts: role chaining is limited to an hour',
+    'sts: a malformed session policy is MalformedPolicyDocument',
+    'sts: a session policy of more than 2,048 characters is refused',
+    'sts: a role ARN that is none is a validation error',
+  ],
+);
+
+const userIds = each(
+  {
+    moto: 'makes user ids of 20 random small letters and digits',
+    documented: 'user ids start with AIDA (IAM user guide, "IAM identifiers: unique identifiers")',
+  },
+  ['sts: GetCallerIdentity tells account, ARN and user id of a user', 'iam: GetUser tells ARN, path and id'],
+);
+
+const iamLists = each(
+  {
+    moto: 'lists all keys at once, and leaves IsTruncated out',
+    documented: 'MaxItems 1-1000; IsTruncated tells whether there are more (IAM API reference, ListAccessKeys)',
+  },
+  ['iam: ListAccessKeys shows id, status and date, not the secret', 'iam: ListAccessKeys goes by pages'],
+);
+
+const iamInput = each(
+  {
+    moto: 'does not check fields: a bad name or id is one that is not found, any status is set',
+    documented:
+      'UserName [\\w+=,.@-]+; AccessKeyId 16-128 of [\\w]; Status Active, Inactive or Expired (IAM API reference, UpdateAccessKey)',
+  },
+  [
+    'iam: a status that does not exist is a validation error',
+    'iam: a user name with a slash is a validation error',
+    'iam: an access key id of 15 characters is a validation error',
+  ],
+);
+
+const unimplemented = each(
+  {
+    moto: 'HTTP 500 with an HTML page: the operation is not implemented, or fails on this input',
+    documented: 'the operation exists, with the modelled errors (API references of the services)',
+  },
+  [
+    'iam: SimulatePrincipalPolicy decides by action and resource',
+    'iam: SimulatePrincipalPolicy does not take a session',
+    'ssm: GetServiceSetting tells the throughput setting',
+    'ssm: a token that AWS did not give is InvalidNextToken',
+    'secretsmanager: ValidateResourcePolicy tells a policy for everybody',
+    'secretsmanager: a token that AWS did not give is InvalidNextTokenException',
+  ],
+);
+
+const parameterSizes = each(
+  {
+    moto: 'knows no sizes, and echoes the tier that it was given',
+    documented:
+      '4 KB in the standard tier, 8 KB in the advanced tier; Intelligent-Tiering answers the tier that it chose; no way back from advanced to standard (Systems Manager user guide, "Managing parameter tiers")',
+  },
+  [
+    'ssm: 4,096 bytes fit the standard tier, 4,097 do not',
+    'ssm: sizes are bytes, not characters',
+    'ssm: 8,192 bytes fit the advanced tier, 8,193 do not',
+    'ssm: intelligent tiering chooses by size',
+    'ssm: an advanced parameter cannot become a standard one',
+  ],
+);
+
+const parameterNames = each(
+  {
+    moto: 'takes any name that does not start with aws or ssm',
+    documented:
+      'letters, digits and .-_ between slashes; fully qualified when it has levels; fifteen levels; 1,011 characters with the ARN (SSM API reference, PutParameter: Name)',
+  },
+  [
+    'ssm: a name with a slash must start with one',
+    'ssm: characters outside letters, digits and .-_ are refused',
+    'ssm: fifteen levels are allowed, sixteen are not',
+    'ssm: a name counts with its ARN towards 1,011 characters',
+    'ssm: a path that does not start with a slash is refused',
+  ],
+);
+
+const parameterInput = each(
+  {
+    moto: 'does not check this field',
+    documented:
+      'HierarchyTypeMismatchException when the type changes; no {{}} in values; AllowedPattern is enforced; Description up to 1,024; DeleteParameters up to 10 names; DescribeParameters up to 50 per page; 50 tags (SSM API reference)',
+  },
+  [
+    'ssm: the type of a parameter cannot change',
+    'ssm: a value that references another parameter is refused',
+    'ssm: a value that does not match its pattern is refused',
+    'ssm: a pattern that is none is refused',
+    'ssm: a description of 1,025 characters is refused',
+    'ssm: DeleteParameters takes ten names, not eleven',
+    'ssm: DescribeParameters gives fifty at most, and pages',
+    'ssm: fifty tags fit, fifty-one do not',
+  ],
+);
+
+const parameterSelector = each(
+  {
+    moto: 'leaves Selector out of the answer',
+    documented:
+      'Selector: "either the version number or the label used to retrieve the parameter value" (SSM API reference, Parameter)',
+  },
+  ['ssm: a version can be selected by number and by label'],
+);
+
+const secretInput = each(
+  {
+    moto: 'does not check this field',
+    documented:
+      'Name 1-512 of letters, digits and /_+=.@-; values of 1-65,536 bytes, text or binary but not both; 50 tags, none starting with aws:; MaxResults 1-100; SecretIdList of 1-20 (Secrets Manager API reference, user guide "quotas")',
+  },
+  [
+    'secretsmanager: characters outside of the documented ones are refused',
+    'secretsmanager: names go up to 512 characters',
+    'secretsmanager: values go up to 65,536 bytes',
+    'secretsmanager: an empty value is a ValidationException',
+    'secretsmanager: a text and a binary value together are refused',
+    'secretsmanager: tags are set at creation; fifty-one are too many',
+    'secretsmanager: tags starting with aws: are reserved',
+    'secretsmanager: lists go by pages of a hundred at most',
+    'secretsmanager: BatchGetSecretValue takes twenty ids, not twenty-one',
+  ],
+);
+
+const secretVersions = each(
+  {
+    moto: 'shows versions without a stage as well, lets AWSCURRENT be taken off, keeps any number of versions',
+    documented:
+      'VersionIdsToStages lists versions that have staging labels; others only with IncludeDeprecated; AWSCURRENT can be moved but not removed; no more than about 100 versions, none younger than 24 hours is dropped (Secrets Manager API reference: DescribeSecret, ListSecretVersionIds, UpdateSecretVersionStage, PutSecretValue)',
+  },
+  [
+    'secretsmanager: PutSecretValue moves AWSCURRENT and AWSPREVIOUS',
+    'secretsmanager: ListSecretVersionIds shows deprecated versions when asked',
+    'secretsmanager: AWSCURRENT cannot be taken off',
+    'secretsmanager: more than a hundred versions within a day are LimitExceededException',
+  ],
+);
+
+const secretStates = each(
+  {
+    moto: 'lets a secret that waits for its deletion be written and tagged, and calls its name ResourceExists',
+    documented:
+      'InvalidRequestException: "The secret is scheduled for deletion" (Secrets Manager API reference, PutSecretValue, TagResource, CreateSecret)',
+  },
+  [
+    'secretsmanager: a secret scheduled for deletion refuses use',
+    'secretsmanager: a name scheduled for deletion cannot be created',
+  ],
+);
+
+const secretStatus = each(
+  {
+    moto: 'HTTP 404',
+    documented:
+      'HTTP 400 for every client error (Secrets Manager API reference: ResourceNotFoundException, "HTTP Status Code: 400")',
+  },
+  ['secretsmanager: a secret that does not exist is ResourceNotFoundException'],
+);
+
+export const MOTO_DIFFERENCES: Readonly<Record<string, KnownDifference>> = {
+  ...authentication,
+  ...authorization,
+  ...trust,
+  ...assumeRoleInput,
+  ...userIds,
+  ...iamLists,
+  ...iamInput,
+  ...unimplemented,
+  ...parameterSizes,
+  ...parameterNames,
+  ...parameterInput,
+  ...parameterSelector,
+  ...secretInput,
+  ...secretVersions,
+  ...secretStates,
+  ...secretStatus,
+};

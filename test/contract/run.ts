@@ -101,10 +101,13 @@ async function main(): Promise<void> {
       await moto.close();
     }
   }
+  const cases = new Set(CONTRACT_CASES.map(caseId));
+  const strayEntries = Object.keys(MOTO_DIFFERENCES).filter((id) => !cases.has(id));
+  for (const id of strayEntries) print(`FAILED: the table of differences names a case that is none: ${id}`);
   endpoints.forEach(printDetails);
   print('');
   printCounts(endpoints);
-  const failures = endpoints.flatMap(({ results }) => results.filter(isFailure)).length;
+  const failures = endpoints.flatMap(({ results }) => results.filter(isFailure)).length + strayEntries.length;
   print(`${String(CONTRACT_CASES.length)} cases, ${String(failures)} unexplained`);
   closing.forEach(print);
   process.exitCode = failures === 0 ? 0 : 1;

@@ -91,6 +91,13 @@ export const SECRETS_MANAGER_LIST_CASES = contractCases('secretsmanager', {
     await remove(target, SecretId, { ForceDeleteWithoutRecovery: true });
     await refused(target.admin.secrets.send(new DescribeSecretCommand({ SecretId })), 'ResourceNotFoundException');
   },
+  'a scheduled deletion can be forced, not scheduled again': async (target) => {
+    const SecretId = await create(target);
+    await remove(target, SecretId);
+    await refused(remove(target, SecretId), 'InvalidRequestException');
+    await remove(target, SecretId, { ForceDeleteWithoutRecovery: true });
+    await refused(target.admin.secrets.send(new DescribeSecretCommand({ SecretId })), 'ResourceNotFoundException');
+  },
   'force on a secret that does not exist is no error, a window is': async (target) => {
     const SecretId = target.uniqueName('none');
     await remove(target, SecretId, { ForceDeleteWithoutRecovery: true });
@@ -185,7 +192,7 @@ export const SECRETS_MANAGER_LIST_CASES = contractCases('secretsmanager', {
       new ReplicateSecretToRegionsCommand({ SecretId, AddReplicaRegions }),
     );
     assert.equal(ReplicationStatus?.[0]?.Region, 'eu-central-1');
-    await refused(remove(target, SecretId), 'InvalidRequestException');
+    await refused(remove(target, SecretId), 'InvalidParameterException');
     await secrets.send(new RemoveRegionsFromReplicationCommand({ SecretId, RemoveReplicaRegions: ['eu-central-1'] }));
     await remove(target, SecretId);
   },

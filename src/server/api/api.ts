@@ -9,7 +9,10 @@ import { addConnections } from './connections.ts';
 import type { Api, ApiOptions } from './env.ts';
 import { describeIssues, toApiError } from './errors.ts';
 import { authenticate, boundedBody, onlyJson } from './gate.ts';
+import { addFolders } from './folders.ts';
+import { addRotations } from './rotations.ts';
 import { addRuns } from './runs.ts';
+import { addSyncs } from './syncs.ts';
 
 const DOCUMENT_PATH = '/api/openapi.json';
 
@@ -17,21 +20,24 @@ export function createApi(options: ApiOptions): Api {
   const api: Api = new OpenAPIHono({
     defaultHook: (result, c) => {
       if (result.success) return undefined;
-      return problem(c, 422, describeIssues(result.error), 'PAYLOAD_INVALID');
+      return problem(c, 422, { code: 'PAYLOAD_INVALID', message: describeIssues(result.error) });
     },
   });
   addDocument(api, options.version);
   for (const version of ['/api/v1/*', '/api/v2/*']) api.use(version, authenticate(options), onlyJson, boundedBody);
   addConnections(api, options);
+  addFolders(api, options);
+  addSyncs(api, options);
+  addRotations(api, options);
   addRuns(api, options);
   api.onError((error, c) => {
     if (error instanceof SyntaxError || isMalformedJson(error))
-      return problem(c, 422, 'The body is not valid JSON.', 'PAYLOAD_INVALID');
+      return problem(c, 422, { code: 'PAYLOAD_INVALID', message: 'The body is not valid JSON.' });
     const { statusCode, code, message } = toApiError(error);
     if (statusCode >= 500)
       options.log.error({ err: error, requestId: c.get('requestId'), path: c.req.path }, 'API request failed');
     if (statusCode === 503) c.header('Retry-After', '2');
-    return problem(c, statusCode, message, code);
+    return problem(c, statusCode, { code, message });
   });
   return api;
 }

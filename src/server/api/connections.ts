@@ -11,6 +11,7 @@ import {
   updateConnectionBody,
 } from './connection-shapes.ts';
 import type { Api, ApiOptions } from './env.ts';
+import { given } from './given.ts';
 import { answers, common, createRoute, jsonBody, listQuery, waitQuery, z } from './operation.ts';
 import { requested, waitForRun } from './runs.ts';
 
@@ -59,13 +60,6 @@ function addCreate(api: Api, options: ApiOptions): void {
       return c.json({ appConnection: toAppConnection(shown), ...waited }, 200);
     },
   );
-}
-
-/** Only what was sent: absent and undefined differ for the client. */
-function given<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]?: Exclude<T[K], undefined>;
-  };
 }
 
 function addReads(api: Api, options: ApiOptions): void {

@@ -23,7 +23,7 @@ export interface BoardOptions {
 }
 
 export interface BoardChange {
-  /** Bull Board's own name of the route, without its parameters' values. */
+  /** `retry`, `pause`, `resume`. */
   readonly action: string;
   readonly queue: string | undefined;
   readonly jobId: string | undefined;
@@ -83,7 +83,7 @@ function withCleanJson(job: Job): Job {
   return job;
 }
 
-function adapterOf(queue: Queue, isWritable: boolean): CleanAdapter {
+function adapterOf(queue: Queue, { isWritable }: Pick<BoardOptions, 'isWritable'>): CleanAdapter {
   const adapter = new CleanAdapter(queue, {
     readOnlyMode: !isWritable,
     allowRetries: isWritable,
@@ -100,7 +100,7 @@ function adapterOf(queue: Queue, isWritable: boolean): CleanAdapter {
 export function createBoard(options: BoardOptions): Hono {
   const server = new HonoAdapter(serveStatic).setBasePath(BOARD_PATH);
   createBullBoard({
-    queues: options.queues.map((queue) => adapterOf(queue, options.isWritable)),
+    queues: options.queues.map((queue) => adapterOf(queue, options)),
     // The adapter declares the API's classes of its own exact version, which differ in name only.
     serverAdapter: server as unknown as IServerAdapter,
     options: {
@@ -115,7 +115,7 @@ export function createBoard(options: BoardOptions): Hono {
         before: async ({ method, route, request }) => {
           if (method === 'get') return undefined;
           if (!options.isWritable || !ALLOWED_ROUTES.has(route)) return { allow: false, status: 405 };
-          await options.onChange({ action: `${method} ${route}`, ...targetOf(request.params) });
+          await options.onChange({ action: route.split('/').at(-1) ?? route, ...targetOf(request.params) });
           return undefined;
         },
       },

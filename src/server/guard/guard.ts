@@ -46,7 +46,7 @@ export function createFrontDoor(rules: HostRules): MiddlewareHandler {
 /** For what operators see: board and status page. */
 export function createOperatorDoor(options: GuardOptions): MiddlewareHandler {
   const { login } = options;
-  if (login === undefined) return withoutLogin(isLoopbackAddress(options.listenHost));
+  if (login === undefined) return withoutLogin(options.listenHost);
   const check = createLoginCheck(login, options.now);
   return async (c, next) => {
     const verdict = check.verify(c.req.header('authorization'), addressOf(c));
@@ -68,7 +68,8 @@ export function createOperatorDoor(options: GuardOptions): MiddlewareHandler {
   };
 }
 
-function withoutLogin(isLoopback: boolean): MiddlewareHandler {
+function withoutLogin(listenHost: string): MiddlewareHandler {
+  const isLoopback = isLoopbackAddress(listenHost);
   return async (c, next) => {
     if (!isLoopback) {
       return problem(

@@ -29,7 +29,7 @@ function lasted({ startedAt, finishedAt }: RunStatusRow, now: Date): string {
   return formatDuration((finishedAt ?? now).getTime() - startedAt.getTime());
 }
 
-function runRow(run: RunStatusRow, now: Date, hasSubject: boolean): Html {
+function runRow(run: RunStatusRow, { now, hasSubject }: Pick<RunTable, 'now' | 'hasSubject'>): Html {
   const subject = html`<td class="wide">
     <a class="name" href="${subjectPaths[run.kind]}/${run.subjectId}">${run.subjectName ?? 'deleted'}</a><br /><span
       class="muted small"
@@ -40,7 +40,7 @@ function runRow(run: RunStatusRow, now: Date, hasSubject: boolean): Html {
     <td class="nowrap">${when(run.startedAt, now)}</td>
     <td>${chip(run.status)}</td>
     <td>${run.kind}${run.attempt > 1 ? html`<br /><span class="muted small">attempt ${run.attempt}</span>` : ''}</td>
-    ${hasSubject ? subject : ''}
+    ${hasSubject === true ? subject : ''}
     <td class="wide">${countsOf(run)}${cause({ code: run.errorCode, message: run.errorMessage })}</td>
     <td>
       ${run.reason}${run.requestedBy === null ? '' : html`<br /><span class="muted small">${run.requestedBy}</span>`}
@@ -73,7 +73,7 @@ export function runPanel({ title, runs, now, hasSubject = false, more }: RunTabl
   const body = table({
     caption: title,
     columns,
-    rows: runs.map((run) => runRow(run, now, hasSubject)),
+    rows: runs.map((run) => runRow(run, { now, hasSubject })),
     empty: 'Nothing has run yet.',
   });
   return panel({ title, body, ...(more === undefined ? {} : { more }) });

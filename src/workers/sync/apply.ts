@@ -7,7 +7,7 @@ import { conflicting, conflictMessage, drifted, failed, inOrder, newEntry, probl
 import { isOwned, type LedgerEntry } from '../../domain/sync-ledger.ts';
 import { findChange, type Plan, type PlannedEntry } from '../../domain/sync-plan.ts';
 import { toJobError } from '../../errors.ts';
-import type { Destination, WriteResult } from './destination.ts';
+import { type Destination, refusedNow, type WriteResult } from './destination.ts';
 import { forEachPooled } from './pool.ts';
 import type { Slice } from './slice.ts';
 import { createValueReader, type ValueReader } from './values.ts';
@@ -36,15 +36,14 @@ export function isWrite({ action }: PlannedEntry): boolean {
 
 /** What was refused in this round is not tried again by its later slices. */
 export function isSettledInRound(work: SyncWork, { entry }: PlannedEntry): boolean {
-  if (!entry || entry.inFlight || entry.errorCode === null || entry.checkedAt === null) return false;
-  return entry.checkedAt.getTime() >= Date.parse(work.progress.startedAt);
+  return entry !== undefined && entry.inFlight === null && entry.observed.refusedIn === work.progress.round;
 }
 
 /** Conflicts and violations of the plan, and revisions that need no write: ledger only. */
 export async function noteUnwritten(work: SyncWork, plan: Plan): Promise<void> {
   const refused = plan.entries.filter((one) => one.action === 'invalid' || one.action === 'conflict').map((one) => toRefused(work, one));
   const touched = plan.unchanged.flatMap((one) => toTouched(work, one) ?? []);
-  await work.ledger.storeAll([...refused, ...touched]);
+  await work.ledger.storeAll([...refused.map((entry) => refusedNow(work, entry)), ...touched]);
 }
 
 function toRefused(work: SyncWork, planned: PlannedEntry): LedgerEntry {
@@ -99,7 +98,7 @@ async function writeEntry({ work, destination, slice, values }: Applying, { plan
   if (!read) return { kind: 'unchanged' };
   if (read.problem) {
     const { code } = read.problem;
-    await work.ledger.store(failed(entry, { code, message: problemMessage(entry, read.problem) }, work.run.now()));
+    await work.ledger.store(refusedNow(work, failed(entry, { code, message: problemMessage(entry, read.problem) }, work.run.now())));
     return { kind: 'invalid' };
   }
   const known = { ...desired, revision: read.revision, fingerprint: read.fingerprint };

@@ -32,6 +32,8 @@ export interface Finding {
   readonly drift: DriftKind | undefined;
   /** Milliseconds since the epoch. */
   readonly lastModified?: number;
+  /** The row itself tells something new. */
+  readonly isSample?: boolean;
 }
 
 export interface Destination {
@@ -39,6 +41,8 @@ export interface Destination {
   readonly concurrency: number;
   /** Fresh states of these names; what is missing is told as not existing. */
   inspect(names: readonly string[]): Promise<Inventory>;
+  /** The same states with the tags of these names, where a look does not tell them. */
+  identify(names: readonly string[], inventory: Inventory): Promise<Inventory>;
   /** Compares what is ours (and whether what is in conflict still is) with the ledger, as cheaply as AWS allows; no value is read or written. */
   check(entries: readonly LedgerEntry[]): Promise<readonly Finding[]>;
   /** Finds out what became of a write whose answer was lost, and stores it. */
@@ -71,15 +75,20 @@ export async function attempt<T>(
   }
 }
 
+/** Later slices of the round leave it alone. */
+export function refusedNow(work: SyncWork, entry: LedgerEntry): LedgerEntry {
+  return { ...entry, observed: { ...entry.observed, refusedIn: work.progress.round } };
+}
+
 /** Somebody else has the name: the row gives it up. */
 export async function refuse(work: SyncWork, entry: LedgerEntry, reason: string): Promise<WriteResult> {
-  await work.ledger.store(conflicting(entry, conflictMessage(entry, reason), work.run.now()));
+  await work.ledger.store(refusedNow(work, conflicting(entry, conflictMessage(entry, reason), work.run.now())));
   return { kind: 'conflict' };
 }
 
 /** Ours, changed by somebody else, and not to be overwritten. */
 export async function reportDrift(work: SyncWork, entry: LedgerEntry, drift: DriftKind): Promise<WriteResult> {
-  await work.ledger.store(drifted({ ...entry, inFlight: null }, drift, work.run.now()));
+  await work.ledger.store(refusedNow(work, drifted({ ...entry, inFlight: null }, drift, work.run.now())));
   return { kind: 'conflict' };
 }
 
@@ -95,7 +104,7 @@ export async function settleFailure(work: SyncWork, rows: { readonly before: Led
     const kept = { ...before, isClaim: before.remoteVersion !== null && before.isClaim };
     const refused = failed(kept, { code: error.code, message }, work.run.now());
     // What is no fault of the entry is tried again in the same round.
-    await work.ledger.store(isOfEntry(error) ? refused : { ...refused, checkedAt: before.checkedAt });
+    await work.ledger.store(isOfEntry(error) ? refusedNow(work, refused) : refused);
   }
   return { kind: 'failed', error };
 }

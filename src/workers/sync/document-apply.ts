@@ -7,7 +7,7 @@ import type { Plan, PlannedEntry } from '../../domain/sync-plan.ts';
 import { findWhole } from '../../domain/sync-plan-document.ts';
 import { toJobError } from '../../errors.ts';
 import { isSettledInRound, isWrite } from './apply.ts';
-import type { WriteResult } from './destination.ts';
+import { refusedNow, type WriteResult } from './destination.ts';
 import { keyEntry } from './document.ts';
 import { type DocumentResult, type DocumentWrite, type KeyWrite, writeDocument } from './document-writes.ts';
 import type { Slice } from './slice.ts';
@@ -74,7 +74,7 @@ async function readKeys(work: SyncWork, plan: Plan, wanted: ReadonlySet<string>)
     if (!desired) continue;
     const entry = known ?? keyEntry(work, whole, desired.key);
     const read = action === 'invalid' ? undefined : await reader.take(desired);
-    if (read?.problem) await work.ledger.store(failed(entry, { code: read.problem.code, message: problemMessage(entry, read.problem) }, work.run.now()));
+    if (read?.problem) await work.ledger.store(refusedNow(work, failed(entry, { code: read.problem.code, message: problemMessage(entry, read.problem) }, work.run.now())));
     if (read && !read.problem) keys.push({ ...read, documentKey: desired.documentKey, entry, isWanted: wanted.has(desired.key) });
     else unknown.push(entry);
   }
@@ -92,13 +92,13 @@ async function storeResult(applying: DocumentApplying, job: DocumentWrite, resul
       slice.note(result);
       return;
     case 'refused':
-      return work.ledger.store(conflicting(job.whole, conflictMessage(job.whole, result.reason), now));
+      return work.ledger.store(refusedNow(work, conflicting(job.whole, conflictMessage(job.whole, result.reason), now)));
     case 'invalid': {
       const problem = { code: 'SYNC_ENTRY_INVALID' as const, message: result.reason };
-      return work.ledger.store(failed(job.whole, { code: problem.code, message: problemMessage(job.whole, problem) }, now));
+      return work.ledger.store(refusedNow(work, failed(job.whole, { code: problem.code, message: problemMessage(job.whole, problem) }, now)));
     }
     case 'drifted':
-      return work.ledger.store(drifted(job.whole, result.drift, now));
+      return work.ledger.store(refusedNow(work, drifted(job.whole, result.drift, now)));
   }
 }
 
@@ -131,6 +131,6 @@ function toKeyRow(work: SyncWork, key: KeyWrite, version: string): LedgerEntry {
 
 function toUntouched(work: SyncWork, entry: LedgerEntry, reason: 'foreign' | 'changed' | 'missing'): LedgerEntry {
   const now = work.run.now();
-  if (reason !== 'foreign') return drifted(entry, reason, now);
-  return conflicting(entry, conflictMessage(entry, 'is a key of somebody else in the secret'), now);
+  if (reason !== 'foreign') return refusedNow(work, drifted(entry, reason, now));
+  return refusedNow(work, conflicting(entry, conflictMessage(entry, 'is a key of somebody else in the secret'), now));
 }

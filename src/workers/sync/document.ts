@@ -20,6 +20,7 @@ export function createDocument(work: SyncWork, secrets: SecretsManager): Destina
     concurrency: 1,
     removalsPerCall: NO_LIMIT,
     inspect: async (names) => new Map(await Promise.all(names.map(async (name) => [name, toState(await secrets.describe(name))] as const))),
+    identify: (_names, inventory) => Promise.resolve(inventory),
     check: (entries) => perDocument(work, entries, (whole, keys) => check(context, whole, keys)),
     recover: (entry) => recover(context, entry),
     write: () => Promise.reject(new Error('Keys of a JSON secret are written together.')),

@@ -1,14 +1,14 @@
 /** Parameter Store as a destination: looks, recovery and deletion; the writes are in `parameter-writes.ts`. */
 import type { ParameterStore } from '../../aws/parameter-store.ts';
 import { landed, notLanded, removed } from '../../domain/sync-entry.ts';
-import { findDrift, type Inventory, type RemoteState } from '../../domain/sync-inventory.ts';
-import { type InFlight, type LedgerEntry, OWNERSHIP_TAG } from '../../domain/sync-ledger.ts';
+import { findDrift, findTagDrift, type Inventory, type RemoteState } from '../../domain/sync-inventory.ts';
+import { type DriftKind, type InFlight, isOwned, type LedgerEntry, OWNERSHIP_TAG } from '../../domain/sync-ledger.ts';
 import { PARAMETERS_PER_CALL } from '../../domain/sync-rules.ts';
 import { toJobError } from '../../errors.ts';
 import { createBatcher } from './batcher.ts';
 import { type Destination, type Finding, refuse, reportDrift, settleFailure, type WriteResult } from './destination.ts';
 import { type ParameterContext, toState, writeParameter } from './parameter-writes.ts';
-import { chunk } from './pool.ts';
+import { chunk, forEachPooled } from './pool.ts';
 import { fingerprintOf } from './values.ts';
 import type { SyncWork } from './work.ts';
 
@@ -18,11 +18,12 @@ export function createParameters(work: SyncWork, store: ParameterStore): Destina
     return names.map((name) => toState(found.get(name)));
   });
   const context: ParameterContext = { work, store, look };
-  const inspect = (names: readonly string[]) => inspectAll(store, names);
+  const inspect = (names: readonly string[]) => inspectAll(context, names);
   return {
     concurrency: 8,
     removalsPerCall: PARAMETERS_PER_CALL,
     inspect,
+    identify: (names, inventory) => addTags(store, names, inventory),
     check: (entries) => check(context, entries),
     recover: (entry) => recover(context, entry),
     write: (task) => writeParameter(context, task),
@@ -30,25 +31,64 @@ export function createParameters(work: SyncWork, store: ParameterStore): Destina
   };
 }
 
-async function inspectAll(store: ParameterStore, names: readonly string[]): Promise<Inventory> {
+const CONCURRENT_LOOKS = 4;
+
+async function inspectAll({ work, store }: Pick<ParameterContext, 'work' | 'store'>, names: readonly string[]): Promise<Inventory> {
   const inventory = new Map<string, RemoteState>();
-  for (const part of chunk(names, PARAMETERS_PER_CALL)) {
+  const { signal } = work.run.scope;
+  await forEachPooled(chunk(names, PARAMETERS_PER_CALL), { concurrency: CONCURRENT_LOOKS, mayStart: () => !signal.aborted }, async (part) => {
     const found = await store.inspect(part);
     for (const name of part) inventory.set(name, toState(found.get(name)));
-  }
+  });
+  signal.throwIfAborted();
   return inventory;
+}
+
+async function addTags(store: ParameterStore, names: readonly string[], inventory: Inventory): Promise<Inventory> {
+  const identified = new Map(inventory);
+  for (const name of names) {
+    const state = inventory.get(name);
+    if (state?.exists) identified.set(name, { ...state, tags: await store.tagsOf(name) });
+  }
+  return identified;
 }
 
 async function check({ work, store }: ParameterContext, entries: readonly LedgerEntry[]): Promise<readonly Finding[]> {
   const inventory = await inspectAll(
-    store,
+    { work, store },
     entries.map((entry) => entry.remoteName),
   );
-  return entries.map((entry) => {
+  const now = work.run.now();
+  const findings = entries.map((entry): Finding => {
     const state = inventory.get(entry.remoteName) ?? { exists: false };
     const known = state.exists && state.lastModified !== undefined ? { lastModified: state.lastModified } : {};
-    return { entry, drift: findDrift(entry, state, work.run.now()), ...known };
+    return { entry, drift: findDrift(entry, state, now) ?? keptDrift(entry), ...known };
   });
+  const sample = findings.filter(({ entry, drift }) => isOwned(entry) && (drift === undefined || drift === keptDrift(entry))).sort((a, b) => tagsAge(a) - tagsAge(b))[0];
+  if (!sample) return findings;
+  const sampled = await checkTags({ work, store }, sample);
+  return findings.map((finding) => (finding === sample ? sampled : finding));
+}
+
+/** What only a look at the tags can clear. */
+function keptDrift({ drift }: LedgerEntry): DriftKind | undefined {
+  return drift === 'tags' || drift === 'foreign' ? drift : undefined;
+}
+
+const tagsAge = ({ entry }: Finding): number => entry.tagsCheckedAt?.getTime() ?? 0;
+
+/** AWS tells the tags of one parameter a call: each check looks at the one that has waited longest. */
+async function checkTags({ work, store }: Pick<ParameterContext, 'work' | 'store'>, finding: Finding): Promise<Finding> {
+  try {
+    const tags = await store.tagsOf(finding.entry.remoteName);
+    const entry = { ...finding.entry, tagsCheckedAt: work.run.now() };
+    return { ...finding, entry, drift: findTagDrift(entry, tags), isSample: true };
+  } catch (raw) {
+    const error = toJobError(raw);
+    // Without the permission tags are not looked at; the check's result tells how long ago that was.
+    if (error.code === 'AWS_ACCESS_DENIED') return finding;
+    throw error;
+  }
 }
 
 /** What became of a write whose answer was lost: by version and tag, and where these leave it open, by the value's fingerprint. */

@@ -4,8 +4,9 @@
  */
 import type { ConnectionRow } from '../../db/subjects.ts';
 import { isSamePlace, type LedgerEntry, type Place, WHOLE_SECRET } from '../../domain/sync-ledger.ts';
+import type { PolicyTarget } from '../../domain/policies.ts';
 import type { Mapping } from '../../domain/sync-target.ts';
-import { JobError, toJobError } from '../../errors.ts';
+import { toJobError } from '../../errors.ts';
 import type { Destination } from './destination.ts';
 import { createDocument } from './document.ts';
 import { createParameters } from './parameters.ts';
@@ -66,8 +67,24 @@ async function openGroup(work: SyncWork, mapping: Mapping, entries: readonly Led
   if (typeof connection === 'string') return { entries, reason: connection };
   const { partition, accountId, region, service } = first;
   const place: Place = { partition, accountId, region, service };
-  const there: SyncWork = { ...work, place, connection, session: openSession(work, connection, region), planOptions: { ...work.planOptions, place } };
+  const session = openSession(work, connection, oldTarget(mapping, entries));
+  const there: SyncWork = { ...work, place, connection, session, planOptions: { ...work.planOptions, place } };
   return { work: there, entries, destination: openDestination(there, mapping) };
+}
+
+/** What the session is narrowed to: the longest beginning that all names share. */
+function oldTarget(mapping: Mapping, entries: readonly LedgerEntry[]): PolicyTarget & { readonly region: string } {
+  const [first, ...others] = entries.map((entry) => entry.remoteName);
+  const shared = others.reduce((prefix, name) => commonPrefix(prefix, name), first ?? '');
+  const region = entries[0]?.region ?? '';
+  if (mapping === 'parameters') return { use: 'parameter-store', region, path: shared.slice(0, shared.lastIndexOf('/') + 1) || '/' };
+  return { use: 'secrets-manager', region, prefix: shared };
+}
+
+function commonPrefix(a: string, b: string): string {
+  let length = 0;
+  while (length < a.length && a[length] === b[length]) length += 1;
+  return a.slice(0, length);
 }
 
 /** The connection that wrote the entry, or why it cannot be used. */
@@ -79,7 +96,7 @@ async function findConnection(work: SyncWork, entry: LedgerEntry): Promise<Conne
     return connection;
   } catch (raw) {
     const error = toJobError(raw);
-    if (error instanceof JobError && error.code === 'CONNECTION_NOT_FOUND') return 'its connection is gone';
+    if (error.code === 'CONNECTION_NOT_FOUND') return 'its connection is gone';
     throw error;
   }
 }

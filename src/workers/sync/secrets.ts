@@ -19,6 +19,7 @@ export function createSecrets(work: SyncWork, secrets: SecretsManager): Destinat
     concurrency: 8,
     removalsPerCall: 1,
     inspect: (names) => describeAll(context, names),
+    identify: (_names, inventory) => Promise.resolve(inventory),
     check: (entries) => check(context, entries),
     recover: (entry) => recover(context, entry),
     write: (task) => writeSecret(context, task),

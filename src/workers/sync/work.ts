@@ -3,6 +3,7 @@
  * is found here, without a call to AWS.
  */
 import type { AwsAccess, AwsSession } from '../../aws/session.ts';
+import type { PermissionProbes } from '../../aws/probes.ts';
 import type { ParameterStore } from '../../aws/parameter-store.ts';
 import type { SecretsManager } from '../../aws/secrets-manager.ts';
 import type { Connections } from '../../db/connections.ts';
@@ -12,6 +13,9 @@ import type { SyncEntries } from '../../db/sync-entries.ts';
 import type { SyncSource } from '../../db/sync-source.ts';
 import type { ConnectionRow, SyncRow } from '../../db/subjects.ts';
 import type { Fingerprinter } from '../../domain/fingerprint.ts';
+import { targetOfSync } from '../../domain/connection-uses.ts';
+import { sessionPolicyFor } from '../../domain/policies-session.ts';
+import type { PolicyTarget } from '../../domain/policies.ts';
 import { partitionOfRegion } from '../../domain/partitions.ts';
 import { syncOptions, type SyncOptions } from '../../domain/sync-config.ts';
 import { type DesiredEntry, toDesired } from '../../domain/sync-desired.ts';
@@ -19,16 +23,16 @@ import type { LedgerEntry, Place } from '../../domain/sync-ledger.ts';
 import type { PlanOptions } from '../../domain/sync-plan.ts';
 import { continueProgress, type SyncProgress } from '../../domain/sync-progress.ts';
 import { type Target, toTarget } from '../../domain/sync-target.ts';
-import { JobError } from '../../errors.ts';
 import type { Run } from '../processor.ts';
 import { createLedger, type Ledger } from './ledger.ts';
 
 export interface SyncDependencies {
   readonly aws: AwsAccess;
-  readonly openParameterStore: (session: AwsSession) => ParameterStore;
-  readonly openSecretsManager: (session: AwsSession) => SecretsManager;
+  readonly probes: Pick<PermissionProbes, 'probe'>;
+  openParameterStore(session: AwsSession): ParameterStore;
+  openSecretsManager(session: AwsSession): SecretsManager;
   readonly connections: Pick<Connections, 'byId' | 'credentialsOf'>;
-  readonly folders: Pick<Folders, 'get' | 'change'>;
+  readonly folders: Pick<Folders, 'get' | 'change' | 'names'>;
   readonly source: SyncSource;
   readonly entries: SyncEntries;
   readonly fingerprints: FingerprintKeys;
@@ -78,11 +82,18 @@ export async function openWork(head: SyncHead): Promise<SyncWork> {
     ...head,
     place,
     fingerprint,
-    session: openSession(head, head.connection, target.region),
+    session: openSession(head, head.connection, policyTargetOf(head)),
     ledger: createLedger(deps.entries, { syncId: sync.id, runId: run.id }, entries),
     desired: toDesired({ secrets, target, options, place }),
-    planOptions: { place, folderId: folder.id, onExisting: options.onExisting, keepsDeleted: options.disableSecretDeletion, overwritesDrift: overwritesDrift(head) },
-    progress: continueProgress(sync.progress, basis, run.now()),
+    planOptions: {
+      syncId: sync.id,
+      place,
+      folderId: folder.id,
+      onExisting: options.onExisting,
+      keepsDeleted: options.disableSecretDeletion,
+      overwritesDrift: overwritesDrift(head),
+    },
+    progress: continueProgress(sync.progress, basis, run.id),
   };
 }
 
@@ -91,16 +102,22 @@ function overwritesDrift({ run, options }: SyncHead): boolean {
   return options.drift === 'repair' || run.requestKind === 'sync' || run.kind === 'remove';
 }
 
-export function openSession(head: SyncHead, connection: ConnectionRow, region: string): AwsSession {
+/** Narrowed to what this target needs; an access key cannot be narrowed. */
+export function openSession(head: SyncHead, connection: ConnectionRow, target: PolicyTarget & { readonly region: string }): AwsSession {
   const { deps, run } = head;
-  return deps.aws.session({ credentials: deps.connections.credentialsOf(connection), region, scope: run.scope });
+  const partition = partitionOfRegion(target.region) ?? 'aws';
+  const policy = sessionPolicyFor([target], { partition, accountId: connection.accountId ?? '*' });
+  return deps.aws.session({ credentials: deps.connections.credentialsOf(connection), region: target.region, scope: run.scope, policy });
+}
+
+export function policyTargetOf(head: Pick<SyncHead, 'sync' | 'options'>): PolicyTarget & { readonly region: string } {
+  return targetOfSync({ ...head.sync, syncOptions: head.options }) as PolicyTarget & { readonly region: string };
 }
 
 /** Where entries lie, by what the validation of the connection has proved; no call is needed. */
 export function placeOf(connection: ConnectionRow, target: Pick<Target, 'region' | 'service'>): Place {
-  if (connection.accountId === null) throw new JobError('CONNECTION_PENDING');
   const { region, service } = target;
-  return { partition: partitionOfRegion(region) ?? 'aws', accountId: connection.accountId, region, service };
+  return { partition: partitionOfRegion(region) ?? 'aws', accountId: connection.accountId ?? 'unknown', region, service };
 }
 
 /** What of the ledger lies where the sync writes now. */

@@ -42,7 +42,9 @@ type Event = { readonly at: number; readonly kind: 'ask' | 'repeat' | 'send' };
 /** A sync with four calls in flight, 50 ms each; a throttled call is repeated 250 ms later. */
 async function simulate(sync: Sync) {
   let nowSeconds = sync.startSeconds;
-  const ledger = createBudgetLedger(handle.db, { now: () => sql`${new Date(EPOCH + nowSeconds * 1_000).toISOString()}::timestamptz` });
+  const ledger = createBudgetLedger(handle.db, {
+    now: () => sql`${new Date(EPOCH + nowSeconds * 1_000).toISOString()}::timestamptz`,
+  });
   const accepts = createBucket(sync.ratePerSecond, sync.burst, sync.startSeconds);
   const events: Event[] = Array.from({ length: 4 }, () => ({ at: sync.startSeconds, kind: 'ask' }));
   let left = sync.writes;
@@ -62,12 +64,16 @@ async function simulate(sync: Sync) {
     }
     if (event.kind === 'ask' && left === 0) continue;
     if (event.kind === 'ask') left -= 1;
-    const reservation = await ledger.reserve(sync.key, 1, 10_000);
+    const reservation = await ledger.grant(sync.key, 1, 10_000);
     expect(reservation.granted).toBe(1);
     events.push({ at: nowSeconds + dueInMs(reservation, 1) / 1_000, kind: 'send' });
   }
   const idealSeconds = (sync.writes - sync.burst) / sync.ratePerSecond;
-  return { timeRatio: (nowSeconds - sync.startSeconds) / idealSeconds, throttledShare: throttled / calls, endSeconds: nowSeconds };
+  return {
+    timeRatio: (nowSeconds - sync.startSeconds) / idealSeconds,
+    throttledShare: throttled / calls,
+    endSeconds: nowSeconds,
+  };
 }
 
 function keyOf(accountId: string): BudgetKey {
@@ -88,7 +94,6 @@ describe('the call budget', () => {
     const learned = await simulate({ key, writes: 500, ratePerSecond, burst, startSeconds: cold.endSeconds + 300 });
     expect(learned.timeRatio).toBeLessThanOrEqual(1.1);
     expect(learned.throttledShare).toBeLessThanOrEqual(0.01);
-    console.log(cold, learned);
   });
 
   it.each([
@@ -97,9 +102,20 @@ describe('the call budget', () => {
   ])('follows an account that gets %s', async (_name, before, after) => {
     const key = keyOf(`1111222211${String(before).padStart(2, '0')}`);
     const first = await simulate({ key, writes: 300, ratePerSecond: before, burst: 20, startSeconds: 0 });
-    const second = await simulate({ key, writes: 300, ratePerSecond: after, burst: 20, startSeconds: first.endSeconds + 300 });
-    const third = await simulate({ key, writes: 300, ratePerSecond: after, burst: 20, startSeconds: second.endSeconds + 300 });
-    console.log(first, second, third);
+    const second = await simulate({
+      key,
+      writes: 300,
+      ratePerSecond: after,
+      burst: 20,
+      startSeconds: first.endSeconds + 300,
+    });
+    const third = await simulate({
+      key,
+      writes: 300,
+      ratePerSecond: after,
+      burst: 20,
+      startSeconds: second.endSeconds + 300,
+    });
     expect(second.throttledShare).toBeLessThanOrEqual(0.03);
     expect(third.timeRatio).toBeLessThanOrEqual(1.25);
   });
@@ -107,7 +123,13 @@ describe('the call budget', () => {
   it('learns that an account allows less at once than usual', async () => {
     const key = keyOf('111122223305');
     const first = await simulate({ key, writes: 200, ratePerSecond: 3, burst: 5, startSeconds: 0 });
-    const second = await simulate({ key, writes: 200, ratePerSecond: 3, burst: 5, startSeconds: first.endSeconds + 600 });
+    const second = await simulate({
+      key,
+      writes: 200,
+      ratePerSecond: 3,
+      burst: 5,
+      startSeconds: first.endSeconds + 600,
+    });
     expect(second.throttledShare).toBeLessThanOrEqual(0.03);
     expect(second.timeRatio).toBeLessThanOrEqual(1.1);
   });

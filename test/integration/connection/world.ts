@@ -8,7 +8,12 @@ import { baseUserPolicy, policyFor, type PolicyTarget, trustPolicy } from '../..
 import type { PolicyDocument } from '../../../src/domain/policy-document.ts';
 import type { Reason } from '../../../src/domain/run.ts';
 import { createLog } from '../../../src/log.ts';
-import { type AwsSandbox, type AwsSandboxOptions, createAwsSandbox, createSandboxRequestHandler } from '../../../src/sandbox/aws/index.ts';
+import {
+  type AwsSandbox,
+  type AwsSandboxOptions,
+  createAwsSandbox,
+  createSandboxRequestHandler,
+} from '../../../src/sandbox/aws/index.ts';
 import type { Run } from '../../../src/workers/processor.ts';
 import { createValidateProcessor } from '../../../src/workers/validate.ts';
 
@@ -28,7 +33,8 @@ export const rotation: PolicyTarget = { use: 'access-key-rotation', userName: 'd
 type Documents = Parameters<AwsSandbox['setRolePolicy']>[0]['policy'];
 /** Our documents and the sandbox's are the same JSON. */
 export const asSandboxPolicy = (...documents: readonly PolicyDocument[]) => documents as unknown as Documents;
-export const asSandboxTrust = (document: PolicyDocument) => document as unknown as Parameters<AwsSandbox['setRoleTrust']>[0]['trustPolicy'];
+export const asSandboxTrust = (document: PolicyDocument) =>
+  document as unknown as Parameters<AwsSandbox['setRoleTrust']>[0]['trustPolicy'];
 
 export interface World {
   readonly sandbox: AwsSandbox;
@@ -114,13 +120,26 @@ export function connectionRow(overrides: Partial<ConnectionRow> = {}): Connectio
   };
 }
 
-export function keyRow(key: { readonly accessKeyId: string; readonly secretAccessKey: string }, overrides: Partial<ConnectionRow> = {}): ConnectionRow {
+export function keyRow(
+  key: { readonly accessKeyId: string; readonly secretAccessKey: string },
+  overrides: Partial<ConnectionRow> = {},
+): ConnectionRow {
   return connectionRow({ method: 'access-key', roleArn: null, externalId: null, ...key, ...overrides });
 }
 
 export function useOf(target: PolicyTarget, overrides: Partial<ConnectionUse> = {}): ConnectionUse {
   const kind = target.use === 'access-key-rotation' ? 'rotation' : 'sync';
-  return { kind, id: 'use', name: 'use', target, status: 'pending', statusCode: null, statusMessage: null, lastSucceededAt: null, ...overrides };
+  return {
+    kind,
+    id: 'use',
+    name: 'use',
+    target,
+    status: 'pending',
+    statusCode: null,
+    statusMessage: null,
+    lastSucceededAt: null,
+    ...overrides,
+  };
 }
 
 export interface Validation {
@@ -137,11 +156,17 @@ export function createValidator(world: World, access: Partial<AwsAccessOptions> 
   const aws = createAwsAccess({
     baseCredentials: world.baseKey,
     region: REGION,
-    requestHandler: createSandboxRequestHandler(world.sandbox) as never,
+    requestHandler: createSandboxRequestHandler(world.sandbox),
     nowMs: () => world.sandbox.clock.now().getTime(),
     ...access,
   });
-  return async ({ row = connectionRow(), uses = [], reason = 'requested', now = world.sandbox.clock.now(), id = 'run-1' }: Validation = {}) => {
+  return async ({
+    row = connectionRow(),
+    uses = [],
+    reason = 'requested',
+    now = world.sandbox.clock.now(),
+    id = 'run-1',
+  }: Validation = {}) => {
     const releases: unknown[] = [];
     const processor = createValidateProcessor({
       aws,
@@ -161,11 +186,20 @@ export function createValidator(world: World, access: Partial<AwsAccessOptions> 
 
 function toCredentials(row: ConnectionRow) {
   const base = { connectionId: row.id, orgId: row.orgId, credentialsRevision: row.credentialsRevision };
-  if (row.method === 'assume-role') return { ...base, method: 'assume-role', roleArn: row.roleArn ?? '', externalId: row.externalId ?? '' } as const;
-  return { ...base, method: 'access-key', accessKeyId: row.accessKeyId ?? '', secretAccessKey: row.secretAccessKey ?? '' } as const;
+  if (row.method === 'assume-role')
+    return { ...base, method: 'assume-role', roleArn: row.roleArn ?? '', externalId: row.externalId ?? '' } as const;
+  return {
+    ...base,
+    method: 'access-key',
+    accessKeyId: row.accessKeyId ?? '',
+    secretAccessKey: row.secretAccessKey ?? '',
+  } as const;
 }
 
-function createRun(row: ConnectionRow, options: { readonly reason: Reason; readonly now: Date; readonly id: string }): Run<'validate'> {
+function createRun(
+  row: ConnectionRow,
+  options: { readonly reason: Reason; readonly now: Date; readonly id: string },
+): Run<'validate'> {
   return {
     id: options.id,
     kind: 'validate',
@@ -174,7 +208,12 @@ function createRun(row: ConnectionRow, options: { readonly reason: Reason; reado
     attempt: 1,
     reason: options.reason,
     parameters: {},
-    scope: { signal: new AbortController().signal, calls: createCallLog(), beforeMutation: () => undefined, subjectId: row.id },
+    scope: {
+      signal: new AbortController().signal,
+      calls: createCallLog(),
+      beforeMutation: () => undefined,
+      subjectId: row.id,
+    },
     log: createLog({ level: 'silent' }),
     now: () => options.now,
     random: () => 0.5,

@@ -5,6 +5,7 @@ import { Redis } from 'ioredis';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import { DUE_CHANNEL } from '../../../src/db/subjects.ts';
 import { JobError } from '../../../src/errors.ts';
 import { QUEUE_PREFIX } from '../../../src/queues/backend.ts';
 import { waitForAnswer } from '../../../src/client/waiting.ts';
@@ -63,6 +64,7 @@ describe.each(queueBackends)('the engine on $name', ({ redisUrl }) => {
     for (let round = 0; round < 2; round += 1) {
       await eventually(() => rowOf(engine.stores, id), (row) => row.run_token === null && Number(row.attempt) === round + 1);
       await engine.stores.database.db.execute(sql`update keyferry.connections set next_due_at = now() where id = ${id}`);
+      await engine.stores.database.db.execute(sql`select pg_notify(${DUE_CHANNEL}, 'validate')`);
     }
     expect((await waitForAnswer(engine.stores.requests, requestId)).attempt).toBe(3);
     expect((await runsOf(engine.stores, id)).map((run) => [run.status, run.error_code])).toEqual([

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 
-import type { BoardChange } from '../../../src/server/board/board.ts';
 import { queueBackends } from '../../support/backends.ts';
 import { useServer } from './support.ts';
 
@@ -85,17 +84,13 @@ describe.each(queueBackends)('the board on $name', ({ redisUrl }) => {
 
   it('retries a job when it is writable, with an audit entry first, and still deletes nothing', async () => {
     const { backend, start } = fixture();
-    const changes: BoardChange[] = [];
-    const url = await start({
-      board: { isWritable: true, onChange: (change) => Promise.resolve(void changes.push(change)) },
-    });
+    const url = await start({ isBoardWritable: true });
     const [id = ''] = await failJobs(backend, ['SYNC_PARTIAL: Some entries were not synced.']);
     const retried = await fetch(`${url}/board/api/queues/validate/${id}/retry`, { method: 'PUT' });
     const cleaned = await fetch(`${url}/board/api/queues/validate/${id}/clean`, { method: 'PUT' });
     expect([retried.status, cleaned.status]).toEqual([204, 405]);
-    expect(changes).toEqual([
-      { action: 'put /api/queues/:queueName/:jobId/retry', queue: 'validate', jobId: id, actor: 'local operator' },
-    ]);
+    const [row] = await fixture().handle.client`select actor, via, action, subject from keyferry.audit_log`;
+    expect(row).toEqual({ actor: 'local operator', via: 'board', action: 'board.retry', subject: `validate/${id}` });
     expect(await (await backend.queue('validate').getJob(id))?.getState()).not.toBe('failed');
   });
 

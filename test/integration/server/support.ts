@@ -5,6 +5,7 @@ import { afterAll, beforeAll } from 'vitest';
 
 import { openDatabase, type DatabaseHandle } from '../../../src/db/client.ts';
 import { requireCurrentSchema } from '../../../src/db/migrate.ts';
+import { createAuditLog } from '../../../src/db/audit-log.ts';
 import { createStatusQueries } from '../../../src/db/status-queries.ts';
 import { createLog } from '../../../src/log.ts';
 import { createMetrics, type Metrics } from '../../../src/metrics.ts';
@@ -61,6 +62,7 @@ async function createFixture(redisUrl: string | undefined): Promise<ServerFixtur
     metrics,
     queues,
     status: createStatusQueries(handle.db),
+    audit: createAuditLog(handle.db),
     ...overrides,
   });
   return {

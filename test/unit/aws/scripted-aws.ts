@@ -31,8 +31,14 @@ interface HttpRequest {
 const targets: Readonly<Record<string, string>> = { AmazonSSM: 'ssm', secretsmanager: 'secretsmanager' };
 
 function toSent(request: HttpRequest): SentRequest {
-  const body = typeof request.body === 'string' ? request.body : Buffer.from((request.body ?? '') as Uint8Array).toString('utf8');
-  const header = (name: string) => Object.entries(request.headers).find(([key]) => key.toLowerCase() === name)?.[1] ?? '';
+  const body =
+    request.body instanceof Uint8Array
+      ? new TextDecoder().decode(request.body)
+      : typeof request.body === 'string'
+        ? request.body
+        : '';
+  const header = (name: string) =>
+    Object.entries(request.headers).find(([key]) => key.toLowerCase() === name)?.[1] ?? '';
   const [prefix = '', json = ''] = header('x-amz-target').split('.');
   const form = new URLSearchParams(body);
   const service = targets[prefix] ?? (form.get('Version') === '2010-05-08' ? 'iam' : 'sts');
@@ -60,7 +66,11 @@ export function createScriptedAws(script: Script) {
         return {
           response: {
             statusCode: answer.status ?? 200,
-            headers: { 'x-amzn-requestid': 'request-1', 'content-type': typeof answer.body === 'string' ? 'text/xml' : 'application/x-amz-json-1.1', ...answer.headers },
+            headers: {
+              'x-amzn-requestid': 'request-1',
+              'content-type': typeof answer.body === 'string' ? 'text/xml' : 'application/x-amz-json-1.1',
+              ...answer.headers,
+            },
             body: Buffer.from(text),
           },
         };

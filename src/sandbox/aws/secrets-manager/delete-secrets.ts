@@ -34,6 +34,7 @@ export const DELETE_SECRET = defineOperation<DeleteSecretInput>({
     if (isForced && !findSecret(call, input.SecretId)) return missingButForced(call, input.SecretId);
     const secret = getSecret(call, input);
     requireDeletable(secret);
+    if (secret.deletion && !isForced) throw alreadyScheduled();
     const purgedAt = isForced ? call.now : call.now + days * DAY_MS;
     if (isForced) removeSecret(call, secret);
     else scheduleDeletion(call, secret, purgedAt);
@@ -64,13 +65,13 @@ function missingButForced(call: Call, secretId: string): object {
   return { ARN: arn, Name: secretId, DeletionDate: toEpochSeconds(call.now) };
 }
 
+/** Force is the one thing that can still be done to a secret that waits for its deletion, besides restoring it. */
+function alreadyScheduled(): AwsError {
+  const text = "You can't perform this operation on the secret because it was already scheduled for deletion.";
+  return new AwsError('InvalidRequestException', text);
+}
+
 function requireDeletable(secret: SecretRecord): void {
-  if (secret.deletion) {
-    throw new AwsError(
-      'InvalidRequestException',
-      "You can't perform this operation on the secret because it was already scheduled for deletion.",
-    );
-  }
   if (secret.replicaOf) {
     throw new AwsError(
       'InvalidRequestException',
@@ -80,7 +81,7 @@ function requireDeletable(secret: SecretRecord): void {
   if (secret.replicas.size > 0) {
     const regions = [...secret.replicas.keys()].join(', ');
     throw new AwsError(
-      'InvalidRequestException',
+      'InvalidParameterException',
       `You can't delete secret ${secret.name} that still has replica regions [${regions}]`,
     );
   }

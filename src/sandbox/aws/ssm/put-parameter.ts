@@ -11,7 +11,7 @@ import { findParameter, parameterArn, parseNewName } from './names.ts';
 import { checkPattern, checkValue, chooseDataType, chooseTier, type PutParameterInput } from './put-rules.ts';
 import { parsePolicies } from './parameter-policies.ts';
 import { latestVersion, type ParameterRecord, type ParameterVersion } from './parameter-record.ts';
-import { toTagMap } from './tags.ts';
+import { hasTooManyTags, toTagMap } from './tags.ts';
 
 const MAX_VERSIONS = 100;
 
@@ -115,12 +115,14 @@ function makeVersion(call: Call, { input, name, existing }: Put): ParameterVersi
 }
 
 function addRecord(call: Call, input: PutParameterInput, name: string): ParameterRecord {
+  const tags = toTagMap(input.Tags ?? []);
+  if (hasTooManyTags(tags)) throw new AwsError('ValidationException', 'A parameter can have at most 50 tags.');
   const record: ParameterRecord = {
     name,
     arn: parameterArn(call, name),
     sequence: call.world.nextSequence(),
     versions: [],
-    tags: toTagMap(input.Tags ?? []),
+    tags,
     visible: new Lagged(),
   };
   call.regionState.parameters.set(name, record);

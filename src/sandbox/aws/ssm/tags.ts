@@ -29,13 +29,11 @@ export function toTagMap(
     }
     merged.set(Key, Value);
   }
-  if (merged.size > MAX_TAGS) {
-    throw new AwsError(
-      'TooManyTagsError',
-      `The Targets parameter includes too many tags. Remove one or more tags and try the command again.`,
-    );
-  }
   return merged;
+}
+
+export function hasTooManyTags(tags: ReadonlyMap<string, string>): boolean {
+  return tags.size > MAX_TAGS;
 }
 
 function getTagged(call: Call, input: TaggedInput): ParameterRecord {
@@ -68,6 +66,10 @@ export const ADD_TAGS_TO_RESOURCE = defineOperation<TaggedInput & { Tags: readon
   run: (call, input) => {
     const record = getTagged(call, input);
     const merged = toTagMap(input.Tags, record.tags);
+    if (hasTooManyTags(merged)) {
+      const text = 'The Targets parameter includes too many tags. Remove one or more tags and try the command again.';
+      throw new AwsError('TooManyTagsError', text);
+    }
     for (const [key, value] of merged) record.tags.set(key, value);
     return {};
   },

@@ -22,7 +22,7 @@ export function readSessionTags(principal: Principal, input: SessionTagInput): S
       throw new AwsError('ValidationError', `Invalid tag key: ${Key}. Reserved prefix aws:`);
     if ([...requested.keys()].some((key) => key.toLowerCase() === Key.toLowerCase())) {
       throw new AwsError(
-        'InvalidParameterValue',
+        'ValidationError',
         'Duplicate tag keys found. Please note that Tag keys are case insensitive.',
       );
     }
@@ -30,17 +30,14 @@ export function readSessionTags(principal: Principal, input: SessionTagInput): S
   }
   for (const key of input.TransitiveTagKeys ?? []) {
     if (!requested.has(key)) {
-      throw new AwsError(
-        'InvalidParameterValue',
-        'The specified transitive tag key must be included in the requested tags.',
-      );
+      throw new AwsError('ValidationError', 'The specified transitive tag key must be included in the requested tags.');
     }
   }
   const inherited = inheritedTags(principal);
   for (const key of inherited.keys()) {
     if (requested.has(key))
       throw new AwsError(
-        'InvalidParameterValue',
+        'ValidationError',
         'One of the specified transitive tag keys can not be set because it conflicts with a transitive tag key from the calling session.',
       );
   }

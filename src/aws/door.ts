@@ -1,0 +1,79 @@
+/** What all sessions of a process share: settings, base identity, cached sessions, and one client per session, region and service. */
+import { NodeHttpHandler } from '@smithy/node-http-handler';
+
+import type { CallBudget } from '../domain/call-budget.ts';
+import type { Session } from './assume-role.ts';
+import { type BaseIdentity, createBaseIdentity } from './base-identity.ts';
+import { CALL_DEADLINE_MS, type CallSettings } from './call.ts';
+import { createClient, type Credentials, type RequestHandler } from './clients.ts';
+import type { AwsService } from './services.ts';
+import { createSessionCache } from './session-cache.ts';
+
+export interface AwsAccessOptions {
+  /** The key pair that assumes roles; undefined: the SDK's default chain. */
+  readonly baseCredentials: Credentials | undefined;
+  readonly baseRoleArn?: string | undefined;
+  readonly ownAccountRoles?: readonly string[];
+  /** Where the worker runs: sessions are taken there. Undefined: us-east-1. */
+  readonly region?: string | undefined;
+  /** From `toServiceEndpoints`, after `checkEndpointOverrides`. */
+  readonly endpoints?: Readonly<Partial<Record<AwsService, string>>>;
+  readonly requestHandler?: RequestHandler;
+  readonly budget?: CallBudget | undefined;
+  readonly deadlineMs?: number;
+  readonly onCall?: CallSettings['onCall'];
+  readonly nowMs?: () => number;
+  readonly random?: () => number;
+}
+
+const MAX_SESSIONS = 10_000;
+/** 30 KB each. */
+const MAX_CLIENTS = 512;
+const CONNECTION_TIMEOUT_MS = 3_000;
+
+export interface Door {
+  readonly options: AwsAccessOptions;
+  readonly settings: CallSettings;
+  readonly base: BaseIdentity;
+  readonly sessions: ReturnType<typeof createSessionCache<Session>>;
+  /** A client for the session of this key, made once. */
+  client<S extends AwsService>(
+    key: string,
+    service: S,
+    options: { region: string; credentials: () => Promise<Credentials> },
+  ): ReturnType<typeof createClient<S>>;
+}
+
+export function createDoor(options: AwsAccessOptions): Door {
+  const settings: CallSettings = {
+    budget: options.budget,
+    deadlineMs: options.deadlineMs ?? CALL_DEADLINE_MS,
+    onCall: options.onCall ?? (() => undefined),
+    nowMs: options.nowMs ?? (() => Date.now()),
+    random: options.random ?? (() => Math.random()),
+  };
+  const requestHandler: RequestHandler =
+    options.requestHandler ?? new NodeHttpHandler({ connectionTimeout: CONNECTION_TIMEOUT_MS });
+  const maker = { requestHandler, endpoints: options.endpoints ?? {} };
+  const clients = new Map<string, object>();
+  return {
+    options,
+    settings,
+    base: createBaseIdentity(
+      { credentials: options.baseCredentials, roleArn: options.baseRoleArn, region: options.region },
+      maker,
+      settings,
+    ),
+    sessions: createSessionCache<Session>({ maxEntries: MAX_SESSIONS, nowMs: settings.nowMs, random: settings.random }),
+    client(key, service, clientOptions) {
+      const name = `${key}|${service}|${clientOptions.region}`;
+      const client =
+        (clients.get(name) as ReturnType<typeof createClient<typeof service>> | undefined) ??
+        createClient(maker, service, clientOptions);
+      clients.delete(name);
+      clients.set(name, client);
+      if (clients.size > MAX_CLIENTS) clients.delete(clients.keys().next().value ?? '');
+      return client;
+    },
+  };
+}

@@ -1,0 +1,51 @@
+/** One processor per queue, each handed the ports and stores that it works with. Part of the composition root. */
+import { createAccessKeys } from './aws/access-keys.ts';
+import { openParameterStore } from './aws/parameter-store.ts';
+import { createProbes } from './aws/probes.ts';
+import { openSecretsManager } from './aws/secrets-manager.ts';
+import type { AwsAccess } from './aws/session.ts';
+import type { Config } from './config.ts';
+import { createConnectionStatus } from './db/connection-status.ts';
+import { createFingerprintKeys } from './db/fingerprint-key.ts';
+import { createSyncEntries } from './db/sync-entries.ts';
+import { createSyncSource } from './db/sync-source.ts';
+import type { Kind } from './domain/run.ts';
+import type { OpenStores } from './stores.ts';
+import type { Processor } from './workers/processor.ts';
+import { createRotateProcessor } from './workers/rotate.ts';
+import { createSyncProcessor } from './workers/sync.ts';
+import { createValidateProcessor } from './workers/validate.ts';
+
+export interface ProcessorParts {
+  readonly aws: AwsAccess;
+  readonly stores: OpenStores;
+  readonly config: Pick<Config, 'revalidateEveryMs' | 'reconcileEveryMs'>;
+}
+
+export function createProcessors({ aws, stores, config }: ProcessorParts): { readonly [K in Kind]: Processor<K> } {
+  const { connections, folders, rotations, database, encryption } = stores;
+  const { db } = database;
+  const probes = createProbes();
+  return {
+    validate: createValidateProcessor({
+      aws,
+      probes,
+      connections,
+      status: createConnectionStatus(db),
+      revalidateEveryMs: config.revalidateEveryMs,
+    }),
+    sync: createSyncProcessor({
+      aws,
+      probes,
+      openParameterStore,
+      openSecretsManager,
+      connections,
+      folders,
+      source: createSyncSource(db, encryption),
+      entries: createSyncEntries(db),
+      fingerprints: createFingerprintKeys(db, encryption),
+      reconcileEveryMs: config.reconcileEveryMs,
+    }),
+    rotate: createRotateProcessor({ aws, openAccessKeys: createAccessKeys, connections, rotations }),
+  };
+}

@@ -1,0 +1,191 @@
+/** `/api/v2/secret-rotations/aws-iam-user-secret`: Infisical’s paths. Creation and rotation are recorded and done by a worker, never inside the request. */
+import type { Context } from 'hono';
+
+import type { RotationStatus } from '../../db/status-queries.ts';
+import { JobError } from '../../errors.ts';
+import type { Api, ApiOptions } from './env.ts';
+import { needs } from './gate.ts';
+import { given } from './given.ts';
+import { answers, common, createRoute, jsonBody, listQuery, waitQuery, z } from './operation.ts';
+import { createRotationBody, secretRotationShape, toSecretRotation, updateRotationBody } from './rotation-shapes.ts';
+import { requested, waitForRun } from './runs.ts';
+
+const BASE = '/api/v2/secret-rotations/aws-iam-user-secret';
+const tag = 'IAM user rotations';
+const byId = z.object({ rotationId: z.uuid() });
+const one = z.object({ secretRotation: secretRotationShape });
+
+export function addRotations(api: Api, options: ApiOptions): void {
+  addCreate(api, options);
+  addReads(api, options);
+  addUpdate(api, options);
+  addRotate(api, options);
+  addDelete(api, options);
+}
+
+async function find(c: Context, { queries }: ApiOptions, idOrName: string): Promise<RotationStatus> {
+  const found = await queries.findRotation(c.get('caller').orgId, idOrName);
+  if (found) return found;
+  throw new JobError('KEY_ROTATION_NOT_FOUND', {
+    message: `There is no rotation ${idOrName} in this org. List them with GET ${BASE}.`,
+  });
+}
+
+function addCreate(api: Api, options: ApiOptions): void {
+  api.openapi(
+    createRoute({
+      ...common(
+        { id: 'rotation.create', scope: 'write', summary: 'Create a rotation; a worker makes the first key', tag },
+        options,
+      ),
+      method: 'post',
+      path: BASE,
+      request: { body: jsonBody(createRotationBody) },
+      responses: answers(one),
+    }),
+    async (c) => {
+      const { projectId, environment, secretPath, connectionId, rotationInterval, parameters, ...rest } =
+        c.req.valid('json');
+      const created = await c.get('client').rotations.create({
+        ...(given(rest) as typeof rest),
+        connection: connectionId,
+        target: { projectId, environment, secretPath },
+        rotationIntervalDays: rotationInterval,
+        userName: parameters.userName,
+      });
+      c.set('subject', created.id);
+      return c.json({ secretRotation: toSecretRotation(await find(c, options, created.id)) }, 200);
+    },
+  );
+}
+
+function addReads(api: Api, options: ApiOptions): void {
+  api.openapi(
+    createRoute({
+      ...common({ id: 'rotation.list', scope: 'read', summary: 'List rotations by name', tag }, options),
+      method: 'get',
+      path: BASE,
+      request: { query: z.object(listQuery) },
+      responses: answers(z.object({ secretRotations: z.array(secretRotationShape), totalCount: z.number().int() })),
+    }),
+    async (c) => {
+      const { rows, total } = await options.queries.rotations({
+        ...c.req.valid('query'),
+        orgId: c.get('caller').orgId,
+        order: 'name',
+      });
+      return c.json({ secretRotations: rows.map(toSecretRotation), totalCount: total }, 200);
+    },
+  );
+  api.openapi(
+    createRoute({
+      ...common({ id: 'rotation.getByName', scope: 'read', summary: 'Get a rotation by name', tag }, options),
+      method: 'get',
+      path: `${BASE}/rotation-name/{name}`,
+      request: {
+        params: z.object({ name: z.string().min(1).max(256) }),
+        query: z.object({ projectId: listQuery.projectId }),
+      },
+      responses: answers(one),
+    }),
+    async (c) => c.json({ secretRotation: toSecretRotation(await find(c, options, c.req.valid('param').name)) }, 200),
+  );
+  api.openapi(
+    createRoute({
+      ...common({ id: 'rotation.get', scope: 'read', summary: 'Get a rotation', tag }, options),
+      method: 'get',
+      path: `${BASE}/{rotationId}`,
+      request: { params: byId },
+      responses: answers(one),
+    }),
+    async (c) =>
+      c.json({ secretRotation: toSecretRotation(await find(c, options, c.req.valid('param').rotationId)) }, 200),
+  );
+}
+
+function addUpdate(api: Api, options: ApiOptions): void {
+  api.openapi(
+    createRoute({
+      ...common({ id: 'rotation.update', scope: 'write', summary: 'Change a rotation', tag }, options),
+      method: 'patch',
+      path: `${BASE}/{rotationId}`,
+      request: { params: byId, body: jsonBody(updateRotationBody) },
+      responses: answers(one),
+    }),
+    async (c) => {
+      const { rotationId } = c.req.valid('param');
+      const { rotationInterval, ...rest } = c.req.valid('json');
+      await c.get('client').rotations.update(rotationId, given({ ...rest, rotationIntervalDays: rotationInterval }));
+      return c.json({ secretRotation: toSecretRotation(await find(c, options, rotationId)) }, 200);
+    },
+  );
+}
+
+function addRotate(api: Api, options: ApiOptions): void {
+  api.openapi(
+    createRoute({
+      ...common(
+        { id: 'rotation.rotate', scope: 'write', summary: 'Rotate now; the old key is retired later', tag },
+        options,
+      ),
+      method: 'post',
+      path: `${BASE}/{rotationId}/rotate-secrets`,
+      request: { params: byId, query: z.object(waitQuery) },
+      responses: answers(z.object({ secretRotation: secretRotationShape, ...requested })),
+    }),
+    async (c) => {
+      const { rotationId } = c.req.valid('param');
+      const runRequestId = await c.get('client').rotations.request(rotationId);
+      const waited = await waitForRun(c, runRequestId, c.req.valid('query').wait);
+      return c.json({ secretRotation: toSecretRotation(await find(c, options, rotationId)), ...waited }, 200);
+    },
+  );
+}
+
+const flag = z
+  .enum(['true', 'false'])
+  .default('false')
+  .transform((text) => text === 'true');
+
+const REVOCATION_SECONDS = 25;
+
+function addDelete(api: Api, options: ApiOptions): void {
+  const route = createRoute({
+    ...common(
+      {
+        id: 'rotation.delete',
+        scope: 'write',
+        summary: 'Delete a rotation; its keys and secrets stay unless asked otherwise (scope admin)',
+        tag,
+      },
+      options,
+    ),
+    method: 'delete',
+    path: `${BASE}/{rotationId}`,
+    request: { params: byId, query: z.object({ deleteSecrets: flag, revokeGeneratedCredentials: flag }) },
+    responses: answers(one),
+  });
+  api.use(route.getRoutingPath(), async (c, next) => {
+    const takesAway = c.req.query('deleteSecrets') === 'true' || c.req.query('revokeGeneratedCredentials') === 'true';
+    return c.req.method === 'DELETE' && takesAway ? needs('admin')(c, next) : next();
+  });
+  api.openapi(route, async (c) => {
+    const { rotationId } = c.req.valid('param');
+    const { deleteSecrets, revokeGeneratedCredentials } = c.req.valid('query');
+    const secretRotation = toSecretRotation(await find(c, options, rotationId));
+    if (revokeGeneratedCredentials) await revokeFirst(c, rotationId);
+    await c.get('client').rotations.delete(rotationId, deleteSecrets ? 'remove' : 'keep');
+    return c.json({ secretRotation }, 200);
+  });
+}
+
+/** The row goes only when the keys are gone: else nobody would know them. */
+async function revokeFirst(c: Context, rotationId: string): Promise<void> {
+  const { run } = await waitForRun(c, await c.get('client').rotations.revokeKeys(rotationId), REVOCATION_SECONDS);
+  if (run?.status === 'succeeded') return;
+  const message =
+    run === null
+      ? 'The keys are still being deleted at AWS. Send the same request again until it is done; the rotation stays until then.'
+      : `Deleting the keys ended ${run.status}: ${run.errorMessage ?? 'see the run'} The rotation stays.`;
+  throw new JobError('KEY_DEPENDENTS_WAITING', { message });
+}

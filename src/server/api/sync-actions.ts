@@ -1,0 +1,174 @@
+/** What a sync can be told: run, plan, import, remove, delete. Each is recorded as a wish; `?wait=` waits for the run. */
+import type { Context } from 'hono';
+
+import type { RequestKind } from '../../db/requests.ts';
+import { JobError } from '../../errors.ts';
+import { needs } from './gate.ts';
+import { answers, common, createRoute, waitQuery, z } from './operation.ts';
+import { requested, waitForRun } from './runs.ts';
+import { secretSyncShape, toSecretSync } from './sync-shapes.ts';
+import { findSync, type SyncApi } from './sync-part.ts';
+
+const byId = z.object({ syncId: z.uuid() });
+const answer = z.object({ secretSync: secretSyncShape, ...requested });
+
+interface Wish {
+  readonly syncId: string;
+  readonly kind: RequestKind;
+  readonly parameters?: Readonly<Record<string, unknown>>;
+  readonly waitSeconds: number;
+}
+
+async function act(c: Context, part: SyncApi, { syncId, kind, parameters, waitSeconds }: Wish) {
+  await findSync(c, part, syncId);
+  const runRequestId = await c.get('client').syncs.request(kind, syncId, parameters ?? {});
+  const waited = await waitForRun(c, runRequestId, waitSeconds);
+  return { secretSync: toSecretSync(await findSync(c, part, syncId)), ...waited };
+}
+
+export function addSyncActions(part: SyncApi): void {
+  addRun(part);
+  addPlan(part);
+  addImport(part);
+  addRemove(part);
+  addDelete(part);
+}
+
+function addRun(part: SyncApi): void {
+  const { api, options, base, noun, tag } = part;
+  api.openapi(
+    createRoute({
+      ...common({ id: `${noun}.sync`, scope: 'write', summary: 'Sync now', tag }, options),
+      method: 'post',
+      path: `${base}/{syncId}/sync-secrets`,
+      request: {
+        params: byId,
+        query: z.object({
+          ...waitQuery,
+          confirmDeletions: z.coerce
+            .number()
+            .int()
+            .min(0)
+            .optional()
+            .describe('Confirms that the present plan deletes exactly this many'),
+        }),
+      },
+      responses: answers(answer),
+    }),
+    async (c) => {
+      const { wait, confirmDeletions } = c.req.valid('query');
+      const parameters = confirmDeletions === undefined ? {} : { confirmDeletions };
+      return c.json(await act(c, part, { ...c.req.valid('param'), kind: 'sync', parameters, waitSeconds: wait }), 200);
+    },
+  );
+}
+
+function addPlan(part: SyncApi): void {
+  const { api, options, base, noun, tag } = part;
+  api.openapi(
+    createRoute({
+      ...common(
+        { id: `${noun}.plan`, scope: 'write', summary: 'Plan without writing; the plan is the run’s result', tag },
+        options,
+      ),
+      method: 'post',
+      path: `${base}/{syncId}/plan`,
+      request: { params: byId, query: z.object(waitQuery) },
+      responses: answers(answer),
+    }),
+    async (c) =>
+      c.json(
+        await act(c, part, { ...c.req.valid('param'), kind: 'plan', waitSeconds: c.req.valid('query').wait }),
+        200,
+      ),
+  );
+}
+
+function addImport(part: SyncApi): void {
+  const { api, options, base, noun, tag } = part;
+  const importBehavior = z.enum(['prioritize-source', 'prioritize-destination']);
+  api.openapi(
+    createRoute({
+      ...common(
+        { id: `${noun}.import`, scope: 'write', summary: 'Import the destination’s secrets into the folder', tag },
+        options,
+      ),
+      method: 'post',
+      path: `${base}/{syncId}/import-secrets`,
+      request: { params: byId, query: z.object({ ...waitQuery, importBehavior }) },
+      responses: answers(answer),
+    }),
+    async (c) => {
+      const { wait, ...parameters } = c.req.valid('query');
+      return c.json(
+        await act(c, part, { ...c.req.valid('param'), kind: 'import', parameters, waitSeconds: wait }),
+        200,
+      );
+    },
+  );
+}
+
+function addRemove(part: SyncApi): void {
+  const { api, options, base, noun, tag } = part;
+  api.openapi(
+    createRoute({
+      ...common({ id: `${noun}.remove`, scope: 'admin', summary: 'Delete at AWS what this sync wrote', tag }, options),
+      method: 'post',
+      path: `${base}/{syncId}/remove-secrets`,
+      request: { params: byId, query: z.object(waitQuery) },
+      responses: answers(answer),
+    }),
+    async (c) =>
+      c.json(
+        await act(c, part, { ...c.req.valid('param'), kind: 'remove', waitSeconds: c.req.valid('query').wait }),
+        200,
+      ),
+  );
+}
+
+const flag = z
+  .enum(['true', 'false'])
+  .default('false')
+  .transform((text) => text === 'true');
+
+const REMOVAL_SECONDS = 25;
+
+function addDelete(part: SyncApi): void {
+  const { api, options, base, noun, tag } = part;
+  const route = createRoute({
+    ...common(
+      {
+        id: `${noun}.delete`,
+        scope: 'write',
+        summary: 'Delete a sync; what it wrote stays at AWS unless removeSecrets=true (scope admin)',
+        tag,
+      },
+      options,
+    ),
+    method: 'delete',
+    path: `${base}/{syncId}`,
+    request: { params: byId, query: z.object({ removeSecrets: flag }) },
+    responses: answers(z.object({ secretSync: secretSyncShape })),
+  });
+  api.use(route.getRoutingPath(), async (c, next) =>
+    c.req.method === 'DELETE' && c.req.query('removeSecrets') === 'true' ? needs('admin')(c, next) : next(),
+  );
+  api.openapi(route, async (c) => {
+    const { syncId } = c.req.valid('param');
+    const secretSync = toSecretSync(await findSync(c, part, syncId));
+    if (c.req.valid('query').removeSecrets) await removeFirst(c, part, syncId);
+    await c.get('client').syncs.delete(syncId);
+    return c.json({ secretSync }, 200);
+  });
+}
+
+/** The row goes only when everything at AWS is gone: else nobody would know what is left there. */
+async function removeFirst(c: Context, part: SyncApi, syncId: string): Promise<void> {
+  const { run } = await act(c, part, { syncId, kind: 'remove', waitSeconds: REMOVAL_SECONDS });
+  if (run?.status === 'succeeded') return;
+  const message =
+    run === null
+      ? 'The removal goes on. Send the same request again until it is done; the sync stays until then.'
+      : `The removal ended ${run.status}: ${run.errorMessage ?? 'see the run'} The sync stays.`;
+  throw new JobError('SYNC_PARTIAL', { message });
+}

@@ -1,0 +1,144 @@
+/** `/api/v1/secret-syncs/{destination}`: Infisical’s paths for both AWS destinations, and `plan` of ours. */
+import type { Context } from 'hono';
+
+import { destinations } from '../../domain/sync-config.ts';
+import type { Api, ApiOptions } from './env.ts';
+import { given } from './given.ts';
+import { answers, common, createRoute, jsonBody, listQuery, z } from './operation.ts';
+import { findSync, type SyncApi } from './sync-part.ts';
+import { addSyncActions } from './sync-actions.ts';
+import { destinationShapes, secretSyncShape, toOptions, toSecretSync } from './sync-shapes.ts';
+
+const one = z.object({ secretSync: secretSyncShape });
+const byId = z.object({ syncId: z.uuid() });
+
+export function addSyncs(api: Api, options: ApiOptions): void {
+  for (const destination of destinations) {
+    const isParameterStore = destination === 'aws-parameter-store';
+    const part: SyncApi = {
+      api,
+      options,
+      destination,
+      base: `/api/v1/secret-syncs/${destination}`,
+      noun: isParameterStore ? 'parameterStoreSync' : 'secretsManagerSync',
+      tag: isParameterStore ? 'Syncs to Parameter Store' : 'Syncs to Secrets Manager',
+    };
+    addCreate(part);
+    addReads(part);
+    addUpdate(part);
+    addSyncActions(part);
+  }
+}
+
+function addCreate(part: SyncApi): void {
+  const { api, options, base, noun, tag, destination } = part;
+  api.openapi(
+    createRoute({
+      ...common({ id: `${noun}.create`, scope: 'write', summary: 'Create a sync; it runs at once', tag }, options),
+      method: 'post',
+      path: base,
+      request: { body: jsonBody(destinationShapes[destination].create) },
+      responses: answers(one),
+    }),
+    async (c) => {
+      const body = c.req.valid('json');
+      const { projectId, environment, secretPath } = body;
+      const created = await c.get('client').syncs.create({
+        name: body.name,
+        ...given({ description: body.description }),
+        connection: body.connectionId,
+        source: { projectId, environment, secretPath },
+        destination,
+        destinationConfig: body.destinationConfig,
+        syncOptions: toOptions(body.syncOptions),
+        isAutoSyncEnabled: body.isAutoSyncEnabled ?? body.isEnabled ?? true,
+      });
+      c.set('subject', created.id);
+      return c.json({ secretSync: toSecretSync(await findSync(c, part, created.id)) }, 200);
+    },
+  );
+}
+
+function addReads(part: SyncApi): void {
+  const { api, options, base, noun, tag, destination } = part;
+  api.openapi(
+    createRoute({
+      ...common({ id: `${noun}.list`, scope: 'read', summary: 'List syncs by name', tag }, options),
+      method: 'get',
+      path: base,
+      request: { query: z.object(listQuery) },
+      responses: answers(z.object({ secretSyncs: z.array(secretSyncShape), totalCount: z.number().int() })),
+    }),
+    async (c) => {
+      const query = { ...c.req.valid('query'), orgId: c.get('caller').orgId, destination, order: 'name' } as const;
+      const { rows, total } = await options.queries.syncs(query);
+      return c.json({ secretSyncs: rows.map(toSecretSync), totalCount: total }, 200);
+    },
+  );
+  api.openapi(
+    createRoute({
+      ...common({ id: `${noun}.getByName`, scope: 'read', summary: 'Get a sync by name', tag }, options),
+      method: 'get',
+      path: `${base}/sync-name/{name}`,
+      request: {
+        params: z.object({ name: z.string().min(1).max(64) }),
+        query: z.object({ projectId: listQuery.projectId }),
+      },
+      responses: answers(one),
+    }),
+    async (c) => c.json({ secretSync: toSecretSync(await findSync(c, part, c.req.valid('param').name)) }, 200),
+  );
+  api.openapi(
+    createRoute({
+      ...common({ id: `${noun}.get`, scope: 'read', summary: 'Get a sync', tag }, options),
+      method: 'get',
+      path: `${base}/{syncId}`,
+      request: { params: byId },
+      responses: answers(one),
+    }),
+    async (c) => c.json({ secretSync: toSecretSync(await findSync(c, part, c.req.valid('param').syncId)) }, 200),
+  );
+}
+
+function addUpdate(part: SyncApi): void {
+  const { api, options, base, noun, tag, destination } = part;
+  api.openapi(
+    createRoute({
+      ...common({ id: `${noun}.update`, scope: 'write', summary: 'Change a sync; it runs at once', tag }, options),
+      method: 'patch',
+      path: `${base}/{syncId}`,
+      request: { params: byId, body: jsonBody(destinationShapes[destination].update) },
+      responses: answers(one),
+    }),
+    async (c) => {
+      const { syncId } = c.req.valid('param');
+      const body = c.req.valid('json');
+      const { folder } = await findSync(c, part, syncId);
+      const moved = body.projectId ?? body.environment ?? body.secretPath;
+      const source = {
+        projectId: body.projectId ?? folder.projectId,
+        environment: body.environment ?? folder.environment,
+        secretPath: body.secretPath ?? folder.secretPath,
+      };
+      await c.get('client').syncs.update(syncId, {
+        ...given({
+          name: body.name,
+          description: body.description,
+          connection: body.connectionId,
+          destinationConfig: body.destinationConfig,
+          isAutoSyncEnabled: body.isAutoSyncEnabled ?? body.isEnabled,
+          source: moved === undefined ? undefined : source,
+        }),
+        // Defaults of fields that were not sent must not overwrite what is set.
+        ...(body.syncOptions === undefined ? {} : { syncOptions: toOptions(await sentOptions(c, body.syncOptions)) }),
+      });
+      return c.json({ secretSync: toSecretSync(await findSync(c, part, syncId)) }, 200);
+    },
+  );
+}
+
+async function sentOptions<T extends object>(c: Context, parsed: T): Promise<Partial<T>> {
+  const { syncOptions = {} } = await c.req.json<{ syncOptions?: object }>();
+  const sent = new Set(Object.keys(syncOptions));
+  return Object.fromEntries(Object.entries(parsed).filter(([name]) => sent.has(name))) as Partial<T>;
+}

@@ -1,0 +1,124 @@
+/**
+ * The processor of the queue `sync`: decides what a run is for (sync, drift check, plan, import, remove) and what its outcome means for the
+ * sync's status and its next time. How AWS is written is in `sync/`.
+ */
+import type { Outcome } from '../domain/run.ts';
+import { jitteredMs } from '../domain/backoff.ts';
+import { errorTable } from '../errors.ts';
+import type { SyncRow } from '../db/subjects.ts';
+import type { Performed, Processor, Run } from './processor.ts';
+import { type ImportBehavior, importSecrets } from './sync/import.ts';
+import type { PermissionCache } from './sync/permissions.ts';
+import { previewSync } from './sync/preview.ts';
+import { abandonAll, removeAll } from './sync/remove.ts';
+import { isNothingToDo, type PerformedSync, performRound, purposeOf, unchangedOutcome } from './sync/round.ts';
+import { openWork, readHead, type SyncDependencies, type SyncHead } from './sync/work.ts';
+
+export type { SyncDependencies } from './sync/work.ts';
+
+/** An abandoned call may still arrive at AWS: after a recovery it is looked at once more. */
+const LOOK_AGAIN_MS = 15 * 60_000;
+const JITTER = 0.1;
+
+export function createSyncProcessor(deps: SyncDependencies): Processor<'sync'> {
+  const permissions: PermissionCache = new Map();
+  // The schedule is asked for twice, for the row and for the status; both must be told the same.
+  const schedules = new WeakMap<object, Date | null>();
+  const recovered = new WeakSet<object>();
+  const nextScheduledAt = (outcome: Outcome, run: Run<'sync'>): Date | null => {
+    const known = schedules.get(run);
+    if (known !== undefined) return known;
+    const delayMs = recovered.has(run) ? LOOK_AGAIN_MS : jitteredMs(deps.reconcileEveryMs, JITTER, run.random());
+    const next = isScheduled(outcome, run) ? (run.kind === 'plan' ? run.subject.nextReconcileAt : new Date(run.now().getTime() + delayMs)) : null;
+    schedules.set(run, next);
+    return next;
+  };
+  return {
+    kind: 'sync',
+    async perform(run) {
+      const performed = await perform(deps, run, permissions);
+      if (performed.hasRecovered === true) recovered.add(run);
+      return performed;
+    },
+    nextScheduledAt,
+    toStatus: (outcome, run) => toStatus(outcome, run, nextScheduledAt),
+  };
+}
+
+async function perform(deps: SyncDependencies, run: Run<'sync'>, permissions: PermissionCache): Promise<PerformedSync> {
+  const head = await readHead(deps, run);
+  const unusable = findUnusable(head);
+  if (unusable) {
+    const mayAbandon = run.kind === 'remove' && run.parameters['deleteAfterRemove'] === true;
+    return mayAbandon ? abandonAll(head) : { outcome: unusable };
+  }
+  switch (run.kind) {
+    case 'plan':
+      return { outcome: await previewSync(await openWork(head)) };
+    case 'import':
+      return performImport(head);
+    case 'remove':
+      return removeAll(head);
+    case 'sync':
+    case 'validate':
+    case 'rotate':
+      return performSync(head, permissions);
+  }
+}
+
+async function performSync(head: SyncHead, permissions: PermissionCache): Promise<PerformedSync> {
+  const purpose = purposeOf(head);
+  if (isNothingToDo(head, purpose)) return unchangedOutcome(head);
+  return performRound(head, purpose, permissions);
+}
+
+/** What an unusable connection blocks, without a call; undefined when it may be used. */
+function findUnusable({ connection }: SyncHead): Outcome | undefined {
+  if (connection.status === 'valid' || connection.status === 'degraded') return connection.accountId === null ? pending : undefined;
+  if (connection.status === 'pending') return pending;
+  const { message, nextStep } = errorTable.CONNECTION_INVALID;
+  const why = connection.statusMessage ?? message;
+  return { status: 'blocked', code: 'CONNECTION_INVALID', message: `The connection ${connection.name} is not valid: ${why} ${nextStep}` };
+}
+
+const pending: Outcome = {
+  status: 'blocked',
+  code: 'CONNECTION_PENDING',
+  message: `${errorTable.CONNECTION_PENDING.message} ${errorTable.CONNECTION_PENDING.nextStep}`,
+};
+
+async function performImport(head: SyncHead): Promise<Performed<'sync'>> {
+  const work = await openWork(head);
+  const behavior = head.run.parameters['importBehavior'] as ImportBehavior | undefined;
+  const result = await importSecrets(work, behavior ?? 'prioritize-source');
+  return { outcome: { status: 'succeeded', result } };
+}
+
+/** Null: nothing is to be looked at until somebody or something lifts what blocks it. */
+function isScheduled(outcome: Outcome, run: Run<'sync'>): boolean {
+  // After a removal a schedule would write everything anew.
+  if (run.kind === 'remove') return false;
+  if (outcome.status !== 'blocked') return run.subject.pausedAt === null;
+  return outcome.code === 'AWS_ACCESS_DENIED';
+}
+
+type Schedule = (outcome: Outcome, run: Run<'sync'>) => Date | null;
+
+function toStatus(outcome: Outcome, run: Run<'sync'>, schedule: Schedule): Partial<SyncRow> {
+  // A plan changes nothing, and an import concerns the folder.
+  if (run.kind === 'plan') return {};
+  switch (outcome.status) {
+    case 'succeeded':
+      return { syncStatus: 'succeeded', statusCode: null, statusMessage: null, lastRunId: run.id, nextReconcileAt: schedule(outcome, run) };
+    case 'partial':
+    case 'failed':
+    case 'blocked': {
+      const { status, code, message } = outcome;
+      return { syncStatus: status, statusCode: code, statusMessage: message, lastRunId: run.id, nextReconcileAt: schedule(outcome, run) };
+    }
+    case 'continued':
+      return { syncStatus: 'running', lastRunId: run.id };
+    case 'retry':
+      return { syncStatus: 'running', statusCode: outcome.error.code, statusMessage: outcome.error.publicMessage, lastRunId: run.id };
+  }
+}

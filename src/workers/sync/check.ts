@@ -1,0 +1,50 @@
+/** The drift check: is what we wrote still as we wrote it? Versions and tags only; no value is read, nothing is written at AWS. */
+import { drifted, inOrder } from '../../domain/sync-entry.ts';
+import { describeDrift } from '../../domain/sync-plan.ts';
+import { type DriftKind, isOwned, type LedgerEntry } from '../../domain/sync-ledger.ts';
+import type { Destination, Finding } from './destination.ts';
+import { isHere, type SyncWork } from './work.ts';
+
+export interface CheckResult {
+  readonly checked: number;
+  readonly drift: readonly { readonly key: string; readonly remoteName: string; readonly kind: DriftKind; readonly detail: string }[];
+  /** Since when the tags of every parameter have been looked at at least once; null while some never were. */
+  readonly tagsCheckedSince: string | null;
+}
+
+export async function checkDrift(work: SyncWork, destination: Destination): Promise<void> {
+  const entries = work.ledger.all().filter((entry) => isHere(work, entry) && isCheckable(entry));
+  if (entries.length === 0) return;
+  const findings = await destination.check(entries);
+  const now = work.run.now();
+  await work.ledger.storeAll(findings.flatMap((finding) => toStored(finding, now, work.progress.round) ?? []));
+}
+
+/** What is ours, and conflicts, which may have been cleared away. */
+function isCheckable(entry: LedgerEntry): boolean {
+  return entry.inFlight === null && (isOwned(entry) || entry.status === 'conflict');
+}
+
+/** Undefined when the row says it already. */
+function toStored({ entry, drift, lastModified, isSample }: Finding, now: Date, round: string): LedgerEntry | undefined {
+  if (entry.status === 'conflict') return toConflict(entry, drift, round);
+  if (drift) return entry.drift === drift && !isSample ? undefined : drifted(entry, drift, now);
+  const isLearned = lastModified !== undefined && entry.observed.lastModified === undefined;
+  const known = isLearned ? { ...entry, observed: { ...entry.observed, lastModified } } : entry;
+  if (entry.drift !== null) return { ...(entry.status === 'synced' ? inOrder(known) : known), drift: null };
+  return isLearned || isSample ? known : undefined;
+}
+
+/** Still taken: nothing is tried in this round. Gone: the name is free to be written. */
+function toConflict(entry: LedgerEntry, drift: DriftKind | undefined, round: string): LedgerEntry {
+  if (drift !== 'missing') return { ...entry, observed: { ...entry.observed, refusedIn: round } };
+  return { ...entry, status: 'failed', errorCode: null, errorMessage: null };
+}
+
+export function toCheckResult(work: SyncWork): CheckResult {
+  const ours = work.ledger.all().filter((entry) => isHere(work, entry) && isOwned(entry));
+  const drift = ours.flatMap(({ key, remoteName, drift: kind }) => (kind === null ? [] : [{ key, remoteName, kind, detail: describeDrift(kind) }]));
+  const seen = ours.map((entry) => entry.tagsCheckedAt?.toISOString() ?? '').sort();
+  const oldest = work.target.mapping === 'parameters' ? seen[0] : work.run.now().toISOString();
+  return { checked: ours.length, drift, tagsCheckedSince: oldest === undefined || oldest === '' ? null : oldest };
+}

@@ -1,0 +1,133 @@
+/**
+ * Import: what exists at the destination under the sync's names goes into the folder. Nothing at AWS changes, and what was imported does not become
+ * ours by it: taking over stays an explicit choice (`--on-existing adopt`).
+ */
+import { parseDocument, memberValue } from '../../domain/sync-document.ts';
+import { settingsFor } from '../../domain/sync-desired.ts';
+import { newEntry } from '../../domain/sync-entry.ts';
+import type { EntrySettings, LedgerEntry } from '../../domain/sync-ledger.ts';
+import { SECRETS_PER_READ } from '../../domain/sync-rules.ts';
+import { sourceKeyOf } from '../../domain/sync-target.ts';
+import { chunk } from './pool.ts';
+import { fingerprintOf } from './values.ts';
+import type { SyncWork } from './work.ts';
+
+export type ImportBehavior = 'prioritize-source' | 'prioritize-destination';
+
+export interface ImportResult {
+  /** Keys written into the folder. */
+  readonly imported: readonly string[];
+  /** Keys whose value in the folder was kept. */
+  readonly kept: readonly string[];
+  /** Keys that a rotation manages: nobody else writes them. */
+  readonly managed: readonly string[];
+  /** Names that hold nothing to import: empty, binary, or no JSON object. */
+  readonly unreadable: readonly string[];
+}
+
+interface Found {
+  readonly key: string;
+  readonly remoteName: string;
+  /** Undefined when there is no text to import. */
+  readonly value: string | undefined;
+  readonly version: string;
+}
+
+export async function importSecrets(work: SyncWork, behavior: ImportBehavior): Promise<ImportResult> {
+  const found = await readDestination(work);
+  const readable = found.filter((one) => one.value !== undefined && one.value !== '');
+  const present = new Map((await work.deps.folders.names(work.folder.id)).map((secret) => [secret.key, secret]));
+  const managed = readable.filter((one) => present.get(one.key)?.managedBy != null).map((one) => one.key);
+  const isKept = (one: Found) => managed.includes(one.key) || (behavior === 'prioritize-source' && present.has(one.key));
+  const wanted = readable.filter((one) => !isKept(one));
+  const change = await work.deps.folders.change(
+    work.folder,
+    wanted.map(({ key, value }) => ({ key, value: value ?? '' })),
+    'merge',
+  );
+  if (work.planOptions.onExisting === 'fail') await noteEqual(work, wanted, change.revision);
+  return {
+    imported: wanted.map((one) => one.key),
+    kept: readable.filter((one) => isKept(one) && !managed.includes(one.key)).map((one) => one.key),
+    managed,
+    unreadable: found.filter((one) => !readable.includes(one)).map((one) => one.remoteName),
+  };
+}
+
+/** Foreign objects that hold the same value now: nothing is to be done for them until the source changes. */
+async function noteEqual(work: SyncWork, imported: readonly Found[], revision: number): Promise<void> {
+  const known = new Set(work.ledger.all().map((entry) => `${entry.remoteName}\n${entry.key}`));
+  const fresh = imported.filter((one) => !known.has(`${one.remoteName}\n${one.key}`));
+  await work.ledger.storeAll(fresh.map((one) => toEqualEntry(work, one, revision)));
+}
+
+function toEqualEntry(work: SyncWork, found: Found, revision: number): LedgerEntry {
+  const isKey = work.target.mapping === 'document';
+  const settings: EntrySettings = isKey ? { keyId: null, tags: {} } : settingsFor({ metadata: {} }, work);
+  const origin = { id: crypto.randomUUID(), syncId: work.sync.id, connectionId: work.connection.id, folderId: work.folder.id, place: work.place };
+  return {
+    ...newEntry(origin, { remoteName: found.remoteName, key: found.key, settings }),
+    status: 'skipped',
+    errorMessage: 'Imported; it exists and is not ours. Allow taking it over with --on-existing adopt so that changes can follow.',
+    remoteVersion: found.version,
+    fingerprint: fingerprintOf(work, found, { value: found.value ?? '', settings }),
+    syncedRevision: revision,
+  };
+}
+
+async function readDestination(work: SyncWork): Promise<readonly Found[]> {
+  switch (work.target.mapping) {
+    case 'parameters':
+      return readParameters(work);
+    case 'secrets':
+      return readSecrets(work);
+    case 'document':
+      return readDocument(work);
+  }
+}
+
+async function readParameters(work: SyncWork): Promise<readonly Found[]> {
+  const { namePrefix, schema } = work.target;
+  const start = namePrefix + schema.prefix;
+  const path = start.slice(0, start.lastIndexOf('/')) || '/';
+  const found: Found[] = [];
+  for await (const page of work.deps.openParameterStore(work.session).readPath(path)) {
+    for (const [remoteName, { value, version }] of page) {
+      const key = sourceKeyOf(work.target, remoteName);
+      if (key !== undefined) found.push({ key, remoteName, value, version });
+    }
+  }
+  return found;
+}
+
+async function readSecrets(work: SyncWork): Promise<readonly Found[]> {
+  const secrets = work.deps.openSecretsManager(work.session);
+  const keys = new Map<string, string>();
+  for await (const page of secrets.list({ prefix: work.target.namePrefix + work.target.schema.prefix })) {
+    for (const { name, deletionScheduledAt } of page) {
+      const key = deletionScheduledAt ? undefined : sourceKeyOf(work.target, name);
+      if (key !== undefined) keys.set(name, key);
+    }
+  }
+  const found: Found[] = [];
+  for (const names of chunk([...keys.keys()], SECRETS_PER_READ)) {
+    const values = await secrets.values(names);
+    for (const name of names) {
+      const value = values.get(name);
+      found.push({ key: keys.get(name) ?? name, remoteName: name, value: value?.text, version: value?.version ?? '' });
+    }
+  }
+  return found;
+}
+
+async function readDocument(work: SyncWork): Promise<readonly Found[]> {
+  const remoteName = work.target.namePrefix;
+  const value = await work.deps.openSecretsManager(work.session).value(remoteName);
+  if (!value) return [];
+  const document = value.text === undefined ? undefined : parseDocument(value.text);
+  if (!document) return [{ key: remoteName, remoteName, value: undefined, version: value.version }];
+  return [...document.keys()].flatMap((name) => {
+    const key = sourceKeyOf(work.target, name);
+    return key === undefined ? [] : [{ key, remoteName, value: memberValue(document, name), version: value.version }];
+  });
+}

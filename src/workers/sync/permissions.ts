@@ -1,0 +1,64 @@
+/**
+ * Before the first write of a sync every permission of the whole job that can be probed is probed, harmlessly, so that nothing is begun that
+ * cannot be finished. What was found holds for the session's life.
+ */
+import { actionsOf } from '../../domain/policies-actions.ts';
+import { statementFor } from '../../domain/policies.ts';
+import type { PolicyStatement } from '../../domain/policy-document.ts';
+import { policyTargetOf, type SyncWork } from './work.ts';
+
+export interface Permissions {
+  /** Denied actions without which the sync cannot do its work. */
+  readonly missing: readonly string[];
+  /** The statements to add. */
+  readonly statements: readonly PolicyStatement[];
+  /** The role may move version stages: many-to-one writes are switched by compare-and-swap. */
+  readonly canPromote: boolean;
+}
+
+export type PermissionCache = Map<string, { readonly permissions: Permissions; readonly until: number }>;
+
+const VALID_MS = 50 * 60_000;
+const MAX_CACHED = 2_000;
+
+/** At most six per sync and session; what is not needed to work is left to the first call that wants it. */
+const probed = {
+  parameters: ['ssm:GetParameters', 'ssm:DeleteParameters', 'ssm:ListTagsForResource', 'ssm:AddTagsToResource'],
+  secrets: ['secretsmanager:DescribeSecret', 'secretsmanager:UpdateSecret', 'secretsmanager:DeleteSecret', 'secretsmanager:TagResource'],
+  document: [
+    'secretsmanager:GetSecretValue',
+    'secretsmanager:UpdateSecret',
+    'secretsmanager:DeleteSecret',
+    'secretsmanager:TagResource',
+    'secretsmanager:PutSecretValue',
+    'secretsmanager:UpdateSecretVersionStage',
+  ],
+} as const;
+
+export async function probePermissions(work: SyncWork, cache: PermissionCache): Promise<Permissions> {
+  const target = policyTargetOf(work);
+  const key = [work.connection.id, work.connection.credentialsRevision, work.options.disableSecretDeletion, JSON.stringify(target)].join('|');
+  const now = work.run.now().getTime();
+  const known = cache.get(key);
+  if (known && known.until > now) return known.permissions;
+  const permissions = await probe(work);
+  if (cache.size >= MAX_CACHED) cache.clear();
+  // A missing permission may be granted at any moment: it is looked at again by the next run.
+  if (permissions.missing.length === 0) cache.set(key, { permissions, until: now + VALID_MS });
+  return permissions;
+}
+
+async function probe(work: SyncWork): Promise<Permissions> {
+  const target = policyTargetOf(work);
+  const { required } = actionsOf(target.use, { isOneSecret: 'secretName' in target });
+  const actions = probed[work.target.mapping].filter((action) => !work.options.disableSecretDeletion || !/:Delete/.test(action));
+  const results = await work.deps.probes.probe(work.session, target, actions);
+  const denied = results.filter((result) => result.verdict === 'denied').map((result) => result.action);
+  const missing = denied.filter((action) => required.includes(action));
+  const promoting = ['secretsmanager:PutSecretValue', 'secretsmanager:UpdateSecretVersionStage'];
+  return {
+    missing,
+    statements: missing.map((action) => statementFor(target, work.place, action)),
+    canPromote: work.target.mapping === 'document' && promoting.every((action) => results.some((one) => one.action === action && one.verdict === 'allowed')),
+  };
+}

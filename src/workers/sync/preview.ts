@@ -1,0 +1,46 @@
+/** `sync plan`: what a sync would do, with a look at what it would touch. Nothing is written, neither at AWS nor in the ledger. */
+import type { Outcome } from '../../domain/run.ts';
+import { parseDocument } from '../../domain/sync-document.ts';
+import type { Inventory } from '../../domain/sync-inventory.ts';
+import type { Plan } from '../../domain/sync-plan.ts';
+import { toShown } from '../../domain/sync-summary.ts';
+import { openDestination } from './places.ts';
+import { findPlanBlock, makePlan, type Sight, surveyDesired } from './planning.ts';
+import type { SyncWork } from './work.ts';
+
+export async function previewSync(work: SyncWork): Promise<Outcome> {
+  const desired = await surveyDesired(work);
+  const sight = await look(work, makePlan(work, desired));
+  const plan = makePlan(work, desired, sight);
+  const block = findPlanBlock(work, plan);
+  const result = {
+    changes: plan.entries.map(toShown),
+    unchanged: plan.unchanged.length,
+    ...(block ? { blockedBy: { code: block.code, message: block.message, deletions: block.deletions } } : {}),
+  };
+  return { status: 'succeeded', result };
+}
+
+/** Only what would be written is looked at; what is unchanged by the ledger costs no call. */
+async function look(work: SyncWork, plan: Plan): Promise<Sight> {
+  const names = [...new Set(plan.entries.filter((one) => one.action !== 'invalid' && one.action !== 'delete').map((one) => one.remoteName))];
+  if (names.length === 0) return {};
+  const destination = openDestination(work, work.target.mapping);
+  const inventory = await destination.inspect(names);
+  if (work.target.mapping === 'document') return { inventory, ...(await lookInside(work, inventory)) };
+  return { inventory: await destination.identify(foreignLooking(work, plan, inventory), inventory) };
+}
+
+/** Names that exist although the ledger does not have them: whose they are tells only their tag. */
+function foreignLooking(work: SyncWork, plan: Plan, inventory: Inventory): readonly string[] {
+  const created = plan.entries.filter((one) => one.action === 'create' || one.action === 'restore').map((one) => one.remoteName);
+  return created.filter((name) => inventory.get(name)?.exists === true);
+}
+
+async function lookInside(work: SyncWork, inventory: Inventory): Promise<Pick<Sight, 'documentKeys'>> {
+  const name = work.target.namePrefix;
+  if (inventory.get(name)?.exists !== true) return {};
+  const value = await work.deps.openSecretsManager(work.session).value(name);
+  const document = value?.text === undefined ? undefined : parseDocument(value.text);
+  return document ? { documentKeys: new Set(document.keys()) } : {};
+}

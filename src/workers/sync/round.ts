@@ -1,0 +1,223 @@
+/**
+ * One run of a sync, as far as a slice goes:
+ *
+ *   head (rows) → nothing to do? → work (ledger, source) → recover what was in flight → import (first sync) → check (drift)
+ *     → survey values → plan → brake → permissions → writes → deletions → summary
+ *
+ * A run that ends early leaves its place in `progress` and in the ledger; the next one takes the same way and finds most of it done.
+ */
+import type { Outcome, RunCounts } from '../../domain/run.ts';
+import { noCounts } from '../../domain/run.ts';
+import { isOwned, type LedgerEntry, WHOLE_SECRET } from '../../domain/sync-ledger.ts';
+import type { Plan } from '../../domain/sync-plan.ts';
+import { addChanges, summarize } from '../../domain/sync-summary.ts';
+import type { SyncRow } from '../../db/subjects.ts';
+import type { JobError } from '../../errors.ts';
+import type { Performed } from '../processor.ts';
+import { applyWrites, isWrite, noteUnwritten } from './apply.ts';
+import { checkDrift, toCheckResult } from './check.ts';
+import type { Destination } from './destination.ts';
+import { applyDocument } from './document-apply.ts';
+import { importSecrets } from './import.ts';
+import { type PermissionCache, type Permissions, probePermissions } from './permissions.ts';
+import { openDestination } from './places.ts';
+import { findPlanBlock, makePlan, surveyDesired } from './planning.ts';
+import { recoverInFlight } from './recovery.ts';
+import { removeGone } from './removals.ts';
+import { createSlice, type Slice } from './slice.ts';
+import { openWork, type SyncHead, type SyncWork } from './work.ts';
+
+/** What the round is for. */
+export interface Purpose {
+  readonly isCheck: boolean;
+  /** False: the drift check only reports. */
+  readonly mayWrite: boolean;
+}
+
+export type PerformedSync = Performed<'sync'> & {
+  /** AWS is to be looked at once more in a while: an abandoned call may still arrive there. */
+  readonly hasRecovered?: boolean;
+};
+
+export function purposeOf({ run, sync, options }: SyncHead): Purpose {
+  if (run.requestKind === 'check') return { isCheck: true, mayWrite: options.drift === 'repair' };
+  const isScheduled = run.reason === 'scheduled' && sync.wantedRevision === sync.doneRevision;
+  return { isCheck: isScheduled, mayWrite: !isScheduled || sync.isAutoSyncEnabled };
+}
+
+/** By revisions alone, before ledger or source are read. */
+export function isNothingToDo({ run, sync, folder }: SyncHead, purpose: Purpose): boolean {
+  if (purpose.isCheck || run.kind !== 'sync' || sync.progress !== null || sync.drift === 'drifted') return false;
+  return sync.syncedRevision === folder.revision && sync.syncedVersion === sync.version;
+}
+
+export async function unchangedOutcome(head: SyncHead): Promise<PerformedSync> {
+  const unchanged = await head.deps.entries.count(head.sync.id);
+  return { outcome: { status: 'succeeded', counts: { ...noCounts, unchanged } }, changes: { lastSyncedAt: head.run.now() } };
+}
+
+export async function performRound(head: SyncHead, purpose: Purpose, cache: PermissionCache): Promise<PerformedSync> {
+  let work = await openWork(head);
+  if (await recoverInFlight(work)) work.progress = { ...work.progress, hasRecovered: true };
+  const destination = openDestination(work, work.target.mapping);
+  if (purpose.isCheck && work.progress.isChecked !== true) {
+    await checkDrift(work, destination);
+    work.progress = { ...work.progress, isChecked: true };
+  }
+  if (purpose.isCheck && !purpose.mayWrite) return endRound(work, { isCheck: true });
+  work = await importFirst(work, head);
+  return carryOut(work, { destination: openDestination(work, work.target.mapping), purpose, cache });
+}
+
+/** The first sync may take over what the destination holds. */
+async function importFirst(work: SyncWork, head: SyncHead): Promise<SyncWork> {
+  const { initialSyncBehavior } = work.options;
+  if (work.sync.lastSyncedAt !== null || work.progress.isImported === true || initialSyncBehavior === 'overwrite-destination') return work;
+  await importSecrets(work, initialSyncBehavior === 'import-prioritize-source' ? 'prioritize-source' : 'prioritize-destination');
+  const folder = await work.deps.folders.get(work.folder.id);
+  const again = await openWork({ ...head, folder });
+  return { ...again, progress: { ...again.progress, isImported: true } };
+}
+
+interface Carrying {
+  readonly destination: Destination;
+  readonly purpose: Purpose;
+  readonly cache: PermissionCache;
+}
+
+async function carryOut(work: SyncWork, { destination, purpose, cache }: Carrying): Promise<PerformedSync> {
+  const desired = work.progress.isSurveyed === true ? work.desired : await surveyDesired(work);
+  work.progress = { ...work.progress, isSurveyed: true };
+  const plan = makePlan(work, desired);
+  const block = work.progress.isConfirmed === true ? undefined : findPlanBlock(work, plan);
+  if (block) return blocked(work, { code: block.code, message: block.message }, { deletions: block.deletions });
+  if (plan.entries.some((one) => one.action === 'delete')) work.progress = { ...work.progress, isConfirmed: true };
+  const permissions = await findPermissions(work, plan, cache);
+  if (permissions.missing.length > 0) return missingPermissions(work, permissions);
+  await noteUnwritten(work, plan);
+  const { signal } = work.run.scope;
+  const slice = createSlice({ signal, now: () => work.run.now() });
+  const isComplete = await applyPlan(work, { plan, destination, slice, permissions });
+  return endSlice(work, { slice, isComplete, isCheck: purpose.isCheck });
+}
+
+const noPermissions: Permissions = { missing: [], statements: [], canPromote: false };
+
+async function findPermissions(work: SyncWork, plan: Plan, cache: PermissionCache): Promise<Permissions> {
+  const writes = plan.entries.some((one) => isWrite(one) || one.action === 'delete');
+  return writes ? probePermissions(work, cache) : noPermissions;
+}
+
+interface Applying {
+  readonly plan: Plan;
+  readonly destination: Destination;
+  readonly slice: Slice;
+  readonly permissions: Permissions;
+}
+
+/** Returns false when the slice ended before the plan did. */
+async function applyPlan(work: SyncWork, { plan, destination, slice, permissions }: Applying): Promise<boolean> {
+  const isDocument = work.target.mapping === 'document';
+  if (isDocument) {
+    await applyDocument({ work, slice, secrets: work.deps.openSecretsManager(work.session), canPromote: permissions.canPromote }, plan);
+  } else if (!(await applyWrites({ work, destination, slice }, plan))) {
+    return false;
+  }
+  const deletions = plan.entries.filter((one) => one.action === 'delete');
+  // Keys that left the document went with its write, unless nothing of it is to stay.
+  const apart = isDocument && work.desired.length > 0 ? deletions.filter((one) => one.remoteName !== work.target.namePrefix) : deletions;
+  return removeGone(work, apart, slice);
+}
+
+interface SliceEnd {
+  readonly slice: Slice;
+  readonly isComplete: boolean;
+  readonly isCheck: boolean;
+}
+
+async function endSlice(work: SyncWork, { slice, isComplete, isCheck }: SliceEnd): Promise<PerformedSync> {
+  const { changes, deferredUntil, error } = slice.result();
+  work.progress = { ...work.progress, changes: addChanges(work.progress.changes, changes) };
+  if (error && error.disposition !== 'fail') return interrupted(work, error);
+  if (deferredUntil) return toContinued(work, deferredUntil);
+  // A run of refusals: the rest would meet the same.
+  if (error) return endRound(work, { isCheck });
+  return isComplete ? endRound(work, { isCheck }) : toContinued(work, work.run.now());
+}
+
+function interrupted(work: SyncWork, error: JobError): Performed<'sync'> {
+  const counts = countsOf(work);
+  const changes = { progress: work.progress };
+  if (error.disposition === 'retry') return { outcome: { status: 'retry', error, counts }, changes };
+  return { ...toContinued(work, new Date(work.run.now().getTime() + (error.retryAfterMs ?? 1_000))), changes };
+}
+
+function toContinued(work: SyncWork, at: Date): Performed<'sync'> {
+  return { outcome: { status: 'continued', at, counts: countsOf(work) }, changes: { progress: work.progress } };
+}
+
+function countsOf(work: SyncWork): RunCounts {
+  return { ...noCounts, ...work.progress.changes };
+}
+
+function blocked(work: SyncWork, why: { readonly code: string; readonly message: string }, result: unknown): Performed<'sync'> {
+  return { outcome: { status: 'blocked', ...why, result }, changes: { progress: null, drift: driftOf(work) } };
+}
+
+function missingPermissions(work: SyncWork, { missing, statements }: Permissions): Performed<'sync'> {
+  const message = `The connection lacks ${missing.join(', ')}; nothing was written. Add to its policy: ${JSON.stringify(statements)}`;
+  return blocked(work, { code: 'AWS_ACCESS_DENIED', message: message.slice(0, 2_000) }, { missing, statements });
+}
+
+/** The round is over: what stands in the ledger is the verdict. */
+async function endRound(work: SyncWork, { isCheck }: { isCheck: boolean }): Promise<PerformedSync> {
+  await tidy(work);
+  const now = work.run.now();
+  const outcome = summarize(work.ledger.all(), work.progress.changes, toResult(work, isCheck));
+  const isInPlace = outcome.status === 'succeeded' && isEverythingWritten(work);
+  return {
+    outcome,
+    hasRecovered: work.progress.hasRecovered === true,
+    changes: {
+      progress: null,
+      drift: driftOf(work),
+      ...(isCheck ? { lastCheckedAt: now } : {}),
+      ...(isInPlace ? { syncedRevision: work.folder.revision, syncedVersion: work.sync.version } : {}),
+      ...(outcome.status === 'failed' || (isCheck && !isInPlace) ? {} : { lastSyncedAt: now }),
+    },
+  };
+}
+
+/** A check that only reports may find a source that is ahead. */
+function isEverythingWritten(work: SyncWork): boolean {
+  const rows = new Map(work.ledger.all().map((entry) => [`${entry.remoteName}\n${entry.key}`, entry]));
+  return work.desired.every((desired) => rows.get(`${desired.remoteName}\n${desired.key}`)?.syncedRevision === desired.revision);
+}
+
+function toResult(work: SyncWork, isCheck: boolean): unknown {
+  const leftBehind = work.ledger.all().filter((entry) => entry.status === 'skipped' && entry.remoteVersion !== null && !entry.isClaim && entry.checkedAt !== null);
+  const names = leftBehind.map(({ remoteName, region, accountId }) => ({ remoteName, region, accountId }));
+  if (!isCheck && names.length === 0) return undefined;
+  return { ...(isCheck ? toCheckResult(work) : {}), ...(names.length > 0 ? { leftBehind: names } : {}) };
+}
+
+function driftOf(work: SyncWork): SyncRow['drift'] {
+  if (work.ledger.all().some((entry) => entry.drift !== null && entry.deletedAt === null)) return 'drifted';
+  const isKnown = work.progress.isChecked === true || work.sync.drift !== 'unknown' || work.sync.syncedRevision === null;
+  return isKnown ? 'none' : 'unknown';
+}
+
+/** Deleted secrets can be restored for 30 days; after that nothing needs their rows. */
+const FORGET_AFTER_MS = 31 * 86_400_000;
+
+/** Rows that say nothing any more: refusals of names that are no longer wanted, deletions of long ago. */
+async function tidy(work: SyncWork): Promise<void> {
+  const wanted = new Set(work.desired.map((desired) => `${desired.remoteName}\n${desired.key}`));
+  const now = work.run.now().getTime();
+  const isStale = (entry: LedgerEntry) => {
+    if (entry.deletedAt) return now - entry.deletedAt.getTime() > FORGET_AFTER_MS;
+    const isRefused = entry.status === 'failed' || entry.status === 'conflict';
+    return isRefused && entry.key !== WHOLE_SECRET && !isOwned(entry) && !entry.inFlight && !wanted.has(`${entry.remoteName}\n${entry.key}`);
+  };
+  await work.ledger.forget(work.ledger.all().filter(isStale));
+}

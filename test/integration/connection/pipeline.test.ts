@@ -1,0 +1,299 @@
+/** A validation through the whole pipeline: PostgreSQL, run-job, the SDK and the sandbox; and what it releases. */
+import { randomUUID } from 'node:crypto';
+
+import type { Job } from 'bullmq';
+import { eq } from 'drizzle-orm';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import { createAwsAccess } from '../../../src/aws/access.ts';
+import { createCallBudget } from '../../../src/aws/call-budget.ts';
+import { createProbes } from '../../../src/aws/probes.ts';
+import { createBudgetLedger } from '../../../src/db/call-budget.ts';
+import { createConnectionStatus } from '../../../src/db/connection-status.ts';
+import { connections, folders, rotations, runs, syncs } from '../../../src/db/schema.ts';
+import type { ConnectionRow, SyncRow } from '../../../src/db/subjects.ts';
+import { policyFor, trustPolicy } from '../../../src/domain/policies.ts';
+import { syncOptions } from '../../../src/domain/sync-config.ts';
+import { createLog } from '../../../src/log.ts';
+import { createSandboxRequestHandler } from '../../../src/sandbox/aws/index.ts';
+import { openStores, type OpenStores } from '../../../src/stores.ts';
+import { runJob } from '../../../src/workers/run-job.ts';
+import { createValidateProcessor } from '../../../src/workers/validate.ts';
+import { useTestDatabase } from '../../support/postgres.ts';
+import { createWorld, ORG, parameters, place, REGION, ROLE_ARN, trust, type World } from './world.ts';
+
+const database = useTestDatabase();
+let stores: OpenStores;
+beforeAll(() => {
+  stores = openStores({ databaseUrl: database().url, encryptionKeys: [{ id: 'test', key: Buffer.alloc(32, 7) }] });
+});
+afterAll(() => stores.close());
+
+function createPipeline(world: World) {
+  const { db } = stores.database;
+  const aws = createAwsAccess({
+    baseCredentials: world.baseKey,
+    region: REGION,
+    requestHandler: createSandboxRequestHandler(world.sandbox),
+    budget: createCallBudget(createBudgetLedger(db)),
+    nowMs: () => world.sandbox.clock.now().getTime(),
+  });
+  const processor = createValidateProcessor({
+    aws,
+    probes: createProbes(),
+    connections: stores.connections,
+    status: createConnectionStatus(db),
+    revalidateEveryMs: 3_600_000,
+  });
+  return async (row: ConnectionRow) => {
+    const job = {
+      id: randomUUID(),
+      name: 'validate',
+      data: { connectionId: row.id },
+      timestamp: Date.now(),
+      attemptsMade: 0,
+    } as unknown as Job;
+    await runJob(
+      {
+        work: stores.work,
+        processor,
+        log: createLog({ level: 'silent' }),
+        isStopping: () => false,
+        now: () => world.sandbox.clock.now(),
+        random: () => 0.5,
+        onRun: () => undefined,
+      },
+      job,
+    ).catch(() => undefined);
+    const [run] = (await db.select().from(runs).where(eq(runs.subjectId, row.id))).sort(
+      (a, b) => b.startedAt.getTime() - a.startedAt.getTime(),
+    );
+    return { row: await stores.connections.byId(row.id), run };
+  };
+}
+
+const createRoleConnection = async () => {
+  const { connection } = await stores.connections.create(ORG, {
+    name: `c-${randomUUID().slice(0, 8)}`,
+    region: REGION,
+    createdVia: 'api',
+    requestedBy: 'test',
+    credentials: { method: 'assume-role', roleArn: ROLE_ARN, externalId: ORG },
+  });
+  return connection;
+};
+
+async function createBlockedSync(row: ConnectionRow, changes: Partial<SyncRow> = {}): Promise<SyncRow> {
+  const { db } = stores.database;
+  const [folder] = await db
+    .insert(folders)
+    .values({ orgId: ORG, projectId: 'p', environment: 'prod', secretPath: `/${randomUUID()}` })
+    .returning();
+  const [sync] = await db
+    .insert(syncs)
+    .values({
+      orgId: ORG,
+      name: `s-${randomUUID().slice(0, 8)}`,
+      connectionId: row.id,
+      folderId: folder?.id ?? '',
+      destination: 'aws-parameter-store',
+      destinationConfig: { region: REGION, path: '/app/prod/' },
+      syncOptions: syncOptions.parse({}),
+      syncStatus: 'blocked',
+      statusCode: 'CONNECTION_INVALID',
+      nextDueAt: null,
+      ...changes,
+    })
+    .returning();
+  if (!sync) throw new Error('no sync');
+  return sync;
+}
+
+const readSync = async (sync: SyncRow) =>
+  (await stores.database.db.select().from(syncs).where(eq(syncs.id, sync.id)))[0];
+
+describe('a validation', () => {
+  it('records identity, checks and the next moment', async () => {
+    const validate = createPipeline(createWorld());
+    const { row, run } = await validate(await createRoleConnection());
+    expect(row).toMatchObject({
+      status: 'valid',
+      accountId: '111122223333',
+      statusCode: null,
+      consecutiveFailures: 0,
+      attempt: 0,
+    });
+    expect(row.checks.map((check) => [check.name, check.verdict])).toEqual([
+      ['identity', 'pass'],
+      ['account', 'pass'],
+      ['external-id', 'pass'],
+    ]);
+    expect(row.nextDueAt?.getTime()).toBeGreaterThan(Date.now());
+    expect(run).toMatchObject({ status: 'succeeded', kind: 'validate', result: { status: 'valid', checks: [] } });
+    expect(run?.awsCalls).toMatchObject({ 'sts.AssumeRole': 3 });
+  });
+
+  it('waits for IAM while a role is new, and is valid once the role works', async () => {
+    const world = createWorld({ timing: { policyMs: [20_000, 20_000] } });
+    world.setTrust(trustPolicy({ ...trust, externalId: 'other' }));
+    world.sandbox.clock.advance(21_000);
+    const created = await createRoleConnection();
+    const validate = createPipeline(world);
+    const first = await validate(created);
+    expect(first.row).toMatchObject({ status: 'pending', statusCode: 'CONNECTION_ACCESS_DENIED' });
+    expect(first.run?.status).toBe('continued');
+    world.setTrust(trustPolicy(trust));
+    world.sandbox.clock.advance(30_000);
+    expect((await validate(created)).row.status).toBe('valid');
+  });
+
+  it('is invalid once a new role has been refused for a minute, and is looked at again in minutes', async () => {
+    const world = createWorld();
+    world.setTrust(trustPolicy({ ...trust, externalId: 'other' }));
+    const created = await createRoleConnection();
+    const validate = createPipeline(world);
+    world.sandbox.clock.advance(61_000);
+    const { row, run } = await validate(created);
+    expect(row).toMatchObject({ status: 'invalid', statusCode: 'CONNECTION_ACCESS_DENIED', consecutiveFailures: 1 });
+    expect(run?.status).toBe('failed');
+    const waitMs = (row.nextDueAt?.getTime() ?? 0) - world.sandbox.clock.now().getTime();
+    expect(waitMs).toBeLessThanOrEqual(300_000);
+    expect(waitMs).toBeGreaterThan(180_000);
+  });
+
+  it('degrades when AWS cannot be reached, and tries again soon', async () => {
+    const world = createWorld();
+    const validate = createPipeline(world);
+    const created = await createRoleConnection();
+    world.sandbox.faults.add({ service: 'sts', action: 'drop-before' });
+    const { row } = await validate(created);
+    expect(row).toMatchObject({ status: 'degraded', statusCode: 'AWS_UNREACHABLE', attempt: 1 });
+    expect((row.nextDueAt?.getTime() ?? 0) - Date.now()).toBeLessThan(10_000);
+  });
+
+  it('keeps the account that was verified first when it changes', async () => {
+    const world = createWorld();
+    const validate = createPipeline(world);
+    const created = await createRoleConnection();
+    await stores.database.db
+      .update(connections)
+      .set({ accountId: '444455556666' })
+      .where(eq(connections.id, created.id));
+    for (const round of [1, 2]) {
+      const { row } = await validate(created);
+      expect(row, String(round)).toMatchObject({
+        status: 'invalid',
+        statusCode: 'CONNECTION_ACCOUNT_CHANGED',
+        accountId: '444455556666',
+      });
+    }
+  });
+
+  it('probes the external ID once a week, and at once after a change', async () => {
+    const world = createWorld();
+    const validate = createPipeline(world);
+    const created = await createRoleConnection();
+    await validate(created);
+    const second = await validate(created);
+    expect(second.run?.awsCalls).toEqual({ 'sts.AssumeRole': 1 });
+    expect(second.row.checks.map((check) => check.name)).toContain('external-id');
+    await stores.connections.replaceCredentials(second.row, {
+      method: 'assume-role',
+      roleArn: ROLE_ARN,
+      externalId: ORG,
+    });
+    expect((await validate(created)).run?.awsCalls).toEqual({ 'sts.AssumeRole': 3 });
+    world.sandbox.clock.advance(8 * 24 * 3_600_000);
+    expect((await validate(created)).run?.awsCalls).toEqual({ 'sts.AssumeRole': 3 });
+  });
+});
+
+describe('a connection that is valid again', () => {
+  it('makes what it blocked due, and nothing else', async () => {
+    const world = createWorld();
+    world.setTrust(trustPolicy({ ...trust, externalId: 'other' }));
+    const validate = createPipeline(world);
+    const created = await createRoleConnection();
+    world.sandbox.clock.advance(61_000);
+    await validate(created);
+    const blocked = await createBlockedSync(created);
+    const paused = await createBlockedSync(created, { pausedAt: new Date() });
+    const braked = await createBlockedSync(created, { statusCode: 'SYNC_DELETIONS_UNCONFIRMED' });
+    await validate(created);
+    expect((await readSync(blocked))?.nextDueAt).toBeNull();
+    world.setTrust(trustPolicy(trust));
+    expect((await validate(created)).row.status).toBe('valid');
+    expect(await readSync(blocked)).toMatchObject({ dueReason: 'recovered' });
+    expect((await readSync(blocked))?.nextDueAt).not.toBeNull();
+    expect((await readSync(paused))?.nextDueAt).toBeNull();
+    expect((await readSync(braked))?.nextDueAt).toBeNull();
+  });
+
+  it('lets a denied sync try again when every probed permission is there', async () => {
+    const world = createWorld();
+    const validate = createPipeline(world);
+    const created = await createRoleConnection();
+    const denied = await createBlockedSync(created, {
+      statusCode: 'AWS_ACCESS_DENIED',
+      statusMessage: 'AWS denied ssm:GetParameters.',
+    });
+    world.setPolicy();
+    await validate(created);
+    expect((await readSync(denied))?.nextDueAt).toBeNull();
+    world.setPolicy(policyFor(parameters, place));
+    await validate(created);
+    expect((await readSync(denied))?.nextDueAt).not.toBeNull();
+  });
+
+  it('does so in one statement, bound to the run’s lease', async () => {
+    const created = await createRoleConnection();
+    const sync = await createBlockedSync(created);
+    const store = createConnectionStatus(stores.database.db);
+    const release = { connectionId: created.id, runId: randomUUID(), status: 'valid', isPermitted: true } as const;
+    expect(await store.release(release)).toBe(0);
+    expect((await readSync(sync))?.nextDueAt).toBeNull();
+    await stores.database.db.update(connections).set({ runToken: release.runId }).where(eq(connections.id, created.id));
+    expect(await store.release(release)).toBe(1);
+    expect((await stores.connections.byId(created.id)).status).toBe('valid');
+    expect(await store.release(release)).toBe(0);
+  });
+
+  it('releases rotations, too', async () => {
+    const created = await createRoleConnection();
+    const sync = await createBlockedSync(created, { nextDueAt: new Date() });
+    const { db } = stores.database;
+    const [rotation] = await db
+      .insert(rotations)
+      .values({
+        orgId: ORG,
+        name: `r-${randomUUID().slice(0, 8)}`,
+        connectionId: created.id,
+        folderId: sync.folderId,
+        userName: 'deployer',
+        secretsMapping: { accessKeyId: 'ID', secretAccessKey: 'SECRET' },
+        rotationIntervalDays: 30,
+        rotateAtUtc: { hours: 0, minutes: 0 },
+        grace: '24 hours',
+        quietSeconds: 0,
+        holdSeconds: 0,
+        rotationStatus: 'blocked',
+        statusCode: 'CONNECTION_INVALID',
+      })
+      .returning();
+    const runId = randomUUID();
+    await db.update(connections).set({ runToken: runId }).where(eq(connections.id, created.id));
+    expect(
+      await createConnectionStatus(db).release({
+        connectionId: created.id,
+        runId,
+        status: 'valid',
+        isPermitted: false,
+      }),
+    ).toBe(1);
+    const [after] = await db
+      .select()
+      .from(rotations)
+      .where(eq(rotations.id, rotation?.id ?? ''));
+    expect(after?.nextDueAt).not.toBeNull();
+  });
+});

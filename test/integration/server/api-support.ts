@@ -1,0 +1,101 @@
+/** An API on a real database, with tokens of two orgs and of every scope. */
+import { createHash, randomBytes } from 'node:crypto';
+
+import { createClient } from '../../../src/client/client.ts';
+import { createIdempotencyKeys } from '../../../src/db/idempotency.ts';
+import type { ApiToken, Scope } from '../../../src/server/guard/api-tokens.ts';
+import { createServer, type ServerDependencies } from '../../../src/server/server.ts';
+import { openStores } from '../../../src/stores.ts';
+import type { ServerFixture } from './support.ts';
+
+export interface Answer {
+  readonly status: number;
+  // The tests look into bodies of many shapes.
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  readonly body: any;
+  readonly headers: Headers;
+}
+
+export interface Call {
+  readonly org?: string;
+  readonly scope?: Scope;
+  /** Undefined: none is sent. */
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface ApiUnderTest {
+  call(method: string, path: string, call?: Call): Promise<Answer>;
+  readonly document: {
+    paths: Record<string, Record<string, Operation>>;
+    components: { schemas: Record<string, unknown> };
+  };
+  close(): Promise<void>;
+}
+
+export interface Operation {
+  readonly operationId: string;
+  readonly parameters?: readonly { name: string; in: string; required?: boolean }[];
+  readonly requestBody?: { content: { 'application/json': { schema: unknown } } };
+  readonly responses: Record<string, { content: { 'application/json': { schema: unknown } } }>;
+}
+
+export function tokenText(org: string, scope: Scope): string {
+  return `test-token-${org}-${scope}`;
+}
+
+export function tokenOf(org: string, scope: Scope): ApiToken {
+  const sha256 = createHash('sha256').update(tokenText(org, scope)).digest('hex');
+  return { orgId: org, name: `${org}-${scope}`, sha256, scope };
+}
+
+export async function createApiUnderTest(
+  fixture: ServerFixture,
+  overrides: Partial<ServerDependencies> = {},
+): Promise<ApiUnderTest> {
+  const stores = openStores({
+    databaseUrl: fixture.database.url,
+    encryptionKeys: [{ id: 'test', key: randomBytes(32) }],
+  });
+  const tokens = ['acme', 'globex'].flatMap((org) =>
+    (['read', 'write', 'admin'] as const).map((scope) => tokenOf(org, scope)),
+  );
+  const { app } = createServer(
+    fixture.dependencies({
+      api: {
+        tokens,
+        clientOf: ({ orgId, name }) => createClient(stores, { orgId, name, via: 'api' }),
+        idempotency: createIdempotencyKeys(stores.database.db),
+        version: '0.0.0-test',
+      },
+      ...overrides,
+    }),
+  );
+  const document = (await (
+    await app.request('/api/openapi.json', { headers: { host: 'localhost' } })
+  ).json()) as ApiUnderTest['document'];
+  return {
+    document,
+    async call(method, path, { org = 'acme', scope = 'admin', body, headers = {} } = {}) {
+      const text = body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body);
+      const answer = await app.request(path, {
+        method,
+        headers: {
+          host: 'localhost',
+          authorization: `Bearer ${tokenText(org, scope)}`,
+          ...(text === undefined
+            ? {}
+            : { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(text)) }),
+          ...headers,
+        },
+        ...(text === undefined ? {} : { body: text }),
+      });
+      return { status: answer.status, body: await answer.json(), headers: answer.headers };
+    },
+    close: () => stores.close(),
+  };
+}
+
+export const ROLE = 'arn:aws:iam::111122223333:role/keyferry';
+
+export const assumeRole = (name: string) => ({ name, method: 'assume-role', credentials: { roleArn: ROLE } });

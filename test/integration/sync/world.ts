@@ -1,0 +1,384 @@
+/**
+ * A world for syncs: the sandbox on a clock that tests move, a database, and the real processor between the real engine's claim and settlement, without
+ * a queue. Also what the benchmark of syncs runs on.
+ */
+import { eq, sql } from 'drizzle-orm';
+
+import { createAwsAccess, type AwsAccessOptions } from '../../../src/aws/access.ts';
+import { openParameterStore } from '../../../src/aws/parameter-store.ts';
+import { createProbes } from '../../../src/aws/probes.ts';
+import { openSecretsManager } from '../../../src/aws/secrets-manager.ts';
+import { openDatabase, type DatabaseHandle } from '../../../src/db/client.ts';
+import { createConnections } from '../../../src/db/connections.ts';
+import { createEncryption, type Encryption } from '../../../src/db/encryption.ts';
+import { createFingerprintKeys } from '../../../src/db/fingerprint-key.ts';
+import { createFolders, type FolderRow } from '../../../src/db/folders.ts';
+import { runs, syncs } from '../../../src/db/schema.ts';
+import type { SyncRow } from '../../../src/db/subjects.ts';
+import { createSyncEntries } from '../../../src/db/sync-entries.ts';
+import { createSyncSource } from '../../../src/db/sync-source.ts';
+import { createSyncs, type NewSync } from '../../../src/db/syncs.ts';
+import { createWork } from '../../../src/db/work.ts';
+import { createCallLog } from '../../../src/domain/call-log.ts';
+import type { Outcome } from '../../../src/domain/run.ts';
+import { syncOptions } from '../../../src/domain/sync-config.ts';
+import type { LedgerEntry } from '../../../src/domain/sync-ledger.ts';
+import { JobError } from '../../../src/errors.ts';
+import { createLog } from '../../../src/log.ts';
+import {
+  createAwsSandbox,
+  createSandboxClock,
+  createSandboxRequestHandler,
+  type AwsSandbox,
+  type AwsSandboxOptions,
+  type PolicyDocument,
+  type SandboxClock,
+} from '../../../src/sandbox/aws/index.ts';
+import type { Processor, Run } from '../../../src/workers/processor.ts';
+import { createSyncProcessor, type SyncDependencies } from '../../../src/workers/sync.ts';
+
+export const REGION = 'eu-west-1';
+const BASE_ACCOUNT = '111122223333';
+export const MINUTE = 60_000;
+export const HOUR = 60 * MINUTE;
+export const DAY = 24 * HOUR;
+
+/** The policies that Infisical documents, to the letter. */
+export const DOCUMENTED_PARAMETER_ACTIONS = [
+  'ssm:PutParameter',
+  'ssm:GetParameters',
+  'ssm:GetParametersByPath',
+  'ssm:DescribeParameters',
+  'ssm:DeleteParameters',
+  'ssm:ListTagsForResource',
+  'ssm:AddTagsToResource',
+  'ssm:RemoveTagsFromResource',
+  'kms:ListAliases',
+  'kms:Encrypt',
+  'kms:Decrypt',
+  'kms:DescribeKey',
+];
+export const DOCUMENTED_SECRET_ACTIONS = [
+  'secretsmanager:ListSecrets',
+  'secretsmanager:GetSecretValue',
+  'secretsmanager:BatchGetSecretValue',
+  'secretsmanager:CreateSecret',
+  'secretsmanager:UpdateSecret',
+  'secretsmanager:DeleteSecret',
+  'secretsmanager:DescribeSecret',
+  'secretsmanager:TagResource',
+  'secretsmanager:UntagResource',
+  'kms:ListAliases',
+  'kms:Encrypt',
+  'kms:Decrypt',
+  'kms:DescribeKey',
+];
+/** What keyferry can make use of beyond them. */
+export const ALL_ACTIONS = [
+  ...DOCUMENTED_PARAMETER_ACTIONS,
+  ...DOCUMENTED_SECRET_ACTIONS,
+  'secretsmanager:PutSecretValue',
+  'secretsmanager:UpdateSecretVersionStage',
+  'secretsmanager:RestoreSecret',
+  'secretsmanager:ReplicateSecretToRegions',
+  'secretsmanager:RemoveRegionsFromReplication',
+  'kms:GenerateDataKey',
+];
+
+export function allow(actions: readonly string[], resource: string | readonly string[] = '*'): PolicyDocument {
+  const Resource = typeof resource === 'string' ? resource : [...resource];
+  return { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: [...actions], Resource }] };
+}
+
+export interface Stage {
+  readonly handle: DatabaseHandle;
+  readonly encryption: Encryption;
+  close(): Promise<void>;
+}
+
+export function openStage(databaseUrl: string): Stage {
+  const handle = openDatabase(databaseUrl, { poolSize: 6 });
+  const encryption = createEncryption([{ id: 'test', key: Buffer.alloc(32, 7) }]);
+  return { handle, encryption, close: () => handle.close() };
+}
+
+export interface WorldOptions {
+  readonly sandbox?: AwsSandboxOptions;
+  readonly policy?: PolicyDocument;
+  readonly budget?: AwsAccessOptions['budget'];
+  /** Stands between the engine and its dependencies, to crash it. */
+  readonly wrap?: (deps: SyncDependencies) => SyncDependencies;
+  /** The real time, for measuring; default: the clock stands until it is moved. */
+  readonly isRealTime?: boolean;
+}
+
+export type SyncInput = Partial<Omit<NewSync, 'syncOptions'>> & { readonly syncOptions?: Partial<NewSync['syncOptions']> };
+
+export interface RunInput {
+  readonly request?: 'sync' | 'plan' | 'check' | 'import' | 'remove';
+  readonly parameters?: Readonly<Record<string, unknown>>;
+}
+
+/** What a run came to, and what it called besides AssumeRole and permission probes. */
+export interface Ran {
+  readonly runId: string;
+  readonly outcome: Outcome;
+  readonly calls: Readonly<Record<string, number>>;
+}
+
+export type World = Awaited<ReturnType<typeof createWorld>>;
+
+let worlds = 0;
+
+export async function createWorld(stage: Stage, options: WorldOptions = {}) {
+  worlds += 1;
+  const clock = createSandboxClock(options.isRealTime ? {} : { startAt: new Date() });
+  const sandbox = createAwsSandbox({ clock, seed: worlds, ...options.sandbox });
+  const orgId = `org-${String(worlds)}-${crypto.randomUUID().slice(0, 8)}`;
+  // Remote names are claimed across all orgs of a database: each world has an account of its own.
+  const accountId = String(222_200_000_000 + Math.floor(Math.random() * 99_000_000));
+  const base = createBase(sandbox, { orgId, accountId }, options);
+  const { handle, encryption } = stage;
+  const connections = createConnections(handle.db, encryption);
+  const connection = await connect(stage, connections, { orgId, accountId, name: 'aws', roleArn: base.roleArn });
+  const folders = createFolders(handle.db, encryption);
+  const folder = await folders.ensure(orgId, { projectId: 'app', environment: 'prod', secretPath: '/api' });
+  const site = { stage, options, clock, sandbox, orgId, accountId, base, connections, connection, folders, folder };
+  return { ...site, ...subjects(site), ...actions(site), ...looks(site) };
+}
+
+interface Site {
+  readonly stage: Stage;
+  readonly options: WorldOptions;
+  readonly clock: SandboxClock;
+  readonly sandbox: AwsSandbox;
+  readonly orgId: string;
+  readonly accountId: string;
+  readonly base: Base;
+  readonly connections: ReturnType<typeof createConnections>;
+  readonly connection: { readonly id: string };
+  readonly folders: ReturnType<typeof createFolders>;
+  readonly folder: FolderRow;
+}
+
+interface Base {
+  readonly pair: { readonly accessKeyId: string; readonly secretAccessKey: string };
+  readonly roleArn: string;
+}
+
+function createBase(sandbox: AwsSandbox, names: { orgId: string; accountId: string }, options: WorldOptions): Base {
+  sandbox.createUser({ accountId: BASE_ACCOUNT, userName: 'keyferry', policy: allow(['sts:AssumeRole']) });
+  const pair = sandbox.createAccessKey({ accountId: BASE_ACCOUNT, userName: 'keyferry' });
+  return { pair, roleArn: createRole(sandbox, { ...names, policy: options.policy ?? allow(ALL_ACTIONS) }) };
+}
+
+export function createRole(sandbox: AwsSandbox, input: { orgId: string; accountId: string; policy: PolicyDocument; roleName?: string }): string {
+  const trustPolicy: PolicyDocument = {
+    Version: '2012-10-17',
+    Statement: [
+      {
+        Effect: 'Allow',
+        Principal: { AWS: `arn:aws:iam::${BASE_ACCOUNT}:root` },
+        Action: 'sts:AssumeRole',
+        Condition: { StringEquals: { 'sts:ExternalId': input.orgId } },
+      },
+    ],
+  };
+  return sandbox.createRole({ accountId: input.accountId, roleName: input.roleName ?? 'sync', trustPolicy, policy: input.policy }).arn;
+}
+
+export async function connect(
+  stage: Stage,
+  connections: ReturnType<typeof createConnections>,
+  input: { orgId: string; name: string; roleArn: string; accountId: string },
+) {
+  const { connection } = await connections.create(input.orgId, {
+    name: input.name,
+    createdVia: 'operator',
+    requestedBy: null,
+    region: REGION,
+    credentials: { method: 'assume-role', roleArn: input.roleArn, externalId: input.orgId },
+  });
+  // Its validation is not what these tests are about.
+  await stage.handle.db.execute(
+    sql`update keyferry.connections set status = 'valid', next_due_at = null, account_id = ${input.accountId} where id = ${connection.id}`,
+  );
+  return connection;
+}
+
+function subjects({ stage, orgId, connection, folders, folder }: Site) {
+  const store = createSyncs(stage.handle.db);
+  let made = 0;
+  return {
+    syncs: store,
+    /** One new revision of the folder; null removes a key. */
+    set: async (values: Readonly<Record<string, string | null>>, metadata: Readonly<Record<string, Readonly<Record<string, string>>>> = {}) =>
+      folders.change(
+        await folders.get(folder.id),
+        Object.entries(values).map(([key, value]) => ({ key, value, ...(metadata[key] ? { metadata: metadata[key] } : {}) })),
+        'merge',
+      ),
+    createSync: async (input: SyncInput = {}): Promise<SyncRow> => {
+      made += 1;
+      const created: unknown = await store.create(orgId, {
+        name: `sync-${String(made)}`,
+        projectId: 'app',
+        connectionId: connection.id,
+        folderId: folder.id,
+        destination: 'aws-parameter-store',
+        destinationConfig: { region: REGION, path: '/app/prod/' },
+        isAutoSyncEnabled: true,
+        requestedBy: null,
+        ...input,
+        syncOptions: syncOptions.parse(input.syncOptions ?? {}),
+      });
+      return (created as { sync?: SyncRow }).sync ?? (created as SyncRow);
+    },
+  };
+}
+
+function actions(site: Site) {
+  const { stage, options, clock, sandbox, base, connections, folders } = site;
+  const { db } = stage.handle;
+  const aws = createAwsAccess({
+    baseCredentials: base.pair,
+    requestHandler: createSandboxRequestHandler(sandbox) as never,
+    ...(options.budget ? { budget: options.budget } : {}),
+    ...(options.isRealTime ? {} : { nowMs: () => clock.now().getTime() }),
+  });
+  const deps: SyncDependencies = {
+    aws,
+    openParameterStore,
+    openSecretsManager,
+    probes: createProbes(),
+    connections,
+    folders,
+    source: createSyncSource(db, stage.encryption),
+    entries: createSyncEntries(db),
+    fingerprints: createFingerprintKeys(db, stage.encryption),
+    reconcileEveryMs: HOUR,
+  };
+  const processor = createSyncProcessor(options.wrap?.(deps) ?? deps);
+  const runOnce = (syncId: string, input: RunInput = {}) => performRun(site, processor, { syncId, ...input });
+  return {
+    runOnce,
+    /** Runs, letting the time pass that the runs ask for, until the outcome is final. */
+    runUntilDone: async (syncId: string, input: RunInput = {}, { maxRuns = 400 } = {}): Promise<Ran> => {
+      let ran = await runOnce(syncId, input);
+      const calls = { ...ran.calls };
+      for (let times = 1; ran.outcome.status === 'continued' || ran.outcome.status === 'retry'; times += 1) {
+        if (times >= maxRuns) throw new Error(`No end within ${String(maxRuns)} runs.`);
+        const at = ran.outcome.status === 'continued' ? ran.outcome.at.getTime() : clock.now().getTime() + 30_000;
+        if (!options.isRealTime) clock.advance(Math.max(0, at - clock.now().getTime()));
+        ran = await runOnce(syncId);
+        for (const [name, count] of Object.entries(ran.calls)) calls[name] = (calls[name] ?? 0) + count;
+      }
+      return { ...ran, calls };
+    },
+    /** As the tick would find it an interval later: nothing wished for, only due. */
+    runScheduled: async (syncId: string): Promise<Ran> => {
+      await db.execute(sql`update keyferry.syncs set due_reason = 'scheduled', done_revision = wanted_revision where id = ${syncId}`);
+      return runOnce(syncId);
+    },
+  };
+}
+
+async function openRequest(site: Site, input: RunInput & { readonly syncId: string }): Promise<void> {
+  if (input.request === undefined) return;
+  await site.stage.handle.db.execute(sql`
+    insert into keyferry.requests (org_id, kind, subject_id, parameters, actor)
+    values (${site.orgId}, ${input.request}, ${input.syncId}, ${JSON.stringify(input.parameters ?? {})}::jsonb, 'ann')`);
+}
+
+/** The pipeline's claim, perform, settle; without BullMQ, and with the clock of the world. */
+async function performRun(site: Site, processor: Processor<'sync'>, input: RunInput & { readonly syncId: string }): Promise<Ran> {
+  const { stage, clock } = site;
+  const { db } = stage.handle;
+  const work = createWork(db);
+  await openRequest(site, input);
+  // Dispatched, and the lease of a run that died is over.
+  await db.execute(sql`update keyferry.syncs set dispatch_lease_until = now() + interval '1 minute', run_lease_until = null where id = ${input.syncId}`);
+  const runId = crypto.randomUUID();
+  const claim = await work.claim('sync', { subjectId: input.syncId, runId, jobId: undefined });
+  if (!claim) throw new Error('The sync could not be claimed.');
+  const calls = createCallLog();
+  const run: Run<'sync'> = {
+    id: runId,
+    kind: claim.runKind,
+    requestKind: claim.requestKind,
+    subject: claim.subject,
+    attempt: claim.subject.attempt,
+    reason: claim.reason,
+    parameters: claim.parameters,
+    scope: { signal: new AbortController().signal, calls, beforeMutation: () => undefined, subjectId: input.syncId },
+    log: createLog({ level: 'silent' }),
+    now: () => clock.now(),
+    random: () => 0.5,
+  };
+  const before = site.sandbox.calls.count();
+  const { outcome, changes, isSettled } = await performLikePipeline(processor, run);
+  const counted = countCalls(site.sandbox, before);
+  if (isSettled === true) return { runId, outcome, calls: counted };
+  const nextDueAt = outcome.status === 'continued' ? outcome.at : outcome.status === 'retry' ? clock.now() : processor.nextScheduledAt(outcome, run);
+  const settled = await work.settle({
+    kind: 'sync',
+    subjectId: input.syncId,
+    runId,
+    outcome,
+    changes: { ...processor.toStatus(outcome, run), ...changes },
+    servedRevision: claim.subject.wantedRevision,
+    attempt: 0,
+    nextDueAt,
+    requestIds: claim.requestIds,
+    awsCalls: calls.counts,
+  });
+  if (!settled) throw new Error('The run was not settled.');
+  return { runId, outcome, calls: counted };
+}
+
+/** What is thrown becomes an outcome, as in the pipeline. */
+async function performLikePipeline(processor: Processor<'sync'>, run: Run<'sync'>): ReturnType<Processor<'sync'>['perform']> {
+  try {
+    return await processor.perform(run);
+  } catch (error) {
+    if (!(error instanceof JobError) || error.code === 'LEASE_LOST') throw error;
+    if (error.disposition === 'retry') return { outcome: { status: 'retry', error } };
+    if (error.disposition === 'snooze') return { outcome: { status: 'continued', at: new Date(run.now().getTime() + (error.retryAfterMs ?? 1_000)) } };
+    return { outcome: { status: 'failed', code: error.code, message: error.publicMessage } };
+  }
+}
+
+/** Of the record since then: AssumeRole and probes are counted apart. */
+function countCalls(sandbox: AwsSandbox, before: number): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const call of sandbox.calls.list().slice(before)) {
+    if (call.service === 'sts' || /keyferry-probe|"SecretId":"arn:/.test(JSON.stringify(call.parameters))) continue;
+    const name = `${call.service}.${call.operation}`;
+    counts[name] = (counts[name] ?? 0) + 1;
+  }
+  return counts;
+}
+
+export function total(calls: Readonly<Record<string, number>>): number {
+  return Object.values(calls).reduce((sum, count) => sum + count, 0);
+}
+
+function looks({ stage, sandbox, accountId }: Site) {
+  const { db } = stage.handle;
+  const at = { accountId, region: REGION };
+  return {
+    at,
+    row: async (id: string): Promise<SyncRow> => {
+      const [row] = await db.select().from(syncs).where(eq(syncs.id, id));
+      if (!row) throw new Error(`no sync ${id}`);
+      return row;
+    },
+    run: async (id: string) => (await db.select().from(runs).where(eq(runs.id, id)))[0],
+    entries: (id: string): Promise<readonly LedgerEntry[]> => createSyncEntries(db).list(id),
+    entry: async (id: string, key: string) => (await createSyncEntries(db).list(id)).find((entry) => entry.key === key),
+    /** Name → value, as it really is. */
+    parameters: (prefix = '/app/prod/') => Object.fromEntries(sandbox.inspect.parameters({ ...at, prefix }).map(({ name, value }) => [name, value])),
+    secrets: (prefix = '') =>
+      Object.fromEntries(sandbox.inspect.secrets({ ...at, prefix }).flatMap(({ name, value, deletedAt }) => (deletedAt ? [] : [[name, value]]))),
+  };
+}

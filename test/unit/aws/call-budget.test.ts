@@ -1,0 +1,99 @@
+import { describe, expect, it, vi } from 'vitest';
+
+import { createCallBudget } from '../../../src/aws/call-budget.ts';
+import { type BudgetLedger, quotaGroupOf } from '../../../src/domain/call-budget.ts';
+
+const group = quotaGroupOf('ssm.PutParameter');
+if (!group) throw new Error('PutParameter has a budget');
+const callOf = (subjectId: string) => ({ accountId: '111122223333', region: 'eu-west-1', group, subjectId });
+const forever = () => new AbortController().signal;
+
+/** One token every `everyMs`, granted one by one. */
+function createLedger(everyMs: number) {
+  const reservations: number[] = [];
+  const ledger: BudgetLedger = {
+    grant: (_key, wanted) => {
+      reservations.push(wanted);
+      return Promise.resolve({ granted: 1, available: 0, ratePerSecond: 1_000 / everyMs });
+    },
+    throttled: () => Promise.resolve(),
+  };
+  return { ledger, reservations };
+}
+
+describe('the call budget of a process', () => {
+  it('lets a small subject pass a large one that waits already', async () => {
+    const { ledger } = createLedger(5);
+    const budget = createCallBudget(ledger);
+    const order: string[] = [];
+    const take = async (subjectId: string) => {
+      await budget.take(callOf(subjectId), forever());
+      order.push(subjectId);
+    };
+    const large = Array.from({ length: 60 }, () => take('large'));
+    await vi.waitUntil(() => order.length >= 10);
+    const before = order.length;
+    await Promise.all(Array.from({ length: 5 }, () => take('small')));
+    const between = order.slice(before, order.lastIndexOf('small')).filter((subject) => subject === 'large');
+    expect(between.length).toBeLessThanOrEqual(3);
+    await Promise.all(large);
+  });
+
+  it('shares evenly between two large subjects', async () => {
+    const { ledger } = createLedger(2);
+    const budget = createCallBudget(ledger);
+    const served: string[] = [];
+    const take = async (subjectId: string) => {
+      await budget.take(callOf(subjectId), forever());
+      served.push(subjectId);
+    };
+    await Promise.all([...Array.from({ length: 40 }, () => take('a')), ...Array.from({ length: 40 }, () => take('b'))]);
+    const early = served.slice(0, 40).filter((subject) => subject === 'a').length;
+    expect(early).toBeGreaterThanOrEqual(15);
+    expect(early).toBeLessThanOrEqual(25);
+  });
+
+  it('gives the place back when the wait is too long, without spending an attempt', async () => {
+    const budget = createCallBudget({
+      grant: () => Promise.resolve({ granted: 0, available: -30, ratePerSecond: 3 }),
+      throttled: () => Promise.resolve(),
+    });
+    await expect(budget.take(callOf('a'), forever())).rejects.toMatchObject({
+      code: 'AWS_THROTTLED',
+      disposition: 'snooze',
+      retryAfterMs: 10_334,
+    });
+  });
+
+  it('forgets who is stopped while waiting, and wastes no token on it', async () => {
+    const { ledger } = createLedger(20);
+    const budget = createCallBudget(ledger);
+    const controller = new AbortController();
+    const stopped = budget.take(callOf('a'), controller.signal);
+    const other = budget.take(callOf('b'), forever());
+    controller.abort(new Error('stopped'));
+    await expect(stopped).rejects.toMatchObject({ code: 'BUG_UNEXPECTED' });
+    await other;
+  });
+
+  it('asks the ledger once for all who wait', async () => {
+    const reservations: number[] = [];
+    const budget = createCallBudget({
+      grant: (_key, wanted) => {
+        reservations.push(wanted);
+        return Promise.resolve({ granted: wanted, available: wanted, ratePerSecond: 40 });
+      },
+      throttled: () => Promise.resolve(),
+    });
+    await Promise.all(Array.from({ length: 20 }, (_, index) => budget.take(callOf(String(index)), forever())));
+    expect(reservations).toEqual([20]);
+  });
+
+  it('passes on that the ledger cannot be reached', async () => {
+    const budget = createCallBudget({
+      grant: () => Promise.reject(new Error('down')),
+      throttled: () => Promise.resolve(),
+    });
+    await expect(budget.take(callOf('a'), forever())).rejects.toMatchObject({ code: 'BUG_UNEXPECTED' });
+  });
+});

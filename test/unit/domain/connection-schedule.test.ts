@@ -1,0 +1,61 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+
+import { fractionOf, nextValidationMs, propagationWaitMs } from '../../../src/domain/connection-schedule.ts';
+
+const HOUR_MS = 3_600_000;
+const steady = { consecutiveFailures: 0, isFirst: false, ageMs: 10 * HOUR_MS, isRoleRefused: false };
+
+describe('the next validation', () => {
+  it('comes after the interval, ten percent either way', () => {
+    fc.assert(
+      fc.property(fc.double({ min: 0, max: 0.999999, noNaN: true }), (random) => {
+        const delay = nextValidationMs(HOUR_MS, steady, random);
+        expect(delay).toBeGreaterThanOrEqual(0.9 * HOUR_MS);
+        expect(delay).toBeLessThanOrEqual(1.1 * HOUR_MS);
+      }),
+    );
+  });
+
+  it('is spread over the whole interval for connections that were made together', () => {
+    const minutes = Array.from({ length: 60 }, () => 0);
+    for (let index = 0; index < 60_000; index += 1) {
+      const delay = nextValidationMs(HOUR_MS, { ...steady, isFirst: true }, fractionOf(`run-${String(index)}`));
+      const minute = Math.min(59, Math.floor(delay / 60_000));
+      minutes[minute] = (minutes[minute] ?? 0) + 1;
+    }
+    const busy = minutes.slice(3, 60);
+    expect(Math.max(...busy)).toBeLessThanOrEqual(1.2 * 1_053);
+    expect(Math.min(...busy)).toBeGreaterThanOrEqual(0.8 * 1_053);
+  });
+
+  it('backs off while failing, up to six hours', () => {
+    const after = (consecutiveFailures: number) => nextValidationMs(HOUR_MS, { ...steady, consecutiveFailures }, 0.5);
+    expect([1, 2, 3, 10, 1_000].map(after)).toEqual([2 * HOUR_MS, 4 * HOUR_MS, 6 * HOUR_MS, 6 * HOUR_MS, 6 * HOUR_MS]);
+  });
+
+  it('never comes sooner while failing because the interval is long', () => {
+    expect(nextValidationMs(24 * HOUR_MS, { ...steady, consecutiveFailures: 3 }, 0.5)).toBe(24 * HOUR_MS);
+  });
+
+  it('comes every few minutes while a refused role is less than an hour old', () => {
+    const refused = { ...steady, consecutiveFailures: 1, isRoleRefused: true };
+    expect(nextValidationMs(HOUR_MS, { ...refused, ageMs: 10 * 60_000 }, 0.5)).toBe(240_000);
+    expect(nextValidationMs(HOUR_MS, { ...refused, ageMs: 2 * HOUR_MS }, 0.5)).toBe(2 * HOUR_MS);
+  });
+});
+
+describe('the wait for IAM', () => {
+  it.each([
+    [0, 15_000],
+    [14_999, 1],
+    [15_000, 45_000],
+    [60_000, undefined],
+  ])('after %i ms is %s', (ageMs, wait) => {
+    expect(propagationWaitMs({ ageMs, isRoleRefused: true })).toBe(wait);
+  });
+
+  it('is only for a refused role', () => {
+    expect(propagationWaitMs({ ageMs: 0, isRoleRefused: false })).toBeUndefined();
+  });
+});
