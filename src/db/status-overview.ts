@@ -86,18 +86,14 @@ function dueOf(table: SQL): SQL {
 }
 
 export async function readAttention(all: ReadAll, limit: number): Promise<readonly Attention[]> {
-  const part = (kind: string, table: SQL, status: SQL, where: SQL) => sql`
+  const part = (kind: Attention['kind'], table: SQL, status: SQL) => sql`
     (select ${kind}::text as kind, id, org_id, name, ${status} as status, status_code, status_message, updated_at
-     from ${table} where ${where} order by updated_at desc limit ${limit})`;
+     from ${table} where ${isTroubled[kind]} order by updated_at desc limit ${limit})`;
+  const syncStatus = sql`case when sync_status in ('failed', 'blocked', 'partial') then sync_status else 'drifted' end`;
   const rows = await all(sql`
-    ${part('connection', sql`keyferry.connections`, sql`status`, isTroubled.connection)}
-    union all ${part('rotation', sql`keyferry.rotations`, sql`rotation_status`, isTroubled.rotation)}
-    union all ${part(
-      'sync',
-      sql`keyferry.syncs`,
-      sql`case when sync_status in ('failed', 'blocked', 'partial') then sync_status else 'drifted' end`,
-      isTroubled.sync,
-    )}
+    ${part('connection', sql`keyferry.connections`, sql`status`)}
+    union all ${part('rotation', sql`keyferry.rotations`, sql`rotation_status`)}
+    union all ${part('sync', sql`keyferry.syncs`, syncStatus)}
     order by kind, updated_at desc limit ${limit}`);
   return rows.map((row) => ({
     kind: row.kind as Attention['kind'],

@@ -11,7 +11,7 @@ export interface ValidationHistory {
 }
 
 const MINUTE_MS = 60_000;
-/** A role that was just made: looked at again so long after its creation, without a verdict in between. */
+/** A role that was just made may still be unknown to STS: a refusal is told at once, and looked at again so long after its creation. */
 const PROPAGATION_MS = [15_000, 60_000] as const;
 const FRESH_MS = 60 * MINUTE_MS;
 const FRESH_EVERY_MS = 4 * MINUTE_MS;
@@ -19,17 +19,13 @@ const FRESH_EVERY_MS = 4 * MINUTE_MS;
 const MAX_INTERVAL_MS = 6 * 60 * MINUTE_MS;
 const JITTER = 0.1;
 
-/** How long to wait for IAM before there is a verdict; undefined when it is time for one. */
-export function propagationWaitMs(history: Pick<ValidationHistory, 'ageMs' | 'isRoleRefused'>): number | undefined {
-  if (!history.isRoleRefused) return undefined;
-  const next = PROPAGATION_MS.find((moment) => moment > history.ageMs);
-  return next === undefined ? undefined : next - history.ageMs;
-}
-
 /** Milliseconds until the next validation. */
 export function nextValidationMs(intervalMs: number, history: ValidationHistory, random: number): number {
   const jitter = 1 - JITTER + 2 * JITTER * random;
-  if (history.isRoleRefused && history.ageMs < FRESH_MS) return FRESH_EVERY_MS * jitter;
+  if (history.isRoleRefused && history.ageMs < FRESH_MS) {
+    const moment = PROPAGATION_MS.find((one) => one > history.ageMs);
+    return moment === undefined ? FRESH_EVERY_MS * jitter : moment - history.ageMs;
+  }
   // Connections made together are spread over the whole interval once, and stay spread.
   if (history.isFirst && history.consecutiveFailures === 0) return intervalMs * (0.05 + 0.95 * random);
   const ceiling = Math.max(intervalMs, MAX_INTERVAL_MS);

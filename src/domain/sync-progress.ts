@@ -17,6 +17,8 @@ export interface SyncProgress {
   readonly isImported?: boolean;
   /** The drift check of this round is done. */
   readonly isChecked?: boolean;
+  /** The attempt that ended in trouble; a first attempt after it is a new wish, not the next try. */
+  readonly failedAttempt?: number;
   /** Something was found in flight: AWS is looked at once more a while later. */
   readonly hasRecovered?: boolean;
 }
@@ -27,9 +29,10 @@ export interface ProgressBasis {
 }
 
 /** The remembered progress where it still fits, else a new round. */
-export function continueProgress(saved: SyncProgress | null, basis: ProgressBasis, runId: string): SyncProgress {
-  if (saved?.revision === basis.revision && saved.version === basis.version) return saved;
+export function continueProgress(saved: SyncProgress | null, basis: ProgressBasis, run: { readonly id: string; readonly attempt: number }): SyncProgress {
+  const isGivenUp = saved?.failedAttempt !== undefined && run.attempt <= saved.failedAttempt;
+  if (!isGivenUp && saved?.revision === basis.revision && saved.version === basis.version) return saved;
   // An import that was done stays done, whatever it or anybody else changed in the folder since.
   const kept = saved?.isImported === true ? { isImported: true } : {};
-  return { revision: basis.revision, version: basis.version, round: runId, changes: noChanges, ...kept };
+  return { revision: basis.revision, version: basis.version, round: run.id, changes: noChanges, ...kept };
 }

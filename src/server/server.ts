@@ -88,7 +88,10 @@ export function createServer(dependencies: ServerDependencies): OperationsServer
   app.onError((error, c) => {
     const { code, publicMessage } = toJobError(error);
     dependencies.log.error({ err: error, path: c.req.path }, 'request failed');
-    return problem(c, code === 'DB_UNAVAILABLE' || code === 'QUEUE_UNAVAILABLE' ? 503 : 500, { code, message: publicMessage });
+    return problem(c, code === 'DB_UNAVAILABLE' || code === 'QUEUE_UNAVAILABLE' ? 503 : 500, {
+      code,
+      message: publicMessage,
+    });
   });
   return { app, listen: () => listen(app, dependencies) };
 }

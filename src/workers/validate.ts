@@ -12,7 +12,7 @@ import type { ConnectionRow } from '../db/subjects.ts';
 import type { Check } from '../domain/connection-checks.ts';
 import type { ConnectionUse } from '../domain/connection-uses.ts';
 import type { ConnectionCredentials } from '../domain/connection-credentials.ts';
-import { fractionOf, nextValidationMs, propagationWaitMs } from '../domain/connection-schedule.ts';
+import { fractionOf, nextValidationMs } from '../domain/connection-schedule.ts';
 import { type ConnectionVerdict, isRefusal, toVerdict } from '../domain/connection-verdict.ts';
 import { identityRefused } from '../domain/connection-findings.ts';
 import type { Outcome } from '../domain/run.ts';
@@ -47,11 +47,6 @@ async function validate(deps: ValidateDependencies, run: Run<'validate'>): Promi
   const uses = await deps.status.usesOf(row.id, MAX_USES);
   const report = await check(deps, run, uses);
   const verdict = toVerdict(report.checks);
-  const waitMs =
-    row.status === 'pending'
-      ? propagationWaitMs({ ageMs: ageMs(run), isRoleRefused: isRoleRefused(verdict.code) })
-      : undefined;
-  if (waitMs !== undefined) return waitForIam(run, report, waitMs);
   const performed = toPerformed(deps, run, { report, verdict });
   if (verdict.status !== 'invalid')
     await release(deps, run, { ...verdict, status: verdict.status, checks: report.checks });
@@ -94,21 +89,6 @@ function earlierExternalIdCheck(row: ConnectionRow, now: Date): Check | undefine
   if (row.externalIdProbedAt === null || row.status === 'pending') return undefined;
   if (now.getTime() - row.externalIdProbedAt.getTime() > EXTERNAL_ID_EVERY_MS) return undefined;
   return row.checks.find((one) => one.name === 'external-id' && one.verdict === 'pass');
-}
-
-/** No verdict yet: AWS refuses a role for a while after it was made. Nothing that waits for the result is answered. */
-function waitForIam(run: Run<'validate'>, report: CheckReport, waitMs: number): Performed<'validate'> {
-  const at = new Date(run.now().getTime() + waitMs);
-  const seconds = String(Math.ceil(waitMs / 1_000));
-  return {
-    outcome: { status: 'continued', at, result: { status: 'pending' } },
-    changes: {
-      checks: report.checks,
-      statusCode: 'CONNECTION_ACCESS_DENIED',
-      statusMessage: `AWS still refuses sts:AssumeRole, as it does for a while after a role was made; asked again in ${seconds} s.`,
-      nextValidationAt: at,
-    },
-  };
 }
 
 interface Found {

@@ -1,6 +1,6 @@
 /** The suites' target: a fresh sandbox, without sockets. */
-import { createAwsSandbox, createSandboxRequestHandler, type PolicyDocument } from '../../src/sandbox/aws/index.ts';
-import { allow, createClients, type ContractTarget, type Policy } from './target.ts';
+import { createAwsSandbox, createSandboxRequestHandler } from '../../src/sandbox/aws/index.ts';
+import { allow, createClients, type ContractTarget } from './target.ts';
 
 const ACCOUNT = '111122223333';
 const REGION = 'eu-west-1';
@@ -10,7 +10,7 @@ export function createSandboxTarget(): ContractTarget {
   const requestHandler = createSandboxRequestHandler(sandbox);
   const clientsFor: ContractTarget['clientsFor'] = (credentials) =>
     createClients({ region: REGION, credentials, requestHandler });
-  sandbox.createUser({ accountId: ACCOUNT, userName: 'admin', policy: toDocument(allow(['*'])) });
+  sandbox.createUser({ accountId: ACCOUNT, userName: 'admin', policy: allow(['*']) });
   let names = 0;
   const uniqueName = (prefix: string): string => `${prefix}-${String((names += 1))}`;
   return {
@@ -24,7 +24,7 @@ export function createSandboxTarget(): ContractTarget {
       const { arn } = sandbox.createUser({
         accountId: ACCOUNT,
         userName,
-        ...(policy && { policy: toDocument(policy) }),
+        ...(policy && { policy }),
       });
       return { userName, arn };
     },
@@ -33,14 +33,10 @@ export function createSandboxTarget(): ContractTarget {
       sandbox.createRole({
         accountId: ACCOUNT,
         roleName: uniqueName('role'),
-        trustPolicy: toDocument(trust),
-        ...(policy && { policy: toDocument(policy) }),
+        trustPolicy: trust,
+        ...(policy && { policy }),
         ...(maxSessionSeconds !== undefined && { maxSessionDurationSeconds: maxSessionSeconds }),
       }),
     close: async () => undefined,
   };
-}
-
-function toDocument(policy: Policy): PolicyDocument {
-  return policy as PolicyDocument;
 }

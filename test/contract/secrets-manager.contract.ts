@@ -26,16 +26,18 @@ async function create(
   return { id: input.Name, arn: answer.ARN!, versionId: answer.VersionId! };
 }
 
+interface Written {
+  readonly id: string;
+  readonly value: string;
+  readonly token?: string;
+}
+
 async function put(
   target: ContractTarget,
-  SecretId: string,
-  SecretString: string,
-  ClientRequestToken: string = randomUUID(),
+  { id, value: SecretString, token = randomUUID() }: Written,
 ): Promise<string> {
-  const answer = await target.admin.secrets.send(
-    new PutSecretValueCommand({ SecretId, SecretString, ClientRequestToken }),
-  );
-  return answer.VersionId!;
+  const input = { SecretId: id, SecretString, ClientRequestToken: token };
+  return (await target.admin.secrets.send(new PutSecretValueCommand(input))).VersionId!;
 }
 
 async function stages(target: ContractTarget, SecretId: string): Promise<Record<string, string[]>> {
@@ -85,7 +87,7 @@ export const SECRETS_MANAGER_CASES = contractCases('secretsmanager', {
   'characters outside of the documented ones are refused': async (target) => {
     for (const character of [' ', '#', ':', 'ä', '('])
       await refused(create(target, { Name: `${target.uniqueName('s')}${character}x` }), 'ValidationException');
-    await create(target, { Name: `${target.uniqueName('a/b_c+d=e.f@g')}` });
+    await create(target, { Name: target.uniqueName('a/b_c+d=e.f@g') });
   },
   'names go up to 512 characters': async (target) => {
     const start = target.uniqueName('s');
@@ -148,7 +150,7 @@ export const SECRETS_MANAGER_CASES = contractCases('secretsmanager', {
       'ResourceNotFoundException',
     );
     await refused(target.admin.secrets.send(new DescribeSecretCommand({ SecretId })), 'ResourceNotFoundException');
-    await refused(put(target, SecretId, 'two'), 'ResourceNotFoundException');
+    await refused(put(target, { id: SecretId, value: 'two' }), 'ResourceNotFoundException');
   },
   'a secret without a value has none to get': async (target) => {
     const { id } = await create(target, { SecretString: undefined });
@@ -156,9 +158,9 @@ export const SECRETS_MANAGER_CASES = contractCases('secretsmanager', {
   },
   'PutSecretValue moves AWSCURRENT and AWSPREVIOUS': async (target) => {
     const { id, versionId: first } = await create(target);
-    const second = await put(target, id, 'two');
+    const second = await put(target, { id, value: 'two' });
     assert.deepEqual(await stages(target, id), { [first]: ['AWSPREVIOUS'], [second]: ['AWSCURRENT'] });
-    const third = await put(target, id, 'three');
+    const third = await put(target, { id, value: 'three' });
     assert.deepEqual(await stages(target, id), { [second]: ['AWSPREVIOUS'], [third]: ['AWSCURRENT'] });
   },
   'PutSecretValue needs a value': async (target) => {
@@ -168,20 +170,20 @@ export const SECRETS_MANAGER_CASES = contractCases('secretsmanager', {
   },
   'putting the same token and value again changes nothing': async (target) => {
     const { id } = await create(target);
-    const token = await put(target, id, 'two');
+    const token = await put(target, { id, value: 'two' });
     const before = await stages(target, id);
-    assert.equal(await put(target, id, 'two', token), token);
+    assert.equal(await put(target, { id, value: 'two', token }), token);
     assert.deepEqual(await stages(target, id), before);
   },
   'putting the same token with another value is ResourceExistsException': async (target) => {
     const { id } = await create(target);
-    const token = await put(target, id, 'two');
-    await refused(put(target, id, 'three', token), 'ResourceExistsException');
+    const token = await put(target, { id, value: 'two' });
+    await refused(put(target, { id, value: 'three', token }), 'ResourceExistsException');
   },
   'putting an older token again does not move AWSCURRENT back': async (target) => {
     const { id, versionId } = await create(target);
-    await put(target, id, 'two');
-    await put(target, id, 'one', versionId);
+    await put(target, { id, value: 'two' });
+    await put(target, { id, value: 'one', token: versionId });
     assert.equal(await value(target, id), 'two');
   },
   'UpdateSecret with a token that exists is refused': async (target) => {
@@ -211,7 +213,7 @@ export const SECRETS_MANAGER_CASES = contractCases('secretsmanager', {
   },
   'AWSCURRENT moves only for who knows where it is': async (target) => {
     const { id, versionId: first } = await create(target);
-    const second = await put(target, id, 'two');
+    const second = await put(target, { id, value: 'two' });
     const move = (RemoveFromVersionId: string | undefined) =>
       target.admin.secrets.send(
         new UpdateSecretVersionStageCommand({
@@ -237,7 +239,7 @@ export const SECRETS_MANAGER_CASES = contractCases('secretsmanager', {
   },
   'a stage and a version that do not belong together are refused': async (target) => {
     const { id, versionId } = await create(target);
-    await put(target, id, 'two');
+    await put(target, { id, value: 'two' });
     const get = (more: object) => target.admin.secrets.send(new GetSecretValueCommand({ SecretId: id, ...more }));
     assert.equal((await get({ VersionId: versionId })).SecretString, 'one');
     await refused(
@@ -250,8 +252,8 @@ export const SECRETS_MANAGER_CASES = contractCases('secretsmanager', {
   },
   'ListSecretVersionIds shows deprecated versions when asked': async (target) => {
     const { id } = await create(target);
-    await put(target, id, 'two');
-    await put(target, id, 'three');
+    await put(target, { id, value: 'two' });
+    await put(target, { id, value: 'three' });
     const list = async (IncludeDeprecated: boolean) =>
       (await target.admin.secrets.send(new ListSecretVersionIdsCommand({ SecretId: id, IncludeDeprecated }))).Versions
         ?.length;
@@ -260,7 +262,7 @@ export const SECRETS_MANAGER_CASES = contractCases('secretsmanager', {
   'more than a hundred versions within a day are LimitExceededException': async (target) => {
     const { id } = await create(target);
     const writes = async (): Promise<void> => {
-      for (let count = 0; count < 110; count += 1) await put(target, id, String(count));
+      for (let count = 0; count < 110; count += 1) await put(target, { id, value: String(count) });
     };
     await refused(writes(), 'LimitExceededException');
   },

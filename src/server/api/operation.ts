@@ -54,9 +54,7 @@ export function common({ id, scope, summary, tag }: Common, options: ApiOptions)
 
 /** JSON of this shape, and every problem. */
 export function answers<S extends z.ZodType>(schema: S, description = 'Done') {
-  return { ...problemResponses, 200: { description, content: { 'application/json': { schema } } } } as {
-    200: { description: string; content: { 'application/json': { schema: S } } };
-  };
+  return { ...problemResponses, 200: { description, content: { 'application/json': { schema } } } };
 }
 
 export function jsonBody<S extends z.ZodType>(schema: S) {

@@ -1,5 +1,5 @@
 /** `/api/v2/secret-rotations/aws-iam-user-secret`: Infisical’s paths. Creation and rotation are recorded and done by a worker, never inside the request. */
-import type { Context } from 'hono';
+import type { Context, MiddlewareHandler } from 'hono';
 
 import type { RotationStatus } from '../../db/status-queries.ts';
 import { JobError } from '../../errors.ts';
@@ -142,6 +142,11 @@ function addRotate(api: Api, options: ApiOptions): void {
   );
 }
 
+const takingAwayNeedsAdmin: MiddlewareHandler = (c, next) => {
+  const takesAway = c.req.query('deleteSecrets') === 'true' || c.req.query('revokeGeneratedCredentials') === 'true';
+  return c.req.method === 'DELETE' && takesAway ? needs('admin')(c, next) : next();
+};
+
 const flag = z
   .enum(['true', 'false'])
   .default('false')
@@ -165,10 +170,7 @@ function addDelete(api: Api, options: ApiOptions): void {
     request: { params: byId, query: z.object({ deleteSecrets: flag, revokeGeneratedCredentials: flag }) },
     responses: answers(one),
   });
-  api.use(route.getRoutingPath(), async (c, next) => {
-    const takesAway = c.req.query('deleteSecrets') === 'true' || c.req.query('revokeGeneratedCredentials') === 'true';
-    return c.req.method === 'DELETE' && takesAway ? needs('admin')(c, next) : next();
-  });
+  api.use(route.getRoutingPath(), takingAwayNeedsAdmin);
   api.openapi(route, async (c) => {
     const { rotationId } = c.req.valid('param');
     const { deleteSecrets, revokeGeneratedCredentials } = c.req.valid('query');

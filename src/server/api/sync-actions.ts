@@ -1,5 +1,5 @@
 /** What a sync can be told: run, plan, import, remove, delete. Each is recorded as a wish; `?wait=` waits for the run. */
-import type { Context } from 'hono';
+import type { Context, MiddlewareHandler } from 'hono';
 
 import type { RequestKind } from '../../db/requests.ts';
 import { JobError } from '../../errors.ts';
@@ -126,6 +126,9 @@ function addRemove(part: SyncApi): void {
   );
 }
 
+const removingNeedsAdmin: MiddlewareHandler = (c, next) =>
+  c.req.method === 'DELETE' && c.req.query('removeSecrets') === 'true' ? needs('admin')(c, next) : next();
+
 const flag = z
   .enum(['true', 'false'])
   .default('false')
@@ -150,9 +153,7 @@ function addDelete(part: SyncApi): void {
     request: { params: byId, query: z.object({ removeSecrets: flag }) },
     responses: answers(z.object({ secretSync: secretSyncShape })),
   });
-  api.use(route.getRoutingPath(), async (c, next) =>
-    c.req.method === 'DELETE' && c.req.query('removeSecrets') === 'true' ? needs('admin')(c, next) : next(),
-  );
+  api.use(route.getRoutingPath(), removingNeedsAdmin);
   api.openapi(route, async (c) => {
     const { syncId } = c.req.valid('param');
     const secretSync = toSecretSync(await findSync(c, part, syncId));

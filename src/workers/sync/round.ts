@@ -147,9 +147,9 @@ async function endSlice(work: SyncWork, { slice, isComplete, isCheck }: SliceEnd
 
 function interrupted(work: SyncWork, error: JobError): Performed<'sync'> {
   const counts = countsOf(work);
-  const changes = { progress: work.progress };
-  if (error.disposition === 'retry') return { outcome: { status: 'retry', error, counts }, changes };
-  return { ...toContinued(work, new Date(work.run.now().getTime() + (error.retryAfterMs ?? 1_000))), changes };
+  const progress = { ...work.progress, failedAttempt: work.run.attempt };
+  if (error.disposition === 'retry') return { outcome: { status: 'retry', error, counts }, changes: { progress } };
+  return toContinued(work, new Date(work.run.now().getTime() + (error.retryAfterMs ?? 1_000)));
 }
 
 function toContinued(work: SyncWork, at: Date): Performed<'sync'> {

@@ -25,6 +25,7 @@ export interface Slice {
   note(result: WriteResult): void;
   /** Ends the slice; the error decides how the run goes on. */
   stop(error: JobError): void;
+  /** Throws LEASE_LOST. */
   result(): SliceResult;
 }
 
@@ -57,6 +58,10 @@ export function createSlice(options: { readonly signal: AbortSignal; now(): Date
       if (result.kind === 'failed' && (!isOfEntry(result.error) || refusals >= MAX_REFUSALS)) stop(result.error);
     },
     stop,
-    result: () => ({ changes, deferredUntil, error }),
+    result: () => {
+      // Another run has taken over: this one has no say any more.
+      if (error?.code === 'LEASE_LOST') throw error;
+      return { changes, deferredUntil, error };
+    },
   };
 }

@@ -93,7 +93,7 @@ export async function openWork(head: SyncHead): Promise<SyncWork> {
       keepsDeleted: options.disableSecretDeletion,
       overwritesDrift: overwritesDrift(head),
     },
-    progress: continueProgress(sync.progress, basis, run.id),
+    progress: continueProgress(sync.progress, basis, run),
   };
 }
 

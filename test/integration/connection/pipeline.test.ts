@@ -133,15 +133,15 @@ describe('a validation', () => {
     expect(run?.awsCalls).toMatchObject({ 'sts.AssumeRole': 3 });
   });
 
-  it('waits for IAM while a role is new, and is valid once the role works', async () => {
+  it('tells the refusal of a new role at once, looks again in 15 seconds, and is valid once the role works', async () => {
     const world = createWorld({ timing: { policyMs: [20_000, 20_000] } });
     world.setTrust(trustPolicy({ ...trust, externalId: 'other' }));
     world.sandbox.clock.advance(21_000);
     const created = await createRoleConnection();
     const validate = createPipeline(world);
     const first = await validate(created);
-    expect(first.row).toMatchObject({ status: 'pending', statusCode: 'CONNECTION_ACCESS_DENIED' });
-    expect(first.run?.status).toBe('continued');
+    expect(first.row).toMatchObject({ status: 'invalid', statusCode: 'CONNECTION_ACCESS_DENIED' });
+    expect(first.run?.status).toBe('failed');
     world.setTrust(trustPolicy(trust));
     world.sandbox.clock.advance(30_000);
     expect((await validate(created)).row.status).toBe('valid');

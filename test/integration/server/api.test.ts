@@ -311,7 +311,7 @@ describe('the HTTP API', () => {
     const listed = await api.call('GET', `/api/v1/folders/secrets?${new URLSearchParams(folder).toString()}`, {
       scope: 'read',
     });
-    expect(listed.body.secrets.map((secret: { key: string }) => secret.key)).toEqual(['A']);
+    expect((listed.body as { secrets: { key: string }[] }).secrets.map((secret) => secret.key)).toEqual(['A']);
     expect(JSON.stringify([set.body, listed.body])).not.toContain('value-of');
   });
 });

@@ -106,7 +106,7 @@ describe.each(queueBackends)('the board on $name', ({ redisUrl }) => {
     const ids = jobs.map((job) => job.id ?? '');
     const worker = backend.worker(
       'validate',
-      (job) => Promise.reject(new Error(String((job.data as { reason: string }).reason))),
+      (job) => Promise.reject(new Error((job.data as { reason: string }).reason)),
       { concurrency: 1, name: 'test' },
     );
     const failed = new Promise<void>((resolve) => {

@@ -83,7 +83,7 @@ describe('who may come in', () => {
   it('refuses board and metrics off loopback while no credentials are configured', async () => {
     const { app } = await created({ host: '0.0.0.0' });
     const [board, metrics, health] = await Promise.all(
-      ['/board', '/metrics', '/healthz'].map((path) => app.request(path, { headers: { host: '192.0.2.7' } })),
+      ['/board', '/metrics', '/healthz'].map(async (path) => app.request(path, { headers: { host: '192.0.2.7' } })),
     );
     expect([board?.status, metrics?.status, health?.status]).toEqual([403, 403, 200]);
     expect(await board?.text()).toContain('KEYFERRY_BOARD_USER');
@@ -93,7 +93,7 @@ describe('who may come in', () => {
     const { app } = await created({ host: '0.0.0.0', login });
     const headers = { host: '192.0.2.7' };
     const paths = ['/board', '/board/', '/board/api/queues', '/board/static/favicon.ico'];
-    const without = await Promise.all(paths.map((path) => app.request(path, { headers })));
+    const without = await Promise.all(paths.map(async (path) => app.request(path, { headers })));
     const wrong = await app.request('/board', { headers: { ...headers, ...basic('operator', 'wrong') } });
     const right = await app.request('/board', { headers: { ...headers, ...basic(login.user, login.password) } });
     expect([...without.map((answer) => answer.status), wrong.status, right.status]).toEqual([

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-import { fractionOf, nextValidationMs, propagationWaitMs } from '../../../src/domain/connection-schedule.ts';
+import { fractionOf, nextValidationMs } from '../../../src/domain/connection-schedule.ts';
 
 const HOUR_MS = 3_600_000;
 const steady = { consecutiveFailures: 0, isFirst: false, ageMs: 10 * HOUR_MS, isRoleRefused: false };
@@ -45,17 +45,14 @@ describe('the next validation', () => {
   });
 });
 
-describe('the wait for IAM', () => {
+describe('a refused role that was just made', () => {
+  const refused = { ...steady, consecutiveFailures: 1, isRoleRefused: true };
+
   it.each([
     [0, 15_000],
     [14_999, 1],
     [15_000, 45_000],
-    [60_000, undefined],
-  ])('after %i ms is %s', (ageMs, wait) => {
-    expect(propagationWaitMs({ ageMs, isRoleRefused: true })).toBe(wait);
-  });
-
-  it('is only for a refused role', () => {
-    expect(propagationWaitMs({ ageMs: 0, isRoleRefused: false })).toBeUndefined();
+  ])('%i ms old is looked at again in %i ms', (ageMs, wait) => {
+    expect(nextValidationMs(HOUR_MS, { ...refused, ageMs }, 0.5)).toBe(wait);
   });
 });

@@ -84,7 +84,8 @@ test.each<[string, PolicyStatement['Condition'], Record<string, string[]>, boole
     { 'a:b': ['1'], 'c:d': ['3'] },
     false,
   ],
-])('condition %s', (_, Condition, context, holds) => {
+])('condition %s', (...row) => {
+  const [, Condition, context, holds] = row;
   const statement = Condition === undefined ? BASE : { ...BASE, Condition };
   expect(decide([statement], 'ssm:X', { context })).toBe(holds ? 'allowed' : 'implicitDeny');
 });

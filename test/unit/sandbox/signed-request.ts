@@ -65,7 +65,7 @@ function toForm(model: OperationModel, input: unknown): string {
       });
     else if (typeof value === 'object' && value !== null) {
       for (const [key, member] of Object.entries(value)) add(name === '' ? key : `${name}.${key}`, member);
-    } else if (value !== undefined && value !== null) form.set(name, String(value));
+    } else if (value !== undefined && value !== null) form.set(name, `${value as string | number | boolean}`);
   };
   add('', input);
   return form.toString();

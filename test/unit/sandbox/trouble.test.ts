@@ -61,7 +61,8 @@ test.each<[string, FaultAction, string, boolean]>([
   ['a dropped connection after the effect', 'drop-after', 'TimeoutError', true],
   ['a page of HTML', 'html', 'SyntaxError', false],
   ['a delay', { delayMs: 5 }, 'ok', true],
-])('fault: %s', async (_, action, outcome, takesEffect) => {
+])('fault: %s', async (...row) => {
+  const [, action, outcome, takesEffect] = row;
   const { sandbox, admin } = createTestSandbox();
   sandbox.faults.add({ service: 'ssm', operation: 'PutParameter', nth: 2, action });
   expect([await put(admin, 1), await put(admin, 2), await put(admin, 3)]).toEqual(['ok', outcome, 'ok']);
