@@ -22,9 +22,12 @@ export function createOutput({ isJson }: { readonly isJson: boolean }): Output {
 
 export type Cell = string | number | Date | null | undefined;
 
+/** A cell of a table is one glance; the whole text stands in the object's own report. */
+const MAX_CELL = 88;
+
 /** Columns as wide as their content; the last one is not padded. */
 export function table(headings: readonly string[], rows: readonly (readonly Cell[])[]): string {
-  const cells = [headings, ...rows.map((row) => row.map(toText))];
+  const cells = [headings, ...rows.map((row) => row.map((cell) => shorten(toText(cell))))];
   const widths = headings.map((_, column) => Math.max(...cells.map((row) => (row[column] ?? '').length)));
   const lines = cells.map((row) =>
     row
@@ -33,6 +36,10 @@ export function table(headings: readonly string[], rows: readonly (readonly Cell
       .trimEnd(),
   );
   return [lines[0], widths.map((width) => '─'.repeat(width)).join('  '), ...lines.slice(1)].join('\n');
+}
+
+function shorten(text: string): string {
+  return text.length <= MAX_CELL ? text : `${text.slice(0, MAX_CELL - 1)}…`;
 }
 
 function toText(cell: Cell): string {

@@ -96,6 +96,10 @@ export const connections = keyferry.table(
   (t) => [
     unique('connections_org_name').on(t.orgId, t.name),
     unique('connections_org_id').on(t.orgId, t.id),
+    // What needs a person: few rows, read by the status page and the webhook.
+    index('connections_troubled')
+      .on(t.updatedAt)
+      .where(sql`${t.status} in ('invalid', 'degraded')`),
     ...workIndexes('connections', t),
   ],
 );
@@ -186,6 +190,10 @@ export const syncs = keyferry.table(
   },
   (t) => [
     unique('syncs_org_name').on(t.orgId, t.name),
+    // What needs a person: few rows, read by the status page and the webhook.
+    index('syncs_troubled')
+      .on(t.updatedAt)
+      .where(sql`${t.syncStatus} in ('failed', 'blocked', 'partial') or ${t.drift} = 'drifted'`),
     foreignKey({
       name: 'syncs_connection',
       columns: [t.orgId, t.connectionId],
@@ -289,6 +297,10 @@ export const rotations = keyferry.table(
   },
   (t) => [
     unique('rotations_org_name').on(t.orgId, t.name),
+    // What needs a person: few rows, read by the status page and the webhook.
+    index('rotations_troubled')
+      .on(t.updatedAt)
+      .where(sql`${t.rotationStatus} in ('failed', 'blocked')`),
     // One rotation per IAM user: two would delete each other's keys.
     uniqueIndex('rotations_user').on(t.accountId, t.userName),
     foreignKey({

@@ -14,15 +14,18 @@
  *   1 key: our quarantined orphan                 | create; it is deleted after its day
  *   2 keys: 1 active, 1 quarantined and proven    | delete the orphan at once, look again
  *     unused                                      |
- *   2 keys: 1 active, 1 quarantined, not proven   | wait until its day is over
+ *   2 keys: 1 active, 1 quarantined, not proven   | wait until its day is over, then delete it; an emergency does
+ *                                                 |   not wait
  *   2 or more keys that may be in use             | blocked KEY_FOREIGN: there is no room, and neither may go
  */
+import { QUARANTINE_MS } from './rotation-waits.ts';
 import type { Intent, KeyUse, KnownKey, PhaseState, RemoteKey } from './rotation.ts';
 
 /** AWS allows two keys a user, inactive ones included. */
 const KEYS_PER_USER = 2;
 
 export interface KeyOwners {
+  readonly now: Date;
   readonly remote: readonly RemoteKey[];
   readonly known: readonly KnownKey[];
   readonly quarantine: PhaseState['quarantine'];
@@ -60,7 +63,13 @@ function ownerOf(key: RemoteKey, owners: KeyOwners): Owner {
   }
 }
 
-export function decideSurvey(owners: KeyOwners): Survey {
+/** Soon after it was made inactive the list may still show it active. */
+function isListCertain(quarantined: PhaseState['quarantine'][number], now: Date): boolean {
+  return now.getTime() >= Date.parse(quarantined.deleteAt) - QUARANTINE_MS + RECOVERY_DELAY_MS;
+}
+
+/** `hurry`: whether an emergency waits for nothing that it need not. */
+export function decideSurvey(owners: KeyOwners, hurry: 'emergency' | 'none'): Survey {
   const of = (owner: Owner) => owners.remote.filter((key) => ownerOf(key, owners) === owner);
   const foreign = of('foreign');
   if (foreign.length > 0) return { decision: 'block', foreign };
@@ -68,15 +77,15 @@ export function decideSurvey(owners: KeyOwners): Survey {
   if (leftover) return { decision: 'delete', accessKeyId: leftover.accessKeyId };
   const live = of('live');
   if (live.length >= KEYS_PER_USER) return { decision: 'block', foreign: live };
-  if (owners.remote.length >= KEYS_PER_USER) return makeRoom(of('quarantined'), owners);
+  if (owners.remote.length >= KEYS_PER_USER) return makeRoom(of('quarantined'), owners, hurry);
   const oldKeyIds = live.map((key) => key.accessKeyId);
   return { decision: 'create', oldKeyIds, isSelf: oldKeyIds.some((id) => id === owners.connectionKeyId) };
 }
 
-function makeRoom(quarantined: readonly RemoteKey[], owners: KeyOwners): Survey {
+function makeRoom(quarantined: readonly RemoteKey[], owners: KeyOwners, hurry: 'emergency' | 'none'): Survey {
   const ids = new Set(quarantined.map((key) => key.accessKeyId));
   const entries = owners.quarantine.filter((one) => ids.has(one.accessKeyId));
-  const unused = entries.find((one) => one.isProvenUnused);
+  const unused = entries.find((one) => one.isProvenUnused || hurry === 'emergency' || new Date(one.deleteAt) <= owners.now);
   if (unused) return { decision: 'delete', accessKeyId: unused.accessKeyId };
   const [first] = entries.toSorted((a, b) => a.deleteAt.localeCompare(b.deleteAt));
   return first

@@ -24,7 +24,7 @@ const SHORT_WAIT_MS = 2_000;
 /** In one run, all short waits together. */
 const MAX_WAITING_MS = 5_000;
 /** More than any path through the machine has: a defect must not spin. */
-const MAX_STEPS = 200;
+const MAX_STEPS = 100;
 
 export function createRotateProcessor(
   given: Omit<RotateDependencies, 'wait'> & Partial<Pick<RotateDependencies, 'wait'>>,

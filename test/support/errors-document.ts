@@ -7,7 +7,8 @@ const dispositions = { retry: 'tried again', snooze: 'waits, no attempt spent', 
 
 export function renderErrors(): string {
   const rows = Object.entries(errorTable).map(
-    ([code, entry]) => `| \`${code}\` | ${dispositions[entry.disposition]} | ${entry.message} ${entry.meaning} | ${entry.nextStep} |`,
+    ([code, entry]) =>
+      `| \`${code}\` | ${dispositions[entry.disposition]} | ${entry.message} ${entry.meaning} | ${entry.nextStep} |`,
   );
   return [
     '# Errors',
@@ -22,4 +23,5 @@ export function renderErrors(): string {
   ].join('\n');
 }
 
-if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) process.stdout.write(renderErrors());
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href)
+  process.stdout.write(renderErrors());

@@ -72,6 +72,11 @@ export function runKeyferry(
   return runProcess(process.execPath, { ...options, arguments: [KEYFERRY, ...cliArguments] }, limitMs);
 }
 
+/** For a process that outlives one test: its starter ends it. */
+export function startUnboundKeyferry(cliArguments: readonly string[], options: ProcessOptions = {}): TestProcess {
+  return startUnboundProcess(process.execPath, { ...options, arguments: [KEYFERRY, ...cliArguments] });
+}
+
 const KEYFERRY = new URL('../../bin/keyferry.js', import.meta.url).pathname;
 
 export function startUnboundProcess(command: string, options: ProcessOptions = {}): TestProcess {

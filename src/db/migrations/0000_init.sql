@@ -306,10 +306,12 @@ ALTER TABLE "keyferry"."secrets" ADD CONSTRAINT "secrets_folder_id_folders_id_fk
 ALTER TABLE "keyferry"."sync_entries" ADD CONSTRAINT "sync_entries_sync_id_syncs_id_fk" FOREIGN KEY ("sync_id") REFERENCES "keyferry"."syncs"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "keyferry"."syncs" ADD CONSTRAINT "syncs_connection" FOREIGN KEY ("org_id","connection_id") REFERENCES "keyferry"."connections"("org_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "keyferry"."syncs" ADD CONSTRAINT "syncs_folder" FOREIGN KEY ("org_id","folder_id") REFERENCES "keyferry"."folders"("org_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+CREATE INDEX "connections_troubled" ON "keyferry"."connections" USING btree ("updated_at") WHERE "keyferry"."connections"."status" in ('invalid', 'degraded');--> statement-breakpoint
 CREATE INDEX "connections_due" ON "keyferry"."connections" USING btree ("next_due_at") WHERE "keyferry"."connections"."next_due_at" is not null;--> statement-breakpoint
 CREATE INDEX "connections_in_flight" ON "keyferry"."connections" USING btree ("id") WHERE "keyferry"."connections"."dispatch_lease_until" is not null or "keyferry"."connections"."run_lease_until" is not null;--> statement-breakpoint
 CREATE INDEX "requests_open" ON "keyferry"."requests" USING btree ("subject_id","created_at") WHERE "keyferry"."requests"."done_at" is null;--> statement-breakpoint
 CREATE INDEX "rotation_steps_by_rotation" ON "keyferry"."rotation_steps" USING btree ("rotation_id","id");--> statement-breakpoint
+CREATE INDEX "rotations_troubled" ON "keyferry"."rotations" USING btree ("updated_at") WHERE "keyferry"."rotations"."rotation_status" in ('failed', 'blocked');--> statement-breakpoint
 CREATE UNIQUE INDEX "rotations_user" ON "keyferry"."rotations" USING btree ("account_id","user_name");--> statement-breakpoint
 CREATE INDEX "rotations_by_connection" ON "keyferry"."rotations" USING btree ("connection_id");--> statement-breakpoint
 CREATE INDEX "rotations_due" ON "keyferry"."rotations" USING btree ("next_due_at") WHERE "keyferry"."rotations"."next_due_at" is not null;--> statement-breakpoint
@@ -318,6 +320,7 @@ CREATE INDEX "runs_by_subject" ON "keyferry"."runs" USING btree ("subject_id","s
 CREATE INDEX "runs_running" ON "keyferry"."runs" USING btree ("subject_id") WHERE "keyferry"."runs"."status" = 'running';--> statement-breakpoint
 CREATE INDEX "runs_by_start" ON "keyferry"."runs" USING btree ("started_at");--> statement-breakpoint
 CREATE UNIQUE INDEX "sync_entries_claim" ON "keyferry"."sync_entries" USING btree ("partition","account_id","region","service","remote_name") WHERE "keyferry"."sync_entries"."is_claim" and "keyferry"."sync_entries"."deleted_at" is null and "keyferry"."sync_entries"."status" in ('synced', 'failed');--> statement-breakpoint
+CREATE INDEX "syncs_troubled" ON "keyferry"."syncs" USING btree ("updated_at") WHERE "keyferry"."syncs"."sync_status" in ('failed', 'blocked', 'partial') or "keyferry"."syncs"."drift" = 'drifted';--> statement-breakpoint
 CREATE INDEX "syncs_by_folder" ON "keyferry"."syncs" USING btree ("folder_id");--> statement-breakpoint
 CREATE INDEX "syncs_by_connection" ON "keyferry"."syncs" USING btree ("connection_id");--> statement-breakpoint
 CREATE INDEX "syncs_due" ON "keyferry"."syncs" USING btree ("next_due_at") WHERE "keyferry"."syncs"."next_due_at" is not null;--> statement-breakpoint

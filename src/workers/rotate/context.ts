@@ -72,12 +72,13 @@ export interface Look {
 
 /** The user's keys at AWS, and whose each is. */
 export async function lookAtKeys(context: RotationContext, view: RotationView, { keys, connection }: OpenKeys): Promise<Look> {
-  const { keys: remote, clock } = await keys.list(context.run.now());
+  const now = context.run.now();
+  const { keys: remote, clock } = await keys.list(now);
   const ids = remote.map((key) => key.accessKeyId);
   const heldElsewhere = await context.deps.rotations.run.heldElsewhere(context.row, ids);
   const connectionKeyId = connection.method === 'access-key' ? (connection.accessKeyId ?? undefined) : undefined;
   return {
-    owners: { remote, known: view.keys, quarantine: view.state.quarantine, connectionKeyId, heldElsewhere },
+    owners: { now, remote, known: view.keys, quarantine: view.state.quarantine, connectionKeyId, heldElsewhere },
     clock,
   };
 }

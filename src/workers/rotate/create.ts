@@ -34,7 +34,7 @@ export async function create(context: RotationContext, view: RotationView): Prom
   const look = await lookAtKeys(context, view, open);
   const user = await checkUser(context, keys);
   if (user instanceof JobError) return write(context, view, to.block(view, user, { now }));
-  const survey = decideSurvey(look.owners);
+  const survey = decideSurvey(look.owners, view.state.cycle?.isEmergency ? 'emergency' : 'none');
   switch (survey.decision) {
     case 'block':
       return blockForeign(context, view, { keys, foreign: survey.foreign });

@@ -7,7 +7,7 @@ import { conflicting, conflictMessage, drifted, failed, inOrder, newEntry, probl
 import { isOwned, type LedgerEntry } from '../../domain/sync-ledger.ts';
 import { findChange, type Plan, type PlannedEntry } from '../../domain/sync-plan.ts';
 import { toJobError } from '../../errors.ts';
-import { type Destination, refusedNow, type WriteResult } from './destination.ts';
+import { type Destination, refusedNow, settleThrown, type WriteResult } from './destination.ts';
 import { forEachPooled } from './pool.ts';
 import type { Slice } from './slice.ts';
 import { createValueReader, type ValueReader } from './values.ts';
@@ -82,7 +82,7 @@ async function writeOne(applying: Applying, planned: PlannedEntry): Promise<void
   try {
     slice.note(await writeEntry(applying, { planned, desired, entry }));
   } catch (raw) {
-    slice.stop(toJobError(raw));
+    slice.note(await settleThrown(work, [work.ledger.get(entry.id) ?? entry], toJobError(raw)));
   }
 }
 

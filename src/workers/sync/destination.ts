@@ -109,6 +109,17 @@ export async function settleFailure(work: SyncWork, rows: { readonly before: Led
   return { kind: 'failed', error };
 }
 
+/** A look that failed before any write: what concerns these entries stands in their rows. */
+export async function settleThrown(work: SyncWork, entries: readonly LedgerEntry[], error: JobError): Promise<WriteResult> {
+  if (error.code === 'LEASE_LOST') throw error;
+  if (isOfEntry(error)) {
+    const now = work.run.now();
+    const toRow = (entry: LedgerEntry) => ({ ...failed(entry, { code: error.code, message: failureMessage(entry, error) }, now), inFlight: entry.inFlight });
+    await work.ledger.storeAll(entries.map((entry) => refusedNow(work, toRow(entry))));
+  }
+  return { kind: 'failed', error };
+}
+
 export const awsErrorOf = (error: JobError): unknown => error.context['awsError'];
 
 /** A failure that concerns this one object; anything else concerns the whole run. */

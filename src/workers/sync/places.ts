@@ -46,11 +46,20 @@ export async function groupByPlace(
   for (const entry of entries) {
     const mapping = mappingOf(entry, documents);
     const connectionId = isSamePlace(entry, work.place) ? work.connection.id : entry.connectionId;
-    const name = [connectionId, entry.partition, entry.accountId, entry.region, mapping].join('\n');
-    parts.set(name, [...(parts.get(name) ?? []), entry]);
+    const name = [mapping, isInTarget(work, entry, mapping), connectionId, entry.partition, entry.accountId, entry.region].join('\n');
+    const part = parts.get(name);
+    if (part) part.push(entry);
+    else parts.set(name, [entry]);
   }
-  const opened = await Promise.all([...parts].map(([name, part]) => openGroup(work, name.split('\n')[4] as Mapping, part)));
+  const opened = await Promise.all([...parts].map(([name, part]) => openGroup(work, name.split('\n')[0] as Mapping, part)));
   return { groups: opened.filter((one) => 'destination' in one), unreachable: opened.filter((one) => 'reason' in one) };
+}
+
+/** Whether the session of the run reaches it, which is narrowed to the present target. */
+function isInTarget(work: SyncWork, entry: LedgerEntry, mapping: Mapping): boolean {
+  const { target, place } = work;
+  if (mapping !== target.mapping || !isSamePlace(entry, place)) return false;
+  return mapping === 'document' ? entry.remoteName === target.namePrefix : entry.remoteName.startsWith(target.namePrefix);
 }
 
 const documentKey = (entry: LedgerEntry): string => `${entry.accountId}\n${entry.region}\n${entry.remoteName}`;
@@ -62,8 +71,8 @@ function mappingOf(entry: LedgerEntry, documents: ReadonlySet<string>): Mapping 
 
 async function openGroup(work: SyncWork, mapping: Mapping, entries: readonly LedgerEntry[]): Promise<EntryGroup | Unreachable> {
   const [first] = entries;
-  if (!first || isSamePlace(first, work.place)) return { work, entries, destination: openDestination(work, mapping) };
-  const connection = await findConnection(work, first);
+  if (!first || isInTarget(work, first, mapping)) return { work, entries, destination: openDestination(work, mapping) };
+  const connection = isSamePlace(first, work.place) ? work.connection : await findConnection(work, first);
   if (typeof connection === 'string') return { entries, reason: connection };
   const { partition, accountId, region, service } = first;
   const place: Place = { partition, accountId, region, service };

@@ -4,6 +4,7 @@ import { isOwned, type LedgerEntry } from '../../domain/sync-ledger.ts';
 import type { PlannedEntry } from '../../domain/sync-plan.ts';
 import { toJobError } from '../../errors.ts';
 import { isSettledInRound } from './apply.ts';
+import { settleThrown } from './destination.ts';
 import { chunk } from './pool.ts';
 import { type EntryGroup, groupByPlace } from './places.ts';
 import type { Slice } from './slice.ts';
@@ -31,14 +32,14 @@ export async function removeEntries(work: SyncWork, entries: readonly LedgerEntr
   return true;
 }
 
-async function removeGroup({ destination, entries }: EntryGroup, slice: Slice): Promise<boolean> {
+async function removeGroup({ work, destination, entries }: EntryGroup, slice: Slice): Promise<boolean> {
   for (const part of chunk(entries, destination.removalsPerCall)) {
     if (!slice.isOpen()) return false;
     slice.countWrite();
     try {
       for (const result of await destination.remove(part)) slice.note(result);
     } catch (raw) {
-      slice.stop(toJobError(raw));
+      slice.note(await settleThrown(work, part.map((entry) => work.ledger.get(entry.id) ?? entry), toJobError(raw)));
     }
   }
   return true;

@@ -41,9 +41,21 @@ describe.each(queueBackends)('the engine on $name', ({ redisUrl }) => {
     const worker = await engine.startWorker({});
     const { id, requestId } = await addConnection(engine.stores, 'created');
     const run = await waitForAnswer(engine.stores.requests, requestId);
-    expect(run).toMatchObject({ status: 'succeeded', reason: 'created', requestedBy: 'test', attempt: 1, kind: 'validate' });
+    expect(run).toMatchObject({
+      status: 'succeeded',
+      reason: 'created',
+      requestedBy: 'test',
+      attempt: 1,
+      kind: 'validate',
+    });
     const row = await rowOf(engine.stores, id);
-    expect(row).toMatchObject({ run_token: null, run_lease_until: null, dispatch_lease_until: null, next_due_at: null, attempt: 0 });
+    expect(row).toMatchObject({
+      run_token: null,
+      run_lease_until: null,
+      dispatch_lease_until: null,
+      next_due_at: null,
+      attempt: 0,
+    });
     expect(row.done_revision).toBe(row.wanted_revision);
     expect(await runsOf(engine.stores, id)).toHaveLength(1);
     await worker.stop();
@@ -54,16 +66,28 @@ describe.each(queueBackends)('the engine on $name', ({ redisUrl }) => {
     const worker = await engine.startWorker({
       perform: async () => {
         attempts += 1;
-        if (attempts < 3) throw new JobError('AWS_UNREACHABLE', { message: `no answer ${attempts}`, cause: new Error('planted-secret') });
+        if (attempts < 3)
+          throw new JobError('AWS_UNREACHABLE', {
+            message: `no answer ${attempts}`,
+            cause: new Error('planted-secret'),
+          });
         return { status: 'succeeded' };
       },
     });
     const { id, requestId } = await addConnection(engine.stores, 'retried');
-    await eventually(() => runsOf(engine.stores, id), (runs) => runs.some((run) => run.status === 'failed'));
+    await eventually(
+      () => runsOf(engine.stores, id),
+      (runs) => runs.some((run) => run.status === 'failed'),
+    );
     // The backoff is seconds; the test moves the due time instead of waiting.
     for (let round = 0; round < 2; round += 1) {
-      await eventually(() => rowOf(engine.stores, id), (row) => row.run_token === null && Number(row.attempt) === round + 1);
-      await engine.stores.database.db.execute(sql`update keyferry.connections set next_due_at = now() where id = ${id}`);
+      await eventually(
+        () => rowOf(engine.stores, id),
+        (row) => row.run_token === null && Number(row.attempt) === round + 1,
+      );
+      await engine.stores.database.db.execute(
+        sql`update keyferry.connections set next_due_at = now() where id = ${id}`,
+      );
       await engine.stores.database.db.execute(sql`select pg_notify(${DUE_CHANNEL}, 'validate')`);
     }
     expect((await waitForAnswer(engine.stores.requests, requestId)).attempt).toBe(3);
@@ -73,7 +97,9 @@ describe.each(queueBackends)('the engine on $name', ({ redisUrl }) => {
       ['succeeded', null],
     ]);
     const jobs = await engine.backend.queue('validate').getFailed();
-    expect(jobs.map((job) => job.failedReason)).toEqual(expect.arrayContaining(['AWS_UNREACHABLE: no answer 1', 'AWS_UNREACHABLE: no answer 2']));
+    expect(jobs.map((job) => job.failedReason)).toEqual(
+      expect.arrayContaining(['AWS_UNREACHABLE: no answer 1', 'AWS_UNREACHABLE: no answer 2']),
+    );
     expect(JSON.stringify(jobs.map((job) => job.toJSON()))).not.toContain('planted-secret');
     await worker.stop();
   });
@@ -101,10 +127,21 @@ describe.each(queueBackends)('the engine on $name', ({ redisUrl }) => {
       },
     });
     const { id } = await addConnection(engine.stores, 'woken');
-    await eventually(() => runsOf(engine.stores, id), (runs) => runs.length === 1);
-    const second = await engine.stores.requests.open({ orgId: 'acme', kind: 'validate', subjectId: id, actor: 'someone' });
+    await eventually(
+      () => runsOf(engine.stores, id),
+      (runs) => runs.length === 1,
+    );
+    const second = await engine.stores.requests.open({
+      orgId: 'acme',
+      kind: 'validate',
+      subjectId: id,
+      actor: 'someone',
+    });
     release();
-    expect(await waitForAnswer(engine.stores.requests, second)).toMatchObject({ requestedBy: 'someone', status: 'succeeded' });
+    expect(await waitForAnswer(engine.stores.requests, second)).toMatchObject({
+      requestedBy: 'someone',
+      status: 'succeeded',
+    });
     expect(await runsOf(engine.stores, id)).toHaveLength(2);
     await worker.stop();
   });
@@ -113,12 +150,28 @@ describe.each(queueBackends)('the engine on $name', ({ redisUrl }) => {
     const worker = await engine.startWorker({});
     const { id, requestId } = await addConnection(engine.stores, 'outside');
     await waitForAnswer(engine.stores.requests, requestId);
-    const job = await engine.backend.queue('validate').add('validate', { connectionId: id, requestedBy: 'upstream', reason: 'changed' });
-    await eventually(() => runsOf(engine.stores, id), (runs) => runs.length === 2 && runs[1]?.status === 'succeeded');
-    expect((await runsOf(engine.stores, id))[1]).toMatchObject({ requested_by: 'upstream', reason: 'changed', job_id: job.id });
+    const job = await engine.backend
+      .queue('validate')
+      .add('validate', { connectionId: id, requestedBy: 'upstream', reason: 'changed' });
+    await eventually(
+      () => runsOf(engine.stores, id),
+      (runs) => runs.length === 2 && runs[1]?.status === 'succeeded',
+    );
+    expect((await runsOf(engine.stores, id))[1]).toMatchObject({
+      requested_by: 'upstream',
+      reason: 'changed',
+      job_id: job.id,
+    });
     // The same delivery again starts nothing.
     const source = { queue: 'validate', jobId: String(job.id), timestamp: job.timestamp };
-    await engine.stores.work.recordWish({ kind: 'validate', requestKind: 'validate', subjectId: id, actor: undefined, reason: 'requested', source });
+    await engine.stores.work.recordWish({
+      kind: 'validate',
+      requestKind: 'validate',
+      subjectId: id,
+      actor: undefined,
+      reason: 'requested',
+      source,
+    });
     expect(await rowOf(engine.stores, id)).toMatchObject({ next_due_at: null, dispatch_lease_until: null });
     await worker.stop();
   });
@@ -153,7 +206,9 @@ describe.each(queueBackends)('the engine on $name', ({ redisUrl }) => {
     const dispatch = await engine.stores.work.dispatchDue('validate', 10);
     expect(dispatch.subjects.map((subject) => subject.id)).toContain(id);
     // The dispatch never reached the queue; its lease runs out.
-    await engine.stores.database.db.execute(sql`update keyferry.connections set dispatch_lease_until = now() - interval '1 second' where id = ${id}`);
+    await engine.stores.database.db.execute(
+      sql`update keyferry.connections set dispatch_lease_until = now() - interval '1 second' where id = ${id}`,
+    );
     const worker = await engine.startWorker({});
     expect((await waitForAnswer(engine.stores.requests, requestId)).status).toBe('succeeded');
     await worker.stop();
@@ -169,7 +224,17 @@ describe.each(queueBackends)('the engine on $name', ({ redisUrl }) => {
     );
     const second = await work.claim('validate', { subjectId: id, runId: randomUUID(), jobId: '2' });
     expect(await work.renew('validate', id, first?.runId ?? '')).toBeUndefined();
-    const settlement = { kind: 'validate' as const, subjectId: id, outcome: { status: 'succeeded' as const }, changes: { status: 'valid' as const }, servedRevision: 1, attempt: 0, nextDueAt: null, requestIds: [], awsCalls: {} };
+    const settlement = {
+      kind: 'validate' as const,
+      subjectId: id,
+      outcome: { status: 'succeeded' as const },
+      changes: { status: 'valid' as const },
+      servedRevision: 1,
+      attempt: 0,
+      nextDueAt: null,
+      requestIds: [],
+      awsCalls: {},
+    };
     expect(await work.settle({ ...settlement, runId: first?.runId ?? '' })).toBe(false);
     expect(await rowOf(engine.stores, id)).toMatchObject({ status: 'pending', run_token: second?.runId });
     expect(await work.settle({ ...settlement, runId: second?.runId ?? '' })).toBe(true);
@@ -198,15 +263,20 @@ describe.each(queueBackends)('the engine on $name', ({ redisUrl }) => {
   it('runs a failed job that a person retries in Bull Board', async () => {
     let fails = true;
     const worker = await engine.startWorker({
-      perform: async () => (fails ? { status: 'failed', code: 'CONNECTION_ACCESS_DENIED', message: 'refused' } : { status: 'succeeded' }),
+      perform: async () =>
+        fails ? { status: 'failed', code: 'CONNECTION_ACCESS_DENIED', message: 'refused' } : { status: 'succeeded' },
     });
     const { id, requestId } = await addConnection(engine.stores, 'board-retry');
     await waitForAnswer(engine.stores.requests, requestId);
-    const find = async () => (await engine.backend.queue('validate').getFailed()).find((job) => job.data.connectionId === id);
+    const find = async () =>
+      (await engine.backend.queue('validate').getFailed()).find((job) => job.data.connectionId === id);
     const job = await eventually(find, (found) => found !== undefined);
     fails = false;
     await job?.retry();
-    await eventually(() => runsOf(engine.stores, id), (runs) => runs.length === 2 && runs[1]?.status === 'succeeded');
+    await eventually(
+      () => runsOf(engine.stores, id),
+      (runs) => runs.length === 2 && runs[1]?.status === 'succeeded',
+    );
     await worker.stop();
   });
 
@@ -225,19 +295,25 @@ describe.each(queueBackends)('the engine on $name', ({ redisUrl }) => {
   });
 });
 
-describe.each(queueBackends.filter((backend) => backend.redisUrl !== undefined))('an upstream producer on $name', ({ redisUrl }) => {
-  it('reaches the worker with a plain BullMQ queue and the documented prefix', async () => {
-    const database = await createTestDatabase();
-    const engine = await openEngine(database.url, redisUrl);
-    const worker = await engine.startWorker({});
-    const { id, requestId } = await addConnection(engine.stores, 'plain');
-    await waitForAnswer(engine.stores.requests, requestId);
-    const queue = new Queue('validate', { prefix: QUEUE_PREFIX, connection: { url: redisUrl ?? '' } });
-    await queue.add('validate', { connectionId: id });
-    await eventually(() => runsOf(engine.stores, id), (runs) => runs.length === 2 && runs[1]?.status === 'succeeded');
-    await queue.close();
-    await worker.stop();
-    await engine.close();
-    await database.drop();
-  });
-});
+describe.each(queueBackends.filter((backend) => backend.redisUrl !== undefined))(
+  'an upstream producer on $name',
+  ({ redisUrl }) => {
+    it('reaches the worker with a plain BullMQ queue and the documented prefix', async () => {
+      const database = await createTestDatabase();
+      const engine = await openEngine(database.url, redisUrl);
+      const worker = await engine.startWorker({});
+      const { id, requestId } = await addConnection(engine.stores, 'plain');
+      await waitForAnswer(engine.stores.requests, requestId);
+      const queue = new Queue('validate', { prefix: QUEUE_PREFIX, connection: { url: redisUrl ?? '' } });
+      await queue.add('validate', { connectionId: id });
+      await eventually(
+        () => runsOf(engine.stores, id),
+        (runs) => runs.length === 2 && runs[1]?.status === 'succeeded',
+      );
+      await queue.close();
+      await worker.stop();
+      await engine.close();
+      await database.drop();
+    });
+  },
+);

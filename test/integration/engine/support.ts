@@ -50,7 +50,9 @@ export async function openEngine(databaseUrl: string, redisUrl: string | undefin
 function startScriptedWorker(stores: OpenStores, backend: QueueBackend, script: Script): Promise<WorkerProcess> {
   const processor = <K extends Kind>(kind: K): Processor<K> => ({
     kind,
-    perform: async (run) => ({ outcome: (await script.perform?.(run as unknown as Run<Kind>)) ?? { status: 'succeeded' } }),
+    perform: async (run) => ({
+      outcome: (await script.perform?.(run as unknown as Run<Kind>)) ?? { status: 'succeeded' },
+    }),
     toStatus: () => ({}),
     nextScheduledAt: () => script.nextScheduledAt?.() ?? null,
   });
@@ -83,12 +85,17 @@ export async function addConnection(stores: OpenStores, name: string): Promise<{
 }
 
 /** Polls a query until `isDone`; fails with what it saw last. */
-export async function eventually<T>(look: () => Promise<T>, isDone: (seen: T) => boolean, limitMs = 10_000): Promise<T> {
+export async function eventually<T>(
+  look: () => Promise<T>,
+  isDone: (seen: T) => boolean,
+  limitMs = 10_000,
+): Promise<T> {
   const deadline = Date.now() + limitMs;
   for (;;) {
     const seen = await look();
     if (isDone(seen)) return seen;
-    if (Date.now() > deadline) throw new Error(`did not happen within ${limitMs} ms; last seen: ${JSON.stringify(seen)}`);
+    if (Date.now() > deadline)
+      throw new Error(`did not happen within ${limitMs} ms; last seen: ${JSON.stringify(seen)}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
