@@ -50,7 +50,7 @@ module.exports = {
       name: 'workers-and-server-know-no-upper-room',
       severity: 'error',
       from: { path: '^src/(workers|server)/' },
-      to: { path: '^src/(cli|sandbox|main|index|config)' },
+      to: { path: '^src/(cli/|sandbox/|main|index|config)' },
     },
     {
       name: 'workers-and-server-stand-apart',

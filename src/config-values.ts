@@ -1,4 +1,6 @@
 /** The forms of single settings: durations, URLs, keys, tokens, concurrency. */
+import { randomBytes } from 'node:crypto';
+
 import { z } from 'zod';
 
 import type { Kind } from './domain/run.ts';
@@ -125,3 +127,8 @@ export const boolean = z
   .enum(['true', 'false'])
   .default('false')
   .transform((text) => text === 'true');
+
+/** A new key in the form that KEYFERRY_ENCRYPTION_KEYS takes: `id:base64(32 bytes)`. */
+export function generateEncryptionKey(id = `k${randomBytes(4).toString('hex')}`): string {
+  return `${id}:${randomBytes(32).toString('base64')}`;
+}

@@ -37,7 +37,12 @@ export interface Config {
   readonly reconcileEveryMs: number;
   readonly httpHost: string;
   readonly httpPort: number;
+  /** Further names under which the server may be reached, lower case. */
+  readonly httpAllowedHosts: readonly string[];
   readonly boardLogin: { readonly user: string; readonly password: string } | undefined;
+  readonly isBoardWritable: boolean;
+  readonly metricsToken: string | undefined;
+  readonly webhook: { readonly url: string; readonly secret: string } | undefined;
   readonly apiTokens: readonly ApiToken[];
   readonly logLevel: string;
   readonly otlpEndpoint: string | undefined;
@@ -52,8 +57,20 @@ const secretVariables = [
   'INF_APP_CONNECTION_AWS_ACCESS_KEY_ID',
   'INF_APP_CONNECTION_AWS_SECRET_ACCESS_KEY',
   'KEYFERRY_BOARD_PASSWORD',
+  'KEYFERRY_METRICS_TOKEN',
+  'KEYFERRY_WEBHOOK_SECRET',
   'KEYFERRY_API_TOKENS',
 ] as const;
+
+const names = z
+  .string()
+  .default('')
+  .transform((text) =>
+    text
+      .split(',')
+      .map((one) => one.trim().toLowerCase())
+      .filter((one) => one !== ''),
+  );
 
 const shape = z.object({
   DATABASE_URL: databaseUrl,
@@ -95,6 +112,11 @@ const shape = z.object({
     .refine((port) => port <= 65_535, 'must be a port number'),
   KEYFERRY_BOARD_USER: z.string().optional(),
   KEYFERRY_BOARD_PASSWORD: z.string().min(12, 'must have at least 12 characters').optional(),
+  KEYFERRY_BOARD_WRITABLE: boolean,
+  KEYFERRY_HTTP_ALLOWED_HOSTS: names,
+  KEYFERRY_METRICS_TOKEN: z.string().min(16, 'must have at least 16 characters').optional(),
+  KEYFERRY_WEBHOOK_URL: z.url('must be a URL').optional(),
+  KEYFERRY_WEBHOOK_SECRET: z.string().min(16, 'must have at least 16 characters').optional(),
   KEYFERRY_API_TOKENS: apiTokens,
   KEYFERRY_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
   OTEL_EXPORTER_OTLP_ENDPOINT: z.url('must be a URL').optional(),
@@ -103,6 +125,7 @@ const shape = z.object({
 const together = [
   ['INF_APP_CONNECTION_AWS_ACCESS_KEY_ID', 'INF_APP_CONNECTION_AWS_SECRET_ACCESS_KEY'],
   ['KEYFERRY_BOARD_USER', 'KEYFERRY_BOARD_PASSWORD'],
+  ['KEYFERRY_WEBHOOK_URL', 'KEYFERRY_WEBHOOK_SECRET'],
 ] as const;
 
 const missingRemedy: Readonly<Record<string, string>> = {
@@ -160,6 +183,7 @@ function toConfig(data: z.output<typeof shape>, environment: Environment): Confi
     INF_APP_CONNECTION_AWS_SECRET_ACCESS_KEY: secretAccessKey,
   } = data;
   const { KEYFERRY_BOARD_USER: user, KEYFERRY_BOARD_PASSWORD: password } = data;
+  const { KEYFERRY_WEBHOOK_URL: webhookUrl, KEYFERRY_WEBHOOK_SECRET: webhookSecret } = data;
   return {
     databaseUrl: data.DATABASE_URL,
     redisUrl: data.REDIS_URL,
@@ -175,7 +199,11 @@ function toConfig(data: z.output<typeof shape>, environment: Environment): Confi
     reconcileEveryMs: data.KEYFERRY_RECONCILE_EVERY,
     httpHost: data.KEYFERRY_HTTP_HOST,
     httpPort: data.KEYFERRY_HTTP_PORT,
+    httpAllowedHosts: data.KEYFERRY_HTTP_ALLOWED_HOSTS,
     boardLogin: user && password ? { user, password } : undefined,
+    isBoardWritable: data.KEYFERRY_BOARD_WRITABLE,
+    metricsToken: data.KEYFERRY_METRICS_TOKEN,
+    webhook: webhookUrl && webhookSecret ? { url: webhookUrl, secret: webhookSecret } : undefined,
     apiTokens: data.KEYFERRY_API_TOKENS,
     logLevel: data.KEYFERRY_LOG_LEVEL,
     otlpEndpoint: data.OTEL_EXPORTER_OTLP_ENDPOINT,

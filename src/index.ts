@@ -17,8 +17,7 @@
  */
 import { createClient, type Client } from './client/client.ts';
 import { loadConfig } from './config.ts';
-import { requireCurrentSchema } from './db/migrate.ts';
-import { openStores } from './stores.ts';
+import { openCurrentStores } from './stores.ts';
 
 export interface ConnectOptions {
   /** `postgres://user:password@host:5432/name`, migrated by `keyferry migrate`. */
@@ -44,8 +43,7 @@ export async function connect(options: ConnectOptions): Promise<Keyferry> {
     KEYFERRY_ENCRYPTION_KEYS: options.encryptionKeys,
     ...(options.org === undefined ? {} : { KEYFERRY_ORG: options.org }),
   });
-  await requireCurrentSchema(config.databaseUrl);
-  const stores = openStores(config);
+  const stores = await openCurrentStores(config);
   const as = (actor: { readonly org?: string; readonly actor?: string }) =>
     createClient(stores, {
       orgId: actor.org ?? config.org,
@@ -62,4 +60,4 @@ export type { CreateSync, RunSync, UpdateSync } from './client/syncs.ts';
 export type { Connection, Rotation, RunRecord, Sync } from './client/views.ts';
 export type { WaitOptions } from './client/waiting.ts';
 export { JobError, type ErrorCode } from './errors.ts';
-export { generateEncryptionKey } from './db/encryption.ts';
+export { generateEncryptionKey } from './config-values.ts';

@@ -16,8 +16,11 @@ import type { AwsAccess } from './aws/session.ts';
 import { createClient, type Actor, type Client } from './client/client.ts';
 import { openStores, type OpenStores } from './stores.ts';
 import type { Config } from './config.ts';
+import { createAuditLog } from './db/audit-log.ts';
 import { createBudgetLedger } from './db/call-budget.ts';
+import { createIdempotencyKeys } from './db/idempotency.ts';
 import { requireCurrentSchema } from './db/migrate.ts';
+import { createNotifications } from './db/notifications.ts';
 import { createStatusQueries } from './db/status-queries.ts';
 import { DUE_CHANNEL } from './db/subjects.ts';
 import { kinds, type Kind } from './domain/run.ts';
@@ -135,7 +138,9 @@ async function startServer(parts: Parts, worker: WorkerProcess | undefined): Pro
   const server = createServer({
     host: config.httpHost,
     port: config.httpPort,
+    allowedHosts: config.httpAllowedHosts,
     login: config.boardLogin,
+    metricsToken: config.metricsToken,
     log,
     metrics,
     health: {
@@ -145,7 +150,16 @@ async function startServer(parts: Parts, worker: WorkerProcess | undefined): Pro
       ...(worker ? { worker: () => requireReady(worker) } : {}),
     },
     queues: kinds.map((kind) => backend.queue(kind)),
+    isBoardWritable: config.isBoardWritable,
     status: createStatusQueries(stores.database.db),
+    audit: createAuditLog(stores.database.db),
+    api: {
+      tokens: config.apiTokens,
+      clientOf: ({ orgId, name }) => createClient(stores, { orgId, name, via: 'api' }),
+      idempotency: createIdempotencyKeys(stores.database.db),
+      version: VERSION,
+    },
+    ...(config.webhook && { webhook: { ...config.webhook, notifications: createNotifications(stores.database.db) } }),
   });
   return server.listen();
 }

@@ -1,13 +1,11 @@
 /** Opens the database and makes every store on it: for the composition root and for the library, which needs nothing else. */
-import { sql } from 'drizzle-orm';
-
 import type { Config } from './config.ts';
 import { openDatabase } from './db/client.ts';
 import { createConnections } from './db/connections.ts';
-import { toDatabaseError } from './db/database-error.ts';
 import { createEncryption } from './db/encryption.ts';
 import { createEncryptionKeys } from './db/encryption-keys.ts';
 import { createFolders } from './db/folders.ts';
+import { requireCurrentSchema } from './db/migrate.ts';
 import { createOrgs } from './db/orgs.ts';
 import { createRequests } from './db/requests.ts';
 import { createRotations } from './db/rotations.ts';
@@ -32,13 +30,13 @@ export function openStores(config: Pick<Config, 'databaseUrl' | 'encryptionKeys'
     work: createWork(db),
     encryptionKeys: createEncryptionKeys(db, encryption),
     /** Throws DB_UNAVAILABLE. */
-    async ping(): Promise<void> {
-      try {
-        await db.execute(sql`select 1`);
-      } catch (error) {
-        throw toDatabaseError(error, config.databaseUrl);
-      }
-    },
+    ping: () => database.ping(),
     close: () => database.close(),
   };
+}
+
+/** Throws DB_UNAVAILABLE, DB_NOT_MIGRATED, DB_TOO_NEW. */
+export async function openCurrentStores(config: Pick<Config, 'databaseUrl' | 'encryptionKeys'>): Promise<OpenStores> {
+  await requireCurrentSchema(config.databaseUrl);
+  return openStores(config);
 }

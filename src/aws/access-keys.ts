@@ -84,7 +84,8 @@ async function listKeys(target: Target, now: Date): Promise<KeyList> {
     const page = await named(target, 'iam:ListAccessKeys', () => target.iam.send(command, abort(target)));
     if (marker === undefined) clock = clockOf(dated(), now);
     for (const { AccessKeyId, Status, CreateDate } of page.AccessKeyMetadata ?? []) {
-      if (AccessKeyId) keys.push({ accessKeyId: AccessKeyId, isActive: Status === 'Active', createdAt: CreateDate ?? new Date(0) });
+      if (AccessKeyId)
+        keys.push({ accessKeyId: AccessKeyId, isActive: Status === 'Active', createdAt: CreateDate ?? new Date(0) });
     }
     marker = page.IsTruncated === true ? page.Marker : undefined;
   } while (marker !== undefined);
@@ -116,7 +117,10 @@ async function createKey(target: Target): Promise<CreatedKey> {
   const { AccessKey } = await named(target, 'iam:CreateAccessKey', () => target.iam.send(command, abort(target)));
   if (!AccessKey?.AccessKeyId || !AccessKey.SecretAccessKey) {
     // Something was made and its secret is not here: the rotation looks for it as for a lost answer.
-    throw new JobError('AWS_UNAVAILABLE', { message: 'CreateAccessKey answered without a key.', context: { isAmbiguous: true } });
+    throw new JobError('AWS_UNAVAILABLE', {
+      message: 'CreateAccessKey answered without a key.',
+      context: { isAmbiguous: true },
+    });
   }
   return {
     accessKeyId: AccessKey.AccessKeyId,
@@ -147,7 +151,9 @@ async function orGone(call: Promise<unknown>): Promise<KeyChangeResult> {
 
 async function lastUsed(target: Target, accessKeyId: string): Promise<KeyUse> {
   const command = new GetAccessKeyLastUsedCommand({ AccessKeyId: accessKeyId });
-  const answer = await orDenied(named(target, 'iam:GetAccessKeyLastUsed', () => target.iam.send(command, abort(target))));
+  const answer = await orDenied(
+    named(target, 'iam:GetAccessKeyLastUsed', () => target.iam.send(command, abort(target))),
+  );
   if (answer === 'denied') return 'denied';
   const use = answer.AccessKeyLastUsed;
   if (!use?.LastUsedDate) return 'never';
@@ -213,4 +219,3 @@ function noUser(target: Target, error: JobError): JobError {
 function isError(error: unknown, name: RegExp): error is JobError {
   return error instanceof JobError && name.test(String(error.context['awsError'] ?? ''));
 }
-

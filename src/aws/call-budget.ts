@@ -8,8 +8,8 @@ import { JobError, toJobError } from '../errors.ts';
 
 /** Longer than this nobody waits in place. */
 const MAX_WAIT_MS = 3_000;
-/** Fetched beyond the demand of the moment, where the rate is high: a statement per call would cost more than the call. */
-const PREFETCH_SECONDS = 0.05;
+/** Where calls follow each other closely, up to this much is fetched beyond the demand of the moment: a statement per call would cost more than the call. */
+const PREFETCH_SECONDS = 0.25;
 /** What a prefetched token is worth: afterwards AWS has forgotten it, too. */
 const TOKEN_LIFE_MS = 1_000;
 const MAX_LANES = 1_000;
@@ -35,6 +35,9 @@ interface Lane {
   /** Fetched and due, not yet used. */
   spare: { count: number; untilMs: number };
   isPumping: boolean;
+  /** How many tokens to fetch at least, and when the last were fetched. */
+  prefetch: number;
+  fetchedMs: number;
 }
 
 interface Desk {
@@ -69,6 +72,8 @@ function laneOf(lanes: Map<string, Lane>, call: BudgetedCall): Lane {
     served: new Map(),
     spare: { count: 0, untilMs: 0 },
     isPumping: false,
+    prefetch: 0,
+    fetchedMs: Number.NEGATIVE_INFINITY,
   };
   lanes.delete(key);
   lanes.set(key, lane);
@@ -145,9 +150,10 @@ async function pump(desk: Desk, lane: Lane): Promise<void> {
 }
 
 async function handOutBatch(desk: Desk, lane: Lane): Promise<void> {
-  const wanted = Math.max(lane.waiting.length, Math.floor(lane.call.group.initialRate * PREFETCH_SECONDS));
+  const wanted = Math.max(lane.waiting.length, lane.prefetch);
   const reservation = await desk.ledger.grant(lane.call, wanted, desk.maxWaitMs);
   const startMs = desk.nowMs();
+  adaptPrefetch(lane, { nowMs: startMs, wanted, ratePerSecond: reservation.ratePerSecond });
   if (reservation.granted < 1) {
     giveUp(desk, lane, { olderThanMs: 0, retryAfterMs: dueInMs(reservation, 1) });
     return;
@@ -160,6 +166,16 @@ async function handOutBatch(desk: Desk, lane: Lane): Promise<void> {
       retryAfterMs: (lane.waiting.length / reservation.ratePerSecond) * 1_000,
     });
   }
+}
+
+/** Doubled while tokens are used up as fast as they come, given up after a pause. */
+function adaptPrefetch(
+  lane: Lane,
+  fetched: { readonly nowMs: number; readonly wanted: number; readonly ratePerSecond: number },
+): void {
+  const isBusy = fetched.nowMs - lane.fetchedMs < PREFETCH_SECONDS * 1_000;
+  lane.fetchedMs = fetched.nowMs;
+  lane.prefetch = isBusy ? Math.min(fetched.wanted * 2, Math.floor(fetched.ratePerSecond * PREFETCH_SECONDS)) : 0;
 }
 
 function serveOne(desk: Desk, lane: Lane): void {

@@ -33,8 +33,8 @@ export interface CallContext {
   /** The quota group to use instead of the operation's own. */
   readonly quotaGroup?: QuotaGroup;
   readonly scope: CallScope;
-  /** The account and region that AWS charges. */
-  charged(): { readonly accountId: string; readonly region: string };
+  /** The account and region that AWS charges; undefined where calls are too few to count. */
+  charged(): { readonly accountId: string; readonly region: string } | undefined;
   /** Gets the credentials that the call is signed with, on this run's account. */
   prepare?(): Promise<unknown>;
   /** Drops credentials that AWS calls expired and that were obtained before this moment; absent where nothing can be renewed. */
@@ -148,7 +148,8 @@ async function takeBudget(call: Call, signal: AbortSignal): Promise<void> {
 
 function toBudgeted({ context, operation }: Call): BudgetedCall | undefined {
   const group = context.quotaGroup ?? quotaGroupOf(operation);
-  return group && { ...context.charged(), group, subjectId: context.scope.subjectId };
+  const charged = context.charged();
+  return group && charged && { ...charged, group, subjectId: context.scope.subjectId };
 }
 
 function toStop(reason: unknown): JobError {

@@ -61,10 +61,13 @@ export function openParameterStore(session: AwsSession): ParameterStore {
   return {
     async create({ tags, ...write }) {
       const Tags = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
-      const answer = await ssm.send(new PutParameterCommand({ ...toPut(write), Type: 'SecureString', Overwrite: false, Tags }));
+      const answer = await ssm.send(
+        new PutParameterCommand({ ...toPut(write), Type: 'SecureString', Overwrite: false, Tags }),
+      );
       return toWritten(answer);
     },
-    overwrite: async (write) => toWritten(await ssm.send(new PutParameterCommand({ ...toPut(write), Overwrite: true }))),
+    overwrite: async (write) =>
+      toWritten(await ssm.send(new PutParameterCommand({ ...toPut(write), Overwrite: true }))),
     async inspect(names) {
       const answer = await ssm.send(new GetParametersCommand({ Names: [...names], WithDecryption: false }));
       return new Map((answer.Parameters ?? []).map((found) => [found.Name ?? '', toMetadata(found)]));
@@ -83,7 +86,9 @@ export function openParameterStore(session: AwsSession): ParameterStore {
       await ssm.send(new AddTagsToResourceCommand({ ResourceType: 'Parameter', ResourceId: name, Tags }));
     },
     async removeTags(name, keys) {
-      await ssm.send(new RemoveTagsFromResourceCommand({ ResourceType: 'Parameter', ResourceId: name, TagKeys: [...keys] }));
+      await ssm.send(
+        new RemoveTagsFromResourceCommand({ ResourceType: 'Parameter', ResourceId: name, TagKeys: [...keys] }),
+      );
     },
     async delete(names) {
       await ssm.send(new DeleteParametersCommand({ Names: [...names] }));
@@ -96,16 +101,25 @@ function toPut(write: ParameterWrite) {
   return { Name: write.name, Value: write.value, KeyId: write.keyId ?? 'alias/aws/ssm', Tier: tiers[write.tier] };
 }
 
-function toWritten(answer: { readonly Version?: number | undefined; readonly Tier?: string | undefined }): WrittenParameter {
+function toWritten(answer: {
+  readonly Version?: number | undefined;
+  readonly Tier?: string | undefined;
+}): WrittenParameter {
   return { version: String(answer.Version ?? ''), tier: answer.Tier };
 }
 
 function toMetadata(parameter: Parameter): ParameterMetadata {
-  return { version: String(parameter.Version ?? ''), type: parameter.Type, lastModified: parameter.LastModifiedDate?.getTime() };
+  return {
+    version: String(parameter.Version ?? ''),
+    type: parameter.Type,
+    lastModified: parameter.LastModifiedDate?.getTime(),
+  };
 }
 
 function toValues(parameters: readonly Parameter[] | undefined) {
-  return new Map((parameters ?? []).map((found) => [found.Name ?? '', { ...toMetadata(found), value: found.Value ?? '' }]));
+  return new Map(
+    (parameters ?? []).map((found) => [found.Name ?? '', { ...toMetadata(found), value: found.Value ?? '' }]),
+  );
 }
 
 async function* readPath(session: AwsSession, path: string) {
@@ -113,7 +127,13 @@ async function* readPath(session: AwsSession, path: string) {
   do {
     // A page may be empty and still have a next one.
     const answer = await session.ssm.send(
-      new GetParametersByPathCommand({ Path: path, Recursive: false, WithDecryption: true, MaxResults: 10, NextToken: token }),
+      new GetParametersByPathCommand({
+        Path: path,
+        Recursive: false,
+        WithDecryption: true,
+        MaxResults: 10,
+        NextToken: token,
+      }),
     );
     yield toValues(answer.Parameters);
     token = answer.NextToken;

@@ -96,10 +96,18 @@ export function openSecretsManager(session: AwsSession): SecretsManager {
   const client = session.secretsManager;
   return {
     async create({ name, value, token, keyId, tags, replicaRegions }) {
-      const replicas = replicaRegions.length > 0 ? { AddReplicaRegions: replicaRegions.map((Region) => ({ Region })) } : {};
+      const replicas =
+        replicaRegions.length > 0 ? { AddReplicaRegions: replicaRegions.map((Region) => ({ Region })) } : {};
       const key = keyId === null ? {} : { KmsKeyId: keyId };
       await client.send(
-        new CreateSecretCommand({ Name: name, SecretString: value, ClientRequestToken: token, Tags: toTags(tags), ...key, ...replicas }),
+        new CreateSecretCommand({
+          Name: name,
+          SecretString: value,
+          ClientRequestToken: token,
+          Tags: toTags(tags),
+          ...key,
+          ...replicas,
+        }),
       );
     },
     async update({ name, token, value, keyId }) {
@@ -116,10 +124,13 @@ export function openSecretsManager(session: AwsSession): SecretsManager {
   };
 }
 
-function lifeCycle({ secretsManager: client }: AwsSession): Pick<SecretsManager, 'delete' | 'restore' | 'replicate' | 'unreplicate'> {
+function lifeCycle({
+  secretsManager: client,
+}: AwsSession): Pick<SecretsManager, 'delete' | 'restore' | 'replicate' | 'unreplicate'> {
   return {
     async delete(name, recoveryDays) {
-      const how = recoveryDays === 'force' ? { ForceDeleteWithoutRecovery: true } : { RecoveryWindowInDays: recoveryDays };
+      const how =
+        recoveryDays === 'force' ? { ForceDeleteWithoutRecovery: true } : { RecoveryWindowInDays: recoveryDays };
       await client.send(new DeleteSecretCommand({ SecretId: name, ...how }));
     },
     async restore(name) {
@@ -130,12 +141,16 @@ function lifeCycle({ secretsManager: client }: AwsSession): Pick<SecretsManager,
       await client.send(new ReplicateSecretToRegionsCommand({ SecretId: name, AddReplicaRegions }));
     },
     async unreplicate(name, regions) {
-      await client.send(new RemoveRegionsFromReplicationCommand({ SecretId: name, RemoveReplicaRegions: [...regions] }));
+      await client.send(
+        new RemoveRegionsFromReplicationCommand({ SecretId: name, RemoveReplicaRegions: [...regions] }),
+      );
     },
   };
 }
 
-function changes({ secretsManager: client }: AwsSession): Pick<SecretsManager, 'addTags' | 'removeTags' | 'stage' | 'promote'> {
+function changes({
+  secretsManager: client,
+}: AwsSession): Pick<SecretsManager, 'addTags' | 'removeTags' | 'stage' | 'promote'> {
   return {
     async addTags(name, tags) {
       await client.send(new TagResourceCommand({ SecretId: name, Tags: toTags(tags) }));
@@ -145,12 +160,22 @@ function changes({ secretsManager: client }: AwsSession): Pick<SecretsManager, '
     },
     async stage({ name, value, token }) {
       await client.send(
-        new PutSecretValueCommand({ SecretId: name, SecretString: value, ClientRequestToken: token, VersionStages: [STAGED] }),
+        new PutSecretValueCommand({
+          SecretId: name,
+          SecretString: value,
+          ClientRequestToken: token,
+          VersionStages: [STAGED],
+        }),
       );
     },
     async promote({ name, from, to }) {
       await client.send(
-        new UpdateSecretVersionStageCommand({ SecretId: name, VersionStage: 'AWSCURRENT', RemoveFromVersionId: from, MoveToVersionId: to }),
+        new UpdateSecretVersionStageCommand({
+          SecretId: name,
+          VersionStage: 'AWSCURRENT',
+          RemoveFromVersionId: from,
+          MoveToVersionId: to,
+        }),
       );
     },
   };
@@ -211,7 +236,9 @@ async function readValue(session: AwsSession, name: string): Promise<SecretValue
 
 async function readValues(session: AwsSession, names: readonly string[]): Promise<ReadonlyMap<string, SecretValue>> {
   const answer = await session.secretsManager.send(new BatchGetSecretValueCommand({ SecretIdList: [...names] }));
-  const found = (answer.SecretValues ?? []).map((one) => [one.Name ?? '', { version: one.VersionId ?? '', text: one.SecretString }] as const);
+  const found = (answer.SecretValues ?? []).map(
+    (one) => [one.Name ?? '', { version: one.VersionId ?? '', text: one.SecretString }] as const,
+  );
   return new Map(found);
 }
 

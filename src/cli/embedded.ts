@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 
 import type { AwsSandbox } from '../sandbox/aws/index.ts';
 import { loadConfig, processEnvironment, type Environment } from '../config.ts';
-import { generateEncryptionKey } from '../db/encryption.ts';
+import { generateEncryptionKey } from '../config-values.ts';
 import { migrate } from '../db/migrate.ts';
 import { createLog } from '../log.ts';
 import type { Program } from '../main.ts';

@@ -5,6 +5,7 @@
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import postgres from 'postgres';
 
+import { toDatabaseError } from './database-error.ts';
 import * as schema from './schema.ts';
 
 export type Database = PostgresJsDatabase<typeof schema>;
@@ -13,6 +14,8 @@ export interface DatabaseHandle {
   readonly db: Database;
   /** The bare client, for LISTEN. */
   readonly client: postgres.Sql;
+  /** Throws DB_UNAVAILABLE. */
+  ping(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -36,6 +39,13 @@ export function openDatabase(
   return {
     db: drizzle(client, { schema }),
     client,
+    async ping() {
+      try {
+        await client`select 1`;
+      } catch (error) {
+        throw toDatabaseError(error, url);
+      }
+    },
     close: () => client.end({ timeout: 3 }),
   };
 }

@@ -124,8 +124,3 @@ export const fingerprintKeyPlace = (orgId: string): Place => ({
   rowKey: orgId,
   revision: 1,
 });
-
-/** A new key in the form that KEYFERRY_ENCRYPTION_KEYS takes: `id:base64(32 bytes)`. */
-export function generateEncryptionKey(id = `k${randomBytes(4).toString('hex')}`): string {
-  return `${id}:${randomBytes(32).toString('base64')}`;
-}

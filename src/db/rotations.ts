@@ -26,6 +26,9 @@ export interface RotationStep {
   readonly runId: string | null;
 }
 
+/** The row, and the request that its first run answers: published, or, with an adopted key, the user's keys looked at. */
+export type CreatedRotation = RotationRow & { readonly requestId: string };
+
 export interface KeyPair {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
@@ -64,7 +67,11 @@ function raise(error: unknown): never {
 }
 
 /** Throws CONNECTION_NOT_FOUND, KEY_ROTATION_NAME_TAKEN, KEY_USER_TAKEN, SECRET_MANAGED. */
-async function createRotation({ db, encryption }: Stores, orgId: string, input: NewRotation): Promise<RotationRow> {
+async function createRotation(
+  { db, encryption }: Stores,
+  orgId: string,
+  input: NewRotation,
+): Promise<CreatedRotation> {
   const accountId = await requireParents(db, orgId, input);
   const id = crypto.randomUUID();
   const { adoptKey: pair, requestedBy } = input;
@@ -85,9 +92,14 @@ async function createRotation({ db, encryption }: Stores, orgId: string, input: 
       step as (
         insert into keyferry.rotation_steps (rotation_id, phase, step, detail, access_key_id)
         select made.id, 'idle', 'rotation-created', ${requestedBy === null ? null : `by ${requestedBy}`}, ${pair?.accessKeyId ?? null} from made
+      ),
+      request as (
+        insert into keyferry.requests (org_id, kind, subject_id, actor, reason, parameters)
+        select made.org_id, 'rotate', made.id, ${requestedBy}, 'created', ${JSON.stringify(pair ? { command: 'inspect' } : {})}::jsonb from made
+        returning id
       )
-      select made.*, pg_notify(${DUE_CHANNEL}, 'rotate') as woken from made`);
-    return fromRow(rotations, row ?? {});
+      select made.*, request.id as _request_id, pg_notify(${DUE_CHANNEL}, 'rotate') as _woken from made, request`);
+    return { ...fromRow(rotations, row ?? {}), requestId: String(row?._request_id) };
   } catch (error) {
     throw toRowError(error, input);
   }

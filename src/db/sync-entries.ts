@@ -28,8 +28,9 @@ export function createSyncEntries(db: Database) {
      * another sync holds, of whatever org, is not among them.
      */
     claim: (run: LedgerRun, entries: readonly LedgerEntry[]) => claimEntries(db, run, entries),
-    store: async (run: LedgerRun, entries: readonly LedgerEntry[]): Promise<void> =>
-      void (await storeEntries(db, run, entries)),
+    store: async (run: LedgerRun, entries: readonly LedgerEntry[]): Promise<void> => {
+      await storeEntries(db, run, entries);
+    },
     forget: (run: LedgerRun, ids: readonly string[]) => forgetEntries(db, run, ids),
     /** Ends the run, answers its requests and deletes the sync with its ledger. False when the lease is lost. */
     deleteSync: (run: LedgerRun, ending: SyncEnding) => deleteSync(db, run, ending),

@@ -62,7 +62,7 @@ const group = (name: string, [initialRate, maxRate, burst]: readonly [number, nu
 /** Published rates are used to 95 %; for unpublished ones (IAM, parameter writes, tags) the start is what AWS's support and users reported. */
 const groups: readonly (readonly [QuotaGroup, readonly string[]])[] = [
   // 600/s together with what validations may take: sessions for work never queue behind them.
-  [group('sts', [290, 600, 200]), ['sts.AssumeRole', 'sts.GetCallerIdentity', 'sts.GetAccessKeyInfo']],
+  [group('sts', [190, 600, 200]), ['sts.AssumeRole', 'sts.GetCallerIdentity', 'sts.GetAccessKeyInfo']],
   [group('ssm.put', [3, 40, 20]), ['ssm.PutParameter']],
   [group('ssm.get', [38, 1_000, 38]), ['ssm.GetParameter', 'ssm.GetParameters', 'ssm.GetParametersByPath']],
   [group('ssm.describe', [4, 20, 5]), ['ssm.DescribeParameters']],
@@ -104,7 +104,7 @@ const groups: readonly (readonly [QuotaGroup, readonly string[]])[] = [
 ];
 
 /** STS calls of validations: a million connections an hour take 280 a second. */
-export const validationGroup: QuotaGroup = group('sts.validation', [290, 400, 200]);
+export const validationGroup: QuotaGroup = group('sts.validation', [400, 500, 400]);
 
 /** AWS allows thousands a second: asking for leave would cost more than it saves. */
 const unbudgeted = new Set(['secretsmanager.GetSecretValue', 'secretsmanager.DescribeSecret']);

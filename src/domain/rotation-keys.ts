@@ -1,7 +1,8 @@
 /**
  * Whose key is it, and may a new one be made? Pure decisions over what ListAccessKeys shows and what keyferry knows.
  *
- * Decision table of `decideSurvey`, in order (leftover: ours, never published, or deleted already and still listed):
+ * Decision table of `decideSurvey`, in order (leftover: ours and never published). Keys whose deletion AWS confirmed do not count, though the list
+ * may still show them.
  *
  *   at AWS                                        | decision
  *   ----------------------------------------------|----------------------------------------------------------
@@ -41,17 +42,19 @@ export type Survey =
   | { readonly decision: 'wait'; readonly until: string; readonly accessKeyId: string }
   | { readonly decision: 'block'; readonly foreign: readonly RemoteKey[] };
 
-type Owner = 'live' | 'leftover' | 'quarantined' | 'foreign';
+/** `gone`: its deletion was answered, the list is behind. */
+type Owner = 'live' | 'leftover' | 'quarantined' | 'foreign' | 'gone';
 
 function ownerOf(key: RemoteKey, owners: KeyOwners): Owner {
   const state = owners.known.find((known) => known.accessKeyId === key.accessKeyId)?.state;
   if (owners.heldElsewhere.includes(key.accessKeyId)) return 'foreign';
-  if (owners.quarantine.some((one) => one.accessKeyId === key.accessKeyId))
-    return key.isActive ? 'foreign' : 'quarantined';
+  const quarantined = owners.quarantine.find((one) => one.accessKeyId === key.accessKeyId);
+  if (quarantined) return key.isActive && isListCertain(quarantined, owners.now) ? 'foreign' : 'quarantined';
   switch (state) {
     case 'pending':
-    case 'deleted':
       return 'leftover';
+    case 'deleted':
+      return 'gone';
     case 'active':
     case 'retiring':
     case 'inactive':
@@ -77,7 +80,7 @@ export function decideSurvey(owners: KeyOwners, hurry: 'emergency' | 'none'): Su
   if (leftover) return { decision: 'delete', accessKeyId: leftover.accessKeyId };
   const live = of('live');
   if (live.length >= KEYS_PER_USER) return { decision: 'block', foreign: live };
-  if (owners.remote.length >= KEYS_PER_USER) return makeRoom(of('quarantined'), owners, hurry);
+  if (owners.remote.length - of('gone').length >= KEYS_PER_USER) return makeRoom(of('quarantined'), owners, hurry);
   const oldKeyIds = live.map((key) => key.accessKeyId);
   return { decision: 'create', oldKeyIds, isSelf: oldKeyIds.some((id) => id === owners.connectionKeyId) };
 }
@@ -85,7 +88,9 @@ export function decideSurvey(owners: KeyOwners, hurry: 'emergency' | 'none'): Su
 function makeRoom(quarantined: readonly RemoteKey[], owners: KeyOwners, hurry: 'emergency' | 'none'): Survey {
   const ids = new Set(quarantined.map((key) => key.accessKeyId));
   const entries = owners.quarantine.filter((one) => ids.has(one.accessKeyId));
-  const unused = entries.find((one) => one.isProvenUnused || hurry === 'emergency' || new Date(one.deleteAt) <= owners.now);
+  const unused = entries.find(
+    (one) => one.isProvenUnused || hurry === 'emergency' || new Date(one.deleteAt) <= owners.now,
+  );
   if (unused) return { decision: 'delete', accessKeyId: unused.accessKeyId };
   const [first] = entries.toSorted((a, b) => a.deleteAt.localeCompare(b.deleteAt));
   return first

@@ -15,7 +15,7 @@
  *                       └────┬─────┘            └──┬───┘            └──────────────┘       └───────┘  │
  *                            └─ somebody activated it ──────── reactivate ────────────────────────────┘
  *
- * In idle, quiet and hold, due clean-up goes first: orphans whose day is over, calls to be looked at once more.
+ * In idle, creating, quiet and hold, due clean-up goes first: orphans whose day is over, calls to be looked at once more.
  */
 import { RECOVERY_DELAY_MS } from './rotation-keys.ts';
 import { holdUntil, quietUntil } from './rotation-waits.ts';
@@ -130,7 +130,7 @@ function acceptStep(view: RotationView): Step | undefined {
 }
 
 function cleanUpStep(view: RotationView, now: Date): Step | undefined {
-  if (view.phase !== 'idle' && view.phase !== 'quiet' && view.phase !== 'hold') return undefined;
+  if (!cleansUp(view)) return undefined;
   if (view.state.orphan) return { do: 'discard' };
   const expired = view.state.quarantine.find((one) => new Date(one.deleteAt) <= now);
   if (expired) return { do: 'delete-quarantined', accessKeyId: expired.accessKeyId };
@@ -140,7 +140,8 @@ function cleanUpStep(view: RotationView, now: Date): Step | undefined {
 function blockedStep(view: RotationView, now: Date): Step | undefined {
   const { wait, block } = view.state;
   if (block && new Date(block.recheckAt) > now && !(view.phase === 'idle' && isDue(view, now))) {
-    return { do: 'stop', as: 'blocked', code: block.code, message: block.message, nextAt: new Date(block.recheckAt) };
+    const nextAt = earliest(view, new Date(block.recheckAt));
+    return { do: 'stop', as: 'blocked', code: block.code, message: block.message, nextAt };
   }
   if (wait && new Date(wait.until) > now) {
     return { do: 'stop', as: 'wait', until: earliest(view, new Date(wait.until)), message: wait.message };
@@ -232,8 +233,12 @@ function cleanUpTimes(state: PhaseState): Date[] {
 
 /** A waiting rotation also comes back for its clean-up, where the phase allows one. */
 function earliest(view: RotationView, until: Date): Date {
-  const cleansUp = view.phase === 'idle' || view.phase === 'quiet' || view.phase === 'hold';
-  return earliestOf([until, ...(cleansUp ? cleanUpTimes(view.state) : [])]) ?? until;
+  return earliestOf([until, ...(cleansUp(view) ? cleanUpTimes(view.state) : [])]) ?? until;
+}
+
+/** Not between steps that belong together, and not while a call of ours is unresolved. */
+function cleansUp({ phase, state }: RotationView): boolean {
+  return (phase === 'creating' && !state.intent) || phase === 'idle' || phase === 'quiet' || phase === 'hold';
 }
 
 function earliestOf(moments: readonly (Date | null)[]): Date | null {

@@ -114,7 +114,8 @@ const rotateRequest = z.object({
   emergency: z.boolean().default(false),
   revokeNow: z.boolean().default(false),
   skipSync: z.array(z.string()).default([]),
-  command: z.enum(['cancel', 'reactivate', 'revoke']).optional(),
+  /** `inspect` only waits for the first look at the user's keys. */
+  command: z.enum(['cancel', 'reactivate', 'revoke', 'inspect']).optional(),
 });
 
 export interface OpenRequest {
@@ -145,12 +146,16 @@ export function readRequests(requests: readonly OpenRequest[], served: readonly 
     .filter((request) => !served.includes(request.id))
     .map((request) => ({ ...request, asks: rotateRequest.parse(request.parameters) }));
   const wishes = open.filter((request) => request.asks.command === undefined);
-  const commands = open.filter((request) => request.asks.command !== undefined);
-  const command = commands.at(-1)?.asks.command;
+  const commands = open.flatMap(({ id, asks }) => (isCommand(asks.command) ? [{ id, command: asks.command }] : []));
+  const last = commands.at(-1);
   return {
     wish: wishes.length === 0 ? undefined : mergeWishes(wishes),
-    command: command && { command, requestIds: commands.map((request) => request.id) },
+    command: last && { command: last.command, requestIds: commands.map((command) => command.id) },
   };
+}
+
+function isCommand(text: string | undefined): text is Command {
+  return text === 'cancel' || text === 'reactivate' || text === 'revoke';
 }
 
 function mergeWishes(wishes: readonly (OpenRequest & { asks: z.infer<typeof rotateRequest> })[]): Wish {

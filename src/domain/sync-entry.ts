@@ -126,19 +126,46 @@ export function removed(entry: LedgerEntry, at: Date): LedgerEntry {
 }
 
 /** The row as it was, with what went wrong at that moment. */
-export function failed(entry: LedgerEntry, problem: { readonly code: string; readonly message: string }, at: Date): LedgerEntry {
-  return { ...entry, inFlight: null, status: 'failed', errorCode: problem.code, errorMessage: problem.message, checkedAt: at };
+export function failed(
+  entry: LedgerEntry,
+  problem: { readonly code: string; readonly message: string },
+  at: Date,
+): LedgerEntry {
+  return {
+    ...entry,
+    inFlight: null,
+    status: 'failed',
+    errorCode: problem.code,
+    errorMessage: problem.message,
+    checkedAt: at,
+  };
 }
 
 /** A foreign object has the name; the row gives it up. */
 export function conflicting(entry: LedgerEntry, message: string, at: Date): LedgerEntry {
   const given = { isClaim: false, remoteVersion: null, fingerprint: null, drift: null };
-  return { ...entry, ...given, inFlight: null, status: 'conflict', errorCode: 'SYNC_CONFLICT', errorMessage: message, checkedAt: at };
+  return {
+    ...entry,
+    ...given,
+    inFlight: null,
+    status: 'conflict',
+    errorCode: 'SYNC_CONFLICT',
+    errorMessage: message,
+    checkedAt: at,
+  };
 }
 
 /** The object stays where it is: nobody can reach it any more. */
 export function leftBehind(entry: LedgerEntry, message: string, at: Date): LedgerEntry {
-  return { ...entry, inFlight: null, status: 'skipped', isClaim: false, errorCode: null, errorMessage: message, checkedAt: at };
+  return {
+    ...entry,
+    inFlight: null,
+    status: 'skipped',
+    isClaim: false,
+    errorCode: null,
+    errorMessage: message,
+    checkedAt: at,
+  };
 }
 
 /** Ours, but changed by somebody else. */

@@ -29,7 +29,11 @@ export interface ProgressBasis {
 }
 
 /** The remembered progress where it still fits, else a new round. */
-export function continueProgress(saved: SyncProgress | null, basis: ProgressBasis, run: { readonly id: string; readonly attempt: number }): SyncProgress {
+export function continueProgress(
+  saved: SyncProgress | null,
+  basis: ProgressBasis,
+  run: { readonly id: string; readonly attempt: number },
+): SyncProgress {
   const isGivenUp = saved?.failedAttempt !== undefined && run.attempt <= saved.failedAttempt;
   if (!isGivenUp && saved?.revision === basis.revision && saved.version === basis.version) return saved;
   // An import that was done stays done, whatever it or anybody else changed in the folder since.

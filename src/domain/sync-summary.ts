@@ -22,7 +22,12 @@ export type ChangeCounts = Pick<RunCounts, 'created' | 'updated' | 'deleted' | '
 export const noChanges: ChangeCounts = { created: 0, updated: 0, deleted: 0, adopted: 0 };
 
 export function addChanges(a: ChangeCounts, b: ChangeCounts): ChangeCounts {
-  return { created: a.created + b.created, updated: a.updated + b.updated, deleted: a.deleted + b.deleted, adopted: a.adopted + b.adopted };
+  return {
+    created: a.created + b.created,
+    updated: a.updated + b.updated,
+    deleted: a.deleted + b.deleted,
+    adopted: a.adopted + b.adopted,
+  };
 }
 
 /** Longer messages are cut: the entries hold them in full. */
@@ -37,13 +42,25 @@ export function summarize(ledger: readonly LedgerEntry[], changes: ChangeCounts,
   const codes = new Set(troubles.map((entry) => entry.errorCode));
   const code = codes.size === 1 ? String(first.errorCode) : 'SYNC_PARTIAL';
   const isNothingInPlace = !ledger.some((entry) => isOwned(entry) && entry.key !== WHOLE_SECRET);
-  return { status: isNothingInPlace ? 'failed' : 'partial', code, message: describeTroubles(troubles), counts, ...told };
+  return {
+    status: isNothingInPlace ? 'failed' : 'partial',
+    code,
+    message: describeTroubles(troubles),
+    counts,
+    ...told,
+  };
 }
 
-function countEntries(ledger: readonly LedgerEntry[], troubles: readonly LedgerEntry[], changes: ChangeCounts): RunCounts {
+function countEntries(
+  ledger: readonly LedgerEntry[],
+  troubles: readonly LedgerEntry[],
+  changes: ChangeCounts,
+): RunCounts {
   const isConflict = (entry: LedgerEntry) => entry.errorCode === 'SYNC_CONFLICT' || entry.errorCode === 'SYNC_DRIFTED';
   const conflicts = troubles.filter(isConflict).length;
-  const inPlace = ledger.filter((entry) => entry.key !== WHOLE_SECRET && isOwned(entry) && entry.errorCode === null).length;
+  const inPlace = ledger.filter(
+    (entry) => entry.key !== WHOLE_SECRET && isOwned(entry) && entry.errorCode === null,
+  ).length;
   const unchanged = Math.max(0, inPlace - changes.created - changes.updated - changes.adopted);
   return { ...changes, unchanged, conflicts, failed: troubles.length - conflicts };
 }

@@ -2,16 +2,7 @@
  * The one place that decides where queues live: Redis when there is a URL, else BullMQ's own PostgreSQL backend in the same database. Nothing else in
  * the program knows. It makes queues and workers with the settings that must differ from BullMQ's defaults.
  */
-import {
-  createPostgresBackend,
-  Queue,
-  runMigrations,
-  withBackend,
-  Worker,
-  type Job,
-  type QueueOptions,
-  type WorkerOptions,
-} from 'bullmq';
+import { createPostgresBackend, Queue, runMigrations, withBackend, Worker, type Job, type WorkerOptions } from 'bullmq';
 import pg from 'pg';
 
 import type { Kind } from '../domain/run.ts';
@@ -176,9 +167,7 @@ function createPostgresQueues(databaseUrl: string): QueueBackend {
     application_name: 'keyferry queue',
   };
   const queues = lazily((kind) =>
-    quiet(
-      new Bound.Queue(kind, { ...queueSettings, connection, skipWaitingForReady: true }) as unknown as Queue,
-    ),
+    quiet(new Bound.Queue(kind, { ...queueSettings, connection, skipWaitingForReady: true }) as unknown as Queue),
   );
   return {
     engine: 'postgres',

@@ -2,12 +2,9 @@
  * The operations server: health, metrics, Bull Board, status page and HTTP API on one port. It is handed everything by `main` and decides nothing
  * about work; what is left out of the dependencies is not served, so that a worker process can offer health and metrics alone.
  */
-import { createAdaptorServer } from '@hono/node-server';
 import type { Queue } from 'bullmq';
 import { Hono, type MiddlewareHandler } from 'hono';
 import { randomUUID } from 'node:crypto';
-import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 
 import { toJobError } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -22,9 +19,11 @@ import { BOARD_PATH, createBoard, withoutForeignAssets, type BoardChange } from 
 import type {} from './context.ts';
 import { BOARD_POLICY, secureHeaders } from './headers.ts';
 import { createHealth, type HealthChecks } from './health.ts';
+import { listen, type ListeningServer } from './listen.ts';
 import { renderMetrics } from './metrics-route.ts';
 import { problem } from './problem.ts';
 import { createStatusRoutes } from './status/routes.ts';
+import { startWebhook, type WebhookOptions } from './webhook/webhook.ts';
 
 export interface ServerDependencies {
   /** `127.0.0.1`, `::1` and `localhost` are loopback: no login needed there. */
@@ -49,21 +48,17 @@ export interface ServerDependencies {
   readonly status?: StatusQueries;
   /** Absent, or without tokens: no API. Needs `status` and `audit`. */
   readonly api?: Pick<ApiOptions, 'tokens' | 'clientOf' | 'idempotency' | 'version'>;
+  /** Absent: nobody is told of trouble. */
+  readonly webhook?: Pick<WebhookOptions, 'url' | 'secret' | 'notifications'>;
   readonly now?: () => Date;
 }
 
-export interface ListeningServer {
-  readonly url: string;
-  /** Stops taking requests, lets running ones end for up to 5 s, then cuts them. */
-  close(): Promise<void>;
-}
+export type { ListeningServer } from './listen.ts';
 
 export interface OperationsServer {
   readonly app: Hono;
   listen(): Promise<ListeningServer>;
 }
-
-const CLOSE_LIMIT_MS = 5_000;
 
 export function createServer(dependencies: ServerDependencies): OperationsServer {
   const app = new Hono();
@@ -93,7 +88,20 @@ export function createServer(dependencies: ServerDependencies): OperationsServer
       message: publicMessage,
     });
   });
-  return { app, listen: () => listen(app, dependencies) };
+  return { app, listen: () => listenWithWebhook(app, dependencies) };
+}
+
+async function listenWithWebhook(app: Hono, dependencies: ServerDependencies): Promise<ListeningServer> {
+  const { webhook: settings, log } = dependencies;
+  const server = await listen(app, dependencies);
+  const now = () => new Date(nowOf(dependencies)());
+  const webhook = settings && startWebhook({ ...settings, log, now, random: () => Math.random() });
+  return {
+    url: server.url,
+    async close() {
+      await Promise.all([server.close(), webhook?.close()]);
+    },
+  };
 }
 
 function nowOf(dependencies: ServerDependencies): () => number {
@@ -163,31 +171,4 @@ function addBoard(app: Hono, dependencies: ServerDependencies, door: Door): void
 function toAuditEntry({ action, queue, jobId }: BoardChange, actor: string): AuditEntry {
   const subject = [queue, jobId].filter((part) => part !== undefined).join('/');
   return { orgId: undefined, actor, via: 'board', action: `board.${action}`, subject, requestId: randomUUID() };
-}
-
-async function listen(app: Hono, { host, port }: ServerDependencies): Promise<ListeningServer> {
-  const server = createAdaptorServer({ fetch: app.fetch, overrideGlobalObjects: false }) as Server;
-  server.requestTimeout = 30_000;
-  server.headersTimeout = 10_000;
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, resolve);
-  });
-  const { port: actualPort } = server.address() as AddressInfo;
-  const shownHost = host.includes(':') ? `[${host}]` : host;
-  return { url: `http://${shownHost}:${String(actualPort)}`, close: () => closeServer(server) };
-}
-
-async function closeServer(server: Server): Promise<void> {
-  const closed = new Promise<void>((resolve) => {
-    server.close(() => {
-      resolve();
-    });
-  });
-  server.closeIdleConnections();
-  const timer = setTimeout(() => {
-    server.closeAllConnections();
-  }, CLOSE_LIMIT_MS);
-  await closed;
-  clearTimeout(timer);
 }

@@ -30,6 +30,8 @@ export interface Performed<K extends Kind> {
   readonly outcome: Outcome;
   /** Columns of the subject to write with the settlement, beyond the status columns. */
   readonly changes?: Partial<SubjectRows[K]>;
+  /** What is wanted of the subject is still to be done: a plan only looked. */
+  readonly leavesWish?: boolean;
   /** The processor has settled the run itself, together with the deletion of its subject. */
   readonly isSettled?: boolean;
 }

@@ -177,7 +177,7 @@ async function settle<K extends Kind>(deps: JobDependencies<K>, settling: Settli
     runId: claim.runId,
     outcome,
     changes: { ...processor.toStatus(outcome, run), ...performed.changes },
-    servedRevision: claim.subject.wantedRevision,
+    servedRevision: performed.leavesWish === true ? claim.subject.doneRevision : claim.subject.wantedRevision,
     attempt,
     nextDueAt,
     requestIds: claim.requestIds,

@@ -29,7 +29,11 @@ export function createSyncProcessor(deps: SyncDependencies): Processor<'sync'> {
     const known = schedules.get(run);
     if (known !== undefined) return known;
     const delayMs = recovered.has(run) ? LOOK_AGAIN_MS : jitteredMs(deps.reconcileEveryMs, JITTER, run.random());
-    const next = isScheduled(outcome, run) ? (run.kind === 'plan' ? run.subject.nextReconcileAt : new Date(run.now().getTime() + delayMs)) : null;
+    const next = isScheduled(outcome, run)
+      ? run.kind === 'plan'
+        ? run.subject.nextReconcileAt
+        : new Date(run.now().getTime() + delayMs)
+      : null;
     schedules.set(run, next);
     return next;
   };
@@ -50,11 +54,11 @@ async function perform(deps: SyncDependencies, run: Run<'sync'>, permissions: Pe
   const unusable = findUnusable(head);
   if (unusable) {
     const mayAbandon = run.kind === 'remove' && run.parameters['deleteAfterRemove'] === true;
-    return mayAbandon ? abandonAll(head) : { outcome: unusable };
+    return mayAbandon ? abandonAll(head) : { outcome: unusable, leavesWish: run.kind === 'plan' };
   }
   switch (run.kind) {
     case 'plan':
-      return { outcome: await previewSync(await openWork(head)) };
+      return { outcome: await previewSync(await openWork(head)), leavesWish: true };
     case 'import':
       return performImport(head);
     case 'remove':
@@ -74,11 +78,16 @@ async function performSync(head: SyncHead, permissions: PermissionCache): Promis
 
 /** What an unusable connection blocks, without a call; undefined when it may be used. */
 function findUnusable({ connection }: SyncHead): Outcome | undefined {
-  if (connection.status === 'valid' || connection.status === 'degraded') return connection.accountId === null ? pending : undefined;
+  if (connection.status === 'valid' || connection.status === 'degraded')
+    return connection.accountId === null ? pending : undefined;
   if (connection.status === 'pending') return pending;
   const { message, nextStep } = errorTable.CONNECTION_INVALID;
   const why = connection.statusMessage ?? message;
-  return { status: 'blocked', code: 'CONNECTION_INVALID', message: `The connection ${connection.name} is not valid: ${why} ${nextStep}` };
+  return {
+    status: 'blocked',
+    code: 'CONNECTION_INVALID',
+    message: `The connection ${connection.name} is not valid: ${why} ${nextStep}`,
+  };
 }
 
 const pending: Outcome = {
@@ -91,7 +100,7 @@ async function performImport(head: SyncHead): Promise<Performed<'sync'>> {
   const work = await openWork(head);
   const behavior = head.run.parameters['importBehavior'] as ImportBehavior | undefined;
   const result = await importSecrets(work, behavior ?? 'prioritize-source');
-  return { outcome: { status: 'succeeded', result } };
+  return { outcome: { status: 'succeeded', result }, leavesWish: true };
 }
 
 /** Null: nothing is to be looked at until somebody or something lifts what blocks it. */
@@ -99,8 +108,11 @@ function isScheduled(outcome: Outcome, run: Run<'sync'>): boolean {
   // After a removal a schedule would write everything anew.
   if (run.kind === 'remove') return false;
   if (outcome.status !== 'blocked') return run.subject.pausedAt === null;
-  return outcome.code === 'AWS_ACCESS_DENIED';
+  return !waitsForSomebody.has(outcome.code);
 }
+
+/** The connection's next validation, or a person, makes these due again. */
+const waitsForSomebody = new Set(['CONNECTION_INVALID', 'CONNECTION_PENDING', 'SYNC_DELETIONS_UNCONFIRMED']);
 
 type Schedule = (outcome: Outcome, run: Run<'sync'>) => Date | null;
 
@@ -109,16 +121,33 @@ function toStatus(outcome: Outcome, run: Run<'sync'>, schedule: Schedule): Parti
   if (run.kind === 'plan') return {};
   switch (outcome.status) {
     case 'succeeded':
-      return { syncStatus: 'succeeded', statusCode: null, statusMessage: null, lastRunId: run.id, nextReconcileAt: schedule(outcome, run) };
+      return {
+        syncStatus: 'succeeded',
+        statusCode: null,
+        statusMessage: null,
+        lastRunId: run.id,
+        nextReconcileAt: schedule(outcome, run),
+      };
     case 'partial':
     case 'failed':
     case 'blocked': {
       const { status, code, message } = outcome;
-      return { syncStatus: status, statusCode: code, statusMessage: message, lastRunId: run.id, nextReconcileAt: schedule(outcome, run) };
+      return {
+        syncStatus: status,
+        statusCode: code,
+        statusMessage: message,
+        lastRunId: run.id,
+        nextReconcileAt: schedule(outcome, run),
+      };
     }
     case 'continued':
       return { syncStatus: 'running', lastRunId: run.id };
     case 'retry':
-      return { syncStatus: 'running', statusCode: outcome.error.code, statusMessage: outcome.error.publicMessage, lastRunId: run.id };
+      return {
+        syncStatus: 'running',
+        statusCode: outcome.error.code,
+        statusMessage: outcome.error.publicMessage,
+        lastRunId: run.id,
+      };
   }
 }

@@ -80,11 +80,18 @@ export function createTick(deps: TickDependencies): Tick {
 
   function wake(kind: Kind): void {
     if (isStopped || wakeTimers.has(kind) || !deps.kinds.includes(kind)) return;
-    const gathering = setTimeout(() => {
+    const wakeUp = () => {
       wakeTimers.delete(kind);
       run(kind);
-    }, GATHER_MS);
-    wakeTimers.set(kind, gathering);
+    };
+    wakeTimers.set(kind, setTimeout(wakeUp, GATHER_MS));
+  }
+
+  async function stop(): Promise<void> {
+    isStopped = true;
+    clearTimeout(timer);
+    wakeTimers.forEach(clearTimeout);
+    await Promise.all(active.values());
   }
 
   return {
@@ -94,15 +101,10 @@ export function createTick(deps: TickDependencies): Tick {
       schedule();
     },
     wake,
-    runEnded(kind) {
+    runEnded: (kind) => {
       if (backlog.get(kind) === true) wake(kind);
     },
-    async stop() {
-      isStopped = true;
-      clearTimeout(timer);
-      wakeTimers.forEach(clearTimeout);
-      await Promise.all(active.values());
-    },
+    stop,
   };
 }
 

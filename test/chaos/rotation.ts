@@ -79,7 +79,9 @@ interface Play {
   readonly persons: string[];
 }
 
-async function play(stage: Stage, scenario: Scenario, point: CrashPoint | undefined): Promise<Played> {
+async function play(stage: Stage, given: Scenario, point: CrashPoint | undefined): Promise<Played> {
+  // Without a crash nobody acts in the meantime, so nothing blocks.
+  const scenario: Scenario = point === undefined && given.meanwhile ? { ...given, ends: 'rotated' } : given;
   const watch = createWatch(scenario);
   const injector = createInjector((published) => {
     watch.observe(published);
@@ -120,7 +122,8 @@ async function drive(playing: Play, hasMeanwhile: boolean): Promise<void> {
     world.clock.advance(Math.max(SECOND, at - world.clock.now().getTime()));
   }
   const { phase, statusMessage } = await world.row(id);
-  throw new Error(`it did not come to rest: phase ${phase}, ${statusMessage ?? 'no message'}`);
+  const steps = (await world.rotations.steps(id, 30)).map((step) => `${step.phase}/${step.step}`);
+  throw new Error(`it did not come to rest: phase ${phase}, ${statusMessage ?? 'no message'}, after ${steps.join(' ')}`);
 }
 
 async function runOnce({ world, injector, id }: Play): Promise<Date | 'crashed' | undefined> {

@@ -97,8 +97,11 @@ async function main(): Promise<void> {
     const moto = await startMoto();
     if ('missing' in moto) closing.push(`moto was left out: ${moto.missing}. The sandbox ran alone.`);
     else {
-      endpoints.push(await runAll('moto', await createEndpointTarget({ endpoint: moto.url }), MOTO_DIFFERENCES));
-      await moto.close();
+      try {
+        endpoints.push(await runAll('moto', await createEndpointTarget({ endpoint: moto.url }), MOTO_DIFFERENCES));
+      } finally {
+        await moto.close();
+      }
     }
   }
   const cases = new Set(CONTRACT_CASES.map(caseId));

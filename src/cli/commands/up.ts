@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 
 import { processEnvironment } from '../../config.ts';
-import { generateEncryptionKey } from '../../db/encryption.ts';
+import { generateEncryptionKey } from '../../config-values.ts';
 import { JobError } from '../../errors.ts';
 import { done, leaf, run, type Invocation } from '../command.ts';
 import { startEmbedded, type Embedded } from '../embedded.ts';

@@ -242,7 +242,6 @@ function toCall(sandbox: Dispatcher, route: Route, principal: Principal): Call {
     region,
     now: sandbox.clock.now().getTime(),
     regionState: regionState(account, region),
-    accessKeyId: route.claim.accessKeyId,
   };
 }
 

@@ -156,7 +156,6 @@ function runAsRoot(change: KeyChange, where: RegionAddress & { operation: string
     partition,
     region: where.region,
     regionState: regionState(account, where.region),
-    accessKeyId: undefined,
   };
   return runChecked(call, model, input);
 }

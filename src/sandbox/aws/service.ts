@@ -2,7 +2,6 @@
  * What a service is to the model: a table of operations. An operation says which access it needs and what it does; the
  * dispatcher (`dispatch.ts`) does everything that all operations share: signature, quota, field rules, permissions, faults.
  */
-import type { AccessQuestion } from './policy/evaluate.ts';
 import type { Principal } from './principal.ts';
 import type { SandboxRandom } from './random.ts';
 import type { Partition } from './regions.ts';
@@ -25,8 +24,6 @@ export interface Call {
   /** Milliseconds since the epoch, on the sandbox's clock. */
   readonly now: number;
   readonly regionState: RegionState;
-  /** The key that signed; undefined for edits through the fixture handle. */
-  readonly accessKeyId: string | undefined;
 }
 
 /** Something the caller must be allowed to do, besides being who it is. */
@@ -56,5 +53,3 @@ export function defineOperation<Input>(operation: {
   // The input was checked against the service's constraint table before it gets here, which is what makes the cast true.
   return operation;
 }
-
-export type { AccessQuestion };

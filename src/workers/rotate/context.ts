@@ -5,7 +5,7 @@ import type { Connections } from '../../db/connections.ts';
 import type { RotationSteps } from '../../db/rotation-steps.ts';
 import type { ConnectionRow, RotationRow } from '../../db/subjects.ts';
 import type { KeyOwners } from '../../domain/rotation-keys.ts';
-import { rotationPolicy } from '../../domain/rotation-policy.ts';
+import { policyFor } from '../../domain/policies.ts';
 import { applyTransition, type Intent, type RotationView, type Transition } from '../../domain/rotation.ts';
 import { defaultRegionOf, parseRoleArn, partitionOfArn } from '../../domain/partitions.ts';
 import type { Run } from '../processor.ts';
@@ -30,7 +30,11 @@ export interface RotationContext {
 export type StepAction = (context: RotationContext, view: RotationView) => Promise<RotationView>;
 
 /** Persists a transition under the run's token. Throws LEASE_LOST when the rotation is not this run's any more. */
-export async function write(context: RotationContext, view: RotationView, transition: Transition): Promise<RotationView> {
+export async function write(
+  context: RotationContext,
+  view: RotationView,
+  transition: Transition,
+): Promise<RotationView> {
   const { run, row, deps } = context;
   const now = run.now();
   const { isPaused } = await deps.rotations.run.advance({ rotation: row, runId: run.id, now }, transition);
@@ -50,7 +54,7 @@ export async function openKeys(context: RotationContext): Promise<OpenKeys> {
   const session = deps.aws.session({
     credentials: deps.connections.credentialsOf(connection),
     region: connection.region ?? defaultRegionOf(partition),
-    policy: rotationPolicy({ partition, accountId: accountOf(connection) ?? '*', userName: row.userName }),
+    policy: policyFor({ use: 'access-key-rotation', userName: row.userName }, { partition, accountId: accountOf(connection) ?? '*' }),
     scope: run.scope,
   });
   return { keys: deps.openAccessKeys(session, row.userName), connection };
@@ -71,7 +75,11 @@ export interface Look {
 }
 
 /** The user's keys at AWS, and whose each is. */
-export async function lookAtKeys(context: RotationContext, view: RotationView, { keys, connection }: OpenKeys): Promise<Look> {
+export async function lookAtKeys(
+  context: RotationContext,
+  view: RotationView,
+  { keys, connection }: OpenKeys,
+): Promise<Look> {
   const now = context.run.now();
   const { keys: remote, clock } = await keys.list(now);
   const ids = remote.map((key) => key.accessKeyId);

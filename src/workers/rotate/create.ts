@@ -11,7 +11,11 @@ import { JobError } from '../../errors.ts';
 import { type Look, lookAtKeys, openKeys, type RotationContext, write } from './context.ts';
 import { checkAdoptedKey } from './verify.ts';
 
-export async function begin(context: RotationContext, view: RotationView, nextRotationAt: Date | null): Promise<RotationView> {
+export async function begin(
+  context: RotationContext,
+  view: RotationView,
+  nextRotationAt: Date | null,
+): Promise<RotationView> {
   return write(context, view, to.begin(view, context.run.now(), nextRotationAt));
 }
 
@@ -23,7 +27,8 @@ export async function inspect(context: RotationContext, view: RotationView): Pro
   const foreign = foreignKeys(owners);
   if (foreign.length > 0) return blockForeign(context, view, { keys: open.keys, foreign });
   const adopted = await checkAdoptedKey(context, view, open.connection);
-  if (adopted instanceof JobError) return write(context, view, to.block(view, adopted, { now, recheckMs: BLOCKED_RECHECK_MS }));
+  if (adopted instanceof JobError)
+    return write(context, view, to.block(view, adopted, { now, recheckMs: BLOCKED_RECHECK_MS }));
   return write(context, view, to.inspected(view, now, adopted));
 }
 
@@ -39,11 +44,24 @@ export async function create(context: RotationContext, view: RotationView): Prom
     case 'block':
       return blockForeign(context, view, { keys, foreign: survey.foreign });
     case 'wait':
-      return write(context, view, to.wait(view, survey.until, `Waiting until the inactive orphan ${survey.accessKeyId} may be deleted: two keys are AWS’s limit.`));
+      return write(
+        context,
+        view,
+        to.wait(
+          view,
+          survey.until,
+          `Waiting until the inactive orphan ${survey.accessKeyId} may be deleted: two keys are AWS’s limit.`,
+        ),
+      );
     case 'delete':
       return deleteLeftover(context, view, { keys, accessKeyId: survey.accessKeyId });
     case 'create':
-      return sendCreate(context, view, { keys, look, survey, missingActions: [...user, ...(await probe(keys, survey))] });
+      return sendCreate(context, view, {
+        keys,
+        look,
+        survey,
+        missingActions: [...user, ...(await probe(keys, survey))],
+      });
   }
 }
 
@@ -74,7 +92,11 @@ async function deleteLeftover(
   view: RotationView,
   { keys, accessKeyId }: { keys: AccessKeys; accessKeyId: string },
 ): Promise<RotationView> {
-  const sent = await write(context, view, { phase: view.phase, state: view.state, note: { step: 'leftover-delete-sent', accessKeyId } });
+  const sent = await write(context, view, {
+    phase: view.phase,
+    state: view.state,
+    note: { step: 'leftover-delete-sent', accessKeyId },
+  });
   await keys.delete(accessKeyId);
   return write(context, sent, to.leftoverDeleted(sent, accessKeyId));
 }
@@ -84,15 +106,22 @@ export async function blockForeign(
   view: RotationView,
   { keys, foreign }: { keys: AccessKeys; foreign: readonly RemoteKey[] },
 ): Promise<RotationView> {
-  const claimed = foreign.map((key) => key.accessKeyId).filter((id) => view.state.quarantine.some((one) => one.accessKeyId === id));
+  const claimed = foreign
+    .map((key) => key.accessKeyId)
+    .filter((id) => view.state.quarantine.some((one) => one.accessKeyId === id));
   const base = claimed.length === 0 ? view : await write(context, view, to.orphanClaimed(view, claimed));
   const now = context.run.now();
   return write(context, base, to.block(base, await foreignError(context, keys, foreign), { now }));
 }
 
-async function foreignError(context: RotationContext, keys: AccessKeys, foreign: readonly RemoteKey[]): Promise<JobError> {
+async function foreignError(
+  context: RotationContext,
+  keys: AccessKeys,
+  foreign: readonly RemoteKey[],
+): Promise<JobError> {
   const described: string[] = [];
-  for (const key of foreign.slice(0, 2)) described.push(describeKey(key, await keys.lastUsed(key.accessKeyId), context.run.now()));
+  for (const key of foreign.slice(0, 2))
+    described.push(describeKey(key, await keys.lastUsed(key.accessKeyId), context.run.now()));
   return new JobError('KEY_FOREIGN', {
     message: `IAM user ${context.row.userName} has keys that are not keyferry’s: ${described.join('; ')}. Adopt with --adopt-key, or remove at AWS.`,
     context: { count: foreign.length },
@@ -119,7 +148,11 @@ function idsOf(owners: KeyOwners): string[] {
   return owners.remote.map((key) => key.accessKeyId);
 }
 
-async function createOnce(context: RotationContext, view: RotationView, keys: AccessKeys): Promise<to.NewPair | { readonly view: RotationView }> {
+async function createOnce(
+  context: RotationContext,
+  view: RotationView,
+  keys: AccessKeys,
+): Promise<to.NewPair | { readonly view: RotationView }> {
   try {
     return await keys.create();
   } catch (error) {
@@ -131,9 +164,19 @@ async function createOnce(context: RotationContext, view: RotationView, keys: Ac
 }
 
 /** The intent stays: the machine waits, and looks what became of the call. */
-async function afterLostAnswer(context: RotationContext, view: RotationView, error: JobError): Promise<{ readonly view: RotationView }> {
+async function afterLostAnswer(
+  context: RotationContext,
+  view: RotationView,
+  error: JobError,
+): Promise<{ readonly view: RotationView }> {
   if (context.run.scope.signal.aborted) throw error;
-  return { view: await write(context, view, { phase: view.phase, state: view.state, note: { step: 'answer-lost', detail: error.code } }) };
+  return {
+    view: await write(context, view, {
+      phase: view.phase,
+      state: view.state,
+      note: { step: 'answer-lost', detail: error.code },
+    }),
+  };
 }
 
 /** The list did not show what fills the limit yet: soon it does, and then the verdict is exact. */

@@ -48,12 +48,15 @@ export function toOutcome(view: RotationView, stop: Stop): Outcome {
 
 /** Consumers have the new key from the quiet phase on. A wish for the next rotation stays open until that one is there. */
 function answersRequest(view: RotationView): boolean {
-  const isPublished = view.phase === 'quiet' || view.phase === 'deactivating' || view.phase === 'hold' || view.phase === 'deleting';
+  const isPublished =
+    view.phase === 'quiet' || view.phase === 'deactivating' || view.phase === 'hold' || view.phase === 'deleting';
   return isPublished && view.asked.wish === undefined && view.asked.command === undefined;
 }
 
 function missingActions(view: RotationView): string | null {
-  const known = Object.entries(optionalRotationActions).filter(([action]) => view.state.missingActions.includes(action));
+  const known = Object.entries(optionalRotationActions).filter(([action]) =>
+    view.state.missingActions.includes(action),
+  );
   if (known.length === 0) return null;
   return known.map(([action, gain]) => `${action} is not allowed: it ${gain}.`).join(' ');
 }
@@ -74,10 +77,18 @@ export function toStatus(outcome: Outcome, run: Run<'rotate'>): Partial<Rotation
   const { message, hasRotated, phase } = readResult(outcome);
   switch (outcome.status) {
     case 'succeeded':
-      return { rotationStatus: hasRotated === true ? 'succeeded' : 'pending', statusCode: null, statusMessage: message ?? null };
+      return {
+        rotationStatus: hasRotated === true ? 'succeeded' : 'pending',
+        statusCode: null,
+        statusMessage: message ?? null,
+      };
     case 'continued': {
       const isPublished = phase === 'quiet' || phase === 'deactivating' || phase === 'hold' || phase === 'deleting';
-      return { rotationStatus: isPublished ? 'succeeded' : 'running', statusCode: null, statusMessage: message ?? null };
+      return {
+        rotationStatus: isPublished ? 'succeeded' : 'running',
+        statusCode: null,
+        statusMessage: message ?? null,
+      };
     }
     case 'retry':
       return { rotationStatus: 'running', statusCode: outcome.error.code, statusMessage: outcome.error.publicMessage };

@@ -25,7 +25,8 @@ export async function publish(context: RotationContext, view: RotationView): Pro
     );
     return applyTransition(view, transition, now);
   } catch (error) {
-    if (error instanceof JobError && error.code === 'SECRET_MANAGED') return write(context, view, block(view, error, { now }));
+    if (error instanceof JobError && error.code === 'SECRET_MANAGED')
+      return write(context, view, block(view, error, { now }));
     throw error;
   }
 }
@@ -50,6 +51,10 @@ export async function confirm(context: RotationContext, view: RotationView): Pro
     case 'wait':
       return write(context, view, to.dependentsWait(view, later(now, confirmation.delayMs), confirmation.names));
     case 'block':
-      return write(context, view, block(view, dependentsWaiting(confirmation.names), { now, recheckMs: DEPENDENTS_RECHECK_MS }));
+      return write(
+        context,
+        view,
+        block(view, dependentsWaiting(confirmation.names), { now, recheckMs: DEPENDENTS_RECHECK_MS }),
+      );
   }
 }

@@ -55,7 +55,11 @@ export async function discard(context: RotationContext, view: RotationView): Pro
   return write(context, view, result === 'gone' ? to.orphanGone(view) : to.orphanInactive(view, context.run.now()));
 }
 
-export async function deleteQuarantined(context: RotationContext, view: RotationView, accessKeyId: string): Promise<RotationView> {
+export async function deleteQuarantined(
+  context: RotationContext,
+  view: RotationView,
+  accessKeyId: string,
+): Promise<RotationView> {
   const open = await openKeys(context);
   const { owners } = await lookAtKeys(context, view, open);
   const key = owners.remote.find((one) => one.accessKeyId === accessKeyId);
@@ -72,7 +76,14 @@ export async function recheck(context: RotationContext, view: RotationView): Pro
   const { owners } = await lookAtKeys(context, view, open);
   for (const suspect of view.state.suspects.filter((one) => new Date(one.recheckAt) <= now)) {
     const found = await lateKey(suspect, { owners, keys: open.keys });
-    if (found) return write(context, view, found.isOrphan ? to.orphanFound(view, found.accessKeyId, found.isProvenUnused) : foreignSeen(view, found.accessKeyId));
+    if (found)
+      return write(
+        context,
+        view,
+        found.isOrphan
+          ? to.orphanFound(view, found.accessKeyId, found.isProvenUnused)
+          : foreignSeen(view, found.accessKeyId),
+      );
   }
   return write(context, view, to.suspectsChecked(view, now));
 }

@@ -15,12 +15,24 @@ const RUNS_POLL_MS = 10_000;
 export async function watch(context: RotationContext, view: RotationView): Promise<RotationView> {
   const cycle = getCycle(view);
   const retiring = view.keys.filter((key) => key.state === 'retiring' && cycle.oldKeyIds.includes(key.accessKeyId));
-  const uses = cycle.isEmergency ? [] : await usesOf(context, retiring.map((key) => key.accessKeyId));
+  const uses = cycle.isEmergency
+    ? []
+    : await usesOf(
+        context,
+        retiring.map((key) => key.accessKeyId),
+      );
   const keys = uses.flatMap(toKeyChange);
-  const use = newForeignUse(cycle, uses.map((one) => one.use));
+  const use = newForeignUse(
+    cycle,
+    uses.map((one) => one.use),
+  );
   if (use) return write(context, view, to.stillUsed(view, use, keys));
   if (!cycle.isRevokeNow && (await hasOldRuns(context, view))) {
-    return write(context, view, wait(view, later(context.run.now(), RUNS_POLL_MS), 'Waiting for runs that still sign with the old key to end.'));
+    return write(
+      context,
+      view,
+      wait(view, later(context.run.now(), RUNS_POLL_MS), 'Waiting for runs that still sign with the old key to end.'),
+    );
   }
   const missingActions = uses.some((one) => one.use === 'denied') ? ['iam:GetAccessKeyLastUsed'] : [];
   return write(context, view, to.quietOver(view, { keys, missingActions }));
@@ -51,24 +63,48 @@ async function hasOldRuns(context: RotationContext, view: RotationView): Promise
   return (await deps.rotations.run.runsSince(row.connectionId, { before, exceptRunId: run.id })) > 0;
 }
 
-export async function deactivate(context: RotationContext, view: RotationView, accessKeyId: string): Promise<RotationView> {
+export async function deactivate(
+  context: RotationContext,
+  view: RotationView,
+  accessKeyId: string,
+): Promise<RotationView> {
   const { keys } = await openKeys(context);
   const sent = await write(context, view, to.deactivateSent(view, accessKeyId));
   const result = await keys.setStatus(accessKeyId, 'Inactive');
-  return write(context, sent, result === 'gone' ? to.gone(sent, accessKeyId) : to.deactivated(sent, accessKeyId, context.run.now()));
+  return write(
+    context,
+    sent,
+    result === 'gone' ? to.gone(sent, accessKeyId) : to.deactivated(sent, accessKeyId, context.run.now()),
+  );
 }
 
 /** By command, within the hold. */
-export async function reactivate(context: RotationContext, view: RotationView, accessKeyId: string): Promise<RotationView> {
+export async function reactivate(
+  context: RotationContext,
+  view: RotationView,
+  accessKeyId: string,
+): Promise<RotationView> {
   const { keys } = await openKeys(context);
-  const sent = await write(context, view, { phase: view.phase, state: view.state, note: { step: 'reactivate-sent', accessKeyId } });
+  const sent = await write(context, view, {
+    phase: view.phase,
+    state: view.state,
+    note: { step: 'reactivate-sent', accessKeyId },
+  });
   const result = await keys.setStatus(accessKeyId, 'Active');
   const now = context.run.now();
-  return write(context, sent, result === 'gone' ? to.gone(sent, accessKeyId) : to.reactivated(sent, accessKeyId, { detail: 'by command', now }));
+  return write(
+    context,
+    sent,
+    result === 'gone' ? to.gone(sent, accessKeyId) : to.reactivated(sent, accessKeyId, { detail: 'by command', now }),
+  );
 }
 
 /** Whoever activated the key again at AWS needs it: then it is not deleted. */
-export async function deleteOld(context: RotationContext, view: RotationView, accessKeyId: string): Promise<RotationView> {
+export async function deleteOld(
+  context: RotationContext,
+  view: RotationView,
+  accessKeyId: string,
+): Promise<RotationView> {
   const { keys } = await openKeys(context);
   const now = context.run.now();
   const { keys: remote } = await keys.list(now);
@@ -85,7 +121,11 @@ async function keepActive(context: RotationContext, view: RotationView, accessKe
   const now = context.run.now();
   const certainAt = Date.parse(deactivatedAt ?? startedAt) + RECOVERY_DELAY_MS;
   if (now.getTime() < certainAt) {
-    return write(context, view, wait(view, new Date(certainAt).toISOString(), 'Waiting until AWS’s key list shows the deactivation.'));
+    return write(
+      context,
+      view,
+      wait(view, new Date(certainAt).toISOString(), 'Waiting until AWS’s key list shows the deactivation.'),
+    );
   }
   return write(context, view, to.reactivated(view, accessKeyId, { detail: 'somebody activated it at AWS', now }));
 }

@@ -66,11 +66,14 @@ export async function executeStep(context: RotationContext, view: RotationView, 
 
 const cancelled = {
   code: 'KEY_ROTATION_CANCELLED',
-  message: 'The rotation was cancelled before its new key was published; the new key was deleted and the old one stays.',
+  message:
+    'The rotation was cancelled before its new key was published; the new key was deleted and the old one stays.',
 };
 
 /** Counted from this beginning, so that rotations missed while no worker ran are made up for once. */
 function scheduledAfter(context: RotationContext): Date | null {
   const { isAutoRotationEnabled, rotationIntervalDays, rotateAtUtc } = context.row;
-  return isAutoRotationEnabled ? nextRotationAt(context.run.now(), { intervalDays: rotationIntervalDays, rotateAtUtc }) : null;
+  return isAutoRotationEnabled
+    ? nextRotationAt(context.run.now(), { intervalDays: rotationIntervalDays, rotateAtUtc })
+    : null;
 }

@@ -70,7 +70,11 @@ async function tryKey(
   { pair, connection }: { pair: Pair; connection: ConnectionRow },
 ): Promise<Identity | undefined> {
   const { deps, run, row } = context;
-  const session = deps.aws.keySession({ ...pair, region: connection.region ?? defaultRegionOf(partitionOf(connection)), scope: run.scope });
+  const session = deps.aws.keySession({
+    ...pair,
+    region: connection.region ?? defaultRegionOf(partitionOf(connection)),
+    scope: run.scope,
+  });
   try {
     const identity = await session.identity();
     // From the publication on this key retires its predecessor itself, so IAM must know it too: services learn of keys one by one.
@@ -83,14 +87,21 @@ async function tryKey(
 }
 
 /** What a key that is still spreading answers; the last two where only IAM is behind. */
-const notYet: ReadonlySet<string> = new Set(['CONNECTION_KEY_UNKNOWN', 'CONNECTION_SECRET_WRONG', 'CONNECTION_TOKEN_EXPIRED', 'AWS_ACCESS_DENIED']);
+const notYet: ReadonlySet<string> = new Set([
+  'CONNECTION_KEY_UNKNOWN',
+  'CONNECTION_SECRET_WRONG',
+  'CONNECTION_TOKEN_EXPIRED',
+  'AWS_ACCESS_DENIED',
+]);
 
 function wrongUser(context: RotationContext, identity: Identity, connection: ConnectionRow): JobError | undefined {
   const { userId, userName } = context.row;
   const account = accountOf(connection);
   const isUser = new RegExp(`:user/(?:.*/)?${escape(userName)}$`).test(identity.arn);
   if (!isUser || (account !== undefined && account !== identity.accountId)) {
-    return new JobError('KEY_USER_CHANGED', { message: `The key belongs to ${identity.arn}, not to user ${userName} of the connection’s account.` });
+    return new JobError('KEY_USER_CHANGED', {
+      message: `The key belongs to ${identity.arn}, not to user ${userName} of the connection’s account.`,
+    });
   }
   return userId === null || userId === identity.userId ? undefined : userChanged(userName);
 }
@@ -136,8 +147,13 @@ export async function checkAdoptedKey(
     const identity = await session.identity();
     return wrongUser(context, identity, connection) ?? { userId: identity.userId, accountId: identity.accountId };
   } catch (error) {
-    if (error instanceof JobError && (error.code === 'CONNECTION_KEY_UNKNOWN' || error.code === 'CONNECTION_SECRET_WRONG')) {
-      return new JobError(error.code, { message: `The adopted key ${adopted.accessKeyId} is refused by AWS. Adopt it again with the right secret.` });
+    if (
+      error instanceof JobError &&
+      (error.code === 'CONNECTION_KEY_UNKNOWN' || error.code === 'CONNECTION_SECRET_WRONG')
+    ) {
+      return new JobError(error.code, {
+        message: `The adopted key ${adopted.accessKeyId} is refused by AWS. Adopt it again with the right secret.`,
+      });
     }
     throw error;
   }

@@ -3,7 +3,15 @@
  * else; what concerns the whole account (throttling, a network that is down) ends the slice.
  */
 import type { DesiredEntry } from '../../domain/sync-desired.ts';
-import { conflicting, conflictMessage, drifted, failed, inOrder, newEntry, problemMessage } from '../../domain/sync-entry.ts';
+import {
+  conflicting,
+  conflictMessage,
+  drifted,
+  failed,
+  inOrder,
+  newEntry,
+  problemMessage,
+} from '../../domain/sync-entry.ts';
 import { isOwned, type LedgerEntry } from '../../domain/sync-ledger.ts';
 import { findChange, type Plan, type PlannedEntry } from '../../domain/sync-plan.ts';
 import { toJobError } from '../../errors.ts';
@@ -21,10 +29,16 @@ interface Applying {
 }
 
 /** Returns false when the slice ended before the writes did. */
-export async function applyWrites(context: { work: SyncWork; destination: Destination; slice: Slice }, plan: Plan): Promise<boolean> {
+export async function applyWrites(
+  context: { work: SyncWork; destination: Destination; slice: Slice },
+  plan: Plan,
+): Promise<boolean> {
   const { work, destination, slice } = context;
   const writes = plan.entries.filter((one) => isWrite(one) && !isSettledInRound(work, one));
-  const values = createValueReader(work, writes.flatMap((one) => (one.desired ? [one.desired] : [])));
+  const values = createValueReader(
+    work,
+    writes.flatMap((one) => (one.desired ? [one.desired] : [])),
+  );
   const options = { concurrency: destination.concurrency, mayStart: () => slice.isOpen() };
   const written = await forEachPooled(writes, options, (planned) => writeOne({ ...context, values }, planned));
   return written.isComplete;
@@ -41,7 +55,9 @@ export function isSettledInRound(work: SyncWork, { entry }: PlannedEntry): boole
 
 /** Conflicts and violations of the plan, and revisions that need no write: ledger only. */
 export async function noteUnwritten(work: SyncWork, plan: Plan): Promise<void> {
-  const refused = plan.entries.filter((one) => one.action === 'invalid' || one.action === 'conflict').map((one) => toRefused(work, one));
+  const refused = plan.entries
+    .filter((one) => one.action === 'invalid' || one.action === 'conflict')
+    .map((one) => toRefused(work, one));
   const touched = plan.unchanged.flatMap((one) => toTouched(work, one) ?? []);
   await work.ledger.storeAll([...refused.map((entry) => refusedNow(work, entry)), ...touched]);
 }
@@ -69,7 +85,13 @@ function toTouched(work: SyncWork, { entry, desired, drift }: PlannedEntry): Led
 }
 
 export function makeEntry(work: SyncWork, planned: Pick<PlannedEntry, 'remoteName' | 'key' | 'desired'>): LedgerEntry {
-  const origin = { id: crypto.randomUUID(), syncId: work.sync.id, connectionId: work.connection.id, folderId: work.folder.id, place: work.place };
+  const origin = {
+    id: crypto.randomUUID(),
+    syncId: work.sync.id,
+    connectionId: work.connection.id,
+    folderId: work.folder.id,
+    place: work.place,
+  };
   const settings = planned.desired?.settings ?? { keyId: null, tags: {} };
   return newEntry(origin, { remoteName: planned.remoteName, key: planned.key, settings });
 }
@@ -78,9 +100,13 @@ async function writeOne(applying: Applying, planned: PlannedEntry): Promise<void
   const { work, slice } = applying;
   const { desired } = planned;
   if (!desired) return;
+  // Before anything is awaited: other lanes look at the count.
+  slice.countWrite();
   const entry = (planned.entry && work.ledger.get(planned.entry.id)) ?? makeEntry(work, planned);
   try {
-    slice.note(await writeEntry(applying, { planned, desired, entry }));
+    const result = await writeEntry(applying, { planned, desired, entry });
+    if (result.kind === 'unchanged' || result.kind === 'invalid') slice.uncountWrite();
+    slice.note(result);
   } catch (raw) {
     slice.note(await settleThrown(work, [work.ledger.get(entry.id) ?? entry], toJobError(raw)));
   }
@@ -92,20 +118,29 @@ interface Writing {
   readonly entry: LedgerEntry;
 }
 
-async function writeEntry({ work, destination, slice, values }: Applying, { planned, desired, entry }: Writing): Promise<WriteResult> {
+async function writeEntry(
+  { work, destination, values }: Applying,
+  { planned, desired, entry }: Writing,
+): Promise<WriteResult> {
   const read = await values.take(desired);
   // It has left the source since: the change that took it made the sync due again.
   if (!read) return { kind: 'unchanged' };
   if (read.problem) {
     const { code } = read.problem;
-    await work.ledger.store(refusedNow(work, failed(entry, { code, message: problemMessage(entry, read.problem) }, work.run.now())));
+    await work.ledger.store(
+      refusedNow(work, failed(entry, { code, message: problemMessage(entry, read.problem) }, work.run.now())),
+    );
     return { kind: 'invalid' };
   }
   const known = { ...desired, revision: read.revision, fingerprint: read.fingerprint };
-  if (isOwned(entry) && entry.drift === null && planned.drift === undefined && findChange(known, entry, work.planOptions) === undefined) {
+  if (
+    isOwned(entry) &&
+    entry.drift === null &&
+    planned.drift === undefined &&
+    findChange(known, entry, work.planOptions) === undefined
+  ) {
     await work.ledger.store({ ...inOrder(entry), syncedRevision: read.revision, folderId: work.folder.id });
     return { kind: 'unchanged' };
   }
-  slice.countWrite();
   return destination.write({ ...read, desired: known, planned, entry: { ...entry, connectionId: work.connection.id } });
 }

@@ -9,7 +9,10 @@ interface Waiting<I, O> {
 }
 
 /** `perform` answers in the order of its items. One batch at a time, of at most `limit` items. */
-export function createBatcher<I, O>(limit: number, perform: (items: readonly I[]) => Promise<readonly O[]>): Batcher<I, O> {
+export function createBatcher<I, O>(
+  limit: number,
+  perform: (items: readonly I[]) => Promise<readonly O[]>,
+): Batcher<I, O> {
   const waiting: Waiting<I, O>[] = [];
   let isRunning = false;
 

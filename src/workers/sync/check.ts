@@ -7,7 +7,12 @@ import { isHere, type SyncWork } from './work.ts';
 
 export interface CheckResult {
   readonly checked: number;
-  readonly drift: readonly { readonly key: string; readonly remoteName: string; readonly kind: DriftKind; readonly detail: string }[];
+  readonly drift: readonly {
+    readonly key: string;
+    readonly remoteName: string;
+    readonly kind: DriftKind;
+    readonly detail: string;
+  }[];
   /** Since when the tags of every parameter have been looked at at least once; null while some never were. */
   readonly tagsCheckedSince: string | null;
 }
@@ -26,7 +31,11 @@ function isCheckable(entry: LedgerEntry): boolean {
 }
 
 /** Undefined when the row says it already. */
-function toStored({ entry, drift, lastModified, isSample }: Finding, now: Date, round: string): LedgerEntry | undefined {
+function toStored(
+  { entry, drift, lastModified, isSample }: Finding,
+  now: Date,
+  round: string,
+): LedgerEntry | undefined {
   if (entry.status === 'conflict') return toConflict(entry, drift, round);
   if (drift) return entry.drift === drift && !isSample ? undefined : drifted(entry, drift, now);
   const isLearned = lastModified !== undefined && entry.observed.lastModified === undefined;
@@ -43,7 +52,9 @@ function toConflict(entry: LedgerEntry, drift: DriftKind | undefined, round: str
 
 export function toCheckResult(work: SyncWork): CheckResult {
   const ours = work.ledger.all().filter((entry) => isHere(work, entry) && isOwned(entry));
-  const drift = ours.flatMap(({ key, remoteName, drift: kind }) => (kind === null ? [] : [{ key, remoteName, kind, detail: describeDrift(kind) }]));
+  const drift = ours.flatMap(({ key, remoteName, drift: kind }) =>
+    kind === null ? [] : [{ key, remoteName, kind, detail: describeDrift(kind) }],
+  );
   const seen = ours.map((entry) => entry.tagsCheckedAt?.toISOString() ?? '').sort();
   const oldest = work.target.mapping === 'parameters' ? seen[0] : work.run.now().toISOString();
   return { checked: ours.length, drift, tagsCheckedSince: oldest === undefined || oldest === '' ? null : oldest };

@@ -93,7 +93,11 @@ export async function reportDrift(work: SyncWork, entry: LedgerEntry, drift: Dri
 }
 
 /** What a refused or lost call leaves in the ledger: an unclear answer stays in flight until somebody has looked. */
-export async function settleFailure(work: SyncWork, rows: { readonly before: LedgerEntry; readonly pending: LedgerEntry }, error: JobError): Promise<WriteResult> {
+export async function settleFailure(
+  work: SyncWork,
+  rows: { readonly before: LedgerEntry; readonly pending: LedgerEntry },
+  error: JobError,
+): Promise<WriteResult> {
   const { before, pending } = rows;
   const message = failureMessage(before, error);
   // After a lost lease the ledger refuses anything anyway.
@@ -110,11 +114,18 @@ export async function settleFailure(work: SyncWork, rows: { readonly before: Led
 }
 
 /** A look that failed before any write: what concerns these entries stands in their rows. */
-export async function settleThrown(work: SyncWork, entries: readonly LedgerEntry[], error: JobError): Promise<WriteResult> {
+export async function settleThrown(
+  work: SyncWork,
+  entries: readonly LedgerEntry[],
+  error: JobError,
+): Promise<WriteResult> {
   if (error.code === 'LEASE_LOST') throw error;
   if (isOfEntry(error)) {
     const now = work.run.now();
-    const toRow = (entry: LedgerEntry) => ({ ...failed(entry, { code: error.code, message: failureMessage(entry, error) }, now), inFlight: entry.inFlight });
+    const toRow = (entry: LedgerEntry) => ({
+      ...failed(entry, { code: error.code, message: failureMessage(entry, error) }, now),
+      inFlight: entry.inFlight,
+    });
     await work.ledger.storeAll(entries.map((entry) => refusedNow(work, toRow(entry))));
   }
   return { kind: 'failed', error };

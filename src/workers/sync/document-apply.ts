@@ -1,7 +1,16 @@
 /** From the plan of a JSON secret's keys to its one write, and from the write's result to the rows of the keys. */
 import type { SecretsManager } from '../../aws/secrets-manager.ts';
 import { settingsFor } from '../../domain/sync-desired.ts';
-import { conflicting, conflictMessage, drifted, failed, newEntry, problemMessage, removed, written } from '../../domain/sync-entry.ts';
+import {
+  conflicting,
+  conflictMessage,
+  drifted,
+  failed,
+  newEntry,
+  problemMessage,
+  removed,
+  written,
+} from '../../domain/sync-entry.ts';
 import { isOwned, type LedgerEntry, settingsText, WHOLE_SECRET } from '../../domain/sync-ledger.ts';
 import type { Plan, PlannedEntry } from '../../domain/sync-plan.ts';
 import { findWhole } from '../../domain/sync-plan-document.ts';
@@ -9,7 +18,8 @@ import { toJobError } from '../../errors.ts';
 import { isSettledInRound, isWrite } from './apply.ts';
 import { refusedNow, type WriteResult } from './destination.ts';
 import { keyEntry } from './document.ts';
-import { type DocumentResult, type DocumentWrite, type KeyWrite, writeDocument } from './document-writes.ts';
+import type { DocumentWrite, KeyWrite } from './document-content.ts';
+import { type DocumentResult, writeDocument } from './document-writes.ts';
 import type { Slice } from './slice.ts';
 import { createValueReader } from './values.ts';
 import type { SyncWork } from './work.ts';
@@ -42,31 +52,57 @@ async function toJob({ work, canPromote }: DocumentApplying, plan: Plan): Promis
   const remoteName = work.target.namePrefix;
   const whole = findWhole(work.ledger.all(), { remoteName, options: work.planOptions }) ?? newWhole(work, remoteName);
   const settings = settingsFor({ metadata: {} }, work);
-  const wanted = new Set(plan.entries.filter((one) => isWrite(one) && !isSettledInRound(work, one)).map((one) => one.key));
+  const wanted = new Set(
+    plan.entries.filter((one) => isWrite(one) && !isSettledInRound(work, one)).map((one) => one.key),
+  );
   const removals = toRemovals(work, plan, remoteName);
   const hasNewSettings = isOwned(whole) && settingsText(settings) !== settingsText(whole.settings);
   const isIdle = wanted.size === 0 && removals.length === 0 && !hasNewSettings;
   if (isIdle || work.desired.length === 0 || isSettledInRound(work, { ...noPlan, entry: whole })) return undefined;
   const { keys, unknown } = await readKeys(work, plan, wanted);
   const hasUnknownKeys = unknown.some(isOwned) || hasNewSettings;
-  return { remoteName, whole: { ...whole, connectionId: work.connection.id }, settings, keys, removals, hasUnknownKeys, canPromote };
+  return {
+    remoteName,
+    whole: { ...whole, connectionId: work.connection.id },
+    settings,
+    keys,
+    removals,
+    hasUnknownKeys,
+    canPromote,
+  };
 }
 
 const noPlan: PlannedEntry = { action: 'update', key: WHOLE_SECRET, remoteName: '', reason: '' };
 
 function newWhole(work: SyncWork, remoteName: string): LedgerEntry {
-  const origin = { id: crypto.randomUUID(), syncId: work.sync.id, connectionId: work.connection.id, folderId: work.folder.id, place: work.place };
+  const origin = {
+    id: crypto.randomUUID(),
+    syncId: work.sync.id,
+    connectionId: work.connection.id,
+    folderId: work.folder.id,
+    place: work.place,
+  };
   return newEntry(origin, { remoteName, key: WHOLE_SECRET, settings: { keyId: null, tags: {} } });
 }
 
 function toRemovals(work: SyncWork, plan: Plan, remoteName: string): DocumentWrite['removals'] {
-  const gone = plan.entries.filter((one) => one.action === 'delete' && one.remoteName === remoteName && !isSettledInRound(work, one));
+  const gone = plan.entries.filter(
+    (one) => one.action === 'delete' && one.remoteName === remoteName && !isSettledInRound(work, one),
+  );
   return gone.flatMap(({ entry }) => (entry ? [{ entry, documentKey: entry.observed.documentKey ?? entry.key }] : []));
 }
 
-async function readKeys(work: SyncWork, plan: Plan, wanted: ReadonlySet<string>): Promise<{ keys: readonly KeyWrite[]; unknown: readonly LedgerEntry[] }> {
+async function readKeys(
+  work: SyncWork,
+  plan: Plan,
+  wanted: ReadonlySet<string>,
+): Promise<{ keys: readonly KeyWrite[]; unknown: readonly LedgerEntry[] }> {
   const all = [...plan.entries, ...plan.unchanged].filter((one) => one.desired !== undefined);
-  const reader = createValueReader(work, all.flatMap((one) => (one.desired ? [one.desired] : [])), READ_AHEAD);
+  const reader = createValueReader(
+    work,
+    all.flatMap((one) => (one.desired ? [one.desired] : [])),
+    READ_AHEAD,
+  );
   const keys: KeyWrite[] = [];
   const unknown: LedgerEntry[] = [];
   const whole = newWhole(work, work.target.namePrefix);
@@ -74,8 +110,15 @@ async function readKeys(work: SyncWork, plan: Plan, wanted: ReadonlySet<string>)
     if (!desired) continue;
     const entry = known ?? keyEntry(work, whole, desired.key);
     const read = action === 'invalid' ? undefined : await reader.take(desired);
-    if (read?.problem) await work.ledger.store(refusedNow(work, failed(entry, { code: read.problem.code, message: problemMessage(entry, read.problem) }, work.run.now())));
-    if (read && !read.problem) keys.push({ ...read, documentKey: desired.documentKey, entry, isWanted: wanted.has(desired.key) });
+    if (read?.problem)
+      await work.ledger.store(
+        refusedNow(
+          work,
+          failed(entry, { code: read.problem.code, message: problemMessage(entry, read.problem) }, work.run.now()),
+        ),
+      );
+    if (read && !read.problem)
+      keys.push({ ...read, documentKey: desired.documentKey, entry, isWanted: wanted.has(desired.key) });
     else unknown.push(entry);
   }
   return { keys, unknown };
@@ -92,17 +135,25 @@ async function storeResult(applying: DocumentApplying, job: DocumentWrite, resul
       slice.note(result);
       return;
     case 'refused':
-      return work.ledger.store(refusedNow(work, conflicting(job.whole, conflictMessage(job.whole, result.reason), now)));
+      return work.ledger.store(
+        refusedNow(work, conflicting(job.whole, conflictMessage(job.whole, result.reason), now)),
+      );
     case 'invalid': {
       const problem = { code: 'SYNC_ENTRY_INVALID' as const, message: result.reason };
-      return work.ledger.store(refusedNow(work, failed(job.whole, { code: problem.code, message: problemMessage(job.whole, problem) }, now)));
+      return work.ledger.store(
+        refusedNow(work, failed(job.whole, { code: problem.code, message: problemMessage(job.whole, problem) }, now)),
+      );
     }
     case 'drifted':
       return work.ledger.store(refusedNow(work, drifted(job.whole, result.drift, now)));
   }
 }
 
-async function storeWritten({ work, slice }: DocumentApplying, job: DocumentWrite, result: Extract<DocumentResult, { kind: 'written' }>): Promise<void> {
+async function storeWritten(
+  { work, slice }: DocumentApplying,
+  job: DocumentWrite,
+  result: Extract<DocumentResult, { kind: 'written' }>,
+): Promise<void> {
   const version = work.ledger.get(job.whole.id)?.remoteVersion ?? '';
   const rows: LedgerEntry[] = [];
   const note = (kind: WriteResult['kind'] & ('created' | 'updated' | 'adopted' | 'deleted')) => {
@@ -125,7 +176,15 @@ async function storeWritten({ work, slice }: DocumentApplying, job: DocumentWrit
 function toKeyRow(work: SyncWork, key: KeyWrite, version: string): LedgerEntry {
   const { fingerprint, revision, entry, documentKey } = key;
   const settings = { keyId: null, tags: {} };
-  const by = { version, fingerprint, revision, settings, folderId: work.folder.id, observed: { documentKey }, at: work.run.now() };
+  const by = {
+    version,
+    fingerprint,
+    revision,
+    settings,
+    folderId: work.folder.id,
+    observed: { documentKey },
+    at: work.run.now(),
+  };
   return { ...written(entry, by), isClaim: false };
 }
 

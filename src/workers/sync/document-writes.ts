@@ -7,43 +7,27 @@
  */
 import type { SecretMetadata, SecretsManager } from '../../aws/secrets-manager.ts';
 import { tagsWithOwner } from '../../domain/sync-desired.ts';
-import { changeDocument, type Document, emptyDocument, memberValue, parseDocument, printDocument } from '../../domain/sync-document.ts';
+import { emptyDocument, parseDocument } from '../../domain/sync-document.ts';
 import { inOrder, written } from '../../domain/sync-entry.ts';
-import { type EntrySettings, type InFlight, isOwned, type LedgerEntry, OWNERSHIP_TAG } from '../../domain/sync-ledger.ts';
+import { isOwned, type LedgerEntry, OWNERSHIP_TAG } from '../../domain/sync-ledger.ts';
 import { takeWrite } from '../../domain/sync-pace.ts';
 import { findTakeoverProblem } from '../../domain/sync-plan.ts';
-import { byteLength, SECRET_MAX_BYTES } from '../../domain/sync-rules.ts';
 import { JobError, toJobError } from '../../errors.ts';
 import { attempt, awsErrorOf, settleFailure, type WriteResult } from './destination.ts';
+import {
+  type Base,
+  changeOf,
+  type DocumentWrite,
+  findUntouched,
+  hasForeignKeys,
+  isEqual,
+  nothing,
+  print,
+  toInFlight,
+  type Untouched,
+} from './document-content.ts';
 import { toState } from './secret-writes.ts';
-import { fingerprintOf } from './values.ts';
 import type { SyncWork } from './work.ts';
-
-export interface KeyWrite {
-  readonly documentKey: string;
-  readonly value: string;
-  readonly revision: number;
-  readonly fingerprint: string;
-  /** The key's row, as stored or new. */
-  readonly entry: LedgerEntry;
-  /** Whether the plan wants it written; the others only complete the document. */
-  readonly isWanted: boolean;
-}
-
-export interface DocumentWrite {
-  readonly remoteName: string;
-  /** The row of the secret as a whole. */
-  readonly whole: LedgerEntry;
-  readonly settings: EntrySettings;
-  /** All our keys whose values are known. */
-  readonly keys: readonly KeyWrite[];
-  /** Rows of keys that are to go, with the names they have in the document. */
-  readonly removals: readonly { readonly documentKey: string; readonly entry: LedgerEntry }[];
-  /** Keys that are ours but whose value is not known now: what the secret holds of them stays. */
-  readonly hasUnknownKeys: boolean;
-  /** The role may move version stages. */
-  readonly canPromote: boolean;
-}
 
 /** What the secret as a whole came to; keys that are somebody else's were left alone. */
 export type DocumentResult =
@@ -53,28 +37,28 @@ export type DocumentResult =
   | { readonly kind: 'invalid'; readonly reason: string }
   | Extract<WriteResult, { kind: 'failed' | 'deferred' }>;
 
-/** Keys that were left as they are, and why. */
-export type Untouched = ReadonlyMap<string, 'foreign' | 'changed' | 'missing'>;
-const nothing: Untouched = new Map();
-
 export interface DocumentContext {
   readonly work: SyncWork;
   readonly secrets: SecretsManager;
 }
 
-/** The document as it is at AWS, or as it must be by the ledger. */
-interface Base {
-  readonly version: string;
-  readonly document: Document;
-}
-
 export async function writeDocument(context: DocumentContext, job: DocumentWrite): Promise<DocumentResult> {
-  if (!isOwned(job.whole)) return job.whole.deletedAt ? restoreDocument(context, job) : createDocumentSecret(context, job);
-  const isBlind = job.canPromote && job.whole.observed.hasForeignKeys === false && !job.hasUnknownKeys && !job.keys.some(({ entry }) => entry.drift !== null);
+  if (!isOwned(job.whole))
+    return job.whole.deletedAt ? restoreDocument(context, job) : createDocumentSecret(context, job);
+  const isBlind =
+    job.canPromote &&
+    job.whole.observed.hasForeignKeys === false &&
+    !job.hasUnknownKeys &&
+    !job.keys.some(({ entry }) => entry.drift !== null);
   if (!isBlind) return mergeDocument(context, job);
-  const written = await replaceDocument(context, job, { version: job.whole.remoteVersion ?? '', document: emptyDocument });
+  const written = await replaceDocument(context, job, {
+    version: job.whole.remoteVersion ?? '',
+    document: emptyDocument,
+  });
   // Somebody else has written in between: now it must be read.
-  return written.kind === 'failed' && awsErrorOf(written.error) === 'InvalidParameterException' ? mergeDocument(context, job) : written;
+  return written.kind === 'failed' && awsErrorOf(written.error) === 'InvalidParameterException'
+    ? mergeDocument(context, job)
+    : written;
 }
 
 async function createDocumentSecret(context: DocumentContext, job: DocumentWrite): Promise<DocumentResult> {
@@ -89,22 +73,34 @@ async function createDocumentSecret(context: DocumentContext, job: DocumentWrite
   if (tried.result) return { kind: 'refused', reason: 'is written by another sync' };
   if (!tried.error) return store(context, job, { version: inFlight.token, isCreated: true, untouched: nothing });
   const name = awsErrorOf(tried.error);
-  if (name === 'ResourceExistsException' || name === 'InvalidRequestException') return createTaken(context, job, tried.pending);
+  if (name === 'ResourceExistsException' || name === 'InvalidRequestException')
+    return createTaken(context, job, tried.pending);
   return toFailure(await settleFailure(work, { before: job.whole, pending: tried.pending }, tried.error));
 }
 
 /** The name is taken: ours by its tag, free to be taken over with the keys of others in it, or a conflict. */
-async function createTaken(context: DocumentContext, job: DocumentWrite, pending: LedgerEntry): Promise<DocumentResult> {
+async function createTaken(
+  context: DocumentContext,
+  job: DocumentWrite,
+  pending: LedgerEntry,
+): Promise<DocumentResult> {
   const { work, secrets } = context;
   const found = await secrets.describe(job.remoteName);
   await work.ledger.store({ ...pending, inFlight: null, isClaim: false });
   if (!found) return { kind: 'deferred', until: new Date(work.run.now().getTime() + BUSY_NAME_MS) };
   const isOurs = found.tags[OWNERSHIP_TAG] === work.sync.id;
-  if (found.deletionScheduledAt) return isOurs ? restoreDocument(context, job) : { kind: 'refused', reason: 'is scheduled for deletion and is not ours' };
+  if (found.deletionScheduledAt)
+    return isOurs
+      ? restoreDocument(context, job)
+      : { kind: 'refused', reason: 'is scheduled for deletion and is not ours' };
   const refusal = isOurs ? undefined : findTakeoverProblem(toState(found), work.planOptions);
   if (refusal !== undefined) return { kind: 'refused', reason: refusal };
   const observed = { ...job.whole.observed, isCreated: isOurs };
-  return mergeDocument(context, { ...job, whole: { ...job.whole, observed, settings: { keyId: found.keyId, tags: {} } } }, found);
+  return mergeDocument(
+    context,
+    { ...job, whole: { ...job.whole, observed, settings: { keyId: found.keyId, tags: {} } } },
+    found,
+  );
 }
 
 const BUSY_NAME_MS = 30_000;
@@ -125,20 +121,30 @@ async function restoreDocument(context: DocumentContext, job: DocumentWrite): Pr
 }
 
 /** Reads, merges, writes. */
-async function mergeDocument(context: DocumentContext, job: DocumentWrite, known?: SecretMetadata): Promise<DocumentResult> {
+async function mergeDocument(
+  context: DocumentContext,
+  job: DocumentWrite,
+  known?: SecretMetadata,
+): Promise<DocumentResult> {
   const { work, secrets } = context;
   try {
     const found = await secrets.value(job.remoteName);
     if (!found) return await replaceMissing(context, job);
     const document = found.text === undefined ? undefined : parseDocument(found.text);
-    if (!document) return { kind: 'invalid', reason: 'The secret does not hold a JSON object, so keys cannot be set in it. Empty it or choose another name.' };
+    if (!document)
+      return {
+        kind: 'invalid',
+        reason: 'The secret does not hold a JSON object, so keys cannot be set in it. Empty it or choose another name.',
+      };
     const settled = await changeSettings(context, job, known);
     return settled ?? (await replaceDocument(context, job, { version: found.version, document }));
   } catch (raw) {
     const error = toJobError(raw);
     // Reading a secret that waits for its deletion is refused.
     if (awsErrorOf(error) === 'InvalidRequestException') {
-      return work.planOptions.overwritesDrift ? restoreDocument(context, job) : { kind: 'drifted', drift: 'scheduled-for-deletion' };
+      return work.planOptions.overwritesDrift
+        ? restoreDocument(context, job)
+        : { kind: 'drifted', drift: 'scheduled-for-deletion' };
     }
     return toFailure(await settleFailure(work, { before: job.whole, pending: job.whole }, error));
   }
@@ -150,7 +156,11 @@ async function replaceMissing(context: DocumentContext, job: DocumentWrite): Pro
 }
 
 /** Tags, key and replicas of the secret as a whole; none makes a version. */
-async function changeSettings({ work, secrets }: DocumentContext, job: DocumentWrite, known?: SecretMetadata): Promise<DocumentResult | undefined> {
+async function changeSettings(
+  { work, secrets }: DocumentContext,
+  job: DocumentWrite,
+  known?: SecretMetadata,
+): Promise<DocumentResult | undefined> {
   const { whole, settings, remoteName } = job;
   const isNew = !isOwned(whole);
   const wanted = isNew ? tagsWithOwner(work.sync.id, settings) : settings.tags;
@@ -164,42 +174,9 @@ async function changeSettings({ work, secrets }: DocumentContext, job: DocumentW
   const oldRegions = regionsBefore.filter((region) => !regions.includes(region));
   if (newRegions.length > 0) await secrets.replicate(remoteName, newRegions);
   if (oldRegions.length > 0) await secrets.unreplicate(remoteName, oldRegions);
-  if (whole.settings.keyId !== settings.keyId) await secrets.update({ name: remoteName, token: crypto.randomUUID(), keyId: settings.keyId });
+  if (whole.settings.keyId !== settings.keyId)
+    await secrets.update({ name: remoteName, token: crypto.randomUUID(), keyId: settings.keyId });
   return undefined;
-}
-
-/** The document with our keys in it. */
-function changeOf(job: DocumentWrite, document: Document, untouched: Untouched): Document {
-  const set = new Map(job.keys.filter((key) => !untouched.has(key.documentKey)).map((key) => [key.documentKey, key.value]));
-  const remove = new Set(job.removals.map((one) => one.documentKey).filter((key) => !untouched.has(key)));
-  return changeDocument(document, { set, remove });
-}
-
-/** Keys that are not ours by the ledger and may not be taken over, and keys of ours that somebody else changed and that may not be overwritten. */
-function findUntouched(work: SyncWork, job: DocumentWrite, { version, document }: Base): Untouched {
-  const { onExisting, overwritesDrift } = work.planOptions;
-  const isForeignWrite = isOwned(job.whole) && version !== job.whole.remoteVersion;
-  const untouched = new Map<string, 'foreign' | 'changed' | 'missing'>();
-  for (const { documentKey, entry } of [...job.keys, ...job.removals]) {
-    const value = memberValue(document, documentKey);
-    if (!isOwned(entry)) {
-      if (value !== undefined && onExisting === 'fail') untouched.set(documentKey, 'foreign');
-    } else if ((isForeignWrite || entry.drift !== null) && !overwritesDrift && !isAsWritten(work, entry, value)) {
-      untouched.set(documentKey, value === undefined ? 'missing' : 'changed');
-    }
-  }
-  return untouched;
-}
-
-export function isAsWritten(work: SyncWork, entry: LedgerEntry, value: string | undefined): boolean {
-  return value !== undefined && fingerprintOf(work, entry, { value, settings: entry.settings }) === entry.fingerprint;
-}
-
-function print(document: Document): { readonly text: string; readonly problem?: string } {
-  const text = printDocument(document);
-  const bytes = byteLength(text);
-  if (bytes <= SECRET_MAX_BYTES) return { text };
-  return { text, problem: `The JSON of ${document.size} keys has ${bytes} bytes; Secrets Manager allows ${SECRET_MAX_BYTES}. Use one-to-one, or split the folder.` };
 }
 
 async function replaceDocument(context: DocumentContext, job: DocumentWrite, base: Base): Promise<DocumentResult> {
@@ -207,28 +184,27 @@ async function replaceDocument(context: DocumentContext, job: DocumentWrite, bas
   const untouched = findUntouched(work, job, base);
   const changed = changeOf(job, base.document, untouched);
   const done = { isCreated: false, untouched, hasForeignKeys: hasForeignKeys(job, changed) };
-  if (base.document.size > 0 && isEqual(base.document, changed)) return store(context, job, { ...done, version: base.version });
+  if (base.document.size > 0 && isEqual(base.document, changed))
+    return store(context, job, { ...done, version: base.version });
   const { text, problem } = print(changed);
   if (problem !== undefined) return { kind: 'invalid', reason: problem };
   const paced = takeWrite(job.whole.pace, work.run.now());
   if ('notBefore' in paced) return { kind: 'deferred', until: paced.notBefore };
   const inFlight = toInFlight(job, 'update', base.version);
-  const tried = await attempt(work, { entry: { ...job.whole, pace: paced.pace }, inFlight }, () => put(context, job, { text, token: inFlight.token, from: base.version }));
+  const tried = await attempt(work, { entry: { ...job.whole, pace: paced.pace }, inFlight }, () =>
+    put(context, job, { text, token: inFlight.token, from: base.version }),
+  );
   if (tried.result) return { kind: 'refused', reason: 'is written by another sync' };
-  if (tried.error) return toFailure(await settleFailure(work, { before: job.whole, pending: tried.pending }, tried.error));
+  if (tried.error)
+    return toFailure(await settleFailure(work, { before: job.whole, pending: tried.pending }, tried.error));
   return store(context, { ...job, whole: { ...job.whole, pace: paced.pace } }, { ...done, version: inFlight.token });
 }
 
-function isEqual(a: Document, b: Document): boolean {
-  return a.size === b.size && [...b.keys()].every((key) => memberValue(a, key) === memberValue(b, key));
-}
-
-function hasForeignKeys(job: DocumentWrite, document: Document): boolean {
-  const ours = new Set(job.keys.map((key) => key.documentKey));
-  return [...document.keys()].some((key) => !ours.has(key));
-}
-
-async function put({ secrets }: DocumentContext, job: DocumentWrite, write: { text: string; token: string; from: string }): Promise<void> {
+async function put(
+  { secrets }: DocumentContext,
+  job: DocumentWrite,
+  write: { text: string; token: string; from: string },
+): Promise<void> {
   const { text, token, from } = write;
   const name = job.remoteName;
   if (!job.canPromote) {
@@ -245,12 +221,6 @@ async function put({ secrets }: DocumentContext, job: DocumentWrite, write: { te
   }
 }
 
-function toInFlight(job: DocumentWrite, operation: InFlight['operation'], baseVersion: string | null) {
-  const set = job.keys.map(({ entry, fingerprint, revision }) => [entry.key, { fingerprint, revision }] as const);
-  const removed = job.removals.map(({ entry }) => [entry.key, null] as const);
-  return { operation, baseVersion, token: crypto.randomUUID(), settings: job.settings, keys: Object.fromEntries([...set, ...removed]) };
-}
-
 interface Stored {
   readonly version: string;
   readonly isCreated: boolean;
@@ -260,8 +230,19 @@ interface Stored {
 
 async function store({ work }: DocumentContext, job: DocumentWrite, done: Stored): Promise<DocumentResult> {
   const { whole, settings } = job;
-  const observed = { isCreated: done.isCreated || (whole.observed.isCreated ?? false), hasForeignKeys: done.hasForeignKeys ?? false };
-  const by = { version: done.version, fingerprint: '', revision: work.folder.revision, settings, folderId: work.folder.id, observed, at: work.run.now() };
+  const observed = {
+    isCreated: done.isCreated || (whole.observed.isCreated ?? false),
+    hasForeignKeys: done.hasForeignKeys ?? false,
+  };
+  const by = {
+    version: done.version,
+    fingerprint: '',
+    revision: work.folder.revision,
+    settings,
+    folderId: work.folder.id,
+    observed,
+    at: work.run.now(),
+  };
   await work.ledger.store(written({ ...whole, connectionId: work.connection.id }, by));
   return { kind: 'written', isCreated: done.isCreated, untouched: done.untouched };
 }

@@ -5,8 +5,17 @@ import { inOrder, newEntry, notLanded, removed, written } from '../../domain/syn
 import { findDrift } from '../../domain/sync-inventory.ts';
 import { type InFlight, isOwned, isSamePlace, type LedgerEntry, WHOLE_SECRET } from '../../domain/sync-ledger.ts';
 import { toJobError } from '../../errors.ts';
-import { attempt, type Destination, type Finding, refuse, reportDrift, settleFailure, type WriteResult } from './destination.ts';
-import { type DocumentContext, isAsWritten } from './document-writes.ts';
+import {
+  attempt,
+  type Destination,
+  type Finding,
+  refuse,
+  reportDrift,
+  settleFailure,
+  type WriteResult,
+} from './destination.ts';
+import { isAsWritten } from './document-content.ts';
+import type { DocumentContext } from './document-writes.ts';
 import { toState } from './secret-writes.ts';
 import { removeSecret } from './secrets.ts';
 import type { SyncWork } from './work.ts';
@@ -19,7 +28,8 @@ export function createDocument(work: SyncWork, secrets: SecretsManager): Destina
   return {
     concurrency: 1,
     removalsPerCall: NO_LIMIT,
-    inspect: async (names) => new Map(await Promise.all(names.map(async (name) => [name, toState(await secrets.describe(name))] as const))),
+    inspect: async (names) =>
+      new Map(await Promise.all(names.map(async (name) => [name, toState(await secrets.describe(name))] as const))),
     identify: (_names, inventory) => Promise.resolve(inventory),
     check: (entries) => perDocument(work, entries, (whole, keys) => check(context, whole, keys)),
     recover: (entry) => recover(context, entry),
@@ -43,7 +53,8 @@ async function perDocument<T>(
   return results;
 }
 
-const isInDocument = (entry: LedgerEntry, whole: LedgerEntry) => entry.remoteName === whole.remoteName && isSamePlace(entry, whole);
+const isInDocument = (entry: LedgerEntry, whole: LedgerEntry) =>
+  entry.remoteName === whole.remoteName && isSamePlace(entry, whole);
 
 /** Keys of one document, as the ledger stands. */
 function keysOf(work: SyncWork, whole: LedgerEntry): readonly LedgerEntry[] {
@@ -53,11 +64,19 @@ function keysOf(work: SyncWork, whole: LedgerEntry): readonly LedgerEntry[] {
 /**
  * By the secret's version. Where that is not ours, somebody may have changed a key of their own: only then the value is read, to tell theirs from ours.
  */
-async function check(context: DocumentContext, whole: LedgerEntry, keys: readonly LedgerEntry[]): Promise<readonly Finding[]> {
+async function check(
+  context: DocumentContext,
+  whole: LedgerEntry,
+  keys: readonly LedgerEntry[],
+): Promise<readonly Finding[]> {
   const { work, secrets } = context;
   const found = await secrets.describe(whole.remoteName);
   const drift = findDrift(whole, toState(found), work.run.now());
-  if (drift !== 'changed' || !found) return [{ entry: whole, drift }, ...keys.map((entry) => ({ entry, drift: drift === 'tags' || drift === 'key' ? undefined : drift }))];
+  if (drift !== 'changed' || !found)
+    return [
+      { entry: whole, drift },
+      ...keys.map((entry) => ({ entry, drift: drift === 'tags' || drift === 'key' ? undefined : drift })),
+    ];
   const value = await secrets.value(whole.remoteName);
   const document = value?.text === undefined ? undefined : parseDocument(value.text);
   if (!value || !document) return keys.map((entry) => ({ entry, drift: 'changed' }));
@@ -67,7 +86,12 @@ async function check(context: DocumentContext, whole: LedgerEntry, keys: readonl
     return { entry, drift: isAsWritten(work, entry, member) ? undefined : 'changed' };
   });
   const isOnlyTheirs = findings.every((finding) => finding.drift === undefined);
-  if (isOnlyTheirs) await work.ledger.store({ ...whole, remoteVersion: value.version, observed: { ...whole.observed, hasForeignKeys: document.size > keys.length } });
+  if (isOnlyTheirs)
+    await work.ledger.store({
+      ...whole,
+      remoteVersion: value.version,
+      observed: { ...whole.observed, hasForeignKeys: document.size > keys.length },
+    });
   return findings;
 }
 
@@ -124,12 +148,21 @@ async function storeLanded(work: SyncWork, whole: LedgerEntry, inFlight: InFligh
     return [{ ...written(row, { ...base, ...content, settings: row.settings }), isClaim: false }];
   });
   const settings = inFlight.settings ?? whole.settings;
-  await work.ledger.storeAll([written(whole, { ...base, fingerprint: '', revision: work.folder.revision, settings }), ...keys]);
+  await work.ledger.storeAll([
+    written(whole, { ...base, fingerprint: '', revision: work.folder.revision, settings }),
+    ...keys,
+  ]);
 }
 
 export function keyEntry(work: SyncWork, whole: LedgerEntry, key: string): LedgerEntry {
   const { partition, accountId, region, service, syncId, connectionId, remoteName } = whole;
-  const origin = { id: crypto.randomUUID(), syncId, connectionId, folderId: work.folder.id, place: { partition, accountId, region, service } };
+  const origin = {
+    id: crypto.randomUUID(),
+    syncId,
+    connectionId,
+    folderId: work.folder.id,
+    place: { partition, accountId, region, service },
+  };
   return newEntry(origin, { remoteName, key, settings: { keyId: null, tags: {} } });
 }
 
@@ -139,7 +172,11 @@ async function storeRemoved(work: SyncWork, whole: LedgerEntry): Promise<void> {
 }
 
 /** Takes our keys out; the secret itself goes only if we made it and nothing else is in it. */
-async function removeKeys(context: DocumentContext, whole: LedgerEntry, keys: readonly LedgerEntry[]): Promise<readonly WriteResult[]> {
+async function removeKeys(
+  context: DocumentContext,
+  whole: LedgerEntry,
+  keys: readonly LedgerEntry[],
+): Promise<readonly WriteResult[]> {
   const { work, secrets } = context;
   const found = await secrets.describe(whole.remoteName);
   if (!found || found.deletionScheduledAt) {
@@ -149,35 +186,64 @@ async function removeKeys(context: DocumentContext, whole: LedgerEntry, keys: re
   const drift = findDrift(whole, toState(found), work.run.now());
   if (drift === 'foreign') return [await refuse(work, whole, 'no longer carries our tag: somebody else took it over')];
   const isAll = keysOf(work, whole).filter(isOwned).length === keys.length;
-  const isOnlyOurs = whole.observed.isCreated === true && whole.observed.hasForeignKeys === false && drift === undefined;
+  const isOnlyOurs =
+    whole.observed.isCreated === true && whole.observed.hasForeignKeys === false && drift === undefined;
   if (isAll && isOnlyOurs) return removeWhole(context, whole, keys);
   return stripKeys(context, whole, keys);
 }
 
-async function removeWhole(context: DocumentContext, whole: LedgerEntry, keys: readonly LedgerEntry[]): Promise<readonly WriteResult[]> {
+async function removeWhole(
+  context: DocumentContext,
+  whole: LedgerEntry,
+  keys: readonly LedgerEntry[],
+): Promise<readonly WriteResult[]> {
   const result = await removeSecret(context, whole);
   if (result.kind !== 'deleted') return [result];
   await storeRemoved(context.work, context.work.ledger.get(whole.id) ?? whole);
   return keys.map(() => ({ kind: 'deleted' }));
 }
 
-async function stripKeys(context: DocumentContext, whole: LedgerEntry, keys: readonly LedgerEntry[]): Promise<readonly WriteResult[]> {
+async function stripKeys(
+  context: DocumentContext,
+  whole: LedgerEntry,
+  keys: readonly LedgerEntry[],
+): Promise<readonly WriteResult[]> {
   const { work, secrets } = context;
   const value = await secrets.value(whole.remoteName);
   const document = value?.text === undefined ? undefined : parseDocument(value.text);
   if (!value || !document) return [await refuse(work, whole, 'does not hold a JSON object any more')];
-  const kept = keys.filter((entry) => !work.planOptions.overwritesDrift && isChanged(work, entry, memberValue(document, documentKeyIn(work, entry))));
+  const kept = keys.filter(
+    (entry) =>
+      !work.planOptions.overwritesDrift && isChanged(work, entry, memberValue(document, documentKeyIn(work, entry))),
+  );
   const doomed = keys.filter((entry) => !kept.includes(entry));
-  const rest = changeDocument(document, { set: new Map(), remove: new Set(doomed.map((entry) => documentKeyIn(work, entry))) });
+  const rest = changeDocument(document, {
+    set: new Map(),
+    remove: new Set(doomed.map((entry) => documentKeyIn(work, entry))),
+  });
   const reports = await Promise.all(kept.map((entry) => reportDrift(work, entry, 'changed')));
-  if (rest.size === 0 && whole.observed.isCreated === true) return [...reports, ...(await removeWhole(context, whole, doomed))];
+  if (rest.size === 0 && whole.observed.isCreated === true)
+    return [...reports, ...(await removeWhole(context, whole, doomed))];
   const removedKeys = Object.fromEntries(doomed.map((entry) => [entry.key, null]));
   const token = crypto.randomUUID();
-  const inFlight = { operation: 'update' as const, baseVersion: value.version, token, settings: whole.settings, keys: removedKeys };
-  const tried = await attempt(work, { entry: whole, inFlight }, () => secrets.update({ name: whole.remoteName, token, value: printDocument(rest) }));
+  const inFlight = {
+    operation: 'update' as const,
+    baseVersion: value.version,
+    token,
+    settings: whole.settings,
+    keys: removedKeys,
+  };
+  const tried = await attempt(work, { entry: whole, inFlight }, () =>
+    secrets.update({ name: whole.remoteName, token, value: printDocument(rest) }),
+  );
   if (tried.result) return [tried.result];
   if (tried.error) return [await settleFailure(work, { before: whole, pending: tried.pending }, tried.error)];
-  await storeStripped(work, { whole, doomed, version: token, isEmptied: doomed.length === keysOf(work, whole).filter(isOwned).length });
+  await storeStripped(work, {
+    whole,
+    doomed,
+    version: token,
+    isEmptied: doomed.length === keysOf(work, whole).filter(isOwned).length,
+  });
   return [...reports, ...doomed.map((): WriteResult => ({ kind: 'deleted' }))];
 }
 
@@ -192,7 +258,14 @@ interface Stripped {
 async function storeStripped(work: SyncWork, { whole, doomed, version, isEmptied }: Stripped): Promise<void> {
   const now = work.run.now();
   const { settings } = whole;
-  const kept = written(whole, { version, fingerprint: '', revision: work.folder.revision, settings, folderId: work.folder.id, at: now });
+  const kept = written(whole, {
+    version,
+    fingerprint: '',
+    revision: work.folder.revision,
+    settings,
+    folderId: work.folder.id,
+    at: now,
+  });
   await work.ledger.storeAll([isEmptied ? removed(kept, now) : kept, ...doomed.map((entry) => removed(entry, now))]);
 }
 

@@ -2,6 +2,7 @@
  * Import: what exists at the destination under the sync's names goes into the folder. Nothing at AWS changes, and what was imported does not become
  * ours by it: taking over stays an explicit choice (`--on-existing adopt`).
  */
+import type { SecretName } from '../../db/folders.ts';
 import { parseDocument, memberValue } from '../../domain/sync-document.ts';
 import { settingsFor } from '../../domain/sync-desired.ts';
 import { newEntry } from '../../domain/sync-entry.ts';
@@ -37,8 +38,9 @@ export async function importSecrets(work: SyncWork, behavior: ImportBehavior): P
   const found = await readDestination(work);
   const readable = found.filter((one) => one.value !== undefined && one.value !== '');
   const present = new Map((await work.deps.folders.names(work.folder.id)).map((secret) => [secret.key, secret]));
-  const managed = readable.filter((one) => present.get(one.key)?.managedBy != null).map((one) => one.key);
-  const isKept = (one: Found) => managed.includes(one.key) || (behavior === 'prioritize-source' && present.has(one.key));
+  const managed = readable.filter((one) => isManaged(present.get(one.key))).map((one) => one.key);
+  const isKept = (one: Found) =>
+    managed.includes(one.key) || (behavior === 'prioritize-source' && present.has(one.key));
   const wanted = readable.filter((one) => !isKept(one));
   const change = await work.deps.folders.change(
     work.folder,
@@ -54,6 +56,10 @@ export async function importSecrets(work: SyncWork, behavior: ImportBehavior): P
   };
 }
 
+function isManaged(secret: SecretName | undefined): boolean {
+  return secret !== undefined && secret.managedBy !== null;
+}
+
 /** Foreign objects that hold the same value now: nothing is to be done for them until the source changes. */
 async function noteEqual(work: SyncWork, imported: readonly Found[], revision: number): Promise<void> {
   const known = new Set(work.ledger.all().map((entry) => `${entry.remoteName}\n${entry.key}`));
@@ -64,11 +70,18 @@ async function noteEqual(work: SyncWork, imported: readonly Found[], revision: n
 function toEqualEntry(work: SyncWork, found: Found, revision: number): LedgerEntry {
   const isKey = work.target.mapping === 'document';
   const settings: EntrySettings = isKey ? { keyId: null, tags: {} } : settingsFor({ metadata: {} }, work);
-  const origin = { id: crypto.randomUUID(), syncId: work.sync.id, connectionId: work.connection.id, folderId: work.folder.id, place: work.place };
+  const origin = {
+    id: crypto.randomUUID(),
+    syncId: work.sync.id,
+    connectionId: work.connection.id,
+    folderId: work.folder.id,
+    place: work.place,
+  };
   return {
     ...newEntry(origin, { remoteName: found.remoteName, key: found.key, settings }),
     status: 'skipped',
-    errorMessage: 'Imported; it exists and is not ours. Allow taking it over with --on-existing adopt so that changes can follow.',
+    errorMessage:
+      'Imported; it exists and is not ours. Allow taking it over with --on-existing adopt so that changes can follow.',
     remoteVersion: found.version,
     fingerprint: fingerprintOf(work, found, { value: found.value ?? '', settings }),
     syncedRevision: revision,

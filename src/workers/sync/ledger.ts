@@ -26,16 +26,18 @@ export function createLedger(entries: SyncEntries, run: LedgerRun, rows: readonl
     for (const entry of batch) if (claimed.has(entry.id)) byId.set(entry.id, entry);
     return batch.map((entry) => claimed.has(entry.id));
   });
-  const store = createBatcher<LedgerEntry, void>(BATCH, async (batch) => {
+  const store = createBatcher<LedgerEntry, true>(BATCH, async (batch) => {
     await entries.store(run, batch);
     for (const entry of batch) byId.set(entry.id, entry);
-    return batch.map(() => undefined);
+    return batch.map(() => true as const);
   });
   return {
     all: () => [...byId.values()],
     get: (id) => byId.get(id),
     claim,
-    store,
+    store: async (entry) => {
+      await store(entry);
+    },
     async storeAll(batch) {
       await Promise.all(batch.map(store));
     },

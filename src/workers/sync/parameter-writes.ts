@@ -9,7 +9,15 @@ import { findDrift, type RemoteState } from '../../domain/sync-inventory.ts';
 import { type DriftKind, isOwned, type LedgerEntry, OWNERSHIP_TAG } from '../../domain/sync-ledger.ts';
 import { findTakeoverProblem } from '../../domain/sync-plan.ts';
 import { type JobError, toJobError } from '../../errors.ts';
-import { attempt, awsErrorOf, refuse, reportDrift, settleFailure, type WriteResult, type WriteTask } from './destination.ts';
+import {
+  attempt,
+  awsErrorOf,
+  refuse,
+  reportDrift,
+  settleFailure,
+  type WriteResult,
+  type WriteTask,
+} from './destination.ts';
 import { fingerprintOf } from './values.ts';
 import type { SyncWork } from './work.ts';
 
@@ -33,7 +41,9 @@ async function createParameter(context: ParameterContext, task: WriteTask): Prom
   const until = (entry.deletedAt?.getTime() ?? 0) + RECREATE_AFTER_MS;
   if (until > work.run.now().getTime()) return { kind: 'deferred', until: new Date(until) };
   const tags = tagsWithOwner(work.sync.id, desired.settings);
-  const tried = await attempt(work, { entry, inFlight: toInFlight(task, 'create', null) }, () => store.create({ ...toWrite(task), tags }));
+  const tried = await attempt(work, { entry, inFlight: toInFlight(task, 'create', null) }, () =>
+    store.create({ ...toWrite(task), tags }),
+  );
   if (tried.result) return tried.result;
   if (!tried.error) {
     await work.ledger.store(toWritten(work, task, tried.answer));
@@ -63,11 +73,16 @@ function toInFlight(task: WriteTask, operation: 'create' | 'update' | 'adopt', b
 async function takeOver(context: ParameterContext, task: WriteTask, pending: LedgerEntry): Promise<WriteResult> {
   const { work, store } = context;
   try {
-    const [tags, found] = await Promise.all([store.tagsOf(task.desired.remoteName), store.inspect([task.desired.remoteName])]);
+    const [tags, found] = await Promise.all([
+      store.tagsOf(task.desired.remoteName),
+      store.inspect([task.desired.remoteName]),
+    ]);
     const metadata = found.get(task.desired.remoteName);
     if (!metadata) return await defer(work, task, 1_000);
     const isOurs = tags[OWNERSHIP_TAG] === work.sync.id;
-    const refusal = isOurs ? undefined : findTakeoverProblem({ exists: true, ...metadata, tags, type: metadata.type ?? '' }, work.planOptions);
+    const refusal = isOurs
+      ? undefined
+      : findTakeoverProblem({ exists: true, ...metadata, tags, type: metadata.type ?? '' }, work.planOptions);
     if (refusal !== undefined) return await refuse(work, task.entry, refusal);
     const owned = tagsWithOwner(work.sync.id, task.desired.settings);
     // The tag comes first: where it may not be set, nothing is overwritten either.
@@ -75,7 +90,8 @@ async function takeOver(context: ParameterContext, task: WriteTask, pending: Led
     return await overwrite(context, task, { base: metadata.version, kind: 'adopted' });
   } catch (raw) {
     const error = toJobError(raw);
-    if (error.code === 'AWS_ACCESS_DENIED') return refuse(work, task.entry, 'exists, and whose it is cannot be told without ssm:ListTagsForResource');
+    if (error.code === 'AWS_ACCESS_DENIED')
+      return refuse(work, task.entry, 'exists, and whose it is cannot be told without ssm:ListTagsForResource');
     return settleFailure(work, { before: task.entry, pending }, error);
   }
 }
@@ -88,20 +104,32 @@ async function updateParameter(context: ParameterContext, task: WriteTask): Prom
   if (drift) return updateDrifted(context, task, { drift, state });
   const tagging = await changeTags(context, task);
   if (tagging) return tagging;
-  if (needsNewVersion(work, task)) return overwrite(context, task, { base: entry.remoteVersion ?? '', kind: 'updated' });
+  if (needsNewVersion(work, task))
+    return overwrite(context, task, { base: entry.remoteVersion ?? '', kind: 'updated' });
   const { fingerprint, revision } = task;
-  await work.ledger.store({ ...inOrder(entry), settings: desired.settings, fingerprint, syncedRevision: revision, folderId: work.folder.id });
+  await work.ledger.store({
+    ...inOrder(entry),
+    settings: desired.settings,
+    fingerprint,
+    syncedRevision: revision,
+    folderId: work.folder.id,
+  });
   return { kind: 'updated' };
 }
 
-async function updateDrifted(context: ParameterContext, task: WriteTask, found: { drift: DriftKind; state: RemoteState }): Promise<WriteResult> {
+async function updateDrifted(
+  context: ParameterContext,
+  task: WriteTask,
+  found: { drift: DriftKind; state: RemoteState },
+): Promise<WriteResult> {
   const { work, store } = context;
   const { drift, state } = found;
   if (!work.planOptions.overwritesDrift) return reportDrift(work, task.entry, drift);
   if (!state.exists) return createParameter(context, task);
   // A version that is not ours may be somebody's new object of the same name: only the tag tells.
   const tags = await store.tagsOf(task.desired.remoteName);
-  if (tags[OWNERSHIP_TAG] !== work.sync.id) return refuse(work, task.entry, 'no longer carries our tag: somebody else took it over');
+  if (tags[OWNERSHIP_TAG] !== work.sync.id)
+    return refuse(work, task.entry, 'no longer carries our tag: somebody else took it over');
   const tagging = await changeTags(context, task);
   return tagging ?? overwrite(context, task, { base: state.version, kind: 'updated' });
 }
@@ -122,18 +150,27 @@ async function overwrite(context: ParameterContext, task: WriteTask, how: Overwr
   const { work, store } = context;
   const { entry } = task;
   const operation = how.kind === 'adopted' ? 'adopt' : 'update';
-  const tried = await attempt(work, { entry, inFlight: toInFlight(task, operation, how.base) }, () => store.overwrite(toWrite(task)));
+  const tried = await attempt(work, { entry, inFlight: toInFlight(task, operation, how.base) }, () =>
+    store.overwrite(toWrite(task)),
+  );
   if (tried.result) return tried.result;
   if (tried.error) return settleOverwrite(context, task, { pending: tried.pending, error: tried.error });
   if (Number(tried.answer.version) !== Number(how.base) + 1) {
-    work.run.log.warn({ key: task.desired.key, remoteName: task.desired.remoteName }, 'somebody else wrote the parameter in the same instant');
+    work.run.log.warn(
+      { key: task.desired.key, remoteName: task.desired.remoteName },
+      'somebody else wrote the parameter in the same instant',
+    );
   }
   await work.ledger.store(toWritten(work, task, tried.answer));
   return { kind: how.kind };
 }
 
 /** AWS refuses to overwrite a parameter that is gone, for want of a type: it was deleted since we looked. */
-async function settleOverwrite(context: ParameterContext, task: WriteTask, lost: { pending: LedgerEntry; error: JobError }): Promise<WriteResult> {
+async function settleOverwrite(
+  context: ParameterContext,
+  task: WriteTask,
+  lost: { pending: LedgerEntry; error: JobError },
+): Promise<WriteResult> {
   const { pending, error } = lost;
   if (awsErrorOf(error) === 'ValidationException') {
     const state = await context.look(task.desired.remoteName);
@@ -145,16 +182,29 @@ async function settleOverwrite(context: ParameterContext, task: WriteTask, lost:
 function toWritten(work: SyncWork, task: WriteTask, answer: WrittenParameter): LedgerEntry {
   const { fingerprint, revision, desired, entry } = task;
   const observed = answer.tier === undefined ? {} : { tier: answer.tier };
-  return written(entry, { version: answer.version, fingerprint, revision, settings: desired.settings, folderId: work.folder.id, observed, at: work.run.now() });
+  return written(entry, {
+    version: answer.version,
+    fingerprint,
+    revision,
+    settings: desired.settings,
+    folderId: work.folder.id,
+    observed,
+    at: work.run.now(),
+  });
 }
 
 /**
  * Tags go first: they make no version, setting them twice does no harm, and a write that landed then means that all of it did. Undefined when they are
  * as they should be.
  */
-async function changeTags({ work, store }: ParameterContext, { desired, entry }: WriteTask): Promise<WriteResult | undefined> {
+async function changeTags(
+  { work, store }: ParameterContext,
+  { desired, entry }: WriteTask,
+): Promise<WriteResult | undefined> {
   const before = entry.settings.tags;
-  const added = Object.fromEntries(Object.entries(desired.settings.tags).filter(([key, value]) => before[key] !== value));
+  const added = Object.fromEntries(
+    Object.entries(desired.settings.tags).filter(([key, value]) => before[key] !== value),
+  );
   // Only what we had set ourselves is ever taken away.
   const dropped = Object.keys(before).filter((key) => !(key in desired.settings.tags));
   try {
@@ -169,5 +219,10 @@ async function changeTags({ work, store }: ParameterContext, { desired, entry }:
 export function toState(metadata: ParameterMetadata | undefined): RemoteState {
   if (!metadata) return { exists: false };
   const { version, type, lastModified } = metadata;
-  return { exists: true, version, ...(type === undefined ? {} : { type }), ...(lastModified === undefined ? {} : { lastModified }) };
+  return {
+    exists: true,
+    version,
+    ...(type === undefined ? {} : { type }),
+    ...(lastModified === undefined ? {} : { lastModified }),
+  };
 }

@@ -33,13 +33,20 @@ export function createParameters(work: SyncWork, store: ParameterStore): Destina
 
 const CONCURRENT_LOOKS = 4;
 
-async function inspectAll({ work, store }: Pick<ParameterContext, 'work' | 'store'>, names: readonly string[]): Promise<Inventory> {
+async function inspectAll(
+  { work, store }: Pick<ParameterContext, 'work' | 'store'>,
+  names: readonly string[],
+): Promise<Inventory> {
   const inventory = new Map<string, RemoteState>();
   const { signal } = work.run.scope;
-  await forEachPooled(chunk(names, PARAMETERS_PER_CALL), { concurrency: CONCURRENT_LOOKS, mayStart: () => !signal.aborted }, async (part) => {
-    const found = await store.inspect(part);
-    for (const name of part) inventory.set(name, toState(found.get(name)));
-  });
+  await forEachPooled(
+    chunk(names, PARAMETERS_PER_CALL),
+    { concurrency: CONCURRENT_LOOKS, mayStart: () => !signal.aborted },
+    async (part) => {
+      const found = await store.inspect(part);
+      for (const name of part) inventory.set(name, toState(found.get(name)));
+    },
+  );
   signal.throwIfAborted();
   return inventory;
 }
@@ -64,7 +71,9 @@ async function check({ work, store }: ParameterContext, entries: readonly Ledger
     const known = state.exists && state.lastModified !== undefined ? { lastModified: state.lastModified } : {};
     return { entry, drift: findDrift(entry, state, now) ?? keptDrift(entry), ...known };
   });
-  const sample = findings.filter(({ entry, drift }) => isOwned(entry) && (drift === undefined || drift === keptDrift(entry))).sort((a, b) => tagsAge(a) - tagsAge(b))[0];
+  const sample = findings
+    .filter(({ entry, drift }) => isOwned(entry) && (drift === undefined || drift === keptDrift(entry)))
+    .sort((a, b) => tagsAge(a) - tagsAge(b))[0];
   if (!sample) return findings;
   const sampled = await checkTags({ work, store }, sample);
   return findings.map((finding) => (finding === sample ? sampled : finding));
@@ -78,7 +87,10 @@ function keptDrift({ drift }: LedgerEntry): DriftKind | undefined {
 const tagsAge = ({ entry }: Finding): number => entry.tagsCheckedAt?.getTime() ?? 0;
 
 /** AWS tells the tags of one parameter a call: each check looks at the one that has waited longest. */
-async function checkTags({ work, store }: Pick<ParameterContext, 'work' | 'store'>, finding: Finding): Promise<Finding> {
+async function checkTags(
+  { work, store }: Pick<ParameterContext, 'work' | 'store'>,
+  finding: Finding,
+): Promise<Finding> {
   try {
     const tags = await store.tagsOf(finding.entry.remoteName);
     const entry = { ...finding.entry, tagsCheckedAt: work.run.now() };
@@ -106,7 +118,10 @@ interface Lost {
 }
 
 /** The row that the write left at AWS, or undefined when it never got there. */
-async function findLanded(context: Pick<ParameterContext, 'work' | 'store'>, lost: Lost): Promise<LedgerEntry | undefined> {
+async function findLanded(
+  context: Pick<ParameterContext, 'work' | 'store'>,
+  lost: Lost,
+): Promise<LedgerEntry | undefined> {
   const { entry, inFlight, state } = lost;
   if (inFlight.operation === 'delete') return state.exists ? undefined : removed(entry, context.work.run.now());
   if (!state.exists) return undefined;
@@ -120,11 +135,18 @@ async function findLanded(context: Pick<ParameterContext, 'work' | 'store'>, los
 }
 
 /** Reads the very version that the lost write would have made, the one case in which a value of AWS is looked at. */
-async function isOurValue({ work, store }: Pick<ParameterContext, 'work' | 'store'>, { entry, inFlight }: Lost, version: string): Promise<boolean> {
+async function isOurValue(
+  { work, store }: Pick<ParameterContext, 'work' | 'store'>,
+  { entry, inFlight }: Lost,
+  version: string,
+): Promise<boolean> {
   try {
     const found = (await store.read([`${entry.remoteName}:${version}`])).get(entry.remoteName);
     if (!found) return false;
-    return fingerprintOf(work, entry, { value: found.value, settings: inFlight.settings ?? entry.settings }) === inFlight.fingerprint;
+    return (
+      fingerprintOf(work, entry, { value: found.value, settings: inFlight.settings ?? entry.settings }) ===
+      inFlight.fingerprint
+    );
   } catch (raw) {
     const error = toJobError(raw);
     // Without the right to read it, the next version right after our write is taken for ours.
@@ -136,7 +158,9 @@ async function isOurValue({ work, store }: Pick<ParameterContext, 'work' | 'stor
 async function remove(context: ParameterContext, entries: readonly LedgerEntry[]): Promise<readonly WriteResult[]> {
   const { store } = context;
   const states = await store.inspect(entries.map((entry) => entry.remoteName));
-  const verdicts = await Promise.all(entries.map((entry) => judgeRemoval(context, entry, toState(states.get(entry.remoteName)))));
+  const verdicts = await Promise.all(
+    entries.map((entry) => judgeRemoval(context, entry, toState(states.get(entry.remoteName)))),
+  );
   const doomed = entries.filter((_, index) => verdicts[index] === undefined);
   const result = await deleteParameters(context, doomed);
   const results = new Map(doomed.map((entry, index) => [entry.id, result[index]]));
@@ -144,7 +168,11 @@ async function remove(context: ParameterContext, entries: readonly LedgerEntry[]
 }
 
 /** Undefined: it is ours and there, so it is deleted. */
-async function judgeRemoval({ work, store }: ParameterContext, entry: LedgerEntry, state: RemoteState): Promise<WriteResult | undefined> {
+async function judgeRemoval(
+  { work, store }: ParameterContext,
+  entry: LedgerEntry,
+  state: RemoteState,
+): Promise<WriteResult | undefined> {
   if (!state.exists) {
     await work.ledger.store(removed(entry, work.run.now()));
     return { kind: 'deleted' };
@@ -153,14 +181,24 @@ async function judgeRemoval({ work, store }: ParameterContext, entry: LedgerEntr
   if (!drift) return undefined;
   if (!work.planOptions.overwritesDrift) return reportDrift(work, entry, drift);
   const tags = await store.tagsOf(entry.remoteName);
-  return tags[OWNERSHIP_TAG] === work.sync.id ? undefined : refuse(work, entry, 'no longer carries our tag: somebody else took it over');
+  return tags[OWNERSHIP_TAG] === work.sync.id
+    ? undefined
+    : refuse(work, entry, 'no longer carries our tag: somebody else took it over');
 }
 
 type Deleting = Pick<ParameterContext, 'work' | 'store'>;
 
-async function deleteParameters({ work, store }: Deleting, entries: readonly LedgerEntry[]): Promise<readonly WriteResult[]> {
+async function deleteParameters(
+  { work, store }: Deleting,
+  entries: readonly LedgerEntry[],
+): Promise<readonly WriteResult[]> {
   if (entries.length === 0) return [];
-  const inFlight = { operation: 'delete' as const, runId: work.run.id, at: work.run.now().toISOString(), baseVersion: null };
+  const inFlight = {
+    operation: 'delete' as const,
+    runId: work.run.id,
+    at: work.run.now().toISOString(),
+    baseVersion: null,
+  };
   const pending = entries.map((entry) => ({ ...entry, inFlight: { ...inFlight, baseVersion: entry.remoteVersion } }));
   await work.ledger.storeAll(pending);
   try {
@@ -168,7 +206,9 @@ async function deleteParameters({ work, store }: Deleting, entries: readonly Led
   } catch (raw) {
     const error = toJobError(raw);
     if (entries.length > 1 && error.code === 'AWS_ACCESS_DENIED') return deleteSingly({ work, store }, entries);
-    return Promise.all(entries.map((entry, index) => settleFailure(work, { before: entry, pending: pending[index] ?? entry }, error)));
+    return Promise.all(
+      entries.map((entry, index) => settleFailure(work, { before: entry, pending: pending[index] ?? entry }, error)),
+    );
   }
   await work.ledger.storeAll(entries.map((entry) => removed(entry, work.run.now())));
   return entries.map(() => ({ kind: 'deleted' }));

@@ -24,7 +24,12 @@ const MAX_CACHED = 2_000;
 /** At most six per sync and session; what is not needed to work is left to the first call that wants it. */
 const probed = {
   parameters: ['ssm:GetParameters', 'ssm:DeleteParameters', 'ssm:ListTagsForResource', 'ssm:AddTagsToResource'],
-  secrets: ['secretsmanager:DescribeSecret', 'secretsmanager:UpdateSecret', 'secretsmanager:DeleteSecret', 'secretsmanager:TagResource'],
+  secrets: [
+    'secretsmanager:DescribeSecret',
+    'secretsmanager:UpdateSecret',
+    'secretsmanager:DeleteSecret',
+    'secretsmanager:TagResource',
+  ],
   document: [
     'secretsmanager:GetSecretValue',
     'secretsmanager:UpdateSecret',
@@ -37,7 +42,12 @@ const probed = {
 
 export async function probePermissions(work: SyncWork, cache: PermissionCache): Promise<Permissions> {
   const target = policyTargetOf(work);
-  const key = [work.connection.id, work.connection.credentialsRevision, work.options.disableSecretDeletion, JSON.stringify(target)].join('|');
+  const key = [
+    work.connection.id,
+    work.connection.credentialsRevision,
+    work.options.disableSecretDeletion,
+    JSON.stringify(target),
+  ].join('|');
   const now = work.run.now().getTime();
   const known = cache.get(key);
   if (known && known.until > now) return known.permissions;
@@ -51,7 +61,9 @@ export async function probePermissions(work: SyncWork, cache: PermissionCache): 
 async function probe(work: SyncWork): Promise<Permissions> {
   const target = policyTargetOf(work);
   const { required } = actionsOf(target.use, { isOneSecret: 'secretName' in target });
-  const actions = probed[work.target.mapping].filter((action) => !work.options.disableSecretDeletion || !/:Delete/.test(action));
+  const actions = probed[work.target.mapping].filter(
+    (action) => !work.options.disableSecretDeletion || !/:Delete/.test(action),
+  );
   const results = await work.deps.probes.probe(work.session, target, actions);
   const denied = results.filter((result) => result.verdict === 'denied').map((result) => result.action);
   const missing = denied.filter((action) => required.includes(action));
@@ -59,6 +71,8 @@ async function probe(work: SyncWork): Promise<Permissions> {
   return {
     missing,
     statements: missing.map((action) => statementFor(target, work.place, action)),
-    canPromote: work.target.mapping === 'document' && promoting.every((action) => results.some((one) => one.action === action && one.verdict === 'allowed')),
+    canPromote:
+      work.target.mapping === 'document' &&
+      promoting.every((action) => results.some((one) => one.action === action && one.verdict === 'allowed')),
   };
 }

@@ -41,17 +41,31 @@ export async function groupByPlace(
   work: SyncWork,
   entries: readonly LedgerEntry[],
 ): Promise<{ readonly groups: readonly EntryGroup[]; readonly unreachable: readonly Unreachable[] }> {
-  const documents = new Set(work.ledger.all().filter((entry) => entry.key === WHOLE_SECRET).map(documentKey));
+  const documents = new Set(
+    work.ledger
+      .all()
+      .filter((entry) => entry.key === WHOLE_SECRET)
+      .map(documentKey),
+  );
   const parts = new Map<string, LedgerEntry[]>();
   for (const entry of entries) {
     const mapping = mappingOf(entry, documents);
     const connectionId = isSamePlace(entry, work.place) ? work.connection.id : entry.connectionId;
-    const name = [mapping, isInTarget(work, entry, mapping), connectionId, entry.partition, entry.accountId, entry.region].join('\n');
+    const name = [
+      mapping,
+      isInTarget(work, entry, mapping),
+      connectionId,
+      entry.partition,
+      entry.accountId,
+      entry.region,
+    ].join('\n');
     const part = parts.get(name);
     if (part) part.push(entry);
     else parts.set(name, [entry]);
   }
-  const opened = await Promise.all([...parts].map(([name, part]) => openGroup(work, name.split('\n')[0] as Mapping, part)));
+  const opened = await Promise.all(
+    [...parts].map(([name, part]) => openGroup(work, name.split('\n')[0] as Mapping, part)),
+  );
   return { groups: opened.filter((one) => 'destination' in one), unreachable: opened.filter((one) => 'reason' in one) };
 }
 
@@ -59,7 +73,9 @@ export async function groupByPlace(
 function isInTarget(work: SyncWork, entry: LedgerEntry, mapping: Mapping): boolean {
   const { target, place } = work;
   if (mapping !== target.mapping || !isSamePlace(entry, place)) return false;
-  return mapping === 'document' ? entry.remoteName === target.namePrefix : entry.remoteName.startsWith(target.namePrefix);
+  return mapping === 'document'
+    ? entry.remoteName === target.namePrefix
+    : entry.remoteName.startsWith(target.namePrefix);
 }
 
 const documentKey = (entry: LedgerEntry): string => `${entry.accountId}\n${entry.region}\n${entry.remoteName}`;
@@ -69,7 +85,11 @@ function mappingOf(entry: LedgerEntry, documents: ReadonlySet<string>): Mapping 
   return documents.has(documentKey(entry)) ? 'document' : 'secrets';
 }
 
-async function openGroup(work: SyncWork, mapping: Mapping, entries: readonly LedgerEntry[]): Promise<EntryGroup | Unreachable> {
+async function openGroup(
+  work: SyncWork,
+  mapping: Mapping,
+  entries: readonly LedgerEntry[],
+): Promise<EntryGroup | Unreachable> {
   const [first] = entries;
   if (!first || isInTarget(work, first, mapping)) return { work, entries, destination: openDestination(work, mapping) };
   const connection = isSamePlace(first, work.place) ? work.connection : await findConnection(work, first);
@@ -86,7 +106,8 @@ function oldTarget(mapping: Mapping, entries: readonly LedgerEntry[]): PolicyTar
   const [first, ...others] = entries.map((entry) => entry.remoteName);
   const shared = others.reduce((prefix, name) => commonPrefix(prefix, name), first ?? '');
   const region = entries[0]?.region ?? '';
-  if (mapping === 'parameters') return { use: 'parameter-store', region, path: shared.slice(0, shared.lastIndexOf('/') + 1) || '/' };
+  if (mapping === 'parameters')
+    return { use: 'parameter-store', region, path: shared.slice(0, shared.lastIndexOf('/') + 1) || '/' };
   return { use: 'secrets-manager', region, prefix: shared };
 }
 
@@ -101,7 +122,8 @@ async function findConnection(work: SyncWork, entry: LedgerEntry): Promise<Conne
   try {
     const connection = await work.deps.connections.byId(entry.connectionId);
     if (connection.orgId !== work.sync.orgId) return 'its connection is gone';
-    if (connection.status === 'invalid' || connection.accountId !== entry.accountId) return 'its connection is not valid any more';
+    if (connection.status === 'invalid' || connection.accountId !== entry.accountId)
+      return 'its connection is not valid any more';
     return connection;
   } catch (raw) {
     const error = toJobError(raw);

@@ -17,7 +17,8 @@ export interface Sight {
 
 export function makePlan(work: SyncWork, desired: readonly DesiredEntry[], sight: Sight = {}): Plan {
   const input: PlanInput = { desired, ledger: work.ledger.all(), options: work.planOptions, now: work.run.now() };
-  if (work.target.mapping !== 'document') return planSync({ ...input, ...(sight.inventory ? { inventory: sight.inventory } : {}) });
+  if (work.target.mapping !== 'document')
+    return planSync({ ...input, ...(sight.inventory ? { inventory: sight.inventory } : {}) });
   const remoteName = work.target.namePrefix;
   const state: RemoteState | undefined = sight.inventory?.get(remoteName);
   return planDocument({ ...input, remoteName, state, documentKeys: sight.documentKeys });
@@ -25,8 +26,15 @@ export function makePlan(work: SyncWork, desired: readonly DesiredEntry[], sight
 
 /** The desired entries, with fingerprint or problem where the value had to be read for it. */
 export async function surveyDesired(work: SyncWork): Promise<readonly DesiredEntry[]> {
-  const rows = new Map(work.ledger.all().filter((entry) => isHere(work, entry)).map((entry) => [`${entry.remoteName}\n${entry.key}`, entry]));
-  const unknown = work.desired.filter((desired) => !desired.problem && !isVouchedFor(work, desired, rows.get(`${desired.remoteName}\n${desired.key}`)));
+  const rows = new Map(
+    work.ledger
+      .all()
+      .filter((entry) => isHere(work, entry))
+      .map((entry) => [`${entry.remoteName}\n${entry.key}`, entry]),
+  );
+  const unknown = work.desired.filter(
+    (desired) => !desired.problem && !isVouchedFor(work, desired, rows.get(`${desired.remoteName}\n${desired.key}`)),
+  );
   const surveyed = await survey(work, unknown);
   return work.desired.map((desired) => surveyed.get(desired.key) ?? desired);
 }

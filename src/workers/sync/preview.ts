@@ -23,7 +23,11 @@ export async function previewSync(work: SyncWork): Promise<Outcome> {
 
 /** Only what would be written is looked at; what is unchanged by the ledger costs no call. */
 async function look(work: SyncWork, plan: Plan): Promise<Sight> {
-  const names = [...new Set(plan.entries.filter((one) => one.action !== 'invalid' && one.action !== 'delete').map((one) => one.remoteName))];
+  const names = [
+    ...new Set(
+      plan.entries.filter((one) => one.action !== 'invalid' && one.action !== 'delete').map((one) => one.remoteName),
+    ),
+  ];
   if (names.length === 0) return {};
   const destination = openDestination(work, work.target.mapping);
   const inventory = await destination.inspect(names);
@@ -33,7 +37,9 @@ async function look(work: SyncWork, plan: Plan): Promise<Sight> {
 
 /** Names that exist although the ledger does not have them: whose they are tells only their tag. */
 function foreignLooking(work: SyncWork, plan: Plan, inventory: Inventory): readonly string[] {
-  const created = plan.entries.filter((one) => one.action === 'create' || one.action === 'restore').map((one) => one.remoteName);
+  const created = plan.entries
+    .filter((one) => one.action === 'create' || one.action === 'restore')
+    .map((one) => one.remoteName);
   return created.filter((name) => inventory.get(name)?.exists === true);
 }
 

@@ -12,7 +12,9 @@ export async function recoverInFlight(work: SyncWork): Promise<boolean> {
   if (open.length === 0) return false;
   const { groups, unreachable } = await groupByPlace(work, open);
   for (const { destination, entries } of groups) {
-    await forEachPooled(entries, { concurrency: CONCURRENT, mayStart: () => !work.run.scope.signal.aborted }, (entry) => destination.recover(entry));
+    await forEachPooled(entries, { concurrency: CONCURRENT, mayStart: () => !work.run.scope.signal.aborted }, (entry) =>
+      destination.recover(entry),
+    );
   }
   await work.ledger.storeAll(unreachable.flatMap(({ entries }) => entries.map(forgetFlight)));
   work.run.log.info({ entries: open.length }, 'looked at writes whose answers were lost');

@@ -14,7 +14,9 @@ import { isHere, type SyncWork } from './work.ts';
 export async function removeGone(work: SyncWork, deletions: readonly PlannedEntry[], slice: Slice): Promise<boolean> {
   if (deletions.length === 0) return true;
   const successors = indexSuccessors(work);
-  const ready = deletions.filter((one) => !isSettledInRound(work, one) && (one.isReplaced !== true || hasReplacement(successors, one)));
+  const ready = deletions.filter(
+    (one) => !isSettledInRound(work, one) && (one.isReplaced !== true || hasReplacement(successors, one)),
+  );
   return removeEntries(
     work,
     ready.flatMap((one) => (one.entry ? [work.ledger.get(one.entry.id) ?? one.entry] : [])),
@@ -39,14 +41,21 @@ async function removeGroup({ work, destination, entries }: EntryGroup, slice: Sl
     try {
       for (const result of await destination.remove(part)) slice.note(result);
     } catch (raw) {
-      slice.note(await settleThrown(work, part.map((entry) => work.ledger.get(entry.id) ?? entry), toJobError(raw)));
+      slice.note(
+        await settleThrown(
+          work,
+          part.map((entry) => work.ledger.get(entry.id) ?? entry),
+          toJobError(raw),
+        ),
+      );
     }
   }
   return true;
 }
 
 async function leave(work: SyncWork, entries: readonly LedgerEntry[], reason: string): Promise<void> {
-  const text = (entry: LedgerEntry) => `${entry.remoteName} stays in account ${entry.accountId}, ${entry.region}: ${reason}. Delete it there by hand.`;
+  const text = (entry: LedgerEntry) =>
+    `${entry.remoteName} stays in account ${entry.accountId}, ${entry.region}: ${reason}. Delete it there by hand.`;
   await work.ledger.storeAll(entries.map((entry) => leftBehind(entry, text(entry), work.run.now())));
 }
 

@@ -14,11 +14,16 @@ export async function removeAll(head: SyncHead): Promise<Performed<'sync'>> {
   const work = await openWork(head);
   await recoverInFlight(work);
   const slice = createSlice({ signal: work.run.scope.signal, now: () => work.run.now() });
-  const isComplete = await removeEntries(work, work.ledger.all().filter((entry) => isRemovable(work, entry)), slice);
+  const isComplete = await removeEntries(
+    work,
+    work.ledger.all().filter((entry) => isRemovable(work, entry)),
+    slice,
+  );
   const { changes, error } = slice.result();
   work.progress = { ...work.progress, changes: addChanges(work.progress.changes, changes) };
   const counts = { ...noCounts, ...work.progress.changes };
-  if (error && error.disposition === 'retry') return { outcome: { status: 'retry', error, counts }, changes: { progress: work.progress } };
+  if (error && error.disposition === 'retry')
+    return { outcome: { status: 'retry', error, counts }, changes: { progress: work.progress } };
   if (!isComplete || error?.disposition === 'snooze') {
     return { outcome: { status: 'continued', at: work.run.now(), counts }, changes: { progress: work.progress } };
   }
@@ -34,13 +39,22 @@ function isRemovable(work: SyncWork, entry: LedgerEntry): boolean {
 export async function abandonAll(head: SyncHead): Promise<Performed<'sync'>> {
   const work = await openWork(head);
   const owned = work.ledger.all().filter((entry) => isOwned(entry) || entry.inFlight !== null);
-  const text = (entry: LedgerEntry) => `${entry.remoteName} stays in account ${entry.accountId}, ${entry.region}: the connection is not valid.`;
+  const text = (entry: LedgerEntry) =>
+    `${entry.remoteName} stays in account ${entry.accountId}, ${entry.region}: the connection is not valid.`;
   await work.ledger.storeAll(owned.map((entry) => leftBehind(entry, text(entry), work.run.now())));
   return end(work);
 }
 
 async function end(work: SyncWork): Promise<Performed<'sync'>> {
-  const stays = work.ledger.all().filter((entry) => entry.status === 'skipped' && entry.key !== WHOLE_SECRET && entry.remoteVersion !== null && entry.checkedAt !== null);
+  const stays = work.ledger
+    .all()
+    .filter(
+      (entry) =>
+        entry.status === 'skipped' &&
+        entry.key !== WHOLE_SECRET &&
+        entry.remoteVersion !== null &&
+        entry.checkedAt !== null,
+    );
   const names = stays.map(({ remoteName, region, accountId }) => ({ remoteName, region, accountId }));
   const result = names.length > 0 ? { leftBehind: names } : undefined;
   const verdict = summarize(work.ledger.all().filter(isOwned), work.progress.changes, result);

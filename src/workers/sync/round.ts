@@ -6,8 +6,7 @@
  *
  * A run that ends early leaves its place in `progress` and in the ledger; the next one takes the same way and finds most of it done.
  */
-import type { Outcome, RunCounts } from '../../domain/run.ts';
-import { noCounts } from '../../domain/run.ts';
+import { noCounts, type RunCounts } from '../../domain/run.ts';
 import { isOwned, type LedgerEntry, WHOLE_SECRET } from '../../domain/sync-ledger.ts';
 import type { Plan } from '../../domain/sync-plan.ts';
 import { addChanges, summarize } from '../../domain/sync-summary.ts';
@@ -16,7 +15,7 @@ import type { JobError } from '../../errors.ts';
 import type { Performed } from '../processor.ts';
 import { applyWrites, isWrite, noteUnwritten } from './apply.ts';
 import { checkDrift, toCheckResult } from './check.ts';
-import type { Destination } from './destination.ts';
+import { type Destination, isOfEntry } from './destination.ts';
 import { applyDocument } from './document-apply.ts';
 import { importSecrets } from './import.ts';
 import { type PermissionCache, type Permissions, probePermissions } from './permissions.ts';
@@ -53,7 +52,10 @@ export function isNothingToDo({ run, sync, folder }: SyncHead, purpose: Purpose)
 
 export async function unchangedOutcome(head: SyncHead): Promise<PerformedSync> {
   const unchanged = await head.deps.entries.count(head.sync.id);
-  return { outcome: { status: 'succeeded', counts: { ...noCounts, unchanged } }, changes: { lastSyncedAt: head.run.now() } };
+  return {
+    outcome: { status: 'succeeded', counts: { ...noCounts, unchanged } },
+    changes: { lastSyncedAt: head.run.now() },
+  };
 }
 
 export async function performRound(head: SyncHead, purpose: Purpose, cache: PermissionCache): Promise<PerformedSync> {
@@ -64,7 +66,7 @@ export async function performRound(head: SyncHead, purpose: Purpose, cache: Perm
     await checkDrift(work, destination);
     work.progress = { ...work.progress, isChecked: true };
   }
-  if (purpose.isCheck && !purpose.mayWrite) return endRound(work, { isCheck: true });
+  if (purpose.isCheck && !purpose.mayWrite) return { ...(await endRound(work, { isCheck: true })), leavesWish: true };
   work = await importFirst(work, head);
   return carryOut(work, { destination: openDestination(work, work.target.mapping), purpose, cache });
 }
@@ -72,8 +74,16 @@ export async function performRound(head: SyncHead, purpose: Purpose, cache: Perm
 /** The first sync may take over what the destination holds. */
 async function importFirst(work: SyncWork, head: SyncHead): Promise<SyncWork> {
   const { initialSyncBehavior } = work.options;
-  if (work.sync.lastSyncedAt !== null || work.progress.isImported === true || initialSyncBehavior === 'overwrite-destination') return work;
-  await importSecrets(work, initialSyncBehavior === 'import-prioritize-source' ? 'prioritize-source' : 'prioritize-destination');
+  if (
+    work.sync.lastSyncedAt !== null ||
+    work.progress.isImported === true ||
+    initialSyncBehavior === 'overwrite-destination'
+  )
+    return work;
+  await importSecrets(
+    work,
+    initialSyncBehavior === 'import-prioritize-source' ? 'prioritize-source' : 'prioritize-destination',
+  );
   const folder = await work.deps.folders.get(work.folder.id);
   const again = await openWork({ ...head, folder });
   return { ...again, progress: { ...again.progress, isImported: true } };
@@ -119,13 +129,19 @@ interface Applying {
 async function applyPlan(work: SyncWork, { plan, destination, slice, permissions }: Applying): Promise<boolean> {
   const isDocument = work.target.mapping === 'document';
   if (isDocument) {
-    await applyDocument({ work, slice, secrets: work.deps.openSecretsManager(work.session), canPromote: permissions.canPromote }, plan);
+    await applyDocument(
+      { work, slice, secrets: work.deps.openSecretsManager(work.session), canPromote: permissions.canPromote },
+      plan,
+    );
   } else if (!(await applyWrites({ work, destination, slice }, plan))) {
     return false;
   }
   const deletions = plan.entries.filter((one) => one.action === 'delete');
   // Keys that left the document went with its write, unless nothing of it is to stay.
-  const apart = isDocument && work.desired.length > 0 ? deletions.filter((one) => one.remoteName !== work.target.namePrefix) : deletions;
+  const apart =
+    isDocument && work.desired.length > 0
+      ? deletions.filter((one) => one.remoteName !== work.target.namePrefix)
+      : deletions;
   return removeGone(work, apart, slice);
 }
 
@@ -140,16 +156,27 @@ async function endSlice(work: SyncWork, { slice, isComplete, isCheck }: SliceEnd
   work.progress = { ...work.progress, changes: addChanges(work.progress.changes, changes) };
   if (error && error.disposition !== 'fail') return interrupted(work, error);
   if (deferredUntil) return toContinued(work, deferredUntil);
+  if (error && !isOfEntry(error)) return refusedAsWhole(work, error);
   // A run of refusals: the rest would meet the same.
   if (error) return endRound(work, { isCheck });
   return isComplete ? endRound(work, { isCheck }) : toContinued(work, work.run.now());
 }
 
-function interrupted(work: SyncWork, error: JobError): Performed<'sync'> {
+function interrupted(work: SyncWork, error: JobError): PerformedSync {
   const counts = countsOf(work);
   const progress = { ...work.progress, failedAttempt: work.run.attempt };
   if (error.disposition === 'retry') return { outcome: { status: 'retry', error, counts }, changes: { progress } };
   return toContinued(work, new Date(work.run.now().getTime() + (error.retryAfterMs ?? 1_000)));
+}
+
+/** AWS refuses the connection itself, say: nothing that the sync could do differently. */
+function refusedAsWhole(work: SyncWork, error: JobError): PerformedSync {
+  const { code, publicMessage: message } = error;
+  const status = code.startsWith('CONNECTION_') ? 'blocked' : 'failed';
+  return {
+    outcome: { status, code, message, counts: countsOf(work) },
+    changes: { progress: null, drift: driftOf(work) },
+  };
 }
 
 function toContinued(work: SyncWork, at: Date): Performed<'sync'> {
@@ -160,7 +187,11 @@ function countsOf(work: SyncWork): RunCounts {
   return { ...noCounts, ...work.progress.changes };
 }
 
-function blocked(work: SyncWork, why: { readonly code: string; readonly message: string }, result: unknown): Performed<'sync'> {
+function blocked(
+  work: SyncWork,
+  why: { readonly code: string; readonly message: string },
+  result: unknown,
+): Performed<'sync'> {
   return { outcome: { status: 'blocked', ...why, result }, changes: { progress: null, drift: driftOf(work) } };
 }
 
@@ -173,7 +204,7 @@ function missingPermissions(work: SyncWork, { missing, statements }: Permissions
 async function endRound(work: SyncWork, { isCheck }: { isCheck: boolean }): Promise<PerformedSync> {
   await tidy(work);
   const now = work.run.now();
-  const outcome = summarize(work.ledger.all(), work.progress.changes, toResult(work, isCheck));
+  const outcome = summarize(work.ledger.all(), work.progress.changes, toResult(work, { isCheck }));
   const isInPlace = outcome.status === 'succeeded' && isEverythingWritten(work);
   return {
     outcome,
@@ -191,11 +222,18 @@ async function endRound(work: SyncWork, { isCheck }: { isCheck: boolean }): Prom
 /** A check that only reports may find a source that is ahead. */
 function isEverythingWritten(work: SyncWork): boolean {
   const rows = new Map(work.ledger.all().map((entry) => [`${entry.remoteName}\n${entry.key}`, entry]));
-  return work.desired.every((desired) => rows.get(`${desired.remoteName}\n${desired.key}`)?.syncedRevision === desired.revision);
+  return work.desired.every(
+    (desired) => rows.get(`${desired.remoteName}\n${desired.key}`)?.syncedRevision === desired.revision,
+  );
 }
 
-function toResult(work: SyncWork, isCheck: boolean): unknown {
-  const leftBehind = work.ledger.all().filter((entry) => entry.status === 'skipped' && entry.remoteVersion !== null && !entry.isClaim && entry.checkedAt !== null);
+function toResult(work: SyncWork, { isCheck }: { isCheck: boolean }): unknown {
+  const leftBehind = work.ledger
+    .all()
+    .filter(
+      (entry) =>
+        entry.status === 'skipped' && entry.remoteVersion !== null && !entry.isClaim && entry.checkedAt !== null,
+    );
   const names = leftBehind.map(({ remoteName, region, accountId }) => ({ remoteName, region, accountId }));
   if (!isCheck && names.length === 0) return undefined;
   return { ...(isCheck ? toCheckResult(work) : {}), ...(names.length > 0 ? { leftBehind: names } : {}) };
@@ -203,7 +241,8 @@ function toResult(work: SyncWork, isCheck: boolean): unknown {
 
 function driftOf(work: SyncWork): SyncRow['drift'] {
   if (work.ledger.all().some((entry) => entry.drift !== null && entry.deletedAt === null)) return 'drifted';
-  const isKnown = work.progress.isChecked === true || work.sync.drift !== 'unknown' || work.sync.syncedRevision === null;
+  const isKnown =
+    work.progress.isChecked === true || work.sync.drift !== 'unknown' || work.sync.syncedRevision === null;
   return isKnown ? 'none' : 'unknown';
 }
 
@@ -217,7 +256,13 @@ async function tidy(work: SyncWork): Promise<void> {
   const isStale = (entry: LedgerEntry) => {
     if (entry.deletedAt) return now - entry.deletedAt.getTime() > FORGET_AFTER_MS;
     const isRefused = entry.status === 'failed' || entry.status === 'conflict';
-    return isRefused && entry.key !== WHOLE_SECRET && !isOwned(entry) && !entry.inFlight && !wanted.has(`${entry.remoteName}\n${entry.key}`);
+    return (
+      isRefused &&
+      entry.key !== WHOLE_SECRET &&
+      !isOwned(entry) &&
+      !entry.inFlight &&
+      !wanted.has(`${entry.remoteName}\n${entry.key}`)
+    );
   };
   await work.ledger.forget(work.ledger.all().filter(isStale));
 }

@@ -10,7 +10,15 @@ import { type InFlight, isOwned, type LedgerEntry, OWNERSHIP_TAG } from '../../d
 import { takeWrite } from '../../domain/sync-pace.ts';
 import { findTakeoverProblem } from '../../domain/sync-plan.ts';
 import { type JobError, toJobError } from '../../errors.ts';
-import { attempt, awsErrorOf, refuse, reportDrift, settleFailure, type WriteResult, type WriteTask } from './destination.ts';
+import {
+  attempt,
+  awsErrorOf,
+  refuse,
+  reportDrift,
+  settleFailure,
+  type WriteResult,
+  type WriteTask,
+} from './destination.ts';
 import { fingerprintOf } from './values.ts';
 import type { SyncWork } from './work.ts';
 
@@ -52,7 +60,11 @@ async function createSecret(context: SecretContext, task: WriteTask): Promise<Wr
 }
 
 /** The name is taken, or busy after a deletion. */
-async function createTaken(context: SecretContext, task: WriteTask, lost: { pending: LedgerEntry; error: JobError }): Promise<WriteResult> {
+async function createTaken(
+  context: SecretContext,
+  task: WriteTask,
+  lost: { pending: LedgerEntry; error: JobError },
+): Promise<WriteResult> {
   const { work, secrets } = context;
   const { entry, desired } = task;
   const found = await secrets.describe(desired.remoteName);
@@ -73,7 +85,12 @@ async function createTaken(context: SecretContext, task: WriteTask, lost: { pend
 
 async function adoptSecret(context: SecretContext, task: WriteTask, found: SecretMetadata): Promise<WriteResult> {
   // What is there counts as written by nobody: value, key and tags are all set.
-  const entry = { ...task.entry, remoteVersion: found.version, fingerprint: null, settings: { keyId: found.keyId, tags: {} } };
+  const entry = {
+    ...task.entry,
+    remoteVersion: found.version,
+    fingerprint: null,
+    settings: { keyId: found.keyId, tags: {} },
+  };
   return change(context, { ...task, entry }, { found, kind: 'adopted', isValueNeeded: true });
 }
 
@@ -102,7 +119,8 @@ async function updateSecret(context: SecretContext, task: WriteTask): Promise<Wr
   if (drift && !work.planOptions.overwritesDrift) return reportDrift(work, entry, drift);
   if (drift === 'scheduled-for-deletion') return restoreSecret(context, task);
   if (!found || drift === 'missing') return createSecret(context, task);
-  const isValueNeeded = drift === 'changed' || fingerprintOf(work, desired, { value, settings: entry.settings }) !== entry.fingerprint;
+  const isValueNeeded =
+    drift === 'changed' || fingerprintOf(work, desired, { value, settings: entry.settings }) !== entry.fingerprint;
   return change(context, task, { found, kind: 'updated', isValueNeeded });
 }
 
@@ -127,10 +145,18 @@ async function change(context: SecretContext, task: WriteTask, how: Change): Pro
     return settleFailure(work, { before: entry, pending: entry }, toJobError(raw));
   }
   if (!how.isValueNeeded) return store(context, task, { version: how.found.version, kind: how.kind });
-  return writeValue(context, { ...task, entry: { ...entry, pace: paced.pace } }, { ...how, isKeyChanged: !isSameKey(desired.settings.keyId, how.found.keyId) });
+  return writeValue(
+    context,
+    { ...task, entry: { ...entry, pace: paced.pace } },
+    { ...how, isKeyChanged: !isSameKey(desired.settings.keyId, how.found.keyId) },
+  );
 }
 
-async function changeTags({ work, secrets }: SecretContext, { entry, desired }: WriteTask, found: SecretMetadata): Promise<void> {
+async function changeTags(
+  { work, secrets }: SecretContext,
+  { entry, desired }: WriteTask,
+  found: SecretMetadata,
+): Promise<void> {
   const wanted = tagsWithOwner(work.sync.id, desired.settings);
   const added = Object.fromEntries(Object.entries(wanted).filter(([key, value]) => found.tags[key] !== value));
   // Only what we had set ourselves is ever taken away.
@@ -149,16 +175,23 @@ async function changeReplicas({ secrets }: SecretContext, { entry, desired }: Wr
 
 async function changeKey({ secrets }: SecretContext, { desired }: WriteTask, found: SecretMetadata): Promise<void> {
   const { keyId } = desired.settings;
-  if (!isSameKey(keyId, found.keyId)) await secrets.update({ name: desired.remoteName, token: crypto.randomUUID(), keyId });
+  if (!isSameKey(keyId, found.keyId))
+    await secrets.update({ name: desired.remoteName, token: crypto.randomUUID(), keyId });
 }
 
-async function writeValue(context: SecretContext, task: WriteTask, how: Change & { readonly isKeyChanged: boolean }): Promise<WriteResult> {
+async function writeValue(
+  context: SecretContext,
+  task: WriteTask,
+  how: Change & { readonly isKeyChanged: boolean },
+): Promise<WriteResult> {
   const { work, secrets } = context;
   const { entry, desired, value } = task;
   const inFlight = toInFlight(task, how.kind === 'adopted' ? 'adopt' : 'update', how.found.version);
   const { token } = inFlight;
   const key = how.isKeyChanged ? { keyId: desired.settings.keyId } : {};
-  const tried = await attempt(work, { entry, inFlight }, () => secrets.update({ name: desired.remoteName, token, value, ...key }));
+  const tried = await attempt(work, { entry, inFlight }, () =>
+    secrets.update({ name: desired.remoteName, token, value, ...key }),
+  );
   if (tried.result) return tried.result;
   if (!tried.error) return store(context, task, { version: token, kind: how.kind });
   if (tried.error.code !== 'AWS_REJECTED' && tried.error.code !== 'AWS_NOT_FOUND') {
@@ -168,13 +201,18 @@ async function writeValue(context: SecretContext, task: WriteTask, how: Change &
 }
 
 /** AWS refused the update: it had arrived before, or the secret was deleted since we looked. */
-async function settleUpdate(context: SecretContext, task: WriteTask, lost: { pending: LedgerEntry; error: JobError }): Promise<WriteResult> {
+async function settleUpdate(
+  context: SecretContext,
+  task: WriteTask,
+  lost: { pending: LedgerEntry; error: JobError },
+): Promise<WriteResult> {
   const { work, secrets } = context;
   const { entry } = task;
   const token = lost.pending.inFlight?.token ?? '';
   const found = await secrets.describe(task.desired.remoteName);
   if (found?.versions[token]) return storeLanded(work, lost.pending, token);
-  if (found && !found.deletionScheduledAt) return settleFailure(work, { before: entry, pending: lost.pending }, lost.error);
+  if (found && !found.deletionScheduledAt)
+    return settleFailure(work, { before: entry, pending: lost.pending }, lost.error);
   const drift = found ? 'scheduled-for-deletion' : 'missing';
   if (!work.planOptions.overwritesDrift) return reportDrift(work, entry, drift);
   return found ? restoreSecret(context, task) : createSecret(context, task);
@@ -185,10 +223,21 @@ async function storeLanded(work: SyncWork, pending: LedgerEntry, token: string):
   return { kind: pending.inFlight?.operation === 'create' ? 'created' : 'updated' };
 }
 
-async function store(context: SecretContext, task: WriteTask, done: { version: string; kind: 'created' | 'updated' | 'adopted' }): Promise<WriteResult> {
+async function store(
+  context: SecretContext,
+  task: WriteTask,
+  done: { version: string; kind: 'created' | 'updated' | 'adopted' },
+): Promise<WriteResult> {
   const { work } = context;
   const { fingerprint, revision, desired, entry } = task;
-  const by = { version: done.version, fingerprint, revision, settings: desired.settings, folderId: work.folder.id, at: work.run.now() };
+  const by = {
+    version: done.version,
+    fingerprint,
+    revision,
+    settings: desired.settings,
+    folderId: work.folder.id,
+    at: work.run.now(),
+  };
   await work.ledger.store(written(entry, by));
   return { kind: done.kind };
 }

@@ -4,7 +4,15 @@ import { inOrder, landed, notLanded, removed } from '../../domain/sync-entry.ts'
 import { findDrift, type RemoteState } from '../../domain/sync-inventory.ts';
 import { type LedgerEntry, OWNERSHIP_TAG } from '../../domain/sync-ledger.ts';
 import { toJobError } from '../../errors.ts';
-import { attempt, type Destination, type Finding, refuse, reportDrift, settleFailure, type WriteResult } from './destination.ts';
+import {
+  attempt,
+  type Destination,
+  type Finding,
+  refuse,
+  reportDrift,
+  settleFailure,
+  type WriteResult,
+} from './destination.ts';
 import { forEachPooled } from './pool.ts';
 import { type SecretContext, toState, writeSecret } from './secret-writes.ts';
 import type { SyncWork } from './work.ts';
@@ -27,7 +35,10 @@ export function createSecrets(work: SyncWork, secrets: SecretsManager): Destinat
   };
 }
 
-async function describeAll({ work, secrets }: SecretContext, names: readonly string[]): Promise<Map<string, RemoteState>> {
+async function describeAll(
+  { work, secrets }: SecretContext,
+  names: readonly string[],
+): Promise<Map<string, RemoteState>> {
   const states = new Map<string, RemoteState>();
   const mayStart = () => !work.run.scope.signal.aborted;
   await forEachPooled(names, { concurrency: CONCURRENT_LOOKS, mayStart }, async (name) => {
@@ -42,13 +53,17 @@ async function check(context: SecretContext, entries: readonly LedgerEntry[]): P
   const settled = entries.filter((entry) => now.getTime() - (entry.writtenAt?.getTime() ?? 0) > LIST_LAG_MS);
   if (settled.length === 0) return [];
   const listed = await listOurs(context);
-  const driftIn = (entry: LedgerEntry, state: RemoteState | undefined) => findDrift(entry, state ?? { exists: false }, now);
+  const driftIn = (entry: LedgerEntry, state: RemoteState | undefined) =>
+    findDrift(entry, state ?? { exists: false }, now);
   const doubtful = settled.filter((entry) => driftIn(entry, toState(listed?.get(entry.remoteName))) !== undefined);
   const confirmed = await describeAll(
     context,
     doubtful.map((entry) => entry.remoteName),
   );
-  return settled.map((entry) => ({ entry, drift: confirmed.has(entry.remoteName) ? driftIn(entry, confirmed.get(entry.remoteName)) : undefined }));
+  return settled.map((entry) => ({
+    entry,
+    drift: confirmed.has(entry.remoteName) ? driftIn(entry, confirmed.get(entry.remoteName)) : undefined,
+  }));
 }
 
 /** Undefined where the role may not list: ListSecrets cannot be limited to names, and narrow roles leave it out. */
@@ -82,11 +97,15 @@ function findLanded(work: SyncWork, entry: LedgerEntry, found: SecretMetadata | 
     case 'delete':
       return isGone ? removed(entry, work.run.now()) : undefined;
     case 'restore':
-      return isGone ? undefined : { ...inOrder(entry), isClaim: true, remoteVersion: inFlight.baseVersion ?? found.version };
+      return isGone
+        ? undefined
+        : { ...inOrder(entry), isClaim: true, remoteVersion: inFlight.baseVersion ?? found.version };
     case 'create':
     case 'update':
     case 'adopt':
-      return inFlight.token !== undefined && found?.versions[inFlight.token] ? landed(entry, inFlight.token, work.folder.id) : undefined;
+      return inFlight.token !== undefined && found?.versions[inFlight.token]
+        ? landed(entry, inFlight.token, work.folder.id)
+        : undefined;
   }
 }
 
@@ -100,7 +119,11 @@ export async function removeSecret(context: SecretContext, entry: LedgerEntry): 
   const drift = findDrift(entry, toState(found), work.run.now());
   if (drift === 'foreign') return refuse(work, entry, 'no longer carries our tag: somebody else took it over');
   if (drift && !work.planOptions.overwritesDrift) return reportDrift(work, entry, drift);
-  const tried = await attempt(work, { entry, inFlight: { operation: 'delete', baseVersion: entry.remoteVersion } }, () => deleteWithReplicas(context, entry));
+  const tried = await attempt(
+    work,
+    { entry, inFlight: { operation: 'delete', baseVersion: entry.remoteVersion } },
+    () => deleteWithReplicas(context, entry),
+  );
   if (tried.result) return tried.result;
   if (tried.error) return settleFailure(work, { before: entry, pending: tried.pending }, tried.error);
   await work.ledger.store(removed(entry, work.run.now()));

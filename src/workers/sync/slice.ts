@@ -22,6 +22,8 @@ export interface SliceResult {
 export interface Slice {
   isOpen(): boolean;
   countWrite(): void;
+  /** It turned out that nothing had to be written. */
+  uncountWrite(): void;
   note(result: WriteResult): void;
   /** Ends the slice; the error decides how the run goes on. */
   stop(error: JobError): void;
@@ -47,9 +49,13 @@ export function createSlice(options: { readonly signal: AbortSignal; now(): Date
     error ??= reason;
   };
   return {
-    isOpen: () => error === undefined && writes < MAX_WRITES && !options.signal.aborted && options.now().getTime() < endsAtMs,
+    isOpen: () =>
+      error === undefined && writes < MAX_WRITES && !options.signal.aborted && options.now().getTime() < endsAtMs,
     countWrite: () => {
       writes += 1;
+    },
+    uncountWrite: () => {
+      writes -= 1;
     },
     note(result) {
       changes = addChanges(changes, counted[result.kind] ?? noChanges);

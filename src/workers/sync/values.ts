@@ -59,7 +59,10 @@ function judge(work: SyncWork, desired: DesiredEntry, found: SourceValue): ReadV
 }
 
 function undecryptable(error: JobError): Problem {
-  return { code: 'SECRET_UNDECRYPTABLE', message: `The stored value cannot be decrypted. ${errorTable[error.code].nextStep}` };
+  return {
+    code: 'SECRET_UNDECRYPTABLE',
+    message: `The stored value cannot be decrypted. ${errorTable[error.code].nextStep}`,
+  };
 }
 
 /** What the fingerprint of this entry is, or would be, with this value and these settings. */
@@ -76,7 +79,10 @@ export function fingerprintOf(
  * Reads every value that the ledger does not already vouch for, so that the plan is exact and all violations are told at once. What is kept
  * are fingerprints and problems.
  */
-export async function survey(work: SyncWork, entries: readonly DesiredEntry[]): Promise<ReadonlyMap<string, DesiredEntry>> {
+export async function survey(
+  work: SyncWork,
+  entries: readonly DesiredEntry[],
+): Promise<ReadonlyMap<string, DesiredEntry>> {
   const surveyed = new Map<string, DesiredEntry>();
   for (const part of chunk(entries, SURVEY_CHUNK)) {
     work.run.scope.signal.throwIfAborted();
@@ -84,7 +90,10 @@ export async function survey(work: SyncWork, entries: readonly DesiredEntry[]): 
     for (const desired of part) {
       const read = await reader.take(desired);
       if (!read) continue;
-      surveyed.set(desired.key, read.problem ? { ...desired, problem: read.problem } : { ...desired, fingerprint: read.fingerprint });
+      surveyed.set(
+        desired.key,
+        read.problem ? { ...desired, problem: read.problem } : { ...desired, fingerprint: read.fingerprint },
+      );
     }
   }
   return surveyed;

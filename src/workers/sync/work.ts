@@ -62,7 +62,10 @@ export interface SyncWork extends SyncHead {
 
 export async function readHead(deps: SyncDependencies, run: Run<'sync'>): Promise<SyncHead> {
   const sync = run.subject;
-  const [folder, connection] = await Promise.all([deps.folders.get(sync.folderId), deps.connections.byId(sync.connectionId)]);
+  const [folder, connection] = await Promise.all([
+    deps.folders.get(sync.folderId),
+    deps.connections.byId(sync.connectionId),
+  ]);
   // Defaults are filled in for rows that are older than an option.
   const options = syncOptions.parse(sync.syncOptions);
   const target = toTarget({ ...sync, syncOptions: options }, folder.environment);
@@ -103,11 +106,20 @@ function overwritesDrift({ run, options }: SyncHead): boolean {
 }
 
 /** Narrowed to what this target needs; an access key cannot be narrowed. */
-export function openSession(head: SyncHead, connection: ConnectionRow, target: PolicyTarget & { readonly region: string }): AwsSession {
+export function openSession(
+  head: SyncHead,
+  connection: ConnectionRow,
+  target: PolicyTarget & { readonly region: string },
+): AwsSession {
   const { deps, run } = head;
   const partition = partitionOfRegion(target.region) ?? 'aws';
   const policy = sessionPolicyFor([target], { partition, accountId: connection.accountId ?? '*' });
-  return deps.aws.session({ credentials: deps.connections.credentialsOf(connection), region: target.region, scope: run.scope, policy });
+  return deps.aws.session({
+    credentials: deps.connections.credentialsOf(connection),
+    region: target.region,
+    scope: run.scope,
+    policy,
+  });
 }
 
 export function policyTargetOf(head: Pick<SyncHead, 'sync' | 'options'>): PolicyTarget & { readonly region: string } {
@@ -117,11 +129,21 @@ export function policyTargetOf(head: Pick<SyncHead, 'sync' | 'options'>): Policy
 /** Where entries lie, by what the validation of the connection has proved; no call is needed. */
 export function placeOf(connection: ConnectionRow, target: Pick<Target, 'region' | 'service'>): Place {
   const { region, service } = target;
-  return { partition: partitionOfRegion(region) ?? 'aws', accountId: connection.accountId ?? 'unknown', region, service };
+  return {
+    partition: partitionOfRegion(region) ?? 'aws',
+    accountId: connection.accountId ?? 'unknown',
+    region,
+    service,
+  };
 }
 
 /** What of the ledger lies where the sync writes now. */
 export function isHere(work: Pick<SyncWork, 'place'>, entry: LedgerEntry): boolean {
   const { place } = work;
-  return entry.accountId === place.accountId && entry.region === place.region && entry.service === place.service && entry.partition === place.partition;
+  return (
+    entry.accountId === place.accountId &&
+    entry.region === place.region &&
+    entry.service === place.service &&
+    entry.partition === place.partition
+  );
 }

@@ -182,7 +182,7 @@ async function dumpRedis(url: string): Promise<string> {
     if (type === 'hash') parts.push(JSON.stringify(await client.hgetall(key)));
     else if (type === 'stream') parts.push(JSON.stringify(await client.xrange(key, '-', '+')));
     else if (type === 'string') parts.push((await client.get(key)) ?? '');
-    else if (type === 'zset') parts.push(JSON.stringify(await client.zrange(key, 0, -1)));
+    else if (type === 'zset') parts.push(JSON.stringify(await client.zrange(key, '0', '-1')));
     else if (type === 'list') parts.push(JSON.stringify(await client.lrange(key, 0, -1)));
   }
   client.disconnect();

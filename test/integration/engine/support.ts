@@ -51,7 +51,7 @@ function startScriptedWorker(stores: OpenStores, backend: QueueBackend, script: 
   const processor = <K extends Kind>(kind: K): Processor<K> => ({
     kind,
     perform: async (run) => ({
-      outcome: (await script.perform?.(run as unknown as Run<Kind>)) ?? { status: 'succeeded' },
+      outcome: (await script.perform?.(run)) ?? { status: 'succeeded' },
     }),
     toStatus: () => ({}),
     nextScheduledAt: () => script.nextScheduledAt?.() ?? null,

@@ -2,7 +2,17 @@ import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { useTestDatabase } from '../../support/postgres.ts';
-import { ALL_ACTIONS, allow, createWorld, MINUTE, openStage, REGION, type Stage, type SyncInput, total } from './world.ts';
+import {
+  ALL_ACTIONS,
+  allow,
+  createWorld,
+  MINUTE,
+  openStage,
+  REGION,
+  type Stage,
+  type SyncInput,
+  total,
+} from './world.ts';
 
 const database = useTestDatabase();
 let stage: Stage;
@@ -35,7 +45,9 @@ test('oversized, empty and nested values are told at once by name and remedy; th
   expect((await world.entry(id, 'EMPTY'))?.errorMessage).toBe(
     'EMPTY (/app/prod/EMPTY): The value is empty; AWS stores no empty values. Set a value or remove the secret.',
   );
-  expect((await world.entry(id, 'NESTED'))?.errorMessage).toContain('must not hold {{…}}. Use Secrets Manager for this secret.');
+  expect((await world.entry(id, 'NESTED'))?.errorMessage).toContain(
+    'must not hold {{…}}. Use Secrets Manager for this secret.',
+  );
 });
 
 test('a value that was emptied or cannot be decrypted is an error of its entry, never a deletion', async () => {
@@ -50,7 +62,11 @@ test('a value that was emptied or cannot be decrypted is an error of its entry, 
 
   const { outcome } = await world.runUntilDone(id);
 
-  expect(outcome).toMatchObject({ status: 'partial', code: 'SYNC_PARTIAL', counts: { updated: 1, deleted: 0, failed: 2 } });
+  expect(outcome).toMatchObject({
+    status: 'partial',
+    code: 'SYNC_PARTIAL',
+    counts: { updated: 1, deleted: 0, failed: 2 },
+  });
   expect(world.parameters()).toEqual({ '/app/prod/A': '1', '/app/prod/B': '2', '/app/prod/C': 'new' });
   expect((await world.entry(id, 'B'))?.errorMessage).toBe(
     'B (/app/prod/B): The stored value cannot be decrypted. Run `keyferry keys check`; add the missing key or set the secret again.',
@@ -65,7 +81,9 @@ test('a name that AWS does not allow names the rule', async () => {
   const { outcome, calls } = await world.runUntilDone(id);
 
   expect(outcome).toMatchObject({ status: 'partial', code: 'SYNC_ENTRY_INVALID' });
-  expect('message' in outcome && outcome.message).toContain('The parameter name has 23 levels; AWS allows 15. Choose a shorter path.');
+  expect('message' in outcome && outcome.message).toContain(
+    'The parameter name has 23 levels; AWS allows 15. Choose a shorter path.',
+  );
   expect(calls).toEqual({ 'ssm.PutParameter': 1 });
 });
 
@@ -82,7 +100,9 @@ test('too many tags, and tags that AWS does not allow, are violations of their e
     'MANY (/app/prod/MANY): 51 tags; AWS allows 50, one of which marks the owner. Remove metadata or tags.',
   );
   expect((await world.entry(id, 'BAD'))?.errorMessage).toContain('AWS does not allow the tag aws:x');
-  expect(world.sandbox.inspect.parameter({ ...world.at, name: '/app/prod/GOOD' })?.tags).toMatchObject({ owner: 'ann' });
+  expect(world.sandbox.inspect.parameter({ ...world.at, name: '/app/prod/GOOD' })?.tags).toMatchObject({
+    owner: 'ann',
+  });
 });
 
 test('a KMS key that may not be used fails each entry with the request id and the remedy', async () => {
@@ -124,14 +144,22 @@ test('access denied on one path fails that entry and no other', async () => {
 });
 
 test('a missing permission blocks the sync before its first write and says what to add', async () => {
-  const world = await createWorld(stage, { policy: allow(ALL_ACTIONS.filter((action) => action !== 'ssm:DeleteParameters')) });
+  const world = await createWorld(stage, {
+    policy: allow(ALL_ACTIONS.filter((action) => action !== 'ssm:DeleteParameters')),
+  });
   await world.set({ A: '1' });
   const { id } = await world.createSync();
 
   const { outcome, calls } = await world.runUntilDone(id);
 
-  expect(outcome).toMatchObject({ status: 'blocked', code: 'AWS_ACCESS_DENIED', result: { missing: ['ssm:DeleteParameters'] } });
-  expect('message' in outcome && outcome.message).toMatch(/lacks ssm:DeleteParameters; nothing was written\. Add to its policy: \[\{"Effect":"Allow","Action":"ssm:DeleteParameters"/);
+  expect(outcome).toMatchObject({
+    status: 'blocked',
+    code: 'AWS_ACCESS_DENIED',
+    result: { missing: ['ssm:DeleteParameters'] },
+  });
+  expect('message' in outcome && outcome.message).toMatch(
+    /lacks ssm:DeleteParameters; nothing was written\. Add to its policy: \[\{"Effect":"Allow","Action":"ssm:DeleteParameters"/,
+  );
   expect(calls).toEqual({});
   expect(world.parameters()).toEqual({});
   // It is looked at again by itself.
@@ -204,14 +232,20 @@ test('foreign objects of the same name are conflicts, or taken over where that i
   const sync = await world.row(id);
   await world.syncs.update(sync, { syncOptions: { ...sync.syncOptions, onExisting: 'adopt' } }, 'ann');
   const adopted = await world.runUntilDone(id);
-  expect(adopted.outcome).toMatchObject({ status: 'partial', code: 'SYNC_CONFLICT', counts: { adopted: 1, conflicts: 1 } });
+  expect(adopted.outcome).toMatchObject({
+    status: 'partial',
+    code: 'SYNC_CONFLICT',
+    counts: { adopted: 1, conflicts: 1 },
+  });
   expect(world.sandbox.inspect.parameter({ ...world.at, name: '/app/prod/A' })).toMatchObject({
     value: 'ours',
     tags: { theirs: 'yes', 'keyferry:sync': id },
   });
   // A String cannot become a SecureString in place: it is left alone, with the reason.
   expect(world.parameters()['/app/prod/S']).toBe('theirs');
-  expect((await world.entry(id, 'S'))?.errorMessage).toContain('exists as String, which AWS cannot turn into a SecureString; delete it first');
+  expect((await world.entry(id, 'S'))?.errorMessage).toContain(
+    'exists as String, which AWS cannot turn into a SecureString; delete it first',
+  );
 });
 
 test('a secret that somebody scheduled for deletion is not ours to restore', async () => {

@@ -1,7 +1,17 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { useTestDatabase } from '../../support/postgres.ts';
-import { allow, createWorld, DOCUMENTED_SECRET_ACTIONS, MINUTE, openStage, REGION, type Stage, type SyncInput, total } from './world.ts';
+import {
+  allow,
+  createWorld,
+  DOCUMENTED_SECRET_ACTIONS,
+  MINUTE,
+  openStage,
+  REGION,
+  type Stage,
+  type SyncInput,
+  total,
+} from './world.ts';
 
 const database = useTestDatabase();
 let stage: Stage;
@@ -85,7 +95,11 @@ test('a drift check costs one look, and somebody else’s own key is no drift', 
 
   expect(clean.calls).toEqual({ 'secretsmanager.DescribeSecret': 1 });
   expect(theirs.outcome).toMatchObject({ status: 'succeeded', result: { drift: [] } });
-  expect(drifted.outcome).toMatchObject({ status: 'partial', code: 'SYNC_DRIFTED', result: { drift: [{ key: 'A', kind: 'changed' }] } });
+  expect(drifted.outcome).toMatchObject({
+    status: 'partial',
+    code: 'SYNC_DRIFTED',
+    result: { drift: [{ key: 'A', kind: 'changed' }] },
+  });
 });
 
 test('remove takes our keys out and leaves the rest; without a rest the secret goes', async () => {

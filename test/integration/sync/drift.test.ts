@@ -15,7 +15,8 @@ const toSecrets: SyncInput = {
   destination: 'aws-secrets-manager',
   destinationConfig: { region: REGION, mappingBehavior: 'one-to-one', prefix: 'prod/' },
 };
-const numbered = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, index) => [`K${String(index)}`, 'v']));
+const numbered = (count: number) =>
+  Object.fromEntries(Array.from({ length: count }, (_, index) => [`K${String(index)}`, 'v']));
 
 test('a check of parameters reads versions by ten and the tags of one', async () => {
   const world = await createWorld(stage);
@@ -26,10 +27,18 @@ test('a check of parameters reads versions by ten and the tags of one', async ()
 
   const { outcome, calls } = await world.runScheduled(id);
 
-  expect(outcome).toMatchObject({ status: 'succeeded', counts: { unchanged: 25 }, result: { checked: 25, drift: [], tagsCheckedSince: null } });
+  expect(outcome).toMatchObject({
+    status: 'succeeded',
+    counts: { unchanged: 25 },
+    result: { checked: 25, drift: [], tagsCheckedSince: null },
+  });
   expect(calls).toEqual({ 'ssm.GetParameters': 3, 'ssm.ListTagsForResource': 1 });
   expect(JSON.stringify(world.sandbox.calls.list())).not.toContain('"WithDecryption":true');
-  expect(await world.row(id)).toMatchObject({ drift: 'none', syncStatus: 'succeeded', lastCheckedAt: world.clock.now() });
+  expect(await world.row(id)).toMatchObject({
+    drift: 'none',
+    syncStatus: 'succeeded',
+    lastCheckedAt: world.clock.now(),
+  });
 });
 
 test('repair mode puts back what was changed, deleted and untagged, and nothing that is not ours any more', async () => {
@@ -46,12 +55,24 @@ test('repair mode puts back what was changed, deleted and untagged, and nothing 
 
   const { outcome } = await world.runScheduled(id);
 
-  expect(outcome).toMatchObject({ status: 'partial', code: 'SYNC_CONFLICT', counts: { created: 1, updated: 1, conflicts: 1 } });
-  expect(world.parameters()).toEqual({ '/app/prod/CHANGED': '1', '/app/prod/GONE': '2', '/app/prod/TAKEN': 'theirs', '/app/prod/FINE': '4' });
+  expect(outcome).toMatchObject({
+    status: 'partial',
+    code: 'SYNC_CONFLICT',
+    counts: { created: 1, updated: 1, conflicts: 1 },
+  });
+  expect(world.parameters()).toEqual({
+    '/app/prod/CHANGED': '1',
+    '/app/prod/GONE': '2',
+    '/app/prod/TAKEN': 'theirs',
+    '/app/prod/FINE': '4',
+  });
 });
 
 test('a secret scheduled for deletion by somebody is restored in repair mode, reported in detect mode', async () => {
-  for (const [drift, status] of [['repair', 'succeeded'], ['detect', 'partial']] as const) {
+  for (const [drift, status] of [
+    ['repair', 'succeeded'],
+    ['detect', 'partial'],
+  ] as const) {
     const world = await createWorld(stage);
     await world.set({ A: '1' });
     const { id } = await world.createSync({ ...toSecrets, syncOptions: { drift } });
@@ -138,8 +159,13 @@ test('an invalid or unproven connection blocks without a call', async () => {
   const world = await createWorld(stage);
   await world.set({ A: '1' });
   const { id } = await world.createSync();
-  for (const [status, code] of [['invalid', 'CONNECTION_INVALID'], ['pending', 'CONNECTION_PENDING']] as const) {
-    await stage.handle.db.execute(sql`update keyferry.connections set status = ${status} where id = ${world.connection.id}`);
+  for (const [status, code] of [
+    ['invalid', 'CONNECTION_INVALID'],
+    ['pending', 'CONNECTION_PENDING'],
+  ] as const) {
+    await stage.handle.db.execute(
+      sql`update keyferry.connections set status = ${status} where id = ${world.connection.id}`,
+    );
     const { outcome, calls } = await world.runOnce(id);
     expect(outcome).toMatchObject({ status: 'blocked', code });
     expect(total(calls)).toBe(0);

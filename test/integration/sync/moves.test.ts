@@ -2,7 +2,17 @@ import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { useTestDatabase } from '../../support/postgres.ts';
-import { ALL_ACTIONS, allow, connect, createRole, createWorld, openStage, REGION, type Stage, type SyncInput } from './world.ts';
+import {
+  ALL_ACTIONS,
+  allow,
+  connect,
+  createRole,
+  createWorld,
+  openStage,
+  REGION,
+  type Stage,
+  type SyncInput,
+} from './world.ts';
 
 const database = useTestDatabase();
 let stage: Stage;
@@ -128,7 +138,10 @@ test('a sync is deleted together with what it wrote', async () => {
   const { id } = await world.createSync(oneToOne);
   await world.runUntilDone(id);
 
-  const { outcome, runId } = await world.runUntilDone(id, { request: 'remove', parameters: { deleteAfterRemove: true } });
+  const { outcome, runId } = await world.runUntilDone(id, {
+    request: 'remove',
+    parameters: { deleteAfterRemove: true },
+  });
 
   expect(outcome).toMatchObject({ status: 'succeeded', counts: { deleted: 1 } });
   expect(world.secrets()).toEqual({});
@@ -141,7 +154,9 @@ test('a sync whose connection is dead is deleted cleanly and lists what stays', 
   await world.set({ A: '1', B: '2' });
   const { id } = await world.createSync();
   await world.runUntilDone(id);
-  await stage.handle.db.execute(sql`update keyferry.connections set status = 'invalid' where id = ${world.connection.id}`);
+  await stage.handle.db.execute(
+    sql`update keyferry.connections set status = 'invalid' where id = ${world.connection.id}`,
+  );
 
   const kept = await world.runUntilDone(id, { request: 'remove' });
   const { runId, calls } = await world.runUntilDone(id, { request: 'remove', parameters: { deleteAfterRemove: true } });

@@ -37,7 +37,11 @@ test.each([
   world.clock.advance(2 * MINUTE);
   const second = await world.runUntilDone(id);
   const sync = await world.row(id);
-  await world.syncs.update(sync, { syncOptions: { ...sync.syncOptions, tags: [{ key: 'team', value: 'core' }] } }, 'ann');
+  await world.syncs.update(
+    sync,
+    { syncOptions: { ...sync.syncOptions, tags: [{ key: 'team', value: 'core' }] } },
+    'ann',
+  );
   const tagged = await world.runUntilDone(id);
   await world.syncs.update(await world.row(id), { syncOptions: { ...sync.syncOptions, tags: [] } }, 'ann');
   const untagged = await world.runUntilDone(id);
@@ -65,7 +69,9 @@ test('the key schema names the objects, with environment, dots and slashes', asy
 test('metadata become tags and follow their changes without a new version; tags of others stay', async () => {
   const world = await createWorld(stage);
   await world.set({ A: '1' }, { A: { owner: 'ann', level: '1' } });
-  const { id } = await world.createSync({ syncOptions: { syncSecretMetadataAsTags: true, tags: [{ key: 'level', value: 'fixed' }] } });
+  const { id } = await world.createSync({
+    syncOptions: { syncSecretMetadataAsTags: true, tags: [{ key: 'level', value: 'fixed' }] },
+  });
   await world.runUntilDone(id);
   world.sandbox.foreign.tagParameter({ ...world.at, name: '/app/prod/A', tags: { theirs: 'yes' } });
   await world.set({ A: '1' }, { A: { team: 'core' } });
@@ -93,7 +99,10 @@ test('another KMS key re-encrypts: a new version of a parameter, none of a secre
     expect((await world.runUntilDone(id)).outcome.status).toBe('succeeded');
   }
 
-  expect(world.sandbox.inspect.parameter({ ...world.at, name: '/app/prod/A' })).toMatchObject({ version: 2, keyId: key.keyId });
+  expect(world.sandbox.inspect.parameter({ ...world.at, name: '/app/prod/A' })).toMatchObject({
+    version: 2,
+    keyId: key.keyId,
+  });
   const secret = world.sandbox.inspect.secret({ ...world.at, name: 'prod/A' });
   expect(secret?.kmsKeyId).toContain(key.keyId);
   expect(secret?.versions).toHaveLength(1);
@@ -112,7 +121,9 @@ test('larger values need another tier, and there is no way back but by hand', as
   const { outcome, calls } = await world.runUntilDone(id);
 
   expect(outcome).toMatchObject({ status: 'partial', code: 'SYNC_ENTRY_INVALID' });
-  expect('message' in outcome && outcome.message).toContain('AWS cannot turn an advanced parameter into a standard one');
+  expect('message' in outcome && outcome.message).toContain(
+    'AWS cannot turn an advanced parameter into a standard one',
+  );
   expect(calls).toEqual({});
 });
 
@@ -181,7 +192,10 @@ test('a secret that is edited all the time is written 20 times, then every 10 mi
   await world.set({ A: 'once more' });
 
   const waiting = await world.runOnce(id);
-  expect(waiting.outcome).toMatchObject({ status: 'continued', at: new Date(world.clock.now().getTime() + 10 * MINUTE) });
+  expect(waiting.outcome).toMatchObject({
+    status: 'continued',
+    at: new Date(world.clock.now().getTime() + 10 * MINUTE),
+  });
   expect(world.secrets()['prod/A']).toBe('20');
 
   world.clock.advance(10 * MINUTE);

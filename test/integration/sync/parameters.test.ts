@@ -18,13 +18,22 @@ test('a first sync writes every secret with one call each and marks it as ours',
   const { outcome, calls } = await world.runUntilDone(id);
 
   expect(outcome).toMatchObject({ status: 'succeeded', counts: { created: 3, unchanged: 0, failed: 0 } });
-  expect(world.parameters()).toEqual({ '/app/prod/API_KEY': 'one', '/app/prod/DB_URL': 'two', '/app/prod/MODE': 'three' });
+  expect(world.parameters()).toEqual({
+    '/app/prod/API_KEY': 'one',
+    '/app/prod/DB_URL': 'two',
+    '/app/prod/MODE': 'three',
+  });
   expect(calls).toEqual({ 'ssm.PutParameter': 3 });
   expect(world.sandbox.inspect.parameter({ ...world.at, name: '/app/prod/MODE' })).toMatchObject({
     type: 'SecureString',
     tags: { 'keyferry:sync': id, team: 'core' },
   });
-  expect(await world.row(id)).toMatchObject({ syncStatus: 'succeeded', drift: 'none', syncedVersion: 1, progress: null });
+  expect(await world.row(id)).toMatchObject({
+    syncStatus: 'succeeded',
+    drift: 'none',
+    syncedVersion: 1,
+    progress: null,
+  });
 });
 
 test('an unchanged sync makes no call', async () => {

@@ -3,7 +3,16 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { JobError } from '../../../src/errors.ts';
 import type { SyncDependencies } from '../../../src/workers/sync.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
-import { allow, createWorld, DOCUMENTED_SECRET_ACTIONS, MINUTE, openStage, REGION, type Stage, type SyncInput } from './world.ts';
+import {
+  allow,
+  createWorld,
+  DOCUMENTED_SECRET_ACTIONS,
+  MINUTE,
+  openStage,
+  REGION,
+  type Stage,
+  type SyncInput,
+} from './world.ts';
 
 const database = useTestDatabase();
 let stage: Stage;
@@ -46,23 +55,26 @@ test.each([
   ['a parameter', {}, 'ssm', 'PutParameter'],
   ['a secret', toSecrets, 'secretsmanager', 'CreateSecret'],
   ['a JSON secret', toDocument, 'secretsmanager', 'CreateSecret'],
-] as const)('%s whose creation lost its answer is found by the next run and not written again', async (_what, input, service, operation) => {
-  const world = await createWorld(stage);
-  await world.set({ A: '1' });
-  const { id } = await world.createSync(input);
-  world.sandbox.faults.add({ service, operation, action: 'drop-after', times: 1 });
+] as const)(
+  '%s whose creation lost its answer is found by the next run and not written again',
+  async (...[, input, service, operation]) => {
+    const world = await createWorld(stage);
+    await world.set({ A: '1' });
+    const { id } = await world.createSync(input);
+    world.sandbox.faults.add({ service, operation, action: 'drop-after', times: 1 });
 
-  const lost = await world.runOnce(id);
-  const { outcome, calls } = await world.runOnce(id);
+    const lost = await world.runOnce(id);
+    const { outcome, calls } = await world.runOnce(id);
 
-  expect(lost.outcome).toMatchObject({ status: 'retry' });
-  expect(outcome).toMatchObject({ status: 'succeeded' });
-  expect(calls[`${service}.${operation}`] ?? 0).toBe(0);
-  expect(versions(world)).toEqual([1]);
-  // What may still be under way is looked at once more.
-  const minutes = ((await world.row(id)).nextDueAt!.getTime() - world.clock.now().getTime()) / MINUTE;
-  expect(minutes).toBeCloseTo(15);
-});
+    expect(lost.outcome).toMatchObject({ status: 'retry' });
+    expect(outcome).toMatchObject({ status: 'succeeded' });
+    expect(calls[`${service}.${operation}`] ?? 0).toBe(0);
+    expect(versions(world)).toEqual([1]);
+    // What may still be under way is looked at once more.
+    const minutes = ((await world.row(id)).nextDueAt!.getTime() - world.clock.now().getTime()) / MINUTE;
+    expect(minutes).toBeCloseTo(15);
+  },
+);
 
 test.each([
   ['a parameter', {}, 'ssm', 'PutParameter', undefined],
@@ -70,23 +82,28 @@ test.each([
   ['a JSON secret', toDocument, 'secretsmanager', 'UpdateSecret', DOCUMENTED_SECRET_ACTIONS],
   ['a staged JSON secret', toDocument, 'secretsmanager', 'PutSecretValue', undefined],
   ['a promoted JSON secret', toDocument, 'secretsmanager', 'UpdateSecretVersionStage', undefined],
-] as const)('%s whose update lost its answer gets no second version', async (_what, input, service, operation, actions) => {
-  const world = await createWorld(stage, actions ? { policy: allow(actions) } : {});
-  await world.set({ A: '1' });
-  const { id } = await world.createSync(input);
-  await world.runUntilDone(id);
-  await world.set({ A: '2' });
-  world.clock.advance(2 * MINUTE);
-  world.sandbox.faults.add({ service, operation, action: 'drop-after', times: 1 });
+] as const)(
+  '%s whose update lost its answer gets no second version',
+  async (...[, input, service, operation, actions]) => {
+    const world = await createWorld(stage, actions ? { policy: allow(actions) } : {});
+    await world.set({ A: '1' });
+    const { id } = await world.createSync(input);
+    await world.runUntilDone(id);
+    await world.set({ A: '2' });
+    world.clock.advance(2 * MINUTE);
+    world.sandbox.faults.add({ service, operation, action: 'drop-after', times: 1 });
 
-  const lost = await world.runOnce(id);
-  const { outcome } = await world.runUntilDone(id);
+    const lost = await world.runOnce(id);
+    const { outcome } = await world.runUntilDone(id);
 
-  expect(lost.outcome).toMatchObject({ status: 'retry' });
-  expect(outcome).toMatchObject({ status: 'succeeded' });
-  expect(versions(world)).toEqual([2]);
-  expect(Object.values({ ...world.parameters(), ...world.secrets() })).toEqual([expect.stringMatching(/^(2|\{"A":"2"\})$/)]);
-});
+    expect(lost.outcome).toMatchObject({ status: 'retry' });
+    expect(outcome).toMatchObject({ status: 'succeeded' });
+    expect(versions(world)).toEqual([2]);
+    expect(Object.values({ ...world.parameters(), ...world.secrets() })).toEqual([
+      expect.stringMatching(/^(2|\{"A":"2"\})$/),
+    ]);
+  },
+);
 
 test.each([
   ['parameters', {}],

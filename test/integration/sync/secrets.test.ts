@@ -25,7 +25,10 @@ test('a first sync creates each secret with its tags in one call', async () => {
   expect(outcome).toMatchObject({ status: 'succeeded', counts: { created: 2 } });
   expect(calls).toEqual({ 'secretsmanager.CreateSecret': 2 });
   expect(world.secrets()).toEqual({ 'prod/A': '1', 'prod/B': '2' });
-  expect(world.sandbox.inspect.secret({ ...world.at, name: 'prod/A' })?.tags).toEqual({ 'keyferry:sync': id, team: 'core' });
+  expect(world.sandbox.inspect.secret({ ...world.at, name: 'prod/A' })?.tags).toEqual({
+    'keyferry:sync': id,
+    team: 'core',
+  });
 });
 
 test('one changed secret costs one look and one write, an unchanged sync nothing', async () => {
@@ -85,7 +88,11 @@ test('a drift check reads pages of the list and finds what somebody changed', as
 
   expect(clean.calls).toEqual({ 'secretsmanager.ListSecrets': 1 });
   expect(clean.outcome).toMatchObject({ status: 'succeeded', result: { checked: 3, drift: [] } });
-  expect(found.outcome).toMatchObject({ status: 'partial', code: 'SYNC_DRIFTED', result: { drift: [{ key: 'B', kind: 'changed' }] } });
+  expect(found.outcome).toMatchObject({
+    status: 'partial',
+    code: 'SYNC_DRIFTED',
+    result: { drift: [{ key: 'B', kind: 'changed' }] },
+  });
   expect(world.secrets()['prod/B']).toBe('theirs');
   expect(await world.row(id)).toMatchObject({ drift: 'drifted', syncStatus: 'partial' });
 });

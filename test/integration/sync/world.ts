@@ -112,7 +112,9 @@ export interface WorldOptions {
   readonly isRealTime?: boolean;
 }
 
-export type SyncInput = Partial<Omit<NewSync, 'syncOptions'>> & { readonly syncOptions?: Partial<NewSync['syncOptions']> };
+export type SyncInput = Partial<Omit<NewSync, 'syncOptions'>> & {
+  readonly syncOptions?: Partial<NewSync['syncOptions']>;
+};
 
 export interface RunInput {
   readonly request?: 'sync' | 'plan' | 'check' | 'import' | 'remove';
@@ -172,7 +174,10 @@ function createBase(sandbox: AwsSandbox, names: { orgId: string; accountId: stri
   return { pair, roleArn: createRole(sandbox, { ...names, policy: options.policy ?? allow(ALL_ACTIONS) }) };
 }
 
-export function createRole(sandbox: AwsSandbox, input: { orgId: string; accountId: string; policy: PolicyDocument; roleName?: string }): string {
+export function createRole(
+  sandbox: AwsSandbox,
+  input: { orgId: string; accountId: string; policy: PolicyDocument; roleName?: string },
+): string {
   const trustPolicy: PolicyDocument = {
     Version: '2012-10-17',
     Statement: [
@@ -184,7 +189,12 @@ export function createRole(sandbox: AwsSandbox, input: { orgId: string; accountI
       },
     ],
   };
-  return sandbox.createRole({ accountId: input.accountId, roleName: input.roleName ?? 'sync', trustPolicy, policy: input.policy }).arn;
+  return sandbox.createRole({
+    accountId: input.accountId,
+    roleName: input.roleName ?? 'sync',
+    trustPolicy,
+    policy: input.policy,
+  }).arn;
 }
 
 export async function connect(
@@ -212,10 +222,17 @@ function subjects({ stage, orgId, connection, folders, folder }: Site) {
   return {
     syncs: store,
     /** One new revision of the folder; null removes a key. */
-    set: async (values: Readonly<Record<string, string | null>>, metadata: Readonly<Record<string, Readonly<Record<string, string>>>> = {}) =>
+    set: async (
+      values: Readonly<Record<string, string | null>>,
+      metadata: Readonly<Record<string, Readonly<Record<string, string>>>> = {},
+    ) =>
       folders.change(
         await folders.get(folder.id),
-        Object.entries(values).map(([key, value]) => ({ key, value, ...(metadata[key] ? { metadata: metadata[key] } : {}) })),
+        Object.entries(values).map(([key, value]) => ({
+          key,
+          value,
+          ...(metadata[key] ? { metadata: metadata[key] } : {}),
+        })),
         'merge',
       ),
     createSync: async (input: SyncInput = {}): Promise<SyncRow> => {
@@ -242,7 +259,7 @@ function actions(site: Site) {
   const { db } = stage.handle;
   const aws = createAwsAccess({
     baseCredentials: base.pair,
-    requestHandler: createSandboxRequestHandler(sandbox) as never,
+    requestHandler: createSandboxRequestHandler(sandbox),
     ...(options.budget ? { budget: options.budget } : {}),
     ...(options.isRealTime ? {} : { nowMs: () => clock.now().getTime() }),
   });
@@ -277,7 +294,9 @@ function actions(site: Site) {
     },
     /** As the tick would find it an interval later: nothing wished for, only due. */
     runScheduled: async (syncId: string): Promise<Ran> => {
-      await db.execute(sql`update keyferry.syncs set due_reason = 'scheduled', done_revision = wanted_revision where id = ${syncId}`);
+      await db.execute(
+        sql`update keyferry.syncs set due_reason = 'scheduled', done_revision = wanted_revision where id = ${syncId}`,
+      );
       return runOnce(syncId);
     },
   };
@@ -291,13 +310,19 @@ async function openRequest(site: Site, input: RunInput & { readonly syncId: stri
 }
 
 /** The pipeline's claim, perform, settle; without BullMQ, and with the clock of the world. */
-async function performRun(site: Site, processor: Processor<'sync'>, input: RunInput & { readonly syncId: string }): Promise<Ran> {
+async function performRun(
+  site: Site,
+  processor: Processor<'sync'>,
+  input: RunInput & { readonly syncId: string },
+): Promise<Ran> {
   const { stage, clock } = site;
   const { db } = stage.handle;
   const work = createWork(db);
   await openRequest(site, input);
   // Dispatched, and the lease of a run that died is over.
-  await db.execute(sql`update keyferry.syncs set dispatch_lease_until = now() + interval '1 minute', run_lease_until = null where id = ${input.syncId}`);
+  await db.execute(
+    sql`update keyferry.syncs set dispatch_lease_until = now() + interval '1 minute', run_lease_until = null where id = ${input.syncId}`,
+  );
   const runId = crypto.randomUUID();
   const claim = await work.claim('sync', { subjectId: input.syncId, runId, jobId: undefined });
   if (!claim) throw new Error('The sync could not be claimed.');
@@ -316,17 +341,22 @@ async function performRun(site: Site, processor: Processor<'sync'>, input: RunIn
     random: () => 0.5,
   };
   const before = site.sandbox.calls.count();
-  const { outcome, changes, isSettled } = await performLikePipeline(processor, run);
+  const { outcome, changes, isSettled, leavesWish } = await performLikePipeline(processor, run);
   const counted = countCalls(site.sandbox, before);
   if (isSettled === true) return { runId, outcome, calls: counted };
-  const nextDueAt = outcome.status === 'continued' ? outcome.at : outcome.status === 'retry' ? clock.now() : processor.nextScheduledAt(outcome, run);
+  const nextDueAt =
+    outcome.status === 'continued'
+      ? outcome.at
+      : outcome.status === 'retry'
+        ? clock.now()
+        : processor.nextScheduledAt(outcome, run);
   const settled = await work.settle({
     kind: 'sync',
     subjectId: input.syncId,
     runId,
     outcome,
     changes: { ...processor.toStatus(outcome, run), ...changes },
-    servedRevision: claim.subject.wantedRevision,
+    servedRevision: leavesWish === true ? claim.subject.doneRevision : claim.subject.wantedRevision,
     attempt: 0,
     nextDueAt,
     requestIds: claim.requestIds,
@@ -337,13 +367,17 @@ async function performRun(site: Site, processor: Processor<'sync'>, input: RunIn
 }
 
 /** What is thrown becomes an outcome, as in the pipeline. */
-async function performLikePipeline(processor: Processor<'sync'>, run: Run<'sync'>): ReturnType<Processor<'sync'>['perform']> {
+async function performLikePipeline(
+  processor: Processor<'sync'>,
+  run: Run<'sync'>,
+): ReturnType<Processor<'sync'>['perform']> {
   try {
     return await processor.perform(run);
   } catch (error) {
     if (!(error instanceof JobError) || error.code === 'LEASE_LOST') throw error;
     if (error.disposition === 'retry') return { outcome: { status: 'retry', error } };
-    if (error.disposition === 'snooze') return { outcome: { status: 'continued', at: new Date(run.now().getTime() + (error.retryAfterMs ?? 1_000)) } };
+    if (error.disposition === 'snooze')
+      return { outcome: { status: 'continued', at: new Date(run.now().getTime() + (error.retryAfterMs ?? 1_000)) } };
     return { outcome: { status: 'failed', code: error.code, message: error.publicMessage } };
   }
 }
@@ -377,8 +411,13 @@ function looks({ stage, sandbox, accountId }: Site) {
     entries: (id: string): Promise<readonly LedgerEntry[]> => createSyncEntries(db).list(id),
     entry: async (id: string, key: string) => (await createSyncEntries(db).list(id)).find((entry) => entry.key === key),
     /** Name → value, as it really is. */
-    parameters: (prefix = '/app/prod/') => Object.fromEntries(sandbox.inspect.parameters({ ...at, prefix }).map(({ name, value }) => [name, value])),
+    parameters: (prefix = '/app/prod/') =>
+      Object.fromEntries(sandbox.inspect.parameters({ ...at, prefix }).map(({ name, value }) => [name, value])),
     secrets: (prefix = '') =>
-      Object.fromEntries(sandbox.inspect.secrets({ ...at, prefix }).flatMap(({ name, value, deletedAt }) => (deletedAt ? [] : [[name, value]]))),
+      Object.fromEntries(
+        sandbox.inspect
+          .secrets({ ...at, prefix })
+          .flatMap(({ name, value, deletedAt }) => (deletedAt ? [] : [[name, value]])),
+      ),
   };
 }

@@ -1,0 +1,61 @@
+/** The socket: time limits, a clear word when the port is taken, and an end that does not wait for idle connections. */
+import { createAdaptorServer } from '@hono/node-server';
+import type { Hono } from 'hono';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+import { JobError } from '../errors.ts';
+
+export interface ListeningServer {
+  readonly url: string;
+  /** Stops taking requests, lets running ones end for up to 5 s, then cuts them. */
+  close(): Promise<void>;
+}
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+const CLOSE_LIMIT_MS = 5_000;
+
+/** Throws CONFIG_INVALID when the address cannot be taken. */
+export async function listen(app: Hono, { host, port }: Address): Promise<ListeningServer> {
+  const server = createAdaptorServer({ fetch: app.fetch, overrideGlobalObjects: false }) as Server;
+  server.requestTimeout = 30_000;
+  server.headersTimeout = 10_000;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) => {
+      reject(toListenError(error, { host, port }));
+    });
+    server.listen(port, host, resolve);
+  });
+  const { port: actualPort } = server.address() as AddressInfo;
+  const shownHost = host.includes(':') ? `[${host}]` : host;
+  return { url: `http://${shownHost}:${String(actualPort)}`, close: () => closeServer(server) };
+}
+
+function toListenError(error: NodeJS.ErrnoException, { host, port }: Address): JobError {
+  const at = `${host}, port ${String(port)}`;
+  const reasons: Readonly<Record<string, string>> = {
+    EADDRINUSE: `Another program listens on ${at}: stop it, or set KEYFERRY_HTTP_PORT.`,
+    EACCES: `Listening on ${at} is not allowed: set KEYFERRY_HTTP_PORT to 1024 or more.`,
+    EADDRNOTAVAIL: `This machine has no address ${host}: set KEYFERRY_HTTP_HOST.`,
+  };
+  const message = reasons[error.code ?? ''] ?? `The server cannot listen on ${at} (${error.code ?? error.name}).`;
+  return new JobError('CONFIG_INVALID', { message, cause: error });
+}
+
+async function closeServer(server: Server): Promise<void> {
+  const closed = new Promise<void>((resolve) => {
+    server.close(() => {
+      resolve();
+    });
+  });
+  server.closeIdleConnections();
+  const timer = setTimeout(() => {
+    server.closeAllConnections();
+  }, CLOSE_LIMIT_MS);
+  await closed;
+  clearTimeout(timer);
+}

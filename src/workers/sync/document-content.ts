@@ -1,0 +1,102 @@
+/** What goes into a JSON secret: which keys are set, which stay as they are, and what of it is journalled. */
+import { changeDocument, type Document, memberValue, printDocument } from '../../domain/sync-document.ts';
+import { type EntrySettings, type InFlight, isOwned, type LedgerEntry } from '../../domain/sync-ledger.ts';
+import { byteLength, SECRET_MAX_BYTES } from '../../domain/sync-rules.ts';
+import { fingerprintOf } from './values.ts';
+import type { SyncWork } from './work.ts';
+
+export interface KeyWrite {
+  readonly documentKey: string;
+  readonly value: string;
+  readonly revision: number;
+  readonly fingerprint: string;
+  /** The key's row, as stored or new. */
+  readonly entry: LedgerEntry;
+  /** Whether the plan wants it written; the others only complete the document. */
+  readonly isWanted: boolean;
+}
+
+export interface DocumentWrite {
+  readonly remoteName: string;
+  /** The row of the secret as a whole. */
+  readonly whole: LedgerEntry;
+  readonly settings: EntrySettings;
+  /** All our keys whose values are known. */
+  readonly keys: readonly KeyWrite[];
+  /** Rows of keys that are to go, with the names they have in the document. */
+  readonly removals: readonly { readonly documentKey: string; readonly entry: LedgerEntry }[];
+  /** Keys that are ours but whose value is not known now: what the secret holds of them stays. */
+  readonly hasUnknownKeys: boolean;
+  /** The role may move version stages. */
+  readonly canPromote: boolean;
+}
+
+/** Keys that were left as they are, and why. */
+export type Untouched = ReadonlyMap<string, 'foreign' | 'changed' | 'missing'>;
+export const nothing: Untouched = new Map();
+
+/** The document as it is at AWS, or as it must be by the ledger. */
+export interface Base {
+  readonly version: string;
+  readonly document: Document;
+}
+
+/** The document with our keys in it. */
+export function changeOf(job: DocumentWrite, document: Document, untouched: Untouched): Document {
+  const set = new Map(
+    job.keys.filter((key) => !untouched.has(key.documentKey)).map((key) => [key.documentKey, key.value]),
+  );
+  const remove = new Set(job.removals.map((one) => one.documentKey).filter((key) => !untouched.has(key)));
+  return changeDocument(document, { set, remove });
+}
+
+/** Keys that are not ours by the ledger and may not be taken over, and keys of ours that somebody else changed and that may not be overwritten. */
+export function findUntouched(work: SyncWork, job: DocumentWrite, { version, document }: Base): Untouched {
+  const { onExisting, overwritesDrift } = work.planOptions;
+  const isForeignWrite = isOwned(job.whole) && version !== job.whole.remoteVersion;
+  const untouched = new Map<string, 'foreign' | 'changed' | 'missing'>();
+  for (const { documentKey, entry } of [...job.keys, ...job.removals]) {
+    const value = memberValue(document, documentKey);
+    if (!isOwned(entry)) {
+      if (value !== undefined && onExisting === 'fail') untouched.set(documentKey, 'foreign');
+    } else if ((isForeignWrite || entry.drift !== null) && !overwritesDrift && !isAsWritten(work, entry, value)) {
+      untouched.set(documentKey, value === undefined ? 'missing' : 'changed');
+    }
+  }
+  return untouched;
+}
+
+export function isAsWritten(work: SyncWork, entry: LedgerEntry, value: string | undefined): boolean {
+  return value !== undefined && fingerprintOf(work, entry, { value, settings: entry.settings }) === entry.fingerprint;
+}
+
+export function print(document: Document): { readonly text: string; readonly problem?: string } {
+  const text = printDocument(document);
+  const bytes = byteLength(text);
+  if (bytes <= SECRET_MAX_BYTES) return { text };
+  return {
+    text,
+    problem: `The JSON of ${document.size} keys has ${bytes} bytes; Secrets Manager allows ${SECRET_MAX_BYTES}. Use one-to-one, or split the folder.`,
+  };
+}
+
+export function isEqual(a: Document, b: Document): boolean {
+  return a.size === b.size && [...b.keys()].every((key) => memberValue(a, key) === memberValue(b, key));
+}
+
+export function hasForeignKeys(job: DocumentWrite, document: Document): boolean {
+  const ours = new Set(job.keys.map((key) => key.documentKey));
+  return [...document.keys()].some((key) => !ours.has(key));
+}
+
+export function toInFlight(job: DocumentWrite, operation: InFlight['operation'], baseVersion: string | null) {
+  const set = job.keys.map(({ entry, fingerprint, revision }) => [entry.key, { fingerprint, revision }] as const);
+  const removed = job.removals.map(({ entry }) => [entry.key, null] as const);
+  return {
+    operation,
+    baseVersion,
+    token: crypto.randomUUID(),
+    settings: job.settings,
+    keys: Object.fromEntries([...set, ...removed]),
+  };
+}

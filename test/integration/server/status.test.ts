@@ -1,0 +1,117 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+
+import { seedManySyncs, seedStates, type Seeded } from './seed.ts';
+import { useServer } from './support.ts';
+
+describe('the status page', () => {
+  const fixture = useServer(undefined);
+  let url: string;
+  let seeded: Seeded;
+  beforeAll(async () => {
+    const { handle, start } = fixture();
+    seeded = await seedStates(handle.client);
+    url = await start();
+  });
+
+  async function read(path: string): Promise<string> {
+    const answer = await fetch(`${url}${path}`);
+    expect([path, answer.status]).toEqual([path, 200]);
+    return (await answer.text()).replace(/\s+/g, ' ');
+  }
+
+  it('shows what needs attention with its cause and its fix', async () => {
+    const html = await read('/');
+    expect(html).toContain(`href="/connections/${seeded.invalidConnection}"`);
+    expect(html).toContain('AWS refused AssumeRole on arn:aws:iam::444455556666:role/billing.');
+    expect(html).toContain('Compare the role with <code>keyferry policy trust</code>');
+    expect(html).toContain('data-problems="3"');
+  });
+
+  it('shows a connection’s checks and the statement to add', async () => {
+    const html = await read(`/connections/${seeded.validConnection}`);
+    expect(html).toContain('<code>ssm:PutParameter</code>');
+    expect(html).toContain('&quot;Effect&quot;: &quot;Allow&quot;');
+    expect(html).toContain(`href="/syncs/${seeded.partialSync}"`);
+  });
+
+  it('shows a sync’s plan, its entries with trouble first, and its runs', async () => {
+    const html = await read(`/syncs/${seeded.partialSync}`);
+    expect(html).toContain('1 change, 25 unchanged');
+    expect(html.indexOf('/app/prod/APP_KEY_4')).toBeLessThan(html.indexOf('/app/prod/APP_KEY_1<'));
+    expect(html).toContain('revision 6 of 7');
+    expect(html).toContain('ssm.PutParameter 24');
+  });
+
+  it('shows a rotation’s phase, keys and timeline', async () => {
+    const html = await read(`/rotations/${seeded.blockedRotation}`);
+    expect(html).toContain('<li aria-current="step"><span>publishing</span></li>');
+    expect(html).toContain('AKIAEXAMPLEOLD000001');
+    expect(html).toContain('key answered for the right user');
+  });
+
+  it('finds by name, account and path, and filters by state and org', async () => {
+    expect(await read('/connections?q=4444')).toContain('billing');
+    expect(await read('/connections?q=4444')).not.toContain('prod-aws');
+    expect(await read('/syncs?q=%2Fapp%2Fprod')).toContain('prod-parameters');
+    expect(await read('/syncs?status=failed')).toContain('No sync matches.');
+    expect(await read('/connections?org=globex')).not.toContain('prod-aws');
+    expect(await read('/syncs?q=%25')).toContain('No sync matches.');
+  });
+
+  it('escapes names, and takes nothing from the address into its markup', async () => {
+    await fixture().handle
+      .client`update keyferry.connections set description = '<script>alert(1)</script>', name = 'a"><img src=x>' where id = ${seeded.invalidConnection}`;
+    const html = await read(`/connections/${seeded.invalidConnection}`);
+    expect(html).not.toContain('<img src=x>');
+    expect(html).not.toContain('<script>alert');
+    expect(await read('/syncs?q=%22%3E%3Cscript%3E1&status=%3Cx%3E&org=%22%3E')).not.toContain('<script>1');
+  });
+
+  it('answers odd addresses with a page that says what to do', async () => {
+    for (const path of ['/connections/none', '/syncs/00000000-0000-4000-8000-000000000000']) {
+      const answer = await fetch(`${url}${path}`);
+      expect([answer.status, (await answer.text()).includes('There is no such subject')]).toEqual([404, true]);
+    }
+    expect((await fetch(`${url}/syncs?page=-1&page=x`)).status).toBe(200);
+  });
+
+  it('allows its own style and script by hash, and nothing else', async () => {
+    const answer = await fetch(url);
+    const policy = answer.headers.get('content-security-policy') ?? '';
+    expect(policy).toMatch(/default-src 'none'; style-src 'sha256-[^']+'; script-src 'sha256-[^']+'/);
+    expect(await answer.text()).not.toMatch(/ style="|https?:\/\/(?!www\.w3\.org)[^"]*\.(css|js)/);
+  });
+
+  it('never shows a ciphertext, a fingerprint or the state of a phase', async () => {
+    const { client } = fixture().handle;
+    await client`update keyferry.connections set secret_access_key = 'v1.k.MARKER'`;
+    await client`update keyferry.rotation_keys set secret = 'v1.k.MARKER'`;
+    await client`update keyferry.sync_entries set fingerprint = 'MARKER'`;
+    await client`update keyferry.rotations set phase_state = '{"note":"MARKER"}'`;
+    for (const path of [
+      '/',
+      '/connections',
+      `/connections/${seeded.validConnection}`,
+      `/syncs/${seeded.partialSync}`,
+      `/rotations/${seeded.blockedRotation}`,
+      '/runs',
+    ]) {
+      expect(await read(path)).not.toContain('MARKER');
+    }
+  });
+
+  it('says what to do when the database is away', async () => {
+    const { start, dependencies } = fixture();
+    const status = { ...dependencies().status, overview: () => Promise.reject(new Error('secret text of a driver')) };
+    const answer = await fetch(await start({ status: status as ReturnType<typeof dependencies>['status'] }));
+    const html = await answer.text();
+    expect([answer.status, html.includes('secret text'), html.includes('BUG_UNEXPECTED')]).toEqual([500, false, true]);
+  });
+
+  it('pages through 10,000 syncs', async () => {
+    await seedManySyncs(fixture().handle.client, 10_000);
+    const html = await read('/syncs?page=200');
+    expect(html).toContain('9,951–10,000 of 10,001');
+    expect(await read('/syncs?q=sync-9999')).toContain('1–1 of 1');
+  });
+});

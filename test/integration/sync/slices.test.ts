@@ -1,0 +1,114 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+import { useTestDatabase } from '../../support/postgres.ts';
+import { createWorld, openStage, REGION, type Stage, type SyncInput, total } from './world.ts';
+
+const database = useTestDatabase();
+let stage: Stage;
+beforeAll(() => {
+  stage = openStage(database().url);
+});
+afterAll(() => stage.close());
+
+const toSecrets: SyncInput = {
+  destination: 'aws-secrets-manager',
+  destinationConfig: { region: REGION, mappingBehavior: 'one-to-one', prefix: 'prod/' },
+};
+const numbered = (count: number, value = 'v') =>
+  Object.fromEntries(Array.from({ length: count }, (_, index) => [`K${String(index)}`, value]));
+
+test.each([
+  ['parameters', {}],
+  ['secrets', toSecrets],
+] as const)('%s are written 50 at a time, and the last run tells the whole', async (_what, input) => {
+  const world = await createWorld(stage);
+  await world.set(numbered(120));
+  const { id } = await world.createSync(input);
+
+  const first = await world.runOnce(id);
+  expect(first.outcome).toMatchObject({ status: 'continued', at: world.clock.now(), counts: { created: 50 } });
+  expect(await world.row(id)).toMatchObject({ syncStatus: 'running', syncedRevision: null });
+
+  const second = await world.runOnce(id);
+  const third = await world.runOnce(id);
+  expect(second.outcome.status).toBe('continued');
+  expect(third.outcome).toMatchObject({ status: 'succeeded', counts: { created: 120, unchanged: 0 } });
+  expect(total(first.calls) + total(second.calls) + total(third.calls)).toBe(120);
+});
+
+test('what fails in one slice does not hold up the next ones, and is tried again by the next wish', async () => {
+  const world = await createWorld(stage);
+  await world.set({ ...numbered(60), AAA: 'x' });
+  const { id } = await world.createSync();
+  const lift = world.sandbox.faults.add({
+    service: 'ssm',
+    operation: 'PutParameter',
+    match: { parametersInclude: '/app/prod/AAA' },
+    action: { error: { code: 'ParameterPatternMismatchException' } },
+  });
+
+  const failed = await world.runUntilDone(id);
+  expect(failed.outcome).toMatchObject({ status: 'partial', code: 'AWS_REJECTED', counts: { created: 60, failed: 1 } });
+  expect(failed.calls['ssm.PutParameter']).toBe(61);
+
+  lift();
+  const again = await world.runUntilDone(id, { request: 'sync' });
+  expect(again.outcome).toMatchObject({ status: 'succeeded', counts: { created: 1, unchanged: 60 } });
+  expect(again.calls).toEqual({ 'ssm.PutParameter': 1 });
+});
+
+test('ten refusals in a row end the round: the rest would meet the same', async () => {
+  const world = await createWorld(stage);
+  await world.set(numbered(40));
+  const { id } = await world.createSync();
+  world.sandbox.faults.add({
+    service: 'ssm',
+    operation: 'PutParameter',
+    action: { error: { code: 'AccessDeniedException' } },
+  });
+
+  const { outcome, calls } = await world.runUntilDone(id);
+
+  expect(outcome).toMatchObject({ status: 'failed', code: 'AWS_ACCESS_DENIED' });
+  expect(calls['ssm.PutParameter']).toBeLessThanOrEqual(20);
+});
+
+test('deletions go by ten, after the writes, also over several slices', async () => {
+  const world = await createWorld(stage);
+  await world.set(numbered(100));
+  const { id } = await world.createSync();
+  await world.runUntilDone(id);
+  await world.set({
+    ...numbered(60, 'new'),
+    ...Object.fromEntries(
+      Object.keys(numbered(100))
+        .slice(75)
+        .map((key) => [key, null]),
+    ),
+  });
+  world.clock.advance(120_000);
+
+  const { outcome, calls } = await world.runUntilDone(id);
+
+  expect(outcome).toMatchObject({ status: 'succeeded', counts: { updated: 60, deleted: 25 } });
+  expect(calls['ssm.DeleteParameters']).toBe(3);
+  expect(Object.keys(world.parameters())).toHaveLength(75);
+});
+
+test('a change in the middle of a long sync begins a new round with what is left to do', async () => {
+  const world = await createWorld(stage);
+  await world.set(numbered(80));
+  const { id } = await world.createSync();
+  await world.runOnce(id);
+  await world.set({ K0: 'changed', K79: null });
+
+  const { outcome } = await world.runUntilDone(id);
+
+  expect(outcome).toMatchObject({ status: 'succeeded' });
+  expect(world.parameters()['/app/prod/K0']).toBe('changed');
+  expect(Object.keys(world.parameters())).toHaveLength(79);
+  expect(await world.row(id)).toMatchObject({
+    progress: null,
+    syncedRevision: (await world.folders.get(world.folder.id)).revision,
+  });
+});
