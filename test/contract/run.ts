@@ -116,4 +116,9 @@ async function main(): Promise<void> {
   process.exitCode = failures === 0 ? 0 : 1;
 }
 
-await main();
+try {
+  await main();
+} catch (error) {
+  print(`The contract suites could not run: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+}

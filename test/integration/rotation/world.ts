@@ -19,7 +19,7 @@ import type { NewRotation } from '../../../src/domain/rotation-input.ts';
 import type { Outcome } from '../../../src/domain/run.ts';
 import { syncOptions } from '../../../src/domain/sync-config.ts';
 import { JobError } from '../../../src/errors.ts';
-import { createLog } from '../../../src/log.ts';
+import { createLog, type Log } from '../../../src/log.ts';
 import { createRotateProcessor } from '../../../src/workers/rotate.ts';
 import type { RotateDependencies } from '../../../src/workers/rotate/context.ts';
 import {
@@ -74,6 +74,7 @@ export interface WorldOptions {
   readonly wrap?: (deps: RotateDependencies, clock: SandboxClock) => RotateDependencies;
   /** Wraps the engine's own writes. */
   readonly wrapWork?: (work: Work) => Work;
+  readonly log?: Log;
   /** Called while the processor waits. */
   readonly onWait?: () => Promise<void>;
 }
@@ -358,7 +359,7 @@ async function performRun(base: Base, { processor, work }: Engine, id: string): 
     reason: claim.reason,
     parameters: claim.parameters,
     scope: idleScope(id),
-    log: createLog({ level: 'silent' }),
+    log,
     now: () => clock.now(),
     random: () => 0.5,
   };

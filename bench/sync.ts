@@ -1,0 +1,238 @@
+/**
+ * What a sync costs: calls to AWS for 10, 1,000 and 10,000 secrets in each case, beside the lower bound and what other tools make, memory, and the share
+ * of encryption. Real engine and database, the AWS sandbox in this process.
+ *
+ *   tsx bench/sync.ts [--json] [--sizes 10,1000,10000]
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { cpus, tmpdir, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { pathToFileURL } from 'node:url';
+
+import { migrate } from '../src/db/migrate.ts';
+import { secretPlace } from '../src/db/encryption.ts';
+import { fingerprintInput } from '../src/domain/fingerprint.ts';
+import { createFingerprintKeys } from '../src/db/fingerprint-key.ts';
+import { startEmbeddedPostgres } from '../src/sandbox/postgres.ts';
+import { enterSandboxEnvironment } from '../src/sandbox/environment.ts';
+import { createWorld, HOUR, openStage, REGION, type Stage, type SyncInput, total, type World } from '../test/integration/sync/world.ts';
+
+export interface BenchFigure {
+  readonly name: string;
+  readonly value: number;
+  readonly unit: string;
+  /** What the project promises, in words. */
+  readonly goal: string;
+}
+
+interface Mode {
+  readonly name: 'ssm' | 'sm' | 'sm-json';
+  readonly input: SyncInput;
+  /** Bytes of a value: a JSON secret holds at most 65,536 in all. */
+  readonly valueBytes: number;
+  readonly maxSize: number;
+  /** Calls that nobody can do without. */
+  lowerBound(size: number): Readonly<Record<Case, number>>;
+  /** What Infisical's sync makes, from its source; undefined where nothing is known. */
+  infisical(size: number): Readonly<Partial<Record<Case, number>>>;
+}
+
+const cases = ['first', 'unchanged', 'drift', 'one-changed'] as const;
+type Case = (typeof cases)[number];
+type Measured = Readonly<Record<Case, number>> & { readonly firstTagged: number; readonly seconds: number };
+
+const tens = (size: number) => Math.ceil(size / 10);
+const hundreds = (size: number) => Math.ceil(size / 100);
+const secretsManager = (config: object): SyncInput => ({
+  destination: 'aws-secrets-manager',
+  destinationConfig: { region: REGION, ...config } as never,
+});
+
+const modes: readonly Mode[] = [
+  {
+    name: 'ssm',
+    input: { destinationConfig: { region: REGION, path: '/bench/' } },
+    valueBytes: 1_024,
+    maxSize: 10_000,
+    lowerBound: (size) => ({ first: size, unchanged: 0, drift: tens(size), 'one-changed': 1 }),
+    infisical: (size) => ({ first: size + 2, unchanged: 2 * tens(size) + size, 'one-changed': 2 * tens(size) + size + 1 }),
+  },
+  {
+    name: 'sm',
+    input: secretsManager({ mappingBehavior: 'one-to-one', prefix: 'bench/' }),
+    valueBytes: 1_024,
+    maxSize: 10_000,
+    lowerBound: (size) => ({ first: size, unchanged: 0, drift: hundreds(size), 'one-changed': 1 }),
+    infisical: (size) => ({
+      first: size + 1,
+      unchanged: hundreds(size) + Math.ceil(size / 20) + size,
+      'one-changed': hundreds(size) + Math.ceil(size / 20) + size + 1,
+    }),
+  },
+  {
+    name: 'sm-json',
+    input: secretsManager({ mappingBehavior: 'many-to-one', secretName: 'bench' }),
+    valueBytes: 24,
+    maxSize: 1_000,
+    lowerBound: () => ({ first: 1, unchanged: 0, drift: 1, 'one-changed': 1 }),
+    infisical: () => ({ first: 2, unchanged: 2, 'one-changed': 3 }),
+  },
+];
+
+const goals: Readonly<Record<Mode['name'], (size: number) => Readonly<Record<Case, number>>>> = {
+  ssm: (size) => ({ first: size + 2, unchanged: 0, drift: tens(size) + 1, 'one-changed': 2 }),
+  sm: (size) => ({ first: size + 2, unchanged: 0, drift: hundreds(size) + 1, 'one-changed': 2 }),
+  'sm-json': () => ({ first: 3, unchanged: 0, drift: 2, 'one-changed': 2 }),
+};
+
+export async function measureSync(options: { readonly sizes?: readonly number[]; readonly databaseUrl?: string } = {}): Promise<readonly BenchFigure[]> {
+  const database = await openDatabase(options.databaseUrl);
+  const stage = openStage(database.url);
+  try {
+    const figures: BenchFigure[] = [];
+    for (const size of options.sizes ?? [10, 1_000, 10_000]) {
+      for (const mode of modes.filter((one) => size <= one.maxSize)) figures.push(...(await measureMode(stage, mode, size)));
+    }
+    return [...figures, ...(await measureEncryption(stage))];
+  } finally {
+    await stage.close();
+    await database.close();
+  }
+}
+
+async function openDatabase(given: string | undefined): Promise<{ url: string; close(): Promise<void> }> {
+  enterSandboxEnvironment();
+  if (given !== undefined) return { url: given, close: () => Promise.resolve() };
+  const directory = await mkdtemp(join(tmpdir(), 'keyferry-bench-'));
+  const server = await startEmbeddedPostgres({ directory, persistent: false });
+  await migrate(server.url);
+  return {
+    url: server.url,
+    close: async () => {
+      await server.stop();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+const keyOf = (index: number) => `KEY_${String(index).padStart(5, '0')}`;
+const valueOf = (mode: Mode, index: number) => String(index).padEnd(mode.valueBytes, 'x');
+
+async function measureMode(stage: Stage, mode: Mode, size: number): Promise<readonly BenchFigure[]> {
+  const peak = watchMemory();
+  const measured = await runCases(stage, mode, size);
+  const peakMb = peak.stop();
+  const goal = goals[mode.name](size);
+  const [lower, infisical] = [mode.lowerBound(size), mode.infisical(size)];
+  const calls = cases.flatMap((one): BenchFigure[] => [
+    { name: `${mode.name}.${one}.calls@${String(size)}`, value: measured[one], unit: describe(lower[one], infisical[one]), goal: `<= ${String(goal[one])}` },
+  ]);
+  const tagged = { name: `${mode.name}.first.calls-tagged@${String(size)}`, value: measured.firstTagged, unit: describe(lower.first, undefined), goal: `<= ${String(goal.first)}` };
+  const seconds = { name: `${mode.name}.first.seconds@${String(size)}`, value: round(measured.seconds), unit: 's, without quotas and network', goal: '' };
+  const memory = { name: 'sync.peak-mb@10000', value: Math.round(peakMb), unit: 'MB of this process, the sandbox with all its secrets included', goal: '< 350' };
+  return [...calls, tagged, seconds, ...(size === 10_000 && mode.name === 'sm' ? [memory] : [])];
+}
+
+function describe(lower: number, infisical: number | undefined): string {
+  return `calls (lower bound ${String(lower)}${infisical === undefined ? '' : `, Infisical ${String(infisical)}`})`;
+}
+
+async function runCases(stage: Stage, mode: Mode, size: number): Promise<Measured> {
+  const world = await fill(stage, mode, size);
+  const { id } = await world.createSync(mode.input);
+  const startedAt = performance.now();
+  const first = await world.runUntilDone(id);
+  const seconds = (performance.now() - startedAt) / 1_000;
+  mustSucceed(first.outcome);
+  const unchanged = await world.runUntilDone(id, { request: 'sync' });
+  world.clock.advance(HOUR);
+  const drift = await world.runScheduled(id);
+  mustSucceed(drift.outcome);
+  await world.set({ [keyOf(0)]: valueOf(mode, 99_999) });
+  const changed = await world.runUntilDone(id);
+  mustSucceed(changed.outcome);
+  const calls = { first: total(first.calls), unchanged: total(unchanged.calls), drift: total(drift.calls), 'one-changed': total(changed.calls) };
+  return { ...calls, seconds, firstTagged: await runTagged(stage, mode, size) };
+}
+
+async function runTagged(stage: Stage, mode: Mode, size: number): Promise<number> {
+  const world = await fill(stage, mode, size);
+  const tags = Array.from({ length: 5 }, (_, index) => ({ key: `tag-${String(index)}`, value: 'bench' }));
+  const { id } = await world.createSync({ ...mode.input, syncOptions: { tags } });
+  const { outcome, calls } = await world.runUntilDone(id);
+  mustSucceed(outcome);
+  return total(calls);
+}
+
+async function fill(stage: Stage, mode: Mode, size: number): Promise<World> {
+  const world = await createWorld(stage);
+  await world.set(Object.fromEntries(Array.from({ length: size }, (_, index) => [keyOf(index), valueOf(mode, index)])));
+  return world;
+}
+
+function mustSucceed(outcome: { readonly status: string }): void {
+  if (outcome.status !== 'succeeded') throw new Error(`The sync did not succeed: ${JSON.stringify(outcome)}`);
+}
+
+function watchMemory(): { stop(): number } {
+  let peak = 0;
+  const look = () => {
+    peak = Math.max(peak, process.memoryUsage.rss());
+  };
+  const timer = setInterval(look, 50);
+  return {
+    stop: () => {
+      look();
+      clearInterval(timer);
+      return peak / 1024 / 1024;
+    },
+  };
+}
+
+/** Decryption and fingerprints of 1,000 values of 1 KB, beside the wall time of their first sync without network or quotas: the worst case. */
+async function measureEncryption(stage: Stage): Promise<readonly BenchFigure[]> {
+  const [mode] = modes;
+  if (!mode) return [];
+  const size = 1_000;
+  const world = await fill(stage, mode, size);
+  const { id } = await world.createSync(mode.input);
+  const startedAt = performance.now();
+  await world.runUntilDone(id);
+  const wallMs = performance.now() - startedAt;
+  const fingerprint = await createFingerprintKeys(stage.handle.db, stage.encryption).forOrg(world.orgId);
+  const place = secretPlace({ orgId: world.orgId, folderId: world.folder.id, key: 'K', revision: 1 });
+  const ciphertext = stage.encryption.encrypt(valueOf(mode, 1), place);
+  const cryptoAt = performance.now();
+  for (let index = 0; index < size; index += 1) {
+    const value = stage.encryption.decrypt(ciphertext, place);
+    fingerprint(fingerprintInput({ syncId: id, remoteName: keyOf(index), key: keyOf(index), value, settings: { keyId: null, tags: {} } }));
+  }
+  // Each value is read twice: to check it and to write it.
+  const cryptoMs = 2 * (performance.now() - cryptoAt);
+  return [{ name: 'encryption.share@1000', value: round(cryptoMs / wallMs), unit: `of ${String(Math.round(wallMs))} ms`, goal: '<= 0.05' }];
+}
+
+function round(value: number): number {
+  return Math.round(value * 1_000) / 1_000;
+}
+
+function describeMachine(): object {
+  const processors = cpus();
+  return { node: process.version, cpu: processors[0]?.model, cores: processors.length, memoryGiB: Math.round(totalmem() / 2 ** 30) };
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { json: { type: 'boolean' }, sizes: { type: 'string' } } });
+  const figures = await measureSync(values.sizes === undefined ? {} : { sizes: values.sizes.split(',').map(Number) });
+  if (values.json === true) {
+    process.stdout.write(`${JSON.stringify({ bench: 'sync', machine: describeMachine(), figures })}\n`);
+    return;
+  }
+  const width = Math.max(...figures.map((figure) => figure.name.length));
+  for (const { name, value, unit, goal } of figures) {
+    process.stdout.write(`${name.padEnd(width)}  ${String(value).padStart(8)}  goal ${goal.padEnd(8)}  ${unit}\n`);
+  }
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) await main();
