@@ -1,6 +1,6 @@
 /**
- * Four kinds of test, each a project: `unit` needs nothing, `integration` gets PostgreSQL and Redis from its global setup, `contract` and
- * `chaos` have commands of their own (`npm run test:contract`, `npm run test:chaos`).
+ * Three kinds of test, each a project: `unit` needs nothing, `integration` gets PostgreSQL and Redis from its global setup, `chaos` has a command of its own
+ * (`npm run test:chaos`). The contract suites are run by `test/contract/run.ts`, and by a unit test on the sandbox alone.
  */
 import { defineConfig } from 'vitest/config';
 
@@ -28,15 +28,6 @@ export default defineConfig({
           include: ['test/integration/**/*.test.ts'],
           setupFiles,
           globalSetup,
-          testTimeout: 30_000,
-          hookTimeout: 30_000,
-        },
-      },
-      {
-        test: {
-          name: 'contract',
-          include: ['test/contract/**/*.test.ts'],
-          setupFiles,
           testTimeout: 30_000,
           hookTimeout: 30_000,
         },

@@ -16,7 +16,16 @@ import { fingerprintInput } from '../src/domain/fingerprint.ts';
 import { createFingerprintKeys } from '../src/db/fingerprint-key.ts';
 import { startEmbeddedPostgres } from '../src/sandbox/postgres.ts';
 import { enterSandboxEnvironment } from '../src/sandbox/environment.ts';
-import { createWorld, HOUR, openStage, REGION, type Stage, type SyncInput, total, type World } from '../test/integration/sync/world.ts';
+import {
+  createWorld,
+  HOUR,
+  openStage,
+  REGION,
+  type Stage,
+  type SyncInput,
+  total,
+  type World,
+} from '../test/integration/sync/world.ts';
 
 export interface BenchFigure {
   readonly name: string;
@@ -56,7 +65,11 @@ const modes: readonly Mode[] = [
     valueBytes: 1_024,
     maxSize: 10_000,
     lowerBound: (size) => ({ first: size, unchanged: 0, drift: tens(size), 'one-changed': 1 }),
-    infisical: (size) => ({ first: size + 2, unchanged: 2 * tens(size) + size, 'one-changed': 2 * tens(size) + size + 1 }),
+    infisical: (size) => ({
+      first: size + 2,
+      unchanged: 2 * tens(size) + size,
+      'one-changed': 2 * tens(size) + size + 1,
+    }),
   },
   {
     name: 'sm',
@@ -86,13 +99,16 @@ const goals: Readonly<Record<Mode['name'], (size: number) => Readonly<Record<Cas
   'sm-json': () => ({ first: 3, unchanged: 0, drift: 2, 'one-changed': 2 }),
 };
 
-export async function measureSync(options: { readonly sizes?: readonly number[]; readonly databaseUrl?: string } = {}): Promise<readonly BenchFigure[]> {
+export async function measureSync(
+  options: { readonly sizes?: readonly number[]; readonly databaseUrl?: string } = {},
+): Promise<readonly BenchFigure[]> {
   const database = await openDatabase(options.databaseUrl);
   const stage = openStage(database.url);
   try {
     const figures: BenchFigure[] = [];
     for (const size of options.sizes ?? [10, 1_000, 10_000]) {
-      for (const mode of modes.filter((one) => size <= one.maxSize)) figures.push(...(await measureMode(stage, mode, size)));
+      for (const mode of modes.filter((one) => size <= one.maxSize))
+        figures.push(...(await measureMode(stage, mode, size)));
     }
     return [...figures, ...(await measureEncryption(stage))];
   } finally {
@@ -126,11 +142,31 @@ async function measureMode(stage: Stage, mode: Mode, size: number): Promise<read
   const goal = goals[mode.name](size);
   const [lower, infisical] = [mode.lowerBound(size), mode.infisical(size)];
   const calls = cases.flatMap((one): BenchFigure[] => [
-    { name: `${mode.name}.${one}.calls@${String(size)}`, value: measured[one], unit: describe(lower[one], infisical[one]), goal: `<= ${String(goal[one])}` },
+    {
+      name: `${mode.name}.${one}.calls@${String(size)}`,
+      value: measured[one],
+      unit: describe(lower[one], infisical[one]),
+      goal: `<= ${String(goal[one])}`,
+    },
   ]);
-  const tagged = { name: `${mode.name}.first.calls-tagged@${String(size)}`, value: measured.firstTagged, unit: describe(lower.first, undefined), goal: `<= ${String(goal.first)}` };
-  const seconds = { name: `${mode.name}.first.seconds@${String(size)}`, value: round(measured.seconds), unit: 's, without quotas and network', goal: '' };
-  const memory = { name: 'sync.peak-mb@10000', value: Math.round(peakMb), unit: 'MB of this process, the sandbox with all its secrets included', goal: '< 350' };
+  const tagged = {
+    name: `${mode.name}.first.calls-tagged@${String(size)}`,
+    value: measured.firstTagged,
+    unit: describe(lower.first, undefined),
+    goal: `<= ${String(goal.first)}`,
+  };
+  const seconds = {
+    name: `${mode.name}.first.seconds@${String(size)}`,
+    value: round(measured.seconds),
+    unit: 's, without quotas and network',
+    goal: '',
+  };
+  const memory = {
+    name: 'sync.peak-mb@10000',
+    value: Math.round(peakMb),
+    unit: 'MB of this process, the sandbox with all its secrets included',
+    goal: '< 350',
+  };
   return [...calls, tagged, seconds, ...(size === 10_000 && mode.name === 'sm' ? [memory] : [])];
 }
 
@@ -152,7 +188,12 @@ async function runCases(stage: Stage, mode: Mode, size: number): Promise<Measure
   await world.set({ [keyOf(0)]: valueOf(mode, 99_999) });
   const changed = await world.runUntilDone(id);
   mustSucceed(changed.outcome);
-  const calls = { first: total(first.calls), unchanged: total(unchanged.calls), drift: total(drift.calls), 'one-changed': total(changed.calls) };
+  const calls = {
+    first: total(first.calls),
+    unchanged: total(unchanged.calls),
+    drift: total(drift.calls),
+    'one-changed': total(changed.calls),
+  };
   return { ...calls, seconds, firstTagged: await runTagged(stage, mode, size) };
 }
 
@@ -206,11 +247,26 @@ async function measureEncryption(stage: Stage): Promise<readonly BenchFigure[]> 
   const cryptoAt = performance.now();
   for (let index = 0; index < size; index += 1) {
     const value = stage.encryption.decrypt(ciphertext, place);
-    fingerprint(fingerprintInput({ syncId: id, remoteName: keyOf(index), key: keyOf(index), value, settings: { keyId: null, tags: {} } }));
+    fingerprint(
+      fingerprintInput({
+        syncId: id,
+        remoteName: keyOf(index),
+        key: keyOf(index),
+        value,
+        settings: { keyId: null, tags: {} },
+      }),
+    );
   }
   // Each value is read twice: to check it and to write it.
   const cryptoMs = 2 * (performance.now() - cryptoAt);
-  return [{ name: 'encryption.share@1000', value: round(cryptoMs / wallMs), unit: `of ${String(Math.round(wallMs))} ms`, goal: '<= 0.05' }];
+  return [
+    {
+      name: 'encryption.share@1000',
+      value: round(cryptoMs / wallMs),
+      unit: `of ${String(Math.round(wallMs))} ms`,
+      goal: '<= 0.05',
+    },
+  ];
 }
 
 function round(value: number): number {
@@ -219,7 +275,12 @@ function round(value: number): number {
 
 function describeMachine(): object {
   const processors = cpus();
-  return { node: process.version, cpu: processors[0]?.model, cores: processors.length, memoryGiB: Math.round(totalmem() / 2 ** 30) };
+  return {
+    node: process.version,
+    cpu: processors[0]?.model,
+    cores: processors.length,
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+  };
 }
 
 async function main(): Promise<void> {

@@ -19,6 +19,8 @@ export interface AwsAccessOptions {
   /** From `toServiceEndpoints`, after `checkEndpointOverrides`. */
   readonly endpoints?: Readonly<Partial<Record<AwsService, string>>>;
   readonly requestHandler?: RequestHandler;
+  /** From `loadCaBundle`: certificates to trust instead of Node's own. */
+  readonly caBundle?: string | undefined;
   readonly budget?: CallBudget | undefined;
   readonly deadlineMs?: number;
   readonly onCall?: CallSettings['onCall'];
@@ -30,6 +32,8 @@ const MAX_SESSIONS = 10_000;
 /** 30 KB each. */
 const MAX_CLIENTS = 512;
 const CONNECTION_TIMEOUT_MS = 3_000;
+/** Per origin. */
+const MAX_SOCKETS = 100;
 
 export interface Door {
   readonly options: AwsAccessOptions;
@@ -52,8 +56,7 @@ export function createDoor(options: AwsAccessOptions): Door {
     nowMs: options.nowMs ?? (() => Date.now()),
     random: options.random ?? (() => Math.random()),
   };
-  const requestHandler: RequestHandler =
-    options.requestHandler ?? new NodeHttpHandler({ connectionTimeout: CONNECTION_TIMEOUT_MS });
+  const requestHandler: RequestHandler = options.requestHandler ?? createRequestHandler(options.caBundle);
   const maker = { requestHandler, endpoints: options.endpoints ?? {} };
   const clients = new Map<string, object>();
   return {
@@ -76,4 +79,11 @@ export function createDoor(options: AwsAccessOptions): Door {
       return client;
     },
   };
+}
+
+function createRequestHandler(caBundle: string | undefined): RequestHandler {
+  return new NodeHttpHandler({
+    connectionTimeout: CONNECTION_TIMEOUT_MS,
+    httpsAgent: { keepAlive: true, maxSockets: MAX_SOCKETS, ...(caBundle === undefined ? {} : { ca: caBundle }) },
+  });
 }

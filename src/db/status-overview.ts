@@ -24,6 +24,8 @@ export interface Attention {
   readonly statusCode: string | null;
   readonly statusMessage: string | null;
   readonly since: Date;
+  /** What the first failing check of a connection advises. */
+  readonly fix: string | null;
 }
 
 const isTroubled = {
@@ -31,6 +33,8 @@ const isTroubled = {
   rotation: sql`rotation_status in ('failed', 'blocked')`,
   sync: sql`(sync_status in ('failed', 'blocked', 'partial') or drift = 'drifted')`,
 } as const;
+
+const firstFix = sql`(select c->'fix'->>'advice' from jsonb_array_elements(checks) c where c->>'verdict' = 'fail' limit 1)`;
 
 /** One pass over each table; the rest is added up here. */
 export async function readOverview(all: ReadAll): Promise<Overview> {
@@ -87,7 +91,7 @@ function dueOf(table: SQL): SQL {
 
 export async function readAttention(all: ReadAll, limit: number): Promise<readonly Attention[]> {
   const part = (kind: Attention['kind'], table: SQL, status: SQL) => sql`
-    (select ${kind}::text as kind, id, org_id, name, ${status} as status, status_code, status_message, updated_at
+    (select ${kind}::text as kind, id, org_id, name, ${status} as status, status_code, status_message, updated_at, ${kind === 'connection' ? firstFix : sql`null::text`} as fix
      from ${table} where ${isTroubled[kind]} order by updated_at desc limit ${limit})`;
   const syncStatus = sql`case when sync_status in ('failed', 'blocked', 'partial') then sync_status else 'drifted' end`;
   const rows = await all(sql`
@@ -104,5 +108,6 @@ export async function readAttention(all: ReadAll, limit: number): Promise<readon
     statusCode: textOrNull(row.status_code),
     statusMessage: textOrNull(row.status_message),
     since: new Date(String(row.updated_at)),
+    fix: textOrNull(row.fix),
   }));
 }

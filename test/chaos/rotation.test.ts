@@ -3,8 +3,10 @@ import { expect, test } from 'vitest';
 
 import { useTestDatabase } from '../support/postgres.ts';
 import { runRotationChaos } from './rotation.ts';
+import { runRotationKills } from './rotation-kill.ts';
 
 const database = useTestDatabase();
+const killed = useTestDatabase();
 
 test('a rotation survives a crash at any point, from any starting state', { timeout: 30 * 60_000 }, async () => {
   const result = await runRotationChaos({
@@ -17,5 +19,16 @@ test('a rotation survives a crash at any point, from any starting state', { time
   });
 
   expect(result.failures).toEqual([]);
+  expect(result.survived).toBe(result.tried);
+});
+
+test('a rotation survives SIGKILL of its worker while a call is on its way', { timeout: 20 * 60_000 }, async () => {
+  const result = await runRotationKills({
+    databaseUrl: killed().url,
+    print: (line) => {
+      console.log(line);
+    },
+  });
+
   expect(result.survived).toBe(result.tried);
 });

@@ -96,9 +96,12 @@ describe('an operator in a browser', () => {
     const retried = page.waitForResponse(
       (answer) => answer.url().endsWith('/retry') && answer.request().method() === 'PUT',
     );
-    await page.getByRole('button', { name: /retry/i }).first().click();
-    const confirm = page.getByRole('button', { name: /confirm/i });
-    await confirm.click({ timeout: 3_000 }).catch(() => undefined);
+    // The buttons of a job have icons and no names: the first, beside the job's number, retries.
+    await page.getByText('#1', { exact: true }).locator('xpath=ancestor::*[.//button][1]//button').first().click();
+    await page
+      .getByRole('button', { name: /confirm/i })
+      .click({ timeout: 2_000 })
+      .catch(() => undefined);
     expect((await retried).status()).toBe(204);
     await status.locator('h1 + .chip', { hasText: /^valid$/ }).waitFor({ timeout: 30_000 });
     await status.close();

@@ -1,4 +1,7 @@
 /** `keyferry sandbox`: the AWS sandbox alone, for development and for tests in other languages. */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
 import type { Command } from 'commander';
 
 import { JobError } from '../../errors.ts';
@@ -15,7 +18,8 @@ export function addSandboxCommand(parent: Command): void {
       .option('--port <port>', 'default: a free one')
       .option('--quotas <preset>', quotaPresets.join(', '), 'off')
       .option('--timing <timing>', 'immediate or realistic', 'immediate')
-      .option('--seed <number>', 'of everything random', '1'),
+      .option('--seed <number>', 'of everything random', '1')
+      .option('--key-folder <folder>', 'write the base identity there, for INF_APP_CONNECTION_AWS_…_FILE of a worker'),
     runSandbox,
   );
 }
@@ -39,6 +43,7 @@ async function runSandbox({ options, output }: Invocation): Promise<ExitCode> {
     policy: { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: '*', Resource: '*' }] },
   });
   const key = sandbox.createAccessKey(user);
+  await writeKey(text(options, 'keyFolder'), key);
   output.result({ url: server.url, ...key }, () =>
     fields([
       ['AWS_ENDPOINT_URL', server.url],
@@ -49,4 +54,13 @@ async function runSandbox({ options, output }: Invocation): Promise<ExitCode> {
   await untilStopped();
   await server.close();
   return done;
+}
+
+async function writeKey(
+  folder: string | undefined,
+  key: { accessKeyId: string; secretAccessKey: string },
+): Promise<void> {
+  if (folder === undefined) return;
+  await writeFile(join(folder, 'access-key-id'), key.accessKeyId, { mode: 0o600 });
+  await writeFile(join(folder, 'secret-access-key'), key.secretAccessKey, { mode: 0o600 });
 }

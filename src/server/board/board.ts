@@ -4,7 +4,7 @@
  */
 import { createBullBoard } from '@bull-board/api';
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
-import type { IServerAdapter } from '@bull-board/api/typings/app';
+import type { BeforeHookResult, BoardHooks, IServerAdapter } from '@bull-board/api/typings/app';
 import { HonoAdapter } from '@bull-board/hono';
 import { serveStatic } from '@hono/node-server/serve-static';
 import type { Job, Queue } from 'bullmq';
@@ -23,7 +23,7 @@ export interface BoardOptions {
 }
 
 export interface BoardChange {
-  /** `retry`, `pause`, `resume`. */
+  /** `retry`, `pause`, `clean-all`. */
   readonly action: string;
   readonly queue: string | undefined;
   readonly jobId: string | undefined;
@@ -35,12 +35,24 @@ const descriptions: Readonly<Record<string, string>> = {
   rotate: 'Replaces an IAM user’s access key, one phase at a time',
 };
 
-/** Retrying a job means: run its subject now. Everything else stays PostgreSQL's to decide. */
-const ALLOWED_ROUTES = new Set([
-  '/api/queues/:queueName/:jobId/retry',
-  '/api/queues/:queueName/pause',
-  '/api/queues/:queueName/resume',
-]);
+/**
+ * What operators may do when the board is writable. Retrying a job means: run its subject now. Everything else stays PostgreSQL's to decide: a job that
+ * waits is somebody's wish, so none is added, edited or thrown away here.
+ */
+const allowedRoutes: Readonly<Record<string, string>> = {
+  '/api/queues/:queueName/:jobId/retry': 'retry',
+  '/api/queues/:queueName/retry/:queueStatus': 'retry-all',
+  '/api/queues/:queueName/pause': 'pause',
+  '/api/queues/:queueName/resume': 'resume',
+  '/api/queues/pause': 'pause-all',
+  '/api/queues/resume': 'resume-all',
+  '/api/queues/:queueName/:jobId/clean': 'clean',
+  '/api/queues/:queueName/clean/:queueStatus': 'clean-all',
+};
+
+const FINISHED = ['completed', 'failed'];
+const NOT_HERE =
+  'keyferry does not allow this on the board: jobs only wake workers, what is wanted stands in PostgreSQL.';
 
 class CleanAdapter extends BullMQAdapter {
   override async getJob(id: string): Promise<Job | undefined> {
@@ -112,12 +124,7 @@ export function createBoard(options: BoardOptions): Hono {
         pollingInterval: { showSetting: true },
       },
       handlerHooks: {
-        before: async ({ method, route, request }) => {
-          if (method === 'get') return undefined;
-          if (!options.isWritable || !ALLOWED_ROUTES.has(route)) return { allow: false, status: 405 };
-          await options.onChange({ action: route.split('/').at(-1) ?? route, ...targetOf(request.params) });
-          return undefined;
-        },
+        before: (context) => guardChange(options, context),
       },
     },
   });
@@ -127,6 +134,20 @@ export function createBoard(options: BoardOptions): Hono {
     body: { error: 'ERRORS.INTERNAL_SERVER_ERROR', message: errorTable.QUEUE_UNAVAILABLE.message },
   }));
   return server.registerPlugin();
+}
+
+type Context = Parameters<NonNullable<BoardHooks['before']>>[0];
+
+/** Refuses what is not allowed; what is, is recorded before it happens. */
+async function guardChange({ isWritable, onChange }: BoardOptions, context: Context): Promise<BeforeHookResult> {
+  const { method, route, request } = context;
+  if (method === 'get') return undefined;
+  const action = allowedRoutes[route];
+  if (!isWritable || action === undefined) return { allow: false, status: 405, message: NOT_HERE };
+  const isUnfinished = action === 'clean-all' && !FINISHED.includes(String(request.params.queueStatus));
+  if (isUnfinished) return { allow: false, status: 405, message: NOT_HERE };
+  await onChange({ action, ...targetOf(request.params) });
+  return undefined;
 }
 
 function targetOf(parameters: Record<string, unknown>): { queue: string | undefined; jobId: string | undefined } {

@@ -5,7 +5,7 @@ import type { Page, RunStatusRow } from '../../db/status-details.ts';
 import type { ConnectionStatus, RotationStatus, SyncStatus } from '../../db/status-queries.ts';
 import type { Check } from '../../domain/connection-checks.ts';
 import { pages, tools, type ListRequest } from './list-query.ts';
-import { chip, facts, fixOf, panel, prose, table, trouble, when, type Html } from './parts.ts';
+import { cause, chip, facts, fixOf, panel, prose, table, trouble, when, type Html } from './parts.ts';
 import { runPanel } from './runs.ts';
 
 export const connectionStatuses = ['invalid', 'degraded', 'pending', 'valid'];
@@ -143,20 +143,23 @@ function dependentsPanel({ syncs, rotations }: ConnectionDetail): Html {
   });
 }
 
+/** Why it is not valid; what to do about it stands with the failing check right below, if there is one. */
+function noticeOf({ status, statusCode: code, statusMessage: message, checks }: ConnectionStatus): Html {
+  if (status === 'valid' || (code === null && message === null)) return html``;
+  const hasFailingCheck = checks.some((check) => check.verdict === 'fail');
+  return html`<div class="notice ${status === 'invalid' ? 'bad' : 'warn'}">
+    ${hasFailingCheck ? cause({ code, message }) : trouble({ code, message })}
+  </div>`;
+}
+
 export function connectionContent(detail: ConnectionDetail): Html {
   const { connection, runs, now } = detail;
-  const notice =
-    isWell(connection) || (connection.statusCode === null && connection.statusMessage === null)
-      ? ''
-      : html`<div class="notice ${connection.status === 'invalid' ? 'bad' : 'warn'}">
-          ${trouble({ code: connection.statusCode, message: connection.statusMessage })}
-        </div>`;
   return html`<header>
       <h1>${connection.name}</h1>
       ${chip(connection.status)}
       <p class="sub">Connection of ${connection.orgId}</p>
     </header>
-    ${notice} ${checksPanel(connection)}
+    ${noticeOf(connection)} ${checksPanel(connection)}
     <div class="grid">${factsPanel(connection, now)}${dependentsPanel(detail)}</div>
     ${runPanel({ title: 'Validations', runs, now })}`;
 }

@@ -66,7 +66,7 @@ function attentionItem(item: Attention, now: Date): Html {
     <div>${chip(item.status)}</div>
     <div class="what">
       <a class="name" href="/${item.kind}s/${item.id}">${item.name}</a>
-      <span class="muted small">${item.kind} · ${item.orgId}</span>${trouble({ code, message })}
+      <span class="muted small">${item.kind} · ${item.orgId}</span>${trouble({ code, message, fix: item.fix })}
     </div>
     <div class="when">${when(item.since, now)}</div>
   </li>`;

@@ -116,6 +116,8 @@ export function fixOf(code: string | null | undefined): string | undefined {
 export interface Trouble {
   readonly code: string | null | undefined;
   readonly message: string | null | undefined;
+  /** More exact than what the code's entry advises. */
+  readonly fix?: string | null | undefined;
 }
 
 /** What happened and its code. */
@@ -124,11 +126,17 @@ export function cause({ code, message }: Trouble): Html {
   return html`<p class="why">${prose(message ?? '')}${code ? html` <span class="code">${code}</span>` : ''}</p>`;
 }
 
-/** What happened, and next to it what to do. */
-export function trouble({ code, message }: Trouble): Html {
-  const fix = fixOf(code);
-  return html`${cause({ code, message })}
-  ${fix === undefined || message?.includes(fix) === true ? '' : html`<p class="fix"><b>Fix:</b> ${prose(fix)}</p>`}`;
+/** What happened, and next to it what to do, unless the message says it already. */
+export function trouble({ code, message, fix: exactFix }: Trouble): Html {
+  const usual = fixOf(code);
+  const fix = exactFix ?? (usual !== undefined && isSaid(message ?? '', usual) ? undefined : usual);
+  return html`${cause({ code, message })}${fix === undefined ? '' : html`<p class="fix"><b>Fix:</b> ${prose(fix)}</p>`}`;
+}
+
+/** True when the message holds the advice, or every command of it. */
+function isSaid(message: string, fix: string): boolean {
+  const commands = [...fix.matchAll(/`([^`]+)`/g)].map((match) => match[1] ?? '');
+  return message.includes(fix) || (commands.length > 0 && commands.every((command) => message.includes(command)));
 }
 
 export interface Panel {

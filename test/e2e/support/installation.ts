@@ -47,7 +47,7 @@ export async function startInstallation(): Promise<Installation> {
   const worker = startUnboundKeyferry(['worker'], { environment });
   const server = startUnboundKeyferry(['server'], { environment });
   await worker.waitForLine(/worker started/);
-  const line = await server.waitForLine(/http:\/\/127\.0\.0\.1:\d+/);
+  const line = await server.waitForLine(/server started/);
   const keyferry = await connect({ databaseUrl: database.url, encryptionKeys: keys, org: 'acme', actor: 'upstream' });
   createRole(sandbox);
   return {

@@ -153,7 +153,9 @@ async function furnish(stage: Stage, options: WorldOptions, site: Site): Promise
   const ids = { orgId, userName, connectionId: connection.id, folderId: folder.id };
   const work = createWork(handle.db);
   const base = { ...site, ...ids, rotations, folders, connections, handle, ownPair: access.ownPair };
-  return { ...base, ...actions(base, { processor, work: options.wrapWork?.(work) ?? work }), ...consumers(base) };
+  const log = options.log ?? createLog({ level: 'silent' });
+  const engine = { processor, log, work: options.wrapWork?.(work) ?? work };
+  return { ...base, ...actions(base, engine), ...consumers(base) };
 }
 
 interface Accounts {
@@ -217,6 +219,7 @@ type Base = Pick<World, 'sandbox' | 'clock' | 'orgId' | 'userName' | 'connection
 interface Engine {
   readonly processor: ReturnType<typeof createRotateProcessor>;
   readonly work: Work;
+  readonly log: Log;
 }
 
 function actions(base: Base, engine: Engine) {
@@ -343,7 +346,7 @@ async function performLikePipeline(processor: Processor, run: Parameters<Process
 }
 
 /** The pipeline's claim, perform, settle; without BullMQ, and with the clock of the world. */
-async function performRun(base: Base, { processor, work }: Engine, id: string): Promise<Outcome> {
+async function performRun(base: Base, { processor, work, log }: Engine, id: string): Promise<Outcome> {
   const { handle, clock } = base;
   const runId = crypto.randomUUID();
   // Dispatched, and the lease of a run that died is over.

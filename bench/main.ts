@@ -1,0 +1,51 @@
+/** `npm run bench [-- NAME] [--json]`: every benchmark, or one, each as a ratio measured in one run on this machine. */
+import { cpus, totalmem } from 'node:os';
+import { parseArgs } from 'node:util';
+
+export interface Figure {
+  readonly name: string;
+  readonly value: number;
+  readonly unit: string;
+  /** What the project promises, in words. */
+  readonly goal: string;
+}
+
+/** Loaded when it is run: each brings its own servers. */
+const benches: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
+  sandbox: async () => (await import('./sandbox.ts')).measureSandbox(),
+  sync: async () => (await import('./sync.ts')).measureSync(),
+  memory: async () => (await import('./memory.ts')).measureMemory(),
+  startup: async () => (await import('./startup.ts')).measureStartup(),
+};
+
+const { values, positionals } = parseArgs({
+  options: { json: { type: 'boolean', default: false } },
+  allowPositionals: true,
+});
+const names = positionals.length > 0 ? positionals : Object.keys(benches);
+const unknown = names.filter((name) => !(name in benches));
+if (unknown.length > 0) {
+  process.stderr.write(`There is no benchmark ${unknown.join(', ')}; there are ${Object.keys(benches).join(', ')}.\n`);
+  process.exit(2);
+}
+
+const machine = {
+  cpus: cpus().length,
+  model: cpus()[0]?.model ?? '',
+  memoryGb: Math.round(totalmem() / 2 ** 30),
+  node: process.version,
+};
+for (const name of names) {
+  const figures = (await benches[name]?.()) ?? [];
+  process.stdout.write(
+    values.json ? `${JSON.stringify({ bench: name, machine, figures }, null, 2)}\n` : table(name, figures),
+  );
+}
+
+function table(name: string, figures: readonly Figure[]): string {
+  const lines = figures.map(
+    (figure) =>
+      `  ${figure.name.padEnd(34)} ${String(Math.round(figure.value * 1_000) / 1_000).padStart(10)} ${figure.unit.padEnd(12)} ${figure.goal}`,
+  );
+  return `${name} (${String(machine.cpus)} cores, Node ${machine.node})\n${lines.join('\n')}\n`;
+}

@@ -1,0 +1,211 @@
+import { sql } from 'drizzle-orm';
+import { pino } from 'pino';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+import { JobError } from '../../../src/errors.ts';
+import { useTestDatabase } from '../../support/postgres.ts';
+import { ACCOUNT, createWorld, DAY, MINUTE, openStage, SECOND, type Pair, type Stage, type World } from './world.ts';
+
+const database = useTestDatabase();
+let stage: Stage;
+beforeAll(() => {
+  stage = openStage(database().url);
+});
+afterAll(() => stage.close());
+
+const user = (world: World) => ({ accountId: ACCOUNT, userName: world.userName });
+
+test('a foreign key blocks the first rotation, naming the key, its age and last use', async () => {
+  const world = await createWorld(stage);
+  const person = world.sandbox.createAccessKey(user(world));
+  await world.use(person);
+  world.clock.advance(10 * DAY);
+  const { id } = await world.createRotation();
+
+  const outcome = await world.runOnce(id);
+
+  expect(outcome).toMatchObject({ status: 'blocked', code: 'KEY_FOREIGN' });
+  expect((await world.row(id)).statusMessage).toMatch(new RegExp(`${person.accessKeyId} \\(active, 10 days old, last used .* by sts`));
+  expect(world.keys()).toEqual({ [person.accessKeyId]: 'Active' });
+});
+
+test('a blocked rotation goes on by itself when the foreign key is gone', async () => {
+  const world = await createWorld(stage);
+  const person = world.sandbox.createAccessKey(user(world));
+  const { id } = await world.createRotation();
+  await world.runOnce(id);
+
+  world.sandbox.deleteAccessKey({ accessKeyId: person.accessKeyId });
+  world.clock.advance(61 * MINUTE);
+  const outcome = await world.runUntilDone(id);
+
+  expect(outcome.status).toBe('succeeded');
+});
+
+test('the key of a lost answer is found, made inactive, and deleted after a day', async () => {
+  const world = await createWorld(stage);
+  world.sandbox.faults.add({ operation: 'CreateAccessKey', nth: 1, action: 'drop-after' });
+  const { id } = await world.createRotation();
+
+  const outcome = await world.runOnce(id);
+  const [orphan = ''] = Object.keys(world.keys());
+  await world.runUntilDone(id);
+  const after = world.keys();
+  world.clock.advance(DAY);
+  await world.runOnce(id);
+
+  expect(outcome).toMatchObject({ status: 'continued' });
+  expect(after[orphan]).toBe('Inactive');
+  expect(Object.values(after)).toEqual(['Inactive', 'Active']);
+  expect(Object.keys(world.keys())).toEqual([(await world.published()).accessKeyId]);
+});
+
+test('it is not looked for sooner than 30 s after the call', async () => {
+  const world = await createWorld(stage);
+  world.sandbox.faults.add({ operation: 'CreateAccessKey', nth: 1, action: 'drop-after' });
+  const { id } = await world.createRotation();
+  const first = await world.runOnce(id);
+  world.sandbox.calls.clear();
+  world.clock.advance(20 * SECOND);
+
+  await world.runOnce(id);
+
+  expect(first.status === 'continued' && first.at.getTime() - world.clock.now().getTime()).toBe(10 * SECOND);
+  expect(world.sandbox.calls.count()).toBe(0);
+});
+
+test('an orphan that a person activates is theirs', async () => {
+  const world = await createWorld(stage);
+  world.sandbox.faults.add({ operation: 'CreateAccessKey', nth: 1, action: 'drop-after' });
+  const { id } = await world.createRotation();
+  await world.runUntilDone(id);
+  const [orphan = ''] = Object.keys(world.keys());
+  world.sandbox.setAccessKeyStatus({ accessKeyId: orphan, status: 'Active' });
+
+  world.clock.advance(2 * DAY);
+  await world.runOnce(id);
+
+  expect(world.keys()[orphan]).toBe('Active');
+});
+
+test('a call that lands late is still found a quarter of an hour later', async () => {
+  const world = await createWorld(stage);
+  world.sandbox.faults.add({ operation: 'CreateAccessKey', nth: 1, action: 'drop-before' });
+  const { id } = await world.createRotation();
+  await world.runOnce(id);
+  const late = world.sandbox.createAccessKey(user(world));
+  // Not listed when the rotation looked.
+  world.sandbox.setAccessKeyStatus({ accessKeyId: late.accessKeyId, status: 'Active' });
+  await stage.handle.db.execute(sql`
+    update keyferry.rotations set phase_state = jsonb_build_object('cycle', phase_state -> 'cycle', 'inspectedAt', ${world.clock.now().toISOString()}::text,
+      'suspects', jsonb_build_array((phase_state -> 'intent') || jsonb_build_object('recheckAt', ${new Date(world.clock.now().getTime() + 15 * MINUTE).toISOString()}::text)))
+      where id = ${id}`);
+
+  world.clock.advance(16 * MINUTE);
+  await world.runUntilDone(id);
+
+  expect(world.keys()[late.accessKeyId]).toBe('Inactive');
+  expect(world.works(await world.published())).toBe(true);
+});
+
+test('a user that was re-created under the same name stops the rotation', async () => {
+  const world = await createWorld(stage);
+  const { id } = await world.createRotation();
+  await world.runUntilDone(id);
+  world.sandbox.deleteUser(user(world));
+  world.sandbox.createUser(user(world));
+  await world.rotations.request(await world.row(id), {}, 'ann');
+
+  const outcome = await world.runOnce(id);
+
+  expect(outcome).toMatchObject({ status: 'blocked', code: 'KEY_USER_CHANGED' });
+  expect(world.keys()).toEqual({});
+});
+
+test('one user has one rotation, in whatever org', async () => {
+  const world = await createWorld(stage);
+  await world.createRotation();
+  const other = await world.folders.ensure(world.orgId, { projectId: 'app', environment: 'dev', secretPath: '/' });
+
+  await expect(world.createRotation({ name: 'second', folderId: other.id })).rejects.toMatchObject({ code: 'KEY_USER_TAKEN' });
+});
+
+test('two rotations cannot publish into the same secrets', async () => {
+  const world = await createWorld(stage);
+  await world.createRotation();
+
+  await expect(world.createRotation({ name: 'second', userName: 'another' })).rejects.toMatchObject({ code: 'SECRET_MANAGED' });
+});
+
+test("a connection rotates its own key: the new one retires the old", async () => {
+  const world = await createWorld(stage, { isSelf: true });
+  const { id } = await world.createRotation({ graceSeconds: 0, quietSeconds: 0, holdSeconds: 0 });
+
+  const outcome = await world.runUntilDone(id);
+
+  const published = (await world.published()) as Pair;
+  const connection = await world.connections.byId(world.connectionId);
+  const deletion = world.sandbox.calls.list({ operation: 'DeleteAccessKey', outcome: 'ok' });
+  expect(outcome.status).toBe('succeeded');
+  expect(world.keys()).toEqual({ [published.accessKeyId]: 'Active' });
+  expect(connection).toMatchObject({ accessKeyId: published.accessKeyId, credentialsRevision: 2 });
+  expect(world.connections.credentialsOf(connection)).toMatchObject(published);
+  expect(deletion.map((call) => call.accessKeyId)).toEqual([published.accessKeyId]);
+});
+
+test('the own old key stays until runs that still sign with it have ended', async () => {
+  const world = await createWorld(stage, { isSelf: true });
+  const syncId = await world.addSync('long-sync');
+  const runId = crypto.randomUUID();
+  await stage.handle.db.execute(sql`
+    insert into keyferry.runs (id, kind, subject_id, org_id, attempt, reason, status, started_at)
+    values (${runId}, 'sync', ${syncId}, ${world.orgId}, 1, 'scheduled', 'running', ${world.clock.now().toISOString()})`);
+  await stage.handle.db.execute(sql`update keyferry.syncs set run_token = ${runId}, run_lease_until = now() + interval '1 hour' where id = ${syncId}`);
+  const { id } = await world.createRotation({ graceSeconds: 0, quietSeconds: 0, holdSeconds: 0 });
+  await world.runOnce(id);
+  await world.runSyncs();
+
+  for (let runs = 0; runs < 3; runs += 1) {
+    world.clock.advance(MINUTE);
+    await world.runOnce(id);
+  }
+  const during = world.works(world.ownPair ?? {});
+  await stage.handle.db.execute(sql`update keyferry.syncs set run_token = null, run_lease_until = null where id = ${syncId}`);
+  world.clock.advance(MINUTE);
+  await world.runUntilDone(id);
+
+  expect(during).toBe(true);
+  expect(world.works(world.ownPair ?? {})).toBe(false);
+});
+
+test('a run whose lease was taken over writes nothing', async () => {
+  const world = await createWorld(stage);
+  const { id } = await world.createRotation();
+  const row = await world.row(id);
+  const fence = { rotation: row, runId: crypto.randomUUID(), now: world.clock.now() };
+
+  const late = world.rotations.run.advance(fence, { phase: 'deleting', state: { quarantine: [], suspects: [], missingActions: [], served: [] }, note: { step: 'late' } });
+
+  await expect(late).rejects.toThrow(JobError);
+  expect(await world.row(id)).toMatchObject({ phase: 'idle' });
+  expect((await world.rotations.steps(id)).map((step) => step.step)).not.toContain('late');
+});
+
+test('values and published key ids appear in no log line, status or step detail', async () => {
+  const lines: string[] = [];
+  const log = pino({ level: 'trace' }, { write: (line: string) => void lines.push(line) });
+  const world = await createWorld(stage, { log });
+  world.sandbox.faults.add({ operation: 'UpdateAccessKey', nth: 3, action: 'drop-after' });
+  const { id } = await world.createRotation({ graceSeconds: 0, quietSeconds: 0, holdSeconds: 0 });
+  await world.runUntilDone(id);
+  const first = (await world.published()) as Pair;
+  await world.rotations.request(await world.row(id), {}, 'ann');
+  await world.runUntilDone(id);
+
+  const second = (await world.published()) as Pair;
+  const details = (await world.rotations.steps(id)).map((step) => step.detail ?? '');
+  const runs = await stage.handle.db.execute(sql`select result::text as result, error_message from keyferry.runs where subject_id = ${id}`);
+  const written = [...lines, ...details, JSON.stringify(runs), JSON.stringify(await world.rotations.keys(id))].join('\n');
+  for (const pair of [first, second]) expect(written).not.toContain(pair.secretAccessKey);
+  for (const pair of [first, second]) expect([...lines, ...details].join('\n')).not.toContain(pair.accessKeyId);
+});
