@@ -5,6 +5,7 @@
 import { hostname } from 'node:os';
 
 import { createAwsAccess } from './aws/access.ts';
+import { loadCaBundle } from './aws/ca-bundle.ts';
 import { createCallBudget } from './aws/call-budget.ts';
 import {
   checkEndpointOverrides,
@@ -14,6 +15,7 @@ import {
 } from './aws/endpoints.ts';
 import type { AwsAccess } from './aws/session.ts';
 import { createClient, type Actor, type Client } from './client/client.ts';
+import type { TryCredentials } from './client/context.ts';
 import { openStores, type OpenStores } from './stores.ts';
 import type { Config } from './config.ts';
 import { createAuditLog } from './db/audit-log.ts';
@@ -58,7 +60,8 @@ export function compose(config: Config, log: Log): Program {
   const parts: Parts = { config, log, stores, backend, metrics, aws: () => (aws ??= openAws(config, stores, metrics)) };
   return {
     ...parts,
-    client: (actor = {}) => createClient(stores, { orgId: config.org, ...actor }),
+    client: (actor = {}) =>
+      createClient(stores, { orgId: config.org, ...actor }, { tryCredentials: tryCredentials(parts) }),
     endpointOverrides: async () =>
       findEndpointOverrides(config.environment, await loadProfileFiles(config.environment)).map(({ source, url }) => ({
         source,
@@ -92,9 +95,25 @@ async function openAws(config: Config, stores: OpenStores, metrics: Metrics): Pr
     ownAccountRoles: config.ownAccountRoles,
     region: config.awsRegion,
     endpoints: toServiceEndpoints(overrides),
+    caBundle: await loadCaBundle(config.environment),
     budget: createCallBudget(createBudgetLedger(stores.database.db)),
     onCall: metrics.awsCall,
   });
+}
+
+function tryCredentials({ aws, stores }: Parts): TryCredentials {
+  return async (row, credentials) => {
+    const [{ checkCandidate }, { createProbes }, { createConnectionStatus }] = await Promise.all([
+      import('./workers/validate-candidate.ts'),
+      import('./aws/probes.ts'),
+      import('./db/connection-status.ts'),
+    ]);
+    return checkCandidate(
+      { aws: await aws(), probes: createProbes(), status: createConnectionStatus(stores.database.db) },
+      row,
+      credentials,
+    );
+  };
 }
 
 async function checkReady({ config, stores, backend }: Parts): Promise<readonly string[]> {

@@ -9,7 +9,7 @@ import type { Requests } from '../db/requests.ts';
 import type { Rotations } from '../db/rotations.ts';
 import type { Syncs } from '../db/syncs.ts';
 import { createConnectionsClient } from './connections.ts';
-import type { ClientContext } from './context.ts';
+import type { ClientContext, TryCredentials } from './context.ts';
 import { createRotationsClient } from './rotations.ts';
 import { createSecretsClient } from './secrets.ts';
 import { createSyncsClient } from './syncs.ts';
@@ -35,13 +35,19 @@ export interface Actor {
 
 export type Client = ReturnType<typeof createClient>;
 
-export function createClient(stores: Stores, actor: Actor) {
+/** What a client can do beyond PostgreSQL. */
+export interface ClientPorts {
+  readonly tryCredentials?: TryCredentials;
+}
+
+export function createClient(stores: Stores, actor: Actor, ports: ClientPorts = {}) {
   const context: ClientContext = {
     orgId: actor.orgId,
     actor: actor.name ?? null,
     createdVia: actor.via ?? 'operator',
     requests: stores.requests,
     wait: async (requestId, options) => toRunRecord(await waitForAnswer(stores.requests, requestId, options)),
+    tryCredentials: ports.tryCredentials,
     isOtherOrg: (orgId) => stores.orgs.exists(orgId, actor.orgId),
   };
   return {

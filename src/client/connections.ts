@@ -1,7 +1,7 @@
 /** `client.connections`: how keyferry reaches AWS accounts. */
 import { z } from 'zod';
 
-import type { Connections, Dependent } from '../db/connections.ts';
+import type { Connections, Dependent, NewCredentials } from '../db/connections.ts';
 import type { ConnectionRow } from '../db/subjects.ts';
 import { JobError } from '../errors.ts';
 import type { ClientContext } from './context.ts';
@@ -50,13 +50,21 @@ export function createConnectionsClient(context: ClientContext, connections: Con
     /** Syncs and rotations that use it. */
     dependents: async (idOrName: string): Promise<readonly Dependent[]> =>
       connections.dependents(await connections.get(orgId, idOrName)),
-    /** Changes name, description, region or credentials; changed credentials are validated again at once. */
-    async update(idOrName: string, input: UpdateConnection): Promise<Connection> {
+    /**
+     * Changes name, description, region or credentials. Credentials that AWS refuses do not replace the old ones unless `force`; whatever replaces
+     * them is validated again at once. The library cannot ask AWS and behaves as with `force`.
+     */
+    async update(
+      idOrName: string,
+      input: UpdateConnection,
+      options: { readonly force?: boolean } = {},
+    ): Promise<Connection> {
       const { credentials, ...description } = parseInput(updateShape, input);
       let row = await connections.get(orgId, idOrName);
+      const candidate = credentials && (await withExternalId(context, credentials, row));
+      if (candidate && options.force !== true) await refuseBadCandidate(context, row, candidate);
       if (Object.keys(description).length > 0) row = await connections.describe(row, description);
-      if (credentials)
-        row = await replaceCredentials(connections, row, await withExternalId(context, credentials, row));
+      if (candidate) row = await replaceCredentials(connections, row, candidate);
       return toConnection(row);
     },
     /** Asks for a validation now; returns the request's id. */
@@ -84,6 +92,19 @@ async function replaceCredentials(
       message: `${row.name} was changed by somebody else at the same time; look at it and try again.`,
     });
   return replaced;
+}
+
+async function refuseBadCandidate(
+  context: ClientContext,
+  row: ConnectionRow,
+  candidate: NewCredentials,
+): Promise<void> {
+  const trial = await context.tryCredentials?.(row, candidate);
+  if (trial?.verdict.status !== 'invalid') return;
+  throw new JobError('CONNECTION_INVALID', {
+    message: `The new credentials were refused, so ${row.name} keeps its old ones: ${trial.verdict.message ?? ''}`,
+    context: { checks: trial.checks },
+  });
 }
 
 type ParsedCredentials = z.output<typeof credentialsShape>;

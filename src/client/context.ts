@@ -1,5 +1,8 @@
 /** What every part of the client shares: who acts for which org, and how to wait. */
+import type { NewCredentials } from '../db/connections.ts';
 import type { Requests } from '../db/requests.ts';
+import type { ConnectionRow } from '../db/subjects.ts';
+import type { Check } from '../domain/connection-checks.ts';
 import type { RunRecord } from './views.ts';
 import type { WaitOptions } from './waiting.ts';
 
@@ -11,4 +14,13 @@ export interface ClientContext {
   readonly requests: Requests;
   wait(requestId: string, options: WaitOptions): Promise<RunRecord>;
   isOtherOrg(orgId: string): Promise<boolean>;
+  /** Tries credentials at AWS before they replace a connection's; absent where there is no door to AWS (the library). */
+  readonly tryCredentials?: TryCredentials | undefined;
+}
+
+export type TryCredentials = (row: ConnectionRow, credentials: NewCredentials) => Promise<CredentialsTrial>;
+
+export interface CredentialsTrial {
+  readonly verdict: { readonly status: 'valid' | 'degraded' | 'invalid'; readonly message: string | null };
+  readonly checks: readonly Check[];
 }

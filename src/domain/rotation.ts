@@ -144,7 +144,7 @@ export interface Asked {
 export function readRequests(requests: readonly OpenRequest[], served: readonly string[]): Asked {
   const open = requests
     .filter((request) => !served.includes(request.id))
-    .map((request) => ({ ...request, asks: rotateRequest.parse(request.parameters) }));
+    .map((request) => ({ ...request, asks: readParameters(request.parameters) }));
   const wishes = open.filter((request) => request.asks.command === undefined);
   const commands = open.flatMap(({ id, asks }) => (isCommand(asks.command) ? [{ id, command: asks.command }] : []));
   const last = commands.at(-1);
@@ -152,6 +152,12 @@ export function readRequests(requests: readonly OpenRequest[], served: readonly 
     wish: wishes.length === 0 ? undefined : mergeWishes(wishes),
     command: last && { command: last.command, requestIds: commands.map((command) => command.id) },
   };
+}
+
+/** What does not read as parameters of ours asks for nothing special; destructive wishes are written by keyferry itself. */
+function readParameters(parameters: unknown): z.infer<typeof rotateRequest> {
+  const read = rotateRequest.safeParse(parameters);
+  return read.success ? read.data : rotateRequest.parse({});
 }
 
 function isCommand(text: string | undefined): text is Command {

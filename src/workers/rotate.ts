@@ -7,12 +7,14 @@ import { setTimeout } from 'node:timers/promises';
 import { nextStep, type Stop } from '../domain/rotation-machine.ts';
 import { intervalSeconds } from '../domain/rotation-schedule.ts';
 import {
+  type KnownKey,
   parsePhaseState,
   readRequests,
   rotationPhases,
   type RotationPhase,
   type RotationView,
 } from '../domain/rotation.ts';
+import { noCounts, type RunCounts } from '../domain/run.ts';
 import { JobError } from '../errors.ts';
 import type { Performed, Processor, Run } from './processor.ts';
 import type { RotateDependencies, RotationContext } from './rotate/context.ts';
@@ -47,7 +49,9 @@ async function perform(context: RotationContext): Promise<Performed<'rotate'>> {
   const { run, row } = context;
   try {
     await requireConnection(context);
-    return { outcome: await walk(context, await viewOf(context)) };
+    const start = await viewOf(context);
+    const { view, stop } = await walk(context, start);
+    return { outcome: toOutcome(view, stop, countKeys(start.keys, view.keys)) };
   } catch (error) {
     if (error instanceof JobError && error.disposition === 'fail')
       return { outcome: toVerdict(error, { phase: phaseOf(row.phase) }, run.now()) };
@@ -92,7 +96,7 @@ function phaseOf(text: string): RotationPhase {
   return phase;
 }
 
-async function walk(context: RotationContext, start: RotationView): Promise<ReturnType<typeof toOutcome>> {
+async function walk(context: RotationContext, start: RotationView): Promise<{ view: RotationView; stop: Stop }> {
   const { run } = context;
   let view = start;
   let waitedMs = 0;
@@ -104,13 +108,22 @@ async function walk(context: RotationContext, start: RotationView): Promise<Retu
       continue;
     }
     const shortMs = shortWait(step, run);
-    if (shortMs === undefined || waitedMs + shortMs > MAX_WAITING_MS) return toOutcome(view, step);
+    if (shortMs === undefined || waitedMs + shortMs > MAX_WAITING_MS) return { view, stop: step };
     waitedMs += shortMs;
     await context.deps.wait(shortMs, run.scope.signal);
   }
   throw new JobError('BUG_UNEXPECTED', {
     message: `A rotation did not come to rest within ${String(MAX_STEPS)} steps.`,
   });
+}
+
+/** Keys that this run made and deleted. */
+function countKeys(before: readonly KnownKey[], after: readonly KnownKey[]): RunCounts {
+  const known = new Map(before.map((key) => [key.accessKeyId, key]));
+  // What was only adopted, or found, has neither been published nor waits for it.
+  const created = after.filter((key) => !known.has(key.accessKeyId) && (key.publishedAt !== null || key.state === 'pending'));
+  const deleted = after.filter((key) => key.state === 'deleted' && known.get(key.accessKeyId)?.state !== 'deleted');
+  return { ...noCounts, created: created.length, deleted: deleted.length };
 }
 
 /** Milliseconds, if the wait is worth keeping the place for. */

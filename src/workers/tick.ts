@@ -15,7 +15,6 @@ import { enqueue } from '../queues/enqueue.ts';
 const BATCH = 500;
 const EVERY_MS = 3_000;
 const SPREAD = 0.2;
-/** Wake-ups within this time become one tick. */
 const GATHER_MS = 5;
 
 export interface TickDependencies {
@@ -41,7 +40,6 @@ export interface Tick {
 export function createTick(deps: TickDependencies): Tick {
   const backlog = new Map<Kind, boolean>();
   const lastSuccessAt = new Map<Kind, Date>();
-  const wakeTimers = new Map<Kind, NodeJS.Timeout>();
   const active = new Map<Kind, Promise<void>>();
   const again = new Set<Kind>();
   let timer: NodeJS.Timeout | undefined;
@@ -78,19 +76,15 @@ export function createTick(deps: TickDependencies): Tick {
     timer = setTimeout(beat, jitteredMs(EVERY_MS, SPREAD, deps.random()));
   }
 
-  function wake(kind: Kind): void {
-    if (isStopped || wakeTimers.has(kind) || !deps.kinds.includes(kind)) return;
-    const wakeUp = () => {
-      wakeTimers.delete(kind);
-      run(kind);
-    };
-    wakeTimers.set(kind, setTimeout(wakeUp, GATHER_MS));
-  }
+  const wakeUps = createWakeUps(run);
+  const wake = (kind: Kind): void => {
+    if (!isStopped && deps.kinds.includes(kind)) wakeUps.add(kind);
+  };
 
   async function stop(): Promise<void> {
     isStopped = true;
     clearTimeout(timer);
-    wakeTimers.forEach(clearTimeout);
+    wakeUps.clear();
     await Promise.all(active.values());
   }
 
@@ -105,6 +99,24 @@ export function createTick(deps: TickDependencies): Tick {
       if (backlog.get(kind) === true) wake(kind);
     },
     stop,
+  };
+}
+
+/** Wake-ups of one kind within a few milliseconds become one. */
+function createWakeUps(run: (kind: Kind) => void): { add(kind: Kind): void; clear(): void } {
+  const timers = new Map<Kind, NodeJS.Timeout>();
+  return {
+    add(kind) {
+      if (timers.has(kind)) return;
+      const wakeUp = () => {
+        timers.delete(kind);
+        run(kind);
+      };
+      timers.set(kind, setTimeout(wakeUp, GATHER_MS));
+    },
+    clear: () => {
+      timers.forEach(clearTimeout);
+    },
   };
 }
 

@@ -30,7 +30,7 @@ describe('an operator in a browser', () => {
       colorScheme: 'light',
     });
     page = await context.newPage();
-    page.setDefaultTimeout(20_000);
+    page.setDefaultTimeout(10_000);
     page.on('pageerror', (error) => problems.push(error.message));
     page.on('console', (message) => message.type() === 'error' && problems.push(message.text()));
     page.on(
@@ -102,6 +102,7 @@ describe('an operator in a browser', () => {
       .getByRole('button', { name: /confirm/i })
       .click({ timeout: 2_000 })
       .catch(() => undefined);
+    await page.screenshot({ path: '/tmp/after.png' });
     expect((await retried).status()).toBe(204);
     await status.locator('h1 + .chip', { hasText: /^valid$/ }).waitFor({ timeout: 30_000 });
     await status.close();

@@ -106,10 +106,14 @@ function addUpdate(noun: Command): void {
     } = invocation;
     const hasCredentials = options.roleArn !== undefined || options.accessKeyId !== undefined;
     const method = options.roleArn === undefined ? 'access-key' : 'assume-role';
-    const updated = await client.connections.update(name, {
-      ...pick(options, { rename: 'name', region: 'region', description: 'description' }),
-      ...(hasCredentials ? { credentials: await readCredentials(options, method) } : {}),
-    });
+    const updated = await client.connections.update(
+      name,
+      {
+        ...pick(options, { rename: 'name', region: 'region', description: 'description' }),
+        ...(hasCredentials ? { credentials: await readCredentials(options, method) } : {}),
+      },
+      { force: options.force === true },
+    );
     if (hasCredentials) await client.connections.validate(updated.name, waitOptions(invocation));
     return showConnection(invocation, updated.name);
   });

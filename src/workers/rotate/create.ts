@@ -123,7 +123,8 @@ async function foreignError(
   for (const key of foreign.slice(0, 2))
     described.push(describeKey(key, await keys.lastUsed(key.accessKeyId), context.run.now()));
   return new JobError('KEY_FOREIGN', {
-    message: `IAM user ${context.row.userName} has keys that are not keyferry’s: ${described.join('; ')}. Adopt with --adopt-key, or remove at AWS.`,
+    // The advice first: a long list is cut off at its end.
+    message: `Adopt (--adopt-key) or remove at AWS what IAM user ${context.row.userName} has besides keyferry’s keys: ${described.join('; ')}`,
     context: { count: foreign.length },
   });
 }

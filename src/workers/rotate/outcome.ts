@@ -4,7 +4,7 @@ import { optionalRotationActions } from '../../domain/rotation-policy.ts';
 import type { Stop } from '../../domain/rotation-machine.ts';
 import { BLOCKED_RECHECK_MS } from '../../domain/rotation-waits.ts';
 import type { RotationPhase, RotationView } from '../../domain/rotation.ts';
-import type { Outcome } from '../../domain/run.ts';
+import type { Outcome, RunCounts } from '../../domain/run.ts';
 import { JobError } from '../../errors.ts';
 import type { Run } from '../processor.ts';
 
@@ -17,7 +17,7 @@ export interface RotationResult {
   readonly hasRotated: boolean;
 }
 
-export function toOutcome(view: RotationView, stop: Stop): Outcome {
+export function toOutcome(view: RotationView, stop: Stop, counts: RunCounts): Outcome {
   const result = (nextAt: Date | null, message: string | null): RotationResult => ({
     phase: view.phase,
     message,
@@ -26,9 +26,9 @@ export function toOutcome(view: RotationView, stop: Stop): Outcome {
   });
   switch (stop.as) {
     case 'done':
-      return { status: 'succeeded', result: result(stop.nextAt, missingActions(view)) };
+      return { status: 'succeeded', counts, result: result(stop.nextAt, missingActions(view)) };
     case 'revoked':
-      return { status: 'succeeded', result: result(null, 'All keys of this rotation were deleted at AWS.') };
+      return { status: 'succeeded', counts, result: result(null, 'All keys of this rotation were deleted at AWS.') };
     case 'paused': {
       const message = 'The rotation is paused; its keys stay as they are.';
       return { status: 'blocked', code: 'KEY_ROTATION_PAUSED', message, result: result(null, message) };
@@ -36,13 +36,20 @@ export function toOutcome(view: RotationView, stop: Stop): Outcome {
     case 'wait':
       return {
         status: 'continued',
+        counts,
         at: stop.until,
         answersRequest: answersRequest(view),
         result: result(stop.until, [stop.message, missingActions(view)].filter((text) => text !== null).join(' ')),
       };
     case 'blocked':
     case 'failed':
-      return { status: stop.as, code: stop.code, message: stop.message, result: result(stop.nextAt, stop.message) };
+      return {
+        status: stop.as,
+        code: stop.code,
+        message: stop.message,
+        counts,
+        result: result(stop.nextAt, stop.message),
+      };
   }
 }
 

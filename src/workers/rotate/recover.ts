@@ -40,7 +40,7 @@ async function leaveToPerson(
   const described: string[] = [];
   for (const key of candidates.slice(0, 2)) described.push(describeKey(key, await keys.lastUsed(key.accessKeyId), now));
   const error = new JobError('KEY_AMBIGUOUS', {
-    message: `An answer of AWS was lost, and it cannot be told which key it made: ${described.join('; ')}. Remove what nobody uses at AWS, or adopt it.`,
+    message: `Remove at AWS what nobody uses: an answer was lost, and which key it made cannot be told: ${described.join('; ')}`,
   });
   const ids = candidates.map((key) => key.accessKeyId);
   return write(context, view, to.ambiguous(view, ids, { error, now }));

@@ -1,0 +1,41 @@
+/** A sample of `npm run test:chaos -- rotation`, and what two workers do at once. */
+import { sql } from 'drizzle-orm';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+import { createWork } from '../../../src/db/work.ts';
+import { runRotationChaos } from '../../chaos/rotation.ts';
+import { useTestDatabase } from '../../support/postgres.ts';
+import { createWorld, openStage, type Stage } from './world.ts';
+
+const database = useTestDatabase();
+let stage: Stage;
+beforeAll(() => {
+  stage = openStage(database().url);
+});
+afterAll(() => stage.close());
+
+test.each(['no key', 'one adopted key', 'rotates its own key', 'a person makes a key'])(
+  'a rotation survives crashes: %s',
+  { timeout: 120_000 },
+  async (name) => {
+    const result = await runRotationChaos({ databaseUrl: database().url, name, every: 13, print: () => undefined });
+
+    expect(result.failures).toEqual([]);
+    expect(result.tried).toBeGreaterThan(2);
+  },
+);
+
+test('of two workers that claim one rotation, one runs', async () => {
+  const world = await createWorld(stage);
+  const { id } = await world.createRotation();
+  await stage.handle.db.execute(
+    sql`update keyferry.rotations set dispatch_lease_until = now() + interval '1 minute' where id = ${id}`,
+  );
+  const work = createWork(stage.handle.db);
+
+  const claims = await Promise.all(
+    [1, 2].map(() => work.claim('rotate', { subjectId: id, runId: crypto.randomUUID(), jobId: undefined })),
+  );
+
+  expect(claims.filter((claim) => claim !== undefined)).toHaveLength(1);
+});
