@@ -10,6 +10,7 @@ import {
   ListTagsForResourceCommand,
   type Parameter,
   PutParameterCommand,
+  type PutParameterCommandInput,
   RemoveTagsFromResourceCommand,
 } from '@aws-sdk/client-ssm';
 
@@ -27,6 +28,8 @@ export interface WrittenParameter {
   readonly version: string;
   /** The tier AWS chose. */
   readonly tier: string | undefined;
+  /** How far AWS's clock is ahead of this machine's, to the second; undefined where the answer was not dated. */
+  readonly clockAheadMs: number | undefined;
 }
 
 export interface ParameterMetadata {
@@ -59,15 +62,11 @@ const tiers = { standard: 'Standard', advanced: 'Advanced', intelligent: 'Intell
 export function openParameterStore(session: AwsSession): ParameterStore {
   const { ssm } = session;
   return {
-    async create({ tags, ...write }) {
+    create({ tags, ...write }) {
       const Tags = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
-      const answer = await ssm.send(
-        new PutParameterCommand({ ...toPut(write), Type: 'SecureString', Overwrite: false, Tags }),
-      );
-      return toWritten(answer);
+      return put(session, { ...toPut(write), Type: 'SecureString', Overwrite: false, Tags });
     },
-    overwrite: async (write) =>
-      toWritten(await ssm.send(new PutParameterCommand({ ...toPut(write), Overwrite: true }))),
+    overwrite: (write) => put(session, { ...toPut(write), Overwrite: true }),
     async inspect(names) {
       const answer = await ssm.send(new GetParametersCommand({ Names: [...names], WithDecryption: false }));
       return new Map((answer.Parameters ?? []).map((found) => [found.Name ?? '', toMetadata(found)]));
@@ -101,11 +100,22 @@ function toPut(write: ParameterWrite) {
   return { Name: write.name, Value: write.value, KeyId: write.keyId ?? 'alias/aws/ssm', Tier: tiers[write.tier] };
 }
 
-function toWritten(answer: {
-  readonly Version?: number | undefined;
-  readonly Tier?: string | undefined;
-}): WrittenParameter {
-  return { version: String(answer.Version ?? ''), tier: answer.Tier };
+async function put({ ssm }: AwsSession, input: PutParameterCommandInput): Promise<WrittenParameter> {
+  const command = new PutParameterCommand(input);
+  let clockAheadMs: number | undefined;
+  // The answer's date is all that tells AWS's clock, by which the parameter's own date is set.
+  command.middlewareStack.add(
+    (next) => async (args) => {
+      const result = await next(args);
+      const { headers } = result.response as { readonly headers?: Readonly<Record<string, string>> };
+      const answeredAt = Date.parse(headers?.['date'] ?? '');
+      if (Number.isFinite(answeredAt)) clockAheadMs = answeredAt - Date.now();
+      return result;
+    },
+    { step: 'deserialize', priority: 'low' },
+  );
+  const answer = await ssm.send(command);
+  return { version: String(answer.Version ?? ''), tier: answer.Tier, clockAheadMs };
 }
 
 function toMetadata(parameter: Parameter): ParameterMetadata {

@@ -89,7 +89,7 @@ export function written(entry: LedgerEntry, by: Written): LedgerEntry {
     syncedRevision: by.revision,
     folderId: by.folderId,
     settings: by.settings,
-    observed: { ...entry.observed, lastModified: undefined, lost: undefined, ...by.observed },
+    observed: { ...entry.observed, lastModified: undefined, clockAheadMs: undefined, lost: undefined, ...by.observed },
     writtenAt: by.at,
     deletedAt: null,
   };
@@ -103,15 +103,15 @@ export function notLanded(entry: LedgerEntry): LedgerEntry {
 }
 
 /** A look at AWS found the write: what was journalled is what is there. */
-export function landed(entry: LedgerEntry, version: string, folderId: string): LedgerEntry {
+export function landed(entry: LedgerEntry, version: string, seen: { readonly folderId: string; readonly lastModified?: number }): LedgerEntry {
   const { inFlight } = entry;
   return written(entry, {
     version,
     fingerprint: inFlight?.fingerprint ?? '',
     revision: inFlight?.revision ?? 0,
     settings: inFlight?.settings ?? entry.settings,
-    folderId,
-    observed: entry.observed,
+    folderId: seen.folderId,
+    observed: seen.lastModified === undefined ? {} : { lastModified: seen.lastModified },
     at: new Date(inFlight?.at ?? 0),
   });
 }

@@ -30,8 +30,10 @@ export function isOursByTag(state: RemoteState, syncId: string): boolean | undef
   return state.tags[OWNERSHIP_TAG] === syncId;
 }
 
-/** AWS's clock and ours may differ, and an answer takes a while. */
-const LAST_MODIFIED_SLACK_MS = 10 * 60_000;
+/** An answer takes up to 10 seconds, and is dated to the second. */
+const DATED_SLACK_MS = 12_000;
+/** AWS's clock and ours may differ. */
+const UNKNOWN_CLOCK_SLACK_MS = 10 * 60_000;
 
 /** What is wrong with an object's tags alone. */
 export function findTagDrift(entry: LedgerEntry, tags: Readonly<Record<string, string>>): DriftKind | undefined {
@@ -64,7 +66,10 @@ function isLagging(entry: LedgerEntry, state: RemoteState, now: Date): boolean {
 function isModifiedSince(entry: LedgerEntry, lastModified: number | undefined): boolean {
   if (lastModified === undefined) return false;
   if (entry.observed.lastModified !== undefined) return lastModified !== entry.observed.lastModified;
-  return entry.writtenAt !== null && Math.abs(lastModified - entry.writtenAt.getTime()) > LAST_MODIFIED_SLACK_MS;
+  if (entry.writtenAt === null) return false;
+  const { clockAheadMs } = entry.observed;
+  const slackMs = clockAheadMs === undefined ? UNKNOWN_CLOCK_SLACK_MS : DATED_SLACK_MS;
+  return Math.abs(lastModified - entry.writtenAt.getTime() - (clockAheadMs ?? 0)) > slackMs;
 }
 
 /** Whether two names of KMS keys mean one key. AWS answers with a key's ARN or alias where an id was given: only a plain mismatch of like with like counts. */

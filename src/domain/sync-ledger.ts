@@ -24,6 +24,8 @@ export interface Observed {
   readonly tier?: string;
   /** Milliseconds since the epoch, as AWS told it after our write. */
   readonly lastModified?: number;
+  /** How far AWS's clock was ahead of ours at our write, to the second. */
+  readonly clockAheadMs?: number;
   /** False for an object that existed before and was taken over: its keys are removed, it is not deleted as a whole. */
   readonly isCreated?: boolean;
   /** The round of slices in which it was refused: that round does not try it again. */

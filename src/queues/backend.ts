@@ -62,25 +62,28 @@ export function createQueueBackend(options: {
     : createRedisQueues(options.redisUrl);
 }
 
-/** Queues by kind, made when first asked for. */
-function lazily<T>(make: (kind: Kind) => T): { get(kind: Kind): T; all(): T[] } {
-  const made = new Map<Kind, T>();
-  return {
-    get(kind) {
-      const found = made.get(kind) ?? make(kind);
-      made.set(kind, found);
-      return found;
-    },
-    all: () => [...made.values()],
+/** Queues by kind, made when first asked for. One that could not connect at its beginning never would: it is made anew for the next caller. */
+function lazily(make: (kind: Kind) => Queue): { get(kind: Kind): Queue; all(): Queue[] } {
+  const made = new Map<Kind, Queue>();
+  const create = (kind: Kind): Queue => {
+    const queue = make(kind);
+    queue.on('error', () => undefined);
+    queue.waitUntilReady().catch(() => {
+      if (made.get(kind) === queue) made.delete(kind);
+      void queue.close().catch(() => undefined);
+    });
+    made.set(kind, queue);
+    return queue;
   };
+  return { get: (kind) => made.get(kind) ?? create(kind), all: () => [...made.values()] };
 }
 
 function createRedisQueues(url: string): QueueBackend {
   let producer: RedisConnection | undefined;
   const workerConnections: RedisConnection[] = [];
   const connection = (): RedisConnection => (producer ??= silenced(connectRedis(url, 'producer')));
-  const queues = lazily((kind) =>
-    quiet(new Queue(kind, { ...queueSettings, connection: connection(), skipWaitingForReady: true })),
+  const queues = lazily(
+    (kind) => new Queue(kind, { ...queueSettings, connection: connection(), skipWaitingForReady: true }),
   );
   return {
     engine: 'redis',
@@ -104,11 +107,6 @@ function createRedisQueues(url: string): QueueBackend {
 function silenced(connection: RedisConnection): RedisConnection {
   connection.on('error', () => undefined);
   return connection;
-}
-
-function quiet<Q extends { on(event: 'error', listener: () => void): unknown }>(queue: Q): Q {
-  queue.on('error', () => undefined);
-  return queue;
 }
 
 async function checkRedis(connection: RedisConnection, url: string): Promise<readonly string[]> {
@@ -166,8 +164,8 @@ function createPostgresQueues(databaseUrl: string): QueueBackend {
     connectionTimeoutMillis: 5_000,
     application_name: 'keyferry queue',
   };
-  const queues = lazily((kind) =>
-    quiet(new Bound.Queue(kind, { ...queueSettings, connection, skipWaitingForReady: true }) as unknown as Queue),
+  const queues = lazily(
+    (kind) => new Bound.Queue(kind, { ...queueSettings, connection, skipWaitingForReady: true }) as unknown as Queue,
   );
   return {
     engine: 'postgres',

@@ -137,15 +137,19 @@ function rateLimited(log: Log, kind: Kind): (error: Error) => void {
   };
 }
 
-/** `close()` never returns while Redis is down, hence the deadline. */
+/**
+ * Waits for running jobs by pausing, then closes by force: a `close()` that waits for Redis never returns while Redis is down, and cannot be
+ * turned into a forced one afterwards.
+ */
 async function closeWorkers(workers: readonly Worker[], deadlineMs: number, log: Log): Promise<void> {
-  const closed = Promise.allSettled(workers.map((worker) => worker.close())).then(() => true);
+  const drained = Promise.allSettled(workers.map((worker) => worker.pause())).then(() => true);
   const wait = (ms: number) => setTimeout(ms, false, { ref: false });
-  if (await Promise.race([closed, wait(Math.max(0, deadlineMs - CANCEL_GRACE_MS))])) return;
-  log.warn('running jobs did not end in time; cancelling them');
-  workers.forEach((worker) => {
-    worker.cancelAllJobs('shutdown');
-  });
-  if (await Promise.race([closed, wait(CANCEL_GRACE_MS)])) return;
+  if (!(await Promise.race([drained, wait(Math.max(0, deadlineMs - CANCEL_GRACE_MS))]))) {
+    log.warn('running jobs did not end in time; cancelling them');
+    workers.forEach((worker) => {
+      worker.cancelAllJobs('shutdown');
+    });
+    await Promise.race([drained, wait(CANCEL_GRACE_MS)]);
+  }
   await Promise.race([Promise.allSettled(workers.map((worker) => worker.close(true))), wait(1_000)]);
 }

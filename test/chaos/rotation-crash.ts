@@ -21,6 +21,9 @@ export interface CrashPoint {
   readonly mode: CrashMode;
 }
 
+/** Chooses how an operation goes wrong, if it does. */
+export type Storm = (operation: Operation) => CrashMode | undefined;
+
 export class Crash extends Error {
   override readonly name = 'Crash';
 }
@@ -36,8 +39,8 @@ export interface Injector {
   readonly operations: readonly Operation[];
   /** The operation that was hit, once it was. */
   hit(): Operation | undefined;
-  /** From now on operations count; at `point` one goes wrong. */
-  arm(point?: CrashPoint): void;
+  /** From now on operations count; at `point` one goes wrong, in a storm those that it chooses. */
+  arm(point?: CrashPoint | Storm): void;
   /** The process was started again. */
   restart(): void;
   wrap(deps: RotateDependencies): RotateDependencies;
@@ -46,7 +49,7 @@ export interface Injector {
 
 /** `observe` is called between any two operations. */
 export function createInjector(observe: (publishedNow?: { accessKeyId: string; secretAccessKey: string }) => void): Injector {
-  const state = { isArmed: false, isDead: false, operations: [] as Operation[], point: undefined as CrashPoint | undefined, hit: undefined as Operation | undefined };
+  const state = { isArmed: false, isDead: false, operations: [] as Operation[], point: undefined as CrashPoint | Storm | undefined, hit: undefined as Operation | undefined };
 
   const operate = async <T>(operation: Operation, act: () => Promise<T>, onEffect?: (result: T) => void): Promise<T> => {
     if (state.isDead) throw new Crash();
@@ -63,6 +66,7 @@ export function createInjector(observe: (publishedNow?: { accessKeyId: string; s
   const next = (operation: Operation): CrashMode | undefined => {
     if (!state.isArmed) return undefined;
     const index = state.operations.push(operation) - 1;
+    if (typeof state.point === 'function') return state.point(operation);
     if (state.point?.index !== index || state.hit) return undefined;
     state.hit = operation;
     return state.point.mode;

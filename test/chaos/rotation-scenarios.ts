@@ -24,6 +24,8 @@ export interface Scenario {
    * `revoked`: no key of ours is left.
    */
   readonly ends: 'rotated' | 'revoked' | { readonly kept: string } | { readonly blocked: readonly string[] };
+  /** Also played with many crashes at once. */
+  readonly isStormy?: boolean;
   /** Published before the crash points begin. */
   readonly isPublished?: boolean;
   /** Consumers are cut off on purpose. */
@@ -88,6 +90,7 @@ const never = 400 * DAY;
 export const scenarios: readonly Scenario[] = [
   {
     name: 'no key',
+    isStormy: true,
     ends: 'rotated',
     arrange: async (world) => {
       await world.addSync('to-ssm');
@@ -96,6 +99,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: 'one adopted key, rotated on request',
+    isStormy: true,
     ends: 'rotated',
     arrange: async (world) => {
       const { id } = await adopted(world);
@@ -114,6 +118,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: 'one key of ours, without permission for last-used and GetUser',
+    isStormy: true,
     options: { actions: DOCUMENTED_ACTIONS },
     ends: 'rotated',
     arrange: async (world) => {
@@ -124,6 +129,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: 'a slow AWS: keys work after 15 s, lists lag by 10 s',
+    isStormy: true,
     options: { timing: { keyVisibleMs: [15 * SECOND, 15 * SECOND], listAccessKeysMs: [10 * SECOND, 10 * SECOND], keyRevokedMs: [3_000, 4_000] } },
     ends: 'rotated',
     arrange: async (world) => {
@@ -133,7 +139,18 @@ export const scenarios: readonly Scenario[] = [
     },
   },
   {
+    name: 'AWS as it is: every delay at random',
+    options: { timing: 'realistic' },
+    ends: 'rotated',
+    arrange: async (world) => {
+      const { id } = await adopted(world);
+      await ask(world, id);
+      return { id, persons: [] };
+    },
+  },
+  {
     name: 'the connection rotates its own key',
+    isStormy: true,
     options: { isSelf: true },
     ends: 'rotated',
     arrange: async (world) => {

@@ -1,34 +1,50 @@
-/** `npm run test:chaos -- rotation`: all crash points; `npm test` runs a sample of them. */
-import { expect, test } from 'vitest';
+/** `npm run test:chaos -- rotation`: all crash points, storms and kills; `npm test` runs a sample of the points. */
+import { afterAll, expect, test } from 'vitest';
 
 import { useTestDatabase } from '../support/postgres.ts';
-import { runRotationChaos } from './rotation.ts';
 import { runRotationKills } from './rotation-kill.ts';
+import { runRotationChaos, runRotationStorms, type ChaosResult } from './rotation.ts';
 
 const database = useTestDatabase();
 const killed = useTestDatabase();
+const HOUR_MS = 3_600_000;
+const total = { tried: 0, survived: 0 };
 
-test('a rotation survives a crash at any point, from any starting state', { timeout: 30 * 60_000 }, async () => {
-  const result = await runRotationChaos({
-    databaseUrl: database().url,
-    every: Number(process.env['CHAOS_EVERY'] ?? 1),
-    name: process.env['CHAOS_NAME'] ?? '',
-    print: (line) => {
-      console.log(line);
-    },
-  });
+/** For work on the suite itself: every n-th point, only scenarios with this in their name. */
+const every = Number(process.env['CHAOS_EVERY'] ?? 1);
+const name = process.env['CHAOS_NAME'] ?? '';
+
+function print(line: string): void {
+  console.log(line);
+}
+
+function count(result: Pick<ChaosResult, 'tried' | 'survived'>): void {
+  total.tried += result.tried;
+  total.survived += result.survived;
+}
+
+afterAll(() => {
+  print(`crash points: ${String(total.tried)} tried, ${String(total.survived)} survived`);
+});
+
+test('a rotation survives a crash at any point, from any starting state', { timeout: HOUR_MS }, async () => {
+  const result = await runRotationChaos({ databaseUrl: database().url, every, name, print });
+  count(result);
 
   expect(result.failures).toEqual([]);
   expect(result.survived).toBe(result.tried);
 });
 
-test('a rotation survives SIGKILL of its worker while a call is on its way', { timeout: 20 * 60_000 }, async () => {
-  const result = await runRotationKills({
-    databaseUrl: killed().url,
-    print: (line) => {
-      console.log(line);
-    },
-  });
+test('a rotation survives many crashes in a row', { timeout: HOUR_MS }, async () => {
+  const result = await runRotationStorms({ databaseUrl: database().url, storms: Math.ceil(100 / every), print });
+  count(result);
+
+  expect(result.failures).toEqual([]);
+});
+
+test('a rotation survives SIGKILL of its worker while a call is on its way', { timeout: HOUR_MS }, async () => {
+  const result = await runRotationKills({ databaseUrl: killed().url, print });
+  count(result);
 
   expect(result.survived).toBe(result.tried);
 });

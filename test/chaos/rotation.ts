@@ -4,7 +4,7 @@
  * changed; at the end, that the rotation came to rest and no key is unknown.
  */
 import { createWorld, DAY, openStage, SECOND, type Pair, type Stage, type World } from '../integration/rotation/world.ts';
-import { Crash, createInjector, type CrashPoint, type Injector, modesOf, type Operation } from './rotation-crash.ts';
+import { Crash, createInjector, type CrashPoint, type Injector, modesOf, type Operation, type Storm } from './rotation-crash.ts';
 import { type Arranged, type Scenario, scenarios } from './rotation-scenarios.ts';
 
 export interface ChaosOptions {
@@ -41,7 +41,6 @@ export async function runRotationChaos(options: ChaosOptions): Promise<ChaosResu
   } finally {
     await stage.close();
   }
-  options.print(`crash points: ${String(tried)} tried, ${String(survived)} survived`);
   return { tried, survived, failures };
 }
 
@@ -65,6 +64,46 @@ async function tryScenario(stage: Stage, scenario: Scenario, every: number): Pro
   return { tried: points.length, failures };
 }
 
+/** Each operation goes wrong with this chance, until so many did. */
+const STORM_CHANCE = 0.12;
+const STORM_LENGTH = 12;
+
+/** Many crashes in one rotation, at random places that the seed repeats. */
+export async function runRotationStorms(options: ChaosOptions & { readonly storms: number }): Promise<ChaosResult> {
+  const stage = openStage(options.databaseUrl);
+  const stormy = scenarios.filter((scenario) => scenario.isStormy);
+  const failures: string[] = [];
+  try {
+    for (let seed = 1; seed <= options.storms; seed += 1) {
+      const scenario = stormy[seed % stormy.length];
+      if (!scenario) throw new Error('No scenario has storms.');
+      try {
+        await play(stage, scenario, createStorm(seed));
+      } catch (error) {
+        failures.push(`storm ${String(seed)}, ${scenario.name}: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    }
+  } finally {
+    await stage.close();
+  }
+  options.print(`storms: ${String(options.storms)} tried, ${String(failures.length)} failed`);
+  for (const failure of failures) options.print(`  ${failure}`);
+  return { tried: options.storms, survived: options.storms - failures.length, failures };
+}
+
+function createStorm(seed: number): Storm {
+  let state = seed * 2_654_435_761;
+  // A linear congruential generator: the same seed gives the same storm.
+  const random = () => (state = (state * 1_664_525 + 1_013_904_223) % 4_294_967_296) / 4_294_967_296;
+  let left = STORM_LENGTH;
+  return (operation) => {
+    if (left === 0 || random() >= STORM_CHANCE) return undefined;
+    left -= 1;
+    const modes = modesOf(operation);
+    return modes[Math.floor(random() * modes.length)];
+  };
+}
+
 interface Played {
   readonly operations: readonly Operation[];
   readonly hit: Operation | undefined;
@@ -79,7 +118,7 @@ interface Play {
   readonly persons: string[];
 }
 
-async function play(stage: Stage, given: Scenario, point: CrashPoint | undefined): Promise<Played> {
+async function play(stage: Stage, given: Scenario, point: CrashPoint | Storm | undefined): Promise<Played> {
   // Without a crash nobody acts in the meantime, so nothing blocks.
   const scenario: Scenario = point === undefined && given.meanwhile ? { ...given, ends: 'rotated' } : given;
   const watch = createWatch(scenario);

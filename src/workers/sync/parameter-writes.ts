@@ -181,7 +181,8 @@ async function settleOverwrite(
 
 function toWritten(work: SyncWork, task: WriteTask, answer: WrittenParameter): LedgerEntry {
   const { fingerprint, revision, desired, entry } = task;
-  const observed = answer.tier === undefined ? {} : { tier: answer.tier };
+  const { tier, clockAheadMs } = answer;
+  const observed = { ...(tier === undefined ? {} : { tier }), ...(clockAheadMs === undefined ? {} : { clockAheadMs }) };
   return written(entry, {
     version: answer.version,
     fingerprint,

@@ -125,13 +125,19 @@ async function findLanded(
   const { entry, inFlight, state } = lost;
   if (inFlight.operation === 'delete') return state.exists ? undefined : removed(entry, context.work.run.now());
   if (!state.exists) return undefined;
-  if (inFlight.operation === 'create') {
-    const tags = await context.store.tagsOf(entry.remoteName);
-    return tags[OWNERSHIP_TAG] === entry.syncId ? landed(entry, '1', context.work.folder.id) : undefined;
-  }
-  const version = String(Number(inFlight.baseVersion) + 1);
-  if (Number(state.version) < Number(version)) return undefined;
-  return (await isOurValue(context, lost, version)) ? landed(entry, version, context.work.folder.id) : undefined;
+  const version = inFlight.operation === 'create' ? '1' : String(Number(inFlight.baseVersion) + 1);
+  if (Number(state.version) < Number(version) || !(await isOurs(context, lost, version))) return undefined;
+  // The date counts only while nobody has written since.
+  const { id: folderId } = context.work.folder;
+  const isLast = state.version === version && state.lastModified !== undefined;
+  return landed(entry, version, isLast ? { folderId, lastModified: state.lastModified } : { folderId });
+}
+
+/** A new parameter by its tag, a new version by its value. */
+async function isOurs(context: Pick<ParameterContext, 'work' | 'store'>, lost: Lost, version: string): Promise<boolean> {
+  if (lost.inFlight.operation !== 'create') return isOurValue(context, lost, version);
+  const tags = await context.store.tagsOf(lost.entry.remoteName);
+  return tags[OWNERSHIP_TAG] === lost.entry.syncId;
 }
 
 /** Reads the very version that the lost write would have made, the one case in which a value of AWS is looked at. */

@@ -219,7 +219,7 @@ async function settleUpdate(
 }
 
 async function storeLanded(work: SyncWork, pending: LedgerEntry, token: string): Promise<WriteResult> {
-  await work.ledger.store(landed(pending, token, work.folder.id));
+  await work.ledger.store(landed(pending, token, { folderId: work.folder.id }));
   return { kind: pending.inFlight?.operation === 'create' ? 'created' : 'updated' };
 }
 

@@ -104,7 +104,7 @@ function findLanded(work: SyncWork, entry: LedgerEntry, found: SecretMetadata | 
     case 'update':
     case 'adopt':
       return inFlight.token !== undefined && found?.versions[inFlight.token]
-        ? landed(entry, inFlight.token, work.folder.id)
+        ? landed(entry, inFlight.token, { folderId: work.folder.id })
         : undefined;
   }
 }

@@ -44,7 +44,7 @@ async function createFixture(redisUrl: string | undefined): Promise<ServerFixtur
   const handle = openDatabase(database.url, { poolSize: 4 });
   const backend = createQueueBackend({ databaseUrl: database.url, redisUrl });
   await backend.prepare();
-  // Waits for the connection: a queue that is made before it is there never works.
+  // Waits for the connection: producers fail fast until it is there.
   await backend.check();
   const queues = (['validate', 'sync', 'rotate'] as const).map((kind) => backend.queue(kind));
   const metrics = createMetrics({ version: '0.0.0-test' });

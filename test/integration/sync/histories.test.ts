@@ -1,0 +1,197 @@
+import fc from 'fast-check';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+import { JobError } from '../../../src/errors.ts';
+import type { SyncDependencies } from '../../../src/workers/sync.ts';
+import { useTestDatabase } from '../../support/postgres.ts';
+import { createWorld, HOUR, MINUTE, openStage, REGION, type Stage, type SyncInput, type World } from './world.ts';
+
+/**
+ * Random histories of edits, crashes and foreign changes. Whatever happened: in the end, what is ours is what the source says, and what others made
+ * is as they made it.
+ */
+const database = useTestDatabase();
+let stage: Stage;
+beforeAll(() => {
+  stage = openStage(database().url);
+});
+afterAll(() => stage.close());
+
+const KEYS = ['A', 'B', 'C', 'D'];
+const key = fc.constantFrom(...KEYS);
+const value = fc.constantFrom('one', 'two', 'three');
+
+type Step =
+  | { readonly do: 'set'; readonly key: string; readonly value: string }
+  | { readonly do: 'unset'; readonly key: string }
+  | { readonly do: 'foreign-put'; readonly key: string; readonly value: string }
+  | { readonly do: 'foreign-delete'; readonly key: string }
+  | { readonly do: 'run'; readonly how: 'wish' | 'scheduled' }
+  | { readonly do: 'crash'; readonly at: number; readonly isAfter: boolean }
+  | { readonly do: 'drop'; readonly action: 'drop-before' | 'drop-after'; readonly nth: number }
+  | { readonly do: 'wait'; readonly minutes: number };
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('set' as const), key, value }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('unset' as const), key }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('foreign-put' as const), key, value: fc.constantFrom('theirs-1', 'theirs-2') }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('foreign-delete' as const), key }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('run' as const), how: fc.constantFrom('wish' as const, 'scheduled' as const) }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('crash' as const), at: fc.integer({ min: 1, max: 6 }), isAfter: fc.boolean() }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('drop' as const), action: fc.constantFrom('drop-before' as const, 'drop-after' as const), nth: fc.integer({ min: 1, max: 3 }) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('wait' as const), minutes: fc.constantFrom(1, 15, 70) }) },
+);
+
+/** Lets the worker die before or after the n-th statement on the ledger from now. */
+function createDeath() {
+  let left = 0;
+  let isAfter = false;
+  const guard = async <T>(statement: () => Promise<T>): Promise<T> => {
+    const isLast = left === 1;
+    left = Math.max(0, left - 1);
+    if (isLast && !isAfter) throw new JobError('LEASE_LOST');
+    const result = await statement();
+    if (isLast) throw new JobError('LEASE_LOST');
+    return result;
+  };
+  return {
+    arm: (at: number, after: boolean) => {
+      [left, isAfter] = [at, after];
+    },
+    wrap: (deps: SyncDependencies): SyncDependencies => ({
+      ...deps,
+      entries: {
+        ...deps.entries,
+        claim: (run, entries) => guard(() => deps.entries.claim(run, entries)),
+        store: (run, entries) => guard(() => deps.entries.store(run, entries)),
+      },
+    }),
+  };
+}
+
+/** The destination as somebody else sees and changes it. */
+interface Others {
+  put(world: World, name: string, value: string): void;
+  delete(world: World, name: string): void;
+  /** Every object as it is. */
+  look(world: World): Readonly<Record<string, string>>;
+  isOurs(world: World, name: string, syncId: string): boolean;
+}
+
+const parameterNames = (name: string) => `/app/prod/${name}`;
+const parameters: Others = {
+  put: (world, name, text) => void world.sandbox.foreign.putParameter({ ...world.at, name: parameterNames(name), value: text }),
+  delete: (world, name) => {
+    if (world.sandbox.inspect.parameter({ ...world.at, name: parameterNames(name) })) world.sandbox.foreign.deleteParameter({ ...world.at, name: parameterNames(name) });
+  },
+  look: (world) => Object.fromEntries(Object.entries(world.parameters()).map(([name, text]) => [name.slice('/app/prod/'.length), text])),
+  isOurs: (world, name, syncId) => world.sandbox.inspect.parameter({ ...world.at, name: parameterNames(name) })?.tags['keyferry:sync'] === syncId,
+};
+
+const secrets: Others = {
+  put: (world, name, text) => {
+    const found = world.sandbox.inspect.secret({ ...world.at, name: `prod/${name}` });
+    if (!found?.deletedAt) world.sandbox.foreign.putSecret({ ...world.at, name: `prod/${name}`, value: text });
+  },
+  delete: (world, name) => {
+    if (world.sandbox.inspect.secret({ ...world.at, name: `prod/${name}` })) world.sandbox.foreign.deleteSecret({ ...world.at, name: `prod/${name}`, force: true });
+  },
+  look: (world) => Object.fromEntries(Object.entries(world.secrets('prod/')).map(([name, text]) => [name.slice('prod/'.length), text ?? ''])),
+  isOurs: (world, name, syncId) => world.sandbox.inspect.secret({ ...world.at, name: `prod/${name}` })?.tags['keyferry:sync'] === syncId,
+};
+
+const oneToOne: SyncInput = {
+  destination: 'aws-secrets-manager',
+  destinationConfig: { region: REGION, mappingBehavior: 'one-to-one', prefix: 'prod/' },
+};
+
+/** Names that somebody else made, as they made them. */
+type Foreign = Map<string, string>;
+
+interface History {
+  readonly world: World;
+  readonly id: string;
+  readonly others: Others;
+  readonly death: ReturnType<typeof createDeath>;
+  readonly source: Map<string, string>;
+  readonly foreign: Foreign;
+}
+
+async function take(history: History, one: Step): Promise<void> {
+  const { world, id, others, death, source, foreign } = history;
+  // A person needs a moment. What is deleted and made anew within 12 seconds of our own write cannot be told from ours: AWS dates to the second.
+  world.clock.advance(15_000);
+  switch (one.do) {
+    case 'set':
+      source.set(one.key, one.value);
+      return void (await world.set({ [one.key]: one.value }));
+    case 'unset':
+      source.delete(one.key);
+      return void (await world.set({ [one.key]: null }));
+    case 'foreign-put': {
+      // Over an object of ours it is an edit; where nothing is, or something of theirs, it is theirs.
+      if (others.look(world)[one.key] === undefined || !others.isOurs(world, one.key, id)) foreign.set(one.key, one.value);
+      others.put(world, one.key, one.value);
+      if (others.look(world)[one.key] === undefined) foreign.delete(one.key);
+      return;
+    }
+    case 'foreign-delete':
+      foreign.delete(one.key);
+      others.delete(world, one.key);
+      return;
+    case 'run':
+      return void (await settle(one.how === 'wish' ? world.runOnce(id) : world.runScheduled(id)));
+    case 'crash':
+      death.arm(one.at, one.isAfter);
+      await settle(world.runOnce(id));
+      return death.arm(0, false);
+    case 'drop':
+      world.sandbox.faults.add({ match: (call) => /^(Put|Create|Update|Delete|Restore|AddTags|Tag)/.test(call.operation), nth: one.nth, action: one.action });
+      await settle(world.runOnce(id));
+      return world.sandbox.faults.clear();
+    case 'wait':
+      return world.clock.advance(one.minutes * MINUTE);
+  }
+}
+
+/** A worker that died has said nothing. */
+async function settle(run: Promise<unknown>): Promise<void> {
+  await run.catch((error: unknown) => {
+    if (!(error instanceof JobError) || error.code !== 'LEASE_LOST') throw error;
+  });
+}
+
+/** A person looks at the plan, confirms its deletions, and asks for the sync. */
+async function finish({ world, id }: History): Promise<void> {
+  for (let round = 0; round < 3; round += 1) {
+    world.clock.advance(2 * HOUR);
+    await world.runUntilDone(id);
+    const { outcome } = await world.runUntilDone(id, { request: 'plan' });
+    const { blockedBy } = (outcome as { result: { blockedBy?: { deletions: number } } }).result;
+    await world.runUntilDone(id, { request: 'sync', parameters: blockedBy ? { confirmDeletions: blockedBy.deletions } : {} });
+    await world.runScheduled(id);
+  }
+}
+
+test.each([
+  ['parameters', {}, parameters],
+  ['secrets', oneToOne, secrets],
+] as const)('any history of edits, crashes and foreign changes of %s ends with destination = source', async (_what, input, others) => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 14 }), async (steps) => {
+      const death = createDeath();
+      const world = await createWorld(stage, { wrap: death.wrap });
+      await world.set({ A: 'one', B: 'two' });
+      const { id } = await world.createSync(input);
+      const history: History = { world, id, others, death, source: new Map([['A', 'one'], ['B', 'two']]), foreign: new Map() };
+      await world.runUntilDone(id);
+      for (const one of steps) await take(history, one);
+      await finish(history);
+
+      const expected = { ...Object.fromEntries(history.source), ...Object.fromEntries(history.foreign) };
+      expect(others.look(world)).toEqual(expected);
+      for (const name of Object.keys(expected)) expect([name, others.isOurs(world, name, id)]).toEqual([name, !history.foreign.has(name)]);
+    }),
+    { numRuns: Number(process.env['KEYFERRY_TEST_HISTORIES'] ?? 15) },
+  );
+}, 120_000);
