@@ -37,6 +37,8 @@ export interface Config {
   readonly reconcileEveryMs: number;
   readonly httpHost: string;
   readonly httpPort: number;
+  /** Of a worker's health and metrics; undefined: it serves none. */
+  readonly workerHttpPort: number | undefined;
   /** Further names under which the server may be reached, lower case. */
   readonly httpAllowedHosts: readonly string[];
   readonly boardLogin: { readonly user: string; readonly password: string } | undefined;
@@ -61,6 +63,12 @@ const secretVariables = [
   'KEYFERRY_WEBHOOK_SECRET',
   'KEYFERRY_API_TOKENS',
 ] as const;
+
+const port = z
+  .string()
+  .regex(/^\d{1,5}$/, 'must be a port number')
+  .transform(Number)
+  .refine((number) => number <= 65_535, 'must be a port number');
 
 const names = z
   .string()
@@ -104,12 +112,8 @@ const shape = z.object({
   KEYFERRY_REVALIDATE_EVERY: duration('1h'),
   KEYFERRY_RECONCILE_EVERY: duration('1h'),
   KEYFERRY_HTTP_HOST: z.string().default('127.0.0.1'),
-  KEYFERRY_HTTP_PORT: z
-    .string()
-    .regex(/^\d{1,5}$/, 'must be a port number')
-    .default('3010')
-    .transform(Number)
-    .refine((port) => port <= 65_535, 'must be a port number'),
+  KEYFERRY_HTTP_PORT: port.default(3010),
+  KEYFERRY_WORKER_HTTP_PORT: port.optional(),
   KEYFERRY_BOARD_USER: z.string().optional(),
   KEYFERRY_BOARD_PASSWORD: z.string().min(12, 'must have at least 12 characters').optional(),
   KEYFERRY_BOARD_WRITABLE: boolean,
@@ -199,6 +203,7 @@ function toConfig(data: z.output<typeof shape>, environment: Environment): Confi
     reconcileEveryMs: data.KEYFERRY_RECONCILE_EVERY,
     httpHost: data.KEYFERRY_HTTP_HOST,
     httpPort: data.KEYFERRY_HTTP_PORT,
+    workerHttpPort: data.KEYFERRY_WORKER_HTTP_PORT,
     httpAllowedHosts: data.KEYFERRY_HTTP_ALLOWED_HOSTS,
     boardLogin: user && password ? { user, password } : undefined,
     isBoardWritable: data.KEYFERRY_BOARD_WRITABLE,

@@ -49,6 +49,8 @@ export interface Program {
   checkReady(): Promise<readonly string[]>;
   startWorker(queues?: readonly Kind[]): Promise<WorkerProcess>;
   startServer(worker?: WorkerProcess): Promise<ListeningServer>;
+  /** Health and metrics of a worker process, where KEYFERRY_WORKER_HTTP_PORT asks for them. */
+  startProbe(worker: WorkerProcess): Promise<ListeningServer | undefined>;
   close(): Promise<void>;
 }
 
@@ -70,6 +72,7 @@ export function compose(config: Config, log: Log): Program {
     checkReady: () => checkReady(parts),
     startWorker: (queues = kinds) => startWorkerProcess(parts, queues),
     startServer: (worker) => startServer(parts, worker),
+    startProbe: (worker) => startProbe(parts, worker),
     async close() {
       await backend.close();
       await stores.close();
@@ -143,6 +146,10 @@ async function startWorkerProcess(parts: Parts, queues: readonly Kind[]): Promis
     onRun: ({ runKind, ...report }) => {
       metrics.runFinished({ ...report, kind: runKind });
     },
+    onTick: (kind, dispatched) => {
+      metrics.tickFinished(kind, dispatched, new Date());
+    },
+    onLeaseLost: metrics.leaseLost,
   });
 }
 
@@ -162,12 +169,7 @@ async function startServer(parts: Parts, worker: WorkerProcess | undefined): Pro
     metricsToken: config.metricsToken,
     log,
     metrics,
-    health: {
-      database: () => stores.ping(),
-      queue: () => backend.check(),
-      migrations: () => requireCurrentSchema(config.databaseUrl),
-      ...(worker ? { worker: () => requireReady(worker) } : {}),
-    },
+    health: healthOf(parts, worker),
     queues: kinds.map((kind) => backend.queue(kind)),
     isBoardWritable: config.isBoardWritable,
     status: createStatusQueries(stores.database.db),
@@ -181,6 +183,24 @@ async function startServer(parts: Parts, worker: WorkerProcess | undefined): Pro
     ...(config.webhook && { webhook: { ...config.webhook, notifications: createNotifications(stores.database.db) } }),
   });
   return server.listen();
+}
+
+async function startProbe(parts: Parts, worker: WorkerProcess): Promise<ListeningServer | undefined> {
+  const { config, log, metrics } = parts;
+  if (config.workerHttpPort === undefined) return undefined;
+  const { createServer } = await import('./server/server.ts');
+  const { httpHost: host, workerHttpPort: port, httpAllowedHosts: allowedHosts, metricsToken } = config;
+  const health = healthOf(parts, worker);
+  return createServer({ host, port, allowedHosts, login: undefined, metricsToken, log, metrics, health }).listen();
+}
+
+function healthOf({ config, stores, backend }: Parts, worker: WorkerProcess | undefined) {
+  return {
+    database: () => stores.ping(),
+    queue: () => backend.check(),
+    migrations: () => requireCurrentSchema(config.databaseUrl),
+    ...(worker ? { worker: () => requireReady(worker) } : {}),
+  };
 }
 
 function isLoopback(host: string): boolean {

@@ -39,8 +39,8 @@ export interface AccessKeys {
   setStatus(accessKeyId: string, status: 'Active' | 'Inactive'): Promise<KeyChangeResult>;
   delete(accessKeyId: string): Promise<KeyChangeResult>;
   lastUsed(accessKeyId: string): Promise<KeyUse>;
-  /** The user's immutable id. */
-  userId(): Promise<string | 'denied'>;
+  /** The user's immutable id; undefined where the role may not ask. */
+  userId(): Promise<string | undefined>;
   /** Changes nothing: asks AWS to change a key that cannot exist, and throws AWS_ACCESS_DENIED when it refuses to look. */
   requirePermissions(): Promise<void>;
 }
@@ -164,10 +164,10 @@ function known(text: string | undefined): string | undefined {
   return text === undefined || text === 'N/A' ? undefined : text;
 }
 
-async function userId(target: Target): Promise<string | 'denied'> {
+async function userId(target: Target): Promise<string | undefined> {
   const command = new GetUserCommand({ UserName: target.userName });
   const answer = await orDenied(named(target, 'iam:GetUser', () => target.iam.send(command, abort(target))));
-  return answer === 'denied' ? 'denied' : (answer.User?.UserId ?? 'denied');
+  return answer === 'denied' ? undefined : answer.User?.UserId;
 }
 
 async function orDenied<T>(call: Promise<T>): Promise<T | 'denied'> {
@@ -218,5 +218,7 @@ function noUser(target: Target, error: JobError): JobError {
 }
 
 function isError(error: unknown, name: RegExp): error is JobError {
-  return error instanceof JobError && name.test(String(error.context['awsError'] ?? ''));
+  if (!(error instanceof JobError)) return false;
+  const { awsError } = error.context;
+  return typeof awsError === 'string' && name.test(awsError);
 }

@@ -32,11 +32,14 @@ export interface AuditOutcome {
 }
 
 export function createAuditLog(db: Database): AuditLog {
+  const add = batched<Item>((items) => write(db, items));
   return {
-    record: batched((entries: readonly AuditEntry[]) => insert(db, entries)),
-    settle: batched((outcomes: readonly AuditOutcome[]) => settle(db, outcomes)),
+    record: (entry) => add({ entry }),
+    settle: (outcome) => add({ outcome }),
   };
 }
+
+type Item = { readonly entry: AuditEntry } | { readonly outcome: AuditOutcome };
 
 /** Collects what is added while the previous batch is on its way. */
 function batched<T>(flush: (items: readonly T[]) => Promise<void>): (item: T) => Promise<void> {
@@ -58,31 +61,21 @@ function batched<T>(flush: (items: readonly T[]) => Promise<void>): (item: T) =>
   };
 }
 
-async function insert(db: Database, entries: readonly AuditEntry[]): Promise<void> {
-  const rows = entries.map(
-    (entry) =>
-      sql`(${entry.orgId ?? null}, ${entry.actor}, ${entry.via}, ${entry.action}, ${entry.subject ?? null}, ${entry.requestId})`,
-  );
-  await execute(
-    db,
-    sql`insert into keyferry.audit_log (org_id, actor, via, action, subject, request_id) values ${sql.join(rows, sql`, `)}`,
-  );
-}
-
-async function settle(db: Database, outcomes: readonly AuditOutcome[]): Promise<void> {
-  const rows = outcomes.map(
-    (outcome) => sql`(${outcome.requestId}, ${outcome.statusCode}::int, ${outcome.subject ?? null}::text)`,
-  );
-  await execute(
-    db,
-    sql`update keyferry.audit_log a set status_code = o.status_code, subject = coalesce(o.subject, a.subject)
-      from (values ${sql.join(rows, sql`, `)}) as o (request_id, status_code, subject) where a.request_id = o.request_id`,
-  );
-}
-
-async function execute(db: Database, statement: ReturnType<typeof sql>): Promise<void> {
+/** New rows and outcomes in one statement, whatever their number: its text is always the same. */
+async function write(db: Database, items: readonly Item[]): Promise<void> {
+  const entries = items.flatMap((item) => ('entry' in item ? [item.entry] : []));
+  const outcomes = items.flatMap((item) => ('outcome' in item ? [item.outcome] : []));
   try {
-    await db.execute(statement);
+    await db.execute(sql`
+      with settled as (
+        update keyferry.audit_log a set status_code = o."statusCode", subject = coalesce(o.subject, a.subject)
+        from jsonb_to_recordset(${JSON.stringify(outcomes)}::jsonb) as o ("requestId" text, "statusCode" int, subject text)
+        where a.request_id = o."requestId"
+      )
+      insert into keyferry.audit_log (org_id, actor, via, action, subject, request_id)
+      select e."orgId", e.actor, e.via, e.action, e.subject, e."requestId"
+      from jsonb_to_recordset(${JSON.stringify(entries)}::jsonb)
+        as e ("orgId" text, actor text, via text, action text, subject text, "requestId" text)`);
   } catch (error) {
     throw toDatabaseError(error);
   }

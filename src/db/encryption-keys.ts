@@ -25,8 +25,6 @@ export interface Rewrapped {
   readonly failed: readonly string[];
 }
 
-export type EncryptionKeys = ReturnType<typeof createEncryptionKeys>;
-
 export function createEncryptionKeys(db: Database, encryption: Encryption) {
   return {
     usage: () => readUsage(db, encryption),

@@ -1,17 +1,17 @@
 /**
- * What a running rotation reads and writes. Every write is one statement under the run's token: phase, state, keys and a line of the timeline stand
+ * What a running rotation writes; its reads stand in `rotation-reads.ts`. Every write is one statement under the run's token: phase, state, keys and a line of the timeline stand
  * together or not at all, and a run that lost its lease writes nothing.
  */
 import { sql, type SQL } from 'drizzle-orm';
 
-import type { DependentSync } from '../domain/rotation-waits.ts';
-import type { KeyChange, KnownKey, OpenRequest, Transition } from '../domain/rotation.ts';
+import type { KeyChange, Transition } from '../domain/rotation.ts';
 import { JobError } from '../errors.ts';
 import type { Database } from './client.ts';
 import { toDatabaseError, violatedConstraint } from './database-error.ts';
 import { credentialPlace, type Encryption, rotationKeyPlace, secretPlace } from './encryption.ts';
-import { assignments, fromRow } from './rows.ts';
-import { rotationKeys, rotations } from './schema.ts';
+import { createRotationReads } from './rotation-reads.ts';
+import { assignments } from './rows.ts';
+import { rotations } from './schema.ts';
 import { type ConnectionRow, DUE_CHANNEL, type RotationRow } from './subjects.ts';
 
 /** Which run writes, and when by its own clock. */
@@ -46,17 +46,7 @@ export function createRotationSteps(db: Database, encryption: Encryption) {
     advance: (fence: RotationFence, transition: Transition) => advance(stores, fence, transition),
     /** Throws SECRET_MANAGED when another rotation writes one of the secrets. */
     publish: (fence: RotationFence, publication: Publication) => publish(stores, fence, publication),
-    knownKeys: (rotationId: string) => knownKeys(db, rotationId),
-    openRequests: (rotationId: string) => openRequests(db, rotationId),
-    /** Throws SECRET_UNDECRYPTABLE; undefined when no secret is stored. */
-    secretOf: (rotation: RotationRow, accessKeyId: string) => secretOf(stores, rotation, accessKeyId),
-    /** Of the ids asked for, those that another rotation or another connection holds. */
-    heldElsewhere: (rotation: RotationRow, accessKeyIds: readonly string[]) =>
-      heldElsewhere(db, rotation, accessKeyIds),
-    dependents: (rotation: RotationRow, revision: number) => dependents(db, rotation, revision),
-    /** Runs that may still sign with what the connection held before `since`. */
-    runsSince: (connectionId: string, since: { before: Date; exceptRunId: string }) =>
-      countRuns(db, connectionId, since),
+    ...createRotationReads(db, encryption),
   };
 }
 
@@ -246,100 +236,4 @@ function credentialsPart(encryption: Encryption, connection: ConnectionRow, pair
       from moved where c.id = ${connection.id}
       returning c.id
     )`;
-}
-
-async function knownKeys(db: Database, rotationId: string): Promise<readonly KnownKey[]> {
-  const rows = await execute(
-    db,
-    sql`select rotation_id, access_key_id, state, created_at, published_at, retire_after, last_used_at from keyferry.rotation_keys
-      where rotation_id = ${rotationId} order by created_at, access_key_id`,
-  );
-  return rows.map((raw) => {
-    const { accessKeyId, state, createdAt, publishedAt, retireAfter, lastUsedAt } = fromRow(rotationKeys, raw);
-    return { accessKeyId, state, createdAt, publishedAt, retireAfter, lastUsedAt };
-  });
-}
-
-async function openRequests(db: Database, rotationId: string): Promise<readonly OpenRequest[]> {
-  const rows = await execute(
-    db,
-    sql`select id, actor, parameters from keyferry.requests where subject_id = ${rotationId} and kind = 'rotate' and done_at is null
-      order by created_at, id`,
-  );
-  return rows.map((row) => ({
-    id: String(row.id),
-    actor: typeof row.actor === 'string' ? row.actor : null,
-    parameters: typeof row.parameters === 'string' ? JSON.parse(row.parameters) : row.parameters,
-  }));
-}
-
-async function secretOf(
-  { db, encryption }: Stores,
-  rotation: RotationRow,
-  accessKeyId: string,
-): Promise<string | undefined> {
-  const [row] = await execute(
-    db,
-    sql`select secret from keyferry.rotation_keys where rotation_id = ${rotation.id} and access_key_id = ${accessKeyId}`,
-  );
-  if (typeof row?.secret !== 'string') return undefined;
-  return encryption.decrypt(
-    row.secret,
-    rotationKeyPlace({ orgId: rotation.orgId, rotationId: rotation.id, accessKeyId }),
-  );
-}
-
-async function heldElsewhere(
-  db: Database,
-  rotation: RotationRow,
-  accessKeyIds: readonly string[],
-): Promise<readonly string[]> {
-  const ids = JSON.stringify(accessKeyIds);
-  const rows = await execute(
-    db,
-    sql`
-      with asked as (select jsonb_array_elements_text(${ids}::jsonb) as id)
-      select asked.id from asked where exists (
-        select 1 from keyferry.rotation_keys k where k.access_key_id = asked.id and k.rotation_id <> ${rotation.id} and k.state not in ('deleted', 'foreign')
-      ) or exists (
-        select 1 from keyferry.connections c where c.access_key_id = asked.id and c.id <> ${rotation.connectionId}
-      )`,
-  );
-  return rows.map((row) => String(row.id));
-}
-
-/** Every sync that writes the folder by itself. One that is paused counts: its consumers hold the old key. */
-async function dependents(db: Database, rotation: RotationRow, revision: number): Promise<readonly DependentSync[]> {
-  const { accessKeyId, secretAccessKey } = rotation.secretsMapping;
-  const rows = await execute(
-    db,
-    sql`
-      select s.id, s.name, (
-        select count(distinct e.key) from keyferry.sync_entries e where e.sync_id = s.id and e.deleted_at is null and e.status = 'synced'
-          and e.key in (${accessKeyId}, ${secretAccessKey}) and e.synced_revision >= ${revision}
-          and coalesce(e.folder_id, s.folder_id) = s.folder_id
-      )::int as written
-      from keyferry.syncs s where s.folder_id = ${rotation.folderId} and s.is_auto_sync_enabled order by s.name`,
-  );
-  return rows.map((row) => ({ id: String(row.id), name: String(row.name), hasConfirmed: Number(row.written) === 2 }));
-}
-
-async function countRuns(
-  db: Database,
-  connectionId: string,
-  since: { before: Date; exceptRunId: string },
-): Promise<number> {
-  const running = (table: SQL, column: SQL) => sql`
-    select run_token as id from ${table} where ${column} = ${connectionId} and run_lease_until > now()`;
-  const [row] = await execute(
-    db,
-    sql`
-      with alive as (
-        ${running(sql`keyferry.connections`, sql`id`)} union all ${running(sql`keyferry.syncs`, sql`connection_id`)}
-        union all ${running(sql`keyferry.rotations`, sql`connection_id`)}
-      )
-      select count(*)::int as n from alive join keyferry.runs r on r.id = alive.id
-      where r.id <> ${since.exceptRunId} and r.started_at <= ${since.before.toISOString()}::timestamptz`,
-  );
-  return Number(row?.n ?? 0);
 }

@@ -67,11 +67,7 @@ function raise(error: unknown): never {
 }
 
 /** Throws CONNECTION_NOT_FOUND, KEY_ROTATION_NAME_TAKEN, KEY_USER_TAKEN, SECRET_MANAGED. */
-async function createRotation(
-  { db, encryption }: Stores,
-  orgId: string,
-  input: NewRotation,
-): Promise<CreatedRotation> {
+async function createRotation({ db, encryption }: Stores, orgId: string, input: NewRotation): Promise<CreatedRotation> {
   const accountId = await requireParents(db, orgId, input);
   const id = crypto.randomUUID();
   const { adoptKey: pair, requestedBy } = input;

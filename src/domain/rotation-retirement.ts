@@ -33,7 +33,7 @@ export function published(view: RotationView, revision: number, now: Date): Tran
 
 export function dependentsWait(view: RotationView, until: string, names: readonly string[]): Transition {
   const message = `Published; waiting for ${listNames(names)} to write the new key.`;
-  return wait(view, until, message, { dependentPolls: getCycle(view).dependentPolls + 1 });
+  return wait(view, { until, message }, { dependentPolls: getCycle(view).dependentPolls + 1 });
 }
 
 export function confirmed(view: RotationView, times: RotationTimes, now: Date): Transition {

@@ -1,12 +1,12 @@
 /**
- * What each step writes when it is done, from `begin` to the publication; the later phases stand in `rotation-retirement.ts`. Pure: a view and
+ * What each step writes when it is done, from the beginning to the publication; the later phases stand in `rotation-retirement.ts`, stray keys in
+ * `rotation-orphans.ts`. Pure: a view and
  * what was found out in, one `Transition` out.
  */
 import type { JobError } from '../errors.ts';
 import type { Survey } from './rotation-keys.ts';
-import { RECHECK_AFTER_MS } from './rotation-keys.ts';
 import { getCycle } from './rotation-machine.ts';
-import { BLOCKED_RECHECK_MS, FAILED_RETRY_MS, QUARANTINE_MS } from './rotation-waits.ts';
+import { BLOCKED_RECHECK_MS, FAILED_RETRY_MS } from './rotation-waits.ts';
 import {
   type Cycle,
   type Intent,
@@ -33,7 +33,7 @@ export function moved(view: RotationView, changes: Partial<Cycle> = {}): PhaseSt
   return rest.cycle ? { ...rest, cycle: { ...rest.cycle, ...changes } } : rest;
 }
 
-export function begin(view: RotationView, now: Date, nextRotationAt: Date | null): Transition {
+export function begun(view: RotationView, now: Date, nextRotationAt: Date | null): Transition {
   const { wish } = view.asked;
   const { failure: _failure, revokedAt: _revokedAt, ...rest } = moved(view);
   const cycle: Cycle = {
@@ -119,8 +119,12 @@ export function block(view: RotationView, error: JobError, again: { now: Date; r
   };
 }
 
-export function wait(view: RotationView, until: string, message: string, changes: Partial<Cycle> = {}): Transition {
-  return { phase: view.phase, state: { ...moved(view, changes), wait: { until, message } } };
+export function wait(
+  view: RotationView,
+  until: { readonly until: string; readonly message: string },
+  changes: Partial<Cycle> = {},
+): Transition {
+  return { phase: view.phase, state: { ...moved(view, changes), wait: until } };
 }
 
 // creating
@@ -170,90 +174,6 @@ export function createRefused(view: RotationView, reason: string): Transition {
   return { phase: 'creating', state: rest, note: { step: 'create-refused', detail: reason } };
 }
 
-export function leftoverDeleted(view: RotationView, accessKeyId: string): Transition {
-  const state = moved(view);
-  return {
-    phase: view.phase,
-    state: { ...state, quarantine: state.quarantine.filter((one) => one.accessKeyId !== accessKeyId) },
-    keys: [{ accessKeyId, state: 'deleted' }],
-    note: { step: 'leftover-deleted', accessKeyId },
-  };
-}
-
-/** An orphan that is active again was claimed by a person: it is theirs. */
-export function orphanClaimed(view: RotationView, accessKeyIds: readonly string[]): Transition {
-  const state = moved(view);
-  return {
-    phase: view.phase,
-    state: { ...state, quarantine: state.quarantine.filter((one) => !accessKeyIds.includes(one.accessKeyId)) },
-    keys: accessKeyIds.map((accessKeyId) => ({ accessKeyId, state: 'foreign' })),
-    note: { step: 'orphan-claimed', detail: 'somebody activated it at AWS' },
-  };
-}
-
-export function nothingCreated(view: RotationView, intent: Intent): Transition {
-  const { intent: _intent, ...rest } = moved(view);
-  const recheckAt = new Date(Date.parse(intent.sentAt) + RECHECK_AFTER_MS).toISOString();
-  return {
-    phase: view.phase,
-    state: { ...rest, suspects: [...rest.suspects, { ...intent, recheckAt }] },
-    note: { step: 'recovered', detail: 'the lost call made no key' },
-  };
-}
-
-export function orphanFound(view: RotationView, accessKeyId: string, isProvenUnused: boolean): Transition {
-  const { intent: _intent, ...rest } = moved(view);
-  return {
-    phase: view.phase,
-    state: { ...rest, orphan: { accessKeyId, isProvenUnused } },
-    note: { step: 'orphan-found', accessKeyId },
-  };
-}
-
-export function orphanInactive(view: RotationView, now: Date): Transition {
-  const { orphan, ...rest } = moved(view);
-  if (!orphan) return { phase: view.phase, state: rest };
-  const deleteAt = later(now, QUARANTINE_MS);
-  return {
-    phase: view.phase,
-    state: { ...rest, quarantine: [...rest.quarantine, { ...orphan, deleteAt }] },
-    keys: [{ accessKeyId: orphan.accessKeyId, state: 'inactive', retireAfter: new Date(deleteAt) }],
-    note: { step: 'orphan-inactive', accessKeyId: orphan.accessKeyId },
-  };
-}
-
-export function orphanGone(view: RotationView): Transition {
-  const { orphan, ...rest } = moved(view);
-  return {
-    phase: view.phase,
-    state: rest,
-    ...(orphan ? { note: { step: 'orphan-gone', accessKeyId: orphan.accessKeyId } } : {}),
-  };
-}
-
-/** Nobody can tell which of them the lost call made: none is touched, and a person decides. */
-export function ambiguous(
-  view: RotationView,
-  candidates: readonly string[],
-  verdict: { error: JobError; now: Date },
-): Transition {
-  const { intent: _intent, ...rest } = block(view, verdict.error, verdict).state;
-  return {
-    phase: view.phase,
-    state: rest,
-    keys: candidates.map((accessKeyId) => ({ accessKeyId, state: 'foreign' })),
-    note: { step: 'ambiguous', detail: verdict.error.publicMessage },
-  };
-}
-
-export function suspectsChecked(view: RotationView, now: Date): Transition {
-  const state = moved(view);
-  return {
-    phase: view.phase,
-    state: { ...state, suspects: state.suspects.filter((one) => new Date(one.recheckAt) > now) },
-  };
-}
-
 /** Ends a cycle that made no key. */
 export function abandoned(view: RotationView): Transition {
   const { cycle: _cycle, ...rest } = moved(view);
@@ -270,7 +190,7 @@ export function abandoned(view: RotationView): Transition {
 export function verifyRefused(view: RotationView, until: string): Transition {
   const cycle = getCycle(view);
   const verify = { startedAt: cycle.verify?.startedAt ?? cycle.startedAt, polls: (cycle.verify?.polls ?? 0) + 1 };
-  return wait(view, until, 'Waiting for the new key to work at AWS.', { verify });
+  return wait(view, { until, message: 'Waiting for the new key to work at AWS.' }, { verify });
 }
 
 export function verified(view: RotationView, identity: { userId: string; accountId: string }): Transition {

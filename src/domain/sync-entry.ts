@@ -103,7 +103,11 @@ export function notLanded(entry: LedgerEntry): LedgerEntry {
 }
 
 /** A look at AWS found the write: what was journalled is what is there. */
-export function landed(entry: LedgerEntry, version: string, seen: { readonly folderId: string; readonly lastModified?: number }): LedgerEntry {
+export function landed(
+  entry: LedgerEntry,
+  version: string,
+  seen: { readonly folderId: string; readonly lastModified?: number },
+): LedgerEntry {
   const { inFlight } = entry;
   return written(entry, {
     version,

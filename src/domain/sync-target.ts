@@ -54,12 +54,3 @@ export function sourceKeyOf(target: Target, name: string): string | undefined {
   if (target.mapping === 'document') return findKey(target.schema, name);
   return name.startsWith(target.namePrefix) ? findKey(target.schema, name.slice(target.namePrefix.length)) : undefined;
 }
-
-/**
- * What two syncs of one AWS account and region must not share: the same template gives the same names. Connections are not part of it,
- * as two of them may reach one account.
- */
-export function targetTemplate(target: Target): string {
-  const names = target.mapping === 'document' ? '' : `${target.schema.prefix}*${target.schema.suffix}`;
-  return `${target.service}:${target.region}:${target.namePrefix}${names}`;
-}

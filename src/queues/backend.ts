@@ -82,9 +82,10 @@ function createRedisQueues(url: string): QueueBackend {
   let producer: RedisConnection | undefined;
   const workerConnections: RedisConnection[] = [];
   const connection = (): RedisConnection => (producer ??= silenced(connectRedis(url, 'producer')));
-  const queues = lazily(
-    (kind) => new Queue(kind, { ...queueSettings, connection: connection(), skipWaitingForReady: true }),
-  );
+  // Without the version check: it is BullMQ's first command, and when Redis is not there yet, its failure stays with the queue for ever: with the
+  // board's too, which holds on to the queues that it was given.
+  const settings = { ...queueSettings, skipWaitingForReady: true, skipVersionCheck: true };
+  const queues = lazily((kind) => new Queue(kind, { ...settings, connection: connection() }));
   return {
     engine: 'redis',
     queue: queues.get,

@@ -21,7 +21,7 @@ const CLOSE_LIMIT_MS = 5_000;
 
 /** Throws CONFIG_INVALID when the address cannot be taken. */
 export async function listen(app: Hono, { host, port }: Address): Promise<ListeningServer> {
-  const server = createAdaptorServer({ fetch: app.fetch, overrideGlobalObjects: false }) as Server;
+  const server = createAdaptorServer({ fetch: app.fetch }) as Server;
   server.requestTimeout = 30_000;
   server.headersTimeout = 10_000;
   await new Promise<void>((resolve, reject) => {

@@ -121,7 +121,9 @@ async function walk(context: RotationContext, start: RotationView): Promise<{ vi
 function countKeys(before: readonly KnownKey[], after: readonly KnownKey[]): RunCounts {
   const known = new Map(before.map((key) => [key.accessKeyId, key]));
   // What was only adopted, or found, has neither been published nor waits for it.
-  const created = after.filter((key) => !known.has(key.accessKeyId) && (key.publishedAt !== null || key.state === 'pending'));
+  const created = after.filter(
+    (key) => !known.has(key.accessKeyId) && (key.publishedAt !== null || key.state === 'pending'),
+  );
   const deleted = after.filter((key) => key.state === 'deleted' && known.get(key.accessKeyId)?.state !== 'deleted');
   return { ...noCounts, created: created.length, deleted: deleted.length };
 }

@@ -8,10 +8,17 @@ import { errorTable } from '../errors.ts';
 import type { SyncRow } from '../db/subjects.ts';
 import type { Performed, Processor, Run } from './processor.ts';
 import { type ImportBehavior, importSecrets } from './sync/import.ts';
-import type { PermissionCache } from './sync/permissions.ts';
+import { createSyncMemory } from './sync/memory.ts';
 import { previewSync } from './sync/preview.ts';
 import { abandonAll, removeAll } from './sync/remove.ts';
-import { isNothingToDo, type PerformedSync, performRound, purposeOf, unchangedOutcome } from './sync/round.ts';
+import {
+  isNothingToDo,
+  type PerformedSync,
+  type RoundTools,
+  performRound,
+  purposeOf,
+  unchangedOutcome,
+} from './sync/round.ts';
 import { openWork, readHead, type SyncDependencies, type SyncHead } from './sync/work.ts';
 
 export type { SyncDependencies } from './sync/work.ts';
@@ -21,7 +28,7 @@ const LOOK_AGAIN_MS = 15 * 60_000;
 const JITTER = 0.1;
 
 export function createSyncProcessor(deps: SyncDependencies): Processor<'sync'> {
-  const permissions: PermissionCache = new Map();
+  const tools: RoundTools = { permissions: new Map(), memory: createSyncMemory() };
   // The schedule is asked for twice, for the row and for the status; both must be told the same.
   const schedules = new WeakMap<object, Date | null>();
   const recovered = new WeakSet<object>();
@@ -40,7 +47,7 @@ export function createSyncProcessor(deps: SyncDependencies): Processor<'sync'> {
   return {
     kind: 'sync',
     async perform(run) {
-      const performed = await perform(deps, run, permissions);
+      const performed = await perform(deps, run, tools);
       if (performed.hasRecovered === true) recovered.add(run);
       return performed;
     },
@@ -49,7 +56,7 @@ export function createSyncProcessor(deps: SyncDependencies): Processor<'sync'> {
   };
 }
 
-async function perform(deps: SyncDependencies, run: Run<'sync'>, permissions: PermissionCache): Promise<PerformedSync> {
+async function perform(deps: SyncDependencies, run: Run<'sync'>, tools: RoundTools): Promise<PerformedSync> {
   const head = await readHead(deps, run);
   const unusable = findUnusable(head);
   if (unusable) {
@@ -66,14 +73,14 @@ async function perform(deps: SyncDependencies, run: Run<'sync'>, permissions: Pe
     case 'sync':
     case 'validate':
     case 'rotate':
-      return performSync(head, permissions);
+      return performSync(head, tools);
   }
 }
 
-async function performSync(head: SyncHead, permissions: PermissionCache): Promise<PerformedSync> {
+async function performSync(head: SyncHead, tools: RoundTools): Promise<PerformedSync> {
   const purpose = purposeOf(head);
   if (isNothingToDo(head, purpose)) return unchangedOutcome(head);
-  return performRound(head, purpose, permissions);
+  return performRound(head, purpose, tools);
 }
 
 /** What an unusable connection blocks, without a call; undefined when it may be used. */

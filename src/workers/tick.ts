@@ -23,6 +23,8 @@ export interface TickDependencies {
   queue(kind: Kind): Queue;
   readonly log: Log;
   random(): number;
+  /** Told of every look that ended well, for metrics. */
+  onTick?(kind: Kind, dispatched: number): void;
 }
 
 export interface Tick {
@@ -139,5 +141,6 @@ async function dispatchOnce(deps: TickDependencies, kind: Kind): Promise<Dispatc
     );
     throw error;
   }
+  deps.onTick?.(kind, dispatch.subjects.length);
   return dispatch;
 }

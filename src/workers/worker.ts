@@ -27,6 +27,8 @@ export interface WorkerDependencies {
   now(): Date;
   random(): number;
   onRun(report: RunReport): void;
+  onTick?(kind: Kind, dispatched: number): void;
+  onLeaseLost?(kind: Kind): void;
 }
 
 export interface WorkerProcess {
@@ -103,6 +105,9 @@ function startQueueWorker(deps: WorkerDependencies, kind: Kind, hooks: RunHooks)
   worker.on('error', rateLimited(deps.log, kind));
   worker.on('stalled', (jobId) => {
     deps.log.warn({ queue: kind, jobId }, 'job stalled; it is delivered again');
+  });
+  worker.on('failed', (_job, error) => {
+    if (error.message.startsWith('LEASE_LOST:')) deps.onLeaseLost?.(kind);
   });
   worker.on('lockRenewalFailed', (jobIds: string[]) => {
     jobIds.forEach((jobId) => worker.cancelJob(jobId, 'lock lost'));

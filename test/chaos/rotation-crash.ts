@@ -48,10 +48,22 @@ export interface Injector {
 }
 
 /** `observe` is called between any two operations. */
-export function createInjector(observe: (publishedNow?: { accessKeyId: string; secretAccessKey: string }) => void): Injector {
-  const state = { isArmed: false, isDead: false, operations: [] as Operation[], point: undefined as CrashPoint | Storm | undefined, hit: undefined as Operation | undefined };
+export function createInjector(
+  observe: (publishedNow?: { accessKeyId: string; secretAccessKey: string }) => void,
+): Injector {
+  const state = {
+    isArmed: false,
+    isDead: false,
+    operations: [] as Operation[],
+    point: undefined as CrashPoint | Storm | undefined,
+    hit: undefined as Operation | undefined,
+  };
 
-  const operate = async <T>(operation: Operation, act: () => Promise<T>, onEffect?: (result: T) => void): Promise<T> => {
+  const operate = async <T>(
+    operation: Operation,
+    act: () => Promise<T>,
+    onEffect?: (result: T) => void,
+  ): Promise<T> => {
     if (state.isDead) throw new Crash();
     const mode = next(operation);
     if (mode === 'before') die();
@@ -118,11 +130,16 @@ function wrapDependencies(
     rotations: {
       run: {
         ...run,
-        advance: (fence, transition) => operate(db(`write ${transition.note?.step ?? transition.phase}`), () => run.advance(fence, transition)),
+        advance: (fence, transition) =>
+          operate(db(`write ${transition.note?.step ?? transition.phase}`), () => run.advance(fence, transition)),
         publish: (fence, publication) =>
-          operate(db('publish'), () => run.publish(fence, publication), () => {
-            observe(publication.pair);
-          }),
+          operate(
+            db('publish'),
+            () => run.publish(fence, publication),
+            () => {
+              observe(publication.pair);
+            },
+          ),
       },
     },
     openAccessKeys: (session, userName) => {
@@ -149,6 +166,9 @@ function wrapDependencies(
 
 /** The ways in which an operation can go wrong. A read has no effect that could be lost. */
 export function modesOf(operation: Operation): readonly CrashMode[] {
-  if (operation.kind === 'db') return operation.name === 'claim' || operation.name === 'settle' ? ['before', 'after'] : ['before', 'after', 'lost', 'failed'];
+  if (operation.kind === 'db')
+    return operation.name === 'claim' || operation.name === 'settle'
+      ? ['before', 'after']
+      : ['before', 'after', 'lost', 'failed'];
   return operation.isMutation ? ['before', 'after', 'lost', 'failed'] : ['before', 'after', 'failed'];
 }

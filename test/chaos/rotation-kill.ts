@@ -41,7 +41,10 @@ interface Site {
   startWorker(): Promise<TestProcess>;
 }
 
-export async function runRotationKills(options: { databaseUrl: string; print: (line: string) => void }): Promise<{ tried: number; survived: number }> {
+export async function runRotationKills(options: {
+  databaseUrl: string;
+  print: (line: string) => void;
+}): Promise<{ tried: number; survived: number }> {
   const sandbox = createAwsSandbox();
   const aws = await startAwsSandboxServer(sandbox);
   const encryptionKeys = generateEncryptionKey();
@@ -74,7 +77,10 @@ async function startWorker(environment: Record<string, string>): Promise<TestPro
 function createAccounts(sandbox: AwsSandbox): Record<string, string> {
   const base = { accountId: BASE_ACCOUNT, userName: 'keyferry-base' };
   sandbox.createAccount(BASE_ACCOUNT);
-  sandbox.createUser({ ...base, policy: { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: 'sts:AssumeRole', Resource: '*' }] } });
+  sandbox.createUser({
+    ...base,
+    policy: { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: 'sts:AssumeRole', Resource: '*' }] },
+  });
   const key = sandbox.createAccessKey(base);
   sandbox.createAccount(ACCOUNT);
   const place = { partition: 'aws', accountId: ACCOUNT };
@@ -84,14 +90,20 @@ function createAccounts(sandbox: AwsSandbox): Record<string, string> {
     trustPolicy: trustPolicy({ partition: 'aws', baseAccountId: BASE_ACCOUNT, externalId: 'acme' }),
     policy: points.map((_point, index) => policyFor({ use: 'access-key-rotation', userName: userOf(index) }, place)),
   });
-  return { INF_APP_CONNECTION_AWS_ACCESS_KEY_ID: key.accessKeyId, INF_APP_CONNECTION_AWS_SECRET_ACCESS_KEY: key.secretAccessKey };
+  return {
+    INF_APP_CONNECTION_AWS_ACCESS_KEY_ID: key.accessKeyId,
+    INF_APP_CONNECTION_AWS_SECRET_ACCESS_KEY: key.secretAccessKey,
+  };
 }
 
 function userOf(index: number): string {
   return `robot-${String(index)}`;
 }
 
-async function killAtEachPoint(site: Site, print: (line: string) => void): Promise<{ tried: number; survived: number }> {
+async function killAtEachPoint(
+  site: Site,
+  print: (line: string) => void,
+): Promise<{ tried: number; survived: number }> {
   let worker = await site.startWorker();
   const { requestId } = await site.keyferry.connections.create({
     name: 'aws',
@@ -116,7 +128,11 @@ async function killAtEachPoint(site: Site, print: (line: string) => void): Promi
 }
 
 /** Resolves when the worker is dead. The call is held back on AWS's side meanwhile. */
-function killOn({ sandbox, database }: Site, worker: TestProcess, at: { userName: string; point: KillPoint }): Promise<void> {
+function killOn(
+  { sandbox, database }: Site,
+  worker: TestProcess,
+  at: { userName: string; point: KillPoint },
+): Promise<void> {
   const { operation, nth, landed } = at.point;
   let seen = 0;
   return new Promise((resolve, reject) => {
@@ -129,7 +145,14 @@ function killOn({ sandbox, database }: Site, worker: TestProcess, at: { userName
         queueMicrotask(() => {
           remove();
           // After the effect: the answer is held back, so it was not heard.
-          setTimeout(() => void worker.kill().then(() => expireLeases(database)).then(resolve, reject), landed ? 100 : 0);
+          setTimeout(
+            () =>
+              void worker
+                .kill()
+                .then(() => expireLeases(database))
+                .then(resolve, reject),
+            landed ? 100 : 0,
+          );
         });
         return true;
       },
@@ -177,8 +200,15 @@ async function awaitRest({ sandbox, keyferry }: Site, index: number): Promise<st
   for (;;) {
     const rotation = await keyferry.rotations.get(name);
     const keys = sandbox.inspect.accessKeys({ accountId: ACCOUNT, userName: name });
-    const isDone = rotation.phase === 'idle' && rotation.rotationStatus === 'succeeded' && rotation.lastRotatedAt !== null;
-    if (isDone && keys.length === 1 && keys[0]?.status === 'Active' && keys[0].accessKeyId === rotation.activeAccessKeyId) return undefined;
+    const isDone =
+      rotation.phase === 'idle' && rotation.rotationStatus === 'succeeded' && rotation.lastRotatedAt !== null;
+    if (
+      isDone &&
+      keys.length === 1 &&
+      keys[0]?.status === 'Active' &&
+      keys[0].accessKeyId === rotation.activeAccessKeyId
+    )
+      return undefined;
     if (Date.now() > deadline) {
       return `phase ${rotation.phase}, ${rotation.rotationStatus} ${rotation.statusMessage ?? ''}, keys ${keys.map((key) => key.status).join(', ')}`;
     }

@@ -67,7 +67,8 @@ async function until(world: World, id: string, phase: string): Promise<void> {
     const outcome = await world.runOnce(id);
     await world.runSyncs();
     if ((await world.row(id)).phase === phase) return;
-    if (outcome.status === 'continued') world.clock.advance(Math.max(0, outcome.at.getTime() - world.clock.now().getTime()));
+    if (outcome.status === 'continued')
+      world.clock.advance(Math.max(0, outcome.at.getTime() - world.clock.now().getTime()));
   }
   throw new Error(`The rotation never was in phase ${phase}.`);
 }
@@ -130,7 +131,13 @@ export const scenarios: readonly Scenario[] = [
   {
     name: 'a slow AWS: keys work after 15 s, lists lag by 10 s',
     isStormy: true,
-    options: { timing: { keyVisibleMs: [15 * SECOND, 15 * SECOND], listAccessKeysMs: [10 * SECOND, 10 * SECOND], keyRevokedMs: [3_000, 4_000] } },
+    options: {
+      timing: {
+        keyVisibleMs: [15 * SECOND, 15 * SECOND],
+        listAccessKeysMs: [10 * SECOND, 10 * SECOND],
+        keyRevokedMs: [3_000, 4_000],
+      },
+    },
     ends: 'rotated',
     arrange: async (world) => {
       const { id } = await adopted(world);

@@ -3,8 +3,24 @@
  * going wrong. After each operation it is checked that what consumers hold works, that keyferry added no second key, and that no key of a person
  * changed; at the end, that the rotation came to rest and no key is unknown.
  */
-import { createWorld, DAY, openStage, SECOND, type Pair, type Stage, type World } from '../integration/rotation/world.ts';
-import { Crash, createInjector, type CrashPoint, type Injector, modesOf, type Operation, type Storm } from './rotation-crash.ts';
+import {
+  createWorld,
+  DAY,
+  openStage,
+  SECOND,
+  type Pair,
+  type Stage,
+  type World,
+} from '../integration/rotation/world.ts';
+import {
+  Crash,
+  createInjector,
+  type CrashPoint,
+  type Injector,
+  modesOf,
+  type Operation,
+  type Storm,
+} from './rotation-crash.ts';
 import { type Arranged, type Scenario, scenarios } from './rotation-scenarios.ts';
 
 export interface ChaosOptions {
@@ -35,7 +51,9 @@ export async function runRotationChaos(options: ChaosOptions): Promise<ChaosResu
       survived += result.tried - result.failures.length;
       failures.push(...result.failures);
       const seconds = ((performance.now() - startedAt) / 1_000).toFixed(0);
-      options.print(`${scenario.name}: ${String(result.tried)} tried, ${String(result.failures.length)} failed (${seconds} s)`);
+      options.print(
+        `${scenario.name}: ${String(result.tried)} tried, ${String(result.failures.length)} failed (${seconds} s)`,
+      );
       for (const failure of result.failures) options.print(`  ${failure}`);
     }
   } finally {
@@ -44,13 +62,22 @@ export async function runRotationChaos(options: ChaosOptions): Promise<ChaosResu
   return { tried, survived, failures };
 }
 
-async function tryScenario(stage: Stage, scenario: Scenario, every: number): Promise<{ tried: number; failures: string[] }> {
+async function tryScenario(
+  stage: Stage,
+  scenario: Scenario,
+  every: number,
+): Promise<{ tried: number; failures: string[] }> {
   const { operations } = await play(stage, scenario, undefined).catch((error: unknown) => {
-    throw new Error(`${scenario.name}: without any crash: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    throw new Error(`${scenario.name}: without any crash: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+    });
   });
   const points = operations
     .flatMap((operation, index) => modesOf(operation).map((mode) => ({ operation, index, mode })))
-    .filter(({ operation, mode }) => !scenario.only || (scenario.only.operation === operation.name && scenario.only.modes.includes(mode)))
+    .filter(
+      ({ operation, mode }) =>
+        !scenario.only || (scenario.only.operation === operation.name && scenario.only.modes.includes(mode)),
+    )
     .filter((_point, position) => position % every === 0);
   const failures: string[] = [];
   for (const { operation, index, mode } of points) {
@@ -58,7 +85,9 @@ async function tryScenario(stage: Stage, scenario: Scenario, every: number): Pro
       const { hit } = await play(stage, scenario, { index, mode });
       if (!hit) throw new Error('the crash point was not reached');
     } catch (error) {
-      failures.push(`${scenario.name}: ${mode} #${String(index)} ${operation.name}: ${error instanceof Error ? error.message : String(error)}`);
+      failures.push(
+        `${scenario.name}: ${mode} #${String(index)} ${operation.name}: ${error instanceof Error ? error.message : String(error)}`,
+      );
     }
   }
   return { tried: points.length, failures };
@@ -80,7 +109,9 @@ export async function runRotationStorms(options: ChaosOptions & { readonly storm
       try {
         await play(stage, scenario, createStorm(seed));
       } catch (error) {
-        failures.push(`storm ${String(seed)}, ${scenario.name}: ${error instanceof Error ? error.message : String(error)}`);
+        failures.push(
+          `storm ${String(seed)}, ${scenario.name}: ${error instanceof Error ? error.message : String(error)}`,
+        );
       }
     }
   } finally {
@@ -125,12 +156,11 @@ async function play(stage: Stage, given: Scenario, point: CrashPoint | Storm | u
   const injector = createInjector((published) => {
     watch.observe(published);
   });
-  let world: World | undefined;
-  world = await createWorld(stage, {
+  const world: World = await createWorld(stage, {
     ...scenario.options,
     wrap: (deps) => injector.wrap(deps),
     wrapWork: (work) => injector.wrapWork(work),
-    onWait: async () => world?.runSyncs(),
+    onWait: () => world.runSyncs(),
   });
   const arranged: Arranged = await scenario.arrange(world);
   const persons = [...arranged.persons];
@@ -162,7 +192,9 @@ async function drive(playing: Play, hasMeanwhile: boolean): Promise<void> {
   }
   const { phase, statusMessage } = await world.row(id);
   const steps = (await world.rotations.steps(id, 30)).map((step) => `${step.phase}/${step.step}`);
-  throw new Error(`it did not come to rest: phase ${phase}, ${statusMessage ?? 'no message'}, after ${steps.join(' ')}`);
+  throw new Error(
+    `it did not come to rest: phase ${phase}, ${statusMessage ?? 'no message'}, after ${steps.join(' ')}`,
+  );
 }
 
 async function runOnce({ world, injector, id }: Play): Promise<Date | 'crashed' | undefined> {
@@ -182,7 +214,12 @@ async function runOnce({ world, injector, id }: Play): Promise<Date | 'crashed' 
 /** Nothing to do but wait for the schedule, or for a person. */
 async function isAtRest({ world, id, scenario }: Play): Promise<boolean> {
   const row = await world.row(id);
-  const { quarantine = [], suspects = [], intent, orphan } = row.phaseState as Record<string, readonly unknown[] | undefined>;
+  const {
+    quarantine = [],
+    suspects = [],
+    intent,
+    orphan,
+  } = row.phaseState as Record<string, readonly unknown[] | undefined>;
   if (quarantine.length > 0 || suspects.length > 0 || intent || orphan) return false;
   if (typeof scenario.ends === 'object' && 'blocked' in scenario.ends) return row.rotationStatus === 'blocked';
   const isBusy = row.nextRotationAt !== null && row.nextRotationAt.getTime() - world.clock.now().getTime() < DAY / 2;
@@ -199,18 +236,25 @@ async function checkEnd({ world, scenario, watch, id, persons }: Play): Promise<
   const ours = atAws.filter((key) => !persons.includes(key));
   const published = await world.published();
   const { ends } = scenario;
-  if (ends === 'revoked') return require(ours.length === 0, `keys of ours are left: ${ours.join(', ')}`);
+  if (ends === 'revoked') {
+    require(ours.length === 0, `keys of ours are left: ${ours.join(', ')}`);
+    return;
+  }
   if (ends === 'rotated') {
     require(row.rotationStatus === 'succeeded', `it ended as ${status}: ${row.statusMessage ?? ''}`);
     require(ours.length === 1 && ours[0] === published.accessKeyId, `keys at the end: ${JSON.stringify(world.keys())}`);
-    require(scenario.isPublished === true || published.accessKeyId !== watch.initial()?.accessKeyId, 'the key was not replaced');
-    return require(world.works(published), 'what is published does not work');
+    require(scenario.isPublished === true ||
+      published.accessKeyId !== watch.initial()?.accessKeyId, 'the key was not replaced');
+    require(world.works(published), 'what is published does not work');
+    return;
   }
   if ('kept' in ends) {
     require(row.statusCode === ends.kept, `it ended as ${status}`);
-    return require(ours.length === 1 && ours[0] === watch.initial()?.accessKeyId, `keys at the end: ${JSON.stringify(world.keys())}`);
+    require(ours.length === 1 &&
+      ours[0] === watch.initial()?.accessKeyId, `keys at the end: ${JSON.stringify(world.keys())}`);
+    return;
   }
-  return require(ends.blocked.includes(row.statusCode ?? ''), `it ended as ${status}`);
+  require(ends.blocked.includes(row.statusCode ?? ''), `it ended as ${status}`);
 }
 
 function require(condition: boolean, problem: string): void {
@@ -272,4 +316,3 @@ function checkHolders(world: World, published: Partial<Pair> | undefined): void 
   if (published?.accessKeyId !== undefined) require(world.works(published), 'what the folder gives does not work');
   for (const [name, pair] of world.held) require(world.works(pair), `what the consumer of ${name} holds does not work`);
 }
-

@@ -69,9 +69,12 @@ async function runWorker(invocation: Invocation): Promise<ExitCode> {
     await start(program, 'worker');
     const worker = await program.startWorker(queues);
     program.log.info({ queues, engine: program.backend.engine, concurrency: config.concurrency }, 'worker started');
+    const probe = await program.startProbe(worker);
+    if (probe) program.log.info({ url: probe.url }, 'health and metrics');
     const signal = await untilStopped();
     program.log.info({ signal }, 'worker stopping');
     await worker.stop();
+    await probe?.close();
     program.log.info('worker stopped');
     return done;
   });

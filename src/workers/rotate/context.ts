@@ -8,6 +8,7 @@ import type { KeyOwners } from '../../domain/rotation-keys.ts';
 import { policyFor } from '../../domain/policies.ts';
 import { applyTransition, type Intent, type RotationView, type Transition } from '../../domain/rotation.ts';
 import { defaultRegionOf, parseRoleArn, partitionOfArn } from '../../domain/partitions.ts';
+import { JobError } from '../../errors.ts';
 import type { Run } from '../processor.ts';
 
 export interface RotateDependencies {
@@ -25,9 +26,6 @@ export interface RotationContext {
   readonly run: Run<'rotate'>;
   readonly row: RotationRow;
 }
-
-/** A step of the machine: does one thing and returns the view that it wrote. */
-export type StepAction = (context: RotationContext, view: RotationView) => Promise<RotationView>;
 
 /** Persists a transition under the run's token. Throws LEASE_LOST when the rotation is not this run's any more. */
 export async function write(
@@ -54,7 +52,10 @@ export async function openKeys(context: RotationContext): Promise<OpenKeys> {
   const session = deps.aws.session({
     credentials: deps.connections.credentialsOf(connection),
     region: connection.region ?? defaultRegionOf(partition),
-    policy: policyFor({ use: 'access-key-rotation', userName: row.userName }, { partition, accountId: accountOf(connection) ?? '*' }),
+    policy: policyFor(
+      { use: 'access-key-rotation', userName: row.userName },
+      { partition, accountId: accountOf(connection) ?? '*' },
+    ),
     scope: run.scope,
   });
   return { keys: deps.openAccessKeys(session, row.userName), connection };
@@ -89,4 +90,10 @@ export async function lookAtKeys(
     owners: { now, remote, known: view.keys, quarantine: view.state.quarantine, connectionKeyId, heldElsewhere },
     clock,
   };
+}
+
+export function userChanged(userName: string): JobError {
+  return new JobError('KEY_USER_CHANGED', {
+    message: `The IAM user ${userName} was re-created: its id is not the one pinned at the first rotation. Delete the rotation, and create it anew if the new user is meant.`,
+  });
 }

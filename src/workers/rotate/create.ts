@@ -4,11 +4,12 @@
  */
 import type { AccessKeys } from '../../aws/access-keys.ts';
 import { decideSurvey, describeKey, foreignKeys, type KeyOwners, type Survey } from '../../domain/rotation-keys.ts';
+import * as orphans from '../../domain/rotation-orphans.ts';
 import * as to from '../../domain/rotation-transitions.ts';
 import { BLOCKED_RECHECK_MS } from '../../domain/rotation-waits.ts';
 import type { RemoteKey, RotationView } from '../../domain/rotation.ts';
 import { JobError } from '../../errors.ts';
-import { type Look, lookAtKeys, openKeys, type RotationContext, write } from './context.ts';
+import { type Look, lookAtKeys, openKeys, type RotationContext, userChanged, write } from './context.ts';
 import { checkAdoptedKey } from './verify.ts';
 
 export async function begin(
@@ -16,7 +17,7 @@ export async function begin(
   view: RotationView,
   nextRotationAt: Date | null,
 ): Promise<RotationView> {
-  return write(context, view, to.begin(view, context.run.now(), nextRotationAt));
+  return write(context, view, to.begun(view, context.run.now(), nextRotationAt));
 }
 
 /** Says before the first rotation what would block it, and pins whose key was adopted. */
@@ -47,11 +48,10 @@ export async function create(context: RotationContext, view: RotationView): Prom
       return write(
         context,
         view,
-        to.wait(
-          view,
-          survey.until,
-          `Waiting until the inactive orphan ${survey.accessKeyId} may be deleted: two keys are AWS’s limit.`,
-        ),
+        to.wait(view, {
+          until: survey.until,
+          message: `Waiting until the inactive orphan ${survey.accessKeyId} may be deleted: two keys are AWS’s limit.`,
+        }),
       );
     case 'delete':
       return deleteLeftover(context, view, { keys, accessKeyId: survey.accessKeyId });
@@ -77,14 +77,8 @@ async function checkUser(context: RotationContext, keys: AccessKeys): Promise<re
   const { userId: pinned, userName } = context.row;
   if (pinned === null) return [];
   const found = await keys.userId();
-  if (found === 'denied') return ['iam:GetUser'];
+  if (found === undefined) return ['iam:GetUser'];
   return found === pinned ? [] : userChanged(userName);
-}
-
-export function userChanged(userName: string): JobError {
-  return new JobError('KEY_USER_CHANGED', {
-    message: `The IAM user ${userName} was re-created: its id is not the one pinned at the first rotation. Delete the rotation, and create it anew if the new user is meant.`,
-  });
 }
 
 async function deleteLeftover(
@@ -98,7 +92,7 @@ async function deleteLeftover(
     note: { step: 'leftover-delete-sent', accessKeyId },
   });
   await keys.delete(accessKeyId);
-  return write(context, sent, to.leftoverDeleted(sent, accessKeyId));
+  return write(context, sent, orphans.leftoverDeleted(sent, accessKeyId));
 }
 
 export async function blockForeign(
@@ -109,7 +103,7 @@ export async function blockForeign(
   const claimed = foreign
     .map((key) => key.accessKeyId)
     .filter((id) => view.state.quarantine.some((one) => one.accessKeyId === id));
-  const base = claimed.length === 0 ? view : await write(context, view, to.orphanClaimed(view, claimed));
+  const base = claimed.length === 0 ? view : await write(context, view, orphans.orphanClaimed(view, claimed));
   const now = context.run.now();
   return write(context, base, to.block(base, await foreignError(context, keys, foreign), { now }));
 }

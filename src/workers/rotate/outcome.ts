@@ -5,7 +5,7 @@ import type { Stop } from '../../domain/rotation-machine.ts';
 import { BLOCKED_RECHECK_MS } from '../../domain/rotation-waits.ts';
 import type { RotationPhase, RotationView } from '../../domain/rotation.ts';
 import type { Outcome, RunCounts } from '../../domain/run.ts';
-import { JobError } from '../../errors.ts';
+import type { JobError } from '../../errors.ts';
 import type { Run } from '../processor.ts';
 
 /** What stands in the run's row for who asked. Never a value. */

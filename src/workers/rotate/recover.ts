@@ -1,9 +1,9 @@
 /** What became of a CreateAccessKey whose answer is not recorded, and the removal of the key that it made, if it made one. */
 import type { AccessKeys } from '../../aws/access-keys.ts';
-import { decideRecovery, describeKey } from '../../domain/rotation-keys.ts';
+import { decideRecovery, describeKey, type KeyOwners } from '../../domain/rotation-keys.ts';
 import { deleteSent } from '../../domain/rotation-retirement.ts';
-import * as to from '../../domain/rotation-transitions.ts';
-import type { Intent, KeyUse, RemoteKey, RotationView } from '../../domain/rotation.ts';
+import * as to from '../../domain/rotation-orphans.ts';
+import type { Intent, KeyUse, PhaseState, RemoteKey, RotationView } from '../../domain/rotation.ts';
 import { JobError } from '../../errors.ts';
 import { lookAtKeys, openKeys, type RotationContext, write } from './context.ts';
 
@@ -22,7 +22,11 @@ export async function recover(context: RotationContext, view: RotationView): Pro
       const use = await open.keys.lastUsed(recovery.accessKeyId);
       const key = owners.remote.filter((one) => one.accessKeyId === recovery.accessKeyId);
       if (isUsed(use)) return leaveToPerson(context, view, { keys: open.keys, candidates: key });
-      return write(context, view, to.orphanFound(view, recovery.accessKeyId, use === 'never'));
+      return write(
+        context,
+        view,
+        to.orphanFound(view, { accessKeyId: recovery.accessKeyId, isProvenUnused: use === 'never' }),
+      );
     }
   }
 }
@@ -75,45 +79,29 @@ export async function recheck(context: RotationContext, view: RotationView): Pro
   const open = await openKeys(context);
   const { owners } = await lookAtKeys(context, view, open);
   for (const suspect of view.state.suspects.filter((one) => new Date(one.recheckAt) <= now)) {
-    const found = await lateKey(suspect, { owners, keys: open.keys });
-    if (found)
-      return write(
-        context,
-        view,
-        found.isOrphan
-          ? to.orphanFound(view, found.accessKeyId, found.isProvenUnused)
-          : foreignSeen(view, found.accessKeyId),
-      );
+    const late = await findLate(suspect, { owners, keys: open.keys });
+    if (late && 'orphan' in late) return write(context, view, to.orphanFound(view, late.orphan));
+    if (late) return write(context, view, to.foreignSeen(view, late.foreign));
   }
   return write(context, view, to.suspectsChecked(view, now));
 }
 
-interface LateKey {
-  readonly accessKeyId: string;
-  readonly isOrphan: boolean;
-  readonly isProvenUnused: boolean;
-}
+type Late = { readonly orphan: NonNullable<PhaseState['orphan']> } | { readonly foreign: readonly string[] };
 
-async function lateKey(
+async function findLate(
   suspect: Intent,
-  { owners, keys }: { owners: Parameters<typeof decideRecovery>[1]; keys: AccessKeys },
-): Promise<LateKey | undefined> {
+  { owners, keys }: { owners: KeyOwners; keys: AccessKeys },
+): Promise<Late | undefined> {
   const recovery = decideRecovery(suspect, owners);
-  if (recovery.decision === 'none') return undefined;
-  if (recovery.decision === 'ambiguous') {
-    const [first] = recovery.candidates;
-    return first && { accessKeyId: first.accessKeyId, isOrphan: false, isProvenUnused: false };
+  switch (recovery.decision) {
+    case 'none':
+      return undefined;
+    case 'ambiguous':
+      return { foreign: recovery.candidates.map((key) => key.accessKeyId) };
+    case 'candidate': {
+      const { accessKeyId } = recovery;
+      const use = await keys.lastUsed(accessKeyId);
+      return isUsed(use) ? { foreign: [accessKeyId] } : { orphan: { accessKeyId, isProvenUnused: use === 'never' } };
+    }
   }
-  const use = await keys.lastUsed(recovery.accessKeyId);
-  return { accessKeyId: recovery.accessKeyId, isOrphan: !isUsed(use), isProvenUnused: use === 'never' };
-}
-
-/** Known from now on as somebody's: the next rotation names it. */
-function foreignSeen(view: RotationView, accessKeyId: string) {
-  return {
-    phase: view.phase,
-    state: view.state,
-    keys: [{ accessKeyId, state: 'foreign' as const }],
-    note: { step: 'foreign-seen', accessKeyId },
-  };
 }

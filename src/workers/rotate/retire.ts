@@ -31,7 +31,10 @@ export async function watch(context: RotationContext, view: RotationView): Promi
     return write(
       context,
       view,
-      wait(view, later(context.run.now(), RUNS_POLL_MS), 'Waiting for runs that still sign with the old key to end.'),
+      wait(view, {
+        until: later(context.run.now(), RUNS_POLL_MS),
+        message: 'Waiting for runs that still sign with the old key to end.',
+      }),
     );
   }
   const missingActions = uses.some((one) => one.use === 'denied') ? ['iam:GetAccessKeyLastUsed'] : [];
@@ -124,7 +127,10 @@ async function keepActive(context: RotationContext, view: RotationView, accessKe
     return write(
       context,
       view,
-      wait(view, new Date(certainAt).toISOString(), 'Waiting until AWS’s key list shows the deactivation.'),
+      wait(view, {
+        until: new Date(certainAt).toISOString(),
+        message: 'Waiting until AWS’s key list shows the deactivation.',
+      }),
     );
   }
   return write(context, view, to.reactivated(view, accessKeyId, { detail: 'somebody activated it at AWS', now }));

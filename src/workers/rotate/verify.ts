@@ -8,8 +8,7 @@ import * as to from '../../domain/rotation-transitions.ts';
 import { afterRefusal, VERIFY_SPACING_MS, VERIFY_SUCCESSES } from '../../domain/rotation-waits.ts';
 import type { RotationView } from '../../domain/rotation.ts';
 import { JobError } from '../../errors.ts';
-import { accountOf, openKeys, partitionOf, type RotationContext, write } from './context.ts';
-import { userChanged } from './create.ts';
+import { accountOf, openKeys, partitionOf, type RotationContext, userChanged, write } from './context.ts';
 
 interface Pair {
   readonly accessKeyId: string;

@@ -134,7 +134,11 @@ async function findLanded(
 }
 
 /** A new parameter by its tag, a new version by its value. */
-async function isOurs(context: Pick<ParameterContext, 'work' | 'store'>, lost: Lost, version: string): Promise<boolean> {
+async function isOurs(
+  context: Pick<ParameterContext, 'work' | 'store'>,
+  lost: Lost,
+  version: string,
+): Promise<boolean> {
   if (lost.inFlight.operation !== 'create') return isOurValue(context, lost, version);
   const tags = await context.store.tagsOf(lost.entry.remoteName);
   return tags[OWNERSHIP_TAG] === lost.entry.syncId;

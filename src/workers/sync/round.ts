@@ -21,6 +21,7 @@ import { importSecrets } from './import.ts';
 import { type PermissionCache, type Permissions, probePermissions } from './permissions.ts';
 import { openDestination } from './places.ts';
 import { findPlanBlock, makePlan, surveyDesired } from './planning.ts';
+import type { SyncMemory } from './memory.ts';
 import { recoverInFlight } from './recovery.ts';
 import { removeGone } from './removals.ts';
 import { createSlice, type Slice } from './slice.ts';
@@ -58,8 +59,13 @@ export async function unchangedOutcome(head: SyncHead): Promise<PerformedSync> {
   };
 }
 
-export async function performRound(head: SyncHead, purpose: Purpose, cache: PermissionCache): Promise<PerformedSync> {
-  let work = await openWork(head);
+export interface RoundTools {
+  readonly permissions: PermissionCache;
+  readonly memory: SyncMemory;
+}
+
+export async function performRound(head: SyncHead, purpose: Purpose, tools: RoundTools): Promise<PerformedSync> {
+  let work = await openWork(head, tools.memory.take(head.run, head.folder.revision));
   if (await recoverInFlight(work)) work.progress = { ...work.progress, hasRecovered: true };
   const destination = openDestination(work, work.target.mapping);
   if (purpose.isCheck && work.progress.isChecked !== true) {
@@ -68,7 +74,13 @@ export async function performRound(head: SyncHead, purpose: Purpose, cache: Perm
   }
   if (purpose.isCheck && !purpose.mayWrite) return { ...(await endRound(work, { isCheck: true })), leavesWish: true };
   work = await importFirst(work, head);
-  return carryOut(work, { destination: openDestination(work, work.target.mapping), purpose, cache });
+  const performed = await carryOut(work, {
+    destination: openDestination(work, work.target.mapping),
+    purpose,
+    cache: tools.permissions,
+  });
+  if (performed.outcome.status === 'continued') tools.memory.keep(work);
+  return performed;
 }
 
 /** The first sync may take over what the destination holds. */

@@ -50,6 +50,12 @@ export interface SyncHead {
   readonly target: Target;
 }
 
+/** What a run reads first, and the same worker's next run of the same sync need not. */
+export interface Remembered {
+  readonly entries: readonly LedgerEntry[];
+  readonly desired: readonly DesiredEntry[];
+}
+
 export interface SyncWork extends SyncHead {
   readonly place: Place;
   readonly session: AwsSession;
@@ -72,12 +78,11 @@ export async function readHead(deps: SyncDependencies, run: Run<'sync'>): Promis
   return { deps, run, sync, options, folder, connection, target };
 }
 
-export async function openWork(head: SyncHead): Promise<SyncWork> {
+export async function openWork(head: SyncHead, remembered?: Remembered): Promise<SyncWork> {
   const { deps, run, sync, folder, options, target } = head;
   const place = placeOf(head.connection, target);
-  const [entries, secrets, fingerprint] = await Promise.all([
-    deps.entries.list(sync.id),
-    deps.source.index(folder.id),
+  const [{ entries, desired }, fingerprint] = await Promise.all([
+    remembered ?? readRemembered(head, place),
     deps.fingerprints.forOrg(sync.orgId),
   ]);
   const basis = { revision: folder.revision, version: sync.version };
@@ -87,7 +92,7 @@ export async function openWork(head: SyncHead): Promise<SyncWork> {
     fingerprint,
     session: openSession(head, head.connection, policyTargetOf(head)),
     ledger: createLedger(deps.entries, { syncId: sync.id, runId: run.id }, entries),
-    desired: toDesired({ secrets, target, options, place }),
+    desired,
     planOptions: {
       syncId: sync.id,
       place,
@@ -98,6 +103,11 @@ export async function openWork(head: SyncHead): Promise<SyncWork> {
     },
     progress: continueProgress(sync.progress, basis, run),
   };
+}
+
+async function readRemembered({ deps, sync, folder, target, options }: SyncHead, place: Place): Promise<Remembered> {
+  const [entries, secrets] = await Promise.all([deps.entries.list(sync.id), deps.source.index(folder.id)]);
+  return { entries, desired: toDesired({ secrets, target, options, place }) };
 }
 
 /** A person who asks for a sync means its result; everything else follows the sync's own setting. */

@@ -485,9 +485,7 @@ describe('a validation', () => {
       if (situation.findings || situation.status === 'valid') expect(bad.map(nameOf)).toEqual(situation.findings ?? []);
       for (const check of bad) expect(check.fix?.advice, check.name).toBeTruthy();
       if (situation.advice) expect(bad.map((check) => check.fix?.advice).join('\n')).toMatch(situation.advice);
-      expect(outcome.status).toBe(
-        { valid: 'succeeded', degraded: 'partial', invalid: 'failed' }[situation.status],
-      );
+      expect(outcome.status).toBe({ valid: 'succeeded', degraded: 'partial', invalid: 'failed' }[situation.status]);
     },
   );
 

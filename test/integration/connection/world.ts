@@ -27,7 +27,6 @@ export const trust = { partition: 'aws', baseAccountId: BASE, externalId: ORG } 
 
 export const parameters: PolicyTarget = { use: 'parameter-store', region: REGION, path: '/app/prod/' };
 export const secrets: PolicyTarget = { use: 'secrets-manager', region: REGION, prefix: 'app/prod/' };
-export const oneSecret: PolicyTarget = { use: 'secrets-manager', region: REGION, secretName: 'app/prod' };
 export const rotation: PolicyTarget = { use: 'access-key-rotation', userName: 'deployer' };
 
 type Documents = Parameters<AwsSandbox['setRolePolicy']>[0]['policy'];

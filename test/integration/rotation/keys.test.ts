@@ -25,7 +25,9 @@ test('a foreign key blocks the first rotation, naming the key, its age and last 
   const outcome = await world.runOnce(id);
 
   expect(outcome).toMatchObject({ status: 'blocked', code: 'KEY_FOREIGN' });
-  expect((await world.row(id)).statusMessage).toMatch(new RegExp(`${person.accessKeyId} \\(active, 10 days old, last used .* by sts`));
+  expect((await world.row(id)).statusMessage).toMatch(
+    new RegExp(`${person.accessKeyId} \\(active, 10 days old, last used .* by sts`),
+  );
   expect(world.keys()).toEqual({ [person.accessKeyId]: 'Active' });
 });
 
@@ -127,17 +129,21 @@ test('one user has one rotation, in whatever org', async () => {
   await world.createRotation();
   const other = await world.folders.ensure(world.orgId, { projectId: 'app', environment: 'dev', secretPath: '/' });
 
-  await expect(world.createRotation({ name: 'second', folderId: other.id })).rejects.toMatchObject({ code: 'KEY_USER_TAKEN' });
+  await expect(world.createRotation({ name: 'second', folderId: other.id })).rejects.toMatchObject({
+    code: 'KEY_USER_TAKEN',
+  });
 });
 
 test('two rotations cannot publish into the same secrets', async () => {
   const world = await createWorld(stage);
   await world.createRotation();
 
-  await expect(world.createRotation({ name: 'second', userName: 'another' })).rejects.toMatchObject({ code: 'SECRET_MANAGED' });
+  await expect(world.createRotation({ name: 'second', userName: 'another' })).rejects.toMatchObject({
+    code: 'SECRET_MANAGED',
+  });
 });
 
-test("a connection rotates its own key: the new one retires the old", async () => {
+test('a connection rotates its own key: the new one retires the old', async () => {
   const world = await createWorld(stage, { isSelf: true });
   const { id } = await world.createRotation({ graceSeconds: 0, quietSeconds: 0, holdSeconds: 0 });
 
@@ -160,7 +166,9 @@ test('the own old key stays until runs that still sign with it have ended', asyn
   await stage.handle.db.execute(sql`
     insert into keyferry.runs (id, kind, subject_id, org_id, attempt, reason, status, started_at)
     values (${runId}, 'sync', ${syncId}, ${world.orgId}, 1, 'scheduled', 'running', ${world.clock.now().toISOString()})`);
-  await stage.handle.db.execute(sql`update keyferry.syncs set run_token = ${runId}, run_lease_until = now() + interval '1 hour' where id = ${syncId}`);
+  await stage.handle.db.execute(
+    sql`update keyferry.syncs set run_token = ${runId}, run_lease_until = now() + interval '1 hour' where id = ${syncId}`,
+  );
   const { id } = await world.createRotation({ graceSeconds: 0, quietSeconds: 0, holdSeconds: 0 });
   await world.runOnce(id);
   await world.runSyncs();
@@ -170,7 +178,9 @@ test('the own old key stays until runs that still sign with it have ended', asyn
     await world.runOnce(id);
   }
   const during = world.works(world.ownPair ?? {});
-  await stage.handle.db.execute(sql`update keyferry.syncs set run_token = null, run_lease_until = null where id = ${syncId}`);
+  await stage.handle.db.execute(
+    sql`update keyferry.syncs set run_token = null, run_lease_until = null where id = ${syncId}`,
+  );
   world.clock.advance(MINUTE);
   await world.runUntilDone(id);
 
@@ -184,7 +194,11 @@ test('a run whose lease was taken over writes nothing', async () => {
   const row = await world.row(id);
   const fence = { rotation: row, runId: crypto.randomUUID(), now: world.clock.now() };
 
-  const late = world.rotations.run.advance(fence, { phase: 'deleting', state: { quarantine: [], suspects: [], missingActions: [], served: [] }, note: { step: 'late' } });
+  const late = world.rotations.run.advance(fence, {
+    phase: 'deleting',
+    state: { quarantine: [], suspects: [], missingActions: [], served: [] },
+    note: { step: 'late' },
+  });
 
   await expect(late).rejects.toThrow(JobError);
   expect(await world.row(id)).toMatchObject({ phase: 'idle' });
@@ -204,8 +218,12 @@ test('values and published key ids appear in no log line, status or step detail'
 
   const second = (await world.published()) as Pair;
   const details = (await world.rotations.steps(id)).map((step) => step.detail ?? '');
-  const runs = await stage.handle.db.execute(sql`select result::text as result, error_message from keyferry.runs where subject_id = ${id}`);
-  const written = [...lines, ...details, JSON.stringify(runs), JSON.stringify(await world.rotations.keys(id))].join('\n');
+  const runs = await stage.handle.db.execute(
+    sql`select result::text as result, error_message from keyferry.runs where subject_id = ${id}`,
+  );
+  const written = [...lines, ...details, JSON.stringify(runs), JSON.stringify(await world.rotations.keys(id))].join(
+    '\n',
+  );
   for (const pair of [first, second]) expect(written).not.toContain(pair.secretAccessKey);
   for (const pair of [first, second]) expect([...lines, ...details].join('\n')).not.toContain(pair.accessKeyId);
 });

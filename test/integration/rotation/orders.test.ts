@@ -94,7 +94,9 @@ test('outside the hold there is nothing to bring back', async () => {
   const world = await createWorld(stage);
   const { id } = await rotatedOnce(world);
 
-  await expect(world.rotations.reactivate(await world.row(id), 'ann')).rejects.toMatchObject({ code: 'KEY_ROTATION_BUSY' });
+  await expect(world.rotations.reactivate(await world.row(id), 'ann')).rejects.toMatchObject({
+    code: 'KEY_ROTATION_BUSY',
+  });
 });
 
 test('a key that somebody activates at AWS during the hold is not deleted', async () => {
@@ -210,7 +212,9 @@ test('deleting without revocation leaves keys and values, and frees the secrets'
   expect(world.works(old)).toBe(true);
   expect(await world.published()).toEqual(old);
   const folder = await world.folders.get(world.folderId);
-  await expect(world.folders.change(folder, [{ key: 'KEY_ID', value: 'x' }], 'merge')).resolves.toMatchObject({ set: 1 });
+  await expect(world.folders.change(folder, [{ key: 'KEY_ID', value: 'x' }], 'merge')).resolves.toMatchObject({
+    set: 1,
+  });
 });
 
 test('a rotation that holds a key nobody else knows is not deleted', async () => {
@@ -218,5 +222,7 @@ test('a rotation that holds a key nobody else knows is not deleted', async () =>
   const { id } = await world.createRotation();
   await world.runOnce(id);
 
-  await expect(world.rotations.delete(await world.row(id), 'keep')).rejects.toMatchObject({ code: 'KEY_ROTATION_BUSY' });
+  await expect(world.rotations.delete(await world.row(id), 'keep')).rejects.toMatchObject({
+    code: 'KEY_ROTATION_BUSY',
+  });
 });

@@ -173,7 +173,7 @@ test('a key that never works is deleted again, and the old one stays', async () 
   expect((await world.row(id)).phase).toBe('idle');
 });
 
-test("secrets that a rotation manages are refused to other writers, and other secrets are not touched", async () => {
+test('secrets that a rotation manages are refused to other writers, and other secrets are not touched', async () => {
   const world = await createWorld(stage);
   const folder = await world.folders.get(world.folderId);
   await world.folders.change(folder, [{ key: 'OTHER', value: 'kept' }], 'merge');

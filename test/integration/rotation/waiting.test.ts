@@ -2,7 +2,17 @@ import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { useTestDatabase } from '../../support/postgres.ts';
-import { allow, createWorld, DAY, DOCUMENTED_ACTIONS, HOUR, openStage, type Pair, type Stage, type World } from './world.ts';
+import {
+  allow,
+  createWorld,
+  DAY,
+  DOCUMENTED_ACTIONS,
+  HOUR,
+  openStage,
+  type Pair,
+  type Stage,
+  type World,
+} from './world.ts';
 
 const database = useTestDatabase();
 let stage: Stage;
@@ -53,7 +63,10 @@ test('after an hour the dependents that wait are named, and both keys stay alive
 
 test.each([
   ['the sync is fixed', async (world: World) => world.runSyncs()],
-  ['the sync is deleted', async (world: World) => stage.handle.db.execute(sql`delete from keyferry.syncs where org_id = ${world.orgId}`)],
+  [
+    'the sync is deleted',
+    async (world: World) => stage.handle.db.execute(sql`delete from keyferry.syncs where org_id = ${world.orgId}`),
+  ],
   ['it is skipped by name', async (world: World, id: string) => ask(world, id, { skipSync: ['stuck'] })],
 ])('a rotation that waits for a dependent goes on when %s', async (_name, help) => {
   const world = await createWorld(stage);
@@ -119,25 +132,34 @@ test('without permission for last-used and GetUser it goes by time, and says wha
   expect(statusMessage).toContain('iam:GetUser is not allowed');
 });
 
-test.each(DOCUMENTED_ACTIONS)('without %s the rotation is blocked before it makes a key, naming action and user', async (missing) => {
-  const world = await createWorld(stage);
-  const { id } = await rotatedOnce(world);
-  const before = world.keys();
-  const policy = allow(DOCUMENTED_ACTIONS.filter((action) => action !== missing));
-  world.sandbox.setRolePolicy({ accountId: '222233334444', roleName: 'rotator', policy });
-  await ask(world, id);
+test.each(DOCUMENTED_ACTIONS)(
+  'without %s the rotation is blocked before it makes a key, naming action and user',
+  async (missing) => {
+    const world = await createWorld(stage);
+    const { id } = await rotatedOnce(world);
+    const before = world.keys();
+    const policy = allow(DOCUMENTED_ACTIONS.filter((action) => action !== missing));
+    world.sandbox.setRolePolicy({ accountId: '222233334444', roleName: 'rotator', policy });
+    await ask(world, id);
 
-  const outcome = await world.runOnce(id);
+    const outcome = await world.runOnce(id);
 
-  expect(outcome).toMatchObject({ status: 'blocked', code: 'AWS_ACCESS_DENIED' });
-  expect((await world.row(id)).statusMessage).toContain(`${missing} on arn:aws:iam::222233334444:user/${world.userName}`);
-  expect(world.keys()).toEqual(before);
-});
+    expect(outcome).toMatchObject({ status: 'blocked', code: 'AWS_ACCESS_DENIED' });
+    expect((await world.row(id)).statusMessage).toContain(
+      `${missing} on arn:aws:iam::222233334444:user/${world.userName}`,
+    );
+    expect(world.keys()).toEqual(before);
+  },
+);
 
 test('what a denied permission blocked goes on by itself when it is granted', async () => {
   const world = await createWorld(stage);
   const { id } = await rotatedOnce(world);
-  world.sandbox.setRolePolicy({ accountId: '222233334444', roleName: 'rotator', policy: allow(['iam:ListAccessKeys']) });
+  world.sandbox.setRolePolicy({
+    accountId: '222233334444',
+    roleName: 'rotator',
+    policy: allow(['iam:ListAccessKeys']),
+  });
   await ask(world, id);
   await world.runOnce(id);
 
@@ -151,7 +173,9 @@ test('what a denied permission blocked goes on by itself when it is granted', as
 test('rotations of an invalid connection are blocked and make no call', async () => {
   const world = await createWorld(stage);
   const { id } = await rotatedOnce(world);
-  await stage.handle.db.execute(sql`update keyferry.connections set status = 'invalid', status_message = 'wrong external ID' where id = ${world.connectionId}`);
+  await stage.handle.db.execute(
+    sql`update keyferry.connections set status = 'invalid', status_message = 'wrong external ID' where id = ${world.connectionId}`,
+  );
   world.sandbox.calls.clear();
   world.clock.advance(31 * DAY);
 

@@ -45,7 +45,12 @@ export interface Pair {
 }
 
 /** What a rotation needs of IAM, as Infisical documents it, and the two that keyferry adds. */
-export const DOCUMENTED_ACTIONS = ['iam:ListAccessKeys', 'iam:CreateAccessKey', 'iam:UpdateAccessKey', 'iam:DeleteAccessKey'];
+export const DOCUMENTED_ACTIONS = [
+  'iam:ListAccessKeys',
+  'iam:CreateAccessKey',
+  'iam:UpdateAccessKey',
+  'iam:DeleteAccessKey',
+];
 const ALL_ACTIONS = [...DOCUMENTED_ACTIONS, 'iam:GetAccessKeyLastUsed', 'iam:GetUser'];
 
 export function allow(actions: readonly string[]): PolicyDocument {
@@ -144,7 +149,9 @@ async function furnish(stage: Stage, options: WorldOptions, site: Site): Promise
     credentials: access.credentials,
   });
   // Its validation is not what these tests are about.
-  await handle.db.execute(sql`update keyferry.connections set status = 'valid', next_due_at = null, account_id = ${ACCOUNT} where id = ${connection.id}`);
+  await handle.db.execute(
+    sql`update keyferry.connections set status = 'valid', next_due_at = null, account_id = ${ACCOUNT} where id = ${connection.id}`,
+  );
   const folders = createFolders(handle.db, encryption);
   const folder = await folders.ensure(orgId, { projectId: 'app', environment: 'prod', secretPath: '/ci' });
   const rotations = createRotations(handle.db, encryption);
@@ -164,7 +171,11 @@ interface Accounts {
   readonly credentials: Parameters<Connections['create']>[1]['credentials'];
 }
 
-function createAccounts(options: WorldOptions, { sandbox }: Site, names: { orgId: string; userName: string }): Accounts {
+function createAccounts(
+  options: WorldOptions,
+  { sandbox }: Site,
+  names: { orgId: string; userName: string },
+): Accounts {
   const { orgId, userName } = names;
   const policy = allow(options.actions ?? ALL_ACTIONS);
   sandbox.createUser({ accountId: BASE_ACCOUNT, userName: 'keyferry', policy: allow(['sts:AssumeRole']) });
@@ -195,7 +206,7 @@ function createDependencies(
 ): RotateDependencies {
   const aws = createAwsAccess({
     baseCredentials: parts.access,
-    requestHandler: createSandboxRequestHandler(sandbox) as never,
+    requestHandler: createSandboxRequestHandler(sandbox),
     nowMs: () => clock.now().getTime(),
   });
   return {
@@ -214,7 +225,20 @@ function createDependencies(
   };
 }
 
-type Base = Pick<World, 'sandbox' | 'clock' | 'orgId' | 'userName' | 'connectionId' | 'folderId' | 'rotations' | 'folders' | 'connections' | 'handle' | 'ownPair'>;
+type Base = Pick<
+  World,
+  | 'sandbox'
+  | 'clock'
+  | 'orgId'
+  | 'userName'
+  | 'connectionId'
+  | 'folderId'
+  | 'rotations'
+  | 'folders'
+  | 'connections'
+  | 'handle'
+  | 'ownPair'
+>;
 
 interface Engine {
   readonly processor: ReturnType<typeof createRotateProcessor>;
@@ -227,11 +251,18 @@ function actions(base: Base, engine: Engine) {
   const runOnce = (id: string) => performRun(base, engine, id);
   return {
     keys: () =>
-      Object.fromEntries(sandbox.inspect.accessKeys({ accountId: ACCOUNT, userName: base.userName }).map((key) => [key.accessKeyId, key.status])),
+      Object.fromEntries(
+        sandbox.inspect
+          .accessKeys({ accountId: ACCOUNT, userName: base.userName })
+          .map((key) => [key.accessKeyId, key.status]),
+      ),
     createRotation: async (input: Partial<NewRotation> = {}) => {
       const row = await rotations.create(base.orgId, { ...defaults(base), ...input });
       // The first rotation is due by the clock of the world, which may be ahead of the real one.
-      if (!input.adoptKey) await handle.db.execute(sql`update keyferry.rotations set next_rotation_at = ${clock.now().toISOString()} where id = ${row.id}`);
+      if (!input.adoptKey)
+        await handle.db.execute(
+          sql`update keyferry.rotations set next_rotation_at = ${clock.now().toISOString()} where id = ${row.id}`,
+        );
       return rotations.byId(row.id);
     },
     row: (id: string) => rotations.byId(id),
@@ -251,9 +282,13 @@ function actions(base: Base, engine: Engine) {
 
 async function readPair(base: Pick<Base, 'folders' | 'folderId'>): Promise<Partial<Pair>> {
   const { secrets } = await base.folders.read(base.folderId);
-  const value = (key: string) => secrets.flatMap((secret) => (secret.key === key && 'value' in secret ? [secret.value] : []))[0];
+  const value = (key: string) =>
+    secrets.flatMap((secret) => (secret.key === key && 'value' in secret ? [secret.value] : []))[0];
   const [accessKeyId, secretAccessKey] = [value('KEY_ID'), value('SECRET_KEY')];
-  return { ...(accessKeyId === undefined ? {} : { accessKeyId }), ...(secretAccessKey === undefined ? {} : { secretAccessKey }) };
+  return {
+    ...(accessKeyId === undefined ? {} : { accessKeyId }),
+    ...(secretAccessKey === undefined ? {} : { secretAccessKey }),
+  };
 }
 
 /** Syncs as a rotation sees them: due by the publication, done by entries at its revision. */
@@ -268,7 +303,7 @@ function consumers(base: Base) {
       return key?.status === 'Active' && key.secretAccessKey === pair.secretAccessKey;
     },
     use: async (pair: Pair) => {
-      const aws = createAwsAccess({ baseCredentials: pair, requestHandler: createSandboxRequestHandler(sandbox) as never });
+      const aws = createAwsAccess({ baseCredentials: pair, requestHandler: createSandboxRequestHandler(sandbox) });
       await aws.keySession({ ...pair, region: 'eu-west-1', scope: idleScope(base.orgId) }).identity();
     },
     addSync: async (name: string) => {
@@ -306,7 +341,10 @@ function idleScope(subjectId: string) {
   return { signal: new AbortController().signal, calls: createCallLog(), beforeMutation: () => undefined, subjectId };
 }
 
-async function recordEntries(base: Base, { sync, revision }: { sync: { id: string; name: string }; revision: number }): Promise<void> {
+async function recordEntries(
+  base: Base,
+  { sync, revision }: { sync: { id: string; name: string }; revision: number },
+): Promise<void> {
   for (const key of ['KEY_ID', 'SECRET_KEY']) {
     await base.handle.db.execute(sql`
       insert into keyferry.sync_entries (sync_id, remote_name, key, connection_id, partition, account_id, region, service, status, synced_revision)
@@ -336,11 +374,15 @@ function defaults(base: Pick<World, 'connectionId' | 'folderId' | 'userName'>): 
 type Processor = Engine['processor'];
 
 /** What is thrown to be retried becomes an outcome, as in the pipeline. */
-async function performLikePipeline(processor: Processor, run: Parameters<Processor['perform']>[0]): ReturnType<Processor['perform']> {
+async function performLikePipeline(
+  processor: Processor,
+  run: Parameters<Processor['perform']>[0],
+): ReturnType<Processor['perform']> {
   try {
     return await processor.perform(run);
   } catch (error) {
-    if (error instanceof JobError && error.disposition === 'retry' && error.code !== 'LEASE_LOST') return { outcome: { status: 'retry', error } };
+    if (error instanceof JobError && error.disposition === 'retry' && error.code !== 'LEASE_LOST')
+      return { outcome: { status: 'retry', error } };
     throw error;
   }
 }
@@ -350,7 +392,9 @@ async function performRun(base: Base, { processor, work, log }: Engine, id: stri
   const { handle, clock } = base;
   const runId = crypto.randomUUID();
   // Dispatched, and the lease of a run that died is over.
-  await handle.db.execute(sql`update keyferry.rotations set dispatch_lease_until = now() + interval '1 minute', run_lease_until = null where id = ${id}`);
+  await handle.db.execute(
+    sql`update keyferry.rotations set dispatch_lease_until = now() + interval '1 minute', run_lease_until = null where id = ${id}`,
+  );
   const claim = await work.claim('rotate', { subjectId: id, runId, jobId: undefined });
   if (!claim) throw new Error('The rotation could not be claimed.');
   const run = {
@@ -367,7 +411,12 @@ async function performRun(base: Base, { processor, work, log }: Engine, id: stri
     random: () => 0.5,
   };
   const { outcome, changes } = await performLikePipeline(processor, run);
-  const nextDueAt = outcome.status === 'continued' ? outcome.at : outcome.status === 'retry' ? clock.now() : processor.nextScheduledAt(outcome, run);
+  const nextDueAt =
+    outcome.status === 'continued'
+      ? outcome.at
+      : outcome.status === 'retry'
+        ? clock.now()
+        : processor.nextScheduledAt(outcome, run);
   const isSettled = await work.settle({
     kind: 'rotate',
     subjectId: id,

@@ -82,13 +82,15 @@ describe.each(queueBackends)('the board on $name', ({ redisUrl }) => {
     expect(await backend.queue('validate').isPaused()).toBe(false);
   });
 
-  it('retries a job when it is writable, with an audit entry first, and still deletes nothing', async () => {
+  it('retries a job when it is writable, with an audit entry first, and still throws no wish away', async () => {
     const { backend, start } = fixture();
     const url = await start({ isBoardWritable: true });
     const [id = ''] = await failJobs(backend, ['SYNC_PARTIAL: Some entries were not synced.']);
     const retried = await fetch(`${url}/board/api/queues/validate/${id}/retry`, { method: 'PUT' });
-    const cleaned = await fetch(`${url}/board/api/queues/validate/${id}/clean`, { method: 'PUT' });
-    expect([retried.status, cleaned.status]).toEqual([204, 405]);
+    const refused = ['empty', 'obliterate', 'clean/waiting', 'promote'].map(
+      async (route) => (await fetch(`${url}/board/api/queues/validate/${route}`, { method: 'PUT' })).status,
+    );
+    expect([retried.status, ...(await Promise.all(refused))]).toEqual([204, 405, 405, 405, 405]);
     const [row] = await fixture().handle.client`select actor, via, action, subject from keyferry.audit_log`;
     expect(row).toEqual({ actor: 'local operator', via: 'board', action: 'board.retry', subject: `validate/${id}` });
     expect(await (await backend.queue('validate').getJob(id))?.getState()).not.toBe('failed');

@@ -17,6 +17,8 @@ beforeAll(() => {
 });
 afterAll(() => stage.close());
 
+/** More by hand: KEYFERRY_TEST_HISTORIES=500. */
+const HISTORIES = Number(process.env['KEYFERRY_TEST_HISTORIES'] ?? 15);
 const KEYS = ['A', 'B', 'C', 'D'];
 const key = fc.constantFrom(...KEYS);
 const value = fc.constantFrom('one', 'two', 'three');
@@ -34,11 +36,38 @@ type Step =
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 4, arbitrary: fc.record({ do: fc.constant('set' as const), key, value }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('unset' as const), key }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('foreign-put' as const), key, value: fc.constantFrom('theirs-1', 'theirs-2') }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('foreign-put' as const),
+      key,
+      value: fc.constantFrom('theirs-1', 'theirs-2'),
+    }),
+  },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('foreign-delete' as const), key }) },
-  { weight: 4, arbitrary: fc.record({ do: fc.constant('run' as const), how: fc.constantFrom('wish' as const, 'scheduled' as const) }) },
-  { weight: 3, arbitrary: fc.record({ do: fc.constant('crash' as const), at: fc.integer({ min: 1, max: 6 }), isAfter: fc.boolean() }) },
-  { weight: 3, arbitrary: fc.record({ do: fc.constant('drop' as const), action: fc.constantFrom('drop-before' as const, 'drop-after' as const), nth: fc.integer({ min: 1, max: 3 }) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant('run' as const),
+      how: fc.constantFrom('wish' as const, 'scheduled' as const),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant('crash' as const),
+      at: fc.integer({ min: 1, max: 6 }),
+      isAfter: fc.boolean(),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant('drop' as const),
+      action: fc.constantFrom('drop-before' as const, 'drop-after' as const),
+      nth: fc.integer({ min: 1, max: 3 }),
+    }),
+  },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('wait' as const), minutes: fc.constantFrom(1, 15, 70) }) },
 );
 
@@ -80,12 +109,18 @@ interface Others {
 
 const parameterNames = (name: string) => `/app/prod/${name}`;
 const parameters: Others = {
-  put: (world, name, text) => void world.sandbox.foreign.putParameter({ ...world.at, name: parameterNames(name), value: text }),
+  put: (world, name, text) =>
+    void world.sandbox.foreign.putParameter({ ...world.at, name: parameterNames(name), value: text }),
   delete: (world, name) => {
-    if (world.sandbox.inspect.parameter({ ...world.at, name: parameterNames(name) })) world.sandbox.foreign.deleteParameter({ ...world.at, name: parameterNames(name) });
+    if (world.sandbox.inspect.parameter({ ...world.at, name: parameterNames(name) }))
+      world.sandbox.foreign.deleteParameter({ ...world.at, name: parameterNames(name) });
   },
-  look: (world) => Object.fromEntries(Object.entries(world.parameters()).map(([name, text]) => [name.slice('/app/prod/'.length), text])),
-  isOurs: (world, name, syncId) => world.sandbox.inspect.parameter({ ...world.at, name: parameterNames(name) })?.tags['keyferry:sync'] === syncId,
+  look: (world) =>
+    Object.fromEntries(
+      Object.entries(world.parameters()).map(([name, text]) => [name.slice('/app/prod/'.length), text]),
+    ),
+  isOurs: (world, name, syncId) =>
+    world.sandbox.inspect.parameter({ ...world.at, name: parameterNames(name) })?.tags['keyferry:sync'] === syncId,
 };
 
 const secrets: Others = {
@@ -94,10 +129,15 @@ const secrets: Others = {
     if (!found?.deletedAt) world.sandbox.foreign.putSecret({ ...world.at, name: `prod/${name}`, value: text });
   },
   delete: (world, name) => {
-    if (world.sandbox.inspect.secret({ ...world.at, name: `prod/${name}` })) world.sandbox.foreign.deleteSecret({ ...world.at, name: `prod/${name}`, force: true });
+    if (world.sandbox.inspect.secret({ ...world.at, name: `prod/${name}` }))
+      world.sandbox.foreign.deleteSecret({ ...world.at, name: `prod/${name}`, force: true });
   },
-  look: (world) => Object.fromEntries(Object.entries(world.secrets('prod/')).map(([name, text]) => [name.slice('prod/'.length), text ?? ''])),
-  isOurs: (world, name, syncId) => world.sandbox.inspect.secret({ ...world.at, name: `prod/${name}` })?.tags['keyferry:sync'] === syncId,
+  look: (world) =>
+    Object.fromEntries(
+      Object.entries(world.secrets('prod/')).map(([name, text]) => [name.slice('prod/'.length), text ?? '']),
+    ),
+  isOurs: (world, name, syncId) =>
+    world.sandbox.inspect.secret({ ...world.at, name: `prod/${name}` })?.tags['keyferry:sync'] === syncId,
 };
 
 const oneToOne: SyncInput = {
@@ -124,13 +164,16 @@ async function take(history: History, one: Step): Promise<void> {
   switch (one.do) {
     case 'set':
       source.set(one.key, one.value);
-      return void (await world.set({ [one.key]: one.value }));
+      await world.set({ [one.key]: one.value });
+      return;
     case 'unset':
       source.delete(one.key);
-      return void (await world.set({ [one.key]: null }));
+      await world.set({ [one.key]: null });
+      return;
     case 'foreign-put': {
       // Over an object of ours it is an edit; where nothing is, or something of theirs, it is theirs.
-      if (others.look(world)[one.key] === undefined || !others.isOurs(world, one.key, id)) foreign.set(one.key, one.value);
+      if (others.look(world)[one.key] === undefined || !others.isOurs(world, one.key, id))
+        foreign.set(one.key, one.value);
       others.put(world, one.key, one.value);
       if (others.look(world)[one.key] === undefined) foreign.delete(one.key);
       return;
@@ -140,17 +183,25 @@ async function take(history: History, one: Step): Promise<void> {
       others.delete(world, one.key);
       return;
     case 'run':
-      return void (await settle(one.how === 'wish' ? world.runOnce(id) : world.runScheduled(id)));
+      await settle(one.how === 'wish' ? world.runOnce(id) : world.runScheduled(id));
+      return;
     case 'crash':
       death.arm(one.at, one.isAfter);
       await settle(world.runOnce(id));
-      return death.arm(0, false);
+      death.arm(0, false);
+      return;
     case 'drop':
-      world.sandbox.faults.add({ match: (call) => /^(Put|Create|Update|Delete|Restore|AddTags|Tag)/.test(call.operation), nth: one.nth, action: one.action });
+      world.sandbox.faults.add({
+        match: (call) => /^(Put|Create|Update|Delete|Restore|AddTags|Tag)/.test(call.operation),
+        nth: one.nth,
+        action: one.action,
+      });
       await settle(world.runOnce(id));
-      return world.sandbox.faults.clear();
+      world.sandbox.faults.clear();
+      return;
     case 'wait':
-      return world.clock.advance(one.minutes * MINUTE);
+      world.clock.advance(one.minutes * MINUTE);
+      return;
   }
 }
 
@@ -168,7 +219,10 @@ async function finish({ world, id }: History): Promise<void> {
     await world.runUntilDone(id);
     const { outcome } = await world.runUntilDone(id, { request: 'plan' });
     const { blockedBy } = (outcome as { result: { blockedBy?: { deletions: number } } }).result;
-    await world.runUntilDone(id, { request: 'sync', parameters: blockedBy ? { confirmDeletions: blockedBy.deletions } : {} });
+    await world.runUntilDone(id, {
+      request: 'sync',
+      parameters: blockedBy ? { confirmDeletions: blockedBy.deletions } : {},
+    });
     await world.runScheduled(id);
   }
 }
@@ -176,22 +230,37 @@ async function finish({ world, id }: History): Promise<void> {
 test.each([
   ['parameters', {}, parameters],
   ['secrets', oneToOne, secrets],
-] as const)('any history of edits, crashes and foreign changes of %s ends with destination = source', async (_what, input, others) => {
-  await fc.assert(
-    fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 14 }), async (steps) => {
-      const death = createDeath();
-      const world = await createWorld(stage, { wrap: death.wrap });
-      await world.set({ A: 'one', B: 'two' });
-      const { id } = await world.createSync(input);
-      const history: History = { world, id, others, death, source: new Map([['A', 'one'], ['B', 'two']]), foreign: new Map() };
-      await world.runUntilDone(id);
-      for (const one of steps) await take(history, one);
-      await finish(history);
+] as const)(
+  'any history of edits, crashes and foreign changes of %s ends with destination = source',
+  async (_what, input, others) => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 14 }), async (steps) => {
+        const death = createDeath();
+        const world = await createWorld(stage, { wrap: death.wrap });
+        await world.set({ A: 'one', B: 'two' });
+        const { id } = await world.createSync(input);
+        const history: History = {
+          world,
+          id,
+          others,
+          death,
+          source: new Map([
+            ['A', 'one'],
+            ['B', 'two'],
+          ]),
+          foreign: new Map(),
+        };
+        await world.runUntilDone(id);
+        for (const one of steps) await take(history, one);
+        await finish(history);
 
-      const expected = { ...Object.fromEntries(history.source), ...Object.fromEntries(history.foreign) };
-      expect(others.look(world)).toEqual(expected);
-      for (const name of Object.keys(expected)) expect([name, others.isOurs(world, name, id)]).toEqual([name, !history.foreign.has(name)]);
-    }),
-    { numRuns: Number(process.env['KEYFERRY_TEST_HISTORIES'] ?? 15) },
-  );
-}, 120_000);
+        const expected = { ...Object.fromEntries(history.source), ...Object.fromEntries(history.foreign) };
+        expect(others.look(world)).toEqual(expected);
+        for (const name of Object.keys(expected))
+          expect([name, others.isOurs(world, name, id)]).toEqual([name, !history.foreign.has(name)]);
+      }),
+      { numRuns: HISTORIES },
+    );
+  },
+  60_000 + HISTORIES * 10_000,
+);

@@ -4,7 +4,10 @@ import { expect, test } from 'vitest';
 import { intervalSeconds, nextRotationAt } from '../../../src/domain/rotation-schedule.ts';
 
 const at = (text: string) => new Date(text);
-const schedule = (intervalDays: number, hours: number, minutes = 0) => ({ intervalDays, rotateAtUtc: { hours, minutes } });
+const schedule = (intervalDays: number, hours: number, minutes = 0) => ({
+  intervalDays,
+  rotateAtUtc: { hours, minutes },
+});
 
 test('the next rotation is at the time of day, a whole interval later', () => {
   expect(nextRotationAt(at('2026-01-01T03:15:08Z'), schedule(30, 3, 15))).toEqual(at('2026-01-31T03:15:00Z'));

@@ -1,13 +1,21 @@
 import { expect, test } from 'vitest';
 
-import { afterRefusal, decideConfirmation, holdUntil, newForeignUse, quietUntil } from '../../../src/domain/rotation-waits.ts';
+import {
+  afterRefusal,
+  decideConfirmation,
+  holdUntil,
+  newForeignUse,
+  quietUntil,
+} from '../../../src/domain/rotation-waits.ts';
 import { parsePhaseState, type Cycle } from '../../../src/domain/rotation.ts';
 
 const start = Date.parse('2026-03-01T12:00:00Z');
 const later = (seconds: number) => new Date(start + seconds * 1_000);
 const times = { graceMs: 60_000, quietMs: 3_600_000, holdMs: 7_200_000 };
 const cycle = (changes: Partial<Cycle> = {}): Cycle => {
-  const { cycle: made } = parsePhaseState({ cycle: { startedAt: later(0).toISOString(), publishedAt: later(0).toISOString() } });
+  const { cycle: made } = parsePhaseState({
+    cycle: { startedAt: later(0).toISOString(), publishedAt: later(0).toISOString() },
+  });
   if (!made) throw new Error('no cycle');
   return { ...made, ...changes };
 };
@@ -26,7 +34,10 @@ test('a refused key is tried again after 1, 2, 4, 8, 16 s, and given up after tw
 });
 
 test('after a long outage the key is still tried a few times', () => {
-  expect(afterRefusal({ startedAt: later(0).toISOString(), polls: 1 }, later(9_000))).toEqual({ decision: 'again', delayMs: 1_000 });
+  expect(afterRefusal({ startedAt: later(0).toISOString(), polls: 1 }, later(9_000))).toEqual({
+    decision: 'again',
+    delayMs: 1_000,
+  });
   expect(afterRefusal({ startedAt: later(0).toISOString(), polls: 5 }, later(9_000))).toEqual({ decision: 'timeout' });
 });
 

@@ -25,11 +25,22 @@ test('every key comes back out of its name, and two keys never share one', () =>
 
 test('names of deeper levels are not of the schema', () => {
   const schema = parseKeySchema('svc/{{secretKey}}', 'prod');
-  expect([findKey(schema, 'svc/A'), findKey(schema, 'svc/a/B'), findKey(schema, 'other/A'), findKey(schema, 'svc/')]).toEqual(['A', undefined, undefined, undefined]);
+  expect([
+    findKey(schema, 'svc/A'),
+    findKey(schema, 'svc/a/B'),
+    findKey(schema, 'other/A'),
+    findKey(schema, 'svc/'),
+  ]).toEqual(['A', undefined, undefined, undefined]);
 });
 
 const deletions = (count: number, isReplaced = false) =>
-  Array.from({ length: count }, (): PlannedEntry => ({ action: 'delete', key: 'K', remoteName: 'K', reason: '', isReplaced }));
+  Array.from({ length: count }, (): PlannedEntry => ({
+    action: 'delete',
+    key: 'K',
+    remoteName: 'K',
+    reason: '',
+    isReplaced,
+  }));
 
 test.each([
   ['10 of 12', { deletions: deletions(10), owned: 12, desired: 2 }, undefined],
@@ -67,7 +78,11 @@ test('writes to one secret: 20 at once, then one in 10 minutes, for any rhythm',
   );
 });
 
-const state = (changes: Partial<Extract<RemoteState, { exists: true }>>): RemoteState => ({ exists: true, version: '1', ...changes });
+const state = (changes: Partial<Extract<RemoteState, { exists: true }>>): RemoteState => ({
+  exists: true,
+  version: '1',
+  ...changes,
+});
 
 test.each([
   ['equal', state({ lastModified: LONG_AGO.getTime() }), undefined],
@@ -78,7 +93,7 @@ test.each([
   ['without our tag', state({ version: '2', tags: {} }), 'foreign'],
   ['with another key', state({ keyId: 'key-2' }), 'key'],
 ] as const)('drift: %s', (_what, found, drift) => {
-  expect(findDrift(owned('A'), found as RemoteState, NOW)).toBe(drift);
+  expect(findDrift(owned('A'), found, NOW)).toBe(drift);
 });
 
 test('tags that were set and are gone are drift, others are not', () => {
@@ -90,11 +105,11 @@ test('tags that were set and are gone are drift, others are not', () => {
 
 test('a read that is older than our own fresh write is no drift', () => {
   const fresh = owned('A', { remoteVersion: '5', writtenAt: new Date(NOW.getTime() - 30_000) });
-  expect([{ exists: false } as RemoteState, state({ version: '4' }), state({ version: '6' })].map((one) => findDrift(fresh, one, NOW))).toEqual([
-    undefined,
-    undefined,
-    'changed',
-  ]);
+  expect(
+    [{ exists: false } as RemoteState, state({ version: '4' }), state({ version: '6' })].map((one) =>
+      findDrift(fresh, one, NOW),
+    ),
+  ).toEqual([undefined, undefined, 'changed']);
   expect(findDrift(fresh, { exists: false }, new Date(NOW.getTime() + 60_000))).toBe('missing');
 });
 
@@ -113,7 +128,9 @@ test('no two subjects give the same fingerprint input', () => {
   const subject = fc.record({ syncId: fc.string(), remoteName: fc.string(), key: fc.string(), value: fc.string() });
   const text = (one: { syncId: string; remoteName: string; key: string; value: string }) =>
     Buffer.from(fingerprintInput({ ...one, settings: { keyId: null, tags: {} } })).toString('hex');
-  fc.assert(fc.property(subject, subject, (a, b) => (text(a) === text(b)) === (JSON.stringify(a) === JSON.stringify(b))));
+  fc.assert(
+    fc.property(subject, subject, (a, b) => (text(a) === text(b)) === (JSON.stringify(a) === JSON.stringify(b))),
+  );
 });
 
 test('a round goes on with its revision and version, and ends with either', () => {

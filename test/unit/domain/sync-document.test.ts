@@ -9,7 +9,8 @@ const change = (set: Readonly<Record<string, string>>, remove: readonly string[]
 });
 
 test('members of others keep their text: order, numbers, escapes', () => {
-  const text = '{ "big": 12345678901234567890, "float":1.10, "nested": {"a":[1,"}",{"b":"\\"]"}]}, "esc": "a\\u0041\\n" ,"ours":"1"}';
+  const text =
+    '{ "big": 12345678901234567890, "float":1.10, "nested": {"a":[1,"}",{"b":"\\"]"}]}, "esc": "a\\u0041\\n" ,"ours":"1"}';
   const changed = printDocument(changeDocument(parseDocument(text)!, change({ ours: '2', new: '3' })));
   expect(changed).toBe(
     '{"big":12345678901234567890,"float":1.10,"nested":{"a":[1,"}",{"b":"\\"]"}]},"esc":"a\\u0041\\n","ours":"2","new":"3"}',
@@ -22,7 +23,13 @@ test.each(['', 'text', '[1]', '"s"', 'null', '1', '{', '{"a":1'])('%s is no docu
 
 test('strings are values as they are, anything else is its JSON', () => {
   const document = parseDocument('{"s":"a\\"b","n":1.50,"o":{"x": 1},"__proto__":"p"}')!;
-  expect(['s', 'n', 'o', '__proto__', 'none'].map((key) => memberValue(document, key))).toEqual(['a"b', '1.50', '{"x": 1}', 'p', undefined]);
+  expect(['s', 'n', 'o', '__proto__', 'none'].map((key) => memberValue(document, key))).toEqual([
+    'a"b',
+    '1.50',
+    '{"x": 1}',
+    'p',
+    undefined,
+  ]);
 });
 
 test('any JSON object is read and printed as itself', () => {
@@ -40,7 +47,9 @@ test('a change sets and removes exactly what it names', () => {
     fc.property(objects, objects, fc.array(fc.string()), (before, set, remove) => {
       const changed = changeDocument(parseDocument(JSON.stringify(before))!, change(set, remove));
       const kept = Object.entries(before).filter(([key]) => !remove.includes(key));
-      expect(new Map(Object.entries(JSON.parse(printDocument(changed)) as object))).toEqual(new Map([...kept, ...Object.entries(set)]));
+      expect(new Map(Object.entries(JSON.parse(printDocument(changed)) as object))).toEqual(
+        new Map([...kept, ...Object.entries(set)]),
+      );
     }),
   );
 });

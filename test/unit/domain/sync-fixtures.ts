@@ -15,7 +15,15 @@ export const secretPlace: Place = { ...place, service: 'secretsmanager' };
 export const noSettings = { keyId: null, tags: {} };
 
 export function options(changes: Partial<PlanOptions> = {}): PlanOptions {
-  return { syncId: SYNC, place, folderId: FOLDER, onExisting: 'fail', keepsDeleted: false, overwritesDrift: false, ...changes };
+  return {
+    syncId: SYNC,
+    place,
+    folderId: FOLDER,
+    onExisting: 'fail',
+    keepsDeleted: false,
+    overwritesDrift: false,
+    ...changes,
+  };
 }
 
 export function desired(key: string, changes: Partial<DesiredEntry> = {}): DesiredEntry {
@@ -26,6 +34,13 @@ export function desired(key: string, changes: Partial<DesiredEntry> = {}): Desir
 export function owned(key: string, changes: Partial<LedgerEntry> = {}): LedgerEntry {
   const origin = { id: `id-${key}`, syncId: SYNC, connectionId: 'connection-1', folderId: FOLDER, place };
   const entry = newEntry(origin, { remoteName: `/app/${key}`, key, settings: noSettings });
-  const by = { version: '1', fingerprint: `print-${key}`, revision: 1, settings: noSettings, folderId: FOLDER, at: LONG_AGO };
+  const by = {
+    version: '1',
+    fingerprint: `print-${key}`,
+    revision: 1,
+    settings: noSettings,
+    folderId: FOLDER,
+    at: LONG_AGO,
+  };
   return { ...written(entry, by), ...changes };
 }

@@ -41,17 +41,24 @@ test('what is not in the ledger is created, what is equal by revision is unchang
 
 test('a new revision with the same fingerprint is unchanged; with another it is an update', () => {
   const ledger = [owned('A'), owned('B')];
-  const wanted = [desired('A', { revision: 2, fingerprint: 'print-A' }), desired('B', { revision: 2, fingerprint: 'other' })];
+  const wanted = [
+    desired('A', { revision: 2, fingerprint: 'print-A' }),
+    desired('B', { revision: 2, fingerprint: 'other' }),
+  ];
   expect(shown({ desired: wanted, ledger })).toEqual(['update B: value changed']);
 });
 
 test('a revision counts for its own folder only', () => {
-  expect(shown({ desired: [desired('A')], ledger: [owned('A', { folderId: 'folder-2' })] })).toEqual(['update A: value changed']);
+  expect(shown({ desired: [desired('A')], ledger: [owned('A', { folderId: 'folder-2' })] })).toEqual([
+    'update A: value changed',
+  ]);
 });
 
 test('changed settings are named', () => {
   const settings = { keyId: 'alias/mine', tags: { team: 'core' }, tier: 'advanced' as const };
-  expect(shown({ desired: [desired('A', { settings })], ledger: [owned('A')] })).toEqual(['update A: settings changed: KMS key, tier, tags']);
+  expect(shown({ desired: [desired('A', { settings })], ledger: [owned('A')] })).toEqual([
+    'update A: settings changed: KMS key, tier, tags',
+  ]);
 });
 
 test('a violation is neither written nor deleted', () => {
@@ -62,7 +69,11 @@ test('a violation is neither written nor deleted', () => {
 test.each([
   ['is not ours', {}, 'conflict A: exists and is not ours'],
   ['is ours by its tag', { tags: { 'keyferry:sync': SYNC } }, 'adopt A: carries the tag of this sync'],
-  ['belongs to another sync', { tags: { 'keyferry:sync': 'other' } }, 'conflict A: exists and carries the tag of another sync'],
+  [
+    'belongs to another sync',
+    { tags: { 'keyferry:sync': 'other' } },
+    'conflict A: exists and carries the tag of another sync',
+  ],
   ['is managed by a service', { managedBy: 'rds' }, 'conflict A: exists and is managed by rds'],
 ] as const)('an object that %s', (_what, state, verdict) => {
   expect(shown({ desired: [desired('A')], inventory: { '/app/A': exists(state) } })).toEqual([verdict]);
@@ -70,7 +81,8 @@ test.each([
 
 test('taking over is an explicit choice, and never of another sync or another type', () => {
   const choose = (state: Partial<Extract<RemoteState, { exists: true }>>) =>
-    plan({ desired: [desired('A')], inventory: { '/app/A': exists(state) }, options: { onExisting: 'adopt' } }).entries[0]?.action;
+    plan({ desired: [desired('A')], inventory: { '/app/A': exists(state) }, options: { onExisting: 'adopt' } })
+      .entries[0]?.action;
   expect(choose({})).toBe('adopt');
   expect(choose({ type: 'String' })).toBe('conflict');
   expect(choose({ tags: { 'keyferry:sync': 'other' } })).toBe('conflict');
@@ -80,12 +92,16 @@ test('a deleted secret that comes back is restored, a parameter made anew', () =
   const gone = removed(owned('A'), NOW);
   const secret = { ...gone, service: 'secretsmanager' as const };
   expect(plan({ desired: [desired('A')], ledger: [gone] }).entries[0]?.action).toBe('create');
-  expect(plan({ desired: [desired('A')], ledger: [secret], options: { place: secretPlace } }).entries[0]?.action).toBe('restore');
+  expect(plan({ desired: [desired('A')], ledger: [secret], options: { place: secretPlace } }).entries[0]?.action).toBe(
+    'restore',
+  );
 });
 
 test('what is in flight is never unchanged', () => {
   const inFlight = { operation: 'update' as const, runId: 'r', at: NOW.toISOString(), baseVersion: '1' };
-  expect(shown({ desired: [desired('A')], ledger: [owned('A', { inFlight })] })).toEqual(['update A: the answer to an earlier write is not known']);
+  expect(shown({ desired: [desired('A')], ledger: [owned('A', { inFlight })] })).toEqual([
+    'update A: the answer to an earlier write is not known',
+  ]);
 });
 
 test('drift of an unchanged entry is told, not planned; with a change it is a conflict; in repair it is overwritten', () => {
@@ -94,7 +110,9 @@ test('drift of an unchanged entry is told, not planned; with a change it is a co
   expect([still.entries.length, still.unchanged[0]?.drift]).toEqual([0, 'changed']);
   const changed = { desired: [desired('A', { revision: 2 })], ledger: [owned('A')], inventory };
   expect(shown(changed)).toEqual(['conflict A: was changed at AWS by somebody else; not overwritten']);
-  expect(shown({ ...changed, options: { overwritesDrift: true } })).toEqual(['update A: was changed at AWS by somebody else']);
+  expect(shown({ ...changed, options: { overwritesDrift: true } })).toEqual([
+    'update A: was changed at AWS by somebody else',
+  ]);
 });
 
 test('an object that lost our tag is not ours any more, also in repair', () => {
@@ -132,7 +150,9 @@ test('carrying out the plan from any state to any source leaves exactly the sour
       const ledger = Object.entries(before).map(([key, value]) => owned(key, { fingerprint: value }));
       const wanted = Object.entries(after).map(([key, value]) => desired(key, { revision: 2, fingerprint: value }));
       const carriedOut = apply(ledger, plan({ desired: wanted, ledger }));
-      expect(Object.fromEntries(carriedOut.filter(isOwned).map((entry) => [entry.key, entry.fingerprint]))).toEqual(after);
+      expect(Object.fromEntries(carriedOut.filter(isOwned).map((entry) => [entry.key, entry.fingerprint]))).toEqual(
+        after,
+      );
       expect(plan({ desired: wanted, ledger: carriedOut }).entries).toEqual([]);
     }),
   );
@@ -144,7 +164,9 @@ test('nothing outside the ledger is ever updated or deleted', () => {
     fc.property(values, values, states, (before, after, inventory) => {
       const ledger = Object.entries(before).map(([key, value]) => owned(key, { fingerprint: value }));
       const wanted = Object.entries(after).map(([key, value]) => desired(key, { fingerprint: value }));
-      const touched = plan({ desired: wanted, ledger, inventory }).entries.filter((one) => ['update', 'delete', 'adopt', 'restore'].includes(one.action));
+      const touched = plan({ desired: wanted, ledger, inventory }).entries.filter((one) =>
+        ['update', 'delete', 'adopt', 'restore'].includes(one.action),
+      );
       for (const one of touched) expect(before).toHaveProperty(one.key);
     }),
   );
@@ -155,7 +177,14 @@ function apply(ledger: readonly LedgerEntry[], { entries }: Plan): readonly Ledg
   for (const { action, key, desired: wanted, entry } of entries) {
     if (action === 'delete' && entry) rows.set(key, removed(entry, NOW));
     if (!wanted) continue;
-    const by = { version: '2', fingerprint: wanted.fingerprint ?? '', revision: wanted.revision, settings: wanted.settings, folderId: FOLDER, at: NOW };
+    const by = {
+      version: '2',
+      fingerprint: wanted.fingerprint ?? '',
+      revision: wanted.revision,
+      settings: wanted.settings,
+      folderId: FOLDER,
+      at: NOW,
+    };
     rows.set(key, written(entry ?? owned(key), by));
   }
   return [...rows.values()];

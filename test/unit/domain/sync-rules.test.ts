@@ -5,7 +5,10 @@ import { toTarget } from '../../../src/domain/sync-target.ts';
 import { place, secretPlace } from './sync-fixtures.ts';
 
 const region = 'eu-west-1';
-const parameters = toTarget({ destination: 'aws-parameter-store', destinationConfig: { region, path: '/a/' }, syncOptions: {} }, 'prod');
+const parameters = toTarget(
+  { destination: 'aws-parameter-store', destinationConfig: { region, path: '/a/' }, syncOptions: {} },
+  'prod',
+);
 const secrets = toTarget(
   { destination: 'aws-secrets-manager', destinationConfig: { region, mappingBehavior: 'one-to-one' }, syncOptions: {} },
   'prod',
@@ -38,7 +41,8 @@ test.each([
 });
 
 test('sizes are counted in bytes, and a larger tier holds twice as much', () => {
-  const check = (value: string, tier: 'standard' | 'advanced' | 'intelligent') => findValueProblem(value, parameters, { ...standard, tier })?.message;
+  const check = (value: string, tier: 'standard' | 'advanced' | 'intelligent') =>
+    findValueProblem(value, parameters, { ...standard, tier })?.message;
   expect(check('é'.repeat(2_048), 'standard')).toBeUndefined();
   expect(check('é'.repeat(2_049), 'standard')).toMatch(/4098 bytes; standard parameters hold 4096/);
   expect(check('x'.repeat(8_192), 'advanced')).toBeUndefined();
@@ -52,7 +56,8 @@ test('Secrets Manager holds 65,536 bytes, and braces', () => {
 });
 
 test('an empty value is a violation everywhere, and no message holds a value', () => {
-  for (const target of [parameters, secrets]) expect(findValueProblem('', target, standard)?.message).toMatch(/is empty/);
+  for (const target of [parameters, secrets])
+    expect(findValueProblem('', target, standard)?.message).toMatch(/is empty/);
   expect(findValueProblem('{{hunter}}', parameters, standard)?.message).not.toContain('hunter');
 });
 
@@ -63,7 +68,10 @@ test.each([
   [{ 'keyferry:sync': 'y' }, /does not allow the tag keyferry:sync/],
   [{ x: 'a'.repeat(257) }, /does not allow the tag x/],
   [{ x: 'semi;colon' }, /does not allow the tag x/],
-  [Object.fromEntries(Array.from({ length: 50 }, (_, index) => [String(index), ''])), /50 tags; AWS allows 50, one of which/],
+  [
+    Object.fromEntries(Array.from({ length: 50 }, (_, index) => [String(index), ''])),
+    /50 tags; AWS allows 50, one of which/,
+  ],
 ] as readonly (readonly [Record<string, string>, RegExp | undefined])[])('tags %#', (tags, problem) => {
   if (problem === undefined) expect(findTagsProblem(tags)).toBeUndefined();
   else expect(findTagsProblem(tags)?.message).toMatch(problem);

@@ -1,0 +1,50 @@
+/**
+ * Ledger and source of syncs that gave their place back, kept until they go on. Only what the same worker left itself is used again, and only if no other
+ * run came in between: otherwise everything is read anew. Losing it costs time, nothing else.
+ */
+import type { Run } from '../processor.ts';
+import type { Remembered, SyncWork } from './work.ts';
+
+export interface SyncMemory {
+  keep(work: SyncWork): void;
+  /** Undefined when nothing was kept, or it no longer fits. */
+  take(run: Run<'sync'>, folderRevision: number): Remembered | undefined;
+}
+
+/** Rows of all syncs together; some 2 KB each. */
+const MAX_ROWS = 20_000;
+
+interface Kept extends Remembered {
+  readonly run: Run<'sync'>;
+  readonly folderRevision: number;
+}
+
+/**
+ * Whether nobody was at it since: the next run would bear the same last run, attempt and wish. A run that died in between has spent an attempt, and a wish
+ * that put the attempts back counts by its own revision.
+ */
+function isNext(kept: Kept, run: Run<'sync'>): boolean {
+  const [before, now] = [kept.run.subject, run.subject];
+  const isUntouched =
+    now.lastRunId === kept.run.id && run.attempt === kept.run.attempt && now.wantedRevision === before.wantedRevision;
+  return isUntouched && now.version === before.version && now.folderId === before.folderId;
+}
+
+export function createSyncMemory(): SyncMemory {
+  const kept = new Map<string, Kept>();
+  const rows = () => [...kept.values()].reduce((sum, one) => sum + one.entries.length + one.desired.length, 0);
+  return {
+    keep({ run, sync, folder, ledger, desired }) {
+      const entries = ledger.all();
+      kept.delete(sync.id);
+      if (entries.length + desired.length > MAX_ROWS * 2) return;
+      kept.set(sync.id, { run, folderRevision: folder.revision, entries, desired });
+      while (rows() > MAX_ROWS * 2) kept.delete(kept.keys().next().value ?? '');
+    },
+    take(run, folderRevision) {
+      const found = kept.get(run.subject.id);
+      kept.delete(run.subject.id);
+      return found && isNext(found, run) && found.folderRevision === folderRevision ? found : undefined;
+    },
+  };
+}

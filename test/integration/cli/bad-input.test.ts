@@ -1,0 +1,144 @@
+/** What a person sees who got something wrong: the thing and the remedy by name, the right exit code, and nothing half-written. */
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import postgres from 'postgres';
+import { beforeAll, describe, expect, it } from 'vitest';
+
+import { generateEncryptionKey } from '../../../src/config-values.ts';
+import { cleanEnvironment } from '../../support/environment.ts';
+import { createEmptyDatabase, useTestDatabase } from '../../support/postgres.ts';
+import { runKeyferry } from '../../support/processes.ts';
+
+const place = ['--project', 'shop', '--env', 'prod', '--path', '/api'];
+const parameterStore = ['--to', 'parameter-store', '--region', 'eu-west-1', '--prefix', '/shop/'];
+
+describe('a person who gets it wrong', () => {
+  const database = useTestDatabase();
+  const keys = generateEncryptionKey('first');
+  let directory: string;
+
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'keyferry-cli-'));
+  });
+
+  const keyferry = async (
+    line: readonly string[],
+    options: { environment?: Record<string, string>; input?: string } = {},
+  ) => {
+    const environment = cleanEnvironment({
+      DATABASE_URL: database().url,
+      KEYFERRY_ENCRYPTION_KEYS: keys,
+      ...options.environment,
+    });
+    return runKeyferry(
+      line,
+      { environment, directory, ...(options.input === undefined ? {} : { input: options.input }) },
+      30_000,
+    );
+  };
+
+  it('is told every wrong setting at once, without the value of a secret one', async () => {
+    const environment = {
+      DATABASE_URL: 'planted-url',
+      KEYFERRY_ENCRYPTION_KEYS: 'planted:key',
+      KEYFERRY_HTTP_PORT: 'x',
+      INF_APP_CONNECTION_AWS_ACCESS_KEY_ID: 'AKIAEXAMPLE',
+    };
+    const exit = await keyferry(['worker'], { environment });
+    expect(exit.code).toBe(2);
+    for (const name of ['DATABASE_URL', 'KEYFERRY_ENCRYPTION_KEYS', 'KEYFERRY_HTTP_PORT', 'set both or neither'])
+      expect(exit.stderr).toContain(name);
+    expect(exit.stderr).not.toContain('planted');
+  });
+
+  it('is told both remedies when no database is named', async () => {
+    const exit = await keyferry(['status'], { environment: { DATABASE_URL: '' } });
+    expect(exit.code).toBe(2);
+    expect(exit.stderr).toMatch(/DATABASE_URL is not set: set it .*keyferry up/);
+  });
+
+  it('is told which database, Redis or endpoint cannot be reached or used', async () => {
+    const noDatabase = await keyferry(['status'], {
+      environment: { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none' },
+    });
+    expect([noDatabase.code, noDatabase.stderr]).toEqual([
+      1,
+      expect.stringContaining('PostgreSQL at 127.0.0.1:1 cannot be reached'),
+    ]);
+    const noRedis = await keyferry(['worker'], { environment: { REDIS_URL: 'redis://:planted-password@127.0.0.1:1' } });
+    expect([noRedis.code, noRedis.stderr]).toEqual([
+      1,
+      expect.stringContaining('Redis at 127.0.0.1:1 cannot be reached'),
+    ]);
+    expect(noRedis.stderr).not.toContain('planted-password');
+    const endpoint = await keyferry(['worker'], { environment: { AWS_ENDPOINT_URL: 'https://aws.example.com' } });
+    expect([endpoint.code, endpoint.stderr]).toEqual([2, expect.stringContaining('KEYFERRY_ALLOW_CUSTOM_ENDPOINTS')]);
+  });
+
+  it('is told about names that do not exist, by name', async () => {
+    const sync = await keyferry(['sync', 'create', '--name', 's', '--connection', 'nope', ...place, ...parameterStore]);
+    expect([sync.code, sync.stderr]).toEqual([2, expect.stringContaining('There is no connection nope')]);
+    const folder = await keyferry(['secrets', 'list', ...place]);
+    expect([folder.code, folder.stderr]).toEqual([
+      2,
+      expect.stringContaining('There is no folder /api in project shop, environment prod'),
+    ]);
+    const json = await keyferry(['connection', 'show', 'nope', '--json']);
+    expect(JSON.parse(json.stdout)).toMatchObject({ error: { code: 'CONNECTION_NOT_FOUND' } });
+  });
+
+  it('is told which line of the secrets is wrong, and nothing of them is stored', async () => {
+    const exit = await keyferry(['secrets', 'set', ...place], { input: 'GOOD=1\nplanted value without a name\n' });
+    expect([exit.code, exit.stderr]).toEqual([2, expect.stringContaining('Line 2')]);
+    expect(exit.stderr).not.toContain('planted');
+    expect((await keyferry(['secrets', 'list', ...place])).stderr).toContain('There is no folder');
+  });
+
+  it('is told that an encryption key is missing or is not the one that was used', async () => {
+    const set = await keyferry(['secrets', 'set', ...place.with(-1, '/keys')], { input: 'A=1\n' });
+    expect(set.code).toBe(0);
+    const missing = await keyferry(['worker'], {
+      environment: { KEYFERRY_ENCRYPTION_KEYS: generateEncryptionKey('second') },
+    });
+    expect([missing.code, missing.stderr]).toEqual([2, expect.stringContaining('first (1 rows)')]);
+    const other = await keyferry(['worker'], {
+      environment: { KEYFERRY_ENCRYPTION_KEYS: generateEncryptionKey('first') },
+    });
+    expect([other.code, other.stderr]).toEqual([
+      2,
+      expect.stringContaining('is not the one that the rows were encrypted with'),
+    ]);
+  });
+
+  it('is told that the schema is missing or newer than the program', async () => {
+    const empty = await createEmptyDatabase();
+    const missing = await keyferry(['status'], { environment: { DATABASE_URL: empty.url } });
+    expect([missing.code, missing.stderr]).toEqual([2, expect.stringContaining('keyferry migrate')]);
+    expect((await keyferry(['migrate'], { environment: { DATABASE_URL: empty.url } })).code).toBe(0);
+    const sql = postgres(empty.url, { max: 1 });
+    await sql`insert into keyferry.migrations (hash, created_at) values ('of-the-future', 9999999999999)`;
+    await sql.end();
+    const newer = await keyferry(['worker'], { environment: { DATABASE_URL: empty.url } });
+    expect([newer.code, newer.stderr]).toEqual([2, expect.stringContaining('newer than this program')]);
+    await empty.drop();
+  });
+
+  it('is told about bad usage with exit code 2', async () => {
+    expect((await keyferry(['sync', 'frobnicate'])).code).toBe(2);
+    const schema = await keyferry([
+      'sync',
+      'create',
+      '--name',
+      's',
+      '--connection',
+      'c',
+      ...place,
+      ...parameterStore,
+      '--key-schema',
+      'X',
+    ]);
+    expect([schema.code, schema.stderr]).toEqual([2, expect.stringContaining('keySchema must hold {{secretKey}}')]);
+  });
+});
