@@ -35,6 +35,8 @@ export interface Config {
   readonly concurrency: Readonly<Record<Kind, number>>;
   readonly revalidateEveryMs: number;
   readonly reconcileEveryMs: number;
+  /** How long ended runs, answered requests and audit rows are kept. */
+  readonly keepHistoryMs: number;
   readonly httpHost: string;
   readonly httpPort: number;
   /** Of a worker's health and metrics; undefined: it serves none. */
@@ -111,6 +113,7 @@ const shape = z.object({
   KEYFERRY_CONCURRENCY: concurrency,
   KEYFERRY_REVALIDATE_EVERY: duration('1h'),
   KEYFERRY_RECONCILE_EVERY: duration('1h'),
+  KEYFERRY_KEEP_HISTORY: duration('90d'),
   KEYFERRY_HTTP_HOST: z.string().default('127.0.0.1'),
   KEYFERRY_HTTP_PORT: port.default(3010),
   KEYFERRY_WORKER_HTTP_PORT: port.optional(),
@@ -201,6 +204,7 @@ function toConfig(data: z.output<typeof shape>, environment: Environment): Confi
     concurrency: data.KEYFERRY_CONCURRENCY,
     revalidateEveryMs: data.KEYFERRY_REVALIDATE_EVERY,
     reconcileEveryMs: data.KEYFERRY_RECONCILE_EVERY,
+    keepHistoryMs: data.KEYFERRY_KEEP_HISTORY,
     httpHost: data.KEYFERRY_HTTP_HOST,
     httpPort: data.KEYFERRY_HTTP_PORT,
     workerHttpPort: data.KEYFERRY_WORKER_HTTP_PORT,

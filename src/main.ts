@@ -23,6 +23,7 @@ import { createBudgetLedger } from './db/call-budget.ts';
 import { createIdempotencyKeys } from './db/idempotency.ts';
 import { requireCurrentSchema } from './db/migrate.ts';
 import { createNotifications } from './db/notifications.ts';
+import { deleteExpired } from './db/retention.ts';
 import { createStatusQueries } from './db/status-queries.ts';
 import { DUE_CHANNEL } from './db/subjects.ts';
 import { kinds, type Kind } from './domain/run.ts';
@@ -139,6 +140,7 @@ async function startWorkerProcess(parts: Parts, queues: readonly Kind[]): Promis
       const subscription = await stores.database.client.listen(DUE_CHANNEL, onDue);
       return () => subscription.unlisten();
     },
+    deleteExpired: () => deleteExpired(stores.database.db, config.keepHistoryMs),
     name: `${hostname()}-${String(process.pid)}`,
     log,
     now: () => new Date(),

@@ -26,7 +26,11 @@ export const auditLog = keyferry.table(
     /** HTTP status of the answer; null while it is not known, and for ever when the server died in between. */
     statusCode: integer('status_code'),
   },
-  (t) => [index('audit_log_by_org').on(t.orgId, t.at), index('audit_log_by_request').on(t.requestId)],
+  (t) => [
+    index('audit_log_by_org').on(t.orgId, t.at),
+    index('audit_log_by_request').on(t.requestId),
+    index('audit_log_by_age').on(t.at),
+  ],
 );
 
 /** Answers to POST requests with an idempotency key, kept for a day. */

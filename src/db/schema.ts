@@ -376,6 +376,9 @@ export const requests = keyferry.table(
     index('requests_open')
       .on(t.subjectId, t.createdAt)
       .where(sql`${t.doneAt} is null`),
+    index('requests_answered')
+      .on(t.doneAt)
+      .where(sql`${t.doneAt} is not null`),
   ],
 );
 
@@ -401,6 +404,10 @@ export const runs = keyferry.table(
     awsCalls: jsonb('aws_calls').$type<Readonly<Record<string, number>>>(),
     /** What the run found out, for who asked: a plan, a list of what stays behind. Never a value. */
     result: jsonb('result').$type<unknown>(),
+    /** Null: the run did or said something. Else it found everything as before, and stands for this many earlier runs that did, too. */
+    repeats: integer('repeats'),
+    /** When the first of the runs that it stands for began. */
+    firstStartedAt: moment('first_started_at'),
   },
   (t) => [
     index('runs_by_subject').on(t.subjectId, t.startedAt),

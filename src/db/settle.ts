@@ -1,7 +1,7 @@
 /** Settlement: what the run found out, when the subject is due again and which requests it answered, in one statement under the run's token. */
 import { sql, type SQL } from 'drizzle-orm';
 
-import type { Kind, Outcome } from '../domain/run.ts';
+import { isQuiet, type Kind, type Outcome } from '../domain/run.ts';
 import type { Database } from './client.ts';
 import { assignments } from './rows.ts';
 import { DUE_CHANNEL, execute, tableNames, tables, textArray, type SubjectRows } from './subjects.ts';
@@ -28,18 +28,20 @@ export async function settle<K extends Kind>(db: Database, settlement: Settlemen
   const isFinal = outcome.status !== 'continued' && outcome.status !== 'retry';
   const answers = isFinal || (outcome.status === 'continued' && outcome.answersRequest === true);
   const ids = textArray(settlement.requestIds);
+  const status = outcome.status === 'retry' ? 'failed' : outcome.status;
+  const quiet = isQuiet(outcome, { ...settlement, isAskedFor: settlement.requestIds.length > 0 });
   const [row] = await execute(
     db,
     sql`
-      with run as (
-        update keyferry.runs set status = ${outcome.status === 'retry' ? 'failed' : outcome.status}, finished_at = now(),
+      with ${quiet ? previousQuiet(settlement, status) : sql``}run as (
+        update keyferry.runs set status = ${status}, finished_at = now(),
           error_code = ${errorOf(outcome).code}, error_message = ${errorOf(outcome).message},
           counts = ${jsonOrNull(outcome.counts)}::jsonb, aws_calls = ${JSON.stringify(settlement.awsCalls)}::jsonb,
-          result = ${jsonOrNull('result' in outcome ? outcome.result : undefined)}::jsonb
+          result = ${jsonOrNull('result' in outcome ? outcome.result : undefined)}::jsonb${quiet ? repeats : sql``}
         where id = ${settlement.runId} and status = 'running'
           and exists (select 1 from ${tableNames[settlement.kind]} where id = ${settlement.subjectId} and run_token = ${settlement.runId})
         returning started_at
-      ),
+      ),${quiet ? collapsed : sql``}
       waiting as (
         select 1 from keyferry.requests r, run where r.subject_id = ${settlement.subjectId} and r.done_at is null
           and not (r.id = any(${ids}::uuid[])) and (${isFinal} or r.created_at > run.started_at) limit 1
@@ -65,6 +67,23 @@ export async function settle<K extends Kind>(db: Database, settlement: Settlemen
   );
   return Number(row?.settled ?? 0) === 1;
 }
+
+/** The run before this one, if it was as quiet, and ended alike. */
+function previousQuiet({ subjectId, runId, outcome }: Settlement<Kind>, status: string): SQL {
+  return sql`previous as materialized (
+        select id, repeats, coalesce(first_started_at, started_at) as since from (
+          select * from keyferry.runs where subject_id = ${subjectId} and id <> ${runId} order by started_at desc limit 1
+        ) last where repeats is not null and status = ${status} and error_code is not distinct from ${errorOf(outcome).code}
+          and kind = (select kind from keyferry.runs where id = ${runId})
+      ),
+      `;
+}
+
+const repeats = sql`,
+          repeats = coalesce((select repeats + 1 from previous), 0), first_started_at = (select since from previous)`;
+
+const collapsed = sql`
+      collapsed as (delete from keyferry.runs r using previous, run where r.id = previous.id),`;
 
 /** A paused subject does what is explicitly asked for, and nothing else. */
 function pausedStays(kind: Kind): SQL {

@@ -66,3 +66,17 @@ export type Outcome =
       readonly result?: unknown;
     }
   | { readonly status: 'retry'; readonly error: JobError; readonly counts?: RunCounts };
+
+/**
+ * Whether a run neither changed anything nor was asked for: only that it happened is worth keeping, so such runs in a row become one. The counts tell it
+ * of syncs, the calls of rotations; what a validation finds stands in its connection.
+ */
+export function isQuiet(
+  outcome: Outcome,
+  run: { readonly kind: Kind; readonly awsCalls: Readonly<Record<string, number>>; readonly isAskedFor: boolean },
+): boolean {
+  if (run.isAskedFor || outcome.status === 'retry') return false;
+  if (run.kind === 'rotate') return Object.keys(run.awsCalls).every((call) => /\.(Get|List|AssumeRole)/.test(call));
+  const { unchanged: _, ...changes } = outcome.counts ?? noCounts;
+  return Object.values(changes).every((count) => count === 0);
+}

@@ -14,10 +14,25 @@ const common = {
   dispatched: z.literal(true).optional(),
 };
 
-const shapes = {
-  validate: z.strictObject({ connectionId: z.uuid(), ...common }),
-  sync: z.strictObject({ syncId: z.uuid(), requestId: z.uuid().optional(), ...common }),
-  rotate: z.strictObject({ rotationId: z.uuid(), requestId: z.uuid().optional(), ...common }),
+const fieldsOf = {
+  validate: { connectionId: z.uuid(), ...common },
+  sync: { syncId: z.uuid(), requestId: z.uuid().optional(), ...common },
+  rotate: { rotationId: z.uuid(), requestId: z.uuid().optional(), ...common },
+} as const;
+
+/** Of other programs: every field is one that we know. */
+const outsideShapes = {
+  validate: z.strictObject(fieldsOf.validate),
+  sync: z.strictObject(fieldsOf.sync),
+  rotate: z.strictObject(fieldsOf.rotate),
+} as const;
+
+/** Of keyferry itself, perhaps of a newer version in the middle of a deployment: what this one does not know, it leaves alone. */
+const ownReason = { reason: z.enum(reasons).optional().catch(undefined) };
+const ownShapes = {
+  validate: z.object({ ...fieldsOf.validate, ...ownReason }),
+  sync: z.object({ ...fieldsOf.sync, ...ownReason }),
+  rotate: z.object({ ...fieldsOf.rotate, ...ownReason }),
 } as const;
 
 export const subjectFields = { validate: 'connectionId', sync: 'syncId', rotate: 'rotationId' } as const;
@@ -48,7 +63,8 @@ export function parsePayload(kind: Kind, name: string, data: unknown): Payload {
   if (!(jobNames[kind] as readonly string[]).includes(name)) {
     throw invalid(`job name "${name.slice(0, 40)}" is unknown in queue ${kind}; it takes ${jobNames[kind].join(', ')}`);
   }
-  const parsed = shapes[kind].safeParse(data);
+  const isOwn = typeof data === 'object' && data !== null && 'dispatched' in data && data.dispatched === true;
+  const parsed = (isOwn ? ownShapes : outsideShapes)[kind].safeParse(data);
   if (!parsed.success) throw invalid(parsed.error.issues.map(describeIssue).join('; '));
   const fields = parsed.data as Record<string, unknown> & {
     requestId?: string;
@@ -67,7 +83,7 @@ export function parsePayload(kind: Kind, name: string, data: unknown): Payload {
     requestId: fields.requestId,
     requestedBy: fields.requestedBy,
     reason: fields.reason,
-    isDispatched: 'dispatched' in fields && fields.dispatched === true,
+    isDispatched: isOwn,
   };
 }
 

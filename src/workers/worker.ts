@@ -12,7 +12,9 @@ import type { Log } from '../log.ts';
 import type { QueueBackend } from '../queues/backend.ts';
 import type { Processor } from './processor.ts';
 import { runJob, type RunReport } from './run-job.ts';
+import { startHousekeeping, type HousekeepingDependencies } from './housekeeping.ts';
 import { createTick } from './tick.ts';
+import { startWatchdog, type Watchdog, type WatchdogTimes } from './watchdog.ts';
 
 export interface WorkerDependencies {
   readonly backend: QueueBackend;
@@ -22,6 +24,8 @@ export interface WorkerDependencies {
   readonly processors: { readonly [K in Kind]: Processor<K> };
   /** Calls back on every NOTIFY; returns how to stop listening. */
   listen(onDue: (kind: string) => void): Promise<() => Promise<void>>;
+  readonly deleteExpired: HousekeepingDependencies['deleteExpired'];
+  readonly watchdogTimes?: WatchdogTimes;
   readonly name: string;
   readonly log: Log;
   now(): Date;
@@ -32,8 +36,10 @@ export interface WorkerDependencies {
 }
 
 export interface WorkerProcess {
-  /** False once it was asked to stop, or when its tick stands still. */
+  /** False once it was asked to stop, when its tick stands still, or when a queue has gone deaf. */
   isReady(): boolean;
+  /** Resolves when only a new process helps: a queue has gone deaf. */
+  readonly mustBeReplaced: Promise<void>;
   /** Ends within `deadlineMs`: running jobs reach their next safe point, the rest is left to the leases. */
   stop(deadlineMs?: number): Promise<void>;
 }
@@ -45,10 +51,23 @@ const STALE_TICK_MS = 60_000;
 
 export async function startWorker(deps: WorkerDependencies): Promise<WorkerProcess> {
   let isStopping = false;
+  let isDeaf = false;
+  const { promise: mustBeReplaced, resolve: demandReplacement } = deferred();
+  const watchdog = startWatchdog({
+    ...deps,
+    ...(deps.watchdogTimes && { times: deps.watchdogTimes }),
+    countWaiting: (kind) => countWaiting(deps.backend, kind),
+    onDeaf() {
+      isDeaf = true;
+      demandReplacement();
+    },
+  });
+  const stopHousekeeping = startHousekeeping(deps);
   const tick = createTick({ ...deps, queue: (kind) => deps.backend.queue(kind) });
   const workers = deps.kinds.map((kind) =>
     startQueueWorker(deps, kind, {
       isStopping: () => isStopping,
+      watchdog,
       onRun(report) {
         deps.onRun(report);
         tick.runEnded(report.kind);
@@ -61,13 +80,16 @@ export async function startWorker(deps: WorkerDependencies): Promise<WorkerProce
   });
   tick.start();
   return {
+    mustBeReplaced,
     isReady() {
       const newest = Math.min(...deps.kinds.map((kind) => tick.lastSuccessAt.get(kind)?.getTime() ?? startedAt));
-      return !isStopping && Date.now() - newest < STALE_TICK_MS;
+      return !isStopping && !isDeaf && Date.now() - newest < STALE_TICK_MS;
     },
     async stop(deadlineMs = STOP_DEADLINE_MS) {
       if (isStopping) return;
       isStopping = true;
+      watchdog.stop();
+      stopHousekeeping();
       await Promise.race([tick.stop(), setTimeout(1_000, undefined, { ref: false })]);
       await stopListening();
       await closeWorkers(workers, deadlineMs, deps.log);
@@ -88,7 +110,23 @@ async function listenOrPoll(deps: WorkerDependencies, wake: (kind: Kind) => void
   }
 }
 
+function deferred(): { promise: Promise<void>; resolve: () => void } {
+  let resolve = () => {};
+  const promise = new Promise<void>((fulfil) => {
+    resolve = fulfil;
+  });
+  return { promise, resolve };
+}
+
+/** A paused queue waits because somebody wants it to. */
+async function countWaiting(backend: QueueBackend, kind: Kind): Promise<number> {
+  const queue = backend.queue(kind);
+  if (await queue.isPaused()) return 0;
+  return queue.getJobCountByTypes('waiting', 'prioritized');
+}
+
 interface RunHooks {
+  readonly watchdog: Watchdog;
   isStopping(): boolean;
   onRun(report: RunReport): void;
 }
@@ -96,7 +134,14 @@ interface RunHooks {
 function startQueueWorker(deps: WorkerDependencies, kind: Kind, hooks: RunHooks): Worker {
   const worker = deps.backend.worker(
     kind,
-    (job, _token, signal) => runJob(jobDependencies(deps, kind, hooks), job, signal),
+    async (job, _token, signal) => {
+      hooks.watchdog.jobStarted(kind);
+      try {
+        return await runJob(jobDependencies(deps, kind, hooks), job, signal);
+      } finally {
+        hooks.watchdog.jobEnded(kind);
+      }
+    },
     {
       concurrency: deps.concurrency[kind],
       name: deps.name,

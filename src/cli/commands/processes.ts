@@ -71,12 +71,12 @@ async function runWorker(invocation: Invocation): Promise<ExitCode> {
     program.log.info({ queues, engine: program.backend.engine, concurrency: config.concurrency }, 'worker started');
     const probe = await program.startProbe(worker);
     if (probe) program.log.info({ url: probe.url }, 'health and metrics');
-    const signal = await untilStopped();
+    const signal = await Promise.race([untilStopped(), worker.mustBeReplaced]);
     program.log.info({ signal }, 'worker stopping');
     await worker.stop();
     await probe?.close();
     program.log.info('worker stopped');
-    return done;
+    return signal === undefined ? exitCodes.failed : done;
   });
 }
 

@@ -172,7 +172,9 @@ CREATE TABLE "keyferry"."runs" (
 	"error_message" text,
 	"counts" jsonb,
 	"aws_calls" jsonb,
-	"result" jsonb
+	"result" jsonb,
+	"repeats" integer,
+	"first_started_at" timestamp with time zone
 );
 --> statement-breakpoint
 CREATE TABLE "keyferry"."secrets" (
@@ -310,6 +312,7 @@ CREATE INDEX "connections_troubled" ON "keyferry"."connections" USING btree ("up
 CREATE INDEX "connections_due" ON "keyferry"."connections" USING btree ("next_due_at") WHERE "keyferry"."connections"."next_due_at" is not null;--> statement-breakpoint
 CREATE INDEX "connections_in_flight" ON "keyferry"."connections" USING btree ("id") WHERE "keyferry"."connections"."dispatch_lease_until" is not null or "keyferry"."connections"."run_lease_until" is not null;--> statement-breakpoint
 CREATE INDEX "requests_open" ON "keyferry"."requests" USING btree ("subject_id","created_at") WHERE "keyferry"."requests"."done_at" is null;--> statement-breakpoint
+CREATE INDEX "requests_answered" ON "keyferry"."requests" USING btree ("done_at") WHERE "keyferry"."requests"."done_at" is not null;--> statement-breakpoint
 CREATE INDEX "rotation_steps_by_rotation" ON "keyferry"."rotation_steps" USING btree ("rotation_id","id");--> statement-breakpoint
 CREATE INDEX "rotations_troubled" ON "keyferry"."rotations" USING btree ("updated_at") WHERE "keyferry"."rotations"."rotation_status" in ('failed', 'blocked');--> statement-breakpoint
 CREATE UNIQUE INDEX "rotations_user" ON "keyferry"."rotations" USING btree ("account_id","user_name");--> statement-breakpoint
@@ -327,5 +330,6 @@ CREATE INDEX "syncs_due" ON "keyferry"."syncs" USING btree ("next_due_at") WHERE
 CREATE INDEX "syncs_in_flight" ON "keyferry"."syncs" USING btree ("id") WHERE "keyferry"."syncs"."dispatch_lease_until" is not null or "keyferry"."syncs"."run_lease_until" is not null;--> statement-breakpoint
 CREATE INDEX "audit_log_by_org" ON "keyferry"."audit_log" USING btree ("org_id","at");--> statement-breakpoint
 CREATE INDEX "audit_log_by_request" ON "keyferry"."audit_log" USING btree ("request_id");--> statement-breakpoint
+CREATE INDEX "audit_log_by_age" ON "keyferry"."audit_log" USING btree ("at");--> statement-breakpoint
 CREATE INDEX "idempotency_keys_by_age" ON "keyferry"."idempotency_keys" USING btree ("created_at");--> statement-breakpoint
 CREATE INDEX "notifications_due" ON "keyferry"."notifications" USING btree ("next_attempt_at") WHERE "keyferry"."notifications"."next_attempt_at" is not null;

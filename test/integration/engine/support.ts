@@ -66,6 +66,7 @@ function startScriptedWorker(stores: OpenStores, backend: QueueBackend, script: 
       const subscription = await stores.database.client.listen(DUE_CHANNEL, onDue);
       return () => subscription.unlisten();
     },
+    deleteExpired: () => Promise.resolve({ deleted: 0, mayHaveMore: false }),
     name: 'test',
     log: pino({ level: process.env['KEYFERRY_TEST_LOG'] ?? 'silent' }),
     now: () => new Date(),
