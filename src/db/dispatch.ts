@@ -43,11 +43,19 @@ export interface Dispatch {
 
 /** Claims due rows for the queue, at most a window per account. Two ticks at once: the second gets nothing. */
 export async function dispatchDue(db: Database, kind: Kind, limit: number): Promise<Dispatch> {
+  const rows = await execute(db, dispatchStatement(kind, limit));
+  return {
+    hadGuard: rows[0]?.held === true,
+    hasBacklog: rows[0]?.backlog === true,
+    subjects: rows.filter((row) => row.id !== null).map(toDispatched),
+  };
+}
+
+/** On its own so that a test can have it explained. */
+export function dispatchStatement(kind: Kind, limit: number): SQL {
   const table = tableNames[kind];
   const account = accountOf[kind];
-  const rows = await execute(
-    db,
-    sql`
+  return sql`
       with guard as materialized (select pg_try_advisory_xact_lock(${guardKeys[kind]}) as held),
       flying as materialized (
         select ${account.key} as account, count(*)::int as n from ${table} t ${account.join}
@@ -78,13 +86,7 @@ export async function dispatchDue(db: Database, kind: Kind, limit: number): Prom
       select guard.held, d.id, d.due_reason, d.due_requested_by,
         (select count(*) from candidates) > (select count(*) from chosen)
           or exists (select 1 from flying where n >= ${ACCOUNT_WINDOW}) as backlog
-      from guard left join dispatched d on true`,
-  );
-  return {
-    hadGuard: rows[0]?.held === true,
-    hasBacklog: rows[0]?.backlog === true,
-    subjects: rows.filter((row) => row.id !== null).map(toDispatched),
-  };
+      from guard left join dispatched d on true`;
 }
 
 function toDispatched(row: Record<string, unknown>): Dispatched {

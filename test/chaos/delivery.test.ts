@@ -1,0 +1,55 @@
+/** `npm run test:chaos -- delivery`: every case on both queue engines, with the servers and worker processes really hurt. `npm test` runs a few in small. */
+import { execFileSync } from 'node:child_process';
+
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+import { cases } from './delivery-cases.ts';
+import { World, type Tally } from './delivery-world.ts';
+
+const HOUR_MS = 3_600_000;
+const SIZE = { accounts: 25, syncs: 500, rotations: 20 };
+/** For work on the suite itself: a share of the jobs, and only cases with this in their name. */
+const scale = Number(process.env['CHAOS_SCALE'] ?? 1);
+const name = process.env['CHAOS_NAME'] ?? '';
+const total: Tally = { jobs: 0, lost: 0, duplicated: 0, repeatedParameters: 0 };
+
+beforeAll(() => {
+  // As deployed: compiled, so that a process is up in a second.
+  execFileSync(process.execPath, ['scripts/build.mjs'], {
+    stdio: 'inherit',
+    env: { ...process.env, PATH: `node_modules/.bin:${process.env['PATH'] ?? ''}` },
+  });
+}, 180_000);
+
+afterAll(() => {
+  console.log(`parameters written once more than needed after a crash: ${String(total.repeatedParameters)}`);
+  console.log(
+    `jobs: ${String(total.jobs)}, lost: ${String(total.lost)}, duplicated effects: ${String(total.duplicated)}`,
+  );
+});
+
+describe.each(['redis', 'postgres'] as const)('with the queues in %s', (engine) => {
+  let world: World;
+  beforeAll(async () => {
+    world = await World.open({ engine, ...SIZE, syncs: Math.ceil(SIZE.syncs * scale) });
+  }, 180_000);
+  afterAll(async () => {
+    for (const key of Object.keys(total) as (keyof Tally)[]) total[key] += world.tally[key];
+    await world.close();
+  }, 60_000);
+
+  test.each(cases.filter((one) => one.engines.includes(engine) && one.name.includes(name)))(
+    '$name',
+    { timeout: HOUR_MS },
+    async (one) => {
+      const jobsBefore = world.tally.jobs;
+      const startedAt = Date.now();
+      await one.run(world, scale);
+      const wrong = await world.judge({ repeatsPerParameter: one.repeatsPerParameter });
+      console.log(
+        `${engine}: ${one.name}: ${String(world.tally.jobs - jobsBefore)} jobs in ${String(Math.round((Date.now() - startedAt) / 1_000))} s`,
+      );
+      expect(wrong).toEqual([]);
+    },
+  );
+});
