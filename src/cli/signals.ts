@@ -1,3 +1,8 @@
+/** Whatever hangs while it stops, the process ends: leases and redelivery take care of the rest. */
+export function endInTime(): void {
+  setTimeout(() => process.exit(1), 30_000).unref();
+}
+
 /** Waits for SIGTERM or SIGINT; a second signal ends the process at once. */
 export function untilStopped(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
@@ -5,8 +10,7 @@ export function untilStopped(): Promise<NodeJS.Signals> {
     const onSignal = (signal: NodeJS.Signals) => {
       if (isAsked) process.exit(signal === 'SIGINT' ? 130 : 143);
       isAsked = true;
-      // Whatever hangs, the process ends: leases and redelivery take care of the rest.
-      setTimeout(() => process.exit(1), 30_000).unref();
+      endInTime();
       resolve(signal);
     };
     process.on('SIGTERM', onSignal);

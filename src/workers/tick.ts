@@ -35,14 +35,16 @@ export interface Tick {
   runEnded(kind: Kind): void;
   /** Resolves when no dispatch is under way any more. */
   stop(): Promise<void>;
-  /** When each kind was last looked at successfully, for readiness. */
-  readonly lastSuccessAt: ReadonlyMap<Kind, Date>;
+  /** How long the oldest look under way has taken: the database ends every statement of a living connection well within a minute. */
+  pendingMs(): number;
+  /** When each kind was last looked at successfully, in milliseconds of the monotonic clock; for readiness. */
+  readonly lastSuccessMs: ReadonlyMap<Kind, number>;
 }
 
 export function createTick(deps: TickDependencies): Tick {
   const backlog = new Map<Kind, boolean>();
-  const lastSuccessAt = new Map<Kind, Date>();
-  const active = new Map<Kind, Promise<void>>();
+  const lastSuccessMs = new Map<Kind, number>();
+  const active = new Map<Kind, { readonly round: Promise<void>; readonly sinceMs: number }>();
   const again = new Set<Kind>();
   let timer: NodeJS.Timeout | undefined;
   let isStopped = false;
@@ -57,14 +59,14 @@ export function createTick(deps: TickDependencies): Tick {
       active.delete(kind);
       if (again.delete(kind)) run(kind);
     });
-    active.set(kind, round);
+    active.set(kind, { round, sinceMs: performance.now() });
   }
 
   async function look(kind: Kind): Promise<void> {
     try {
       const { hasBacklog } = await dispatchAll(deps, kind, () => isStopped);
       backlog.set(kind, hasBacklog);
-      lastSuccessAt.set(kind, new Date());
+      lastSuccessMs.set(kind, performance.now());
     } catch (error) {
       deps.log.warn({ err: toJobError(error), queue: kind }, 'tick failed');
     }
@@ -87,11 +89,12 @@ export function createTick(deps: TickDependencies): Tick {
     isStopped = true;
     clearTimeout(timer);
     wakeUps.clear();
-    await Promise.all(active.values());
+    await Promise.all([...active.values()].map(({ round }) => round));
   }
 
   return {
-    lastSuccessAt,
+    lastSuccessMs,
+    pendingMs: () => Math.max(0, ...[...active.values()].map(({ sinceMs }) => performance.now() - sinceMs)),
     start() {
       deps.kinds.forEach(run);
       schedule();

@@ -1,6 +1,7 @@
 /**
- * Notices a queue that has gone deaf: jobs wait, slots are free, and nothing has started for a while. BullMQ and ioredis recover from every outage that was
- * tried, but a worker that waits on a dead connection for ever looks idle; only a new process helps, and whoever runs it starts one.
+ * Notices a process that has gone deaf: jobs wait, slots are free, and nothing has started for a while; or the database has not answered for longer than
+ * it lets any statement run. Both are connections that are dead and do not know it: a worker that waits on one for ever looks idle. Only a new process
+ * helps, and whoever runs this one starts another.
  */
 import type { Kind } from '../domain/run.ts';
 import type { Log } from '../log.ts';
@@ -18,7 +19,9 @@ export interface WatchdogDependencies {
   readonly concurrency: Readonly<Record<Kind, number>>;
   /** Jobs that a free slot should take now; 0 when the queue is paused. Rejects when it does not answer, which is no sign of deafness. */
   countWaiting(kind: Kind): Promise<number>;
-  onDeaf(kind: Kind): void;
+  /** How long the database has owed an answer. */
+  unansweredMs(): number;
+  onDeaf(): void;
   readonly log: Log;
   readonly times?: WatchdogTimes;
 }
@@ -53,10 +56,17 @@ export function startWatchdog(deps: WatchdogDependencies): Watchdog {
       { queue: kind, waiting },
       'jobs wait, slots are free, and nothing starts: this process must be replaced',
     );
-    deps.onDeaf(kind);
+    deps.onDeaf();
+  }
+
+  function lookAtDatabase(): void {
+    if (deps.unansweredMs() < silentMs) return;
+    deps.log.fatal('PostgreSQL owes an answer for too long: this process must be replaced');
+    deps.onDeaf();
   }
 
   const timer = setInterval(() => {
+    lookAtDatabase();
     deps.kinds.forEach((kind) => void look(kind));
   }, lookEveryMs);
   timer.unref();

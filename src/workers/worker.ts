@@ -53,10 +53,11 @@ export async function startWorker(deps: WorkerDependencies): Promise<WorkerProce
   let isStopping = false;
   let isDeaf = false;
   const { promise: mustBeReplaced, resolve: demandReplacement } = deferred();
-  const watchdog = startWatchdog({
+  const watchdog: Watchdog = startWatchdog({
     ...deps,
     ...(deps.watchdogTimes && { times: deps.watchdogTimes }),
     countWaiting: (kind) => countWaiting(deps.backend, kind),
+    unansweredMs: () => tick.pendingMs(),
     onDeaf() {
       isDeaf = true;
       demandReplacement();
@@ -74,7 +75,7 @@ export async function startWorker(deps: WorkerDependencies): Promise<WorkerProce
       },
     }),
   );
-  const startedAt = Date.now();
+  const startedAtMs = performance.now();
   const stopListening = await listenOrPoll(deps, (kind) => {
     tick.wake(kind);
   });
@@ -82,8 +83,8 @@ export async function startWorker(deps: WorkerDependencies): Promise<WorkerProce
   return {
     mustBeReplaced,
     isReady() {
-      const newest = Math.min(...deps.kinds.map((kind) => tick.lastSuccessAt.get(kind)?.getTime() ?? startedAt));
-      return !isStopping && !isDeaf && Date.now() - newest < STALE_TICK_MS;
+      const newest = Math.min(...deps.kinds.map((kind) => tick.lastSuccessMs.get(kind) ?? startedAtMs));
+      return !isStopping && !isDeaf && performance.now() - newest < STALE_TICK_MS;
     },
     async stop(deadlineMs = STOP_DEADLINE_MS) {
       if (isStopping) return;
@@ -91,7 +92,7 @@ export async function startWorker(deps: WorkerDependencies): Promise<WorkerProce
       watchdog.stop();
       stopHousekeeping();
       await Promise.race([tick.stop(), setTimeout(1_000, undefined, { ref: false })]);
-      await stopListening();
+      await Promise.race([stopListening(), setTimeout(1_000, undefined, { ref: false })]);
       await closeWorkers(workers, deadlineMs, deps.log);
     },
   };

@@ -12,7 +12,7 @@ import { done, leaf, readConfig, run, runWithClient, text, withProgram, type Inv
 import { findEnvironment } from '../environment.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
 import { fields } from '../output.ts';
-import { untilStopped } from '../signals.ts';
+import { endInTime, untilStopped } from '../signals.ts';
 import { readStatus, describeStatus } from '../status.ts';
 
 export function addProcessCommands(parent: Command): void {
@@ -72,6 +72,7 @@ async function runWorker(invocation: Invocation): Promise<ExitCode> {
     const probe = await program.startProbe(worker);
     if (probe) program.log.info({ url: probe.url }, 'health and metrics');
     const signal = await Promise.race([untilStopped(), worker.mustBeReplaced]);
+    if (signal === undefined) endInTime();
     program.log.info({ signal }, 'worker stopping');
     await worker.stop();
     await probe?.close();

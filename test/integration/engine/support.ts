@@ -9,6 +9,7 @@ import { DUE_CHANNEL } from '../../../src/db/subjects.ts';
 import { kinds, type Kind, type Outcome } from '../../../src/domain/run.ts';
 import { createQueueBackend, type QueueBackend } from '../../../src/queues/backend.ts';
 import type { Processor, Run } from '../../../src/workers/processor.ts';
+import type { WatchdogTimes } from '../../../src/workers/watchdog.ts';
 import { startWorker, type WorkerProcess } from '../../../src/workers/worker.ts';
 
 export const ENCRYPTION_KEYS = [{ id: 'test', key: randomBytes(32) }] as const;
@@ -24,6 +25,9 @@ export interface Script {
   /** What a run of any kind does; default: succeeds. */
   perform?(run: Run<Kind>): Promise<Outcome>;
   nextScheduledAt?(): Date | null;
+  readonly watchdogTimes?: WatchdogTimes;
+  /** Its queue workers take nothing, as if their connections were dead. */
+  readonly isDeaf?: boolean;
 }
 
 export async function openEngine(databaseUrl: string, redisUrl: string | undefined): Promise<Engine> {
@@ -57,7 +61,7 @@ function startScriptedWorker(stores: OpenStores, backend: QueueBackend, script: 
     nextScheduledAt: () => script.nextScheduledAt?.() ?? null,
   });
   return startWorker({
-    backend,
+    backend: script.isDeaf === true ? deafen(backend) : backend,
     work: stores.work,
     kinds,
     concurrency: { validate: 5, sync: 5, rotate: 2 },
@@ -66,6 +70,7 @@ function startScriptedWorker(stores: OpenStores, backend: QueueBackend, script: 
       const subscription = await stores.database.client.listen(DUE_CHANNEL, onDue);
       return () => subscription.unlisten();
     },
+    ...(script.watchdogTimes && { watchdogTimes: script.watchdogTimes }),
     deleteExpired: () => Promise.resolve({ deleted: 0, mayHaveMore: false }),
     name: 'test',
     log: pino({ level: process.env['KEYFERRY_TEST_LOG'] ?? 'silent' }),
@@ -73,6 +78,17 @@ function startScriptedWorker(stores: OpenStores, backend: QueueBackend, script: 
     random: () => 0.5,
     onRun: () => undefined,
   });
+}
+
+function deafen(backend: QueueBackend): QueueBackend {
+  return {
+    ...backend,
+    worker(...given) {
+      const worker = backend.worker(...given);
+      worker.run = () => Promise.resolve();
+      return worker;
+    },
+  };
 }
 
 export async function addConnection(stores: OpenStores, name: string): Promise<{ id: string; requestId: string }> {
