@@ -19,6 +19,8 @@ export interface Claim<K extends Kind> {
   readonly parameters: Readonly<Record<string, unknown>>;
   /** When the subject became due; what the wait is measured from. */
   readonly dueAt: Date | undefined;
+  /** Of a sync whose source, settings and destination are those of its last success, by their revisions: how many entries it has. Else undefined. */
+  readonly unchangedEntries: number | undefined;
 }
 
 /**
@@ -64,7 +66,7 @@ export async function claim<K extends Kind>(
       )
       select claimed.*, run.kind as _run_kind, run.reason as _reason, run.requested_by as _requested_by,
         (select kind from chosen) as _request_kind,
-        (select coalesce(jsonb_agg(jsonb_build_object('id', id, 'parameters', parameters) order by created_at), '[]') from answered) as _requests
+        (select coalesce(jsonb_agg(jsonb_build_object('id', id, 'parameters', parameters) order by created_at), '[]') from answered) as _requests${kind === 'sync' ? unchangedEntries : sql``}
       from claimed, run`,
   );
   return row ? toClaim(kind, input.runId, row) : undefined;
@@ -76,6 +78,15 @@ function runningStatus(kind: Kind): SQL {
   if (kind === 'rotate') return sql`, rotation_status = 'running'`;
   return sql``;
 }
+
+/** Decided here, so that a sync with nothing to do costs a claim and a settlement, and nothing is read or decrypted for it. */
+const unchangedEntries = sql`,
+        (select (select count(*) from keyferry.sync_entries e where e.sync_id = claimed.id and e.status = 'synced' and e.deleted_at is null and e.key <> '')::int
+          from keyferry.folders f, keyferry.connections c
+          where f.id = claimed.folder_id and c.id = claimed.connection_id
+            and claimed.synced_revision = f.revision and claimed.synced_version = claimed.version
+            and claimed.progress is null and claimed.drift <> 'drifted'
+            and c.status in ('valid', 'degraded') and c.account_id is not null) as _unchanged_entries`;
 
 /** A drift check is a kind of sync run. */
 function runKind(kind: Kind): SQL {
@@ -98,6 +109,7 @@ function toClaim<K extends Kind>(kind: K, runId: string, row: Record<string, unk
     requestKind: typeof row._request_kind === 'string' ? row._request_kind : undefined,
     parameters: Object.assign({}, ...open.map((request) => request.parameters)) as Record<string, unknown>,
     dueAt: subject.nextDueAt ?? undefined,
+    unchangedEntries: typeof row._unchanged_entries === 'number' ? row._unchanged_entries : undefined,
   };
 }
 

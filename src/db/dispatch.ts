@@ -58,26 +58,26 @@ export function dispatchStatement(kind: Kind, limit: number): SQL {
   return sql`
       with guard as materialized (select pg_try_advisory_xact_lock(${guardKeys[kind]}) as held),
       flying as materialized (
-        select ${account.key} as account, count(*)::int as n from ${table} t ${account.join}
+        select ${account.key} as account from ${table} t ${account.join}
         where (t.dispatch_lease_until is not null or t.run_lease_until is not null)
           and greatest(t.dispatch_lease_until, t.run_lease_until) > now()
-        group by 1
       ),
+      saturated as materialized (select account from flying group by account having count(*) >= ${ACCOUNT_WINDOW}),
       candidates as materialized (
         select t.id, t.next_due_at, ${account.key} as account from ${table} t ${account.join}
         where (select held from guard) and t.next_due_at <= now()
           and (t.dispatch_lease_until is null or t.dispatch_lease_until < now())
           and (t.run_lease_until is null or t.run_lease_until < now())
-          and ${account.key} not in (select account from flying where n >= ${ACCOUNT_WINDOW})
+          and ${account.key} not in (select account from saturated)
         order by t.next_due_at limit ${CANDIDATES}
         for update of t skip locked
       ),
+      -- In flight and due in one list, so that no plan joins the two: both may be thousands, and nobody knows how many before.
       ranked as (
-        select c.id, c.next_due_at,
-          row_number() over (partition by c.account order by c.next_due_at) + coalesce(f.n, 0) as place
-        from candidates c left join flying f on f.account = c.account
+        select id, next_due_at, row_number() over (partition by account order by id is not null, next_due_at) as place
+        from (select id, next_due_at, account from candidates union all select null, null, account from flying) c
       ),
-      chosen as (select id from ranked where place <= ${ACCOUNT_WINDOW} order by next_due_at limit ${limit}),
+      chosen as (select id from ranked where id is not null and place <= ${ACCOUNT_WINDOW} order by next_due_at limit ${limit}),
       dispatched as (
         update ${table} t set dispatch_lease_until = now() + make_interval(secs => ${DISPATCH_LEASE_SECONDS})
         from chosen where t.id = chosen.id
@@ -85,7 +85,7 @@ export function dispatchStatement(kind: Kind, limit: number): SQL {
       )
       select guard.held, d.id, d.due_reason, d.due_requested_by,
         (select count(*) from candidates) > (select count(*) from chosen)
-          or exists (select 1 from flying where n >= ${ACCOUNT_WINDOW}) as backlog
+          or exists (select 1 from saturated) as backlog
       from guard left join dispatched d on true`;
 }
 

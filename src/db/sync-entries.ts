@@ -22,7 +22,6 @@ export function createSyncEntries(db: Database) {
   return {
     list: (syncId: string) => listEntries(db, syncId),
     /** Entries in place. */
-    count: (syncId: string) => countEntries(db, syncId),
     /**
      * Stores entries whose remote name is to be claimed, before anything is written there. Returns the ids of those that could be stored; a name that
      * another sync holds, of whatever org, is not among them.
@@ -44,14 +43,6 @@ async function listEntries(db: Database, syncId: string): Promise<readonly Ledge
     .where(eq(syncEntries.syncId, syncId))
     .orderBy(asc(syncEntries.remoteName), asc(syncEntries.key))
     .catch(raise);
-}
-
-async function countEntries(db: Database, syncId: string): Promise<number> {
-  const [row] = await execute(
-    db,
-    sql`select count(*)::int as n from keyferry.sync_entries where sync_id = ${syncId} and status = 'synced' and deleted_at is null and key <> ''`,
-  );
-  return Number(row?.['n'] ?? 0);
 }
 
 async function claimEntries(

@@ -105,6 +105,7 @@ function toRun<K extends Kind>(deps: JobDependencies<K>, claim: Claim<K>, lease:
     kind: claim.runKind,
     requestKind: claim.requestKind,
     subject,
+    unchangedEntries: claim.unchangedEntries,
     attempt: subject.attempt,
     reason: claim.reason,
     parameters: claim.parameters,

@@ -11,14 +11,7 @@ import { type ImportBehavior, importSecrets } from './sync/import.ts';
 import { createSyncMemory } from './sync/memory.ts';
 import { previewSync } from './sync/preview.ts';
 import { abandonAll, removeAll } from './sync/remove.ts';
-import {
-  isNothingToDo,
-  type PerformedSync,
-  type RoundTools,
-  performRound,
-  purposeOf,
-  unchangedOutcome,
-} from './sync/round.ts';
+import { type PerformedSync, type RoundTools, performRound, purposeOf, unchanged } from './sync/round.ts';
 import { openWork, readHead, type SyncDependencies, type SyncHead } from './sync/work.ts';
 
 export type { SyncDependencies } from './sync/work.ts';
@@ -57,6 +50,8 @@ export function createSyncProcessor(deps: SyncDependencies): Processor<'sync'> {
 }
 
 async function perform(deps: SyncDependencies, run: Run<'sync'>, tools: RoundTools): Promise<PerformedSync> {
+  const known = unchanged(run);
+  if (known) return known;
   const head = await readHead(deps, run);
   const unusable = findUnusable(head);
   if (unusable) {
@@ -78,9 +73,7 @@ async function perform(deps: SyncDependencies, run: Run<'sync'>, tools: RoundToo
 }
 
 async function performSync(head: SyncHead, tools: RoundTools): Promise<PerformedSync> {
-  const purpose = purposeOf(head);
-  if (isNothingToDo(head, purpose)) return unchangedOutcome(head);
-  return performRound(head, purpose, tools);
+  return performRound(head, purposeOf(head), tools);
 }
 
 /** What an unusable connection blocks, without a call; undefined when it may be used. */

@@ -44,6 +44,7 @@ export interface Tick {
 export function createTick(deps: TickDependencies): Tick {
   const backlog = new Map<Kind, boolean>();
   const lastSuccessMs = new Map<Kind, number>();
+  const tookMs = new Map<Kind, number>();
   const active = new Map<Kind, { readonly round: Promise<void>; readonly sinceMs: number }>();
   const again = new Set<Kind>();
   let timer: NodeJS.Timeout | undefined;
@@ -55,11 +56,13 @@ export function createTick(deps: TickDependencies): Tick {
       again.add(kind);
       return;
     }
+    const sinceMs = performance.now();
     const round = look(kind).finally(() => {
       active.delete(kind);
+      tookMs.set(kind, performance.now() - sinceMs);
       if (again.delete(kind)) run(kind);
     });
-    active.set(kind, { round, sinceMs: performance.now() });
+    active.set(kind, { round, sinceMs });
   }
 
   async function look(kind: Kind): Promise<void> {
@@ -82,7 +85,7 @@ export function createTick(deps: TickDependencies): Tick {
 
   const wakeUps = createWakeUps(run);
   const wake = (kind: Kind): void => {
-    if (!isStopped && deps.kinds.includes(kind)) wakeUps.add(kind);
+    if (!isStopped && deps.kinds.includes(kind)) wakeUps.add(kind, GATHER_MS);
   };
 
   async function stop(): Promise<void> {
@@ -101,23 +104,24 @@ export function createTick(deps: TickDependencies): Tick {
     },
     wake,
     runEnded: (kind) => {
-      if (backlog.get(kind) === true) wake(kind);
+      // While thousands wait, a look is dear: it may take a fifth of the time, whatever ends meanwhile.
+      if (!isStopped && backlog.get(kind) === true) wakeUps.add(kind, Math.max(GATHER_MS, 4 * (tookMs.get(kind) ?? 0)));
     },
     stop,
   };
 }
 
-/** Wake-ups of one kind within a few milliseconds become one. */
-function createWakeUps(run: (kind: Kind) => void): { add(kind: Kind): void; clear(): void } {
+/** Wake-ups of one kind within a while become one. */
+function createWakeUps(run: (kind: Kind) => void): { add(kind: Kind, delayMs: number): void; clear(): void } {
   const timers = new Map<Kind, NodeJS.Timeout>();
   return {
-    add(kind) {
+    add(kind, delayMs) {
       if (timers.has(kind)) return;
       const wakeUp = () => {
         timers.delete(kind);
         run(kind);
       };
-      timers.set(kind, setTimeout(wakeUp, GATHER_MS));
+      timers.set(kind, setTimeout(wakeUp, delayMs));
     },
     clear: () => {
       timers.forEach(clearTimeout);

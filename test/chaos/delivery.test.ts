@@ -1,8 +1,7 @@
 /** `npm run test:chaos -- delivery`: every case on both queue engines, with the servers and worker processes really hurt. `npm test` runs a few in small. */
-import { execFileSync } from 'node:child_process';
-
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
+import { build } from '../../bench/build.ts';
 import { cases } from './delivery-cases.ts';
 import { World, type Tally } from './delivery-world.ts';
 
@@ -15,10 +14,7 @@ const total: Tally = { jobs: 0, lost: 0, duplicated: 0, repeatedParameters: 0 };
 
 beforeAll(() => {
   // As deployed: compiled, so that a process is up in a second.
-  execFileSync(process.execPath, ['scripts/build.mjs'], {
-    stdio: 'inherit',
-    env: { ...process.env, PATH: `node_modules/.bin:${process.env['PATH'] ?? ''}` },
-  });
+  build();
 }, 180_000);
 
 afterAll(() => {

@@ -12,7 +12,7 @@ import type { Plan } from '../../domain/sync-plan.ts';
 import { addChanges, summarize } from '../../domain/sync-summary.ts';
 import type { SyncRow } from '../../db/subjects.ts';
 import type { JobError } from '../../errors.ts';
-import type { Performed } from '../processor.ts';
+import type { Performed, Run } from '../processor.ts';
 import { applyWrites, isWrite, noteUnwritten } from './apply.ts';
 import { checkDrift, toCheckResult } from './check.ts';
 import { type Destination, isOfEntry } from './destination.ts';
@@ -41,21 +41,21 @@ export type PerformedSync = Performed<'sync'> & {
 
 export function purposeOf({ run, sync, options }: SyncHead): Purpose {
   if (run.requestKind === 'check') return { isCheck: true, mayWrite: options.drift === 'repair' };
-  const isScheduled = run.reason === 'scheduled' && sync.wantedRevision === sync.doneRevision;
-  return { isCheck: isScheduled, mayWrite: !isScheduled || sync.isAutoSyncEnabled };
+  const isCheck = isScheduled(run);
+  return { isCheck, mayWrite: !isCheck || sync.isAutoSyncEnabled };
 }
 
-/** By revisions alone, before ledger or source are read. */
-export function isNothingToDo({ run, sync, folder }: SyncHead, purpose: Purpose): boolean {
-  if (purpose.isCheck || run.kind !== 'sync' || sync.progress !== null || sync.drift === 'drifted') return false;
-  return sync.syncedRevision === folder.revision && sync.syncedVersion === sync.version;
+function isScheduled({ reason, subject }: Run<'sync'>): boolean {
+  return reason === 'scheduled' && subject.wantedRevision === subject.doneRevision;
 }
 
-export async function unchangedOutcome(head: SyncHead): Promise<PerformedSync> {
-  const unchanged = await head.deps.entries.count(head.sync.id);
+/** What a run that need not look at anything found, by revisions alone; undefined for every other run. */
+export function unchanged(run: Run<'sync'>): PerformedSync | undefined {
+  const isWish = run.kind === 'sync' && run.requestKind !== 'check' && !isScheduled(run);
+  if (!isWish || run.unchangedEntries === undefined) return undefined;
   return {
-    outcome: { status: 'succeeded', counts: { ...noCounts, unchanged } },
-    changes: { lastSyncedAt: head.run.now() },
+    outcome: { status: 'succeeded', counts: { ...noCounts, unchanged: run.unchangedEntries } },
+    changes: { lastSyncedAt: run.now() },
   };
 }
 

@@ -203,6 +203,7 @@ function createRun(
     id: options.id,
     kind: 'validate',
     requestKind: undefined,
+    unchangedEntries: undefined,
     subject: row,
     attempt: 1,
     reason: options.reason,

@@ -401,6 +401,7 @@ async function performRun(base: Base, { processor, work, log }: Engine, id: stri
     id: runId,
     kind: claim.runKind,
     requestKind: claim.requestKind,
+    unchangedEntries: claim.unchangedEntries,
     subject: claim.subject,
     attempt: claim.subject.attempt,
     reason: claim.reason,

@@ -331,6 +331,7 @@ async function performRun(
     id: runId,
     kind: claim.runKind,
     requestKind: claim.requestKind,
+    unchangedEntries: claim.unchangedEntries,
     subject: claim.subject,
     attempt: claim.subject.attempt,
     reason: claim.reason,
