@@ -35,7 +35,6 @@ export const cases: readonly Case[] = [
     repeatsPerParameter: 0,
     run: (world, scale) =>
       withWorkers(world, 2, async () => {
-        await world.rest(REST_MS);
         await world.addOutsideJobs(300 * scale);
         await world.changeSecrets(0.2);
         await world.requestRotations();

@@ -78,6 +78,10 @@ export class World {
   static async open(options: WorldOptions): Promise<World> {
     const world = new World(await startParts(options));
     await world.#createSubjects(options);
+    // Every first sync done: from here on versions are counted.
+    const worker = await world.startWorker();
+    await world.rest(240_000);
+    await world.stopWorker(worker);
     return world;
   }
 

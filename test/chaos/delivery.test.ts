@@ -28,7 +28,7 @@ describe.each(['redis', 'postgres'] as const)('with the queues in %s', (engine) 
   let world: World;
   beforeAll(async () => {
     world = await World.open({ engine, ...SIZE, syncs: Math.ceil(SIZE.syncs * scale) });
-  }, 180_000);
+  }, 400_000);
   afterAll(async () => {
     for (const key of Object.keys(total) as (keyof Tally)[]) total[key] += world.tally[key];
     await world.close();
