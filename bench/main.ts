@@ -14,6 +14,7 @@ export interface Figure {
 const benches: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   sandbox: async () => (await import('./sandbox.ts')).measureSandbox(),
   sync: async () => (await import('./sync.ts')).measureSync(),
+  quota: async () => (await import('./quota.ts')).measureQuota(),
   memory: async () => (await import('./memory.ts')).measureMemory(),
   startup: async () => (await import('./startup.ts')).measureStartup(),
 };
