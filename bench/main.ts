@@ -15,6 +15,7 @@ const benches: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   sandbox: async () => (await import('./sandbox.ts')).measureSandbox(),
   sync: async () => (await import('./sync.ts')).measureSync(),
   throughput: async () => (await import('./throughput.ts')).measureThroughput(),
+  quota: async () => (await import('./quota.ts')).measureQuota(),
   memory: async () => (await import('./memory.ts')).measureMemory(),
   startup: async () => (await import('./startup.ts')).measureStartup(),
 };

@@ -1,14 +1,10 @@
 /**
  * What a sync costs: calls to AWS for 10, 1,000 and 10,000 secrets in each case, beside the lower bound and what other tools make, memory, and the share
  * of encryption. Real engine and database, the AWS sandbox in this process.
- *
- *   tsx bench/sync.ts [--json] [--sizes 10,1000,10000]
  */
 import { mkdtemp, rm } from 'node:fs/promises';
-import { cpus, tmpdir, totalmem } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
-import { pathToFileURL } from 'node:url';
 
 import { migrate } from '../src/db/migrate.ts';
 import { secretPlace } from '../src/db/encryption.ts';
@@ -26,14 +22,8 @@ import {
   total,
   type World,
 } from '../test/integration/sync/world.ts';
-
-export interface BenchFigure {
-  readonly name: string;
-  readonly value: number;
-  readonly unit: string;
-  /** What the project promises, in words. */
-  readonly goal: string;
-}
+import type { Figure } from './main.ts';
+import { measurePeak } from './sync-peak.ts';
 
 interface Mode {
   readonly name: 'ssm' | 'sm' | 'sm-json';
@@ -99,27 +89,26 @@ const goals: Readonly<Record<Mode['name'], (size: number) => Readonly<Record<Cas
   'sm-json': () => ({ first: 3, unchanged: 0, drift: 2, 'one-changed': 2 }),
 };
 
-export async function measureSync(
-  options: { readonly sizes?: readonly number[]; readonly databaseUrl?: string } = {},
-): Promise<readonly BenchFigure[]> {
-  const database = await openDatabase(options.databaseUrl);
+const sizes = [10, 1_000, 10_000];
+
+export async function measureSync(): Promise<readonly Figure[]> {
+  const database = await openDatabase();
   const stage = openStage(database.url);
   try {
-    const figures: BenchFigure[] = [];
-    for (const size of options.sizes ?? [10, 1_000, 10_000]) {
+    const figures: Figure[] = [];
+    for (const size of sizes) {
       for (const mode of modes.filter((one) => size <= one.maxSize))
         figures.push(...(await measureMode(stage, mode, size)));
     }
-    return [...figures, ...(await measureEncryption(stage))];
+    return [...figures, ...(await measureEncryption(stage)), ...(await measurePeak())];
   } finally {
     await stage.close();
     await database.close();
   }
 }
 
-async function openDatabase(given: string | undefined): Promise<{ url: string; close(): Promise<void> }> {
+async function openDatabase(): Promise<{ url: string; close(): Promise<void> }> {
   enterSandboxEnvironment();
-  if (given !== undefined) return { url: given, close: () => Promise.resolve() };
   const directory = await mkdtemp(join(tmpdir(), 'keyferry-bench-'));
   const server = await startEmbeddedPostgres({ directory, persistent: false });
   await migrate(server.url);
@@ -135,24 +124,20 @@ async function openDatabase(given: string | undefined): Promise<{ url: string; c
 const keyOf = (index: number) => `KEY_${String(index).padStart(5, '0')}`;
 const valueOf = (mode: Mode, index: number) => String(index).padEnd(mode.valueBytes, 'x');
 
-async function measureMode(stage: Stage, mode: Mode, size: number): Promise<readonly BenchFigure[]> {
-  const peak = watchMemory();
+async function measureMode(stage: Stage, mode: Mode, size: number): Promise<readonly Figure[]> {
   const measured = await runCases(stage, mode, size);
-  const peakMb = peak.stop();
   const goal = goals[mode.name](size);
   const [lower, infisical] = [mode.lowerBound(size), mode.infisical(size)];
-  const calls = cases.flatMap((one): BenchFigure[] => [
-    {
-      name: `${mode.name}.${one}.calls@${String(size)}`,
-      value: measured[one],
-      unit: describe(lower[one], infisical[one]),
-      goal: `<= ${String(goal[one])}`,
-    },
-  ]);
+  const calls = cases.map((one): Figure => ({
+    name: `${mode.name}.${one}.calls@${String(size)}`,
+    value: measured[one],
+    unit: describe(measured[one], { lower: lower[one], infisical: infisical[one] }),
+    goal: `<= ${String(goal[one])}`,
+  }));
   const tagged = {
     name: `${mode.name}.first.calls-tagged@${String(size)}`,
     value: measured.firstTagged,
-    unit: describe(lower.first, undefined),
+    unit: describe(measured.firstTagged, { lower: lower.first, infisical: undefined }),
     goal: `<= ${String(goal.first)}`,
   };
   const seconds = {
@@ -161,17 +146,15 @@ async function measureMode(stage: Stage, mode: Mode, size: number): Promise<read
     unit: 's, without quotas and network',
     goal: '',
   };
-  const memory = {
-    name: 'sync.peak-mb@10000',
-    value: Math.round(peakMb),
-    unit: 'MB of this process, the sandbox with all its secrets included',
-    goal: '< 350',
-  };
-  return [...calls, tagged, seconds, ...(size === 10_000 && mode.name === 'sm' ? [memory] : [])];
+  return [...calls, tagged, seconds];
 }
 
-function describe(lower: number, infisical: number | undefined): string {
-  return `calls (lower bound ${String(lower)}${infisical === undefined ? '' : `, Infisical ${String(infisical)}`})`;
+/** Beside the bound and, where it is known, beside Infisical: how many of its calls each of ours replaces. */
+function describe(calls: number, other: { readonly lower: number; readonly infisical: number | undefined }): string {
+  const { lower, infisical } = other;
+  if (infisical === undefined) return `calls (lower bound ${String(lower)})`;
+  const ratio = calls === 0 ? '' : `, ratio ${(infisical / calls).toFixed(1)}`;
+  return `calls (lower bound ${String(lower)}, Infisical ${String(infisical)}${ratio})`;
 }
 
 async function runCases(stage: Stage, mode: Mode, size: number): Promise<Measured> {
@@ -216,23 +199,8 @@ function mustSucceed(outcome: { readonly status: string }): void {
   if (outcome.status !== 'succeeded') throw new Error(`The sync did not succeed: ${JSON.stringify(outcome)}`);
 }
 
-function watchMemory(): { stop(): number } {
-  let peak = 0;
-  const look = () => {
-    peak = Math.max(peak, process.memoryUsage.rss());
-  };
-  const timer = setInterval(look, 50);
-  return {
-    stop: () => {
-      look();
-      clearInterval(timer);
-      return peak / 1024 / 1024;
-    },
-  };
-}
-
 /** Decryption and fingerprints of 1,000 values of 1 KB, beside the wall time of their first sync without network or quotas: the worst case. */
-async function measureEncryption(stage: Stage): Promise<readonly BenchFigure[]> {
+async function measureEncryption(stage: Stage): Promise<readonly Figure[]> {
   const [mode] = modes;
   if (!mode) return [];
   const size = 1_000;
@@ -272,28 +240,3 @@ async function measureEncryption(stage: Stage): Promise<readonly BenchFigure[]> 
 function round(value: number): number {
   return Math.round(value * 1_000) / 1_000;
 }
-
-function describeMachine(): object {
-  const processors = cpus();
-  return {
-    node: process.version,
-    cpu: processors[0]?.model,
-    cores: processors.length,
-    memoryGiB: Math.round(totalmem() / 2 ** 30),
-  };
-}
-
-async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { json: { type: 'boolean' }, sizes: { type: 'string' } } });
-  const figures = await measureSync(values.sizes === undefined ? {} : { sizes: values.sizes.split(',').map(Number) });
-  if (values.json === true) {
-    process.stdout.write(`${JSON.stringify({ bench: 'sync', machine: describeMachine(), figures })}\n`);
-    return;
-  }
-  const width = Math.max(...figures.map((figure) => figure.name.length));
-  for (const { name, value, unit, goal } of figures) {
-    process.stdout.write(`${name.padEnd(width)}  ${String(value).padStart(8)}  goal ${goal.padEnd(8)}  ${unit}\n`);
-  }
-}
-
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) await main();

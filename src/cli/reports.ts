@@ -51,7 +51,37 @@ export function describeRun(run: RunRecord): string {
     ['changes', counts],
     ['AWS calls', calls === '' ? 'none' : calls],
     ['run', run.id],
+    ...describeFindings(run.result),
   ]);
+}
+
+/** What a check, an import or a removal found out; any of it may be absent. */
+interface Findings {
+  readonly drift?: readonly { readonly remoteName: string; readonly detail: string }[];
+  readonly tagsCheckedSince?: string | null;
+  readonly imported?: readonly string[];
+  readonly kept?: readonly string[];
+  readonly managed?: readonly string[];
+  readonly unreadable?: readonly string[];
+  readonly leftBehind?: readonly {
+    readonly remoteName: string;
+    readonly region: string;
+    readonly accountId: string;
+  }[];
+}
+
+function describeFindings(result: unknown): readonly (readonly [string, string | undefined])[] {
+  const found = (result ?? {}) as Findings;
+  const tags = found.tagsCheckedSince === null ? 'not all tags were looked at yet' : found.tagsCheckedSince;
+  return [
+    ['drifted', list(found.drift?.map(({ remoteName, detail }) => `${remoteName} ${detail}`))],
+    ['all tags seen since', tags],
+    ['imported', list(found.imported)],
+    ['kept', list(found.kept)],
+    ['left to rotations', list(found.managed)],
+    ['nothing to import in', list(found.unreadable)],
+    ['stays at AWS', list(found.leftBehind?.map((one) => `${one.remoteName} (${one.accountId}, ${one.region})`))],
+  ];
 }
 
 export function describeSync(sync: Sync): string {
@@ -89,6 +119,14 @@ export function describeRotation(rotation: Rotation): string {
   ]);
 }
 
+const SHOWN = 20;
+
+function list(items: readonly string[] = []): string | undefined {
+  if (items.length === 0) return undefined;
+  const more = items.length > SHOWN ? ` and ${String(items.length - SHOWN)} more (--json shows all)` : '';
+  return `${items.slice(0, SHOWN).join(', ')}${more}`;
+}
+
 interface PlanChange {
   readonly action: string;
   readonly key: string;
@@ -99,11 +137,13 @@ interface PlanChange {
 export interface PlanDocument {
   readonly changes: readonly PlanChange[];
   readonly unchanged: number;
-  readonly blockedBy?: unknown;
+  readonly blockedBy?: { readonly message: string };
 }
 
 export function describePlan(plan: PlanDocument): string {
-  const summary = `${String(plan.changes.length)} changes, ${String(plan.unchanged)} unchanged`;
+  const changes = plan.changes.length === 1 ? '1 change' : `${String(plan.changes.length)} changes`;
+  const blocked = plan.blockedBy ? `\nblocked: ${plan.blockedBy.message}` : '';
+  const summary = `${changes}, ${String(plan.unchanged)} unchanged${blocked}`;
   if (plan.changes.length === 0) return summary;
   const rows = plan.changes.map((change) => [change.action, change.key, change.remoteName, change.reason]);
   return `${table(['ACTION', 'KEY', 'REMOTE NAME', 'REASON'], rows)}\n${summary}`;

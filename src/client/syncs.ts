@@ -101,10 +101,7 @@ export function createSyncsClient(context: ClientContext, stores: Stores) {
     /** Records a wish (`sync`, `plan`, `check`, `import`, `remove`) and returns the request's id. */
     request,
     run: (idOrName: string, { confirmDeletions, ...options }: RunSync = {}) =>
-      requestAndWait('sync', idOrName, {
-        ...options,
-        parameters: confirmDeletions === undefined ? {} : { confirmDeletions },
-      }),
+      requestAndWait('sync', idOrName, { ...options, parameters: definedOnly({ confirmDeletions }) }),
     /** Never writes; the plan is the run's `result`. */
     plan: (idOrName: string, options: WaitOptions = {}) => requestAndWait('plan', idOrName, options),
     /** Looks for drift now. */
@@ -117,9 +114,19 @@ export function createSyncsClient(context: ClientContext, stores: Stores) {
       toSync(await syncs.view(orgId, (await syncs.pause(await syncs.get(orgId, idOrName))).id)),
     resume: async (idOrName: string): Promise<Sync> =>
       toSync(await syncs.view(orgId, (await syncs.resume(await syncs.get(orgId, idOrName))).id)),
-    /** Forgets the sync; what it wrote stays at AWS. To delete that too, call `remove` first. */
+    /**
+     * Deletes what this sync wrote, then the sync. It is gone when the run succeeded, and when its `errorCode` is SYNC_LEFT_BEHIND: then `result.leftBehind`
+     * lists what stays at AWS because its connection can no longer be used. Otherwise the sync stays.
+     */
+    deleteWithSecrets: (idOrName: string, options: WaitOptions = {}) =>
+      requestAndWait('remove', idOrName, { ...options, parameters: { deleteAfterRemove: true } }),
+    /** Forgets the sync; what it wrote stays at AWS. */
     delete: async (idOrName: string): Promise<void> => syncs.delete(await syncs.get(orgId, idOrName)),
   };
+}
+
+function definedOnly(parameters: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(parameters).filter(([, value]) => value !== undefined));
 }
 
 async function folderId(folders: Folders, orgId: string, place: z.output<typeof placeShape>): Promise<string> {

@@ -1,7 +1,9 @@
 /** Syncs as rows: creation, change, pause and deletion. What a run does with them is not here. */
 import { and, asc, eq, or, sql } from 'drizzle-orm';
+import { alias } from 'drizzle-orm/pg-core';
 
 import type { Destination, DestinationConfig, SyncOptions } from '../domain/sync-config.ts';
+import { nameTemplateOf, type TargetSource, toTarget } from '../domain/sync-target.ts';
 import { JobError } from '../errors.ts';
 import type { Database } from './client.ts';
 import { toDatabaseError, violatedConstraint } from './database-error.ts';
@@ -85,26 +87,47 @@ function nameTaken(error: unknown, name: string): JobError {
   });
 }
 
-interface Target {
+interface WantedTarget extends TargetSource {
   readonly connectionId: string;
-  readonly destination: Destination;
-  readonly destinationConfig: DestinationConfig;
-  readonly syncOptions: SyncOptions;
+  readonly folderId: string;
   readonly exceptId: string | undefined;
 }
 
-/** Two syncs of one org that write the same names would overwrite each other; names of the other org's are never told. */
-async function refuseTakenTarget(db: Database, orgId: string, target: Target): Promise<void> {
-  const [other] = await db.execute<{ name: string }>(sql`
-    select s.name from keyferry.syncs s
-    join keyferry.connections theirs on theirs.id = s.connection_id
-    join keyferry.connections ours on ours.id = ${target.connectionId}
-    where s.org_id = ${orgId} and s.destination = ${target.destination}
-      and s.id is distinct from ${target.exceptId ?? null}::uuid
-      and s.destination_config = ${JSON.stringify(target.destinationConfig)}::jsonb
-      and s.sync_options->>'keySchema' is not distinct from ${target.syncOptions.keySchema ?? null}::text
-      and coalesce(theirs.account_id, theirs.id::text) = coalesce(ours.account_id, ours.id::text)
-    limit 1`);
+/**
+ * Two syncs of one org that write the same names would overwrite each other; names of the other org's are never told. What only some keys would bring about
+ * is found at run time, by the claim of each name.
+ */
+async function refuseTakenTarget(db: Database, orgId: string, wanted: WantedTarget): Promise<void> {
+  const theirs = alias(connections, 'theirs');
+  const ours = alias(connections, 'ours');
+  const ourFolder = alias(folders, 'our_folder');
+  const rows = await db
+    .select({
+      name: syncs.name,
+      destination: syncs.destination,
+      destinationConfig: syncs.destinationConfig,
+      syncOptions: syncs.syncOptions,
+      environment: folders.environment,
+      ourEnvironment: ourFolder.environment,
+    })
+    .from(syncs)
+    .innerJoin(folders, eq(folders.id, syncs.folderId))
+    .innerJoin(theirs, eq(theirs.id, syncs.connectionId))
+    .innerJoin(ours, eq(ours.id, wanted.connectionId))
+    .innerJoin(ourFolder, eq(ourFolder.id, wanted.folderId))
+    .where(
+      and(
+        eq(syncs.orgId, orgId),
+        eq(syncs.destination, wanted.destination),
+        sql`${syncs.id} is distinct from ${wanted.exceptId ?? null}::uuid`,
+        sql`${syncs.destinationConfig}->>'region' = ${wanted.destinationConfig.region}`,
+        // A connection that is not validated yet counts for itself.
+        sql`coalesce(${theirs.accountId}, ${theirs.id}::text) = coalesce(${ours.accountId}, ${ours.id}::text)`,
+      ),
+    );
+  const other = rows.find(
+    (row) => nameTemplateOf(toTarget(row, row.environment)) === nameTemplateOf(toTarget(wanted, row.ourEnvironment)),
+  );
   if (other) {
     throw new JobError('SYNC_TARGET_TAKEN', {
       message: `The sync ${other.name} writes to this target already. Choose another prefix, secret name or region, or delete that sync.`,

@@ -54,8 +54,15 @@ export interface InFlight {
   /** The secret's revision whose value is being written. */
   readonly revision?: number;
   readonly settings?: EntrySettings;
-  /** Many-to-one: the fingerprint and revision of each of our keys that is being written; null for one that is being removed. */
-  readonly keys?: Readonly<Record<string, { readonly fingerprint: string; readonly revision: number } | null>>;
+  /** Many-to-one: what is being written of each of our keys; null for one that is being removed. */
+  readonly keys?: Readonly<Record<string, KeyInFlight | null>>;
+}
+
+export interface KeyInFlight {
+  readonly fingerprint: string;
+  readonly revision: number;
+  /** The name inside the secret; absent in rows of earlier versions. */
+  readonly documentKey?: string;
 }
 
 export const driftKinds = ['changed', 'missing', 'scheduled-for-deletion', 'key', 'tags', 'foreign'] as const;

@@ -29,8 +29,21 @@ export function planDocument(input: DocumentPlanInput): Plan {
   const plan = planSync(input);
   const whole = findWhole(input.ledger, input);
   const refusal = findWholeProblem(input, whole);
-  const entries = plan.entries.map((one) => (refusal ? refused(one, refusal) : planKey(one, input)));
-  return { entries, unchanged: plan.unchanged };
+  const renamed = plan.unchanged.filter(isRenamed).map(toRename);
+  const unchanged = plan.unchanged.filter((one) => !isRenamed(one));
+  const entries = [...plan.entries, ...renamed].map((one) => (refusal ? refused(one, refusal) : planKey(one, input)));
+  return { entries, unchanged };
+}
+
+/** Another key schema gives the key another name inside the same secret, which the plan of objects does not see. */
+function isRenamed({ desired, entry, drift }: PlannedEntry): boolean {
+  const oldName = entry?.observed.documentKey;
+  return desired !== undefined && oldName !== undefined && oldName !== desired.documentKey && drift === undefined;
+}
+
+function toRename(one: PlannedEntry): PlannedEntry {
+  const [before, after] = [one.entry?.observed.documentKey ?? '', one.desired?.documentKey ?? ''];
+  return { ...one, action: 'update', reason: `${before} is called ${after} in the secret now` };
 }
 
 /** Why the secret as a whole may not be written; undefined when it may. */
@@ -50,9 +63,23 @@ function refused(one: PlannedEntry, reason: string): PlannedEntry {
 }
 
 function planKey(one: PlannedEntry, input: DocumentPlanInput): PlannedEntry {
-  if (one.action !== 'create' || !one.desired || input.documentKeys?.has(one.desired.documentKey) !== true) return one;
+  const isNewName = one.action === 'create' || (one.action === 'update' && isRenamed(one));
+  if (!isNewName || !one.desired || input.documentKeys?.has(one.desired.documentKey) !== true) return one;
+  if (ownKeys(input).has(one.desired.documentKey)) return one;
   // A crash between the write and its record leaves our own key there, not a foreign one: the recovery has settled that before.
   if (input.options.onExisting === 'adopt')
     return { ...one, action: 'adopt', reason: 'the key exists and is not ours; taking over is allowed' };
   return { ...one, action: 'conflict', code: 'SYNC_CONFLICT', reason: 'the key exists in the secret and is not ours' };
+}
+
+/** Names inside the secret that are ours, by the ledger. */
+function ownKeys({ ledger, remoteName, options }: DocumentPlanInput): ReadonlySet<string> {
+  const ours = ledger.filter(
+    (entry) =>
+      entry.remoteName === remoteName &&
+      entry.key !== WHOLE_SECRET &&
+      isOwned(entry) &&
+      isSamePlace(entry, options.place),
+  );
+  return new Set(ours.map((entry) => entry.observed.documentKey ?? entry.key));
 }

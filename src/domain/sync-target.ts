@@ -39,6 +39,11 @@ export function toTarget(sync: TargetSource, environment: string): Target {
     : { mapping: 'document', service: 'secretsmanager', region, namePrefix: config.secretName, schema };
 }
 
+/** What two targets of one account, region and service must not share: they would write the same names. */
+export function nameTemplateOf({ mapping, namePrefix, schema }: Target): string {
+  return mapping === 'document' ? namePrefix : `${namePrefix}${schema.prefix}{{secretKey}}${schema.suffix}`;
+}
+
 /** The remote object that holds this key's value. */
 export function remoteNameOf(target: Target, key: string): string {
   return target.mapping === 'document' ? target.namePrefix : target.namePrefix + renderKey(target.schema, key);

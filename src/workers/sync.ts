@@ -55,7 +55,9 @@ async function perform(deps: SyncDependencies, run: Run<'sync'>, tools: RoundToo
   const head = await readHead(deps, run);
   const unusable = findUnusable(head);
   if (unusable) {
-    const mayAbandon = run.kind === 'remove' && run.parameters['deleteAfterRemove'] === true;
+    // A connection that is only not validated yet will be usable in a moment.
+    const isDead = head.connection.status === 'invalid';
+    const mayAbandon = isDead && run.kind === 'remove' && run.parameters['deleteAfterRemove'] === true;
     return mayAbandon ? abandonAll(head) : { outcome: unusable, leavesWish: run.kind === 'plan' };
   }
   switch (run.kind) {

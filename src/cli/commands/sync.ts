@@ -180,13 +180,17 @@ function addLifetime(noun: Command): void {
       options,
       output,
     } = invocation;
-    const run = options.removeSecrets === true ? await client.syncs.remove(name, waitOptions(invocation)) : undefined;
-    if (run && run.status !== 'succeeded') {
+    if (options.removeSecrets !== true) {
+      await client.syncs.delete(name);
+      output.result({ deleted: name, run: null }, () => `Deleted ${name}; what it wrote stays at AWS.`);
+      return done;
+    }
+    const run = await client.syncs.deleteWithSecrets(name, waitOptions(invocation));
+    if (run.status !== 'succeeded' && run.errorCode !== 'SYNC_LEFT_BEHIND') {
       output.result(run, () => `${describeRun(run)}\nThe sync was kept, because its objects could not all be removed.`);
       return exitCodes.failed;
     }
-    await client.syncs.delete(name);
-    output.result({ deleted: name, run: run ?? null }, () => `Deleted ${name}.`);
+    output.result({ deleted: name, run }, () => `${describeRun(run)}\nDeleted ${name}.`);
     return done;
   });
 }

@@ -151,25 +151,35 @@ function addDelete(part: SyncApi): void {
     method: 'delete',
     path: `${base}/{syncId}`,
     request: { params: byId, query: z.object({ removeSecrets: flag }) },
-    responses: answers(z.object({ secretSync: secretSyncShape })),
+    responses: answers(z.object({ secretSync: secretSyncShape, leftBehind })),
   });
   api.use(route.getRoutingPath(), removingNeedsAdmin);
   api.openapi(route, async (c) => {
     const { syncId } = c.req.valid('param');
     const secretSync = toSecretSync(await findSync(c, part, syncId));
-    if (c.req.valid('query').removeSecrets) await removeFirst(c, part, syncId);
+    if (c.req.valid('query').removeSecrets) {
+      const stays = await deleteWithSecrets(c, syncId);
+      return c.json({ secretSync, ...(stays ? { leftBehind: stays } : {}) }, 200);
+    }
     await c.get('client').syncs.delete(syncId);
     return c.json({ secretSync }, 200);
   });
 }
 
-/** The row goes only when everything at AWS is gone: else nobody would know what is left there. */
-async function removeFirst(c: Context, part: SyncApi, syncId: string): Promise<void> {
-  const { run } = await act(c, part, { syncId, kind: 'remove', waitSeconds: REMOVAL_SECONDS });
-  if (run?.status === 'succeeded') return;
+const leftBehind = z
+  .array(z.object({ remoteName: z.string(), region: z.string(), accountId: z.string() }))
+  .optional()
+  .describe('What stays at AWS, because the connection that wrote it can no longer be used');
+
+/** The sync goes only when everything at AWS is gone, or nobody can reach it any more: then what stays is returned. */
+async function deleteWithSecrets(c: Context, syncId: string): Promise<z.infer<typeof leftBehind>> {
+  const requestId = await c.get('client').syncs.request('remove', syncId, { deleteAfterRemove: true });
+  const { run } = await waitForRun(c, requestId, REMOVAL_SECONDS);
+  if (run?.status === 'succeeded') return undefined;
+  if (run?.errorCode === 'SYNC_LEFT_BEHIND') return z.object({ leftBehind }).parse(run.result).leftBehind;
   const message =
     run === null
-      ? 'The removal goes on. Send the same request again until it is done; the sync stays until then.'
+      ? 'The removal goes on, and the sync is deleted with its end. Look again: 404 means that it is done.'
       : `The removal ended ${run.status}: ${run.errorMessage ?? 'see the run'} The sync stays.`;
   throw new JobError('SYNC_PARTIAL', { message });
 }

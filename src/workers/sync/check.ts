@@ -1,7 +1,7 @@
 /** The drift check: is what we wrote still as we wrote it? Versions and tags only; no value is read, nothing is written at AWS. */
 import { drifted, inOrder } from '../../domain/sync-entry.ts';
 import { describeDrift } from '../../domain/sync-plan.ts';
-import { type DriftKind, isOwned, type LedgerEntry } from '../../domain/sync-ledger.ts';
+import { type DriftKind, isOwned, type LedgerEntry, WHOLE_SECRET } from '../../domain/sync-ledger.ts';
 import type { Destination, Finding } from './destination.ts';
 import { isHere, type SyncWork } from './work.ts';
 
@@ -57,5 +57,6 @@ export function toCheckResult(work: SyncWork): CheckResult {
   );
   const seen = ours.map((entry) => entry.tagsCheckedAt?.toISOString() ?? '').sort();
   const oldest = work.target.mapping === 'parameters' ? seen[0] : work.run.now().toISOString();
-  return { checked: ours.length, drift, tagsCheckedSince: oldest === undefined || oldest === '' ? null : oldest };
+  const checked = ours.filter((entry) => entry.key !== WHOLE_SECRET).length;
+  return { checked, drift, tagsCheckedSince: oldest === undefined || oldest === '' ? null : oldest };
 }

@@ -56,7 +56,8 @@ async function toJob({ work, canPromote }: DocumentApplying, plan: Plan): Promis
     plan.entries.filter((one) => isWrite(one) && !isSettledInRound(work, one)).map((one) => one.key),
   );
   const removals = toRemovals(work, plan, remoteName);
-  const hasNewSettings = isOwned(whole) && settingsText(settings) !== settingsText(whole.settings);
+  const hasLostSettings = work.planOptions.overwritesDrift && (whole.drift === 'tags' || whole.drift === 'key');
+  const hasNewSettings = isOwned(whole) && (hasLostSettings || settingsText(settings) !== settingsText(whole.settings));
   const isIdle = wanted.size === 0 && removals.length === 0 && !hasNewSettings;
   if (isIdle || work.desired.length === 0 || isSettledInRound(work, { ...noPlan, entry: whole })) return undefined;
   const { keys, unknown } = await readKeys(work, plan, wanted);

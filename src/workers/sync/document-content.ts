@@ -41,13 +41,19 @@ export interface Base {
   readonly document: Document;
 }
 
+/** The name that a key of ours has in the document by the ledger; undefined while it has none. */
+function writtenName({ entry, documentKey }: { readonly entry: LedgerEntry; readonly documentKey: string }) {
+  return isOwned(entry) ? (entry.observed.documentKey ?? documentKey) : undefined;
+}
+
 /** The document with our keys in it. */
 export function changeOf(job: DocumentWrite, document: Document, untouched: Untouched): Document {
-  const set = new Map(
-    job.keys.filter((key) => !untouched.has(key.documentKey)).map((key) => [key.documentKey, key.value]),
-  );
-  const remove = new Set(job.removals.map((one) => one.documentKey).filter((key) => !untouched.has(key)));
-  return changeDocument(document, { set, remove });
+  const written = job.keys.filter((key) => !untouched.has(key.documentKey));
+  const set = new Map(written.map((key) => [key.documentKey, key.value]));
+  // A key that is called otherwise now leaves its old name.
+  const oldNames = written.flatMap((key) => writtenName(key) ?? []).filter((name) => !set.has(name));
+  const gone = job.removals.map((one) => one.documentKey).filter((key) => !untouched.has(key));
+  return changeDocument(document, { set, remove: new Set([...oldNames, ...gone]) });
 }
 
 /** Keys that are not ours by the ledger and may not be taken over, and keys of ours that somebody else changed and that may not be overwritten. */
@@ -55,12 +61,15 @@ export function findUntouched(work: SyncWork, job: DocumentWrite, { version, doc
   const { onExisting, overwritesDrift } = work.planOptions;
   const isForeignWrite = isOwned(job.whole) && version !== job.whole.remoteVersion;
   const untouched = new Map<string, 'foreign' | 'changed' | 'missing'>();
-  for (const { documentKey, entry } of [...job.keys, ...job.removals]) {
-    const value = memberValue(document, documentKey);
-    if (!isOwned(entry)) {
-      if (value !== undefined && onExisting === 'fail') untouched.set(documentKey, 'foreign');
-    } else if ((isForeignWrite || entry.drift !== null) && !overwritesDrift && !isAsWritten(work, entry, value)) {
-      untouched.set(documentKey, value === undefined ? 'missing' : 'changed');
+  const ours = new Set([...job.keys, ...job.removals].flatMap((key) => writtenName(key) ?? []));
+  for (const key of [...job.keys, ...job.removals]) {
+    const { documentKey, entry } = key;
+    const oldName = writtenName(key);
+    const isTaken = !ours.has(documentKey) && document.has(documentKey);
+    if (isTaken && onExisting === 'fail') untouched.set(documentKey, 'foreign');
+    else if (oldName !== undefined && (isForeignWrite || entry.drift !== null) && !overwritesDrift) {
+      const value = memberValue(document, oldName);
+      if (!isAsWritten(work, entry, value)) untouched.set(documentKey, value === undefined ? 'missing' : 'changed');
     }
   }
   return untouched;
@@ -84,13 +93,16 @@ export function isEqual(a: Document, b: Document): boolean {
   return a.size === b.size && [...b.keys()].every((key) => memberValue(a, key) === memberValue(b, key));
 }
 
-export function hasForeignKeys(job: DocumentWrite, document: Document): boolean {
-  const ours = new Set(job.keys.map((key) => key.documentKey));
+/** What was left as it is counts as somebody else's: the next write must read the document, too. */
+export function hasForeignKeys(job: DocumentWrite, document: Document, untouched: Untouched): boolean {
+  const ours = new Set(job.keys.map((key) => key.documentKey).filter((key) => !untouched.has(key)));
   return [...document.keys()].some((key) => !ours.has(key));
 }
 
 export function toInFlight(job: DocumentWrite, operation: InFlight['operation'], baseVersion: string | null) {
-  const set = job.keys.map(({ entry, fingerprint, revision }) => [entry.key, { fingerprint, revision }] as const);
+  const set = job.keys.map(
+    ({ entry, fingerprint, revision, documentKey }) => [entry.key, { fingerprint, revision, documentKey }] as const,
+  );
   const removed = job.removals.map(({ entry }) => [entry.key, null] as const);
   return {
     operation,

@@ -9,6 +9,7 @@ import type { SecretMetadata, SecretsManager } from '../../aws/secrets-manager.t
 import { tagsWithOwner } from '../../domain/sync-desired.ts';
 import { emptyDocument, parseDocument } from '../../domain/sync-document.ts';
 import { inOrder, written } from '../../domain/sync-entry.ts';
+import { isSameKey } from '../../domain/sync-inventory.ts';
 import { isOwned, type LedgerEntry, OWNERSHIP_TAG } from '../../domain/sync-ledger.ts';
 import { takeWrite } from '../../domain/sync-pace.ts';
 import { findTakeoverProblem } from '../../domain/sync-plan.ts';
@@ -136,7 +137,12 @@ async function mergeDocument(
         kind: 'invalid',
         reason: 'The secret does not hold a JSON object, so keys cannot be set in it. Empty it or choose another name.',
       };
-    const settled = await changeSettings(context, job, known);
+    // Somebody else was at it: whose it is, and which tags and key it has, must be looked at.
+    const isDoubtful = isOwned(job.whole) && (job.whole.drift !== null || found.version !== job.whole.remoteVersion);
+    const there = known ?? (isDoubtful ? await secrets.describe(job.remoteName) : undefined);
+    if (isDoubtful && there?.tags[OWNERSHIP_TAG] !== work.sync.id)
+      return { kind: 'refused', reason: 'no longer carries our tag: somebody else took it over' };
+    const settled = await changeSettings(context, job, there);
     return settled ?? (await replaceDocument(context, job, { version: found.version, document }));
   } catch (raw) {
     const error = toJobError(raw);
@@ -174,8 +180,8 @@ async function changeSettings(
   const oldRegions = regionsBefore.filter((region) => !regions.includes(region));
   if (newRegions.length > 0) await secrets.replicate(remoteName, newRegions);
   if (oldRegions.length > 0) await secrets.unreplicate(remoteName, oldRegions);
-  if (whole.settings.keyId !== settings.keyId)
-    await secrets.update({ name: remoteName, token: crypto.randomUUID(), keyId: settings.keyId });
+  const isKeyInPlace = known ? isSameKey(settings.keyId, known.keyId) : whole.settings.keyId === settings.keyId;
+  if (!isKeyInPlace) await secrets.update({ name: remoteName, token: crypto.randomUUID(), keyId: settings.keyId });
   return undefined;
 }
 
@@ -183,7 +189,7 @@ async function replaceDocument(context: DocumentContext, job: DocumentWrite, bas
   const { work } = context;
   const untouched = findUntouched(work, job, base);
   const changed = changeOf(job, base.document, untouched);
-  const done = { isCreated: false, untouched, hasForeignKeys: hasForeignKeys(job, changed) };
+  const done = { isCreated: false, untouched, hasForeignKeys: hasForeignKeys(job, changed, untouched) };
   if (base.document.size > 0 && isEqual(base.document, changed))
     return store(context, job, { ...done, version: base.version });
   const { text, problem } = print(changed);

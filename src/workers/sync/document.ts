@@ -62,7 +62,8 @@ function keysOf(work: SyncWork, whole: LedgerEntry): readonly LedgerEntry[] {
 }
 
 /**
- * By the secret's version. Where that is not ours, somebody may have changed a key of their own: only then the value is read, to tell theirs from ours.
+ * By the secret's version. Where that is not ours, somebody may have changed a key of their own; and a version of ours still holds what an earlier write left
+ * as it found it. Only in these two cases the value is read, to tell theirs from ours.
  */
 async function check(
   context: DocumentContext,
@@ -72,11 +73,21 @@ async function check(
   const { work, secrets } = context;
   const found = await secrets.describe(whole.remoteName);
   const drift = findDrift(whole, toState(found), work.run.now());
-  if (drift !== 'changed' || !found)
-    return [
-      { entry: whole, drift },
-      ...keys.map((entry) => ({ entry, drift: drift === 'tags' || drift === 'key' ? undefined : drift })),
-    ];
+  const isOurVersion = drift === undefined || drift === 'tags' || drift === 'key';
+  if (!isOurVersion && drift !== 'changed') return [whole, ...keys].map((entry) => ({ entry, drift }));
+  const wholeFinding: readonly Finding[] = isOurVersion ? [{ entry: whole, drift }] : [];
+  if (isOurVersion && keys.every((entry) => entry.drift === null))
+    return [...wholeFinding, ...keys.map((entry) => ({ entry, drift: undefined }))];
+  const findings = await checkKeys(context, whole, keys);
+  return [...wholeFinding, ...findings];
+}
+
+/** Each key by its value. */
+async function checkKeys(
+  { work, secrets }: DocumentContext,
+  whole: LedgerEntry,
+  keys: readonly LedgerEntry[],
+): Promise<readonly Finding[]> {
   const value = await secrets.value(whole.remoteName);
   const document = value?.text === undefined ? undefined : parseDocument(value.text);
   if (!value || !document) return keys.map((entry) => ({ entry, drift: 'changed' }));
@@ -85,12 +96,13 @@ async function check(
     if (member === undefined) return { entry, drift: 'missing' };
     return { entry, drift: isAsWritten(work, entry, member) ? undefined : 'changed' };
   });
-  const isOnlyTheirs = findings.every((finding) => finding.drift === undefined);
+  const ours = findings.filter(({ entry }) => isOwned(entry));
+  const isOnlyTheirs = ours.every((finding) => finding.drift === undefined);
   if (isOnlyTheirs)
     await work.ledger.store({
       ...whole,
       remoteVersion: value.version,
-      observed: { ...whole.observed, hasForeignKeys: document.size > keys.length },
+      observed: { ...whole.observed, hasForeignKeys: document.size > ours.length },
     });
   return findings;
 }
@@ -145,7 +157,9 @@ async function storeLanded(work: SyncWork, whole: LedgerEntry, inFlight: InFligh
   const keys = Object.entries(inFlight.keys ?? {}).flatMap(([key, content]) => {
     const row = rows.get(key) ?? keyEntry(work, whole, key);
     if (!content) return [removed(row, at)];
-    return [{ ...written(row, { ...base, ...content, settings: row.settings }), isClaim: false }];
+    const { documentKey, ...known } = content;
+    const observed = documentKey === undefined ? {} : { documentKey };
+    return [{ ...written(row, { ...base, ...known, settings: row.settings, observed }), isClaim: false }];
   });
   const settings = inFlight.settings ?? whole.settings;
   await work.ledger.storeAll([

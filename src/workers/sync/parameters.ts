@@ -71,8 +71,11 @@ async function check({ work, store }: ParameterContext, entries: readonly Ledger
     const known = state.exists && state.lastModified !== undefined ? { lastModified: state.lastModified } : {};
     return { entry, drift: findDrift(entry, state, now) ?? keptDrift(entry), ...known };
   });
+  const isThere = ({ entry }: Finding) => isOwned(entry) && inventory.get(entry.remoteName)?.exists === true;
   const sample = findings
-    .filter(({ entry, drift }) => isOwned(entry) && (drift === undefined || drift === keptDrift(entry)))
+    .filter(
+      (finding) => isThere(finding) && (finding.drift === undefined || finding.drift === keptDrift(finding.entry)),
+    )
     .sort((a, b) => tagsAge(a) - tagsAge(b))[0];
   if (!sample) return findings;
   const sampled = await checkTags({ work, store }, sample);
@@ -97,8 +100,8 @@ async function checkTags(
     return { ...finding, entry, drift: findTagDrift(entry, tags), isSample: true };
   } catch (raw) {
     const error = toJobError(raw);
-    // Without the permission tags are not looked at; the check's result tells how long ago that was.
-    if (error.code === 'AWS_ACCESS_DENIED') return finding;
+    // Without the permission tags are not looked at; the check's result tells how long ago that was. What was deleted meanwhile is found by the next check.
+    if (error.code === 'AWS_ACCESS_DENIED' || error.code === 'AWS_NOT_FOUND') return finding;
     throw error;
   }
 }

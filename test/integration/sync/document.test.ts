@@ -5,6 +5,7 @@ import {
   allow,
   createWorld,
   DOCUMENTED_SECRET_ACTIONS,
+  HOUR,
   MINUTE,
   openStage,
   REGION,
@@ -120,4 +121,134 @@ test('remove takes our keys out and leaves the rest; without a rest the secret g
   expect(removed.outcome.status).toBe('succeeded');
   expect(alone.secrets()).toEqual({});
   expect(total(removed.calls)).toBeLessThanOrEqual(3);
+});
+
+test('another key schema renames our keys inside the secret, and no others', async () => {
+  const world = await createWorld(stage);
+  await world.set({ A: '1', B: '2', X_A: '3' });
+  const { id } = await world.createSync(toDocument);
+  await world.runUntilDone(id);
+  const value = world.secrets()['prod/app'] ?? '';
+  world.sandbox.foreign.putSecret({ ...world.at, name: 'prod/app', value: value.replace('{', '{"theirs":1.0,') });
+
+  const sync = await world.row(id);
+  await world.syncs.update(sync, { syncOptions: { ...sync.syncOptions, keySchema: 'X_{{secretKey}}' } }, 'ann');
+  const { outcome } = await world.runUntilDone(id);
+
+  expect(outcome).toMatchObject({ status: 'succeeded', counts: { updated: 3, created: 0, deleted: 0 } });
+  expect(world.secrets()).toEqual({ 'prod/app': '{"theirs":1.0,"X_A":"1","X_B":"2","X_X_A":"3"}' });
+  expect((await world.runUntilDone(id, { request: 'sync' })).outcome).toMatchObject({ counts: { unchanged: 3 } });
+});
+
+test('a key keeps its old name while its new one is somebody else’s', async () => {
+  const world = await createWorld(stage);
+  await world.set({ A: '1', B: '2' });
+  const { id } = await world.createSync(toDocument);
+  await world.runUntilDone(id);
+  world.sandbox.foreign.putSecret({ ...world.at, name: 'prod/app', value: '{"A":"1","B":"2","X_A":"theirs"}' });
+
+  const sync = await world.row(id);
+  await world.syncs.update(sync, { syncOptions: { ...sync.syncOptions, keySchema: 'X_{{secretKey}}' } }, 'ann');
+  const plan = await world.runUntilDone(id, { request: 'plan' });
+  const { outcome } = await world.runUntilDone(id);
+
+  expect(plan.outcome).toMatchObject({
+    result: {
+      changes: [
+        { action: 'conflict', key: 'A', reason: 'the key exists in the secret and is not ours' },
+        { action: 'update', key: 'B', reason: 'B is called X_B in the secret now' },
+      ],
+    },
+  });
+  expect(outcome).toMatchObject({ status: 'partial', code: 'SYNC_CONFLICT', counts: { updated: 1, conflicts: 1 } });
+  expect(world.secrets()).toEqual({ 'prod/app': '{"A":"1","X_A":"theirs","X_B":"2"}' });
+});
+
+test('a JSON that grows beyond what a secret may hold is refused as a whole, and says what to do', async () => {
+  const world = await createWorld(stage);
+  await world.set({ A: 'x'.repeat(40_000) });
+  const { id } = await world.createSync(toDocument);
+  await world.runUntilDone(id);
+  await world.set({ B: 'y'.repeat(30_000) });
+
+  const { outcome } = await world.runUntilDone(id);
+
+  expect(outcome).toMatchObject({ status: 'partial', code: 'SYNC_ENTRY_INVALID' });
+  expect('message' in outcome && outcome.message).toBe(
+    'prod/app: The JSON of 2 keys has 70015 bytes; Secrets Manager allows 65536. Use one-to-one, or split the folder.',
+  );
+  expect(world.secrets()['prod/app']).toHaveLength(40_008);
+});
+
+test('a key that our own write left as somebody made it stays in drift until a person asks', async () => {
+  const world = await createWorld(stage);
+  await world.set({ A: '1', B: '2' });
+  const { id } = await world.createSync(toDocument);
+  await world.runUntilDone(id);
+  world.clock.advance(HOUR);
+  world.sandbox.foreign.putSecret({ ...world.at, name: 'prod/app', value: '{"B":"2"}' });
+  await world.set({ B: 'new' });
+  await world.runUntilDone(id);
+  expect(world.secrets()).toEqual({ 'prod/app': '{"B":"new"}' });
+
+  world.clock.advance(HOUR);
+  const found = await world.runScheduled(id);
+  expect(found.outcome).toMatchObject({ code: 'SYNC_DRIFTED', result: { drift: [{ key: 'A', kind: 'missing' }] } });
+
+  const asked = await world.runUntilDone(id, { request: 'sync' });
+  expect(asked.outcome).toMatchObject({ status: 'succeeded' });
+  expect(world.secrets()).toEqual({ 'prod/app': '{"B":"new","A":"1"}' });
+});
+
+test('a secret that somebody deleted and made anew is theirs, also on request', async () => {
+  const world = await createWorld(stage, { policy: allow(DOCUMENTED_SECRET_ACTIONS) });
+  await world.set({ A: '1' });
+  const { id } = await world.createSync(toDocument);
+  await world.runUntilDone(id);
+  world.clock.advance(HOUR);
+  world.sandbox.foreign.deleteSecret({ ...world.at, name: 'prod/app', force: true });
+  world.sandbox.foreign.putSecret({ ...world.at, name: 'prod/app', value: '{"theirs":"x"}' });
+  await world.set({ A: 'new' });
+
+  const { outcome } = await world.runUntilDone(id, { request: 'sync' });
+
+  expect(outcome).toMatchObject({ code: 'SYNC_CONFLICT' });
+  expect('message' in outcome && outcome.message).toContain('prod/app no longer carries our tag');
+  expect(world.secrets()).toEqual({ 'prod/app': '{"theirs":"x"}' });
+});
+
+test('tags that somebody took off the JSON secret are drift, and put back without a new version', async () => {
+  const world = await createWorld(stage);
+  await world.set({ A: '1' });
+  const { id } = await world.createSync({ ...toDocument, syncOptions: { tags: [{ key: 'team', value: 'core' }] } });
+  await world.runUntilDone(id);
+  world.clock.advance(HOUR);
+  world.sandbox.foreign.tagSecret({ ...world.at, name: 'prod/app', tags: { team: 'other' } });
+
+  const found = await world.runScheduled(id);
+  expect(found.outcome).toMatchObject({ code: 'SYNC_DRIFTED', result: { checked: 1, drift: [{ kind: 'tags' }] } });
+
+  const repaired = await world.runUntilDone(id, { request: 'sync' });
+  expect(repaired.outcome.status).toBe('succeeded');
+  const secret = world.sandbox.inspect.secret({ ...world.at, name: 'prod/app' });
+  expect(secret?.tags).toMatchObject({ team: 'core' });
+  expect(secret?.versions).toHaveLength(1);
+});
+
+test('a key of somebody else that is in conflict is never overwritten, however often a person asks', async () => {
+  const world = await createWorld(stage);
+  await world.set({ A: '1' });
+  const { id } = await world.createSync(toDocument);
+  await world.runUntilDone(id);
+  world.sandbox.foreign.putSecret({ ...world.at, name: 'prod/app', value: '{"A":"1","D":"theirs"}' });
+  await world.set({ D: 'ours' });
+
+  for (let times = 0; times < 3; times += 1) {
+    const { outcome } = await world.runUntilDone(id, { request: 'sync' });
+    expect(outcome).toMatchObject({ status: 'partial', code: 'SYNC_CONFLICT' });
+    world.clock.advance(HOUR);
+    await world.runScheduled(id);
+  }
+
+  expect(world.secrets()).toEqual({ 'prod/app': '{"A":"1","D":"theirs"}' });
 });

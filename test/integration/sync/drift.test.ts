@@ -41,6 +41,22 @@ test('a check of parameters reads versions by ten and the tags of one', async ()
   });
 });
 
+test('what was deleted right after its own write is no failure of the check', async () => {
+  const world = await createWorld(stage);
+  await world.set({ A: '1', B: '2' });
+  const { id } = await world.createSync();
+  await world.runUntilDone(id);
+  world.sandbox.foreign.deleteParameter({ ...world.at, name: '/app/prod/A' });
+  world.clock.advance(5_000);
+
+  // A read so soon may lag: nothing is told yet.
+  expect((await world.runOnce(id, { request: 'check' })).outcome).toMatchObject({ status: 'succeeded' });
+
+  world.clock.advance(HOUR);
+  const later = await world.runOnce(id, { request: 'check' });
+  expect(later.outcome).toMatchObject({ code: 'SYNC_DRIFTED', result: { drift: [{ key: 'A', kind: 'missing' }] } });
+});
+
 test('repair mode puts back what was changed, deleted and untagged, and nothing that is not ours any more', async () => {
   const world = await createWorld(stage);
   await world.set({ CHANGED: '1', GONE: '2', TAKEN: '3', FINE: '4' });

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
+import { isOwned } from '../../../src/domain/sync-ledger.ts';
 import { JobError } from '../../../src/errors.ts';
 import type { SyncDependencies } from '../../../src/workers/sync.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
@@ -104,7 +105,9 @@ interface Others {
   delete(world: World, name: string): void;
   /** Every object as it is. */
   look(world: World): Readonly<Record<string, string>>;
-  isOurs(world: World, name: string, syncId: string): boolean;
+  isOurs(world: World, name: string, syncId: string): boolean | Promise<boolean>;
+  /** Somebody else made what all names lie in: none of ours can be there. */
+  isAllForeign(world: World, syncId: string): boolean;
 }
 
 const parameterNames = (name: string) => `/app/prod/${name}`;
@@ -121,6 +124,7 @@ const parameters: Others = {
     ),
   isOurs: (world, name, syncId) =>
     world.sandbox.inspect.parameter({ ...world.at, name: parameterNames(name) })?.tags['keyferry:sync'] === syncId,
+  isAllForeign: () => false,
 };
 
 const secrets: Others = {
@@ -138,6 +142,46 @@ const secrets: Others = {
     ),
   isOurs: (world, name, syncId) =>
     world.sandbox.inspect.secret({ ...world.at, name: `prod/${name}` })?.tags['keyferry:sync'] === syncId,
+  isAllForeign: () => false,
+};
+
+const JSON_SECRET = 'prod-all';
+const findDocument = (world: World) => {
+  const found = world.sandbox.inspect.secret({ ...world.at, name: JSON_SECRET });
+  return found?.deletedAt ? undefined : found;
+};
+const keysOf = (world: World) => JSON.parse(findDocument(world)?.value ?? '{}') as Record<string, string>;
+/** A name that waits for its deletion takes no value. */
+const putDocument = (world: World, keys: Readonly<Record<string, string>>) => {
+  if (findDocument(world) || !world.sandbox.inspect.secret({ ...world.at, name: JSON_SECRET }))
+    world.sandbox.foreign.putSecret({ ...world.at, name: JSON_SECRET, value: JSON.stringify(keys) });
+};
+
+/** Keys carry no tag: what the ledger has is ours, whoever wrote it last. */
+const document: Others = {
+  put: (world, name, text) => {
+    putDocument(world, { ...keysOf(world), [name]: text });
+  },
+  delete: (world, name) => {
+    const { [name]: gone, ...rest } = keysOf(world);
+    if (gone === undefined) return;
+    if (Object.keys(rest).length > 0) putDocument(world, rest);
+    else world.sandbox.foreign.deleteSecret({ ...world.at, name: JSON_SECRET, force: true });
+  },
+  look: keysOf,
+  isOurs: async (world, name, syncId) => {
+    const entry = await world.entry(syncId, name);
+    return entry !== undefined && isOwned(entry);
+  },
+  isAllForeign: (world, syncId) => {
+    const found = findDocument(world);
+    return found !== undefined && found.tags['keyferry:sync'] !== syncId;
+  },
+};
+
+const manyToOne: SyncInput = {
+  destination: 'aws-secrets-manager',
+  destinationConfig: { region: REGION, mappingBehavior: 'many-to-one', secretName: JSON_SECRET },
 };
 
 const oneToOne: SyncInput = {
@@ -172,8 +216,7 @@ async function take(history: History, one: Step): Promise<void> {
       return;
     case 'foreign-put': {
       // Over an object of ours it is an edit; where nothing is, or something of theirs, it is theirs.
-      if (others.look(world)[one.key] === undefined || !others.isOurs(world, one.key, id))
-        foreign.set(one.key, one.value);
+      if (foreign.has(one.key) || !(await isOurEdit(history, one.key))) foreign.set(one.key, one.value);
       others.put(world, one.key, one.value);
       if (others.look(world)[one.key] === undefined) foreign.delete(one.key);
       return;
@@ -205,6 +248,14 @@ async function take(history: History, one: Step): Promise<void> {
   }
 }
 
+/** An edit of an object of ours; of what a write left there whose answer was lost, too. */
+async function isOurEdit({ world, id, others }: History, name: string): Promise<boolean> {
+  if (others !== document) return others.isOurs(world, name, id);
+  // A JSON secret that they made is theirs with all its keys.
+  if (!findDocument(world) || document.isAllForeign(world, id)) return false;
+  return keysOf(world)[name] !== undefined || (await document.isOurs(world, name, id));
+}
+
 /** A worker that died has said nothing. */
 async function settle(run: Promise<unknown>): Promise<void> {
   await run.catch((error: unknown) => {
@@ -230,6 +281,7 @@ async function finish({ world, id }: History): Promise<void> {
 test.each([
   ['parameters', {}, parameters],
   ['secrets', oneToOne, secrets],
+  ['keys of a JSON secret', manyToOne, document],
 ] as const)(
   'any history of edits, crashes and foreign changes of %s ends with destination = source',
   async (_what, input, others) => {
@@ -254,10 +306,11 @@ test.each([
         for (const one of steps) await take(history, one);
         await finish(history);
 
-        const expected = { ...Object.fromEntries(history.source), ...Object.fromEntries(history.foreign) };
+        const ours = others.isAllForeign(world, id) ? {} : Object.fromEntries(history.source);
+        const expected = { ...ours, ...Object.fromEntries(history.foreign) };
         expect(others.look(world)).toEqual(expected);
         for (const name of Object.keys(expected))
-          expect([name, others.isOurs(world, name, id)]).toEqual([name, !history.foreign.has(name)]);
+          expect([name, await others.isOurs(world, name, id)]).toEqual([name, !history.foreign.has(name)]);
       }),
       { numRuns: HISTORIES },
     );

@@ -42,6 +42,26 @@ test('a new path writes the new names first, then deletes the old ones, without 
   expect(order.lastIndexOf('PutParameter')).toBeLessThan(order.lastIndexOf('DeleteParameters'));
 });
 
+test('a new key schema and a new JSON secret move in the same way', async () => {
+  const world = await createWorld(stage);
+  await world.set({ A: '1', B: '2' });
+  const parameters = await world.createSync({ syncOptions: { keySchema: 'OLD_{{secretKey}}' } });
+  const config = { region: REGION, mappingBehavior: 'many-to-one' as const, secretName: 'old/app' };
+  const json = await world.createSync({ destination: 'aws-secrets-manager', destinationConfig: config });
+  await world.runUntilDone(parameters.id);
+  await world.runUntilDone(json.id);
+
+  const syncOptions = { ...parameters.syncOptions, keySchema: 'NEW_{{secretKey}}' };
+  await world.syncs.update(parameters, { syncOptions }, 'ann');
+  await world.syncs.update(json, { destinationConfig: { ...config, secretName: 'new/app' } }, 'ann');
+  const moved = [await world.runUntilDone(parameters.id), await world.runUntilDone(json.id)];
+
+  for (const { outcome } of moved)
+    expect(outcome).toMatchObject({ status: 'succeeded', counts: { created: 2, deleted: 2 } });
+  expect(world.parameters()).toEqual({ '/app/prod/NEW_A': '1', '/app/prod/NEW_B': '2' });
+  expect(world.secrets()).toEqual({ 'new/app': '{"A":"1","B":"2"}' });
+});
+
 test('an old name stays while its new one cannot be written', async () => {
   const world = await createWorld(stage);
   await world.set({ A: '1', B: '2' });
@@ -171,16 +191,62 @@ test('a sync whose connection is dead is deleted cleanly and lists what stays', 
   });
 });
 
-test('two syncs never own one name: the later one, of whatever org, is in conflict', async () => {
+test('while its connection is only not validated yet, a sync is kept', async () => {
   const world = await createWorld(stage);
   await world.set({ A: '1' });
+  const { id } = await world.createSync();
+  await world.runUntilDone(id);
+  await stage.handle.db.execute(
+    sql`update keyferry.connections set status = 'pending' where id = ${world.connection.id}`,
+  );
+
+  const { outcome } = await world.runUntilDone(id, { request: 'remove', parameters: { deleteAfterRemove: true } });
+
+  expect(outcome).toMatchObject({ status: 'blocked', code: 'CONNECTION_PENDING' });
+  expect(await world.entries(id)).toMatchObject([{ status: 'synced', remoteName: '/app/prod/A' }]);
+});
+
+test('two syncs never own one name: the later one, of whatever org, is in conflict', async () => {
+  const world = await createWorld(stage);
+  await world.set({ A: '1', X_A: '2' });
   const first = await world.createSync();
   await world.runUntilDone(first.id);
-  const second = await world.createSync({ syncOptions: { keySchema: '{{secretKey}}', onExisting: 'adopt' } });
+  const second = await world.createSync({ syncOptions: { keySchema: 'X_{{secretKey}}', onExisting: 'adopt' } });
 
   const { outcome, calls } = await world.runUntilDone(second.id);
 
-  expect(outcome).toMatchObject({ status: 'failed', code: 'SYNC_CONFLICT' });
-  expect('message' in outcome && outcome.message).toContain('A (/app/prod/A) is written by another sync');
-  expect(calls).toEqual({});
+  expect(outcome).toMatchObject({ status: 'partial', code: 'SYNC_CONFLICT', counts: { created: 1, conflicts: 1 } });
+  expect('message' in outcome && outcome.message).toContain('A (/app/prod/X_A) is written by another sync');
+  expect(calls).toEqual({ 'ssm.PutParameter': 1 });
+  expect(world.parameters()).toMatchObject({ '/app/prod/X_A': '2', '/app/prod/X_X_A': '2' });
+});
+
+test('a target that another sync of the org writes already is refused, however it is put', async () => {
+  const world = await createWorld(stage);
+  await world.set({ A: '1' });
+  await world.createSync({ destinationConfig: { region: REGION, path: '/app/prod/' } });
+  const other = await world.createSync({ destinationConfig: { region: REGION, path: '/other/' } });
+  const same = { destinationConfig: { region: REGION, path: '/app/' } };
+
+  const taken = { code: 'SYNC_TARGET_TAKEN' };
+  const options = (keySchema: string) => ({ syncOptions: { keySchema } });
+  await expect(world.createSync({ ...same, ...options('prod/{{secretKey}}') })).rejects.toMatchObject(taken);
+  await expect(world.createSync({ ...same, ...options('{{environment}}/{{secretKey}}') })).rejects.toMatchObject(taken);
+  await expect(
+    world.syncs.update(other, { destinationConfig: { region: REGION, path: '/app/prod/' } }, 'ann'),
+  ).rejects.toMatchObject(taken);
+  await world.createSync({ ...same, ...options('test/{{secretKey}}') });
+  await world.createSync({ destinationConfig: { region: 'us-east-1', path: '/app/prod/' } });
+});
+
+test('one JSON secret is written by one sync only, whatever the names inside it', async () => {
+  const world = await createWorld(stage);
+  await world.set({ A: '1' });
+  const config = { region: REGION, mappingBehavior: 'many-to-one' as const, secretName: 'prod/app' };
+  const input: SyncInput = { destination: 'aws-secrets-manager', destinationConfig: config };
+  await world.createSync(input);
+
+  await expect(world.createSync({ ...input, syncOptions: { keySchema: 'X_{{secretKey}}' } })).rejects.toMatchObject({
+    code: 'SYNC_TARGET_TAKEN',
+  });
 });
