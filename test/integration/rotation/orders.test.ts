@@ -203,6 +203,21 @@ test('deleting with revocation removes every key of ours, and no key of a person
   await expect(world.row(id)).rejects.toMatchObject({ code: 'KEY_ROTATION_NOT_FOUND' });
 });
 
+test('deleting with revocation leaves an orphan that a person took', async () => {
+  const world = await createWorld(stage);
+  world.sandbox.faults.add({ operation: 'CreateAccessKey', nth: 1, action: 'drop-after' });
+  const { id } = await world.createRotation();
+  await world.runOnce(id);
+  const [orphan = ''] = Object.keys(world.keys());
+  await world.runUntilDone(id);
+  world.sandbox.setAccessKeyStatus({ accessKeyId: orphan, status: 'Active' });
+
+  await world.rotations.revokeKeys(await world.row(id), 'ann');
+  await world.runUntilDone(id);
+
+  expect(world.keys()).toEqual({ [orphan]: 'Active' });
+});
+
 test('deleting without revocation leaves keys and values, and frees the secrets', async () => {
   const world = await createWorld(stage);
   const { id, old } = await rotatedOnce(world);
