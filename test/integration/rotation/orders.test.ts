@@ -232,6 +232,27 @@ test('deleting without revocation leaves keys and values, and frees the secrets'
   });
 });
 
+test('a rotation that is blocked before it made a key can be deleted', async () => {
+  const world = await createWorld(stage);
+  const person = world.sandbox.createAccessKey({ accountId: ACCOUNT, userName: world.userName });
+  const { id } = await world.createRotation();
+  await world.runOnce(id);
+
+  await world.rotations.delete(await world.row(id), 'keep');
+
+  expect(world.works(person)).toBe(true);
+  await expect(world.row(id)).rejects.toMatchObject({ code: 'KEY_ROTATION_NOT_FOUND' });
+});
+
+test('a sync that is not there cannot be skipped', async () => {
+  const world = await createWorld(stage);
+  const { id } = await rotatedOnce(world);
+
+  await expect(world.rotations.request(await world.row(id), { skipSync: ['to-smm'] }, 'ann')).rejects.toMatchObject({
+    code: 'SYNC_NOT_FOUND',
+  });
+});
+
 test('a rotation that holds a key nobody else knows is not deleted', async () => {
   const world = await createWorld(stage, { timing: { keyVisibleMs: [DAY, DAY] } });
   const { id } = await world.createRotation();
