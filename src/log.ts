@@ -27,16 +27,26 @@ export function createLog(options: { readonly level: string; readonly base?: Rea
       base: options.base ?? {},
       timestamp: pino.stdTimeFunctions.isoTime,
       redact: { paths: secretNames.flatMap((name) => [name, `*.${name}`]), censor: '[redacted]' },
-      serializers: { err: describeError, error: describeError },
+      serializers: { err: describeError, error: describeError, message: maskKeyIds },
     },
     pino.destination({ dest: 2, sync: true }),
   );
 }
 
+/** Messages for people name access keys; in the log their last characters are enough to tell them apart. */
+export function maskKeyIds(message: unknown): unknown {
+  return typeof message === 'string' ? message.replace(/\b(A[KS]IA)[A-Z0-9]{8,}([A-Z0-9]{4})\b/g, '$1…$2') : message;
+}
+
 /** What a log line may say about an error. */
 export function describeError(error: unknown): Record<string, unknown> {
   if (error instanceof JobError) {
-    return { code: error.code, message: error.publicMessage, ...error.context, cause: describeCause(error.cause) };
+    return {
+      code: error.code,
+      message: maskKeyIds(error.publicMessage),
+      ...error.context,
+      cause: describeCause(error.cause),
+    };
   }
   return { cause: describeCause(error) };
 }

@@ -20,6 +20,8 @@ const createShape = rotationSettings.extend({
 });
 
 export type CreateRotation = z.input<typeof createShape>;
+/** With the request that its first run answers: the key published, or, with an adopted one, the user's keys looked at. */
+export type CreatedRotation = Rotation & { readonly requestId: string };
 export type UpdateRotation = RotationChanges;
 export type RunRotation = RotationWish & WaitOptions;
 
@@ -38,7 +40,7 @@ export function createRotationsClient(context: ClientContext, stores: Stores) {
      * Records a rotation; its first run makes the first key. Throws CONNECTION_NOT_FOUND, KEY_ROTATION_NAME_TAKEN, KEY_USER_TAKEN, SECRET_MANAGED,
      * PAYLOAD_INVALID.
      */
-    async create(input: CreateRotation): Promise<Rotation> {
+    async create(input: CreateRotation): Promise<CreatedRotation> {
       const { connection, target, ...settings } = parseInput(createShape, input);
       const created = await rotations.create(orgId, {
         ...settings,
@@ -47,7 +49,7 @@ export function createRotationsClient(context: ClientContext, stores: Stores) {
         folderId: (await stores.folders.ensure(orgId, target)).id,
         requestedBy: actor,
       });
-      return toRotation(created);
+      return { ...toRotation(created), requestId: created.requestId };
     },
     get: async (idOrName: string): Promise<Rotation> => toRotation(await row(idOrName)),
     list: async (): Promise<readonly Rotation[]> => (await rotations.list(orgId)).map(toRotation),

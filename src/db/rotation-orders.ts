@@ -24,8 +24,10 @@ export function createRotationOrders(db: Database) {
     pause: (row: RotationRow) => pauseRotation(db, row),
     resume: (row: RotationRow) => resumeRotation(db, row),
     /** Records the wish for a rotation now. Returns the request's id. */
-    request: (row: RotationRow, wish: RotationWish, actor: string | null) =>
-      order(db, { row, actor, parameters: { ...wish }, when: sql`true` }, paused),
+    request: async (row: RotationRow, wish: RotationWish, actor: string | null) => {
+      await requireSyncs(db, row, wish.skipSync ?? []);
+      return order(db, { row, actor, parameters: { ...wish }, when: sql`true` }, paused);
+    },
     /** Before the publication: the new key goes, the old one stays. Undefined when no cycle was under way; a rotation that was only due is put off. */
     cancel: (row: RotationRow, actor: string | null) => cancelRotation(db, row, actor),
     /** During the hold: the old key becomes active again. */
@@ -53,6 +55,21 @@ async function execute(db: Database, statement: SQL): Promise<Record<string, unk
 
 const notOwnKey = sql`not exists (select 1 from keyferry.connections c join keyferry.rotation_keys k on k.access_key_id = c.access_key_id
   where c.id = t.connection_id and k.rotation_id = t.id and k.state <> 'deleted')`;
+
+/** A name that skips nothing is a mistake, told before the rotation waits for the sync that was meant. */
+async function requireSyncs(db: Database, row: RotationRow, names: readonly string[]): Promise<void> {
+  if (names.length === 0) return;
+  const [found] = await execute(
+    db,
+    sql`
+      select string_agg(n.name, ', ') as unknown from jsonb_array_elements_text(${JSON.stringify(names)}::jsonb) as n(name)
+      where not exists (select 1 from keyferry.syncs s where s.folder_id = ${row.folderId} and n.name in (s.name, s.id::text))`,
+  );
+  if (typeof found?.unknown !== 'string') return;
+  throw new JobError('SYNC_NOT_FOUND', {
+    message: `${row.name} waits for no sync named ${found.unknown}: only syncs of its folder can be skipped.`,
+  });
+}
 
 function paused(row: RotationRow): JobError {
   return new JobError('KEY_ROTATION_PAUSED', {
@@ -165,8 +182,8 @@ async function deleteRotation(db: Database, row: RotationRow, secrets: 'keep' | 
     db,
     sql`
       with gone as (
-        delete from keyferry.rotations t where t.id = ${row.id} and t.run_token is null and t.phase not in ('creating', 'verifying')
-          and t.phase_state -> 'orphan' is null
+        delete from keyferry.rotations t where t.id = ${row.id} and t.run_token is null and t.phase <> 'verifying'
+          and t.phase_state -> 'intent' is null and t.phase_state -> 'orphan' is null
         returning t.id, t.folder_id
       ),
       moved as (

@@ -82,17 +82,20 @@ async function heldElsewhere(
   return rows.map((row) => String(row.id));
 }
 
-/** Every sync that writes the folder by itself. One that is paused counts: its consumers hold the old key. */
+/**
+ * Every sync that writes the folder by itself, and every other that has written either value. One that is paused counts: its consumers hold the
+ * old key.
+ */
 async function dependents(db: Database, rotation: RotationRow, revision: number): Promise<readonly DependentSync[]> {
   const { accessKeyId, secretAccessKey } = rotation.secretsMapping;
   const rows = await createReadAll(db)(
     sql`
-      select s.id, s.name, (
-        select count(distinct e.key) from keyferry.sync_entries e where e.sync_id = s.id and e.deleted_at is null and e.status = 'synced'
-          and e.key in (${accessKeyId}, ${secretAccessKey}) and e.synced_revision >= ${revision}
-          and coalesce(e.folder_id, s.folder_id) = s.folder_id
-      )::int as written
-      from keyferry.syncs s where s.folder_id = ${rotation.folderId} and s.is_auto_sync_enabled order by s.name`,
+      select s.id, s.name, held.written from keyferry.syncs s cross join lateral (
+        select count(*)::int as entries, (count(distinct e.key) filter (where e.synced_revision >= ${revision}))::int as written
+        from keyferry.sync_entries e where e.sync_id = s.id and e.deleted_at is null and e.status = 'synced'
+          and e.key in (${accessKeyId}, ${secretAccessKey}) and coalesce(e.folder_id, s.folder_id) = s.folder_id
+      ) held
+      where s.folder_id = ${rotation.folderId} and (s.is_auto_sync_enabled or held.entries > 0) order by s.name`,
   );
   return rows.map((row) => ({ id: String(row.id), name: String(row.name), hasConfirmed: Number(row.written) === 2 }));
 }

@@ -105,6 +105,8 @@ export function foreignKeys(owners: KeyOwners): readonly RemoteKey[] {
 
 /** ListAccessKeys may lag: what a lost call did is not looked at sooner. */
 export const RECOVERY_DELAY_MS = 30_000;
+/** A call leaves within this of its intent, or not at all: waiting for the budget or for PostgreSQL must not carry it out of the window below. */
+export const SEND_WITHIN_MS = 5_000;
 /** How long a call may take; after that the client has given up, and AWS has begun it or never will. */
 const CALL_DEADLINE_MS = 10_000;
 /** What an abandoned run had in flight is looked at once more. */
@@ -140,7 +142,7 @@ function fits(intent: Intent, key: RemoteKey): boolean {
   const { aheadMs, errorMs } = intent.clock;
   const sentAt = Date.parse(intent.sentAt) + aheadMs;
   const createdAt = key.createdAt.getTime();
-  return createdAt >= sentAt - errorMs && createdAt <= sentAt + CALL_DEADLINE_MS + errorMs;
+  return createdAt >= sentAt - errorMs && createdAt <= sentAt + SEND_WITHIN_MS + CALL_DEADLINE_MS + errorMs;
 }
 
 /** `AKIA… (active, 412 days old, last used 2026-01-02 by s3 in eu-west-1)`. */

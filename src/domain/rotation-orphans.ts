@@ -18,14 +18,14 @@ export function leftoverDeleted(view: RotationView, accessKeyId: string): Transi
   };
 }
 
-/** An orphan that is active again was claimed by a person: it is theirs. */
-export function orphanClaimed(view: RotationView, accessKeyIds: readonly string[]): Transition {
+/** An orphan that is active again, or had been used, is a person's after all. */
+export function orphanClaimed(view: RotationView, accessKeyIds: readonly string[], why: string): Transition {
   const state = moved(view);
   return {
     phase: view.phase,
     state: { ...state, quarantine: state.quarantine.filter((one) => !accessKeyIds.includes(one.accessKeyId)) },
     keys: accessKeyIds.map((accessKeyId) => ({ accessKeyId, state: 'foreign' })),
-    note: { step: 'orphan-claimed', detail: 'somebody activated it at AWS' },
+    note: { step: 'orphan-claimed', detail: why },
   };
 }
 

@@ -104,7 +104,13 @@ export function reactivated(view: RotationView, accessKeyId: string, who: { deta
   const { foreignUse: _use, deactivatedAt: _at, ...cycle } = getCycle(view);
   const state = {
     ...moved(view),
-    cycle: { ...cycle, isEmergency: false, isRevokeNow: false, quietFrom: who.now.toISOString() },
+    cycle: {
+      ...cycle,
+      isEmergency: false,
+      isRevokeNow: false,
+      quietFrom: who.now.toISOString(),
+      reactivatedAt: who.now.toISOString(),
+    },
   };
   return {
     phase: 'quiet',

@@ -54,6 +54,9 @@ export function decideConfirmation(cycle: Cycle, dependents: readonly DependentS
   return { decision: 'wait', delayMs, names };
 }
 
+/** Who brings a key back needs it for longer than a quiet time of seconds. */
+const REACTIVATED_QUIET_MS = 24 * HOUR_MS;
+
 /**
  * Until when the old key stays active: the grace time, and the quiet time after it was last used. Uses are told late by AWS, so the quiet
  * time also counts from the moment at which all consumers had the new key.
@@ -61,7 +64,8 @@ export function decideConfirmation(cycle: Cycle, dependents: readonly DependentS
 export function quietUntil(cycle: Cycle, times: RotationTimes): Date {
   const from = Date.parse(cycle.quietFrom ?? cycle.startedAt);
   const used = cycle.foreignUse ? Date.parse(cycle.foreignUse.at) : 0;
-  return new Date(Math.max(from + times.graceMs, Math.max(from, used) + times.quietMs));
+  const quietMs = cycle.reactivatedAt === undefined ? times.quietMs : Math.max(times.quietMs, REACTIVATED_QUIET_MS);
+  return new Date(Math.max(from + times.graceMs, Math.max(from, used) + quietMs));
 }
 
 /** The latest use that delays retirement: one after the publication that was not counted yet. */
@@ -96,7 +100,7 @@ export function listNames(names: readonly string[]): string {
 
 export function dependentsWaiting(names: readonly string[]): JobError {
   return new JobError('KEY_DEPENDENTS_WAITING', {
-    message: `Not yet with the new key: ${listNames(names)}. Both keys stay alive. Fix or delete these syncs, or \`rotation run --skip-sync NAME\`.`,
+    message: `Not yet with the new key: ${listNames(names)}. Both keys stay alive. Run, fix or delete these syncs, or \`rotation run --skip-sync NAME\`.`,
     context: { syncs: names },
   });
 }

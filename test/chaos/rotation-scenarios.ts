@@ -30,6 +30,8 @@ export interface Scenario {
   readonly isPublished?: boolean;
   /** Consumers are cut off on purpose. */
   readonly isCutOff?: boolean;
+  /** Syncs run only so long after the publication. */
+  readonly syncsAfterMs?: number;
   /** What a person does at AWS while keyferry is down. Returns the keys that are theirs. */
   readonly meanwhile?: (world: World) => Promise<readonly string[]>;
   /** Only operations of this name are hit, and only so. */
@@ -102,6 +104,16 @@ export const scenarios: readonly Scenario[] = [
     name: 'one adopted key, rotated on request',
     isStormy: true,
     ends: 'rotated',
+    arrange: async (world) => {
+      const { id } = await adopted(world);
+      await ask(world, id);
+      return { id, persons: [] };
+    },
+  },
+  {
+    name: 'one adopted key, and a sync that takes longer than grace and quiet time',
+    ends: 'rotated',
+    syncsAfterMs: 660 * SECOND,
     arrange: async (world) => {
       const { id } = await adopted(world);
       await ask(world, id);

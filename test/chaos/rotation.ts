@@ -3,6 +3,8 @@
  * going wrong. After each operation it is checked that what consumers hold works, that keyferry added no second key, and that no key of a person
  * changed; at the end, that the rotation came to rest and no key is unknown.
  */
+import { sql } from 'drizzle-orm';
+
 import {
   createWorld,
   DAY,
@@ -145,31 +147,51 @@ interface Play {
   readonly world: World;
   readonly injector: Injector;
   readonly watch: Watch;
+  readonly runSyncs: () => Promise<void>;
   readonly id: string;
   readonly persons: string[];
 }
+
+/** Every play draws the same delays, so that its operations have the same numbers up to the crash. */
+const SEED = 1;
 
 async function play(stage: Stage, given: Scenario, point: CrashPoint | Storm | undefined): Promise<Played> {
   // Without a crash nobody acts in the meantime, so nothing blocks.
   const scenario: Scenario = point === undefined && given.meanwhile ? { ...given, ends: 'rotated' } : given;
   const watch = createWatch(scenario);
+  let syncsFrom = 0;
   const injector = createInjector((published) => {
+    if (published) syncsFrom = world.clock.now().getTime() + (scenario.syncsAfterMs ?? 0);
     watch.observe(published);
   });
+  const runSyncs = async () => {
+    if (world.clock.now().getTime() >= syncsFrom) await world.runSyncs();
+  };
   const world: World = await createWorld(stage, {
     ...scenario.options,
+    seed: SEED,
     wrap: (deps) => injector.wrap(deps),
     wrapWork: (work) => injector.wrapWork(work),
-    onWait: () => world.runSyncs(),
+    onWait: runSyncs,
   });
-  const arranged: Arranged = await scenario.arrange(world);
-  const persons = [...arranged.persons];
-  await watch.begin(world, persons);
-  injector.arm(point);
-  const playing: Play = { scenario, world, injector, watch, id: arranged.id, persons };
-  await drive(playing, point !== undefined && scenario.meanwhile !== undefined);
-  await checkEnd(playing);
-  return { operations: [...injector.operations], hit: injector.hit() };
+  try {
+    const arranged: Arranged = await scenario.arrange(world);
+    const persons = [...arranged.persons];
+    await watch.begin(world, persons);
+    injector.arm(point);
+    const playing: Play = { scenario, world, injector, watch, runSyncs, id: arranged.id, persons };
+    await drive(playing, point !== undefined && scenario.meanwhile !== undefined);
+    await checkEnd(playing);
+    return { operations: [...injector.operations], hit: injector.hit() };
+  } finally {
+    await clear(world);
+  }
+}
+
+/** The next world's keys have the same ids: were their rows still here, they would be somebody else's. */
+async function clear({ handle, orgId }: World): Promise<void> {
+  for (const table of [sql`syncs`, sql`rotations`, sql`connections`])
+    await handle.db.execute(sql`delete from keyferry.${table} where org_id = ${orgId}`);
 }
 
 const MAX_RUNS = 120;
@@ -185,7 +207,7 @@ async function drive(playing: Play, hasMeanwhile: boolean): Promise<void> {
       playing.persons.push(...((await playing.scenario.meanwhile?.(world)) ?? []));
       playing.watch.addPersons(playing.persons);
     }
-    await world.runSyncs();
+    await playing.runSyncs();
     if (nextAt !== 'crashed' && (await isAtRest(playing))) return;
     const at = nextAt instanceof Date ? nextAt.getTime() : world.clock.now().getTime() + 35 * SECOND;
     world.clock.advance(Math.max(SECOND, at - world.clock.now().getTime()));

@@ -1,6 +1,7 @@
 /** `keyferry rotation …` */
 import type { Command } from 'commander';
 
+import type { CreatedRotation } from '../../client/rotations.ts';
 import { parseDuration } from '../../config-values.ts';
 import { JobError } from '../../errors.ts';
 import { collect, done, leaf, runWithClient, text, type ClientInvocation, type Options } from '../command.ts';
@@ -41,14 +42,16 @@ function addCreate(noun: Command): void {
       .requiredOption('--secret-access-key-as <key>', 'the secret that holds the secret access key'),
   )
     .option('--adopt-key <id>', 'the key in use today; its secret access key comes from stdin or a hidden prompt')
-    .option('--no-auto', 'rotate only when asked');
-  runWithClient(command, async ({ client, options, output }) => {
+    .option('--no-auto', 'rotate only when asked')
+    .option('--no-wait', 'return at once');
+  runWithClient(command, async (invocation) => {
+    const { client, options } = invocation;
     const days = text(options, 'every');
     if (days === undefined)
       throw new JobError('PAYLOAD_INVALID', {
         message: '--every is missing: say how often to rotate, as --every 30d.',
       });
-    const adopted = text(options, 'adoptKey');
+    const adoptKey = await readAdopted(options);
     const rotation = await client.rotations.create({
       name: text(options, 'name') ?? '',
       connection: text(options, 'connection') ?? '',
@@ -61,13 +64,29 @@ function addCreate(noun: Command): void {
       isAutoRotationEnabled: options.auto !== false,
       ...toTimes(options),
       rotationIntervalDays: toDays(days),
-      ...(adopted === undefined
-        ? {}
-        : { adoptKey: { accessKeyId: adopted, secretAccessKey: await readSecret(`Secret access key of ${adopted}`) } }),
+      ...(adoptKey === undefined ? {} : { adoptKey }),
     });
-    output.result(rotation, () => describeRotation(rotation));
-    return done;
+    return showCreated(invocation, rotation);
   });
+}
+
+/** What would block it is said now: a foreign key, a missing permission, an adopted key that does not work. */
+async function showCreated(invocation: ClientInvocation, created: CreatedRotation): Promise<ExitCode> {
+  const { client, options, output } = invocation;
+  if (options.wait === false) {
+    output.result(created, () => describeRotation(created));
+    return done;
+  }
+  const run = await client.runs.wait(created.requestId, waitOptions(invocation));
+  const rotation = await client.rotations.get(created.id);
+  output.result({ ...rotation, requestId: created.requestId }, () => describeRotation(rotation));
+  return run.status === 'failed' || run.status === 'blocked' ? exitCodes.failed : done;
+}
+
+async function readAdopted(options: Options) {
+  const accessKeyId = text(options, 'adoptKey');
+  if (accessKeyId === undefined) return undefined;
+  return { accessKeyId, secretAccessKey: await readSecret(`Secret access key of ${accessKeyId}`) };
 }
 
 function toDays(every: string): number {
@@ -107,16 +126,25 @@ function toTimeOfDay(at: string): { hours: number; minutes: number } {
 function addUpdate(noun: Command): void {
   const command = withTimes(leaf(noun, 'update <name>', 'change a rotation'))
     .option('--rename <name>')
+    .option(
+      '--adopt-key <id>',
+      'before the first rotation: the key in use today; its secret comes from stdin or a hidden prompt',
+    )
     .option('--auto', 'rotate on schedule')
     .option('--no-auto', 'rotate only when asked');
   runWithClient(command, async ({ args: [name = ''], client, options, output }) => {
     const rename = text(options, 'rename');
     const auto = options.auto;
-    const rotation = await client.rotations.update(name, {
+    const adoptKey = await readAdopted(options);
+    const changes = {
       ...(rename === undefined ? {} : { name: rename }),
       ...(typeof auto === 'boolean' ? { isAutoRotationEnabled: auto } : {}),
       ...toTimes(options),
-    });
+    };
+    // First: a change makes the rotation due, and one at work adopts nothing.
+    const adopted = adoptKey && (await client.rotations.adoptKey(name, adoptKey));
+    const rotation =
+      adopted && Object.keys(changes).length === 0 ? adopted : await client.rotations.update(name, changes);
     output.result(rotation, () => describeRotation(rotation));
     return done;
   });

@@ -3,7 +3,14 @@
  * else happens: whatever is cut off in between is found by `recover.ts`.
  */
 import type { AccessKeys } from '../../aws/access-keys.ts';
-import { decideSurvey, describeKey, foreignKeys, type KeyOwners, type Survey } from '../../domain/rotation-keys.ts';
+import {
+  decideSurvey,
+  describeKey,
+  foreignKeys,
+  type KeyOwners,
+  SEND_WITHIN_MS,
+  type Survey,
+} from '../../domain/rotation-keys.ts';
 import * as orphans from '../../domain/rotation-orphans.ts';
 import * as to from '../../domain/rotation-transitions.ts';
 import { BLOCKED_RECHECK_MS } from '../../domain/rotation-waits.ts';
@@ -57,7 +64,6 @@ export async function create(context: RotationContext, view: RotationView): Prom
       return deleteLeftover(context, view, { keys, accessKeyId: survey.accessKeyId });
     case 'create':
       return sendCreate(context, view, {
-        keys,
         look,
         survey,
         missingActions: [...user, ...(await probe(keys, survey))],
@@ -103,7 +109,10 @@ export async function blockForeign(
   const claimed = foreign
     .map((key) => key.accessKeyId)
     .filter((id) => view.state.quarantine.some((one) => one.accessKeyId === id));
-  const base = claimed.length === 0 ? view : await write(context, view, orphans.orphanClaimed(view, claimed));
+  const base =
+    claimed.length === 0
+      ? view
+      : await write(context, view, orphans.orphanClaimed(view, claimed, 'somebody activated it at AWS'));
   const now = context.run.now();
   return write(context, base, to.block(base, await foreignError(context, keys, foreign), { now }));
 }
@@ -124,16 +133,17 @@ async function foreignError(
 }
 
 interface Sending {
-  readonly keys: AccessKeys;
   readonly look: Look;
   readonly survey: Extract<Survey, { decision: 'create' }>;
   readonly missingActions: readonly string[];
 }
 
 async function sendCreate(context: RotationContext, view: RotationView, sending: Sending): Promise<RotationView> {
-  const { keys, look, survey, missingActions } = sending;
+  const { look, survey, missingActions } = sending;
   const { remote } = look.owners;
-  const intent = { sentAt: context.run.now().toISOString(), seen: idsOf(look.owners), clock: look.clock };
+  const sentAt = context.run.now();
+  const { keys } = await openKeys(sendingSoon(context, sentAt));
+  const intent = { sentAt: sentAt.toISOString(), seen: idsOf(look.owners), clock: look.clock };
   const sent = await write(context, view, to.createSent(view, survey, { intent, remote, missingActions }));
   const pair = await createOnce(context, sent, keys);
   return 'view' in pair ? pair.view : write(context, sent, to.keyCreated(sent, pair, context.run.now()));
@@ -157,6 +167,20 @@ async function createOnce(
     throw error.code === 'AWS_LIMIT_EXCEEDED' ? limitExceeded(context, error) : error;
   }
 }
+
+/** Asked last before the request leaves: a key that is made too late after its intent would be taken for a person's. */
+function sendingSoon(context: RotationContext, sentAt: Date): RotationContext {
+  const { run } = context;
+  const beforeMutation = () => {
+    run.scope.beforeMutation();
+    if (run.now().getTime() - sentAt.getTime() > SEND_WITHIN_MS)
+      throw new JobError('AWS_THROTTLED', { message: TOO_LATE, retryAfterMs: AGAIN_MS });
+  };
+  return { ...context, run: { ...run, scope: { ...run.scope, beforeMutation } } };
+}
+
+const TOO_LATE = 'CreateAccessKey had to wait for too long and was not sent; it begins anew.';
+const AGAIN_MS = 10_000;
 
 /** The intent stays: the machine waits, and looks what became of the call. */
 async function afterLostAnswer(

@@ -67,7 +67,10 @@ export async function deleteQuarantined(
   const open = await openKeys(context);
   const { owners } = await lookAtKeys(context, view, open);
   const key = owners.remote.find((one) => one.accessKeyId === accessKeyId);
-  if (key?.isActive) return write(context, view, to.orphanClaimed(view, [accessKeyId]));
+  if (key?.isActive) return write(context, view, to.orphanClaimed(view, [accessKeyId], 'somebody activated it at AWS'));
+  // A use is told hours late: an orphan of ours has none, since nobody ever had its secret.
+  if (key && isUsed(await open.keys.lastUsed(accessKeyId)))
+    return write(context, view, to.orphanClaimed(view, [accessKeyId], 'somebody had used it'));
   const sent = await write(context, view, deleteSent(view, accessKeyId));
   if (key) await open.keys.delete(accessKeyId);
   return write(context, sent, to.leftoverDeleted(sent, accessKeyId));

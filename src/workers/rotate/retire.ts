@@ -1,5 +1,4 @@
 /** The old key: watched until it is silent, made inactive, held, deleted. At each turn somebody may still need it, and then it stays. */
-import type { AccessKeys } from '../../aws/access-keys.ts';
 import { RECOVERY_DELAY_MS } from '../../domain/rotation-keys.ts';
 import { getCycle } from '../../domain/rotation-machine.ts';
 import * as to from '../../domain/rotation-retirement.ts';
@@ -7,6 +6,7 @@ import { later, wait } from '../../domain/rotation-transitions.ts';
 import { newForeignUse } from '../../domain/rotation-waits.ts';
 import type { KeyChange, KeyUse, RotationView } from '../../domain/rotation.ts';
 import { openKeys, type RotationContext, write } from './context.ts';
+import { deleteQuarantined } from './recover.ts';
 
 /** How soon it is looked again whether runs with the old credentials have ended. */
 const RUNS_POLL_MS = 10_000;
@@ -136,9 +136,11 @@ async function keepActive(context: RotationContext, view: RotationView, accessKe
   return write(context, view, to.reactivated(view, accessKeyId, { detail: 'somebody activated it at AWS', now }));
 }
 
-/** On the way out: `rotation delete --revoke-keys`. */
+/** On the way out: `rotation delete --revoke-keys`. An orphan that a person took stays theirs. */
 export async function revoke(context: RotationContext, view: RotationView, accessKeyId: string): Promise<RotationView> {
-  const { keys }: { keys: AccessKeys } = await openKeys(context);
+  if (view.state.quarantine.some((one) => one.accessKeyId === accessKeyId))
+    return deleteQuarantined(context, view, accessKeyId);
+  const { keys } = await openKeys(context);
   const sent = await write(context, view, to.deleteSent(view, accessKeyId));
   await keys.delete(accessKeyId);
   return write(context, sent, to.deleted(sent, accessKeyId));

@@ -4,7 +4,18 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { JobError } from '../../../src/errors.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
-import { ACCOUNT, createWorld, DAY, MINUTE, openStage, SECOND, type Pair, type Stage, type World } from './world.ts';
+import {
+  ACCOUNT,
+  createWorld,
+  DAY,
+  HOUR,
+  MINUTE,
+  openStage,
+  SECOND,
+  type Pair,
+  type Stage,
+  type World,
+} from './world.ts';
 
 const database = useTestDatabase();
 let stage: Stage;
@@ -88,6 +99,49 @@ test('an orphan that a person activates is theirs', async () => {
   await world.runOnce(id);
 
   expect(world.keys()[orphan]).toBe('Active');
+});
+
+test('an orphan that turns out to have been used is not deleted', async () => {
+  const world = await createWorld(stage, { timing: { lastUsedMs: [HOUR, HOUR] } });
+  world.sandbox.faults.add({ operation: 'CreateAccessKey', nth: 1, action: 'drop-before' });
+  const { id } = await world.createRotation();
+  await world.runOnce(id);
+  // The window of our lost call, which made nothing, is also that of a person.
+  const person = world.sandbox.createAccessKey(user(world));
+  await world.use(person);
+  await world.runUntilDone(id);
+
+  world.clock.advance(2 * DAY);
+  await world.runOnce(id);
+
+  expect(Object.keys(world.keys())).toContain(person.accessKeyId);
+  expect((await world.rotations.steps(id)).map((step) => step.step)).toContain('orphan-claimed');
+});
+
+test('a call that was held up for too long is not sent: its key could not be told from a person’s', async () => {
+  const world = await createWorld(stage, {
+    wrap: (deps, clock) => {
+      let isSlow = true;
+      const advance: typeof deps.rotations.run.advance = async (fence, transition) => {
+        const result = await deps.rotations.run.advance(fence, transition);
+        if (isSlow && transition.note?.step === 'create-sent') {
+          isSlow = false;
+          clock.advance(20 * SECOND);
+        }
+        return result;
+      };
+      return { ...deps, rotations: { run: { ...deps.rotations.run, advance } } };
+    },
+  });
+  const { id } = await world.createRotation();
+
+  const outcome = await world.runOnce(id);
+  const after = world.keys();
+  await world.runUntilDone(id);
+
+  expect(outcome).toMatchObject({ status: 'continued' });
+  expect(after).toEqual({});
+  expect(world.works(await world.published())).toBe(true);
 });
 
 test('a call that lands late is still found a quarter of an hour later', async () => {

@@ -203,6 +203,21 @@ test('deleting with revocation removes every key of ours, and no key of a person
   await expect(world.row(id)).rejects.toMatchObject({ code: 'KEY_ROTATION_NOT_FOUND' });
 });
 
+test('deleting with revocation leaves an orphan that a person took', async () => {
+  const world = await createWorld(stage);
+  world.sandbox.faults.add({ operation: 'CreateAccessKey', nth: 1, action: 'drop-after' });
+  const { id } = await world.createRotation();
+  await world.runOnce(id);
+  const [orphan = ''] = Object.keys(world.keys());
+  await world.runUntilDone(id);
+  world.sandbox.setAccessKeyStatus({ accessKeyId: orphan, status: 'Active' });
+
+  await world.rotations.revokeKeys(await world.row(id), 'ann');
+  await world.runUntilDone(id);
+
+  expect(world.keys()).toEqual({ [orphan]: 'Active' });
+});
+
 test('deleting without revocation leaves keys and values, and frees the secrets', async () => {
   const world = await createWorld(stage);
   const { id, old } = await rotatedOnce(world);
@@ -214,6 +229,27 @@ test('deleting without revocation leaves keys and values, and frees the secrets'
   const folder = await world.folders.get(world.folderId);
   await expect(world.folders.change(folder, [{ key: 'KEY_ID', value: 'x' }], 'merge')).resolves.toMatchObject({
     set: 1,
+  });
+});
+
+test('a rotation that is blocked before it made a key can be deleted', async () => {
+  const world = await createWorld(stage);
+  const person = world.sandbox.createAccessKey({ accountId: ACCOUNT, userName: world.userName });
+  const { id } = await world.createRotation();
+  await world.runOnce(id);
+
+  await world.rotations.delete(await world.row(id), 'keep');
+
+  expect(world.works(person)).toBe(true);
+  await expect(world.row(id)).rejects.toMatchObject({ code: 'KEY_ROTATION_NOT_FOUND' });
+});
+
+test('a sync that is not there cannot be skipped', async () => {
+  const world = await createWorld(stage);
+  const { id } = await rotatedOnce(world);
+
+  await expect(world.rotations.request(await world.row(id), { skipSync: ['to-smm'] }, 'ann')).rejects.toMatchObject({
+    code: 'SYNC_NOT_FOUND',
   });
 });
 

@@ -48,6 +48,22 @@ test('the publication makes the syncs due and waits until each has written both 
   expect(world.held.get('to-ssm')).toEqual(await world.published());
 });
 
+test('a sync that only runs on request is waited for, too, once it has written the pair', async () => {
+  const world = await createWorld(stage);
+  const syncId = await world.addSync('by-hand');
+  const { id } = await world.createRotation();
+  await world.runOnce(id);
+  await world.runSyncs();
+  await world.runUntilDone(id);
+  await stage.handle.db.execute(sql`update keyferry.syncs set is_auto_sync_enabled = false where id = ${syncId}`);
+  await ask(world, id);
+
+  const outcome = await world.runUntilDone(id, { maxRuns: 200 });
+
+  expect(outcome).toMatchObject({ status: 'blocked', code: 'KEY_DEPENDENTS_WAITING' });
+  expect(Object.values(world.keys())).toEqual(['Active', 'Active']);
+});
+
 test('after an hour the dependents that wait are named, and both keys stay alive', async () => {
   const world = await createWorld(stage);
   const { id } = await rotatedOnce(world);

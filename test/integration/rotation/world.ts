@@ -72,6 +72,8 @@ export function openStage(databaseUrl: string): Stage {
 
 export interface WorldOptions {
   readonly timing?: TimingOption;
+  /** The same draws as another world of this seed; only one of them may have rows at a time, since their key ids are the same, too. */
+  readonly seed?: number;
   readonly actions?: readonly string[];
   /** The connection is an access key of the very user that rotates. */
   readonly isSelf?: boolean;
@@ -125,7 +127,7 @@ export function createWorld(stage: Stage, options: WorldOptions = {}): Promise<W
   const clock = createSandboxClock({ startAt: new Date() });
   worlds += 1;
   // Key ids come from the seed, and keyferry takes note when two rotations hold the same key.
-  const sandbox = createAwsSandbox({ clock, seed: worlds, timing: options.timing ?? 'immediate' });
+  const sandbox = createAwsSandbox({ clock, seed: options.seed ?? worlds, timing: options.timing ?? 'immediate' });
   return furnish(stage, options, { clock, sandbox, suffix: `${String(worlds)}-${crypto.randomUUID().slice(0, 8)}` });
 }
 
@@ -381,6 +383,8 @@ async function performLikePipeline(
   try {
     return await processor.perform(run);
   } catch (error) {
+    if (error instanceof JobError && error.disposition === 'snooze')
+      return { outcome: { status: 'continued', at: new Date(run.now().getTime() + (error.retryAfterMs ?? 0)) } };
     if (error instanceof JobError && error.disposition === 'retry' && error.code !== 'LEASE_LOST')
       return { outcome: { status: 'retry', error } };
     throw error;

@@ -107,7 +107,7 @@ test.each([
   [-1, 'candidate'],
   [0, 'candidate'],
   [11, 'candidate'],
-  [13, 'none'],
+  [18, 'none'],
 ])('an unknown key made %d s after the lost call is: %s', (seconds, decision) => {
   const input = owners({ remote: [remote('A'), remote('X', { createdAt: made(seconds) })] });
   expect(decideRecovery(intent, input)).toMatchObject({ decision });

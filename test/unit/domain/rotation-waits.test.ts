@@ -74,6 +74,11 @@ test('the quiet time counts from the last foreign use', () => {
   expect(quietUntil(cycle({ quietFrom, foreignUse }), times)).toEqual(later(6_600));
 });
 
+test('a key that was brought back stays for a day, however short the quiet time is', () => {
+  const back = cycle({ quietFrom: later(10).toISOString(), reactivatedAt: later(10).toISOString() });
+  expect(quietUntil(back, { graceMs: 0, quietMs: 0, holdMs: 0 })).toEqual(later(10 + 24 * 3_600));
+});
+
 test('only a use after the publication that was not counted yet is news', () => {
   const use = (seconds: number) => ({ at: later(seconds), service: 's3', region: 'eu-west-1' });
   expect(newForeignUse(cycle(), ['never', 'denied', use(-5)])).toBeUndefined();
