@@ -29,9 +29,9 @@ module.exports = {
       to: { dependencyTypes: ['core'], pathNot: '^(node:)?(util|url|buffer|assert)$' },
     },
     {
-      name: 'errors-and-log-are-at-the-bottom',
+      name: 'errors-log-and-trace-are-at-the-bottom',
       severity: 'error',
-      from: { path: '^src/(errors|log)\\.ts$' },
+      from: { path: '^src/(errors|log|trace)\\.ts$' },
       to: { path: '^src/', pathNot: '^src/(errors|domain/)' },
     },
     {
@@ -110,6 +110,20 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/index\\.ts$' },
       to: { path: '^src/(server|sandbox|cli)/', reachable: true },
+    },
+    {
+      name: 'telemetry-is-loaded-when-asked-for',
+      comment: 'By `await import(…)`: a process that sends no traces never reads it.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/telemetry' },
+      to: { path: '^src/(telemetry|queues/telemetry)', dependencyTypesNot: ['dynamic-import', 'type-only'] },
+    },
+    {
+      name: 'opentelemetry-in-telemetry-only',
+      comment: 'The API alone stands behind trace.ts; it does nothing without an SDK.',
+      severity: 'error',
+      from: { path: '^(src|bin)/', pathNot: '^src/(telemetry|queues/telemetry|trace)' },
+      to: { path: 'node_modules/(@opentelemetry|bullmq-otel)/' },
     },
     {
       name: 'aws-sdk-in-aws-only',

@@ -23,6 +23,6 @@ USER node
 EXPOSE 3010
 ENTRYPOINT ["node", "/app/bin/keyferry.js"]
 CMD ["worker"]
-# Of the server; a worker has no port, and its service switches this off.
+# Of the server; docker-compose.yml asks a worker on the port that it gives it.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 \
   CMD ["node", "-e", "fetch('http://127.0.0.1:3010/healthz').then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]

@@ -1,6 +1,6 @@
 /**
- * Three kinds of test, each a project: `unit` needs nothing, `integration` gets PostgreSQL and Redis from its global setup, `chaos` has a command of its own
- * (`npm run test:chaos`). The contract suites are run by `test/contract/run.ts`, and by a unit test on the sandbox alone.
+ * Four kinds of test, each a project: `unit` needs nothing, `integration` gets PostgreSQL and Redis from its global setup; `e2e` (real processes and a real
+ * browser) and `chaos` get the same and have commands of their own (`npm run test:e2e`, `npm run test:chaos`). The contract suites are run by `test/contract/run.ts`, and by a unit test on the sandbox alone.
  */
 import { defineConfig } from 'vitest/config';
 
@@ -30,6 +30,16 @@ export default defineConfig({
           globalSetup,
           testTimeout: 30_000,
           hookTimeout: 30_000,
+        },
+      },
+      {
+        test: {
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
+          setupFiles,
+          globalSetup,
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
         },
       },
       {

@@ -31,6 +31,7 @@ import { JobError } from './errors.ts';
 import type { Log } from './log.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { createQueueBackend, type QueueBackend } from './queues/backend.ts';
+import type { QueueTelemetry } from './queues/telemetry.ts';
 import type { ListeningServer } from './server/server.ts';
 import { VERSION } from './version.ts';
 import { startWorker, type WorkerProcess } from './workers/worker.ts';
@@ -46,6 +47,8 @@ export interface Program {
   aws(): Promise<AwsAccess>;
   /** Active endpoint overrides, as shown in `status` and the start log. */
   endpointOverrides(): Promise<readonly { readonly source: string; readonly url: string }[]>;
+  /** Collects traces and metrics from here on, where OTEL_EXPORTER_OTLP_ENDPOINT asks for it; queues and workers must be made later. */
+  startTelemetry(): Promise<void>;
   /** Throws unless database, schema, encryption keys and queue are fit for work. Returns warnings. */
   checkReady(): Promise<readonly string[]>;
   startWorker(queues?: readonly Kind[]): Promise<WorkerProcess>;
@@ -57,10 +60,12 @@ export interface Program {
 
 export function compose(config: Config, log: Log): Program {
   const stores = openStores(config);
-  const backend = createQueueBackend(config);
   const metrics = createMetrics({ version: VERSION });
+  const tracing: Tracing = { refreshMetrics: nothing, close: nothing };
+  const backend = createQueueBackend(config, () => tracing.queues);
   let aws: Promise<AwsAccess> | undefined;
-  const parts: Parts = { config, log, stores, backend, metrics, aws: () => (aws ??= openAws(config, stores, metrics)) };
+  const openOnce = () => (aws ??= openAws(config, stores, metrics));
+  const parts: Parts = { config, log, stores, backend, metrics, tracing, aws: openOnce };
   return {
     ...parts,
     client: (actor = {}) =>
@@ -70,12 +75,14 @@ export function compose(config: Config, log: Log): Program {
         source,
         url,
       })),
+    startTelemetry: () => startTelemetry(parts),
     checkReady: () => checkReady(parts),
     startWorker: (queues = kinds) => startWorkerProcess(parts, queues),
     startServer: (worker) => startServer(parts, worker),
     startProbe: (worker) => startProbe(parts, worker),
     async close() {
       await backend.close();
+      await tracing.close();
       await stores.close();
     },
   };
@@ -87,7 +94,30 @@ interface Parts {
   readonly stores: OpenStores;
   readonly backend: QueueBackend;
   readonly metrics: Metrics;
+  readonly tracing: Tracing;
   aws(): Promise<AwsAccess>;
+}
+
+/** Filled in when telemetry and the server start, in either order. */
+interface Tracing {
+  queues?: QueueTelemetry;
+  refreshMetrics(): Promise<void>;
+  close(): Promise<void>;
+}
+
+const nothing = () => Promise.resolve();
+
+async function startTelemetry({ config, log, metrics, tracing }: Parts): Promise<void> {
+  if (config.otlpEndpoint === undefined) return;
+  const [sdk, queues] = await Promise.all([import('./telemetry.ts'), import('./queues/telemetry.ts')]);
+  const { close } = sdk.startTelemetry({
+    endpoint: config.otlpEndpoint,
+    version: VERSION,
+    registry: metrics.registry,
+    refreshMetrics: () => tracing.refreshMetrics(),
+    log,
+  });
+  Object.assign(tracing, { close, queues: queues.createQueueTelemetry() } satisfies Partial<Tracing>);
 }
 
 async function openAws(config: Config, stores: OpenStores, metrics: Metrics): Promise<AwsAccess> {
@@ -184,6 +214,7 @@ async function startServer(parts: Parts, worker: WorkerProcess | undefined): Pro
     },
     ...(config.webhook && { webhook: { ...config.webhook, notifications: createNotifications(stores.database.db) } }),
   });
+  parts.tracing.refreshMetrics = server.refreshMetrics;
   return server.listen();
 }
 

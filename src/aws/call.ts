@@ -7,6 +7,7 @@ import { setMaxListeners } from 'node:events';
 
 import { type BudgetedCall, type CallBudget, type QuotaGroup, quotaGroupOf } from '../domain/call-budget.ts';
 import { JobError } from '../errors.ts';
+import { annotate, inSpan } from '../trace.ts';
 import { type FailedCall, toAwsError } from './errors.ts';
 import { type AwsService, isMutation } from './services.ts';
 import type { CallScope } from './session.ts';
@@ -70,8 +71,14 @@ export async function performCall(
   const repeats = new Map<RepeatName, number>();
   for (;;) {
     const startedAtMs = settings.nowMs();
-    const result = await attemptOnce(call, request.send);
-    report(call, request.operationName, result);
+    const result = await inSpan(
+      { name: call.operation, kind: 'client', attributes: spanAttributes(call, request) },
+      async () => {
+        const answer = await attemptOnce(call, request.send);
+        report(call, request.operationName, answer);
+        return answer;
+      },
+    );
     if (!('error' in result)) return result.output;
     const repeat = repeatFor(result.error, call);
     const done = repeat ? (repeats.get(repeat.name) ?? 0) : 0;
@@ -174,14 +181,19 @@ function timedOut(call: Call): JobError {
   });
 }
 
+function spanAttributes({ context }: Call, { operationName }: { readonly operationName: string }) {
+  return { 'rpc.system': 'aws-api', 'rpc.service': context.service, 'rpc.method': operationName };
+}
+
 function report(call: Call, operationName: string, result: Result): void {
-  if ('error' in result && !result.isSent) return;
+  if ('error' in result && !result.isSent) {
+    annotate({ 'keyferry.outcome': 'not-sent', 'error.type': result.error.code });
+    return;
+  }
   const { service } = call.context;
-  call.settings.onCall({
-    service,
-    operation: operationName,
-    outcome: 'error' in result ? outcomeOf(result.error) : 'ok',
-  });
+  const outcome = 'error' in result ? outcomeOf(result.error) : 'ok';
+  annotate({ 'keyferry.outcome': outcome, ...('error' in result && { 'error.type': result.error.code }) });
+  call.settings.onCall({ service, operation: operationName, outcome });
   if (!('error' in result) || !result.isOwn || result.error.code !== 'AWS_THROTTLED') return;
   const budgeted = toBudgeted(call);
   // The budget learns in its own time; the call does not wait for it.

@@ -80,6 +80,7 @@ async function start(options: EmbeddedOptions, cleanup: Cleanup): Promise<Embedd
   await migrate(config.databaseUrl);
   const program = compose(config, createLog({ level: options.logLevel }));
   cleanup.add(() => program.close());
+  await program.startTelemetry();
   await program.backend.prepare();
   await program.checkReady();
   const worker = await program.startWorker();

@@ -9,6 +9,7 @@ const machinery = [
   'dispatchLeaseUntil',
   'dueReason',
   'dueRequestedBy',
+  'dueTraceparent',
   'secretAccessKey',
 ] as const;
 

@@ -8,7 +8,7 @@ import { type ConnectionUse, targetOfSync } from '../domain/connection-uses.ts';
 import type { Destination, DestinationConfig, SyncOptions } from '../domain/sync-config.ts';
 import type { Database } from './client.ts';
 import { toDatabaseError } from './database-error.ts';
-import { DUE_CHANNEL } from './subjects.ts';
+import { DUE_CHANNEL, dueTrace } from './subjects.ts';
 
 export interface Release {
   readonly connectionId: string;
@@ -94,13 +94,13 @@ async function releaseDependents(db: Database, { connectionId, runId, status, is
         returning id
       ),
       released_syncs as (
-        update keyferry.syncs s set next_due_at = now(), due_reason = 'recovered', attempt = 0
+        update keyferry.syncs s set next_due_at = now(), due_reason = 'recovered', ${dueTrace()}, attempt = 0
         from connection where s.connection_id = connection.id and s.sync_status = 'blocked' and s.next_due_at is null
           and s.paused_at is null and (s.status_code like 'CONNECTION\\_%' or (${isPermitted} and s.status_code in ('AWS_ACCESS_DENIED', 'AWS_KMS_DENIED')))
         returning s.id
       ),
       released_rotations as (
-        update keyferry.rotations r set next_due_at = now(), due_reason = 'recovered', attempt = 0
+        update keyferry.rotations r set next_due_at = now(), due_reason = 'recovered', ${dueTrace()}, attempt = 0
         from connection where r.connection_id = connection.id and r.rotation_status = 'blocked' and r.next_due_at is null
           and r.paused_at is null and (r.status_code like 'CONNECTION\\_%' or (${isPermitted} and r.status_code in ('AWS_ACCESS_DENIED', 'AWS_KMS_DENIED')))
         returning r.id

@@ -3,6 +3,7 @@ import { and, asc, eq, or, sql } from 'drizzle-orm';
 
 import type { ConnectionCredentials } from '../domain/connection-credentials.ts';
 import { JobError } from '../errors.ts';
+import { currentTraceparent } from '../trace.ts';
 import type { Database } from './client.ts';
 import { toDatabaseError, violatedConstraint } from './database-error.ts';
 import { credentialPlace, type Encryption } from './encryption.ts';
@@ -68,7 +69,12 @@ async function createConnection(
   const id = crypto.randomUUID();
   const { credentials, requestedBy, ...rest } = input;
   const columns = credentialColumns(encryption, { orgId, id, credentialsRevision: 1 }, credentials);
-  const due = { nextDueAt: new Date(), dueReason: 'created', dueRequestedBy: requestedBy };
+  const due = {
+    nextDueAt: new Date(),
+    dueReason: 'created',
+    dueRequestedBy: requestedBy,
+    dueTraceparent: currentTraceparent(),
+  };
   try {
     const [row] = await db.execute(sql`
       with created as (
@@ -155,6 +161,7 @@ async function replaceCredentials(
       wantedRevision: sql`${connections.wantedRevision} + 1`,
       nextDueAt: sql`now()`,
       dueReason: 'changed',
+      dueTraceparent: currentTraceparent(),
       attempt: 0,
       updatedAt: sql`now()`,
     })

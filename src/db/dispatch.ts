@@ -31,6 +31,8 @@ export interface Dispatched {
   readonly id: string;
   readonly reason: Reason;
   readonly requestedBy: string | undefined;
+  /** Of who made it due. */
+  readonly traceparent: string | undefined;
 }
 
 export interface Dispatch {
@@ -81,9 +83,9 @@ export function dispatchStatement(kind: Kind, limit: number): SQL {
       dispatched as (
         update ${table} t set dispatch_lease_until = now() + make_interval(secs => ${DISPATCH_LEASE_SECONDS})
         from chosen where t.id = chosen.id
-        returning t.id, t.due_reason, t.due_requested_by
+        returning t.id, t.due_reason, t.due_requested_by, t.due_traceparent
       )
-      select guard.held, d.id, d.due_reason, d.due_requested_by,
+      select guard.held, d.id, d.due_reason, d.due_requested_by, d.due_traceparent,
         (select count(*) from candidates) > (select count(*) from chosen)
           or exists (select 1 from saturated) as backlog
       from guard left join dispatched d on true`;
@@ -94,6 +96,7 @@ function toDispatched(row: Record<string, unknown>): Dispatched {
     id: String(row.id),
     reason: row.due_reason as Reason,
     requestedBy: typeof row.due_requested_by === 'string' ? row.due_requested_by : undefined,
+    traceparent: typeof row.due_traceparent === 'string' ? row.due_traceparent : undefined,
   };
 }
 

@@ -9,7 +9,7 @@ import type { Database } from './client.ts';
 import { toDatabaseError } from './database-error.ts';
 import { type Encryption, secretPlace } from './encryption.ts';
 import { folders, secrets } from './schema.ts';
-import { DUE_CHANNEL } from './subjects.ts';
+import { DUE_CHANNEL, dueTrace } from './subjects.ts';
 
 export type FolderRow = typeof folders.$inferSelect;
 
@@ -241,7 +241,7 @@ async function writeChanges(
         ),
         due as (
           update keyferry.syncs t set wanted_revision = wanted_revision + 1, next_due_at = now(), attempt = 0,
-            due_reason = 'changed', due_requested_by = null
+            due_reason = 'changed', ${dueTrace()}, due_requested_by = null
           from moved where t.folder_id = moved.id and t.is_auto_sync_enabled and t.paused_at is null
           returning t.id
         )

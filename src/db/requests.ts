@@ -9,7 +9,7 @@ import type { Database } from './client.ts';
 import { toDatabaseError } from './database-error.ts';
 import { isUuid } from './rows.ts';
 import { requests, runs } from './schema.ts';
-import { DUE_CHANNEL } from './subjects.ts';
+import { DUE_CHANNEL, dueTrace } from './subjects.ts';
 
 export type RequestKind = (typeof requests.$inferSelect)['kind'];
 export type RunRow = typeof runs.$inferSelect;
@@ -75,7 +75,7 @@ async function openRequest(db: Database, request: NewRequest): Promise<string> {
         ),
         due as (
           update ${tableOf[queue]} set next_due_at = now(), attempt = 0, wanted_revision = wanted_revision + ${wished},
-            due_reason = 'requested', due_requested_by = ${request.actor}
+            due_reason = 'requested', ${dueTrace()}, due_requested_by = ${request.actor}
           where id = ${request.subjectId} and org_id = ${request.orgId} returning id
         )
         select inserted.id, (select count(*) from due)::int as due, (select pg_notify(${DUE_CHANNEL}, ${queue})) as woken from inserted`,

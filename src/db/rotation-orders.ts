@@ -10,7 +10,7 @@ import type { Database } from './client.ts';
 import { toDatabaseError } from './database-error.ts';
 import { fromRow } from './rows.ts';
 import { rotations } from './schema.ts';
-import { DUE_CHANNEL, type RotationRow } from './subjects.ts';
+import { DUE_CHANNEL, type RotationRow, dueTrace } from './subjects.ts';
 
 export interface RotationWish {
   readonly emergency?: boolean;
@@ -104,7 +104,7 @@ async function order(db: Database, wanted: Order, refusal: (row: RotationRow) =>
     db,
     sql`
       with due as (
-        update keyferry.rotations t set wanted_revision = t.wanted_revision + 1, next_due_at = now(), attempt = 0, due_reason = 'requested',
+        update keyferry.rotations t set wanted_revision = t.wanted_revision + 1, next_due_at = now(), attempt = 0, due_reason = 'requested', ${dueTrace()},
           due_requested_by = ${wanted.actor}
         where t.id = ${wanted.row.id} and (t.paused_at is null or ${isCommand}) and ${wanted.when}
         returning t.id, t.org_id
@@ -140,7 +140,7 @@ async function resumeRotation(db: Database, row: RotationRow): Promise<RotationR
       db,
       sql`
       with resumed as (
-        update keyferry.rotations t set paused_at = null, next_due_at = now(), due_reason = 'changed', attempt = 0, updated_at = now(),
+        update keyferry.rotations t set paused_at = null, next_due_at = now(), due_reason = 'changed', ${dueTrace()}, attempt = 0, updated_at = now(),
           version = t.version + 1
         where t.id = ${row.id} returning t.*
       ),
@@ -202,7 +202,7 @@ async function deleteRotation(db: Database, row: RotationRow, secrets: 'keep' | 
         update keyferry.requests r set done_at = now() from gone where r.subject_id = gone.id and r.done_at is null
       ),
       due as (
-        update keyferry.syncs t set wanted_revision = t.wanted_revision + 1, next_due_at = now(), attempt = 0, due_reason = 'changed'
+        update keyferry.syncs t set wanted_revision = t.wanted_revision + 1, next_due_at = now(), attempt = 0, due_reason = 'changed', ${dueTrace()}
         from moved where t.folder_id = moved.id and t.is_auto_sync_enabled and t.paused_at is null returning t.id
       )
       select (select count(*) from gone)::int as gone, (select pg_notify(${DUE_CHANNEL}, 'sync') where exists (select 1 from due)) as woken`,

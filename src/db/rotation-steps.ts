@@ -12,7 +12,7 @@ import { credentialPlace, type Encryption, rotationKeyPlace, secretPlace } from 
 import { createRotationReads } from './rotation-reads.ts';
 import { assignments } from './rows.ts';
 import { rotations } from './schema.ts';
-import { type ConnectionRow, DUE_CHANNEL, type RotationRow } from './subjects.ts';
+import { type ConnectionRow, DUE_CHANNEL, type RotationRow, dueTrace } from './subjects.ts';
 
 /** Which run writes, and when by its own clock. */
 export interface RotationFence {
@@ -196,7 +196,7 @@ async function publishAt(stores: Stores, fence: RotationFence, publication: Publ
       ),
       ${connection ? sql`${credentialsPart(encryption, connection, publication.pair)},` : sql``}
       due as (
-        update keyferry.syncs t set wanted_revision = t.wanted_revision + 1, next_due_at = now(), attempt = 0, due_reason = 'changed',
+        update keyferry.syncs t set wanted_revision = t.wanted_revision + 1, next_due_at = now(), attempt = 0, due_reason = 'changed', ${dueTrace()},
           due_requested_by = null
         from moved where t.folder_id = moved.id and t.is_auto_sync_enabled and t.paused_at is null
         returning t.id
@@ -232,7 +232,7 @@ function credentialsPart(encryption: Encryption, connection: ConnectionRow, pair
   return sql`
     credentials as (
       update keyferry.connections c set access_key_id = ${pair.accessKeyId}, secret_access_key = ${sealed}, credentials_revision = ${credentialsRevision},
-        version = c.version + 1, wanted_revision = c.wanted_revision + 1, next_due_at = now(), due_reason = 'changed', attempt = 0, updated_at = now()
+        version = c.version + 1, wanted_revision = c.wanted_revision + 1, next_due_at = now(), due_reason = 'changed', ${dueTrace()}, attempt = 0, updated_at = now()
       from moved where c.id = ${connection.id}
       returning c.id
     )`;

@@ -8,6 +8,7 @@ import type { NewRotation, RotationChanges } from '../domain/rotation-input.ts';
 import { nextRotationAt, type RotationSchedule } from '../domain/rotation-schedule.ts';
 import type { KnownKey } from '../domain/rotation.ts';
 import { JobError } from '../errors.ts';
+import { currentTraceparent } from '../trace.ts';
 import type { Database } from './client.ts';
 import { toDatabaseError, violatedConstraint } from './database-error.ts';
 import { type Encryption, rotationKeyPlace } from './encryption.ts';
@@ -15,7 +16,7 @@ import { createRotationOrders } from './rotation-orders.ts';
 import { createRotationSteps } from './rotation-steps.ts';
 import { assignments, fromRow, insertion, isUuid } from './rows.ts';
 import { rotations, rotationSteps } from './schema.ts';
-import { DUE_CHANNEL, type RotationRow } from './subjects.ts';
+import { DUE_CHANNEL, type RotationRow, dueTrace } from './subjects.ts';
 
 export interface RotationStep {
   readonly at: Date;
@@ -113,6 +114,7 @@ function toColumns(input: NewRotation, now: Date) {
     nextDueAt: now,
     dueReason: 'created',
     dueRequestedBy: requestedBy,
+    dueTraceparent: currentTraceparent(),
   };
 }
 
@@ -198,7 +200,7 @@ async function updateRotation(db: Database, row: RotationRow, changes: RotationC
   });
   try {
     const [updated] = await db.execute(sql`
-      update keyferry.rotations t set version = t.version + 1, updated_at = now(), due_reason = 'changed',
+      update keyferry.rotations t set version = t.version + 1, updated_at = now(), due_reason = 'changed', ${dueTrace()},
         next_due_at = case when t.paused_at is null then now() end ${set}
       where t.id = ${row.id} returning *, pg_notify(${DUE_CHANNEL}, 'rotate') as woken`);
     if (!updated) throw new JobError('KEY_ROTATION_NOT_FOUND');
@@ -229,7 +231,7 @@ async function adoptKey({ db, encryption }: Stores, row: RotationRow, pair: KeyP
       with adopted as (
         -- Looked at again at once: the pair is checked, and a block by this key ends.
         update keyferry.rotations t set active_access_key_id = ${pair.accessKeyId}, phase_state = t.phase_state - 'inspectedAt' - 'block',
-          updated_at = now(), due_reason = 'changed', next_due_at = case when t.paused_at is null then now() end
+          updated_at = now(), due_reason = 'changed', ${dueTrace()}, next_due_at = case when t.paused_at is null then now() end
         where t.id = ${row.id} and t.phase in ('idle', 'creating') and t.phase_state -> 'intent' is null and t.run_token is null
           and not exists (select 1 from keyferry.rotation_keys k where k.rotation_id = t.id and k.state in ('pending', 'active', 'retiring')
             and k.access_key_id <> ${pair.accessKeyId})

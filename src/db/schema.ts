@@ -49,6 +49,8 @@ const work = () => ({
   /** Why the row is due: goes into the job and the run. */
   dueReason: text('due_reason').notNull().default('scheduled'),
   dueRequestedBy: text('due_requested_by'),
+  /** The trace of who made it due, as W3C's traceparent; null when nobody traces. */
+  dueTraceparent: text('due_traceparent'),
   dispatchLeaseUntil: moment('dispatch_lease_until'),
   runLeaseUntil: moment('run_lease_until'),
   /** The id of the run that holds the lease; every write of a run is bound to it. */

@@ -53,7 +53,8 @@ export async function settle<K extends Kind>(db: Database, settlement: Settlemen
           next_due_at = case when exists (select 1 from waiting) then now()
             ${pausedStays(settlement.kind)} when t.wanted_revision > ${settlement.servedRevision} then now() else ${settlement.nextDueAt?.toISOString() ?? null}::timestamptz end,
           due_reason = case when t.wanted_revision > ${settlement.servedRevision} or not ${isFinal} then t.due_reason else 'scheduled' end,
-          due_requested_by = case when t.wanted_revision > ${settlement.servedRevision} or not ${isFinal} then t.due_requested_by end${assignments(tables[settlement.kind], settlement.changes)}
+          due_requested_by = case when t.wanted_revision > ${settlement.servedRevision} or not ${isFinal} then t.due_requested_by end,
+          due_traceparent = case when t.wanted_revision > ${settlement.servedRevision} or not ${isFinal} then t.due_traceparent end${assignments(tables[settlement.kind], settlement.changes)}
         from run where t.id = ${settlement.subjectId} and t.run_token = ${settlement.runId}
         returning t.id, t.next_due_at
       ),

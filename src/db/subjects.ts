@@ -2,6 +2,7 @@
 import { sql, type SQL } from 'drizzle-orm';
 
 import type { Kind } from '../domain/run.ts';
+import { currentTraceparent } from '../trace.ts';
 import type { Database } from './client.ts';
 import { toDatabaseError } from './database-error.ts';
 import { connections, rotations, syncs } from './schema.ts';
@@ -25,6 +26,11 @@ export const tableNames: Readonly<Record<Kind, SQL>> = {
   sync: sql`keyferry.syncs`,
   rotate: sql`keyferry.rotations`,
 };
+
+/** Goes wherever a subject becomes due: the run that follows belongs to the trace of who asked. */
+export function dueTrace(): SQL {
+  return sql`due_traceparent = ${currentTraceparent()}`;
+}
 
 export async function execute(db: Database, statement: SQL): Promise<Record<string, unknown>[]> {
   try {

@@ -5,11 +5,12 @@ import { alias } from 'drizzle-orm/pg-core';
 import type { Destination, DestinationConfig, SyncOptions } from '../domain/sync-config.ts';
 import { nameTemplateOf, type TargetSource, toTarget } from '../domain/sync-target.ts';
 import { JobError } from '../errors.ts';
+import { currentTraceparent } from '../trace.ts';
 import type { Database } from './client.ts';
 import { toDatabaseError, violatedConstraint } from './database-error.ts';
 import { assignments, fromRow, isUuid } from './rows.ts';
 import { connections, folders, syncs } from './schema.ts';
-import { DUE_CHANNEL, type SyncRow } from './subjects.ts';
+import { DUE_CHANNEL, type SyncRow, dueTrace } from './subjects.ts';
 
 export interface NewSync {
   readonly name: string;
@@ -71,6 +72,7 @@ async function createSync(db: Database, orgId: string, input: NewSync): Promise<
         nextDueAt: input.isAutoSyncEnabled ? new Date() : null,
         dueReason: 'created',
         dueRequestedBy: requestedBy,
+        dueTraceparent: currentTraceparent(),
       })
       .returning();
     await db.execute(sql`select pg_notify(${DUE_CHANNEL}, 'sync')`);
@@ -178,7 +180,7 @@ async function updateSync(
       with changed as (
         update keyferry.syncs set version = version + 1, updated_at = now(), wanted_revision = wanted_revision + 1, attempt = 0,
           next_due_at = case when paused_at is null and ${after.isAutoSyncEnabled} then now() else next_due_at end,
-          due_reason = 'changed', due_requested_by = ${requestedBy}${assignments(syncs, changes)}
+          due_reason = 'changed', ${dueTrace()}, due_requested_by = ${requestedBy}${assignments(syncs, changes)}
         where id = ${sync.id} returning *
       )
       select changed.*, (select pg_notify(${DUE_CHANNEL}, 'sync')) as _woken from changed`);
@@ -194,7 +196,7 @@ async function setPaused(db: Database, sync: SyncRow, moment: ReturnType<typeof 
     .execute(
       sql`
         with changed as (
-          update keyferry.syncs set paused_at = ${moment}, updated_at = now(), due_reason = 'changed',
+          update keyferry.syncs set paused_at = ${moment}, updated_at = now(), due_reason = 'changed', ${dueTrace()},
             -- What was wished while it was paused is done on resuming; a pause leaves a run in progress alone.
             next_due_at = case when ${moment}::timestamptz is null then now() end
           where id = ${sync.id} returning *

@@ -4,7 +4,7 @@ import { sql } from 'drizzle-orm';
 import { DISPATCH_LEASE_SECONDS } from '../domain/lease.ts';
 import type { Kind, Reason } from '../domain/run.ts';
 import type { Database } from './client.ts';
-import { execute, tableNames } from './subjects.ts';
+import { dueTrace, execute, tableNames } from './subjects.ts';
 
 export interface OutsideWish {
   readonly kind: Kind;
@@ -38,7 +38,7 @@ export async function recordWish(db: Database, wish: OutsideWish): Promise<boole
       due as (
         update ${tableNames[wish.kind]} t set
           next_due_at = now(), attempt = case when exists (select 1 from inserted) then 0 else t.attempt end,
-          due_reason = ${wish.reason}, due_requested_by = ${wish.actor ?? null},
+          due_reason = ${wish.reason}, ${dueTrace()}, due_requested_by = ${wish.actor ?? null},
           wanted_revision = t.wanted_revision + case when exists (select 1 from inserted) then 1 else 0 end,
           dispatch_lease_until = coalesce(t.dispatch_lease_until, now() + make_interval(secs => ${DISPATCH_LEASE_SECONDS}))
         where t.id = ${wish.subjectId} and (exists (select 1 from inserted) or exists (select 1 from still_open))

@@ -8,6 +8,7 @@ import pg from 'pg';
 import type { Kind } from '../domain/run.ts';
 import { JobError } from '../errors.ts';
 import { connectRedis, type RedisConnection } from './redis.ts';
+import type { QueueTelemetry } from './telemetry.ts';
 
 export const QUEUE_PREFIX = '{keyferry}';
 
@@ -53,14 +54,23 @@ const queueSettings = {
   defaultJobOptions: { attempts: 1, stackTraceLimit: 1, sizeLimit: 4_096 },
 } as const;
 
-export function createQueueBackend(options: {
-  readonly databaseUrl: string;
-  readonly redisUrl: string | undefined;
-}): QueueBackend {
+/** Asked when a queue or worker is made: undefined where nobody collects traces. */
+export type FindTelemetry = () => QueueTelemetry | undefined;
+
+export function createQueueBackend(
+  options: { readonly databaseUrl: string; readonly redisUrl: string | undefined },
+  findTelemetry: FindTelemetry = () => undefined,
+): QueueBackend {
+  const traced = () => {
+    const telemetry = findTelemetry();
+    return telemetry ? { telemetry } : {};
+  };
   return options.redisUrl === undefined
-    ? createPostgresQueues(options.databaseUrl)
-    : createRedisQueues(options.redisUrl);
+    ? createPostgresQueues(options.databaseUrl, traced)
+    : createRedisQueues(options.redisUrl, traced);
 }
+
+type Traced = () => { readonly telemetry?: QueueTelemetry };
 
 /** Queues by kind, made when first asked for. One that could not connect at its beginning never would: it is made anew for the next caller. */
 function lazily(make: (kind: Kind) => Queue): { get(kind: Kind): Queue; all(): Queue[] } {
@@ -78,21 +88,22 @@ function lazily(make: (kind: Kind) => Queue): { get(kind: Kind): Queue; all(): Q
   return { get: (kind) => made.get(kind) ?? create(kind), all: () => [...made.values()] };
 }
 
-function createRedisQueues(url: string): QueueBackend {
+function createRedisQueues(url: string, traced: Traced): QueueBackend {
   let producer: RedisConnection | undefined;
   const workerConnections: RedisConnection[] = [];
   const connection = (): RedisConnection => (producer ??= silenced(connectRedis(url, 'producer')));
   // Without the version check: it is BullMQ's first command, and when Redis is not there yet, its failure stays with the queue for ever: with the
   // board's too, which holds on to the queues that it was given.
   const settings = { ...queueSettings, skipWaitingForReady: true, skipVersionCheck: true };
-  const queues = lazily((kind) => new Queue(kind, { ...settings, connection: connection() }));
+  const queues = lazily((kind) => new Queue(kind, { ...settings, ...traced(), connection: connection() }));
   return {
     engine: 'redis',
     queue: queues.get,
     worker(kind, handler, { concurrency, name }) {
       const own = silenced(connectRedis(url, 'worker'));
       workerConnections.push(own);
-      return new Worker(kind, handler, { ...workerSettings, ...retention[kind], connection: own, concurrency, name });
+      const settings = { ...workerSettings, ...retention[kind], ...traced() };
+      return new Worker(kind, handler, { ...settings, connection: own, concurrency, name });
     },
     prepare: () => Promise.resolve(),
     check: () => checkRedis(connection(), url),
@@ -157,7 +168,7 @@ function hostsOf(url: string): string {
     .join(', ');
 }
 
-function createPostgresQueues(databaseUrl: string): QueueBackend {
+function createPostgresQueues(databaseUrl: string, traced: Traced): QueueBackend {
   const Bound = withBackend(createPostgresBackend);
   const connection = {
     connectionString: databaseUrl,
@@ -166,7 +177,13 @@ function createPostgresQueues(databaseUrl: string): QueueBackend {
     application_name: 'keyferry queue',
   };
   const queues = lazily(
-    (kind) => new Bound.Queue(kind, { ...queueSettings, connection, skipWaitingForReady: true }) as unknown as Queue,
+    (kind) =>
+      new Bound.Queue(kind, {
+        ...queueSettings,
+        ...traced(),
+        connection,
+        skipWaitingForReady: true,
+      }) as unknown as Queue,
   );
   return {
     engine: 'postgres',
@@ -175,6 +192,7 @@ function createPostgresQueues(databaseUrl: string): QueueBackend {
       new Bound.Worker(kind, handler, {
         ...workerSettings,
         ...retention[kind],
+        ...traced(),
         connection,
         concurrency,
         name,

@@ -3,12 +3,14 @@ import type { Queue } from 'bullmq';
 
 import type { Kind, Reason } from '../domain/run.ts';
 import { JobError } from '../errors.ts';
+import { recordSpan } from '../trace.ts';
 import { subjectFields } from './payload.ts';
 
 export interface Enqueued {
   readonly id: string;
   readonly reason: Reason;
   readonly requestedBy: string | undefined;
+  readonly traceparent: string | undefined;
 }
 
 /** BullMQ takes jobs with a lower number first; what a person asked for goes before what the schedule wants. */
@@ -30,7 +32,8 @@ export async function enqueue(queue: Queue, kind: Kind, subjects: readonly Enque
   }
 }
 
-function toJob(kind: Kind, { id, reason, requestedBy }: Enqueued) {
+function toJob(kind: Kind, { id, reason, requestedBy, traceparent }: Enqueued) {
+  const carried = traceDispatch(kind, traceparent);
   return {
     name: kind,
     data: {
@@ -40,6 +43,16 @@ function toJob(kind: Kind, { id, reason, requestedBy }: Enqueued) {
       ...(requestedBy === undefined ? {} : { requestedBy }),
     },
     // A run settles before its job ends: a wish that arrives in between must be kept, not swallowed by the active job.
-    opts: { deduplication: { id: `${kind}-${id}`, keepLastIfActive: true }, priority: priorities[reason] },
+    opts: {
+      deduplication: { id: `${kind}-${id}`, keepLastIfActive: true },
+      priority: priorities[reason],
+      ...(carried && { telemetry: { metadata: carried } }),
+    },
   };
+}
+
+/** What a BullMQ job carries of its trace, in the form of `bullmq-otel`; undefined when nobody traces. */
+function traceDispatch(kind: Kind, parent: string | undefined): string | undefined {
+  const traceparent = recordSpan({ name: `dispatch ${kind}`, kind: 'producer', parent });
+  return traceparent === null ? undefined : JSON.stringify({ traceparent });
 }

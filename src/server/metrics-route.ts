@@ -14,14 +14,18 @@ export interface MetricsSources {
 
 const LIMIT_MS = 3_000;
 
-export async function renderMetrics({ metrics, status, queues, log }: MetricsSources): Promise<string> {
+export async function renderMetrics(sources: MetricsSources): Promise<string> {
+  await refreshMetrics(sources);
+  return sources.metrics.registry.metrics();
+}
+
+export async function refreshMetrics({ metrics, status, queues, log }: MetricsSources): Promise<void> {
   const [state, readings] = await Promise.all([
     status === undefined ? undefined : readOr(undefined, status.overview(), log),
     Promise.all(queues.map((queue) => readOr(undefined, readQueue(queue), log))),
   ]);
   metrics.setState(state satisfies StateReading | undefined);
   metrics.setQueues(readings.filter((reading) => reading !== undefined));
-  return metrics.registry.metrics();
 }
 
 async function readQueue(queue: Queue): Promise<QueueReading> {

@@ -20,7 +20,7 @@ import type {} from './context.ts';
 import { BOARD_POLICY, secureHeaders } from './headers.ts';
 import { createHealth, type HealthChecks } from './health.ts';
 import { listen, type ListeningServer } from './listen.ts';
-import { renderMetrics } from './metrics-route.ts';
+import { refreshMetrics, renderMetrics, type MetricsSources } from './metrics-route.ts';
 import { problem } from './problem.ts';
 import { createStatusRoutes } from './status/routes.ts';
 import { startWebhook, type WebhookOptions } from './webhook/webhook.ts';
@@ -58,6 +58,8 @@ export type { ListeningServer } from './listen.ts';
 export interface OperationsServer {
   readonly app: Hono;
   listen(): Promise<ListeningServer>;
+  /** Fills in the metrics that stand in PostgreSQL and in the queues, as a look at `/metrics` does. */
+  refreshMetrics(): Promise<void>;
 }
 
 export function createServer(dependencies: ServerDependencies): OperationsServer {
@@ -88,7 +90,11 @@ export function createServer(dependencies: ServerDependencies): OperationsServer
       message: publicMessage,
     });
   });
-  return { app, listen: () => listenWithWebhook(app, dependencies) };
+  return {
+    app,
+    listen: () => listenWithWebhook(app, dependencies),
+    refreshMetrics: () => refreshMetrics(toSources(dependencies)),
+  };
 }
 
 async function listenWithWebhook(app: Hono, dependencies: ServerDependencies): Promise<ListeningServer> {
@@ -119,15 +125,19 @@ function addHealth(app: Hono, dependencies: ServerDependencies): void {
 }
 
 function addMetrics(app: Hono, dependencies: ServerDependencies): void {
-  const { metrics, status, queues, log } = dependencies;
+  const { metrics } = dependencies;
   app.get(
     '/metrics',
     createMetricsDoor({ listenHost: dependencies.host, token: dependencies.metricsToken }),
     async (c) => {
-      const text = await renderMetrics({ metrics, status, queues: queues ?? [], log });
+      const text = await renderMetrics(toSources(dependencies));
       return c.body(text, 200, { 'Content-Type': metrics.registry.contentType });
     },
   );
+}
+
+function toSources({ metrics, status, queues, log }: ServerDependencies): MetricsSources {
+  return { metrics, status, queues: queues ?? [], log };
 }
 
 type Door = MiddlewareHandler;

@@ -12,6 +12,7 @@ import type { Work } from '../db/work.ts';
 import { JobError, toJobError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { parsePayload } from '../queues/payload.ts';
+import { annotate, inSpan } from '../trace.ts';
 import { admit, whileDatabaseIsDown } from './admit.ts';
 import { holdLease, type Lease } from './lease.ts';
 import type { Performed, Processor, Run } from './processor.ts';
@@ -91,11 +92,22 @@ async function runClaimed<K extends Kind>(
   );
   try {
     const run = toRun(deps, claim, lease);
-    const performed = await perform(deps, run);
-    return await settle(deps, { claim, run, performed, startedAtMs: started.claimedAtMs });
+    return await inSpan({ name: `run ${run.kind}`, attributes: spanAttributes(run) }, async () => {
+      const performed = await perform(deps, run);
+      return settle(deps, { claim, run, performed, startedAtMs: started.claimedAtMs });
+    });
   } finally {
     lease.end();
   }
+}
+
+function spanAttributes({ id, subject, attempt, reason }: Run<Kind>) {
+  return {
+    'keyferry.run.id': id,
+    'keyferry.subject.id': subject.id,
+    'keyferry.run.attempt': attempt,
+    'keyferry.run.reason': reason,
+  };
 }
 
 function toRun<K extends Kind>(deps: JobDependencies<K>, claim: Claim<K>, lease: Lease): Run<K> {
@@ -188,6 +200,7 @@ async function settle<K extends Kind>(deps: JobDependencies<K>, settling: Settli
   const isSettled = await whileDatabaseIsDown(deps, settle, run.scope.signal);
   if (!isSettled) throw new JobError('LEASE_LOST');
   deps.onRun(toReport(settling, outcome));
+  annotate({ 'keyferry.run.status': outcome.status, 'error.type': codeOf(outcome) });
   return report(run, outcome);
 }
 
@@ -214,6 +227,11 @@ function spendAttempt<K extends Kind>(
   }
   const delayMs = backoffMs(policy, { attempt: run.attempt, retryAfterMs: outcome.error.retryAfterMs }, deps.random());
   return { outcome, nextDueAt: new Date(deps.now().getTime() + delayMs), attempt: run.attempt };
+}
+
+function codeOf(outcome: Outcome): string | undefined {
+  if (outcome.status === 'retry') return outcome.error.code;
+  return 'code' in outcome ? outcome.code : undefined;
 }
 
 function toReport<K extends Kind>({ claim, run, startedAtMs }: Settling<K>, outcome: Outcome): RunReport {

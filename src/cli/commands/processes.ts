@@ -83,6 +83,7 @@ async function runWorker(invocation: Invocation): Promise<ExitCode> {
 
 /** What every long-running process checks and says before it does anything. */
 export async function start(program: Program, name: string): Promise<void> {
+  await program.startTelemetry();
   await program.aws();
   for (const warning of await program.checkReady()) program.log.warn(warning);
   const overrides = await program.endpointOverrides();

@@ -10,6 +10,7 @@ import type { IdempotentRequest } from '../../db/idempotency.ts';
 import { bearerOf, createTokenCheck, hasScope, type Scope } from '../guard/api-tokens.ts';
 import { addressOf } from '../guard/guard.ts';
 import { createFailureCounter } from '../guard/login.ts';
+import { annotate, inSpan } from '../../trace.ts';
 import { problem } from '../problem.ts';
 import type { ApiOptions } from './env.ts';
 
@@ -68,6 +69,23 @@ export const boundedBody: Gate = async (c, next) => {
 
 function tooLarge(c: Context): Response {
   return problem(c, 413, `The body is larger than ${String(MAX_BODY_BYTES / 1024 / 1024)} MiB. Send it in parts.`);
+}
+
+/** A caller's `traceparent` makes the request, and whatever it sets off, part of the caller's trace. */
+export function traced(operation: string): Gate {
+  return (c, next) =>
+    inSpan(
+      {
+        name: `API ${operation}`,
+        kind: 'server',
+        attributes: { 'http.request.method': c.req.method, 'keyferry.request.id': c.get('requestId') },
+        parent: c.req.header('traceparent'),
+      },
+      async () => {
+        await next();
+        annotate({ 'http.response.status_code': c.res.status });
+      },
+    );
 }
 
 export function needs(scope: Scope): Gate {

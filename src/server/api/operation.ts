@@ -3,7 +3,7 @@ import { createRoute, z } from '@hono/zod-openapi';
 
 import type { Scope } from '../guard/api-tokens.ts';
 import type { ApiOptions } from './env.ts';
-import { audited, idempotent, needs } from './gate.ts';
+import { audited, idempotent, needs, traced } from './gate.ts';
 
 export const problemShape = z
   .object({
@@ -48,7 +48,7 @@ const looking = ['get', 'list'];
 /** What stands in every route’s declaration, beside method, path, request and its own responses. */
 export function common({ id, scope, summary, tag }: Common, options: ApiOptions) {
   const isChange = !looking.some((verb) => id.split('.')[1]?.startsWith(verb) === true);
-  const gates = [needs(scope), ...(isChange ? [idempotent(options), audited(id, options)] : [])];
+  const gates = [traced(id), needs(scope), ...(isChange ? [idempotent(options), audited(id, options)] : [])];
   return { operationId: id, summary, tags: [tag], security: [{ token: [] }], middleware: gates };
 }
 

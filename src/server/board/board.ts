@@ -4,7 +4,7 @@
  */
 import { createBullBoard } from '@bull-board/api';
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
-import type { BeforeHookResult, BoardHooks, IServerAdapter } from '@bull-board/api/typings/app';
+import type { BeforeHookResult, BoardHooks } from '@bull-board/api/typings/app';
 import { HonoAdapter } from '@bull-board/hono';
 import { serveStatic } from '@hono/node-server/serve-static';
 import type { Job, Queue } from 'bullmq';
@@ -113,8 +113,7 @@ export function createBoard(options: BoardOptions): Hono {
   const server = new HonoAdapter(serveStatic).setBasePath(BOARD_PATH);
   createBullBoard({
     queues: options.queues.map((queue) => adapterOf(queue, options)),
-    // The adapter declares the API's classes of its own exact version, which differ in name only.
-    serverAdapter: server as unknown as IServerAdapter,
+    serverAdapter: server,
     options: {
       uiConfig: {
         boardTitle: 'keyferry',

@@ -3,10 +3,11 @@ import { createHash } from 'node:crypto';
 
 import { trustPolicy } from '../../../src/domain/policies.ts';
 import { connect, generateEncryptionKey, type Keyferry } from '../../../src/index.ts';
+import { createQueueBackend, type QueueBackend } from '../../../src/queues/backend.ts';
 import { createAwsSandbox, startAwsSandboxServer, type AwsSandbox } from '../../../src/sandbox/aws/index.ts';
 import { cleanEnvironment } from '../../support/environment.ts';
 import { createTestDatabase } from '../../support/postgres.ts';
-import { startUnboundKeyferry } from '../../support/processes.ts';
+import { runKeyferry, startUnboundKeyferry, type TestProcess } from '../../support/processes.ts';
 import { startRedis } from '../../support/redis.ts';
 
 export const LOGIN = { username: 'operator', password: 'correct horse battery staple' } as const;
@@ -17,6 +18,8 @@ export const ROLE = { accountId: ACCOUNT, roleName: 'keyferry' } as const;
 export interface Installation {
   readonly url: string;
   readonly sandbox: AwsSandbox;
+  /** As another program that adds jobs. */
+  readonly queues: QueueBackend;
   /** The library, as org `acme`. */
   readonly keyferry: Keyferry;
   /** Makes the role trust keyferry under this external ID. */
@@ -25,15 +28,22 @@ export interface Installation {
   stop(): Promise<void>;
 }
 
-export async function startInstallation(): Promise<Installation> {
+export interface InstallationOptions {
+  /** Default: Redis. */
+  readonly queue?: 'redis' | 'postgres';
+  /** Further variables of worker and server. */
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+export async function startInstallation(options: InstallationOptions = {}): Promise<Installation> {
   const database = await createTestDatabase();
-  const redis = await startRedis();
+  const redis = options.queue === 'postgres' ? undefined : await startRedis();
   const sandbox = createAwsSandbox();
   const aws = await startAwsSandboxServer(sandbox);
   const keys = generateEncryptionKey();
   const environment = cleanEnvironment({
     DATABASE_URL: database.url,
-    REDIS_URL: redis.url,
+    ...(redis && { REDIS_URL: redis.url }),
     KEYFERRY_ENCRYPTION_KEYS: keys,
     KEYFERRY_HTTP_PORT: '0',
     KEYFERRY_BOARD_USER: LOGIN.username,
@@ -43,14 +53,18 @@ export async function startInstallation(): Promise<Installation> {
     AWS_ENDPOINT_URL: aws.url,
     AWS_REGION: 'eu-west-1',
     ...createBaseUser(sandbox),
+    ...options.environment,
   });
+  if (redis === undefined) await runKeyferry(['migrate'], { environment });
   const worker = startUnboundKeyferry(['worker'], { environment });
   const server = startUnboundKeyferry(['server'], { environment });
   await worker.waitForLine(/worker started/);
   const line = await server.waitForLine(/server started/);
   const keyferry = await connect({ databaseUrl: database.url, encryptionKeys: keys, org: 'acme', actor: 'upstream' });
   createRole(sandbox);
+  const queues = createQueueBackend({ databaseUrl: database.url, redisUrl: redis?.url });
   return {
+    queues,
     url: /http:\/\/127\.0\.0\.1:\d+/.exec(line)?.[0] ?? '',
     sandbox,
     keyferry,
@@ -62,13 +76,20 @@ export async function startInstallation(): Promise<Installation> {
     },
     tokenOf,
     async stop() {
-      await keyferry.close();
-      await Promise.all([worker.kill(), server.kill()]);
+      await Promise.all([keyferry.close(), queues.close()]);
+      await Promise.all([end(worker), end(server)]);
       await aws.close();
-      await redis.stop();
+      await redis?.stop();
       await database.drop();
     },
   };
+}
+
+/** As a supervisor does: politely first. */
+async function end(process: TestProcess): Promise<void> {
+  process.signal('SIGTERM');
+  await process.waitForExit(10_000).catch(() => undefined);
+  await process.kill();
 }
 
 function tokenOf(org: string): string {

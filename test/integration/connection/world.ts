@@ -112,6 +112,7 @@ export function connectionRow(overrides: Partial<ConnectionRow> = {}): Connectio
     attempt: 1,
     dueReason: 'requested',
     dueRequestedBy: null,
+    dueTraceparent: null,
     dispatchLeaseUntil: null,
     runLeaseUntil: null,
     runToken: null,

@@ -9,6 +9,7 @@ interface Service {
   readonly ports?: readonly string[];
   readonly environment?: Readonly<Record<string, string | null>>;
   readonly read_only?: boolean;
+  readonly healthcheck?: { readonly test?: readonly string[] };
   readonly cap_drop?: readonly string[];
   readonly security_opt?: readonly string[];
   readonly networks?: readonly string[];
@@ -20,7 +21,7 @@ const read = (path: string): string => readFileSync(new URL(`../../../${path}`, 
 const text = read('docker-compose.yml');
 const { services } = parse(text, { merge: true }) as { services: Record<string, Service> };
 const inSandbox = (service: Service): boolean => service.profiles?.includes('sandbox') ?? false;
-const SECRET = /PASSWORD|ENCRYPTION_KEYS|API_TOKENS|SECRET|DATABASE_URL/;
+const SECRET = /PASSWORD|ENCRYPTION_KEYS|TOKEN|SECRET|DATABASE_URL/;
 
 function environmentOf(wanted: (service: Service) => boolean): [string, string | null][] {
   return Object.values(services)
@@ -43,6 +44,25 @@ describe('docker-compose.yml', () => {
       expect.soft(message, name).toMatch(/run: |choose /);
       expect.soft(read('.env.example'), name).toMatch(new RegExp(`^${name}=$`, 'm'));
     }
+  });
+
+  it('lists in the example what it only hands through', () => {
+    const handed = environmentOf((service) => !inSandbox(service)).flatMap(([name, value]) =>
+      value === null ? [name] : [],
+    );
+    const used = [...text.matchAll(/\$\{([A-Z_]+)\}/g)].map(([, name]) => name);
+    const listed = [...read('.env.example').matchAll(/^([A-Z_]+)=/gm)].map(([, name]) => name);
+    expect([...handed, ...used].filter((name) => !listed.includes(name))).toEqual([]);
+  });
+
+  it('asks worker and server whether they are well, and lets nobody read their metrics without a token', () => {
+    const { worker, server } = services;
+    expect(worker?.healthcheck?.test?.join(' ')).toContain(
+      `127.0.0.1:${worker?.environment?.KEYFERRY_WORKER_HTTP_PORT}`,
+    );
+    expect(server?.healthcheck).toBeUndefined();
+    expect(read('Dockerfile')).toMatch(/HEALTHCHECK[^]*127\.0\.0\.1:3010\/healthz/);
+    for (const service of [worker, server]) expect(service?.environment?.KEYFERRY_METRICS_TOKEN).toMatch(/:\?/);
   });
 
   it('publishes one port, on loopback', () => {
