@@ -3,6 +3,7 @@
  * PostgreSQL and Redis on the same machine: the figures are of all of them together. Also what one such sync costs in round trips, and how long it
  * takes from a producer's job to the row when nothing else is going on.
  */
+import { readFileSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -73,6 +74,7 @@ async function measureOn(engine: Engine): Promise<readonly Figure[]> {
         engine === 'redis' ? 'statements' : 'statements, the queue’s own included',
         'as few as possible',
       ),
+      figure('sync.unchanged.cpu-ms', one.cpuMs, 'ms of the worker’s CPU per sync', '< 1 for 1000 per second'),
       figure(
         'workers2.speedup',
         two.perSecond / one.perSecond,
@@ -117,13 +119,14 @@ async function createSyncs(sql: postgres.Sql): Promise<void> {
 }
 
 /** All syncs are wished for at once; the time from the first run's start to the last run's end. */
-async function drain(site: Site, processes: number): Promise<{ perSecond: number; roundTrips: number }> {
+async function drain(site: Site, processes: number): Promise<{ perSecond: number; roundTrips: number; cpuMs: number }> {
   const { sql } = site;
   await sql`truncate keyferry.runs`;
   const workers = await Promise.all(Array.from({ length: processes }, () => site.startWorker()));
   // Connected and compiled: the first jobs of a process are not what is measured.
   await setTimeout(1_000);
   const before = await transactions(sql);
+  const cpuBefore = workers.map((worker) => cpuMs(worker.pid));
   await sql`update keyferry.syncs set wanted_revision = wanted_revision + 1, next_due_at = now(), due_reason = 'changed'`;
   await sql`select pg_notify('keyferry_due', 'sync')`;
   for (;;) {
@@ -133,11 +136,21 @@ async function drain(site: Site, processes: number): Promise<{ perSecond: number
   }
   const [span] = await sql`
     select count(*)::int as runs, extract(epoch from max(finished_at) - min(started_at))::float8 as seconds from keyferry.runs`;
+  const cpu = workers.reduce((sum, worker, index) => sum + cpuMs(worker.pid) - (cpuBefore[index] ?? 0), 0);
   for (const worker of workers) worker.signal('SIGTERM');
   await Promise.all(workers.map((worker) => worker.waitForExit(35_000)));
   const roundTrips = ((await transactions(sql)) - before) / SYNCS;
   if (span?.['runs'] !== SYNCS) throw new Error(`${String(span?.['runs'])} runs of ${String(SYNCS)} syncs`);
-  return { perSecond: SYNCS / Number(span['seconds']), roundTrips };
+  return { perSecond: SYNCS / Number(span['seconds']), roundTrips, cpuMs: cpu / SYNCS };
+}
+
+/** User and system time that a process has used, by the kernel's clock ticks of 10 ms. */
+function cpuMs(pid: number): number {
+  const fields =
+    readFileSync(`/proc/${String(pid)}/stat`, 'utf8')
+      .split(') ')[1]
+      ?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
 /** Every statement of ours is a transaction of its own. Idle ticks and this reader's looks are in it: a handful. */

@@ -2,7 +2,7 @@
  * What a validation reads and writes besides its own row: the uses of the connection, and the release of what it blocked. The release is one
  * statement together with the new status, so that no crash leaves a valid connection with sleeping dependents.
  */
-import { sql } from 'drizzle-orm';
+import { sql, type SQL } from 'drizzle-orm';
 
 import { type ConnectionUse, targetOfSync } from '../domain/connection-uses.ts';
 import type { Destination, DestinationConfig, SyncOptions } from '../domain/sync-config.ts';
@@ -15,6 +15,9 @@ export interface Release {
   /** The validation run that holds the lease: without it nothing is written. */
   readonly runId: string;
   readonly status: 'valid' | 'degraded';
+  /** As validated: without it no dependent can run. Null when this validation could not tell. */
+  readonly accountId: string | null;
+  readonly principalArn: string | null;
   /** Every probed permission is there: then what AWS denied earlier is tried again, too. */
   readonly isPermitted: boolean;
 }
@@ -84,25 +87,34 @@ function asJson<T>(value: T): T {
   return typeof value === 'string' ? (JSON.parse(value) as T) : value;
 }
 
-async function releaseDependents(db: Database, { connectionId, runId, status, isPermitted }: Release): Promise<number> {
+/**
+ * A dependent that runs at this very moment may have read the connection as it was before, and is about to settle as blocked: it gets a new wish instead, which
+ * makes its settlement leave it due.
+ */
+async function releaseDependents(db: Database, release: Release): Promise<number> {
+  const { connectionId, runId, status, isPermitted } = release;
   const [row] = await db
     .execute(
       sql`
       with connection as (
-        update keyferry.connections set status = ${status}
-        where id = ${connectionId} and run_token = ${runId}
-        returning id
+        update keyferry.connections c set status = ${status}, account_id = coalesce(${release.accountId}, c.account_id),
+          principal_arn = coalesce(${release.principalArn}, c.principal_arn)
+        from keyferry.connections before
+        where c.id = ${connectionId} and c.run_token = ${runId} and before.id = c.id
+        returning c.id, before.status not in ('valid', 'degraded') or before.account_id is null as was_unusable
       ),
       released_syncs as (
-        update keyferry.syncs s set next_due_at = now(), due_reason = 'recovered', ${dueTrace()}, attempt = 0
-        from connection where s.connection_id = connection.id and s.sync_status = 'blocked' and s.next_due_at is null
-          and s.paused_at is null and (s.status_code like 'CONNECTION\\_%' or (${isPermitted} and s.status_code in ('AWS_ACCESS_DENIED', 'AWS_KMS_DENIED')))
+        update keyferry.syncs s set next_due_at = now(), due_reason = 'recovered', ${dueTrace()}, attempt = 0,
+          wanted_revision = s.wanted_revision + (s.run_token is not null)::int
+        from connection where s.connection_id = connection.id and s.paused_at is null
+          and (${isBlocked(sql`s`, sql`s.sync_status`, isPermitted)} or (s.run_token is not null and connection.was_unusable))
         returning s.id
       ),
       released_rotations as (
-        update keyferry.rotations r set next_due_at = now(), due_reason = 'recovered', ${dueTrace()}, attempt = 0
-        from connection where r.connection_id = connection.id and r.rotation_status = 'blocked' and r.next_due_at is null
-          and r.paused_at is null and (r.status_code like 'CONNECTION\\_%' or (${isPermitted} and r.status_code in ('AWS_ACCESS_DENIED', 'AWS_KMS_DENIED')))
+        update keyferry.rotations r set next_due_at = now(), due_reason = 'recovered', ${dueTrace()}, attempt = 0,
+          wanted_revision = r.wanted_revision + (r.run_token is not null)::int
+        from connection where r.connection_id = connection.id and r.paused_at is null
+          and (${isBlocked(sql`r`, sql`r.rotation_status`, isPermitted)} or (r.run_token is not null and connection.was_unusable))
         returning r.id
       )
       select (select count(*) from released_syncs)::int + (select count(*) from released_rotations)::int as released,
@@ -111,6 +123,12 @@ async function releaseDependents(db: Database, { connectionId, runId, status, is
     )
     .catch(raise);
   return Number(row?.released ?? 0);
+}
+
+/** Waits for this connection, or for what its credentials may do. */
+function isBlocked(alias: SQL, status: SQL, isPermitted: boolean): SQL {
+  return sql`(${status} = 'blocked' and ${alias}.next_due_at is null and (${alias}.status_code like 'CONNECTION\\_%'
+            or (${isPermitted} and ${alias}.status_code in ('AWS_ACCESS_DENIED', 'AWS_KMS_DENIED'))))`;
 }
 
 function raise(error: unknown): never {

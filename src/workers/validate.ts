@@ -49,7 +49,7 @@ async function validate(deps: ValidateDependencies, run: Run<'validate'>): Promi
   const verdict = toVerdict(report.checks);
   const performed = toPerformed(deps, run, { report, verdict });
   if (verdict.status !== 'invalid')
-    await release(deps, run, { ...verdict, status: verdict.status, checks: report.checks });
+    await release(deps, run, { status: verdict.status, checks: report.checks, changes: performed.changes ?? {} });
   return performed;
 }
 
@@ -143,12 +143,18 @@ function toOutcome(verdict: ConnectionVerdict, result: unknown): Outcome {
 async function release(
   deps: ValidateDependencies,
   run: Run<'validate'>,
-  found: { readonly status: 'valid' | 'degraded'; readonly checks: readonly Check[] },
+  found: {
+    readonly status: 'valid' | 'degraded';
+    readonly checks: readonly Check[];
+    readonly changes: Partial<ConnectionRow>;
+  },
 ): Promise<void> {
   const released = await deps.status.release({
     connectionId: run.subject.id,
     runId: run.id,
     status: found.status,
+    accountId: found.changes.accountId ?? null,
+    principalArn: found.changes.principalArn ?? null,
     isPermitted: found.checks.every((one) => one.name !== 'permission' || one.verdict !== 'fail'),
   });
   if (released > 0) run.log.info({ released }, 'dependents of the connection are due again');

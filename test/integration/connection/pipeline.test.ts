@@ -20,7 +20,7 @@ import { openStores, type OpenStores } from '../../../src/stores.ts';
 import { runJob } from '../../../src/workers/run-job.ts';
 import { createValidateProcessor } from '../../../src/workers/validate.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
-import { createWorld, ORG, parameters, place, REGION, ROLE_ARN, trust, type World } from './world.ts';
+import { createWorld, CUSTOMER, ORG, parameters, place, REGION, ROLE_ARN, trust, type World } from './world.ts';
 
 const database = useTestDatabase();
 let stores: OpenStores;
@@ -111,6 +111,8 @@ async function createBlockedSync(row: ConnectionRow, changes: Partial<SyncRow> =
 
 const readSync = async (sync: SyncRow) =>
   (await stores.database.db.select().from(syncs).where(eq(syncs.id, sync.id)))[0];
+
+const identified = { accountId: CUSTOMER, principalArn: `arn:aws:sts::${CUSTOMER}:assumed-role/app/keyferry` };
 
 describe('a validation', () => {
   it('records identity, checks and the next moment', async () => {
@@ -249,13 +251,48 @@ describe('a connection that is valid again', () => {
     const created = await createRoleConnection();
     const sync = await createBlockedSync(created);
     const store = createConnectionStatus(stores.database.db);
-    const release = { connectionId: created.id, runId: randomUUID(), status: 'valid', isPermitted: true } as const;
+    const release = {
+      connectionId: created.id,
+      runId: randomUUID(),
+      status: 'valid',
+      isPermitted: true,
+      ...identified,
+    } as const;
     expect(await store.release(release)).toBe(0);
     expect((await readSync(sync))?.nextDueAt).toBeNull();
     await stores.database.db.update(connections).set({ runToken: release.runId }).where(eq(connections.id, created.id));
     expect(await store.release(release)).toBe(1);
     expect((await stores.connections.byId(created.id)).status).toBe('valid');
     expect(await store.release(release)).toBe(0);
+  });
+
+  it('does not forget a sync that read the connection just before, and settles as blocked just after', async () => {
+    const { db } = stores.database;
+    const created = await createRoleConnection();
+    const sync = await createBlockedSync(created, { nextDueAt: new Date() });
+    await db
+      .update(syncs)
+      .set({ dispatchLeaseUntil: new Date(Date.now() + 60_000) })
+      .where(eq(syncs.id, sync.id));
+    const claim = await stores.work.claim('sync', { subjectId: sync.id, runId: randomUUID(), jobId: undefined });
+    const runId = randomUUID();
+    await db.update(connections).set({ runToken: runId }).where(eq(connections.id, created.id));
+    const release = { connectionId: created.id, runId, status: 'valid', isPermitted: true, ...identified } as const;
+    expect(await createConnectionStatus(db).release(release)).toBe(1);
+    await stores.work.settle({
+      kind: 'sync',
+      subjectId: sync.id,
+      runId: claim?.runId ?? '',
+      outcome: { status: 'blocked', code: 'CONNECTION_PENDING', message: 'not validated yet' },
+      changes: { syncStatus: 'blocked', statusCode: 'CONNECTION_PENDING' },
+      servedRevision: claim?.subject.wantedRevision ?? 0,
+      attempt: 0,
+      nextDueAt: null,
+      requestIds: [],
+      awsCalls: {},
+    });
+    expect((await readSync(sync))?.nextDueAt).not.toBeNull();
+    expect((await stores.connections.byId(created.id)).accountId).toBe(identified.accountId);
   });
 
   it('releases rotations, too', async () => {
@@ -288,6 +325,7 @@ describe('a connection that is valid again', () => {
         runId,
         status: 'valid',
         isPermitted: false,
+        ...identified,
       }),
     ).toBe(1);
     const [after] = await db
