@@ -2,10 +2,11 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { connect as connectTls } from 'node:tls';
 import { startWatcher, type Watcher } from '../../src/sandbox/watcher.ts';
 import { findRedisBinary, type RedisBinary } from './redis-binary.ts';
 
@@ -15,6 +16,10 @@ const POLL_MS = 20;
 export interface RedisOptions {
   /** Keeps what was written over `kill` and `restart`, as a production server does. Default: true. */
   readonly appendOnly?: boolean;
+  /** Speaks TLS only. */
+  readonly tls?: { readonly certificate: string; readonly key: string };
+  /** Runs as a sentinel with this file, which it rewrites. */
+  readonly sentinelConfigFile?: string;
   /** Further settings, for example `['--maxmemory', '4mb']`. */
   readonly arguments?: readonly string[];
 }
@@ -63,7 +68,7 @@ class OwnRedis implements TestRedis {
   }
 
   get url(): string {
-    return `redis://127.0.0.1:${this.#setup.port}`;
+    return `${this.#setup.options.tls ? 'rediss' : 'redis'}://127.0.0.1:${this.#setup.port}`;
   }
 
   get pid(): number {
@@ -80,7 +85,7 @@ class OwnRedis implements TestRedis {
     this.#child = child;
     this.#watcher.watch(child.pid);
     child.on('error', () => undefined);
-    await waitUntilReady(child, this.#setup.port);
+    await waitUntilReady(child, this.#setup);
     child.unref();
   }
 
@@ -109,8 +114,10 @@ class OwnRedis implements TestRedis {
 }
 
 function settings({ directory, port, options }: Setup): string[] {
+  if (options.sentinelConfigFile !== undefined)
+    return [options.sentinelConfigFile, '--sentinel', '--port', String(port), '--bind', '127.0.0.1'];
   const pairs = {
-    port: String(port),
+    ...portSettings(port, options.tls),
     bind: '127.0.0.1',
     dir: directory,
     save: '',
@@ -121,10 +128,23 @@ function settings({ directory, port, options }: Setup): string[] {
   return [...Object.entries(pairs).flatMap(([name, value]) => [`--${name}`, value]), ...(options.arguments ?? [])];
 }
 
-async function waitUntilReady(child: ChildProcess, port: number): Promise<void> {
+function portSettings(port: number, tls: RedisOptions['tls']): Record<string, string> {
+  if (!tls) return { port: String(port) };
+  return {
+    port: '0',
+    'tls-port': String(port),
+    'tls-cert-file': tls.certificate,
+    'tls-key-file': tls.key,
+    'tls-ca-cert-file': tls.certificate,
+    'tls-auth-clients': 'no',
+  };
+}
+
+async function waitUntilReady(child: ChildProcess, { port, options }: Setup): Promise<void> {
+  const isTls = options.tls !== undefined;
   const deadline = Date.now() + START_LIMIT_MS;
   while (Date.now() < deadline && !hasEnded(child)) {
-    if (await answersPing(port)) return;
+    if (await answersPing(port, isTls)) return;
     await sleep(POLL_MS);
   }
   child.kill('SIGKILL');
@@ -134,9 +154,12 @@ async function waitUntilReady(child: ChildProcess, port: number): Promise<void> 
 const hasEnded = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null;
 
 /** An answer, and not only an open port: while it loads its data, Redis answers LOADING. With a password it asks for that. */
-function answersPing(port: number): Promise<boolean> {
+function answersPing(port: number, isTls: boolean): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1', () => socket.write('PING\r\n'));
+    const greet = () => socket.write('PING\r\n');
+    const at = { port, host: '127.0.0.1' };
+    // Only whether it is there: who it is, the program under test must find out.
+    const socket: Socket = isTls ? connectTls({ ...at, rejectUnauthorized: false }, greet) : connect(at, greet);
     socket.setTimeout(1_000, () => socket.destroy());
     socket.once('data', (data) => {
       resolve(/^(\+PONG|-NOAUTH)/.test(data.toString()));

@@ -1,0 +1,83 @@
+/** Several Redis servers that belong together: a cluster of three masters, or a master with a replica and the sentinel that watches them. */
+import { writeFile, mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { Redis } from 'ioredis';
+
+import { startRedis, type TestRedis } from './redis.ts';
+
+export interface RedisSet {
+  /** As REDIS_URL takes it. */
+  readonly url: string;
+  readonly servers: readonly TestRedis[];
+  stop(): Promise<void>;
+}
+
+const SLOTS = 16_384;
+const READY_LIMIT_MS = 20_000;
+export const MASTER_NAME = 'keyferry';
+
+export async function startRedisCluster(): Promise<RedisSet> {
+  const servers = await Promise.all(
+    [0, 1, 2].map(() =>
+      startRedis({ appendOnly: false, arguments: ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000'] }),
+    ),
+  );
+  const clients = servers.map((server) => new Redis(server.url));
+  for (const [index, client] of clients.entries()) {
+    await client.cluster('SET-CONFIG-EPOCH', index + 1);
+    const from = Math.floor((SLOTS * index) / clients.length);
+    const to = Math.floor((SLOTS * (index + 1)) / clients.length) - 1;
+    await client.call('CLUSTER', 'ADDSLOTSRANGE', String(from), String(to));
+    if (index > 0) await client.cluster('MEET', '127.0.0.1', servers[0]?.port ?? 0);
+  }
+  await until(async () => {
+    const states = await Promise.all(clients.map((client) => client.cluster('INFO')));
+    return states.every((state) => state.includes('cluster_state:ok') && state.includes('cluster_known_nodes:3'));
+  }, 'The cluster did not come up.');
+  clients.forEach((client) => {
+    client.disconnect();
+  });
+  return { url: servers.map((server) => server.url).join(','), servers, stop: () => stopAll(servers) };
+}
+
+/** The first server is the master, the second its replica; what the sentinel promotes takes over within about two seconds. */
+export async function startRedisSentinel(): Promise<RedisSet> {
+  const master = await startRedis({ appendOnly: false });
+  const replica = await startRedis({ appendOnly: false, arguments: ['--replicaof', '127.0.0.1', String(master.port)] });
+  const folder = await mkdtemp(join(tmpdir(), 'keyferry-sentinel-'));
+  const settings = [
+    `sentinel monitor ${MASTER_NAME} 127.0.0.1 ${String(master.port)} 1`,
+    `sentinel down-after-milliseconds ${MASTER_NAME} 1000`,
+    `sentinel failover-timeout ${MASTER_NAME} 5000`,
+    '',
+  ];
+  const configFile = join(folder, 'sentinel.conf');
+  await writeFile(configFile, settings.join('\n'));
+  const sentinel = await startRedis({ sentinelConfigFile: configFile });
+  const client = new Redis(sentinel.url);
+  await until(async () => {
+    const replicas = (await client.call('SENTINEL', 'replicas', MASTER_NAME)) as unknown[];
+    return replicas.length === 1;
+  }, 'The sentinel did not find the replica.');
+  client.disconnect();
+  const servers = [master, replica, sentinel];
+  return {
+    url: `redis+sentinel://127.0.0.1:${String(sentinel.port)}/${MASTER_NAME}`,
+    servers,
+    stop: () => stopAll(servers),
+  };
+}
+
+async function stopAll(servers: readonly TestRedis[]): Promise<void> {
+  for (const server of [...servers].reverse()) await server.stop();
+}
+
+async function until(isSo: () => Promise<boolean>, failure: string): Promise<void> {
+  const deadline = Date.now() + READY_LIMIT_MS;
+  while (!(await isSo())) {
+    if (Date.now() > deadline) throw new Error(failure);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
