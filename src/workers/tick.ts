@@ -84,9 +84,6 @@ export function createTick(deps: TickDependencies): Tick {
   }
 
   const wakeUps = createWakeUps(run);
-  const wake = (kind: Kind): void => {
-    if (!isStopped && deps.kinds.includes(kind)) wakeUps.add(kind, GATHER_MS);
-  };
 
   async function stop(): Promise<void> {
     isStopped = true;
@@ -102,8 +99,10 @@ export function createTick(deps: TickDependencies): Tick {
       deps.kinds.forEach(run);
       schedule();
     },
-    wake,
-    runEnded: (kind) => {
+    wake(kind) {
+      if (!isStopped && deps.kinds.includes(kind)) wakeUps.add(kind, GATHER_MS);
+    },
+    runEnded(kind) {
       // While thousands wait, a look is dear: it may take a fifth of the time, whatever ends meanwhile.
       if (!isStopped && backlog.get(kind) === true) wakeUps.add(kind, Math.max(GATHER_MS, 4 * (tookMs.get(kind) ?? 0)));
     },

@@ -15,7 +15,7 @@ const total: Tally = { jobs: 0, lost: 0, duplicated: 0, repeatedParameters: 0 };
 beforeAll(() => {
   // As deployed: compiled, so that a process is up in a second.
   build();
-}, 180_000);
+}, 600_000);
 
 afterAll(() => {
   console.log(`parameters written once more than needed after a crash: ${String(total.repeatedParameters)}`);
