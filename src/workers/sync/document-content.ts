@@ -99,6 +99,12 @@ export function hasForeignKeys(job: DocumentWrite, document: Document, untouched
   return [...document.keys()].some((key) => !ours.has(key));
 }
 
+/** What of the job is really written: a recovery must not take for ours what was left as it is. */
+export function withoutUntouched(job: DocumentWrite, untouched: Untouched): DocumentWrite {
+  const isWritten = ({ documentKey }: { readonly documentKey: string }) => !untouched.has(documentKey);
+  return { ...job, keys: job.keys.filter(isWritten), removals: job.removals.filter(isWritten) };
+}
+
 export function toInFlight(job: DocumentWrite, operation: InFlight['operation'], baseVersion: string | null) {
   const set = job.keys.map(
     ({ entry, fingerprint, revision, documentKey }) => [entry.key, { fingerprint, revision, documentKey }] as const,

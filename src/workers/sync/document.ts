@@ -162,10 +162,12 @@ async function storeLanded(work: SyncWork, whole: LedgerEntry, inFlight: InFligh
     return [{ ...written(row, { ...base, ...known, settings: row.settings, observed }), isClaim: false }];
   });
   const settings = inFlight.settings ?? whole.settings;
-  await work.ledger.storeAll([
-    written(whole, { ...base, fingerprint: '', revision: work.folder.revision, settings }),
-    ...keys,
-  ]);
+  const observed = inFlight.operation === 'create' ? { isCreated: true, hasForeignKeys: false } : {};
+  // The whole comes last: until then the write counts as in flight.
+  await work.ledger.storeAll(keys);
+  await work.ledger.store(
+    written(whole, { ...base, fingerprint: '', revision: work.folder.revision, settings, observed }),
+  );
 }
 
 export function keyEntry(work: SyncWork, whole: LedgerEntry, key: string): LedgerEntry {
@@ -280,7 +282,8 @@ async function storeStripped(work: SyncWork, { whole, doomed, version, isEmptied
     folderId: work.folder.id,
     at: now,
   });
-  await work.ledger.storeAll([isEmptied ? removed(kept, now) : kept, ...doomed.map((entry) => removed(entry, now))]);
+  await work.ledger.storeAll(doomed.map((entry) => removed(entry, now)));
+  await work.ledger.store(isEmptied ? removed(kept, now) : kept);
 }
 
 function isChanged(work: SyncWork, entry: LedgerEntry, value: string | undefined): boolean {
