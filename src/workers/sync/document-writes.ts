@@ -25,8 +25,8 @@ import {
   nothing,
   print,
   toInFlight,
+  toReplacement,
   type Untouched,
-  withoutUntouched,
 } from './document-content.ts';
 import { toState } from './secret-writes.ts';
 import type { SyncWork } from './work.ts';
@@ -202,7 +202,7 @@ async function replaceDocument(context: DocumentContext, job: DocumentWrite, bas
   if (problem !== undefined) return { kind: 'invalid', reason: problem };
   const paced = takeWrite(job.whole.pace, work.run.now());
   if ('notBefore' in paced) return { kind: 'deferred', until: paced.notBefore };
-  const inFlight = toInFlight(withoutUntouched(job, untouched), 'update', base.version);
+  const inFlight = toReplacement(job, base, untouched);
   const tried = await attempt(work, { entry: { ...job.whole, pace: paced.pace }, inFlight }, () =>
     put(context, job, { text, token: inFlight.token, from: base.version }),
   );

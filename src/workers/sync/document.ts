@@ -1,7 +1,7 @@
 /** A JSON secret as a destination: looks, drift, recovery and deletion; its writes are in `document-apply.ts`. */
 import type { SecretMetadata, SecretsManager } from '../../aws/secrets-manager.ts';
 import { changeDocument, memberValue, parseDocument, printDocument } from '../../domain/sync-document.ts';
-import { inOrder, newEntry, notLanded, removed, written } from '../../domain/sync-entry.ts';
+import { drifted, inOrder, newEntry, notLanded, removed, written } from '../../domain/sync-entry.ts';
 import { findDrift } from '../../domain/sync-inventory.ts';
 import { type InFlight, isOwned, isSamePlace, type LedgerEntry, WHOLE_SECRET } from '../../domain/sync-ledger.ts';
 import { toJobError } from '../../errors.ts';
@@ -162,9 +162,17 @@ async function storeLanded(work: SyncWork, whole: LedgerEntry, inFlight: InFligh
     return [{ ...written(row, { ...base, ...known, settings: row.settings, observed }), isClaim: false }];
   });
   const settings = inFlight.settings ?? whole.settings;
-  const observed = inFlight.operation === 'create' ? { isCreated: true, hasForeignKeys: false } : {};
+  const { hasForeignKeys, operation } = inFlight;
+  const observed = {
+    ...(hasForeignKeys === undefined ? {} : { hasForeignKeys }),
+    ...(operation === 'create' ? { isCreated: true, hasForeignKeys: false } : {}),
+  };
+  const left = Object.entries(inFlight.left ?? {}).flatMap(([key, drift]) => {
+    const row = rows.get(key);
+    return row ? [drifted(row, drift, at)] : [];
+  });
   // The whole comes last: until then the write counts as in flight.
-  await work.ledger.storeAll(keys);
+  await work.ledger.storeAll([...keys, ...left]);
   await work.ledger.store(
     written(whole, { ...base, fingerprint: '', revision: work.folder.revision, settings, observed }),
   );
