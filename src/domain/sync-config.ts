@@ -4,13 +4,15 @@
  */
 import { z } from 'zod';
 
-const region = z.string().regex(/^[a-z]{2,4}(-[a-z]+)+-\d$/, 'must be an AWS region such as eu-west-1');
+const region = z
+  .string({ error: 'is required, such as eu-west-1' })
+  .regex(/^[a-z]{2,4}(-[a-z]+)+-\d$/, 'must be an AWS region such as eu-west-1');
 
 export const parameterStoreConfig = z.strictObject({
   region,
   /** Starts and ends with a slash; dots, dashes and underscores as AWS allows. */
   path: z
-    .string()
+    .string({ error: 'is required, such as /app/prod/' })
     .trim()
     .max(900)
     .regex(
@@ -33,7 +35,7 @@ export const secretsManagerConfig = z.discriminatedUnion('mappingBehavior', [
     region,
     mappingBehavior: z.literal('many-to-one'),
     secretName: z
-      .string()
+      .string({ error: 'is required: the name of the one secret that holds all keys' })
       .min(1)
       .max(512)
       .regex(/^[A-Za-z0-9/_+=.@-]+$/, 'may hold letters, digits and / _ + = . @ -'),
@@ -90,7 +92,9 @@ export const syncOptions = z.strictObject({
   drift: z.enum(['detect', 'repair']).default('detect'),
   tier: z.enum(['standard', 'advanced', 'intelligent']).default('standard'),
   /** Days of the recovery window of Secrets Manager, or deletion at once. */
-  recoveryDays: z.union([z.number().int().min(7).max(30), z.literal('force')]).default(7),
+  recoveryDays: z
+    .union([z.number().int().min(7).max(30), z.literal('force')], { error: 'must be 7 to 30 days, or force' })
+    .default(7),
   replicaRegions: z.array(region).max(20).optional(),
 });
 

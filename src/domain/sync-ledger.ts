@@ -56,6 +56,10 @@ export interface InFlight {
   readonly settings?: EntrySettings;
   /** Many-to-one: what is being written of each of our keys; null for one that is being removed. */
   readonly keys?: Readonly<Record<string, KeyInFlight | null>>;
+  /** Many-to-one: our keys that the write leaves as somebody else made them. */
+  readonly left?: Readonly<Record<string, 'changed' | 'missing'>>;
+  /** Many-to-one: whether the document being written holds keys of others. */
+  readonly hasForeignKeys?: boolean;
 }
 
 export interface KeyInFlight {

@@ -155,7 +155,7 @@ async function storeWritten(
   job: DocumentWrite,
   result: Extract<DocumentResult, { kind: 'written' }>,
 ): Promise<void> {
-  const version = work.ledger.get(job.whole.id)?.remoteVersion ?? '';
+  const version = result.whole.remoteVersion ?? '';
   const rows: LedgerEntry[] = [];
   const note = (kind: WriteResult['kind'] & ('created' | 'updated' | 'adopted' | 'deleted')) => {
     slice.note({ kind });
@@ -172,6 +172,7 @@ async function storeWritten(
     if (reason === undefined) note('deleted');
   }
   await work.ledger.storeAll(rows);
+  await work.ledger.store(result.whole);
 }
 
 function toKeyRow(work: SyncWork, key: KeyWrite, version: string): LedgerEntry {

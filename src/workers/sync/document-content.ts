@@ -99,6 +99,21 @@ export function hasForeignKeys(job: DocumentWrite, document: Document, untouched
   return [...document.keys()].some((key) => !ours.has(key));
 }
 
+/** What of the job is really written: a recovery must not take for ours what was left as it is. */
+export function toReplacement(job: DocumentWrite, base: Base, untouched: Untouched) {
+  const isWritten = ({ documentKey }: { readonly documentKey: string }) => !untouched.has(documentKey);
+  const written = { ...job, keys: job.keys.filter(isWritten), removals: job.removals.filter(isWritten) };
+  const left = [...job.keys, ...job.removals].flatMap(({ documentKey, entry }) => {
+    const reason = untouched.get(documentKey);
+    return reason === undefined || reason === 'foreign' ? [] : [[entry.key, reason] as const];
+  });
+  return {
+    ...toInFlight(written, 'update', base.version),
+    left: Object.fromEntries(left),
+    hasForeignKeys: hasForeignKeys(job, changeOf(job, base.document, untouched), untouched),
+  };
+}
+
 export function toInFlight(job: DocumentWrite, operation: InFlight['operation'], baseVersion: string | null) {
   const set = job.keys.map(
     ({ entry, fingerprint, revision, documentKey }) => [entry.key, { fingerprint, revision, documentKey }] as const,

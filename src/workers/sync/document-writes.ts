@@ -25,6 +25,7 @@ import {
   nothing,
   print,
   toInFlight,
+  toReplacement,
   type Untouched,
 } from './document-content.ts';
 import { toState } from './secret-writes.ts';
@@ -32,7 +33,12 @@ import type { SyncWork } from './work.ts';
 
 /** What the secret as a whole came to; keys that are somebody else's were left alone. */
 export type DocumentResult =
-  | { readonly kind: 'written'; readonly isCreated: boolean; readonly untouched: Untouched }
+  | {
+      readonly kind: 'written';
+      /** The row of the secret as a whole, to be stored after those of its keys: until then the write counts as in flight. */
+      readonly whole: LedgerEntry;
+      readonly untouched: Untouched;
+    }
   | { readonly kind: 'drifted'; readonly drift: 'missing' | 'scheduled-for-deletion' }
   | { readonly kind: 'refused'; readonly reason: string }
   | { readonly kind: 'invalid'; readonly reason: string }
@@ -72,7 +78,7 @@ async function createDocumentSecret(context: DocumentContext, job: DocumentWrite
   const write = { name: job.remoteName, value: text, token: inFlight.token, keyId, tags, replicaRegions };
   const tried = await attempt(work, { entry: job.whole, inFlight }, () => secrets.create(write));
   if (tried.result) return { kind: 'refused', reason: 'is written by another sync' };
-  if (!tried.error) return store(context, job, { version: inFlight.token, isCreated: true, untouched: nothing });
+  if (!tried.error) return toResult(context, job, { version: inFlight.token, isCreated: true, untouched: nothing });
   const name = awsErrorOf(tried.error);
   if (name === 'ResourceExistsException' || name === 'InvalidRequestException')
     return createTaken(context, job, tried.pending);
@@ -191,19 +197,19 @@ async function replaceDocument(context: DocumentContext, job: DocumentWrite, bas
   const changed = changeOf(job, base.document, untouched);
   const done = { isCreated: false, untouched, hasForeignKeys: hasForeignKeys(job, changed, untouched) };
   if (base.document.size > 0 && isEqual(base.document, changed))
-    return store(context, job, { ...done, version: base.version });
+    return toResult(context, job, { ...done, version: base.version });
   const { text, problem } = print(changed);
   if (problem !== undefined) return { kind: 'invalid', reason: problem };
   const paced = takeWrite(job.whole.pace, work.run.now());
   if ('notBefore' in paced) return { kind: 'deferred', until: paced.notBefore };
-  const inFlight = toInFlight(job, 'update', base.version);
+  const inFlight = toReplacement(job, base, untouched);
   const tried = await attempt(work, { entry: { ...job.whole, pace: paced.pace }, inFlight }, () =>
     put(context, job, { text, token: inFlight.token, from: base.version }),
   );
   if (tried.result) return { kind: 'refused', reason: 'is written by another sync' };
   if (tried.error)
     return toFailure(await settleFailure(work, { before: job.whole, pending: tried.pending }, tried.error));
-  return store(context, { ...job, whole: { ...job.whole, pace: paced.pace } }, { ...done, version: inFlight.token });
+  return toResult(context, { ...job, whole: { ...job.whole, pace: paced.pace } }, { ...done, version: inFlight.token });
 }
 
 async function put(
@@ -234,7 +240,7 @@ interface Stored {
   readonly hasForeignKeys?: boolean;
 }
 
-async function store({ work }: DocumentContext, job: DocumentWrite, done: Stored): Promise<DocumentResult> {
+function toResult({ work }: DocumentContext, job: DocumentWrite, done: Stored): DocumentResult {
   const { whole, settings } = job;
   const observed = {
     isCreated: done.isCreated || (whole.observed.isCreated ?? false),
@@ -249,8 +255,8 @@ async function store({ work }: DocumentContext, job: DocumentWrite, done: Stored
     observed,
     at: work.run.now(),
   };
-  await work.ledger.store(written({ ...whole, connectionId: work.connection.id }, by));
-  return { kind: 'written', isCreated: done.isCreated, untouched: done.untouched };
+  const row = written({ ...whole, connectionId: work.connection.id }, by);
+  return { kind: 'written', whole: row, untouched: done.untouched };
 }
 
 function toFailure(result: WriteResult): DocumentResult {

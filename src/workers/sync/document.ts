@@ -1,7 +1,7 @@
 /** A JSON secret as a destination: looks, drift, recovery and deletion; its writes are in `document-apply.ts`. */
 import type { SecretMetadata, SecretsManager } from '../../aws/secrets-manager.ts';
 import { changeDocument, memberValue, parseDocument, printDocument } from '../../domain/sync-document.ts';
-import { inOrder, newEntry, notLanded, removed, written } from '../../domain/sync-entry.ts';
+import { drifted, inOrder, newEntry, notLanded, removed, written } from '../../domain/sync-entry.ts';
 import { findDrift } from '../../domain/sync-inventory.ts';
 import { type InFlight, isOwned, isSamePlace, type LedgerEntry, WHOLE_SECRET } from '../../domain/sync-ledger.ts';
 import { toJobError } from '../../errors.ts';
@@ -162,10 +162,20 @@ async function storeLanded(work: SyncWork, whole: LedgerEntry, inFlight: InFligh
     return [{ ...written(row, { ...base, ...known, settings: row.settings, observed }), isClaim: false }];
   });
   const settings = inFlight.settings ?? whole.settings;
-  await work.ledger.storeAll([
-    written(whole, { ...base, fingerprint: '', revision: work.folder.revision, settings }),
-    ...keys,
-  ]);
+  const { hasForeignKeys, operation } = inFlight;
+  const observed = {
+    ...(hasForeignKeys === undefined ? {} : { hasForeignKeys }),
+    ...(operation === 'create' ? { isCreated: true, hasForeignKeys: false } : {}),
+  };
+  const left = Object.entries(inFlight.left ?? {}).flatMap(([key, drift]) => {
+    const row = rows.get(key);
+    return row ? [drifted(row, drift, at)] : [];
+  });
+  // The whole comes last: until then the write counts as in flight.
+  await work.ledger.storeAll([...keys, ...left]);
+  await work.ledger.store(
+    written(whole, { ...base, fingerprint: '', revision: work.folder.revision, settings, observed }),
+  );
 }
 
 export function keyEntry(work: SyncWork, whole: LedgerEntry, key: string): LedgerEntry {
@@ -280,7 +290,8 @@ async function storeStripped(work: SyncWork, { whole, doomed, version, isEmptied
     folderId: work.folder.id,
     at: now,
   });
-  await work.ledger.storeAll([isEmptied ? removed(kept, now) : kept, ...doomed.map((entry) => removed(entry, now))]);
+  await work.ledger.storeAll(doomed.map((entry) => removed(entry, now)));
+  await work.ledger.store(isEmptied ? removed(kept, now) : kept);
 }
 
 function isChanged(work: SyncWork, entry: LedgerEntry, value: string | undefined): boolean {

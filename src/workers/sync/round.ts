@@ -261,15 +261,17 @@ function driftOf(work: SyncWork): SyncRow['drift'] {
 /** Deleted secrets can be restored for 30 days; after that nothing needs their rows. */
 const FORGET_AFTER_MS = 31 * 86_400_000;
 
-/** Rows that say nothing any more: refusals of names that are no longer wanted, deletions of long ago. */
+/** Rows that say nothing any more: refusals and imports of names that are no longer wanted, deletions of long ago. */
 async function tidy(work: SyncWork): Promise<void> {
   const wanted = new Set(work.desired.map((desired) => `${desired.remoteName}\n${desired.key}`));
   const now = work.run.now().getTime();
   const isStale = (entry: LedgerEntry) => {
     if (entry.deletedAt) return now - entry.deletedAt.getTime() > FORGET_AFTER_MS;
+    // A skipped row that was looked at is what stays behind somewhere; it goes on being told.
+    const isImported = entry.status === 'skipped' && entry.checkedAt === null;
     const isRefused = entry.status === 'failed' || entry.status === 'conflict';
     return (
-      isRefused &&
+      (isRefused || isImported) &&
       entry.key !== WHOLE_SECRET &&
       !isOwned(entry) &&
       !entry.inFlight &&

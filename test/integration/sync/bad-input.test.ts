@@ -277,3 +277,61 @@ test('a JSON secret that holds no JSON object is left alone', async () => {
   expect('message' in outcome && outcome.message).toContain('prod/app: The secret does not hold a JSON object');
   expect(world.secrets()).toEqual({ 'prod/app': 'plain text' });
 });
+
+test('a secret beyond 65,536 bytes and a name that AWS refuses are told before the first call', async () => {
+  const world = await createWorld(stage);
+  await world.set({ BIG: 'é'.repeat(32_769), 'SP CE': '1', GOOD: '2' });
+  const { id } = await world.createSync(toSecrets);
+
+  const { outcome, calls } = await world.runUntilDone(id);
+
+  expect(outcome).toMatchObject({
+    status: 'partial',
+    code: 'SYNC_ENTRY_INVALID',
+    counts: { created: 1, failed: 2 },
+  });
+  expect((await world.entry(id, 'BIG'))?.errorMessage).toBe(
+    'BIG (prod/BIG): The value has 65538 bytes; Secrets Manager allows 65536. Split it.',
+  );
+  expect((await world.entry(id, 'SP CE'))?.errorMessage).toContain('SP CE (prod/SP CE): ');
+  expect(calls).toEqual({ 'secretsmanager.CreateSecret': 1 });
+});
+
+test('a KMS key that Secrets Manager may not use names the secret, the request id and the remedy', async () => {
+  const world = await createWorld(stage, { policy: allow(ALL_ACTIONS.filter((action) => !action.startsWith('kms:'))) });
+  const key = world.sandbox.createKmsKey(world.at);
+  await world.set({ A: '1' });
+  const { id } = await world.createSync({ ...toSecrets, syncOptions: { keyId: key.keyId } });
+
+  const { outcome } = await world.runUntilDone(id);
+
+  expect(outcome).toMatchObject({ status: 'failed', code: 'AWS_KMS_DENIED' });
+  const message = 'message' in outcome ? outcome.message : '';
+  expect(message).toMatch(/^A \(prod\/A\): /);
+  expect(message).toMatch(REQUEST_ID);
+  expect(message).toMatch(/Allow the identity in the key policy, or enable the key\.$/);
+});
+
+test('a secret that may not be deleted stays, is named with the missing permission, and stops no other', async () => {
+  const world = await createWorld(stage, {
+    policy: {
+      Version: '2012-10-17',
+      Statement: [
+        { Effect: 'Allow', Action: [...ALL_ACTIONS], Resource: '*' },
+        { Effect: 'Deny', Action: 'ssm:DeleteParameters', Resource: `arn:aws:ssm:${REGION}:*:parameter/app/prod/KEPT` },
+      ],
+    },
+  });
+  await world.set({ A: '1', KEPT: '2', Z: '3', STAYS: '4' });
+  const { id } = await world.createSync();
+  await world.runUntilDone(id);
+  await world.set({ A: null, KEPT: null, Z: null });
+
+  const { outcome } = await world.runUntilDone(id);
+
+  expect(outcome).toMatchObject({ status: 'partial', code: 'AWS_ACCESS_DENIED', counts: { deleted: 2, failed: 1 } });
+  const message = 'message' in outcome ? outcome.message : '';
+  expect(message).toMatch(/^KEPT \(\/app\/prod\/KEPT\): AWS denied ssm:DeleteParameters/);
+  expect(message).toMatch(REQUEST_ID);
+  expect(Object.keys(world.parameters())).toEqual(['/app/prod/KEPT', '/app/prod/STAYS']);
+});

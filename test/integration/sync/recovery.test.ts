@@ -7,6 +7,7 @@ import {
   allow,
   createWorld,
   DOCUMENTED_SECRET_ACTIONS,
+  HOUR,
   MINUTE,
   openStage,
   REGION,
@@ -163,3 +164,28 @@ function versions(world: Awaited<ReturnType<typeof createWorld>>): readonly numb
   const secrets = world.sandbox.inspect.secrets(world.at).map((secret) => secret.versions.length);
   return [...parameters, ...secrets];
 }
+
+test('what a lost write of a JSON secret left as somebody made it is still drift after the recovery', async () => {
+  const world = await createWorld(stage);
+  await world.set({ A: '1', B: '2', C: '3' });
+  const { id } = await world.createSync(toDocument);
+  await world.runUntilDone(id);
+  world.clock.advance(HOUR);
+  world.sandbox.foreign.putSecret({ ...world.at, name: 'prod/app', value: '{"B":"2","C":"3","D":"theirs"}' });
+  await world.set({ B: 'new', D: 'ours' });
+  // The first write meets somebody else's version; the second, after a look, arrives but is never answered.
+  world.sandbox.faults.add({ operation: 'PutSecretValue', nth: 2, action: 'drop-after' });
+  await world.runOnce(id);
+  world.sandbox.faults.clear();
+
+  world.clock.advance(HOUR);
+  const { outcome } = await world.runUntilDone(id);
+
+  expect(outcome).toMatchObject({ status: 'partial', code: 'SYNC_PARTIAL' });
+  expect(JSON.parse(world.secrets()['prod/app'] ?? '')).toEqual({ B: 'new', C: '3', D: 'theirs' });
+  expect(await world.entry(id, 'A')).toMatchObject({ drift: 'missing' });
+  expect(await world.entry(id, 'D')).toMatchObject({ status: 'conflict' });
+
+  await world.runUntilDone(id, { request: 'sync' });
+  expect(JSON.parse(world.secrets()['prod/app'] ?? '')).toEqual({ A: '1', B: 'new', C: '3', D: 'theirs' });
+});
