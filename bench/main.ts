@@ -14,6 +14,8 @@ export interface Figure {
 const benches: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   sandbox: async () => (await import('./sandbox.ts')).measureSandbox(),
   sync: async () => (await import('./sync.ts')).measureSync(),
+  validate: async () => (await import('./validate.ts')).measureValidate(),
+  schedule: async () => (await import('./schedule.ts')).measureSchedule(),
   memory: async () => (await import('./memory.ts')).measureMemory(),
   startup: async () => (await import('./startup.ts')).measureStartup(),
 };
