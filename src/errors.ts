@@ -295,7 +295,7 @@ export const errorTable = {
     'fail',
     'Dependent syncs have not written the new key.',
     'Both keys stay alive until every dependent sync confirmed.',
-    'Fix or delete the syncs that the message names, or `keyferry rotation run --skip-sync NAME`.',
+    'Run, fix or delete the syncs that the message names, or `keyferry rotation run --skip-sync NAME`.',
   ),
   AWS_ACCESS_DENIED: entry(
     'fail',

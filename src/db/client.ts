@@ -37,7 +37,7 @@ export function openDatabase(
     },
   });
   return {
-    db: drizzle(client, { schema }),
+    db: drizzle(preparing(client), { schema }),
     client,
     async ping() {
       try {
@@ -48,4 +48,24 @@ export function openDatabase(
     },
     close: () => client.end({ timeout: 3 }),
   };
+}
+
+/** Far more than there are statements; lists of varying length would otherwise fill the server's memory with plans. */
+const MAX_PREPARED = 500;
+
+/**
+ * drizzle asks for no prepared statements: then each costs a round trip to describe it and is planned anew, which for claims and settlements is
+ * most of their time. A plan that a migration made invalid is prepared again by the driver.
+ */
+function preparing(client: postgres.Sql): postgres.Sql {
+  const known = new Set<string>();
+  const mayPrepare = (query: string) => known.has(query) || (known.size < MAX_PREPARED && known.add(query).has(query));
+  return new Proxy(client, {
+    get: (target, property) => {
+      if (property !== 'unsafe') return Reflect.get(target, property, target) as unknown;
+      const unsafe: postgres.Sql['unsafe'] = (query, parameters) =>
+        target.unsafe(query, parameters, { prepare: mayPrepare(query) });
+      return unsafe;
+    },
+  });
 }

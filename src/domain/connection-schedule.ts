@@ -18,6 +18,8 @@ const FRESH_EVERY_MS = 4 * MINUTE_MS;
 /** Failing connections are looked at less and less often, but never less than this. */
 const MAX_INTERVAL_MS = 6 * 60 * MINUTE_MS;
 const JITTER = 0.1;
+/** A share of the interval: what was validated just now is not validated again at once. */
+const FIRST_AFTER = 0.05;
 
 /** Milliseconds until the next validation. */
 export function nextValidationMs(intervalMs: number, history: ValidationHistory, random: number): number {
@@ -26,10 +28,19 @@ export function nextValidationMs(intervalMs: number, history: ValidationHistory,
     const moment = PROPAGATION_MS.find((one) => one > history.ageMs);
     return moment === undefined ? FRESH_EVERY_MS * jitter : moment - history.ageMs;
   }
-  // Connections made together are spread over the whole interval once, and stay spread.
-  if (history.isFirst && history.consecutiveFailures === 0) return intervalMs * (0.05 + 0.95 * random);
+  if (history.isFirst && history.consecutiveFailures === 0) return intervalMs * (FIRST_AFTER + phaseOf(random));
   const ceiling = Math.max(intervalMs, MAX_INTERVAL_MS);
   return Math.min(ceiling, intervalMs * 2 ** Math.min(history.consecutiveFailures, 10)) * jitter;
+}
+
+/**
+ * Where in its rhythm a connection begins, as a share of the interval: connections made together are then spread evenly from the first hour on, and
+ * jitter keeps them so. It is what remains of an interval that is looked at in a random moment, from a uniform number.
+ */
+function phaseOf(random: number): number {
+  const shortest = 1 - JITTER;
+  if (random <= shortest) return random;
+  return 1 + JITTER - Math.sqrt(4 * JITTER * JITTER - 4 * JITTER * (random - shortest));
 }
 
 /** A number in [0, 1) that is always the same for this text: a run plans one moment, however often it is asked. */

@@ -48,7 +48,7 @@ async function validate(deps: ValidateDependencies, run: Run<'validate'>): Promi
   const report = await check(deps, run, uses);
   const verdict = toVerdict(report.checks);
   const performed = toPerformed(deps, run, { report, verdict });
-  if (verdict.status !== 'invalid')
+  if (verdict.status !== 'invalid' && mayHoldBack(row, uses))
     await release(deps, run, { status: verdict.status, checks: report.checks, changes: performed.changes ?? {} });
   return performed;
 }
@@ -138,6 +138,11 @@ function toOutcome(verdict: ConnectionVerdict, result: unknown): Outcome {
     case 'invalid':
       return { status: 'failed', code, message, result };
   }
+}
+
+/** A connection that was valid all along has nothing to release but what stands blocked among its uses, of which the blocked come first. */
+function mayHoldBack(row: ConnectionRow, uses: readonly ConnectionUse[]): boolean {
+  return row.status !== 'valid' || uses.some((use) => use.status === 'blocked');
 }
 
 async function release(

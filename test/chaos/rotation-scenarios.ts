@@ -30,7 +30,7 @@ export interface Scenario {
   readonly isPublished?: boolean;
   /** Consumers are cut off on purpose. */
   readonly isCutOff?: boolean;
-  /** Syncs run only so long after the publication. */
+  /** Syncs run only so long after the publication; of the polls meanwhile, which are all alike, the first two are crash points. */
   readonly syncsAfterMs?: number;
   /** What a person does at AWS while keyferry is down. Returns the keys that are theirs. */
   readonly meanwhile?: (world: World) => Promise<readonly string[]>;

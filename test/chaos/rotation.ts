@@ -74,12 +74,14 @@ async function tryScenario(
       cause: error,
     });
   });
+  const isAmongFirst = createCounter(2);
   const points = operations
     .flatMap((operation, index) => modesOf(operation).map((mode) => ({ operation, index, mode })))
     .filter(
       ({ operation, mode }) =>
         !scenario.only || (scenario.only.operation === operation.name && scenario.only.modes.includes(mode)),
     )
+    .filter(({ operation, mode }) => scenario.syncsAfterMs === undefined || isAmongFirst(`${mode} ${operation.name}`))
     .filter((_point, position) => position % every === 0);
   const failures: string[] = [];
   for (const { operation, index, mode } of points) {
@@ -93,6 +95,15 @@ async function tryScenario(
     }
   }
   return { tried: points.length, failures };
+}
+
+function createCounter(limit: number): (name: string) => boolean {
+  const seen = new Map<string, number>();
+  return (name) => {
+    const count = (seen.get(name) ?? 0) + 1;
+    seen.set(name, count);
+    return count <= limit;
+  };
 }
 
 /** Each operation goes wrong with this chance, until so many did. */

@@ -173,6 +173,22 @@ test('an adopted key changes nothing until the first rotation replaces it', asyn
   expect(world.keys()).not.toHaveProperty(pair.accessKeyId);
 });
 
+test('a foreign key that blocks can be adopted, and is replaced like any other', async () => {
+  const world = await createWorld(stage);
+  const person = world.sandbox.createAccessKey({ accountId: ACCOUNT, userName: world.userName });
+  const { id } = await world.createRotation();
+  const blocked = await world.runOnce(id);
+
+  await world.rotations.adoptKey(await world.row(id), person);
+  await world.runOnce(id);
+  const beside = world.works(person);
+  await world.runUntilDone(id);
+
+  expect(blocked).toMatchObject({ status: 'blocked', code: 'KEY_FOREIGN' });
+  expect(beside).toBe(true);
+  expect(Object.keys(world.keys())).toEqual([(await world.published()).accessKeyId]);
+});
+
 test('an adopted key with the wrong secret is told at once', async () => {
   const world = await createWorld(stage);
   const pair = world.sandbox.createAccessKey({ accountId: ACCOUNT, userName: world.userName });

@@ -17,16 +17,21 @@ describe('the next validation', () => {
     );
   });
 
-  it('is spread over the whole interval for connections that were made together', () => {
-    const minutes = Array.from({ length: 60 }, () => 0);
+  it('falls evenly into every minute for connections that were made together', () => {
+    const hours = 5;
+    const minutes = Array.from({ length: 60 * (hours + 2) }, () => 0);
     for (let index = 0; index < 60_000; index += 1) {
-      const delay = nextValidationMs(HOUR_MS, { ...steady, isFirst: true }, fractionOf(`run-${String(index)}`));
-      const minute = Math.min(59, Math.floor(delay / 60_000));
-      minutes[minute] = (minutes[minute] ?? 0) + 1;
+      let atMs = 0;
+      for (let round = 0; atMs < hours * HOUR_MS; round += 1) {
+        const fraction = fractionOf(`run-${String(index)}-${String(round)}`);
+        atMs += nextValidationMs(HOUR_MS, { ...steady, isFirst: round === 0 }, fraction);
+        const minute = Math.floor(atMs / 60_000);
+        minutes[minute] = (minutes[minute] ?? 0) + 1;
+      }
     }
-    const busy = minutes.slice(3, 60);
-    expect(Math.max(...busy)).toBeLessThanOrEqual(1.2 * 1_053);
-    expect(Math.min(...busy)).toBeGreaterThanOrEqual(0.8 * 1_053);
+    const busy = minutes.slice(3, 60 * hours);
+    expect(Math.max(...busy)).toBeLessThanOrEqual(1.2 * 1_000);
+    expect(Math.min(...busy)).toBeGreaterThanOrEqual(0.8 * 1_000);
   });
 
   it('backs off while failing, up to six hours', () => {
