@@ -17,6 +17,7 @@ const benches: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   throughput: async () => (await import('./throughput.ts')).measureThroughput(),
   quota: async () => (await import('./quota.ts')).measureQuota(),
   memory: async () => (await import('./memory.ts')).measureMemory(),
+  api: async () => (await import('./api.ts')).measureApi(),
   startup: async () => (await import('./startup.ts')).measureStartup(),
 };
 
