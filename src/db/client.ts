@@ -34,10 +34,12 @@ export function openDatabase(
     connection: {
       application_name: options.name ?? 'keyferry',
       statement_timeout: 30 * SECOND_MS,
+      // One plan for a small org and a large one, made by chance from the first few, would be wrong for one of them.
+      plan_cache_mode: 'force_custom_plan',
     },
   });
   return {
-    db: drizzle(client, { schema }),
+    db: drizzle(prepared(client), { schema }),
     client,
     async ping() {
       try {
@@ -48,4 +50,14 @@ export function openDatabase(
     },
     close: () => client.end({ timeout: 3 }),
   };
+}
+
+/**
+ * drizzle runs everything by `unsafe`, which postgres.js neither prepares nor sends in one round trip. A statement that PostgreSQL knows by name is parsed once per
+ * connection; when a migration changes what it returns, postgres.js prepares it anew.
+ */
+function prepared(client: postgres.Sql): postgres.Sql {
+  const unsafe: postgres.Sql['unsafe'] = (query, parameters, options) =>
+    client.unsafe(query, parameters, { ...options, prepare: true });
+  return Object.assign(Object.create(client) as postgres.Sql, { unsafe });
 }
