@@ -92,7 +92,7 @@ function asJson<T>(value: T): T {
  * makes its settlement leave it due.
  */
 async function releaseDependents(db: Database, release: Release): Promise<number> {
-  const { connectionId, runId, status, isPermitted } = release;
+  const { connectionId, runId, status } = release;
   const [row] = await db
     .execute(
       sql`
@@ -107,14 +107,14 @@ async function releaseDependents(db: Database, release: Release): Promise<number
         update keyferry.syncs s set next_due_at = now(), due_reason = 'recovered', ${dueTrace()}, attempt = 0,
           wanted_revision = s.wanted_revision + (s.run_token is not null)::int
         from connection where s.connection_id = connection.id and s.paused_at is null
-          and (${isBlocked(sql`s`, sql`s.sync_status`, isPermitted)} or (s.run_token is not null and connection.was_unusable))
+          and (${isBlocked(sql`s`, sql`s.sync_status`, release)} or (s.run_token is not null and connection.was_unusable))
         returning s.id
       ),
       released_rotations as (
         update keyferry.rotations r set next_due_at = now(), due_reason = 'recovered', ${dueTrace()}, attempt = 0,
           wanted_revision = r.wanted_revision + (r.run_token is not null)::int
         from connection where r.connection_id = connection.id and r.paused_at is null
-          and (${isBlocked(sql`r`, sql`r.rotation_status`, isPermitted)} or (r.run_token is not null and connection.was_unusable))
+          and (${isBlocked(sql`r`, sql`r.rotation_status`, release)} or (r.run_token is not null and connection.was_unusable))
         returning r.id
       )
       select (select count(*) from released_syncs)::int + (select count(*) from released_rotations)::int as released,
@@ -126,7 +126,7 @@ async function releaseDependents(db: Database, release: Release): Promise<number
 }
 
 /** Waits for this connection, or for what its credentials may do. */
-function isBlocked(alias: SQL, status: SQL, isPermitted: boolean): SQL {
+function isBlocked(alias: SQL, status: SQL, { isPermitted }: Pick<Release, 'isPermitted'>): SQL {
   return sql`(${status} = 'blocked' and ${alias}.next_due_at is null and (${alias}.status_code like 'CONNECTION\\_%'
             or (${isPermitted} and ${alias}.status_code in ('AWS_ACCESS_DENIED', 'AWS_KMS_DENIED'))))`;
 }

@@ -75,11 +75,8 @@ export function createTick(deps: TickDependencies): Tick {
     }
   }
 
-  function schedule(): void {
-    const beat = () => {
-      deps.kinds.forEach(run);
-      schedule();
-    };
+  function beat(): void {
+    deps.kinds.forEach(run);
     timer = setTimeout(beat, jitteredMs(EVERY_MS, SPREAD, deps.random()));
   }
 
@@ -98,10 +95,7 @@ export function createTick(deps: TickDependencies): Tick {
   return {
     lastSuccessMs,
     pendingMs: () => Math.max(0, ...[...active.values()].map(({ sinceMs }) => performance.now() - sinceMs)),
-    start() {
-      deps.kinds.forEach(run);
-      schedule();
-    },
+    start: beat,
     wake,
     runEnded: (kind) => {
       // While thousands wait, a look is dear: it may take a fifth of the time, whatever ends meanwhile.
