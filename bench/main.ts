@@ -19,6 +19,7 @@ const benches: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   validate: async () => (await import('./validate.ts')).measureValidate(),
   schedule: async () => (await import('./schedule.ts')).measureSchedule(),
   memory: async () => (await import('./memory.ts')).measureMemory(),
+  api: async () => (await import('./api.ts')).measureApi(),
   startup: async () => (await import('./startup.ts')).measureStartup(),
 };
 

@@ -42,7 +42,9 @@ export async function measureSchedule(): Promise<readonly Figure[]> {
   try {
     await fill(small, SMALL);
     // The queue's own keys are there before the first measurement.
-    await enqueue(queue, 'validate', [{ id: crypto.randomUUID(), reason: 'scheduled', requestedBy: undefined }]);
+    await enqueue(queue, 'validate', [
+      { id: crypto.randomUUID(), reason: 'scheduled', requestedBy: undefined, traceparent: undefined },
+    ]);
     const before = await usedMemory(client);
     await fill(large, LARGE);
     await enqueue(queue, 'validate', (await dispatchDue(large.db, 'validate', DUE)).subjects);

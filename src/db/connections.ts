@@ -9,7 +9,8 @@ import { toDatabaseError, violatedConstraint } from './database-error.ts';
 import { credentialPlace, type Encryption } from './encryption.ts';
 import { fromRow, insertion, isUuid } from './rows.ts';
 import { connections, rotations, syncs } from './schema.ts';
-import { type ConnectionRow, DUE_CHANNEL } from './subjects.ts';
+import { type ConnectionRow } from './subjects.ts';
+import { wake } from './wake.ts';
 
 export type NewCredentials =
   | { readonly method: 'assume-role'; readonly roleArn: string; readonly externalId: string }
@@ -84,16 +85,12 @@ async function createConnection(
         insert into keyferry.requests (org_id, kind, subject_id, actor, reason)
         select org_id, 'validate', id, ${requestedBy}, 'created' from created returning id
       )
-      select created.*, request.id as _request_id, (select pg_notify(${DUE_CHANNEL}, 'validate')) as _woken from created, request`);
+      select created.*, request.id as _request_id from created, request`);
+    wake(db, 'validate');
     return { connection: fromRow(connections, row ?? {}), requestId: String(row?._request_id) };
   } catch (error) {
     throw nameTaken(error, input.name);
   }
-}
-
-async function wake(db: Database): Promise<void> {
-  // A lost wake-up costs one tick, nothing else.
-  await db.execute(sql`select pg_notify(${DUE_CHANNEL}, 'validate')`).catch(raise);
 }
 
 function nameTaken(error: unknown, name: string): JobError {
@@ -168,7 +165,7 @@ async function replaceCredentials(
     .where(and(eq(connections.id, row.id), eq(connections.credentialsRevision, row.credentialsRevision)))
     .returning()
     .catch(raise);
-  await wake(db);
+  if (updated) wake(db, 'validate');
   return updated ?? null;
 }
 

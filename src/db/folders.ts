@@ -9,7 +9,8 @@ import type { Database } from './client.ts';
 import { toDatabaseError } from './database-error.ts';
 import { type Encryption, secretPlace } from './encryption.ts';
 import { folders, secrets } from './schema.ts';
-import { DUE_CHANNEL, dueTrace } from './subjects.ts';
+import { dueTrace } from './subjects.ts';
+import { wake } from './wake.ts';
 
 export type FolderRow = typeof folders.$inferSelect;
 
@@ -246,11 +247,11 @@ async function writeChanges(
           returning t.id
         )
         select (select count(*) from moved)::int as moved, (select count(*) from written)::int as set,
-          (select count(*) from gone)::int as removed, (select count(*) from due)::int as due,
-          (select pg_notify(${DUE_CHANNEL}, 'sync') where exists (select 1 from due)) as woken`,
+          (select count(*) from gone)::int as removed, (select count(*) from due)::int as due`,
     )
     .catch(raise);
   if (!row || row.moved === 0) return undefined;
+  if (row.due > 0) wake(db, 'sync');
   return { folderId: folder.id, revision, set: row.set, removed: row.removed, dueSyncs: row.due };
 }
 

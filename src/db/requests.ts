@@ -9,7 +9,8 @@ import type { Database } from './client.ts';
 import { toDatabaseError } from './database-error.ts';
 import { isUuid } from './rows.ts';
 import { requests, runs } from './schema.ts';
-import { DUE_CHANNEL, dueTrace } from './subjects.ts';
+import { dueTrace } from './subjects.ts';
+import { wake } from './wake.ts';
 
 export type RequestKind = (typeof requests.$inferSelect)['kind'];
 export type RunRow = typeof runs.$inferSelect;
@@ -78,10 +79,11 @@ async function openRequest(db: Database, request: NewRequest): Promise<string> {
             due_reason = 'requested', ${dueTrace()}, due_requested_by = ${request.actor}
           where id = ${request.subjectId} and org_id = ${request.orgId} returning id
         )
-        select inserted.id, (select count(*) from due)::int as due, (select pg_notify(${DUE_CHANNEL}, ${queue})) as woken from inserted`,
+        select inserted.id, (select count(*) from due)::int as due from inserted`,
     )
     .catch(raise);
   if (!row) throw new JobError('BUG_UNEXPECTED');
+  wake(db, queue);
   return row.id;
 }
 

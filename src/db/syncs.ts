@@ -10,7 +10,8 @@ import type { Database } from './client.ts';
 import { toDatabaseError, violatedConstraint } from './database-error.ts';
 import { assignments, fromRow, isUuid } from './rows.ts';
 import { connections, folders, syncs } from './schema.ts';
-import { DUE_CHANNEL, type SyncRow, dueTrace } from './subjects.ts';
+import { type SyncRow, dueTrace } from './subjects.ts';
+import { wake } from './wake.ts';
 
 export interface NewSync {
   readonly name: string;
@@ -75,7 +76,7 @@ async function createSync(db: Database, orgId: string, input: NewSync): Promise<
         dueTraceparent: currentTraceparent(),
       })
       .returning();
-    await db.execute(sql`select pg_notify(${DUE_CHANNEL}, 'sync')`);
+    wake(db, 'sync');
     return row as SyncRow;
   } catch (error) {
     throw nameTaken(error, input.name);
@@ -177,14 +178,12 @@ async function updateSync(
     const after = { ...sync, ...changes };
     await refuseTakenTarget(db, sync.orgId, { ...after, exceptId: sync.id });
     const [row] = await db.execute(sql`
-      with changed as (
-        update keyferry.syncs set version = version + 1, updated_at = now(), wanted_revision = wanted_revision + 1, attempt = 0,
+      update keyferry.syncs set version = version + 1, updated_at = now(), wanted_revision = wanted_revision + 1, attempt = 0,
           next_due_at = case when paused_at is null and ${after.isAutoSyncEnabled} then now() else next_due_at end,
           due_reason = 'changed', ${dueTrace()}, due_requested_by = ${requestedBy}${assignments(syncs, changes)}
-        where id = ${sync.id} returning *
-      )
-      select changed.*, (select pg_notify(${DUE_CHANNEL}, 'sync')) as _woken from changed`);
+        where id = ${sync.id} returning *`);
     if (!row) throw new JobError('SYNC_NOT_FOUND');
+    wake(db, 'sync');
     return fromRow(syncs, row);
   } catch (error) {
     throw nameTaken(error, changes.name ?? sync.name);
@@ -195,16 +194,14 @@ async function setPaused(db: Database, sync: SyncRow, moment: ReturnType<typeof 
   const [row] = await db
     .execute(
       sql`
-        with changed as (
-          update keyferry.syncs set paused_at = ${moment}, updated_at = now(), due_reason = 'changed', ${dueTrace()},
+        update keyferry.syncs set paused_at = ${moment}, updated_at = now(), due_reason = 'changed', ${dueTrace()},
             -- What was wished while it was paused is done on resuming; a pause leaves a run in progress alone.
             next_due_at = case when ${moment}::timestamptz is null then now() end
-          where id = ${sync.id} returning *
-        )
-        select changed.*, (select pg_notify(${DUE_CHANNEL}, 'sync')) as _woken from changed`,
+          where id = ${sync.id} returning *`,
     )
     .catch(raise);
   if (!row) throw new JobError('SYNC_NOT_FOUND');
+  wake(db, 'sync');
   return fromRow(syncs, row);
 }
 

@@ -75,15 +75,15 @@ export function createTick(deps: TickDependencies): Tick {
     }
   }
 
-  function schedule(): void {
-    const beat = () => {
-      deps.kinds.forEach(run);
-      schedule();
-    };
+  function beat(): void {
+    deps.kinds.forEach(run);
     timer = setTimeout(beat, jitteredMs(EVERY_MS, SPREAD, deps.random()));
   }
 
   const wakeUps = createWakeUps(run);
+  const wake = (kind: Kind): void => {
+    if (!isStopped && deps.kinds.includes(kind)) wakeUps.add(kind, GATHER_MS);
+  };
 
   async function stop(): Promise<void> {
     isStopped = true;
@@ -95,14 +95,9 @@ export function createTick(deps: TickDependencies): Tick {
   return {
     lastSuccessMs,
     pendingMs: () => Math.max(0, ...[...active.values()].map(({ sinceMs }) => performance.now() - sinceMs)),
-    start() {
-      deps.kinds.forEach(run);
-      schedule();
-    },
-    wake(kind) {
-      if (!isStopped && deps.kinds.includes(kind)) wakeUps.add(kind, GATHER_MS);
-    },
-    runEnded(kind) {
+    start: beat,
+    wake,
+    runEnded: (kind) => {
       // While thousands wait, a look is dear: it may take a fifth of the time, whatever ends meanwhile.
       if (!isStopped && backlog.get(kind) === true) wakeUps.add(kind, Math.max(GATHER_MS, 4 * (tookMs.get(kind) ?? 0)));
     },

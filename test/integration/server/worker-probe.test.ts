@@ -31,5 +31,5 @@ describe('a worker with KEYFERRY_WORKER_HTTP_PORT', () => {
     expect(statuses).toEqual([200, 200, 404, 404, 404]);
     worker.signal('SIGTERM');
     expect(await worker.waitForExit()).toMatchObject({ code: 0 });
-  });
+  }, 60_000);
 });
