@@ -255,7 +255,7 @@ function report(run: Run<Kind>, outcome: Outcome): JobResult {
     case 'succeeded':
     case 'partial':
     case 'continued':
-      run.log.info({ status: outcome.status, awsCalls: run.scope.calls.counts }, 'run ended');
+      logEnd(run, outcome.status);
       return { runId: run.id, status: outcome.status };
     case 'failed':
     case 'blocked':
@@ -264,6 +264,13 @@ function report(run: Run<Kind>, outcome: Outcome): JobResult {
     case 'retry':
       throw cleanError(`${outcome.error.code}: ${outcome.error.publicMessage}`);
   }
+}
+
+/** That nothing was to do is worth a line to who looks for it only: there may be thousands of these a second. */
+function logEnd({ log, scope }: Run<Kind>, status: string): void {
+  const { counts: awsCalls } = scope.calls;
+  const level = status === 'succeeded' && Object.keys(awsCalls).length === 0 ? 'debug' : 'info';
+  log[level]({ status, awsCalls }, 'run ended');
 }
 
 class ReportedError extends UnrecoverableError {}
