@@ -129,6 +129,9 @@ const shape = z.object({
   OTEL_EXPORTER_OTLP_ENDPOINT: z.url('must be a URL').optional(),
 });
 
+/** Every variable that is read here; the SDK reads its own. */
+export const variables: readonly string[] = Object.keys(shape.shape);
+
 const together = [
   ['INF_APP_CONNECTION_AWS_ACCESS_KEY_ID', 'INF_APP_CONNECTION_AWS_SECRET_ACCESS_KEY'],
   ['KEYFERRY_BOARD_USER', 'KEYFERRY_BOARD_PASSWORD'],

@@ -203,8 +203,15 @@ function createPostgresQueues(databaseUrl: string, traced: Traced): QueueBackend
       }),
     check: () =>
       withClient(databaseUrl, async (client) => {
-        await client.query('select 1');
-        return [];
+        // Workers on a store without its tables would do nothing but fail, millions of times a second.
+        const { rows } = await client.query<{ exists: boolean }>(
+          `select to_regnamespace('bullmq') is not null as exists`,
+        );
+        if (rows[0]?.exists === true) return [];
+        throw new JobError('DB_NOT_MIGRATED', {
+          message:
+            'The tables of the queue are missing in PostgreSQL. Run `keyferry migrate` with the same REDIS_URL (or none) as the workers.',
+        });
       }),
     async close() {
       await Promise.allSettled(queues.all().map((queue) => queue.close()));
@@ -223,6 +230,7 @@ async function withClient<T>(databaseUrl: string, use: (client: pg.Client) => Pr
     await client.connect();
     return await use(client);
   } catch (cause) {
+    if (cause instanceof JobError) throw cause;
     throw new JobError('QUEUE_UNAVAILABLE', {
       message: 'The queue in PostgreSQL cannot be reached. Check DATABASE_URL.',
       cause,

@@ -16,7 +16,14 @@ export interface Case {
   readonly engines: readonly ('redis' | 'postgres')[];
   /** How many versions of a parameter beyond one per value this case may cost. */
   readonly repeatsPerParameter: number;
-  run(world: World, scale: number): Promise<void>;
+  run(world: World, means: Means): Promise<void>;
+}
+
+interface Means {
+  /** The share of the full number of jobs. */
+  readonly jobs: number;
+  /** Ends the master of a world whose Redis has another to take over. */
+  readonly failOver?: () => Promise<void> | undefined;
 }
 
 const both = ['redis', 'postgres'] as const;
@@ -33,7 +40,7 @@ export const cases: readonly Case[] = [
     name: 'nothing wrong',
     engines: both,
     repeatsPerParameter: 0,
-    run: (world, scale) =>
+    run: (world, { jobs: scale }) =>
       withWorkers(world, 2, async () => {
         await world.addOutsideJobs(300 * scale);
         await world.changeSecrets(0.2);
@@ -60,7 +67,7 @@ export const cases: readonly Case[] = [
     name: 'Redis killed and started empty, after 3 s and after 20 s',
     engines: ['redis'],
     repeatsPerParameter: 0,
-    run: (world, scale) =>
+    run: (world, { jobs: scale }) =>
       withWorkers(world, 2, async () => {
         for (const downMs of [3_000, scale < 1 ? 1_000 : 20_000]) {
           const changing = world.changeSecrets(0.5);
@@ -77,7 +84,7 @@ export const cases: readonly Case[] = [
     name: 'PostgreSQL restarted in the middle of work',
     engines: both,
     repeatsPerParameter: 1,
-    run: (world, scale) =>
+    run: (world, { jobs: scale }) =>
       withWorkers(world, 2, async () => {
         for (const downMs of [0, 4_000]) {
           await world.changeSecrets(0.5);
@@ -92,7 +99,7 @@ export const cases: readonly Case[] = [
     name: 'workers ended by SIGKILL at random moments',
     engines: both,
     repeatsPerParameter: 5,
-    async run(world, scale) {
+    async run(world, { jobs: scale }) {
       const kills = Math.ceil(50 * scale);
       const workers = await Promise.all([world.startWorker(), world.startWorker()]);
       const working = work();
@@ -145,7 +152,7 @@ export const cases: readonly Case[] = [
     name: 'a clock that jumps by minutes, back and forth',
     engines: both,
     repeatsPerParameter: 0,
-    async run(world, scale) {
+    async run(world, { jobs: scale }) {
       const preload = new URL('./jumping-clock.mjs', import.meta.url).href;
       const workers = await Promise.all([
         world.startWorker({ NODE_OPTIONS: `--import ${preload}` }),
@@ -165,7 +172,7 @@ export const cases: readonly Case[] = [
     engines: both,
     // The answer of an update that landed may be lost each time it is tried.
     repeatsPerParameter: 8,
-    run: (world, scale) =>
+    run: (world, { jobs: scale }) =>
       withWorkers(world, 2, async () => {
         const undo = (
           ['throttle', 'drop-before', 'drop-after', { error: { code: 'InternalFailure', status: 500 } }] as const
@@ -184,6 +191,18 @@ export const cases: readonly Case[] = [
       }),
   },
 ];
+
+/** For a Redis that has more than one server. */
+export const FAILOVER: Case = {
+  name: 'a failover in the middle of work',
+  engines: ['redis'],
+  repeatsPerParameter: 0,
+  run: (world, { failOver }) =>
+    withWorkers(world, 2, async () => {
+      await world.changeSecrets();
+      await failOver?.();
+    }),
+};
 
 async function untilRunning(world: World): Promise<void> {
   for (;;) {

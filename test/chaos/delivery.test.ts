@@ -2,7 +2,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { build } from '../../bench/build.ts';
-import { cases } from './delivery-cases.ts';
+import { startRedisCluster, startRedisSentinel } from '../support/redis-sets.ts';
+import { cases, FAILOVER } from './delivery-cases.ts';
 import { World, type Tally } from './delivery-world.ts';
 
 const HOUR_MS = 3_600_000;
@@ -24,6 +25,30 @@ afterAll(() => {
   );
 });
 
+/** Fewer subjects: what is tried is the queue's servers. */
+const SMALL = { accounts: 10, syncs: Math.ceil(100 * scale), rotations: 4 };
+
+describe.each([
+  ['a cluster of three masters', startRedisCluster, 'workers ended by SIGKILL at random moments'],
+  ['a master behind a sentinel', startRedisSentinel, FAILOVER.name],
+] as const)('with the queues in %s', (_name, start, caseName) => {
+  const one = [...cases, FAILOVER].find((each) => each.name === caseName);
+
+  test.skipIf(one?.name.includes(name) !== true)(caseName, { timeout: HOUR_MS }, async () => {
+    const servers = await start();
+    const world = await World.open({ engine: 'redis', redisUrl: servers.url, ...SMALL });
+    try {
+      await one?.run(world, { jobs: scale / 5, failOver: () => servers.servers[0]?.kill('SIGKILL') });
+      const wrong = await world.judge({ repeatsPerParameter: one?.repeatsPerParameter ?? 0 });
+      for (const key of Object.keys(total) as (keyof Tally)[]) total[key] += world.tally[key];
+      expect(wrong).toEqual([]);
+    } finally {
+      await world.close();
+      await servers.stop();
+    }
+  });
+});
+
 describe.each(['redis', 'postgres'] as const)('with the queues in %s', (engine) => {
   let world: World;
   beforeAll(async () => {
@@ -40,7 +65,7 @@ describe.each(['redis', 'postgres'] as const)('with the queues in %s', (engine) 
     async (one) => {
       const jobsBefore = world.tally.jobs;
       const startedAt = Date.now();
-      await one.run(world, scale);
+      await one.run(world, { jobs: scale });
       const wrong = await world.judge({ repeatsPerParameter: one.repeatsPerParameter });
       console.log(
         `${engine}: ${one.name}: ${String(world.tally.jobs - jobsBefore)} jobs in ${String(Math.round((Date.now() - startedAt) / 1_000))} s`,

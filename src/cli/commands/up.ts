@@ -8,7 +8,7 @@ import type { Command } from 'commander';
 import { processEnvironment } from '../../config.ts';
 import { generateEncryptionKey } from '../../config-values.ts';
 import { JobError } from '../../errors.ts';
-import { done, leaf, run, type Invocation } from '../command.ts';
+import { done, leaf, run, text, type Invocation } from '../command.ts';
 import { startEmbedded, type Embedded } from '../embedded.ts';
 import { isRunning, UP_FOLDER, upFile, type UpState } from '../environment.ts';
 import type { ExitCode } from '../exit.ts';
@@ -23,7 +23,7 @@ export function addUpCommand(parent: Command): void {
       `embedded database and queue in ./${UP_FOLDER}, worker and server in one process, for development`,
     )
       .option('--sandbox', 'with the AWS sandbox instead of AWS')
-      .option('--port <port>', 'of the server', '3010'),
+      .option('--port <port>', 'of the server (default: KEYFERRY_HTTP_PORT, else 3010)'),
     runUp,
   );
 }
@@ -44,7 +44,7 @@ async function runUp({ options, output }: Invocation): Promise<ExitCode> {
     settings: {
       KEYFERRY_ENCRYPTION_KEYS: secrets.encryptionKeys,
       KEYFERRY_API_TOKENS: `default:up:${createHash('sha256').update(secrets.apiToken).digest('hex')}:admin`,
-      KEYFERRY_HTTP_PORT: String(options.port),
+      KEYFERRY_HTTP_PORT: text(options, 'port') ?? processEnvironment().KEYFERRY_HTTP_PORT ?? '3010',
     },
   });
   try {
