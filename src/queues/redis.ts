@@ -8,6 +8,10 @@ export type RedisConnection = Redis | Cluster;
 
 const MAX_RECONNECT_DELAY_MS = 1_000;
 const PRODUCER_TIMEOUT_MS = 2_000;
+// A connection that is dead and does not know it would time out every command for ever: without an answer for this long it is closed and made anew.
+const PRODUCER_SILENCE_MS = 5_000;
+/** Longer than a worker's blocking command waits for a job (10 s at most). */
+const WORKER_SILENCE_MS = 30_000;
 
 /** 100 ms doubling to 1 s, with a little jitter so that workers do not come back in step. */
 const reconnectDelayMs = (times: number): number =>
@@ -19,9 +23,14 @@ type Role = 'worker' | 'producer';
 
 const roleOptions: Readonly<Record<Role, RedisOptions>> = {
   // BullMQ requires null here for its blocking connections.
-  worker: { ...shared, maxRetriesPerRequest: null },
+  worker: { ...shared, maxRetriesPerRequest: null, socketTimeout: WORKER_SILENCE_MS },
   // A command waits for one reconnection at most; what timed out may still have been done, which every caller must bear.
-  producer: { ...shared, maxRetriesPerRequest: 1, commandTimeout: PRODUCER_TIMEOUT_MS },
+  producer: {
+    ...shared,
+    maxRetriesPerRequest: 1,
+    commandTimeout: PRODUCER_TIMEOUT_MS,
+    socketTimeout: PRODUCER_SILENCE_MS,
+  },
 };
 
 export function connectRedis(url: string, role: Role): RedisConnection {
