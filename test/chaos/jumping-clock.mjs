@@ -2,7 +2,7 @@
 const RealDate = Date;
 let offsetMs = 0;
 setInterval(() => {
-  offsetMs = (Math.random() - 0.5) * 360_000;
+  offsetMs = Math.round((Math.random() - 0.5) * 360_000);
 }, 500).unref();
 
 globalThis.Date = class extends RealDate {
