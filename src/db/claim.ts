@@ -5,7 +5,7 @@ import { RUN_LEASE_SECONDS } from '../domain/lease.ts';
 import type { Kind, Reason, RunKind } from '../domain/run.ts';
 import type { Database } from './client.ts';
 import { fromRow } from './rows.ts';
-import { execute, tableNames, tables, type SubjectRows } from './subjects.ts';
+import { execute, tableNames, tables, textArray, type SubjectRows } from './subjects.ts';
 
 export interface Claim<K extends Kind> {
   readonly runId: string;
@@ -23,34 +23,60 @@ export interface Claim<K extends Kind> {
   readonly unchangedEntries: number | undefined;
 }
 
+export interface ClaimInput {
+  readonly subjectId: string;
+  readonly runId: string;
+  readonly jobId: string | undefined;
+}
+
 /**
- * Takes the run lease of a dispatched subject and opens the run's row. Undefined when the row is no longer dispatched (a stale or repeated
- * delivery) or another run holds the lease.
+ * Takes the run leases of dispatched subjects and opens the runs' rows. Undefined where the row is no longer dispatched (a stale or repeated
+ * delivery), another run holds the lease, or `lock` passes it by.
  */
 export async function claim<K extends Kind>(
   db: Database,
   kind: K,
-  input: { subjectId: string; runId: string; jobId: string | undefined },
-): Promise<Claim<K> | undefined> {
-  const [row] = await execute(
+  { inputs, lock }: { readonly inputs: readonly ClaimInput[]; readonly lock: SQL },
+): Promise<readonly (Claim<K> | undefined)[]> {
+  const subjectIds = textArray(inputs.map(({ subjectId }) => subjectId));
+  const runIds = textArray(inputs.map(({ runId }) => runId));
+  const jobIds = JSON.stringify(Object.fromEntries(inputs.map(({ runId, jobId }) => [runId, jobId])));
+  const rows = await execute(
     db,
     sql`
-      with open_requests as materialized (
-        select id, kind, parameters, actor, reason, created_at from keyferry.requests
-        where subject_id = ${input.subjectId} and done_at is null
+      with wanted as materialized (
+        select subject_id, run_id, ${jobIds}::jsonb ->> run_id::text as job_id
+        from unnest(${subjectIds}::uuid[], ${runIds}::uuid[]) as w(subject_id, run_id)
+      ),
+      -- Row by row through the primary key: how long the list is no plan can know.
+      free as materialized (
+        select found.id, wanted.run_id, wanted.job_id from wanted, lateral (
+          select t.id from ${tableNames[kind]} t where t.id = wanted.subject_id
+            and t.dispatch_lease_until is not null and (t.run_lease_until is null or t.run_lease_until < now())
+          limit 1 ${lock}
+        ) found
+      ),
+      open_requests as materialized (
+        select r.id, r.subject_id, r.kind, r.parameters, r.actor, r.reason, r.created_at from keyferry.requests r
+        where r.subject_id in (select id from free) and r.done_at is null
       ),
       chosen as (
         -- A plan changes nothing and is quick: it never waits behind a long sync.
-        select kind from open_requests order by (kind = 'plan') desc, created_at limit 1
+        select distinct on (subject_id) subject_id, kind from open_requests order by subject_id, (kind = 'plan') desc, created_at
       ),
-      answered as materialized (select * from open_requests where kind = (select kind from chosen)),
+      answered as materialized (
+        select subject_id, kind, (array_agg(reason order by created_at desc))[1] as reason, (array_agg(actor order by created_at desc))[1] as actor,
+          jsonb_agg(jsonb_build_object('id', id, 'parameters', parameters) order by created_at) as requests
+        from open_requests join chosen using (subject_id, kind) group by subject_id, kind
+      ),
       claimed as (
         update ${tableNames[kind]} t set
-          run_token = ${input.runId}, run_lease_until = now() + make_interval(secs => ${RUN_LEASE_SECONDS}),
+          run_token = free.run_id, run_lease_until = now() + make_interval(secs => ${RUN_LEASE_SECONDS}),
           dispatch_lease_until = null, attempt = t.attempt + 1${runningStatus(kind)}
-        where t.id = ${input.subjectId} and t.dispatch_lease_until is not null
-          and (t.run_lease_until is null or t.run_lease_until < now())
-        returning t.*
+        from free left join answered on answered.subject_id = free.id where t.id = free.id
+        returning t.*, free.job_id as _job_id, answered.kind as _request_kind, answered.requests as _requests,
+          coalesce(answered.reason, t.due_reason) as _reason, coalesce(answered.actor, t.due_requested_by) as _requested_by,
+          coalesce(case answered.kind when 'check' then 'sync' else answered.kind end, ${kind}) as _run_kind
       ),
       abandoned as (
         update keyferry.runs r set status = 'abandoned', finished_at = now(), error_code = 'LEASE_LOST',
@@ -59,21 +85,16 @@ export async function claim<K extends Kind>(
       ),
       run as (
         insert into keyferry.runs (id, kind, subject_id, org_id, job_id, attempt, reason, requested_by, status)
-        select ${input.runId}, ${runKind(kind)}, claimed.id, claimed.org_id, ${input.jobId ?? null}, claimed.attempt,
-          coalesce((select reason from answered order by created_at desc limit 1), claimed.due_reason),
-          coalesce((select actor from answered order by created_at desc limit 1), claimed.due_requested_by), 'running'
-        from claimed returning kind, reason, requested_by
+        select run_token, _run_kind, id, org_id, _job_id, attempt, _reason, _requested_by, 'running' from claimed
       )
-      select claimed.*, run.kind as _run_kind, run.reason as _reason, run.requested_by as _requested_by,
-        (select kind from chosen) as _request_kind,
-        (select coalesce(jsonb_agg(jsonb_build_object('id', id, 'parameters', parameters) order by created_at), '[]') from answered) as _requests${kind === 'sync' ? unchangedEntries : sql``}
-      from claimed, run`,
+      select claimed.*${kind === 'sync' ? unchangedEntries : sql``} from claimed`,
   );
-  return row ? toClaim(kind, input.runId, row) : undefined;
+  const claims = new Map(rows.map((row) => [row['run_token'], toClaim(kind, row)]));
+  return inputs.map(({ runId }) => claims.get(runId));
 }
 
 function runningStatus(kind: Kind): SQL {
-  const running = sql`case when (select kind from chosen) = 'plan' then`;
+  const running = sql`case when answered.kind = 'plan' then`;
   if (kind === 'sync') return sql`, sync_status = ${running} t.sync_status else 'running' end`;
   if (kind === 'rotate') return sql`, rotation_status = 'running'`;
   return sql``;
@@ -88,19 +109,12 @@ const unchangedEntries = sql`,
             and claimed.progress is null and claimed.drift <> 'drifted'
             and c.status in ('valid', 'degraded') and c.account_id is not null) as _unchanged_entries`;
 
-/** A drift check is a kind of sync run. */
-function runKind(kind: Kind): SQL {
-  return sql`coalesce((select case kind when 'check' then 'sync' else kind end from chosen), ${kind})`;
-}
-
-function toClaim<K extends Kind>(kind: K, runId: string, row: Record<string, unknown>): Claim<K> {
-  const open = (typeof row._requests === 'string' ? JSON.parse(row._requests) : row._requests) as {
-    id: string;
-    parameters: Record<string, unknown>;
-  }[];
+function toClaim<K extends Kind>(kind: K, row: Record<string, unknown>): Claim<K> {
+  const requests = typeof row._requests === 'string' ? (JSON.parse(row._requests) as unknown) : row._requests;
+  const open = (requests ?? []) as readonly { id: string; parameters: Record<string, unknown> }[];
   const subject = fromRow(tables[kind], row) as SubjectRows[K];
   return {
-    runId,
+    runId: String(row.run_token),
     runKind: row._run_kind as RunKind,
     subject,
     reason: row._reason as Reason,

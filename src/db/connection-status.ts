@@ -4,11 +4,12 @@
  */
 import { sql, type SQL } from 'drizzle-orm';
 
+import { createBatcher } from '../batcher.ts';
 import { type ConnectionUse, targetOfSync } from '../domain/connection-uses.ts';
 import type { Destination, DestinationConfig, SyncOptions } from '../domain/sync-config.ts';
 import type { Database } from './client.ts';
 import { toDatabaseError } from './database-error.ts';
-import { DUE_CHANNEL, dueTrace } from './subjects.ts';
+import { DUE_CHANNEL, dueTrace, textArray } from './subjects.ts';
 
 export interface Release {
   readonly connectionId: string;
@@ -22,18 +23,27 @@ export interface Release {
   readonly isPermitted: boolean;
 }
 
+/** Uses looked at per validation; each costs a handful of calls. */
+const MAX_USES = 10;
+/** As many as a process runs at once. */
+const AT_ONCE = 100;
+
 export type ConnectionStatusStore = ReturnType<typeof createConnectionStatus>;
 
 export function createConnectionStatus(db: Database) {
+  const usesOf = createBatcher<string, readonly ConnectionUse[]>(AT_ONCE, (connectionIds) =>
+    readUses(db, connectionIds),
+  );
   return {
-    /** At most `limit` uses: blocked ones first, then the latest changed. */
-    usesOf: (connectionId: string, limit: number) => usesOf(db, connectionId, limit),
+    /** At most `MAX_USES` uses: blocked ones first, then the latest changed. */
+    usesOf: (connectionId: string) => usesOf(connectionId),
     /** Makes the connection usable and its blocked dependents due, at once. Returns how many. */
     release: (release: Release) => releaseDependents(db, release),
   };
 }
 
 interface UseRow {
+  readonly connection_id: string;
   readonly kind: 'sync' | 'rotation';
   readonly id: string;
   readonly name: string;
@@ -47,22 +57,27 @@ interface UseRow {
   readonly last_at: string | null;
 }
 
-async function usesOf(db: Database, connectionId: string, limit: number): Promise<readonly ConnectionUse[]> {
-  const rows = await db
+async function readUses(
+  db: Database,
+  connectionIds: readonly string[],
+): Promise<readonly (readonly ConnectionUse[])[]> {
+  const rows = (await db
     .execute(
       sql`
-      select * from (
-        select 'sync' as kind, id, name, destination, destination_config as config, sync_options as options, null as user_name,
-          sync_status as status, status_code, status_message, last_synced_at as last_at, updated_at
-        from keyferry.syncs where connection_id = ${connectionId}
-        union all
-        select 'rotation', id, name, null, null, null, user_name, rotation_status, status_code, status_message, last_rotated_at, updated_at
-        from keyferry.rotations where connection_id = ${connectionId}
-      ) uses
-      order by (status = 'blocked') desc, updated_at desc, id limit ${limit}`,
+      select wanted.id as connection_id, uses.* from unnest(${textArray(connectionIds)}::uuid[]) as wanted(id), lateral (
+        select * from (
+          select 'sync' as kind, id, name, destination, destination_config as config, sync_options as options, null as user_name,
+            sync_status as status, status_code, status_message, last_synced_at as last_at, updated_at
+          from keyferry.syncs where connection_id = wanted.id
+          union all
+          select 'rotation', id, name, null, null, null, user_name, rotation_status, status_code, status_message, last_rotated_at, updated_at
+          from keyferry.rotations where connection_id = wanted.id
+        ) every_use
+        order by (status = 'blocked') desc, updated_at desc, id limit ${MAX_USES}
+      ) uses`,
     )
-    .catch(raise);
-  return (rows as unknown as readonly UseRow[]).map(toUse);
+    .catch(raise)) as unknown as readonly UseRow[];
+  return connectionIds.map((id) => rows.filter((row) => row.connection_id === id).map(toUse));
 }
 
 function toUse(row: UseRow): ConnectionUse {

@@ -61,8 +61,7 @@ export function dispatchStatement(kind: Kind, limit: number): SQL {
       with guard as materialized (select pg_try_advisory_xact_lock(${guardKeys[kind]}) as held),
       flying as materialized (
         select ${account.key} as account from ${table} t ${account.join}
-        where (t.dispatch_lease_until is not null or t.run_lease_until is not null)
-          and greatest(t.dispatch_lease_until, t.run_lease_until) > now()
+        where t.is_in_flight and greatest(t.dispatch_lease_until, t.run_lease_until) > now()
       ),
       saturated as materialized (select account from flying group by account having count(*) >= ${ACCOUNT_WINDOW}),
       candidates as materialized (

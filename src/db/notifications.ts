@@ -97,7 +97,7 @@ const facts = sql`id, org_id, name, status_code, status_message`;
 const troubled = sql.join(
   topics.map(
     ({ topic, table, state, isTrouble }) =>
-      sql`select ${topic}::text as topic, ${state} as state, ${facts} from ${table} where ${isTrouble}`,
+      sql`select ${topic}::text as topic, ${state} as state, ${facts} from ${table} where is_troubled and ${isTrouble}`,
   ),
   sql` union all `,
 );

@@ -22,6 +22,32 @@ export function assignments<T extends PgTable>(table: T, changes: Partial<T['$in
   return sql.join(parts);
 }
 
+/** The columns that the given properties stand in, in a stable order. */
+export function columnNames<T extends PgTable>(table: T, changes: Partial<T['$inferSelect']>): readonly string[] {
+  const columns = getTableColumns(table);
+  const present = Object.keys(changes).filter((property) => changes[property as keyof typeof changes] !== undefined);
+  return present.flatMap((property) => columns[property]?.name ?? []).sort();
+}
+
+/** The given properties as PostgreSQL's `jsonb_populate_record` reads them. */
+export function toJsonRow<T extends PgTable>(table: T, changes: Partial<T['$inferSelect']>): Record<string, unknown> {
+  const columns = getTableColumns(table);
+  const row: Record<string, unknown> = {};
+  for (const [property, value] of Object.entries(changes)) {
+    const column = columns[property];
+    // drizzle would make a text of what is JSON already.
+    if (column && value !== undefined)
+      row[column.name] = value === null || column.dataType === 'json' ? value : column.mapToDriverValue(value);
+  }
+  return row;
+}
+
+/** `set` clauses that take the given properties from the record `changed`, each with a comma in front. */
+export function assignedFrom<T extends PgTable>(table: T, changes: Partial<T['$inferSelect']>): SQL {
+  const names = columnNames(table, changes).map((name) => sql.identifier(name));
+  return sql.join(names.map((name) => sql`, ${name} = changed.${name}`));
+}
+
 /** `(columns) values (parameters)` for an insert of one row; absent properties take their defaults. */
 export function insertion<T extends PgTable>(table: T, values: T['$inferInsert']): SQL {
   const columns = getTableColumns(table);

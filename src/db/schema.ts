@@ -2,7 +2,7 @@
  * Every table of the schema `keyferry`. Columns named in the public contract are stable for readers; the rest is ours.
  * Ciphertexts are text (`db/encryption.ts`) and never appear in the reporting views.
  */
-import { sql } from 'drizzle-orm';
+import { sql, type SQL } from 'drizzle-orm';
 import {
   type AnyPgColumn,
   bigint,
@@ -55,7 +55,14 @@ const work = () => ({
   runLeaseUntil: moment('run_lease_until'),
   /** The id of the run that holds the lease; every write of a run is bound to it. */
   runToken: uuid('run_token'),
+  // Indexed instead of the leases themselves: an update that leaves it as it is (a claim, a renewal) touches no index and leaves nothing to vacuum.
+  isInFlight: boolean('is_in_flight').generatedAlwaysAs(
+    sql`dispatch_lease_until is not null or run_lease_until is not null`,
+  ),
 });
+
+/** Indexed instead of the status itself, for the same reason: a status comes and goes with every run. */
+const troubled = (isTroubled: SQL) => boolean('is_troubled').generatedAlwaysAs(isTroubled);
 
 export const orgs = keyferry.table('orgs', {
   id: text('id').primaryKey(),
@@ -93,6 +100,7 @@ export const connections = keyferry.table(
     consecutiveFailures: integer('consecutive_failures').notNull().default(0),
     createdAt: created(),
     updatedAt: updated(),
+    isTroubled: troubled(sql`status in ('invalid', 'degraded')`),
     ...work(),
   },
   (t) => [
@@ -101,15 +109,12 @@ export const connections = keyferry.table(
     // What needs a person: few rows, read by the status page and the webhook.
     index('connections_troubled')
       .on(t.updatedAt)
-      .where(sql`${t.status} in ('invalid', 'degraded')`),
+      .where(sql`${t.isTroubled}`),
     ...workIndexes('connections', t),
   ],
 );
 
-function workIndexes(
-  name: string,
-  t: { nextDueAt: AnyPgColumn; dispatchLeaseUntil: AnyPgColumn; runLeaseUntil: AnyPgColumn; id: AnyPgColumn },
-) {
+function workIndexes(name: string, t: { nextDueAt: AnyPgColumn; isInFlight: AnyPgColumn; id: AnyPgColumn }) {
   return [
     index(`${name}_due`)
       .on(t.nextDueAt)
@@ -117,7 +122,7 @@ function workIndexes(
     // Only rows in flight: what the window of an account counts, small however large the table is.
     index(`${name}_in_flight`)
       .on(t.id)
-      .where(sql`${t.dispatchLeaseUntil} is not null or ${t.runLeaseUntil} is not null`),
+      .where(sql`${t.isInFlight}`),
   ];
 }
 
@@ -188,6 +193,7 @@ export const syncs = keyferry.table(
     pausedAt: moment('paused_at'),
     createdAt: created(),
     updatedAt: updated(),
+    isTroubled: troubled(sql`sync_status in ('failed', 'blocked', 'partial') or drift = 'drifted'`),
     ...work(),
   },
   (t) => [
@@ -195,7 +201,7 @@ export const syncs = keyferry.table(
     // What needs a person: few rows, read by the status page and the webhook.
     index('syncs_troubled')
       .on(t.updatedAt)
-      .where(sql`${t.syncStatus} in ('failed', 'blocked', 'partial') or ${t.drift} = 'drifted'`),
+      .where(sql`${t.isTroubled}`),
     foreignKey({
       name: 'syncs_connection',
       columns: [t.orgId, t.connectionId],
@@ -295,6 +301,7 @@ export const rotations = keyferry.table(
     pausedAt: moment('paused_at'),
     createdAt: created(),
     updatedAt: updated(),
+    isTroubled: troubled(sql`rotation_status in ('failed', 'blocked')`),
     ...work(),
   },
   (t) => [
@@ -302,7 +309,7 @@ export const rotations = keyferry.table(
     // What needs a person: few rows, read by the status page and the webhook.
     index('rotations_troubled')
       .on(t.updatedAt)
-      .where(sql`${t.rotationStatus} in ('failed', 'blocked')`),
+      .where(sql`${t.isTroubled}`),
     // One rotation per IAM user: two would delete each other's keys.
     uniqueIndex('rotations_user').on(t.accountId, t.userName),
     foreignKey({

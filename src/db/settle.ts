@@ -3,8 +3,8 @@ import { sql, type SQL } from 'drizzle-orm';
 
 import { isQuiet, type Kind, type Outcome } from '../domain/run.ts';
 import type { Database } from './client.ts';
-import { assignments } from './rows.ts';
-import { DUE_CHANNEL, execute, tableNames, tables, textArray, type SubjectRows } from './subjects.ts';
+import { assignedFrom, columnNames, toJsonRow } from './rows.ts';
+import { DUE_CHANNEL, execute, tableNames, tables, type SubjectRows } from './subjects.ts';
 
 export interface Settlement<K extends Kind> {
   readonly kind: K;
@@ -21,70 +21,101 @@ export interface Settlement<K extends Kind> {
 }
 
 /**
- * Writes what the run found out, in one statement and only under its token. Returns false when the lease was lost: nothing is written then.
+ * Writes what runs of one kind found out, in one statement and each only under its token. Returns the ids of the runs that are settled: where
+ * the lease was lost, or `lock` passes the row by, nothing is written. All settlements change the same columns.
  */
-export async function settle<K extends Kind>(db: Database, settlement: Settlement<K>): Promise<boolean> {
-  const { outcome } = settlement;
-  const isFinal = outcome.status !== 'continued' && outcome.status !== 'retry';
-  const answers = isFinal || (outcome.status === 'continued' && outcome.answersRequest === true);
-  const ids = textArray(settlement.requestIds);
-  const status = outcome.status === 'retry' ? 'failed' : outcome.status;
-  const quiet = isQuiet(outcome, { ...settlement, isAskedFor: settlement.requestIds.length > 0 });
-  const [row] = await execute(
+export async function settle<K extends Kind>(
+  db: Database,
+  { settlements, lock }: { readonly settlements: readonly Settlement<K>[]; readonly lock: SQL },
+): Promise<ReadonlySet<string>> {
+  const [first] = settlements;
+  if (!first) return new Set();
+  const { kind, changes } = first;
+  const table = tableNames[kind];
+  const rows = await execute(
     db,
     sql`
-      with ${quiet ? previousQuiet(settlement, status) : sql``}run as (
-        update keyferry.runs set status = ${status}, finished_at = now(),
-          error_code = ${errorOf(outcome).code}, error_message = ${errorOf(outcome).message},
-          counts = ${jsonOrNull(outcome.counts)}::jsonb, aws_calls = ${JSON.stringify(settlement.awsCalls)}::jsonb,
-          result = ${jsonOrNull('result' in outcome ? outcome.result : undefined)}::jsonb${quiet ? repeats : sql``}
-        where id = ${settlement.runId} and status = 'running'
-          and exists (select 1 from ${tableNames[settlement.kind]} where id = ${settlement.subjectId} and run_token = ${settlement.runId})
-        returning started_at
-      ),${quiet ? collapsed : sql``}
-      waiting as (
-        select 1 from keyferry.requests r, run where r.subject_id = ${settlement.subjectId} and r.done_at is null
-          and not (r.id = any(${ids}::uuid[])) and (${isFinal} or r.created_at > run.started_at) limit 1
+      with given as materialized (
+        select * from jsonb_to_recordset(${JSON.stringify(settlements.map(toGiven))}::jsonb) as g(subject_id uuid, run_id uuid, status text,
+          error_code text, error_message text, counts jsonb, aws_calls jsonb, result jsonb, is_quiet boolean, is_final boolean, is_answer boolean,
+          served bigint, attempt int, next_due_at timestamptz, request_ids uuid[], changes jsonb)
+      ),
+      -- Row by row through the primary key: how long the list is no plan can know.
+      held as materialized (
+        select found.id, given.* from given, lateral (
+          select t.id from ${table} t where t.id = given.subject_id and t.run_token = given.run_id limit 1 ${lock}
+        ) found
+      ),
+      -- The run before this one, if it was as quiet, and ended alike.
+      previous as materialized (
+        select held.id as subject_id, last.id, last.repeats, coalesce(last.first_started_at, last.started_at) as since
+        from held join keyferry.runs own on own.id = held.run_id, lateral (
+          select * from keyferry.runs r where r.subject_id = held.id and r.id <> held.run_id order by r.started_at desc limit 1
+        ) last where held.is_quiet and last.repeats is not null and last.status = held.status
+          and last.error_code is not distinct from held.error_code and last.kind = own.kind
+      ),
+      run as (
+        update keyferry.runs r set status = held.status, finished_at = now(), error_code = held.error_code, error_message = held.error_message,
+          counts = held.counts, aws_calls = held.aws_calls, result = held.result,
+          repeats = case when held.is_quiet then coalesce(previous.repeats + 1, 0) end, first_started_at = previous.since
+        from held left join previous on previous.subject_id = held.id where r.id = held.run_id and r.status = 'running'
+        returning held.*, r.started_at
+      ),
+      collapsed as (delete from keyferry.runs r using previous, run where r.id = previous.id and run.id = previous.subject_id),
+      waiting as materialized (
+        select distinct r.subject_id from keyferry.requests r join run on run.id = r.subject_id
+        where r.done_at is null and not (r.id = any(run.request_ids)) and (run.is_final or r.created_at > run.started_at)
       ),
       subject as (
-        update ${tableNames[settlement.kind]} t set
-          run_token = null, run_lease_until = null, dispatch_lease_until = null, attempt = ${settlement.attempt},
-          done_revision = ${isFinal ? sql`greatest(t.done_revision, ${settlement.servedRevision}::bigint)` : sql`t.done_revision`},
-          next_due_at = case when exists (select 1 from waiting) then now()
-            ${pausedStays(settlement.kind)} when t.wanted_revision > ${settlement.servedRevision} then now() else ${settlement.nextDueAt?.toISOString() ?? null}::timestamptz end,
-          due_reason = case when t.wanted_revision > ${settlement.servedRevision} or not ${isFinal} then t.due_reason else 'scheduled' end,
-          due_requested_by = case when t.wanted_revision > ${settlement.servedRevision} or not ${isFinal} then t.due_requested_by end,
-          due_traceparent = case when t.wanted_revision > ${settlement.servedRevision} or not ${isFinal} then t.due_traceparent end${assignments(tables[settlement.kind], settlement.changes)}
-        from run where t.id = ${settlement.subjectId} and t.run_token = ${settlement.runId}
-        returning t.id, t.next_due_at
+        update ${table} t set
+          run_token = null, run_lease_until = null, dispatch_lease_until = null, attempt = run.attempt,
+          done_revision = case when run.is_final then greatest(t.done_revision, run.served) else t.done_revision end,
+          next_due_at = case when waiting.subject_id is not null then now()
+            ${pausedStays(kind)} when t.wanted_revision > run.served then now() else run.next_due_at end,
+          due_reason = case when t.wanted_revision > run.served or not run.is_final then t.due_reason else 'scheduled' end,
+          due_requested_by = case when t.wanted_revision > run.served or not run.is_final then t.due_requested_by end,
+          due_traceparent = case when t.wanted_revision > run.served or not run.is_final then t.due_traceparent end${assignedFrom(tables[kind], changes)}
+        from run left join waiting on waiting.subject_id = run.id, jsonb_populate_record(null::${table}, run.changes) changed
+        where t.id = run.id and t.run_token = run.run_id
+        returning run.run_id, t.next_due_at
       ),
       answered as (
-        update keyferry.requests r set done_at = now(), run_id = ${settlement.runId}
-        from subject where ${answers} and r.id = any(${ids}::uuid[]) and r.done_at is null
-        returning r.id
+        update keyferry.requests r set done_at = now(), run_id = run.run_id
+        from run join subject using (run_id) where run.is_answer and r.id = any(run.request_ids) and r.done_at is null
       )
-      select (select count(*) from subject)::int as settled,
-        (select pg_notify(${DUE_CHANNEL}, ${settlement.kind}) from subject where next_due_at <= now()) as woken`,
+      select run_id, (select pg_notify(${DUE_CHANNEL}, ${kind}) from subject where next_due_at <= now() limit 1) as woken from subject`,
   );
-  return Number(row?.settled ?? 0) === 1;
+  return new Set(rows.map((row) => String(row['run_id'])));
 }
 
-/** The run before this one, if it was as quiet, and ended alike. */
-function previousQuiet({ subjectId, runId, outcome }: Settlement<Kind>, status: string): SQL {
-  return sql`previous as materialized (
-        select id, repeats, coalesce(first_started_at, started_at) as since from (
-          select * from keyferry.runs where subject_id = ${subjectId} and id <> ${runId} order by started_at desc limit 1
-        ) last where repeats is not null and status = ${status} and error_code is not distinct from ${errorOf(outcome).code}
-          and kind = (select kind from keyferry.runs where id = ${runId})
-      ),
-      `;
+/** Settlements with equal shapes fit into one statement. */
+export function shapeOf({ kind, changes }: Settlement<Kind>): string {
+  return [kind, ...columnNames(tables[kind], changes)].join();
 }
 
-const repeats = sql`,
-          repeats = coalesce((select repeats + 1 from previous), 0), first_started_at = (select since from previous)`;
-
-const collapsed = sql`
-      collapsed as (delete from keyferry.runs r using previous, run where r.id = previous.id),`;
+function toGiven<K extends Kind>(settlement: Settlement<K>) {
+  const { outcome, requestIds } = settlement;
+  const isFinal = outcome.status !== 'continued' && outcome.status !== 'retry';
+  const { code, message } = errorOf(outcome);
+  return {
+    subject_id: settlement.subjectId,
+    run_id: settlement.runId,
+    status: outcome.status === 'retry' ? 'failed' : outcome.status,
+    error_code: code,
+    error_message: message,
+    counts: outcome.counts,
+    aws_calls: settlement.awsCalls,
+    result: 'result' in outcome ? outcome.result : undefined,
+    is_quiet: isQuiet(outcome, { ...settlement, isAskedFor: requestIds.length > 0 }),
+    is_final: isFinal,
+    is_answer: isFinal || (outcome.status === 'continued' && outcome.answersRequest === true),
+    served: settlement.servedRevision,
+    attempt: settlement.attempt,
+    next_due_at: settlement.nextDueAt,
+    request_ids: requestIds,
+    changes: toJsonRow(tables[settlement.kind], settlement.changes),
+  };
+}
 
 /** A paused subject does what is explicitly asked for, and nothing else. */
 function pausedStays(kind: Kind): SQL {
@@ -94,8 +125,4 @@ function pausedStays(kind: Kind): SQL {
 function errorOf(outcome: Outcome): { code: string | null; message: string | null } {
   if (outcome.status === 'retry') return { code: outcome.error.code, message: outcome.error.publicMessage };
   return 'code' in outcome ? { code: outcome.code, message: outcome.message } : { code: null, message: null };
-}
-
-function jsonOrNull(value: unknown): string | null {
-  return value === undefined ? null : JSON.stringify(value);
 }

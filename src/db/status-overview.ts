@@ -28,21 +28,15 @@ export interface Attention {
   readonly fix: string | null;
 }
 
-const isTroubled = {
-  connection: sql`status in ('invalid', 'degraded')`,
-  rotation: sql`rotation_status in ('failed', 'blocked')`,
-  sync: sql`(sync_status in ('failed', 'blocked', 'partial') or drift = 'drifted')`,
-} as const;
-
 const firstFix = sql`(select c->'fix'->>'advice' from jsonb_array_elements(checks) c where c->>'verdict' = 'fail' limit 1)`;
 
 /** One pass over each table; the rest is added up here. */
 export async function readOverview(all: ReadAll): Promise<Overview> {
   const [row] = await all(sql`
     select
-      ${countsOf(sql`keyferry.connections`, { status: sql`status`, drifted: sql`false`, troubled: isTroubled.connection })} as connections,
-      ${countsOf(sql`keyferry.syncs`, { status: sql`sync_status`, drifted: sql`drift = 'drifted'`, troubled: isTroubled.sync })} as syncs,
-      ${countsOf(sql`keyferry.rotations`, { status: sql`rotation_status`, drifted: sql`false`, troubled: isTroubled.rotation })} as rotations,
+      ${countsOf(sql`keyferry.connections`, { status: sql`status`, drifted: sql`false` })} as connections,
+      ${countsOf(sql`keyferry.syncs`, { status: sql`sync_status`, drifted: sql`drift = 'drifted'` })} as syncs,
+      ${countsOf(sql`keyferry.rotations`, { status: sql`rotation_status`, drifted: sql`false` })} as rotations,
       ${dueOf(sql`keyferry.connections`)} as validate,
       ${dueOf(sql`keyferry.syncs`)} as sync,
       ${dueOf(sql`keyferry.rotations`)} as rotate`);
@@ -72,13 +66,10 @@ function byStatus(counts: readonly StatusCount[]): Readonly<Record<string, numbe
   return Object.fromEntries(counts.map(({ status, n }) => [status, n]));
 }
 
-function countsOf(
-  table: SQL,
-  { status, drifted, troubled }: { readonly status: SQL; readonly drifted: SQL; readonly troubled: SQL },
-): SQL {
+function countsOf(table: SQL, { status, drifted }: { readonly status: SQL; readonly drifted: SQL }): SQL {
   return sql`(select coalesce(jsonb_agg(to_jsonb(c)), '[]') from (
     select ${status} as status, count(*)::int as n, (count(*) filter (where ${drifted}))::int as drifted,
-      (count(*) filter (where ${troubled}))::int as troubled
+      (count(*) filter (where is_troubled))::int as troubled
     from ${table} group by 1) c)`;
 }
 
@@ -92,7 +83,7 @@ function dueOf(table: SQL): SQL {
 export async function readAttention(all: ReadAll, limit: number): Promise<readonly Attention[]> {
   const part = (kind: Attention['kind'], table: SQL, status: SQL) => sql`
     (select ${kind}::text as kind, id, org_id, name, ${status} as status, status_code, status_message, updated_at, ${kind === 'connection' ? firstFix : sql`null::text`} as fix
-     from ${table} where ${isTroubled[kind]} order by updated_at desc limit ${limit})`;
+     from ${table} where is_troubled order by updated_at desc limit ${limit})`;
   const syncStatus = sql`case when sync_status in ('failed', 'blocked', 'partial') then sync_status else 'drifted' end`;
   const rows = await all(sql`
     ${part('connection', sql`keyferry.connections`, sql`status`)}

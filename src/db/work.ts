@@ -7,23 +7,61 @@
  *    └─────────────────────────────────┴───────────────────────────────────────────┘
  */
 import type { Kind } from '../domain/run.ts';
-import { claim, renew } from './claim.ts';
+import { claim, renew, type Claim, type ClaimInput } from './claim.ts';
 import type { Database } from './client.ts';
 import { dispatchDue, undispatch } from './dispatch.ts';
-import { settle, type Settlement } from './settle.ts';
+import { settle, shapeOf, type Settlement } from './settle.ts';
+import { rowLocks, together } from './together.ts';
 import { dispatchRequest, recordWish, type NamedRequest, type OutsideWish } from './wishes.ts';
 
 export type Work = ReturnType<typeof createWork>;
 
 export function createWork(db: Database) {
+  const claims = {
+    validate: claimTogether(db, 'validate'),
+    sync: claimTogether(db, 'sync'),
+    rotate: claimTogether(db, 'rotate'),
+  };
+  const settleOne = settleTogether(db);
   return {
     dispatchDue: (kind: Kind, limit: number) => dispatchDue(db, kind, limit),
-    claim: <K extends Kind>(kind: K, input: { subjectId: string; runId: string; jobId: string | undefined }) =>
-      claim(db, kind, input),
+    claim: async <K extends Kind>(kind: K, input: ClaimInput) => (await claims[kind](input)) as Claim<K> | undefined,
     renew: (kind: Kind, subjectId: string, runId: string) => renew(db, kind, { subjectId, runId }),
-    settle: <K extends Kind>(settlement: Settlement<K>) => settle(db, settlement),
+    settle: <K extends Kind>(settlement: Settlement<K>) => settleOne(settlement as unknown as Settlement<Kind>),
     recordWish: (wish: OutsideWish) => recordWish(db, wish),
     dispatchRequest: (request: NamedRequest) => dispatchRequest(db, request),
     undispatch: (kind: Kind, ids: readonly string[]) => undispatch(db, kind, ids),
   };
+}
+
+function claimTogether<K extends Kind>(db: Database, kind: K) {
+  return together<ClaimInput, Claim<K> | undefined>({
+    many: (inputs) => claim(db, kind, { inputs, lock: rowLocks.free }),
+    alone: async (input) => (await claim(db, kind, { inputs: [input], lock: rowLocks.wait }))[0],
+  });
+}
+
+function settleTogether(db: Database) {
+  return together<Settlement<Kind>, boolean>({
+    many: async (settlements) => {
+      const groups = groupBy(settlements, shapeOf).values();
+      const settled = await Promise.all(
+        [...groups].map((group) => settle(db, { settlements: group, lock: rowLocks.free })),
+      );
+      return settlements.map(({ runId }) => settled.some((runIds) => runIds.has(runId)) || undefined);
+    },
+    alone: async (settlement) =>
+      (await settle(db, { settlements: [settlement], lock: rowLocks.wait })).has(settlement.runId),
+  });
+}
+
+function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const key = keyOf(item);
+    const group = groups.get(key);
+    if (group) group.push(item);
+    else groups.set(key, [item]);
+  }
+  return groups;
 }

@@ -112,6 +112,7 @@ function spanAttributes({ id, subject, attempt, reason }: Run<Kind>) {
 
 function toRun<K extends Kind>(deps: JobDependencies<K>, claim: Claim<K>, lease: Lease): Run<K> {
   const { subject } = claim;
+  let log: Log | undefined;
   return {
     id: claim.runId,
     kind: claim.runKind,
@@ -127,13 +128,16 @@ function toRun<K extends Kind>(deps: JobDependencies<K>, claim: Claim<K>, lease:
       beforeMutation: lease.beforeMutation,
       subjectId: subject.id,
     },
-    log: deps.log.child({
-      runId: claim.runId,
-      kind: claim.runKind,
-      subjectId: subject.id,
-      orgId: subject.orgId,
-      attempt: subject.attempt,
-    }),
+    // Most runs say one thing or nothing: their logger is made when there is something to say.
+    get log() {
+      return (log ??= deps.log.child({
+        runId: claim.runId,
+        kind: claim.runKind,
+        subjectId: subject.id,
+        orgId: subject.orgId,
+        attempt: subject.attempt,
+      }));
+    },
     now: deps.now,
     random: deps.random,
   };
@@ -201,7 +205,7 @@ async function settle<K extends Kind>(deps: JobDependencies<K>, settling: Settli
   if (!isSettled) throw new JobError('LEASE_LOST');
   deps.onRun(toReport(settling, outcome));
   annotate({ 'keyferry.run.status': outcome.status, 'error.type': codeOf(outcome) });
-  return report(run, outcome);
+  return report(deps.log, run, outcome);
 }
 
 /** The one retry mechanism: an outcome `retry` becomes the next due time, or a failure when the attempts are spent. */
@@ -250,12 +254,12 @@ function toReport<K extends Kind>({ claim, run, startedAtMs }: Settling<K>, outc
 }
 
 /** Ends the job: completed, or failed with the clean reason that Bull Board shows. */
-function report(run: Run<Kind>, outcome: Outcome): JobResult {
+function report(log: Log, run: Run<Kind>, outcome: Outcome): JobResult {
   switch (outcome.status) {
     case 'succeeded':
     case 'partial':
     case 'continued':
-      logEnd(run, outcome.status);
+      logEnd(log, run, outcome.status);
       return { runId: run.id, status: outcome.status };
     case 'failed':
     case 'blocked':
@@ -267,10 +271,10 @@ function report(run: Run<Kind>, outcome: Outcome): JobResult {
 }
 
 /** That nothing was to do is worth a line to who looks for it only: there may be thousands of these a second. */
-function logEnd({ log, scope }: Run<Kind>, status: string): void {
-  const { counts: awsCalls } = scope.calls;
+function logEnd(log: Log, run: Run<Kind>, status: string): void {
+  const { counts: awsCalls } = run.scope.calls;
   const level = status === 'succeeded' && Object.keys(awsCalls).length === 0 ? 'debug' : 'info';
-  log[level]({ status, awsCalls }, 'run ended');
+  if (log.isLevelEnabled(level)) run.log[level]({ status, awsCalls }, 'run ended');
 }
 
 class ReportedError extends UnrecoverableError {}

@@ -28,7 +28,6 @@ export interface CandidateTools {
   readonly status: Pick<ConnectionStatusStore, 'usesOf'>;
 }
 
-const MAX_USES = 10;
 /** Someone waits for the answer. */
 const TIME_LIMIT_MS = 60_000;
 
@@ -53,7 +52,7 @@ export async function checkCandidate(
       knownAccountId: row.accountId,
       createdVia: row.createdVia,
       earlierExternalIdCheck: undefined,
-      uses: await tools.status.usesOf(row.id, MAX_USES),
+      uses: await tools.status.usesOf(row.id),
       withSimulation: false,
     },
     scope,

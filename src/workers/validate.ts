@@ -28,8 +28,6 @@ export interface ValidateDependencies {
   readonly revalidateEveryMs: number;
 }
 
-/** Uses looked at per validation; each costs a handful of calls. */
-const MAX_USES = 10;
 const EXTERNAL_ID_EVERY_MS = 7 * 24 * 3_600_000;
 
 export function createValidateProcessor(deps: ValidateDependencies): Processor<'validate'> {
@@ -44,7 +42,7 @@ export function createValidateProcessor(deps: ValidateDependencies): Processor<'
 async function validate(deps: ValidateDependencies, run: Run<'validate'>): Promise<Performed<'validate'>> {
   const row = run.subject;
   warnWhenLate(deps, run);
-  const uses = await deps.status.usesOf(row.id, MAX_USES);
+  const uses = await deps.status.usesOf(row.id);
   const report = await check(deps, run, uses);
   const verdict = toVerdict(report.checks);
   const performed = toPerformed(deps, run, { report, verdict });

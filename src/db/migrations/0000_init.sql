@@ -39,6 +39,7 @@ CREATE TABLE "keyferry"."connections" (
 	"consecutive_failures" integer DEFAULT 0 NOT NULL,
 	"created_at" timestamp with time zone DEFAULT now() NOT NULL,
 	"updated_at" timestamp with time zone DEFAULT now() NOT NULL,
+	"is_troubled" boolean GENERATED ALWAYS AS (status in ('invalid', 'degraded')) STORED,
 	"description" text,
 	"project_id" text,
 	"version" integer DEFAULT 1 NOT NULL,
@@ -52,6 +53,7 @@ CREATE TABLE "keyferry"."connections" (
 	"dispatch_lease_until" timestamp with time zone,
 	"run_lease_until" timestamp with time zone,
 	"run_token" uuid,
+	"is_in_flight" boolean GENERATED ALWAYS AS (dispatch_lease_until is not null or run_lease_until is not null) STORED,
 	CONSTRAINT "connections_org_name" UNIQUE("org_id","name"),
 	CONSTRAINT "connections_org_id" UNIQUE("org_id","id")
 );
@@ -142,6 +144,7 @@ CREATE TABLE "keyferry"."rotations" (
 	"paused_at" timestamp with time zone,
 	"created_at" timestamp with time zone DEFAULT now() NOT NULL,
 	"updated_at" timestamp with time zone DEFAULT now() NOT NULL,
+	"is_troubled" boolean GENERATED ALWAYS AS (rotation_status in ('failed', 'blocked')) STORED,
 	"description" text,
 	"project_id" text,
 	"version" integer DEFAULT 1 NOT NULL,
@@ -155,6 +158,7 @@ CREATE TABLE "keyferry"."rotations" (
 	"dispatch_lease_until" timestamp with time zone,
 	"run_lease_until" timestamp with time zone,
 	"run_token" uuid,
+	"is_in_flight" boolean GENERATED ALWAYS AS (dispatch_lease_until is not null or run_lease_until is not null) STORED,
 	CONSTRAINT "rotations_org_name" UNIQUE("org_id","name")
 );
 --> statement-breakpoint
@@ -244,6 +248,7 @@ CREATE TABLE "keyferry"."syncs" (
 	"paused_at" timestamp with time zone,
 	"created_at" timestamp with time zone DEFAULT now() NOT NULL,
 	"updated_at" timestamp with time zone DEFAULT now() NOT NULL,
+	"is_troubled" boolean GENERATED ALWAYS AS (sync_status in ('failed', 'blocked', 'partial') or drift = 'drifted') STORED,
 	"description" text,
 	"project_id" text,
 	"version" integer DEFAULT 1 NOT NULL,
@@ -257,6 +262,7 @@ CREATE TABLE "keyferry"."syncs" (
 	"dispatch_lease_until" timestamp with time zone,
 	"run_lease_until" timestamp with time zone,
 	"run_token" uuid,
+	"is_in_flight" boolean GENERATED ALWAYS AS (dispatch_lease_until is not null or run_lease_until is not null) STORED,
 	CONSTRAINT "syncs_org_name" UNIQUE("org_id","name")
 );
 --> statement-breakpoint
@@ -311,26 +317,26 @@ ALTER TABLE "keyferry"."secrets" ADD CONSTRAINT "secrets_folder_id_folders_id_fk
 ALTER TABLE "keyferry"."sync_entries" ADD CONSTRAINT "sync_entries_sync_id_syncs_id_fk" FOREIGN KEY ("sync_id") REFERENCES "keyferry"."syncs"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "keyferry"."syncs" ADD CONSTRAINT "syncs_connection" FOREIGN KEY ("org_id","connection_id") REFERENCES "keyferry"."connections"("org_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "keyferry"."syncs" ADD CONSTRAINT "syncs_folder" FOREIGN KEY ("org_id","folder_id") REFERENCES "keyferry"."folders"("org_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
-CREATE INDEX "connections_troubled" ON "keyferry"."connections" USING btree ("updated_at") WHERE "keyferry"."connections"."status" in ('invalid', 'degraded');--> statement-breakpoint
+CREATE INDEX "connections_troubled" ON "keyferry"."connections" USING btree ("updated_at") WHERE "keyferry"."connections"."is_troubled";--> statement-breakpoint
 CREATE INDEX "connections_due" ON "keyferry"."connections" USING btree ("next_due_at") WHERE "keyferry"."connections"."next_due_at" is not null;--> statement-breakpoint
-CREATE INDEX "connections_in_flight" ON "keyferry"."connections" USING btree ("id") WHERE "keyferry"."connections"."dispatch_lease_until" is not null or "keyferry"."connections"."run_lease_until" is not null;--> statement-breakpoint
+CREATE INDEX "connections_in_flight" ON "keyferry"."connections" USING btree ("id") WHERE "keyferry"."connections"."is_in_flight";--> statement-breakpoint
 CREATE INDEX "requests_open" ON "keyferry"."requests" USING btree ("subject_id","created_at") WHERE "keyferry"."requests"."done_at" is null;--> statement-breakpoint
 CREATE INDEX "requests_answered" ON "keyferry"."requests" USING btree ("done_at") WHERE "keyferry"."requests"."done_at" is not null;--> statement-breakpoint
 CREATE INDEX "rotation_steps_by_rotation" ON "keyferry"."rotation_steps" USING btree ("rotation_id","id");--> statement-breakpoint
-CREATE INDEX "rotations_troubled" ON "keyferry"."rotations" USING btree ("updated_at") WHERE "keyferry"."rotations"."rotation_status" in ('failed', 'blocked');--> statement-breakpoint
+CREATE INDEX "rotations_troubled" ON "keyferry"."rotations" USING btree ("updated_at") WHERE "keyferry"."rotations"."is_troubled";--> statement-breakpoint
 CREATE UNIQUE INDEX "rotations_user" ON "keyferry"."rotations" USING btree ("account_id","user_name");--> statement-breakpoint
 CREATE INDEX "rotations_by_connection" ON "keyferry"."rotations" USING btree ("connection_id");--> statement-breakpoint
 CREATE INDEX "rotations_due" ON "keyferry"."rotations" USING btree ("next_due_at") WHERE "keyferry"."rotations"."next_due_at" is not null;--> statement-breakpoint
-CREATE INDEX "rotations_in_flight" ON "keyferry"."rotations" USING btree ("id") WHERE "keyferry"."rotations"."dispatch_lease_until" is not null or "keyferry"."rotations"."run_lease_until" is not null;--> statement-breakpoint
+CREATE INDEX "rotations_in_flight" ON "keyferry"."rotations" USING btree ("id") WHERE "keyferry"."rotations"."is_in_flight";--> statement-breakpoint
 CREATE INDEX "runs_by_subject" ON "keyferry"."runs" USING btree ("subject_id","started_at");--> statement-breakpoint
 CREATE INDEX "runs_running" ON "keyferry"."runs" USING btree ("subject_id") WHERE "keyferry"."runs"."status" = 'running';--> statement-breakpoint
 CREATE INDEX "runs_by_start" ON "keyferry"."runs" USING btree ("started_at");--> statement-breakpoint
 CREATE UNIQUE INDEX "sync_entries_claim" ON "keyferry"."sync_entries" USING btree ("partition","account_id","region","service","remote_name") WHERE "keyferry"."sync_entries"."is_claim" and "keyferry"."sync_entries"."deleted_at" is null and "keyferry"."sync_entries"."status" in ('synced', 'failed');--> statement-breakpoint
-CREATE INDEX "syncs_troubled" ON "keyferry"."syncs" USING btree ("updated_at") WHERE "keyferry"."syncs"."sync_status" in ('failed', 'blocked', 'partial') or "keyferry"."syncs"."drift" = 'drifted';--> statement-breakpoint
+CREATE INDEX "syncs_troubled" ON "keyferry"."syncs" USING btree ("updated_at") WHERE "keyferry"."syncs"."is_troubled";--> statement-breakpoint
 CREATE INDEX "syncs_by_folder" ON "keyferry"."syncs" USING btree ("folder_id");--> statement-breakpoint
 CREATE INDEX "syncs_by_connection" ON "keyferry"."syncs" USING btree ("connection_id");--> statement-breakpoint
 CREATE INDEX "syncs_due" ON "keyferry"."syncs" USING btree ("next_due_at") WHERE "keyferry"."syncs"."next_due_at" is not null;--> statement-breakpoint
-CREATE INDEX "syncs_in_flight" ON "keyferry"."syncs" USING btree ("id") WHERE "keyferry"."syncs"."dispatch_lease_until" is not null or "keyferry"."syncs"."run_lease_until" is not null;--> statement-breakpoint
+CREATE INDEX "syncs_in_flight" ON "keyferry"."syncs" USING btree ("id") WHERE "keyferry"."syncs"."is_in_flight";--> statement-breakpoint
 CREATE INDEX "audit_log_by_org" ON "keyferry"."audit_log" USING btree ("org_id","at");--> statement-breakpoint
 CREATE INDEX "audit_log_by_request" ON "keyferry"."audit_log" USING btree ("request_id");--> statement-breakpoint
 CREATE INDEX "audit_log_by_age" ON "keyferry"."audit_log" USING btree ("at");--> statement-breakpoint

@@ -4,7 +4,7 @@
  */
 import type { LedgerRun, SyncEntries } from '../../db/sync-entries.ts';
 import type { LedgerEntry } from '../../domain/sync-ledger.ts';
-import { createBatcher } from './batcher.ts';
+import { createBatcher } from '../../batcher.ts';
 
 export interface Ledger {
   /** As stored last. */

@@ -5,7 +5,7 @@ import { findDrift, findTagDrift, type Inventory, type RemoteState } from '../..
 import { type DriftKind, type InFlight, isOwned, type LedgerEntry, OWNERSHIP_TAG } from '../../domain/sync-ledger.ts';
 import { PARAMETERS_PER_CALL } from '../../domain/sync-rules.ts';
 import { toJobError } from '../../errors.ts';
-import { createBatcher } from './batcher.ts';
+import { createBatcher } from '../../batcher.ts';
 import { type Destination, type Finding, refuse, reportDrift, settleFailure, type WriteResult } from './destination.ts';
 import { type ParameterContext, toState, writeParameter } from './parameter-writes.ts';
 import { chunk, forEachPooled } from './pool.ts';

@@ -116,6 +116,8 @@ export function connectionRow(overrides: Partial<ConnectionRow> = {}): Connectio
     dispatchLeaseUntil: null,
     runLeaseUntil: null,
     runToken: null,
+    isInFlight: true,
+    isTroubled: false,
     ...overrides,
   };
 }
