@@ -3,7 +3,6 @@
  * PostgreSQL and Redis on the same machine: the figures are of all of them together. Also what one such sync costs in round trips, and how long it
  * takes from a producer's job to the row when nothing else is going on.
  */
-import { readFileSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,6 +17,7 @@ import { startEmbeddedPostgres } from '../src/sandbox/postgres.ts';
 import { runKeyferry, startUnboundKeyferry, type TestProcess } from '../test/support/processes.ts';
 import { startRedis } from '../test/support/redis.ts';
 import { build } from './build.ts';
+import { cpuMs } from './cpu.ts';
 import type { Figure } from './main.ts';
 
 const SYNCS = 6_000;
@@ -142,15 +142,6 @@ async function drain(site: Site, processes: number): Promise<{ perSecond: number
   const roundTrips = ((await transactions(sql)) - before) / SYNCS;
   if (span?.['runs'] !== SYNCS) throw new Error(`${String(span?.['runs'])} runs of ${String(SYNCS)} syncs`);
   return { perSecond: SYNCS / Number(span['seconds']), roundTrips, cpuMs: cpu / SYNCS };
-}
-
-/** User and system time that a process has used, by the kernel's clock ticks of 10 ms. */
-function cpuMs(pid: number): number {
-  const fields =
-    readFileSync(`/proc/${String(pid)}/stat`, 'utf8')
-      .split(') ')[1]
-      ?.split(' ') ?? [];
-  return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
 /** Every statement of ours is a transaction of its own. Idle ticks and this reader's looks are in it: a handful. */

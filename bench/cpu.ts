@@ -1,0 +1,10 @@
+import { readFileSync } from 'node:fs';
+
+/** User and system time that a process has used, by the kernel's clock ticks of 10 ms. */
+export function cpuMs(pid: number): number {
+  const fields =
+    readFileSync(`/proc/${String(pid)}/stat`, 'utf8')
+      .split(') ')[1]
+      ?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}
