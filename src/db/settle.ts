@@ -30,7 +30,7 @@ export async function settle<K extends Kind>(
 ): Promise<ReadonlySet<string>> {
   const [first] = settlements;
   if (!first) return new Set();
-  const { kind, changes } = first;
+  const { kind } = first;
   const table = tableNames[kind];
   const rows = await execute(
     db,
@@ -66,19 +66,7 @@ export async function settle<K extends Kind>(
         select distinct r.subject_id from keyferry.requests r join run on run.id = r.subject_id
         where r.done_at is null and not (r.id = any(run.request_ids)) and (run.is_final or r.created_at > run.started_at)
       ),
-      subject as (
-        update ${table} t set
-          run_token = null, run_lease_until = null, dispatch_lease_until = null, attempt = run.attempt,
-          done_revision = case when run.is_final then greatest(t.done_revision, run.served) else t.done_revision end,
-          next_due_at = case when waiting.subject_id is not null then now()
-            ${pausedStays(kind)} when t.wanted_revision > run.served then now() else run.next_due_at end,
-          due_reason = case when t.wanted_revision > run.served or not run.is_final then t.due_reason else 'scheduled' end,
-          due_requested_by = case when t.wanted_revision > run.served or not run.is_final then t.due_requested_by end,
-          due_traceparent = case when t.wanted_revision > run.served or not run.is_final then t.due_traceparent end${assignedFrom(tables[kind], changes)}
-        from run left join waiting on waiting.subject_id = run.id, jsonb_populate_record(null::${table}, run.changes) changed
-        where t.id = run.id and t.run_token = run.run_id
-        returning run.run_id, t.next_due_at
-      ),
+      subject as (${servedSubject(first)}),
       answered as (
         update keyferry.requests r set done_at = now(), run_id = run.run_id
         from run join subject using (run_id) where run.is_answer and r.id = any(run.request_ids) and r.done_at is null
@@ -86,6 +74,23 @@ export async function settle<K extends Kind>(
       select run_id, (select pg_notify(${DUE_CHANNEL}, ${kind}) from subject where next_due_at <= now() limit 1) as woken from subject`,
   );
   return new Set(rows.map((row) => String(row['run_id'])));
+}
+
+/** The subject's own row, after the run in the common table expression `run`. */
+function servedSubject({ kind, changes }: Settlement<Kind>): SQL {
+  return sql`
+        update ${tableNames[kind]} t set
+          run_token = null, run_lease_until = null, dispatch_lease_until = null, attempt = run.attempt,
+          done_revision = case when run.is_final then greatest(t.done_revision, run.served) else t.done_revision end,
+          next_due_at = case when waiting.subject_id is not null then now()
+            ${pausedStays(kind)} when t.wanted_revision > run.served then now() else run.next_due_at end,
+          due_reason = case when t.wanted_revision > run.served or not run.is_final then t.due_reason else 'scheduled' end,
+          due_requested_by = case when t.wanted_revision > run.served or not run.is_final then t.due_requested_by end,
+          due_traceparent = case when t.wanted_revision > run.served or not run.is_final then t.due_traceparent end${assignedFrom(tables[kind], changes)}
+        from run left join waiting on waiting.subject_id = run.id, jsonb_populate_record(null::${tableNames[kind]}, run.changes) changed
+        where t.id = run.id and t.run_token = run.run_id
+        returning run.run_id, t.next_due_at
+      `;
 }
 
 /** Settlements with equal shapes fit into one statement. */

@@ -27,7 +27,7 @@ export function createWork(db: Database) {
     dispatchDue: (kind: Kind, limit: number) => dispatchDue(db, kind, limit),
     claim: async <K extends Kind>(kind: K, input: ClaimInput) => (await claims[kind](input)) as Claim<K> | undefined,
     renew: (kind: Kind, subjectId: string, runId: string) => renew(db, kind, { subjectId, runId }),
-    settle: <K extends Kind>(settlement: Settlement<K>) => settleOne(settlement as unknown as Settlement<Kind>),
+    settle: <K extends Kind>(settlement: Settlement<K>) => settleOne(settlement),
     recordWish: (wish: OutsideWish) => recordWish(db, wish),
     dispatchRequest: (request: NamedRequest) => dispatchRequest(db, request),
     undispatch: (kind: Kind, ids: readonly string[]) => undispatch(db, kind, ids),
