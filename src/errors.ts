@@ -301,7 +301,7 @@ export const errorTable = {
     'fail',
     'AWS denied the call.',
     'The identity lacks a permission, or a policy denies it.',
-    'Add the statement that the message names; `keyferry policy` prints complete policies.',
+    'Allow the named action in the policy of the connection’s role or user; `keyferry policy` prints complete policies.',
   ),
   AWS_KMS_DENIED: entry(
     'fail',

@@ -42,8 +42,10 @@ export function summarize(ledger: readonly LedgerEntry[], changes: ChangeCounts,
   const codes = new Set(troubles.map((entry) => entry.errorCode));
   const code = codes.size === 1 ? String(first.errorCode) : 'SYNC_PARTIAL';
   const isNothingInPlace = !ledger.some((entry) => isOwned(entry) && entry.key !== WHOLE_SECRET);
+  // A permission that no probe can try: the first real calls have found that it is missing, and whoever grants it lifts the block.
+  const isBlocked = isNothingInPlace && code === 'AWS_ACCESS_DENIED';
   return {
-    status: isNothingInPlace ? 'failed' : 'partial',
+    status: isBlocked ? 'blocked' : isNothingInPlace ? 'failed' : 'partial',
     code,
     message: describeTroubles(troubles),
     counts,

@@ -218,6 +218,7 @@ async function endRound(work: SyncWork, { isCheck }: { isCheck: boolean }): Prom
   const now = work.run.now();
   const outcome = summarize(work.ledger.all(), work.progress.changes, toResult(work, { isCheck }));
   const isInPlace = outcome.status === 'succeeded' && isEverythingWritten(work);
+  const isRefused = outcome.status === 'failed' || outcome.status === 'blocked';
   return {
     outcome,
     hasRecovered: work.progress.hasRecovered === true,
@@ -226,7 +227,7 @@ async function endRound(work: SyncWork, { isCheck }: { isCheck: boolean }): Prom
       drift: driftOf(work),
       ...(isCheck ? { lastCheckedAt: now } : {}),
       ...(isInPlace ? { syncedRevision: work.folder.revision, syncedVersion: work.sync.version } : {}),
-      ...(outcome.status === 'failed' || (isCheck && !isInPlace) ? {} : { lastSyncedAt: now }),
+      ...(isRefused || (isCheck && !isInPlace) ? {} : { lastSyncedAt: now }),
     },
   };
 }

@@ -143,6 +143,24 @@ test('access denied on one path fails that entry and no other', async () => {
   expect(Object.keys(world.parameters())).toEqual(['/app/prod/A', '/app/prod/Z']);
 });
 
+test.each([
+  ['ssm:PutParameter', {}],
+  ['secretsmanager:CreateSecret', { mappingBehavior: 'one-to-one', prefix: 'app/' }],
+  ['secretsmanager:CreateSecret', { mappingBehavior: 'many-to-one', secretName: 'app' }],
+] as const)('%s, which no probe can find out, is missed by the first real call, and blocks: %j', async (action, to) => {
+  const world = await createWorld(stage, { policy: allow(ALL_ACTIONS.filter((one) => one !== action)) });
+  await world.set({ A: '1', B: '2' });
+  const { id } = await world.createSync(
+    'mappingBehavior' in to ? { destination: 'aws-secrets-manager', destinationConfig: { region: REGION, ...to } } : {},
+  );
+
+  const { outcome, calls } = await world.runUntilDone(id);
+
+  expect(outcome).toMatchObject({ status: 'blocked', code: 'AWS_ACCESS_DENIED' });
+  expect('message' in outcome && outcome.message).toContain(`AWS denied ${action}`);
+  expect(Object.keys(calls)).toEqual([action.replace(':', '.')]);
+});
+
 test('a missing permission blocks the sync before its first write and says what to add', async () => {
   const world = await createWorld(stage, {
     policy: allow(ALL_ACTIONS.filter((action) => action !== 'ssm:DeleteParameters')),

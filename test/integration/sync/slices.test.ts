@@ -69,7 +69,7 @@ test('ten refusals in a row end the round: the rest would meet the same', async 
 
   const { outcome, calls } = await world.runUntilDone(id);
 
-  expect(outcome).toMatchObject({ status: 'failed', code: 'AWS_ACCESS_DENIED' });
+  expect(outcome).toMatchObject({ status: 'blocked', code: 'AWS_ACCESS_DENIED' });
   expect(calls['ssm.PutParameter']).toBeLessThanOrEqual(20);
 });
 
