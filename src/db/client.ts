@@ -30,6 +30,8 @@ export function openDatabase(
     idle_timeout: 30,
     max_lifetime: 30 * 60,
     connect_timeout: 5,
+    // The driver asks for them on its own account, and when the connection breaks at that moment, nobody handles its failure: the process ends.
+    fetch_types: false,
     onnotice: () => undefined,
     connection: {
       application_name: options.name ?? 'keyferry',

@@ -33,6 +33,7 @@ function connect(databaseUrl: string): postgres.Sql {
   return postgres(databaseUrl, {
     max: 1,
     connect_timeout: 5,
+    fetch_types: false,
     onnotice: () => undefined,
     connection: { application_name: 'keyferry migrate' },
   });

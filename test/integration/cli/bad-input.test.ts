@@ -141,4 +141,14 @@ describe('a person who gets it wrong', () => {
     ]);
     expect([schema.code, schema.stderr]).toEqual([2, expect.stringContaining('keySchema must hold {{secretKey}}')]);
   });
+
+  it('is told of a defect without what its message holds', async () => {
+    // Late enough for the program to have begun.
+    const script = 'setTimeout(() => Promise.reject(new Error("canary" + "-value")), 4000)';
+    const NODE_OPTIONS = `--import data:text/javascript,${encodeURIComponent(script)}`;
+    const { code, stdout, stderr } = await keyferry(['sandbox'], { environment: { NODE_OPTIONS } });
+    expect(code).toBe(1);
+    expect(stderr).toContain('[BUG_UNEXPECTED]');
+    expect(stdout + stderr).not.toContain('canary-value');
+  });
 });
