@@ -1,5 +1,7 @@
 /** One trace from whoever asks to the last AWS call, as a collector receives it. */
 import { randomBytes } from 'node:crypto';
+import { context, propagation, trace } from '@opentelemetry/api';
+import { NodeTracerProvider } from '@opentelemetry/sdk-trace-node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { ACCOUNT, startInstallation, type Installation } from '../../e2e/support/installation.ts';
@@ -114,6 +116,25 @@ describe.each(hasRedis ? (['redis', 'postgres'] as const) : (['postgres'] as con
       'run sync',
       'ssm.PutParameter',
     ]);
+  });
+
+  it('lead from a call of the library, inside a span of the application, to the write at AWS', async () => {
+    const { keyferry } = installation;
+    // As an application does that traces itself.
+    new NodeTracerProvider().register();
+    try {
+      const caller = await trace.getTracer('application').startActiveSpan('handle a request', async (span) => {
+        await keyferry.secrets.set(place, { values: { DB_PORT: SECRET } });
+        span.end();
+        return { ...startTrace(), ...span.spanContext() };
+      });
+      const names = await chainTo('ssm.PutParameter', caller);
+      expect(names).toEqual(['dispatch sync', 'process sync', 'run sync', 'ssm.PutParameter']);
+    } finally {
+      trace.disable();
+      context.disable();
+      propagation.disable();
+    }
   });
 
   it('lead from a job of any BullMQ producer that traces to the run that it wakes', async () => {
