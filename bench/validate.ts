@@ -30,10 +30,10 @@ import { cpuMs } from './cpu.ts';
 import type { Figure } from './main.ts';
 
 /** Short turns, so that what else the machine does falls on both sides. */
-const JOBS = 1_500;
-const TURNS = 5;
+const JOBS = 3_000;
+const TURNS = 7;
 /** Until both sides are compiled. */
-const WARM_UPS = 3;
+const WARM_UPS = 2;
 const CONCURRENCY = 50;
 const ORG = 'bench';
 const BASE = '111122223333';

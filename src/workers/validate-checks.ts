@@ -36,7 +36,8 @@ export interface CheckedConnection {
   readonly createdVia: 'operator' | 'api';
   /** The external ID's check of an earlier validation, to be kept; undefined: it is probed now. */
   readonly earlierExternalIdCheck: Check | undefined;
-  readonly uses: readonly ConnectionUse[];
+  /** May still be on their way. */
+  readonly uses: readonly ConnectionUse[] | Promise<readonly ConnectionUse[]>;
   /** Whether AWS's simulator may be asked about what cannot be probed. */
   readonly withSimulation: boolean;
 }
@@ -64,7 +65,7 @@ export async function checkConnection(
   scope: CallScope,
 ): Promise<CheckReport> {
   const { credentials } = connection;
-  const region = connection.region ?? firstRegion(connection.uses) ?? homeRegion(credentials);
+  const region = connection.region ?? firstRegion(await connection.uses) ?? homeRegion(credentials);
   const checking: Checking = {
     ...tools,
     connection,
@@ -126,7 +127,7 @@ async function checkExternalId(
 async function checkUses(checking: Checking, identity: Identity): Promise<readonly Check[]> {
   const regions = new Map<string, Check>();
   const checks: Check[] = [];
-  for (const { target, uses } of distinctTargets(checking.connection.uses)) {
+  for (const { target, uses } of distinctTargets(await checking.connection.uses)) {
     const region = regionOf(target) ?? checking.request.region;
     // One refusal speaks for the region: its other targets are not asked.
     if (regions.get(region)?.verdict === 'fail') continue;

@@ -42,8 +42,11 @@ export function createValidateProcessor(deps: ValidateDependencies): Processor<'
 async function validate(deps: ValidateDependencies, run: Run<'validate'>): Promise<Performed<'validate'>> {
   const row = run.subject;
   warnWhenLate(deps, run);
-  const uses = await deps.status.usesOf(row.id);
-  const report = await check(deps, run, uses);
+  // Read while AWS is asked who it is: that seldom depends on them.
+  const reading = deps.status.usesOf(row.id);
+  reading.catch(() => undefined);
+  const report = await check(deps, run, reading);
+  const uses = await reading;
   const verdict = toVerdict(report.checks);
   const performed = toPerformed(deps, run, { report, verdict });
   if (verdict.status !== 'invalid' && mayHoldBack(row, uses))
@@ -54,7 +57,7 @@ async function validate(deps: ValidateDependencies, run: Run<'validate'>): Promi
 async function check(
   deps: ValidateDependencies,
   run: Run<'validate'>,
-  uses: readonly ConnectionUse[],
+  uses: Promise<readonly ConnectionUse[]>,
 ): Promise<CheckReport> {
   const row = run.subject;
   const credentials = readCredentials(deps, row);
