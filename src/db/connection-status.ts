@@ -10,6 +10,7 @@ import type { Destination, DestinationConfig, SyncOptions } from '../domain/sync
 import type { Database } from './client.ts';
 import { toDatabaseError } from './database-error.ts';
 import { DUE_CHANNEL, dueTrace, textArray } from './subjects.ts';
+import { AT_ONCE } from './together.ts';
 
 export interface Release {
   readonly connectionId: string;
@@ -25,8 +26,6 @@ export interface Release {
 
 /** Uses looked at per validation; each costs a handful of calls. */
 const MAX_USES = 10;
-/** As many as a process runs at once. */
-const AT_ONCE = 100;
 
 export type ConnectionStatusStore = ReturnType<typeof createConnectionStatus>;
 

@@ -22,7 +22,7 @@ export interface Together<I, O> {
 }
 
 /** As many as a process runs at once, and a statement of bounded size. */
-const AT_ONCE = 100;
+export const AT_ONCE = 100;
 
 export function together<I, O>({ many, alone }: Together<I, O>): (item: I) => Promise<O> {
   const perform = createBatcher<I, O | undefined>(AT_ONCE, async (items) => {

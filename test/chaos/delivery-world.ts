@@ -18,8 +18,8 @@ import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../src/sandbox/
 import { cleanEnvironment } from '../support/environment.ts';
 import { runKeyferry, startUnboundKeyferry, type TestProcess } from '../support/processes.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
+import { BASE_ACCOUNT, createBaseIdentity } from './base-identity.ts';
 
-const BASE_ACCOUNT = '999988887777';
 const REGION = 'eu-west-1';
 const PAUSE_MS = 200;
 
@@ -407,27 +407,13 @@ async function startParts(options: WorldOptions): Promise<Parts> {
     KEYFERRY_RECONCILE_EVERY: '30d',
     AWS_ENDPOINT_URL: aws.url,
     AWS_REGION: REGION,
-    ...createBase(sandbox),
+    ...createBaseIdentity(sandbox),
   });
   const migrated = await runKeyferry(['migrate'], { environment }, 90_000);
   if (migrated.code !== 0) throw new Error(migrated.stderr);
   const keyferry = await connect({ databaseUrl: postgres.url, encryptionKeys, org: 'acme', actor: 'chaos' });
   const backend = createQueueBackend({ databaseUrl: postgres.url, redisUrl });
   return { size: options, directory, postgres, redis, sandbox, aws, keyferry, backend, environment };
-}
-
-function createBase(sandbox: AwsSandbox): Record<string, string> {
-  const base = { accountId: BASE_ACCOUNT, userName: 'keyferry-base' };
-  sandbox.createAccount(BASE_ACCOUNT);
-  sandbox.createUser({
-    ...base,
-    policy: { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: 'sts:AssumeRole', Resource: '*' }] },
-  });
-  const key = sandbox.createAccessKey(base);
-  return {
-    INF_APP_CONNECTION_AWS_ACCESS_KEY_ID: key.accessKeyId,
-    INF_APP_CONNECTION_AWS_SECRET_ACCESS_KEY: key.secretAccessKey,
-  };
 }
 
 function createAccount(sandbox: AwsSandbox, index: number, size: Size): void {

@@ -11,8 +11,8 @@ import { createQueueBackend } from '../../src/queues/backend.ts';
 import { createAwsSandbox, startAwsSandboxServer, type AwsSandbox } from '../../src/sandbox/aws/index.ts';
 import { cleanEnvironment } from '../support/environment.ts';
 import { startUnboundKeyferry, type TestProcess } from '../support/processes.ts';
+import { BASE_ACCOUNT, createBaseIdentity } from './base-identity.ts';
 
-const BASE_ACCOUNT = '111122223333';
 const ACCOUNT = '444455556666';
 /** Longer than the process lives after the signal; far below a call's deadline. */
 const HELD_BACK_MS = 1_500;
@@ -46,6 +46,7 @@ export async function runRotationKills(options: {
   print: (line: string) => void;
 }): Promise<{ tried: number; survived: number }> {
   const sandbox = createAwsSandbox();
+  createAccount(sandbox);
   const aws = await startAwsSandboxServer(sandbox);
   const encryptionKeys = generateEncryptionKey();
   const backend = createQueueBackend({ databaseUrl: options.databaseUrl, redisUrl: undefined });
@@ -56,7 +57,7 @@ export async function runRotationKills(options: {
     KEYFERRY_ENCRYPTION_KEYS: encryptionKeys,
     AWS_ENDPOINT_URL: aws.url,
     AWS_REGION: 'eu-west-1',
-    ...createAccounts(sandbox),
+    ...createBaseIdentity(sandbox),
   });
   const keyferry = await connect({ databaseUrl: options.databaseUrl, encryptionKeys, org: 'acme', actor: 'chaos' });
   const database = openDatabase(options.databaseUrl, { poolSize: 2 });
@@ -74,14 +75,7 @@ async function startWorker(environment: Record<string, string>): Promise<TestPro
   return worker;
 }
 
-function createAccounts(sandbox: AwsSandbox): Record<string, string> {
-  const base = { accountId: BASE_ACCOUNT, userName: 'keyferry-base' };
-  sandbox.createAccount(BASE_ACCOUNT);
-  sandbox.createUser({
-    ...base,
-    policy: { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: 'sts:AssumeRole', Resource: '*' }] },
-  });
-  const key = sandbox.createAccessKey(base);
+function createAccount(sandbox: AwsSandbox): void {
   sandbox.createAccount(ACCOUNT);
   const place = { partition: 'aws', accountId: ACCOUNT };
   sandbox.createRole({
@@ -90,10 +84,6 @@ function createAccounts(sandbox: AwsSandbox): Record<string, string> {
     trustPolicy: trustPolicy({ partition: 'aws', baseAccountId: BASE_ACCOUNT, externalId: 'acme' }),
     policy: points.map((_point, index) => policyFor({ use: 'access-key-rotation', userName: userOf(index) }, place)),
   });
-  return {
-    INF_APP_CONNECTION_AWS_ACCESS_KEY_ID: key.accessKeyId,
-    INF_APP_CONNECTION_AWS_SECRET_ACCESS_KEY: key.secretAccessKey,
-  };
 }
 
 function userOf(index: number): string {

@@ -143,8 +143,12 @@ describe('a person who gets it wrong', () => {
   });
 
   it('is told of a defect without what its message holds', async () => {
-    // Late enough for the program to have begun.
-    const script = 'setTimeout(() => Promise.reject(new Error("canary" + "-value")), 4000)';
+    // As soon as the program listens for what escapes it.
+    const script = `const timer = setInterval(() => {
+      if (process.listenerCount('uncaughtException') === 0) return;
+      clearInterval(timer);
+      void Promise.reject(new Error('canary' + '-value'));
+    }, 20)`;
     const NODE_OPTIONS = `--import data:text/javascript,${encodeURIComponent(script)}`;
     const { code, stdout, stderr } = await keyferry(['sandbox'], { environment: { NODE_OPTIONS } });
     expect(code).toBe(1);

@@ -2,29 +2,18 @@
 import { randomUUID } from 'node:crypto';
 
 import { sql } from 'drizzle-orm';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 
 import { dispatchStatement } from '../../../src/db/dispatch.ts';
 import { deleteExpired } from '../../../src/db/retention.ts';
 import { kinds, noCounts, type Outcome } from '../../../src/domain/run.ts';
-import { createTestDatabase, type TestDatabase } from '../../support/postgres.ts';
-import { addConnection, openEngine, runsOf, type Engine } from './support.ts';
+import { addConnection, runsOf, useEngine } from './support.ts';
 
-let database: TestDatabase;
-let engine: Engine;
-
-beforeAll(async () => {
-  database = await createTestDatabase();
-  engine = await openEngine(database.url, undefined);
-});
-afterAll(async () => {
-  await engine.close();
-  await database.drop();
-});
+const engine = useEngine();
 
 /** One run from dispatch to settlement, as a worker would make it. */
 async function runOnce(id: string, outcome: Outcome): Promise<void> {
-  const { work, database: open } = engine.stores;
+  const { work, database: open } = engine().stores;
   await open.db.execute(sql`update keyferry.connections set next_due_at = now() where id = ${id}`);
   await work.dispatchDue('validate', 100);
   const claim = await work.claim('validate', { subjectId: id, runId: randomUUID(), jobId: undefined });
@@ -47,10 +36,10 @@ const succeeded: Outcome = { status: 'succeeded', counts: noCounts };
 
 describe('the history of runs', () => {
   it('keeps one run for all scheduled ones in a row that found everything as before', async () => {
-    const { id } = await addConnection(engine.stores, 'quiet');
+    const { id } = await addConnection(engine().stores, 'quiet');
     await runOnce(id, succeeded);
     for (let round = 0; round < 4; round += 1) await runOnce(id, succeeded);
-    const runs = await runsOf(engine.stores, id);
+    const runs = await runsOf(engine().stores, id);
     expect(runs).toMatchObject([
       { reason: 'created', repeats: null },
       { reason: 'scheduled', repeats: 3 },
@@ -59,7 +48,7 @@ describe('the history of runs', () => {
   });
 
   it('keeps what changed something, ended otherwise, or was asked for', async () => {
-    const { id } = await addConnection(engine.stores, 'eventful');
+    const { id } = await addConnection(engine().stores, 'eventful');
     await runOnce(id, succeeded);
     await runOnce(id, succeeded);
     await runOnce(id, { status: 'succeeded', counts: { ...noCounts, updated: 1 } });
@@ -68,7 +57,7 @@ describe('the history of runs', () => {
     await runOnce(id, { status: 'failed', code: 'CONNECTION_KEY_UNKNOWN', message: 'another wording' });
     await runOnce(id, { status: 'failed', code: 'CONNECTION_SECRET_WRONG', message: 'other' });
     await runOnce(id, succeeded);
-    const runs = await runsOf(engine.stores, id);
+    const runs = await runsOf(engine().stores, id);
     expect(runs.map(({ status, error_code, repeats }) => [status, error_code, repeats])).toEqual([
       ['succeeded', null, null],
       ['succeeded', null, 0],
@@ -81,7 +70,7 @@ describe('the history of runs', () => {
   });
 
   it('lets go of what is older than it is kept, and of nothing open or running', async () => {
-    const { db } = engine.stores.database;
+    const { db } = engine().stores.database;
     await db.execute(sql`delete from keyferry.runs`);
     await db.execute(sql`delete from keyferry.requests`);
     await db.execute(sql`
@@ -104,7 +93,7 @@ describe('the history of runs', () => {
 
 describe('the claim of the tick', () => {
   it.each(kinds)('finds what is due of %s by its index, however many rows there are', async (kind) => {
-    const { db } = engine.stores.database;
+    const { db } = engine().stores.database;
     const table = { validate: 'connections', sync: 'syncs', rotate: 'rotations' }[kind];
     await fill();
     const explained = await db.execute(sql`explain (format json) ${dispatchStatement(kind, 500)}`);
@@ -116,7 +105,7 @@ describe('the claim of the tick', () => {
 
   /** 20,000 of each kind, of which few are due and fewer in flight: what a large installation looks like at any moment. */
   async function fill(): Promise<void> {
-    const { db } = engine.stores.database;
+    const { db } = engine().stores.database;
     const [has] = await db.execute(sql`select count(*)::int as n from keyferry.connections`);
     if (Number(has?.n) > 10_000) return;
     await db.execute(sql`

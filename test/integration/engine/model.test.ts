@@ -7,12 +7,11 @@ import { randomUUID } from 'node:crypto';
 
 import { sql } from 'drizzle-orm';
 import fc from 'fast-check';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
 import type { Claim } from '../../../src/db/claim.ts';
 import { JobError } from '../../../src/errors.ts';
-import { createTestDatabase, type TestDatabase } from '../../support/postgres.ts';
-import { addConnection, openEngine, rowOf, runsOf, type Engine } from './support.ts';
+import { addConnection, rowOf, runsOf, useEngine } from './support.ts';
 
 const RUNS = Number(process.env['KEYFERRY_TEST_RUNS'] ?? 60);
 
@@ -36,16 +35,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   }),
 );
 
-let database: TestDatabase;
-let engine: Engine;
-beforeAll(async () => {
-  database = await createTestDatabase();
-  engine = await openEngine(database.url, undefined);
-});
-afterAll(async () => {
-  await engine.close();
-  await database.drop();
-});
+const engine = useEngine();
 
 /** One subject, the queue that is handed to workers, and every run that was ever claimed: dead workers come back as well. */
 class Model {
@@ -62,7 +52,7 @@ class Model {
   }
 
   async take(one: Step): Promise<void> {
-    const { work, requests, database: open } = engine.stores;
+    const { work, requests, database: open } = engine().stores;
     switch (one.do) {
       case 'request':
         await requests.open({ orgId: 'acme', kind: 'validate', subjectId: this.id, actor: 'model', parameters: {} });
@@ -110,7 +100,11 @@ class Model {
   async #deliver(again: boolean): Promise<void> {
     if (this.queue === 0) return;
     if (!again) this.queue -= 1;
-    const claim = await engine.stores.work.claim('validate', { subjectId: this.id, runId: randomUUID(), jobId: 'job' });
+    const claim = await engine().stores.work.claim('validate', {
+      subjectId: this.id,
+      runId: randomUUID(),
+      jobId: 'job',
+    });
     if (claim) this.claims.push(claim);
   }
 
@@ -118,7 +112,7 @@ class Model {
     const claim = this.claims[this.claims.length - 1 - (which % Math.max(1, this.claims.length))];
     if (!claim) return;
     const { runToken } = (await this.#row()) as { runToken: unknown };
-    const isSettled = await engine.stores.work.settle({
+    const isSettled = await engine().stores.work.settle({
       kind: 'validate',
       subjectId: this.id,
       runId: claim.runId,
@@ -143,12 +137,12 @@ class Model {
   }
 
   async #row(): Promise<Record<string, unknown>> {
-    const row = await rowOf(engine.stores, this.id);
+    const row = await rowOf(engine().stores, this.id);
     return { ...row, runToken: row.run_token };
   }
 
   async checkAlways(): Promise<void> {
-    const running = (await runsOf(engine.stores, this.id)).filter((run) => run.status === 'running');
+    const running = (await runsOf(engine().stores, this.id)).filter((run) => run.status === 'running');
     const { runToken } = await this.#row();
     expect(running.map((run) => run.id)).toEqual(runToken === null ? [] : [runToken]);
   }
@@ -173,7 +167,7 @@ class Model {
       dispatch_lease_until: null,
       next_due_at: null,
     });
-    const requests = await engine.stores.database.db.execute(
+    const requests = await engine().stores.database.db.execute(
       sql`select done_at, source_job_id from keyferry.requests where subject_id = ${this.id}`,
     );
     expect(requests.filter((one) => one['source_job_id'] !== null)).toHaveLength(this.outside.size);
@@ -185,8 +179,8 @@ class Model {
 test('whatever the order of wishes, deaths, losses and repetitions, every wish is served and nothing runs twice under one lease', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), async (steps) => {
-      await engine.stores.database.db.execute(sql`delete from keyferry.connections`);
-      const model = new Model((await addConnection(engine.stores, randomUUID())).id);
+      await engine().stores.database.db.execute(sql`delete from keyferry.connections`);
+      const model = new Model((await addConnection(engine().stores, randomUUID())).id);
       for (const one of steps) {
         await model.take(one);
         await model.checkAlways();

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 
 import { sql } from 'drizzle-orm';
 import { pino } from 'pino';
+import { afterAll, beforeAll } from 'vitest';
 
 import { openStores, type OpenStores } from '../../../src/stores.ts';
 import { DUE_CHANNEL } from '../../../src/db/subjects.ts';
@@ -11,6 +12,7 @@ import { createQueueBackend, type QueueBackend } from '../../../src/queues/backe
 import type { Processor, Run } from '../../../src/workers/processor.ts';
 import type { WatchdogTimes } from '../../../src/workers/watchdog.ts';
 import { startWorker, type WorkerProcess } from '../../../src/workers/worker.ts';
+import { useTestDatabase } from '../../support/postgres.ts';
 
 export const ENCRYPTION_KEYS = [{ id: 'test', key: randomBytes(32) }] as const;
 
@@ -19,6 +21,20 @@ export interface Engine {
   readonly backend: QueueBackend;
   startWorker(script: Script): Promise<WorkerProcess>;
   close(): Promise<void>;
+}
+
+/** For the top of a test file: an engine on a database of its own, with its queues in PostgreSQL, from before the first test to after the last. */
+export function useEngine(): () => Engine {
+  const database = useTestDatabase();
+  let engine: Engine | undefined;
+  beforeAll(async () => {
+    engine = await openEngine(database().url, undefined);
+  });
+  afterAll(() => engine?.close());
+  return () => {
+    if (engine === undefined) throw new Error('There is no engine before the first test begins.');
+    return engine;
+  };
 }
 
 export interface Script {
