@@ -3,6 +3,7 @@
  * shared across connections; clients per session, region and service. Nothing here knows what the calls are for.
  */
 import { validationGroup } from '../domain/call-budget.ts';
+import { iamRegionOf } from '../domain/partitions.ts';
 import { JobError } from '../errors.ts';
 import { assumeRole, callerIdentity } from './assume-role.ts';
 import { idleScope } from './base-identity.ts';
@@ -77,7 +78,8 @@ interface OpenedSession extends Pick<CallContext, 'prepare' | 'forgetCredentials
 
 function toSession(door: Door, opened: OpenedSession): AwsSession {
   const { source, scope, region, prepare, forgetCredentials } = opened;
-  const regionOf = { sts: source.stsRegion, iam: region, ssm: region, secretsmanager: region } as const;
+  // The SDK signs for the client's region as soon as an endpoint is set, so IAM's client needs IAM's region.
+  const regionOf = { sts: source.stsRegion, iam: iamRegionOf(region), ssm: region, secretsmanager: region } as const;
   const client = <S extends AwsService>(service: S) =>
     guardClient(
       door.client(source.key, service, { region: regionOf[service], credentials: () => opened.credentials() }),

@@ -3,7 +3,7 @@
 interface Partition {
   readonly name: string;
   readonly regions: RegExp;
-  /** Where a worker without a region of its own talks to STS. */
+  /** Where a worker without a region of its own calls STS, and what IAM requests are signed for. */
   readonly defaultRegion: string;
   /** Domains under which AWS serves this partition; an endpoint elsewhere is not AWS. */
   readonly domains: readonly string[];
@@ -67,6 +67,12 @@ export function partitionOfRegion(region: string): string | undefined {
 
 export function defaultRegionOf(partition: string): string {
   return table.find((one) => one.name === partition)?.defaultRegion ?? 'us-east-1';
+}
+
+/** IAM is one control plane per partition and accepts signatures for that region only, whatever region the client is in. */
+export function iamRegionOf(region: string): string {
+  const partition = partitionOfRegion(region);
+  return partition === undefined ? region : defaultRegionOf(partition);
 }
 
 /** The host itself, or below one of AWS's own domains. */

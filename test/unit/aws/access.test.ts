@@ -1,5 +1,5 @@
 import { GetParametersCommand, PutParameterCommand } from '@aws-sdk/client-ssm';
-import { CreateAccessKeyCommand } from '@aws-sdk/client-iam';
+import { CreateAccessKeyCommand, GetUserCommand, IAMClient } from '@aws-sdk/client-iam';
 import { describe, expect, it } from 'vitest';
 
 import { createAwsAccess, type AwsAccessOptions } from '../../../src/aws/access.ts';
@@ -180,6 +180,30 @@ describe('a session', () => {
     expect(aws.sent[0]?.accessKeyId).toBe('AKIAEXAMPLE000000001');
   });
 });
+
+describe('the region that IAM requests are signed for', () => {
+  const regions = ['eu-west-1', 'us-gov-east-1', 'cn-northwest-1', 'eusc-de-east-1', 'us-iso-west-1', 'us-isob-east-1'];
+
+  it.each([
+    ['of AWS', {}],
+    ['of one’s own', { endpoints: { iam: 'http://127.0.0.1:9' } }],
+  ])('is the one that AWS’s own endpoint rules name, with an endpoint %s', async (_name, options) => {
+    const { aws, access } = accessWith({ 'iam.GetUser': () => xmlError('NoSuchEntity', 'no user', 404) }, options);
+    for (const region of regions) {
+      const session = access.session({ credentials: key, region, scope: createScope() });
+      await session.iam.send(new GetUserCommand({ UserName: 'robot' })).catch(() => undefined);
+    }
+    const signed = aws.sent.filter((request) => request.operation === 'iam.GetUser').map((one) => one.signedRegion);
+    expect(signed).toEqual(regions.map(signingRegionOf));
+  });
+});
+
+function signingRegionOf(region: string): unknown {
+  const { endpointProvider } = new IAMClient({ region }).config;
+  const { properties } = endpointProvider({ Region: region, UseFIPS: false, UseDualStack: false });
+  const [scheme] = (properties?.['authSchemes'] ?? []) as readonly { readonly signingRegion?: string }[];
+  return scheme?.signingRegion;
+}
 
 describe('a call', () => {
   it.each([

@@ -7,6 +7,8 @@ export interface SentRequest {
   readonly body: string;
   readonly host: string;
   readonly accessKeyId: string;
+  /** Of the signature's credential scope. */
+  readonly signedRegion: string;
 }
 
 export interface ScriptedAnswer {
@@ -47,6 +49,7 @@ function toSent(request: HttpRequest): SentRequest {
     body,
     host: request.hostname,
     accessKeyId: /Credential=([^/]+)/.exec(header('authorization'))?.[1] ?? '',
+    signedRegion: /Credential=[^/]+\/\d+\/([^/]+)/.exec(header('authorization'))?.[1] ?? '',
   };
 }
 
