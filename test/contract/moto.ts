@@ -1,6 +1,6 @@
 /**
  * moto's server (PyPI `moto[server]`, Apache-2.0) as an independent second opinion: installed into a virtual environment under
- * `.cache/moto`, started on a free loopback port, ended with the run.
+ * `.cache/moto`, started on a free loopback port, ended with the run. AWS's own client for Python stands beside it.
  */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -9,11 +9,17 @@ import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** The version that the table of differences was measured with. */
-const MOTO = 'moto[server]==5.2.5';
+const PACKAGES = [
+  { name: 'moto', version: '5.2.5', requirement: 'moto[server]==5.2.5' },
+  { name: 'boto3', version: '1.44.8', requirement: 'boto3==1.44.8' },
+] as const;
 const HOME = fileURLToPath(new URL('../../.cache/moto/', import.meta.url));
 const BIN = process.platform === 'win32' ? 'Scripts' : 'bin';
 const START_TIMEOUT_MS = 30_000;
 const POLL_MS = 100;
+
+/** The interpreter that has boto3, once `installMoto` or `startMoto` has succeeded. */
+export const PYTHON = `${HOME}${BIN}/python`;
 
 export interface MotoServer {
   readonly url: string;
@@ -22,7 +28,7 @@ export interface MotoServer {
 
 /** undefined, with the reason, where there is no Python or no package index to install from. */
 export async function startMoto(): Promise<MotoServer | { readonly missing: string }> {
-  const missing = install();
+  const missing = installMoto();
   if (missing !== undefined) return { missing };
   const port = await findFreePort();
   const url = `http://127.0.0.1:${String(port)}`;
@@ -36,7 +42,8 @@ export async function startMoto(): Promise<MotoServer | { readonly missing: stri
   return { url, close: async () => stop(server) };
 }
 
-function install(): string | undefined {
+/** Returns what is missing, undefined when all is there. */
+export function installMoto(): string | undefined {
   const pip = `${HOME}${BIN}/pip`;
   const python = ['python3', 'python'].find((name) => spawnSync(name, ['--version']).status === 0);
   if (!existsSync(pip)) {
@@ -44,10 +51,14 @@ function install(): string | undefined {
     const made = spawnSync(python, ['-m', 'venv', HOME], { encoding: 'utf8' });
     if (made.status !== 0) return `Python makes no virtual environment (${lastLine(made.stderr || made.stdout)})`;
   }
-  const installed = spawnSync(pip, ['show', 'moto'], { encoding: 'utf8' });
-  if (installed.stdout.includes(`Version: ${MOTO.split('==')[1] ?? ''}\n`)) return undefined;
-  const run = spawnSync(pip, ['install', '--quiet', '--disable-pip-version-check', MOTO], { encoding: 'utf8' });
-  return run.status === 0 ? undefined : `pip could not install ${MOTO} (${lastLine(run.stderr)})`;
+  const { stdout } = spawnSync(pip, ['list', '--format=freeze', '--disable-pip-version-check'], { encoding: 'utf8' });
+  const installed = new Set(stdout.split('\n'));
+  if (PACKAGES.every(({ name, version }) => installed.has(`${name}==${version}`))) return undefined;
+  const requirements = PACKAGES.map(({ requirement }) => requirement);
+  const run = spawnSync(pip, ['install', '--quiet', '--disable-pip-version-check', ...requirements], {
+    encoding: 'utf8',
+  });
+  return run.status === 0 ? undefined : `pip could not install ${requirements.join(', ')} (${lastLine(run.stderr)})`;
 }
 
 function lastLine(text: string): string {
