@@ -406,6 +406,8 @@ export type ErrorCode = keyof typeof errorTable;
 export interface JobErrorDetails {
   /** The exact, public sentence; at most 256 characters are kept. Must hold no value and nothing of another org. */
   readonly message?: string;
+  /** The same sentence with the names of servers, for the operator's terminal and log. Default: `message`. */
+  readonly operatorMessage?: string | undefined;
   readonly disposition?: Disposition;
   readonly retryAfterMs?: number;
   /** Facts for the log and for callers: names and ids, never values. */
@@ -420,6 +422,7 @@ export class JobError extends Error {
   readonly disposition: Disposition;
   readonly retryAfterMs: number | undefined;
   readonly publicMessage: string;
+  readonly operatorMessage: string;
   readonly context: Readonly<Record<string, unknown>>;
 
   constructor(code: ErrorCode, details: JobErrorDetails = {}) {
@@ -430,6 +433,7 @@ export class JobError extends Error {
     this.disposition = details.disposition ?? errorTable[code].disposition;
     this.retryAfterMs = details.retryAfterMs;
     this.publicMessage = message;
+    this.operatorMessage = truncate(details.operatorMessage ?? message);
     this.context = details.context ?? {};
   }
 }

@@ -43,7 +43,7 @@ export function describeError(error: unknown): Record<string, unknown> {
   if (error instanceof JobError) {
     return {
       code: error.code,
-      message: maskKeyIds(error.publicMessage),
+      message: maskKeyIds(error.operatorMessage),
       ...error.context,
       cause: describeCause(error.cause),
     };

@@ -27,6 +27,7 @@ import { deleteExpired } from './db/retention.ts';
 import { createStatusQueries } from './db/status-queries.ts';
 import { DUE_CHANNEL } from './db/subjects.ts';
 import { kinds, type Kind } from './domain/run.ts';
+import { originOf } from './domain/url-hosts.ts';
 import { JobError } from './errors.ts';
 import type { Log } from './log.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
@@ -73,7 +74,7 @@ export function compose(config: Config, log: Log): Program {
     endpointOverrides: async () =>
       findEndpointOverrides(config.environment, await loadProfileFiles(config.environment)).map(({ source, url }) => ({
         source,
-        url,
+        url: originOf(url),
       })),
     startTelemetry: () => startTelemetry(parts),
     checkReady: () => checkReady(parts),

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { loadSharedConfigFiles } from '@smithy/core/config';
 
 import { isAwsHost } from '../domain/partitions.ts';
+import { hostsOf } from '../domain/url-hosts.ts';
 import { JobError } from '../errors.ts';
 import { type AwsService, awsServices, endpointNames } from './services.ts';
 
@@ -111,9 +112,8 @@ function endpointFault(text: string): EndpointFault | undefined {
   const url = new URL(text);
   if (url.protocol !== 'https:' && url.protocol !== 'http:')
     return { text: 'is neither http nor https', isCustom: false };
-  // The host is what stands after the @, which is how a URL pretends to be AWS.
-  if (url.username !== '' || url.password !== '')
-    return { text: `carries credentials in front of ${url.host}`, isCustom: false };
+  if (url.username !== '' || url.password !== '' || hostsOf(text) === undefined)
+    return { text: 'carries credentials', isCustom: false };
   if (isLoopback(url.hostname)) return undefined;
   if (!isServiceHost(url.hostname))
     return { text: `points to ${url.host}, which is neither AWS nor this machine`, isCustom: true };

@@ -24,20 +24,20 @@ export function toExitCode(error: JobError): ExitCode {
   return usageFamilies.test(error.code) || usageCodes.has(error.code) ? exitCodes.usage : exitCodes.failed;
 }
 
-/** Prints the public message and the remedy, never a cause. With `--json` also a document, so that a consumer always gets one. */
+/** Prints the operator's message and the remedy, never a cause. With `--json` also a document, so that a consumer always gets one. */
 export function reportError(output: Output, error: unknown): ExitCode {
   const jobError = toJobError(error);
-  const { code, publicMessage } = jobError;
+  const { code, operatorMessage } = jobError;
   const { nextStep } = errorTable[code];
   const problems = Array.isArray(jobError.context.problems) ? jobError.context.problems.map(String) : [];
-  output.note(`keyferry: ${publicMessage}`);
+  output.note(`keyferry: ${operatorMessage}`);
   if (problems.length > 1) for (const problem of problems) output.note(`  - ${problem}`);
   output.note(`  ${nextStep} [${code}]`);
   if (code === 'BUG_UNEXPECTED' && jobError.cause instanceof Error)
     output.note(`  ${jobError.cause.name} at ${whereOf(jobError.cause)}`);
   if (output.isJson)
     output.result(
-      { error: { code, message: publicMessage, nextStep, ...(problems.length > 0 ? { problems } : {}) } },
+      { error: { code, message: operatorMessage, nextStep, ...(problems.length > 0 ? { problems } : {}) } },
       () => '',
     );
   return toExitCode(jobError);

@@ -1,4 +1,5 @@
 /** Turns what postgres.js and drizzle throw into a `JobError`: their messages hold bound parameters and never leave here. */
+import { hostsOf } from '../domain/url-hosts.ts';
 import { JobError } from '../errors.ts';
 
 interface DriverError {
@@ -29,12 +30,14 @@ const unreachable = /^(CONNECTION_|CONNECT_|ECONN|ENOTFOUND|EAI_AGAIN|EHOSTUNREA
 const refused = /^(28|3D000)/;
 const repeatable = /^(40001|40P01|55P03|57014)$/;
 
-function serverOf(url: string | undefined): string {
-  try {
-    return url === undefined ? 'PostgreSQL' : `PostgreSQL at ${new URL(url).host}`;
-  } catch {
-    return 'PostgreSQL';
-  }
+/** Whoever asks for readiness, and every answer of the API, gets the sentence without the server's name. */
+function unavailable(problem: string, { url, cause }: { readonly url: string | undefined; readonly cause: unknown }) {
+  const host = url === undefined ? undefined : hostsOf(url);
+  return new JobError('DB_UNAVAILABLE', {
+    message: `PostgreSQL ${problem}`,
+    operatorMessage: host === undefined ? undefined : `PostgreSQL at ${host} ${problem}`,
+    cause,
+  });
 }
 
 export function toDatabaseError(error: unknown, url?: string): JobError {
@@ -42,16 +45,12 @@ export function toDatabaseError(error: unknown, url?: string): JobError {
   const found = driverError(error)?.code;
   const code = typeof found === 'string' ? found : '';
   if (unreachable.test(code)) {
-    return new JobError('DB_UNAVAILABLE', {
-      message: `${serverOf(url)} cannot be reached (${code}). Check DATABASE_URL and that the server runs.`,
-      cause: error,
-    });
+    const problem = `cannot be reached (${code}). Check DATABASE_URL and that the server runs.`;
+    return unavailable(problem, { url, cause: error });
   }
   if (refused.test(code)) {
-    return new JobError('DB_UNAVAILABLE', {
-      message: `${serverOf(url)} refused the login or has no such database (${code}). Check DATABASE_URL.`,
-      cause: error,
-    });
+    const problem = `refused the login or has no such database (${code}). Check DATABASE_URL.`;
+    return unavailable(problem, { url, cause: error });
   }
   if (repeatable.test(code))
     return new JobError('DB_UNAVAILABLE', {

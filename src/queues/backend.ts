@@ -6,6 +6,7 @@ import { createPostgresBackend, Queue, runMigrations, withBackend, Worker, type 
 import pg from 'pg';
 
 import type { Kind } from '../domain/run.ts';
+import { hostsOf } from '../domain/url-hosts.ts';
 import { JobError } from '../errors.ts';
 import { connectRedis, type RedisConnection } from './redis.ts';
 import type { QueueTelemetry } from './telemetry.ts';
@@ -129,8 +130,11 @@ async function checkRedis(connection: RedisConnection, url: string): Promise<rea
     if (policy === undefined || policy === 'noeviction') return [];
     return [`Redis has maxmemory-policy ${policy}: it may drop jobs when full. Set it to noeviction.`];
   } catch (cause) {
+    const problem = 'cannot be reached. Check REDIS_URL and that the server runs.';
+    const hosts = hostsOf(url);
     throw new JobError('QUEUE_UNAVAILABLE', {
-      message: `Redis at ${hostsOf(url)} cannot be reached. Check REDIS_URL and that the server runs.`,
+      message: `Redis ${problem}`,
+      operatorMessage: hosts === undefined ? undefined : `Redis at ${hosts} ${problem}`,
       cause,
     });
   }
@@ -158,14 +162,6 @@ async function evictionPolicy(connection: RedisConnection): Promise<string | und
     // Managed services often forbid CONFIG.
     return undefined;
   }
-}
-
-/** Hosts only: a URL may hold a password. */
-function hostsOf(url: string): string {
-  return url
-    .split(',')
-    .map((one) => one.replace(/^[a-z+]+:\/\//, '').replace(/^[^@]*@/, ''))
-    .join(', ');
 }
 
 function createPostgresQueues(databaseUrl: string, traced: Traced): QueueBackend {

@@ -162,6 +162,6 @@ async function examine(part: string, look: () => Promise<string>): Promise<Findi
   try {
     return { part, isFine: true, detail: await look() };
   } catch (error) {
-    return { part, isFine: false, detail: toJobError(error).publicMessage };
+    return { part, isFine: false, detail: toJobError(error).operatorMessage };
   }
 }

@@ -77,6 +77,16 @@ describe('a person who gets it wrong', () => {
     expect([endpoint.code, endpoint.stderr]).toEqual([2, expect.stringContaining('KEYFERRY_ALLOW_CUSTOM_ENDPOINTS')]);
   });
 
+  it('is shown no part of a URL’s login or path', async () => {
+    const doctor = await keyferry(['doctor'], { environment: { REDIS_URL: 'redis://:planted@password@127.0.0.1:1' } });
+    expect(doctor.stdout).toContain('Redis at 127.0.0.1:1 cannot be reached');
+    const status = await keyferry(['status'], {
+      environment: { AWS_ENDPOINT_URL: 'https://user:planted@aws.example.com/password' },
+    });
+    expect(status.stdout).toContain('AWS_ENDPOINT_URL = https://aws.example.com\n');
+    expect(doctor.stdout + doctor.stderr + status.stdout + status.stderr).not.toMatch(/planted|password/);
+  });
+
   it('is told about names that do not exist, by name', async () => {
     const sync = await keyferry(['sync', 'create', '--name', 's', '--connection', 'nope', ...place, ...parameterStore]);
     expect([sync.code, sync.stderr]).toEqual([2, expect.stringContaining('There is no connection nope')]);

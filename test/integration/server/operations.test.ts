@@ -1,6 +1,9 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 
+import { openDatabase } from '../../../src/db/client.ts';
+import { requireCurrentSchema } from '../../../src/db/migrate.ts';
 import { JobError } from '../../../src/errors.ts';
+import { createQueueBackend } from '../../../src/queues/backend.ts';
 import { queueBackends } from '../../support/backends.ts';
 import { useServer } from './support.ts';
 
@@ -65,6 +68,34 @@ describe.each(queueBackends)('health and metrics on $name', ({ redisUrl }) => {
     expect(text).toMatch(/keyferry_due\{kind="rotate"\} 0/);
   });
 });
+
+describe('readiness, which answers without a login', () => {
+  const fixture = useServer(undefined);
+
+  it('names no host and nothing of a URL', async () => {
+    const { start, dependencies } = fixture();
+    const lost = createQueueBackend({ databaseUrl: UNREACHABLE, redisUrl: 'redis://:planted@pass@127.0.0.1:1' });
+    const database = openDatabase(UNREACHABLE);
+    onTestFinished(async () => {
+      await Promise.all([lost.close(), database.close()]);
+    });
+    const health = {
+      ...dependencies().health,
+      database: () => database.ping(),
+      queue: () => lost.check(),
+      migrations: () => requireCurrentSchema(UNREACHABLE),
+    };
+    const answer = await fetch(`${await start({ health })}/readyz`);
+    const body = await answer.text();
+    expect([answer.status, JSON.parse(body)]).toMatchObject([
+      503,
+      { parts: { database: { code: 'DB_UNAVAILABLE' }, queue: { code: 'QUEUE_UNAVAILABLE' } } },
+    ]);
+    expect(body).not.toMatch(/127\.0\.0\.1|planted|pass|someone/);
+  });
+});
+
+const UNREACHABLE = 'postgres://someone:planted@127.0.0.1:1/none';
 
 describe('who may come in', () => {
   const fixture = useServer(undefined);
