@@ -72,10 +72,12 @@ function printDetails({ name, results }: EndpointResult): void {
   for (const { id, known: difference } of known) {
     print(`  ${id}\n      ${name}: ${difference?.moto ?? ''}\n      documented: ${difference?.documented ?? ''}`);
   }
-  for (const { id, problem } of results.filter(isFailure)) {
+  for (const { id, problem, contractCase } of results.filter(isFailure)) {
+    const { source } = contractCase;
     print(
       `\nFAILED on ${name}: ${id}\n  ${problem ?? 'works as documented now: take it out of the table of differences'}`,
     );
+    if (source !== undefined) print(`  source: ${source}`);
   }
 }
 

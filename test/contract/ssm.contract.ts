@@ -202,38 +202,6 @@ export const SSM_CASES = contractCases('ssm', {
     const call = new DescribeParametersCommand({ NextToken: 'made-up' });
     await refused(target.admin.ssm.send(call), 'InvalidNextToken');
   },
-  'DescribeParameters shows metadata without values': async (target) => {
-    const { name } = await put(target, { Description: 'words', Type: 'SecureString' });
-    const filter = { Key: 'Name', Option: 'Equals', Values: [name] };
-    const { Parameters } = await target.admin.ssm.send(new DescribeParametersCommand({ ParameterFilters: [filter] }));
-    assert.equal(Parameters?.length, 1);
-    const [found] = Parameters;
-    assert.deepEqual([found!.Name, found!.Version, found!.Tier, found!.Description], [name, 1, 'Standard', 'words']);
-    assert.equal(found!.KeyId, 'alias/aws/ssm');
-    assert.ok(!('Value' in found!));
-  },
-  'DescribeParameters filters by path and by tag': async (target) => {
-    const path = `/${target.uniqueName('path')}`;
-    await put(target, { Name: `${path}/a`, Tags: [{ Key: 'owner', Value: path }] });
-    await put(target, { Name: `${path}/b/c` });
-    const list = async (Key: string, Option: string | undefined, value: string): Promise<number> => {
-      const input = { ParameterFilters: [{ Key, Option, Values: [value] }] };
-      return (await target.admin.ssm.send(new DescribeParametersCommand(input))).Parameters!.length;
-    };
-    assert.equal(await list('Path', 'Recursive', path), 2);
-    assert.equal(await list('Path', 'OneLevel', path), 1);
-    assert.equal(await list('tag:owner', undefined, path), 1);
-  },
-  'DescribeParameters gives fifty at most, and pages': async (target) => {
-    await refused(target.admin.ssm.send(new DescribeParametersCommand({ MaxResults: 51 })), 'ValidationException');
-    const path = `/${target.uniqueName('path')}`;
-    for (let index = 0; index < 12; index += 1) await put(target, { Name: `${path}/${String(index)}` });
-    const filter = { Key: 'Path', Option: 'Recursive', Values: [path] };
-    const found = await target.admin.ssm.send(
-      new DescribeParametersCommand({ ParameterFilters: [filter], MaxResults: 50 }),
-    );
-    assert.equal(found.Parameters?.length, 12);
-  },
   'a hundred versions are kept, the oldest goes': async (target) => {
     const { name } = await put(target);
     for (let version = 2; version <= 101; version += 1)

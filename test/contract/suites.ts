@@ -4,6 +4,7 @@ import { IAM_CASES } from './iam.contract.ts';
 import { SECRETS_MANAGER_CASES } from './secrets-manager.contract.ts';
 import { SECRETS_MANAGER_LIST_CASES } from './secrets-manager-lists.contract.ts';
 import { SSM_CASES } from './ssm.contract.ts';
+import { SSM_DESCRIBE_CASES } from './ssm-describe.contract.ts';
 import { SSM_TAG_CASES } from './ssm-tags.contract.ts';
 import { STS_CASES } from './sts.contract.ts';
 
@@ -11,6 +12,7 @@ export const CONTRACT_CASES: readonly ContractCase[] = [
   ...STS_CASES,
   ...IAM_CASES,
   ...SSM_CASES,
+  ...SSM_DESCRIBE_CASES,
   ...SSM_TAG_CASES,
   ...SECRETS_MANAGER_CASES,
   ...SECRETS_MANAGER_LIST_CASES,

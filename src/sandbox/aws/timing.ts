@@ -28,6 +28,8 @@ export interface SandboxTiming {
   parameterRecreateMs: number;
   /** Chance that a page of parameters comes back empty with a NextToken. */
   emptyPageProbability: number;
+  /** How many parameters a listing examines per page before it stops with what matched so far; 0: all of them. */
+  pageScanLimit: number;
   /** How stale ListSecrets is. */
   listSecretsMs: DelayRange;
   /** How long a force-deleted secret's name cannot be created again. */
@@ -51,6 +53,7 @@ const IMMEDIATE: SandboxTiming = {
   parameterReadMs: NONE,
   parameterRecreateMs: 0,
   emptyPageProbability: 0,
+  pageScanLimit: 0,
   listSecretsMs: NONE,
   forceDeleteTombstoneMs: NONE,
   latencyMs: NONE,
@@ -67,6 +70,7 @@ const REALISTIC: SandboxTiming = {
   parameterReadMs: [0, 500],
   parameterRecreateMs: 30_000,
   emptyPageProbability: 0.05,
+  pageScanLimit: 100,
   listSecretsMs: [0, 300_000],
   forceDeleteTombstoneMs: [5_000, 120_000],
   latencyMs: NONE,

@@ -110,6 +110,23 @@ test('pages of parameters can be empty and yet have a next one', async () => {
   expect(sizes.reduce((sum, size) => sum + size)).toBe(25);
 });
 
+test('a listing that reaches its limit answers short and empty pages with a token', async () => {
+  const { admin } = createTestSandbox({ timing: { pageScanLimit: 10 } });
+  for (let index = 0; index < 30; index += 1) {
+    const Tags = index === 3 || index >= 25 ? [{ Key: 'keyferry:sync', Value: 's' }] : [];
+    await put(admin, { Name: `/p/${String(index)}`, Tags });
+  }
+  const sizes: number[] = [];
+  let NextToken: string | undefined;
+  do {
+    const ParameterFilters = [{ Key: 'tag:keyferry:sync', Values: ['s'] }];
+    const page = await admin.ssm.send(new DescribeParametersCommand({ ParameterFilters, NextToken, MaxResults: 50 }));
+    sizes.push(page.Parameters!.length);
+    NextToken = page.NextToken;
+  } while (NextToken !== undefined);
+  expect(sizes).toEqual([1, 0, 5]);
+});
+
 test('two puts of one parameter at the same time are too many', async () => {
   const { sandbox, admin } = createTestSandbox({ timing: { latencyMs: [20, 20] } });
   const outcomes = await Promise.all(

@@ -20,6 +20,7 @@ const OPTIONS: Readonly<Record<string, readonly string[]>> = {
   DataType: ['Equals', 'BeginsWith'],
   Label: ['Equals', 'BeginsWith'],
 };
+const TAG_OPTIONS = ['Equals', 'BeginsWith'];
 const DESCRIBE_KEYS = ['Name', 'Path', 'Type', 'KeyId', 'Tier', 'DataType'];
 const BY_PATH_KEYS = ['Type', 'KeyId', 'Label'];
 
@@ -47,12 +48,7 @@ function compileFilter(listing: Listing, filter: ParameterFilter): Test {
   }
   const option = filter.Option ?? (filter.Key === 'Path' ? 'OneLevel' : 'Equals');
   const options = OPTIONS[filter.Key] ?? [];
-  if (!options.includes(option)) {
-    throw new AwsError(
-      'InvalidFilterOption',
-      `The following filter option is not valid: ${option}. Valid options include: [${options.join(', ')}]`,
-    );
-  }
+  if (!options.includes(option)) throw invalidOption(option, options);
   const values = filter.Values ?? [];
   if (values.length === 0) {
     throw new AwsError(
@@ -65,13 +61,21 @@ function compileFilter(listing: Listing, filter: ParameterFilter): Test {
     fieldValues(record, filter.Key).some((actual) => values.some((value) => compare(option, actual, value)));
 }
 
+function invalidOption(option: string, valid: readonly string[]): AwsError {
+  const text = `The following filter option is not valid: ${option}. Valid options include: [${valid.join(', ')}]`;
+  return new AwsError('InvalidFilterOption', text);
+}
+
+/** Without values: whatever carries the tag. */
 function compileTagFilter(filter: ParameterFilter): Test {
   const name = filter.Key.slice('tag:'.length);
   const option = filter.Option ?? 'Equals';
+  if (!TAG_OPTIONS.includes(option)) throw invalidOption(option, TAG_OPTIONS);
   return (record) => {
     const actual = record.tags.get(name);
     if (actual === undefined) return false;
-    return filter.Values === undefined || filter.Values.some((value) => compare(option, actual, value));
+    if (filter.Values === undefined) return true;
+    return filter.Values.some((value) => (option === 'Equals' ? actual === value : actual.startsWith(value)));
   };
 }
 

@@ -1,4 +1,7 @@
-/** Pages of parameters, in order of creation. A page may be empty and still have a successor, as in AWS. */
+/**
+ * Pages of parameters, in order of creation. Listings are best effort, as in AWS: a page may hold fewer items than asked
+ * for, or none, and still have a next one.
+ */
 import { AwsError } from '../aws-error.ts';
 import type { Call } from '../service.ts';
 
@@ -19,17 +22,26 @@ export interface PageRequest {
   readonly defaultSize: number;
 }
 
-export function takePage<T>(call: Call, request: PageRequest, source: Iterable<readonly [number, T]>): Page<T> {
+/** `source` yields everything that the listing examines, with undefined for what does not match. */
+export function takePage<T>(
+  call: Call,
+  request: PageRequest,
+  source: Iterable<readonly [number, T | undefined]>,
+): Page<T> {
   const { kind, input } = request;
   const size = input.MaxResults ?? request.defaultSize;
   const after = input.NextToken === undefined || input.NextToken === '' ? 0 : readToken(kind, input.NextToken);
   if (call.random.next() < call.timing.emptyPageProbability) return { items: [], NextToken: toToken(kind, after) };
   const items: T[] = [];
+  const scanLimit = call.timing.pageScanLimit === 0 ? Infinity : call.timing.pageScanLimit;
   let last = after;
+  let examined = 0;
   for (const [sequence, item] of source) {
     if (sequence <= after) continue;
-    if (items.length === size) return { items, NextToken: toToken(kind, last) };
-    items.push(item);
+    const isFull = items.length === size && item !== undefined;
+    if (isFull || examined === scanLimit) return { items, NextToken: toToken(kind, last) };
+    if (item !== undefined) items.push(item);
+    examined += 1;
     last = sequence;
   }
   return { items, NextToken: undefined };

@@ -69,14 +69,16 @@ export const GET_PARAMETERS_BY_PATH = defineOperation<ByPathInput>({
     if (!/^\/([\w.-]+\/?)*$/.test(input.Path)) throw new AwsError('ValidationException', PATH_TEXT);
     const filter = compileFilters('GetParametersByPath', input.ParameterFilters ?? []);
     const depth = input.Recursive === true ? 'Recursive' : 'OneLevel';
-    const matching = function* (): Generator<readonly [number, object]> {
+    const examined = function* (): Generator<readonly [number, object | undefined]> {
       for (const record of call.regionState.parameters.values()) {
-        const version = isUnderPath(record.name, input.Path, depth) ? visibleVersion(call, record) : undefined;
-        if (version && filter(record))
-          yield [record.sequence, toParameter(call, { record, version, reading: toReading(input) })];
+        if (!isUnderPath(record.name, input.Path, depth)) continue;
+        const version = visibleVersion(call, record);
+        const isMatch = version !== undefined && filter(record);
+        const item = isMatch ? toParameter(call, { record, version, reading: toReading(input) }) : undefined;
+        yield [record.sequence, item];
       }
     };
-    const page = takePage(call, { kind: 'path', input, defaultSize: BY_PATH_PAGE }, matching());
+    const page = takePage(call, { kind: 'path', input, defaultSize: BY_PATH_PAGE }, examined());
     return { Parameters: page.items, NextToken: page.NextToken };
   },
 });
@@ -93,13 +95,13 @@ export const DESCRIBE_PARAMETERS = defineOperation<DescribeInput>({
     // The older Filters compare from the start, and know no option.
     const older = (input.Filters ?? []).map((filter) => ({ ...filter, Option: 'BeginsWith' }));
     const filter = compileFilters('DescribeParameters', input.ParameterFilters ?? older);
-    const matching = function* (): Generator<readonly [number, object]> {
+    const examined = function* (): Generator<readonly [number, object | undefined]> {
       for (const record of call.regionState.parameters.values()) {
         const version = visibleVersion(call, record);
-        if (version && filter(record)) yield [record.sequence, toMetadata(record, version)];
+        yield [record.sequence, version && filter(record) ? toMetadata(record, version) : undefined];
       }
     };
-    const page = takePage(call, { kind: 'describe', input, defaultSize: DESCRIBE_PAGE }, matching());
+    const page = takePage(call, { kind: 'describe', input, defaultSize: DESCRIBE_PAGE }, examined());
     return { Parameters: page.items, NextToken: page.NextToken };
   },
 });
