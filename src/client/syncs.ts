@@ -15,6 +15,7 @@ import {
 import { JobError } from '../errors.ts';
 import type { ClientContext } from './context.ts';
 import { descriptionShape, nameShape, parseInput, placeShape } from './input.ts';
+import { refuseImpossibleTarget } from './sync-target.ts';
 import { toSync, type RunRecord, type Sync } from './views.ts';
 import type { WaitOptions } from './waiting.ts';
 
@@ -75,12 +76,13 @@ export function createSyncsClient(context: ClientContext, stores: Stores) {
     /** Throws CONNECTION_NOT_FOUND, SECRET_FOLDER_NOT_FOUND, SYNC_NAME_TAKEN, SYNC_TARGET_TAKEN, PAYLOAD_INVALID. */
     async create(input: CreateSync): Promise<Sync> {
       const { connection, source, destinationConfig, ...rest } = parseInput(createShape, input);
+      const target = { ...rest, destinationConfig: parseDestination(rest.destination, destinationConfig) };
+      refuseImpossibleTarget(target, source.environment);
       const row = await syncs.create(orgId, {
-        ...rest,
+        ...target,
         projectId: source.projectId,
         connectionId: (await stores.connections.get(orgId, connection)).id,
         folderId: await folderId(stores.folders, orgId, source),
-        destinationConfig: parseDestination(rest.destination, destinationConfig),
         requestedBy: context.actor,
       });
       return toSync(await syncs.view(orgId, row.id));
@@ -91,11 +93,12 @@ export function createSyncsClient(context: ClientContext, stores: Stores) {
     async update(idOrName: string, input: UpdateSync): Promise<Sync> {
       const sync = await syncs.get(orgId, idOrName);
       const given = new Set(Object.keys(input.syncOptions ?? {}));
-      const row = await syncs.update(
-        sync,
-        await toChanges(stores, sync, withoutDefaults(parseInput(updateShape, input), given)),
-        context.actor,
-      );
+      const changes = await toChanges(stores, sync, withoutDefaults(parseInput(updateShape, input), given));
+      const after = { ...sync, ...changes };
+      const { environment } = await stores.folders.get(after.folderId);
+      // A sync that is older than the rule can still be renamed or given another connection.
+      if (isMove(changes)) refuseImpossibleTarget(after, environment);
+      const row = await syncs.update(sync, changes, context.actor);
       return toSync(await syncs.view(orgId, row.id));
     },
     /** Records a wish (`sync`, `plan`, `check`, `import`, `remove`) and returns the request's id. */
@@ -123,6 +126,10 @@ export function createSyncsClient(context: ClientContext, stores: Stores) {
     /** Forgets the sync; what it wrote stays at AWS. */
     delete: async (idOrName: string): Promise<void> => syncs.delete(await syncs.get(orgId, idOrName)),
   };
+}
+
+function isMove({ destinationConfig, syncOptions: options, folderId: folder }: SyncChanges): boolean {
+  return destinationConfig !== undefined || options !== undefined || folder !== undefined;
 }
 
 function definedOnly(parameters: Readonly<Record<string, unknown>>): Record<string, unknown> {

@@ -4,7 +4,14 @@
  */
 import { type RemoteState, isOursByTag } from './sync-inventory.ts';
 import { isOwned, isSamePlace, type LedgerEntry, WHOLE_SECRET } from './sync-ledger.ts';
-import { findTakeoverProblem, type Plan, type PlanInput, type PlannedEntry, planSync } from './sync-plan.ts';
+import {
+  findTakeoverProblem,
+  type Plan,
+  type PlanInput,
+  type PlannedEntry,
+  planSync,
+  withoutUnreplaced,
+} from './sync-plan.ts';
 
 export interface DocumentPlanInput extends Omit<PlanInput, 'inventory'> {
   readonly remoteName: string;
@@ -32,7 +39,7 @@ export function planDocument(input: DocumentPlanInput): Plan {
   const renamed = plan.unchanged.filter(isRenamed).map(toRename);
   const unchanged = plan.unchanged.filter((one) => !isRenamed(one));
   const entries = [...plan.entries, ...renamed].map((one) => (refusal ? refused(one, refusal) : planKey(one, input)));
-  return { entries, unchanged };
+  return { entries: withoutUnreplaced(entries), unchanged };
 }
 
 /** Another key schema gives the key another name inside the same secret, which the plan of objects does not see. */

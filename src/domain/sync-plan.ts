@@ -4,7 +4,7 @@
  *
  *   desired, not in the ledger   → create; adopt or conflict where something foreign is known to be there; restore after our own deletion
  *   desired and in the ledger    → unchanged by revision or fingerprint, else update; drift is a conflict unless it may be overwritten
- *   in the ledger, not desired   → delete, after its replacement if it moved
+ *   in the ledger, not desired   → delete; a key that moved keeps its old object until the new one is in place
  */
 import type { DesiredEntry } from './sync-desired.ts';
 import { findDrift, type Inventory, isOursByTag, type RemoteState } from './sync-inventory.ts';
@@ -66,12 +66,14 @@ export function planSync(input: PlanInput): Plan {
   const gone = input.options.keepsDeleted ? [] : planDeletions(input);
   const all = [...wanted, ...gone];
   return {
-    entries: all.filter((one) => one.action !== 'unchanged'),
+    entries: withoutUnreplaced(all.filter((one) => one.action !== 'unchanged')),
     unchanged: all.filter((one) => one.action === 'unchanged'),
   };
 }
 
-const nameKey = (one: { readonly remoteName: string; readonly key: string }): string => `${one.remoteName}\n${one.key}`;
+/** Identifies an object, or a key inside a JSON secret, at one place. */
+export const nameKey = (one: { readonly remoteName: string; readonly key: string }): string =>
+  `${one.remoteName}\n${one.key}`;
 
 function indexLedger(input: PlanInput): ReadonlyMap<string, LedgerEntry> {
   const here = input.ledger.filter((entry) => isSamePlace(entry, input.options.place));
@@ -215,7 +217,7 @@ function isUnchanged(desired: DesiredEntry, entry: LedgerEntry, options: Pick<Pl
 function planDeletions(input: PlanInput): readonly PlannedEntry[] {
   const { place } = input.options;
   const wanted = new Set(input.desired.map(nameKey));
-  const keys = new Set(input.desired.filter((desired) => !desired.problem).map((desired) => desired.key));
+  const keys = new Set(input.desired.map((desired) => desired.key));
   return input.ledger
     .filter((entry) => entry.key !== WHOLE_SECRET && isDeletable(entry))
     .filter((entry) => !isSamePlace(entry, place) || !wanted.has(nameKey(entry)))
@@ -224,6 +226,13 @@ function planDeletions(input: PlanInput): readonly PlannedEntry[] {
       const reason = isReplaced ? 'lives under another name now' : 'no longer in the source';
       return { action: 'delete', key: entry.key, remoteName: entry.remoteName, reason, entry, isReplaced };
     });
+}
+
+/** The plan without deletions of objects whose key cannot be written under its new name: they may be the last copy. */
+export function withoutUnreplaced(entries: readonly PlannedEntry[]): readonly PlannedEntry[] {
+  const isUnwritable = ({ action }: PlannedEntry) => action === 'invalid' || action === 'conflict';
+  const unwritable = new Set(entries.filter(isUnwritable).map((one) => one.key));
+  return entries.filter((one) => one.action !== 'delete' || one.isReplaced !== true || !unwritable.has(one.key));
 }
 
 /** Ours at AWS, or possibly so: what is in flight is resolved before it is deleted. */

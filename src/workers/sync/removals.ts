@@ -1,7 +1,8 @@
-/** Deletes what left the source or moved, wherever it lies; and lists what stays behind where nobody can reach it. */
+/** Deletes objects of keys that left the source or moved, wherever they lie; lists what it leaves behind where no connection reaches. */
+import type { DesiredEntry } from '../../domain/sync-desired.ts';
 import { leftBehind } from '../../domain/sync-entry.ts';
-import { isOwned, type LedgerEntry } from '../../domain/sync-ledger.ts';
-import type { PlannedEntry } from '../../domain/sync-plan.ts';
+import { isOwned, type LedgerEntry, WHOLE_SECRET } from '../../domain/sync-ledger.ts';
+import { nameKey, type PlannedEntry } from '../../domain/sync-plan.ts';
 import { toJobError } from '../../errors.ts';
 import { isSettledInRound } from './apply.ts';
 import { settleThrown } from './destination.ts';
@@ -13,9 +14,10 @@ import { isHere, type SyncWork } from './work.ts';
 /** Returns false when the slice ended before the deletions did. */
 export async function removeGone(work: SyncWork, deletions: readonly PlannedEntry[], slice: Slice): Promise<boolean> {
   if (deletions.length === 0) return true;
-  const successors = indexSuccessors(work);
+  const inPlace = findKeysInPlace(work);
+  // The old object of a key that moved may be its last copy.
   const ready = deletions.filter(
-    (one) => !isSettledInRound(work, one) && (one.isReplaced !== true || hasReplacement(successors, one)),
+    (one) => !isSettledInRound(work, one) && (one.isReplaced !== true || inPlace.has(one.key)),
   );
   return removeEntries(
     work,
@@ -59,17 +61,27 @@ async function leave(work: SyncWork, entries: readonly LedgerEntry[], reason: st
   await work.ledger.storeAll(entries.map((entry) => leftBehind(entry, text(entry), work.run.now())));
 }
 
-/** Keys with the ids of the entries that hold them now. */
-function indexSuccessors(work: SyncWork): ReadonlyMap<string, readonly string[]> {
-  const successors = new Map<string, string[]>();
-  for (const entry of work.ledger.all()) {
-    if (entry.status !== 'synced' || !isOwned(entry) || !isHere(work, entry)) continue;
-    successors.set(entry.key, [...(successors.get(entry.key) ?? []), entry.id]);
+/** Keys whose present value is in place under the name that the sync gives them now. */
+function findKeysInPlace(work: SyncWork): ReadonlySet<string> {
+  const rows = new Map(
+    work.ledger
+      .all()
+      .filter((entry) => isHere(work, entry))
+      .map((entry) => [nameKey(entry), entry]),
+  );
+  // Keys inside a JSON secret are in place only while the secret is.
+  if (work.target.mapping === 'document') {
+    const whole = rows.get(nameKey({ remoteName: work.target.namePrefix, key: WHOLE_SECRET }));
+    if (!isInPlace(whole)) return new Set();
   }
-  return successors;
+  const isKeyInPlace = (desired: DesiredEntry) => {
+    const row = rows.get(nameKey(desired));
+    return isInPlace(row) && row.folderId === work.folder.id && (row.syncedRevision ?? -1) >= desired.revision;
+  };
+  return new Set(work.desired.filter(isKeyInPlace).map((desired) => desired.key));
 }
 
-/** What moved is deleted only once its new name is written. */
-function hasReplacement(successors: ReadonlyMap<string, readonly string[]>, planned: PlannedEntry): boolean {
-  return (successors.get(planned.key) ?? []).some((id) => id !== planned.entry?.id);
+function isInPlace(entry: LedgerEntry | undefined): entry is LedgerEntry {
+  if (entry === undefined || !isOwned(entry)) return false;
+  return entry.status === 'synced' && entry.inFlight === null && entry.drift === null;
 }

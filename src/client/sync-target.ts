@@ -1,0 +1,34 @@
+/** Refuses targets under which no secret could get a name that AWS accepts: such a sync could only fail. */
+import { partitionOfRegion } from '../domain/partitions.ts';
+import { findNameProblem } from '../domain/sync-rules.ts';
+import { remoteNameOf, type TargetSource, toTarget } from '../domain/sync-target.ts';
+import { JobError } from '../errors.ts';
+
+/** Shorter and plainer than this no key is: a name that fails with it fails with every key. */
+const PLAINEST_KEY = 'K';
+/** Names are limited by the length of their ARN, and every account id has twelve digits. */
+const ANY_ACCOUNT = '000000000000';
+
+/** Throws PAYLOAD_INVALID, naming the field and the flag. */
+export function refuseImpossibleTarget(sync: TargetSource, environment: string): void {
+  const problem = findProblem(sync, environment);
+  if (!problem) return;
+  const { keySchema, ...options } = sync.syncOptions;
+  const isSchema = keySchema !== undefined && !findProblem({ ...sync, syncOptions: options }, environment);
+  const field = isSchema ? 'syncOptions.keySchema (--key-schema)' : destinationField(sync);
+  throw new JobError('PAYLOAD_INVALID', { message: `${field} allows no valid name: ${problem}` });
+}
+
+function findProblem(sync: TargetSource, environment: string): string | undefined {
+  const target = toTarget(sync, environment);
+  const { region, service } = target;
+  const place = { partition: partitionOfRegion(region) ?? 'aws', accountId: ANY_ACCOUNT, region, service };
+  return findNameProblem(remoteNameOf(target, PLAINEST_KEY), place)?.message;
+}
+
+function destinationField({ destinationConfig }: TargetSource): string {
+  if ('path' in destinationConfig) return 'destinationConfig.path (--prefix)';
+  return destinationConfig.mappingBehavior === 'many-to-one'
+    ? 'destinationConfig.secretName (--secret-name)'
+    : 'destinationConfig.prefix (--prefix)';
+}
