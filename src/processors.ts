@@ -7,6 +7,7 @@ import type { AwsAccess } from './aws/session.ts';
 import type { Config } from './config.ts';
 import { createConnectionStatus } from './db/connection-status.ts';
 import { createFingerprintKeys } from './db/fingerprint-key.ts';
+import { createInstallation } from './db/installation.ts';
 import { createSyncEntries } from './db/sync-entries.ts';
 import { createSyncSource } from './db/sync-source.ts';
 import type { Kind } from './domain/run.ts';
@@ -44,6 +45,7 @@ export function createProcessors({ aws, stores, config }: ProcessorParts): { rea
       source: createSyncSource(db, encryption),
       entries: createSyncEntries(db),
       fingerprints: createFingerprintKeys(db, encryption),
+      installation: createInstallation(db),
       reconcileEveryMs: config.reconcileEveryMs,
     }),
     rotate: createRotateProcessor({ aws, openAccessKeys: createAccessKeys, connections, rotations }),

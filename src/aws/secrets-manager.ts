@@ -51,7 +51,7 @@ export interface SecretValue {
 }
 
 /** ListSecrets narrows by prefix, and by the owner's tag. */
-export type SecretSelection = { readonly prefix: string } | { readonly tagKey: string; readonly tagValue: string };
+export type SecretSelection = { readonly prefix: string } | { readonly tagKey: string; readonly tagValues: readonly string[] };
 
 export interface SecretsManager {
   create(
@@ -211,7 +211,7 @@ function toFilters(selection: SecretSelection): Filter[] {
   if ('prefix' in selection) return selection.prefix === '' ? [] : [{ Key: 'name', Values: [selection.prefix] }];
   return [
     { Key: 'tag-key', Values: [selection.tagKey] },
-    { Key: 'tag-value', Values: [selection.tagValue] },
+    { Key: 'tag-value', Values: [...selection.tagValues] },
   ];
 }
 

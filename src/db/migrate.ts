@@ -13,6 +13,7 @@ import { z } from 'zod';
 
 import { JobError } from '../errors.ts';
 import { toDatabaseError } from './database-error.ts';
+import { ensureInstallation } from './installation.ts';
 
 const FOLDER = fileURLToPath(new URL('./migrations', import.meta.url));
 /** Arbitrary, but ours: 'keyferry' as the first bytes of its SHA-256. */
@@ -83,6 +84,7 @@ export async function migrate(databaseUrl: string): Promise<{ applied: number; k
     const db = drizzle(client);
     await db.execute(sql`create schema if not exists keyferry`);
     await runMigrations(db, { migrationsFolder: FOLDER, migrationsSchema: 'keyferry', migrationsTable: 'migrations' });
+    await ensureInstallation(client);
     const after = compare(await appliedMoments(client), await journal());
     // drizzle silently skips a migration whose time is older than the last applied one.
     if (after.applied < after.known)

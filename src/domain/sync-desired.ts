@@ -1,6 +1,6 @@
 /** What the destination should hold: the folder's secrets through key schema and options, with everything wrong that shows without a value. Pure. */
 import type { SyncOptions } from './sync-config.ts';
-import { type EntrySettings, OWNERSHIP_TAG, type Place } from './sync-ledger.ts';
+import type { EntrySettings, Place } from './sync-ledger.ts';
 import { findNameProblem, findTagsProblem, type Problem } from './sync-rules.ts';
 import { documentKeyOf, remoteNameOf, type Target } from './sync-target.ts';
 
@@ -61,9 +61,4 @@ export function settingsFor(
       ? { replicaRegions: options.replicaRegions }
       : {}),
   };
-}
-
-/** All tags of an object, as AWS is given them. */
-export function tagsWithOwner(syncId: string, settings: EntrySettings): Readonly<Record<string, string>> {
-  return { ...settings.tags, [OWNERSHIP_TAG]: syncId };
 }

@@ -1,5 +1,6 @@
 /** What was read of the destination, without values, and how it differs from what the ledger says. Pure. */
-import { type DriftKind, type LedgerEntry, OWNERSHIP_TAG } from './sync-ledger.ts';
+import { isOurs, type Owner, whoseTags } from './ownership.ts';
+import type { DriftKind, LedgerEntry } from './sync-ledger.ts';
 
 /** One remote object as a read found it. */
 export type RemoteState =
@@ -25,9 +26,15 @@ export type RemoteState =
 export type Inventory = ReadonlyMap<string, RemoteState>;
 
 /** Undefined when the read did not tell. */
-export function isOursByTag(state: RemoteState, syncId: string): boolean | undefined {
+export function isOursByTag(state: RemoteState, owner: Owner): boolean | undefined {
   if (!state.exists || state.tags === undefined) return undefined;
-  return state.tags[OWNERSHIP_TAG] === syncId;
+  return isOurs(whoseTags(state.tags, owner));
+}
+
+/** Who looks, and when. */
+export interface Look {
+  readonly owner: Owner;
+  readonly now: Date;
 }
 
 /** An answer takes up to 10 seconds, and is dated to the second. */
@@ -36,19 +43,23 @@ const DATED_SLACK_MS = 12_000;
 const UNKNOWN_CLOCK_SLACK_MS = 10 * 60_000;
 
 /** What is wrong with an object's tags alone. */
-export function findTagDrift(entry: LedgerEntry, tags: Readonly<Record<string, string>>): DriftKind | undefined {
-  if (tags[OWNERSHIP_TAG] !== entry.syncId) return 'foreign';
+export function findTagDrift(
+  entry: LedgerEntry,
+  tags: Readonly<Record<string, string>>,
+  owner: Owner,
+): DriftKind | undefined {
+  if (!isOurs(whoseTags(tags, owner))) return 'foreign';
   return hasTags(tags, entry.settings.tags) ? undefined : 'tags';
 }
 
 /** Reads may miss a write that is younger than this. */
 const READ_LAG_MS = 60_000;
 
-export function findDrift(entry: LedgerEntry, state: RemoteState, now: Date): DriftKind | undefined {
-  if (isLagging(entry, state, now)) return undefined;
+export function findDrift(entry: LedgerEntry, state: RemoteState, look: Look): DriftKind | undefined {
+  if (isLagging(entry, state, look.now)) return undefined;
   if (!state.exists) return 'missing';
   if (state.deletionScheduledAt) return 'scheduled-for-deletion';
-  if (isOursByTag(state, entry.syncId) === false) return 'foreign';
+  if (isOursByTag(state, look.owner) === false) return 'foreign';
   if (state.version !== entry.remoteVersion || isModifiedSince(entry, state.lastModified)) return 'changed';
   if (state.keyId !== undefined && !isSameKey(entry.settings.keyId, state.keyId)) return 'key';
   return state.tags !== undefined && !hasTags(state.tags, entry.settings.tags) ? 'tags' : undefined;

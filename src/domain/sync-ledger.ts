@@ -102,7 +102,6 @@ export interface LedgerEntry extends Place {
   readonly pace: { readonly tokens: number; readonly at: string } | null;
 }
 
-export const OWNERSHIP_TAG = 'keyferry:sync';
 /** The key of the row that stands for a many-to-one secret as a whole. */
 export const WHOLE_SECRET = '';
 

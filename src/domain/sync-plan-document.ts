@@ -57,7 +57,7 @@ function toRename(one: PlannedEntry): PlannedEntry {
 export function findWholeProblem(input: DocumentPlanInput, whole: LedgerEntry | undefined): string | undefined {
   const { state } = input;
   const isOurs = whole !== undefined && isOwned(whole);
-  if (!state?.exists || isOurs || isOursByTag(state, input.options.syncId) === true) return undefined;
+  if (!state?.exists || isOurs || isOursByTag(state, input.options.owner) === true) return undefined;
   if (whole?.inFlight?.token !== undefined && state.versions?.[whole.inFlight.token]) return undefined;
   if (state.deletionScheduledAt) return 'a secret of this name is scheduled for deletion and is not ours';
   return findTakeoverProblem(state, input.options);

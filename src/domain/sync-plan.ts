@@ -7,6 +7,7 @@
  *   in the ledger, not desired   → delete; a key that moved keeps its old object until the new one is in place
  */
 import type { DesiredEntry } from './sync-desired.ts';
+import { type Owner, whoseTags } from './ownership.ts';
 import { findDrift, type Inventory, isOursByTag, type RemoteState } from './sync-inventory.ts';
 import {
   type DriftKind,
@@ -22,7 +23,7 @@ export const actions = ['create', 'update', 'delete', 'adopt', 'restore', 'confl
 export type Action = (typeof actions)[number];
 
 export interface PlanOptions {
-  readonly syncId: string;
+  readonly owner: Owner;
   readonly place: Place;
   readonly folderId: string;
   readonly onExisting: 'fail' | 'adopt';
@@ -110,7 +111,7 @@ const restored = (options: PlanOptions): Decision => ({
 
 function planExisting(state: Extract<RemoteState, { exists: true }>, known: Known<LedgerEntry | undefined>): Decision {
   const { entry, options } = known;
-  const isOurs = isOursByTag(state, options.syncId) === true;
+  const isOurs = isOursByTag(state, options.owner) === true;
   if (state.deletionScheduledAt && (isOurs || entry?.deletedAt)) return restored(options);
   if (state.deletionScheduledAt) return conflict('a secret of this name is scheduled for deletion and is not ours');
   if (isOurs) return { action: 'adopt', reason: 'carries the tag of this sync' };
@@ -121,10 +122,11 @@ function planExisting(state: Extract<RemoteState, { exists: true }>, known: Know
 /** Why a foreign object is not taken over; undefined when it may be. */
 export function findTakeoverProblem(
   state: Extract<RemoteState, { exists: true }>,
-  options: Pick<PlanOptions, 'onExisting'>,
+  options: Pick<PlanOptions, 'onExisting' | 'owner'>,
 ): string | undefined {
-  const owner = state.tags?.['keyferry:sync'];
-  if (owner !== undefined) return 'exists and carries the tag of another sync';
+  const whose = whoseTags(state.tags ?? {}, options.owner);
+  if (whose === 'other-installation') return 'exists and belongs to another keyferry installation';
+  if (whose === 'other-sync') return 'exists and carries the tag of another sync';
   if (state.managedBy !== undefined) return `exists and is managed by ${state.managedBy}`;
   if (options.onExisting === 'fail') return 'exists and is not ours';
   if (state.type !== undefined && state.type !== 'SecureString') {
@@ -142,7 +144,7 @@ const conflict = (reason: string, drift?: DriftKind): Decision => ({
 
 function planOwned(desired: DesiredEntry, known: Known<LedgerEntry>): Decision {
   const { entry, state, options } = known;
-  const drift = (state ? findDrift(entry, state, known.now) : entry.drift) ?? undefined;
+  const drift = (state ? findDrift(entry, state, { now: known.now, owner: options.owner }) : entry.drift) ?? undefined;
   if (drift === 'foreign') return conflict('no longer carries our tag: somebody else took it over', drift);
   const change = findChange(desired, entry, options);
   if (entry.observed.tier === 'Advanced' && desired.settings.tier === 'standard') return downgrade;

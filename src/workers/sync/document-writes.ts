@@ -6,11 +6,11 @@
  *                                                               else UpdateSecret, with a race one call wide
  */
 import type { SecretMetadata, SecretsManager } from '../../aws/secrets-manager.ts';
-import { tagsWithOwner } from '../../domain/sync-desired.ts';
+import { isOurs, missingTags, tagsWithOwner, whoseTags } from '../../domain/ownership.ts';
 import { emptyDocument, parseDocument } from '../../domain/sync-document.ts';
 import { inOrder, written } from '../../domain/sync-entry.ts';
 import { isSameKey } from '../../domain/sync-inventory.ts';
-import { isOwned, type LedgerEntry, OWNERSHIP_TAG } from '../../domain/sync-ledger.ts';
+import { isOwned, type LedgerEntry } from '../../domain/sync-ledger.ts';
 import { takeWrite } from '../../domain/sync-pace.ts';
 import { findTakeoverProblem } from '../../domain/sync-plan.ts';
 import { JobError, toJobError } from '../../errors.ts';
@@ -74,7 +74,7 @@ async function createDocumentSecret(context: DocumentContext, job: DocumentWrite
   if (problem) return { kind: 'invalid', reason: problem };
   const inFlight = toInFlight(job, 'create', null);
   const { keyId, replicaRegions = [] } = job.settings;
-  const tags = tagsWithOwner(work.sync.id, job.settings);
+  const tags = tagsWithOwner(job.settings.tags, work.owner);
   const write = { name: job.remoteName, value: text, token: inFlight.token, keyId, tags, replicaRegions };
   const tried = await attempt(work, { entry: job.whole, inFlight }, () => secrets.create(write));
   if (tried.result) return { kind: 'refused', reason: 'is written by another sync' };
@@ -95,14 +95,14 @@ async function createTaken(
   const found = await secrets.describe(job.remoteName);
   await work.ledger.store({ ...pending, inFlight: null, isClaim: false });
   if (!found) return { kind: 'deferred', until: new Date(work.run.now().getTime() + BUSY_NAME_MS) };
-  const isOurs = found.tags[OWNERSHIP_TAG] === work.sync.id;
+  const isMine = isOurs(whoseTags(found.tags, work.owner));
   if (found.deletionScheduledAt)
-    return isOurs
+    return isMine
       ? restoreDocument(context, job)
       : { kind: 'refused', reason: 'is scheduled for deletion and is not ours' };
-  const refusal = isOurs ? undefined : findTakeoverProblem(toState(found), work.planOptions);
+  const refusal = isMine ? undefined : findTakeoverProblem(toState(found), work.planOptions);
   if (refusal !== undefined) return { kind: 'refused', reason: refusal };
-  const observed = { ...job.whole.observed, isCreated: isOurs };
+  const observed = { ...job.whole.observed, isCreated: isMine };
   return mergeDocument(
     context,
     { ...job, whole: { ...job.whole, observed, settings: { keyId: found.keyId, tags: {} } } },
@@ -146,7 +146,7 @@ async function mergeDocument(
     // Somebody else was at it: whose it is, and which tags and key it has, must be looked at.
     const isDoubtful = isOwned(job.whole) && (job.whole.drift !== null || found.version !== job.whole.remoteVersion);
     const there = known ?? (isDoubtful ? await secrets.describe(job.remoteName) : undefined);
-    if (isDoubtful && there?.tags[OWNERSHIP_TAG] !== work.sync.id)
+    if (isDoubtful && !isOurs(whoseTags(there?.tags ?? {}, work.owner)))
       return { kind: 'refused', reason: 'no longer carries our tag: somebody else took it over' };
     const settled = await changeSettings(context, job, there);
     return settled ?? (await replaceDocument(context, job, { version: found.version, document }));
@@ -174,11 +174,9 @@ async function changeSettings(
   known?: SecretMetadata,
 ): Promise<DocumentResult | undefined> {
   const { whole, settings, remoteName } = job;
-  const isNew = !isOwned(whole);
-  const wanted = isNew ? tagsWithOwner(work.sync.id, settings) : settings.tags;
-  const before = known?.tags ?? whole.settings.tags;
-  const added = Object.fromEntries(Object.entries(wanted).filter(([key, value]) => before[key] !== value));
-  const dropped = Object.keys(whole.settings.tags).filter((key) => !(key in wanted));
+  const before = isOwned(whole) ? tagsWithOwner(whole.settings.tags, work.owner) : whole.settings.tags;
+  const added = missingTags(settings.tags, known?.tags ?? before, work.owner);
+  const dropped = Object.keys(whole.settings.tags).filter((key) => !(key in settings.tags));
   const [regionsBefore, regions] = [whole.settings.replicaRegions ?? [], settings.replicaRegions ?? []];
   if (Object.keys(added).length > 0) await secrets.addTags(remoteName, added);
   if (dropped.length > 0) await secrets.removeTags(remoteName, dropped);

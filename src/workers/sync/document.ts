@@ -18,7 +18,7 @@ import { isAsWritten } from './document-content.ts';
 import type { DocumentContext } from './document-writes.ts';
 import { toState } from './secret-writes.ts';
 import { removeSecret } from './secrets.ts';
-import type { SyncWork } from './work.ts';
+import { lookOf, type SyncWork } from './work.ts';
 
 /** All keys of a JSON secret go in one write. */
 const NO_LIMIT = 1_000_000;
@@ -72,7 +72,7 @@ async function check(
 ): Promise<readonly Finding[]> {
   const { work, secrets } = context;
   const found = await secrets.describe(whole.remoteName);
-  const drift = findDrift(whole, toState(found), work.run.now());
+  const drift = findDrift(whole, toState(found), lookOf(work));
   const isOurVersion = drift === undefined || drift === 'tags' || drift === 'key';
   if (!isOurVersion && drift !== 'changed') return [whole, ...keys].map((entry) => ({ entry, drift }));
   const wholeFinding: readonly Finding[] = isOurVersion ? [{ entry: whole, drift }] : [];
@@ -207,7 +207,7 @@ async function removeKeys(
     await storeRemoved(work, whole);
     return keys.map(() => ({ kind: 'deleted' }));
   }
-  const drift = findDrift(whole, toState(found), work.run.now());
+  const drift = findDrift(whole, toState(found), lookOf(work));
   if (drift === 'foreign') return [await refuse(work, whole, 'no longer carries our tag: somebody else took it over')];
   const isAll = keysOf(work, whole).filter(isOwned).length === keys.length;
   const isOnlyOurs =

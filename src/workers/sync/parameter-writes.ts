@@ -3,10 +3,10 @@
  * and only the instant between that look and the write is open to a race.
  */
 import type { ParameterMetadata, ParameterStore, WrittenParameter } from '../../aws/parameter-store.ts';
-import { tagsWithOwner } from '../../domain/sync-desired.ts';
+import { isOurs, missingTags, tagsWithOwner, whoseTags } from '../../domain/ownership.ts';
 import { inOrder, written } from '../../domain/sync-entry.ts';
 import { findDrift, type RemoteState } from '../../domain/sync-inventory.ts';
-import { type DriftKind, isOwned, type LedgerEntry, OWNERSHIP_TAG } from '../../domain/sync-ledger.ts';
+import { type DriftKind, isOwned, type LedgerEntry } from '../../domain/sync-ledger.ts';
 import { findTakeoverProblem } from '../../domain/sync-plan.ts';
 import { type JobError, toJobError } from '../../errors.ts';
 import {
@@ -19,7 +19,7 @@ import {
   type WriteTask,
 } from './destination.ts';
 import { fingerprintOf } from './values.ts';
-import type { SyncWork } from './work.ts';
+import { lookOf, type SyncWork } from './work.ts';
 
 export interface ParameterContext {
   readonly work: SyncWork;
@@ -40,7 +40,7 @@ async function createParameter(context: ParameterContext, task: WriteTask): Prom
   const { desired, entry } = task;
   const until = (entry.deletedAt?.getTime() ?? 0) + RECREATE_AFTER_MS;
   if (until > work.run.now().getTime()) return { kind: 'deferred', until: new Date(until) };
-  const tags = tagsWithOwner(work.sync.id, desired.settings);
+  const tags = tagsWithOwner(desired.settings.tags, work.owner);
   const tried = await attempt(work, { entry, inFlight: toInFlight(task, 'create', null) }, () =>
     store.create({ ...toWrite(task), tags }),
   );
@@ -79,14 +79,14 @@ async function takeOver(context: ParameterContext, task: WriteTask, pending: Led
     ]);
     const metadata = found.get(task.desired.remoteName);
     if (!metadata) return await defer(work, task, 1_000);
-    const isOurs = tags[OWNERSHIP_TAG] === work.sync.id;
-    const refusal = isOurs
+    const isMine = isOurs(whoseTags(tags, work.owner));
+    const refusal = isMine
       ? undefined
       : findTakeoverProblem({ exists: true, ...metadata, tags, type: metadata.type ?? '' }, work.planOptions);
     if (refusal !== undefined) return await refuse(work, task.entry, refusal);
-    const owned = tagsWithOwner(work.sync.id, task.desired.settings);
+    const owned = tagsWithOwner(task.desired.settings.tags, work.owner);
     // The tag comes first: where it may not be set, nothing is overwritten either.
-    if (!isOurs) await store.addTags(task.desired.remoteName, owned);
+    if (!isMine) await store.addTags(task.desired.remoteName, owned);
     return await overwrite(context, task, { base: metadata.version, kind: 'adopted' });
   } catch (raw) {
     const error = toJobError(raw);
@@ -100,7 +100,7 @@ async function updateParameter(context: ParameterContext, task: WriteTask): Prom
   const { work } = context;
   const { entry, desired } = task;
   const state = await context.look(desired.remoteName);
-  const drift = findDrift(entry, state, work.run.now());
+  const drift = findDrift(entry, state, lookOf(work));
   if (drift) return updateDrifted(context, task, { drift, state });
   const tagging = await changeTags(context, task);
   if (tagging) return tagging;
@@ -128,7 +128,7 @@ async function updateDrifted(
   if (!state.exists) return createParameter(context, task);
   // A version that is not ours may be somebody's new object of the same name: only the tag tells.
   const tags = await store.tagsOf(task.desired.remoteName);
-  if (tags[OWNERSHIP_TAG] !== work.sync.id)
+  if (!isOurs(whoseTags(tags, work.owner)))
     return refuse(work, task.entry, 'no longer carries our tag: somebody else took it over');
   const tagging = await changeTags(context, task);
   return tagging ?? overwrite(context, task, { base: state.version, kind: 'updated' });
@@ -203,9 +203,7 @@ async function changeTags(
   { desired, entry }: WriteTask,
 ): Promise<WriteResult | undefined> {
   const before = entry.settings.tags;
-  const added = Object.fromEntries(
-    Object.entries(desired.settings.tags).filter(([key, value]) => before[key] !== value),
-  );
+  const added = missingTags(desired.settings.tags, tagsWithOwner(before, work.owner), work.owner);
   // Only what we had set ourselves is ever taken away.
   const dropped = Object.keys(before).filter((key) => !(key in desired.settings.tags));
   try {

@@ -1,8 +1,9 @@
 /** Parameter Store as a destination: looks, recovery and deletion; the writes are in `parameter-writes.ts`. */
 import type { ParameterStore } from '../../aws/parameter-store.ts';
+import { isOurs, whoseTags } from '../../domain/ownership.ts';
 import { landed, notLanded, removed } from '../../domain/sync-entry.ts';
 import { findDrift, findTagDrift, type Inventory, type RemoteState } from '../../domain/sync-inventory.ts';
-import { type DriftKind, type InFlight, isOwned, type LedgerEntry, OWNERSHIP_TAG } from '../../domain/sync-ledger.ts';
+import { type DriftKind, type InFlight, isOwned, type LedgerEntry } from '../../domain/sync-ledger.ts';
 import { PARAMETERS_PER_CALL } from '../../domain/sync-rules.ts';
 import { toJobError } from '../../errors.ts';
 import { createBatcher } from '../../batcher.ts';
@@ -10,7 +11,7 @@ import { type Destination, type Finding, refuse, reportDrift, settleFailure, typ
 import { type ParameterContext, toState, writeParameter } from './parameter-writes.ts';
 import { chunk, forEachPooled } from './pool.ts';
 import { fingerprintOf } from './values.ts';
-import type { SyncWork } from './work.ts';
+import { lookOf, type SyncWork } from './work.ts';
 
 export function createParameters(work: SyncWork, store: ParameterStore): Destination {
   const look = createBatcher<string, RemoteState>(PARAMETERS_PER_CALL, async (names) => {
@@ -65,11 +66,11 @@ async function check({ work, store }: ParameterContext, entries: readonly Ledger
     { work, store },
     entries.map((entry) => entry.remoteName),
   );
-  const now = work.run.now();
+  const look = lookOf(work);
   const findings = entries.map((entry): Finding => {
     const state = inventory.get(entry.remoteName) ?? { exists: false };
     const known = state.exists && state.lastModified !== undefined ? { lastModified: state.lastModified } : {};
-    return { entry, drift: findDrift(entry, state, now) ?? keptDrift(entry), ...known };
+    return { entry, drift: findDrift(entry, state, look) ?? keptDrift(entry), ...known };
   });
   const isThere = ({ entry }: Finding) => isOwned(entry) && inventory.get(entry.remoteName)?.exists === true;
   const sample = findings
@@ -97,7 +98,7 @@ async function checkTags(
   try {
     const tags = await store.tagsOf(finding.entry.remoteName);
     const entry = { ...finding.entry, tagsCheckedAt: work.run.now() };
-    return { ...finding, entry, drift: findTagDrift(entry, tags), isSample: true };
+    return { ...finding, entry, drift: findTagDrift(entry, tags, work.owner), isSample: true };
   } catch (raw) {
     const error = toJobError(raw);
     // Without the permission tags are not looked at; the check's result tells how long ago that was. What was deleted meanwhile is found by the next check.
@@ -129,7 +130,7 @@ async function findLanded(
   if (inFlight.operation === 'delete') return state.exists ? undefined : removed(entry, context.work.run.now());
   if (!state.exists) return undefined;
   const version = inFlight.operation === 'create' ? '1' : String(Number(inFlight.baseVersion) + 1);
-  if (Number(state.version) < Number(version) || !(await isOurs(context, lost, version))) return undefined;
+  if (Number(state.version) < Number(version) || !(await hasLanded(context, lost, version))) return undefined;
   // The date counts only while nobody has written since.
   const { id: folderId } = context.work.folder;
   const isLast = state.version === version && state.lastModified !== undefined;
@@ -137,14 +138,14 @@ async function findLanded(
 }
 
 /** A new parameter by its tag, a new version by its value. */
-async function isOurs(
+async function hasLanded(
   context: Pick<ParameterContext, 'work' | 'store'>,
   lost: Lost,
   version: string,
 ): Promise<boolean> {
   if (lost.inFlight.operation !== 'create') return isOurValue(context, lost, version);
   const tags = await context.store.tagsOf(lost.entry.remoteName);
-  return tags[OWNERSHIP_TAG] === lost.entry.syncId;
+  return isOurs(whoseTags(tags, context.work.owner));
 }
 
 /** Reads the very version that the lost write would have made, the one case in which a value of AWS is looked at. */
@@ -190,11 +191,11 @@ async function judgeRemoval(
     await work.ledger.store(removed(entry, work.run.now()));
     return { kind: 'deleted' };
   }
-  const drift = findDrift(entry, state, work.run.now());
+  const drift = findDrift(entry, state, lookOf(work));
   if (!drift) return undefined;
   if (!work.planOptions.overwritesDrift) return reportDrift(work, entry, drift);
   const tags = await store.tagsOf(entry.remoteName);
-  return tags[OWNERSHIP_TAG] === work.sync.id
+  return isOurs(whoseTags(tags, work.owner))
     ? undefined
     : refuse(work, entry, 'no longer carries our tag: somebody else took it over');
 }

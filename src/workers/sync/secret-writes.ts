@@ -3,10 +3,10 @@
  * again, and repeating the write with the same token makes no second version.
  */
 import type { SecretMetadata, SecretsManager } from '../../aws/secrets-manager.ts';
-import { tagsWithOwner } from '../../domain/sync-desired.ts';
+import { isOurs, missingTags, tagsWithOwner, whoseTags } from '../../domain/ownership.ts';
 import { inOrder, landed, written } from '../../domain/sync-entry.ts';
 import { findDrift, isSameKey, type RemoteState } from '../../domain/sync-inventory.ts';
-import { type InFlight, isOwned, type LedgerEntry, OWNERSHIP_TAG } from '../../domain/sync-ledger.ts';
+import { type InFlight, isOwned, type LedgerEntry } from '../../domain/sync-ledger.ts';
 import { takeWrite } from '../../domain/sync-pace.ts';
 import { findTakeoverProblem } from '../../domain/sync-plan.ts';
 import { type JobError, toJobError } from '../../errors.ts';
@@ -20,7 +20,7 @@ import {
   type WriteTask,
 } from './destination.ts';
 import { fingerprintOf } from './values.ts';
-import type { SyncWork } from './work.ts';
+import { lookOf, type SyncWork } from './work.ts';
 
 export interface SecretContext {
   readonly work: SyncWork;
@@ -47,7 +47,7 @@ async function createSecret(context: SecretContext, task: WriteTask): Promise<Wr
   const { desired, entry, value } = task;
   const inFlight = toInFlight(task, 'create', null);
   const { keyId, replicaRegions = [] } = desired.settings;
-  const tags = tagsWithOwner(work.sync.id, desired.settings);
+  const tags = tagsWithOwner(desired.settings.tags, work.owner);
   const write = { name: desired.remoteName, value, token: inFlight.token, keyId, tags, replicaRegions };
   const tried = await attempt(work, { entry, inFlight }, () => secrets.create(write));
   if (tried.result) return tried.result;
@@ -74,12 +74,12 @@ async function createTaken(
   }
   const token = lost.pending.inFlight?.token ?? '';
   if (found.versions[token]) return storeLanded(work, lost.pending, token);
-  const isOurs = found.tags[OWNERSHIP_TAG] === work.sync.id;
+  const isMine = isOurs(whoseTags(found.tags, work.owner));
   if (found.deletionScheduledAt) {
-    if (!isOurs) return refuse(work, entry, 'is scheduled for deletion and is not ours');
+    if (!isMine) return refuse(work, entry, 'is scheduled for deletion and is not ours');
     return restoreSecret(context, { ...task, entry: { ...entry, remoteVersion: found.version } });
   }
-  const refusal = isOurs ? undefined : findTakeoverProblem(toState(found), work.planOptions);
+  const refusal = isMine ? undefined : findTakeoverProblem(toState(found), work.planOptions);
   return refusal === undefined ? adoptSecret(context, task, found) : refuse(work, entry, refusal);
 }
 
@@ -114,7 +114,7 @@ async function updateSecret(context: SecretContext, task: WriteTask): Promise<Wr
   const { work, secrets } = context;
   const { entry, desired, value } = task;
   const found = await secrets.describe(desired.remoteName);
-  const drift = findDrift(entry, toState(found), work.run.now());
+  const drift = findDrift(entry, toState(found), lookOf(work));
   if (drift === 'foreign') return refuse(work, entry, 'no longer carries our tag: somebody else took it over');
   if (drift && !work.planOptions.overwritesDrift) return reportDrift(work, entry, drift);
   if (drift === 'scheduled-for-deletion') return restoreSecret(context, task);
@@ -157,8 +157,8 @@ async function changeTags(
   { entry, desired }: WriteTask,
   found: SecretMetadata,
 ): Promise<void> {
-  const wanted = tagsWithOwner(work.sync.id, desired.settings);
-  const added = Object.fromEntries(Object.entries(wanted).filter(([key, value]) => found.tags[key] !== value));
+  const wanted = desired.settings.tags;
+  const added = missingTags(wanted, found.tags, work.owner);
   // Only what we had set ourselves is ever taken away.
   const dropped = Object.keys(entry.settings.tags).filter((key) => !(key in wanted) && key in found.tags);
   if (Object.keys(added).length > 0) await secrets.addTags(desired.remoteName, added);

@@ -1,8 +1,9 @@
 /** Secrets Manager, one secret per key, as a destination: looks, recovery and deletion; the writes are in `secret-writes.ts`. */
 import type { SecretMetadata, SecretsManager } from '../../aws/secrets-manager.ts';
+import { OWNERSHIP_TAG, ownershipTags } from '../../domain/ownership.ts';
 import { inOrder, landed, notLanded, removed } from '../../domain/sync-entry.ts';
 import { findDrift, type RemoteState } from '../../domain/sync-inventory.ts';
-import { type LedgerEntry, OWNERSHIP_TAG } from '../../domain/sync-ledger.ts';
+import type { LedgerEntry } from '../../domain/sync-ledger.ts';
 import { toJobError } from '../../errors.ts';
 import {
   attempt,
@@ -15,7 +16,7 @@ import {
 } from './destination.ts';
 import { forEachPooled } from './pool.ts';
 import { type SecretContext, toState, writeSecret } from './secret-writes.ts';
-import type { SyncWork } from './work.ts';
+import { lookOf, type SyncWork } from './work.ts';
 
 const CONCURRENT_LOOKS = 8;
 /** ListSecrets lags by up to 5 minutes: what was written since is left out. */
@@ -49,12 +50,12 @@ async function describeAll(
 
 /** By the page, narrowed to our tag; whatever looks different there is looked at singly, since the list lags. */
 async function check(context: SecretContext, entries: readonly LedgerEntry[]): Promise<readonly Finding[]> {
-  const now = context.work.run.now();
-  const settled = entries.filter((entry) => now.getTime() - (entry.writtenAt?.getTime() ?? 0) > LIST_LAG_MS);
+  const look = lookOf(context.work);
+  const settled = entries.filter((entry) => look.now.getTime() - (entry.writtenAt?.getTime() ?? 0) > LIST_LAG_MS);
   if (settled.length === 0) return [];
   const listed = await listOurs(context);
   const driftIn = (entry: LedgerEntry, state: RemoteState | undefined) =>
-    findDrift(entry, state ?? { exists: false }, now);
+    findDrift(entry, state ?? { exists: false }, look);
   const doubtful = settled.filter((entry) => driftIn(entry, toState(listed?.get(entry.remoteName))) !== undefined);
   const confirmed = await describeAll(
     context,
@@ -70,7 +71,7 @@ async function check(context: SecretContext, entries: readonly LedgerEntry[]): P
 async function listOurs({ work, secrets }: SecretContext): Promise<ReadonlyMap<string, SecretMetadata> | undefined> {
   const found = new Map<string, SecretMetadata>();
   try {
-    for await (const page of secrets.list({ tagKey: OWNERSHIP_TAG, tagValue: work.sync.id })) {
+    for await (const page of secrets.list({ tagKey: OWNERSHIP_TAG, tagValues: ownershipTags(work.owner) })) {
       for (const one of page) found.set(one.name, one);
     }
     return found;
@@ -116,7 +117,7 @@ export async function removeSecret(context: SecretContext, entry: LedgerEntry): 
     await work.ledger.store(removed(entry, work.run.now()));
     return { kind: 'deleted' };
   }
-  const drift = findDrift(entry, toState(found), work.run.now());
+  const drift = findDrift(entry, toState(found), lookOf(work));
   if (drift === 'foreign') return refuse(work, entry, 'no longer carries our tag: somebody else took it over');
   if (drift && !work.planOptions.overwritesDrift) return reportDrift(work, entry, drift);
   const tried = await attempt(

@@ -9,6 +9,7 @@ import type { SecretsManager } from '../../aws/secrets-manager.ts';
 import type { Connections } from '../../db/connections.ts';
 import type { FingerprintKeys } from '../../db/fingerprint-key.ts';
 import type { Folders, FolderRow } from '../../db/folders.ts';
+import type { Installation } from '../../db/installation.ts';
 import type { SyncEntries } from '../../db/sync-entries.ts';
 import type { SyncSource } from '../../db/sync-source.ts';
 import type { ConnectionRow, SyncRow } from '../../db/subjects.ts';
@@ -19,6 +20,8 @@ import type { PolicyTarget } from '../../domain/policies.ts';
 import { partitionOfRegion } from '../../domain/partitions.ts';
 import { syncOptions, type SyncOptions } from '../../domain/sync-config.ts';
 import { type DesiredEntry, toDesired } from '../../domain/sync-desired.ts';
+import type { Owner } from '../../domain/ownership.ts';
+import type { Look } from '../../domain/sync-inventory.ts';
 import type { LedgerEntry, Place } from '../../domain/sync-ledger.ts';
 import type { PlanOptions } from '../../domain/sync-plan.ts';
 import { continueProgress, type SyncProgress } from '../../domain/sync-progress.ts';
@@ -36,6 +39,7 @@ export interface SyncDependencies {
   readonly source: SyncSource;
   readonly entries: SyncEntries;
   readonly fingerprints: FingerprintKeys;
+  readonly installation: Installation;
   readonly reconcileEveryMs: number;
 }
 
@@ -58,6 +62,8 @@ export interface Remembered {
 
 export interface SyncWork extends SyncHead {
   readonly place: Place;
+  /** What the objects of this sync carry as their ownership tag. */
+  readonly owner: Owner;
   readonly session: AwsSession;
   readonly fingerprint: Fingerprinter;
   readonly ledger: Ledger;
@@ -81,20 +87,23 @@ export async function readHead(deps: SyncDependencies, run: Run<'sync'>): Promis
 export async function openWork(head: SyncHead, remembered?: Remembered): Promise<SyncWork> {
   const { deps, run, sync, folder, options, target } = head;
   const place = placeOf(head.connection, target);
-  const [{ entries, desired }, fingerprint] = await Promise.all([
+  const [{ entries, desired }, fingerprint, { id: installationId }] = await Promise.all([
     remembered ?? readRemembered(head, place),
     deps.fingerprints.forOrg(sync.orgId),
+    deps.installation.get(),
   ]);
+  const owner: Owner = { installationId, syncId: sync.id };
   const basis = { revision: folder.revision, version: sync.version };
   return {
     ...head,
     place,
+    owner,
     fingerprint,
     session: openSession(head, head.connection, policyTargetOf(head)),
     ledger: createLedger(deps.entries, { syncId: sync.id, runId: run.id }, entries),
     desired,
     planOptions: {
-      syncId: sync.id,
+      owner,
       place,
       folderId: folder.id,
       onExisting: options.onExisting,
@@ -145,6 +154,11 @@ export function placeOf(connection: ConnectionRow, target: Pick<Target, 'region'
     region,
     service,
   };
+}
+
+/** For comparing what AWS returns with the ledger. */
+export function lookOf(work: Pick<SyncWork, 'owner' | 'run'>): Look {
+  return { owner: work.owner, now: work.run.now() };
 }
 
 /** What of the ledger lies where the sync writes now. */

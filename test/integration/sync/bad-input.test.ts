@@ -257,7 +257,7 @@ test('foreign objects of the same name are conflicts, or taken over where that i
   });
   expect(world.sandbox.inspect.parameter({ ...world.at, name: '/app/prod/A' })).toMatchObject({
     value: 'ours',
-    tags: { theirs: 'yes', 'keyferry:sync': id },
+    tags: { theirs: 'yes', 'keyferry:sync': world.tagOf(id) },
   });
   // A String cannot become a SecureString in place: it is left alone, with the reason.
   expect(world.parameters()['/app/prod/S']).toBe('theirs');

@@ -123,7 +123,8 @@ const parameters: Others = {
       Object.entries(world.parameters()).map(([name, text]) => [name.slice('/app/prod/'.length), text]),
     ),
   isOurs: (world, name, syncId) =>
-    world.sandbox.inspect.parameter({ ...world.at, name: parameterNames(name) })?.tags['keyferry:sync'] === syncId,
+    world.sandbox.inspect.parameter({ ...world.at, name: parameterNames(name) })?.tags['keyferry:sync'] ===
+    world.tagOf(syncId),
   isAllForeign: () => false,
 };
 
@@ -141,7 +142,7 @@ const secrets: Others = {
       Object.entries(world.secrets('prod/')).map(([name, text]) => [name.slice('prod/'.length), text ?? '']),
     ),
   isOurs: (world, name, syncId) =>
-    world.sandbox.inspect.secret({ ...world.at, name: `prod/${name}` })?.tags['keyferry:sync'] === syncId,
+    world.sandbox.inspect.secret({ ...world.at, name: `prod/${name}` })?.tags['keyferry:sync'] === world.tagOf(syncId),
   isAllForeign: () => false,
 };
 
@@ -175,7 +176,7 @@ const document: Others = {
   },
   isAllForeign: (world, syncId) => {
     const found = findDocument(world);
-    return found !== undefined && found.tags['keyferry:sync'] !== syncId;
+    return found !== undefined && found.tags['keyferry:sync'] !== world.tagOf(syncId);
   },
 };
 

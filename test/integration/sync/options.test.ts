@@ -82,7 +82,7 @@ test('metadata become tags and follow their changes without a new version; tags 
   expect(calls).toEqual({ 'ssm.GetParameters': 1, 'ssm.AddTagsToResource': 1, 'ssm.RemoveTagsFromResource': 1 });
   expect(world.sandbox.inspect.parameter({ ...world.at, name: '/app/prod/A' })).toMatchObject({
     version: 1,
-    tags: { 'keyferry:sync': id, level: 'fixed', team: 'core', theirs: 'yes' },
+    tags: { 'keyferry:sync': world.tagOf(id), level: 'fixed', team: 'core', theirs: 'yes' },
   });
 });
 

@@ -26,7 +26,7 @@ test('a first sync writes every secret with one call each and marks it as ours',
   expect(calls).toEqual({ 'ssm.PutParameter': 3 });
   expect(world.sandbox.inspect.parameter({ ...world.at, name: '/app/prod/MODE' })).toMatchObject({
     type: 'SecureString',
-    tags: { 'keyferry:sync': id, team: 'core' },
+    tags: { 'keyferry:sync': world.tagOf(id), team: 'core' },
   });
   expect(await world.row(id)).toMatchObject({
     syncStatus: 'succeeded',

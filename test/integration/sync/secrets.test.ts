@@ -26,7 +26,7 @@ test('a first sync creates each secret with its tags in one call', async () => {
   expect(calls).toEqual({ 'secretsmanager.CreateSecret': 2 });
   expect(world.secrets()).toEqual({ 'prod/A': '1', 'prod/B': '2' });
   expect(world.sandbox.inspect.secret({ ...world.at, name: 'prod/A' })?.tags).toEqual({
-    'keyferry:sync': id,
+    'keyferry:sync': world.tagOf(id),
     team: 'core',
   });
 });

@@ -13,6 +13,7 @@ import { createConnections } from '../../../src/db/connections.ts';
 import { createEncryption, type Encryption } from '../../../src/db/encryption.ts';
 import { createFingerprintKeys } from '../../../src/db/fingerprint-key.ts';
 import { createFolders, type FolderRow } from '../../../src/db/folders.ts';
+import { createInstallation } from '../../../src/db/installation.ts';
 import { runs, syncs } from '../../../src/db/schema.ts';
 import type { SyncRow } from '../../../src/db/subjects.ts';
 import { createSyncEntries } from '../../../src/db/sync-entries.ts';
@@ -22,6 +23,7 @@ import { createWork } from '../../../src/db/work.ts';
 import { createCallLog } from '../../../src/domain/call-log.ts';
 import type { Outcome } from '../../../src/domain/run.ts';
 import { syncOptions } from '../../../src/domain/sync-config.ts';
+import { ownershipTag } from '../../../src/domain/ownership.ts';
 import type { LedgerEntry } from '../../../src/domain/sync-ledger.ts';
 import { JobError } from '../../../src/errors.ts';
 import { createLog } from '../../../src/log.ts';
@@ -145,7 +147,11 @@ export async function createWorld(stage: Stage, options: WorldOptions = {}) {
   const connection = await connect(stage, connections, { orgId, accountId, name: 'aws', roleArn: base.roleArn });
   const folders = createFolders(handle.db, encryption);
   const folder = await folders.ensure(orgId, { projectId: 'app', environment: 'prod', secretPath: '/api' });
-  const site = { stage, options, clock, sandbox, orgId, accountId, base, connections, connection, folders, folder };
+  const installation = await createInstallation(handle.db).get();
+  const site = {
+    ...{ stage, options, clock, sandbox, orgId, accountId, installationId: installation.id },
+    ...{ base, connections, connection, folders, folder },
+  };
   return { ...site, ...subjects(site), ...actions(site), ...looks(site) };
 }
 
@@ -156,6 +162,7 @@ interface Site {
   readonly sandbox: AwsSandbox;
   readonly orgId: string;
   readonly accountId: string;
+  readonly installationId: string;
   readonly base: Base;
   readonly connections: ReturnType<typeof createConnections>;
   readonly connection: { readonly id: string };
@@ -273,6 +280,7 @@ function actions(site: Site) {
     source: createSyncSource(db, stage.encryption),
     entries: createSyncEntries(db),
     fingerprints: createFingerprintKeys(db, stage.encryption),
+    installation: createInstallation(db),
     reconcileEveryMs: HOUR,
   };
   const processor = createSyncProcessor(options.wrap?.(deps) ?? deps);
@@ -398,11 +406,13 @@ export function total(calls: Readonly<Record<string, number>>): number {
   return Object.values(calls).reduce((sum, count) => sum + count, 0);
 }
 
-function looks({ stage, sandbox, accountId }: Site) {
+function looks({ stage, sandbox, accountId, installationId }: Site) {
   const { db } = stage.handle;
   const at = { accountId, region: REGION };
   return {
     at,
+    /** The ownership tag that this sync's objects carry. */
+    tagOf: (syncId: string) => ownershipTag({ installationId, syncId }),
     row: async (id: string): Promise<SyncRow> => {
       const [row] = await db.select().from(syncs).where(eq(syncs.id, id));
       if (!row) throw new Error(`no sync ${id}`);

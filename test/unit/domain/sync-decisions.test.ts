@@ -8,7 +8,7 @@ import { findDrift, isSameKey, type RemoteState } from '../../../src/domain/sync
 import { takeWrite, type Pace } from '../../../src/domain/sync-pace.ts';
 import type { PlannedEntry } from '../../../src/domain/sync-plan.ts';
 import { continueProgress } from '../../../src/domain/sync-progress.ts';
-import { LONG_AGO, NOW, owned, SYNC } from './sync-fixtures.ts';
+import { LONG_AGO, NOW, owned, owner, SYNC } from './sync-fixtures.ts';
 
 const keys = fc.stringMatching(/^[A-Za-z0-9_.-]{1,20}$/);
 
@@ -84,6 +84,8 @@ const state = (changes: Partial<Extract<RemoteState, { exists: true }>>): Remote
   ...changes,
 });
 
+const look = { owner, now: NOW };
+
 test.each([
   ['equal', state({ lastModified: LONG_AGO.getTime() }), undefined],
   ['gone', { exists: false }, 'missing'],
@@ -93,24 +95,24 @@ test.each([
   ['without our tag', state({ version: '2', tags: {} }), 'foreign'],
   ['with another key', state({ keyId: 'key-2' }), 'key'],
 ] as const)('drift: %s', (_what, found, drift) => {
-  expect(findDrift(owned('A'), found, NOW)).toBe(drift);
+  expect(findDrift(owned('A'), found, look)).toBe(drift);
 });
 
 test('tags that were set and are gone are drift, others are not', () => {
   const entry = owned('A', { settings: { keyId: null, tags: { team: 'core' } } });
   const tags = { 'keyferry:sync': SYNC, team: 'core', theirs: 'x' };
-  expect(findDrift(entry, state({ tags }), NOW)).toBeUndefined();
-  expect(findDrift(entry, state({ tags: { ...tags, team: 'other' } }), NOW)).toBe('tags');
+  expect(findDrift(entry, state({ tags }), look)).toBeUndefined();
+  expect(findDrift(entry, state({ tags: { ...tags, team: 'other' } }), look)).toBe('tags');
 });
 
 test('a read that is older than our own fresh write is no drift', () => {
   const fresh = owned('A', { remoteVersion: '5', writtenAt: new Date(NOW.getTime() - 30_000) });
   expect(
     [{ exists: false } as RemoteState, state({ version: '4' }), state({ version: '6' })].map((one) =>
-      findDrift(fresh, one, NOW),
+      findDrift(fresh, one, look),
     ),
   ).toEqual([undefined, undefined, 'changed']);
-  expect(findDrift(fresh, { exists: false }, new Date(NOW.getTime() + 60_000))).toBe('missing');
+  expect(findDrift(fresh, { exists: false }, { owner, now: new Date(NOW.getTime() + 60_000) })).toBe('missing');
 });
 
 test.each([

@@ -2,9 +2,12 @@
 import type { DesiredEntry } from '../../../src/domain/sync-desired.ts';
 import { newEntry, written } from '../../../src/domain/sync-entry.ts';
 import type { LedgerEntry, Place } from '../../../src/domain/sync-ledger.ts';
+import type { Owner } from '../../../src/domain/ownership.ts';
 import type { PlanOptions } from '../../../src/domain/sync-plan.ts';
 
 export const SYNC = 'sync-1';
+export const INSTALLATION = 'installation-1';
+export const owner: Owner = { installationId: INSTALLATION, syncId: SYNC };
 export const FOLDER = 'folder-1';
 export const NOW = new Date('2026-03-01T12:00:00Z');
 export const LONG_AGO = new Date('2026-01-01T00:00:00Z');
@@ -16,7 +19,7 @@ export const noSettings = { keyId: null, tags: {} };
 
 export function options(changes: Partial<PlanOptions> = {}): PlanOptions {
   return {
-    syncId: SYNC,
+    owner,
     place,
     folderId: FOLDER,
     onExisting: 'fail',

@@ -74,6 +74,11 @@ test.each([
     { tags: { 'keyferry:sync': 'other' } },
     'conflict A: exists and carries the tag of another sync',
   ],
+  [
+    'belongs to another installation',
+    { tags: { 'keyferry:sync': `installation-2/${SYNC}` } },
+    'conflict A: exists and belongs to another keyferry installation',
+  ],
   ['is managed by a service', { managedBy: 'rds' }, 'conflict A: exists and is managed by rds'],
 ] as const)('an object that %s', (_what, state, verdict) => {
   expect(shown({ desired: [desired('A')], inventory: { '/app/A': exists(state) } })).toEqual([verdict]);
@@ -86,6 +91,7 @@ test('taking over is an explicit choice, and never of another sync or another ty
   expect(choose({})).toBe('adopt');
   expect(choose({ type: 'String' })).toBe('conflict');
   expect(choose({ tags: { 'keyferry:sync': 'other' } })).toBe('conflict');
+  expect(choose({ tags: { 'keyferry:sync': `installation-2/${SYNC}` } })).toBe('conflict');
 });
 
 test('a deleted secret that comes back is restored, a parameter made anew', () => {

@@ -1,0 +1,59 @@
+/** Tables that say whose an object at AWS is: this installation, and what its deleted syncs and rotations left behind. */
+import { sql } from 'drizzle-orm';
+import { bigint, index, integer, text, timestamp, unique, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
+
+import { keyferry } from './schema.ts';
+
+const moment = (name: string) => timestamp(name, { withTimezone: true });
+
+/** Exactly one row, inserted by `migrate`. Its id is part of every ownership tag. */
+export const installation = keyferry.table(
+  'installation',
+  {
+    id: uuid('id').primaryKey().defaultRandom(),
+    epoch: integer('epoch').notNull().default(1),
+    counter: bigint('counter', { mode: 'number' }).notNull().default(0),
+    /** From pg_control_system(); null where the server does not let this role read it. */
+    systemIdentifier: text('system_identifier'),
+    databaseName: text('database_name').notNull(),
+    /** From pg_control_checkpoint(); null where the server does not let this role read it. */
+    timeline: integer('timeline'),
+    createdAt: moment('created_at').notNull().defaultNow(),
+  },
+  () => [uniqueIndex('installation_only').on(sql`(true)`)],
+);
+
+/**
+ * Objects that a deleted sync or rotation left at AWS, one row per remote name. A tombstone may let a new sync
+ * take the object over; it never authorises a deletion.
+ */
+export const tombstones = keyferry.table(
+  'tombstones',
+  {
+    id: uuid('id').primaryKey().defaultRandom(),
+    installationId: uuid('installation_id').notNull(),
+    orgId: text('org_id').notNull(),
+    kind: text('kind').$type<'sync' | 'rotation'>().notNull(),
+    /** The deleted sync or rotation. */
+    subjectId: uuid('subject_id').notNull(),
+    folderId: uuid('folder_id'),
+    partition: text('partition').notNull(),
+    accountId: text('account_id').notNull(),
+    /** Empty for IAM. */
+    region: text('region').notNull(),
+    service: text('service').$type<'ssm' | 'secretsmanager' | 'iam'>().notNull(),
+    /** Of a rotation: the IAM user's name. */
+    remoteName: text('remote_name').notNull(),
+    /** Null when the last write had no recorded answer. */
+    lastVersion: text('last_version'),
+    /** Access keys that a rotation left. */
+    accessKeyIds: text('access_key_ids').array().notNull().default([]),
+    /** Keys that a sync owned inside a JSON secret. */
+    documentKeys: text('document_keys').array().notNull().default([]),
+    createdAt: moment('created_at').notNull().defaultNow(),
+  },
+  (t) => [
+    unique('tombstones_object').on(t.partition, t.accountId, t.region, t.service, t.remoteName),
+    index('tombstones_by_age').on(t.createdAt),
+  ],
+);
