@@ -51,7 +51,8 @@ export interface SecretValue {
 }
 
 /** ListSecrets narrows by prefix, and by the owner's tag. */
-export type SecretSelection = { readonly prefix: string } | { readonly tagKey: string; readonly tagValues: readonly string[] };
+export type SecretSelection =
+  { readonly prefix: string } | { readonly tagKey: string; readonly tagValues: readonly string[] };
 
 export interface SecretsManager {
   create(
