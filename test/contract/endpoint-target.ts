@@ -8,7 +8,7 @@ import {
   PutUserPolicyCommand,
 } from '@aws-sdk/client-iam';
 import { GetCallerIdentityCommand } from '@aws-sdk/client-sts';
-import { createClients, type ContractTarget, type Credentials } from './target.ts';
+import { createClients, createIamClient, type ContractTarget, type Credentials } from './target.ts';
 
 export interface EndpointOptions {
   readonly endpoint: string;
@@ -29,6 +29,7 @@ export async function createEndpointTarget(options: EndpointOptions): Promise<Co
     region,
     admin,
     clientsFor,
+    iamSignedFor: async (other) => createIamClient({ endpoint, region: other, credentials }),
     uniqueName,
     ...identities({ admin, uniqueName }),
     close: async () => {

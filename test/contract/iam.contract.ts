@@ -142,6 +142,15 @@ export const IAM_CASES = contractCases('iam', {
     const { iam } = target.clientsFor(await target.createKey(userName));
     assert.equal((await iam.send(new GetUserCommand({}))).User?.UserName, userName);
   },
+  'a request signed for another region than us-east-1 is SignatureDoesNotMatch': {
+    source:
+      'AWS General Reference, "IAM endpoints": one endpoint, region us-east-1; aws-sdk-js-v3 #1024, terraform-provider-aws #40319',
+    run: async (target) => {
+      const iam = await target.iamSignedFor('eu-west-1');
+      await refusedWith(403, iam.send(new GetUserCommand({})), 'SignatureDoesNotMatch');
+      await (await target.iamSignedFor('us-east-1')).send(new GetAccountSummaryCommand({}));
+    },
+  },
   'a user without permission is AccessDenied': async (target) => {
     const { userName } = await target.createUser(allow(['iam:GetUser']));
     const { iam } = target.clientsFor(await target.createKey(userName));

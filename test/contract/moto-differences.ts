@@ -30,6 +30,7 @@ const authentication = each(
     'ssm: an inactive access key is UnrecognizedClientException',
     'ssm: a wrong secret is InvalidSignatureException',
     'secretsmanager: an unknown access key is UnrecognizedClientException',
+    'iam: a request signed for another region than us-east-1 is SignatureDoesNotMatch',
   ],
 );
 

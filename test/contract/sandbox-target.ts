@@ -1,6 +1,6 @@
 /** The suites' target: a fresh sandbox, without sockets. */
 import { createAwsSandbox, createSandboxRequestHandler } from '../../src/sandbox/aws/index.ts';
-import { allow, createClients, type ContractTarget } from './target.ts';
+import { allow, createClients, createIamClient, type ContractTarget } from './target.ts';
 
 const ACCOUNT = '111122223333';
 const REGION = 'eu-west-1';
@@ -13,11 +13,14 @@ export function createSandboxTarget(): ContractTarget {
   sandbox.createUser({ accountId: ACCOUNT, userName: 'admin', policy: allow(['*']) });
   let names = 0;
   const uniqueName = (prefix: string): string => `${prefix}-${String((names += 1))}`;
+  const credentials = sandbox.createAccessKey({ accountId: ACCOUNT, userName: 'admin' });
   return {
     accountId: ACCOUNT,
     region: REGION,
-    admin: clientsFor(sandbox.createAccessKey({ accountId: ACCOUNT, userName: 'admin' })),
+    admin: clientsFor(credentials),
     clientsFor,
+    iamSignedFor: async (region) =>
+      createIamClient({ region, credentials, requestHandler, endpoint: 'http://localhost' }),
     uniqueName,
     createUser: async (policy) => {
       const userName = uniqueName('user');

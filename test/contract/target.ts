@@ -36,6 +36,8 @@ export interface ContractTarget {
   /** Of a user who may do everything. */
   readonly admin: Clients;
   clientsFor(credentials: Credentials): Clients;
+  /** Signs for this region, as a client with a custom endpoint does. */
+  iamSignedFor(region: string): Promise<IAMClient>;
   createUser(policy?: Policy): Promise<{ userName: string; arn: string }>;
   /** Works at once. */
   createKey(userName: string): Promise<Credentials>;
@@ -45,14 +47,29 @@ export interface ContractTarget {
   close(): Promise<void>;
 }
 
-export function createClients(
-  config: { region: string; credentials: Credentials } & ({ endpoint: string } | { requestHandler: object }),
-): Clients {
-  // Every answer counts, the first one too: no attempt may hide another.
-  const common = { ...config, maxAttempts: 1 } as { region: string; credentials: Credentials; maxAttempts: number };
+/** Of the partition `aws`, where the suites run. */
+const IAM_REGION = 'us-east-1';
+
+export interface ClientConfig {
+  readonly region: string;
+  readonly credentials: Credentials;
+  readonly endpoint?: string;
+  readonly requestHandler?: object;
+}
+
+/** Every answer counts, the first one too: no attempt may hide another. */
+const toSdkConfig = (config: ClientConfig): object => ({ ...config, maxAttempts: 1 });
+
+/** With an endpoint of its own, an IAM client signs for the region that it is given. */
+export function createIamClient(config: ClientConfig): IAMClient {
+  return new IAMClient(toSdkConfig(config));
+}
+
+export function createClients(config: ClientConfig): Clients {
+  const common = toSdkConfig(config);
   return {
     sts: new STSClient(common),
-    iam: new IAMClient(common),
+    iam: createIamClient({ ...config, region: IAM_REGION }),
     ssm: new SSMClient(common),
     secrets: new SecretsManagerClient(common),
   };

@@ -24,6 +24,7 @@ import {
 import { errorCode, signedRequest, type SignerCredentials } from './signed-request.ts';
 
 const OTHER_ACCOUNT = '444455556666';
+const GET_USER = SERVICE_MODELS.get('iam')!.operations.get('GetUser')!;
 const GET_CALLER_IDENTITY = SERVICE_MODELS.get('sts')!.operations.get('GetCallerIdentity')!;
 
 async function createKey(admin: SandboxClients, userName: string): Promise<SignerCredentials> {
@@ -233,4 +234,18 @@ test('an edited trust policy counts after its delay', async () => {
   expect(await assume()).toBe('AccessDenied');
   sandbox.clock.advance(10_000);
   expect(await assume()).toBe('ok');
+});
+
+test('IAM takes only signatures for the IAM region of its partition', async () => {
+  const { sandbox } = createTestSandbox();
+  sandbox.createAccount(OTHER_ACCOUNT, { partition: 'aws-us-gov' });
+  sandbox.createUser({ accountId: OTHER_ACCOUNT, userName: 'gov', policy: allowing('iam:*') });
+  const own = sandbox.createAccessKey({ accountId: ACCOUNT, userName: 'admin' });
+  const gov = sandbox.createAccessKey({ accountId: OTHER_ACCOUNT, userName: 'gov' });
+  const signedFor = async (region: string, credentials: SignerCredentials) =>
+    errorCode(await sandbox.handle(signedRequest(GET_USER, {}, { credentials, region })));
+  expect(await signedFor('us-east-1', own)).toBeUndefined();
+  expect(await signedFor('eu-west-1', own)).toBe('SignatureDoesNotMatch');
+  expect(await signedFor('us-gov-west-1', gov)).toBeUndefined();
+  expect(await signedFor('us-gov-east-1', gov)).toBe('SignatureDoesNotMatch');
 });

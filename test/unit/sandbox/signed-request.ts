@@ -38,7 +38,8 @@ function sign(
   given: Record<string, string>,
   options: RequestOptions & { service: string },
 ): SandboxRequest {
-  const { credentials, region = 'eu-west-1', signedAt = new Date(), service } = options;
+  const { credentials, signedAt = new Date(), service } = options;
+  const { region = service === 'iam' ? 'us-east-1' : 'eu-west-1' } = options;
   const amzDate = signedAt.toISOString().replace(/[-:]|\.\d{3}/g, '');
   const date = amzDate.slice(0, 8);
   const headers: Record<string, string> = { ...given, 'x-amz-date': amzDate };

@@ -45,7 +45,7 @@ export function routeRequest(request: SandboxRequest): Route {
       `Credential should be scoped to correct service: '${claim.service}' is none that the sandbox knows.`,
     );
   const scope: Scope = { claim, service, partition };
-  checkHost(request, scope);
+  checkScope(request, scope);
   if (request.method !== 'POST' || request.path !== '/') throw unknownOperation(service, request.path);
   return service.protocol === 'json' ? routeJson(request, scope) : routeQuery(request, scope);
 }
@@ -57,11 +57,12 @@ interface Scope {
   readonly partition: Partition;
 }
 
-/** Real host names must fit the credential scope; a loopback address serves every service and region. */
-function checkHost(request: SandboxRequest, { claim, service, partition }: Scope): void {
-  const host = request.headers['host'] ?? '';
-  if (!/\.amazonaws\.(com(\.cn)?|eu)(:|$)/.test(host)) return;
-  const [name = '', second] = host.split('.');
+/**
+ * IAM accepts requests signed for its partition's IAM region only, whatever the host. Real host names must fit the scope
+ * of the other services too; a loopback address serves all of them in every region.
+ */
+function checkScope(request: SandboxRequest, { claim, service, partition }: Scope): void {
+  const [name = '', second] = realHost(request)?.split('.') ?? [service.name, claim.region];
   if (name !== service.name) {
     throw signatureError(service.protocol, 'mismatch', `Credential should be scoped to correct service: '${name}'.`);
   }
@@ -69,6 +70,11 @@ function checkHost(request: SandboxRequest, { claim, service, partition }: Scope
   if (region === claim.region) return;
   const text = `Credential should be scoped to a valid region, not '${claim.region}'.`;
   throw signatureError(service.protocol, 'mismatch', text);
+}
+
+function realHost(request: SandboxRequest): string | undefined {
+  const host = request.headers['host'] ?? '';
+  return /\.amazonaws\.(com(\.cn)?|eu)(:|$)/.test(host) ? host : undefined;
 }
 
 function routeJson(request: SandboxRequest, { claim, service, partition }: Scope): Route {
