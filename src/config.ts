@@ -22,11 +22,17 @@ import { JobError } from './errors.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
+export interface KeyPair {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+}
+
 export interface Config {
   readonly databaseUrl: string;
   readonly redisUrl: string | undefined;
   readonly encryptionKeys: readonly [EncryptionKeySetting, ...EncryptionKeySetting[]];
-  readonly baseCredentials: { readonly accessKeyId: string; readonly secretAccessKey: string } | undefined;
+  /** Reads the pair again where it comes from files, which may be replaced at any time. */
+  readonly baseCredentials: (() => Promise<KeyPair>) | undefined;
   readonly baseRoleArn: string | undefined;
   readonly ownAccountRoles: readonly string[];
   readonly org: string;
@@ -170,11 +176,14 @@ function invalid(problems: readonly string[]): JobError {
   });
 }
 
-function withFiles(environment: Environment): { values: Record<string, string | undefined>; problems: string[] } {
+function withFiles(
+  environment: Environment,
+  names: readonly string[] = secretVariables,
+): { values: Record<string, string | undefined>; problems: string[] } {
   const values: Record<string, string | undefined> = {};
   for (const [name, value] of Object.entries(environment)) if (value !== '') values[name] = value;
   const problems: string[] = [];
-  for (const name of secretVariables) {
+  for (const name of names) {
     const file = values[`${name}_FILE`];
     if (file === undefined) continue;
     if (values[name] !== undefined) problems.push(`${name} and ${name}_FILE: set only one of them`);
@@ -188,17 +197,13 @@ function withFiles(environment: Environment): { values: Record<string, string | 
 }
 
 function toConfig(data: z.output<typeof shape>, environment: Environment): Config {
-  const {
-    INF_APP_CONNECTION_AWS_ACCESS_KEY_ID: accessKeyId,
-    INF_APP_CONNECTION_AWS_SECRET_ACCESS_KEY: secretAccessKey,
-  } = data;
   const { KEYFERRY_BOARD_USER: user, KEYFERRY_BOARD_PASSWORD: password } = data;
   const { KEYFERRY_WEBHOOK_URL: webhookUrl, KEYFERRY_WEBHOOK_SECRET: webhookSecret } = data;
   return {
     databaseUrl: data.DATABASE_URL,
     redisUrl: data.REDIS_URL,
     encryptionKeys: data.KEYFERRY_ENCRYPTION_KEYS,
-    baseCredentials: accessKeyId && secretAccessKey ? { accessKeyId, secretAccessKey } : undefined,
+    baseCredentials: data.INF_APP_CONNECTION_AWS_ACCESS_KEY_ID ? () => readBaseCredentials(environment) : undefined,
     baseRoleArn: data.KEYFERRY_BASE_ROLE_ARN,
     ownAccountRoles: data.KEYFERRY_OWN_ACCOUNT_ROLES,
     org: data.KEYFERRY_ORG,
@@ -221,6 +226,22 @@ function toConfig(data: z.output<typeof shape>, environment: Environment): Confi
     otlpEndpoint: data.OTEL_EXPORTER_OTLP_ENDPOINT,
     environment,
   };
+}
+
+/** Throws CONFIG_INVALID when the files that hold the pair cannot be read. */
+async function readBaseCredentials(environment: Environment): Promise<KeyPair> {
+  const { values, problems } = withFiles(environment, [
+    'INF_APP_CONNECTION_AWS_ACCESS_KEY_ID',
+    'INF_APP_CONNECTION_AWS_SECRET_ACCESS_KEY',
+  ]);
+  const {
+    INF_APP_CONNECTION_AWS_ACCESS_KEY_ID: accessKeyId,
+    INF_APP_CONNECTION_AWS_SECRET_ACCESS_KEY: secretAccessKey,
+  } = values;
+  if (problems.length > 0) throw invalid(problems);
+  if (!accessKeyId || !secretAccessKey)
+    throw invalid(['The files of the two INF_APP_CONNECTION_AWS_ variables are empty']);
+  return Promise.resolve({ accessKeyId, secretAccessKey });
 }
 
 /** DATABASE_URL alone, for commands that need nothing else. Throws CONFIG_INVALID. */

@@ -65,7 +65,7 @@ export function compose(config: Config, log: Log): Program {
   const tracing: Tracing = { refreshMetrics: nothing, close: nothing };
   const backend = createQueueBackend(config, () => tracing.queues);
   let aws: Promise<AwsAccess> | undefined;
-  const openOnce = () => (aws ??= openAws(config, stores, metrics));
+  const openOnce = () => (aws ??= openAws(parts));
   const parts: Parts = { config, log, stores, backend, metrics, tracing, aws: openOnce };
   return {
     ...parts,
@@ -121,7 +121,7 @@ async function startTelemetry({ config, log, metrics, tracing }: Parts): Promise
   Object.assign(tracing, { close, queues: queues.createQueueTelemetry() } satisfies Partial<Tracing>);
 }
 
-async function openAws(config: Config, stores: OpenStores, metrics: Metrics): Promise<AwsAccess> {
+async function openAws({ config, stores, metrics, log }: Parts): Promise<AwsAccess> {
   const overrides = findEndpointOverrides(config.environment, await loadProfileFiles(config.environment));
   checkEndpointOverrides(overrides, { areCustomAllowed: config.allowCustomEndpoints });
   return createAwsAccess({
@@ -133,6 +133,11 @@ async function openAws(config: Config, stores: OpenStores, metrics: Metrics): Pr
     caBundle: await loadCaBundle(config.environment),
     budget: createCallBudget(createBudgetLedger(stores.database.db)),
     onCall: metrics.awsCall,
+    onBaseChange(fault) {
+      if (fault)
+        log.error({ err: fault }, 'the worker’s own AWS identity cannot be used; all work at AWS waits for it');
+      else log.info('the worker’s own AWS identity can be used again');
+    },
   });
 }
 

@@ -89,6 +89,7 @@ function toSession(door: Door, opened: OpenedSession): AwsSession {
         scope,
         // IAM is one control plane per partition.
         charged: () => ({ accountId: source.accountId(), region: service === 'iam' ? 'global' : regionOf[service] }),
+        isSession: prepare !== undefined && service !== 'sts' && service !== 'iam',
         ...(prepare ? { prepare } : {}),
         ...(forgetCredentials ? { forgetCredentials } : {}),
       },

@@ -3,19 +3,21 @@
  * with a role are assumed by it, near the worker and not in the region that a sync writes to, so that one session serves every region.
  */
 import type { STSClient } from '@aws-sdk/client-sts';
-import { fromNodeProviderChain } from '@aws-sdk/credential-providers';
 
 import type { QuotaGroup } from '../domain/call-budget.ts';
+import { JobError } from '../errors.ts';
 import { defaultRegionOf, partitionOfRegion } from '../domain/partitions.ts';
 import { assumeRole, callerIdentity, type Session } from './assume-role.ts';
+import { createBaseCredentials, type BaseCredentials } from './base-credentials.ts';
+import { toBaseFault } from './base-fault.ts';
 import type { CallContext, CallSettings } from './call.ts';
-import { type ClientMaker, createClient, type Credentials, guardClient } from './clients.ts';
+import { type ClientMaker, createClient, type Credentials, type CredentialsProvider, guardClient } from './clients.ts';
 import { createSessionCache } from './session-cache.ts';
 import type { CallScope, Identity } from './session.ts';
 
 export interface BaseIdentityOptions {
-  /** Undefined: the SDK's default chain. */
-  readonly credentials: Credentials | undefined;
+  /** A pair, or a function that reads it again; undefined: the SDK's default chain. */
+  readonly credentials: Credentials | CredentialsProvider | undefined;
   readonly roleArn: string | undefined;
   readonly region: string | undefined;
 }
@@ -37,10 +39,12 @@ export function createBaseIdentity(
   settings: CallSettings,
 ): BaseIdentity {
   const region = options.region ?? defaultRegionOf('aws');
-  const own = createClient(maker, 'sts', { region, credentials: ownCredentials(options, maker, region) });
+  const credentials = createBaseCredentials({ credentials: options.credentials, region }, maker, settings);
+  const own = createClient(maker, 'sts', { region, credentials: () => credentials.get() });
   const context = { service: 'sts', isBase: true, charged: () => ({ accountId: BASE_ACCOUNT, region }) } as const;
+  const ownContext = { ...context, prepare: () => credentials.get(), forgetCredentials: credentials.refused };
   const ownSts: BaseIdentity['sts'] = (scope, quotaGroup) =>
-    guardClient(own, settings, { ...context, scope, ...(quotaGroup ? { quotaGroup } : {}) });
+    guardClient(own, settings, { ...ownContext, scope, ...(quotaGroup ? { quotaGroup } : {}) });
   const role = options.roleArn === undefined ? undefined : createBaseRole(options.roleArn, { settings, ownSts });
   const roleClient = role && createClient(maker, 'sts', { region, credentials: () => role.credentials() });
   const sts: BaseIdentity['sts'] = (scope, quotaGroup) =>
@@ -55,20 +59,32 @@ export function createBaseIdentity(
     region,
     partition: partitionOfRegion(region) ?? 'aws',
     sts,
-    identity: once((scope) => (role ? role.identity(scope) : callerIdentity(ownSts(detached(scope))))),
+    identity: role
+      ? role.identity
+      : oncePerKey(credentials, (scope) => callerIdentity(ownSts(detached(scope))).catch(raiseBaseFault)),
   };
 }
 
-/** Asked once for all; a failure is forgotten. */
-function once(load: (scope: CallScope) => Promise<Identity>): (scope: CallScope) => Promise<Identity> {
-  let known: Promise<Identity> | undefined;
-  return (scope) => {
-    known ??= load(scope).catch((error: unknown) => {
+/** Asked once for all as long as the key is the same; a failure is forgotten. */
+function oncePerKey(credentials: BaseCredentials, load: BaseIdentity['identity']): BaseIdentity['identity'] {
+  let known: { readonly accessKeyId: string; readonly identity: Promise<Identity> } | undefined;
+  return async (scope) => {
+    const { accessKeyId } = await credentials.get();
+    if (known?.accessKeyId === accessKeyId) return known.identity;
+    const identity = load(scope);
+    known = { accessKeyId, identity };
+    identity.catch(() => {
       known = undefined;
-      throw error;
     });
-    return known;
+    return identity;
   };
+}
+
+/** Trouble on the way to AWS says nothing of the identity. */
+const transient = /^AWS_(UNREACHABLE|UNAVAILABLE|THROTTLED|CLOCK_SKEW)$/;
+
+function raiseBaseFault(error: unknown): never {
+  throw error instanceof JobError && transient.test(error.code) ? error : toBaseFault(error);
 }
 
 interface BaseRoleTools {
@@ -80,8 +96,8 @@ interface BaseRoleTools {
 function createBaseRole(roleArn: string, { settings, ownSts }: BaseRoleTools) {
   const sessions = createSessionCache<Session>({ maxEntries: 1, nowMs: settings.nowMs, random: settings.random });
   const request = { roleArn, sessionName: 'keyferry-base', externalId: undefined, policy: undefined };
-  const session = (scope: CallScope) =>
-    sessions.get('base', () => assumeRole(ownSts(detached(scope)), request, settings.nowMs));
+  const load = (scope: CallScope) => assumeRole(ownSts(detached(scope)), request, settings.nowMs).catch(raiseBaseFault);
+  const session = (scope: CallScope) => sessions.get('base', () => load(scope));
   return {
     credentials: async () => (await session(idleScope)).credentials,
     identity: async (scope: CallScope) => (await session(scope)).identity,
@@ -93,12 +109,6 @@ function createBaseRole(roleArn: string, { settings, ownSts }: BaseRoleTools) {
       },
     }),
   };
-}
-
-function ownCredentials(options: BaseIdentityOptions, maker: ClientMaker, region: string): () => Promise<Credentials> {
-  const given = options.credentials;
-  if (given) return () => Promise.resolve(given);
-  return fromNodeProviderChain({ clientConfig: { region, requestHandler: maker.requestHandler as never } });
 }
 
 /** Several runs may wait for the same session: the end of the one that asked first must not stop it. Its calls are still counted there. */

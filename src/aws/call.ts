@@ -5,6 +5,7 @@
  */
 import { setMaxListeners } from 'node:events';
 
+import { isBaseFault } from '../domain/base-identity.ts';
 import { type BudgetedCall, type CallBudget, type QuotaGroup, quotaGroupOf } from '../domain/call-budget.ts';
 import { JobError } from '../errors.ts';
 import { annotate, inSpan } from '../trace.ts';
@@ -22,6 +23,8 @@ export interface CallSettings {
   readonly budget: CallBudget | undefined;
   readonly deadlineMs: number;
   onCall(call: { readonly service: AwsService; readonly operation: string; readonly outcome: CallOutcome }): void;
+  /** After every call of the worker's own identity that tells whether it can be used. */
+  onBaseCall?(fault: JobError | undefined): void;
   nowMs(): number;
   random(): number;
 }
@@ -31,6 +34,8 @@ export interface CallContext {
   readonly service: AwsService;
   /** Signed by the worker's own identity. */
   readonly isBase?: boolean;
+  /** Signed by a session of an assumed role. */
+  readonly isSession?: boolean;
   /** The quota group to use instead of the operation's own. */
   readonly quotaGroup?: QuotaGroup;
   readonly scope: CallScope;
@@ -38,8 +43,8 @@ export interface CallContext {
   charged(): { readonly accountId: string; readonly region: string } | undefined;
   /** Gets the credentials that the call is signed with, on this run's account. */
   prepare?(): Promise<unknown>;
-  /** Drops credentials that AWS calls expired and that were obtained before this moment; absent where nothing can be renewed. */
-  forgetCredentials?(sinceMs: number): void;
+  /** Drops credentials that AWS refused, for this reason, and that were obtained before this moment; absent where nothing can be renewed. */
+  forgetCredentials?(sinceMs: number, reason: JobError): void;
 }
 
 interface Attempt {
@@ -67,6 +72,7 @@ export async function performCall(
     operation: `${context.service}.${request.operationName}`,
     isMutation: isMutation(request.operationName),
     isBase: context.isBase === true,
+    isSession: context.isSession === true,
   };
   const repeats = new Map<RepeatName, number>();
   for (;;) {
@@ -79,12 +85,18 @@ export async function performCall(
         return answer;
       },
     );
-    if (!('error' in result)) return result.output;
+    if (!('error' in result)) {
+      if (call.isBase === true) settings.onBaseCall?.(undefined);
+      return result.output;
+    }
     const repeat = repeatFor(result.error, call);
     const done = repeat ? (repeats.get(repeat.name) ?? 0) : 0;
-    if (!repeat || !result.isOwn || done >= repeat.limit) throw result.error;
+    if (!repeat || !result.isOwn || done >= repeat.limit) {
+      if (call.isBase === true && isBaseFault(result.error)) settings.onBaseCall?.(result.error);
+      throw result.error;
+    }
     repeats.set(repeat.name, done + 1);
-    if (repeat.name === 'expired') context.forgetCredentials?.(startedAtMs);
+    if (repeat.name === 'expired') context.forgetCredentials?.(startedAtMs, result.error);
     await pause(repeat.delayMs(settings.random(), result.error), context.scope.signal);
   }
 }
@@ -230,7 +242,8 @@ const transientRead: Repeat = { name: 'transient-read', limit: 1, delayMs: betwe
 
 /** In-place repeats, by name: in all but the last, AWS refused the request before it had any effect. */
 function repeatFor(error: JobError, call: Call): Repeat | undefined {
-  if (error.code === 'CONNECTION_TOKEN_EXPIRED' && call.context.forgetCredentials) return expired;
+  const isRenewable = error.code === 'CONNECTION_TOKEN_EXPIRED' || error.code === 'CONNECTION_BASE_REFUSED';
+  if (isRenewable && call.context.forgetCredentials) return expired;
   if (error.context.awsError === 'TooManyUpdates') return tooManyUpdates;
   if (error.code === 'AWS_THROTTLED' && call.settings.budget) return throttled;
   if (error.context.clockSkewCorrected === true) return clock;

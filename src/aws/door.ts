@@ -2,16 +2,17 @@
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 
 import type { CallBudget } from '../domain/call-budget.ts';
+import type { JobError } from '../errors.ts';
 import type { Session } from './assume-role.ts';
 import { type BaseIdentity, createBaseIdentity } from './base-identity.ts';
 import { CALL_DEADLINE_MS, type CallSettings } from './call.ts';
-import { createClient, type Credentials, type RequestHandler } from './clients.ts';
+import { createClient, type Credentials, type CredentialsProvider, type RequestHandler } from './clients.ts';
 import type { AwsService } from './services.ts';
 import { createSessionCache } from './session-cache.ts';
 
 export interface AwsAccessOptions {
-  /** The key pair that assumes roles; undefined: the SDK's default chain. */
-  readonly baseCredentials: Credentials | undefined;
+  /** The key pair that assumes roles, or a function that reads it again; undefined: the SDK's default chain. */
+  readonly baseCredentials: Credentials | CredentialsProvider | undefined;
   readonly baseRoleArn?: string | undefined;
   readonly ownAccountRoles?: readonly string[];
   /** Where the worker runs: sessions are taken there. Undefined: us-east-1. */
@@ -24,6 +25,8 @@ export interface AwsAccessOptions {
   readonly budget?: CallBudget | undefined;
   readonly deadlineMs?: number;
   readonly onCall?: CallSettings['onCall'];
+  /** Called when the worker's own identity fails, and when it works again. */
+  readonly onBaseChange?: (fault: JobError | undefined) => void;
   readonly nowMs?: () => number;
   readonly random?: () => number;
 }
@@ -53,6 +56,7 @@ export function createDoor(options: AwsAccessOptions): Door {
     budget: options.budget,
     deadlineMs: options.deadlineMs ?? CALL_DEADLINE_MS,
     onCall: options.onCall ?? (() => undefined),
+    onBaseCall: onChange(options.onBaseChange),
     nowMs: options.nowMs ?? (() => Date.now()),
     random: options.random ?? (() => Math.random()),
   };
@@ -78,6 +82,16 @@ export function createDoor(options: AwsAccessOptions): Door {
       if (clients.size > MAX_CLIENTS) clients.delete(clients.keys().next().value ?? '');
       return client;
     },
+  };
+}
+
+/** Works until it is known to fail: once per change, however many runs meet it. */
+function onChange(report: AwsAccessOptions['onBaseChange']): CallSettings['onBaseCall'] {
+  let last: JobError['code'] | undefined;
+  return (fault) => {
+    if (fault?.code === last) return;
+    last = fault?.code;
+    report?.(fault);
   };
 }
 

@@ -14,6 +14,8 @@ export interface FailedCall {
   readonly isMutation: boolean;
   /** Signed by the worker's own identity: a bad key is the operator's trouble, not the connection's. */
   readonly isBase?: boolean;
+  /** Signed by a session that STS has handed out: whoever does not know it lies in a region that the account has not enabled. */
+  readonly isSession?: boolean;
 }
 
 interface SdkError {
@@ -37,6 +39,10 @@ interface Rule {
 
 const isSkew = (error: SdkError) => /expired|not yet current|in the future|clock|skew/i.test(error.message);
 const isAssumeRole = (_error: SdkError, call: FailedCall) => call.operation === 'sts.AssumeRole';
+const isBase = (_error: SdkError, call: FailedCall) => call.isBase === true;
+const unknownSession =
+  /^(InvalidClientTokenId|UnrecognizedClientException|SignatureDoesNotMatch|InvalidSignatureException)$/;
+const regionOff = /^(RegionDisabled(Exception)?|OptInRequired)$/;
 const denied = /^(AccessDenied(Exception)?|UnauthorizedOperation|NotAuthorized|UnauthorizedAccess|AccessDeniedFault)$/;
 const authentication =
   /^(InvalidClientTokenId|UnrecognizedClientException|InvalidAccessKeyId|SignatureDoesNotMatch|InvalidSignatureException|IncompleteSignature(Exception)?|ExpiredToken(Exception)?|RequestExpired|NotAuthorizedException)$/;
@@ -45,8 +51,11 @@ const authentication =
 const rules: readonly Rule[] = [
   { code: 'AWS_CLOCK_SKEW', names: /^(RequestExpired|RequestTimeTooSkewed|RequestInTheFuture)$/ },
   { code: 'AWS_CLOCK_SKEW', names: /^(SignatureDoesNotMatch|InvalidSignatureException)$/, when: isSkew },
-  { code: 'CONNECTION_BASE_REFUSED', names: authentication, when: (_error, call) => call.isBase === true },
+  { code: 'CONNECTION_BASE_REFUSED', names: authentication, when: isBase },
+  { code: 'CONNECTION_BASE_REFUSED', names: regionOff, when: isBase },
   { code: 'CONNECTION_TOKEN_EXPIRED', names: /^ExpiredToken(Exception)?$/ },
+  { code: 'CONNECTION_REGION_DISABLED', names: regionOff },
+  { code: 'CONNECTION_REGION_DISABLED', names: unknownSession, when: (_error, call) => call.isSession === true },
   {
     code: 'CONNECTION_KEY_UNKNOWN',
     names: /^(InvalidClientTokenId|UnrecognizedClientException|InvalidAccessKeyId|NotAuthorizedException)$/,
@@ -55,7 +64,6 @@ const rules: readonly Rule[] = [
     code: 'CONNECTION_SECRET_WRONG',
     names: /^(SignatureDoesNotMatch|InvalidSignatureException|IncompleteSignature(Exception)?)$/,
   },
-  { code: 'CONNECTION_REGION_DISABLED', names: /^(RegionDisabled(Exception)?|OptInRequired)$/ },
   { code: 'AWS_KMS_DENIED', names: denied, when: (error) => mentionsKms(error.message) },
   { code: 'CONNECTION_ACCESS_DENIED', names: denied, when: isAssumeRole },
   { code: 'AWS_ACCESS_DENIED', names: denied },
@@ -164,7 +172,9 @@ function sentence(code: ErrorCode, { error, call, denial, network }: Facts): str
     case 'CONNECTION_ACCESS_DENIED':
       return 'AWS refused sts:AssumeRole. Compare the role and its external ID with `keyferry policy trust`, the base identity with `keyferry policy base-user`.';
     case 'CONNECTION_BASE_REFUSED':
-      return `AWS refused the worker’s own base identity (${error.name}). Renew its credentials.`;
+      return `AWS refused the worker’s own identity (${error.name}). Renew its credentials.`;
+    case 'CONNECTION_REGION_DISABLED':
+      return `AWS does not accept the connection in this region for ${operation} (${error.name}). Enable the region in the account, or choose another.`;
     case 'AWS_THROTTLED':
       return `AWS throttled ${operation}.`;
     case 'AWS_UNREACHABLE':
@@ -173,8 +183,6 @@ function sentence(code: ErrorCode, { error, call, denial, network }: Facts): str
       return `AWS answered ${operation} with status ${String(error.$metadata?.httpStatusCode ?? '')} (${error.name}).`;
     case 'AWS_CLOCK_SKEW':
       return `AWS refused the signature of ${operation}: the clock of the worker’s machine is wrong.`;
-    case 'CONNECTION_NO_BASE_IDENTITY':
-      return 'Neither the two INF_APP_CONNECTION_AWS_ variables nor the SDK’s default chain gave credentials that could assume the role.';
     case 'BUG_UNEXPECTED':
       return `${operation} failed in an unexpected way (${error.name}).`;
     default:

@@ -1,5 +1,6 @@
 /** What is refused before any call: roles that no connection may use, and keys that are no connection's. */
 import { isLongLivedKeyId, parseRoleArn, partitionOfRegion, type RoleArn } from '../domain/partitions.ts';
+import { regionProblem } from '../domain/regions.ts';
 import { JobError } from '../errors.ts';
 import type { Identity } from './session.ts';
 
@@ -44,7 +45,7 @@ export function checkRegion(region: string, partition: string): void {
   if (found === partition) return;
   const message =
     found === undefined
-      ? `There is no AWS region ${region}.`
+      ? `${region} ${regionProblem(region) ?? 'is no region'}.`
       : `Region ${region} lies in partition ${found}, the connection in ${partition}.`;
   throw new JobError('CONNECTION_REGION_DISABLED', { message });
 }

@@ -11,6 +11,8 @@ export interface Claim<K extends Kind> {
   readonly runId: string;
   readonly runKind: RunKind;
   readonly subject: SubjectRows[K];
+  /** The subject's status before this claim set it to running. */
+  readonly statusBefore: string;
   readonly reason: Reason;
   readonly requestedBy: string | undefined;
   /** Open requests that this run answers, merged: later parameters win. */
@@ -50,8 +52,8 @@ export async function claim<K extends Kind>(
       ),
       -- Row by row through the primary key: how long the list is no plan can know.
       free as materialized (
-        select found.id, wanted.run_id, wanted.job_id from wanted, lateral (
-          select t.id from ${tableNames[kind]} t where t.id = wanted.subject_id
+        select found.id, found.status, wanted.run_id, wanted.job_id from wanted, lateral (
+          select t.id, ${statusColumns[kind]} as status from ${tableNames[kind]} t where t.id = wanted.subject_id
             and t.dispatch_lease_until is not null and (t.run_lease_until is null or t.run_lease_until < now())
           limit 1 ${lock}
         ) found
@@ -74,7 +76,7 @@ export async function claim<K extends Kind>(
           run_token = free.run_id, run_lease_until = now() + make_interval(secs => ${RUN_LEASE_SECONDS}),
           dispatch_lease_until = null, attempt = t.attempt + 1${runningStatus(kind)}
         from free left join answered on answered.subject_id = free.id where t.id = free.id
-        returning t.*, free.job_id as _job_id, answered.kind as _request_kind, answered.requests as _requests,
+        returning t.*, free.status as _status_before, free.job_id as _job_id, answered.kind as _request_kind, answered.requests as _requests,
           coalesce(answered.reason, t.due_reason) as _reason, coalesce(answered.actor, t.due_requested_by) as _requested_by,
           coalesce(case answered.kind when 'check' then 'sync' else answered.kind end, ${kind}) as _run_kind
       ),
@@ -92,6 +94,12 @@ export async function claim<K extends Kind>(
   const claims = new Map(rows.map((row) => [row['run_token'], toClaim(kind, row)]));
   return inputs.map(({ runId }) => claims.get(runId));
 }
+
+const statusColumns: Readonly<Record<Kind, SQL>> = {
+  validate: sql`t.status`,
+  sync: sql`t.sync_status`,
+  rotate: sql`t.rotation_status`,
+};
 
 function runningStatus(kind: Kind): SQL {
   const running = sql`case when answered.kind = 'plan' then`;
@@ -117,6 +125,7 @@ function toClaim<K extends Kind>(kind: K, row: Record<string, unknown>): Claim<K
     runId: String(row.run_token),
     runKind: row._run_kind as RunKind,
     subject,
+    statusBefore: String(row._status_before),
     reason: row._reason as Reason,
     requestedBy: typeof row._requested_by === 'string' ? row._requested_by : undefined,
     requestIds: open.map((request) => request.id),

@@ -129,5 +129,6 @@ function pausedStays(kind: Kind): SQL {
 
 function errorOf(outcome: Outcome): { code: string | null; message: string | null } {
   if (outcome.status === 'retry') return { code: outcome.error.code, message: outcome.error.publicMessage };
+  if (outcome.status === 'continued') return outcome.waitsFor ?? { code: null, message: null };
   return 'code' in outcome ? { code: outcome.code, message: outcome.message } : { code: null, message: null };
 }

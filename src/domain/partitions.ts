@@ -9,56 +9,63 @@ interface Partition {
   readonly domains: readonly string[];
 }
 
+/** The words of AWS's region names; a name with another word is a misspelling. */
+const direction = '(?:north|south|east|west|central|northeast|northwest|southeast|southwest)';
+
 const table: readonly Partition[] = [
   {
     name: 'aws-us-gov',
-    regions: /^us-gov-[a-z]+-\d+$/,
+    regions: regionsLike('us-gov'),
     defaultRegion: 'us-gov-west-1',
     domains: ['amazonaws.com', 'api.aws'],
   },
   {
     name: 'aws-cn',
-    regions: /^cn-[a-z]+-\d+$/,
+    regions: regionsLike('cn'),
     defaultRegion: 'cn-north-1',
     domains: ['amazonaws.com.cn', 'api.amazonwebservices.com.cn'],
   },
   {
     name: 'aws-eusc',
-    regions: /^eusc-[a-z]+(-[a-z]+)?-\d+$/,
+    regions: regionsLike('eusc-[a-z]{2}'),
     defaultRegion: 'eusc-de-east-1',
     domains: ['amazonaws.eu', 'api.amazonwebservices.eu'],
   },
   {
     name: 'aws-iso',
-    regions: /^us-iso-[a-z]+-\d+$/,
+    regions: regionsLike('us-iso'),
     defaultRegion: 'us-iso-east-1',
     domains: ['c2s.ic.gov', 'api.aws.ic.gov'],
   },
   {
     name: 'aws-iso-b',
-    regions: /^us-isob-[a-z]+-\d+$/,
+    regions: regionsLike('us-isob'),
     defaultRegion: 'us-isob-east-1',
     domains: ['sc2s.sgov.gov', 'api.aws.scloud'],
   },
   {
     name: 'aws-iso-e',
-    regions: /^eu-isoe-[a-z]+-\d+$/,
+    regions: regionsLike('eu-isoe'),
     defaultRegion: 'eu-isoe-west-1',
     domains: ['cloud.adc-e.uk', 'api.cloud-aws.adc-e.uk'],
   },
   {
     name: 'aws-iso-f',
-    regions: /^us-isof-[a-z]+-\d+$/,
+    regions: regionsLike('us-isof'),
     defaultRegion: 'us-isof-south-1',
     domains: ['csp.hci.ic.gov', 'api.aws.hci.ic.gov'],
   },
   {
     name: 'aws',
-    regions: /^(us|eu|ap|sa|ca|me|af|il|mx)-[a-z]+-\d+$/,
+    regions: regionsLike('(?:us|eu|ap|sa|ca|me|af|il|mx)'),
     defaultRegion: 'us-east-1',
     domains: ['amazonaws.com', 'api.aws'],
   },
 ];
+
+function regionsLike(area: string): RegExp {
+  return new RegExp(`^${area}-${direction}-[1-9]$`);
+}
 
 /** Undefined when no partition has regions of this form. */
 export function partitionOfRegion(region: string): string | undefined {

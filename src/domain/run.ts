@@ -62,6 +62,8 @@ export type Outcome =
       readonly at: Date;
       /** What was asked for has happened although the work goes on (a rotation that reached its quiet phase). */
       readonly answersRequest?: boolean;
+      /** What it waits for when that is no matter of the subject, whose status then stays as it was. */
+      readonly waitsFor?: { readonly code: string; readonly message: string };
       readonly counts?: RunCounts;
       readonly result?: unknown;
     }

@@ -4,9 +4,7 @@
  */
 import { z } from 'zod';
 
-const region = z
-  .string({ error: 'is required, such as eu-west-1' })
-  .regex(/^[a-z]{2,4}(-[a-z]+)+-\d$/, 'must be an AWS region such as eu-west-1');
+import { regionShape as region } from './regions.ts';
 
 export const parameterStoreConfig = z.strictObject({
   region,

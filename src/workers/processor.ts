@@ -13,6 +13,8 @@ export interface Run<K extends Kind> {
   readonly requestKind: string | undefined;
   /** The subject's row as it was claimed. */
   readonly subject: SubjectRows[K];
+  /** The subject's status before the claim. */
+  readonly statusBefore: string;
   /** Of a sync of which nothing changed since its last success, by revisions alone: how many entries it has. Else undefined. */
   readonly unchangedEntries: number | undefined;
   /** 1 for the first attempt. */

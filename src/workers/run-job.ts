@@ -6,6 +6,7 @@ import { UnrecoverableError, type Job } from 'bullmq';
 
 import { createCallLog, type CallLog } from '../domain/call-log.ts';
 import { backoffMs, retryPolicies } from '../domain/backoff.ts';
+import { snoozed } from '../domain/base-identity.ts';
 import type { Kind, Outcome } from '../domain/run.ts';
 import type { Claim } from '../db/claim.ts';
 import type { Work } from '../db/work.ts';
@@ -118,6 +119,7 @@ function toRun<K extends Kind>(deps: JobDependencies<K>, claim: Claim<K>, lease:
     kind: claim.runKind,
     requestKind: claim.requestKind,
     subject,
+    statusBefore: claim.statusBefore,
     unchangedEntries: claim.unchangedEntries,
     attempt: subject.attempt,
     reason: claim.reason,
@@ -171,7 +173,7 @@ function toOutcome(run: Run<Kind>, error: JobError): Outcome {
     case 'fail':
       return { status: 'failed', code: error.code, message: error.publicMessage };
     case 'snooze':
-      return { status: 'continued', at: new Date(run.now().getTime() + (error.retryAfterMs ?? 0)) };
+      return snoozed(error, run);
     case 'retry':
       return { status: 'retry', error };
   }

@@ -143,6 +143,7 @@ function toStatus(outcome: Outcome, run: Run<'sync'>, schedule: Schedule): Parti
       };
     }
     case 'continued':
+      if (outcome.waitsFor) return { syncStatus: run.statusBefore as SyncRow['syncStatus'] };
       return { syncStatus: 'running', lastRunId: run.id };
     case 'retry':
       return {

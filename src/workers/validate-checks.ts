@@ -22,7 +22,7 @@ import {
 } from '../domain/connection-findings.ts';
 import { type ConnectionUse, distinctTargets, regionOf } from '../domain/connection-uses.ts';
 import { isRefusal } from '../domain/connection-verdict.ts';
-import { defaultRegionOf, parseRoleArn } from '../domain/partitions.ts';
+import { defaultRegionOf, parseRoleArn, partitionOfRegion } from '../domain/partitions.ts';
 import { unprobeableActions } from '../domain/policies-actions.ts';
 import { validationPolicy } from '../domain/policies-session.ts';
 import { actionsOfTarget, type PolicyTarget, resourcesOf } from '../domain/policies.ts';
@@ -64,14 +64,7 @@ export async function checkConnection(
   connection: CheckedConnection,
   scope: CallScope,
 ): Promise<CheckReport> {
-  const { credentials } = connection;
-  const region = connection.region ?? firstRegion(await connection.uses) ?? homeRegion(credentials);
-  const checking: Checking = {
-    ...tools,
-    connection,
-    request: { credentials, region, policy: validationPolicy, scope },
-  };
-  const identity = await checkIdentity(checking);
+  const { found: identity, checking } = await checkIdentity(tools, connection, scope);
   if ('verdict' in identity) return { checks: [identity], identity: undefined, isExternalIdProbed: false };
   const account = accountCheck(connection.knownAccountId, identity.accountId);
   const checks = [identityFound(identity.arn), account];
@@ -82,17 +75,46 @@ export async function checkConnection(
   return { checks: [...checks, ...externalId.checks, ...ofUses], identity, isExternalIdProbed: externalId.isProbed };
 }
 
-function firstRegion(uses: readonly ConnectionUse[]): string | undefined {
-  return uses.map((use) => regionOf(use.target)).find((region) => region !== undefined);
+/**
+ * Where the identity is asked for: the connection's own region, else any region of its partition. An access key does not tell its partition,
+ * so what it is used for may name further ones to try; the region of a use never decides against the connection.
+ */
+async function identityRegions({ credentials, region, uses }: CheckedConnection): Promise<[string, ...string[]]> {
+  if (region !== null) return [region];
+  if (credentials.method === 'assume-role')
+    return [defaultRegionOf(parseRoleArn(credentials.roleArn)?.partition ?? 'aws')];
+  const ofUses = (await uses).map((use) => partitionOfRegion(regionOf(use.target) ?? ''));
+  const [first = 'aws', ...others] = new Set([...ofUses.filter((one) => one !== undefined), 'aws']);
+  return [defaultRegionOf(first), ...others.map(defaultRegionOf)];
 }
 
-function homeRegion(credentials: ConnectionCredentials): string {
-  return defaultRegionOf(
-    credentials.method === 'assume-role' ? (parseRoleArn(credentials.roleArn)?.partition ?? 'aws') : 'aws',
-  );
+interface IdentityCheck {
+  readonly found: Identity | Check;
+  readonly checking: Checking;
 }
 
-async function checkIdentity(checking: Checking): Promise<Identity | Check> {
+async function checkIdentity(
+  tools: CheckTools,
+  connection: CheckedConnection,
+  scope: CallScope,
+): Promise<IdentityCheck> {
+  const { credentials } = connection;
+  const askIn = async (region: string): Promise<IdentityCheck> => {
+    const request = { credentials, region, policy: validationPolicy, scope };
+    const checking: Checking = { ...tools, connection, request };
+    return { found: await askIdentity(checking), checking };
+  };
+  const [first, ...others] = await identityRegions(connection);
+  let answer = await askIn(first);
+  for (const region of others) if (isUnknownKey(answer.found)) answer = await askIn(region);
+  return answer;
+}
+
+function isUnknownKey(found: Identity | Check): boolean {
+  return 'verdict' in found && found.code === 'CONNECTION_KEY_UNKNOWN';
+}
+
+async function askIdentity(checking: Checking): Promise<Identity | Check> {
   try {
     return await checking.aws.verify(checking.request);
   } catch (error) {
@@ -183,6 +205,7 @@ function regionRefusal(error: unknown): string | undefined {
   const isRefused =
     error.code === 'CONNECTION_REGION_DISABLED' ||
     error.code === 'CONNECTION_KEY_UNKNOWN' ||
+    error.code === 'CONNECTION_SECRET_WRONG' ||
     error.context.network === 'ENOTFOUND';
   return isRefused ? error.publicMessage : undefined;
 }

@@ -172,8 +172,12 @@ function toStatus(deps: ValidateDependencies, outcome: Outcome, run: Run<'valida
     case 'succeeded':
     case 'partial':
     case 'blocked':
-    case 'continued':
       return {};
+    case 'continued':
+      // Nothing is known of it yet: then at least why.
+      return outcome.waitsFor && run.subject.status === 'pending'
+        ? { statusCode: outcome.waitsFor.code, statusMessage: outcome.waitsFor.message }
+        : {};
     case 'retry':
       return { ...degraded(run.subject), statusCode: outcome.error.code, statusMessage: outcome.error.publicMessage };
     case 'failed': {

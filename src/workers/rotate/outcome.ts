@@ -90,6 +90,7 @@ export function toStatus(outcome: Outcome, run: Run<'rotate'>): Partial<Rotation
         statusMessage: message ?? null,
       };
     case 'continued': {
+      if (outcome.waitsFor) return { rotationStatus: run.statusBefore as RotationRow['rotationStatus'] };
       const isPublished = phase === 'quiet' || phase === 'deactivating' || phase === 'hold' || phase === 'deleting';
       return {
         rotationStatus: isPublished ? 'succeeded' : 'running',

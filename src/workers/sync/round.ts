@@ -6,6 +6,7 @@
  *
  * A run that ends early leaves its place in `progress` and in the ledger; the next one takes the same way and finds most of it done.
  */
+import { snoozed } from '../../domain/base-identity.ts';
 import { noCounts, type RunCounts } from '../../domain/run.ts';
 import { isOwned, type LedgerEntry, WHOLE_SECRET } from '../../domain/sync-ledger.ts';
 import type { Plan } from '../../domain/sync-plan.ts';
@@ -178,7 +179,7 @@ function interrupted(work: SyncWork, error: JobError): PerformedSync {
   const counts = countsOf(work);
   const progress = { ...work.progress, failedAttempt: work.run.attempt };
   if (error.disposition === 'retry') return { outcome: { status: 'retry', error, counts }, changes: { progress } };
-  return toContinued(work, new Date(work.run.now().getTime() + (error.retryAfterMs ?? 1_000)));
+  return { outcome: { ...snoozed(error, work.run, 1_000), counts }, changes: { progress: work.progress } };
 }
 
 /** AWS refuses the connection itself, say: nothing that the sync could do differently. */

@@ -313,6 +313,37 @@ const situations: readonly Situation[] = [
     advice: /Enable af-south-1/,
   },
 
+  {
+    name: 'a misspelt region of one of its uses, as a role',
+    row: () => connectionRow({ region: null }),
+    uses: [useOf({ ...parameters, region: 'eu-wst-1' } as typeof parameters), useOf(secrets)],
+    status: 'degraded',
+    code: 'CONNECTION_REGION_DISABLED',
+    findings: ['region eu-wst-1'],
+  },
+  {
+    name: 'a misspelt region of one of its uses, as a user',
+    change: (world) => {
+      world.setUserPolicy(policyFor(secrets, place));
+    },
+    row: (world) => keyRow(world.userKey, { region: null }),
+    uses: [useOf({ ...parameters, region: 'nowhere-1' } as typeof parameters), useOf(secrets)],
+    status: 'degraded',
+    code: 'CONNECTION_REGION_DISABLED',
+    findings: ['region nowhere-1'],
+  },
+  {
+    name: 'a use in another partition than its user’s',
+    change: (world) => {
+      world.setUserPolicy(policyFor(secrets, place));
+    },
+    row: (world) => keyRow(world.userKey, { region: null }),
+    uses: [useOf({ ...parameters, region: 'cn-north-1' } as typeof parameters), useOf(secrets)],
+    status: 'degraded',
+    code: 'CONNECTION_REGION_DISABLED',
+    findings: ['region cn-north-1'],
+  },
+
   // Permissions: one missing at a time is below; here the kinds of refusal
   {
     name: 'an explicit deny',
@@ -523,7 +554,7 @@ describe('a validation', () => {
     const world = createWorld();
     change(world);
     const error: unknown = await createValidator(world)().catch((thrown: unknown) => thrown);
-    expect(error).toMatchObject({ code: 'CONNECTION_BASE_REFUSED', disposition: 'retry' });
+    expect(error).toMatchObject({ code: 'CONNECTION_BASE_REFUSED', disposition: 'snooze' });
   });
 
   it('gets over a wrong clock by itself', async () => {

@@ -208,6 +208,7 @@ function createRun(
     requestKind: undefined,
     unchangedEntries: undefined,
     subject: row,
+    statusBefore: row.status,
     attempt: 1,
     reason: options.reason,
     parameters: {},

@@ -18,6 +18,7 @@ import { createCallLog } from '../../../src/domain/call-log.ts';
 import type { NewRotation } from '../../../src/domain/rotation-input.ts';
 import type { Outcome } from '../../../src/domain/run.ts';
 import { syncOptions } from '../../../src/domain/sync-config.ts';
+import { snoozed } from '../../../src/domain/base-identity.ts';
 import { JobError } from '../../../src/errors.ts';
 import { createLog, type Log } from '../../../src/log.ts';
 import { createRotateProcessor } from '../../../src/workers/rotate.ts';
@@ -33,7 +34,7 @@ import {
 } from '../../../src/sandbox/aws/index.ts';
 
 export const ACCOUNT = '222233334444';
-const BASE_ACCOUNT = '111122223333';
+export const BASE_ACCOUNT = '111122223333';
 export const SECOND = 1_000;
 export const MINUTE = 60 * SECOND;
 export const HOUR = 60 * MINUTE;
@@ -383,8 +384,7 @@ async function performLikePipeline(
   try {
     return await processor.perform(run);
   } catch (error) {
-    if (error instanceof JobError && error.disposition === 'snooze')
-      return { outcome: { status: 'continued', at: new Date(run.now().getTime() + (error.retryAfterMs ?? 0)) } };
+    if (error instanceof JobError && error.disposition === 'snooze') return { outcome: snoozed(error, run) };
     if (error instanceof JobError && error.disposition === 'retry' && error.code !== 'LEASE_LOST')
       return { outcome: { status: 'retry', error } };
     throw error;
@@ -407,6 +407,7 @@ async function performRun(base: Base, { processor, work, log }: Engine, id: stri
     requestKind: claim.requestKind,
     unchangedEntries: claim.unchangedEntries,
     subject: claim.subject,
+    statusBefore: claim.statusBefore,
     attempt: claim.subject.attempt,
     reason: claim.reason,
     parameters: claim.parameters,

@@ -25,6 +25,7 @@ import type { Outcome } from '../../../src/domain/run.ts';
 import { syncOptions } from '../../../src/domain/sync-config.ts';
 import { ownershipTag } from '../../../src/domain/ownership.ts';
 import type { LedgerEntry } from '../../../src/domain/sync-ledger.ts';
+import { snoozed } from '../../../src/domain/base-identity.ts';
 import { JobError } from '../../../src/errors.ts';
 import { createLog } from '../../../src/log.ts';
 import {
@@ -341,6 +342,7 @@ async function performRun(
     requestKind: claim.requestKind,
     unchangedEntries: claim.unchangedEntries,
     subject: claim.subject,
+    statusBefore: claim.statusBefore,
     attempt: claim.subject.attempt,
     reason: claim.reason,
     parameters: claim.parameters,
@@ -385,8 +387,7 @@ async function performLikePipeline(
   } catch (error) {
     if (!(error instanceof JobError) || error.code === 'LEASE_LOST') throw error;
     if (error.disposition === 'retry') return { outcome: { status: 'retry', error } };
-    if (error.disposition === 'snooze')
-      return { outcome: { status: 'continued', at: new Date(run.now().getTime() + (error.retryAfterMs ?? 1_000)) } };
+    if (error.disposition === 'snooze') return { outcome: snoozed(error, run, 1_000) };
     return { outcome: { status: 'failed', code: error.code, message: error.publicMessage } };
   }
 }

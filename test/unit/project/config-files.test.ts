@@ -1,0 +1,33 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterEach, beforeEach, expect, it } from 'vitest';
+
+import { loadConfig } from '../../../src/config.ts';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'keyferry-config-'));
+});
+afterEach(() => {
+  rmSync(folder, { recursive: true });
+});
+
+it('the base key pair is read again from its files, which a rotation of it replaces', async () => {
+  const write = (name: string, text: string) => {
+    writeFileSync(join(folder, name), `${text}\n`);
+    return join(folder, name);
+  };
+  const { baseCredentials } = loadConfig({
+    DATABASE_URL: 'postgres://localhost/app',
+    KEYFERRY_ENCRYPTION_KEYS: `k1:${Buffer.alloc(32).toString('base64')}`,
+    INF_APP_CONNECTION_AWS_ACCESS_KEY_ID_FILE: write('id', 'AKIAOLD0000000000001'),
+    INF_APP_CONNECTION_AWS_SECRET_ACCESS_KEY_FILE: write('secret', 'old'),
+  });
+  write('id', 'AKIANEW0000000000001');
+  write('secret', 'new');
+  expect(await baseCredentials?.()).toEqual({ accessKeyId: 'AKIANEW0000000000001', secretAccessKey: 'new' });
+  rmSync(join(folder, 'secret'));
+  await expect(baseCredentials?.()).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+});
