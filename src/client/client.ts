@@ -46,6 +46,7 @@ export function createClient(stores: Stores, actor: Actor, ports: ClientPorts = 
     actor: actor.name ?? null,
     createdVia: actor.via ?? 'operator',
     requests: stores.requests,
+    refer: (text) => (actor.via === 'api' ? { id: text } : { idOrName: text }),
     wait: async (requestId, options) => toRunRecord(await waitForAnswer(stores.requests, requestId, options)),
     tryCredentials: ports.tryCredentials,
     isOtherOrg: (orgId) => stores.orgs.exists(orgId, actor.orgId),

@@ -29,6 +29,7 @@ export type UpdateConnection = z.input<typeof updateShape>;
 
 export function createConnectionsClient(context: ClientContext, connections: Connections) {
   const { orgId } = context;
+  const get = (idOrName: string) => connections.get(orgId, context.refer(idOrName));
   return {
     /**
      * Records a connection and asks for its validation. The external ID of a role is the org's id; only an operator may choose another.
@@ -45,11 +46,10 @@ export function createConnectionsClient(context: ClientContext, connections: Con
       return { connection: toConnection(created.connection), requestId: created.requestId };
     },
     /** Throws CONNECTION_NOT_FOUND. */
-    get: async (idOrName: string): Promise<Connection> => toConnection(await connections.get(orgId, idOrName)),
+    get: async (idOrName: string): Promise<Connection> => toConnection(await get(idOrName)),
     list: async (): Promise<readonly Connection[]> => (await connections.list(orgId)).map(toConnection),
     /** Syncs and rotations that use it. */
-    dependents: async (idOrName: string): Promise<readonly Dependent[]> =>
-      connections.dependents(await connections.get(orgId, idOrName)),
+    dependents: async (idOrName: string): Promise<readonly Dependent[]> => connections.dependents(await get(idOrName)),
     /**
      * Changes name, description, region or credentials. Credentials that AWS refuses do not replace the old ones unless `force`; whatever replaces
      * them is validated again at once. The library cannot ask AWS and behaves as with `force`.
@@ -60,7 +60,7 @@ export function createConnectionsClient(context: ClientContext, connections: Con
       options: { readonly force?: boolean } = {},
     ): Promise<Connection> {
       const { credentials, ...description } = parseInput(updateShape, input);
-      let row = await connections.get(orgId, idOrName);
+      let row = await get(idOrName);
       const candidate = credentials && (await withExternalId(context, credentials, row));
       if (candidate && options.force !== true) await refuseBadCandidate(context, row, candidate);
       if (Object.keys(description).length > 0) row = await connections.describe(row, description);
@@ -69,7 +69,7 @@ export function createConnectionsClient(context: ClientContext, connections: Con
     },
     /** Asks for a validation now; returns the request's id. */
     async requestValidation(idOrName: string): Promise<string> {
-      const row = await connections.get(orgId, idOrName);
+      const row = await get(idOrName);
       return context.requests.open({ orgId, kind: 'validate', subjectId: row.id, actor: context.actor });
     },
     /** Validates now and waits for the run. */
@@ -77,7 +77,7 @@ export function createConnectionsClient(context: ClientContext, connections: Con
       return context.wait(await this.requestValidation(idOrName), options);
     },
     /** Throws CONNECTION_IN_USE, naming the dependents. */
-    delete: async (idOrName: string): Promise<void> => connections.delete(await connections.get(orgId, idOrName)),
+    delete: async (idOrName: string): Promise<void> => connections.delete(await get(idOrName)),
   };
 }
 

@@ -3,6 +3,7 @@ import type { NewCredentials } from '../db/connections.ts';
 import type { Requests } from '../db/requests.ts';
 import type { ConnectionRow } from '../db/subjects.ts';
 import type { Check } from '../domain/connection-checks.ts';
+import type { Reference } from '../domain/reference.ts';
 import type { RunRecord } from './views.ts';
 import type { WaitOptions } from './waiting.ts';
 
@@ -12,6 +13,8 @@ export interface ClientContext {
   readonly actor: string | null;
   readonly createdVia: 'operator' | 'api';
   readonly requests: Requests;
+  /** What a caller's text refers to: an id for the API, an id or a name for everybody else. */
+  refer(text: string): Reference;
   wait(requestId: string, options: WaitOptions): Promise<RunRecord>;
   isOtherOrg(orgId: string): Promise<boolean>;
   /** Tries credentials at AWS before they replace a connection's; absent where there is no door to AWS (the library). */

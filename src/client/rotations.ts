@@ -34,7 +34,7 @@ interface Stores {
 export function createRotationsClient(context: ClientContext, stores: Stores) {
   const { orgId, actor } = context;
   const { rotations } = stores;
-  const row = (idOrName: string) => rotations.get(orgId, idOrName);
+  const row = (idOrName: string) => rotations.get(orgId, context.refer(idOrName));
   return {
     /**
      * Records a rotation; its first run makes the first key. Throws CONNECTION_NOT_FOUND, KEY_ROTATION_NAME_TAKEN, KEY_USER_TAKEN, SECRET_MANAGED,
@@ -45,7 +45,7 @@ export function createRotationsClient(context: ClientContext, stores: Stores) {
       const created = await rotations.create(orgId, {
         ...settings,
         projectId: target.projectId,
-        connectionId: (await stores.connections.get(orgId, connection)).id,
+        connectionId: (await stores.connections.get(orgId, context.refer(connection))).id,
         folderId: (await stores.folders.ensure(orgId, target)).id,
         requestedBy: actor,
       });

@@ -4,7 +4,9 @@ import { z } from 'zod';
 import type { Connections } from '../db/connections.ts';
 import type { Folders } from '../db/folders.ts';
 import type { RequestKind } from '../db/requests.ts';
+import type { SyncRow } from '../db/subjects.ts';
 import type { SyncChanges, Syncs } from '../db/syncs.ts';
+import type { Reference } from '../domain/reference.ts';
 import {
   destinations,
   parameterStoreConfig,
@@ -56,15 +58,22 @@ interface Stores {
   readonly folders: Folders;
 }
 
+interface Parts {
+  readonly context: ClientContext;
+  readonly stores: Stores;
+}
+
 export function createSyncsClient(context: ClientContext, stores: Stores) {
   const { orgId } = context;
   const { syncs } = stores;
+  const get = (idOrName: string) => syncs.get(orgId, context.refer(idOrName));
+  const view = async (reference: Reference) => toSync(await syncs.view(orgId, reference));
   const request = async (
     kind: RequestKind,
     idOrName: string,
     parameters: Readonly<Record<string, unknown>> = {},
   ): Promise<string> => {
-    const sync = await syncs.get(orgId, idOrName);
+    const sync = await get(idOrName);
     return context.requests.open({ orgId, kind, subjectId: sync.id, parameters, actor: context.actor });
   };
   const requestAndWait = async (
@@ -81,25 +90,17 @@ export function createSyncsClient(context: ClientContext, stores: Stores) {
       const row = await syncs.create(orgId, {
         ...target,
         projectId: source.projectId,
-        connectionId: (await stores.connections.get(orgId, connection)).id,
+        connectionId: (await stores.connections.get(orgId, context.refer(connection))).id,
         folderId: await folderId(stores.folders, orgId, source),
         requestedBy: context.actor,
       });
-      return toSync(await syncs.view(orgId, row.id));
+      return view(row);
     },
-    get: async (idOrName: string): Promise<Sync> => toSync(await syncs.view(orgId, idOrName)),
+    get: async (idOrName: string): Promise<Sync> => view(context.refer(idOrName)),
     list: async (): Promise<readonly Sync[]> => (await syncs.list(orgId)).map(toSync),
     /** Changes become due at once; objects under old names are deleted after the new ones are written. */
     async update(idOrName: string, input: UpdateSync): Promise<Sync> {
-      const sync = await syncs.get(orgId, idOrName);
-      const given = new Set(Object.keys(input.syncOptions ?? {}));
-      const changes = await toChanges(stores, sync, withoutDefaults(parseInput(updateShape, input), given));
-      const after = { ...sync, ...changes };
-      const { environment } = await stores.folders.get(after.folderId);
-      // A sync that is older than the rule can still be renamed or given another connection.
-      if (isMove(changes)) refuseImpossibleTarget(after, environment);
-      const row = await syncs.update(sync, changes, context.actor);
-      return toSync(await syncs.view(orgId, row.id));
+      return view(await updateSync({ context, stores }, await get(idOrName), input));
     },
     /** Records a wish (`sync`, `plan`, `check`, `import`, `remove`) and returns the request's id. */
     request,
@@ -113,10 +114,8 @@ export function createSyncsClient(context: ClientContext, stores: Stores) {
       requestAndWait('import', idOrName, { ...options, parameters: { importBehavior: behavior } }),
     /** Deletes what this sync wrote. */
     remove: (idOrName: string, options: WaitOptions = {}) => requestAndWait('remove', idOrName, options),
-    pause: async (idOrName: string): Promise<Sync> =>
-      toSync(await syncs.view(orgId, (await syncs.pause(await syncs.get(orgId, idOrName))).id)),
-    resume: async (idOrName: string): Promise<Sync> =>
-      toSync(await syncs.view(orgId, (await syncs.resume(await syncs.get(orgId, idOrName))).id)),
+    pause: async (idOrName: string): Promise<Sync> => view(await syncs.pause(await get(idOrName))),
+    resume: async (idOrName: string): Promise<Sync> => view(await syncs.resume(await get(idOrName))),
     /**
      * Deletes what this sync wrote, then the sync. It is gone when the run succeeded, and when its `errorCode` is SYNC_LEFT_BEHIND: then `result.leftBehind`
      * lists what stays at AWS because its connection can no longer be used. Otherwise the sync stays.
@@ -124,12 +123,23 @@ export function createSyncsClient(context: ClientContext, stores: Stores) {
     deleteWithSecrets: (idOrName: string, options: WaitOptions = {}) =>
       requestAndWait('remove', idOrName, { ...options, parameters: { deleteAfterRemove: true } }),
     /** Forgets the sync; what it wrote stays at AWS. */
-    delete: async (idOrName: string): Promise<void> => syncs.delete(await syncs.get(orgId, idOrName)),
+    delete: async (idOrName: string): Promise<void> => syncs.delete(await get(idOrName)),
   };
 }
 
 function isMove({ destinationConfig, syncOptions: options, folderId: folder }: SyncChanges): boolean {
   return destinationConfig !== undefined || options !== undefined || folder !== undefined;
+}
+
+async function updateSync({ context, stores }: Parts, sync: SyncRow, input: UpdateSync): Promise<SyncRow> {
+  const given = new Set(Object.keys(input.syncOptions ?? {}));
+  const parsed = withoutDefaults(parseInput(updateShape, input), given);
+  const changes = await toChanges({ context, stores }, sync, parsed);
+  const after = { ...sync, ...changes };
+  const { environment } = await stores.folders.get(after.folderId);
+  // A sync that is older than the rule can still be renamed or given another connection.
+  if (isMove(changes)) refuseImpossibleTarget(after, environment);
+  return stores.syncs.update(sync, changes, context.actor);
 }
 
 function definedOnly(parameters: Readonly<Record<string, unknown>>): Record<string, unknown> {
@@ -164,14 +174,16 @@ function withoutDefaults(
 }
 
 async function toChanges(
-  stores: Stores,
-  sync: Awaited<ReturnType<Syncs['get']>>,
+  { context, stores }: Parts,
+  sync: SyncRow,
   input: z.output<typeof updateShape>,
 ): Promise<SyncChanges> {
   const { connection, source, destinationConfig, syncOptions: options, ...rest } = input;
   return {
     ...rest,
-    ...(connection === undefined ? {} : { connectionId: (await stores.connections.get(sync.orgId, connection)).id }),
+    ...(connection === undefined
+      ? {}
+      : { connectionId: (await stores.connections.get(sync.orgId, context.refer(connection))).id }),
     ...(source === undefined ? {} : { folderId: await folderId(stores.folders, sync.orgId, source) }),
     ...(destinationConfig === undefined
       ? {}

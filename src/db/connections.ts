@@ -1,13 +1,14 @@
 /** Connections: the rows, and their credentials in clear for the one caller that opens AWS sessions. */
-import { and, asc, eq, or, sql } from 'drizzle-orm';
+import { and, asc, eq, sql } from 'drizzle-orm';
 
 import type { ConnectionCredentials } from '../domain/connection-credentials.ts';
+import { pickReferred, textOf, type Reference } from '../domain/reference.ts';
 import { JobError } from '../errors.ts';
 import { currentTraceparent } from '../trace.ts';
 import type { Database } from './client.ts';
 import { toDatabaseError, violatedConstraint } from './database-error.ts';
 import { credentialPlace, type Encryption } from './encryption.ts';
-import { fromRow, insertion, isUuid } from './rows.ts';
+import { fromRow, insertion, referred } from './rows.ts';
 import { connections, rotations, syncs } from './schema.ts';
 import { type ConnectionRow } from './subjects.ts';
 import { wake } from './wake.ts';
@@ -43,7 +44,7 @@ export type Connections = ReturnType<typeof createConnections>;
 export function createConnections(db: Database, encryption: Encryption) {
   return {
     create: (orgId: string, input: NewConnection) => createConnection({ db, encryption }, orgId, input),
-    get: (orgId: string, idOrName: string) => getConnection(db, orgId, idOrName),
+    get: (orgId: string, reference: Reference) => getConnection(db, orgId, reference),
     byId: (id: string) => connectionById(db, id),
     list: (orgId: string) => listConnections(db, orgId),
     /** Null when the row changed since `row` was read. */
@@ -115,18 +116,14 @@ function credentialColumns(
 }
 
 /** Throws CONNECTION_NOT_FOUND, also for another org's connection. */
-async function getConnection(db: Database, orgId: string, idOrName: string): Promise<ConnectionRow> {
-  const named = eq(connections.name, idOrName);
-  const [row] = await db
+async function getConnection(db: Database, orgId: string, reference: Reference): Promise<ConnectionRow> {
+  const matches = await db
     .select()
     .from(connections)
-    .where(and(eq(connections.orgId, orgId), isUuid(idOrName) ? or(eq(connections.id, idOrName), named) : named))
-    .limit(1)
+    .where(and(eq(connections.orgId, orgId), referred(connections, reference)))
     .catch(raise);
-  if (!row)
-    throw new JobError('CONNECTION_NOT_FOUND', {
-      message: `There is no connection ${idOrName}. List them with \`keyferry connection list\`.`,
-    });
+  const row = pickReferred(reference, matches);
+  if (!row) throw new JobError('CONNECTION_NOT_FOUND', { message: `There is no connection ${textOf(reference)}.` });
   return row;
 }
 

@@ -3,11 +3,11 @@
  */
 import { and, desc, eq, sql } from 'drizzle-orm';
 
+import { isUuid } from '../domain/reference.ts';
 import type { Kind } from '../domain/run.ts';
 import { JobError } from '../errors.ts';
 import type { Database } from './client.ts';
 import { toDatabaseError } from './database-error.ts';
-import { isUuid } from './rows.ts';
 import { requests, runs } from './schema.ts';
 import { dueTrace } from './subjects.ts';
 import { wake } from './wake.ts';

@@ -2,8 +2,9 @@
  * Rotations: the rows, their creation and change, and the reading of keys and timeline, without secrets. What people order of a rotation in
  * progress stands in `rotation-orders.ts`, what a run writes in `rotation-steps.ts`.
  */
-import { and, asc, desc, eq, or, sql } from 'drizzle-orm';
+import { and, asc, desc, eq, sql } from 'drizzle-orm';
 
+import { pickReferred, textOf, type Reference } from '../domain/reference.ts';
 import type { NewRotation, RotationChanges } from '../domain/rotation-input.ts';
 import { nextRotationAt, type RotationSchedule } from '../domain/rotation-schedule.ts';
 import type { KnownKey } from '../domain/rotation.ts';
@@ -14,7 +15,7 @@ import { toDatabaseError, violatedConstraint } from './database-error.ts';
 import { type Encryption, rotationKeyPlace } from './encryption.ts';
 import { createRotationOrders } from './rotation-orders.ts';
 import { createRotationSteps } from './rotation-steps.ts';
-import { assignments, fromRow, insertion, isUuid } from './rows.ts';
+import { assignments, fromRow, insertion, referred } from './rows.ts';
 import { rotations, rotationSteps } from './schema.ts';
 import { DUE_CHANNEL, type RotationRow, dueTrace } from './subjects.ts';
 
@@ -48,7 +49,7 @@ export function createRotations(db: Database, encryption: Encryption) {
   return {
     /** Due at once: its first run makes the first key, or, with an adopted one, only looks at the user's keys. */
     create: (orgId: string, input: NewRotation) => createRotation(stores, orgId, input),
-    get: (orgId: string, idOrName: string) => getRotation(db, orgId, idOrName),
+    get: (orgId: string, reference: Reference) => getRotation(db, orgId, reference),
     byId: (id: string) => rotationById(db, id),
     list: (orgId: string) => listRotations(db, orgId),
     update: (row: RotationRow, changes: RotationChanges) => updateRotation(db, row, changes),
@@ -165,18 +166,14 @@ function toRowError(error: unknown, input: { name?: string | undefined; userName
 }
 
 /** Throws KEY_ROTATION_NOT_FOUND, also for another org's rotation. */
-async function getRotation(db: Database, orgId: string, idOrName: string): Promise<RotationRow> {
-  const named = eq(rotations.name, idOrName);
-  const [row] = await db
+async function getRotation(db: Database, orgId: string, reference: Reference): Promise<RotationRow> {
+  const matches = await db
     .select()
     .from(rotations)
-    .where(and(eq(rotations.orgId, orgId), isUuid(idOrName) ? or(eq(rotations.id, idOrName), named) : named))
-    .limit(1)
+    .where(and(eq(rotations.orgId, orgId), referred(rotations, reference)))
     .catch(raise);
-  if (!row)
-    throw new JobError('KEY_ROTATION_NOT_FOUND', {
-      message: `There is no rotation ${idOrName}. List them with \`keyferry rotation list\`.`,
-    });
+  const row = pickReferred(reference, matches);
+  if (!row) throw new JobError('KEY_ROTATION_NOT_FOUND', { message: `There is no rotation ${textOf(reference)}.` });
   return row;
 }
 

@@ -1,6 +1,8 @@
 /** Between hand-written statements and typed rows: column values in and out exactly as drizzle maps them. */
-import { getTableColumns, sql, type SQL } from 'drizzle-orm';
+import { getTableColumns, sql, type SQL, type SQLWrapper } from 'drizzle-orm';
 import type { PgTable } from 'drizzle-orm/pg-core';
+
+import { isUuid, textOf, type Reference } from '../domain/reference.ts';
 
 /** A row of `table` out of the raw result of a statement that selected its columns under their own names. */
 export function fromRow<T extends PgTable>(table: T, raw: Readonly<Record<string, unknown>>): T['$inferSelect'] {
@@ -66,6 +68,11 @@ export function insertion<T extends PgTable>(table: T, values: T['$inferInsert']
   return sql`(${names}) values (${parameters})`;
 }
 
-export function isUuid(text: string): boolean {
-  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text);
+/** Rows that a reference may mean: `pickReferred` chooses among them. */
+export function referred(columns: { readonly id: SQLWrapper; readonly name: SQLWrapper }, reference: Reference): SQL {
+  const text = textOf(reference);
+  const byId = isUuid(text) ? sql`${columns.id} = ${text}` : sql`false`;
+  const byName = sql`${columns.name} = ${text}`;
+  if ('id' in reference) return byId;
+  return 'name' in reference ? byName : sql`(${byId} or ${byName})`;
 }

@@ -4,10 +4,11 @@
  */
 import { sql, type SQL } from 'drizzle-orm';
 
+import { pickReferred, type Reference } from '../domain/reference.ts';
 import type { Destination } from '../domain/sync-config.ts';
 import type { Database } from './client.ts';
 import { createReadAll, type ReadAll } from './read.ts';
-import { fromRow, isUuid } from './rows.ts';
+import { fromRow, referred } from './rows.ts';
 import { connections, type folders, rotations, syncs } from './schema.ts';
 import { readCount, readEntries, readKeys, readLatestPlan, readRuns, readSteps, type Page } from './status-details.ts';
 import { readAttention, readOverview } from './status-overview.ts';
@@ -50,10 +51,13 @@ export function createStatusQueries(db: Database) {
     connection: async (id: string) => (await connectionRows(all, sql`t.id = ${id}`))[0],
     sync: async (id: string) => (await syncRows(all, sql`t.id = ${id}`))[0],
     rotation: async (id: string) => (await rotationRows(all, sql`t.id = ${id}`))[0],
-    /** Within one org, by id or name. */
-    findConnection: async (orgId: string, idOrName: string) => (await connectionRows(all, isNamed(orgId, idOrName)))[0],
-    findSync: async (orgId: string, idOrName: string) => (await syncRows(all, isNamed(orgId, idOrName)))[0],
-    findRotation: async (orgId: string, idOrName: string) => (await rotationRows(all, isNamed(orgId, idOrName)))[0],
+    /** Within one org. */
+    findConnection: async (orgId: string, reference: Reference) =>
+      pickReferred(reference, await connectionRows(all, isReferred(orgId, reference))),
+    findSync: async (orgId: string, reference: Reference) =>
+      pickReferred(reference, await syncRows(all, isReferred(orgId, reference))),
+    findRotation: async (orgId: string, reference: Reference) =>
+      pickReferred(reference, await rotationRows(all, isReferred(orgId, reference))),
     syncsOfConnection: (id: string, limit: number) =>
       syncRows(all, sql`t.connection_id = ${id}`, sql`order by t.name limit ${limit}`),
     rotationsOfConnection: (id: string, limit: number) =>
@@ -67,10 +71,8 @@ export function createStatusQueries(db: Database) {
   };
 }
 
-function isNamed(orgId: string, idOrName: string): SQL {
-  return isUuid(idOrName)
-    ? sql`t.org_id = ${orgId} and (t.id = ${idOrName} or t.name = ${idOrName})`
-    : sql`t.org_id = ${orgId} and t.name = ${idOrName}`;
+function isReferred(orgId: string, reference: Reference): SQL {
+  return sql`t.org_id = ${orgId} and ${referred({ id: sql`t.id`, name: sql`t.name` }, reference)}`;
 }
 
 /** `%` and `_` of the reader are letters. */

@@ -1,14 +1,15 @@
 /** Syncs as rows: creation, change, pause and deletion. What a run does with them is not here. */
-import { and, asc, eq, or, sql } from 'drizzle-orm';
+import { and, asc, eq, sql } from 'drizzle-orm';
 import { alias } from 'drizzle-orm/pg-core';
 
 import type { Destination, DestinationConfig, SyncOptions } from '../domain/sync-config.ts';
+import { pickReferred, textOf, type Reference } from '../domain/reference.ts';
 import { nameTemplateOf, type TargetSource, toTarget } from '../domain/sync-target.ts';
 import { JobError } from '../errors.ts';
 import { currentTraceparent } from '../trace.ts';
 import type { Database } from './client.ts';
 import { toDatabaseError, violatedConstraint } from './database-error.ts';
-import { assignments, fromRow, isUuid } from './rows.ts';
+import { assignments, fromRow, referred } from './rows.ts';
 import { connections, folders, syncs } from './schema.ts';
 import { type SyncRow, dueTrace } from './subjects.ts';
 import { wake } from './wake.ts';
@@ -48,8 +49,8 @@ export type Syncs = ReturnType<typeof createSyncs>;
 export function createSyncs(db: Database) {
   return {
     create: (orgId: string, input: NewSync) => createSync(db, orgId, input),
-    get: async (orgId: string, idOrName: string) => (await getView(db, orgId, idOrName)).sync,
-    view: (orgId: string, idOrName: string) => getView(db, orgId, idOrName),
+    get: async (orgId: string, reference: Reference) => (await getView(db, orgId, reference)).sync,
+    view: (orgId: string, reference: Reference) => getView(db, orgId, reference),
     list: (orgId: string) => listViews(db, orgId),
     /** Writes the changes and makes the sync due. */
     update: (sync: SyncRow, changes: SyncChanges, requestedBy: string | null) =>
@@ -140,20 +141,20 @@ async function refuseTakenTarget(db: Database, orgId: string, wanted: WantedTarg
 
 const viewColumns = { sync: syncs, connectionName: connections.name, folder: folders };
 
-async function getView(db: Database, orgId: string, idOrName: string): Promise<SyncView> {
-  const named = eq(syncs.name, idOrName);
-  const [view] = await db
+async function getView(db: Database, orgId: string, reference: Reference): Promise<SyncView> {
+  const views = await db
     .select(viewColumns)
     .from(syncs)
     .innerJoin(connections, eq(connections.id, syncs.connectionId))
     .innerJoin(folders, eq(folders.id, syncs.folderId))
-    .where(and(eq(syncs.orgId, orgId), isUuid(idOrName) ? or(eq(syncs.id, idOrName), named) : named))
-    .limit(1)
+    .where(and(eq(syncs.orgId, orgId), referred(syncs, reference)))
     .catch(raise);
-  if (!view)
-    throw new JobError('SYNC_NOT_FOUND', {
-      message: `There is no sync ${idOrName}. List them with \`keyferry sync list\`.`,
-    });
+  const found = pickReferred(
+    reference,
+    views.map(({ sync }) => sync),
+  );
+  const view = views.find(({ sync }) => sync === found);
+  if (!view) throw new JobError('SYNC_NOT_FOUND', { message: `There is no sync ${textOf(reference)}.` });
   return view;
 }
 

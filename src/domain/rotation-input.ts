@@ -1,6 +1,8 @@
 /** What a rotation is created and changed with: the same rules for library, API and CLI. Unknown fields are refused by name. */
 import { z } from 'zod';
 
+import { isUuid, NOT_A_UUID } from './reference.ts';
+
 const DAY_SECONDS = 86_400;
 
 const name = z
@@ -8,7 +10,8 @@ const name = z
   .trim()
   .min(1)
   .max(256)
-  .regex(/^[a-z0-9]+(?:[-_.][a-z0-9]+)*$/i, 'may hold letters, digits and single - _ . between them');
+  .regex(/^[a-z0-9]+(?:[-_.][a-z0-9]+)*$/i, 'may hold letters, digits and single - _ . between them')
+  .refine((text) => !isUuid(text), NOT_A_UUID);
 
 const secretKey = z
   .string()

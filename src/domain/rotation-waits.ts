@@ -42,9 +42,11 @@ const SOON_MS = 250;
 const SOON_POLLS = 8;
 
 export function decideConfirmation(cycle: Cycle, dependents: readonly DependentSync[], now: Date): Confirmation {
-  const names = dependents
-    .filter((sync) => !sync.hasConfirmed && !cycle.skipSyncs.includes(sync.name) && !cycle.skipSyncs.includes(sync.id))
-    .map((sync) => sync.name);
+  // An id wins over a name.
+  const skipped = cycle.skipSyncs.map(
+    (text) => dependents.find((sync) => sync.id === text) ?? dependents.find((sync) => sync.name === text),
+  );
+  const names = dependents.filter((sync) => !sync.hasConfirmed && !skipped.includes(sync)).map((sync) => sync.name);
   if (names.length === 0) return { decision: 'confirmed' };
   if (now.getTime() - Date.parse(cycle.publishedAt ?? cycle.startedAt) >= DEPENDENTS_LIMIT_MS)
     return { decision: 'block', names };

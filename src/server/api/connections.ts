@@ -1,6 +1,7 @@
 /** `/api/v1/app-connections/aws`: Infisical’s paths, and `validate` of ours. */
 import type { Context } from 'hono';
 
+import { textOf, type Reference } from '../../domain/reference.ts';
 import { JobError } from '../../errors.ts';
 import type { ConnectionStatus } from '../../db/status-queries.ts';
 import {
@@ -27,11 +28,11 @@ export function addConnections(api: Api, options: ApiOptions): void {
   addValidate(api, options);
 }
 
-async function find(c: Context, options: ApiOptions, idOrName: string): Promise<ConnectionStatus> {
-  const found = await options.queries.findConnection(c.get('caller').orgId, idOrName);
+async function find(c: Context, options: ApiOptions, reference: Reference): Promise<ConnectionStatus> {
+  const found = await options.queries.findConnection(c.get('caller').orgId, reference);
   if (found) return found;
   throw new JobError('CONNECTION_NOT_FOUND', {
-    message: `There is no connection ${idOrName} in this org. List them with GET ${BASE}.`,
+    message: `There is no connection ${textOf(reference)} in this org. List them with GET ${BASE}.`,
   });
 }
 
@@ -56,7 +57,7 @@ function addCreate(api: Api, options: ApiOptions): void {
       });
       c.set('subject', created.connection.id);
       const waited = await waitForRun(c, created.requestId, c.req.valid('query').wait);
-      const shown = waited.run === null ? created.connection : await find(c, options, created.connection.id);
+      const shown = waited.run === null ? created.connection : await find(c, options, { id: created.connection.id });
       return c.json({ appConnection: toAppConnection(shown), ...waited }, 200);
     },
   );
@@ -85,7 +86,7 @@ function addReads(api: Api, options: ApiOptions): void {
       request: { params: z.object({ name: z.string().min(1).max(64) }) },
       responses: answers(one),
     }),
-    async (c) => c.json({ appConnection: toAppConnection(await find(c, options, c.req.valid('param').name)) }, 200),
+    async (c) => c.json({ appConnection: toAppConnection(await find(c, options, c.req.valid('param'))) }, 200),
   );
   api.openapi(
     createRoute({
@@ -99,7 +100,10 @@ function addReads(api: Api, options: ApiOptions): void {
       responses: answers(one),
     }),
     async (c) =>
-      c.json({ appConnection: toAppConnection(await find(c, options, c.req.valid('param').connectionId)) }, 200),
+      c.json(
+        { appConnection: toAppConnection(await find(c, options, { id: c.req.valid('param').connectionId })) },
+        200,
+      ),
   );
 }
 
@@ -144,7 +148,7 @@ function addChanges(api: Api, options: ApiOptions): void {
     }),
     async (c) => {
       const { connectionId } = c.req.valid('param');
-      const shown = await find(c, options, connectionId);
+      const shown = await find(c, options, { id: connectionId });
       await c.get('client').connections.delete(connectionId);
       return c.json({ appConnection: toAppConnection(shown) }, 200);
     },
@@ -173,7 +177,7 @@ function addValidate(api: Api, options: ApiOptions): void {
       const { connectionId } = c.req.valid('param');
       const runRequestId = await c.get('client').connections.requestValidation(connectionId);
       const waited = await waitForRun(c, runRequestId, c.req.valid('query').wait);
-      return c.json({ appConnection: toAppConnection(await find(c, options, connectionId)), ...waited }, 200);
+      return c.json({ appConnection: toAppConnection(await find(c, options, { id: connectionId })), ...waited }, 200);
     },
   );
 }

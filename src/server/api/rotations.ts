@@ -2,6 +2,7 @@
 import type { Context, MiddlewareHandler } from 'hono';
 
 import type { RotationStatus } from '../../db/status-queries.ts';
+import { textOf, type Reference } from '../../domain/reference.ts';
 import { JobError } from '../../errors.ts';
 import type { Api, ApiOptions } from './env.ts';
 import { needs } from './gate.ts';
@@ -23,11 +24,11 @@ export function addRotations(api: Api, options: ApiOptions): void {
   addDelete(api, options);
 }
 
-async function find(c: Context, { queries }: ApiOptions, idOrName: string): Promise<RotationStatus> {
-  const found = await queries.findRotation(c.get('caller').orgId, idOrName);
+async function find(c: Context, { queries }: ApiOptions, reference: Reference): Promise<RotationStatus> {
+  const found = await queries.findRotation(c.get('caller').orgId, reference);
   if (found) return found;
   throw new JobError('KEY_ROTATION_NOT_FOUND', {
-    message: `There is no rotation ${idOrName} in this org. List them with GET ${BASE}.`,
+    message: `There is no rotation ${textOf(reference)} in this org. List them with GET ${BASE}.`,
   });
 }
 
@@ -54,7 +55,7 @@ function addCreate(api: Api, options: ApiOptions): void {
         userName: parameters.userName,
       });
       c.set('subject', created.id);
-      return c.json({ secretRotation: toSecretRotation(await find(c, options, created.id)) }, 200);
+      return c.json({ secretRotation: toSecretRotation(await find(c, options, { id: created.id })) }, 200);
     },
   );
 }
@@ -88,7 +89,7 @@ function addReads(api: Api, options: ApiOptions): void {
       },
       responses: answers(one),
     }),
-    async (c) => c.json({ secretRotation: toSecretRotation(await find(c, options, c.req.valid('param').name)) }, 200),
+    async (c) => c.json({ secretRotation: toSecretRotation(await find(c, options, c.req.valid('param'))) }, 200),
   );
   api.openapi(
     createRoute({
@@ -99,7 +100,10 @@ function addReads(api: Api, options: ApiOptions): void {
       responses: answers(one),
     }),
     async (c) =>
-      c.json({ secretRotation: toSecretRotation(await find(c, options, c.req.valid('param').rotationId)) }, 200),
+      c.json(
+        { secretRotation: toSecretRotation(await find(c, options, { id: c.req.valid('param').rotationId })) },
+        200,
+      ),
   );
 }
 
@@ -116,7 +120,7 @@ function addUpdate(api: Api, options: ApiOptions): void {
       const { rotationId } = c.req.valid('param');
       const { rotationInterval, ...rest } = c.req.valid('json');
       await c.get('client').rotations.update(rotationId, given({ ...rest, rotationIntervalDays: rotationInterval }));
-      return c.json({ secretRotation: toSecretRotation(await find(c, options, rotationId)) }, 200);
+      return c.json({ secretRotation: toSecretRotation(await find(c, options, { id: rotationId })) }, 200);
     },
   );
 }
@@ -137,7 +141,7 @@ function addRotate(api: Api, options: ApiOptions): void {
       const { rotationId } = c.req.valid('param');
       const runRequestId = await c.get('client').rotations.request(rotationId);
       const waited = await waitForRun(c, runRequestId, c.req.valid('query').wait);
-      return c.json({ secretRotation: toSecretRotation(await find(c, options, rotationId)), ...waited }, 200);
+      return c.json({ secretRotation: toSecretRotation(await find(c, options, { id: rotationId })), ...waited }, 200);
     },
   );
 }
@@ -174,7 +178,7 @@ function addDelete(api: Api, options: ApiOptions): void {
   api.openapi(route, async (c) => {
     const { rotationId } = c.req.valid('param');
     const { deleteSecrets, revokeGeneratedCredentials } = c.req.valid('query');
-    const secretRotation = toSecretRotation(await find(c, options, rotationId));
+    const secretRotation = toSecretRotation(await find(c, options, { id: rotationId }));
     if (revokeGeneratedCredentials) await revokeFirst(c, rotationId);
     await c.get('client').rotations.delete(rotationId, deleteSecrets ? 'remove' : 'keep');
     return c.json({ secretRotation }, 200);

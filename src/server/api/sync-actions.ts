@@ -20,10 +20,10 @@ interface Wish {
 }
 
 async function act(c: Context, part: SyncApi, { syncId, kind, parameters, waitSeconds }: Wish) {
-  await findSync(c, part, syncId);
+  await findSync(c, part, { id: syncId });
   const runRequestId = await c.get('client').syncs.request(kind, syncId, parameters ?? {});
   const waited = await waitForRun(c, runRequestId, waitSeconds);
-  return { secretSync: toSecretSync(await findSync(c, part, syncId)), ...waited };
+  return { secretSync: toSecretSync(await findSync(c, part, { id: syncId })), ...waited };
 }
 
 export function addSyncActions(part: SyncApi): void {
@@ -156,7 +156,7 @@ function addDelete(part: SyncApi): void {
   api.use(route.getRoutingPath(), removingNeedsAdmin);
   api.openapi(route, async (c) => {
     const { syncId } = c.req.valid('param');
-    const secretSync = toSecretSync(await findSync(c, part, syncId));
+    const secretSync = toSecretSync(await findSync(c, part, { id: syncId }));
     if (c.req.valid('query').removeSecrets) {
       const stays = await deleteWithSecrets(c, syncId);
       return c.json({ secretSync, ...(stays ? { leftBehind: stays } : {}) }, 200);

@@ -2,6 +2,7 @@
 import type { Context } from 'hono';
 
 import type { SyncStatus } from '../../db/status-queries.ts';
+import { textOf, type Reference } from '../../domain/reference.ts';
 import type { Destination } from '../../domain/sync-config.ts';
 import { JobError } from '../../errors.ts';
 import type { Api, ApiOptions } from './env.ts';
@@ -20,11 +21,11 @@ export interface SyncApi {
 export async function findSync(
   c: Context,
   { options, destination, base }: SyncApi,
-  idOrName: string,
+  reference: Reference,
 ): Promise<SyncStatus> {
-  const found = await options.queries.findSync(c.get('caller').orgId, idOrName);
+  const found = await options.queries.findSync(c.get('caller').orgId, reference);
   if (found?.destination === destination) return found;
   throw new JobError('SYNC_NOT_FOUND', {
-    message: `There is no sync ${idOrName} of this kind in this org. List them with GET ${base}.`,
+    message: `There is no sync ${textOf(reference)} of this kind in this org. List them with GET ${base}.`,
   });
 }

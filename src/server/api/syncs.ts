@@ -54,7 +54,7 @@ function addCreate(part: SyncApi): void {
         isAutoSyncEnabled: body.isAutoSyncEnabled ?? body.isEnabled ?? true,
       });
       c.set('subject', created.id);
-      return c.json({ secretSync: toSecretSync(await findSync(c, part, created.id)) }, 200);
+      return c.json({ secretSync: toSecretSync(await findSync(c, part, { id: created.id })) }, 200);
     },
   );
 }
@@ -86,7 +86,7 @@ function addReads(part: SyncApi): void {
       },
       responses: answers(one),
     }),
-    async (c) => c.json({ secretSync: toSecretSync(await findSync(c, part, c.req.valid('param').name)) }, 200),
+    async (c) => c.json({ secretSync: toSecretSync(await findSync(c, part, c.req.valid('param'))) }, 200),
   );
   api.openapi(
     createRoute({
@@ -96,7 +96,8 @@ function addReads(part: SyncApi): void {
       request: { params: byId },
       responses: answers(one),
     }),
-    async (c) => c.json({ secretSync: toSecretSync(await findSync(c, part, c.req.valid('param').syncId)) }, 200),
+    async (c) =>
+      c.json({ secretSync: toSecretSync(await findSync(c, part, { id: c.req.valid('param').syncId })) }, 200),
   );
 }
 
@@ -113,7 +114,7 @@ function addUpdate(part: SyncApi): void {
     async (c) => {
       const { syncId } = c.req.valid('param');
       const body = c.req.valid('json');
-      const { folder } = await findSync(c, part, syncId);
+      const { folder } = await findSync(c, part, { id: syncId });
       const moved = body.projectId ?? body.environment ?? body.secretPath;
       const source = {
         projectId: body.projectId ?? folder.projectId,
@@ -132,7 +133,7 @@ function addUpdate(part: SyncApi): void {
         // Defaults of fields that were not sent must not overwrite what is set.
         ...(body.syncOptions === undefined ? {} : { syncOptions: toOptions(await sentOptions(c, body.syncOptions)) }),
       });
-      return c.json({ secretSync: toSecretSync(await findSync(c, part, syncId)) }, 200);
+      return c.json({ secretSync: toSecretSync(await findSync(c, part, { id: syncId })) }, 200);
     },
   );
 }
