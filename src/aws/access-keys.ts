@@ -3,6 +3,7 @@
  * A denied call says which action on which user; the two that a rotation can do without answer `denied` instead.
  */
 import {
+  type AccessKeyMetadata,
   CreateAccessKeyCommand,
   DeleteAccessKeyCommand,
   GetAccessKeyLastUsedCommand,
@@ -45,6 +46,8 @@ export interface AccessKeys {
   requirePermissions(): Promise<void>;
 }
 
+/** AWS allows two keys per user. */
+const MAX_PAGES = 10;
 /** Real keys begin with AKIA or ASIA. */
 const IMPOSSIBLE_KEY_ID = 'KEYFERRYPROBE0000000';
 /** The Date header counts whole seconds and travels for a while. */
@@ -78,18 +81,30 @@ async function listKeys(target: Target, now: Date): Promise<KeyList> {
   const keys: RemoteKey[] = [];
   let clock: KeyList['clock'] = UNKNOWN_CLOCK;
   let marker: string | undefined;
-  do {
+  for (let pages = 0; pages < MAX_PAGES; pages += 1) {
     const command = new ListAccessKeysCommand({ UserName: target.userName, ...(marker ? { Marker: marker } : {}) });
     const dated = readDate(command);
     const page = await named(target, 'iam:ListAccessKeys', () => target.iam.send(command, abort(target)));
     if (marker === undefined) clock = clockOf(dated(), now);
-    for (const { AccessKeyId, Status, CreateDate } of page.AccessKeyMetadata ?? []) {
-      if (AccessKeyId)
-        keys.push({ accessKeyId: AccessKeyId, isActive: Status === 'Active', createdAt: CreateDate ?? new Date(0) });
-    }
-    marker = page.IsTruncated === true ? page.Marker : undefined;
-  } while (marker !== undefined);
-  return { keys, clock };
+    if (!page.AccessKeyMetadata) throw unreadable('ListAccessKeys', 'without a list of keys');
+    keys.push(...page.AccessKeyMetadata.map(toRemoteKey));
+    if (page.IsTruncated !== true) return { keys, clock };
+    if (!page.Marker) throw unreadable('ListAccessKeys', 'with a truncated page and no marker');
+    marker = page.Marker;
+  }
+  throw unreadable('ListAccessKeys', `with more than ${String(MAX_PAGES)} pages`);
+}
+
+/** A key that is read wrongly may be taken for another's, or for inactive: nothing of it is guessed. */
+function toRemoteKey({ AccessKeyId, Status, CreateDate }: AccessKeyMetadata): RemoteKey {
+  if (!AccessKeyId || !CreateDate) throw unreadable('ListAccessKeys', 'with a key without id or creation date');
+  if (Status !== 'Active' && Status !== 'Inactive')
+    throw unreadable('ListAccessKeys', 'with a key that is neither Active nor Inactive');
+  return { accessKeyId: AccessKeyId, isActive: Status === 'Active', createdAt: CreateDate };
+}
+
+function unreadable(operation: string, how: string): JobError {
+  return new JobError('AWS_UNAVAILABLE', { message: `AWS answered ${operation} ${how}.` });
 }
 
 function clockOf(date: string | undefined, now: Date): KeyList['clock'] {
@@ -156,7 +171,12 @@ async function lastUsed(target: Target, accessKeyId: string): Promise<KeyUse> {
   );
   if (answer === 'denied') return 'denied';
   const use = answer.AccessKeyLastUsed;
-  if (!use?.LastUsedDate) return 'never';
+  if (!use) throw unreadable('GetAccessKeyLastUsed', 'without a last use');
+  if (!use.LastUsedDate) {
+    // A key that was never used has no date, and this service and region.
+    if (known(use.ServiceName) === undefined && known(use.Region) === undefined) return 'never';
+    throw unreadable('GetAccessKeyLastUsed', 'with a service or region but no date');
+  }
   return { at: use.LastUsedDate, service: known(use.ServiceName), region: known(use.Region) };
 }
 

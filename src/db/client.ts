@@ -21,6 +21,9 @@ export interface DatabaseHandle {
 
 const SECOND_MS = 1_000;
 
+/** How the server writes values as text; a database or a role may have other defaults. */
+const textFormats = { DateStyle: 'ISO, MDY', IntervalStyle: 'postgres', TimeZone: 'UTC' } as const;
+
 export function openDatabase(
   url: string,
   options: { readonly poolSize?: number; readonly name?: string } = {},
@@ -36,6 +39,7 @@ export function openDatabase(
     connection: {
       application_name: options.name ?? 'keyferry',
       statement_timeout: 30 * SECOND_MS,
+      ...textFormats,
     },
   });
   return {

@@ -9,6 +9,7 @@ import { type ConnectionUse, targetOfSync } from '../domain/connection-uses.ts';
 import type { Destination, DestinationConfig, SyncOptions } from '../domain/sync-config.ts';
 import type { Database } from './client.ts';
 import { toDatabaseError } from './database-error.ts';
+import { parseMoment } from './moment.ts';
 import { DUE_CHANNEL, dueTrace, textArray } from './subjects.ts';
 import { AT_ONCE } from './together.ts';
 
@@ -92,7 +93,7 @@ function toUse(row: UseRow): ConnectionUse {
         : { use: 'access-key-rotation', userName: row.user_name ?? '' },
     statusCode: row.status_code,
     statusMessage: row.status_message,
-    lastSucceededAt: row.last_at === null ? null : new Date(row.last_at),
+    lastSucceededAt: row.last_at === null ? null : parseMoment(row.last_at),
   };
 }
 

@@ -1,17 +1,18 @@
 /** Tables of the operations server: who changed what, answers kept for repeated requests, notifications. Part of the schema `keyferry`. */
 import { sql } from 'drizzle-orm';
-import { bigint, index, integer, jsonb, primaryKey, text, timestamp, uuid } from 'drizzle-orm/pg-core';
+import { bigint, index, integer, jsonb, primaryKey, text, uuid } from 'drizzle-orm/pg-core';
 
+import { moment } from './moment.ts';
 import { keyferry } from './schema.ts';
-
-const moment = (name: string) => timestamp(name, { withTimezone: true });
 
 /** One row per change that somebody asked for through the API or the board, refused ones included. */
 export const auditLog = keyferry.table(
   'audit_log',
   {
     id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
-    at: moment('at').notNull().defaultNow(),
+    at: moment('at')
+      .notNull()
+      .default(sql`now()`),
     /** Null for operators, who stand above the orgs. */
     orgId: text('org_id'),
     actor: text('actor').notNull(),
@@ -42,7 +43,9 @@ export const idempotencyKeys = keyferry.table(
     key: text('key').notNull(),
     /** HMAC of method, path and body under the caller's token: it says nothing to who reads the table. */
     requestHash: text('request_hash').notNull(),
-    createdAt: moment('created_at').notNull().defaultNow(),
+    createdAt: moment('created_at')
+      .notNull()
+      .default(sql`now()`),
     /** Null while the first request runs. */
     statusCode: integer('status_code'),
     response: text('response'),
@@ -58,7 +61,9 @@ export const notificationStates = keyferry.table(
     /** `connection`, `sync`, `drift` or `rotation`: a sync may fail and drift at once. */
     topic: text('topic').notNull(),
     state: text('state').notNull(),
-    changedAt: moment('changed_at').notNull().defaultNow(),
+    changedAt: moment('changed_at')
+      .notNull()
+      .default(sql`now()`),
   },
   (t) => [primaryKey({ columns: [t.subjectId, t.topic] })],
 );
@@ -68,13 +73,15 @@ export const notifications = keyferry.table(
   'notifications',
   {
     id: uuid('id').primaryKey().defaultRandom(),
-    createdAt: moment('created_at').notNull().defaultNow(),
+    createdAt: moment('created_at')
+      .notNull()
+      .default(sql`now()`),
     event: text('event').notNull(),
     subjectId: uuid('subject_id').notNull(),
     payload: jsonb('payload').$type<Readonly<Record<string, unknown>>>().notNull(),
     attempts: integer('attempts').notNull().default(0),
     /** Null once delivered or given up. */
-    nextAttemptAt: moment('next_attempt_at').defaultNow(),
+    nextAttemptAt: moment('next_attempt_at').default(sql`now()`),
     deliveredAt: moment('delivered_at'),
     lastError: text('last_error'),
   },

@@ -1,10 +1,9 @@
 /** Tables that say whose an object at AWS is: this installation, and what its deleted syncs and rotations left behind. */
 import { sql } from 'drizzle-orm';
-import { bigint, index, integer, text, timestamp, unique, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
+import { bigint, index, integer, text, unique, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
 
+import { moment } from './moment.ts';
 import { keyferry } from './schema.ts';
-
-const moment = (name: string) => timestamp(name, { withTimezone: true });
 
 /** Exactly one row, inserted by `migrate`. Its id is part of every ownership tag. */
 export const installation = keyferry.table(
@@ -18,7 +17,9 @@ export const installation = keyferry.table(
     databaseName: text('database_name').notNull(),
     /** From pg_control_checkpoint(); null where the server does not let this role read it. */
     timeline: integer('timeline'),
-    createdAt: moment('created_at').notNull().defaultNow(),
+    createdAt: moment('created_at')
+      .notNull()
+      .default(sql`now()`),
   },
   () => [uniqueIndex('installation_only').on(sql`(true)`)],
 );
@@ -50,7 +51,9 @@ export const tombstones = keyferry.table(
     accessKeyIds: text('access_key_ids').array().notNull().default([]),
     /** Keys that a sync owned inside a JSON secret. */
     documentKeys: text('document_keys').array().notNull().default([]),
-    createdAt: moment('created_at').notNull().defaultNow(),
+    createdAt: moment('created_at')
+      .notNull()
+      .default(sql`now()`),
   },
   (t) => [
     unique('tombstones_object').on(t.partition, t.accountId, t.region, t.service, t.remoteName),

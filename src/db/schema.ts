@@ -16,7 +16,6 @@ import {
   pgSchema,
   primaryKey,
   text,
-  timestamp,
   unique,
   uniqueIndex,
   uuid,
@@ -28,12 +27,18 @@ import type { DestinationConfig, SyncOptions } from '../domain/sync-config.ts';
 import type { DriftKind, EntrySettings, InFlight, Observed } from '../domain/sync-ledger.ts';
 import type { Pace } from '../domain/sync-pace.ts';
 import type { SyncProgress } from '../domain/sync-progress.ts';
+import { moment } from './moment.ts';
 
 export const keyferry = pgSchema('keyferry');
 
-const moment = (name: string) => timestamp(name, { withTimezone: true });
-const created = () => moment('created_at').notNull().defaultNow();
-const updated = () => moment('updated_at').notNull().defaultNow();
+const created = () =>
+  moment('created_at')
+    .notNull()
+    .default(sql`now()`);
+const updated = () =>
+  moment('updated_at')
+    .notNull()
+    .default(sql`now()`);
 
 /** What the tick and the lease need, the same on every subject. */
 const work = () => ({
@@ -282,13 +287,19 @@ export const rotations = keyferry.table(
     rotateAtUtc: jsonb('rotate_at_utc').$type<{ hours: number; minutes: number }>().notNull(),
     grace: interval('grace').notNull(),
     /** Further times of the machine, in seconds: quiet window and hold. */
+    /** How `grace` is read: the text of an interval depends on the session's IntervalStyle. */
+    graceSeconds: integer('grace_seconds')
+      .generatedAlwaysAs(sql`extract(epoch from grace)::integer`)
+      .notNull(),
     quietSeconds: integer('quiet_seconds').notNull(),
     holdSeconds: integer('hold_seconds').notNull(),
     isAutoRotationEnabled: boolean('is_auto_rotation_enabled').notNull().default(true),
     phase: text('phase').notNull().default('idle'),
     /** What the present phase needs to remember: the intent with the keys seen, counters, deadlines. Never a secret. */
     phaseState: jsonb('phase_state').$type<Readonly<Record<string, unknown>>>().notNull().default({}),
-    phaseEnteredAt: moment('phase_entered_at').notNull().defaultNow(),
+    phaseEnteredAt: moment('phase_entered_at')
+      .notNull()
+      .default(sql`now()`),
     rotationStatus: text('rotation_status')
       .$type<'pending' | 'running' | 'succeeded' | 'failed' | 'blocked'>()
       .notNull()
@@ -310,8 +321,8 @@ export const rotations = keyferry.table(
     index('rotations_troubled')
       .on(t.updatedAt)
       .where(sql`${t.isTroubled}`),
-    // One rotation per IAM user: two would delete each other's keys.
-    uniqueIndex('rotations_user').on(t.accountId, t.userName),
+    // One rotation per IAM user: two would delete each other's keys. IAM does not distinguish names by case.
+    uniqueIndex('rotations_user').on(t.accountId, sql`lower(${t.userName})`),
     foreignKey({
       name: 'rotations_connection',
       columns: [t.orgId, t.connectionId],
@@ -353,7 +364,9 @@ export const rotationSteps = keyferry.table(
       .notNull()
       .references(() => rotations.id, { onDelete: 'cascade' }),
     runId: uuid('run_id'),
-    at: moment('at').notNull().defaultNow(),
+    at: moment('at')
+      .notNull()
+      .default(sql`now()`),
     phase: text('phase').notNull(),
     step: text('step').notNull(),
     accessKeyId: text('access_key_id'),
@@ -405,7 +418,9 @@ export const runs = keyferry.table(
     status: text('status')
       .$type<'running' | 'continued' | 'succeeded' | 'partial' | 'failed' | 'blocked' | 'abandoned'>()
       .notNull(),
-    startedAt: moment('started_at').notNull().defaultNow(),
+    startedAt: moment('started_at')
+      .notNull()
+      .default(sql`now()`),
     finishedAt: moment('finished_at'),
     errorCode: text('error_code'),
     errorMessage: text('error_message'),
@@ -440,10 +455,14 @@ export const callBudgets = keyferry.table(
     burst: doublePrecision('burst').notNull(),
     /** Below zero when calls are promised ahead of time. */
     tokens: doublePrecision('tokens').notNull(),
-    refilledAt: moment('refilled_at').notNull().defaultNow(),
+    refilledAt: moment('refilled_at')
+      .notNull()
+      .default(sql`now()`),
     throttledAt: moment('throttled_at'),
     // Since AWS's own bucket was last known to be full or empty: what was granted since then measures its rate.
-    windowStartedAt: moment('window_started_at').notNull().defaultNow(),
+    windowStartedAt: moment('window_started_at')
+      .notNull()
+      .default(sql`now()`),
     windowGranted: doublePrecision('window_granted').notNull(),
   },
   (t) => [primaryKey({ columns: [t.accountId, t.region, t.quotaGroup] })],

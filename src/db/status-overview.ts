@@ -2,6 +2,7 @@
 import { sql, type SQL } from 'drizzle-orm';
 
 import type { Kind } from '../domain/run.ts';
+import { parseMoment } from './moment.ts';
 import { parsedJson, textOrNull, type ReadAll } from './read.ts';
 
 export interface Overview {
@@ -98,7 +99,7 @@ export async function readAttention(all: ReadAll, limit: number): Promise<readon
     status: String(row.status),
     statusCode: textOrNull(row.status_code),
     statusMessage: textOrNull(row.status_message),
-    since: new Date(String(row.updated_at)),
+    since: parseMoment(row.updated_at),
     fix: textOrNull(row.fix),
   }));
 }

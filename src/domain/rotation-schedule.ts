@@ -1,4 +1,4 @@
-/** When a rotation is due by its schedule, and PostgreSQL's intervals as seconds. Pure. */
+/** When a rotation is due by its schedule. Pure. */
 
 export interface RotationSchedule {
   readonly intervalDays: number;
@@ -18,19 +18,4 @@ export function nextRotationAt(last: Date, schedule: RotationSchedule): Date {
   const candidates = [-1, 0, 1].map((day) => midnight + day * DAY_MS + time).filter((at) => at > last.getTime());
   const nearest = candidates.reduce((best, at) => (Math.abs(at - target) < Math.abs(best - target) ? at : best));
   return new Date(nearest);
-}
-
-const unitSeconds: Readonly<Record<string, number>> = { year: 31_557_600, mon: 2_592_000, day: 86_400 };
-
-/** PostgreSQL's own way of writing an interval: `1 day 02:03:04.5`, `48:00:00`. */
-export function intervalSeconds(text: string): number {
-  let seconds = 0;
-  for (const [, count, unit] of text.matchAll(/(-?\d+) (year|mon|day)s?/g)) {
-    seconds += Number(count) * (unitSeconds[unit ?? ''] ?? 0);
-  }
-  const clock = /(-?)(\d+):(\d\d):(\d\d(?:\.\d+)?)/.exec(text);
-  if (!clock) return seconds;
-  const [, sign, hours, minutes, rest] = clock;
-  const time = Number(hours) * 3600 + Number(minutes) * 60 + Number(rest);
-  return sign === '-' ? seconds - time : seconds + time;
 }

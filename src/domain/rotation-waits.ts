@@ -48,12 +48,19 @@ export function decideConfirmation(cycle: Cycle, dependents: readonly DependentS
   );
   const names = dependents.filter((sync) => !sync.hasConfirmed && !skipped.includes(sync)).map((sync) => sync.name);
   if (names.length === 0) return { decision: 'confirmed' };
-  if (now.getTime() - Date.parse(cycle.publishedAt ?? cycle.startedAt) >= DEPENDENTS_LIMIT_MS)
+  if (now.getTime() - momentOf(cycle, 'publishedAt') >= DEPENDENTS_LIMIT_MS)
     return { decision: 'block', names };
   const polls = cycle.dependentPolls;
   const delayMs =
     polls < SOON_POLLS ? SOON_MS : Math.min(SECOND_MS * 2 ** (polls - SOON_POLLS), MAX_DEPENDENT_DELAY_MS);
   return { decision: 'wait', delayMs, names };
+}
+
+/** Throws when the phase that records it was never completed: an earlier moment in its place would retire a key too soon. */
+export function momentOf(cycle: Cycle, event: 'publishedAt' | 'quietFrom' | 'deactivatedAt'): number {
+  const at = cycle[event];
+  if (at === undefined) throw new Error(`The cycle of a rotation lacks ${event}.`);
+  return Date.parse(at);
 }
 
 /** Who brings a key back needs it for longer than a quiet time of seconds. */
@@ -64,7 +71,7 @@ const REACTIVATED_QUIET_MS = 24 * HOUR_MS;
  * time also counts from the moment at which all consumers had the new key.
  */
 export function quietUntil(cycle: Cycle, times: RotationTimes): Date {
-  const from = Date.parse(cycle.quietFrom ?? cycle.startedAt);
+  const from = momentOf(cycle, 'quietFrom');
   const used = cycle.foreignUse ? Date.parse(cycle.foreignUse.at) : 0;
   const quietMs = cycle.reactivatedAt === undefined ? times.quietMs : Math.max(times.quietMs, REACTIVATED_QUIET_MS);
   return new Date(Math.max(from + times.graceMs, Math.max(from, used) + quietMs));
@@ -73,7 +80,7 @@ export function quietUntil(cycle: Cycle, times: RotationTimes): Date {
 /** The latest use that delays retirement: one after the publication that was not counted yet. */
 export function newForeignUse(cycle: Cycle, uses: readonly KeyUse[]): Extract<KeyUse, object> | undefined {
   const since = Math.max(
-    Date.parse(cycle.publishedAt ?? cycle.startedAt),
+    momentOf(cycle, 'publishedAt'),
     cycle.foreignUse ? Date.parse(cycle.foreignUse.at) : 0,
   );
   return uses
@@ -83,7 +90,7 @@ export function newForeignUse(cycle: Cycle, uses: readonly KeyUse[]): Extract<Ke
 }
 
 export function holdUntil(cycle: Cycle, times: RotationTimes): Date {
-  return new Date(Date.parse(cycle.deactivatedAt ?? cycle.startedAt) + times.holdMs);
+  return new Date(momentOf(cycle, 'deactivatedAt') + times.holdMs);
 }
 
 /** How soon a rotation that waits for a person looks again by itself. */

@@ -5,7 +5,6 @@
 import { setTimeout } from 'node:timers/promises';
 
 import { nextStep, type Stop } from '../domain/rotation-machine.ts';
-import { intervalSeconds } from '../domain/rotation-schedule.ts';
 import {
   type KnownKey,
   parsePhaseState,
@@ -79,7 +78,7 @@ async function viewOf({ deps, run, row }: RotationContext): Promise<RotationView
     state,
     keys: await deps.rotations.run.knownKeys(row.id),
     times: {
-      graceMs: intervalSeconds(row.grace) * 1_000,
+      graceMs: row.graceSeconds * 1_000,
       quietMs: row.quietSeconds * 1_000,
       holdMs: row.holdSeconds * 1_000,
     },

@@ -43,7 +43,8 @@ export async function confirm(context: RotationContext, view: RotationView): Pro
   const cycle = getCycle(view);
   const now = context.run.now();
   if (cycle.isRevokeNow) return write(context, view, to.confirmed(view, view.times, now));
-  const dependents = await context.deps.rotations.run.dependents(context.row, cycle.publishedRevision ?? 0);
+  if (cycle.publishedRevision === undefined) throw new Error('A rotation that was not published cannot be confirmed.');
+  const dependents = await context.deps.rotations.run.dependents(context.row, cycle.publishedRevision);
   const confirmation = decideConfirmation(cycle, dependents, now);
   switch (confirmation.decision) {
     case 'confirmed':

@@ -3,7 +3,7 @@ import { RECOVERY_DELAY_MS } from '../../domain/rotation-keys.ts';
 import { getCycle } from '../../domain/rotation-machine.ts';
 import * as to from '../../domain/rotation-retirement.ts';
 import { later, wait } from '../../domain/rotation-transitions.ts';
-import { newForeignUse } from '../../domain/rotation-waits.ts';
+import { momentOf, newForeignUse } from '../../domain/rotation-waits.ts';
 import type { KeyChange, KeyUse, RotationView } from '../../domain/rotation.ts';
 import { openKeys, type RotationContext, write } from './context.ts';
 import { deleteQuarantined } from './recover.ts';
@@ -59,9 +59,9 @@ function toKeyChange({ accessKeyId, use }: FoundUse): KeyChange[] {
 
 /** Only where the connection signs with the key that rotates. */
 async function hasOldRuns(context: RotationContext, view: RotationView): Promise<boolean> {
-  const { isSelf, publishedAt, startedAt } = getCycle(view);
-  if (!isSelf) return false;
-  const before = new Date(publishedAt ?? startedAt);
+  const cycle = getCycle(view);
+  if (!cycle.isSelf) return false;
+  const before = new Date(momentOf(cycle, 'publishedAt'));
   const { run, row, deps } = context;
   return (await deps.rotations.run.runsSince(row.connectionId, { before, exceptRunId: run.id })) > 0;
 }
@@ -120,9 +120,8 @@ export async function deleteOld(
 
 /** Soon after the deactivation the list may be behind: then it is asked again first. */
 async function keepActive(context: RotationContext, view: RotationView, accessKeyId: string): Promise<RotationView> {
-  const { deactivatedAt, startedAt } = getCycle(view);
   const now = context.run.now();
-  const certainAt = Date.parse(deactivatedAt ?? startedAt) + RECOVERY_DELAY_MS;
+  const certainAt = momentOf(getCycle(view), 'deactivatedAt') + RECOVERY_DELAY_MS;
   if (now.getTime() < certainAt) {
     return write(
       context,

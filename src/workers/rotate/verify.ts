@@ -96,7 +96,8 @@ const notYet: ReadonlySet<string> = new Set([
 function wrongUser(context: RotationContext, identity: Identity, connection: ConnectionRow): JobError | undefined {
   const { userId, userName } = context.row;
   const account = accountOf(connection);
-  const isUser = new RegExp(`:user/(?:.*/)?${escape(userName)}$`).test(identity.arn);
+  // IAM does not distinguish names by case and answers with the user's own spelling.
+  const isUser = new RegExp(`:user/(?:.*/)?${escape(userName)}$`, 'i').test(identity.arn);
   if (!isUser || (account !== undefined && account !== identity.accountId)) {
     return new JobError('KEY_USER_CHANGED', {
       message: `The key belongs to ${identity.arn}, not to user ${userName} of the connection’s account.`,

@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises';
+
 import { sql } from 'drizzle-orm';
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -178,14 +180,38 @@ test('a user that was re-created under the same name stops the rotation', async 
   expect(world.keys()).toEqual({});
 });
 
-test('one user has one rotation, in whatever org', async () => {
+test.each([
+  ['as it is', (name: string) => name],
+  ['in other case: IAM does not distinguish names by it', (name: string) => name.toUpperCase()],
+])('one user has one rotation, with the name %s', async (_case, spelled) => {
   const world = await createWorld(stage);
   await world.createRotation();
   const other = await world.folders.ensure(world.orgId, { projectId: 'app', environment: 'dev', secretPath: '/' });
 
-  await expect(world.createRotation({ name: 'second', folderId: other.id })).rejects.toMatchObject({
+  await expect(
+    world.createRotation({ name: 'second', folderId: other.id, userName: spelled(world.userName) }),
+  ).rejects.toMatchObject({
     code: 'KEY_USER_TAKEN',
   });
+});
+
+test('the migration keeps the oldest rotation of a user whose name is spelled in two cases', async () => {
+  const world = await createWorld(stage);
+  const first = await world.createRotation();
+  const other = await world.folders.ensure(world.orgId, { projectId: 'app', environment: 'dev', secretPath: '/' });
+  await stage.handle.db.execute(sql`drop index keyferry.rotations_user`);
+  const second = await world.createRotation({
+    name: 'second',
+    folderId: other.id,
+    userName: world.userName.toUpperCase(),
+  });
+
+  const file = new URL('../../../src/db/migrations/0002_rotation_grace_and_user.sql', import.meta.url);
+  const statements = (await readFile(file, 'utf8')).split('--> statement-breakpoint').slice(2);
+  for (const statement of statements) await stage.handle.db.execute(sql.raw(statement));
+
+  expect(await world.row(first.id)).toMatchObject({ pausedAt: null, accountId: '222233334444' });
+  expect(await world.row(second.id)).toMatchObject({ statusCode: 'KEY_USER_TAKEN', accountId: null, nextDueAt: null });
 });
 
 test('two rotations cannot publish into the same secrets', async () => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
-import { intervalSeconds, nextRotationAt } from '../../../src/domain/rotation-schedule.ts';
+import { nextRotationAt } from '../../../src/domain/rotation-schedule.ts';
 
 const at = (text: string) => new Date(text);
 const schedule = (intervalDays: number, hours: number, minutes = 0) => ({
@@ -33,14 +33,4 @@ test('the next rotation is always later, and within half a day of the interval',
       },
     ),
   );
-});
-
-test.each([
-  ['00:00:00', 0],
-  ['24:00:00', 86_400],
-  ['1 day', 86_400],
-  ['2 days 01:02:03.5', 176_523.5],
-  ['-00:00:10', -10],
-])('reads the interval %s', (text, seconds) => {
-  expect(intervalSeconds(text)).toBe(seconds);
 });
