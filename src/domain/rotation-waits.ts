@@ -48,8 +48,7 @@ export function decideConfirmation(cycle: Cycle, dependents: readonly DependentS
   );
   const names = dependents.filter((sync) => !sync.hasConfirmed && !skipped.includes(sync)).map((sync) => sync.name);
   if (names.length === 0) return { decision: 'confirmed' };
-  if (now.getTime() - momentOf(cycle, 'publishedAt') >= DEPENDENTS_LIMIT_MS)
-    return { decision: 'block', names };
+  if (now.getTime() - momentOf(cycle, 'publishedAt') >= DEPENDENTS_LIMIT_MS) return { decision: 'block', names };
   const polls = cycle.dependentPolls;
   const delayMs =
     polls < SOON_POLLS ? SOON_MS : Math.min(SECOND_MS * 2 ** (polls - SOON_POLLS), MAX_DEPENDENT_DELAY_MS);
@@ -79,10 +78,7 @@ export function quietUntil(cycle: Cycle, times: RotationTimes): Date {
 
 /** The latest use that delays retirement: one after the publication that was not counted yet. */
 export function newForeignUse(cycle: Cycle, uses: readonly KeyUse[]): Extract<KeyUse, object> | undefined {
-  const since = Math.max(
-    momentOf(cycle, 'publishedAt'),
-    cycle.foreignUse ? Date.parse(cycle.foreignUse.at) : 0,
-  );
+  const since = Math.max(momentOf(cycle, 'publishedAt'), cycle.foreignUse ? Date.parse(cycle.foreignUse.at) : 0);
   return uses
     .filter((use) => typeof use === 'object')
     .filter((use) => use.at.getTime() > since)
