@@ -28,6 +28,7 @@ export async function createEndpointTarget(options: EndpointOptions): Promise<Co
     accountId,
     region,
     admin,
+    adminIn: (other) => createClients({ endpoint, region: other, credentials }),
     clientsFor,
     iamSignedFor: async (other) => createIamClient({ endpoint, region: other, credentials }),
     uniqueName,

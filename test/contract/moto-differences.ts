@@ -166,10 +166,9 @@ const parameterInput = each(
   {
     moto: 'does not check this field',
     documented:
-      'HierarchyTypeMismatchException when the type changes; no {{}} in values; AllowedPattern is enforced; Description up to 1,024; DeleteParameters up to 10 names; DescribeParameters up to 50 per page; 50 tags (SSM API reference)',
+      'no {{}} in values; AllowedPattern is enforced; Description up to 1,024; DeleteParameters up to 10 names; DescribeParameters up to 50 per page; 50 tags (SSM API reference)',
   },
   [
-    'ssm: the type of a parameter cannot change',
     'ssm: a value that references another parameter is refused',
     'ssm: a value that does not match its pattern is refused',
     'ssm: a pattern that is none is refused',
@@ -187,6 +186,22 @@ const parameterSelector = each(
       'Selector: "either the version number or the label used to retrieve the parameter value" (SSM API reference, Parameter)',
   },
   ['ssm: a version can be selected by number and by label'],
+);
+
+const parametersAtRoot = each(
+  {
+    moto: 'shows a name at the root as it was created',
+    documented: 'shown without its slash by DescribeParameters (terraform-provider-aws #49339)',
+  },
+  ['ssm: DescribeParameters shows a name at the root without its slash'],
+);
+
+const replicas = each(
+  {
+    moto: 'looks at no KMS key: the replica is InSync',
+    documented: 'the replica is Failed (Secrets Manager user guide, "Troubleshoot AWS Secrets Manager replication")',
+  },
+  ['secretsmanager: a replica whose key does not exist is accepted, and fails'],
 );
 
 const secretInput = each(
@@ -256,6 +271,8 @@ export const MOTO_DIFFERENCES: Readonly<Record<string, KnownDifference>> = {
   ...parameterNames,
   ...parameterInput,
   ...parameterSelector,
+  ...parametersAtRoot,
+  ...replicas,
   ...secretInput,
   ...secretVersions,
   ...secretStates,

@@ -18,6 +18,7 @@ export function createSandboxTarget(): ContractTarget {
     accountId: ACCOUNT,
     region: REGION,
     admin: clientsFor(credentials),
+    adminIn: (region) => createClients({ region, credentials, requestHandler }),
     clientsFor,
     iamSignedFor: async (region) =>
       createIamClient({ region, credentials, requestHandler, endpoint: 'http://localhost' }),

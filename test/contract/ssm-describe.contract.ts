@@ -19,7 +19,7 @@ const BEST_EFFORT =
   'SSM API reference, DescribeParameters: "between zero and the value of MaxResults", with a NextToken; boto3 #1079, #1632';
 
 async function put(target: ContractTarget, more: Partial<PutParameterCommandInput> = {}): Promise<string> {
-  const input = { Name: `/${target.uniqueName('d')}`, Value: 'value', Type: 'String' as const, ...more };
+  const input = { Name: `/contract/${target.uniqueName('d')}`, Value: 'value', Type: 'String' as const, ...more };
   await target.admin.ssm.send(new PutParameterCommand(input));
   return input.Name;
 }
@@ -77,6 +77,14 @@ export const SSM_DESCRIBE_CASES = contractCases('ssm', {
       new DescribeParametersCommand({ ParameterFilters: [filter], MaxResults: 50 }),
     );
     assert.equal(found.Parameters?.length, 12);
+  },
+  'DescribeParameters shows a name at the root without its slash': {
+    source: 'terraform-provider-aws #49339, #49304: DescribeParameters strips it, with the acceptance test',
+    run: async (target) => {
+      const bare = target.uniqueName('root');
+      await put(target, { Name: `/${bare}` });
+      for (const name of [bare, `/${bare}`]) assert.deepEqual(await namesOf(target, equals('Name', name)), [bare]);
+    },
   },
   'a Name filter takes up to fifty names': {
     source: `${FILTER_REFERENCE}: Values, 1-50 items`,

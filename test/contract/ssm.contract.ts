@@ -22,7 +22,7 @@ function put(
   target: ContractTarget,
   more: Partial<PutParameterCommandInput> = {},
 ): Promise<{ name: string; version: number; tier: string }> {
-  const input = { Name: `/${target.uniqueName('p')}`, Value: 'value', Type: 'String' as const, ...more };
+  const input = { Name: `/contract/${target.uniqueName('p')}`, Value: 'value', Type: 'String' as const, ...more };
   return target.admin.ssm
     .send(new PutParameterCommand(input))
     .then((answer) => ({ name: input.Name, version: answer.Version!, tier: answer.Tier! }));
@@ -76,9 +76,20 @@ export const SSM_CASES = contractCases('ssm', {
     const { name } = await put(target);
     assert.equal((await put(target, { Name: name, Overwrite: true, Tier: 'Advanced' })).tier, 'Advanced');
   },
-  'the type of a parameter cannot change': async (target) => {
-    const { name } = await put(target);
-    await refused(put(target, { Name: name, Overwrite: true, Type: 'SecureString' }), 'HierarchyTypeMismatchException');
+  'a change of type is refused, or takes effect': {
+    source:
+      'SSM API reference, PutParameter: HierarchyTypeMismatchException; against it TestAccSSMParameter_updateType and #9843 of terraform-provider-aws',
+    run: async (target) => {
+      const { name } = await put(target);
+      const change = put(target, { Name: name, Overwrite: true, Type: 'SecureString' });
+      const outcome = await change.then(
+        () => 'changed',
+        (error: unknown) => (error as Error).name,
+      );
+      assert.ok(['changed', 'HierarchyTypeMismatchException'].includes(outcome), outcome);
+      const { Parameter } = await target.admin.ssm.send(new GetParameterCommand({ Name: name }));
+      assert.equal(Parameter?.Type, outcome === 'changed' ? 'SecureString' : 'String');
+    },
   },
   'tags and Overwrite do not go together': async (target) => {
     const { name } = await put(target);
@@ -136,6 +147,27 @@ export const SSM_CASES = contractCases('ssm', {
     await refusedWith(400, target.admin.ssm.send(new GetParameterCommand({ Name: '/none' })), 'ParameterNotFound');
     await refused(target.admin.ssm.send(new DeleteParameterCommand({ Name: '/none' })), 'ParameterNotFound');
     await refused(target.admin.ssm.send(new GetParameterHistoryCommand({ Name: '/none' })), 'ParameterNotFound');
+  },
+  'at the root a name is the same with and without its slash': {
+    source: 'terraform-provider-aws #49116; localstack #12298; both names have one ARN (user guide, "Parameter names")',
+    run: async (target) => {
+      const bare = target.uniqueName('root');
+      await put(target, { Name: `/${bare}` });
+      await refused(put(target, { Name: bare }), 'ParameterAlreadyExists');
+      const { Parameters } = await target.admin.ssm.send(new GetParametersCommand({ Names: [bare] }));
+      assert.equal(Parameters?.[0]?.ARN, `arn:aws:ssm:${target.region}:${target.accountId}:parameter/${bare}`);
+      const { DeletedParameters } = await target.admin.ssm.send(new DeleteParametersCommand({ Names: [bare] }));
+      assert.equal(DeletedParameters?.length, 1);
+      await refused(target.admin.ssm.send(new GetParameterCommand({ Name: `/${bare}` })), 'ParameterNotFound');
+    },
+  },
+  'GetParameter names a parameter at the root with or without its slash': {
+    source: 'terraform-provider-aws #49116: the API drops the slash; #49339: GetParameter keeps it',
+    run: async (target) => {
+      const { name } = await put(target, { Name: `/${target.uniqueName('root')}` });
+      const { Parameter } = await target.admin.ssm.send(new GetParameterCommand({ Name: name }));
+      assert.ok([name, name.slice(1)].includes(Parameter?.Name ?? ''));
+    },
   },
   'a version can be selected by number and by label': async (target) => {
     const { name } = await put(target, { Value: 'one' });

@@ -3,6 +3,7 @@ import type { ContractCase } from './case.ts';
 import { IAM_CASES } from './iam.contract.ts';
 import { SECRETS_MANAGER_CASES } from './secrets-manager.contract.ts';
 import { SECRETS_MANAGER_LIST_CASES } from './secrets-manager-lists.contract.ts';
+import { SECRETS_MANAGER_REPLICA_CASES } from './secrets-manager-replicas.contract.ts';
 import { SSM_CASES } from './ssm.contract.ts';
 import { SSM_DESCRIBE_CASES } from './ssm-describe.contract.ts';
 import { SSM_TAG_CASES } from './ssm-tags.contract.ts';
@@ -16,6 +17,7 @@ export const CONTRACT_CASES: readonly ContractCase[] = [
   ...SSM_TAG_CASES,
   ...SECRETS_MANAGER_CASES,
   ...SECRETS_MANAGER_LIST_CASES,
+  ...SECRETS_MANAGER_REPLICA_CASES,
 ];
 
 /** As tables of differences name a case. */

@@ -35,6 +35,8 @@ export interface ContractTarget {
   readonly region: string;
   /** Of a user who may do everything. */
   readonly admin: Clients;
+  /** The same user in another region. */
+  adminIn(region: string): Clients;
   clientsFor(credentials: Credentials): Clients;
   /** Signs for this region, as a client with a custom endpoint does. */
   iamSignedFor(region: string): Promise<IAMClient>;

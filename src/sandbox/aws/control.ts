@@ -38,6 +38,7 @@ const FUNCTIONS: ReadonlySet<string> = new Set<Exclude<keyof AwsSandbox, 'handle
   'setServerSkew',
   'setQuotas',
   'setTiming',
+  'setBehaviour',
 ]);
 
 export const CONTROL_GROUPS = ['clock', 'calls', 'faults', 'inspect', 'foreign'] as const;

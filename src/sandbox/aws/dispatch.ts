@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { authenticate } from './authenticate.ts';
 import { requireAccess } from './authorize.ts';
 import { AwsError } from './aws-error.ts';
+import type { SandboxBehaviour } from './behaviour.ts';
 import type { WritableCallLog } from './calls.ts';
 import type { SandboxClock } from './clock.ts';
 import type { FaultAction, FaultPicker } from './faults.ts';
@@ -30,6 +31,7 @@ export interface Dispatcher {
   readonly clock: SandboxClock;
   readonly random: SandboxRandom;
   readonly timing: SandboxTiming;
+  readonly behaviour: SandboxBehaviour;
   readonly quotas: Quotas;
   readonly faults: FaultPicker;
   readonly calls: WritableCallLog;
@@ -235,6 +237,7 @@ function toCall(sandbox: Dispatcher, route: Route, principal: Principal): Call {
   return {
     world: sandbox.world,
     timing: sandbox.timing,
+    behaviour: sandbox.behaviour,
     random: sandbox.random,
     principal,
     account,

@@ -7,7 +7,10 @@ import { runChecked } from './dispatch.ts';
 import { toRootPrincipal } from './principal.ts';
 import type { RegionAddress } from './inspect.ts';
 import { findPartition } from './regions.ts';
-import type { KeyChange } from './iam/access-keys.ts';
+import type { Call } from './service.ts';
+import { getLiveSecret } from './secrets-manager/find-secret.ts';
+import { failReplica } from './secrets-manager/replicas.ts';
+import { canonicalName } from './ssm/names.ts';
 import { getAccount, regionState } from './state.ts';
 import { SERVICE_MODELS } from './wire/service-model.ts';
 
@@ -44,24 +47,32 @@ export interface ForeignEdits {
   restoreSecret(input: RegionAddress & { name: string }): void;
   tagSecret(input: RegionAddress & { name: string; tags: Readonly<Record<string, string>> }): void;
   untagSecret(input: RegionAddress & { name: string; tagKeys: readonly string[] }): void;
+  removeReplica(input: RegionAddress & { name: string; replicaRegion: string }): void;
+  /** Replication to this region stops with an error; a copy that was complete stays, with the values it has. */
+  failReplica(input: RegionAddress & { name: string; replicaRegion: string; message?: string }): void;
 }
 
-export function createForeignEdits(context: () => KeyChange): ForeignEdits {
+export type ForeignContext = Pick<Call, 'world' | 'timing' | 'behaviour' | 'random' | 'now'>;
+
+export function createForeignEdits(context: () => ForeignContext): ForeignEdits {
   const run: Run = (address, operation, input) => runAsRoot(context(), { ...address, operation }, input);
-  return { ...parameterEdits(run, context), ...secretEdits(run) };
+  return {
+    ...parameterEdits(run, context),
+    ...secretEdits(run),
+    failReplica: (input) => failReplicaOf(context(), input),
+  };
 }
 
 /** `operation` as `ssm.PutParameter`. */
 type Run = (address: RegionAddress, operation: string, input: object) => object;
 type ParameterEdits = 'putParameter' | 'deleteParameter' | 'tagParameter' | 'untagParameter' | 'labelParameter';
 
-function parameterEdits(run: Run, context: () => KeyChange): Pick<ForeignEdits, ParameterEdits> {
+function parameterEdits(run: Run, context: () => ForeignContext): Pick<ForeignEdits, ParameterEdits> {
   const resource = (name: string): object => ({ ResourceType: 'Parameter', ResourceId: name });
   return {
     putParameter: (input) => {
-      const existing = regionState(getAccount(context().world, input.accountId), input.region).parameters.has(
-        input.name,
-      );
+      const { parameters } = regionState(getAccount(context().world, input.accountId), input.region);
+      const existing = parameters.has(canonicalName(input.name));
       const type = existing ? input.type : (input.type ?? 'SecureString');
       const common = {
         Name: input.name,
@@ -98,7 +109,7 @@ function parameterEdits(run: Run, context: () => KeyChange): Pick<ForeignEdits, 
   };
 }
 
-function secretEdits(run: Run): Omit<ForeignEdits, ParameterEdits> {
+function secretEdits(run: Run): Omit<ForeignEdits, ParameterEdits | 'failReplica'> {
   const createOrPut = (input: RegionAddress, created: object, put: object): { ARN: string; VersionId: string } => {
     try {
       return run(input, 'secretsmanager.CreateSecret', created) as { ARN: string; VersionId: string };
@@ -136,6 +147,10 @@ function secretEdits(run: Run): Omit<ForeignEdits, ParameterEdits> {
     untagSecret: (input) => {
       run(input, 'secretsmanager.UntagResource', { SecretId: input.name, TagKeys: input.tagKeys });
     },
+    removeReplica: (input) => {
+      const regions = { RemoveReplicaRegions: [input.replicaRegion] };
+      run(input, 'secretsmanager.RemoveRegionsFromReplication', { SecretId: input.name, ...regions });
+    },
   };
 }
 
@@ -143,19 +158,23 @@ function toTags(tags: Readonly<Record<string, string>>): { Key: string; Value: s
   return Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
 }
 
-function runAsRoot(change: KeyChange, where: RegionAddress & { operation: string }, input: object): object {
-  const account = getAccount(change.world, where.accountId);
-  const partition = findPartition(where.region);
+function failReplicaOf(context: ForeignContext, input: Parameters<ForeignEdits['failReplica']>[0]): void {
+  const call = rootCall(context, input);
+  const message = input.message ?? `Replication failed: the KMS key in ${input.replicaRegion} cannot be used.`;
+  failReplica(call, getLiveSecret(call, { SecretId: input.name }), { region: input.replicaRegion, message });
+}
+
+function runAsRoot(context: ForeignContext, where: RegionAddress & { operation: string }, input: object): object {
   const [service = '', name = ''] = where.operation.split('.');
   const model = SERVICE_MODELS.get(service)?.operations.get(name);
-  if (!partition || !model) throw new Error(`The sandbox has no ${where.operation} in ${where.region}`);
-  const call = {
-    ...change,
-    principal: toRootPrincipal(account),
-    account,
-    partition,
-    region: where.region,
-    regionState: regionState(account, where.region),
-  };
-  return runChecked(call, model, input);
+  if (!model) throw new Error(`The sandbox has no ${where.operation}.`);
+  return runChecked(rootCall(context, where), model, input);
+}
+
+function rootCall(context: ForeignContext, where: RegionAddress): Call {
+  const account = getAccount(context.world, where.accountId);
+  const partition = findPartition(where.region);
+  if (!partition) throw new Error(`The sandbox has no region ${where.region}.`);
+  const regionOf = { region: where.region, regionState: regionState(account, where.region) };
+  return { ...context, principal: toRootPrincipal(account), account, partition, ...regionOf };
 }

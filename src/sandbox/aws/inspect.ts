@@ -1,5 +1,6 @@
 /** What really is in AWS, values included: for assertions of tests, never for the code under test. */
 import { latestVersion, type ParameterRecord, type ParameterTier, type ParameterType } from './ssm/parameter-record.ts';
+import { canonicalName } from './ssm/names.ts';
 import type { SecretRecord } from './secrets-manager/secret-record.ts';
 import type { AccessKey, AccessKeyStatus, RegionState, World } from './state.ts';
 
@@ -66,7 +67,7 @@ export function createInspection(world: World, now: () => number): SandboxInspec
     [...(find(address)?.secrets.values() ?? [])].filter((s) => !s.deletion || s.deletion.purgedAt > now());
   return {
     parameter: (address) => {
-      const record = find(address)?.parameters.get(address.name);
+      const record = find(address)?.parameters.get(canonicalName(address.name));
       return record && toInspectedParameter(record);
     },
     parameters: (address) =>

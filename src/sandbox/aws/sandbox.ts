@@ -3,6 +3,7 @@
  * tests. One model, two doors: `createSandboxRequestHandler` (no sockets) and `startAwsSandboxServer` (loopback HTTP).
  * It never reaches the network, never touches a file, and keeps everything in memory.
  */
+import { resolveBehaviour, type BehaviourOption } from './behaviour.ts';
 import { createCallLog, type CallLog } from './calls.ts';
 import { createSandboxClock, type SandboxClock } from './clock.ts';
 import { dispatch, type Dispatcher } from './dispatch.ts';
@@ -26,6 +27,8 @@ export interface AwsSandboxOptions {
   readonly quotas?: QuotaOption;
   /** Default 'immediate'. */
   readonly timing?: TimingOption;
+  /** What AWS's sources leave open. */
+  readonly behaviour?: BehaviourOption;
   /** The first account that `createAccount()` makes; default 111122223333. */
   readonly baseAccountId?: string;
   /** How many calls the record keeps; default 100,000. */
@@ -44,6 +47,8 @@ export interface AwsSandbox extends SandboxFixtures {
   setQuotas(quotas: QuotaOption): void;
   /** Changes delays from here on; what is on its way keeps the delay it drew. */
   setTiming(timing: TimingOption): void;
+  /** Changes these switches from here on. */
+  setBehaviour(behaviour: BehaviourOption): void;
   /** The model's door. Rejects only when the sandbox itself has a defect. */
   handle(request: SandboxRequest): Promise<SandboxAnswer>;
 }
@@ -58,6 +63,7 @@ export function createAwsSandbox(options: AwsSandboxOptions = {}): AwsSandbox {
   // A stream of its own, so that adding a fault does not change the ids and delays of the calls around it.
   const faults = createFaults(createRandom((options.seed ?? 1) + 1));
   let timing = resolveTiming(options.timing);
+  let behaviour = resolveBehaviour(options.behaviour);
   let quotas = createQuotas(options.quotas);
   let skewMs = 0;
   let requests = 0;
@@ -69,6 +75,9 @@ export function createAwsSandbox(options: AwsSandboxOptions = {}): AwsSandbox {
     faults,
     get timing() {
       return timing;
+    },
+    get behaviour() {
+      return behaviour;
     },
     get quotas() {
       return quotas;
@@ -83,7 +92,7 @@ export function createAwsSandbox(options: AwsSandboxOptions = {}): AwsSandbox {
     ...createFixtures(change, options.baseAccountId),
     clock,
     inspect: createInspection(world, now),
-    foreign: createForeignEdits(change),
+    foreign: createForeignEdits(() => ({ ...change(), behaviour })),
     calls,
     faults,
     setServerSkew: (ms) => {
@@ -94,6 +103,9 @@ export function createAwsSandbox(options: AwsSandboxOptions = {}): AwsSandbox {
     },
     setTiming: (next) => {
       timing = resolveTiming(next);
+    },
+    setBehaviour: (next) => {
+      behaviour = { ...behaviour, ...next };
     },
     handle: (request) => dispatch(dispatcher, request),
   };

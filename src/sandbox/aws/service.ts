@@ -2,6 +2,7 @@
  * What a service is to the model: a table of operations. An operation says which access it needs and what it does; the
  * dispatcher (`dispatch.ts`) does everything that all operations share: signature, quota, field rules, permissions, faults.
  */
+import type { SandboxBehaviour } from './behaviour.ts';
 import type { Principal } from './principal.ts';
 import type { SandboxRandom } from './random.ts';
 import type { Partition } from './regions.ts';
@@ -15,6 +16,7 @@ export type ServiceName = (typeof SERVICE_NAMES)[number];
 export interface Call {
   readonly world: World;
   readonly timing: SandboxTiming;
+  readonly behaviour: SandboxBehaviour;
   readonly random: SandboxRandom;
   readonly principal: Principal;
   /** The caller's account: where regional resources live and what quotas are charged to. */

@@ -1,6 +1,7 @@
 /**
- * How late AWS is: propagation, lagging lists, latency. `immediate` is AWS without distributed systems (for tests of
- * logic), `realistic` draws every delay from the seeded ranges below; the figures and their sources stand in docs/sandbox.md.
+ * How late AWS is: propagation, lagging lists, latency. `immediate` is AWS without distributed systems (for tests of logic);
+ * `late-last-use` adds only the delay of a key's last use, which decisions about old keys depend on; `realistic` draws every
+ * delay from the seeded ranges below. docs/sandbox.md lists the figures and their sources.
  */
 import type { SandboxRandom } from './random.ts';
 
@@ -32,15 +33,22 @@ export interface SandboxTiming {
   pageScanLimit: number;
   /** How stale ListSecrets is. */
   listSecretsMs: DelayRange;
+  /** From ReplicateSecretToRegions until the replica is there. */
+  replicationMs: DelayRange;
   /** How long a force-deleted secret's name cannot be created again. */
   forceDeleteTombstoneMs: DelayRange;
   /** Real milliseconds that every call takes before it acts. */
   latencyMs: DelayRange;
 }
 
-export type TimingOption = 'immediate' | 'realistic' | Partial<SandboxTiming>;
+export type TimingPreset = 'immediate' | 'late-last-use' | 'realistic';
+
+/** Single figures, and the preset that has the others; default 'immediate'. */
+export type TimingOption = TimingPreset | (Partial<SandboxTiming> & { readonly preset?: TimingPreset });
 
 const NONE: DelayRange = [0, 0];
+/** AWS gives no bound for how late a last use shows. */
+const LAST_USED: DelayRange = [60_000, 3_600_000];
 
 const IMMEDIATE: SandboxTiming = {
   keyVisibleMs: NONE,
@@ -55,6 +63,7 @@ const IMMEDIATE: SandboxTiming = {
   emptyPageProbability: 0,
   pageScanLimit: 0,
   listSecretsMs: NONE,
+  replicationMs: NONE,
   forceDeleteTombstoneMs: NONE,
   latencyMs: NONE,
 };
@@ -64,7 +73,7 @@ const REALISTIC: SandboxTiming = {
   keyFlapProbability: 0.2,
   keyRevokedMs: [3_000, 4_000],
   listAccessKeysMs: [0, 10_000],
-  lastUsedMs: [60_000, 3_600_000],
+  lastUsedMs: LAST_USED,
   racyKeyQuota: true,
   policyMs: [1_000, 20_000],
   parameterReadMs: [0, 500],
@@ -72,15 +81,21 @@ const REALISTIC: SandboxTiming = {
   emptyPageProbability: 0.05,
   pageScanLimit: 100,
   listSecretsMs: [0, 300_000],
+  replicationMs: [1_000, 30_000],
   forceDeleteTombstoneMs: [5_000, 120_000],
   latencyMs: NONE,
 };
 
-/** An object of one's own changes single figures of `immediate`. */
+const PRESETS: Readonly<Record<TimingPreset, SandboxTiming>> = {
+  immediate: IMMEDIATE,
+  'late-last-use': { ...IMMEDIATE, lastUsedMs: LAST_USED },
+  realistic: REALISTIC,
+};
+
 export function resolveTiming(option: TimingOption = 'immediate'): SandboxTiming {
-  if (option === 'immediate') return IMMEDIATE;
-  if (option === 'realistic') return REALISTIC;
-  return { ...IMMEDIATE, ...option };
+  if (typeof option === 'string') return PRESETS[option];
+  const { preset = 'immediate', ...figures } = option;
+  return { ...PRESETS[preset], ...figures };
 }
 
 export function drawDelayMs(range: DelayRange, random: SandboxRandom): number {

@@ -24,8 +24,9 @@ export function findSecret(call: Call, secretId: string): SecretRecord | undefin
   return ifPresent(call, exact?.arn === secretId ? exact : secrets.get(name));
 }
 
-/** A secret whose recovery window is over is gone, whoever looks first. */
+/** A secret whose recovery window is over is gone, whoever looks first; a replica is there when its copy is complete. */
 function ifPresent(call: Call, secret: SecretRecord | undefined): SecretRecord | undefined {
+  if (secret?.replicaOf && secret.replicaOf.readyAt > call.now) return undefined;
   if (!secret?.deletion || secret.deletion.purgedAt > call.now) return secret;
   call.regionState.secrets.delete(secret.name);
   return undefined;

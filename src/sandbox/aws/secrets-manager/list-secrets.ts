@@ -75,7 +75,7 @@ export const DESCRIBE_SECRET = defineOperation<SecretIdInput>({
     return {
       ...commonFields(secret, fresh),
       VersionIdsToStages: fresh.stages.size === 0 ? undefined : Object.fromEntries(fresh.stages),
-      ReplicationStatus: toReplicationStatus(secret),
+      ReplicationStatus: toReplicationStatus(call, secret),
     };
   },
 });

@@ -1,10 +1,12 @@
-/** Replicas of a secret in other regions of the account: read-only copies that follow their primary at once. */
+/** Replicas of a secret in other regions of the account: read-only copies that follow their primary, or fail to. */
 import { AwsError } from '../aws-error.ts';
+import { findKmsKey, isManagedAlias } from '../kms.ts';
 import { Lagged } from '../lagged.ts';
 import { findPartition } from '../regions.ts';
 import type { Call } from '../service.ts';
 import { regionState } from '../state.ts';
-import { toListed, type SecretRecord, type SecretReplica } from './secret-record.ts';
+import { drawDelayMs } from '../timing.ts';
+import { toListed, type SecretRecord } from './secret-record.ts';
 
 export interface ReplicaRegion {
   readonly Region?: string;
@@ -20,19 +22,49 @@ export function addReplicas(call: Call, secret: SecretRecord, input: ReplicaInpu
   const wanted = input.AddReplicaRegions ?? [];
   for (const { Region = '' } of wanted) requireReplicaRegion(call, secret, Region);
   for (const { Region = '', KmsKeyId } of wanted) {
-    const taken = regionState(call.account, Region).secrets.get(secret.name);
-    const blocked = taken !== undefined && input.ForceOverwriteReplicaSecret !== true;
-    const replica: SecretReplica = {
+    const problem = findReplicaProblem(call, secret, { region: Region, kmsKeyId: KmsKeyId, input });
+    secret.replicas.set(Region, {
       region: Region,
       kmsKeyId: KmsKeyId,
-      status: blocked ? 'Failed' : 'InSync',
-      message: blocked
-        ? `Replication failed: Secret name simple already exists in region ${Region}.`
-        : 'Replication succeeded',
-    };
-    secret.replicas.set(Region, replica);
+      status: problem === undefined ? 'InSync' : 'Failed',
+      message: problem ?? 'Replication succeeded',
+      readyAt: call.now + drawDelayMs(call.timing.replicationMs, call.random),
+    });
     secret.primaryRegion = call.region;
   }
+}
+
+interface WantedReplica {
+  readonly region: string;
+  readonly kmsKeyId: string | undefined;
+  readonly input: ReplicaInput;
+}
+
+/** What makes a replication fail after the request was accepted: the caller learns of it from the status only. */
+function findReplicaProblem(call: Call, secret: SecretRecord, wanted: WantedReplica): string | undefined {
+  const { region, kmsKeyId } = wanted;
+  const taken = regionState(call.account, region).secrets.get(secret.name);
+  if (taken && taken.replicaOf?.region !== call.region && wanted.input.ForceOverwriteReplicaSecret !== true) {
+    return `Replication failed: Secret name simple already exists in region ${region}.`;
+  }
+  if (kmsKeyId === undefined || isManagedAlias(kmsKeyId)) return undefined;
+  const key = findKmsKey({ world: call.world, accountId: call.account.accountId, region }, kmsKeyId);
+  if (!key) return `Replication failed: The KMS key ${kmsKeyId} does not exist in region ${region}.`;
+  return key.state === 'Enabled' ? undefined : `Replication failed: The KMS key ${kmsKeyId} is not enabled.`;
+}
+
+/** A copy that was complete stays where it is, with the values it has. */
+export function failReplica(call: Call, secret: SecretRecord, failure: { region: string; message: string }): void {
+  const replica = secret.replicas.get(failure.region);
+  if (!replica) throw new Error(`The secret ${secret.name} has no replica in ${failure.region}.`);
+  secret.replicas.set(failure.region, { ...replica, status: 'Failed', message: failure.message });
+  const { secrets } = regionState(call.account, failure.region);
+  const copy = secrets.get(secret.name);
+  if (!copy) return;
+  const versions = [...copy.versions].map(
+    ([id, version]) => [id, { ...version, stages: new Set(version.stages) }] as const,
+  );
+  secrets.set(secret.name, { ...copy, versions: new Map(versions) });
 }
 
 function requireReplicaRegion(call: Call, secret: SecretRecord, region: string): void {
@@ -56,7 +88,7 @@ export function syncReplicas(call: Call, primary: SecretRecord): void {
       arn: primary.arn.replace(`:${call.region}:`, `:${replica.region}:`),
       kmsKeyId: replica.kmsKeyId,
       replicas: new Map(),
-      replicaOf: { region: call.region },
+      replicaOf: { region: call.region, readyAt: replica.readyAt },
       listed: new Lagged(),
     };
     copy.listed.set(toListed(copy), call.now);
@@ -64,12 +96,12 @@ export function syncReplicas(call: Call, primary: SecretRecord): void {
   }
 }
 
-export function toReplicationStatus(secret: SecretRecord): readonly object[] | undefined {
+export function toReplicationStatus(call: Call, secret: SecretRecord): readonly object[] | undefined {
   if (secret.replicas.size === 0) return undefined;
-  return [...secret.replicas.values()].map((r) => ({
-    Region: r.region,
-    KmsKeyId: r.kmsKeyId,
-    Status: r.status,
-    StatusMessage: r.message,
-  }));
+  return [...secret.replicas.values()].map((replica) => {
+    const common = { Region: replica.region, KmsKeyId: replica.kmsKeyId };
+    return replica.readyAt > call.now
+      ? { ...common, Status: 'InProgress' }
+      : { ...common, Status: replica.status, StatusMessage: replica.message };
+  });
 }

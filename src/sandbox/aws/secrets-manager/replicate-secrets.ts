@@ -14,7 +14,7 @@ export const REPLICATE_SECRET_TO_REGIONS = defineOperation<SecretIdInput & Repli
     const secret = getWritableSecret(call, input);
     addReplicas(call, secret, input);
     noteChange(call, secret);
-    return { ARN: secret.arn, ReplicationStatus: toReplicationStatus(secret) ?? [] };
+    return { ARN: secret.arn, ReplicationStatus: toReplicationStatus(call, secret) ?? [] };
   },
 });
 
@@ -34,11 +34,11 @@ export const REMOVE_REGIONS_FROM_REPLICATION = defineOperation<
       );
     }
     for (const region of input.RemoveReplicaRegions) {
-      const wasCopy = secret.replicas.get(region)?.status === 'InSync';
       secret.replicas.delete(region);
-      if (wasCopy) regionState(call.account, region).secrets.delete(secret.name);
+      const { secrets } = regionState(call.account, region);
+      if (secrets.get(secret.name)?.replicaOf?.region === call.region) secrets.delete(secret.name);
     }
     noteChange(call, secret);
-    return { ARN: secret.arn, ReplicationStatus: toReplicationStatus(secret) ?? [] };
+    return { ARN: secret.arn, ReplicationStatus: toReplicationStatus(call, secret) ?? [] };
   },
 });

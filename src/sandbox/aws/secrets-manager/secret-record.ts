@@ -17,6 +17,8 @@ export interface SecretReplica {
   readonly kmsKeyId: string | undefined;
   readonly status: 'InSync' | 'Failed';
   readonly message: string;
+  /** When (ms) the first copy is complete; until then the status is InProgress. */
+  readonly readyAt: number;
 }
 
 export interface SecretRecord {
@@ -35,7 +37,7 @@ export interface SecretRecord {
   deletion: { readonly requestedAt: number; readonly purgedAt: number } | undefined;
   readonly replicas: Map<string, SecretReplica>;
   /** Set on replicas: where the primary lives. Only the primary accepts writes. */
-  readonly replicaOf: { readonly region: string } | undefined;
+  readonly replicaOf: { readonly region: string; readonly readyAt: number } | undefined;
   primaryRegion: string | undefined;
   /** What ListSecrets shows; an entry that is undefined is not listed. */
   readonly listed: Lagged<ListedSecret | undefined>;

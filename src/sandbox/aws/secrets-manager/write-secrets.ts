@@ -49,7 +49,7 @@ export const CREATE_SECRET = defineOperation<CreateSecretInput>({
       ARN: secret.arn,
       Name: secret.name,
       VersionId: version?.versionId,
-      ReplicationStatus: toReplicationStatus(secret),
+      ReplicationStatus: toReplicationStatus(call, secret),
     };
   },
 });

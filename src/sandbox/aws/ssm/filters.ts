@@ -57,9 +57,16 @@ function compileFilter(listing: Listing, filter: ParameterFilter): Test {
     );
   }
   if (filter.Key === 'Path') return compilePathFilter(values, option === 'Recursive' ? 'Recursive' : 'OneLevel');
+  // Names compare as paths: at the root `/name` and `name` are the same.
+  const toCompared = filter.Key === 'Name' && option !== 'Contains' ? asPath : (text: string): string => text;
+  const wanted = values.map(toCompared);
   return (record) =>
-    fieldValues(record, filter.Key).some((actual) => values.some((value) => compare(option, actual, value)));
+    fieldValues(record, filter.Key).some((actual) =>
+      wanted.some((value) => compare(option, toCompared(actual), value)),
+    );
 }
+
+const asPath = (name: string): string => (name.startsWith('/') ? name : `/${name}`);
 
 function invalidOption(option: string, valid: readonly string[]): AwsError {
   const text = `The following filter option is not valid: ${option}. Valid options include: [${valid.join(', ')}]`;
@@ -75,7 +82,7 @@ function compileTagFilter(filter: ParameterFilter): Test {
     const actual = record.tags.get(name);
     if (actual === undefined) return false;
     if (filter.Values === undefined) return true;
-    return filter.Values.some((value) => (option === 'Equals' ? actual === value : actual.startsWith(value)));
+    return filter.Values.some((value) => compare(option, actual, value));
   };
 }
 
@@ -116,7 +123,6 @@ function fieldValues(record: ParameterRecord, key: string): readonly string[] {
 }
 
 function compare(option: string, actual: string, wanted: string): boolean {
-  if (option === 'BeginsWith') return actual.startsWith(wanted) || actual.startsWith(`/${wanted}`);
-  if (option === 'Contains') return actual.includes(wanted);
-  return actual === wanted || (wanted.startsWith('/') && actual === wanted.slice(1));
+  if (option === 'BeginsWith') return actual.startsWith(wanted);
+  return option === 'Contains' ? actual.includes(wanted) : actual === wanted;
 }

@@ -1,5 +1,6 @@
 /** How listings and histories show a parameter. */
 import { toEpochSeconds } from '../wire/json-protocol.ts';
+import { canonicalName } from './names.ts';
 import type { ParameterRecord, ParameterVersion } from './parameter-record.ts';
 
 /** How a SecureString is shown. */
@@ -14,13 +15,13 @@ export function readValue(version: ParameterVersion, reading: Reading): string {
 }
 
 export function toMetadata(record: ParameterRecord, version: ParameterVersion): object {
-  return { ...versionFields(version), Name: record.name, ARN: record.arn };
+  return { ...versionFields(version), Name: canonicalName(record.name), ARN: record.arn };
 }
 
 export function toHistoryEntry(record: ParameterRecord, version: ParameterVersion, reading: Reading): object {
   return {
     ...versionFields(version),
-    Name: record.name,
+    Name: canonicalName(record.name),
     Value: readValue(version, reading),
     Labels: [...version.labels],
   };

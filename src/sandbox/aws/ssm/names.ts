@@ -9,6 +9,16 @@ const MAX_ARN_LENGTH = 1_011;
 
 const invalid = (message: string): AwsError => new AwsError('ValidationException', message);
 
+/** At the root `/name` and `name` are one parameter; this is how the model keys it. */
+export function canonicalName(name: string): string {
+  return name.lastIndexOf('/') === 0 ? name.slice(1) : name;
+}
+
+/** How an answer about one parameter names it. */
+export function shownName(call: Call, record: ParameterRecord, requested: string): string {
+  return call.behaviour.rootParameterName === 'as-requested' ? requested : canonicalName(record.name);
+}
+
 export function parameterArn(call: Call, name: string): string {
   const prefix = `arn:${call.partition.name}:ssm:${call.region}:${call.account.accountId}:parameter`;
   return name.startsWith('/') ? prefix + name : `${prefix}/${name}`;
@@ -68,7 +78,7 @@ export function parseReference(call: Call, text: string): ParameterReference {
     const [, prefix = '', path = '', selector] = arn;
     const own = parameterArn(call, '/').slice(0, -1) === prefix;
     // Another account's parameter would have to be shared with this one; the sandbox knows no sharing.
-    return { text, name: own ? nameFromPath(call, path) : trimmed, selector };
+    return { text, name: own ? path : trimmed, selector };
   }
   const [name = '', selector, ...rest] = trimmed.split(':');
   if (rest.length > 0 || name === '') {
@@ -79,12 +89,6 @@ export function parseReference(call: Call, text: string): ParameterReference {
   return { text, name, selector };
 }
 
-/** An ARN does not tell `/a` from `a`. */
-function nameFromPath(call: Call, path: string): string {
-  const bare = path.slice(1);
-  return !bare.includes('/') && call.regionState.parameters.has(bare) ? bare : path;
-}
-
 export function findParameter(call: Call, name: string): ParameterRecord | undefined {
-  return call.regionState.parameters.get(name);
+  return call.regionState.parameters.get(canonicalName(name));
 }

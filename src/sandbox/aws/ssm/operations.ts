@@ -3,7 +3,7 @@ import { AwsError } from '../aws-error.ts';
 import { defineOperation, type Call, type OperationTable } from '../service.ts';
 import { toEpochSeconds } from '../wire/json-protocol.ts';
 import { parameterNeed } from './access.ts';
-import { findParameter } from './names.ts';
+import { canonicalName, findParameter, shownName } from './names.ts';
 import { PUT_PARAMETER } from './put-parameter.ts';
 import { DESCRIBE_PARAMETERS, GET_PARAMETER, GET_PARAMETERS, GET_PARAMETERS_BY_PATH } from './read-parameters.ts';
 import { ADD_TAGS_TO_RESOURCE, LIST_TAGS_FOR_RESOURCE, REMOVE_TAGS_FROM_RESOURCE } from './tags.ts';
@@ -23,9 +23,9 @@ export const SSM_OPERATIONS: OperationTable = {
   DescribeParameters: DESCRIBE_PARAMETERS,
   DeleteParameter: defineOperation<{ Name: string }>({
     access: (call, input) => [parameterNeed(call, input.Name, { action: 'ssm:DeleteParameter' })],
-    exclusive: (input) => input.Name,
+    exclusive: (input) => canonicalName(input.Name),
     run: (call, input) => {
-      if (!deleteParameter(call, input.Name)) throw new AwsError('ParameterNotFound', '');
+      if (deleteParameter(call, input.Name) === undefined) throw new AwsError('ParameterNotFound', '');
       return {};
     },
   }),
@@ -34,7 +34,11 @@ export const SSM_OPERATIONS: OperationTable = {
     run: (call, input) => {
       const deleted: string[] = [];
       const invalid: string[] = [];
-      for (const name of new Set(input.Names)) (deleteParameter(call, name) ? deleted : invalid).push(name);
+      for (const name of new Set(input.Names)) {
+        const shown = deleteParameter(call, name);
+        if (shown === undefined) invalid.push(name);
+        else deleted.push(shown);
+      }
       return { DeletedParameters: deleted, InvalidParameters: invalid };
     },
   }),
@@ -50,13 +54,16 @@ export const SSM_OPERATIONS: OperationTable = {
   }),
 };
 
-function deleteParameter(call: Call, name: string): boolean {
-  if (!findParameter(call, name)) return false;
-  call.regionState.parameters.delete(name);
+/** Returns the name to show, or undefined when there is no such parameter. */
+function deleteParameter(call: Call, name: string): string | undefined {
+  const record = findParameter(call, name);
+  if (!record) return undefined;
+  const key = canonicalName(name);
+  call.regionState.parameters.delete(key);
   if (call.timing.parameterRecreateMs > 0) {
-    call.regionState.deletedParameters.set(name, call.now + call.timing.parameterRecreateMs);
+    call.regionState.deletedParameters.set(key, call.now + call.timing.parameterRecreateMs);
   }
-  return true;
+  return shownName(call, record, name);
 }
 
 function settingArn(call: Call, settingId: string): string {

@@ -7,7 +7,7 @@ import { defineOperation, type AccessNeed, type Call } from '../service.ts';
 import { drawDelayMs } from '../timing.ts';
 import { parameterNeed } from './access.ts';
 import { DEFAULT_KEY, requireEncrypt } from './encryption.ts';
-import { findParameter, parameterArn, parseNewName } from './names.ts';
+import { canonicalName, findParameter, parameterArn, parseNewName } from './names.ts';
 import { checkPattern, checkValue, chooseDataType, chooseTier, type PutParameterInput } from './put-rules.ts';
 import { parsePolicies } from './parameter-policies.ts';
 import { latestVersion, type ParameterRecord, type ParameterVersion } from './parameter-record.ts';
@@ -17,7 +17,7 @@ const MAX_VERSIONS = 100;
 
 export const PUT_PARAMETER = defineOperation<PutParameterInput>({
   access: putAccess,
-  exclusive: (input) => input.Name.trim(),
+  exclusive: (input) => canonicalName(input.Name.trim()),
   run: (call, input) => {
     const name = parseNewName(call, input.Name);
     if (input.Overwrite === true && input.Tags !== undefined && input.Tags.length > 0) {
@@ -62,7 +62,7 @@ function requireCreatable(call: Call, { input, name, existing }: Put): void {
     );
   }
   if (existing) return;
-  const blockedUntil = call.regionState.deletedParameters.get(name);
+  const blockedUntil = call.regionState.deletedParameters.get(canonicalName(name));
   if (blockedUntil === undefined) return;
   if (blockedUntil > call.now) {
     throw new AwsError(
@@ -70,7 +70,7 @@ function requireCreatable(call: Call, { input, name, existing }: Put): void {
       `The parameter ${name} is being deleted. Wait at least 30 seconds before you create it again.`,
     );
   }
-  call.regionState.deletedParameters.delete(name);
+  call.regionState.deletedParameters.delete(canonicalName(name));
 }
 
 function makeVersion(call: Call, { input, name, existing }: Put): ParameterVersion {
@@ -79,7 +79,7 @@ function makeVersion(call: Call, { input, name, existing }: Put): ParameterVersi
   if (type === undefined) {
     throw new AwsError('ValidationException', 'A parameter type is required when you create a parameter.');
   }
-  if (previous && previous.type !== type) {
+  if (previous && previous.type !== type && call.behaviour.parameterTypeChange === 'refused') {
     throw new AwsError(
       'HierarchyTypeMismatchException',
       "Parameter Store does not support changing a parameter type in a hierarchy. For example, you can't change a parameter from a String type to a SecureString type. You must create a new, unique parameter.",
@@ -125,7 +125,7 @@ function addRecord(call: Call, input: PutParameterInput, name: string): Paramete
     tags,
     visible: new Lagged(),
   };
-  call.regionState.parameters.set(name, record);
+  call.regionState.parameters.set(canonicalName(name), record);
   return record;
 }
 

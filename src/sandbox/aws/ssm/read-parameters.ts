@@ -5,7 +5,7 @@ import { toEpochSeconds } from '../wire/json-protocol.ts';
 import { accountNeed, referenceNeeds } from './access.ts';
 import { requireDecrypt } from './encryption.ts';
 import { compileFilters, isUnderPath, type ParameterFilter } from './filters.ts';
-import { findParameter, parameterArn, parseReference } from './names.ts';
+import { canonicalName, findParameter, parameterArn, parseReference, shownName } from './names.ts';
 import { takePage, type PageInput } from './paging.ts';
 import type { ParameterRecord, ParameterVersion } from './parameter-record.ts';
 import { readValue, toMetadata, toReading, type Reading } from './metadata.ts';
@@ -74,7 +74,9 @@ export const GET_PARAMETERS_BY_PATH = defineOperation<ByPathInput>({
         if (!isUnderPath(record.name, input.Path, depth)) continue;
         const version = visibleVersion(call, record);
         const isMatch = version !== undefined && filter(record);
-        const item = isMatch ? toParameter(call, { record, version, reading: toReading(input) }) : undefined;
+        const item = isMatch
+          ? toParameter(call, { record, name: canonicalName(record.name), version, reading: toReading(input) })
+          : undefined;
         yield [record.sequence, item];
       }
     };
@@ -119,9 +121,10 @@ function readParameter(call: Call, text: string, reading: Reading): object {
   const visible = record && visibleVersion(call, record);
   // AWS sends this error without a message.
   if (!visible) throw new AwsError('ParameterNotFound', '');
-  if (selector === undefined) return toParameter(call, { record, version: visible, reading });
+  const shown = shownName(call, record, name);
+  if (selector === undefined) return toParameter(call, { record, name: shown, version: visible, reading });
   const version = selectVersion(record, visible, selector);
-  return { ...toParameter(call, { record, version, reading }), Selector: `:${selector}` };
+  return { ...toParameter(call, { record, name: shown, version, reading }), Selector: `:${selector}` };
 }
 
 function selectVersion(record: ParameterRecord, visible: ParameterVersion, selector: string): ParameterVersion {
@@ -140,15 +143,16 @@ function selectVersion(record: ParameterRecord, visible: ParameterVersion, selec
 
 interface ParameterReading {
   readonly record: ParameterRecord;
+  readonly name: string;
   readonly version: ParameterVersion;
   readonly reading: Reading;
 }
 
-function toParameter(call: Call, { record, version, reading }: ParameterReading): object {
+function toParameter(call: Call, { record, name, version, reading }: ParameterReading): object {
   const { keyId } = version;
   if (reading === 'plain' && keyId !== undefined) requireDecrypt(call, { keyId, parameterArn: record.arn });
   return {
-    Name: record.name,
+    Name: name,
     Type: version.type,
     Value: readValue(version, reading),
     Version: version.version,

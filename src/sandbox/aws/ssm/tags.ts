@@ -3,7 +3,7 @@ import { tagContext } from '../authorize.ts';
 import { AwsError } from '../aws-error.ts';
 import { defineOperation, type AccessNeed, type Call } from '../service.ts';
 import { parameterNeed } from './access.ts';
-import { findParameter } from './names.ts';
+import { canonicalName, findParameter } from './names.ts';
 import type { ParameterRecord } from './parameter-record.ts';
 
 const MAX_TAGS = 50;
@@ -58,7 +58,7 @@ function tagNeeds(
   return [parameterNeed(call, input.ResourceId, { action, context })];
 }
 
-const sameResource = (input: TaggedInput): string => input.ResourceId;
+const sameResource = (input: TaggedInput): string => canonicalName(input.ResourceId);
 
 export const ADD_TAGS_TO_RESOURCE = defineOperation<TaggedInput & { Tags: readonly SsmTag[] }>({
   access: (call, input) => tagNeeds('ssm:AddTagsToResource', call, input),

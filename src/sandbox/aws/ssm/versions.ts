@@ -4,7 +4,7 @@ import { defineOperation, type Call } from '../service.ts';
 import { parameterNeed } from './access.ts';
 import { requireDecrypt } from './encryption.ts';
 import { toHistoryEntry, toReading } from './metadata.ts';
-import { findParameter } from './names.ts';
+import { canonicalName, findParameter } from './names.ts';
 import { takePage, type PageInput } from './paging.ts';
 import { latestVersion, type ParameterRecord, type ParameterVersion } from './parameter-record.ts';
 
@@ -39,7 +39,7 @@ export const GET_PARAMETER_HISTORY = defineOperation<HistoryInput>({
 
 export const LABEL_PARAMETER_VERSION = defineOperation<LabelInput>({
   access: (call, input) => [parameterNeed(call, input.Name, { action: 'ssm:LabelParameterVersion' })],
-  exclusive: (input) => input.Name,
+  exclusive: (input) => canonicalName(input.Name),
   run: (call, input) => {
     const record = getParameter(call, input.Name);
     const version = getVersion(record, input.ParameterVersion);
@@ -62,7 +62,7 @@ export const LABEL_PARAMETER_VERSION = defineOperation<LabelInput>({
 
 export const UNLABEL_PARAMETER_VERSION = defineOperation<LabelInput>({
   access: (call, input) => [parameterNeed(call, input.Name, { action: 'ssm:UnlabelParameterVersion' })],
-  exclusive: (input) => input.Name,
+  exclusive: (input) => canonicalName(input.Name),
   run: (call, input) => {
     const version = getVersion(getParameter(call, input.Name), input.ParameterVersion);
     const removed = input.Labels.filter((label) => version.labels.delete(label));
