@@ -84,7 +84,8 @@ export function createRotationsClient(context: ClientContext, stores: Stores) {
     adoptKey: async (idOrName: string, pair: KeyPair): Promise<Rotation> =>
       toRotation(await rotations.adoptKey(await row(idOrName), pair)),
     /** Keys at AWS stay; `secrets` says what becomes of the two in the folder. */
-    delete: async (idOrName: string, secrets: 'keep' | 'remove' = 'keep'): Promise<void> =>
-      rotations.delete(await row(idOrName), secrets),
+    delete: async (idOrName: string, secrets: 'keep' | 'remove' = 'keep'): Promise<void> => {
+      await rotations.delete(await row(idOrName), secrets);
+    },
   };
 }

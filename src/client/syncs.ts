@@ -31,6 +31,8 @@ const createShape = z.strictObject({
   destinationConfig: z.unknown(),
   syncOptions: syncOptions.prefault({}),
   isAutoSyncEnabled: z.boolean().default(true),
+  /** Created paused: `plan` previews the first write, `resume` makes it. */
+  isPaused: z.boolean().default(false),
 });
 
 const updateShape = z.strictObject({
@@ -123,7 +125,9 @@ export function createSyncsClient(context: ClientContext, stores: Stores) {
     deleteWithSecrets: (idOrName: string, options: WaitOptions = {}) =>
       requestAndWait('remove', idOrName, { ...options, parameters: { deleteAfterRemove: true } }),
     /** Forgets the sync; what it wrote stays at AWS. */
-    delete: async (idOrName: string): Promise<void> => syncs.delete(await get(idOrName)),
+    delete: async (idOrName: string): Promise<void> => {
+      await syncs.delete(await get(idOrName));
+    },
   };
 }
 

@@ -5,7 +5,7 @@ import { RUN_LEASE_SECONDS } from '../domain/lease.ts';
 import type { Kind, Reason, RunKind } from '../domain/run.ts';
 import type { Database } from './client.ts';
 import { fromRow } from './rows.ts';
-import { execute, tableNames, tables, textArray, type SubjectRows } from './subjects.ts';
+import { execute, isAsSeen, tableNames, tables, textArray, type SubjectRows } from './subjects.ts';
 
 export interface Claim<K extends Kind> {
   readonly runId: string;
@@ -31,15 +31,20 @@ export interface ClaimInput {
   readonly jobId: string | undefined;
 }
 
+/** The claim is undefined if the row is no longer dispatched (a stale or repeated delivery), or another run holds the lease. */
+export interface Claimed<K extends Kind> {
+  readonly claim: Claim<K> | undefined;
+}
+
 /**
- * Takes the run leases of dispatched subjects and opens the runs' rows. Undefined where the row is no longer dispatched (a stale or repeated
- * delivery), another run holds the lease, or `lock` passes it by.
+ * Takes the run leases of dispatched subjects and opens the runs' rows. Returns undefined for a row that `lock` skips or that changed after the
+ * statement's snapshot: the caller claims it again.
  */
 export async function claim<K extends Kind>(
   db: Database,
   kind: K,
   { inputs, lock }: { readonly inputs: readonly ClaimInput[]; readonly lock: SQL },
-): Promise<readonly (Claim<K> | undefined)[]> {
+): Promise<readonly (Claimed<K> | undefined)[]> {
   const subjectIds = textArray(inputs.map(({ subjectId }) => subjectId));
   const runIds = textArray(inputs.map(({ runId }) => runId));
   const jobIds = JSON.stringify(Object.fromEntries(inputs.map(({ runId, jobId }) => [runId, jobId])));
@@ -51,14 +56,46 @@ export async function claim<K extends Kind>(
         from unnest(${subjectIds}::uuid[], ${runIds}::uuid[]) as w(subject_id, run_id)
       ),
       -- Row by row through the primary key: how long the list is no plan can know.
-      free as materialized (
-        select found.id, found.status, wanted.run_id, wanted.job_id from wanted, lateral (
-          select t.id, ${statusColumns[kind]} as status from ${tableNames[kind]} t where t.id = wanted.subject_id
+      seen as materialized (
+        select wanted.*, found.row_version from wanted, lateral (
+          select t.xmin as row_version from ${tableNames[kind]} t where t.id = wanted.subject_id
             and t.dispatch_lease_until is not null and (t.run_lease_until is null or t.run_lease_until < now())
-          limit 1 ${lock}
+          limit 1
         ) found
       ),
-      open_requests as materialized (
+      free as materialized (
+        select found.id, found.status, seen.run_id, seen.job_id from seen, lateral (
+          select t.id, ${statusColumns[kind]} as status from ${tableNames[kind]} t
+          where t.id = seen.subject_id and ${isAsSeen} limit 1 ${lock}
+        ) found
+      ),
+      ${answeredRequests},
+      claimed as (
+        update ${tableNames[kind]} t set
+          run_token = free.run_id,
+          run_lease_until = now() + make_interval(secs => ${RUN_LEASE_SECONDS}),
+          dispatch_lease_until = null,
+          claimed_due_at = t.next_due_at,
+          attempt = t.attempt + 1${runningStatus(kind)}
+        from free left join answered on answered.subject_id = free.id where t.id = free.id
+        returning t.*, free.status as _status_before, free.job_id as _job_id, answered.kind as _request_kind, answered.requests as _requests,
+          coalesce(answered.reason, t.due_reason) as _reason, coalesce(answered.actor, t.due_requested_by) as _requested_by,
+          coalesce(case answered.kind when 'check' then 'sync' else answered.kind end, ${kind}) as _run_kind
+      ),
+      ${openedRuns}
+      select seen.run_id as _run_id, claimed.*${kind === 'sync' ? unchangedEntries : sql``}
+      from seen left join claimed on claimed.run_token = seen.run_id`,
+  );
+  const byRun = new Map(rows.map((row) => [row['_run_id'], row]));
+  return inputs.map(({ runId }) => {
+    const row = byRun.get(runId);
+    if (!row) return { claim: undefined };
+    return row['run_token'] === null ? undefined : { claim: toClaim(kind, row) };
+  });
+}
+
+/** The open requests of one kind that each run answers. */
+const answeredRequests = sql`open_requests as materialized (
         select r.id, r.subject_id, r.kind, r.parameters, r.actor, r.reason, r.created_at from keyferry.requests r
         where r.subject_id in (select id from free) and r.done_at is null
       ),
@@ -70,17 +107,10 @@ export async function claim<K extends Kind>(
         select subject_id, kind, (array_agg(reason order by created_at desc))[1] as reason, (array_agg(actor order by created_at desc))[1] as actor,
           jsonb_agg(jsonb_build_object('id', id, 'parameters', parameters) order by created_at) as requests
         from open_requests join chosen using (subject_id, kind) group by subject_id, kind
-      ),
-      claimed as (
-        update ${tableNames[kind]} t set
-          run_token = free.run_id, run_lease_until = now() + make_interval(secs => ${RUN_LEASE_SECONDS}),
-          dispatch_lease_until = null, attempt = t.attempt + 1${runningStatus(kind)}
-        from free left join answered on answered.subject_id = free.id where t.id = free.id
-        returning t.*, free.status as _status_before, free.job_id as _job_id, answered.kind as _request_kind, answered.requests as _requests,
-          coalesce(answered.reason, t.due_reason) as _reason, coalesce(answered.actor, t.due_requested_by) as _requested_by,
-          coalesce(case answered.kind when 'check' then 'sync' else answered.kind end, ${kind}) as _run_kind
-      ),
-      abandoned as (
+      )`;
+
+/** The run's own row; whichever was still running has lost its lease. */
+const openedRuns = sql`abandoned as (
         update keyferry.runs r set status = 'abandoned', finished_at = now(), error_code = 'LEASE_LOST',
           error_message = 'The worker stopped renewing its lease; another run took over.'
         from claimed where r.subject_id = claimed.id and r.status = 'running'
@@ -88,12 +118,7 @@ export async function claim<K extends Kind>(
       run as (
         insert into keyferry.runs (id, kind, subject_id, org_id, job_id, attempt, reason, requested_by, status)
         select run_token, _run_kind, id, org_id, _job_id, attempt, _reason, _requested_by, 'running' from claimed
-      )
-      select claimed.*${kind === 'sync' ? unchangedEntries : sql``} from claimed`,
-  );
-  const claims = new Map(rows.map((row) => [row['run_token'], toClaim(kind, row)]));
-  return inputs.map(({ runId }) => claims.get(runId));
-}
+      )`;
 
 const statusColumns: Readonly<Record<Kind, SQL>> = {
   validate: sql`t.status`,
@@ -108,7 +133,10 @@ function runningStatus(kind: Kind): SQL {
   return sql``;
 }
 
-/** Decided here, so that a sync with nothing to do costs a claim and a settlement, and nothing is read or decrypted for it. */
+/**
+ * Decided here, so that a sync with nothing to do costs a claim and a settlement, and nothing is read or decrypted for it. The folder's revision is the
+ * snapshot's, which is safe only because the sync's row is locked at the version of the same snapshot.
+ */
 const unchangedEntries = sql`,
         (select (select count(*) from keyferry.sync_entries e where e.sync_id = claimed.id and e.status = 'synced' and e.deleted_at is null and e.key <> '')::int
           from keyferry.folders f, keyferry.connections c

@@ -140,10 +140,11 @@ async function releaseDependents(db: Database, release: Release): Promise<number
   return Number(row?.released ?? 0);
 }
 
-/** Waits for this connection, or for what its credentials may do. */
+/** Waits for this connection, or for what its credentials may do, whether or not it is also tried again at a later time. */
 function isBlocked(alias: SQL, status: SQL, { isPermitted }: Release): SQL {
-  return sql`(${status} = 'blocked' and ${alias}.next_due_at is null and (${alias}.status_code like 'CONNECTION\\_%'
-            or (${isPermitted} and ${alias}.status_code in ('AWS_ACCESS_DENIED', 'AWS_KMS_DENIED'))))`;
+  return sql`(${status} = 'blocked' and (${alias}.next_due_at is null or ${alias}.next_due_at > now())
+            and (${alias}.status_code like 'CONNECTION\\_%'
+              or (${isPermitted} and ${alias}.status_code in ('AWS_ACCESS_DENIED', 'AWS_KMS_DENIED'))))`;
 }
 
 function raise(error: unknown): never {

@@ -9,7 +9,7 @@ import type { Database } from './client.ts';
 import { toDatabaseError } from './database-error.ts';
 import { type Encryption, secretPlace } from './encryption.ts';
 import { folders, secrets } from './schema.ts';
-import { dueTrace } from './subjects.ts';
+import { dueTrace, isAsSeen } from './subjects.ts';
 import { wake } from './wake.ts';
 
 export type FolderRow = typeof folders.$inferSelect;
@@ -218,13 +218,18 @@ async function writeChanges(
   const [row] = await db
     .execute<{ set: number; removed: number; due: number; moved: number }>(
       sql`
-        with moved as (
-          update keyferry.folders set revision = ${revision}, updated_at = now()
-          where id = ${folder.id} and revision = ${folder.revision}
+        -- At the version of this statement's own snapshot, or a sync that was just attached to the folder would be missed below.
+        with seen as materialized (
+          select f.id, f.xmin as row_version from keyferry.folders f
+          where f.id = ${folder.id} and f.revision = ${folder.revision}
+        ),
+        moved as (
+          update keyferry.folders t set revision = ${revision}, updated_at = now()
+          from seen where t.id = seen.id and ${isAsSeen}
           -- A rotation may have taken over a key since it was looked at.
           and not exists (select 1 from keyferry.secrets s where s.folder_id = ${folder.id} and s.managed_by is not null
             and s.key in (select jsonb_array_elements_text(${JSON.stringify(changes.map((change) => change.key))}::jsonb)))
-          returning id
+          returning t.id
         ),
         written as (
           insert into keyferry.secrets (folder_id, key, value, revision, metadata, updated_at)

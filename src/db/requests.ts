@@ -39,6 +39,12 @@ const tableOf = {
   rotate: sql`keyferry.rotations`,
 } as const;
 
+const notFound = {
+  validate: 'CONNECTION_NOT_FOUND',
+  sync: 'SYNC_NOT_FOUND',
+  rotate: 'KEY_ROTATION_NOT_FOUND',
+} as const;
+
 /** Looking does not change what is wanted; everything else is a wish of its own. */
 const lookingKinds: ReadonlySet<RequestKind> = new Set(['plan', 'check']);
 
@@ -67,22 +73,24 @@ async function openRequest(db: Database, request: NewRequest): Promise<string> {
   const queue = queueOf[request.kind];
   const wished = lookingKinds.has(request.kind) ? 0 : 1;
   const [row] = await db
-    .execute<{ id: string; due: number }>(
+    .execute<{ id: string }>(
       sql`
-        with inserted as (
-          insert into keyferry.requests (org_id, kind, subject_id, parameters, actor)
-          values (${request.orgId}, ${request.kind}, ${request.subjectId}, ${JSON.stringify(request.parameters ?? {})}::jsonb, ${request.actor})
-          returning id
-        ),
-        due as (
-          update ${tableOf[queue]} set next_due_at = now(), attempt = 0, wanted_revision = wanted_revision + ${wished},
-            due_reason = 'requested', ${dueTrace()}, due_requested_by = ${request.actor}
-          where id = ${request.subjectId} and org_id = ${request.orgId} returning id
+        with due as (
+          update ${tableOf[queue]} t set
+            next_due_at = now(),
+            attempt = 0,
+            wanted_revision = t.wanted_revision + ${wished},
+            due_reason = 'requested',
+            ${dueTrace()},
+            due_requested_by = ${request.actor}
+          where t.id = ${request.subjectId} and t.org_id = ${request.orgId} returning t.id
         )
-        select inserted.id, (select count(*) from due)::int as due from inserted`,
+        insert into keyferry.requests (org_id, kind, subject_id, parameters, actor)
+        select ${request.orgId}, ${request.kind}, due.id, ${JSON.stringify(request.parameters ?? {})}::jsonb, ${request.actor}
+        from due returning id`,
     )
     .catch(raise);
-  if (!row) throw new JobError('BUG_UNEXPECTED');
+  if (!row) throw new JobError(notFound[queue]);
   wake(db, queue);
   return row.id;
 }

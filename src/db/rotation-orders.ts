@@ -10,7 +10,7 @@ import type { Database } from './client.ts';
 import { toDatabaseError } from './database-error.ts';
 import { fromRow } from './rows.ts';
 import { rotations } from './schema.ts';
-import { DUE_CHANNEL, type RotationRow, dueTrace } from './subjects.ts';
+import { closedWork, DUE_CHANNEL, dueTrace, isAsSeen, type RotationRow, untilAsSeen } from './subjects.ts';
 
 export interface RotationWish {
   readonly emergency?: boolean;
@@ -21,7 +21,7 @@ export interface RotationWish {
 export function createRotationOrders(db: Database) {
   return {
     /** Stops at the next safe point; keys stay as they are. */
-    pause: (row: RotationRow) => pauseRotation(db, row),
+    pause: (row: RotationRow) => untilAsSeen(() => pauseRotation(db, row)),
     resume: (row: RotationRow) => resumeRotation(db, row),
     /** Records the wish for a rotation now. Returns the request's id. */
     request: async (row: RotationRow, wish: RotationWish, actor: string | null) => {
@@ -37,7 +37,7 @@ export function createRotationOrders(db: Database) {
     revokeKeys: (row: RotationRow, actor: string | null) =>
       order(db, { row, actor, parameters: command('revoke'), when: notOwnKey }, ownKey),
     /** Keys at AWS stay as they are. `secrets`: what becomes of the two secrets in the folder. */
-    delete: (row: RotationRow, secrets: 'keep' | 'remove') => deleteRotation(db, row, secrets),
+    delete: (row: RotationRow, secrets: 'keep' | 'remove') => untilAsSeen(() => deleteRotation(db, row, secrets)),
   };
 }
 
@@ -119,19 +119,34 @@ async function order(db: Database, wanted: Order, refusal: (row: RotationRow) =>
   return String(row.id);
 }
 
-async function pauseRotation(db: Database, row: RotationRow): Promise<RotationRow> {
-  return changed(
-    await execute(
-      db,
-      sql`
-      with paused as (
-        update keyferry.rotations t set paused_at = coalesce(t.paused_at, now()), next_due_at = null, updated_at = now(), version = t.version + 1
-        where t.id = ${row.id} returning t.*
+/** The rotation as the statement's snapshot shows it, and whether a request of it is open. */
+function seenRotation(rotationId: string): SQL {
+  return sql`seen as materialized (
+        select r.id, r.xmin as row_version, exists (
+          select 1 from keyferry.requests q where q.subject_id = r.id and q.done_at is null
+        ) as is_asked
+        from keyferry.rotations r where r.id = ${rotationId}
+      )`;
+}
+
+/** Undefined when another transaction changed the row first. */
+async function pauseRotation(db: Database, row: RotationRow): Promise<RotationRow | undefined> {
+  const rows = await execute(
+    db,
+    sql`
+      with ${seenRotation(row.id)},
+      paused as (
+        update keyferry.rotations t set
+          paused_at = coalesce(t.paused_at, now()),
+          next_due_at = case when seen.is_asked then coalesce(t.next_due_at, now()) end,
+          updated_at = now(),
+          version = t.version + 1
+        from seen where t.id = seen.id and ${isAsSeen} returning t.*
       ),
       step as (insert into keyferry.rotation_steps (rotation_id, phase, step) select paused.id, paused.phase, 'paused' from paused)
-      select * from paused`,
-    ),
+      select seen.id as _seen_id, paused.* from seen left join paused on paused.id = seen.id`,
   );
+  return rows[0]?.['id'] === null ? undefined : changed(rows);
 }
 
 async function resumeRotation(db: Database, row: RotationRow): Promise<RotationRow> {
@@ -140,7 +155,14 @@ async function resumeRotation(db: Database, row: RotationRow): Promise<RotationR
       db,
       sql`
       with resumed as (
-        update keyferry.rotations t set paused_at = null, next_due_at = now(), due_reason = 'changed', ${dueTrace()}, attempt = 0, updated_at = now(),
+        update keyferry.rotations t set
+          paused_at = null,
+          wanted_revision = t.wanted_revision + 1,
+          next_due_at = now(),
+          due_reason = 'changed',
+          ${dueTrace()},
+          attempt = 0,
+          updated_at = now(),
           version = t.version + 1
         where t.id = ${row.id} returning t.*
       ),
@@ -177,13 +199,23 @@ function tooLate(row: RotationRow): JobError {
 }
 
 /** A cycle that may have made a key nobody knows, or holds one that nobody else knows, must end first. */
-async function deleteRotation(db: Database, row: RotationRow, secrets: 'keep' | 'remove'): Promise<void> {
+async function deleteRotation(db: Database, row: RotationRow, secrets: 'keep' | 'remove'): Promise<true | undefined> {
+  const isIdle = sql`t.run_token is null and t.phase <> 'verifying'
+          and t.phase_state -> 'intent' is null and t.phase_state -> 'orphan' is null`;
   const [result] = await execute(
     db,
     sql`
-      with gone as (
-        delete from keyferry.rotations t where t.id = ${row.id} and t.run_token is null and t.phase <> 'verifying'
-          and t.phase_state -> 'intent' is null and t.phase_state -> 'orphan' is null
+      with ${seenRotation(row.id)},
+      -- The folder, too: a sync that was just attached to it must become due below.
+      seen_folder as materialized (
+        select f.id, f.xmin as row_version from keyferry.folders f where f.id = ${row.folderId}
+      ),
+      folder as materialized (
+        select f.id from keyferry.folders f join seen_folder using (id)
+        where f.xmin = seen_folder.row_version for update of f
+      ),
+      gone as (
+        delete from keyferry.rotations t using seen, folder where t.id = seen.id and ${isAsSeen} and ${isIdle}
         returning t.id, t.folder_id
       ),
       moved as (
@@ -198,18 +230,17 @@ async function deleteRotation(db: Database, row: RotationRow, secrets: 'keep' | 
       freed as (
         update keyferry.secrets s set managed_by = null from gone where s.folder_id = gone.folder_id and s.managed_by = gone.id and ${secrets === 'keep'}
       ),
-      closed as (
-        update keyferry.requests r set done_at = now() from gone where r.subject_id = gone.id and r.done_at is null
-      ),
+      ${closedWork(sql`gone`)},
       due as (
         update keyferry.syncs t set wanted_revision = t.wanted_revision + 1, next_due_at = now(), attempt = 0, due_reason = 'changed', ${dueTrace()}
         from moved where t.folder_id = moved.id and t.is_auto_sync_enabled and t.paused_at is null returning t.id
       )
-      select (select count(*) from gone)::int as gone, (select pg_notify(${DUE_CHANNEL}, 'sync') where exists (select 1 from due)) as woken`,
+      select (select count(*) from gone)::int as gone, (select pg_notify(${DUE_CHANNEL}, 'sync') where exists (select 1 from due)) as woken,
+        exists (select 1 from keyferry.rotations t join seen using (id) where ${isIdle}) as was_idle`,
   );
-  if (Number(result?.gone ?? 0) === 0) {
-    throw new JobError('KEY_ROTATION_BUSY', {
-      message: `${row.name} is at work (phase ${row.phase}) and may hold a key that only it knows. Cancel it, or wait until it is published, then delete it.`,
-    });
-  }
+  if (Number(result?.gone ?? 0) === 1) return true;
+  if (result?.was_idle === true) return undefined;
+  throw new JobError('KEY_ROTATION_BUSY', {
+    message: `${row.name} is at work (phase ${row.phase}) and may hold a key that only it knows. Cancel it, or wait until it is published, then delete it.`,
+  });
 }

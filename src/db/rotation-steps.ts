@@ -182,6 +182,8 @@ async function publishAt(stores: Stores, fence: RotationFence, publication: Publ
         select r.id, f.id as folder_id from keyferry.rotations r join keyferry.folders f on f.id = r.folder_id
           ${connection ? sql`join keyferry.connections c on c.id = ${connection.id} and c.credentials_revision = ${connection.credentialsRevision}` : sql``}
         where r.id = ${rotation.id} and r.run_token = ${fence.runId} and f.revision = ${revision - 1}
+          -- At the version of this statement's own snapshot, or a sync that was just attached to the folder would be missed below.
+          and f.xmin = (select seen.xmin from keyferry.folders seen where seen.id = f.id)
         for update
       ),
       ${transitionParts(encryption, fence, { transition, gate: sql`exists (select 1 from guard)` })},

@@ -1,5 +1,5 @@
 /** Between hand-written statements and typed rows: column values in and out exactly as drizzle maps them. */
-import { getTableColumns, sql, type SQL, type SQLWrapper } from 'drizzle-orm';
+import { getTableColumns, is, SQL, sql, type SQLWrapper } from 'drizzle-orm';
 import type { PgTable } from 'drizzle-orm/pg-core';
 
 import { isUuid, textOf, type Reference } from '../domain/reference.ts';
@@ -50,8 +50,11 @@ export function assignedFrom<T extends PgTable>(table: T, changes: Partial<T['$i
   return sql.join(names.map((name) => sql`, ${name} = changed.${name}`));
 }
 
+/** A value for each column, or an expression of PostgreSQL's. */
+export type InsertValues<T extends PgTable> = { [K in keyof T['$inferInsert']]: T['$inferInsert'][K] | SQL };
+
 /** `(columns) values (parameters)` for an insert of one row; absent properties take their defaults. */
-export function insertion<T extends PgTable>(table: T, values: T['$inferInsert']): SQL {
+export function insertion<T extends PgTable>(table: T, values: InsertValues<T>): SQL {
   const columns = getTableColumns(table);
   const present = Object.entries(values).flatMap(([property, value]) => {
     const column = columns[property];
@@ -62,7 +65,7 @@ export function insertion<T extends PgTable>(table: T, values: T['$inferInsert']
     sql`, `,
   );
   const parameters = sql.join(
-    present.map(({ column, value }) => sql`${sql.param(value, column)}`),
+    present.map(({ column, value }) => (is(value, SQL) ? value : sql`${sql.param(value, column)}`)),
     sql`, `,
   );
   return sql`(${names}) values (${parameters})`;

@@ -56,6 +56,8 @@ const work = () => ({
   dueRequestedBy: text('due_requested_by'),
   /** The trace of who made it due, as W3C's traceparent; null when nobody traces. */
   dueTraceparent: text('due_traceparent'),
+  /** `next_due_at` when the present run was claimed: a difference means that somebody made the row due since. */
+  claimedDueAt: moment('claimed_due_at'),
   dispatchLeaseUntil: moment('dispatch_lease_until'),
   runLeaseUntil: moment('run_lease_until'),
   /** The id of the run that holds the lease; every write of a run is bound to it. */

@@ -4,7 +4,7 @@ import { sql, type SQL } from 'drizzle-orm';
 import { isQuiet, type Kind, type Outcome } from '../domain/run.ts';
 import type { Database } from './client.ts';
 import { assignedFrom, columnNames, toJsonRow } from './rows.ts';
-import { DUE_CHANNEL, execute, tableNames, tables, type SubjectRows } from './subjects.ts';
+import { DUE_CHANNEL, execute, isAsSeen, tableNames, tables, type SubjectRows } from './subjects.ts';
 
 export interface Settlement<K extends Kind> {
   readonly kind: K;
@@ -21,29 +21,34 @@ export interface Settlement<K extends Kind> {
 }
 
 /**
- * Writes what runs of one kind found out, in one statement and each only under its token. Returns the ids of the runs that are settled: where
- * the lease was lost, or `lock` passes the row by, nothing is written. All settlements change the same columns.
+ * Writes what runs of one kind found out, in one statement and each only under its token. Returns by run whether it is settled; false means that it has lost
+ * its lease. A run is missing if `lock` skips its row or the row changed after the statement's snapshot: the caller settles it again. All settlements
+ * change the same columns.
  */
 export async function settle<K extends Kind>(
   db: Database,
   { settlements, lock }: { readonly settlements: readonly Settlement<K>[]; readonly lock: SQL },
-): Promise<ReadonlySet<string>> {
+): Promise<ReadonlyMap<string, boolean>> {
   const [first] = settlements;
-  if (!first) return new Set();
+  if (!first) return new Map();
   const { kind } = first;
   const table = tableNames[kind];
   const rows = await execute(
     db,
     sql`
       with given as materialized (
-        select * from jsonb_to_recordset(${JSON.stringify(settlements.map(toGiven))}::jsonb) as g(subject_id uuid, run_id uuid, status text,
-          error_code text, error_message text, counts jsonb, aws_calls jsonb, result jsonb, is_quiet boolean, is_final boolean, is_answer boolean,
-          served bigint, attempt int, next_due_at timestamptz, request_ids uuid[], changes jsonb)
+        select * from jsonb_to_recordset(${JSON.stringify(settlements.map(toGiven))}::jsonb) as g(${givenColumns})
       ),
       -- Row by row through the primary key: how long the list is no plan can know.
+      seen as materialized (
+        select given.subject_id, given.run_id, found.row_version from given, lateral (
+          select t.xmin as row_version from ${table} t
+          where t.id = given.subject_id and t.run_token = given.run_id limit 1
+        ) found
+      ),
       held as materialized (
-        select found.id, given.* from given, lateral (
-          select t.id from ${table} t where t.id = given.subject_id and t.run_token = given.run_id limit 1 ${lock}
+        select found.id, given.* from given join seen using (subject_id, run_id), lateral (
+          select t.id from ${table} t where t.id = seen.subject_id and ${isAsSeen} limit 1 ${lock}
         ) found
       ),
       -- The run before this one, if it was as quiet, and ended alike.
@@ -62,36 +67,71 @@ export async function settle<K extends Kind>(
         returning held.*, r.started_at
       ),
       collapsed as (delete from keyferry.runs r using previous, run where r.id = previous.id and run.id = previous.subject_id),
+      -- Requests that this run does not answer. One that goes on leaves those that it found to its next run.
       waiting as materialized (
         select distinct r.subject_id from keyferry.requests r join run on run.id = r.subject_id
-        where r.done_at is null and not (r.id = any(run.request_ids)) and (run.is_final or r.created_at > run.started_at)
+        where run.is_final and r.done_at is null and not (r.id = any(run.request_ids))
       ),
       subject as (${servedSubject(first)}),
       answered as (
         update keyferry.requests r set done_at = now(), run_id = run.run_id
         from run join subject using (run_id) where run.is_answer and r.id = any(run.request_ids) and r.done_at is null
       )
-      select run_id, (select pg_notify(${DUE_CHANNEL}, ${kind}) from subject where next_due_at <= now() limit 1) as woken from subject`,
+      select given.run_id, seen.run_id is not null as is_held, subject.run_id is not null as is_settled,
+        (select pg_notify(${DUE_CHANNEL}, ${kind}) from subject where next_due_at <= now() limit 1) as woken
+      from given left join seen using (run_id) left join subject using (run_id)`,
   );
-  return new Set(rows.map((row) => String(row['run_id'])));
+  const decided = rows.filter((row) => row['is_settled'] === true || row['is_held'] === false);
+  return new Map(decided.map((row) => [String(row['run_id']), row['is_settled'] === true]));
 }
 
-/** The subject's own row, after the run in the common table expression `run`. */
+const givenColumns = sql`subject_id uuid, run_id uuid, status text, error_code text, error_message text, counts jsonb,
+          aws_calls jsonb, result jsonb, is_quiet boolean, is_final boolean, is_answer boolean, served bigint, attempt int,
+          next_due_at timestamptz, request_ids uuid[], changes jsonb`;
+
+/**
+ * The subject's own row, after the run in the common table expression `run`. It is due at the earliest of what is wanted of it:
+ *
+ *   a request is open that the run does not answer          now
+ *   paused                                                  as the run says while a request of its own stays open, else never
+ *   automatic, and wanted beyond what the run served        now
+ *   made due while the run was under way                    then
+ *   else                                                    as the run says
+ */
 function servedSubject({ kind, changes }: Settlement<Kind>): SQL {
+  const { isPaused, isAutomatic } = conditions[kind];
+  const isAhead = sql`(t.wanted_revision > run.served and ${isAutomatic})`;
+  const isWoken = sql`t.next_due_at is distinct from t.claimed_due_at`;
+  const keepsReason = sql`(${isAhead} or ${isWoken} or not run.is_final)`;
   return sql`
         update ${tableNames[kind]} t set
-          run_token = null, run_lease_until = null, dispatch_lease_until = null, attempt = run.attempt,
+          run_token = null,
+          run_lease_until = null,
+          dispatch_lease_until = null,
+          claimed_due_at = null,
+          attempt = least(t.attempt, run.attempt),
           done_revision = case when run.is_final then greatest(t.done_revision, run.served) else t.done_revision end,
-          next_due_at = case when waiting.subject_id is not null then now()
-            ${pausedStays(kind)} when t.wanted_revision > run.served then now() else run.next_due_at end,
-          due_reason = case when t.wanted_revision > run.served or not run.is_final then t.due_reason else 'scheduled' end,
-          due_requested_by = case when t.wanted_revision > run.served or not run.is_final then t.due_requested_by end,
-          due_traceparent = case when t.wanted_revision > run.served or not run.is_final then t.due_traceparent end${assignedFrom(tables[kind], changes)}
+          next_due_at = case
+            when waiting.subject_id is not null then now()
+            when ${isPaused} then case when run.request_ids <> '{}' and not run.is_answer then run.next_due_at end
+            when ${isAhead} then now()
+            when ${isWoken} then least(t.next_due_at, run.next_due_at)
+            else run.next_due_at end,
+          due_reason = case when ${keepsReason} then t.due_reason else 'scheduled' end,
+          due_requested_by = case when ${keepsReason} then t.due_requested_by end,
+          due_traceparent = case when ${keepsReason} then t.due_traceparent end${assignedFrom(tables[kind], changes)}
         from run left join waiting on waiting.subject_id = run.id, jsonb_populate_record(null::${tableNames[kind]}, run.changes) changed
         where t.id = run.id and t.run_token = run.run_id
         returning run.run_id, t.next_due_at
       `;
 }
+
+/** On the row `t`: whether only requests may run it, and whether a change alone makes it due. */
+const conditions: Readonly<Record<Kind, { readonly isPaused: SQL; readonly isAutomatic: SQL }>> = {
+  validate: { isPaused: sql`false`, isAutomatic: sql`true` },
+  sync: { isPaused: sql`t.paused_at is not null`, isAutomatic: sql`t.is_auto_sync_enabled` },
+  rotate: { isPaused: sql`t.paused_at is not null`, isAutomatic: sql`true` },
+};
 
 /** Settlements with equal shapes fit into one statement. */
 export function shapeOf({ kind, changes }: Settlement<Kind>): string {
@@ -120,11 +160,6 @@ function toGiven<K extends Kind>(settlement: Settlement<K>) {
     request_ids: requestIds,
     changes: toJsonRow(tables[settlement.kind], settlement.changes),
   };
-}
-
-/** A paused subject does what is explicitly asked for, and nothing else. */
-function pausedStays(kind: Kind): SQL {
-  return kind === 'validate' ? sql`` : sql`when t.paused_at is not null then null`;
 }
 
 function errorOf(outcome: Outcome): { code: string | null; message: string | null } {

@@ -1,4 +1,4 @@
-/** Syncs as rows: creation, change, pause and deletion. What a run does with them is not here. */
+/** Syncs as rows: creation, change and reading. Pause, resume and deletion are in `sync-orders.ts`; what a run does with them is not here. */
 import { and, asc, eq, sql } from 'drizzle-orm';
 import { alias } from 'drizzle-orm/pg-core';
 
@@ -9,9 +9,10 @@ import { JobError } from '../errors.ts';
 import { currentTraceparent } from '../trace.ts';
 import type { Database } from './client.ts';
 import { toDatabaseError, violatedConstraint } from './database-error.ts';
-import { assignments, fromRow, referred } from './rows.ts';
+import { assignments, fromRow, insertion, referred } from './rows.ts';
 import { connections, folders, syncs } from './schema.ts';
-import { type SyncRow, dueTrace } from './subjects.ts';
+import { dueTrace, type SyncRow } from './subjects.ts';
+import { attachedFolder, createSyncOrders } from './sync-orders.ts';
 import { wake } from './wake.ts';
 
 export interface NewSync {
@@ -24,6 +25,8 @@ export interface NewSync {
   readonly destinationConfig: DestinationConfig;
   readonly syncOptions: SyncOptions;
   readonly isAutoSyncEnabled: boolean;
+  /** Created paused: nothing is written until it is resumed or a run is requested. */
+  readonly isPaused?: boolean;
   readonly requestedBy: string | null;
 }
 
@@ -52,33 +55,34 @@ export function createSyncs(db: Database) {
     get: async (orgId: string, reference: Reference) => (await getView(db, orgId, reference)).sync,
     view: (orgId: string, reference: Reference) => getView(db, orgId, reference),
     list: (orgId: string) => listViews(db, orgId),
-    /** Writes the changes and makes the sync due. */
+    /** Writes the changes and makes an automatic sync due. */
     update: (sync: SyncRow, changes: SyncChanges, requestedBy: string | null) =>
       updateSync(db, sync, { changes, requestedBy }),
-    pause: (sync: SyncRow) => setPaused(db, sync, sql`now()`),
-    resume: (sync: SyncRow) => setPaused(db, sync, sql`null`),
-    /** Forgets the sync and its ledger; objects at AWS stay. */
-    delete: (sync: SyncRow) => deleteSync(db, sync),
+    ...createSyncOrders(db),
   };
 }
 
 async function createSync(db: Database, orgId: string, input: NewSync): Promise<SyncRow> {
   try {
     await refuseTakenTarget(db, orgId, { ...input, exceptId: undefined });
-    const { requestedBy, ...values } = input;
-    const [row] = await db
-      .insert(syncs)
-      .values({
-        orgId,
-        ...values,
-        nextDueAt: input.isAutoSyncEnabled ? new Date() : null,
-        dueReason: 'created',
-        dueRequestedBy: requestedBy,
-        dueTraceparent: currentTraceparent(),
-      })
-      .returning();
+    const { requestedBy, isPaused, ...values } = input;
+    const isWanted = input.isAutoSyncEnabled;
+    const columns = insertion(syncs, {
+      orgId,
+      ...values,
+      wantedRevision: isWanted ? 1 : 0,
+      nextDueAt: isWanted && isPaused !== true ? sql`now()` : null,
+      pausedAt: isPaused === true ? sql`now()` : null,
+      dueReason: 'created',
+      dueRequestedBy: requestedBy,
+      dueTraceparent: currentTraceparent(),
+    });
+    const [row] = await db.execute(sql`
+      with ${attachedFolder(input.folderId)},
+      created as (insert into keyferry.syncs ${columns} returning *)
+      select created.* from created left join folder on true`);
     wake(db, 'sync');
-    return row as SyncRow;
+    return fromRow(syncs, row ?? {});
   } catch (error) {
     throw nameTaken(error, input.name);
   }
@@ -178,36 +182,25 @@ async function updateSync(
   try {
     const after = { ...sync, ...changes };
     await refuseTakenTarget(db, sync.orgId, { ...after, exceptId: sync.id });
+    const isAutomatic = sql`coalesce(${changes.isAutoSyncEnabled ?? null}::boolean, t.is_auto_sync_enabled)`;
     const [row] = await db.execute(sql`
-      update keyferry.syncs set version = version + 1, updated_at = now(), wanted_revision = wanted_revision + 1, attempt = 0,
-          next_due_at = case when paused_at is null and ${after.isAutoSyncEnabled} then now() else next_due_at end,
-          due_reason = 'changed', ${dueTrace()}, due_requested_by = ${requestedBy}${assignments(syncs, changes)}
-        where id = ${sync.id} returning *`);
+      with ${attachedFolder(after.folderId)}
+      update keyferry.syncs t set
+        version = t.version + 1,
+        updated_at = now(),
+        wanted_revision = t.wanted_revision + ${isAutomatic}::int,
+        attempt = case when ${isAutomatic} then 0 else t.attempt end,
+        next_due_at = case when t.paused_at is null and ${isAutomatic} then now() else t.next_due_at end,
+        due_reason = 'changed',
+        ${dueTrace()},
+        due_requested_by = ${requestedBy}${assignments(syncs, changes)}
+      from folder where t.id = ${sync.id} returning t.*`);
     if (!row) throw new JobError('SYNC_NOT_FOUND');
     wake(db, 'sync');
     return fromRow(syncs, row);
   } catch (error) {
     throw nameTaken(error, changes.name ?? sync.name);
   }
-}
-
-async function setPaused(db: Database, sync: SyncRow, moment: ReturnType<typeof sql>): Promise<SyncRow> {
-  const [row] = await db
-    .execute(
-      sql`
-        update keyferry.syncs set paused_at = ${moment}, updated_at = now(), due_reason = 'changed', ${dueTrace()},
-            -- What was wished while it was paused is done on resuming; a pause leaves a run in progress alone.
-            next_due_at = case when ${moment}::timestamptz is null then now() end
-          where id = ${sync.id} returning *`,
-    )
-    .catch(raise);
-  if (!row) throw new JobError('SYNC_NOT_FOUND');
-  wake(db, 'sync');
-  return fromRow(syncs, row);
-}
-
-async function deleteSync(db: Database, sync: SyncRow): Promise<void> {
-  await db.delete(syncs).where(eq(syncs.id, sync.id)).catch(raise);
 }
 
 function raise(error: unknown): never {

@@ -6,6 +6,7 @@ import { sql, type SQL } from 'drizzle-orm';
 
 import { createBatcher } from '../batcher.ts';
 import { toJobError } from '../errors.ts';
+import { untilAsSeen } from './subjects.ts';
 
 /** How a statement takes the rows that it is about. */
 export const rowLocks = {
@@ -18,7 +19,8 @@ export const rowLocks = {
 export interface Together<I, O> {
   /** In the order of the items; undefined for what was passed by. */
   many(items: readonly I[]): Promise<readonly (O | undefined)[]>;
-  alone(item: I): Promise<O>;
+  /** Undefined when another transaction changed the row first: it is repeated. */
+  alone(item: I): Promise<O | undefined>;
 }
 
 /** As many as a process runs at once, and a statement of bounded size. */
@@ -34,5 +36,5 @@ export function together<I, O>({ many, alone }: Together<I, O>): (item: I) => Pr
       return items.map(() => undefined);
     }
   });
-  return async (item) => (await perform(item)) ?? alone(item);
+  return async (item) => (await perform(item)) ?? untilAsSeen(() => alone(item));
 }

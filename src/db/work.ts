@@ -7,7 +7,7 @@
  *    └─────────────────────────────────┴───────────────────────────────────────────┘
  */
 import type { Kind } from '../domain/run.ts';
-import { claim, renew, type Claim, type ClaimInput } from './claim.ts';
+import { claim, renew, type Claim, type Claimed, type ClaimInput } from './claim.ts';
 import type { Database } from './client.ts';
 import { dispatchDue, undispatch } from './dispatch.ts';
 import { settle, shapeOf, type Settlement } from './settle.ts';
@@ -25,7 +25,8 @@ export function createWork(db: Database) {
   const settleOne = settleTogether(db);
   return {
     dispatchDue: (kind: Kind, limit: number) => dispatchDue(db, kind, limit),
-    claim: async <K extends Kind>(kind: K, input: ClaimInput) => (await claims[kind](input)) as Claim<K> | undefined,
+    claim: async <K extends Kind>(kind: K, input: ClaimInput) =>
+      (await claims[kind](input)).claim as Claim<K> | undefined,
     renew: (kind: Kind, subjectId: string, runId: string) => renew(db, kind, { subjectId, runId }),
     settle: <K extends Kind>(settlement: Settlement<K>) => settleOne(settlement),
     recordWish: (wish: OutsideWish) => recordWish(db, wish),
@@ -35,7 +36,7 @@ export function createWork(db: Database) {
 }
 
 function claimTogether<K extends Kind>(db: Database, kind: K) {
-  return together<ClaimInput, Claim<K> | undefined>({
+  return together<ClaimInput, Claimed<K>>({
     many: (inputs) => claim(db, kind, { inputs, lock: rowLocks.free }),
     alone: async (input) => (await claim(db, kind, { inputs: [input], lock: rowLocks.wait }))[0],
   });
@@ -48,10 +49,10 @@ function settleTogether(db: Database) {
       const settled = await Promise.all(
         [...groups].map((group) => settle(db, { settlements: group, lock: rowLocks.free })),
       );
-      return settlements.map(({ runId }) => settled.some((runIds) => runIds.has(runId)) || undefined);
+      return settlements.map(({ runId }) => settled.find((byRun) => byRun.has(runId))?.get(runId));
     },
     alone: async (settlement) =>
-      (await settle(db, { settlements: [settlement], lock: rowLocks.wait })).has(settlement.runId),
+      (await settle(db, { settlements: [settlement], lock: rowLocks.wait })).get(settlement.runId),
   });
 }
 

@@ -38,7 +38,8 @@ export function addCreate(noun: Command): void {
       .requiredOption('--to <service>', 'parameter-store or secrets-manager'),
   )
     .option('--description <text>')
-    .option('--no-auto', 'sync only when asked');
+    .option('--no-auto', 'sync only when requested')
+    .option('--paused', 'create it paused: preview with `sync plan`, start with `sync resume`');
   runWithClient(command, async ({ client, options, output }) => {
     const to = text(options, 'to') ?? '';
     if (!(to in destinations))
@@ -52,6 +53,7 @@ export function addCreate(noun: Command): void {
       destinationConfig: toDestination(to, options),
       syncOptions: toSyncOptions(options),
       isAutoSyncEnabled: options.auto !== false,
+      isPaused: options.paused === true,
     });
     output.result(sync, () => describeSync(sync));
     return done;

@@ -40,10 +40,14 @@ export type PerformedSync = Performed<'sync'> & {
   readonly hasRecovered?: boolean;
 };
 
-export function purposeOf({ run, sync, options }: SyncHead): Purpose {
-  if (run.requestKind === 'check') return { isCheck: true, mayWrite: options.drift === 'repair' };
-  const isCheck = isScheduled(run);
-  return { isCheck, mayWrite: !isCheck || sync.isAutoSyncEnabled };
+/** A manual or paused sync writes only for a request to sync. Whatever else makes it due leads to a drift check that only reports. */
+export function purposeOf({ run, sync }: SyncHead): Purpose {
+  if (run.requestKind !== undefined) {
+    const isCheck = run.requestKind !== 'sync';
+    return { isCheck, mayWrite: !isCheck };
+  }
+  const isAutomatic = sync.isAutoSyncEnabled && sync.pausedAt === null;
+  return { isCheck: isScheduled(run) || !isAutomatic, mayWrite: isAutomatic };
 }
 
 function isScheduled({ reason, subject }: Run<'sync'>): boolean {

@@ -113,6 +113,7 @@ export function connectionRow(overrides: Partial<ConnectionRow> = {}): Connectio
     dueReason: 'requested',
     dueRequestedBy: null,
     dueTraceparent: null,
+    claimedDueAt: null,
     dispatchLeaseUntil: null,
     runLeaseUntil: null,
     runToken: null,

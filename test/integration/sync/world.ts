@@ -14,6 +14,7 @@ import { createEncryption, type Encryption } from '../../../src/db/encryption.ts
 import { createFingerprintKeys } from '../../../src/db/fingerprint-key.ts';
 import { createFolders, type FolderRow } from '../../../src/db/folders.ts';
 import { createInstallation } from '../../../src/db/installation.ts';
+import { createRequests } from '../../../src/db/requests.ts';
 import { runs, syncs } from '../../../src/db/schema.ts';
 import type { SyncRow } from '../../../src/db/subjects.ts';
 import { createSyncEntries } from '../../../src/db/sync-entries.ts';
@@ -229,6 +230,7 @@ function subjects({ stage, orgId, connection, folders, folder }: Site) {
   let made = 0;
   return {
     syncs: store,
+    requests: createRequests(stage.handle.db),
     /** One new revision of the folder; null removes a key. */
     set: async (
       values: Readonly<Record<string, string | null>>,
