@@ -83,22 +83,48 @@ async function heldElsewhere(
 }
 
 /**
- * Every sync that writes the folder by itself, and every other that has written either value. One that is paused counts: its consumers hold the
- * old key.
+ * One row per sync that the rotation waits for: every automatic one, every one that may hold a value of the pair, whatever became of its last
+ * write, and every one that is running and may be about to write the old pair. Reads without locks.
  */
 async function dependents(db: Database, rotation: RotationRow, revision: number): Promise<readonly DependentSync[]> {
-  const { accessKeyId, secretAccessKey } = rotation.secretsMapping;
   const rows = await createReadAll(db)(
     sql`
-      select s.id, s.name, held.written from keyferry.syncs s cross join lateral (
-        select count(*)::int as entries, (count(distinct e.key) filter (where e.synced_revision >= ${revision}))::int as written
-        from keyferry.sync_entries e where e.sync_id = s.id and e.deleted_at is null and e.status = 'synced'
-          and e.key in (${accessKeyId}, ${secretAccessKey}) and coalesce(e.folder_id, s.folder_id) = s.folder_id
-      ) held
-      where s.folder_id = ${rotation.folderId} and (s.is_auto_sync_enabled or held.entries > 0) order by s.name`,
+      select s.id, s.name, entries.confirmed
+      from keyferry.syncs s cross join lateral (
+        select
+          count(*) filter (where ${mayHold}) as held,
+          (count(distinct e.key) filter (
+            where e.status = 'synced' and e.in_flight is null and e.synced_revision >= ${revision}
+          ))::int as confirmed
+        from keyferry.sync_entries e
+        where e.sync_id = s.id and e.deleted_at is null
+          and coalesce(e.folder_id, s.folder_id) = s.folder_id and ${writesPair(rotation)}
+      ) entries
+      where s.folder_id = ${rotation.folderId} and (
+        (s.is_auto_sync_enabled and s.paused_at is null) or entries.held > 0 or s.run_lease_until > now()
+      )
+      order by s.name`,
   );
-  return rows.map((row) => ({ id: String(row.id), name: String(row.name), hasConfirmed: Number(row.written) === 2 }));
+  return rows.map((row) => ({
+    id: String(row.id),
+    name: String(row.name),
+    hasConfirmed: Number(row.confirmed) === 2,
+  }));
 }
+
+/** An entry `e` of one of the two values, or of a JSON secret whose write in flight contains one. */
+function writesPair({ secretsMapping }: RotationRow): SQL {
+  const { accessKeyId, secretAccessKey } = secretsMapping;
+  return sql`(
+    e.key in (${accessKeyId}, ${secretAccessKey})
+    or (e.key = '' and (jsonb_exists(e.in_flight -> 'keys', ${accessKeyId})
+      or jsonb_exists(e.in_flight -> 'keys', ${secretAccessKey})))
+  )`;
+}
+
+/** Written, imported, or in flight, and neither deleted nor left behind for good (skipped, and checked since). */
+const mayHold = sql`(e.synced_revision is not null or e.remote_version is not null or e.in_flight is not null)
+            and not (e.status = 'skipped' and e.checked_at is not null)`;
 
 async function countRuns(
   db: Database,

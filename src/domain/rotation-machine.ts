@@ -119,13 +119,15 @@ function revokeStep(view: RotationView): Step {
 }
 
 function acceptStep(view: RotationView): Step | undefined {
-  // In idle the wish begins a cycle; in the later phases it waits for the next, but an emergency shortens this one.
+  // In idle the wish begins a cycle; in the later phases it waits for the next, but shortens this one or skips a sync in it.
   const { wish } = view.asked;
   if (!wish || view.phase === 'idle') return undefined;
   const isBeforeQuiet = view.phase === 'creating' || view.phase === 'verifying' || view.phase === 'publishing';
   const { cycle } = view.state;
   const isNews =
-    (wish.isEmergency && cycle?.isEmergency === false) || (wish.isRevokeNow && cycle?.isRevokeNow === false);
+    (wish.isEmergency && cycle?.isEmergency === false) ||
+    (wish.isRevokeNow && cycle?.isRevokeNow === false) ||
+    wish.skipSyncs.some((name) => cycle?.skipSyncs.includes(name) === false);
   return isBeforeQuiet || isNews ? { do: 'accept' } : undefined;
 }
 

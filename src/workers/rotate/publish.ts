@@ -2,7 +2,12 @@
 import { getCycle } from '../../domain/rotation-machine.ts';
 import * as to from '../../domain/rotation-retirement.ts';
 import { block, later } from '../../domain/rotation-transitions.ts';
-import { decideConfirmation, DEPENDENTS_RECHECK_MS, dependentsWaiting } from '../../domain/rotation-waits.ts';
+import {
+  type Confirmation,
+  decideConfirmation,
+  DEPENDENTS_RECHECK_MS,
+  dependentsWaiting,
+} from '../../domain/rotation-waits.ts';
 import { applyTransition, type RotationView } from '../../domain/rotation.ts';
 import type { ConnectionRow } from '../../db/subjects.ts';
 import { JobError } from '../../errors.ts';
@@ -40,22 +45,32 @@ async function ownConnection(context: RotationContext, view: RotationView): Prom
 }
 
 export async function confirm(context: RotationContext, view: RotationView): Promise<RotationView> {
-  const cycle = getCycle(view);
   const now = context.run.now();
-  if (cycle.isRevokeNow) return write(context, view, to.confirmed(view, view.times, now));
-  if (cycle.publishedRevision === undefined) throw new Error('A rotation that was not published cannot be confirmed.');
-  const dependents = await context.deps.rotations.run.dependents(context.row, cycle.publishedRevision);
-  const confirmation = decideConfirmation(cycle, dependents, now);
+  const confirmation = await findConfirmation(context, view);
   switch (confirmation.decision) {
     case 'confirmed':
       return write(context, view, to.confirmed(view, view.times, now));
     case 'wait':
       return write(context, view, to.dependentsWait(view, later(now, confirmation.delayMs), confirmation.names));
     case 'block':
-      return write(
-        context,
-        view,
-        block(view, dependentsWaiting(confirmation.names), { now, recheckMs: DEPENDENTS_RECHECK_MS }),
-      );
+      return blockForDependents(context, view, confirmation.names);
   }
+}
+
+/** Asked before the quiet time and again before the old key is retired: a sync may have written the old pair in between. */
+export async function findConfirmation(context: RotationContext, view: RotationView): Promise<Confirmation> {
+  const cycle = getCycle(view);
+  if (cycle.isRevokeNow) return { decision: 'confirmed' };
+  if (cycle.publishedRevision === undefined) throw new Error('A rotation that was not published cannot be confirmed.');
+  const dependents = await context.deps.rotations.run.dependents(context.row, cycle.publishedRevision);
+  return decideConfirmation(cycle, dependents, context.run.now());
+}
+
+export async function blockForDependents(
+  context: RotationContext,
+  view: RotationView,
+  names: readonly string[],
+): Promise<RotationView> {
+  const again = { now: context.run.now(), recheckMs: DEPENDENTS_RECHECK_MS };
+  return write(context, view, block(view, dependentsWaiting(names), again));
 }

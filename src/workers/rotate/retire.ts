@@ -6,14 +6,17 @@ import { later, wait } from '../../domain/rotation-transitions.ts';
 import { momentOf, newForeignUse } from '../../domain/rotation-waits.ts';
 import type { KeyChange, KeyUse, RotationView } from '../../domain/rotation.ts';
 import { openKeys, type RotationContext, write } from './context.ts';
+import { blockForDependents, findConfirmation } from './publish.ts';
 import { deleteQuarantined } from './recover.ts';
 
 /** How soon it is looked again whether runs with the old credentials have ended. */
 const RUNS_POLL_MS = 10_000;
 
-/** The quiet time is over: was the old key used since, and does anything of ours still sign with it? */
+/** The quiet time is over: does every sync have the new key, was the old one used since, and does a run still sign with it? */
 export async function watch(context: RotationContext, view: RotationView): Promise<RotationView> {
   const cycle = getCycle(view);
+  const confirmation = await findConfirmation(context, view);
+  if (confirmation.decision !== 'confirmed') return blockForDependents(context, view, confirmation.names);
   const retiring = view.keys.filter((key) => key.state === 'retiring' && cycle.oldKeyIds.includes(key.accessKeyId));
   const uses = cycle.isEmergency
     ? []
