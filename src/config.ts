@@ -36,6 +36,8 @@ export interface Config {
   readonly baseRoleArn: string | undefined;
   readonly ownAccountRoles: readonly string[];
   readonly org: string;
+  /** Name of this installation: a database that belongs to another one is guarded. */
+  readonly installation: string | undefined;
   readonly allowCustomEndpoints: boolean;
   readonly awsRegion: string | undefined;
   readonly concurrency: Readonly<Record<Kind, number>>;
@@ -114,6 +116,10 @@ const shape = z.object({
     .string()
     .regex(/^[\w+=,.@:/-]{2,128}$/, 'must be 2 to 128 letters, digits or + = , . @ : / - (it is the external ID)')
     .default('default'),
+  KEYFERRY_INSTALLATION: z
+    .string()
+    .regex(/^[\w.-]{1,64}$/, 'must be 1 to 64 letters, digits or . _ -')
+    .optional(),
   KEYFERRY_ALLOW_CUSTOM_ENDPOINTS: boolean,
   AWS_REGION: z.string().optional(),
   KEYFERRY_CONCURRENCY: concurrency,
@@ -207,6 +213,7 @@ function toConfig(data: z.output<typeof shape>, environment: Environment): Confi
     baseRoleArn: data.KEYFERRY_BASE_ROLE_ARN,
     ownAccountRoles: data.KEYFERRY_OWN_ACCOUNT_ROLES,
     org: data.KEYFERRY_ORG,
+    installation: data.KEYFERRY_INSTALLATION,
     allowCustomEndpoints: data.KEYFERRY_ALLOW_CUSTOM_ENDPOINTS,
     awsRegion: data.AWS_REGION,
     concurrency: data.KEYFERRY_CONCURRENCY,

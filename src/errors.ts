@@ -45,6 +45,12 @@ export const errorTable = {
     'A command needs a package that was left out at installation.',
     'Install the package that the message names.',
   ),
+  DB_GUARDED: entry(
+    'fail',
+    'Nothing may be changed at AWS: this database was moved, restored or copied, or a worker was started with --guarded.',
+    'The database may be older than what AWS holds, or a copy of one that is still in use. Workers validate, check and plan, and write nothing.',
+    'See `keyferry restore status`, then say what the database is with `keyferry restore accept --as moved|restored|clone`.',
+  ),
   PAYLOAD_INVALID: entry(
     'fail',
     'The input is not valid.',
@@ -362,6 +368,12 @@ export const errorTable = {
     'PostgreSQL cannot be reached.',
     'The database does not answer or ended the connection.',
     'Check DATABASE_URL and that the server runs.',
+  ),
+  DB_NOT_ACCEPTED: entry(
+    'fail',
+    'The database was not accepted.',
+    '`restore accept` was refused: nothing is guarded, workers run, the counter does not fit, or the confirmation is missing.',
+    'Do what the message says, then repeat the command; nothing was changed.',
   ),
   DB_NOT_MIGRATED: entry(
     'fail',

@@ -20,6 +20,8 @@ import { openStores, type OpenStores } from './stores.ts';
 import type { Config } from './config.ts';
 import { createAuditLog } from './db/audit-log.ts';
 import { createBudgetLedger } from './db/call-budget.ts';
+import { createInstallation } from './db/installation.ts';
+import { createInstallationGuard } from './db/installation-guard.ts';
 import { createIdempotencyKeys } from './db/idempotency.ts';
 import { requireCurrentSchema } from './db/migrate.ts';
 import { createNotifications } from './db/notifications.ts';
@@ -37,6 +39,12 @@ import type { ListeningServer } from './server/server.ts';
 import { VERSION } from './version.ts';
 import { startWorker, type WorkerProcess } from './workers/worker.ts';
 
+export interface WorkerOptions {
+  readonly queues?: readonly Kind[];
+  /** `worker --guarded`: change nothing at AWS until the database was accepted. */
+  readonly isGuarded?: boolean;
+}
+
 export interface Program {
   readonly config: Config;
   readonly log: Log;
@@ -52,14 +60,14 @@ export interface Program {
   startTelemetry(): Promise<void>;
   /** Throws unless database, schema, encryption keys and queue are fit for work. Returns warnings. */
   checkReady(): Promise<readonly string[]>;
-  startWorker(queues?: readonly Kind[]): Promise<WorkerProcess>;
+  startWorker(options?: WorkerOptions): Promise<WorkerProcess>;
   startServer(worker?: WorkerProcess): Promise<ListeningServer>;
   /** Health and metrics of a worker process, where KEYFERRY_WORKER_HTTP_PORT asks for them. */
   startProbe(worker: WorkerProcess): Promise<ListeningServer | undefined>;
   close(): Promise<void>;
 }
 
-export function compose(config: Config, log: Log): Program {
+export function compose(config: Config & { readonly sessionName?: string }, log: Log): Program {
   const stores = openStores(config);
   const metrics = createMetrics({ version: VERSION });
   const tracing: Tracing = { refreshMetrics: nothing, close: nothing };
@@ -78,7 +86,7 @@ export function compose(config: Config, log: Log): Program {
       })),
     startTelemetry: () => startTelemetry(parts),
     checkReady: () => checkReady(parts),
-    startWorker: (queues = kinds) => startWorkerProcess(parts, queues),
+    startWorker: (options = {}) => startWorkerProcess(parts, options),
     startServer: (worker) => startServer(parts, worker),
     startProbe: (worker) => startProbe(parts, worker),
     async close() {
@@ -162,16 +170,26 @@ async function checkReady({ config, stores, backend }: Parts): Promise<readonly 
   return backend.check();
 }
 
-async function startWorkerProcess(parts: Parts, queues: readonly Kind[]): Promise<WorkerProcess> {
+async function startWorkerProcess(parts: Parts, options: WorkerOptions): Promise<WorkerProcess> {
   const { config, stores, log, metrics, backend } = parts;
   const aws = await parts.aws();
   const { createProcessors } = await import('./processors.ts');
-  return startWorker({
+  const { startInstallationWatch } = await import('./workers/installation-watch.ts');
+  const { db } = stores.database;
+  const watch = await startInstallationWatch({
+    guard: createInstallationGuard(db),
+    installation: createInstallation(db),
+    name: config.installation,
+    isGuardAsked: options.isGuarded === true,
+    log,
+  });
+  const worker = await startWorker({
     backend,
     work: stores.work,
-    kinds: queues,
+    kinds: options.queues ?? kinds,
     concurrency: config.concurrency,
-    processors: createProcessors({ aws, stores, config }),
+    processors: createProcessors({ aws, stores, config, installation: watch }),
+    requireUnguarded: watch.requireUnguarded,
     async listen(onDue) {
       const subscription = await stores.database.client.listen(DUE_CHANNEL, onDue);
       return () => subscription.unlisten();
@@ -189,6 +207,15 @@ async function startWorkerProcess(parts: Parts, queues: readonly Kind[]): Promis
     },
     onLeaseLost: metrics.leaseLost,
   });
+  return {
+    ...worker,
+    async stop(deadlineMs) {
+      await worker.stop(deadlineMs);
+      watch.stop();
+      // What proves later that a moved database is complete; a guarded worker proves nothing.
+      log.info(watch.guardReason() === undefined ? { counter: watch.counter() } : {}, 'worker stopped');
+    },
+  };
 }
 
 async function startServer(parts: Parts, worker: WorkerProcess | undefined): Promise<ListeningServer> {

@@ -7,7 +7,7 @@ import type { AwsAccess } from './aws/session.ts';
 import type { Config } from './config.ts';
 import { createConnectionStatus } from './db/connection-status.ts';
 import { createFingerprintKeys } from './db/fingerprint-key.ts';
-import { createInstallation } from './db/installation.ts';
+import type { Installation } from './db/installation.ts';
 import { createSyncEntries } from './db/sync-entries.ts';
 import { createSyncSource } from './db/sync-source.ts';
 import type { Kind } from './domain/run.ts';
@@ -20,10 +20,13 @@ import { createValidateProcessor } from './workers/validate.ts';
 export interface ProcessorParts {
   readonly aws: AwsAccess;
   readonly stores: OpenStores;
+  readonly installation: Installation;
   readonly config: Pick<Config, 'revalidateEveryMs' | 'reconcileEveryMs'>;
 }
 
-export function createProcessors({ aws, stores, config }: ProcessorParts): { readonly [K in Kind]: Processor<K> } {
+export function createProcessors({ aws, stores, installation, config }: ProcessorParts): {
+  readonly [K in Kind]: Processor<K>;
+} {
   const { connections, folders, rotations, database, encryption } = stores;
   const { db } = database;
   const probes = createProbes();
@@ -45,9 +48,9 @@ export function createProcessors({ aws, stores, config }: ProcessorParts): { rea
       source: createSyncSource(db, encryption),
       entries: createSyncEntries(db),
       fingerprints: createFingerprintKeys(db, encryption),
-      installation: createInstallation(db),
+      installation,
       reconcileEveryMs: config.reconcileEveryMs,
     }),
-    rotate: createRotateProcessor({ aws, openAccessKeys: createAccessKeys, connections, rotations }),
+    rotate: createRotateProcessor({ aws, openAccessKeys: createAccessKeys, connections, rotations, installation }),
   };
 }

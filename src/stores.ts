@@ -14,8 +14,14 @@ import { createWork } from './db/work.ts';
 
 export type OpenStores = ReturnType<typeof openStores>;
 
-export function openStores(config: Pick<Config, 'databaseUrl' | 'encryptionKeys'>) {
-  const database = openDatabase(config.databaseUrl);
+/** `sessionName`: the application name of the database sessions, by which PostgreSQL lists them. */
+export type StoreConfig = Pick<Config, 'databaseUrl' | 'encryptionKeys'> & { readonly sessionName?: string };
+
+export function openStores(config: StoreConfig) {
+  const database = openDatabase(
+    config.databaseUrl,
+    config.sessionName === undefined ? {} : { name: config.sessionName },
+  );
   const encryption = createEncryption(config.encryptionKeys);
   const { db } = database;
   return {

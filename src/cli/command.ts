@@ -68,7 +68,7 @@ export async function readConfig({ options, output }: Invocation): Promise<Confi
 }
 
 export async function withProgram(
-  config: Config,
+  config: Config & { readonly sessionName?: string },
   logLevel: string,
   use: (program: Program) => Promise<ExitCode>,
 ): Promise<ExitCode> {

@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto';
 import type { AwsSandbox } from '../sandbox/aws/index.ts';
 import { loadConfig, processEnvironment, type Environment } from '../config.ts';
 import { generateEncryptionKey } from '../config-values.ts';
+import { WORKER_SESSIONS } from '../db/installation-guard.ts';
 import { migrate } from '../db/migrate.ts';
 import { createLog } from '../log.ts';
 import type { Program } from '../main.ts';
@@ -78,7 +79,7 @@ async function start(options: EmbeddedOptions, cleanup: Cleanup): Promise<Embedd
   // With the sandbox the process's environment is clean by now; without it, AWS settings are the user's own.
   const config = loadConfig({ ...processEnvironment(), REDIS_URL: undefined, ...environment });
   await migrate(config.databaseUrl);
-  const program = compose(config, createLog({ level: options.logLevel }));
+  const program = compose({ ...config, sessionName: WORKER_SESSIONS }, createLog({ level: options.logLevel }));
   cleanup.add(() => program.close());
   await program.startTelemetry();
   await program.backend.prepare();

@@ -7,6 +7,7 @@ import { addDemoCommand } from './commands/demo.ts';
 import { addKeysCommands } from './commands/keys.ts';
 import { addPolicyCommands } from './commands/policy.ts';
 import { addProcessCommands } from './commands/processes.ts';
+import { addRestoreCommands } from './commands/restore.ts';
 import { addRotationCommands } from './commands/rotation.ts';
 import { addSandboxCommand } from './commands/sandbox.ts';
 import { addSecretsCommands } from './commands/secrets.ts';
@@ -30,6 +31,7 @@ export function createProgram(): Command {
   addSyncCommands(program);
   addRotationCommands(program);
   addKeysCommands(program);
+  addRestoreCommands(program);
   addSandboxCommand(program);
   overrideExit(program);
   return program;

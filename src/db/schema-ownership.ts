@@ -2,6 +2,7 @@
 import { sql } from 'drizzle-orm';
 import { bigint, index, integer, text, unique, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
 
+import type { GuardReason } from '../domain/installation.ts';
 import { moment } from './moment.ts';
 import { keyferry } from './schema.ts';
 
@@ -10,13 +11,24 @@ export const installation = keyferry.table(
   'installation',
   {
     id: uuid('id').primaryKey().defaultRandom(),
+    /** KEYFERRY_INSTALLATION of the first worker that had one. */
+    name: text('name'),
+    /** Grows when the database may have lost commits: a failover, or an accepted restore. */
     epoch: integer('epoch').notNull().default(1),
+    /** Null in the first epoch. Subjects that are older compare themselves with AWS before they write. */
+    epochStartedAt: moment('epoch_started_at'),
+    /** Every worker raises it once a minute: a lower one than seen is an older database. */
     counter: bigint('counter', { mode: 'number' }).notNull().default(0),
-    /** From pg_control_system(); null where the server does not let this role read it. */
+    seenAt: moment('seen_at'),
+    /** From pg_control_system(); null before the first worker, and where the server does not let this role read it. */
     systemIdentifier: text('system_identifier'),
-    databaseName: text('database_name').notNull(),
-    /** From pg_control_checkpoint(); null where the server does not let this role read it. */
+    /** Name and oid, as `shop/16384`: a restored dump gets another oid. Null before the first worker. */
+    databaseName: text('database_name'),
+    /** Of the write-ahead log; null before the first worker, and where the server does not let this role read it. */
     timeline: integer('timeline'),
+    /** Why workers change nothing at AWS; null while they may. */
+    guardReason: text('guard_reason').$type<GuardReason>(),
+    guardedAt: moment('guarded_at'),
     createdAt: moment('created_at')
       .notNull()
       .default(sql`now()`),

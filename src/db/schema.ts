@@ -198,6 +198,8 @@ export const syncs = keyferry.table(
     lastCheckedAt: moment('last_checked_at'),
     nextReconcileAt: moment('next_reconcile_at'),
     pausedAt: moment('paused_at'),
+    /** When this subject last compared itself with AWS because of a new epoch of the installation. */
+    comparedAt: moment('compared_at'),
     createdAt: created(),
     updatedAt: updated(),
     isTroubled: troubled(sql`sync_status in ('failed', 'blocked', 'partial') or drift = 'drifted'`),
@@ -312,6 +314,8 @@ export const rotations = keyferry.table(
     lastRotatedAt: moment('last_rotated_at'),
     nextRotationAt: moment('next_rotation_at'),
     pausedAt: moment('paused_at'),
+    /** When this subject last compared itself with AWS because of a new epoch of the installation. */
+    comparedAt: moment('compared_at'),
     createdAt: created(),
     updatedAt: updated(),
     isTroubled: troubled(sql`rotation_status in ('failed', 'blocked')`),

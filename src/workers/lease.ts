@@ -25,6 +25,8 @@ export interface LeaseInput {
   readonly claimedAtMs: number;
   /** True once the worker was asked to stop. */
   isStopping(): boolean;
+  /** Throws while nothing may be changed at AWS. */
+  requireUnguarded?: (() => void) | undefined;
   /** Monotonic milliseconds. */
   monotonicMs(): number;
 }
@@ -52,6 +54,7 @@ export function holdLease(input: LeaseInput): Lease {
   return {
     signal: controller.signal,
     beforeMutation() {
+      input.requireUnguarded?.();
       if (input.isStopping()) throw new JobError('LEASE_SHUTDOWN');
       if (controller.signal.aborted || heldUntilMs - input.monotonicMs() <= CALL_DEADLINE_MS)
         throw new JobError('LEASE_LOST');

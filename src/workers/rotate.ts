@@ -15,6 +15,7 @@ import {
 } from '../domain/rotation.ts';
 import { noCounts, type RunCounts } from '../domain/run.ts';
 import { JobError } from '../errors.ts';
+import { guardedError } from './installation-watch.ts';
 import type { Performed, Processor, Run } from './processor.ts';
 import type { RotateDependencies, RotationContext } from './rotate/context.ts';
 import { nextScheduledAt, toOutcome, toStatus, toVerdict } from './rotate/outcome.ts';
@@ -47,6 +48,7 @@ async function pause(ms: number, signal: AbortSignal): Promise<void> {
 async function perform(context: RotationContext): Promise<Performed<'rotate'>> {
   const { run, row } = context;
   try {
+    await requireUnguarded(context);
     await requireConnection(context);
     const start = await viewOf(context);
     const { view, stop } = await walk(context, start);
@@ -56,6 +58,11 @@ async function perform(context: RotationContext): Promise<Performed<'rotate'>> {
       return { outcome: toVerdict(error, { phase: phaseOf(row.phase) }, run.now()) };
     throw error;
   }
+}
+
+async function requireUnguarded({ deps }: RotationContext): Promise<void> {
+  const { guardReason } = await deps.installation.get();
+  if (guardReason !== null) throw guardedError(guardReason);
 }
 
 /** Of an invalid connection nothing runs and no call is made; validation makes the rotation due again. */

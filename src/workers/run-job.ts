@@ -15,7 +15,7 @@ import type { Log } from '../log.ts';
 import { parsePayload } from '../queues/payload.ts';
 import { annotate, inSpan } from '../trace.ts';
 import { admit, whileDatabaseIsDown } from './admit.ts';
-import { holdLease, type Lease } from './lease.ts';
+import { holdLease, type Lease, type LeaseInput } from './lease.ts';
 import type { Performed, Processor, Run } from './processor.ts';
 
 export interface RunReport {
@@ -27,11 +27,10 @@ export interface RunReport {
   readonly awsCalls: Readonly<Record<string, number>>;
 }
 
-export interface JobDependencies<K extends Kind> {
+export interface JobDependencies<K extends Kind> extends Pick<LeaseInput, 'isStopping' | 'requireUnguarded'> {
   readonly work: Work;
   readonly processor: Processor<K>;
   readonly log: Log;
-  isStopping(): boolean;
   now(): Date;
   random(): number;
   /** Told of every settled run, for metrics and the tick. */
@@ -82,6 +81,7 @@ async function runClaimed<K extends Kind>(
     renew: () => deps.work.renew(kind, claim.subject.id, claim.runId),
     claimedAtMs: started.claimedAtMs,
     isStopping: deps.isStopping,
+    requireUnguarded: deps.requireUnguarded,
     monotonicMs: () => performance.now(),
   });
   started.signal?.addEventListener(

@@ -8,6 +8,8 @@ import { errorTable } from '../errors.ts';
 import type { SyncRow } from '../db/subjects.ts';
 import type { Performed, Processor, Run } from './processor.ts';
 import { type ImportBehavior, importSecrets } from './sync/import.ts';
+import type { GuardReason } from '../domain/installation.ts';
+import { guardedError } from './installation-watch.ts';
 import { createSyncMemory } from './sync/memory.ts';
 import { previewSync } from './sync/preview.ts';
 import { abandonAll, removeAll } from './sync/remove.ts';
@@ -60,6 +62,8 @@ async function perform(deps: SyncDependencies, run: Run<'sync'>, tools: RoundToo
     const mayAbandon = isDead && run.kind === 'remove' && run.parameters['deleteAfterRemove'] === true;
     return mayAbandon ? abandonAll(head) : { outcome: unusable, leavesWish: run.kind === 'plan' };
   }
+  const { guardReason } = head.installation;
+  if (guardReason !== null && run.kind !== 'plan') return guardedRun(head, guardReason, tools);
   switch (run.kind) {
     case 'plan':
       return { outcome: await previewSync(await openWork(head)), leavesWish: true };
@@ -72,6 +76,15 @@ async function perform(deps: SyncDependencies, run: Run<'sync'>, tools: RoundToo
     case 'rotate':
       return performSync(head, tools);
   }
+}
+
+/** Only looks: a drift check still reports, everything else waits until a person has accepted the database. */
+async function guardedRun(head: SyncHead, reason: GuardReason, tools: RoundTools): Promise<PerformedSync> {
+  const purpose = purposeOf(head);
+  if (purpose.isCheck && head.run.kind === 'sync')
+    return performRound(head, { ...purpose, mayWrite: false, isGuarded: true }, tools);
+  const { code, publicMessage: message } = guardedError(reason);
+  return { outcome: { status: 'blocked', code, message }, leavesWish: true };
 }
 
 async function performSync(head: SyncHead, tools: RoundTools): Promise<PerformedSync> {
@@ -114,7 +127,12 @@ function isScheduled(outcome: Outcome, run: Run<'sync'>): boolean {
 }
 
 /** The connection's next validation, or a person, makes these due again. */
-const waitsForSomebody = new Set(['CONNECTION_INVALID', 'CONNECTION_PENDING', 'SYNC_DELETIONS_UNCONFIRMED']);
+const waitsForSomebody = new Set([
+  'CONNECTION_INVALID',
+  'CONNECTION_PENDING',
+  'SYNC_DELETIONS_UNCONFIRMED',
+  'DB_GUARDED',
+]);
 
 type Schedule = (outcome: Outcome, run: Run<'sync'>) => Date | null;
 

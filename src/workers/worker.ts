@@ -25,6 +25,8 @@ export interface WorkerDependencies {
   /** Calls back on every NOTIFY; returns how to stop listening. */
   listen(onDue: (kind: string) => void): Promise<() => Promise<void>>;
   readonly deleteExpired: HousekeepingDependencies['deleteExpired'];
+  /** Throws DB_GUARDED while nothing may be changed at AWS. */
+  requireUnguarded?(): void;
   readonly watchdogTimes?: WatchdogTimes;
   readonly name: string;
   readonly log: Log;
@@ -167,7 +169,9 @@ function startQueueWorker(deps: WorkerDependencies, kind: Kind, hooks: RunHooks)
 function jobDependencies(deps: WorkerDependencies, kind: Kind, hooks: RunHooks) {
   // The pairing of a kind with its own processor is kept by the type of `processors`; TypeScript cannot follow it through a variable.
   const processor = deps.processors[kind] as Processor<Kind>;
-  return { ...deps, ...hooks, processor };
+  // A validation only tries what it may do, on objects that cannot exist.
+  const requireUnguarded = kind === 'validate' ? undefined : deps.requireUnguarded;
+  return { ...deps, ...hooks, processor, requireUnguarded };
 }
 
 const ERROR_LOG_EVERY_MS = 10_000;

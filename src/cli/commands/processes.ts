@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 
 import { databaseUrlOf } from '../../config.ts';
+import { WORKER_SESSIONS } from '../../db/installation-guard.ts';
 import { migrate, readSchemaState } from '../../db/migrate.ts';
 import { kinds, type Kind } from '../../domain/run.ts';
 import { JobError, toJobError } from '../../errors.ts';
@@ -24,7 +25,12 @@ export function addProcessCommands(parent: Command): void {
     runMigrate,
   );
   run(
-    leaf(parent, 'worker', 'run jobs until stopped').option('--queues <a,b>', 'only these of validate,sync,rotate'),
+    leaf(parent, 'worker', 'run jobs until stopped')
+      .option('--queues <a,b>', 'only these of validate,sync,rotate')
+      .option(
+        '--guarded',
+        'validate, check and plan only, until `keyferry restore accept`: for a restored or copied database',
+      ),
     runWorker,
   );
   run(leaf(parent, 'server', 'board, health, metrics and API until stopped'), runServer);
@@ -65,9 +71,9 @@ async function runMigrate({ options, output }: Invocation): Promise<ExitCode> {
 async function runWorker(invocation: Invocation): Promise<ExitCode> {
   const queues = parseQueues(text(invocation.options, 'queues'));
   const config = await readConfig(invocation);
-  return withProgram(config, config.logLevel, async (program) => {
+  return withProgram({ ...config, sessionName: WORKER_SESSIONS }, config.logLevel, async (program) => {
     await start(program, 'worker');
-    const worker = await program.startWorker(queues);
+    const worker = await program.startWorker({ queues, isGuarded: invocation.options.guarded === true });
     program.log.info({ queues, engine: program.backend.engine, concurrency: config.concurrency }, 'worker started');
     const probe = await program.startProbe(worker);
     if (probe) program.log.info({ url: probe.url }, 'health and metrics');
@@ -76,7 +82,6 @@ async function runWorker(invocation: Invocation): Promise<ExitCode> {
     program.log.info({ signal }, 'worker stopping');
     await worker.stop();
     await probe?.close();
-    program.log.info('worker stopped');
     return signal === undefined ? exitCodes.failed : done;
   });
 }

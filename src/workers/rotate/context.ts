@@ -2,6 +2,7 @@
 import type { AccessKeys } from '../../aws/access-keys.ts';
 import type { AwsAccess, AwsSession } from '../../aws/session.ts';
 import type { Connections } from '../../db/connections.ts';
+import type { Installation } from '../../db/installation.ts';
 import type { RotationSteps } from '../../db/rotation-steps.ts';
 import type { ConnectionRow, RotationRow } from '../../db/subjects.ts';
 import type { KeyOwners } from '../../domain/rotation-keys.ts';
@@ -17,6 +18,7 @@ export interface RotateDependencies {
   readonly openAccessKeys: (session: AwsSession, userName: string) => AccessKeys;
   readonly connections: Pick<Connections, 'byId' | 'credentialsOf'>;
   readonly rotations: { readonly run: RotationSteps };
+  readonly installation: Installation;
   /** Short waits inside a run; ends early, without an error, when the signal aborts. */
   readonly wait: (ms: number, signal: AbortSignal) => Promise<void>;
 }

@@ -33,6 +33,8 @@ export interface Purpose {
   readonly isCheck: boolean;
   /** False: the drift check only reports. */
   readonly mayWrite: boolean;
+  /** True: nothing may change at AWS, not even to finish a write whose answer was lost. */
+  readonly isGuarded?: boolean;
 }
 
 export type PerformedSync = Performed<'sync'> & {
@@ -71,7 +73,8 @@ export interface RoundTools {
 
 export async function performRound(head: SyncHead, purpose: Purpose, tools: RoundTools): Promise<PerformedSync> {
   let work = await openWork(head, tools.memory.take(head.run, head.folder.revision));
-  if (await recoverInFlight(work)) work.progress = { ...work.progress, hasRecovered: true };
+  if (purpose.isGuarded !== true && (await recoverInFlight(work)))
+    work.progress = { ...work.progress, hasRecovered: true };
   const destination = openDestination(work, work.target.mapping);
   if (purpose.isCheck && work.progress.isChecked !== true) {
     await checkDrift(work, destination);

@@ -9,7 +9,7 @@ import type { SecretsManager } from '../../aws/secrets-manager.ts';
 import type { Connections } from '../../db/connections.ts';
 import type { FingerprintKeys } from '../../db/fingerprint-key.ts';
 import type { Folders, FolderRow } from '../../db/folders.ts';
-import type { Installation } from '../../db/installation.ts';
+import type { Installation, InstallationRow } from '../../db/installation.ts';
 import type { SyncEntries } from '../../db/sync-entries.ts';
 import type { SyncSource } from '../../db/sync-source.ts';
 import type { ConnectionRow, SyncRow } from '../../db/subjects.ts';
@@ -52,6 +52,7 @@ export interface SyncHead {
   readonly folder: FolderRow;
   readonly connection: ConnectionRow;
   readonly target: Target;
+  readonly installation: InstallationRow;
 }
 
 /** What a run reads first, and the same worker's next run of the same sync need not. */
@@ -74,25 +75,25 @@ export interface SyncWork extends SyncHead {
 
 export async function readHead(deps: SyncDependencies, run: Run<'sync'>): Promise<SyncHead> {
   const sync = run.subject;
-  const [folder, connection] = await Promise.all([
+  const [folder, connection, installation] = await Promise.all([
     deps.folders.get(sync.folderId),
     deps.connections.byId(sync.connectionId),
+    deps.installation.get(),
   ]);
   // Defaults are filled in for rows that are older than an option.
   const options = syncOptions.parse(sync.syncOptions);
   const target = toTarget({ ...sync, syncOptions: options }, folder.environment);
-  return { deps, run, sync, options, folder, connection, target };
+  return { deps, run, sync, options, folder, connection, target, installation };
 }
 
 export async function openWork(head: SyncHead, remembered?: Remembered): Promise<SyncWork> {
   const { deps, run, sync, folder, options, target } = head;
   const place = placeOf(head.connection, target);
-  const [{ entries, desired }, fingerprint, { id: installationId }] = await Promise.all([
+  const [{ entries, desired }, fingerprint] = await Promise.all([
     remembered ?? readRemembered(head, place),
     deps.fingerprints.forOrg(sync.orgId),
-    deps.installation.get(),
   ]);
-  const owner: Owner = { installationId, syncId: sync.id };
+  const owner: Owner = { installationId: head.installation.id, syncId: sync.id };
   const basis = { revision: folder.revision, version: sync.version };
   return {
     ...head,

@@ -9,6 +9,7 @@ import { createAwsAccess } from '../../../src/aws/access.ts';
 import { openDatabase, type DatabaseHandle } from '../../../src/db/client.ts';
 import { createConnections, type Connections } from '../../../src/db/connections.ts';
 import { createEncryption, type Encryption } from '../../../src/db/encryption.ts';
+import { createInstallation, type Installation } from '../../../src/db/installation.ts';
 import { createFolders, type Folders } from '../../../src/db/folders.ts';
 import { createRotations, type Rotations } from '../../../src/db/rotations.ts';
 import { syncs } from '../../../src/db/schema.ts';
@@ -158,7 +159,13 @@ async function furnish(stage: Stage, options: WorldOptions, site: Site): Promise
   const folders = createFolders(handle.db, encryption);
   const folder = await folders.ensure(orgId, { projectId: 'app', environment: 'prod', secretPath: '/ci' });
   const rotations = createRotations(handle.db, encryption);
-  const deps = createDependencies(site, { access: access.base, connections, rotations, onWait: options.onWait });
+  const deps = createDependencies(site, {
+    access: access.base,
+    connections,
+    rotations,
+    installation: createInstallation(handle.db),
+    onWait: options.onWait,
+  });
   const processor = createRotateProcessor(options.wrap?.(deps, site.clock) ?? deps);
   const ids = { orgId, userName, connectionId: connection.id, folderId: folder.id };
   const work = createWork(handle.db);
@@ -205,7 +212,13 @@ function createAccounts(
 
 function createDependencies(
   { clock, sandbox }: Site,
-  parts: { access: Pair; connections: Connections; rotations: Rotations; onWait: (() => Promise<void>) | undefined },
+  parts: {
+    access: Pair;
+    connections: Connections;
+    rotations: Rotations;
+    installation: Installation;
+    onWait: (() => Promise<void>) | undefined;
+  },
 ): RotateDependencies {
   const aws = createAwsAccess({
     baseCredentials: parts.access,
@@ -221,6 +234,7 @@ function createDependencies(
     },
     connections: parts.connections,
     rotations: parts.rotations,
+    installation: parts.installation,
     wait: async (ms) => {
       clock.advance(ms);
       await parts.onWait?.();

@@ -1,0 +1,160 @@
+/** `keyferry restore …`: what this database is after it was moved, restored or copied, and what a person says it is. */
+import type { Command } from 'commander';
+
+import {
+  createInstallationGuard,
+  type Beat,
+  type InstallationGuard,
+  type InstallationSummary,
+} from '../../db/installation-guard.ts';
+import {
+  type Acceptance,
+  acceptances,
+  type AcceptInput,
+  confirmationOf,
+  findAcceptProblem,
+  guardReasons,
+  judgeInstallation,
+} from '../../domain/installation.ts';
+import { JobError } from '../../errors.ts';
+import { done, leaf, readConfig, run, text, withProgram, type Invocation } from '../command.ts';
+import type { ExitCode } from '../exit.ts';
+import { fields } from '../output.ts';
+
+export function addRestoreCommands(parent: Command): void {
+  const noun = parent.command('restore').description('a database that was moved, restored or copied');
+  run(leaf(noun, 'status', 'which installation this database is, and whether workers are guarded'), status);
+  run(
+    leaf(noun, 'accept', 'say what the database is, and let workers change AWS again; shows the plan first')
+      .requiredOption('--as <kind>', acceptances.join(', '))
+      .option('--counter <n>', 'with --as moved: the counter in the last line of the worker that stopped last')
+      .option('--name <name>', 'new name of the installation, as in KEYFERRY_INSTALLATION')
+      .option('--confirm <text>', 'what the plan asks for'),
+    accept,
+  );
+}
+
+interface Look extends Beat {
+  readonly workers: number;
+  readonly summary: InstallationSummary;
+}
+
+async function status(invocation: Invocation): Promise<ExitCode> {
+  return withGuard(invocation, async (guard, name) => {
+    const look = await lookAt(guard, name);
+    invocation.output.result(toDocument(look), () => describe(look));
+    return done;
+  });
+}
+
+async function accept(invocation: Invocation): Promise<ExitCode> {
+  const { options, output } = invocation;
+  const as = parseAcceptance(text(options, 'as'));
+  const input = {
+    as,
+    counter: parseCounter(text(options, 'counter')),
+    name: text(options, 'name'),
+    confirmed: text(options, 'confirm'),
+  };
+  return withGuard(invocation, async (guard, name) => {
+    const look = await lookAt(guard, name);
+    const full: AcceptInput = { ...input, runningWorkers: look.workers };
+    const problem = findAcceptProblem(look.record, full);
+    if (problem === undefined) {
+      if (look.record.guardReason !== null) await guard.raise(look.record.guardReason);
+      const { row } = await guard.accept({ as, actor: 'cli', name: input.name });
+      output.result({ acceptedAs: as, id: row.id, epoch: row.epoch, name: row.name }, () =>
+        [`The database is accepted as ${as}.`, ...plans[as](look.summary), 'Start the workers.'].join('\n'),
+      );
+      return done;
+    }
+    output.note([`Plan of --as ${as}:`, ...plans[as](look.summary).map((line) => `  - ${line}`)].join('\n'));
+    throw new JobError('DB_NOT_ACCEPTED', { message: problem });
+  });
+}
+
+/** What an acceptance does, in the order in which it shows. */
+const plans: Readonly<Record<Acceptance, (summary: InstallationSummary) => readonly string[]>> = {
+  moved: () => ['Nothing changes but the recorded server: workers go on where they stopped.'],
+  restored: ({ ownedObjects, syncs, rotations }) => [
+    `A new epoch begins: ${String(syncs)} syncs compare ${String(ownedObjects)} objects with AWS before their first write.`,
+    'What keyferry wrote after the backup was taken is listed for a person where it differs from the folder; nothing is overwritten.',
+    `${String(rotations)} rotations find out which key is in use; nothing is deactivated or deleted before that is certain.`,
+  ],
+  clone: ({ ownedObjects, syncs, rotations, openRequests }) => [
+    'The database becomes an installation of its own, with a new id.',
+    `It owns none of the ${String(ownedObjects)} objects at AWS any more: they belong to the original.`,
+    `${String(syncs)} syncs and ${String(rotations)} rotations are paused, ${String(openRequests)} open requests are closed. Folders, connections and encryption keys stay.`,
+  ],
+};
+
+async function withGuard(
+  invocation: Invocation,
+  use: (guard: InstallationGuard, name: string | undefined) => Promise<ExitCode>,
+): Promise<ExitCode> {
+  const config = await readConfig(invocation);
+  return withProgram(config, 'error', async ({ stores }) => {
+    const { requireCurrentSchema } = await import('../../db/migrate.ts');
+    await requireCurrentSchema(config.databaseUrl);
+    return use(createInstallationGuard(stores.database.db), config.installation);
+  });
+}
+
+/** With the guard that the next worker would raise, so that a restored database can be accepted before one starts. */
+async function lookAt(guard: InstallationGuard, name: string | undefined): Promise<Look> {
+  const [beat, workers, summary] = await Promise.all([guard.look(), guard.countWorkers(), guard.summary()]);
+  const { record, server } = beat;
+  const seen = { seenCounter: record.counter, lostMs: 0, isGuardAsked: false };
+  const verdict = judgeInstallation(record, { server, name, ...seen });
+  const guardReason = verdict.kind === 'guard' ? verdict.reason : null;
+  return { ...beat, record: { ...record, guardReason }, workers, summary };
+}
+
+function toDocument({ row, record, server, workers, summary }: Look) {
+  const { id, name, epoch, epochStartedAt, counter, guardedAt } = row;
+  const { guardReason } = record;
+  const recorded = { systemIdentifier: row.systemIdentifier, database: row.databaseName, timeline: row.timeline };
+  return { id, name, epoch, epochStartedAt, counter, guardReason, guardedAt, recorded, server, workers, ...summary };
+}
+
+function describe({ row, record, server, workers, summary }: Look): string {
+  const { guardReason } = record;
+  const verdict =
+    guardReason === null
+      ? 'not guarded: workers may change AWS'
+      : `GUARDED: ${guardReasons[guardReason]} Workers validate, check and plan, and change nothing at AWS.`;
+  const next =
+    guardReason === null
+      ? ''
+      : `\n\nStop every worker, then: keyferry restore accept --as moved|restored|clone --confirm ${confirmationOf(row.id)}`;
+  return `${fields([
+    ['installation', row.id],
+    ['name', row.name ?? 'none (KEYFERRY_INSTALLATION)'],
+    ['epoch', row.epoch],
+    ['counter', row.counter],
+    ['last worker', row.seenAt],
+    ['server', compared(row.systemIdentifier, server.systemIdentifier)],
+    ['database', compared(row.databaseName, server.database)],
+    ['timeline', compared(row.timeline, server.timeline)],
+    ['worker sessions', workers],
+    ['owned objects', summary.ownedObjects],
+  ])}\n\n${verdict}${next}`;
+}
+
+function compared(recorded: string | number | null, now: string | number | null): string {
+  if (now === null) return 'not shown to this role';
+  if (recorded === null || recorded === now) return String(now);
+  return `${String(now)}, was ${String(recorded)}`;
+}
+
+function parseAcceptance(given: string | undefined): Acceptance {
+  const known = acceptances.find((one) => one === given);
+  if (known) return known;
+  throw new JobError('PAYLOAD_INVALID', { message: `--as takes ${acceptances.join(', ')}, not ${String(given)}.` });
+}
+
+function parseCounter(given: string | undefined): number | undefined {
+  if (given === undefined) return undefined;
+  if (/^\d{1,15}$/.test(given)) return Number(given);
+  throw new JobError('PAYLOAD_INVALID', { message: '--counter takes the whole number that a worker logged.' });
+}
