@@ -1,14 +1,17 @@
 /**
  * SSM Parameter Store as the sync engine uses it: one small function per call. No decisions; what AWS refuses is thrown as the session's
  * `JobError`. Values go in and, in an import or a recovery, come out; they are never part of an error.
+ * Names are fully qualified on the way in and out: AWS may return `/NAME` as `NAME`, which is the same parameter.
  */
 import {
   AddTagsToResourceCommand,
   DeleteParametersCommand,
+  DescribeParametersCommand,
   GetParametersByPathCommand,
   GetParametersCommand,
   ListTagsForResourceCommand,
   type Parameter,
+  type ParameterStringFilter,
   PutParameterCommand,
   type PutParameterCommandInput,
   RemoveTagsFromResourceCommand,
@@ -37,13 +40,29 @@ export interface ParameterMetadata {
   readonly type: string | undefined;
   /** Milliseconds since the epoch. */
   readonly lastModified: number | undefined;
+  /** Only from `describe`. */
+  readonly keyId?: string | undefined;
+}
+
+/** A search by tag. */
+export interface TagFilter {
+  readonly key: string;
+  readonly values: readonly string[];
+}
+
+export interface Described {
+  readonly found: ReadonlyMap<string, ParameterMetadata>;
+  /** False when AWS kept returning pages: names that are not in `found` may exist and match. */
+  readonly isComplete: boolean;
 }
 
 export interface ParameterStore {
   /** Fails with ParameterAlreadyExists rather than overwrite. */
   create(write: ParameterWrite & { readonly tags: Readonly<Record<string, string>> }): Promise<WrittenParameter>;
-  /** Without a type, so that AWS refuses it when the parameter is gone, instead of creating one that nobody owns. */
+  /** With the type, so that AWS never stores the value in a parameter that somebody made a plain String. */
   overwrite(write: ParameterWrite): Promise<WrittenParameter>;
+  /** Those of at most 50 names that carry the tag. May miss what was written within the last minute. */
+  describe(names: readonly string[], tag: TagFilter): Promise<Described>;
   /** Versions of at most 10 names, nothing decrypted; missing ones are left out. */
   inspect(names: readonly string[]): Promise<ReadonlyMap<string, ParameterMetadata>>;
   /** Values of at most 10 names. */
@@ -66,10 +85,11 @@ export function openParameterStore(session: AwsSession): ParameterStore {
       const Tags = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
       return put(session, { ...toPut(write), Type: 'SecureString', Overwrite: false, Tags });
     },
-    overwrite: (write) => put(session, { ...toPut(write), Overwrite: true }),
+    overwrite: (write) => put(session, { ...toPut(write), Type: 'SecureString', Overwrite: true }),
+    describe: (names, tag) => describe(session, names, tag),
     async inspect(names) {
       const answer = await ssm.send(new GetParametersCommand({ Names: [...names], WithDecryption: false }));
-      return new Map((answer.Parameters ?? []).map((found) => [found.Name ?? '', toMetadata(found)]));
+      return new Map((answer.Parameters ?? []).map((found) => [qualified(found.Name), toMetadata(found)]));
     },
     async read(names) {
       const answer = await ssm.send(new GetParametersCommand({ Names: [...names], WithDecryption: true }));
@@ -118,7 +138,7 @@ async function put({ ssm }: AwsSession, input: PutParameterCommandInput): Promis
   return { version: String(answer.Version ?? ''), tier: answer.Tier, clockAheadMs };
 }
 
-function toMetadata(parameter: Parameter): ParameterMetadata {
+function toMetadata(parameter: Pick<Parameter, 'Version' | 'Type' | 'LastModifiedDate'>): ParameterMetadata {
   return {
     version: String(parameter.Version ?? ''),
     type: parameter.Type,
@@ -128,8 +148,33 @@ function toMetadata(parameter: Parameter): ParameterMetadata {
 
 function toValues(parameters: readonly Parameter[] | undefined) {
   return new Map(
-    (parameters ?? []).map((found) => [found.Name ?? '', { ...toMetadata(found), value: found.Value ?? '' }]),
+    (parameters ?? []).map((found) => [qualified(found.Name), { ...toMetadata(found), value: found.Value ?? '' }]),
   );
+}
+
+function qualified(name = ''): string {
+  return name.startsWith('/') ? name : `/${name}`;
+}
+
+/** Pages may be short or empty and still have a next one, so their number is bounded. */
+const MAX_PAGES = 20;
+
+async function describe({ ssm }: AwsSession, names: readonly string[], tag: TagFilter): Promise<Described> {
+  const ParameterFilters: ParameterStringFilter[] = [
+    { Key: 'Name', Option: 'Equals', Values: [...names] },
+    { Key: `tag:${tag.key}`, Option: 'Equals', Values: [...tag.values] },
+  ];
+  const found = new Map<string, ParameterMetadata>();
+  let token: string | undefined;
+  for (let page = 0; page < MAX_PAGES; page += 1) {
+    const answer = await ssm.send(
+      new DescribeParametersCommand({ ParameterFilters, MaxResults: 50, NextToken: token }),
+    );
+    for (const one of answer.Parameters ?? []) found.set(qualified(one.Name), { ...toMetadata(one), keyId: one.KeyId });
+    token = answer.NextToken;
+    if (token === undefined || token === '' || found.size === names.length) return { found, isComplete: true };
+  }
+  return { found, isComplete: false };
 }
 
 async function* readPath(session: AwsSession, path: string) {

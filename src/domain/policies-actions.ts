@@ -62,7 +62,7 @@ const parameterStore: UseActions = {
   optional: {
     'ssm:GetParametersByPath': 'would let keyferry import parameters that exist already',
     'ssm:RemoveTagsFromResource': 'would let keyferry take back tags that the sync no longer has',
-    'ssm:DescribeParameters': 'would let a drift check compare key and tier',
+    'ssm:DescribeParameters': 'would let keyferry see with one call which of 50 parameters are its own',
   },
 };
 

@@ -8,7 +8,15 @@
  */
 import type { JobError } from '../errors.ts';
 import { errorTable } from '../errors.ts';
-import type { DriftKind, EntrySettings, InFlight, LedgerEntry, Observed, Place } from './sync-ledger.ts';
+import {
+  type DriftKind,
+  type EntrySettings,
+  type InFlight,
+  isOwned,
+  type LedgerEntry,
+  type Observed,
+  type Place,
+} from './sync-ledger.ts';
 import { describeDrift } from './sync-plan.ts';
 import type { Problem } from './sync-rules.ts';
 
@@ -99,7 +107,10 @@ export function written(entry: LedgerEntry, by: Written): LedgerEntry {
 export function notLanded(entry: LedgerEntry): LedgerEntry {
   const { token, fingerprint } = entry.inFlight ?? {};
   const lost = token === undefined || fingerprint === undefined ? undefined : { token, fingerprint };
-  return { ...entry, inFlight: null, isClaim: entry.remoteVersion !== null, observed: { ...entry.observed, lost } };
+  // It may still arrive.
+  const wasOurs = entry.inFlight?.operation === 'create' || entry.observed.wasOurs;
+  const observed = { ...entry.observed, lost, ...(wasOurs === true ? { wasOurs } : {}) };
+  return { ...entry, inFlight: null, isClaim: entry.remoteVersion !== null, observed };
 }
 
 /** A look at AWS found the write: what was journalled is what is there. */
@@ -151,6 +162,7 @@ export function conflicting(entry: LedgerEntry, message: string, at: Date): Ledg
   return {
     ...entry,
     ...given,
+    observed: isOwned(entry) ? { ...entry.observed, wasOurs: true } : entry.observed,
     inFlight: null,
     status: 'conflict',
     errorCode: 'SYNC_CONFLICT',

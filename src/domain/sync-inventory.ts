@@ -10,6 +10,8 @@ export type RemoteState =
       readonly version: string;
       /** Undefined: the read that found it does not tell tags. */
       readonly tags?: Readonly<Record<string, string>>;
+      /** Set by a read that was narrowed to our tag and does not return tags. */
+      readonly isOurs?: true;
       /** Milliseconds since the epoch. */
       readonly lastModified?: number;
       /** Of a parameter: String, StringList or SecureString. */
@@ -27,7 +29,8 @@ export type Inventory = ReadonlyMap<string, RemoteState>;
 
 /** Undefined when the read did not tell. */
 export function isOursByTag(state: RemoteState, owner: Owner): boolean | undefined {
-  if (!state.exists || state.tags === undefined) return undefined;
+  if (!state.exists) return undefined;
+  if (state.tags === undefined) return state.isOurs;
   return isOurs(whoseTags(state.tags, owner));
 }
 
@@ -52,14 +55,23 @@ export function findTagDrift(
   return hasTags(tags, entry.settings.tags) ? undefined : 'tags';
 }
 
+/** The only type of parameter that keyferry writes. */
+export const SECURE = 'SecureString';
+
 /** Reads may miss a write that is younger than this. */
-const READ_LAG_MS = 60_000;
+export const READ_LAG_MS = 60_000;
+
+/** Whether reads may still miss our last write. */
+export function isFresh(entry: Pick<LedgerEntry, 'writtenAt'>, now: Date): boolean {
+  return entry.writtenAt !== null && now.getTime() - entry.writtenAt.getTime() <= READ_LAG_MS;
+}
 
 export function findDrift(entry: LedgerEntry, state: RemoteState, look: Look): DriftKind | undefined {
   if (isLagging(entry, state, look.now)) return undefined;
   if (!state.exists) return 'missing';
   if (state.deletionScheduledAt) return 'scheduled-for-deletion';
   if (isOursByTag(state, look.owner) === false) return 'foreign';
+  if (state.type !== undefined && state.type !== SECURE) return 'type';
   if (state.version !== entry.remoteVersion || isModifiedSince(entry, state.lastModified)) return 'changed';
   if (state.keyId !== undefined && !isSameKey(entry.settings.keyId, state.keyId)) return 'key';
   return state.tags !== undefined && !hasTags(state.tags, entry.settings.tags) ? 'tags' : undefined;
@@ -67,7 +79,7 @@ export function findDrift(entry: LedgerEntry, state: RemoteState, look: Look): D
 
 /** What looks older than our own fresh write is a read that lags, not somebody else's change. */
 function isLagging(entry: LedgerEntry, state: RemoteState, now: Date): boolean {
-  if (entry.writtenAt === null || now.getTime() - entry.writtenAt.getTime() > READ_LAG_MS) return false;
+  if (!isFresh(entry, now)) return false;
   if (!state.exists) return true;
   if (state.versions) return entry.remoteVersion !== null && state.versions[entry.remoteVersion] === undefined;
   return Number(state.version) < Number(entry.remoteVersion);
@@ -87,10 +99,13 @@ function isModifiedSince(entry: LedgerEntry, lastModified: number | undefined): 
 export function isSameKey(wanted: string | null, found: string | null): boolean {
   if (wanted === null) return found === null || found.startsWith('alias/aws/');
   if (found === null) return wanted.startsWith('alias/aws/');
-  if (found === wanted || found.endsWith(`/${wanted}`) || wanted.endsWith(`/${found}`)) return true;
+  if (found === wanted || isEndOf(wanted, found) || isEndOf(found, wanted)) return true;
   // An alias on one side only cannot be compared without asking KMS.
   return wanted.includes('alias/') !== found.includes('alias/');
 }
+
+/** `key-1` and `alias/x` are the ends of their ARNs. */
+const isEndOf = (end: string, name: string): boolean => name.endsWith(`/${end}`) || name.endsWith(`:${end}`);
 
 function hasTags(found: Readonly<Record<string, string>>, wanted: Readonly<Record<string, string>>): boolean {
   return Object.entries(wanted).every(([key, value]) => found[key] === value);

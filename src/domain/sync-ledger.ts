@@ -32,6 +32,8 @@ export interface Observed {
   readonly refusedIn?: string;
   /** The token of a write that did not seem to arrive: used again for the same content, so that a late arrival makes no second version. */
   readonly lost?: { readonly token: string; readonly fingerprint: string };
+  /** A write of ours may have made an object of this name, or one was ours before: our tag on it is believed. */
+  readonly wasOurs?: boolean;
   /** The name that a key has inside a many-to-one secret. */
   readonly documentKey?: string;
   /** Whether a many-to-one secret holds keys of others. */
@@ -69,7 +71,7 @@ export interface KeyInFlight {
   readonly documentKey?: string;
 }
 
-export const driftKinds = ['changed', 'missing', 'scheduled-for-deletion', 'key', 'tags', 'foreign'] as const;
+export const driftKinds = ['changed', 'missing', 'scheduled-for-deletion', 'type', 'key', 'tags', 'foreign'] as const;
 export type DriftKind = (typeof driftKinds)[number];
 
 export interface LedgerEntry extends Place {

@@ -57,10 +57,12 @@ function toRename(one: PlannedEntry): PlannedEntry {
 export function findWholeProblem(input: DocumentPlanInput, whole: LedgerEntry | undefined): string | undefined {
   const { state } = input;
   const isOurs = whole !== undefined && isOwned(whole);
-  if (!state?.exists || isOurs || isOursByTag(state, input.options.owner) === true) return undefined;
+  if (!state?.exists || isOurs) return undefined;
   if (whole?.inFlight?.token !== undefined && state.versions?.[whole.inFlight.token]) return undefined;
+  const isMarked = isOursByTag(state, input.options.owner) === true;
+  if (state.deletionScheduledAt && isMarked) return undefined;
   if (state.deletionScheduledAt) return 'a secret of this name is scheduled for deletion and is not ours';
-  return findTakeoverProblem(state, input.options);
+  return findTakeoverProblem(state, input.options, whole);
 }
 
 function refused(one: PlannedEntry, reason: string): PlannedEntry {

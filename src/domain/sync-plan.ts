@@ -7,8 +7,8 @@
  *   in the ledger, not desired   → delete; a key that moved keeps its old object until the new one is in place
  */
 import type { DesiredEntry } from './sync-desired.ts';
-import { type Owner, whoseTags } from './ownership.ts';
-import { findDrift, type Inventory, isOursByTag, type RemoteState } from './sync-inventory.ts';
+import { isOurs, type Owner, whoseTags } from './ownership.ts';
+import { findDrift, type Inventory, isOursByTag, type RemoteState, SECURE } from './sync-inventory.ts';
 import {
   type DriftKind,
   isOwned,
@@ -111,26 +111,32 @@ const restored = (options: PlanOptions): Decision => ({
 
 function planExisting(state: Extract<RemoteState, { exists: true }>, known: Known<LedgerEntry | undefined>): Decision {
   const { entry, options } = known;
-  const isOurs = isOursByTag(state, options.owner) === true;
-  if (state.deletionScheduledAt && (isOurs || entry?.deletedAt)) return restored(options);
+  const isMarked = isOursByTag(state, options.owner) === true;
+  if (state.deletionScheduledAt && (entry?.deletedAt || (isMarked && entry?.observed.wasOurs)))
+    return restored(options);
   if (state.deletionScheduledAt) return conflict('a secret of this name is scheduled for deletion and is not ours');
-  if (isOurs) return { action: 'adopt', reason: 'carries the tag of this sync' };
-  const refusal = findTakeoverProblem(state, options);
-  return refusal ? conflict(refusal) : { action: 'adopt', reason: 'exists and is not ours; taking over is allowed' };
+  const refusal = findTakeoverProblem(state, options, entry);
+  if (refusal) return conflict(refusal);
+  const reason = isMarked ? 'carries the tag of this sync' : 'exists and is not ours; taking over is allowed';
+  return { action: 'adopt', reason };
 }
 
-/** Why a foreign object is not taken over; undefined when it may be. */
+/** Why an object that the ledger does not call ours is not taken over; undefined when it may be. */
 export function findTakeoverProblem(
   state: Extract<RemoteState, { exists: true }>,
   options: Pick<PlanOptions, 'onExisting' | 'owner'>,
+  entry: Pick<LedgerEntry, 'observed'> | undefined,
 ): string | undefined {
   const whose = whoseTags(state.tags ?? {}, options.owner);
   if (whose === 'other-installation') return 'exists and belongs to another keyferry installation';
   if (whose === 'other-sync') return 'exists and carries the tag of another sync';
   if (state.managedBy !== undefined) return `exists and is managed by ${state.managedBy}`;
-  if (options.onExisting === 'fail') return 'exists and is not ours';
-  if (state.type !== undefined && state.type !== 'SecureString') {
-    return `exists as ${state.type}, which AWS cannot turn into a SecureString; delete it first`;
+  if (options.onExisting === 'fail' && !(isOurs(whose) && entry?.observed.wasOurs === true)) {
+    // Anybody who may set tags can set ours.
+    return isOurs(whose) ? 'carries the tag of this sync, which has no record of it' : 'exists and is not ours';
+  }
+  if (state.type !== undefined && state.type !== SECURE) {
+    return `exists as ${state.type}, which keyferry never writes into; delete it first`;
   }
   return undefined;
 }
@@ -164,6 +170,7 @@ const driftTexts: Readonly<Record<DriftKind, string>> = {
   changed: 'was changed at AWS by somebody else',
   missing: 'was deleted at AWS by somebody else',
   'scheduled-for-deletion': 'was scheduled for deletion by somebody else',
+  type: 'was changed at AWS to another type than SecureString',
   key: 'has another KMS key than was set',
   tags: 'has lost tags that were set',
   foreign: 'no longer carries our tag',
@@ -181,6 +188,7 @@ function planDrifted(drift: DriftKind, known: { change: string | undefined; opti
     return conflict(`${reason}; not overwritten`, drift);
   }
   if (drift === 'missing') return { action: 'create', reason, drift };
+  if (drift === 'type') return { action: 'update', reason: `${reason}; deleted and created again`, drift };
   return { action: drift === 'scheduled-for-deletion' ? 'restore' : 'update', reason, drift };
 }
 

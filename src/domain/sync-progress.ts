@@ -17,6 +17,8 @@ export interface SyncProgress {
   readonly isImported?: boolean;
   /** The drift check of this round is done. */
   readonly isChecked?: boolean;
+  /** The drift check saw of every parameter whose it is. */
+  readonly hasSeenOwners?: boolean;
   /** The attempt that ended in trouble; a first attempt after it is a new wish, not the next try. */
   readonly failedAttempt?: number;
   /** Something was found in flight: AWS is looked at once more a while later. */

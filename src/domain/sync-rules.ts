@@ -11,6 +11,8 @@ export interface Problem {
   readonly message: string;
 }
 
+/** What AWS takes per call of DescribeParameters. */
+export const PARAMETERS_PER_LOOK = 50;
 /** What AWS takes per call of GetParameters and DeleteParameters. */
 export const PARAMETERS_PER_CALL = 10;
 /** What AWS takes per call of BatchGetSecretValue. */

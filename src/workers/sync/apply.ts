@@ -39,6 +39,7 @@ export async function applyWrites(
     work,
     writes.flatMap((one) => (one.desired ? [one.desired] : [])),
   );
+  destination.expect?.(writes.filter((one) => one.entry && isOwned(one.entry)).map((one) => one.remoteName));
   const options = { concurrency: destination.concurrency, mayStart: () => slice.isOpen() };
   const written = await forEachPooled(writes, options, (planned) => writeOne({ ...context, values }, planned));
   return written.isComplete;

@@ -22,6 +22,8 @@ export async function checkDrift(work: SyncWork, destination: Destination): Prom
   if (entries.length === 0) return;
   const findings = await destination.check(entries);
   const now = work.run.now();
+  const hasSeenOwners = findings.every((finding) => finding.isIdentified === true || !isOwned(finding.entry));
+  work.progress = { ...work.progress, hasSeenOwners };
   await work.ledger.storeAll(findings.flatMap((finding) => toStored(finding, now, work.progress.round) ?? []));
 }
 
@@ -50,13 +52,19 @@ function toConflict(entry: LedgerEntry, drift: DriftKind | undefined, round: str
   return { ...entry, status: 'failed', errorCode: null, errorMessage: null };
 }
 
+/** The batched look says whose a parameter is; its other tags, and all of them where that look is denied, are sampled. */
+function isSampled(work: SyncWork, entry: LedgerEntry): boolean {
+  return work.progress.hasSeenOwners !== true || Object.keys(entry.settings.tags).length > 0;
+}
+
 export function toCheckResult(work: SyncWork): CheckResult {
   const ours = work.ledger.all().filter((entry) => isHere(work, entry) && isOwned(entry));
   const drift = ours.flatMap(({ key, remoteName, drift: kind }) =>
     kind === null ? [] : [{ key, remoteName, kind, detail: describeDrift(kind) }],
   );
-  const seen = ours.map((entry) => entry.tagsCheckedAt?.toISOString() ?? '').sort();
-  const oldest = work.target.mapping === 'parameters' ? seen[0] : work.run.now().toISOString();
+  const sampled = work.target.mapping === 'parameters' ? ours.filter((entry) => isSampled(work, entry)) : [];
+  const seen = sampled.map((entry) => entry.tagsCheckedAt?.toISOString() ?? '').sort();
+  const oldest = sampled.length > 0 ? seen[0] : work.run.now().toISOString();
   const checked = ours.filter((entry) => entry.key !== WHOLE_SECRET).length;
   return { checked, drift, tagsCheckedSince: oldest === undefined || oldest === '' ? null : oldest };
 }

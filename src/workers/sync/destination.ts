@@ -34,11 +34,15 @@ export interface Finding {
   readonly lastModified?: number;
   /** The row itself tells something new. */
   readonly isSample?: boolean;
+  /** The look said whose it is. */
+  readonly isIdentified?: boolean;
 }
 
 export interface Destination {
   /** How many writes may be under way at once. */
   readonly concurrency: number;
+  /** Names in the order in which they will be written or removed, so that looks at them can share calls. */
+  expect?(names: readonly string[]): void;
   /** Fresh states of these names; what is missing is told as not existing. */
   inspect(names: readonly string[]): Promise<Inventory>;
   /** The same states with the tags of these names, where a look does not tell them. */

@@ -100,9 +100,11 @@ async function createTaken(
     return isMine
       ? restoreDocument(context, job)
       : { kind: 'refused', reason: 'is scheduled for deletion and is not ours' };
-  const refusal = isMine ? undefined : findTakeoverProblem(toState(found), work.planOptions);
+  const refusal = findTakeoverProblem(toState(found), work.planOptions, job.whole);
   if (refusal !== undefined) return { kind: 'refused', reason: refusal };
-  const observed = { ...job.whole.observed, isCreated: isMine };
+  // Our tag alone proves nothing: a takeover that was interrupted sets it on a secret that others made.
+  const { isCreated = isMine && job.whole.observed.wasOurs === true } = job.whole.observed;
+  const observed = { ...job.whole.observed, isCreated };
   return mergeDocument(
     context,
     { ...job, whole: { ...job.whole, observed, settings: { keyId: found.keyId, tags: {} } } },

@@ -1,11 +1,12 @@
 /**
- * Writing one parameter. AWS has no conditional overwrite: a create is refused by AWS when the name is taken, an update first looks at the version,
- * and only the instant between that look and the write is open to a race.
+ * Writing one parameter. AWS has no conditional overwrite: a create is refused by AWS when the name is taken; an overwrite
+ * is preceded by a look at owner, version and type, and only the time between that look and the write is open to a race.
+ * The type is sent with every write, so that no race leaves a value in a plain String.
  */
-import type { ParameterMetadata, ParameterStore, WrittenParameter } from '../../aws/parameter-store.ts';
+import type { WrittenParameter } from '../../aws/parameter-store.ts';
 import { isOurs, missingTags, tagsWithOwner, whoseTags } from '../../domain/ownership.ts';
 import { inOrder, written } from '../../domain/sync-entry.ts';
-import { findDrift, type RemoteState } from '../../domain/sync-inventory.ts';
+import { findDrift, isFresh, isOursByTag, type RemoteState } from '../../domain/sync-inventory.ts';
 import { type DriftKind, isOwned, type LedgerEntry } from '../../domain/sync-ledger.ts';
 import { findTakeoverProblem } from '../../domain/sync-plan.ts';
 import { type JobError, toJobError } from '../../errors.ts';
@@ -18,14 +19,13 @@ import {
   type WriteResult,
   type WriteTask,
 } from './destination.ts';
+import { deferFresh, deleteParameters, NO_LONGER_OURS } from './parameter-removal.ts';
+import { type LookContext, type ParameterLooks, toState } from './parameter-looks.ts';
 import { fingerprintOf } from './values.ts';
 import { lookOf, type SyncWork } from './work.ts';
 
-export interface ParameterContext {
-  readonly work: SyncWork;
-  readonly store: ParameterStore;
-  /** Joins single looks into calls of ten. */
-  look(name: string): Promise<RemoteState>;
+export interface ParameterContext extends LookContext {
+  readonly looks: ParameterLooks;
 }
 
 /** AWS asks for so long between deletion and re-creation of a name. */
@@ -72,26 +72,23 @@ function toInFlight(task: WriteTask, operation: 'create' | 'update' | 'adopt', b
 /** The name is taken: ours by its tag, free to be taken over, or a conflict. */
 async function takeOver(context: ParameterContext, task: WriteTask, pending: LedgerEntry): Promise<WriteResult> {
   const { work, store } = context;
+  const { remoteName } = task.desired;
   try {
-    const [tags, found] = await Promise.all([
-      store.tagsOf(task.desired.remoteName),
-      store.inspect([task.desired.remoteName]),
-    ]);
-    const metadata = found.get(task.desired.remoteName);
+    const [tags, found] = await Promise.all([store.tagsOf(remoteName), store.inspect([remoteName])]);
+    const metadata = found.get(remoteName);
     if (!metadata) return await defer(work, task, 1_000);
-    const isMine = isOurs(whoseTags(tags, work.owner));
-    const refusal = isMine
-      ? undefined
-      : findTakeoverProblem({ exists: true, ...metadata, tags, type: metadata.type ?? '' }, work.planOptions);
+    const refusal = findTakeoverProblem({ ...toState(metadata), tags }, work.planOptions, task.entry);
     if (refusal !== undefined) return await refuse(work, task.entry, refusal);
-    const owned = tagsWithOwner(task.desired.settings.tags, work.owner);
-    // The tag comes first: where it may not be set, nothing is overwritten either.
-    if (!isMine) await store.addTags(task.desired.remoteName, owned);
-    return await overwrite(context, task, { base: metadata.version, kind: 'adopted' });
+    return await overwrite(context, task, {
+      base: metadata.version,
+      kind: 'adopted',
+      // Our tag comes first: where it may not be set, nothing is overwritten either.
+      marks: isOurs(whoseTags(tags, work.owner)) ? {} : tagsWithOwner(task.desired.settings.tags, work.owner),
+    });
   } catch (raw) {
     const error = toJobError(raw);
     if (error.code === 'AWS_ACCESS_DENIED')
-      return refuse(work, task.entry, 'exists, and whose it is cannot be told without ssm:ListTagsForResource');
+      return refuse(work, task.entry, 'exists, and without ssm:ListTagsForResource keyferry cannot see whose it is');
     return settleFailure(work, { before: task.entry, pending }, error);
   }
 }
@@ -99,7 +96,8 @@ async function takeOver(context: ParameterContext, task: WriteTask, pending: Led
 async function updateParameter(context: ParameterContext, task: WriteTask): Promise<WriteResult> {
   const { work } = context;
   const { entry, desired } = task;
-  const state = await context.look(desired.remoteName);
+  const state = await context.looks.look(desired.remoteName);
+  if (isOursByTag(state, work.owner) === false && isFresh(entry, work.run.now())) return deferFresh(work, entry);
   const drift = findDrift(entry, state, lookOf(work));
   if (drift) return updateDrifted(context, task, { drift, state });
   const tagging = await changeTags(context, task);
@@ -122,16 +120,22 @@ async function updateDrifted(
   task: WriteTask,
   found: { drift: DriftKind; state: RemoteState },
 ): Promise<WriteResult> {
-  const { work, store } = context;
+  const { work } = context;
   const { drift, state } = found;
+  if (drift === 'foreign') return refuse(work, task.entry, NO_LONGER_OURS);
   if (!work.planOptions.overwritesDrift) return reportDrift(work, task.entry, drift);
   if (!state.exists) return createParameter(context, task);
-  // A version that is not ours may be somebody's new object of the same name: only the tag tells.
-  const tags = await store.tagsOf(task.desired.remoteName);
-  if (!isOurs(whoseTags(tags, work.owner)))
-    return refuse(work, task.entry, 'no longer carries our tag: somebody else took it over');
+  if (drift === 'type') return recreate(context, task);
   const tagging = await changeTags(context, task);
   return tagging ?? overwrite(context, task, { base: state.version, kind: 'updated' });
+}
+
+/** Whether AWS turns a String into a SecureString is not documented consistently; deleting and creating always works. */
+async function recreate(context: ParameterContext, task: WriteTask): Promise<WriteResult> {
+  const [deleted] = await deleteParameters(context, [task.entry]);
+  if (deleted?.kind !== 'deleted') return deleted ?? { kind: 'unchanged' };
+  const entry = context.work.ledger.get(task.entry.id) ?? task.entry;
+  return createParameter(context, { ...task, entry });
 }
 
 /** Tags alone are changed without a new version. */
@@ -144,14 +148,17 @@ function needsNewVersion(work: SyncWork, task: WriteTask): boolean {
 interface Overwriting {
   readonly base: string;
   readonly kind: 'updated' | 'adopted';
+  /** Tags to set before the value. */
+  readonly marks?: Readonly<Record<string, string>>;
 }
 
+/** Journals the intent before the first mark: a parameter with our tag and without our value is never taken for done. */
 async function overwrite(context: ParameterContext, task: WriteTask, how: Overwriting): Promise<WriteResult> {
-  const { work, store } = context;
+  const { work } = context;
   const { entry } = task;
   const operation = how.kind === 'adopted' ? 'adopt' : 'update';
   const tried = await attempt(work, { entry, inFlight: toInFlight(task, operation, how.base) }, () =>
-    store.overwrite(toWrite(task)),
+    markAndOverwrite(context, task, how),
   );
   if (tried.result) return tried.result;
   if (tried.error) return settleOverwrite(context, task, { pending: tried.pending, error: tried.error });
@@ -161,20 +168,50 @@ async function overwrite(context: ParameterContext, task: WriteTask, how: Overwr
       'somebody else wrote the parameter in the same instant',
     );
   }
-  await work.ledger.store(toWritten(work, task, tried.answer));
-  return { kind: how.kind };
+  const row = toWritten(work, task, tried.answer);
+  await work.ledger.store(row);
+  return (tried.answer.version === '1' ? await tagCreated(context, task, row) : undefined) ?? { kind: how.kind };
 }
 
-/** AWS refuses to overwrite a parameter that is gone, for want of a type: it was deleted since we looked. */
+async function markAndOverwrite(
+  { store }: ParameterContext,
+  task: WriteTask,
+  { marks = {} }: Overwriting,
+): Promise<WrittenParameter> {
+  if (Object.keys(marks).length > 0) await store.addTags(task.desired.remoteName, marks);
+  return store.overwrite(toWrite(task));
+}
+
+/** The parameter was deleted since we looked, so that the overwrite has created it without any tag. */
+async function tagCreated(
+  { work, store }: ParameterContext,
+  { desired }: WriteTask,
+  row: LedgerEntry,
+): Promise<WriteResult | undefined> {
+  try {
+    await store.addTags(desired.remoteName, tagsWithOwner(desired.settings.tags, work.owner));
+    return undefined;
+  } catch (raw) {
+    return settleFailure(work, { before: row, pending: row }, toJobError(raw));
+  }
+}
+
+/** What AWS says of a parameter that was deleted, or became another type, since we looked. */
+const changedSinceLook = new Set<unknown>(['TooManyUpdates', 'HierarchyTypeMismatchException']);
+
 async function settleOverwrite(
   context: ParameterContext,
   task: WriteTask,
   lost: { pending: LedgerEntry; error: JobError },
 ): Promise<WriteResult> {
   const { pending, error } = lost;
-  if (awsErrorOf(error) === 'ValidationException') {
-    const state = await context.look(task.desired.remoteName);
-    if (!state.exists) return updateDrifted(context, task, { drift: 'missing', state });
+  const { remoteName } = task.desired;
+  if (isOwned(task.entry) && changedSinceLook.has(awsErrorOf(error))) {
+    context.looks.forget(remoteName);
+    const state = await context.looks.look(remoteName);
+    const drift = findDrift(task.entry, state, lookOf(context.work));
+    if (drift === 'missing' || drift === 'type' || drift === 'foreign')
+      return updateDrifted(context, task, { drift, state });
   }
   return settleFailure(context.work, { before: task.entry, pending }, error);
 }
@@ -213,15 +250,4 @@ async function changeTags(
   } catch (raw) {
     return settleFailure(work, { before: entry, pending: entry }, toJobError(raw));
   }
-}
-
-export function toState(metadata: ParameterMetadata | undefined): RemoteState {
-  if (!metadata) return { exists: false };
-  const { version, type, lastModified } = metadata;
-  return {
-    exists: true,
-    version,
-    ...(type === undefined ? {} : { type }),
-    ...(lastModified === undefined ? {} : { lastModified }),
-  };
 }

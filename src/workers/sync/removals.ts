@@ -37,6 +37,7 @@ export async function removeEntries(work: SyncWork, entries: readonly LedgerEntr
 }
 
 async function removeGroup({ work, destination, entries }: EntryGroup, slice: Slice): Promise<boolean> {
+  destination.expect?.(entries.map((entry) => entry.remoteName));
   for (const part of chunk(entries, destination.removalsPerCall)) {
     if (!slice.isOpen()) return false;
     slice.countWrite();

@@ -79,7 +79,7 @@ async function createTaken(
     if (!isMine) return refuse(work, entry, 'is scheduled for deletion and is not ours');
     return restoreSecret(context, { ...task, entry: { ...entry, remoteVersion: found.version } });
   }
-  const refusal = isMine ? undefined : findTakeoverProblem(toState(found), work.planOptions);
+  const refusal = findTakeoverProblem(toState(found), work.planOptions, entry);
   return refusal === undefined ? adoptSecret(context, task, found) : refuse(work, entry, refusal);
 }
 

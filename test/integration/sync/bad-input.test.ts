@@ -259,10 +259,10 @@ test('foreign objects of the same name are conflicts, or taken over where that i
     value: 'ours',
     tags: { theirs: 'yes', 'keyferry:sync': world.tagOf(id) },
   });
-  // A String cannot become a SecureString in place: it is left alone, with the reason.
+  // A String is never written into: it is left alone, with the reason.
   expect(world.parameters()['/app/prod/S']).toBe('theirs');
   expect((await world.entry(id, 'S'))?.errorMessage).toContain(
-    'exists as String, which AWS cannot turn into a SecureString; delete it first',
+    'exists as String, which keyferry never writes into; delete it first',
   );
 });
 

@@ -18,9 +18,9 @@ const toSecrets: SyncInput = {
 const numbered = (count: number) =>
   Object.fromEntries(Array.from({ length: count }, (_, index) => [`K${String(index)}`, 'v']));
 
-test('a check of parameters reads versions by ten and the tags of one', async () => {
+test('a check of parameters reads fifty with one call', async () => {
   const world = await createWorld(stage);
-  await world.set(numbered(25));
+  await world.set(numbered(60));
   const { id } = await world.createSync();
   await world.runUntilDone(id);
   world.clock.advance(HOUR);
@@ -29,10 +29,10 @@ test('a check of parameters reads versions by ten and the tags of one', async ()
 
   expect(outcome).toMatchObject({
     status: 'succeeded',
-    counts: { unchanged: 25 },
-    result: { checked: 25, drift: [], tagsCheckedSince: null },
+    counts: { unchanged: 60 },
+    result: { checked: 60, drift: [], tagsCheckedSince: world.clock.now().toISOString() },
   });
-  expect(calls).toEqual({ 'ssm.GetParameters': 3, 'ssm.ListTagsForResource': 1 });
+  expect(calls).toEqual({ 'ssm.DescribeParameters': 2 });
   expect(JSON.stringify(world.sandbox.calls.list())).not.toContain('"WithDecryption":true');
   expect(await world.row(id)).toMatchObject({
     drift: 'none',

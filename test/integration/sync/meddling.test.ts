@@ -72,7 +72,7 @@ async function syncedWorld(input: SyncInput = {}) {
   return { world, id, meddler };
 }
 
-test('a parameter that is deleted in between is drift, not made anew', async () => {
+test('a parameter that is deleted in between is created again, and is ours by its tag', async () => {
   const { world, id, meddler } = await syncedWorld();
   meddler.once(() => {
     world.sandbox.foreign.deleteParameter({ ...world.at, name: '/app/prod/A' });
@@ -81,14 +81,15 @@ test('a parameter that is deleted in between is drift, not made anew', async () 
 
   const { outcome } = await world.runUntilDone(id);
 
-  expect(outcome).toMatchObject({
-    status: 'partial',
-    code: 'SYNC_DRIFTED',
-    message:
-      'A (/app/prod/A) was deleted at AWS by somebody else. Repair them with `keyferry sync run`, or set --drift repair.',
-    counts: { conflicts: 1, unchanged: 1 },
+  expect(outcome).toMatchObject({ status: 'succeeded', counts: { updated: 1, unchanged: 1 } });
+  expect(world.sandbox.inspect.parameter({ ...world.at, name: '/app/prod/A' })).toMatchObject({
+    value: 'new',
+    version: 1,
+    type: 'SecureString',
+    tags: { 'keyferry:sync': world.tagOf(id) },
   });
-  expect(world.parameters()).toEqual({ '/app/prod/B': '2' });
+  world.clock.advance(HOUR);
+  expect((await world.runScheduled(id)).outcome).toMatchObject({ status: 'succeeded', result: { drift: [] } });
 });
 
 test('a parameter that is edited in between is overwritten: the one race that AWS leaves open', async () => {

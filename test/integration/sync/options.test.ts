@@ -79,7 +79,7 @@ test('metadata become tags and follow their changes without a new version; tags 
   const { outcome, calls } = await world.runUntilDone(id);
 
   expect(outcome).toMatchObject({ status: 'succeeded', counts: { updated: 1 } });
-  expect(calls).toEqual({ 'ssm.GetParameters': 1, 'ssm.AddTagsToResource': 1, 'ssm.RemoveTagsFromResource': 1 });
+  expect(calls).toEqual({ 'ssm.DescribeParameters': 1, 'ssm.AddTagsToResource': 1, 'ssm.RemoveTagsFromResource': 1 });
   expect(world.sandbox.inspect.parameter({ ...world.at, name: '/app/prod/A' })).toMatchObject({
     version: 1,
     tags: { 'keyferry:sync': world.tagOf(id), level: 'fixed', team: 'core', theirs: 'yes' },

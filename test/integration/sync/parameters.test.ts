@@ -58,6 +58,6 @@ test('one changed secret costs one look and one write', async () => {
   const { outcome, calls } = await world.runUntilDone(id);
 
   expect(outcome).toMatchObject({ status: 'succeeded', counts: { updated: 1, unchanged: 2 } });
-  expect(calls).toEqual({ 'ssm.GetParameters': 1, 'ssm.PutParameter': 1 });
+  expect(calls).toEqual({ 'ssm.DescribeParameters': 1, 'ssm.PutParameter': 1 });
   expect(world.parameters()['/app/prod/B']).toBe('changed');
 });

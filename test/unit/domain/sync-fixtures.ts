@@ -33,10 +33,15 @@ export function desired(key: string, changes: Partial<DesiredEntry> = {}): Desir
   return { key, remoteName: `/app/${key}`, documentKey: key, revision: 1, settings: noSettings, ...changes };
 }
 
+/** A row of which nothing was written yet. */
+export function newRow(key: string): LedgerEntry {
+  const origin = { id: `id-${key}`, syncId: SYNC, connectionId: 'connection-1', folderId: FOLDER, place };
+  return newEntry(origin, { remoteName: `/app/${key}`, key, settings: noSettings });
+}
+
 /** A row that was written and answered. */
 export function owned(key: string, changes: Partial<LedgerEntry> = {}): LedgerEntry {
-  const origin = { id: `id-${key}`, syncId: SYNC, connectionId: 'connection-1', folderId: FOLDER, place };
-  const entry = newEntry(origin, { remoteName: `/app/${key}`, key, settings: noSettings });
+  const entry = newRow(key);
   const by = {
     version: '1',
     fingerprint: `print-${key}`,

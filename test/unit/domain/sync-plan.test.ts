@@ -2,11 +2,11 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
 import type { DesiredEntry } from '../../../src/domain/sync-desired.ts';
-import { removed, written } from '../../../src/domain/sync-entry.ts';
+import { begun, notLanded, removed, written } from '../../../src/domain/sync-entry.ts';
 import type { RemoteState } from '../../../src/domain/sync-inventory.ts';
 import { isOwned, type LedgerEntry } from '../../../src/domain/sync-ledger.ts';
 import { type Plan, planSync } from '../../../src/domain/sync-plan.ts';
-import { desired, FOLDER, LONG_AGO, NOW, options, owned, secretPlace, SYNC } from './sync-fixtures.ts';
+import { desired, FOLDER, LONG_AGO, newRow, NOW, options, owned, secretPlace, SYNC } from './sync-fixtures.ts';
 
 const exists = (changes: Partial<Extract<RemoteState, { exists: true }>> = {}): RemoteState => ({
   exists: true,
@@ -68,7 +68,11 @@ test('a violation is neither written nor deleted', () => {
 
 test.each([
   ['is not ours', {}, 'conflict A: exists and is not ours'],
-  ['is ours by its tag', { tags: { 'keyferry:sync': SYNC } }, 'adopt A: carries the tag of this sync'],
+  [
+    'carries our tag without a record of ours',
+    { tags: { 'keyferry:sync': SYNC } },
+    'conflict A: carries the tag of this sync, which has no record of it',
+  ],
   [
     'belongs to another sync',
     { tags: { 'keyferry:sync': 'other' } },
@@ -82,6 +86,16 @@ test.each([
   ['is managed by a service', { managedBy: 'rds' }, 'conflict A: exists and is managed by rds'],
 ] as const)('an object that %s', (_what, state, verdict) => {
   expect(shown({ desired: [desired('A')], inventory: { '/app/A': exists(state) } })).toEqual([verdict]);
+});
+
+test('our tag is believed where a write of ours may have arrived, or for adopt', () => {
+  const lost = notLanded(
+    begun(newRow('A'), { operation: 'create', runId: 'run-1', at: NOW.toISOString(), baseVersion: null }),
+  );
+  const inventory = { '/app/A': exists({ tags: { 'keyferry:sync': SYNC } }) };
+  const verdict = 'adopt A: carries the tag of this sync';
+  expect(shown({ desired: [desired('A')], ledger: [lost], inventory })).toEqual([verdict]);
+  expect(shown({ desired: [desired('A')], inventory, options: { onExisting: 'adopt' } })).toEqual([verdict]);
 });
 
 test('taking over is an explicit choice, and never of another sync or another type', () => {

@@ -1,0 +1,86 @@
+/** Deleting parameters, ten a call: each only after a fresh look has found it to be ours. */
+import { removed } from '../../domain/sync-entry.ts';
+import { findDrift, isFresh, isOursByTag, READ_LAG_MS } from '../../domain/sync-inventory.ts';
+import type { LedgerEntry } from '../../domain/sync-ledger.ts';
+import { toJobError } from '../../errors.ts';
+import { refuse, reportDrift, settleFailure, settleThrown, type WriteResult } from './destination.ts';
+import type { LookContext, ParameterLooks } from './parameter-looks.ts';
+import { lookOf, type SyncWork } from './work.ts';
+
+export type RemovalContext = LookContext & { readonly looks: ParameterLooks };
+
+export async function removeParameters(
+  context: RemovalContext,
+  entries: readonly LedgerEntry[],
+): Promise<readonly WriteResult[]> {
+  const verdicts = await Promise.all(entries.map((entry) => judgeOrFail(context, entry)));
+  const doomed = entries.filter((_, index) => verdicts[index] === undefined);
+  const result = await deleteParameters(context, doomed);
+  const results = new Map(doomed.map((entry, index) => [entry.id, result[index]]));
+  return entries.map((entry, index) => verdicts[index] ?? results.get(entry.id) ?? { kind: 'unchanged' });
+}
+
+/** A look that fails concerns its own entry. */
+async function judgeOrFail(context: RemovalContext, entry: LedgerEntry): Promise<WriteResult | undefined> {
+  try {
+    return await judgeRemoval(context, entry);
+  } catch (raw) {
+    return settleThrown(context.work, [entry], toJobError(raw));
+  }
+}
+
+/** Undefined: it is ours and there, so it is deleted. */
+async function judgeRemoval(context: RemovalContext, entry: LedgerEntry): Promise<WriteResult | undefined> {
+  const { work, looks } = context;
+  const state = await looks.look(entry.remoteName);
+  const isOurs = isOursByTag(state, work.owner);
+  if (isOurs !== true && isFresh(entry, work.run.now())) return deferFresh(work, entry);
+  if (!state.exists) {
+    await work.ledger.store(removed(entry, work.run.now()));
+    return { kind: 'deleted' };
+  }
+  if (isOurs !== true) return refuse(work, entry, NO_LONGER_OURS);
+  const drift = findDrift(entry, state, lookOf(work));
+  return drift && !work.planOptions.overwritesDrift ? reportDrift(work, entry, drift) : undefined;
+}
+
+export const NO_LONGER_OURS = 'no longer carries our tag: somebody else took it over';
+
+/** Reads may not show our own last write yet: what they say is used once they must. */
+export function deferFresh(work: SyncWork, entry: LedgerEntry): WriteResult {
+  const writtenMs = entry.writtenAt?.getTime() ?? work.run.now().getTime();
+  return { kind: 'deferred', until: new Date(writtenMs + READ_LAG_MS + 1) };
+}
+
+export async function deleteParameters(
+  { work, store }: LookContext,
+  entries: readonly LedgerEntry[],
+): Promise<readonly WriteResult[]> {
+  if (entries.length === 0) return [];
+  const inFlight = {
+    operation: 'delete' as const,
+    runId: work.run.id,
+    at: work.run.now().toISOString(),
+    baseVersion: null,
+  };
+  const pending = entries.map((entry) => ({ ...entry, inFlight: { ...inFlight, baseVersion: entry.remoteVersion } }));
+  await work.ledger.storeAll(pending);
+  try {
+    await store.delete(entries.map((entry) => entry.remoteName));
+  } catch (raw) {
+    const error = toJobError(raw);
+    if (entries.length > 1 && error.code === 'AWS_ACCESS_DENIED') return deleteSingly({ work, store }, entries);
+    return Promise.all(
+      entries.map((entry, index) => settleFailure(work, { before: entry, pending: pending[index] ?? entry }, error)),
+    );
+  }
+  await work.ledger.storeAll(entries.map((entry) => removed(entry, work.run.now())));
+  return entries.map(() => ({ kind: 'deleted' }));
+}
+
+/** One name that may not be deleted refuses the whole call; singly, only that one stays. */
+async function deleteSingly(context: LookContext, entries: readonly LedgerEntry[]): Promise<readonly WriteResult[]> {
+  const results: WriteResult[] = [];
+  for (const entry of entries) results.push(...(await deleteParameters(context, [entry])));
+  return results;
+}
