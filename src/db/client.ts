@@ -40,6 +40,8 @@ export function openDatabase(
       application_name: options.name ?? 'keyferry',
       statement_timeout: 30 * SECOND_MS,
       ...textFormats,
+      // Keys and intents at AWS outlive a crash of the server only if their commits do.
+      synchronous_commit: 'on',
     },
   });
   return {

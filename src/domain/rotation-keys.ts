@@ -103,6 +103,20 @@ export function foreignKeys(owners: KeyOwners): readonly RemoteKey[] {
   return owners.remote.filter((key) => ownerOf(key, owners) === 'foreign');
 }
 
+/** AWS reports uses late and gives no bound: a key that was used is expected to show it within this time. */
+export const LAST_USE_LAG_MS = 4 * 3_600_000;
+/** Where the last use may not be asked, nothing proves that a key is unused, and time alone decides. */
+const UNKNOWN_USE_MS = 24 * 3_600_000;
+
+/**
+ * From when on an unknown key without a use counts as unused, by our clock. A database that lost its last commits may have forgotten that it
+ * published the key; but a published key was verified, and that use shows.
+ */
+export function unusedCertainAt(key: RemoteKey, use: 'never' | 'denied', clock: Intent['clock']): Date {
+  const lagMs = use === 'never' ? LAST_USE_LAG_MS : UNKNOWN_USE_MS;
+  return new Date(key.createdAt.getTime() + lagMs - clock.aheadMs + clock.errorMs);
+}
+
 /** ListAccessKeys may lag: what a lost call did is not looked at sooner. */
 export const RECOVERY_DELAY_MS = 30_000;
 /** A call leaves within this of its intent, or not at all: waiting for the budget or for PostgreSQL must not carry it out of the window below. */
@@ -115,7 +129,7 @@ export const RECHECK_AFTER_MS = 15 * 60_000;
 export type Recovery =
   | { readonly decision: 'none' }
   /** Exactly one unknown key in the window; whether it was used is asked next. */
-  | { readonly decision: 'candidate'; readonly accessKeyId: string }
+  | { readonly decision: 'candidate'; readonly key: RemoteKey }
   | { readonly decision: 'ambiguous'; readonly candidates: readonly RemoteKey[] };
 
 /**
@@ -133,9 +147,7 @@ export function decideRecovery(intent: Intent, owners: KeyOwners): Recovery {
   const fitting = unknown.filter((key) => fits(intent, key));
   const [only] = fitting;
   if (only === undefined) return { decision: 'none' };
-  return unknown.length === 1
-    ? { decision: 'candidate', accessKeyId: only.accessKeyId }
-    : { decision: 'ambiguous', candidates: unknown };
+  return unknown.length === 1 ? { decision: 'candidate', key: only } : { decision: 'ambiguous', candidates: unknown };
 }
 
 function fits(intent: Intent, key: RemoteKey): boolean {

@@ -19,7 +19,7 @@
  */
 import { RECOVERY_DELAY_MS } from './rotation-keys.ts';
 import { holdUntil, quietUntil } from './rotation-waits.ts';
-import type { Cycle, KnownKey, PhaseState, RotationView } from './rotation.ts';
+import type { Candidate, Cycle, KnownKey, PhaseState, RotationView } from './rotation.ts';
 
 /** A step that the worker executes: one exchange with AWS or one statement. */
 export type Work =
@@ -103,14 +103,18 @@ function cancelStep(view: RotationView, now: Date): Step {
 function unresolvedStep(state: PhaseState, now: Date): Step | undefined {
   if (state.orphan) return { do: 'discard' };
   if (!state.intent) return undefined;
-  const at = new Date(Date.parse(state.intent.sentAt) + RECOVERY_DELAY_MS);
+  const { candidate, sentAt } = state.intent;
+  const at = candidate ? new Date(candidate.lookAt) : new Date(Date.parse(sentAt) + RECOVERY_DELAY_MS);
   if (at <= now) return { do: 'recover' };
-  return {
-    do: 'stop',
-    as: 'wait',
-    until: at,
-    message: 'An answer of AWS was lost; waiting until its key list is sure to be current.',
-  };
+  const message = candidate
+    ? candidateWaits(candidate)
+    : 'An answer of AWS was lost; waiting until its key list is sure to be current.';
+  return { do: 'stop', as: 'wait', until: at, message };
+}
+
+function candidateWaits({ accessKeyId, certainAt }: Candidate): string {
+  const until = minute(new Date(certainAt));
+  return `A call whose answer was lost may have made the key ${accessKeyId}. It stays active until ${until}, when AWS would show a use. If nobody uses it, delete it at AWS, and the rotation continues within an hour.`;
 }
 
 function revokeStep(view: RotationView): Step {

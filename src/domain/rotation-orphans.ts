@@ -6,7 +6,7 @@ import type { JobError } from '../errors.ts';
 import { RECHECK_AFTER_MS } from './rotation-keys.ts';
 import { block, later, moved } from './rotation-transitions.ts';
 import { QUARANTINE_MS } from './rotation-waits.ts';
-import type { Intent, RotationView, Transition } from './rotation.ts';
+import type { Candidate, Intent, RotationView, Transition } from './rotation.ts';
 
 export function leftoverDeleted(view: RotationView, accessKeyId: string): Transition {
   const state = moved(view);
@@ -37,6 +37,26 @@ export function nothingCreated(view: RotationView, intent: Intent): Transition {
     state: { ...rest, suspects: [...rest.suspects, { ...intent, recheckAt }] },
     note: { step: 'recovered', detail: 'the lost call made no key' },
   };
+}
+
+/** It stays active: whether somebody uses it is not certain yet. */
+export function candidateFound(view: RotationView, intent: Intent, candidate: Candidate): Transition {
+  const { accessKeyId, certainAt } = candidate;
+  const isNews = intent.candidate?.accessKeyId !== accessKeyId;
+  return {
+    phase: view.phase,
+    state: { ...moved(view), intent: { ...intent, candidate } },
+    ...(isNews ? { note: { step: 'candidate-found', accessKeyId, detail: `stays active until ${certainAt}` } } : {}),
+  };
+}
+
+/** The same for a call that is checked once more. */
+export function recheckPostponed(view: RotationView, suspect: Intent, at: Date): Transition {
+  const state = moved(view);
+  const suspects = state.suspects.map((one) =>
+    one.sentAt === suspect.sentAt ? { ...one, recheckAt: at.toISOString() } : one,
+  );
+  return { phase: view.phase, state: { ...state, suspects } };
 }
 
 export function orphanFound(

@@ -75,8 +75,11 @@ const intent = z.object({
   seen: z.array(z.string()),
   /** How far AWS's clock was ahead of ours, and how exactly that is known. */
   clock: z.object({ aheadMs: z.number(), errorMs: z.number() }),
+  /** The one key that the call may have made: nobody uses it for certain only from `certainAt` on. */
+  candidate: z.object({ accessKeyId: z.string(), certainAt: moment, lookAt: moment }).optional(),
 });
 export type Intent = z.infer<typeof intent>;
+export type Candidate = NonNullable<Intent['candidate']>;
 
 const phaseState = z.object({
   cycle: cycle.optional(),

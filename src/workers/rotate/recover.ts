@@ -1,9 +1,10 @@
 /** What became of a CreateAccessKey whose answer is not recorded, and the removal of the key that it made, if it made one. */
 import type { AccessKeys } from '../../aws/access-keys.ts';
-import { decideRecovery, describeKey, type KeyOwners } from '../../domain/rotation-keys.ts';
+import { decideRecovery, describeKey, unusedCertainAt } from '../../domain/rotation-keys.ts';
 import { deleteSent } from '../../domain/rotation-retirement.ts';
 import * as to from '../../domain/rotation-orphans.ts';
-import type { Intent, KeyUse, PhaseState, RemoteKey, RotationView } from '../../domain/rotation.ts';
+import { BLOCKED_RECHECK_MS } from '../../domain/rotation-waits.ts';
+import type { Candidate, Intent, KeyUse, PhaseState, RemoteKey, RotationView } from '../../domain/rotation.ts';
 import { JobError } from '../../errors.ts';
 import { lookAtKeys, openKeys, type RotationContext, write } from './context.ts';
 
@@ -11,27 +12,51 @@ export async function recover(context: RotationContext, view: RotationView): Pro
   const { intent } = view.state;
   if (!intent) return view;
   const open = await openKeys(context);
-  const { owners } = await lookAtKeys(context, view, open);
-  const recovery = decideRecovery(intent, owners);
+  const look = await lookAtKeys(context, view, open);
+  const recovery = decideRecovery(intent, look.owners);
   switch (recovery.decision) {
     case 'none':
       return write(context, view, to.nothingCreated(view, intent));
     case 'ambiguous':
       return leaveToPerson(context, view, { keys: open.keys, candidates: recovery.candidates });
     case 'candidate': {
-      const use = await open.keys.lastUsed(recovery.accessKeyId);
-      const key = owners.remote.filter((one) => one.accessKeyId === recovery.accessKeyId);
-      if (isUsed(use)) return leaveToPerson(context, view, { keys: open.keys, candidates: key });
-      return write(
-        context,
-        view,
-        to.orphanFound(view, { accessKeyId: recovery.accessKeyId, isProvenUnused: use === 'never' }),
-      );
+      const { key } = recovery;
+      const found = await judge(context, key, { keys: open.keys, clock: look.clock });
+      switch (found.is) {
+        case 'used':
+          return leaveToPerson(context, view, { keys: open.keys, candidates: [key] });
+        case 'uncertain':
+          return write(context, view, to.candidateFound(view, intent, found.candidate));
+        case 'orphan':
+          return write(context, view, to.orphanFound(view, found.orphan));
+      }
     }
   }
 }
 
-function isUsed(use: KeyUse): boolean {
+type Judged =
+  | { readonly is: 'used' }
+  | { readonly is: 'uncertain'; readonly candidate: Candidate }
+  | { readonly is: 'orphan'; readonly orphan: NonNullable<PhaseState['orphan']> };
+
+/** A key without a use is an orphan only when a use would show: the intent alone does not prove that nobody has the key. */
+async function judge(
+  context: RotationContext,
+  key: RemoteKey,
+  { keys, clock }: { keys: AccessKeys; clock: Intent['clock'] },
+): Promise<Judged> {
+  const now = context.run.now();
+  const { accessKeyId } = key;
+  const use = await keys.lastUsed(accessKeyId);
+  if (isUsed(use)) return { is: 'used' };
+  const certainAt = unusedCertainAt(key, use, clock);
+  if (certainAt <= now) return { is: 'orphan', orphan: { accessKeyId, isProvenUnused: use === 'never' } };
+  const lookAt = new Date(Math.min(certainAt.getTime(), now.getTime() + BLOCKED_RECHECK_MS));
+  const candidate = { accessKeyId, certainAt: certainAt.toISOString(), lookAt: lookAt.toISOString() };
+  return { is: 'uncertain', candidate };
+}
+
+function isUsed(use: KeyUse): use is Extract<KeyUse, object> {
   return use !== 'never' && use !== 'denied';
 }
 
@@ -76,35 +101,25 @@ export async function deleteQuarantined(
   return write(context, sent, to.leftoverDeleted(sent, accessKeyId));
 }
 
-/** AWS cannot be fenced: a call that seemed to have had no effect is looked at once more after a quarter of an hour. */
+/** AWS cannot be fenced: a call that seemed to have had no effect is checked once more after a quarter of an hour. */
 export async function recheck(context: RotationContext, view: RotationView): Promise<RotationView> {
   const now = context.run.now();
   const open = await openKeys(context);
-  const { owners } = await lookAtKeys(context, view, open);
+  const look = await lookAtKeys(context, view, open);
   for (const suspect of view.state.suspects.filter((one) => new Date(one.recheckAt) <= now)) {
-    const late = await findLate(suspect, { owners, keys: open.keys });
-    if (late && 'orphan' in late) return write(context, view, to.orphanFound(view, late.orphan));
-    if (late) return write(context, view, to.foreignSeen(view, late.foreign));
-  }
-  return write(context, view, to.suspectsChecked(view, now));
-}
-
-type Late = { readonly orphan: NonNullable<PhaseState['orphan']> } | { readonly foreign: readonly string[] };
-
-async function findLate(
-  suspect: Intent,
-  { owners, keys }: { owners: KeyOwners; keys: AccessKeys },
-): Promise<Late | undefined> {
-  const recovery = decideRecovery(suspect, owners);
-  switch (recovery.decision) {
-    case 'none':
-      return undefined;
-    case 'ambiguous':
-      return { foreign: recovery.candidates.map((key) => key.accessKeyId) };
-    case 'candidate': {
-      const { accessKeyId } = recovery;
-      const use = await keys.lastUsed(accessKeyId);
-      return isUsed(use) ? { foreign: [accessKeyId] } : { orphan: { accessKeyId, isProvenUnused: use === 'never' } };
+    const recovery = decideRecovery(suspect, look.owners);
+    if (recovery.decision === 'none') continue;
+    const foreign = (ids: readonly string[]) => write(context, view, to.foreignSeen(view, ids));
+    if (recovery.decision === 'ambiguous') return foreign(recovery.candidates.map((key) => key.accessKeyId));
+    const found = await judge(context, recovery.key, { keys: open.keys, clock: look.clock });
+    switch (found.is) {
+      case 'used':
+        return foreign([recovery.key.accessKeyId]);
+      case 'uncertain':
+        return write(context, view, to.recheckPostponed(view, suspect, new Date(found.candidate.lookAt)));
+      case 'orphan':
+        return write(context, view, to.orphanFound(view, found.orphan));
     }
   }
+  return write(context, view, to.suspectsChecked(view, now));
 }

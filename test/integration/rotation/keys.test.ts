@@ -10,6 +10,7 @@ import {
   ACCOUNT,
   createWorld,
   DAY,
+  DOCUMENTED_ACTIONS,
   HOUR,
   MINUTE,
   openStage,
@@ -103,7 +104,7 @@ test('an orphan that a person activates is theirs', async () => {
   expect(world.keys()[orphan]).toBe('Active');
 });
 
-test('an orphan that turns out to have been used is not deleted', async () => {
+test('a key that shows a use after its window was searched is left to a person', async () => {
   const world = await createWorld(stage, { timing: { lastUsedMs: [HOUR, HOUR] } });
   world.sandbox.faults.add({ operation: 'CreateAccessKey', nth: 1, action: 'drop-before' });
   const { id } = await world.createRotation();
@@ -111,14 +112,80 @@ test('an orphan that turns out to have been used is not deleted', async () => {
   // The window of our lost call, which made nothing, is also that of a person.
   const person = world.sandbox.createAccessKey(user(world));
   await world.use(person);
-  await world.runUntilDone(id);
 
+  const outcome = await world.runUntilDone(id);
   world.clock.advance(2 * DAY);
   await world.runOnce(id);
 
-  expect(Object.keys(world.keys())).toContain(person.accessKeyId);
-  expect((await world.rotations.steps(id)).map((step) => step.step)).toContain('orphan-claimed');
+  expect(outcome).toMatchObject({ status: 'blocked', code: 'KEY_AMBIGUOUS' });
+  expect(world.keys()).toEqual({ [person.accessKeyId]: 'Active' });
 });
+
+test.each([
+  ['with the last use shown', undefined, 4 * HOUR],
+  ['where the last use may not be asked', DOCUMENTED_ACTIONS, DAY],
+])('the key of a lost answer stays active while a use may not show yet, %s', async (_name, actions, certainMs) => {
+  const world = await createWorld(stage, actions ? { actions } : {});
+  world.sandbox.faults.add({ operation: 'CreateAccessKey', nth: 1, action: 'drop-after' });
+  const { id } = await world.createRotation();
+  const createdAt = world.clock.now().getTime();
+  await world.runOnce(id);
+  const [orphan = ''] = Object.keys(world.keys());
+
+  world.clock.advance(MINUTE);
+  await world.runOnce(id);
+  const { statusMessage } = await world.row(id);
+  while (world.keys()[orphan] === 'Active') {
+    const outcome = await world.runOnce(id);
+    if (outcome.status !== 'continued') break;
+    world.clock.advance(Math.max(0, outcome.at.getTime() - world.clock.now().getTime()));
+  }
+
+  expect(statusMessage).toContain(`may have made the key ${orphan}`);
+  expect(world.keys()[orphan]).toBe('Inactive');
+  expect(world.clock.now().getTime() - createdAt).toBeGreaterThanOrEqual(certainMs);
+});
+
+test('the key that was published before a failover lost the last commits is never made inactive', async () => {
+  let intended: Record<string, unknown> | undefined;
+  const world = await createWorld(stage, {
+    wrap: (deps) => {
+      const advance: typeof deps.rotations.run.advance = async (fence, transition) => {
+        const result = await deps.rotations.run.advance(fence, transition);
+        if (transition.note?.step === 'create-sent') intended ??= await rotationRow(fence.rotation.id);
+        return result;
+      };
+      return { ...deps, rotations: { run: { ...deps.rotations.run, advance } } };
+    },
+  });
+  await world.addSync('app');
+  const { id } = await world.createRotation();
+  await world.runOnce(id);
+  await world.runSyncs();
+  const held = world.held.get('app');
+  await forgetSince(id, intended);
+
+  for (let days = 0; days < 3; days += 1) {
+    await world.runUntilDone(id);
+    expect(held && world.works(held)).toBe(true);
+    world.clock.advance(DAY);
+  }
+
+  expect(await world.row(id)).toMatchObject({ rotationStatus: 'blocked', statusCode: 'KEY_FOREIGN' });
+});
+
+async function rotationRow(id: string): Promise<Record<string, unknown> | undefined> {
+  return (await stage.handle.db.execute(sql`select * from keyferry.rotations where id = ${id}`))[0];
+}
+
+/** The rows as a standby has them that was promoted right after this one was replicated. */
+async function forgetSince(id: string, row: Record<string, unknown> | undefined): Promise<void> {
+  await stage.handle.db.execute(sql`delete from keyferry.rotation_keys where rotation_id = ${id}`);
+  await stage.handle.db.execute(sql`
+    update keyferry.rotations set phase = ${row?.['phase']}, phase_state = ${JSON.stringify(row?.['phase_state'])}::jsonb,
+      active_access_key_id = null, last_rotated_at = null, user_id = null
+    where id = ${id}`);
+}
 
 test('a call that was held up for too long is not sent: its key could not be told from a person’s', async () => {
   const world = await createWorld(stage, {
@@ -160,8 +227,12 @@ test('a call that lands late is still found a quarter of an hour later', async (
       where id = ${id}`);
 
   world.clock.advance(16 * MINUTE);
+  await world.runOnce(id);
+  const whileUncertain = world.keys()[late.accessKeyId];
+  world.clock.advance(4 * HOUR);
   await world.runUntilDone(id);
 
+  expect(whileUncertain).toBe('Active');
   expect(world.keys()[late.accessKeyId]).toBe('Inactive');
   expect(world.works(await world.published())).toBe(true);
 });

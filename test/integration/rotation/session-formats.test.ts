@@ -9,11 +9,12 @@ import { createWorld, DAY, HOUR, MINUTE, openStage, type Pair, SECOND, type Stag
 const database = useTestDatabase();
 let stage: Stage;
 
-/** Defaults that a database or role may have, each of which changes how values are written as text. */
+/** Defaults that a database or role may have: how values are written as text, and whether a commit waits for the disk. */
 const foreignDefaults = {
   IntervalStyle: 'iso_8601',
   DateStyle: 'SQL, DMY',
   TimeZone: 'Asia/Kathmandu',
+  synchronous_commit: 'off',
 } as const;
 
 beforeAll(async () => {
@@ -46,6 +47,12 @@ test.each(['postgres', 'postgres_verbose', 'sql_standard', 'iso_8601'])(
     await own.close();
   },
 );
+
+test('commits are synchronous, whatever the default of the database', async () => {
+  const [row] = await stage.handle.db.execute(sql`select current_setting('synchronous_commit') as setting`);
+
+  expect(row?.['setting']).toBe('on');
+});
 
 test('moments are read as they were written', async () => {
   const world = await createWorld(stage);

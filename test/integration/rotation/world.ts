@@ -129,7 +129,7 @@ export function createWorld(stage: Stage, options: WorldOptions = {}): Promise<W
   const clock = createSandboxClock({ startAt: new Date() });
   worlds += 1;
   // Key ids come from the seed, and keyferry takes note when two rotations hold the same key.
-  const sandbox = createAwsSandbox({ clock, seed: options.seed ?? worlds, timing: options.timing ?? 'immediate' });
+  const sandbox = createAwsSandbox({ clock, seed: options.seed ?? worlds, timing: options.timing ?? 'late-last-use' });
   return furnish(stage, options, { clock, sandbox, suffix: `${String(worlds)}-${crypto.randomUUID().slice(0, 8)}` });
 }
 
