@@ -112,9 +112,9 @@ const UNKNOWN_USE_MS = 24 * 3_600_000;
  * From when on an unknown key without a use counts as unused, by our clock. A database that lost its last commits may have forgotten that it
  * published the key; but a published key was verified, and that use shows.
  */
-export function unusedCertainAt(key: RemoteKey, use: 'never' | 'denied', clock: Intent['clock']): Date {
+export function unusedCertainAt({ createdAt }: RemoteKey, use: 'never' | 'denied', clock: Intent['clock']): Date {
   const lagMs = use === 'never' ? LAST_USE_LAG_MS : UNKNOWN_USE_MS;
-  return new Date(key.createdAt.getTime() + lagMs - clock.aheadMs + clock.errorMs);
+  return new Date(createdAt.getTime() + lagMs - clock.aheadMs + clock.errorMs);
 }
 
 /** ListAccessKeys may lag: what a lost call did is not looked at sooner. */
@@ -129,7 +129,7 @@ export const RECHECK_AFTER_MS = 15 * 60_000;
 export type Recovery =
   | { readonly decision: 'none' }
   /** Exactly one unknown key in the window; whether it was used is asked next. */
-  | { readonly decision: 'candidate'; readonly key: RemoteKey }
+  | { readonly decision: 'candidate'; readonly accessKeyId: string }
   | { readonly decision: 'ambiguous'; readonly candidates: readonly RemoteKey[] };
 
 /**
@@ -147,7 +147,9 @@ export function decideRecovery(intent: Intent, owners: KeyOwners): Recovery {
   const fitting = unknown.filter((key) => fits(intent, key));
   const [only] = fitting;
   if (only === undefined) return { decision: 'none' };
-  return unknown.length === 1 ? { decision: 'candidate', key: only } : { decision: 'ambiguous', candidates: unknown };
+  return unknown.length === 1
+    ? { decision: 'candidate', accessKeyId: only.accessKeyId }
+    : { decision: 'ambiguous', candidates: unknown };
 }
 
 function fits(intent: Intent, key: RemoteKey): boolean {

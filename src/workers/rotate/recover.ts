@@ -6,7 +6,7 @@ import * as to from '../../domain/rotation-orphans.ts';
 import { BLOCKED_RECHECK_MS } from '../../domain/rotation-waits.ts';
 import type { Candidate, Intent, KeyUse, PhaseState, RemoteKey, RotationView } from '../../domain/rotation.ts';
 import { JobError } from '../../errors.ts';
-import { lookAtKeys, openKeys, type RotationContext, write } from './context.ts';
+import { type Look, lookAtKeys, openKeys, type RotationContext, write } from './context.ts';
 
 export async function recover(context: RotationContext, view: RotationView): Promise<RotationView> {
   const { intent } = view.state;
@@ -20,7 +20,7 @@ export async function recover(context: RotationContext, view: RotationView): Pro
     case 'ambiguous':
       return leaveToPerson(context, view, { keys: open.keys, candidates: recovery.candidates });
     case 'candidate': {
-      const { key } = recovery;
+      const key = findKey(look, recovery.accessKeyId);
       const found = await judge(context, key, { keys: open.keys, clock: look.clock });
       switch (found.is) {
         case 'used':
@@ -32,6 +32,12 @@ export async function recover(context: RotationContext, view: RotationView): Pro
       }
     }
   }
+}
+
+function findKey({ owners }: Look, accessKeyId: string): RemoteKey {
+  const key = owners.remote.find((one) => one.accessKeyId === accessKeyId);
+  if (!key) throw new JobError('BUG_UNEXPECTED', { context: { accessKeyId } });
+  return key;
 }
 
 type Judged =
@@ -111,10 +117,11 @@ export async function recheck(context: RotationContext, view: RotationView): Pro
     if (recovery.decision === 'none') continue;
     const foreign = (ids: readonly string[]) => write(context, view, to.foreignSeen(view, ids));
     if (recovery.decision === 'ambiguous') return foreign(recovery.candidates.map((key) => key.accessKeyId));
-    const found = await judge(context, recovery.key, { keys: open.keys, clock: look.clock });
+    const key = findKey(look, recovery.accessKeyId);
+    const found = await judge(context, key, { keys: open.keys, clock: look.clock });
     switch (found.is) {
       case 'used':
-        return foreign([recovery.key.accessKeyId]);
+        return foreign([key.accessKeyId]);
       case 'uncertain':
         return write(context, view, to.recheckPostponed(view, suspect, new Date(found.candidate.lookAt)));
       case 'orphan':

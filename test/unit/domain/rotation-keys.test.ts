@@ -1,6 +1,12 @@
 import { expect, test } from 'vitest';
 
-import { decideRecovery, decideSurvey, describeKey, type KeyOwners } from '../../../src/domain/rotation-keys.ts';
+import {
+  decideRecovery,
+  decideSurvey,
+  describeKey,
+  type KeyOwners,
+  unusedCertainAt,
+} from '../../../src/domain/rotation-keys.ts';
 import type { KeyState, KnownKey, RemoteKey } from '../../../src/domain/rotation.ts';
 
 const now = new Date('2026-03-01T12:00:00Z');
@@ -139,4 +145,13 @@ test('a key is described by its age and last use', () => {
   expect(describeKey(remote('AKIAEXAMPLE'), use, now)).toBe(
     'AKIAEXAMPLE (active, 59 days old, last used 2026-02-27T08:30Z by s3 in eu-west-1)',
   );
+});
+
+test.each([
+  ['never', { aheadMs: 0, errorMs: 0 }, '2026-01-01T04:00:00.000Z'],
+  ['denied', { aheadMs: 0, errorMs: 0 }, '2026-01-02T00:00:00.000Z'],
+  ['never', { aheadMs: 60_000, errorMs: 2_000 }, '2026-01-01T03:59:02.000Z'],
+  ['never', { aheadMs: -60_000, errorMs: 2_000 }, '2026-01-01T04:01:02.000Z'],
+] as const)('that a key shows no use (%s, clocks %o) proves something from %s on', (use, clock, at) => {
+  expect(unusedCertainAt(remote('X'), use, clock).toISOString()).toBe(at);
 });
