@@ -233,9 +233,15 @@ export const errorTable = {
   ),
   SYNC_LEFT_BEHIND: entry(
     'fail',
-    'Objects of the deleted sync stay at AWS.',
+    'Objects that the sync wrote stay at AWS.',
     'The connection that wrote them can no longer be used, so they could not be deleted.',
-    'Delete the objects that the run lists at AWS by hand.',
+    'Delete the objects that the run lists at AWS, then delete the sync with `keyferry sync delete NAME --abandon`.',
+  ),
+  SYNC_STILL_OWNED: entry(
+    'fail',
+    'The sync still owns objects at AWS.',
+    'A sync is deleted only when nothing that it wrote is left at AWS, or when somebody abandons it.',
+    'Delete them with `keyferry sync delete NAME --remove-secrets`, or leave them at AWS with --abandon.',
   ),
   KEY_ROTATION_NOT_FOUND: entry(
     'fail',

@@ -1,5 +1,6 @@
 /** Rows as readable reports. */
 import type { Connection, Rotation, RunRecord, Sync } from '../client/views.ts';
+import type { LeftBehind } from '../db/sync-deletion.ts';
 import type { Check } from '../domain/connection-checks.ts';
 import { fields, indent, table } from './output.ts';
 
@@ -63,11 +64,7 @@ interface Findings {
   readonly kept?: readonly string[];
   readonly managed?: readonly string[];
   readonly unreadable?: readonly string[];
-  readonly leftBehind?: readonly {
-    readonly remoteName: string;
-    readonly region: string;
-    readonly accountId: string;
-  }[];
+  readonly leftBehind?: readonly LeftBehind[];
 }
 
 function describeFindings(result: unknown): readonly (readonly [string, string | undefined])[] {
@@ -80,8 +77,18 @@ function describeFindings(result: unknown): readonly (readonly [string, string |
     ['kept', list(found.kept)],
     ['left to rotations', list(found.managed)],
     ['nothing to import in', list(found.unreadable)],
-    ['stays at AWS', list(found.leftBehind?.map((one) => `${one.remoteName} (${one.accountId}, ${one.region})`))],
+    ['stays at AWS', list(found.leftBehind?.map(describeLeft))],
   ];
+}
+
+const describeLeft = ({ remoteName, accountId, region }: LeftBehind): string =>
+  `${remoteName} (${accountId}, ${region})`;
+
+export function describeDeletion(name: string, leftBehind: readonly LeftBehind[]): string {
+  if (leftBehind.length === 0) return `Deleted ${name}.`;
+  return [`Deleted ${name}. These objects stay at AWS:`, ...leftBehind.map((one) => `  ${describeLeft(one)}`)].join(
+    '\n',
+  );
 }
 
 export function describeSync(sync: Sync): string {

@@ -5,6 +5,7 @@ import type { Connections } from '../db/connections.ts';
 import type { Folders } from '../db/folders.ts';
 import type { RequestKind } from '../db/requests.ts';
 import type { SyncRow } from '../db/subjects.ts';
+import type { LeftBehind, SyncDeletion } from '../db/sync-deletion.ts';
 import type { SyncChanges, Syncs } from '../db/syncs.ts';
 import type { Reference } from '../domain/reference.ts';
 import {
@@ -118,16 +119,14 @@ export function createSyncsClient(context: ClientContext, stores: Stores) {
     remove: (idOrName: string, options: WaitOptions = {}) => requestAndWait('remove', idOrName, options),
     pause: async (idOrName: string): Promise<Sync> => view(await syncs.pause(await get(idOrName))),
     resume: async (idOrName: string): Promise<Sync> => view(await syncs.resume(await get(idOrName))),
-    /**
-     * Deletes what this sync wrote, then the sync. It is gone when the run succeeded, and when its `errorCode` is SYNC_LEFT_BEHIND: then `result.leftBehind`
-     * lists what stays at AWS because its connection can no longer be used. Otherwise the sync stays.
-     */
+    /** Deletes what this sync wrote, then the sync. It is gone when the run succeeded; otherwise it stays, and the run says why. */
     deleteWithSecrets: (idOrName: string, options: WaitOptions = {}) =>
       requestAndWait('remove', idOrName, { ...options, parameters: { deleteAfterRemove: true } }),
-    /** Forgets the sync; what it wrote stays at AWS. */
-    delete: async (idOrName: string): Promise<void> => {
-      await syncs.delete(await get(idOrName));
-    },
+    /**
+     * Deletes the sync. Throws SYNC_STILL_OWNED while it owns objects at AWS; with `abandon` they stay there, and are returned.
+     */
+    delete: async (idOrName: string, deletion: SyncDeletion = { abandon: false }): Promise<readonly LeftBehind[]> =>
+      syncs.delete(await get(idOrName), deletion),
   };
 }
 

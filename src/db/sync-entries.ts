@@ -9,6 +9,7 @@ import { JobError } from '../errors.ts';
 import type { Database } from './client.ts';
 import { toDatabaseError, violatedConstraint } from './database-error.ts';
 import { syncEntries } from './schema.ts';
+import { deleteRemovedSync, type SyncEnding } from './sync-deletion.ts';
 
 /** Who writes: refused once the run has lost its lease. */
 export interface LedgerRun {
@@ -21,7 +22,6 @@ export type SyncEntries = ReturnType<typeof createSyncEntries>;
 export function createSyncEntries(db: Database) {
   return {
     list: (syncId: string) => listEntries(db, syncId),
-    /** Entries in place. */
     /**
      * Stores entries whose remote name is to be claimed, before anything is written there. Returns the ids of those that could be stored; a name that
      * another sync holds, of whatever org, is not among them.
@@ -31,8 +31,8 @@ export function createSyncEntries(db: Database) {
       await storeEntries(db, run, entries);
     },
     forget: (run: LedgerRun, ids: readonly string[]) => forgetEntries(db, run, ids),
-    /** Ends the run, answers its requests and deletes the sync with its ledger. False when the lease is lost. */
-    deleteSync: (run: LedgerRun, ending: SyncEnding) => deleteSync(db, run, ending),
+    /** Ends the removal as succeeded and deletes the sync. False when the lease is lost or the ledger owns anything. */
+    deleteSync: (ending: SyncEnding) => deleteRemovedSync(db, ending),
   };
 }
 
@@ -168,34 +168,6 @@ async function forgetEntries(db: Database, run: LedgerRun, ids: readonly string[
       delete from keyferry.sync_entries where sync_id = ${run.syncId} and id in (select value::uuid from jsonb_array_elements_text(${JSON.stringify(ids)}::jsonb))
       and exists (select 1 from keyferry.syncs where id = ${run.syncId} and run_token = ${run.runId})`,
   );
-}
-
-export interface SyncEnding {
-  readonly status: 'succeeded' | 'partial';
-  readonly code: string | null;
-  readonly message: string | null;
-  readonly counts: unknown;
-  readonly result: unknown;
-  readonly awsCalls: Readonly<Record<string, number>>;
-}
-
-async function deleteSync(db: Database, run: LedgerRun, ending: SyncEnding): Promise<boolean> {
-  const rows = await execute(
-    db,
-    sql`
-      with gone as (delete from keyferry.syncs where id = ${run.syncId} and run_token = ${run.runId} returning id),
-      answered as (
-        update keyferry.requests r set done_at = now(), run_id = ${run.runId} from gone where r.subject_id = gone.id and r.done_at is null
-      ),
-      ended as (
-        update keyferry.runs r set status = ${ending.status}, finished_at = now(), error_code = ${ending.code}, error_message = ${ending.message},
-          counts = ${JSON.stringify(ending.counts)}::jsonb, result = ${JSON.stringify(ending.result)}::jsonb,
-          aws_calls = ${JSON.stringify(ending.awsCalls)}::jsonb
-        from gone where r.id = ${run.runId}
-      )
-      select id from gone`,
-  );
-  return rows.length === 1;
 }
 
 async function execute(db: Database, statement: SQL): Promise<Record<string, unknown>[]> {

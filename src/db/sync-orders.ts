@@ -1,4 +1,4 @@
-/** What people order of a sync: pause, resume, delete. Each statement is fenced, because it decides by the requests that are open. */
+/** What people order of a sync: pause, resume (its deletion is in `sync-deletion.ts`). Each statement is fenced, because it decides by the requests that are open. */
 import { sql, type SQL } from 'drizzle-orm';
 
 import { JobError } from '../errors.ts';
@@ -6,7 +6,7 @@ import type { Database } from './client.ts';
 import { toDatabaseError } from './database-error.ts';
 import { fromRow } from './rows.ts';
 import { syncs } from './schema.ts';
-import { closedWork, dueTrace, isAsSeen, type SyncRow, untilAsSeen } from './subjects.ts';
+import { dueTrace, isAsSeen, type SyncRow, untilAsSeen } from './subjects.ts';
 import { wake } from './wake.ts';
 
 export function createSyncOrders(db: Database) {
@@ -15,8 +15,6 @@ export function createSyncOrders(db: Database) {
     pause: (sync: SyncRow) => untilAsSeen(() => pauseSync(db, sync)),
     /** An automatic sync catches up with what changed while it was paused; a manual one waits for a request. */
     resume: (sync: SyncRow) => untilAsSeen(() => resumeSync(db, sync)),
-    /** Deletes the sync and its ledger; objects at AWS stay. */
-    delete: (sync: SyncRow) => untilAsSeen(() => deleteSync(db, sync)),
   };
 }
 
@@ -91,22 +89,6 @@ async function resumeSync(db: Database, sync: SyncRow): Promise<SyncRow | undefi
 function changedSync([row]: readonly Record<string, unknown>[]): SyncRow | undefined {
   if (!row) throw new JobError('SYNC_NOT_FOUND');
   return row['id'] === null ? undefined : fromRow(syncs, row);
-}
-
-/** Undefined when another transaction changed the row first. */
-async function deleteSync(db: Database, sync: SyncRow): Promise<true | undefined> {
-  const [row] = await db
-    .execute(
-      sql`
-      with ${seenSync(sync.id)},
-      gone as (
-        delete from keyferry.syncs t using seen where t.id = seen.id and ${isAsSeen} returning t.id
-      ),
-      ${closedWork(sql`gone`)}
-      select count(seen.id) > count(gone.id) as is_raced from seen left join gone on gone.id = seen.id`,
-    )
-    .catch(raise);
-  return row?.['is_raced'] === true ? undefined : true;
 }
 
 function raise(error: unknown): never {

@@ -12,6 +12,7 @@ import { toDatabaseError, violatedConstraint } from './database-error.ts';
 import { assignments, fromRow, insertion, referred } from './rows.ts';
 import { connections, folders, syncs } from './schema.ts';
 import { dueTrace, type SyncRow } from './subjects.ts';
+import { deleteSync, type SyncDeletion } from './sync-deletion.ts';
 import { attachedFolder, createSyncOrders } from './sync-orders.ts';
 import { wake } from './wake.ts';
 
@@ -59,6 +60,8 @@ export function createSyncs(db: Database) {
     update: (sync: SyncRow, changes: SyncChanges, requestedBy: string | null) =>
       updateSync(db, sync, { changes, requestedBy }),
     ...createSyncOrders(db),
+    /** Deletes the sync and its ledger, and returns what stays at AWS. Throws SYNC_STILL_OWNED unless that is abandoned. */
+    delete: (sync: SyncRow, deletion: SyncDeletion = { abandon: false }) => deleteSync(db, sync, deletion),
   };
 }
 

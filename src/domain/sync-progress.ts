@@ -1,4 +1,5 @@
 /** What a sync that gave its place back remembers until it goes on. Pure. */
+import type { RunKind } from './run.ts';
 import { type ChangeCounts, noChanges } from './sync-summary.ts';
 
 export interface SyncProgress {
@@ -21,6 +22,8 @@ export interface SyncProgress {
   readonly hasSeenOwners?: boolean;
   /** The attempt that ended in trouble; a first attempt after it is a new wish, not the next try. */
   readonly failedAttempt?: number;
+  /** It is the progress of a removal, which no other run continues. */
+  readonly isRemoval?: boolean;
   /** Something was found in flight: AWS is looked at once more a while later. */
   readonly hasRecovered?: boolean;
 }
@@ -34,11 +37,13 @@ export interface ProgressBasis {
 export function continueProgress(
   saved: SyncProgress | null,
   basis: ProgressBasis,
-  run: { readonly id: string; readonly attempt: number },
+  run: { readonly id: string; readonly attempt: number; readonly kind: RunKind },
 ): SyncProgress {
+  const isRemoval = run.kind === 'remove';
   const isGivenUp = saved?.failedAttempt !== undefined && run.attempt <= saved.failedAttempt;
-  if (!isGivenUp && saved?.revision === basis.revision && saved.version === basis.version) return saved;
+  const isSame = saved?.revision === basis.revision && saved.version === basis.version;
+  if (!isGivenUp && isSame && (saved.isRemoval ?? false) === isRemoval) return saved;
   // An import that was done stays done, whatever it or anybody else changed in the folder since.
   const kept = saved?.isImported === true ? { isImported: true } : {};
-  return { revision: basis.revision, version: basis.version, round: run.id, changes: noChanges, ...kept };
+  return { revision: basis.revision, version: basis.version, round: run.id, changes: noChanges, isRemoval, ...kept };
 }

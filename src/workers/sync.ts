@@ -12,7 +12,7 @@ import type { GuardReason } from '../domain/installation.ts';
 import { guardedError } from './installation-watch.ts';
 import { createSyncMemory } from './sync/memory.ts';
 import { previewSync } from './sync/preview.ts';
-import { abandonAll, removeAll } from './sync/remove.ts';
+import { removeAll } from './sync/remove.ts';
 import { type PerformedSync, type RoundTools, performRound, purposeOf, unchanged } from './sync/round.ts';
 import { openWork, readHead, type SyncDependencies, type SyncHead } from './sync/work.ts';
 
@@ -56,12 +56,7 @@ async function perform(deps: SyncDependencies, run: Run<'sync'>, tools: RoundToo
   if (known) return known;
   const head = await readHead(deps, run);
   const unusable = findUnusable(head);
-  if (unusable) {
-    // A connection that is only not validated yet will be usable in a moment.
-    const isDead = head.connection.status === 'invalid';
-    const mayAbandon = isDead && run.kind === 'remove' && run.parameters['deleteAfterRemove'] === true;
-    return mayAbandon ? abandonAll(head) : { outcome: unusable, leavesWish: run.kind === 'plan' };
-  }
+  if (unusable) return { outcome: unusable, leavesWish: run.kind === 'plan' };
   const { guardReason } = head.installation;
   if (guardReason !== null && run.kind !== 'plan') return guardedRun(head, guardReason, tools);
   switch (run.kind) {

@@ -1,5 +1,5 @@
 /** `keyferry sync …` */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 
 import type { RunRecord } from '../../client/views.ts';
 import { createStatusQueries } from '../../db/status-queries.ts';
@@ -7,7 +7,7 @@ import { JobError } from '../../errors.ts';
 import { done, leaf, runWithClient, text, type ClientInvocation } from '../command.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
 import { table } from '../output.ts';
-import { describePlan, describeRun, describeSync, type PlanDocument } from '../reports.ts';
+import { describeDeletion, describePlan, describeRun, describeSync, type PlanDocument } from '../reports.ts';
 import { waitOptions } from '../waiting.ts';
 import { addCreate, addUpdate } from './sync-settings.ts';
 
@@ -168,11 +168,9 @@ function addLifetime(noun: Command): void {
       },
     );
   }
-  const remove = leaf(
-    noun,
-    'delete <name>',
-    'forget a sync; what it wrote stays at AWS unless --remove-secrets',
-  ).option('--remove-secrets', 'first delete at AWS what this sync wrote');
+  const remove = leaf(noun, 'delete <name>', 'delete a sync that owns nothing at AWS')
+    .addOption(new Option('--remove-secrets', 'first delete at AWS what this sync wrote').conflicts('abandon'))
+    .option('--abandon', 'leave at AWS what this sync wrote, and list it');
   runWithClient(remove, async (invocation) => {
     const {
       args: [name = ''],
@@ -181,12 +179,12 @@ function addLifetime(noun: Command): void {
       output,
     } = invocation;
     if (options.removeSecrets !== true) {
-      await client.syncs.delete(name);
-      output.result({ deleted: name, run: null }, () => `Deleted ${name}; what it wrote stays at AWS.`);
+      const leftBehind = await client.syncs.delete(name, { abandon: options.abandon === true });
+      output.result({ deleted: name, run: null, leftBehind }, () => describeDeletion(name, leftBehind));
       return done;
     }
     const run = await client.syncs.deleteWithSecrets(name, waitOptions(invocation));
-    if (run.status !== 'succeeded' && run.errorCode !== 'SYNC_LEFT_BEHIND') {
+    if (run.status !== 'succeeded') {
       output.result(run, () => `${describeRun(run)}\nThe sync was kept, because its objects could not all be removed.`);
       return exitCodes.failed;
     }

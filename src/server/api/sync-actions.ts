@@ -158,28 +158,30 @@ function addDelete(part: SyncApi): void {
     const { syncId } = c.req.valid('param');
     const secretSync = toSecretSync(await findSync(c, part, { id: syncId }));
     if (c.req.valid('query').removeSecrets) {
-      const stays = await deleteWithSecrets(c, syncId);
-      return c.json({ secretSync, ...(stays ? { leftBehind: stays } : {}) }, 200);
+      await deleteWithSecrets(c, syncId);
+      return c.json({ secretSync }, 200);
     }
-    await c.get('client').syncs.delete(syncId);
-    return c.json({ secretSync }, 200);
+    const stays = await c.get('client').syncs.delete(syncId, { abandon: true });
+    return c.json({ secretSync, ...(stays.length > 0 ? { leftBehind: [...stays] } : {}) }, 200);
   });
 }
 
 const leftBehind = z
   .array(z.object({ remoteName: z.string(), region: z.string(), accountId: z.string() }))
   .optional()
-  .describe('What stays at AWS, because the connection that wrote it can no longer be used');
+  .describe('What the sync wrote and leaves at AWS');
 
-/** The sync goes only when everything at AWS is gone, or nobody can reach it any more: then what stays is returned. */
-async function deleteWithSecrets(c: Context, syncId: string): Promise<z.infer<typeof leftBehind>> {
+/** The sync goes only when everything that it wrote is gone at AWS. */
+async function deleteWithSecrets(c: Context, syncId: string): Promise<void> {
   const requestId = await c.get('client').syncs.request('remove', syncId, { deleteAfterRemove: true });
   const { run } = await waitForRun(c, requestId, REMOVAL_SECONDS);
-  if (run?.status === 'succeeded') return undefined;
-  if (run?.errorCode === 'SYNC_LEFT_BEHIND') return z.object({ leftBehind }).parse(run.result).leftBehind;
-  const message =
-    run === null
-      ? 'The removal goes on, and the sync is deleted with its end. Look again: 404 means that it is done.'
-      : `The removal ended ${run.status}: ${run.errorMessage ?? 'see the run'} The sync stays.`;
-  throw new JobError('SYNC_PARTIAL', { message });
+  if (run?.status === 'succeeded') return;
+  if (run === null) {
+    const message = 'The removal goes on, and the sync is deleted with its end. Look again: 404 means that it is done.';
+    throw new JobError('SYNC_PARTIAL', { message });
+  }
+  const why = `The removal ended ${run.status}: ${run.errorMessage ?? 'see the run'} The sync stays.`;
+  throw new JobError('SYNC_PARTIAL', {
+    message: `${why} A DELETE without removeSecrets=true deletes it and lists what stays at AWS.`,
+  });
 }

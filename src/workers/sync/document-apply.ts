@@ -17,7 +17,7 @@ import { findWhole } from '../../domain/sync-plan-document.ts';
 import { toJobError } from '../../errors.ts';
 import { isSettledInRound, isWrite } from './apply.ts';
 import { refusedNow, type WriteResult } from './destination.ts';
-import { keyEntry } from './document.ts';
+import { keyEntry } from './document-rows.ts';
 import type { DocumentWrite, KeyWrite } from './document-content.ts';
 import { type DocumentResult, writeDocument } from './document-writes.ts';
 import type { Slice } from './slice.ts';

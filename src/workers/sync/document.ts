@@ -1,23 +1,16 @@
-/** A JSON secret as a destination: looks, drift, recovery and deletion; its writes are in `document-apply.ts`. */
+/** A JSON secret as a destination: looks, drift and recovery; its writes are in `document-apply.ts`, its deletion in `document-removal.ts`. */
 import type { SecretMetadata, SecretsManager } from '../../aws/secrets-manager.ts';
-import { changeDocument, memberValue, parseDocument, printDocument } from '../../domain/sync-document.ts';
-import { drifted, inOrder, newEntry, notLanded, removed, written } from '../../domain/sync-entry.ts';
+import { memberValue, parseDocument } from '../../domain/sync-document.ts';
+import { drifted, inOrder, notLanded, removed, written } from '../../domain/sync-entry.ts';
 import { findDrift } from '../../domain/sync-inventory.ts';
-import { type InFlight, isOwned, isSamePlace, type LedgerEntry, WHOLE_SECRET } from '../../domain/sync-ledger.ts';
+import { type InFlight, isOwned, type LedgerEntry, WHOLE_SECRET } from '../../domain/sync-ledger.ts';
 import { toJobError } from '../../errors.ts';
-import {
-  attempt,
-  type Destination,
-  type Finding,
-  refuse,
-  reportDrift,
-  settleFailure,
-  type WriteResult,
-} from './destination.ts';
+import type { Destination, Finding } from './destination.ts';
 import { isAsWritten } from './document-content.ts';
+import { removeKeys } from './document-removal.ts';
+import { documentKeyIn, isInDocument, keyEntry, keysOf, storeRemoved } from './document-rows.ts';
 import type { DocumentContext } from './document-writes.ts';
 import { toState } from './secret-writes.ts';
-import { removeSecret } from './secrets.ts';
 import { lookOf, type SyncWork } from './work.ts';
 
 /** All keys of a JSON secret go in one write. */
@@ -38,7 +31,7 @@ export function createDocument(work: SyncWork, secrets: SecretsManager): Destina
   };
 }
 
-/** Keys with the row of the secret that holds them. */
+/** Keys with the row of the secret that holds them; a secret that is among the entries itself may come without keys. */
 async function perDocument<T>(
   work: SyncWork,
   entries: readonly LedgerEntry[],
@@ -48,17 +41,9 @@ async function perDocument<T>(
   const results: T[] = [];
   for (const whole of wholes) {
     const keys = entries.filter((entry) => entry.key !== WHOLE_SECRET && isInDocument(entry, whole));
-    if (keys.length > 0) results.push(...(await action(whole, keys)));
+    if (keys.length > 0 || entries.some(({ id }) => id === whole.id)) results.push(...(await action(whole, keys)));
   }
   return results;
-}
-
-const isInDocument = (entry: LedgerEntry, whole: LedgerEntry) =>
-  entry.remoteName === whole.remoteName && isSamePlace(entry, whole);
-
-/** Keys of one document, as the ledger stands. */
-function keysOf(work: SyncWork, whole: LedgerEntry): readonly LedgerEntry[] {
-  return work.ledger.all().filter((entry) => entry.key !== WHOLE_SECRET && isInDocument(entry, whole));
 }
 
 /**
@@ -105,11 +90,6 @@ async function checkKeys(
       observed: { ...whole.observed, hasForeignKeys: document.size > ours.length },
     });
   return findings;
-}
-
-/** The name of a key inside the JSON, which the schema of its own time gave it. */
-function documentKeyIn(work: SyncWork, entry: LedgerEntry): string {
-  return entry.observed.documentKey ?? work.desired.find((one) => one.key === entry.key)?.documentKey ?? entry.key;
 }
 
 async function recover(context: DocumentContext, whole: LedgerEntry): Promise<void> {
@@ -176,124 +156,4 @@ async function storeLanded(work: SyncWork, whole: LedgerEntry, inFlight: InFligh
   await work.ledger.store(
     written(whole, { ...base, fingerprint: '', revision: work.folder.revision, settings, observed }),
   );
-}
-
-export function keyEntry(work: SyncWork, whole: LedgerEntry, key: string): LedgerEntry {
-  const { partition, accountId, region, service, syncId, connectionId, remoteName } = whole;
-  const origin = {
-    id: crypto.randomUUID(),
-    syncId,
-    connectionId,
-    folderId: work.folder.id,
-    place: { partition, accountId, region, service },
-  };
-  return newEntry(origin, { remoteName, key, settings: { keyId: null, tags: {} } });
-}
-
-async function storeRemoved(work: SyncWork, whole: LedgerEntry): Promise<void> {
-  const now = work.run.now();
-  await work.ledger.storeAll([whole, ...keysOf(work, whole)].map((entry) => removed(entry, now)));
-}
-
-/** Takes our keys out; the secret itself goes only if we made it and nothing else is in it. */
-async function removeKeys(
-  context: DocumentContext,
-  whole: LedgerEntry,
-  keys: readonly LedgerEntry[],
-): Promise<readonly WriteResult[]> {
-  const { work, secrets } = context;
-  const found = await secrets.describe(whole.remoteName);
-  if (!found || found.deletionScheduledAt) {
-    await storeRemoved(work, whole);
-    return keys.map(() => ({ kind: 'deleted' }));
-  }
-  const drift = findDrift(whole, toState(found), lookOf(work));
-  if (drift === 'foreign') return [await refuse(work, whole, 'no longer carries our tag: somebody else took it over')];
-  const isAll = keysOf(work, whole).filter(isOwned).length === keys.length;
-  const isOnlyOurs =
-    whole.observed.isCreated === true && whole.observed.hasForeignKeys === false && drift === undefined;
-  if (isAll && isOnlyOurs) return removeWhole(context, whole, keys);
-  return stripKeys(context, whole, keys);
-}
-
-async function removeWhole(
-  context: DocumentContext,
-  whole: LedgerEntry,
-  keys: readonly LedgerEntry[],
-): Promise<readonly WriteResult[]> {
-  const result = await removeSecret(context, whole);
-  if (result.kind !== 'deleted') return [result];
-  await storeRemoved(context.work, context.work.ledger.get(whole.id) ?? whole);
-  return keys.map(() => ({ kind: 'deleted' }));
-}
-
-async function stripKeys(
-  context: DocumentContext,
-  whole: LedgerEntry,
-  keys: readonly LedgerEntry[],
-): Promise<readonly WriteResult[]> {
-  const { work, secrets } = context;
-  const value = await secrets.value(whole.remoteName);
-  const document = value?.text === undefined ? undefined : parseDocument(value.text);
-  if (!value || !document) return [await refuse(work, whole, 'does not hold a JSON object any more')];
-  const kept = keys.filter(
-    (entry) =>
-      !work.planOptions.overwritesDrift && isChanged(work, entry, memberValue(document, documentKeyIn(work, entry))),
-  );
-  const doomed = keys.filter((entry) => !kept.includes(entry));
-  const rest = changeDocument(document, {
-    set: new Map(),
-    remove: new Set(doomed.map((entry) => documentKeyIn(work, entry))),
-  });
-  const reports = await Promise.all(kept.map((entry) => reportDrift(work, entry, 'changed')));
-  if (rest.size === 0 && whole.observed.isCreated === true)
-    return [...reports, ...(await removeWhole(context, whole, doomed))];
-  const removedKeys = Object.fromEntries(doomed.map((entry) => [entry.key, null]));
-  const token = crypto.randomUUID();
-  const inFlight = {
-    operation: 'update' as const,
-    baseVersion: value.version,
-    token,
-    settings: whole.settings,
-    keys: removedKeys,
-  };
-  const tried = await attempt(work, { entry: whole, inFlight }, () =>
-    secrets.update({ name: whole.remoteName, token, value: printDocument(rest) }),
-  );
-  if (tried.result) return [tried.result];
-  if (tried.error) return [await settleFailure(work, { before: whole, pending: tried.pending }, tried.error)];
-  await storeStripped(work, {
-    whole,
-    doomed,
-    version: token,
-    isEmptied: doomed.length === keysOf(work, whole).filter(isOwned).length,
-  });
-  return [...reports, ...doomed.map((): WriteResult => ({ kind: 'deleted' }))];
-}
-
-interface Stripped {
-  readonly whole: LedgerEntry;
-  readonly doomed: readonly LedgerEntry[];
-  readonly version: string;
-  /** No key of ours is left: the secret is given up. */
-  readonly isEmptied: boolean;
-}
-
-async function storeStripped(work: SyncWork, { whole, doomed, version, isEmptied }: Stripped): Promise<void> {
-  const now = work.run.now();
-  const { settings } = whole;
-  const kept = written(whole, {
-    version,
-    fingerprint: '',
-    revision: work.folder.revision,
-    settings,
-    folderId: work.folder.id,
-    at: now,
-  });
-  await work.ledger.storeAll(doomed.map((entry) => removed(entry, now)));
-  await work.ledger.store(isEmptied ? removed(kept, now) : kept);
-}
-
-function isChanged(work: SyncWork, entry: LedgerEntry, value: string | undefined): boolean {
-  return value !== undefined && !isAsWritten(work, entry, value);
 }

@@ -1,10 +1,10 @@
 /** `sync remove`: deletes what this sync wrote, wherever it lies; with `deleteAfterRemove` the sync itself goes last. */
-import { noCounts } from '../../domain/run.ts';
-import { leftBehind } from '../../domain/sync-entry.ts';
-import { isOwned, type LedgerEntry, WHOLE_SECRET } from '../../domain/sync-ledger.ts';
-import { addChanges, summarize } from '../../domain/sync-summary.ts';
-import { errorTable, JobError } from '../../errors.ts';
+import type { Outcome } from '../../domain/run.ts';
+import { isOwned, isSamePlace, type LedgerEntry, WHOLE_SECRET } from '../../domain/sync-ledger.ts';
+import { summarize } from '../../domain/sync-summary.ts';
+import { errorTable } from '../../errors.ts';
 import type { Performed } from '../processor.ts';
+import { countsOf, endEarly } from './endings.ts';
 import { recoverInFlight } from './recovery.ts';
 import { removeEntries } from './removals.ts';
 import { createSlice } from './slice.ts';
@@ -19,66 +19,58 @@ export async function removeAll(head: SyncHead): Promise<Performed<'sync'>> {
     work.ledger.all().filter((entry) => isRemovable(work, entry)),
     slice,
   );
-  const { changes, error } = slice.result();
-  work.progress = { ...work.progress, changes: addChanges(work.progress.changes, changes) };
-  const counts = { ...noCounts, ...work.progress.changes };
-  if (error && error.disposition === 'retry')
-    return { outcome: { status: 'retry', error, counts }, changes: { progress: work.progress } };
-  if (!isComplete || error?.disposition === 'snooze') {
-    return { outcome: { status: 'continued', at: work.run.now(), counts }, changes: { progress: work.progress } };
-  }
-  return end(work);
+  return endEarly(work, { slice, isComplete, drift: 'unknown' }) ?? end(work);
 }
 
 function isRemovable(work: SyncWork, entry: LedgerEntry): boolean {
-  if (!isOwned(entry) || entry.key === WHOLE_SECRET) return false;
-  return entry.observed.refusedIn !== work.progress.round;
+  if (!isOwned(entry) || entry.observed.refusedIn === work.progress.round) return false;
+  // A JSON secret goes with its keys; one that holds none of them goes by itself.
+  return entry.key !== WHOLE_SECRET || !work.ledger.all().some((one) => isOwned(one) && isKeyOf(entry, one));
 }
 
-/** With a connection that nobody can use any more: everything stays behind, and is listed. */
-export async function abandonAll(head: SyncHead): Promise<Performed<'sync'>> {
-  const work = await openWork(head);
-  const owned = work.ledger.all().filter((entry) => isOwned(entry) || entry.inFlight !== null);
-  const text = (entry: LedgerEntry) =>
-    `${entry.remoteName} stays in account ${entry.accountId}, ${entry.region}: the connection is not valid.`;
-  await work.ledger.storeAll(owned.map((entry) => leftBehind(entry, text(entry), work.run.now())));
-  return end(work);
+function isKeyOf(whole: LedgerEntry, entry: LedgerEntry): boolean {
+  return entry.key !== WHOLE_SECRET && entry.remoteName === whole.remoteName && isSamePlace(entry, whole);
 }
 
 async function end(work: SyncWork): Promise<Performed<'sync'>> {
-  const stays = work.ledger
-    .all()
-    .filter(
-      (entry) =>
-        entry.status === 'skipped' &&
-        entry.key !== WHOLE_SECRET &&
-        entry.remoteVersion !== null &&
-        entry.checkedAt !== null,
-    );
-  const names = stays.map(({ remoteName, region, accountId }) => ({ remoteName, region, accountId }));
-  const result = names.length > 0 ? { leftBehind: names } : undefined;
-  const verdict = summarize(work.ledger.all().filter(isOwned), work.progress.changes, result);
-  const outcome = verdict.status === 'failed' ? { ...verdict, status: 'partial' as const } : verdict;
-  const changes = { progress: null, syncedRevision: null, syncedVersion: null, drift: 'unknown' as const };
-  if (work.run.parameters['deleteAfterRemove'] !== true || outcome.status !== 'succeeded') return { outcome, changes };
-  await deleteSync(work, result);
-  return { outcome, isSettled: true };
+  const outcome = toOutcome(work);
+  if (work.run.parameters['deleteAfterRemove'] === true && outcome.status === 'succeeded') {
+    const ending = { counts: countsOf(work), awsCalls: work.run.scope.calls.counts };
+    const isGone = await work.deps.entries.deleteSync({ syncId: work.sync.id, runId: work.run.id, ...ending });
+    if (isGone) return { outcome, isSettled: true };
+  }
+  return { outcome, changes: { progress: null, syncedRevision: null, syncedVersion: null, drift: 'unknown' } };
 }
 
-/** The sync goes in the same statement that ends its run and answers its requests: there is no moment at which it is neither. */
-async function deleteSync(work: SyncWork, result: unknown): Promise<void> {
-  const left = result === undefined ? {} : { code: 'SYNC_LEFT_BEHIND', message: errorTable.SYNC_LEFT_BEHIND.message };
-  const isGone = await work.deps.entries.deleteSync(
-    { syncId: work.sync.id, runId: work.run.id },
-    {
-      status: result === undefined ? 'succeeded' : 'partial',
-      code: null,
-      message: null,
-      ...left,
-      counts: { ...noCounts, ...work.progress.changes },
-      result: result ?? null,
-      awsCalls: work.run.scope.calls.counts,
-    },
+/** Succeeded only when nothing of this sync is left at AWS, as far as the ledger knows. */
+function toOutcome(work: SyncWork): Outcome {
+  const rows = work.ledger.all();
+  const isRefusedNow = (entry: LedgerEntry) =>
+    entry.status === 'conflict' && entry.observed.refusedIn === work.progress.round;
+  const stays = rows.filter((entry) => isOwned(entry) || entry.inFlight !== null || isRefusedNow(entry));
+  const left = rows.filter(isLeftBehind);
+  const named = [...stays, ...left].filter((entry) => entry.key !== WHOLE_SECRET || entry.inFlight !== null);
+  const result = named.length > 0 ? { leftBehind: toNames(named) } : undefined;
+  const verdict = summarize(stays, work.progress.changes, result);
+  if (verdict.status === 'failed') return { ...verdict, status: 'partial' };
+  if (verdict.status !== 'succeeded') return verdict;
+  if (stays.length > 0) return { ...verdict, status: 'partial', ...told('SYNC_STILL_OWNED') };
+  return left.length > 0 ? { ...verdict, status: 'partial', ...told('SYNC_LEFT_BEHIND') } : verdict;
+}
+
+function told(code: 'SYNC_STILL_OWNED' | 'SYNC_LEFT_BEHIND') {
+  const { message, nextStep } = errorTable[code];
+  return { code, message: `${message} ${nextStep}` };
+}
+
+/** No connection reaches it any more. */
+function isLeftBehind(entry: LedgerEntry): boolean {
+  return (
+    entry.status === 'skipped' && entry.key !== WHOLE_SECRET && entry.remoteVersion !== null && entry.checkedAt !== null
   );
-  if (!isGone) throw new JobError('LEASE_LOST');
+}
+
+function toNames(entries: readonly LedgerEntry[]) {
+  const names = new Map(entries.map((entry) => [`${entry.accountId} ${entry.region} ${entry.remoteName}`, entry]));
+  return [...names.values()].map(({ remoteName, region, accountId }) => ({ remoteName, region, accountId }));
 }

@@ -6,18 +6,17 @@
  *
  * A run that ends early leaves its place in `progress` and in the ledger; the next one takes the same way and finds most of it done.
  */
-import { snoozed } from '../../domain/base-identity.ts';
-import { noCounts, type RunCounts } from '../../domain/run.ts';
+import { noCounts } from '../../domain/run.ts';
 import { isOwned, type LedgerEntry, WHOLE_SECRET } from '../../domain/sync-ledger.ts';
 import type { Plan } from '../../domain/sync-plan.ts';
-import { addChanges, summarize } from '../../domain/sync-summary.ts';
+import { summarize } from '../../domain/sync-summary.ts';
 import type { SyncRow } from '../../db/subjects.ts';
-import type { JobError } from '../../errors.ts';
 import type { Performed, Run } from '../processor.ts';
 import { applyWrites, isWrite, noteUnwritten } from './apply.ts';
 import { checkDrift, toCheckResult } from './check.ts';
-import { type Destination, isOfEntry } from './destination.ts';
+import type { Destination } from './destination.ts';
 import { applyDocument } from './document-apply.ts';
+import { endEarly } from './endings.ts';
 import { importSecrets } from './import.ts';
 import { type PermissionCache, type Permissions, probePermissions } from './permissions.ts';
 import { openDestination } from './places.ts';
@@ -128,7 +127,7 @@ async function carryOut(work: SyncWork, { destination, purpose, cache }: Carryin
   const { signal } = work.run.scope;
   const slice = createSlice({ signal, now: () => work.run.now() });
   const isComplete = await applyPlan(work, { plan, destination, slice, permissions });
-  return endSlice(work, { slice, isComplete, isCheck: purpose.isCheck });
+  return endEarly(work, { slice, isComplete, drift: driftOf(work) }) ?? endRound(work, purpose);
 }
 
 const noPermissions: Permissions = { missing: [], statements: [], canPromote: false };
@@ -165,48 +164,6 @@ async function applyPlan(work: SyncWork, { plan, destination, slice, permissions
   return removeGone(work, apart, slice);
 }
 
-interface SliceEnd {
-  readonly slice: Slice;
-  readonly isComplete: boolean;
-  readonly isCheck: boolean;
-}
-
-async function endSlice(work: SyncWork, { slice, isComplete, isCheck }: SliceEnd): Promise<PerformedSync> {
-  const { changes, deferredUntil, error } = slice.result();
-  work.progress = { ...work.progress, changes: addChanges(work.progress.changes, changes) };
-  if (error && error.disposition !== 'fail') return interrupted(work, error);
-  if (deferredUntil) return toContinued(work, deferredUntil);
-  if (error && !isOfEntry(error)) return refusedAsWhole(work, error);
-  // A run of refusals: the rest would meet the same.
-  if (error) return endRound(work, { isCheck });
-  return isComplete ? endRound(work, { isCheck }) : toContinued(work, work.run.now());
-}
-
-function interrupted(work: SyncWork, error: JobError): PerformedSync {
-  const counts = countsOf(work);
-  const progress = { ...work.progress, failedAttempt: work.run.attempt };
-  if (error.disposition === 'retry') return { outcome: { status: 'retry', error, counts }, changes: { progress } };
-  return { outcome: { ...snoozed(error, work.run, 1_000), counts }, changes: { progress: work.progress } };
-}
-
-/** AWS refuses the connection itself, say: nothing that the sync could do differently. */
-function refusedAsWhole(work: SyncWork, error: JobError): PerformedSync {
-  const { code, publicMessage: message } = error;
-  const status = code.startsWith('CONNECTION_') ? 'blocked' : 'failed';
-  return {
-    outcome: { status, code, message, counts: countsOf(work) },
-    changes: { progress: null, drift: driftOf(work) },
-  };
-}
-
-function toContinued(work: SyncWork, at: Date): Performed<'sync'> {
-  return { outcome: { status: 'continued', at, counts: countsOf(work) }, changes: { progress: work.progress } };
-}
-
-function countsOf(work: SyncWork): RunCounts {
-  return { ...noCounts, ...work.progress.changes };
-}
-
 function blocked(
   work: SyncWork,
   why: { readonly code: string; readonly message: string },
@@ -221,7 +178,7 @@ function missingPermissions(work: SyncWork, { missing, statements }: Permissions
 }
 
 /** The round is over: what stands in the ledger is the verdict. */
-async function endRound(work: SyncWork, { isCheck }: { isCheck: boolean }): Promise<PerformedSync> {
+async function endRound(work: SyncWork, { isCheck }: Pick<Purpose, 'isCheck'>): Promise<PerformedSync> {
   await tidy(work);
   const now = work.run.now();
   const outcome = summarize(work.ledger.all(), work.progress.changes, toResult(work, { isCheck }));

@@ -144,7 +144,7 @@ test('a deletion that waits for a request closes it', async () => {
   const sync = await world.row(id);
   await heldOpen(
     (db) => createRequests(db).open({ orgId: world.orgId, kind: 'sync', subjectId: id, actor: 'ann', parameters: {} }),
-    () => world.syncs.delete(sync),
+    () => world.syncs.delete(sync, { abandon: true }),
   );
   const open = await stage.handle.db.execute(
     sql`select id from keyferry.requests where subject_id = ${id} and done_at is null`,
@@ -157,7 +157,7 @@ test('a request of a subject that is deleted at the same time is refused', async
   const id = await dispatchedSync(world);
   const sync = await world.row(id);
   const asking = heldOpen(
-    (db) => createSyncs(db).delete(sync),
+    (db) => createSyncs(db).delete(sync, { abandon: true }),
     () =>
       createRequests(stage.handle.db)
         .open({ orgId: world.orgId, kind: 'sync', subjectId: id, actor: 'ann', parameters: {} })
@@ -177,7 +177,7 @@ test('a settlement that waits for a request to plan or check leaves the sync due
       () => work.settle(succeeded(id, claim)),
     );
     expect((await world.row(id)).nextDueAt?.getTime()).toBeLessThan(LATER.getTime());
-    await world.syncs.delete(await world.row(id));
+    await world.syncs.delete(await world.row(id), { abandon: true });
   }
 });
 

@@ -107,8 +107,9 @@ test('a key that moved back keeps its other object while the old one holds an ol
 test('names that can never work are refused when a sync is made and when it is changed', async () => {
   const world = await createWorld(stage);
   await world.set({ A: '1' });
+  const context = { orgId: world.orgId, actor: 'ann', refer: (text: string) => ({ idOrName: text }) };
   const stores = { syncs: world.syncs, connections: world.connections, folders: world.folders };
-  const client = createSyncsClient({ orgId: world.orgId, actor: 'ann' } as unknown as ClientContext, stores);
+  const client = createSyncsClient(context as unknown as ClientContext, stores);
   const source = { projectId: 'app', environment: 'prod', secretPath: '/api' };
   const input = { name: 's', connection: 'aws', source, destination: 'aws-parameter-store' as const };
   const refusal = (message: string) => ({ code: 'PAYLOAD_INVALID', publicMessage: expect.stringContaining(message) });

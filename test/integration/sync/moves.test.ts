@@ -169,28 +169,6 @@ test('a sync is deleted together with what it wrote', async () => {
   expect(await world.run(runId)).toMatchObject({ status: 'succeeded', kind: 'remove', counts: { deleted: 1 } });
 });
 
-test('a sync whose connection is dead is deleted cleanly and lists what stays', async () => {
-  const world = await createWorld(stage);
-  await world.set({ A: '1', B: '2' });
-  const { id } = await world.createSync();
-  await world.runUntilDone(id);
-  await stage.handle.db.execute(
-    sql`update keyferry.connections set status = 'invalid' where id = ${world.connection.id}`,
-  );
-
-  const kept = await world.runUntilDone(id, { request: 'remove' });
-  const { runId, calls } = await world.runUntilDone(id, { request: 'remove', parameters: { deleteAfterRemove: true } });
-
-  expect(kept.outcome).toMatchObject({ status: 'blocked', code: 'CONNECTION_INVALID' });
-  expect(calls).toEqual({});
-  await expect(world.row(id)).rejects.toThrow('no sync');
-  expect(await world.run(runId)).toMatchObject({
-    status: 'partial',
-    errorCode: 'SYNC_LEFT_BEHIND',
-    result: { leftBehind: [{ remoteName: '/app/prod/A' }, { remoteName: '/app/prod/B' }] },
-  });
-});
-
 test('while its connection is only not validated yet, a sync is kept', async () => {
   const world = await createWorld(stage);
   await world.set({ A: '1' });

@@ -137,15 +137,20 @@ test('no two subjects give the same fingerprint input', () => {
 
 test('a round goes on with its revision and version, and ends with either', () => {
   const basis = { revision: 3, version: 1 };
-  const saved = { ...continueProgress(null, basis, { id: 'first', attempt: 1 }), isSurveyed: true, isImported: true };
-  expect(continueProgress(saved, basis, { id: 'second', attempt: 1 })).toBe(saved);
-  const next = continueProgress(saved, { ...basis, revision: 4 }, { id: 'third', attempt: 1 });
+  const saved = {
+    ...continueProgress(null, basis, { id: 'first', attempt: 1, kind: 'sync' }),
+    isSurveyed: true,
+    isImported: true,
+  };
+  expect(continueProgress(saved, basis, { id: 'second', attempt: 1, kind: 'sync' })).toBe(saved);
+  const next = continueProgress(saved, { ...basis, revision: 4 }, { id: 'third', attempt: 1, kind: 'sync' });
   expect([next.round, next.isSurveyed, next.isImported]).toEqual(['third', undefined, true]);
+  expect(continueProgress(saved, basis, { id: 'removal', attempt: 1, kind: 'remove' }).round).toBe('removal');
 });
 
 test('after the last attempt a new wish begins a new round; a retry goes on', () => {
   const basis = { revision: 3, version: 1 };
-  const saved = { ...continueProgress(null, basis, { id: 'first', attempt: 2 }), failedAttempt: 2 };
-  expect(continueProgress(saved, basis, { id: 'retry', attempt: 3 }).round).toBe('first');
-  expect(continueProgress(saved, basis, { id: 'wish', attempt: 1 }).round).toBe('wish');
+  const saved = { ...continueProgress(null, basis, { id: 'first', attempt: 2, kind: 'sync' }), failedAttempt: 2 };
+  expect(continueProgress(saved, basis, { id: 'retry', attempt: 3, kind: 'sync' }).round).toBe('first');
+  expect(continueProgress(saved, basis, { id: 'wish', attempt: 1, kind: 'sync' }).round).toBe('wish');
 });

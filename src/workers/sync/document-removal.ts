@@ -1,0 +1,133 @@
+/** Taking keys out of a JSON secret, and the secret itself when this sync made it and nothing else is in it. */
+import { OWNERSHIP_TAG } from '../../domain/ownership.ts';
+import { changeDocument, memberValue, parseDocument, printDocument } from '../../domain/sync-document.ts';
+import { removed, written } from '../../domain/sync-entry.ts';
+import { findDrift } from '../../domain/sync-inventory.ts';
+import { isOwned, type LedgerEntry } from '../../domain/sync-ledger.ts';
+import { toJobError } from '../../errors.ts';
+import { attempt, refuse, reportDrift, settleFailure, type WriteResult } from './destination.ts';
+import { isAsWritten } from './document-content.ts';
+import { documentKeyIn, keysOf, storeRemoved } from './document-rows.ts';
+import type { DocumentContext } from './document-writes.ts';
+import { toState } from './secret-writes.ts';
+import { removeSecret } from './secrets.ts';
+import { lookOf, type SyncWork } from './work.ts';
+
+/** Takes our keys out; the secret itself goes only if we made it and nothing else is in it. */
+export async function removeKeys(
+  context: DocumentContext,
+  whole: LedgerEntry,
+  keys: readonly LedgerEntry[],
+): Promise<readonly WriteResult[]> {
+  const { work, secrets } = context;
+  const found = await secrets.describe(whole.remoteName);
+  if (!found || found.deletionScheduledAt) {
+    await storeRemoved(work, whole);
+    return keys.map(() => ({ kind: 'deleted' }));
+  }
+  const drift = findDrift(whole, toState(found), lookOf(work));
+  if (drift === 'foreign') return [await refuse(work, whole, 'no longer carries our tag: somebody else took it over')];
+  const isAll = keysOf(work, whole).filter(isOwned).length === keys.length;
+  const isOnlyOurs =
+    whole.observed.isCreated === true && whole.observed.hasForeignKeys === false && drift === undefined;
+  if (isAll && isOnlyOurs) return removeWhole(context, whole, keys);
+  return keys.length > 0 ? stripKeys(context, whole, keys) : release(context, whole);
+}
+
+async function removeWhole(
+  context: DocumentContext,
+  whole: LedgerEntry,
+  keys: readonly LedgerEntry[],
+): Promise<readonly WriteResult[]> {
+  const result = await removeSecret(context, whole);
+  if (result.kind !== 'deleted') return [result];
+  await storeRemoved(context.work, context.work.ledger.get(whole.id) ?? whole);
+  return keys.map(() => ({ kind: 'deleted' }));
+}
+
+async function stripKeys(
+  context: DocumentContext,
+  whole: LedgerEntry,
+  keys: readonly LedgerEntry[],
+): Promise<readonly WriteResult[]> {
+  const { work, secrets } = context;
+  const value = await secrets.value(whole.remoteName);
+  const document = value?.text === undefined ? undefined : parseDocument(value.text);
+  if (!value || !document) return [await refuse(work, whole, 'does not hold a JSON object any more')];
+  const kept = keys.filter(
+    (entry) =>
+      !work.planOptions.overwritesDrift && isChanged(work, entry, memberValue(document, documentKeyIn(work, entry))),
+  );
+  const doomed = keys.filter((entry) => !kept.includes(entry));
+  const rest = changeDocument(document, {
+    set: new Map(),
+    remove: new Set(doomed.map((entry) => documentKeyIn(work, entry))),
+  });
+  const reports = await Promise.all(kept.map((entry) => reportDrift(work, entry, 'changed')));
+  if (rest.size === 0 && whole.observed.isCreated === true)
+    return [...reports, ...(await removeWhole(context, whole, doomed))];
+  const removedKeys = Object.fromEntries(doomed.map((entry) => [entry.key, null]));
+  const token = crypto.randomUUID();
+  const inFlight = {
+    operation: 'update' as const,
+    baseVersion: value.version,
+    token,
+    settings: whole.settings,
+    keys: removedKeys,
+  };
+  const tried = await attempt(work, { entry: whole, inFlight }, () =>
+    secrets.update({ name: whole.remoteName, token, value: printDocument(rest) }),
+  );
+  if (tried.result) return [tried.result];
+  if (tried.error) return [await settleFailure(work, { before: whole, pending: tried.pending }, tried.error)];
+  await storeStripped(context, {
+    whole,
+    doomed,
+    version: token,
+    isEmptied: doomed.length === keysOf(work, whole).filter(isOwned).length,
+  });
+  return [...reports, ...doomed.map((): WriteResult => ({ kind: 'deleted' }))];
+}
+
+interface Stripped {
+  readonly whole: LedgerEntry;
+  readonly doomed: readonly LedgerEntry[];
+  readonly version: string;
+  /** No key of ours is left: the secret is given up. */
+  readonly isEmptied: boolean;
+}
+
+async function storeStripped(context: DocumentContext, { whole, doomed, version, isEmptied }: Stripped): Promise<void> {
+  const { work } = context;
+  const now = work.run.now();
+  const { settings } = whole;
+  const kept = written(whole, {
+    version,
+    fingerprint: '',
+    revision: work.folder.revision,
+    settings,
+    folderId: work.folder.id,
+    at: now,
+  });
+  await work.ledger.storeAll(doomed.map((entry) => removed(entry, now)));
+  if (isEmptied) await release(context, kept);
+  else await work.ledger.store(kept);
+}
+
+/** Gives up a secret that holds no key of this sync any more: other syncs may take it over. */
+async function release({ work, secrets }: DocumentContext, whole: LedgerEntry): Promise<readonly WriteResult[]> {
+  await work.ledger.store(removed(whole, work.run.now()));
+  try {
+    await secrets.removeTags(whole.remoteName, [OWNERSHIP_TAG, ...Object.keys(whole.settings.tags)]);
+  } catch (raw) {
+    work.run.log.warn(
+      { err: toJobError(raw), remoteName: whole.remoteName },
+      'the tags of the secret were not removed',
+    );
+  }
+  return [];
+}
+
+function isChanged(work: SyncWork, entry: LedgerEntry, value: string | undefined): boolean {
+  return value !== undefined && !isAsWritten(work, entry, value);
+}

@@ -1,0 +1,54 @@
+/** How a slice ends early, the same for a round and a removal: it continues, is retried, or stops with the reason that concerns the whole sync. */
+import { snoozed } from '../../domain/base-identity.ts';
+import { noCounts, type RunCounts } from '../../domain/run.ts';
+import { addChanges } from '../../domain/sync-summary.ts';
+import type { SyncRow } from '../../db/subjects.ts';
+import type { JobError } from '../../errors.ts';
+import type { Performed } from '../processor.ts';
+import { isOfEntry } from './destination.ts';
+import type { Slice } from './slice.ts';
+import type { SyncWork } from './work.ts';
+
+export interface SliceEnd {
+  readonly slice: Slice;
+  /** Everything planned was tried. */
+  readonly isComplete: boolean;
+  /** Goes into the row when the run ends here. */
+  readonly drift: SyncRow['drift'];
+}
+
+/** Adds what the slice changed to the run's progress. Undefined when the run is over and its verdict is in the ledger. */
+export function endEarly(work: SyncWork, { slice, isComplete, drift }: SliceEnd): Performed<'sync'> | undefined {
+  const { changes, deferredUntil, error } = slice.result();
+  work.progress = { ...work.progress, changes: addChanges(work.progress.changes, changes) };
+  if (error && error.disposition !== 'fail') return interrupted(work, error);
+  if (deferredUntil) return toContinued(work, deferredUntil);
+  if (error && !isOfEntry(error)) return refusedAsWhole(work, error, drift);
+  // A run of refusals: the rest would meet the same.
+  return isComplete || error ? undefined : toContinued(work, work.run.now());
+}
+
+function interrupted(work: SyncWork, error: JobError): Performed<'sync'> {
+  const counts = countsOf(work);
+  const progress = { ...work.progress, failedAttempt: work.run.attempt };
+  if (error.disposition === 'retry') return { outcome: { status: 'retry', error, counts }, changes: { progress } };
+  return { outcome: { ...snoozed(error, work.run, 1_000), counts }, changes: { progress: work.progress } };
+}
+
+/** AWS refuses the connection itself, for example: nothing that the sync could do differently. */
+function refusedAsWhole(work: SyncWork, error: JobError, drift: SyncRow['drift']): Performed<'sync'> {
+  const { code, publicMessage: message } = error;
+  const status = code.startsWith('CONNECTION_') ? 'blocked' : 'failed';
+  return {
+    outcome: { status, code, message, counts: countsOf(work) },
+    changes: { progress: null, drift },
+  };
+}
+
+function toContinued(work: SyncWork, at: Date): Performed<'sync'> {
+  return { outcome: { status: 'continued', at, counts: countsOf(work) }, changes: { progress: work.progress } };
+}
+
+export function countsOf(work: SyncWork): RunCounts {
+  return { ...noCounts, ...work.progress.changes };
+}
