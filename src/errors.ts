@@ -57,6 +57,12 @@ export const errorTable = {
     'A field of a job, a request or a command is missing, unknown or malformed.',
     'Correct the field that the message names and send it again.',
   ),
+  PAYLOAD_STALE: entry(
+    'fail',
+    'The object was changed in the meantime.',
+    'The change was made from a version that is no longer the present one.',
+    'Read the object again and repeat the change.',
+  ),
   PAYLOAD_REQUEST_MISSING: entry(
     'fail',
     'There is no open request for this destructive job.',

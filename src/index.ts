@@ -28,6 +28,11 @@ export interface ConnectOptions {
   readonly org?: string;
   /** Who asks, for the audit trail; at most 256 characters. */
   readonly actor?: string;
+  /**
+   * `tenant` (default) for an application that acts for its customers: external IDs cannot be chosen, and a role must insist on its own.
+   * `operator` for whoever runs the installation.
+   */
+  readonly actsFor?: 'tenant' | 'operator';
 }
 
 export interface Keyferry extends Client {
@@ -48,6 +53,7 @@ export async function connect(options: ConnectOptions): Promise<Keyferry> {
     createClient(stores, {
       orgId: actor.org ?? config.org,
       ...(actor.actor === undefined ? {} : { name: actor.actor }),
+      via: options.actsFor === 'operator' ? 'operator' : 'library',
     });
   return { ...as(options), as, close: stores.close };
 }

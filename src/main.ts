@@ -16,7 +16,7 @@ import {
 import type { AwsAccess } from './aws/session.ts';
 import { createClient, type Actor, type Client } from './client/client.ts';
 import type { TryCredentials } from './client/context.ts';
-import { openStores, type OpenStores } from './stores.ts';
+import { isShared, openStores, type OpenStores } from './stores.ts';
 import type { Config } from './config.ts';
 import { createAuditLog } from './db/audit-log.ts';
 import { createBudgetLedger } from './db/call-budget.ts';
@@ -78,7 +78,7 @@ export function compose(config: Config & { readonly sessionName?: string }, log:
   return {
     ...parts,
     client: (actor = {}) =>
-      createClient(stores, { orgId: config.org, ...actor }, { tryCredentials: tryCredentials(parts) }),
+      createClient(stores, { orgId: config.org, via: 'operator', ...actor }, { tryCredentials: tryCredentials(parts) }),
     endpointOverrides: async () =>
       findEndpointOverrides(config.environment, await loadProfileFiles(config.environment)).map(({ source, url }) => ({
         source,
@@ -149,17 +149,18 @@ async function openAws({ config, stores, metrics, log }: Parts): Promise<AwsAcce
   });
 }
 
-function tryCredentials({ aws, stores }: Parts): TryCredentials {
-  return async (row, credentials) => {
-    const [{ checkCandidate }, { createProbes }, { createConnectionStatus }] = await Promise.all([
+function tryCredentials({ aws, stores, config }: Parts): TryCredentials {
+  return async (row, offer) => {
+    const [{ tryCandidate }, { createProbes }, { createConnectionStatus }] = await Promise.all([
       import('./workers/validate-candidate.ts'),
       import('./aws/probes.ts'),
       import('./db/connection-status.ts'),
     ]);
-    return checkCandidate(
-      { aws: await aws(), probes: createProbes(), status: createConnectionStatus(stores.database.db) },
+    const status = createConnectionStatus(stores.database.db);
+    return tryCandidate(
+      { aws: await aws(), probes: createProbes(), status, isShared: () => isShared(config, stores) },
       row,
-      credentials,
+      offer,
     );
   };
 }
@@ -241,7 +242,8 @@ async function startServer(parts: Parts, worker: WorkerProcess | undefined): Pro
     audit: createAuditLog(stores.database.db),
     api: {
       tokens: config.apiTokens,
-      clientOf: ({ orgId, name }) => createClient(stores, { orgId, name, via: 'api' }),
+      clientOf: ({ orgId, name }) =>
+        createClient(stores, { orgId, name, via: 'api' }, { tryCredentials: tryCredentials(parts) }),
       idempotency: createIdempotencyKeys(stores.database.db),
       version: VERSION,
     },

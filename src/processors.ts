@@ -11,7 +11,7 @@ import type { Installation } from './db/installation.ts';
 import { createSyncEntries } from './db/sync-entries.ts';
 import { createSyncSource } from './db/sync-source.ts';
 import type { Kind } from './domain/run.ts';
-import type { OpenStores } from './stores.ts';
+import { isShared, type OpenStores } from './stores.ts';
 import type { Processor } from './workers/processor.ts';
 import { createRotateProcessor } from './workers/rotate.ts';
 import { createSyncProcessor } from './workers/sync.ts';
@@ -21,7 +21,7 @@ export interface ProcessorParts {
   readonly aws: AwsAccess;
   readonly stores: OpenStores;
   readonly installation: Installation;
-  readonly config: Pick<Config, 'revalidateEveryMs' | 'reconcileEveryMs'>;
+  readonly config: Pick<Config, 'revalidateEveryMs' | 'reconcileEveryMs' | 'apiTokens'>;
 }
 
 export function createProcessors({ aws, stores, installation, config }: ProcessorParts): {
@@ -36,6 +36,7 @@ export function createProcessors({ aws, stores, installation, config }: Processo
       probes,
       connections,
       status: createConnectionStatus(db),
+      isShared: () => isShared(config, stores),
       revalidateEveryMs: config.revalidateEveryMs,
     }),
     sync: createSyncProcessor({

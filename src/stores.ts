@@ -41,6 +41,11 @@ export function openStores(config: StoreConfig) {
   };
 }
 
+/** Whether more than one tenant uses the base identity: a role must then insist on its external ID. */
+export async function isShared(config: Pick<Config, 'apiTokens'>, { orgs }: OpenStores): Promise<boolean> {
+  return config.apiTokens.length > 0 || orgs.areSeveral();
+}
+
 /** Throws DB_UNAVAILABLE, DB_NOT_MIGRATED, DB_TOO_NEW. */
 export async function openCurrentStores(config: Pick<Config, 'databaseUrl' | 'encryptionKeys'>): Promise<OpenStores> {
   await requireCurrentSchema(config.databaseUrl);

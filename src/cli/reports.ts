@@ -17,6 +17,8 @@ export function describeConnection(
     ['role', connection.roleArn],
     ['external ID', connection.externalId],
     ['access key', connection.accessKeyId],
+    ['new credentials', describeCandidate(connection.candidate)],
+    ['external ID exception', describeException(connection.externalIdException)],
     ['status', connection.statusMessage ? `${connection.status}: ${connection.statusMessage}` : connection.status],
     ['account', connection.accountId],
     ['principal', connection.principalArn],
@@ -30,6 +32,18 @@ export function describeConnection(
       : '';
   const checks = connection.checks.map(describeCheck).join('\n');
   return `${head}${note}${checks === '' ? '' : `\n\nchecks\n${indent(checks)}`}`;
+}
+
+function describeCandidate(candidate: Connection['candidate']): string | null {
+  if (candidate === null) return null;
+  const what = candidate.roleArn ?? candidate.accessKeyId ?? '';
+  const { refusal } = candidate;
+  return refusal === undefined ? `${what} (waits for a validation)` : `${what} (refused: ${refusal.message})`;
+}
+
+function describeException(exception: Connection['externalIdException']): string | null {
+  if (exception === null) return null;
+  return `${exception.reason} (${exception.allowedBy ?? 'operator'}, ${exception.allowedAt}, for ${exception.roleArn})`;
 }
 
 export function describeCheck(check: Check): string {

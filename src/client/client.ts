@@ -8,6 +8,7 @@ import type { Orgs } from '../db/orgs.ts';
 import type { Requests } from '../db/requests.ts';
 import type { Rotations } from '../db/rotations.ts';
 import type { Syncs } from '../db/syncs.ts';
+import type { Via } from '../domain/connection-candidate.ts';
 import { createConnectionsClient } from './connections.ts';
 import type { ClientContext, TryCredentials } from './context.ts';
 import { createRotationsClient } from './rotations.ts';
@@ -29,8 +30,8 @@ export interface Actor {
   readonly orgId: string;
   /** Who asks; goes into `runs.requested_by`. */
   readonly name?: string;
-  /** Callers of the API may not choose external IDs. */
-  readonly via?: 'operator' | 'api';
+  /** Default: `library`, which acts for a tenant. Tenants choose no external ID; an operator stands above the orgs. */
+  readonly via?: Via;
 }
 
 export type Client = ReturnType<typeof createClient>;
@@ -44,7 +45,7 @@ export function createClient(stores: Stores, actor: Actor, ports: ClientPorts = 
   const context: ClientContext = {
     orgId: actor.orgId,
     actor: actor.name ?? null,
-    createdVia: actor.via ?? 'operator',
+    via: actor.via ?? 'library',
     requests: stores.requests,
     refer: (text) => (actor.via === 'api' ? { id: text } : { idOrName: text }),
     wait: async (requestId, options) => toRunRecord(await waitForAnswer(stores.requests, requestId, options)),

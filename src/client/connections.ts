@@ -3,11 +3,16 @@ import { z } from 'zod';
 
 import type { Connections, Dependent, NewCredentials } from '../db/connections.ts';
 import type { ConnectionRow } from '../db/subjects.ts';
+import type { ExternalIdException } from '../domain/connection-candidate.ts';
 import { JobError } from '../errors.ts';
 import type { ClientContext } from './context.ts';
 import { credentialsShape, descriptionShape, nameShape, parseInput, regionShape } from './input.ts';
+import { isEmpty, updateVersion, type UpdateOptions } from './versions.ts';
 import { toConnection, type Connection, type RunRecord } from './views.ts';
 import type { WaitOptions } from './waiting.ts';
+
+/** Operators only: why this connection may use a role that does not insist on an external ID. */
+const exceptionReason = z.string().trim().min(8, 'must say why, in 8 to 256 characters').max(256);
 
 const createShape = z.strictObject({
   name: nameShape,
@@ -15,6 +20,7 @@ const createShape = z.strictObject({
   projectId: z.string().max(128).nullable().optional(),
   region: regionShape.nullable().optional(),
   credentials: credentialsShape,
+  allowMissingExternalId: exceptionReason.nullable().optional(),
 });
 
 const updateShape = z.strictObject({
@@ -22,10 +28,16 @@ const updateShape = z.strictObject({
   description: descriptionShape.optional(),
   region: regionShape.nullable().optional(),
   credentials: credentialsShape.optional(),
+  allowMissingExternalId: exceptionReason.nullable().optional(),
 });
 
 export type CreateConnection = z.input<typeof createShape>;
 export type UpdateConnection = z.input<typeof updateShape>;
+
+export interface UpdateConnectionOptions extends UpdateOptions {
+  /** Replaces working credentials without asking AWS. */
+  readonly force?: boolean;
+}
 
 export function createConnectionsClient(context: ClientContext, connections: Connections) {
   const { orgId } = context;
@@ -36,12 +48,14 @@ export function createConnectionsClient(context: ClientContext, connections: Con
      * Throws CONNECTION_NAME_TAKEN, PAYLOAD_INVALID.
      */
     async create(input: CreateConnection): Promise<{ connection: Connection; requestId: string }> {
-      const { credentials, ...rest } = parseInput(createShape, input);
+      const { credentials: given, allowMissingExternalId: reason, ...rest } = parseInput(createShape, input);
+      const credentials = await withExternalId(context, given);
       const created = await connections.create(orgId, {
         ...rest,
-        createdVia: context.createdVia,
+        createdVia: context.via,
         requestedBy: context.actor,
-        credentials: await withExternalId(context, credentials),
+        credentials,
+        ...(reason === undefined ? {} : { externalIdException: toException(context, reason, roleOf(credentials)) }),
       });
       return { connection: toConnection(created.connection), requestId: created.requestId };
     },
@@ -51,21 +65,19 @@ export function createConnectionsClient(context: ClientContext, connections: Con
     /** Syncs and rotations that use it. */
     dependents: async (idOrName: string): Promise<readonly Dependent[]> => connections.dependents(await get(idOrName)),
     /**
-     * Changes name, description, region or credentials. Credentials that AWS refuses do not replace the old ones unless `force`; whatever replaces
-     * them is validated again at once. The library cannot ask AWS and behaves as with `force`.
+     * Changes name, description, region or credentials; nothing when nothing is given. New credentials replace the working ones only once AWS accepts them,
+     * unless `force`. With access to AWS they are checked before this returns, and refused with CONNECTION_INVALID. Without (the library) they are offered as
+     * `candidate`, and the next validation decides: `validate` waits for it, and fails with the reason when they are refused.
      */
     async update(
       idOrName: string,
       input: UpdateConnection,
-      options: { readonly force?: boolean } = {},
+      options: UpdateConnectionOptions = {},
     ): Promise<Connection> {
-      const { credentials, ...description } = parseInput(updateShape, input);
-      let row = await get(idOrName);
-      const candidate = credentials && (await withExternalId(context, credentials, row));
-      if (candidate && options.force !== true) await refuseBadCandidate(context, row, candidate);
-      if (Object.keys(description).length > 0) row = await connections.describe(row, description);
-      if (candidate) row = await replaceCredentials(connections, row, candidate);
-      return toConnection(row);
+      const changes = parseInput(updateShape, input);
+      const read = () => get(idOrName);
+      const write = (row: ConnectionRow) => updateConnection({ context, connections }, row, { ...changes, ...options });
+      return toConnection(await updateVersion({ read, write }, options));
     },
     /** Asks for a validation now; returns the request's id. */
     async requestValidation(idOrName: string): Promise<string> {
@@ -81,30 +93,72 @@ export function createConnectionsClient(context: ClientContext, connections: Con
   };
 }
 
-async function replaceCredentials(
-  connections: Connections,
-  row: ConnectionRow,
-  credentials: Parameters<Connections['replaceCredentials']>[1],
-) {
-  const replaced = await connections.replaceCredentials(row, credentials);
-  if (!replaced)
-    throw new JobError('PAYLOAD_INVALID', {
-      message: `${row.name} was changed by somebody else at the same time; look at it and try again.`,
-    });
-  return replaced;
+interface Parts {
+  readonly context: ClientContext;
+  readonly connections: Connections;
 }
 
-async function refuseBadCandidate(
-  context: ClientContext,
+/** Undefined when the row changed since it was read. */
+async function updateConnection(
+  { context, connections }: Parts,
   row: ConnectionRow,
-  candidate: NewCredentials,
-): Promise<void> {
-  const trial = await context.tryCredentials?.(row, candidate);
-  if (trial?.verdict.status !== 'invalid') return;
+  {
+    credentials,
+    allowMissingExternalId: reason,
+    force,
+    ifVersion: _,
+    ...description
+  }: z.output<typeof updateShape> & UpdateConnectionOptions,
+): Promise<ConnectionRow | undefined> {
+  if (isEmpty(description) && credentials === undefined && reason === undefined) return row;
+  const by = credentials && (await withExternalId(context, credentials, row));
+  return connections.update(row, {
+    description,
+    ...(by === undefined ? {} : { credentials: { by, are: await admit(context, row, { by, force }) } }),
+    ...(reason === undefined
+      ? {}
+      : { externalIdException: toException(context, reason, by ? roleOf(by) : row.roleArn) }),
+    via: context.via,
+    requestedBy: context.actor,
+  });
+}
+
+/** Nothing working is lost: who can ask AWS does so now, otherwise a validation decides. */
+async function admit(
+  { tryCredentials, via }: ClientContext,
+  row: ConnectionRow,
+  { by, force }: { readonly by: NewCredentials; readonly force: boolean | undefined },
+): Promise<'replaced' | 'offered'> {
+  if (force === true) return 'replaced';
+  if (tryCredentials === undefined) return 'offered';
+  const trial = await tryCredentials(row, { credentials: by, via });
+  if (trial.verdict.status !== 'invalid') return 'replaced';
   throw new JobError('CONNECTION_INVALID', {
     message: `The new credentials were refused, so ${row.name} keeps its old ones: ${trial.verdict.message ?? ''}`,
     context: { checks: trial.checks },
   });
+}
+
+function roleOf(credentials: NewCredentials): string | null {
+  return credentials.method === 'assume-role' ? credentials.roleArn : null;
+}
+
+function toException(
+  context: ClientContext,
+  reason: string | null,
+  roleArn: string | null,
+): ExternalIdException | null {
+  if (context.via !== 'operator')
+    throw new JobError('PAYLOAD_INVALID', {
+      message:
+        'allowMissingExternalId is for operators: `keyferry connection update NAME --allow-missing-external-id REASON`.',
+    });
+  if (reason === null) return null;
+  if (roleArn === null)
+    throw new JobError('PAYLOAD_INVALID', {
+      message: 'allowMissingExternalId is for a role; an access key has no external ID.',
+    });
+  return { roleArn, reason, allowedBy: context.actor, allowedAt: new Date().toISOString() };
 }
 
 type ParsedCredentials = z.output<typeof credentialsShape>;
@@ -114,7 +168,7 @@ async function withExternalId(context: ClientContext, credentials: ParsedCredent
   if (credentials.method !== 'assume-role') return credentials;
   const chosen = credentials.externalId;
   if (chosen === undefined) return { ...credentials, externalId: row?.externalId ?? context.orgId };
-  if (context.createdVia === 'api' && chosen !== context.orgId) {
+  if (context.via !== 'operator' && chosen !== context.orgId) {
     throw new JobError('PAYLOAD_INVALID', { message: 'externalId cannot be chosen: it is always the org’s id.' });
   }
   if (chosen !== context.orgId && (await context.isOtherOrg(chosen))) {

@@ -2,6 +2,7 @@
 import type { NewCredentials } from '../db/connections.ts';
 import type { Requests } from '../db/requests.ts';
 import type { ConnectionRow } from '../db/subjects.ts';
+import type { Via } from '../domain/connection-candidate.ts';
 import type { Check } from '../domain/connection-checks.ts';
 import type { Reference } from '../domain/reference.ts';
 import type { RunRecord } from './views.ts';
@@ -11,17 +12,20 @@ export interface ClientContext {
   readonly orgId: string;
   /** Goes into `runs.requested_by`. */
   readonly actor: string | null;
-  readonly createdVia: 'operator' | 'api';
+  readonly via: Via;
   readonly requests: Requests;
   /** What a caller's text refers to: an id for the API, an id or a name for everybody else. */
   refer(text: string): Reference;
   wait(requestId: string, options: WaitOptions): Promise<RunRecord>;
   isOtherOrg(orgId: string): Promise<boolean>;
-  /** Tries credentials at AWS before they replace a connection's; absent where there is no door to AWS (the library). */
+  /** Checks credentials at AWS before they replace a connection's; absent without access to AWS (the library): then a validation does it. */
   readonly tryCredentials?: TryCredentials | undefined;
 }
 
-export type TryCredentials = (row: ConnectionRow, credentials: NewCredentials) => Promise<CredentialsTrial>;
+export type TryCredentials = (
+  row: ConnectionRow,
+  offer: { readonly credentials: NewCredentials; readonly via: Via },
+) => Promise<CredentialsTrial>;
 
 export interface CredentialsTrial {
   readonly verdict: { readonly status: 'valid' | 'degraded' | 'invalid'; readonly message: string | null };

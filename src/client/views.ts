@@ -11,6 +11,7 @@ const machinery = [
   'dueRequestedBy',
   'dueTraceparent',
   'secretAccessKey',
+  'candidateSecret',
 ] as const;
 
 type Machinery = (typeof machinery)[number];

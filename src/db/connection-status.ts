@@ -5,6 +5,7 @@
 import { sql, type SQL } from 'drizzle-orm';
 
 import { createBatcher } from '../batcher.ts';
+import type { Candidate } from '../domain/connection-candidate.ts';
 import { type ConnectionUse, targetOfSync } from '../domain/connection-uses.ts';
 import type { Destination, DestinationConfig, SyncOptions } from '../domain/sync-config.ts';
 import type { Database } from './client.ts';
@@ -17,6 +18,8 @@ export interface Release {
   readonly connectionId: string;
   /** The validation run that holds the lease: without it nothing is written. */
   readonly runId: string;
+  /** The credentials that were validated: it says nothing of others. */
+  readonly credentialsRevision: number;
   readonly status: 'valid' | 'degraded';
   /** As validated: without it no dependent can run. Null when this validation could not tell. */
   readonly accountId: string | null;
@@ -37,6 +40,10 @@ export function createConnectionStatus(db: Database) {
   return {
     /** At most `MAX_USES` uses: blocked ones first, then the latest changed. */
     usesOf: (connectionId: string) => usesOf(connectionId),
+    /** Makes the offered credentials the connection's own. False when they are no longer the offered ones. */
+    acceptCandidate: (place: CandidatePlace) => acceptCandidate(db, place),
+    /** Keeps the present credentials, and the reason. False when the refused ones are no longer the offered ones. */
+    refuseCandidate: (place: CandidatePlace, refusal: Candidate['refusal']) => refuseCandidate(db, place, refusal),
     /** Makes the connection usable and its blocked dependents due, at once. Returns how many. */
     release: (release: Release) => releaseDependents(db, release),
   };
@@ -116,6 +123,7 @@ async function releaseDependents(db: Database, release: Release): Promise<number
           principal_arn = coalesce(${release.principalArn}, c.principal_arn)
         from keyferry.connections before
         where c.id = ${connectionId} and c.run_token = ${runId} and before.id = c.id
+          and c.credentials_revision = ${release.credentialsRevision}
         returning c.id, before.status not in ('valid', 'degraded') or before.account_id is null as was_unusable
       ),
       released_syncs as (
@@ -145,6 +153,57 @@ function isBlocked(alias: SQL, status: SQL, { isPermitted }: Release): SQL {
   return sql`(${status} = 'blocked' and (${alias}.next_due_at is null or ${alias}.next_due_at > now())
             and (${alias}.status_code like 'CONNECTION\\_%'
               or (${isPermitted} and ${alias}.status_code in ('AWS_ACCESS_DENIED', 'AWS_KMS_DENIED'))))`;
+}
+
+export interface CandidatePlace {
+  readonly connectionId: string;
+  /** The validation run that holds the lease. */
+  readonly runId: string;
+  readonly candidateId: string;
+}
+
+function isOffered({ connectionId, runId, candidateId }: CandidatePlace): SQL {
+  return sql`id = ${connectionId} and run_token = ${runId} and candidate ->> 'id' = ${candidateId}`;
+}
+
+async function acceptCandidate(db: Database, place: CandidatePlace): Promise<boolean> {
+  const rows = await db
+    .execute(
+      sql`
+      update keyferry.connections
+      set method = candidate ->> 'method',
+          role_arn = candidate ->> 'roleArn',
+          external_id = candidate ->> 'externalId',
+          access_key_id = candidate ->> 'accessKeyId',
+          secret_access_key = candidate_secret,
+          credentials_revision = credentials_revision + 1,
+          created_via = candidate ->> 'via',
+          candidate = null,
+          candidate_secret = null,
+          external_id_probed_at = null,
+          version = version + 1,
+          wanted_revision = wanted_revision + 1,
+          due_reason = 'changed',
+          updated_at = now()
+      where ${isOffered(place)} and credentials_revision + 1 = (candidate ->> 'credentialsRevision')::int
+      returning id`,
+    )
+    .catch(raise);
+  return rows.length > 0;
+}
+
+async function refuseCandidate(db: Database, place: CandidatePlace, refusal: Candidate['refusal']): Promise<boolean> {
+  const rows = await db
+    .execute(
+      sql`
+      update keyferry.connections
+      set candidate = candidate || jsonb_build_object('refusal', ${JSON.stringify(refusal)}::jsonb),
+          candidate_secret = null
+      where ${isOffered(place)}
+      returning id`,
+    )
+    .catch(raise);
+  return rows.length > 0;
 }
 
 function raise(error: unknown): never {

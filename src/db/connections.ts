@@ -1,6 +1,7 @@
 /** Connections: the rows, and their credentials in clear for the one caller that opens AWS sessions. */
-import { and, asc, eq, sql } from 'drizzle-orm';
+import { and, asc, eq, sql, type SQL } from 'drizzle-orm';
 
+import type { Candidate, ExternalIdException, Via } from '../domain/connection-candidate.ts';
 import type { ConnectionCredentials } from '../domain/connection-credentials.ts';
 import { pickReferred, textOf, type Reference } from '../domain/reference.ts';
 import { JobError } from '../errors.ts';
@@ -8,9 +9,9 @@ import { currentTraceparent } from '../trace.ts';
 import type { Database } from './client.ts';
 import { toDatabaseError, violatedConstraint } from './database-error.ts';
 import { credentialPlace, type Encryption } from './encryption.ts';
-import { fromRow, insertion, referred } from './rows.ts';
+import { assignments, fromRow, insertion, referred } from './rows.ts';
 import { connections, rotations, syncs } from './schema.ts';
-import { type ConnectionRow } from './subjects.ts';
+import { type ConnectionRow, dueTrace } from './subjects.ts';
 import { wake } from './wake.ts';
 
 export type NewCredentials =
@@ -22,9 +23,25 @@ export interface NewConnection {
   readonly description?: string | null;
   readonly projectId?: string | null;
   readonly region?: string | null;
-  readonly createdVia: 'operator' | 'api';
+  readonly createdVia: Via;
   readonly requestedBy: string | null;
   readonly credentials: NewCredentials;
+  readonly externalIdException?: ExternalIdException | null;
+}
+
+export interface ConnectionDescription {
+  readonly name?: string;
+  readonly description?: string | null;
+  readonly region?: string | null;
+}
+
+export interface ConnectionChanges {
+  readonly description: ConnectionDescription;
+  /** Replace the present credentials, or wait beside them for a validation. */
+  readonly credentials?: { readonly are: 'replaced' | 'offered'; readonly by: NewCredentials };
+  readonly externalIdException?: ExternalIdException | null;
+  readonly via: Via;
+  readonly requestedBy: string | null;
 }
 
 export interface CreatedConnection {
@@ -47,13 +64,12 @@ export function createConnections(db: Database, encryption: Encryption) {
     get: (orgId: string, reference: Reference) => getConnection(db, orgId, reference),
     byId: (id: string) => connectionById(db, id),
     list: (orgId: string) => listConnections(db, orgId),
-    /** Null when the row changed since `row` was read. */
-    replaceCredentials: (row: ConnectionRow, credentials: NewCredentials) =>
-      replaceCredentials({ db, encryption }, row, credentials),
-    describe: (row: ConnectionRow, changes: ConnectionDescription) => describeConnection(db, row, changes),
+    /** One statement. Undefined when the row changed since `row` was read. */
+    update: (row: ConnectionRow, changes: ConnectionChanges) => updateConnection({ db, encryption }, row, changes),
     delete: (row: ConnectionRow) => deleteConnection(db, row),
     dependents: (row: ConnectionRow) => findDependents(db, row),
     credentialsOf: (row: ConnectionRow) => credentialsOf(encryption, row),
+    candidateOf: (row: ConnectionRow) => candidateOf(encryption, row),
   };
 }
 
@@ -108,11 +124,11 @@ function credentialColumns(
 ) {
   if (credentials.method === 'assume-role') {
     const { method, roleArn, externalId } = credentials;
-    return { method, roleArn, externalId, accessKeyId: null, secretAccessKey: null };
+    return { method, roleArn, externalId, accessKeyId: null, secretAccessKey: null } as const;
   }
   const { method, accessKeyId } = credentials;
   const secretAccessKey = encryption.encrypt(credentials.secretAccessKey, credentialPlace(place));
-  return { method, roleArn: null, externalId: null, accessKeyId, secretAccessKey };
+  return { method, roleArn: null, externalId: null, accessKeyId, secretAccessKey } as const;
 }
 
 /** Throws CONNECTION_NOT_FOUND, also for another org's connection. */
@@ -137,57 +153,85 @@ async function listConnections(db: Database, orgId: string): Promise<readonly Co
   return db.select().from(connections).where(eq(connections.orgId, orgId)).orderBy(asc(connections.name)).catch(raise);
 }
 
-async function replaceCredentials(
-  { db, encryption }: Stores,
+async function updateConnection(
+  stores: Stores,
   row: ConnectionRow,
-  credentials: NewCredentials,
-): Promise<ConnectionRow | null> {
-  const credentialsRevision = row.credentialsRevision + 1;
-  const [updated] = await db
-    .update(connections)
-    .set({
-      ...credentialColumns(encryption, { orgId: row.orgId, id: row.id, credentialsRevision }, credentials),
-      credentialsRevision,
-      version: sql`${connections.version} + 1`,
-      // A new role is unproven: what was known of the old one does not speak for it.
-      status: 'pending',
-      externalIdProbedAt: null,
-      wantedRevision: sql`${connections.wantedRevision} + 1`,
-      nextDueAt: sql`now()`,
-      dueReason: 'changed',
-      dueTraceparent: currentTraceparent(),
-      attempt: 0,
-      updatedAt: sql`now()`,
-    })
-    .where(and(eq(connections.id, row.id), eq(connections.credentialsRevision, row.credentialsRevision)))
-    .returning()
-    .catch(raise);
-  if (updated) wake(db, 'validate');
-  return updated ?? null;
-}
-
-export interface ConnectionDescription {
-  readonly name?: string;
-  readonly description?: string | null;
-  readonly region?: string | null;
-}
-
-async function describeConnection(
-  db: Database,
-  row: ConnectionRow,
-  changes: ConnectionDescription,
-): Promise<ConnectionRow> {
+  changes: ConnectionChanges,
+): Promise<ConnectionRow | undefined> {
+  const { description, credentials, externalIdException: exception, requestedBy } = changes;
+  const columns = {
+    ...description,
+    ...(credentials && credentialsChange(stores.encryption, row, changes)),
+    ...(exception === undefined ? {} : { externalIdException: exception }),
+  };
+  const isDue = credentials !== undefined || exception !== undefined;
   try {
-    const [updated] = await db
-      .update(connections)
-      .set({ ...changes, version: sql`${connections.version} + 1`, updatedAt: sql`now()` })
-      .where(eq(connections.id, row.id))
-      .returning();
-    if (!updated) throw new JobError('CONNECTION_NOT_FOUND');
-    return updated;
+    const [updated] = await stores.db.execute(sql`
+      with updated as (
+        update keyferry.connections
+        set version = version + 1, updated_at = now()${assignments(connections, columns)}${isDue ? validatedAgain(requestedBy) : sql``}
+        where id = ${row.id} and version = ${row.version} and credentials_revision = ${row.credentialsRevision}
+        returning *
+      ),
+      audited as (${auditedException(changes)})
+      select * from updated`);
+    if (updated && isDue) wake(stores.db, 'validate');
+    return updated && fromRow(connections, updated);
   } catch (error) {
-    throw nameTaken(error, changes.name ?? row.name);
+    throw nameTaken(error, description.name ?? row.name);
   }
+}
+
+function validatedAgain(requestedBy: string | null): SQL {
+  return sql`,
+          external_id_probed_at = null,
+          wanted_revision = wanted_revision + 1,
+          next_due_at = now(),
+          due_reason = 'changed',
+          due_requested_by = ${requestedBy},
+          ${dueTrace()},
+          attempt = 0`;
+}
+
+/** An operator's exception is on record with who allowed it. */
+function auditedException({ externalIdException: exception, requestedBy }: ConnectionChanges): SQL {
+  const action = exception === null ? 'connection.requireExternalId' : 'connection.allowMissingExternalId';
+  return sql`
+        insert into keyferry.audit_log (org_id, actor, via, action, subject, request_id, status_code)
+        select org_id, ${requestedBy ?? 'operator'}, 'operator', ${action}, id::text, gen_random_uuid()::text, 200
+        from updated where ${exception !== undefined}
+      `;
+}
+
+function credentialsChange(
+  encryption: Encryption,
+  row: ConnectionRow,
+  { credentials, via, requestedBy }: ConnectionChanges,
+) {
+  if (credentials === undefined) return {};
+  const credentialsRevision = row.credentialsRevision + 1;
+  const { secretAccessKey, ...columns } = credentialColumns(
+    encryption,
+    { ...row, credentialsRevision },
+    credentials.by,
+  );
+  if (credentials.are === 'replaced') {
+    // What is known of the old credentials does not hold for the new ones.
+    const forgotten = { status: 'pending', candidate: null, candidateSecret: null } as const;
+    return { ...columns, secretAccessKey, credentialsRevision, createdVia: via, ...forgotten };
+  }
+  const candidate: Candidate = {
+    id: crypto.randomUUID(),
+    method: columns.method,
+    ...(columns.method === 'assume-role'
+      ? { roleArn: columns.roleArn, externalId: columns.externalId }
+      : { accessKeyId: columns.accessKeyId }),
+    credentialsRevision,
+    via,
+    offeredBy: requestedBy,
+    offeredAt: new Date().toISOString(),
+  };
+  return { candidate, candidateSecret: secretAccessKey };
 }
 
 /** Throws CONNECTION_IN_USE with the dependents' names. */
@@ -229,6 +273,17 @@ function credentialsOf(encryption: Encryption, row: ConnectionRow): ConnectionCr
   }
   const secretAccessKey = encryption.decrypt(row.secretAccessKey ?? '', credentialPlace(row));
   return { ...base, method: 'access-key', accessKeyId: row.accessKeyId ?? '', secretAccessKey };
+}
+
+/** The offered credentials in clear. */
+function candidateOf(encryption: Encryption, row: ConnectionRow): NewCredentials | undefined {
+  const { candidate, candidateSecret } = row;
+  if (candidate === null || candidate.refusal !== undefined) return undefined;
+  if (candidate.method === 'assume-role')
+    return { method: 'assume-role', roleArn: candidate.roleArn ?? '', externalId: candidate.externalId ?? row.orgId };
+  const place = credentialPlace({ ...row, credentialsRevision: candidate.credentialsRevision });
+  const secretAccessKey = encryption.decrypt(candidateSecret ?? '', place);
+  return { method: 'access-key', accessKeyId: candidate.accessKeyId ?? '', secretAccessKey };
 }
 
 function raise(error: unknown): never {

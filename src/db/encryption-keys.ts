@@ -58,6 +58,19 @@ const encryptedColumns: readonly EncryptedColumn[] = [
       }),
   },
   {
+    table: sql`keyferry.connections`,
+    column: sql`candidate_secret`,
+    ref: sql`t.id::text`,
+    rows: sql`select t.id::text as ref, t.candidate_secret as cipher, t.org_id, t.id, t.candidate ->> 'credentialsRevision' as revision
+      from keyferry.connections t`,
+    place: (row) =>
+      credentialPlace({
+        orgId: String(row.org_id),
+        id: String(row.id),
+        credentialsRevision: Number(row.revision),
+      }),
+  },
+  {
     table: sql`keyferry.secrets`,
     column: sql`value`,
     ref: sql`t.folder_id::text || '/' || t.key`,

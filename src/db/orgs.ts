@@ -21,5 +21,16 @@ export function createOrgs(db: Database) {
         throw toDatabaseError(error);
       }
     },
+    /** Whether several orgs use this installation, or a tenant has ever changed something through the API. */
+    async areSeveral(): Promise<boolean> {
+      try {
+        const [row] = await db.execute(sql`
+          select (select count(*) from (select org_id from keyferry.connections union select org_id from keyferry.folders) orgs) > 1
+            or exists (select 1 from keyferry.audit_log where via = 'api') as several`);
+        return row?.several === true;
+      } catch (error) {
+        throw toDatabaseError(error);
+      }
+    },
   };
 }

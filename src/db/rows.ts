@@ -44,10 +44,14 @@ export function toJsonRow<T extends PgTable>(table: T, changes: Partial<T['$infe
   return row;
 }
 
-/** `set` clauses that take the given properties from the record `changed`, each with a comma in front. */
-export function assignedFrom<T extends PgTable>(table: T, changes: Partial<T['$inferSelect']>): SQL {
+/** `set` clauses that take the given properties from the record `changed`, each with a comma in front; only where `condition` holds. */
+export function assignedFrom<T extends PgTable>(table: T, changes: Partial<T['$inferSelect']>, condition?: SQL): SQL {
   const names = columnNames(table, changes).map((name) => sql.identifier(name));
-  return sql.join(names.map((name) => sql`, ${name} = changed.${name}`));
+  const value = (name: SQLWrapper) =>
+    condition === undefined
+      ? sql`changed.${name}`
+      : sql`case when ${condition} then changed.${name} else t.${name} end`;
+  return sql.join(names.map((name) => sql`, ${name} = ${value(name)}`));
 }
 
 /** A value for each column, or an expression of PostgreSQL's. */

@@ -21,6 +21,7 @@ import {
   uuid,
 } from 'drizzle-orm/pg-core';
 
+import type { Candidate, ExternalIdException, Via } from '../domain/connection-candidate.ts';
 import type { Check } from '../domain/connection-checks.ts';
 import type { RunCounts } from '../domain/run.ts';
 import type { DestinationConfig, SyncOptions } from '../domain/sync-config.ts';
@@ -91,9 +92,15 @@ export const connections = keyferry.table(
     secretAccessKey: text('secret_access_key'),
     /** Grows with every change of role, key or secret: sessions and ciphertexts are bound to it. */
     credentialsRevision: integer('credentials_revision').notNull().default(1),
+    /** Credentials that replace the present ones once a validation accepts them; kept with the reason when it refused them. */
+    candidate: jsonb('candidate').$type<Candidate>(),
+    /** The candidate's secret access key, encrypted for the revision that it would become. */
+    candidateSecret: text('candidate_secret'),
+    /** An operator's word that this role may be used although it does not insist on an external ID. */
+    externalIdException: jsonb('external_id_exception').$type<ExternalIdException>(),
     region: text('region'),
-    /** A connection of an API caller must have its external ID enforced; the operator's own only should. */
-    createdVia: text('created_via').$type<'operator' | 'api'>().notNull().default('operator'),
+    /** Who set the credentials last. */
+    createdVia: text('created_via').$type<Via>().notNull().default('operator'),
     status: text('status').$type<'pending' | 'valid' | 'degraded' | 'invalid'>().notNull().default('pending'),
     statusCode: text('status_code'),
     statusMessage: text('status_message'),

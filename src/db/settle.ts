@@ -119,7 +119,7 @@ function servedSubject({ kind, changes }: Settlement<Kind>): SQL {
             else run.next_due_at end,
           due_reason = case when ${keepsReason} then t.due_reason else 'scheduled' end,
           due_requested_by = case when ${keepsReason} then t.due_requested_by end,
-          due_traceparent = case when ${keepsReason} then t.due_traceparent end${assignedFrom(tables[kind], changes)}
+          due_traceparent = case when ${keepsReason} then t.due_traceparent end${assignedFrom(tables[kind], changes, isAbout(kind))}
         from run left join waiting on waiting.subject_id = run.id, jsonb_populate_record(null::${tableNames[kind]}, run.changes) changed
         where t.id = run.id and t.run_token = run.run_id
         returning run.run_id, t.next_due_at
@@ -132,6 +132,13 @@ const conditions: Readonly<Record<Kind, { readonly isPaused: SQL; readonly isAut
   sync: { isPaused: sql`t.paused_at is not null`, isAutomatic: sql`t.is_auto_sync_enabled` },
   rotate: { isPaused: sql`t.paused_at is not null`, isAutomatic: sql`true` },
 };
+
+/** What a validation found out holds for the credentials that it validated. */
+function isAbout(kind: Kind): SQL | undefined {
+  return kind === 'validate'
+    ? sql`t.credentials_revision = coalesce(changed.credentials_revision, t.credentials_revision)`
+    : undefined;
+}
 
 /** Settlements with equal shapes fit into one statement. */
 export function shapeOf({ kind, changes }: Settlement<Kind>): string {

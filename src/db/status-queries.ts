@@ -13,7 +13,7 @@ import { connections, type folders, rotations, syncs } from './schema.ts';
 import { readCount, readEntries, readKeys, readLatestPlan, readRuns, readSteps, type Page } from './status-details.ts';
 import { readAttention, readOverview } from './status-overview.ts';
 
-export type ConnectionStatus = Omit<typeof connections.$inferSelect, 'secretAccessKey'>;
+export type ConnectionStatus = Omit<typeof connections.$inferSelect, 'secretAccessKey' | 'candidateSecret'>;
 export type FolderPlace = Pick<
   typeof folders.$inferSelect,
   'id' | 'projectId' | 'environment' | 'secretPath' | 'revision'
@@ -146,7 +146,7 @@ async function listConnections(all: ReadAll, query: ListQuery): Promise<Page<Con
 async function connectionRows(all: ReadAll, where: SQL, rest: SQL = sql``): Promise<ConnectionStatus[]> {
   const rows = await all(sql`select t.* from keyferry.connections t where ${where} ${rest}`);
   return rows.map((row) => {
-    const { secretAccessKey: _hidden, ...shown } = fromRow(connections, row);
+    const { secretAccessKey: _secret, candidateSecret: _candidate, ...shown } = fromRow(connections, row);
     return shown;
   });
 }

@@ -1,5 +1,6 @@
 /** Turns what a validation saw into checks, each with the exact change that would make it pass. Pure. */
 import type { JobError } from '../errors.ts';
+import type { ExternalIdDuty } from './connection-candidate.ts';
 import type { Check } from './connection-checks.ts';
 import { type ConnectionUse, describeTarget } from './connection-uses.ts';
 import { unprobeableActions } from './policies-actions.ts';
@@ -65,8 +66,7 @@ export function accountCheck(known: string | null, found: string): Check {
 export interface ExternalIdProbe {
   readonly refusesNone: boolean;
   readonly refusesOther: boolean;
-  /** A tenant's connection fails where an operator's only warns. */
-  readonly createdVia: 'operator' | 'api';
+  readonly duty: ExternalIdDuty;
 }
 
 export function externalIdCheck(probe: ExternalIdProbe, trust: Trust): Check {
@@ -80,11 +80,23 @@ export function externalIdCheck(probe: ExternalIdProbe, trust: Trust): Check {
   const how = probe.refusesNone ? 'with any external ID' : 'without its external ID';
   return {
     name: 'external-id',
-    verdict: probe.createdVia === 'api' ? 'fail' : 'warn',
+    verdict: probe.duty.is === 'required' ? 'fail' : 'warn',
     code: 'CONNECTION_EXTERNAL_ID_IGNORED',
-    detail: `The role can be assumed ${how}: whoever may ask the base identity to assume roles could use it.`,
-    fix: { advice: 'Replace the role’s trust policy by this one.', policy: trustPolicy(trust) },
+    detail: `The role can be assumed ${how}: ${dutyDetail(probe.duty)}`,
+    fix: { advice: 'Replace the role’s trust policy with this one.', policy: trustPolicy(trust) },
   };
+}
+
+function dutyDetail(duty: ExternalIdDuty): string {
+  const risk = 'another tenant of this installation could use it.';
+  switch (duty.is) {
+    case 'required':
+      return risk;
+    case 'excepted':
+      return `${duty.allowedBy ?? 'an operator'} allowed that for this connection (${duty.reason}).`;
+    case 'advised':
+      return 'this becomes a failure as soon as the installation has a second org or an API token.';
+  }
 }
 
 export function regionCheck(region: string, refusal: string | undefined): Check {

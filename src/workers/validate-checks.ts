@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 
 import type { PermissionProbes, ProbeResult } from '../aws/probes.ts';
 import type { AwsAccess, CallScope, Identity, SessionRequest } from '../aws/session.ts';
+import type { ExternalIdDuty } from '../domain/connection-candidate.ts';
 import type { Check } from '../domain/connection-checks.ts';
 import type { ConnectionCredentials } from '../domain/connection-credentials.ts';
 import {
@@ -33,7 +34,8 @@ export interface CheckedConnection {
   readonly region: string | null;
   /** The account that was verified before; null for a new connection. */
   readonly knownAccountId: string | null;
-  readonly createdVia: 'operator' | 'api';
+  /** Whether the role must insist on its external ID. */
+  externalIdDuty(): Promise<ExternalIdDuty>;
   /** The external ID's check of an earlier validation, to be kept; undefined: it is probed now. */
   readonly earlierExternalIdCheck: Check | undefined;
   /** May still be on their way. */
@@ -141,7 +143,7 @@ async function checkExternalId(
     aws.refusesExternalId(request, `keyferry-probe-${randomUUID()}`),
   ]);
   return {
-    checks: [externalIdCheck({ refusesNone, refusesOther, createdVia: connection.createdVia }, trust)],
+    checks: [externalIdCheck({ refusesNone, refusesOther, duty: await connection.externalIdDuty() }, trust)],
     isProbed: true,
   };
 }

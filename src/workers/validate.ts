@@ -7,6 +7,7 @@
  */
 import type { PermissionProbes } from '../aws/probes.ts';
 import type { AwsAccess } from '../aws/session.ts';
+import type { Connections } from '../db/connections.ts';
 import type { ConnectionStatusStore } from '../db/connection-status.ts';
 import type { ConnectionRow } from '../db/subjects.ts';
 import type { Check } from '../domain/connection-checks.ts';
@@ -18,13 +19,16 @@ import { identityRefused } from '../domain/connection-findings.ts';
 import type { Outcome } from '../domain/run.ts';
 import { JobError } from '../errors.ts';
 import type { Performed, Processor, Run } from './processor.ts';
+import { decideCandidate, dutyOf } from './validate-candidate.ts';
 import { checkConnection, type CheckReport } from './validate-checks.ts';
 
 export interface ValidateDependencies {
   readonly aws: AwsAccess;
   readonly probes: PermissionProbes;
-  readonly connections: { credentialsOf(row: ConnectionRow): ConnectionCredentials };
+  readonly connections: Pick<Connections, 'credentialsOf' | 'candidateOf'>;
   readonly status: ConnectionStatusStore;
+  /** Several orgs, or tenants with tokens, share the base identity. */
+  isShared(): Promise<boolean>;
   readonly revalidateEveryMs: number;
 }
 
@@ -34,7 +38,7 @@ export function createValidateProcessor(deps: ValidateDependencies): Processor<'
   return {
     kind: 'validate',
     perform: (run) => validate(deps, run),
-    toStatus: (outcome, run) => toStatus(deps, outcome, run),
+    toStatus: (outcome, run) => ({ ...toStatus(deps, outcome, run), ...validatedCredentials(run) }),
     nextScheduledAt: (outcome, run) => nextValidationAt(deps, run, historyOf(outcome)),
   };
 }
@@ -42,6 +46,7 @@ export function createValidateProcessor(deps: ValidateDependencies): Processor<'
 async function validate(deps: ValidateDependencies, run: Run<'validate'>): Promise<Performed<'validate'>> {
   const row = run.subject;
   warnWhenLate(deps, run);
+  if (row.candidate !== null && row.candidate.refusal === undefined) return decideCandidate(deps, run, row.candidate);
   // Read while AWS is asked who it is: that seldom depends on them.
   const reading = deps.status.usesOf(row.id);
   reading.catch(() => undefined);
@@ -67,7 +72,7 @@ async function check(
     credentials,
     region: row.region,
     knownAccountId: row.accountId,
-    createdVia: row.createdVia,
+    externalIdDuty: () => dutyOf(deps, row, { roleArn: row.roleArn, via: row.createdVia }),
     earlierExternalIdCheck: earlierExternalIdCheck(row, run.now()),
     uses,
     // Its calls are scarce: not for the rounds that nobody waits for.
@@ -141,6 +146,11 @@ function toOutcome(verdict: ConnectionVerdict, result: unknown): Outcome {
   }
 }
 
+/** A settlement writes its columns only while the row still has the credentials that this run validated. */
+function validatedCredentials(run: Run<'validate'>): Pick<ConnectionRow, 'credentialsRevision'> {
+  return { credentialsRevision: run.subject.credentialsRevision };
+}
+
 /** A connection that was valid all along has nothing to release but what stands blocked among its uses, of which the blocked come first. */
 function mayHoldBack(row: ConnectionRow, uses: readonly ConnectionUse[]): boolean {
   return row.status !== 'valid' || uses.some((use) => use.status === 'blocked');
@@ -158,6 +168,7 @@ async function release(
   const released = await deps.status.release({
     connectionId: run.subject.id,
     runId: run.id,
+    credentialsRevision: run.subject.credentialsRevision,
     status: found.status,
     accountId: found.changes.accountId ?? null,
     principalArn: found.changes.principalArn ?? null,

@@ -64,6 +64,7 @@ function addCreate(noun: Command): void {
     .requiredOption('--method <method>', 'assume-role or access-key')
     .option('--role-arn <arn>', 'the role to assume')
     .option('--external-id <id>', 'operators only: another external ID than the org’s id')
+    .option(...exceptionOption)
     .option('--access-key-id <id>', 'AKIA…; the secret access key comes from stdin or a hidden prompt')
     .option('--region <region>', 'where checks are made')
     .option('--description <text>')
@@ -74,6 +75,7 @@ function addCreate(noun: Command): void {
       name: text(options, 'name') ?? '',
       ...(text(options, 'description') === undefined ? {} : { description: text(options, 'description') ?? null }),
       ...(text(options, 'region') === undefined ? {} : { region: text(options, 'region') ?? null }),
+      ...exceptionOf(options),
       credentials: await readCredentials(options, text(options, 'method')),
     });
     if (options.wait === false) {
@@ -81,7 +83,7 @@ function addCreate(noun: Command): void {
       return done;
     }
     await client.runs.wait(requestId, waitOptions(invocation));
-    return showConnection(invocation, connection.name);
+    return showConnection(invocation, connection.id);
   });
 }
 
@@ -94,6 +96,8 @@ function addUpdate(noun: Command): void {
     .option('--role-arn <arn>')
     .option('--access-key-id <id>', 'the secret access key comes from stdin or a hidden prompt')
     .option('--external-id <id>', 'operators only')
+    .option(...exceptionOption)
+    .option('--no-allow-missing-external-id', 'take that permission back')
     .option('--region <region>')
     .option('--rename <name>')
     .option('--description <text>')
@@ -110,13 +114,26 @@ function addUpdate(noun: Command): void {
       name,
       {
         ...pick(options, { rename: 'name', region: 'region', description: 'description' }),
+        ...exceptionOf(options),
         ...(hasCredentials ? { credentials: await readCredentials(options, method) } : {}),
       },
       { force: options.force === true },
     );
-    if (hasCredentials) await client.connections.validate(updated.name, waitOptions(invocation));
-    return showConnection(invocation, updated.name);
+    if (hasCredentials || options.allowMissingExternalId !== undefined)
+      await client.connections.validate(updated.id, waitOptions(invocation));
+    return showConnection(invocation, updated.id);
   });
+}
+
+const exceptionOption = [
+  '--allow-missing-external-id <reason>',
+  'operators only: accept a role that does not insist on an external ID; the reason is kept on record',
+] as const;
+
+function exceptionOf(options: Options): { allowMissingExternalId?: string | null } {
+  const { allowMissingExternalId: reason } = options;
+  if (reason === false) return { allowMissingExternalId: null };
+  return typeof reason === 'string' ? { allowMissingExternalId: reason } : {};
 }
 
 function pick(options: Options, names: Readonly<Record<string, string>>): Record<string, string> {

@@ -72,6 +72,21 @@ const check = z.object({
   fix: z.object({ advice: z.string(), policy: z.unknown().optional() }).optional(),
 });
 
+const candidate = z.object({
+  method: z.enum(['assume-role', 'access-key']),
+  roleArn: z.string().optional(),
+  accessKeyId: z.string().optional(),
+  offeredBy: z.string().nullable(),
+  offeredAt: z.iso.datetime(),
+  refusal: z.object({ code: z.string(), message: z.string(), at: z.iso.datetime() }).optional(),
+});
+
+const externalIdException = z.object({
+  reason: z.string(),
+  allowedBy: z.string().nullable(),
+  allowedAt: z.iso.datetime(),
+});
+
 export const appConnectionShape = z
   .object({
     id: z.uuid(),
@@ -95,6 +110,8 @@ export const appConnectionShape = z
     accountId: z.string().nullable(),
     principalArn: z.string().nullable(),
     checks: z.array(check),
+    candidate: candidate.nullable().describe('New credentials that wait for a validation, or why it refused them'),
+    externalIdException: externalIdException.nullable().describe('Why an operator accepts a role without external ID'),
     lastValidatedAt: moment,
     nextValidationAt: moment,
   })
@@ -123,6 +140,8 @@ export function toAppConnection(row: Connection | ConnectionStatus): z.infer<typ
     accountId: row.accountId,
     principalArn: row.principalArn,
     checks: row.checks.map((one) => ({ ...one })),
+    candidate: row.candidate && candidate.parse(row.candidate),
+    externalIdException: row.externalIdException && externalIdException.parse(row.externalIdException),
     lastValidatedAt: toMoment(row.lastValidatedAt),
     nextValidationAt: toMoment(row.nextValidationAt),
   };

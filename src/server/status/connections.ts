@@ -101,6 +101,8 @@ function factsPanel(connection: ConnectionStatus, now: Date): Html {
         ['Role', connection.roleArn === null ? null : html`<code>${connection.roleArn}</code>`],
         ['External ID', connection.externalId === null ? null : html`<code>${connection.externalId}</code>`],
         ['Access key', connection.accessKeyId === null ? null : html`<code>${connection.accessKeyId}</code>`],
+        ['New credentials', candidateText(connection)],
+        ['External ID exception', connection.externalIdException?.reason ?? null],
         ['Account', connection.accountId],
         ['Acts as', connection.principalArn === null ? null : html`<code>${connection.principalArn}</code>`],
         ['Region', connection.region],
@@ -115,6 +117,14 @@ function factsPanel(connection: ConnectionStatus, now: Date): Html {
       ])}
     </div>`,
   });
+}
+
+function candidateText({ candidate }: ConnectionStatus): string | null {
+  if (candidate === null) return null;
+  const what = candidate.roleArn ?? candidate.accessKeyId ?? '';
+  return candidate.refusal === undefined
+    ? `${what}, waiting for a validation`
+    : `${what}, refused: ${candidate.refusal.message}`;
 }
 
 function dependentsPanel({ syncs, rotations }: ConnectionDetail): Html {

@@ -58,6 +58,7 @@ function createValidation(world: ReturnType<typeof createWorld>) {
     probes: createProbes(),
     connections: stores.connections,
     status: createConnectionStatus(stores.database.db),
+    isShared: () => Promise.resolve(true),
     revalidateEveryMs: 60 * MINUTE_MS,
   });
   const rest = { isStopping: () => false, now: () => clock.now(), random: () => 0.9, onRun: () => undefined };

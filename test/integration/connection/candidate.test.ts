@@ -3,17 +3,22 @@ import { describe, expect, it } from 'vitest';
 import { createAwsAccess } from '../../../src/aws/access.ts';
 import { createProbes } from '../../../src/aws/probes.ts';
 import { createSandboxRequestHandler } from '../../../src/sandbox/aws/index.ts';
-import { checkCandidate } from '../../../src/workers/validate-candidate.ts';
+import { tryCandidate, type CandidateCredentials } from '../../../src/workers/validate-candidate.ts';
 import { connectionRow, createWorld, ORG, parameters, REGION, ROLE_ARN, useOf } from './world.ts';
 
 function createCheck(uses = [useOf(parameters)]) {
   const world = createWorld();
   const requestHandler = createSandboxRequestHandler(world.sandbox);
   const aws = createAwsAccess({ baseCredentials: world.baseKey, region: REGION, requestHandler });
-  const tools = { aws, probes: createProbes(), status: { usesOf: () => Promise.resolve(uses) } };
+  const tools = {
+    aws,
+    probes: createProbes(),
+    status: { usesOf: () => Promise.resolve(uses) },
+    isShared: () => Promise.resolve(true),
+  };
   return {
     world,
-    check: (candidate: Parameters<typeof checkCandidate>[2]) => checkCandidate(tools, connectionRow(), candidate),
+    check: (credentials: CandidateCredentials) => tryCandidate(tools, connectionRow(), { credentials, via: 'api' }),
   };
 }
 

@@ -9,6 +9,7 @@ import { createAwsAccess } from '../../../src/aws/access.ts';
 import { createCallBudget } from '../../../src/aws/call-budget.ts';
 import { createProbes } from '../../../src/aws/probes.ts';
 import { createBudgetLedger } from '../../../src/db/call-budget.ts';
+import type { ConnectionChanges, NewCredentials } from '../../../src/db/connections.ts';
 import { createConnectionStatus } from '../../../src/db/connection-status.ts';
 import { connections, folders, rotations, runs, syncs } from '../../../src/db/schema.ts';
 import type { ConnectionRow, SyncRow } from '../../../src/db/subjects.ts';
@@ -29,7 +30,7 @@ beforeAll(() => {
 });
 afterAll(() => stores.close());
 
-function createPipeline(world: World) {
+function createPipeline(world: World, during: () => Promise<unknown> = () => Promise.resolve()) {
   const { db } = stores.database;
   const aws = createAwsAccess({
     baseCredentials: world.baseKey,
@@ -38,11 +39,19 @@ function createPipeline(world: World) {
     budget: createCallBudget(createBudgetLedger(db)),
     nowMs: () => world.sandbox.clock.now().getTime(),
   });
+  const status = createConnectionStatus(db);
   const processor = createValidateProcessor({
     aws,
     probes: createProbes(),
     connections: stores.connections,
-    status: createConnectionStatus(db),
+    status: {
+      ...status,
+      usesOf: async (id) => {
+        await during();
+        return status.usesOf(id);
+      },
+    },
+    isShared: () => Promise.resolve(true),
     revalidateEveryMs: 3_600_000,
   });
   return async (row: ConnectionRow) => {
@@ -112,7 +121,18 @@ async function createBlockedSync(row: ConnectionRow, changes: Partial<SyncRow> =
 const readSync = async (sync: SyncRow) =>
   (await stores.database.db.select().from(syncs).where(eq(syncs.id, sync.id)))[0];
 
-const identified = { accountId: CUSTOMER, principalArn: `arn:aws:sts::${CUSTOMER}:assumed-role/app/keyferry` };
+const replacedBy = (by: NewCredentials): ConnectionChanges => ({
+  description: {},
+  credentials: { are: 'replaced', by },
+  via: 'api',
+  requestedBy: 'test',
+});
+
+const identified = {
+  credentialsRevision: 1,
+  accountId: CUSTOMER,
+  principalArn: `arn:aws:sts::${CUSTOMER}:assumed-role/app/keyferry`,
+};
 
 describe('a validation', () => {
   it('records identity, checks and the next moment', async () => {
@@ -199,14 +219,28 @@ describe('a validation', () => {
     const second = await validate(created);
     expect(second.run?.awsCalls).toEqual({ 'sts.AssumeRole': 1 });
     expect(second.row.checks.map((check) => check.name)).toContain('external-id');
-    await stores.connections.replaceCredentials(second.row, {
-      method: 'assume-role',
-      roleArn: ROLE_ARN,
-      externalId: ORG,
-    });
+    await stores.connections.update(
+      second.row,
+      replacedBy({ method: 'assume-role', roleArn: ROLE_ARN, externalId: ORG }),
+    );
     expect((await validate(created)).run?.awsCalls).toEqual({ 'sts.AssumeRole': 3 });
     world.sandbox.clock.advance(8 * 24 * 3_600_000);
     expect((await validate(created)).run?.awsCalls).toEqual({ 'sts.AssumeRole': 3 });
+  });
+});
+
+describe('a validation of credentials that are replaced meanwhile', () => {
+  it('neither marks the new ones valid nor releases what waits for them', async () => {
+    const world = createWorld();
+    const created = await createRoleConnection();
+    const blocked = await createBlockedSync(created);
+    const other = { method: 'assume-role', roleArn: `${ROLE_ARN}-other`, externalId: ORG } as const;
+    const replace = async () => stores.connections.update(await stores.connections.byId(created.id), replacedBy(other));
+    const { row, run } = await createPipeline(world, replace)(created);
+    expect(run?.status).toBe('succeeded');
+    expect(row).toMatchObject({ status: 'pending', accountId: null, checks: [], roleArn: other.roleArn });
+    expect(row.nextDueAt?.getTime()).toBeLessThanOrEqual(Date.now());
+    expect((await readSync(blocked))?.nextDueAt).toBeNull();
   });
 });
 

@@ -21,6 +21,7 @@ import {
   CUSTOMER,
   keyRow,
   parameters,
+  ROLE_ARN,
   place,
   rotation,
   secrets,
@@ -35,6 +36,8 @@ interface Situation {
   readonly change?: (world: World) => void;
   readonly row?: (world: World) => ConnectionRow;
   readonly uses?: readonly ConnectionUse[];
+  /** Default: true. */
+  readonly isShared?: boolean;
   readonly access?: (world: World) => Partial<AwsAccessOptions>;
   readonly status: 'valid' | 'degraded' | 'invalid';
   readonly code?: string;
@@ -62,6 +65,13 @@ const fault = (world: World, rule: FaultRule) => {
   world.sandbox.faults.add(rule);
 };
 const random = (overrides: Partial<ConnectionRow> = {}) => connectionRow({ externalIdProbedAt: null, ...overrides });
+
+const exceptionFor = (roleArn: string) => ({
+  roleArn,
+  reason: 'a role of our own from before',
+  allowedBy: 'cli',
+  allowedAt: '2026-01-01T00:00:00Z',
+});
 
 const situations: readonly Situation[] = [
   { name: 'the right role, unused', status: 'valid' },
@@ -105,9 +115,52 @@ const situations: readonly Situation[] = [
       world.setTrust(anyone(trustPolicy(trust)));
     },
     row: () => random({ createdVia: 'operator' }),
+    status: 'invalid',
+    code: 'CONNECTION_EXTERNAL_ID_IGNORED',
+    findings: ['external-id'],
+    advice: /trust policy/,
+  },
+  {
+    name: 'no external ID in the trust policy, made by an application that serves tenants',
+    change: (world) => {
+      world.setTrust(anyone(trustPolicy(trust)));
+    },
+    row: () => random({ createdVia: 'library' }),
+    isShared: false,
+    status: 'invalid',
+    code: 'CONNECTION_EXTERNAL_ID_IGNORED',
+    findings: ['external-id'],
+  },
+  {
+    name: 'no external ID in the trust policy, made by the operator of one org without tenants',
+    change: (world) => {
+      world.setTrust(anyone(trustPolicy(trust)));
+    },
+    row: () => random({ createdVia: 'operator' }),
+    isShared: false,
     status: 'valid',
     findings: ['external-id'],
     advice: /trust policy/,
+  },
+  {
+    name: 'no external ID in the trust policy, with an operator’s exception for this role',
+    change: (world) => {
+      world.setTrust(anyone(trustPolicy(trust)));
+    },
+    row: () => random({ externalIdException: exceptionFor(ROLE_ARN) }),
+    status: 'valid',
+    findings: ['external-id'],
+    advice: /trust policy/,
+  },
+  {
+    name: 'no external ID in the trust policy, with an exception for the role that it had before',
+    change: (world) => {
+      world.setTrust(anyone(trustPolicy(trust)));
+    },
+    row: () => random({ externalIdException: exceptionFor(`${ROLE_ARN}-before`), createdVia: 'operator' }),
+    status: 'invalid',
+    code: 'CONNECTION_EXTERNAL_ID_IGNORED',
+    findings: ['external-id'],
   },
   {
     name: 'a trust policy that takes any external ID',
@@ -507,6 +560,7 @@ describe('a validation', () => {
       const { changes, outcome } = await validate({
         row: situation.row?.(world) ?? random(),
         uses: situation.uses ?? [],
+        ...(situation.isShared === undefined ? {} : { isShared: situation.isShared }),
       });
       const bad = (changes.checks ?? []).filter((check) => check.verdict === 'fail' || check.verdict === 'warn');
       expect({ status: changes.status, code: changes.statusCode }).toEqual({

@@ -89,6 +89,9 @@ export function connectionRow(overrides: Partial<ConnectionRow> = {}): Connectio
     accessKeyId: null,
     secretAccessKey: null,
     credentialsRevision: 1,
+    candidate: null,
+    candidateSecret: null,
+    externalIdException: null,
     region: REGION,
     createdVia: 'api',
     status: 'valid',
@@ -146,6 +149,8 @@ export function useOf(target: PolicyTarget, overrides: Partial<ConnectionUse> = 
 }
 
 export interface Validation {
+  /** More than one tenant uses the base identity. */
+  readonly isShared?: boolean;
   readonly row?: ConnectionRow;
   readonly uses?: readonly ConnectionUse[];
   readonly reason?: Reason;
@@ -169,16 +174,20 @@ export function createValidator(world: World, access: Partial<AwsAccessOptions> 
     reason = 'requested',
     now = world.sandbox.clock.now(),
     id = 'run-1',
+    isShared = true,
   }: Validation = {}) => {
     const releases: unknown[] = [];
     const processor = createValidateProcessor({
       aws,
       probes: createProbes(),
-      connections: { credentialsOf: toCredentials },
+      connections: { credentialsOf: toCredentials, candidateOf: () => undefined },
       status: {
         usesOf: () => Promise.resolve(uses),
         release: (release) => Promise.resolve(releases.push(release)),
+        acceptCandidate: () => Promise.resolve(true),
+        refuseCandidate: () => Promise.resolve(true),
       },
+      isShared: () => Promise.resolve(isShared),
       revalidateEveryMs: 3_600_000,
     });
     const run = createRun(row, { reason, now, id });

@@ -220,6 +220,7 @@ test('a validation releases what is blocked, also when it is to be tried again a
   const released = await createConnectionStatus(stage.handle.db).release({
     connectionId: world.connection.id,
     runId,
+    credentialsRevision: 1,
     status: 'valid',
     accountId: world.accountId,
     principalArn: null,
