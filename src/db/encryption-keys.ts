@@ -25,17 +25,29 @@ export interface Rewrapped {
   readonly failed: readonly string[];
 }
 
+/** Whether what a backup holds could be read with the configured keys. */
+export interface CiphertextCheck {
+  readonly kind: string;
+  /** Ciphertexts tried: one for each key id in use. */
+  readonly tried: number;
+  /** Key ids that are missing, or whose configured bytes do not open it. */
+  readonly unreadable: readonly string[];
+}
+
 export function createEncryptionKeys(db: Database, encryption: Encryption) {
   return {
     usage: () => readUsage(db, encryption),
     /** Throws DB_KEY_MISSING naming the ids and how many rows use them. */
     requireAll: () => requireAll(db, encryption),
+    /** Tries one ciphertext of each kind and key id. */
+    tryAll: () => tryAll(db, encryption),
     rewrap: () => rewrap(db, encryption),
   };
 }
 
 /** One per encrypted column: how to find its rows, and what its ciphertexts are bound to. */
 interface EncryptedColumn {
+  readonly kind: string;
   readonly table: SQL;
   readonly column: SQL;
   /** Selects `ref` (unique text of the row), `cipher`, and what `place` needs. */
@@ -46,6 +58,7 @@ interface EncryptedColumn {
 
 const encryptedColumns: readonly EncryptedColumn[] = [
   {
+    kind: 'credentials of connections',
     table: sql`keyferry.connections`,
     column: sql`secret_access_key`,
     ref: sql`t.id::text`,
@@ -58,6 +71,7 @@ const encryptedColumns: readonly EncryptedColumn[] = [
       }),
   },
   {
+    kind: 'candidate credentials of connections',
     table: sql`keyferry.connections`,
     column: sql`candidate_secret`,
     ref: sql`t.id::text`,
@@ -71,6 +85,7 @@ const encryptedColumns: readonly EncryptedColumn[] = [
       }),
   },
   {
+    kind: 'secrets',
     table: sql`keyferry.secrets`,
     column: sql`value`,
     ref: sql`t.folder_id::text || '/' || t.key`,
@@ -85,6 +100,7 @@ const encryptedColumns: readonly EncryptedColumn[] = [
       }),
   },
   {
+    kind: 'rotated access keys',
     table: sql`keyferry.rotation_keys`,
     column: sql`secret`,
     ref: sql`t.rotation_id::text || '/' || t.access_key_id`,
@@ -98,6 +114,7 @@ const encryptedColumns: readonly EncryptedColumn[] = [
       }),
   },
   {
+    kind: 'fingerprint keys of orgs',
     table: sql`keyferry.orgs`,
     column: sql`fingerprint_key`,
     ref: sql`t.id`,
@@ -132,23 +149,50 @@ async function requireAll(db: Database, encryption: Encryption): Promise<void> {
 
 /** A key under a known id but with other bytes would only show at the first use: one row per id is tried. */
 async function requireFitting(db: Database, encryption: Encryption): Promise<void> {
-  for (const { rows, column, place } of encryptedColumns) {
-    const samples = await db
-      .execute(
-        sql`select distinct on (split_part(x.cipher, '.', 2)) x.* from (${rows} where t.${column} is not null limit 1000) x`,
-      )
-      .catch(raise);
-    for (const row of samples) probe(encryption, String(row.cipher), place(row));
+  for (const column of encryptedColumns) {
+    for (const row of await samplesOf(db, column)) probe(encryption, String(row.cipher), column.place(row));
   }
 }
+
+/** One row per key id. */
+async function samplesOf(db: Database, { rows, column }: EncryptedColumn): Promise<Record<string, unknown>[]> {
+  return db
+    .execute(
+      sql`
+        select distinct on (split_part(x.cipher, '.', 2)) x.*
+        from (${rows} where t.${column} is not null limit 1000) x`,
+    )
+    .catch(raise);
+}
+
+async function tryAll(db: Database, encryption: Encryption): Promise<readonly CiphertextCheck[]> {
+  const checks: CiphertextCheck[] = [];
+  for (const column of encryptedColumns) {
+    const samples = await samplesOf(db, column);
+    const unreadable = samples.filter((row) => !opens(encryption, String(row.cipher), column.place(row)));
+    const ids = unreadable.map((row) => keyIdOf(String(row.cipher)));
+    checks.push({ kind: column.kind, tried: samples.length, unreadable: ids });
+  }
+  return checks;
+}
+
+function opens(encryption: Encryption, ciphertext: string, place: Place): boolean {
+  try {
+    encryption.decrypt(ciphertext, place);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const keyIdOf = (ciphertext: string): string => ciphertext.split('.')[1] ?? '';
 
 function probe(encryption: Encryption, ciphertext: string, place: Place): void {
   try {
     encryption.decrypt(ciphertext, place);
   } catch (cause) {
-    const keyId = ciphertext.split('.')[1] ?? '';
     throw new JobError('DB_KEY_MISSING', {
-      message: `The key ${keyId} in KEYFERRY_ENCRYPTION_KEYS is not the one that the rows were encrypted with. Configure the original bytes.`,
+      message: `The key ${keyIdOf(ciphertext)} in KEYFERRY_ENCRYPTION_KEYS is not the one that the rows were encrypted with. Configure the original bytes.`,
       cause,
     });
   }

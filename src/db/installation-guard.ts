@@ -159,6 +159,8 @@ export interface InstallationSummary {
   readonly ownedObjects: number;
   readonly rotations: number;
   readonly openRequests: number;
+  /** When the newest run ended; null before the first. */
+  readonly newestRunAt: Date | null;
 }
 
 async function summarize(db: Database): Promise<InstallationSummary> {
@@ -170,7 +172,8 @@ async function summarize(db: Database): Promise<InstallationSummary> {
         (select count(*)::int from keyferry.sync_entries
           where deleted_at is null and remote_version is not null) as owned_objects,
         (select count(*)::int from keyferry.rotations) as rotations,
-        (select count(*)::int from keyferry.requests where done_at is null) as open_requests`,
+        (select count(*)::int from keyferry.requests where done_at is null) as open_requests,
+        (select max(finished_at) from keyferry.runs) as newest_run_at`,
   );
   return {
     connections: Number(row?.['connections']),
@@ -178,6 +181,7 @@ async function summarize(db: Database): Promise<InstallationSummary> {
     ownedObjects: Number(row?.['owned_objects']),
     rotations: Number(row?.['rotations']),
     openRequests: Number(row?.['open_requests']),
+    newestRunAt: typeof row?.['newest_run_at'] === 'string' ? parseMoment(row['newest_run_at']) : null,
   };
 }
 

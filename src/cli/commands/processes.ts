@@ -13,6 +13,7 @@ import { done, leaf, readConfig, run, runWithClient, text, withProgram, type Inv
 import { findEnvironment } from '../environment.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
 import { fields } from '../output.ts';
+import { backupChecks, type BackupCheck } from './doctor-backup.ts';
 import { endInTime, untilStopped } from '../signals.ts';
 import { readStatus, describeStatus } from '../status.ts';
 
@@ -42,7 +43,13 @@ export function addProcessCommands(parent: Command): void {
       return done;
     },
   );
-  run(leaf(parent, 'doctor', 'check settings, database, queue and AWS, and say what to do'), runDoctor);
+  run(
+    leaf(parent, 'doctor', 'check settings, database, queue and AWS, and say what to do').option(
+      '--backup',
+      'only whether this database could be restored with these settings',
+    ),
+    runDoctor,
+  );
 }
 
 async function runMigrate({ options, output }: Invocation): Promise<ExitCode> {
@@ -128,6 +135,7 @@ interface Finding {
 async function runDoctor(invocation: Invocation): Promise<ExitCode> {
   const config = await readConfig(invocation);
   return withProgram(config, 'silent', async (program) => {
+    if (invocation.options.backup === true) return report(invocation, await examineAll(backupChecks(program)));
     const findings = [
       await examine('database', async () => {
         await program.stores.ping();
@@ -156,11 +164,19 @@ async function runDoctor(invocation: Invocation): Promise<ExitCode> {
         return (await (await program.aws()).baseIdentity(idleScope)).arn;
       }),
     ];
-    invocation.output.result(findings, () =>
-      fields(findings.map((one) => [`${one.isFine ? '✓' : '✗'} ${one.part}`, one.detail])),
-    );
-    return findings.every((one) => one.isFine) ? exitCodes.done : exitCodes.failed;
+    return report(invocation, findings);
   });
+}
+
+async function examineAll(checks: readonly BackupCheck[]): Promise<readonly Finding[]> {
+  const findings: Finding[] = [];
+  for (const { part, look } of checks) findings.push(await examine(part, look));
+  return findings;
+}
+
+function report({ output }: Invocation, findings: readonly Finding[]): ExitCode {
+  output.result(findings, () => fields(findings.map((one) => [`${one.isFine ? '✓' : '✗'} ${one.part}`, one.detail])));
+  return findings.every((one) => one.isFine) ? exitCodes.done : exitCodes.failed;
 }
 
 async function examine(part: string, look: () => Promise<string>): Promise<Finding> {
