@@ -21,9 +21,15 @@ const LOCK_KEY = 7_311_953_224;
 
 const journalShape = z.object({ entries: z.array(z.object({ tag: z.string(), when: z.number() })) });
 
+/** Raised, to that migration's time, with a migration that the release before cannot work with: then its workers refuse to start. */
+const COMPATIBLE_SINCE = 0;
+
 export interface SchemaState {
+  /** Of the migrations that this program knows. */
   readonly applied: number;
   readonly known: number;
+  /** Migrations of a newer release. */
+  readonly unknown: number;
 }
 
 async function journal(): Promise<{ tag: string; when: number }[]> {
@@ -40,18 +46,25 @@ function connect(databaseUrl: string): postgres.Sql {
   });
 }
 
-async function appliedMoments(client: postgres.Sql): Promise<number[]> {
-  const [table] = await client<{ found: string | null }[]>`select to_regclass('keyferry.migrations')::text as found`;
-  if (!table?.found) return [];
-  const rows = await client<{ created_at: string }[]>`select created_at from keyferry.migrations order by created_at`;
-  return rows.map((row) => Number(row.created_at));
+async function readState(client: postgres.Sql): Promise<SchemaState> {
+  const [tables] = await client<{ migrations: string | null; installation: string | null }[]>`
+    select to_regclass('keyferry.migrations')::text as migrations,
+      to_regclass('keyferry.installation')::text as installation`;
+  if (!tables?.migrations) return compare([], 0, await journal());
+  const rows = await client<{ created_at: string }[]>`select created_at from keyferry.migrations`;
+  const [row] = tables.installation
+    ? await client<{ since: string | null }[]>`
+        select to_jsonb(i) ->> 'compatible_since' as since from keyferry.installation i`
+    : [];
+  const applied = rows.map(({ created_at: at }) => Number(at));
+  return compare(applied, Number(row?.since ?? 0), await journal());
 }
 
 /** Throws DB_TOO_NEW or DB_UNAVAILABLE. */
 export async function readSchemaState(databaseUrl: string): Promise<SchemaState> {
   const client = connect(databaseUrl);
   try {
-    return compare(await appliedMoments(client), await journal());
+    return await readState(client);
   } catch (error) {
     throw toDatabaseError(error, databaseUrl);
   } finally {
@@ -59,10 +72,30 @@ export async function readSchemaState(databaseUrl: string): Promise<SchemaState>
   }
 }
 
-function compare(applied: readonly number[], known: readonly { when: number }[]): SchemaState {
+/** A newer release only adds to the schema, unless it says otherwise: so its predecessor's workers work on until they are replaced. */
+function compare(applied: readonly number[], compatibleSince: number, known: readonly { when: number }[]): SchemaState {
   const newestKnown = Math.max(0, ...known.map((migration) => migration.when));
-  if (applied.some((when) => when > newestKnown)) throw new JobError('DB_TOO_NEW');
-  return { applied: applied.length, known: known.length };
+  if (compatibleSince > newestKnown) throw new JobError('DB_TOO_NEW');
+  const unknown = applied.filter((when) => when > newestKnown).length;
+  return { applied: applied.length - unknown, known: known.length, unknown };
+}
+
+export interface PlannedMigration {
+  readonly name: string;
+  readonly statements: readonly string[];
+}
+
+/** What `migrate` would run, without running it. Throws DB_TOO_NEW or DB_UNAVAILABLE. */
+export async function planMigrations(databaseUrl: string): Promise<readonly PlannedMigration[]> {
+  const { applied } = await readSchemaState(databaseUrl);
+  const missing = (await journal()).slice(applied);
+  return Promise.all(
+    missing.map(async ({ tag }) => {
+      const text = await readFile(`${FOLDER}/${tag}.sql`, 'utf8');
+      const statements = text.split('--> statement-breakpoint').map((statement) => statement.trim());
+      return { name: tag, statements: statements.filter((statement) => statement !== '') };
+    }),
+  );
 }
 
 /** Throws DB_NOT_MIGRATED, DB_TOO_NEW or DB_UNAVAILABLE. */
@@ -80,12 +113,15 @@ export async function migrate(databaseUrl: string): Promise<{ applied: number; k
   const client = connect(databaseUrl);
   try {
     await client`select pg_advisory_lock(${LOCK_KEY})`;
-    const before = compare(await appliedMoments(client), await journal());
+    const before = await readState(client);
     const db = drizzle(client);
     await db.execute(sql`create schema if not exists keyferry`);
     await runMigrations(db, { migrationsFolder: FOLDER, migrationsSchema: 'keyferry', migrationsTable: 'migrations' });
     await ensureInstallation(client);
-    const after = compare(await appliedMoments(client), await journal());
+    await client`
+      update keyferry.installation set compatible_since = ${COMPATIBLE_SINCE}
+      where compatible_since < ${COMPATIBLE_SINCE}`;
+    const after = await readState(client);
     // drizzle silently skips a migration whose time is older than the last applied one.
     if (after.applied < after.known)
       throw new JobError('DB_NOT_MIGRATED', { message: 'A migration was skipped: the journal is out of order.' });

@@ -29,6 +29,8 @@ export const installation = keyferry.table(
     /** Why workers change nothing at AWS; null while they may. */
     guardReason: text('guard_reason').$type<GuardReason>(),
     guardedAt: moment('guarded_at'),
+    /** The time of the newest migration that a program must know to work with this schema. */
+    compatibleSince: bigint('compatible_since', { mode: 'number' }).notNull().default(0),
     createdAt: moment('created_at')
       .notNull()
       .default(sql`now()`),

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 
 import { databaseUrlOf } from '../../config.ts';
 import { WORKER_SESSIONS } from '../../db/installation-guard.ts';
-import { migrate, readSchemaState } from '../../db/migrate.ts';
+import { migrate, planMigrations, readSchemaState } from '../../db/migrate.ts';
 import { kinds, type Kind } from '../../domain/run.ts';
 import { JobError, toJobError } from '../../errors.ts';
 
@@ -19,10 +19,9 @@ import { readStatus, describeStatus } from '../status.ts';
 
 export function addProcessCommands(parent: Command): void {
   run(
-    leaf(parent, 'migrate', 'bring the database schema up to date').option(
-      '--check',
-      'only say whether it is; exit 1 if not',
-    ),
+    leaf(parent, 'migrate', 'bring the database schema up to date')
+      .option('--check', 'only say whether it is; exit 1 if not')
+      .option('--plan', 'print the statements that are missing, and run none'),
     runMigrate,
   );
   run(
@@ -64,6 +63,15 @@ async function runMigrate({ options, output }: Invocation): Promise<ExitCode> {
         : `${String(state.known - state.applied)} migrations are missing. Run \`keyferry migrate\`.`,
     );
     return isCurrent ? exitCodes.done : exitCodes.failed;
+  }
+  if (options.plan === true) {
+    const plan = await planMigrations(databaseUrl);
+    output.result(plan, () =>
+      plan.length === 0
+        ? 'The schema is up to date.'
+        : plan.map(({ name, statements }) => `-- ${name}\n${statements.join('\n')}`).join('\n\n'),
+    );
+    return done;
   }
   const migrated = await migrate(databaseUrl);
   const backend = createQueueBackend({ databaseUrl, redisUrl: environment.REDIS_URL });

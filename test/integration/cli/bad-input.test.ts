@@ -128,7 +128,7 @@ describe('a person who gets it wrong', () => {
     expect([missing.code, missing.stderr]).toEqual([2, expect.stringContaining('keyferry migrate')]);
     expect((await keyferry(['migrate'], { environment: { DATABASE_URL: empty.url } })).code).toBe(0);
     const sql = postgres(empty.url, { max: 1 });
-    await sql`insert into keyferry.migrations (hash, created_at) values ('of-the-future', 9999999999999)`;
+    await sql`update keyferry.installation set compatible_since = 9999999999999`;
     await sql.end();
     const newer = await keyferry(['worker'], { environment: { DATABASE_URL: empty.url } });
     expect([newer.code, newer.stderr]).toEqual([2, expect.stringContaining('newer than this program')]);

@@ -1,0 +1,1 @@
+ALTER TABLE "keyferry"."installation" ADD COLUMN "compatible_since" bigint DEFAULT 0 NOT NULL;
