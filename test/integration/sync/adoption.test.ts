@@ -71,35 +71,41 @@ const document: Case = {
 
 const cases = Object.entries({ parameter, secret, document }).flatMap(([what, one]) =>
   one.operations.flatMap(([operation, nth]) =>
-    (['drop-before', 'drop-after'] as const).map((action) => ({ what, one, operation, nth, action })),
+    (['drop-before', 'drop-after'] as const).map((action) => ({
+      title: `a ${what} is taken over after ${action} of ${operation} ${String(nth)}`,
+      lost: { one, operation, nth, action },
+    })),
   ),
 );
 
-test.each(cases)('a $what: $action of $operation $nth', async ({ one, operation, nth, action }) => {
-  const world = await createWorld(stage);
-  one.put(world);
-  await world.set({ A: 'ours' });
-  const { id } = await world.createSync({ ...one.input, syncOptions: { onExisting: 'adopt' } });
-  let seen = 0;
-  // The probes that precede the first write are not counted.
-  const isOwn = (parameters: unknown) => !/keyferry-probe|"SecretId":"arn:/.test(JSON.stringify(parameters));
-  world.sandbox.faults.add({
-    service: one.service,
-    operation,
-    match: ({ parameters }) => isOwn(parameters) && (seen += 1) === nth,
-    action,
-  });
+test.each(cases.map(({ title, lost }) => [title, lost] as const))(
+  '%s',
+  async (_title, { one, operation, nth, action }) => {
+    const world = await createWorld(stage);
+    one.put(world);
+    await world.set({ A: 'ours' });
+    const { id } = await world.createSync({ ...one.input, syncOptions: { onExisting: 'adopt' } });
+    let seen = 0;
+    // The probes that precede the first write are not counted.
+    const isOwn = (parameters: unknown) => !/keyferry-probe|"SecretId":"arn:/.test(JSON.stringify(parameters));
+    world.sandbox.faults.add({
+      service: one.service,
+      operation,
+      match: ({ parameters }) => isOwn(parameters) && (seen += 1) === nth,
+      action,
+    });
 
-  for (let n = 0; n < 4; n += 1) {
-    await world.runUntilDone(id, { request: 'sync' }, { maxRuns: 20 });
-    world.clock.advance(2 * MINUTE);
-  }
+    for (let n = 0; n < 4; n += 1) {
+      await world.runUntilDone(id, { request: 'sync' }, { maxRuns: 20 });
+      world.clock.advance(2 * MINUTE);
+    }
 
-  expect(seen).toBeGreaterThanOrEqual(nth);
-  expect(one.value(world)).toBe(one.wanted);
-  world.clock.advance(HOUR);
-  expect((await world.runScheduled(id)).outcome).toMatchObject({ status: 'succeeded', result: { drift: [] } });
-});
+    expect(seen).toBeGreaterThanOrEqual(nth);
+    expect(one.value(world)).toBe(one.wanted);
+    world.clock.advance(HOUR);
+    expect((await world.runScheduled(id)).outcome).toMatchObject({ status: 'succeeded', result: { drift: [] } });
+  },
+);
 
 test('a JSON secret that others made is not ours to delete, although its takeover was interrupted', async () => {
   const world = await createWorld(stage);
