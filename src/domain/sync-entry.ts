@@ -97,7 +97,14 @@ export function written(entry: LedgerEntry, by: Written): LedgerEntry {
     syncedRevision: by.revision,
     folderId: by.folderId,
     settings: by.settings,
-    observed: { ...entry.observed, lastModified: undefined, clockAheadMs: undefined, lost: undefined, ...by.observed },
+    observed: {
+      ...entry.observed,
+      lastModified: undefined,
+      clockAheadMs: undefined,
+      lost: undefined,
+      waits: undefined,
+      ...by.observed,
+    },
     writtenAt: by.at,
     deletedAt: null,
   };
@@ -199,6 +206,14 @@ export function conflictMessage(entry: { readonly key: string; readonly remoteNa
 
 export function problemMessage(entry: { readonly key: string; readonly remoteName: string }, problem: Problem): string {
   return `${nameOf(entry)}: ${problem.message}`;
+}
+
+/** AWS says two things of one name that exclude each other, for so long that no lag explains it. */
+export function contradictionMessage(
+  entry: { readonly key: string; readonly remoteName: string },
+  contradiction: string,
+): string {
+  return `${nameOf(entry)}: ${contradiction}. The next run tries again; choose another name if it stays so.`;
 }
 
 /** Names the entry, what AWS said with its request id, and the remedy. */

@@ -32,6 +32,8 @@ export interface Observed {
   readonly refusedIn?: string;
   /** The token of a write that did not seem to arrive: used again for the same content, so that a late arrival makes no second version. */
   readonly lost?: { readonly token: string; readonly fingerprint: string };
+  /** How often in a row AWS called the name taken or busy without returning an object. */
+  readonly waits?: number;
   /** A write of ours may have made an object of this name, or one was ours before: our tag on it is believed. */
   readonly wasOurs?: boolean;
   /** The name that a key has inside a many-to-one secret. */

@@ -1,10 +1,18 @@
 /** What a sync can do at a destination, the same for parameters, secrets and keys of a JSON secret. */
 import type { DesiredEntry } from '../../domain/sync-desired.ts';
 import type { Inventory } from '../../domain/sync-inventory.ts';
-import { begun, conflicting, conflictMessage, drifted, failed, failureMessage } from '../../domain/sync-entry.ts';
-import type { DriftKind, InFlight, LedgerEntry } from '../../domain/sync-ledger.ts';
+import {
+  begun,
+  conflicting,
+  conflictMessage,
+  contradictionMessage,
+  drifted,
+  failed,
+  failureMessage,
+} from '../../domain/sync-entry.ts';
+import { type DriftKind, type InFlight, isOwned, type LedgerEntry } from '../../domain/sync-ledger.ts';
 import type { PlannedEntry } from '../../domain/sync-plan.ts';
-import { type JobError, toJobError } from '../../errors.ts';
+import { JobError, toJobError } from '../../errors.ts';
 import type { SyncWork } from './work.ts';
 
 /** What became of one planned entry. */
@@ -88,6 +96,32 @@ export function refusedNow(work: SyncWork, entry: LedgerEntry): LedgerEntry {
 export async function refuse(work: SyncWork, entry: LedgerEntry, reason: string): Promise<WriteResult> {
   await work.ledger.store(refusedNow(work, conflicting(entry, conflictMessage(entry, reason), work.run.now())));
   return { kind: 'conflict' };
+}
+
+export const NAME_CONTRADICTION = 'AWS says that the name is taken or busy, and does not return what has it';
+/** Together longer than a deleted name stays busy, or a read misses a write. */
+const NAME_WAITS_MS = [1_000, 5_000, 15_000, 30_000, 60_000, 60_000] as const;
+
+/**
+ * AWS calls a name taken or busy and returns no object of that name. Reads may lag, so the write is tried again a few
+ * times; then it is a failure, because two answers that exclude each other must not alternate without end.
+ */
+export async function waitForName(work: SyncWork, entry: LedgerEntry, contradiction: string): Promise<WriteResult> {
+  const { waits = 0 } = entry.observed;
+  const delayMs = NAME_WAITS_MS[waits];
+  const row = { ...entry, inFlight: null, isClaim: entry.isClaim && isOwned(entry) };
+  if (delayMs !== undefined) {
+    await work.ledger.store({ ...row, observed: { ...entry.observed, waits: waits + 1 } });
+    return { kind: 'deferred', until: new Date(work.run.now().getTime() + delayMs) };
+  }
+  const message = contradictionMessage(entry, contradiction);
+  const given = failed(
+    { ...row, observed: { ...entry.observed, waits: 0 } },
+    { code: 'AWS_REJECTED', message },
+    work.run.now(),
+  );
+  await work.ledger.store(refusedNow(work, given));
+  return { kind: 'failed', error: new JobError('AWS_REJECTED', { message }) };
 }
 
 /** Ours, changed by somebody else, and not to be overwritten. */

@@ -14,7 +14,14 @@ import { isOwned, type LedgerEntry } from '../../domain/sync-ledger.ts';
 import { takeWrite } from '../../domain/sync-pace.ts';
 import { findTakeoverProblem } from '../../domain/sync-plan.ts';
 import { JobError, toJobError } from '../../errors.ts';
-import { attempt, awsErrorOf, settleFailure, type WriteResult } from './destination.ts';
+import {
+  attempt,
+  awsErrorOf,
+  NAME_CONTRADICTION,
+  settleFailure,
+  waitForName,
+  type WriteResult,
+} from './destination.ts';
 import {
   type Base,
   changeOf,
@@ -93,8 +100,8 @@ async function createTaken(
 ): Promise<DocumentResult> {
   const { work, secrets } = context;
   const found = await secrets.describe(job.remoteName);
+  if (!found) return toFailure(await waitForName(work, job.whole, NAME_CONTRADICTION));
   await work.ledger.store({ ...pending, inFlight: null, isClaim: false });
-  if (!found) return { kind: 'deferred', until: new Date(work.run.now().getTime() + BUSY_NAME_MS) };
   const isMine = isOurs(whoseTags(found.tags, work.owner));
   if (found.deletionScheduledAt)
     return isMine
@@ -111,8 +118,6 @@ async function createTaken(
     found,
   );
 }
-
-const BUSY_NAME_MS = 30_000;
 
 async function restoreDocument(context: DocumentContext, job: DocumentWrite): Promise<DocumentResult> {
   const { work, secrets } = context;

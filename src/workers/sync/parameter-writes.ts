@@ -13,9 +13,11 @@ import { type JobError, toJobError } from '../../errors.ts';
 import {
   attempt,
   awsErrorOf,
+  NAME_CONTRADICTION,
   refuse,
   reportDrift,
   settleFailure,
+  waitForName,
   type WriteResult,
   type WriteTask,
 } from './destination.ts';
@@ -50,14 +52,9 @@ async function createParameter(context: ParameterContext, task: WriteTask): Prom
     return { kind: 'created' };
   }
   if (awsErrorOf(tried.error) === 'ParameterAlreadyExists') return takeOver(context, task, tried.pending);
-  if (awsErrorOf(tried.error) === 'TooManyUpdates') return defer(work, task, RECREATE_AFTER_MS);
+  if (awsErrorOf(tried.error) === 'TooManyUpdates')
+    return waitForName(work, entry, 'AWS says that the name is busy, and never lets it be created');
   return settleFailure(work, { before: entry, pending: tried.pending }, tried.error);
-}
-
-/** The name is still busy at AWS: nothing was written. */
-async function defer(work: SyncWork, task: WriteTask, delayMs: number): Promise<WriteResult> {
-  await work.ledger.store({ ...task.entry, inFlight: null, isClaim: false });
-  return { kind: 'deferred', until: new Date(work.run.now().getTime() + delayMs) };
 }
 
 function toWrite({ desired, value }: WriteTask) {
@@ -74,9 +71,9 @@ async function takeOver(context: ParameterContext, task: WriteTask, pending: Led
   const { work, store } = context;
   const { remoteName } = task.desired;
   try {
-    const [tags, found] = await Promise.all([store.tagsOf(remoteName), store.inspect([remoteName])]);
-    const metadata = found.get(remoteName);
-    if (!metadata) return await defer(work, task, 1_000);
+    const metadata = (await store.inspect([remoteName])).get(remoteName);
+    if (!metadata) return await waitForName(work, task.entry, NAME_CONTRADICTION);
+    const tags = await store.tagsOf(remoteName);
     const refusal = findTakeoverProblem({ ...toState(metadata), tags }, work.planOptions, task.entry);
     if (refusal !== undefined) return await refuse(work, task.entry, refusal);
     return await overwrite(context, task, {
@@ -87,6 +84,7 @@ async function takeOver(context: ParameterContext, task: WriteTask, pending: Led
     });
   } catch (raw) {
     const error = toJobError(raw);
+    if (error.code === 'AWS_NOT_FOUND') return waitForName(work, task.entry, NAME_CONTRADICTION);
     if (error.code === 'AWS_ACCESS_DENIED')
       return refuse(work, task.entry, 'exists, and without ssm:ListTagsForResource keyferry cannot see whose it is');
     return settleFailure(work, { before: task.entry, pending }, error);

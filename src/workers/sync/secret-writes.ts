@@ -13,9 +13,11 @@ import { type JobError, toJobError } from '../../errors.ts';
 import {
   attempt,
   awsErrorOf,
+  NAME_CONTRADICTION,
   refuse,
   reportDrift,
   settleFailure,
+  waitForName,
   type WriteResult,
   type WriteTask,
 } from './destination.ts';
@@ -26,9 +28,6 @@ export interface SecretContext {
   readonly work: SyncWork;
   readonly secrets: SecretsManager;
 }
-
-/** A name that was deleted at once stays busy for a while. */
-const BUSY_NAME_MS = 30_000;
 
 export async function writeSecret(context: SecretContext, task: WriteTask): Promise<WriteResult> {
   if (isOwned(task.entry)) return updateSecret(context, task);
@@ -68,10 +67,7 @@ async function createTaken(
   const { work, secrets } = context;
   const { entry, desired } = task;
   const found = await secrets.describe(desired.remoteName);
-  if (!found) {
-    await work.ledger.store({ ...entry, inFlight: null, isClaim: false });
-    return { kind: 'deferred', until: new Date(work.run.now().getTime() + BUSY_NAME_MS) };
-  }
+  if (!found) return waitForName(work, entry, NAME_CONTRADICTION);
   const token = lost.pending.inFlight?.token ?? '';
   if (found.versions[token]) return storeLanded(work, lost.pending, token);
   const isMine = isOurs(whoseTags(found.tags, work.owner));

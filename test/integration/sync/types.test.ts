@@ -13,22 +13,24 @@ afterAll(() => stage.close());
 
 const NAME = '/app/prod/A';
 
-/** As `put-parameter --type String --overwrite` leaves it: the next version, with all its tags. */
-function makePlain(world: World, id: string): void {
-  const at = { ...world.at, name: NAME };
-  const tags = { 'keyferry:sync': world.tagOf(id) };
-  world.sandbox.foreign.deleteParameter(at);
-  world.sandbox.foreign.putParameter({ ...at, value: 'theirs', type: 'String', tags });
-  world.sandbox.foreign.putParameter({ ...at, value: 'theirs' });
+/** Whether AWS lets an overwrite change the type is documented both ways. */
+const behaviours = ['refused', 'allowed'] as const;
+type Behaviour = (typeof behaviours)[number];
+
+/** `put-parameter --type String --overwrite`: the next version, with all its tags. */
+function makePlain(world: World, parameterTypeChange: Behaviour): void {
+  world.sandbox.setBehaviour({ parameterTypeChange: 'allowed' });
+  world.sandbox.foreign.putParameter({ ...world.at, name: NAME, value: 'theirs', type: 'String' });
+  world.sandbox.setBehaviour({ parameterTypeChange });
 }
 
-async function plainWorld(syncOptions: SyncInput['syncOptions'] = {}) {
+async function plainWorld(behaviour: Behaviour, syncOptions: SyncInput['syncOptions'] = {}) {
   const world = await createWorld(stage);
   await world.set({ A: '1', B: '2' });
   const { id } = await world.createSync({ syncOptions });
   await world.runUntilDone(id);
   world.clock.advance(HOUR);
-  makePlain(world, id);
+  makePlain(world, behaviour);
   return { world, id };
 }
 
@@ -39,8 +41,8 @@ function expectOnlySecureWrites(world: World): void {
   expect(puts.map((call) => call.parameters['Type'])).toEqual(puts.map(() => 'SecureString'));
 }
 
-test('a check reports the type, and a change of the value is not written into it', async () => {
-  const { world, id } = await plainWorld();
+test.each(behaviours)('a check reports the type, and a change is not written into it (%s)', async (behaviour) => {
+  const { world, id } = await plainWorld(behaviour);
 
   expect((await world.runOnce(id, { request: 'check' })).outcome).toMatchObject({
     code: 'SYNC_DRIFTED',
@@ -54,40 +56,51 @@ test('a check reports the type, and a change of the value is not written into it
   expectOnlySecureWrites(world);
 });
 
-test('a change that finds the type before any check did is not written into it either', async () => {
-  const { world, id } = await plainWorld();
+test.each(behaviours)('a change that finds the type first is not written into it either (%s)', async (behaviour) => {
+  const { world, id } = await plainWorld(behaviour);
   await world.set({ A: 'secret' });
 
   expect((await world.runUntilDone(id)).outcome).toMatchObject({ status: 'partial', code: 'SYNC_DRIFTED' });
   expect(found(world)).toMatchObject({ type: 'String', value: 'theirs' });
 });
 
-test.each([
-  ['a person asks for a sync', {}, 'sync'],
-  ['a scheduled check may repair', { drift: 'repair' }, undefined],
-] as const)('it is deleted and created again when %s', async (_what, syncOptions, request) => {
-  const { world, id } = await plainWorld(syncOptions);
-  if (request) await world.runOnce(id, { request: 'check' });
-  const started = world.clock.now().getTime();
+const repairs = behaviours.flatMap((behaviour) => [
+  { title: `a person asks for a sync (${behaviour})`, behaviour, syncOptions: {}, request: 'sync' as const },
+  {
+    title: `a scheduled check may repair (${behaviour})`,
+    behaviour,
+    syncOptions: { drift: 'repair' as const },
+    request: undefined,
+  },
+]);
 
-  const first = request ? await world.runOnce(id, { request }) : await world.runScheduled(id);
-  expect(first.outcome).toMatchObject({ status: 'continued' });
-  const { outcome } = await world.runUntilDone(id);
+test.each(repairs.map((one) => [one.title, one] as const))(
+  'it is deleted and created again when %s',
+  async (_what, one) => {
+    const { behaviour, syncOptions, request } = one;
+    const { world, id } = await plainWorld(behaviour, syncOptions);
+    if (request) await world.runOnce(id, { request: 'check' });
+    const started = world.clock.now().getTime();
 
-  expect(outcome).toMatchObject({ status: 'succeeded' });
-  expect(world.clock.now().getTime() - started).toBeGreaterThanOrEqual(30_000);
-  expect(found(world)).toMatchObject({
-    type: 'SecureString',
-    value: '1',
-    version: 1,
-    tags: { 'keyferry:sync': world.tagOf(id) },
-  });
-  expect(await world.row(id)).toMatchObject({ drift: 'none', syncStatus: 'succeeded' });
-  expectOnlySecureWrites(world);
-});
+    const first = request ? await world.runOnce(id, { request }) : await world.runScheduled(id);
+    expect(first.outcome).toMatchObject({ status: 'continued' });
+    const { outcome } = await world.runUntilDone(id);
 
-test('it is not replaced when it is no longer ours', async () => {
-  const { world, id } = await plainWorld({ drift: 'repair' });
+    expect(outcome).toMatchObject({ status: 'succeeded' });
+    expect(world.clock.now().getTime() - started).toBeGreaterThanOrEqual(30_000);
+    expect(found(world)).toMatchObject({
+      type: 'SecureString',
+      value: '1',
+      version: 1,
+      tags: { 'keyferry:sync': world.tagOf(id) },
+    });
+    expect(await world.row(id)).toMatchObject({ drift: 'none', syncStatus: 'succeeded' });
+    expectOnlySecureWrites(world);
+  },
+);
+
+test.each(behaviours)('it is not replaced when it is no longer ours (%s)', async (behaviour) => {
+  const { world, id } = await plainWorld(behaviour, { drift: 'repair' });
   world.sandbox.foreign.untagParameter({ ...world.at, name: NAME, tagKeys: ['keyferry:sync'] });
 
   await world.runScheduled(id);
@@ -97,10 +110,12 @@ test('it is not replaced when it is no longer ours', async () => {
 });
 
 test.each([
-  ['without our tag', false],
-  ['with our tag', true],
-] as const)('a plain String that is nobody’s is not taken over: %s', async (_what, isTagged) => {
-  const world = await createWorld(stage);
+  ['without our tag', false, 'refused'],
+  ['with our tag', true, 'refused'],
+  ['without our tag', false, 'allowed'],
+  ['with our tag', true, 'allowed'],
+] as const)('a plain String that is nobody’s is not taken over: %s', async (_what, isTagged, parameterTypeChange) => {
+  const world = await createWorld(stage, { sandbox: { behaviour: { parameterTypeChange } } });
   await world.set({ A: 'secret' });
   const { id } = await world.createSync({ syncOptions: { onExisting: 'adopt' } });
   const tags: Record<string, string> = isTagged ? { 'keyferry:sync': world.tagOf(id) } : {};
@@ -114,7 +129,7 @@ test.each([
   expect(found(world)).toMatchObject({ type: 'String', value: 'theirs', version: 1 });
 });
 
-test('what becomes a plain String between our look and our write gets no value', async () => {
+test.each(behaviours)('a plain String since our look gets no value (%s)', async (behaviour) => {
   const meddler = { act: (): void => undefined };
   const world = await createWorld(stage, {
     wrap: (deps) => ({
@@ -134,13 +149,14 @@ test('what becomes a plain String between our look and our write gets no value',
   await world.runUntilDone(id);
   world.clock.advance(HOUR);
   meddler.act = () => {
-    makePlain(world, id);
+    makePlain(world, behaviour);
   };
   await world.set({ A: 'secret' });
 
   const { outcome } = await world.runUntilDone(id);
 
-  expect(outcome).toMatchObject({ code: 'SYNC_DRIFTED' });
-  expect((await world.entry(id, 'A'))?.drift).toBe('type');
-  expect(found(world)).toMatchObject({ type: 'String', value: 'theirs' });
+  const wanted = { type: 'SecureString', value: 'secret' };
+  expect(found(world)).toMatchObject(behaviour === 'allowed' ? wanted : { type: 'String', value: 'theirs' });
+  expect(outcome).toMatchObject(behaviour === 'allowed' ? { status: 'succeeded' } : { code: 'SYNC_DRIFTED' });
+  expect((await world.entry(id, 'A'))?.drift).toBe(behaviour === 'allowed' ? null : 'type');
 });
