@@ -13,9 +13,6 @@ import { type FailedCall, toAwsError } from './errors.ts';
 import { type AwsService, isMutation } from './services.ts';
 import type { CallScope } from './session.ts';
 
-/** A lease must outlive it, see `CallScope.beforeMutation`. */
-export const CALL_DEADLINE_MS = 10_000;
-
 export type CallOutcome = 'ok' | 'throttled' | 'denied' | 'failed' | 'unreachable';
 
 /** What all calls of a process share. */

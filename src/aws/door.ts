@@ -2,10 +2,11 @@
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 
 import type { CallBudget } from '../domain/call-budget.ts';
+import { CALL_DEADLINE_MS } from '../domain/lease.ts';
 import type { JobError } from '../errors.ts';
 import type { Session } from './assume-role.ts';
 import { type BaseIdentity, createBaseIdentity } from './base-identity.ts';
-import { CALL_DEADLINE_MS, type CallSettings } from './call.ts';
+import type { CallSettings } from './call.ts';
 import { createClient, type Credentials, type CredentialsProvider, type RequestHandler } from './clients.ts';
 import type { AwsService } from './services.ts';
 import { createSessionCache } from './session-cache.ts';

@@ -19,6 +19,7 @@
  *                                                 |   not wait
  *   2 or more keys that may be in use             | blocked KEY_FOREIGN: there is no room, and neither may go
  */
+import { CALL_DEADLINE_MS } from './lease.ts';
 import { QUARANTINE_MS } from './rotation-waits.ts';
 import type { Intent, KeyUse, KnownKey, PhaseState, RemoteKey } from './rotation.ts';
 
@@ -121,8 +122,6 @@ export function unusedCertainAt({ createdAt }: RemoteKey, use: 'never' | 'denied
 export const RECOVERY_DELAY_MS = 30_000;
 /** A call leaves within this of its intent, or not at all: waiting for the budget or for PostgreSQL must not carry it out of the window below. */
 export const SEND_WITHIN_MS = 5_000;
-/** How long a call may take; after that the client has given up, and AWS has begun it or never will. */
-const CALL_DEADLINE_MS = 10_000;
 /** What an abandoned run had in flight is looked at once more. */
 export const RECHECK_AFTER_MS = 15 * 60_000;
 

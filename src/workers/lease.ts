@@ -2,11 +2,9 @@
  * Keeps one run's lease: renews it, aborts the run when it is lost, and answers whether there is time left for one more mutation. The local deadline
  * counts from before each renewal was sent, on the monotonic clock, so it never outlasts the database's.
  */
-import { RUN_LEASE_SECONDS } from '../domain/lease.ts';
+import { CALL_DEADLINE_MS, RUN_LEASE_SECONDS } from '../domain/lease.ts';
 import { JobError } from '../errors.ts';
 
-/** A call to AWS takes at most this long; a mutation starts only when the lease outlives it. */
-export const CALL_DEADLINE_MS = 10_000;
 const RENEW_EVERY_MS = 10_000;
 
 export interface Lease {

@@ -1,10 +1,13 @@
 import { expect, test } from 'vitest';
 
+import { CALL_DEADLINE_MS, RUN_LEASE_SECONDS } from '../../../src/domain/lease.ts';
 import {
   decideRecovery,
   decideSurvey,
   describeKey,
   type KeyOwners,
+  RECOVERY_DELAY_MS,
+  SEND_WITHIN_MS,
   unusedCertainAt,
 } from '../../../src/domain/rotation-keys.ts';
 import type { KeyState, KnownKey, RemoteKey } from '../../../src/domain/rotation.ts';
@@ -117,6 +120,16 @@ test.each([
 ])('an unknown key made %d s after the lost call is: %s', (seconds, decision) => {
   const input = owners({ remote: [remote('A'), remote('X', { createdAt: made(seconds) })] });
   expect(decideRecovery(intent, input)).toMatchObject({ decision });
+});
+
+test('the window of a lost call holds the latest key that the call can make, and the search begins after it', () => {
+  const lastMs = SEND_WITHIN_MS + CALL_DEADLINE_MS;
+  const madeAt = (ms: number) => owners({ remote: [remote('X', { createdAt: made(ms / 1_000) })] });
+
+  expect(decideRecovery(intent, madeAt(lastMs))).toMatchObject({ decision: 'candidate' });
+  expect(decideRecovery(intent, madeAt(lastMs + intent.clock.errorMs + 1))).toEqual({ decision: 'none' });
+  expect(RECOVERY_DELAY_MS).toBeGreaterThan(lastMs);
+  expect(RUN_LEASE_SECONDS * 1_000).toBeGreaterThan(CALL_DEADLINE_MS);
 });
 
 test("the window follows AWS's clock", () => {
