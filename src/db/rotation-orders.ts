@@ -8,6 +8,7 @@ import type { Command } from '../domain/rotation.ts';
 import { JobError } from '../errors.ts';
 import type { Database } from './client.ts';
 import { toDatabaseError } from './database-error.ts';
+import { leftKeys } from './rotation-tombstones.ts';
 import { fromRow } from './rows.ts';
 import { rotations } from './schema.ts';
 import { closedWork, DUE_CHANNEL, dueTrace, isAsSeen, type RotationRow, untilAsSeen } from './subjects.ts';
@@ -216,8 +217,9 @@ async function deleteRotation(db: Database, row: RotationRow, secrets: 'keep' | 
       ),
       gone as (
         delete from keyferry.rotations t using seen, folder where t.id = seen.id and ${isAsSeen} and ${isIdle}
-        returning t.id, t.folder_id
+        returning t.id, t.org_id, t.folder_id, t.connection_id, t.account_id, t.user_name
       ),
+      ${leftKeys(sql`gone`)},
       moved as (
         update keyferry.folders f set revision = f.revision + 1, updated_at = now() from gone
         where f.id = gone.folder_id and ${secrets === 'remove'}

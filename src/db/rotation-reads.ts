@@ -6,6 +6,7 @@ import type { KnownKey, OpenRequest } from '../domain/rotation.ts';
 import type { Database } from './client.ts';
 import { type Encryption, rotationKeyPlace } from './encryption.ts';
 import { createReadAll, parsedJson, textOrNull } from './read.ts';
+import { findLeftKeys } from './rotation-tombstones.ts';
 import { fromRow } from './rows.ts';
 import { rotationKeys } from './schema.ts';
 import type { RotationRow } from './subjects.ts';
@@ -19,6 +20,8 @@ export function createRotationReads(db: Database, encryption: Encryption) {
     /** Of the ids asked for, those that another rotation or another connection holds. */
     heldElsewhere: (rotation: RotationRow, accessKeyIds: readonly string[]) =>
       heldElsewhere(db, rotation, accessKeyIds),
+    /** Of the rotation's user, what a deleted rotation of the same folder left. Throws SECRET_UNDECRYPTABLE. */
+    leftKeys: (rotation: RotationRow) => findLeftKeys({ db, encryption }, rotation),
     dependents: (rotation: RotationRow, revision: number) => dependents(db, rotation, revision),
     /** Runs that may still sign with what the connection held before `since`. */
     runsSince: (connectionId: string, since: { before: Date; exceptRunId: string }) =>

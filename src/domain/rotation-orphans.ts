@@ -4,7 +4,7 @@
  */
 import type { JobError } from '../errors.ts';
 import { RECHECK_AFTER_MS } from './rotation-keys.ts';
-import { block, later, moved } from './rotation-transitions.ts';
+import { block, later, moved, type NewPair } from './rotation-transitions.ts';
 import { QUARANTINE_MS } from './rotation-waits.ts';
 import type { Candidate, Intent, RotationView, Transition } from './rotation.ts';
 
@@ -15,6 +15,25 @@ export function leftoverDeleted(view: RotationView, accessKeyId: string): Transi
     state: { ...state, quarantine: state.quarantine.filter((one) => one.accessKeyId !== accessKeyId) },
     keys: [{ accessKeyId, state: 'deleted' }],
     note: { step: 'leftover-deleted', accessKeyId },
+  };
+}
+
+/** A deleted rotation left it, and the folder still gives it to consumers: the next rotation replaces it. */
+export function leftKeyAdopted(
+  view: RotationView,
+  pair: NewPair,
+  user: { readonly userId: string; readonly accountId: string },
+): Transition {
+  return {
+    phase: view.phase,
+    state: moved(view),
+    keys: [{ ...pair, state: 'active' }],
+    changes: { ...user, activeAccessKeyId: pair.accessKeyId },
+    note: {
+      step: 'left-key-adopted',
+      accessKeyId: pair.accessKeyId,
+      detail: 'left by a deleted rotation of this folder',
+    },
   };
 }
 

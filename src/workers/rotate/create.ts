@@ -3,6 +3,7 @@
  * else happens: whatever is cut off in between is found by `recover.ts`.
  */
 import type { AccessKeys } from '../../aws/access-keys.ts';
+import type { LeftKeys } from '../../db/rotation-tombstones.ts';
 import {
   decideSurvey,
   describeKey,
@@ -16,8 +17,8 @@ import * as to from '../../domain/rotation-transitions.ts';
 import { BLOCKED_RECHECK_MS } from '../../domain/rotation-waits.ts';
 import type { RemoteKey, RotationView } from '../../domain/rotation.ts';
 import { JobError } from '../../errors.ts';
-import { type Look, lookAtKeys, openKeys, type RotationContext, userChanged, write } from './context.ts';
-import { checkAdoptedKey } from './verify.ts';
+import { type Look, lookAtKeys, type OpenKeys, openKeys, type RotationContext, userChanged, write } from './context.ts';
+import { checkAdoptedKey, checkPair } from './verify.ts';
 
 export async function begin(
   context: RotationContext,
@@ -33,7 +34,7 @@ export async function inspect(context: RotationContext, view: RotationView): Pro
   const open = await openKeys(context);
   const { owners } = await lookAtKeys(context, view, open);
   const foreign = foreignKeys(owners);
-  if (foreign.length > 0) return blockForeign(context, view, { keys: open.keys, foreign });
+  if (foreign.length > 0) return blockForeign(context, view, { open, foreign });
   const adopted = await checkAdoptedKey(context, view, open.connection);
   if (adopted instanceof JobError)
     return write(context, view, to.block(view, adopted, { now, recheckMs: BLOCKED_RECHECK_MS }));
@@ -50,7 +51,7 @@ export async function create(context: RotationContext, view: RotationView): Prom
   const survey = decideSurvey(look.owners, view.state.cycle?.isEmergency ? 'emergency' : 'none');
   switch (survey.decision) {
     case 'block':
-      return blockForeign(context, view, { keys, foreign: survey.foreign });
+      return blockForeign(context, view, { open, foreign: survey.foreign });
     case 'wait':
       return write(
         context,
@@ -101,11 +102,17 @@ async function deleteLeftover(
   return write(context, sent, orphans.leftoverDeleted(sent, accessKeyId));
 }
 
-export async function blockForeign(
-  context: RotationContext,
-  view: RotationView,
-  { keys, foreign }: { keys: AccessKeys; foreign: readonly RemoteKey[] },
-): Promise<RotationView> {
+interface Foreign {
+  readonly open: OpenKeys;
+  readonly foreign: readonly RemoteKey[];
+}
+
+/** Keys that are not ours block the rotation, unless one is what a deleted rotation left: that one becomes ours first. */
+async function blockForeign(context: RotationContext, view: RotationView, found: Foreign): Promise<RotationView> {
+  const left = await context.deps.rotations.run.leftKeys(context.row);
+  const adopted = await adoptLeftKey(context, view, { ...found, left });
+  if (adopted) return adopted;
+  const { open, foreign } = found;
   const claimed = foreign
     .map((key) => key.accessKeyId)
     .filter((id) => view.state.quarantine.some((one) => one.accessKeyId === id));
@@ -114,21 +121,38 @@ export async function blockForeign(
       ? view
       : await write(context, view, orphans.orphanClaimed(view, claimed, 'somebody activated it at AWS'));
   const now = context.run.now();
-  return write(context, base, to.block(base, await foreignError(context, keys, foreign), { now }));
+  const error = await foreignError(context, { keys: open.keys, foreign, leftIds: left.ids });
+  return write(context, base, to.block(base, error, { now }));
+}
+
+/** Undefined unless the folder holds the pair of a left key, and AWS accepts the pair for this user. */
+async function adoptLeftKey(
+  context: RotationContext,
+  view: RotationView,
+  { open, foreign, left }: Foreign & { readonly left: LeftKeys },
+): Promise<RotationView | undefined> {
+  const { pair } = left;
+  const key = foreign.find((one) => one.accessKeyId === pair?.accessKeyId);
+  if (!pair || !key || view.keys.some((known) => known.accessKeyId === key.accessKeyId && known.state !== 'foreign'))
+    return undefined;
+  const user = await checkPair(context, pair, open.connection);
+  if (user instanceof JobError) return undefined;
+  return write(context, view, orphans.leftKeyAdopted(view, { ...pair, createdAt: key.createdAt }, user));
 }
 
 async function foreignError(
   context: RotationContext,
-  keys: AccessKeys,
-  foreign: readonly RemoteKey[],
+  found: { keys: AccessKeys; foreign: readonly RemoteKey[]; leftIds: readonly string[] },
 ): Promise<JobError> {
   const described: string[] = [];
-  for (const key of foreign.slice(0, 2))
-    described.push(describeKey(key, await keys.lastUsed(key.accessKeyId), context.run.now()));
+  for (const key of found.foreign.slice(0, 2)) {
+    const text = describeKey(key, await found.keys.lastUsed(key.accessKeyId), context.run.now());
+    described.push(found.leftIds.includes(key.accessKeyId) ? `${text}, left by a deleted rotation` : text);
+  }
   return new JobError('KEY_FOREIGN', {
     // The advice first: a long list is cut off at its end.
     message: `Adopt (--adopt-key) or remove at AWS what IAM user ${context.row.userName} has besides keyferry’s keys: ${described.join('; ')}`,
-    context: { count: foreign.length },
+    context: { count: found.foreign.length },
   });
 }
 

@@ -136,13 +136,26 @@ export async function checkAdoptedKey(
   context: RotationContext,
   view: RotationView,
   connection: ConnectionRow,
-): Promise<{ readonly userId?: string; readonly accountId?: string } | JobError> {
-  const { deps, run, row } = context;
+): Promise<Partial<PinnedUser> | JobError> {
   const adopted = view.keys.find((key) => key.state === 'active' && key.publishedAt === null);
-  const secretAccessKey = adopted && (await deps.rotations.run.secretOf(row, adopted.accessKeyId));
+  const secretAccessKey = adopted && (await context.deps.rotations.run.secretOf(context.row, adopted.accessKeyId));
   if (!adopted || secretAccessKey === undefined) return {};
+  return checkPair(context, { accessKeyId: adopted.accessKeyId, secretAccessKey }, connection);
+}
+
+export interface PinnedUser {
+  readonly userId: string;
+  readonly accountId: string;
+}
+
+export async function checkPair(
+  context: RotationContext,
+  pair: Pair,
+  connection: ConnectionRow,
+): Promise<PinnedUser | JobError> {
+  const { deps, run } = context;
   const region = connection.region ?? defaultRegionOf(partitionOf(connection));
-  const session = deps.aws.keySession({ accessKeyId: adopted.accessKeyId, secretAccessKey, region, scope: run.scope });
+  const session = deps.aws.keySession({ ...pair, region, scope: run.scope });
   try {
     const identity = await session.identity();
     return wrongUser(context, identity, connection) ?? { userId: identity.userId, accountId: identity.accountId };
@@ -152,7 +165,7 @@ export async function checkAdoptedKey(
       (error.code === 'CONNECTION_KEY_UNKNOWN' || error.code === 'CONNECTION_SECRET_WRONG')
     ) {
       return new JobError(error.code, {
-        message: `The adopted key ${adopted.accessKeyId} is refused by AWS. Adopt it again with the right secret.`,
+        message: `The adopted key ${pair.accessKeyId} is refused by AWS. Adopt it again with the right secret.`,
       });
     }
     throw error;
