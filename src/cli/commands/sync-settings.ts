@@ -132,5 +132,8 @@ function mergeDestination(destination: string, before: object, options: Options)
   const given = Object.entries(toDestination(to, { ...options, ...(mapping === undefined ? {} : { mapping }) })).filter(
     ([, value]) => value !== undefined,
   );
-  return { ...before, ...Object.fromEntries(given) };
+  // Under another mapping the fields of the old one mean nothing: only the region stays.
+  const hasOldMapping = !('mappingBehavior' in before) || before.mappingBehavior === mapping;
+  const kept = hasOldMapping ? before : { region: 'region' in before ? before.region : undefined };
+  return { ...kept, ...Object.fromEntries(given) };
 }

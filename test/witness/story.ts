@@ -1,0 +1,150 @@
+/** The registry of checks: a story is a series of steps on one installation; what it checks has a name of its own and is counted. */
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import type { RecordedCall } from './aws/proxy.ts';
+import type { Counts, Installation, Queues } from './installation.ts';
+import type { World } from './world.ts';
+
+export interface Story {
+  readonly name: string;
+  /** Stories of the short lane run in CI. */
+  readonly lane: 'short' | 'full';
+  readonly queues: Queues;
+  readonly tell: (context: StoryContext) => Promise<void>;
+}
+
+export interface CheckResult {
+  readonly story: string;
+  readonly name: string;
+  /** Undefined: as expected. */
+  readonly problem: string | undefined;
+  /** Of a difference or a gap that explains the problem. */
+  readonly knownAs: string | undefined;
+}
+
+export interface CheckOptions {
+  /** Id in `differences.ts` or `gaps.ts`: this check fails, and fails the run when it does not. */
+  readonly knownAs?: string;
+}
+
+export interface StoryContext {
+  readonly world: World;
+  readonly installation: Installation;
+  /** Unique within the whole run; objects at AWS and in keyferry are named after it. */
+  readonly id: string;
+  /** Records whether `verify` throws; never throws itself. */
+  check(name: string, verify: () => unknown, options?: CheckOptions): Promise<void>;
+  /**
+   * Runs `act`, waits until keyferry is at rest, and checks that the runs report exactly the calls that reached AWS. Returns these calls.
+   */
+  step(name: string, act: () => Promise<unknown>, options?: CheckOptions): Promise<StepResult>;
+  /** For the limits of AWS that only time passes. */
+  sleep(ms: number): Promise<void>;
+}
+
+export interface StepResult {
+  readonly calls: Counts;
+  readonly recorded: readonly RecordedCall[];
+}
+
+export interface StoryOutcome {
+  readonly story: Story;
+  readonly results: readonly CheckResult[];
+  readonly seconds: number;
+}
+
+export async function tellStory(story: Story, world: World, id: string): Promise<StoryOutcome> {
+  const startedAt = performance.now();
+  const results: CheckResult[] = [];
+  const installation = await world.installation(story.queues);
+  const check: StoryContext['check'] = async (name, verify, { knownAs } = {}) => {
+    results.push({ story: story.name, name, problem: await findProblem(verify), knownAs });
+  };
+  const context: StoryContext = {
+    world,
+    installation,
+    id,
+    check,
+    sleep: async (ms) => sleep(ms),
+    async step(name, act, options) {
+      const before = await readCounts(world, installation);
+      await act();
+      await installation.rest();
+      const after = await readCounts(world, installation);
+      const recorded = world.proxy.calls.slice(before.position, after.position);
+      const calls = difference(after.received, before.received);
+      const reported = difference(after.reported, before.reported);
+      await check(
+        `${name}: the runs report the calls that reached AWS`,
+        () => {
+          expectEqual(reported, calls);
+        },
+        options,
+      );
+      return { calls, recorded };
+    },
+  };
+  const problem = await findProblem(() => story.tell(context));
+  if (problem !== undefined)
+    results.push({ story: story.name, name: 'the story runs to its end', problem, knownAs: undefined });
+  // What a broken story leaves at work would be counted by the next one.
+  if ((await findProblem(() => installation.rest(10_000))) !== undefined) await world.discard(story.queues);
+  return { story, results, seconds: (performance.now() - startedAt) / 1_000 };
+}
+
+async function findProblem(verify: () => unknown): Promise<string | undefined> {
+  try {
+    await verify();
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message.slice(0, 2_000) : String(error);
+  }
+}
+
+interface CallCounts {
+  readonly position: number;
+  readonly received: Counts;
+  readonly reported: Counts;
+}
+
+/** Both sides at one moment: a call that arrives in between makes it read again. */
+async function readCounts({ proxy }: World, installation: Installation): Promise<CallCounts> {
+  for (;;) {
+    const position = proxy.calls.length;
+    const reported = await installation.reportedCalls();
+    await installation.rest();
+    if (proxy.calls.length === position) return { position, received: count(proxy.calls), reported };
+    await sleep(50);
+  }
+}
+
+function count(calls: readonly RecordedCall[]): Counts {
+  const counts: Record<string, number> = {};
+  for (const { operation } of calls) counts[operation] = (counts[operation] ?? 0) + 1;
+  return counts;
+}
+
+function difference(after: Counts, before: Counts): Counts {
+  const names = [...new Set([...Object.keys(after), ...Object.keys(before)])].sort();
+  const deltas = names.map((name) => [name, (after[name] ?? 0) - (before[name] ?? 0)] as const);
+  return Object.fromEntries(deltas.filter(([, delta]) => delta !== 0));
+}
+
+/** Deep equality of plain data, with both sides in the message. */
+export function expectEqual(actual: unknown, expected: unknown): void {
+  const [found, wanted] = [stable(actual), stable(expected)];
+  if (found !== wanted) throw new Error(`found ${found}, expected ${wanted}`);
+}
+
+export function expectTrue(isTrue: boolean, otherwise: string): void {
+  if (!isTrue) throw new Error(otherwise);
+}
+
+/** JSON with sorted keys. */
+function stable(value: unknown): string {
+  return JSON.stringify(value, (_, inner: unknown) =>
+    inner !== null && typeof inner === 'object' && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : inner,
+  );
+}
