@@ -3,16 +3,8 @@
  * stays true. Sources: the API references of the services, which the official service models carry as text; the IAM,
  * Systems Manager and Secrets Manager user guides.
  */
-export interface KnownDifference {
-  /** What moto does instead. */
-  readonly moto: string;
-  /** The documentation's word. */
-  readonly documented: string;
-}
-
-function each(difference: KnownDifference, ids: readonly string[]): Readonly<Record<string, KnownDifference>> {
-  return Object.fromEntries(ids.map((id) => [id, difference]));
-}
+import { each, type KnownDifference } from './known-difference.ts';
+import { MOTO_SECRETS_MANAGER_DIFFERENCES } from './moto-secrets-manager.ts';
 
 const authentication = each(
   {
@@ -65,6 +57,7 @@ const trust = each(
     'sts: a role that does not exist is AccessDenied',
     'sts: a caller without sts:AssumeRole is AccessDenied',
     'sts: a principal that the trust policy does not name is AccessDenied',
+    'sts: a trust policy for everybody needs no further permission inside the account',
   ],
 );
 
@@ -83,6 +76,7 @@ const assumeRoleInput = each(
     'sts: more seconds than the role allows are a validation error',
     'sts: role chaining is limited to an hour',
     'sts: a malformed session policy is MalformedPolicyDocument',
+    'sts: a session policy whose resource is no ARN is MalformedPolicyDocument',
     'sts: a session policy of more than 2,048 characters is refused',
     'sts: a role ARN that is none is a validation error',
   ],
@@ -159,6 +153,7 @@ const parameterNames = each(
     'ssm: fifteen levels are allowed, sixteen are not',
     'ssm: a name counts with its ARN towards 1,011 characters',
     'ssm: a path that does not start with a slash is refused',
+    'ssm: a name that no parameter can have is a ValidationException',
   ],
 );
 
@@ -176,6 +171,8 @@ const parameterInput = each(
     'ssm: DeleteParameters takes ten names, not eleven',
     'ssm: DescribeParameters gives fifty at most, and pages',
     'ssm: fifty tags fit, fifty-one do not',
+    'ssm: a tag key given twice is refused',
+    'ssm: an expiration in the past, or without a version, is refused',
   ],
 );
 
@@ -196,69 +193,28 @@ const parametersAtRoot = each(
   ['ssm: DescribeParameters shows a name at the root without its slash'],
 );
 
-const replicas = each(
+const managedKeys = each(
   {
-    moto: 'looks at no KMS key: the replica is InSync',
-    documented: 'the replica is Failed (Secrets Manager user guide, "Troubleshoot AWS Secrets Manager replication")',
-  },
-  ['secretsmanager: a replica whose key does not exist is accepted, and fails'],
-);
-
-const secretInput = each(
-  {
-    moto: 'does not check this field',
+    moto: 'takes any text for a key, and shows it',
     documented:
-      'Name 1-512 of letters, digits and /_+=.@-; values of 1-65,536 bytes, text or binary but not both; 50 tags, none starting with aws:; MaxResults 1-100; SecretIdList of 1-20 (Secrets Manager API reference, user guide "quotas")',
+      'an AWS managed key serves its own service only (KMS developer guide); DescribeSecret leaves out aws/secretsmanager (Secrets Manager API reference)',
   },
   [
-    'secretsmanager: characters outside of the documented ones are refused',
-    'secretsmanager: names go up to 512 characters',
-    'secretsmanager: values go up to 65,536 bytes',
-    'secretsmanager: an empty value is a ValidationException',
-    'secretsmanager: a text and a binary value together are refused',
-    'secretsmanager: tags are set at creation; fifty-one are too many',
-    'secretsmanager: tags starting with aws: are reserved',
-    'secretsmanager: lists go by pages of a hundred at most',
-    'secretsmanager: BatchGetSecretValue takes twenty ids, not twenty-one',
+    'ssm: the managed key of Secrets Manager cannot encrypt a parameter',
+    'secretsmanager: the managed key is left out of descriptions, and that of Parameter Store is refused',
   ],
 );
 
-const secretVersions = each(
+const history = each(
   {
-    moto: 'shows versions without a stage as well, lets AWSCURRENT be taken off, keeps any number of versions',
-    documented:
-      'VersionIdsToStages lists versions that have staging labels; others only with IncludeDeprecated; AWSCURRENT can be moved but not removed; no more than about 100 versions, none younger than 24 hours is dropped (Secrets Manager API reference: DescribeSecret, ListSecretVersionIds, UpdateSecretVersionStage, PutSecretValue)',
+    moto: 'finds parameters by name only',
+    documented: 'Name: the name or ARN (SSM API reference, GetParameterHistory)',
   },
-  [
-    'secretsmanager: PutSecretValue moves AWSCURRENT and AWSPREVIOUS',
-    'secretsmanager: ListSecretVersionIds shows deprecated versions when asked',
-    'secretsmanager: AWSCURRENT cannot be taken off',
-    'secretsmanager: more than a hundred versions within a day are LimitExceededException',
-  ],
-);
-
-const secretStates = each(
-  {
-    moto: 'lets a secret that waits for its deletion be written and tagged, and calls its name ResourceExists',
-    documented:
-      'InvalidRequestException: "The secret is scheduled for deletion" (Secrets Manager API reference, PutSecretValue, TagResource, CreateSecret)',
-  },
-  [
-    'secretsmanager: a secret scheduled for deletion refuses use',
-    'secretsmanager: a name scheduled for deletion cannot be created',
-  ],
-);
-
-const secretStatus = each(
-  {
-    moto: 'HTTP 404',
-    documented:
-      'HTTP 400 for every client error (Secrets Manager API reference: ResourceNotFoundException, "HTTP Status Code: 400")',
-  },
-  ['secretsmanager: a secret that does not exist is ResourceNotFoundException'],
+  ['ssm: GetParameterHistory takes an ARN'],
 );
 
 export const MOTO_DIFFERENCES: Readonly<Record<string, KnownDifference>> = {
+  ...MOTO_SECRETS_MANAGER_DIFFERENCES,
   ...authentication,
   ...authorization,
   ...trust,
@@ -272,9 +228,6 @@ export const MOTO_DIFFERENCES: Readonly<Record<string, KnownDifference>> = {
   ...parameterInput,
   ...parameterSelector,
   ...parametersAtRoot,
-  ...replicas,
-  ...secretInput,
-  ...secretVersions,
-  ...secretStates,
-  ...secretStatus,
+  ...managedKeys,
+  ...history,
 };

@@ -6,8 +6,9 @@
 import { parseArgs } from 'node:util';
 import type { ContractCase, ContractService } from './case.ts';
 import { createEndpointTarget } from './endpoint-target.ts';
+import type { KnownDifference } from './known-difference.ts';
 import { startMoto } from './moto.ts';
-import { MOTO_DIFFERENCES, type KnownDifference } from './moto-differences.ts';
+import { MOTO_DIFFERENCES } from './moto-differences.ts';
 import { createSandboxTarget } from './sandbox-target.ts';
 import { CONTRACT_CASES, caseId } from './suites.ts';
 import type { ContractTarget } from './target.ts';

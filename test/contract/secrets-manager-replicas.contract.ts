@@ -2,12 +2,17 @@
 import assert from 'node:assert/strict';
 import {
   CreateSecretCommand,
+  DeleteSecretCommand,
   DescribeSecretCommand,
+  ListSecretsCommand,
+  PutSecretValueCommand,
   RemoveRegionsFromReplicationCommand,
   ReplicateSecretToRegionsCommand,
+  RestoreSecretCommand,
   type ReplicationStatusType,
 } from '@aws-sdk/client-secrets-manager';
 import { contractCases } from './case.ts';
+import { refused } from './expect.ts';
 import type { ContractTarget } from './target.ts';
 
 const REPLICA_REGION = 'eu-central-1';
@@ -57,6 +62,51 @@ export const SECRETS_MANAGER_REPLICA_CASES = contractCases('secretsmanager', {
       const created = { Name: SecretId, SecretString: 'v', AddReplicaRegions };
       await target.admin.secrets.send(new CreateSecretCommand(created));
       assert.equal((await statusOf(target, SecretId))[0]?.Status, 'Failed');
+    },
+  },
+  'a replica takes no changes': {
+    source:
+      'user guide, "Promote a replica secret to a standalone secret"; cloud-nuke #435, terraform-aws-secrets-manager #188',
+    run: async (target) => {
+      const SecretId = await create(target);
+      const AddReplicaRegions = [{ Region: REPLICA_REGION }];
+      await target.admin.secrets.send(new ReplicateSecretToRegionsCommand({ SecretId, AddReplicaRegions }));
+      const { secrets } = target.adminIn(REPLICA_REGION);
+      await refused(secrets.send(new DeleteSecretCommand({ SecretId })), 'InvalidParameterException');
+      await refused(secrets.send(new RestoreSecretCommand({ SecretId })), 'InvalidParameterException');
+      const put = new PutSecretValueCommand({ SecretId, SecretString: 'w' });
+      await refused(secrets.send(put), 'InvalidParameterException');
+    },
+  },
+  'secrets can be listed by their primary region': {
+    source: 'Secrets Manager API reference, Filter: primary-region',
+    run: async (target) => {
+      const SecretId = await create(target);
+      const AddReplicaRegions = [{ Region: REPLICA_REGION }];
+      await target.admin.secrets.send(new ReplicateSecretToRegionsCommand({ SecretId, AddReplicaRegions }));
+      const names = async (region: string) => {
+        const Filters = [{ Key: 'primary-region' as const, Values: [region] }];
+        return (await target.admin.secrets.send(new ListSecretsCommand({ Filters }))).SecretList!.map((s) => s.Name);
+      };
+      assert.ok((await names(target.region)).includes(SecretId));
+      assert.ok(!(await names(REPLICA_REGION)).includes(SecretId));
+    },
+  },
+  'the managed key is left out of descriptions, and that of Parameter Store is refused': {
+    source:
+      'Secrets Manager API reference, DescribeSecret: KmsKeyId "omitted" for aws/secretsmanager; KMS developer guide, "AWS managed keys"',
+    run: async (target) => {
+      const Name = target.uniqueName('key');
+      const withKey = (KmsKeyId: string) => new CreateSecretCommand({ Name, SecretString: 'v', KmsKeyId });
+      await refused(
+        target.admin.secrets.send(withKey('alias/aws/ssm')),
+        'AccessDeniedException',
+        'EncryptionFailure',
+        'InvalidParameterException',
+      );
+      await target.admin.secrets.send(withKey('alias/aws/secretsmanager'));
+      const described = await target.admin.secrets.send(new DescribeSecretCommand({ SecretId: Name }));
+      assert.equal(described.KmsKeyId, undefined);
     },
   },
   'a replica that is removed no longer shows': {

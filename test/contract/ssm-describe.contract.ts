@@ -108,6 +108,39 @@ export const SSM_DESCRIBE_CASES = contractCases('ssm', {
       assert.deepEqual(await namesOf(target, equals('Name', unnamed), equals('tag:keyferry:sync', 's')), []);
     },
   },
+  'a filter key that is not for this listing, or given twice, is InvalidFilterKey': {
+    source: `${FILTER_REFERENCE}: all patterns "except Label"; DescribeParameters, InvalidFilterKey`,
+    run: async (target) => {
+      await refused(namesOf(target, equals('Label', 'live')), 'InvalidFilterKey');
+      await refused(namesOf(target, equals('Type', 'String'), equals('Type', 'String')), 'InvalidFilterKey');
+    },
+  },
+  'a type or tier that does not exist is InvalidFilterOption or InvalidFilterValue': {
+    source: 'SSM API reference, DescribeParameters: InvalidFilterOption, InvalidFilterValue',
+    run: async (target) => {
+      for (const key of ['Type', 'Tier'])
+        await refused(namesOf(target, equals(key, 'Foo')), 'InvalidFilterOption', 'InvalidFilterValue');
+    },
+  },
+  'a path that no parameter can have is refused as a filter': {
+    source: FILTER_REFERENCE,
+    run: async (target) => {
+      for (const path of ['//', 'a', '/a b', '/aws/x', '/ssm/x']) {
+        const filter = { Key: 'Path', Option: 'Recursive', Values: [path] };
+        await refused(namesOf(target, filter), 'ValidationException', 'InvalidFilterValue');
+      }
+    },
+  },
+  'the older Filters compare names from the start, types and keys as a whole': {
+    source: 'SSM API reference, DescribeParameters: Filters; floci #3646 for types and keys',
+    run: async (target) => {
+      const name = await put(target, { Type: 'SecureString' });
+      const list = async (Key: 'Name' | 'KeyId', value: string) =>
+        (await describeAll(target, { Filters: [{ Key, Values: [value] }] })).filter((p) => p.Name === name).length;
+      assert.deepEqual([await list('Name', name.slice(0, -1)), await list('KeyId', 'alias/aws/ssm')], [1, 1]);
+      assert.equal(await list('KeyId', 'alias/aws/'), 0);
+    },
+  },
   'a tag filter compares values exactly': {
     source: FILTER_REFERENCE,
     run: async (target) => {

@@ -59,6 +59,24 @@ export const SSM_TAG_CASES = contractCases('ssm', {
     const more = { ResourceType: 'Parameter' as const, ResourceId, Tags: [{ Key: 'more', Value: 'v' }] };
     await refused(target.admin.ssm.send(new AddTagsToResourceCommand(more)), 'TooManyTagsError');
   },
+  'a tag key given twice is refused': {
+    source: 'Systems Manager user guide, "Tagging parameters": each tag key must be unique for a resource',
+    run: async (target) => {
+      const twice = [
+        { Key: 'a', Value: '1' },
+        { Key: 'a', Value: '2' },
+      ];
+      await refused(put(target, twice), 'ValidationException');
+    },
+  },
+  'the managed key of Secrets Manager cannot encrypt a parameter': {
+    source: 'KMS developer guide, "AWS managed keys": only the service that owns the key can use it (kms:ViaService)',
+    run: async (target) => {
+      const input = { Name: `/contract/${target.uniqueName('k')}`, Value: 'v', Type: 'SecureString' as const };
+      const call = new PutParameterCommand({ ...input, KeyId: 'alias/aws/secretsmanager' });
+      await refused(target.admin.ssm.send(call), 'AccessDeniedException', 'InvalidKeyId');
+    },
+  },
   'a resource type that does not exist is a ValidationException': async (target) => {
     const call = new ListTagsForResourceCommand({ ResourceType: 'Secret' as 'Parameter', ResourceId: '/none' });
     await refused(target.admin.ssm.send(call), 'ValidationException', 'InvalidResourceType');

@@ -11,7 +11,6 @@ import {
   GetServiceSettingCommand,
   LabelParameterVersionCommand,
   PutParameterCommand,
-  UnlabelParameterVersionCommand,
   type PutParameterCommandInput,
 } from '@aws-sdk/client-ssm';
 import { contractCases } from './case.ts';
@@ -184,6 +183,35 @@ export const SSM_CASES = contractCases('ssm', {
     const { name } = await put(target);
     await refused(target.admin.ssm.send(new GetParameterCommand({ Name: `${name}:7` })), 'ParameterVersionNotFound');
   },
+  'a name that no parameter can have is a ValidationException': {
+    source: 'aws-sdk-js-v3 #5005 (GetParameter of "xxx/yyy"); localstack #11538',
+    run: async (target) => {
+      for (const Name of ['a/b', '/a b', '/a//b', '/ä']) {
+        await refused(target.admin.ssm.send(new GetParameterCommand({ Name })), 'ValidationException');
+        await refused(target.admin.ssm.send(new GetParametersCommand({ Names: [Name] })), 'ValidationException');
+      }
+    },
+  },
+  'GetParameterHistory takes an ARN': {
+    source: 'SSM API reference, GetParameterHistory: Name, "the name or Amazon Resource Name (ARN)"',
+    run: async (target) => {
+      const { name } = await put(target);
+      const arn = `arn:aws:ssm:${target.region}:${target.accountId}:parameter${name}`;
+      const { Parameters } = await target.admin.ssm.send(new GetParameterHistoryCommand({ Name: arn }));
+      assert.deepEqual([Parameters?.length, Parameters?.[0]?.Name], [1, name]);
+    },
+  },
+  'an expiration in the past, or without a version, is refused': {
+    source: 'SSM API reference, InvalidPolicyAttributeException; user guide, "Assigning parameter policies"',
+    run: async (target) => {
+      const expiring = (policy: object) =>
+        put(target, { Tier: 'Advanced', Policies: JSON.stringify([{ Type: 'Expiration', ...policy }]) });
+      const at = (ms: number) => ({ Timestamp: new Date(Date.now() + ms).toISOString() });
+      await refused(expiring({ Version: '1.0', Attributes: at(-60_000) }), 'InvalidPolicyAttributeException');
+      await refused(expiring({ Attributes: at(86_400_000) }), 'InvalidPolicyAttributeException');
+      await expiring({ Version: '1.0', Attributes: at(86_400_000) });
+    },
+  },
   'GetParameters reports unknown names as invalid': async (target) => {
     const { name } = await put(target);
     const answer = await target.admin.ssm.send(new GetParametersCommand({ Names: [name, '/none'] }));
@@ -233,46 +261,6 @@ export const SSM_CASES = contractCases('ssm', {
   'a token that AWS did not give is InvalidNextToken': async (target) => {
     const call = new DescribeParametersCommand({ NextToken: 'made-up' });
     await refused(target.admin.ssm.send(call), 'InvalidNextToken');
-  },
-  'a hundred versions are kept, the oldest goes': async (target) => {
-    const { name } = await put(target);
-    for (let version = 2; version <= 101; version += 1)
-      await put(target, { Name: name, Overwrite: true, Value: String(version) });
-    const { Parameters } = await target.admin.ssm.send(new GetParameterHistoryCommand({ Name: name, MaxResults: 1 }));
-    assert.equal(Parameters?.[0]?.Version, 2);
-  },
-  'a label on the oldest of a hundred versions stops new ones': async (target) => {
-    const { name } = await put(target);
-    await target.admin.ssm.send(
-      new LabelParameterVersionCommand({ Name: name, ParameterVersion: 1, Labels: ['keep'] }),
-    );
-    for (let version = 2; version <= 100; version += 1) await put(target, { Name: name, Overwrite: true });
-    await refused(put(target, { Name: name, Overwrite: true }), 'ParameterMaxVersionLimitExceeded');
-  },
-  'a label sits on one version and can be taken off': async (target) => {
-    const { name } = await put(target);
-    await put(target, { Name: name, Overwrite: true });
-    const label = (ParameterVersion: number) =>
-      target.admin.ssm.send(new LabelParameterVersionCommand({ Name: name, ParameterVersion, Labels: ['live'] }));
-    await label(1);
-    await label(2);
-    const { Parameters } = await target.admin.ssm.send(new GetParameterHistoryCommand({ Name: name }));
-    assert.deepEqual(
-      Parameters?.map((p) => p.Labels ?? []),
-      [[], ['live']],
-    );
-    const off = await target.admin.ssm.send(
-      new UnlabelParameterVersionCommand({ Name: name, ParameterVersion: 2, Labels: ['live', 'none'] }),
-    );
-    assert.deepEqual([off.RemovedLabels, off.InvalidLabels], [['live'], ['none']]);
-  },
-  'labels that are none are reported, eleven are too many': async (target) => {
-    const { name } = await put(target);
-    const label = (Labels: string[]) =>
-      target.admin.ssm.send(new LabelParameterVersionCommand({ Name: name, ParameterVersion: 1, Labels }));
-    assert.deepEqual((await label(['1st', 'aws-x', 'fine'])).InvalidLabels, ['1st', 'aws-x']);
-    await label(Array.from({ length: 9 }, (_, index) => `l${String(index)}`));
-    await refused(label(['one-more']), 'ParameterVersionLabelLimitExceeded');
   },
   'GetServiceSetting tells the throughput setting': async (target) => {
     const SettingId = '/ssm/parameter-store/high-throughput-enabled';

@@ -172,6 +172,26 @@ export const STS_CASES = contractCases('sts', {
     const { user, roleArn } = await pair(target);
     await refusedWith(400, assume(user, roleArn, { Policy: '{"Version":' }), 'MalformedPolicyDocumentException');
   },
+  'a session policy whose resource is no ARN is MalformedPolicyDocument': {
+    source:
+      'IAM user guide, "IAM JSON policy elements: Resource": an ARN or "*"; STS API reference, MalformedPolicyDocument',
+    run: async (target) => {
+      const { user, roleArn } = await pair(target);
+      const Policy = JSON.stringify(allow(['ssm:*'], { Resource: '/app/*' }));
+      await refusedWith(400, assume(user, roleArn, { Policy }), 'MalformedPolicyDocumentException');
+    },
+  },
+  'a trust policy for everybody needs no further permission inside the account': {
+    source:
+      'IAM user guide, "Policy evaluation logic" for one account, and "AWS JSON policy elements: Principal", wildcards',
+    run: async (target) => {
+      const { userName } = await target.createUser();
+      const { arn } = await target.createRole({ trust: trust('*', 'external-1') });
+      const clients = target.clientsFor(await target.createKey(userName));
+      assert.match((await assume(clients, arn)).arn, /:assumed-role\//);
+      await refused(assume(clients, arn, { ExternalId: 'other' }), 'AccessDenied');
+    },
+  },
   'a session policy of more than 2,048 characters is refused': async (target) => {
     const { user, roleArn } = await pair(target);
     const Policy = JSON.stringify(

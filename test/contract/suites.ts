@@ -7,6 +7,7 @@ import { SECRETS_MANAGER_REPLICA_CASES } from './secrets-manager-replicas.contra
 import { SSM_CASES } from './ssm.contract.ts';
 import { SSM_DESCRIBE_CASES } from './ssm-describe.contract.ts';
 import { SSM_TAG_CASES } from './ssm-tags.contract.ts';
+import { SSM_VERSION_CASES } from './ssm-versions.contract.ts';
 import { STS_CASES } from './sts.contract.ts';
 
 export const CONTRACT_CASES: readonly ContractCase[] = [
@@ -15,6 +16,7 @@ export const CONTRACT_CASES: readonly ContractCase[] = [
   ...SSM_CASES,
   ...SSM_DESCRIBE_CASES,
   ...SSM_TAG_CASES,
+  ...SSM_VERSION_CASES,
   ...SECRETS_MANAGER_CASES,
   ...SECRETS_MANAGER_LIST_CASES,
   ...SECRETS_MANAGER_REPLICA_CASES,

@@ -51,7 +51,9 @@ export interface KmsUseRequest {
 
 export function tryKmsKey(call: Call, request: KmsUseRequest): KmsUse {
   const reference = request.keyReference;
-  if (reference === undefined || isManagedAlias(reference)) return 'ok';
+  if (reference === undefined) return 'ok';
+  // The policy of an AWS managed key lets its own service use it, and no other.
+  if (isManagedAlias(reference)) return reference.endsWith(`alias/aws/${request.viaService}`) ? 'ok' : 'denied';
   const scope = { world: call.world, accountId: call.account.accountId, region: call.region };
   const key = findKmsKey(scope, reference);
   if (!key) return 'missing';

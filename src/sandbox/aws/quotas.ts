@@ -75,7 +75,7 @@ const SSM_READS = bucket('ssm.GetParameter ssm.GetParameters ssm.GetParametersBy
 
 const PRESETS: Readonly<Record<QuotaPreset, readonly QuotaBucket[]>> = {
   off: [],
-  documented: [...STS, ...IAM, ...SECRETS_MANAGER, ...SSM_UNPUBLISHED, SSM_READS, bucket('ssm.PutParameter', 40)],
+  documented: [...STS, ...IAM, ...SECRETS_MANAGER, ...SSM_UNPUBLISHED, SSM_READS, bucket('ssm.PutParameter', 5, 10)],
   'support-2023': [
     ...STS,
     ...IAM,

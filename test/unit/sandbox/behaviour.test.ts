@@ -2,9 +2,12 @@
 import { GetAccessKeyLastUsedCommand } from '@aws-sdk/client-iam';
 import {
   DescribeSecretCommand,
+  CreateSecretCommand,
   GetSecretValueCommand,
+  ListSecretVersionIdsCommand,
   PutSecretValueCommand,
   ReplicateSecretToRegionsCommand,
+  UpdateSecretCommand,
 } from '@aws-sdk/client-secrets-manager';
 import {
   DeleteParametersCommand,
@@ -16,7 +19,7 @@ import {
 import { GetCallerIdentityCommand } from '@aws-sdk/client-sts';
 import { expect, test } from 'vitest';
 import type { AwsSandbox } from '../../../src/sandbox/aws/index.ts';
-import { ACCOUNT, clientsOf, createTestSandbox, outcomeOf, REGION, type SandboxClients } from './clients.ts';
+import { ACCOUNT, allowing, clientsOf, createTestSandbox, outcomeOf, REGION, type SandboxClients } from './clients.ts';
 
 const HERE = { accountId: ACCOUNT, region: REGION };
 const REPLICA_REGION = 'eu-central-1';
@@ -113,3 +116,24 @@ test.each(['late-last-use', { preset: 'late-last-use', keyRevokedMs: [1, 1] }] a
     expect(await lastUsed()).toBe('sts');
   },
 );
+
+// Source: Secrets Manager API reference, UpdateSecret, KmsKeyId.
+test('a new key takes over the versions in use, if the caller may encrypt with it', async () => {
+  const { sandbox, admin } = createTestSandbox();
+  const { keyId: first } = sandbox.createKmsKey(HERE);
+  const { keyId: second } = sandbox.createKmsKey(HERE);
+  const keysOf = async () => {
+    const { Versions } = await admin.secrets.send(new ListSecretVersionIdsCommand({ SecretId: 's' }));
+    return Versions?.map((version) => version.KmsKeyIds?.[0]);
+  };
+  await admin.secrets.send(new CreateSecretCommand({ Name: 's', SecretString: 'one', KmsKeyId: first }));
+  await admin.secrets.send(new PutSecretValueCommand({ SecretId: 's', SecretString: 'two' }));
+  const policy = allowing('secretsmanager:*', 'kms:GenerateDataKey', 'kms:Decrypt');
+  sandbox.createUser({ accountId: ACCOUNT, userName: 'no-encrypt', policy });
+  const user = clientsOf(sandbox, sandbox.createAccessKey({ accountId: ACCOUNT, userName: 'no-encrypt' }));
+  await user.secrets.send(new UpdateSecretCommand({ SecretId: 's', KmsKeyId: second }));
+  expect(await keysOf()).toEqual([first, first]);
+  await admin.secrets.send(new UpdateSecretCommand({ SecretId: 's', KmsKeyId: first }));
+  await admin.secrets.send(new UpdateSecretCommand({ SecretId: 's', KmsKeyId: second }));
+  expect(await keysOf()).toEqual([second, second]);
+});

@@ -208,5 +208,5 @@ test('a replica follows its primary and takes no writes', async () => {
   );
   expect((await elsewhere.secrets.send(new GetSecretValueCommand({ SecretId: 's' }))).SecretString).toBe('two');
   const write = new PutSecretValueCommand({ SecretId: 's', SecretString: 'three' });
-  expect(await outcomeOf(elsewhere.secrets.send(write))).toBe('InvalidRequestException');
+  expect(await outcomeOf(elsewhere.secrets.send(write))).toBe('InvalidParameterException');
 });

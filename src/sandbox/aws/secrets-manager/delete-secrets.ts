@@ -6,7 +6,15 @@ import { AwsError } from '../aws-error.ts';
 import { defineOperation, type Call } from '../service.ts';
 import { drawDelayMs } from '../timing.ts';
 import { toEpochSeconds } from '../wire/json-protocol.ts';
-import { findSecret, getSecret, secretAccess, secretArn, secretNeed, type SecretIdInput } from './find-secret.ts';
+import {
+  findSecret,
+  getSecret,
+  requirePrimary,
+  secretAccess,
+  secretArn,
+  secretNeed,
+  type SecretIdInput,
+} from './find-secret.ts';
 import { noteChange, showInLists } from './listing.ts';
 import type { SecretRecord } from './secret-record.ts';
 
@@ -72,12 +80,7 @@ function alreadyScheduled(): AwsError {
 }
 
 function requireDeletable(secret: SecretRecord): void {
-  if (secret.replicaOf) {
-    throw new AwsError(
-      'InvalidRequestException',
-      `Operation not permitted on a replica secret. Call must be made in primary secret's region ${secret.replicaOf.region}.`,
-    );
-  }
+  requirePrimary(secret);
   if (secret.replicas.size > 0) {
     const regions = [...secret.replicas.keys()].join(', ');
     throw new AwsError(
@@ -102,6 +105,7 @@ export const RESTORE_SECRET = defineOperation<SecretIdInput>({
   access: secretAccess('secretsmanager:RestoreSecret'),
   run: (call, input) => {
     const secret = getSecret(call, input);
+    requirePrimary(secret);
     secret.deletion = undefined;
     noteChange(call, secret);
     return { ARN: secret.arn, Name: secret.name };

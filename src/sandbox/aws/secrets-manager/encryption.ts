@@ -1,6 +1,6 @@
 /** Secret values and KMS. */
 import { AwsError } from '../aws-error.ts';
-import { tryKmsKey } from '../kms.ts';
+import { tryKmsKey, type KmsUse } from '../kms.ts';
 import type { Call } from '../service.ts';
 
 export interface SecretKeyUse {
@@ -27,13 +27,21 @@ interface Purpose {
   readonly verb: string;
 }
 
-function requireKey(call: Call, use: SecretKeyUse, { actions, code, verb }: Purpose): void {
-  const outcome = tryKmsKey(call, {
+export function mayUseKey(call: Call, use: SecretKeyUse, action: string): boolean {
+  return tryKey(call, use, [action]) === 'ok';
+}
+
+function tryKey(call: Call, use: SecretKeyUse, actions: readonly string[]): KmsUse {
+  return tryKmsKey(call, {
     keyReference: use.kmsKeyId === '' ? undefined : use.kmsKeyId,
     actions,
     viaService: 'secretsmanager',
     encryptionContext: { SecretARN: use.secretArn },
   });
+}
+
+function requireKey(call: Call, use: SecretKeyUse, { actions, code, verb }: Purpose): void {
+  const outcome = tryKey(call, use, actions);
   if (outcome === 'ok') return;
   if (outcome === 'denied') throw new AwsError('AccessDeniedException', 'Access to KMS is not allowed');
   const text = `Secrets Manager can't ${verb} the protected secret text using the provided KMS key.`;

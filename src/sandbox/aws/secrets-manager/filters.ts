@@ -38,8 +38,10 @@ function fieldsOf(key: string, name: string, listed: ListedSecret): readonly str
       return [...listed.tags.values()];
     case 'all':
       return [name, listed.description ?? '', ...listed.tags.keys(), ...listed.tags.values()];
+    case 'primary-region':
+      return listed.primaryRegion === undefined ? [] : [listed.primaryRegion];
     default:
-      // primary-region and owning-service: nothing in the sandbox has either, unless it is replicated.
+      // owning-service: nothing in the sandbox belongs to another service.
       return [];
   }
 }

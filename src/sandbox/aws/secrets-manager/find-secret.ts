@@ -50,16 +50,17 @@ export function getLiveSecret(call: Call, input: SecretIdInput): SecretRecord {
   return secret;
 }
 
-/** Replicas are read-only. */
 export function getWritableSecret(call: Call, input: SecretIdInput): SecretRecord {
   const secret = getLiveSecret(call, input);
-  if (secret.replicaOf) {
-    throw new AwsError(
-      'InvalidRequestException',
-      `Operation not permitted on a replica secret. Call must be made in primary secret's region ${secret.replicaOf.region}.`,
-    );
-  }
+  requirePrimary(secret);
   return secret;
+}
+
+/** Replicas change with their primary only. */
+export function requirePrimary(secret: SecretRecord): void {
+  if (!secret.replicaOf) return;
+  const text = "Operation not permitted on a replica secret. Call must be made in primary secret's region.";
+  throw new AwsError('InvalidParameterException', text);
 }
 
 export function versionWithStage(secret: SecretRecord, stage: string): SecretVersion | undefined {

@@ -1,4 +1,5 @@
 /** ListSecrets and DescribeSecret. Lists are stale by up to minutes, descriptions are fresh. */
+import { isManagedAlias } from '../kms.ts';
 import { defineOperation, type Call } from '../service.ts';
 import { toEpochSeconds } from '../wire/json-protocol.ts';
 import { compileSecretFilters, type SecretFilter } from './filters.ts';
@@ -85,7 +86,8 @@ function commonFields(secret: SecretRecord, listed: ListedSecret): object {
     ARN: secret.arn,
     Name: secret.name,
     Description: listed.description,
-    KmsKeyId: listed.kmsKeyId,
+    // Left out for the managed key.
+    KmsKeyId: listed.kmsKeyId !== undefined && isManagedAlias(listed.kmsKeyId) ? undefined : listed.kmsKeyId,
     LastChangedDate: toEpochSeconds(listed.changedAt),
     LastAccessedDate: listed.accessedAt === undefined ? undefined : toEpochSeconds(listed.accessedAt),
     DeletedDate: listed.deletedAt === undefined ? undefined : toEpochSeconds(listed.deletedAt),

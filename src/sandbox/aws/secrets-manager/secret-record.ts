@@ -6,7 +6,7 @@ export interface SecretVersion {
   readonly value: SecretValue;
   readonly stages: Set<string>;
   readonly createdAt: number;
-  readonly kmsKeyId: string | undefined;
+  kmsKeyId: string | undefined;
   lastAccessedAt: number | undefined;
 }
 
@@ -52,6 +52,7 @@ export interface ListedSecret {
   readonly changedAt: number;
   readonly accessedAt: number | undefined;
   readonly deletedAt: number | undefined;
+  readonly primaryRegion: string | undefined;
 }
 
 export function toListed(secret: SecretRecord): ListedSecret {
@@ -63,6 +64,7 @@ export function toListed(secret: SecretRecord): ListedSecret {
     changedAt: secret.changedAt,
     accessedAt: secret.accessedAt,
     deletedAt: secret.deletion?.requestedAt,
+    primaryRegion: secret.primaryRegion,
   };
 }
 

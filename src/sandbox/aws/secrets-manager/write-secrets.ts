@@ -3,8 +3,16 @@ import { AwsError } from '../aws-error.ts';
 import { Lagged } from '../lagged.ts';
 import { ALPHANUMERIC } from '../random.ts';
 import { defineOperation, type AccessNeed, type Call } from '../service.ts';
-import { requireDecrypt, requireEncrypt } from './encryption.ts';
-import { CURRENT, findSecret, getWritableSecret, secretArn, secretNeed, type SecretIdInput } from './find-secret.ts';
+import { mayUseKey, requireDecrypt, requireEncrypt } from './encryption.ts';
+import {
+  CURRENT,
+  findSecret,
+  getWritableSecret,
+  PREVIOUS,
+  secretArn,
+  secretNeed,
+  type SecretIdInput,
+} from './find-secret.ts';
 import { noteChange } from './listing.ts';
 import { addReplicas, toReplicationStatus, type ReplicaInput } from './replicas.ts';
 import type { SecretRecord } from './secret-record.ts';
@@ -159,6 +167,7 @@ export const UPDATE_SECRET = defineOperation<UpdateSecretInput>({
     const kmsKeyId =
       input.KmsKeyId === undefined ? secret.kmsKeyId : input.KmsKeyId === '' ? undefined : input.KmsKeyId;
     if (value || input.KmsKeyId !== undefined) requireEncrypt(call, { kmsKeyId, secretArn: secret.arn });
+    if (kmsKeyId !== secret.kmsKeyId) reencrypt(call, secret, kmsKeyId);
     secret.kmsKeyId = kmsKeyId;
     if (value) addVersion(call, secret, { versionId, value, stages: [CURRENT] });
     if (input.Description !== undefined) secret.description = input.Description;
@@ -166,6 +175,18 @@ export const UPDATE_SECRET = defineOperation<UpdateSecretInput>({
     return { ARN: secret.arn, Name: secret.name, VersionId: value ? versionId : undefined };
   },
 });
+
+const REENCRYPTED_STAGES = [CURRENT, 'AWSPENDING', PREVIOUS];
+
+/** A new key takes over the versions in use, when the caller may; without kms:Encrypt they keep the old one, silently. */
+function reencrypt(call: Call, secret: SecretRecord, kmsKeyId: string | undefined): void {
+  const use = { kmsKeyId, secretArn: secret.arn };
+  if (!mayUseKey(call, use, 'kms:Encrypt')) return;
+  for (const version of secret.versions.values()) {
+    const isInUse = REENCRYPTED_STAGES.some((stage) => version.stages.has(stage));
+    if (isInUse && mayUseKey(call, { ...use, kmsKeyId: version.kmsKeyId }, 'kms:Decrypt')) version.kmsKeyId = kmsKeyId;
+  }
+}
 
 /** Clients that leave the token out get a random version id. */
 function tokenOf(call: Call, input: { readonly ClientRequestToken?: string }): string {

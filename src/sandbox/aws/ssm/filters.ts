@@ -31,8 +31,8 @@ export function compileFilters(listing: Listing, filters: readonly ParameterFilt
   const twice = keys.find((key, index) => keys.indexOf(key) !== index);
   if (twice !== undefined) {
     throw new AwsError(
-      'ValidationException',
-      `The following filters are duplicated in the request: [${twice}]. A request can contain only one occurrence of a specific filter.`,
+      'InvalidFilterKey',
+      `The following filter is duplicated in the request: ${twice}. A request can contain only one occurrence of a specific filter.`,
     );
   }
   const tests = filters.map((filter) => compileFilter(listing, filter));
@@ -44,7 +44,7 @@ function compileFilter(listing: Listing, filter: ParameterFilter): Test {
   if (filter.Key.startsWith('tag:') && listing === 'DescribeParameters') return compileTagFilter(filter);
   if (!known.includes(filter.Key)) {
     const text = `The following filter key is not valid: ${filter.Key}. Valid filter keys include: [${known.join(', ')}]`;
-    throw new AwsError(listing === 'DescribeParameters' ? 'ValidationException' : 'InvalidFilterKey', text);
+    throw new AwsError('InvalidFilterKey', text);
   }
   const option = filter.Option ?? (filter.Key === 'Path' ? 'OneLevel' : 'Equals');
   const options = OPTIONS[filter.Key] ?? [];
@@ -56,6 +56,7 @@ function compileFilter(listing: Listing, filter: ParameterFilter): Test {
       `The following filter values are missing : null for filter key ${filter.Key}`,
     );
   }
+  checkValues(filter.Key, values);
   if (filter.Key === 'Path') return compilePathFilter(values, option === 'Recursive' ? 'Recursive' : 'OneLevel');
   // Names compare as paths: at the root `/name` and `name` are the same.
   const toCompared = filter.Key === 'Name' && option !== 'Contains' ? asPath : (text: string): string => text;
@@ -88,11 +89,31 @@ function compileTagFilter(filter: ParameterFilter): Test {
 
 export type PathDepth = 'Recursive' | 'OneLevel';
 
-function compilePathFilter(values: readonly string[], depth: PathDepth): Test {
-  for (const value of values) {
-    if (!value.startsWith('/'))
-      throw new AwsError('ValidationException', `The parameter doesn't meet the parameter name requirements: ${value}`);
+const VALUES: Readonly<Record<string, readonly string[]>> = {
+  Type: ['String', 'StringList', 'SecureString'],
+  Tier: ['Standard', 'Advanced', 'Intelligent-Tiering'],
+};
+
+function checkValues(key: string, values: readonly string[]): void {
+  const known = VALUES[key];
+  const unknown = known && values.find((value) => !known.includes(value));
+  if (known && unknown !== undefined) {
+    const text = `The following filter value is not valid: ${unknown}. Valid values include: [${known.join(', ')}].`;
+    throw new AwsError('InvalidFilterOption', text);
   }
+  if (key === 'Path') values.forEach(checkPath);
+}
+
+function checkPath(path: string): void {
+  if (/^\/(aws|ssm)/i.test(path)) {
+    const text = 'Filters for common parameters can\'t be prefixed with "aws" or "ssm" (case-insensitive).';
+    throw new AwsError('ValidationException', text);
+  }
+  if (!/^\/([\w.-]+\/?)*$/.test(path))
+    throw new AwsError('ValidationException', `The parameter doesn't meet the parameter name requirements: ${path}`);
+}
+
+function compilePathFilter(values: readonly string[], depth: PathDepth): Test {
   return (record) => values.some((path) => isUnderPath(record.name, path, depth));
 }
 

@@ -7,6 +7,10 @@ const MAX_LEVELS = 15;
 /** Counted with the ARN in front of the name. */
 const MAX_ARN_LENGTH = 1_011;
 
+const NAME = /^\/?[\w.-]+$|^(\/[\w.-]+)+$/;
+const NAME_TEXT =
+  'Parameter name: can\'t be prefixed with "ssm" (case-insensitive). If formed as a path, it can consist of sub-paths divided by slash symbol; each sub-path can be formed as a mix of letters, numbers and the following 3 symbols .-_';
+
 const invalid = (message: string): AwsError => new AwsError('ValidationException', message);
 
 /** At the root `/name` and `name` are one parameter; this is how the model keys it. */
@@ -29,11 +33,7 @@ export function parseNewName(call: Call, given: string): string {
   const name = given.trim();
   if (name.includes('/') && !name.startsWith('/')) throw invalid('Parameter name must be a fully qualified name.');
   checkReserved(name);
-  if (!/^\/?[\w.-]+(\/[\w.-]+)*$/.test(name)) {
-    throw invalid(
-      'Parameter name: can\'t be prefixed with "ssm" (case-insensitive). If formed as a path, it can consist of sub-paths divided by slash symbol; each sub-path can be formed as a mix of letters, numbers and the following 3 symbols .-_',
-    );
-  }
+  if (!NAME.test(name)) throw invalid(NAME_TEXT);
   if (name.split('/').filter(Boolean).length > MAX_LEVELS) {
     throw new AwsError(
       'HierarchyLevelLimitExceededException',
@@ -55,11 +55,7 @@ function checkReserved(name: string): void {
     throw new AwsError('AccessDeniedException', `No access to reserved parameter name: ${name}.`);
   }
   if (!start.startsWith('aws') && !start.startsWith('ssm')) return;
-  throw invalid(
-    isPath
-      ? 'Parameter name: can\'t be prefixed with "ssm" (case-insensitive). If formed as a path, it can consist of sub-paths divided by slash symbol; each sub-path can be formed as a mix of letters, numbers and the following 3 symbols .-_'
-      : 'Parameter name: can\'t be prefixed with "aws" or "ssm" (case-insensitive).',
-  );
+  throw invalid(isPath ? NAME_TEXT : 'Parameter name: can\'t be prefixed with "aws" or "ssm" (case-insensitive).');
 }
 
 export interface ParameterReference {
@@ -86,6 +82,8 @@ export function parseReference(call: Call, text: string): ParameterReference {
       'Invalid parameter name. Please use correct syntax for referencing a version/label  <name>:<version/label>',
     );
   }
+  // A name that no parameter can have is refused, not looked for.
+  if (!NAME.test(name)) throw invalid(NAME_TEXT);
   return { text, name, selector };
 }
 

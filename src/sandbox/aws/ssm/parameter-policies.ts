@@ -6,7 +6,7 @@ const TYPES = ['Expiration', 'ExpirationNotification', 'NoChangeNotification'];
 const MAX_POLICIES = 10;
 
 /** undefined: the request says nothing about policies; `[]`, as text "[]" or "{}", removes them. */
-export function parsePolicies(text: string | undefined): readonly ParameterPolicy[] | undefined {
+export function parsePolicies(text: string | undefined, now: number): readonly ParameterPolicy[] | undefined {
   if (text === undefined) return undefined;
   const entries = parseEntries(text);
   if (entries.length > MAX_POLICIES) {
@@ -15,7 +15,7 @@ export function parsePolicies(text: string | undefined): readonly ParameterPolic
       `You specified more than the maximum number of allowed policies for the parameter. The maximum is ${String(MAX_POLICIES)}.`,
     );
   }
-  return entries.map(parsePolicy);
+  return entries.map((entry) => parsePolicy(entry, now));
 }
 
 function parseEntries(text: string): readonly unknown[] {
@@ -29,9 +29,10 @@ function parseEntries(text: string): readonly unknown[] {
   return typeof parsed === 'object' && parsed !== null && Object.keys(parsed).length === 0 ? [] : [parsed];
 }
 
-function parsePolicy(entry: unknown): ParameterPolicy {
+function parsePolicy(entry: unknown, now: number): ParameterPolicy {
   const policy = (typeof entry === 'object' && entry !== null ? entry : {}) as {
     Type?: unknown;
+    Version?: unknown;
     Attributes?: { Timestamp?: unknown };
   };
   const type = typeof policy.Type === 'string' ? policy.Type : '';
@@ -43,11 +44,12 @@ function parsePolicy(entry: unknown): ParameterPolicy {
   }
   const timestamp = policy.Attributes?.Timestamp;
   const expiresAt = typeof timestamp === 'string' ? Date.parse(timestamp) : Number.NaN;
-  if (type === 'Expiration' && Number.isNaN(expiresAt)) {
-    throw new AwsError(
-      'InvalidPolicyAttributeException',
-      'A policy attribute or its value is invalid: Expiration needs a Timestamp.',
-    );
-  }
+  if (policy.Version !== '1.0') throw invalidAttribute('a policy needs the Version 1.0');
+  if (type === 'Expiration' && Number.isNaN(expiresAt)) throw invalidAttribute('Expiration needs a Timestamp');
+  if (type === 'Expiration' && expiresAt <= now) throw invalidAttribute('the Timestamp lies in the past');
   return { text: JSON.stringify(entry), type, expiresAt: type === 'Expiration' ? expiresAt : undefined };
+}
+
+function invalidAttribute(why: string): AwsError {
+  return new AwsError('InvalidPolicyAttributeException', `A policy attribute or its value is invalid: ${why}.`);
 }

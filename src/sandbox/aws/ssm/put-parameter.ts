@@ -88,7 +88,7 @@ function makeVersion(call: Call, { input, name, existing }: Put): ParameterVersi
   if (input.KeyId !== undefined && type !== 'SecureString') {
     throw new AwsError('ValidationException', 'KeyId is required for SecureString type parameters only.');
   }
-  const policies = parsePolicies(input.Policies) ?? previous?.policies ?? [];
+  const policies = parsePolicies(input.Policies, call.now) ?? previous?.policies ?? [];
   const tier = chooseTier(call, { input, previous: previous?.tier, policies });
   checkValue(input.Value, tier);
   const allowedPattern = input.AllowedPattern === '' ? undefined : input.AllowedPattern;
@@ -116,6 +116,8 @@ function makeVersion(call: Call, { input, name, existing }: Put): ParameterVersi
 
 function addRecord(call: Call, input: PutParameterInput, name: string): ParameterRecord {
   const tags = toTagMap(input.Tags ?? []);
+  if (tags.size < (input.Tags ?? []).length)
+    throw new AwsError('ValidationException', 'Duplicate tag keys are not allowed.');
   if (hasTooManyTags(tags)) throw new AwsError('ValidationException', 'A parameter can have at most 50 tags.');
   const record: ParameterRecord = {
     name,

@@ -94,8 +94,11 @@ export const DESCRIBE_PARAMETERS = defineOperation<DescribeInput>({
     if (input.Filters !== undefined && input.ParameterFilters !== undefined) {
       throw new AwsError('ValidationException', 'You can use either Filters or ParameterFilters in a single request.');
     }
-    // The older Filters compare from the start, and know no option.
-    const older = (input.Filters ?? []).map((filter) => ({ ...filter, Option: 'BeginsWith' }));
+    // The older Filters know no option: names compare from the start, the rest as a whole.
+    const older = (input.Filters ?? []).map((filter) => ({
+      ...filter,
+      Option: filter.Key === 'Name' ? 'BeginsWith' : 'Equals',
+    }));
     const filter = compileFilters('DescribeParameters', input.ParameterFilters ?? older);
     const examined = function* (): Generator<readonly [number, object | undefined]> {
       for (const record of call.regionState.parameters.values()) {

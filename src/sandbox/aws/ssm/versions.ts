@@ -1,10 +1,10 @@
 /** Histories and labels. */
 import { AwsError } from '../aws-error.ts';
 import { defineOperation, type Call } from '../service.ts';
-import { parameterNeed } from './access.ts';
+import { parameterNeed, referenceNeeds } from './access.ts';
 import { requireDecrypt } from './encryption.ts';
 import { toHistoryEntry, toReading } from './metadata.ts';
-import { canonicalName, findParameter } from './names.ts';
+import { canonicalName, findParameter, parseReference } from './names.ts';
 import { takePage, type PageInput } from './paging.ts';
 import { latestVersion, type ParameterRecord, type ParameterVersion } from './parameter-record.ts';
 
@@ -23,9 +23,9 @@ interface LabelInput {
 }
 
 export const GET_PARAMETER_HISTORY = defineOperation<HistoryInput>({
-  access: (call, input) => [parameterNeed(call, input.Name, { action: 'ssm:GetParameterHistory' })],
+  access: (call, input) => referenceNeeds(call, 'ssm:GetParameterHistory', [input.Name]),
   run: (call, input) => {
-    const record = getParameter(call, input.Name);
+    const record = getParameter(call, parseReference(call, input.Name).name);
     const reading = toReading(input);
     const entries = record.versions.map((version) => {
       if (reading === 'plain' && version.keyId !== undefined)

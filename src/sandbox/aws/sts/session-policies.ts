@@ -42,11 +42,18 @@ export function readSessionPolicies(call: Call, input: SessionPolicyInput): Sess
 
 function compileInline(policy: string): CompiledPolicy {
   try {
-    return compilePolicy(policy, 'identity');
+    const compiled = compilePolicy(policy, 'identity');
+    compiled.statements.flatMap(({ resources }) => resources).forEach(requireArn);
+    return compiled;
   } catch (error) {
     if (error instanceof PolicySyntaxError) throw new AwsError('MalformedPolicyDocument', error.message);
     throw error;
   }
+}
+
+function requireArn(resource: string): void {
+  if (resource === '*' || resource.startsWith('arn:')) return;
+  throw new AwsError('MalformedPolicyDocument', `Resource ${resource} must be in ARN format or "*".`);
 }
 
 /** Only policies of the role's own account; those of AWS itself exist where a fixture made them. */

@@ -88,8 +88,9 @@ function trustGrant(statements: readonly CompiledStatement[], principal: Princip
 
 function namesPrincipal(values: readonly string[], principal: Principal): Grant {
   const { accountId, partition } = principal.account;
-  const own = principal.kind === 'session' ? [principal.arn, principal.role.arn] : [principal.arn];
+  // "*" means every principal, the caller included, and not only its account.
+  const own = principal.kind === 'session' ? [principal.arn, principal.role.arn, '*'] : [principal.arn, '*'];
   if (values.some((value) => own.includes(value))) return 'caller';
-  const account = [accountId, `arn:${partition}:iam::${accountId}:root`, '*'];
+  const account = [accountId, `arn:${partition}:iam::${accountId}:root`];
   return values.some((value) => account.includes(value)) ? 'account' : 'none';
 }
