@@ -8,6 +8,7 @@ import { JobError } from '../errors.ts';
 import type { Database } from './client.ts';
 import { toDatabaseError } from './database-error.ts';
 import { type Encryption, secretPlace } from './encryption.ts';
+import { type ImportingRun, recordImport, refuseLostLease } from './initial-import.ts';
 import { folders, secrets } from './schema.ts';
 import { dueTrace, isAsSeen } from './subjects.ts';
 import { wake } from './wake.ts';
@@ -65,6 +66,9 @@ export function createFolders(db: Database, encryption: Encryption) {
     /** Merges `changes` into the folder, or replaces its unmanaged secrets by them. */
     change: (folder: FolderRow, changes: readonly SecretChange[], mode: 'merge' | 'replace') =>
       changeFolder({ db, encryption }, folder, { changes, mode }),
+    /** Merges what the first run of a sync imports, and records in the same statement that it did: an initial import is never repeated. */
+    importInto: (folder: FolderRow, changes: readonly SecretChange[], importer: ImportingRun) =>
+      changeFolder({ db, encryption }, folder, { changes, mode: 'merge', importer }),
   };
 }
 
@@ -149,6 +153,7 @@ async function readNames(db: Database, folderId: string): Promise<readonly Secre
 interface Change {
   readonly changes: readonly SecretChange[];
   readonly mode: 'merge' | 'replace';
+  readonly importer?: ImportingRun;
 }
 
 async function changeFolder(stores: Stores, folder: FolderRow, change: Change): Promise<FolderChange> {
@@ -157,10 +162,13 @@ async function changeFolder(stores: Stores, folder: FolderRow, change: Change): 
     const existing = (await readFolder(stores, folder.id)).secrets;
     refuseManaged(existing, change);
     const effective = effectiveChanges(existing, change);
-    if (effective.length === 0)
+    if (effective.length === 0) {
+      if (change.importer) await recordImport(stores.db, change.importer);
       return { folderId: folder.id, revision: current.revision, set: 0, removed: 0, dueSyncs: 0 };
-    const written = await writeChanges(stores, current, effective);
+    }
+    const written = await writeChanges(stores, current, { ...change, changes: effective });
     if (written) return written;
+    if (change.importer) await refuseLostLease(stores.db, change.importer);
     current = await getFolder(stores.db, folder.id);
   }
   throw new JobError('DB_UNAVAILABLE', { message: 'The folder is written by too many others at once; try again.' });
@@ -207,7 +215,7 @@ function refuseManaged(existing: readonly StoredSecret[], change: Change): void 
 async function writeChanges(
   { db, encryption }: Stores,
   folder: FolderRow,
-  changes: readonly SecretChange[],
+  { changes, importer }: Change,
 ): Promise<FolderChange | undefined> {
   const revision = folder.revision + 1;
   const place = (key: string) => secretPlace({ orgId: folder.orgId, folderId: folder.id, key, revision });
@@ -229,6 +237,9 @@ async function writeChanges(
           -- A rotation may have taken over a key since it was looked at.
           and not exists (select 1 from keyferry.secrets s where s.folder_id = ${folder.id} and s.managed_by is not null
             and s.key in (select jsonb_array_elements_text(${JSON.stringify(changes.map((change) => change.key))}::jsonb)))
+          and (${importer?.syncId ?? null}::uuid is null or exists (
+            select from keyferry.syncs s
+            where s.id = ${importer?.syncId ?? null} and s.run_token = ${importer?.runId ?? null}))
           returning t.id
         ),
         written as (
@@ -249,7 +260,14 @@ async function writeChanges(
           update keyferry.syncs t set wanted_revision = wanted_revision + 1, next_due_at = now(), attempt = 0,
             due_reason = 'changed', ${dueTrace()}, due_requested_by = null
           from moved where t.folder_id = moved.id and t.is_auto_sync_enabled and t.paused_at is null
+          and t.id is distinct from ${importer?.syncId ?? null}::uuid
           returning t.id
+        ),
+        -- The run that imports reads the folder again and writes it itself.
+        imported as (
+          update keyferry.syncs t set
+            initial_import_at = now()
+          from moved where t.id = ${importer?.syncId ?? null}::uuid
         )
         select (select count(*) from moved)::int as moved, (select count(*) from written)::int as set,
           (select count(*) from gone)::int as removed, (select count(*) from due)::int as due`,

@@ -196,6 +196,8 @@ export const syncs = keyferry.table(
     statusMessage: text('status_message'),
     lastRunId: uuid('last_run_id'),
     lastSyncedAt: moment('last_synced_at'),
+    /** When the first run imported what the destination held: that is never done again. */
+    initialImportAt: moment('initial_import_at'),
     syncedRevision: bigint('synced_revision', { mode: 'number' }),
     /** The sync's own `version` at its last success: with `synced_revision` it decides without a call that nothing is to do. */
     syncedVersion: integer('synced_version'),

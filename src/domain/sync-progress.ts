@@ -14,8 +14,6 @@ export interface SyncProgress {
   readonly isSurveyed?: boolean;
   /** The deletions of this plan were confirmed. */
   readonly isConfirmed?: boolean;
-  /** The initial import is done. */
-  readonly isImported?: boolean;
   /** The drift check of this round is done. */
   readonly isChecked?: boolean;
   /** The drift check saw of every parameter whose it is. */
@@ -43,7 +41,5 @@ export function continueProgress(
   const isGivenUp = saved?.failedAttempt !== undefined && run.attempt <= saved.failedAttempt;
   const isSame = saved?.revision === basis.revision && saved.version === basis.version;
   if (!isGivenUp && isSame && (saved.isRemoval ?? false) === isRemoval) return saved;
-  // An import that was done stays done, whatever it or anybody else changed in the folder since.
-  const kept = saved?.isImported === true ? { isImported: true } : {};
-  return { revision: basis.revision, version: basis.version, round: run.id, changes: noChanges, isRemoval, ...kept };
+  return { revision: basis.revision, version: basis.version, round: run.id, changes: noChanges, isRemoval };
 }

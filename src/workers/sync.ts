@@ -109,7 +109,7 @@ const pending: Outcome = {
 async function performImport(head: SyncHead): Promise<Performed<'sync'>> {
   const work = await openWork(head);
   const behavior = head.run.parameters['importBehavior'] as ImportBehavior | undefined;
-  const result = await importSecrets(work, behavior ?? 'prioritize-source');
+  const result = await importSecrets(work, { behavior: behavior ?? 'prioritize-source', isInitial: false });
   return { outcome: { status: 'succeeded', result }, leavesWish: true };
 }
 

@@ -34,7 +34,13 @@ interface Found {
   readonly version: string;
 }
 
-export async function importSecrets(work: SyncWork, behavior: ImportBehavior): Promise<ImportResult> {
+export interface ImportMode {
+  readonly behavior: ImportBehavior;
+  /** It is the first run's own import, not one that a person asked for. */
+  readonly isInitial: boolean;
+}
+
+export async function importSecrets(work: SyncWork, { behavior, isInitial }: ImportMode): Promise<ImportResult> {
   const found = await readDestination(work);
   const readable = found.filter((one) => one.value !== undefined && one.value !== '');
   const present = new Map((await work.deps.folders.names(work.folder.id)).map((secret) => [secret.key, secret]));
@@ -42,11 +48,10 @@ export async function importSecrets(work: SyncWork, behavior: ImportBehavior): P
   const isKept = (one: Found) =>
     managed.includes(one.key) || (behavior === 'prioritize-source' && present.has(one.key));
   const wanted = readable.filter((one) => !isKept(one));
-  const change = await work.deps.folders.change(
-    work.folder,
-    wanted.map(({ key, value }) => ({ key, value: value ?? '' })),
-    'merge',
-  );
+  const changes = wanted.map(({ key, value }) => ({ key, value: value ?? '' }));
+  const change = isInitial
+    ? await work.deps.folders.importInto(work.folder, changes, { syncId: work.sync.id, runId: work.run.id })
+    : await work.deps.folders.change(work.folder, changes, 'merge');
   if (work.planOptions.onExisting === 'fail') await noteEqual(work, wanted, change.revision);
   return {
     imported: wanted.map((one) => one.key),

@@ -90,22 +90,18 @@ export async function performRound(head: SyncHead, purpose: Purpose, tools: Roun
   return performed;
 }
 
-/** The first sync may take over what the destination holds. */
+/** The first run may import what the destination holds; no later run repeats it, however the first one ended. */
 async function importFirst(work: SyncWork, head: SyncHead): Promise<SyncWork> {
   const { initialSyncBehavior } = work.options;
-  if (
-    work.sync.lastSyncedAt !== null ||
-    work.progress.isImported === true ||
-    initialSyncBehavior === 'overwrite-destination'
-  )
-    return work;
-  await importSecrets(
-    work,
-    initialSyncBehavior === 'import-prioritize-source' ? 'prioritize-source' : 'prioritize-destination',
-  );
+  const { lastSyncedAt, initialImportAt } = work.sync;
+  if (lastSyncedAt !== null || initialImportAt !== null || initialSyncBehavior === 'overwrite-destination') return work;
+  await importSecrets(work, {
+    behavior: initialSyncBehavior === 'import-prioritize-source' ? 'prioritize-source' : 'prioritize-destination',
+    isInitial: true,
+  });
   const folder = await work.deps.folders.get(work.folder.id);
-  const again = await openWork({ ...head, folder });
-  return { ...again, progress: { ...again.progress, isImported: true } };
+  const { progress } = work;
+  return { ...(await openWork({ ...head, folder })), progress: { ...progress, revision: folder.revision } };
 }
 
 interface Carrying {

@@ -35,7 +35,7 @@ export interface SyncDependencies {
   openParameterStore(session: AwsSession): ParameterStore;
   openSecretsManager(session: AwsSession): SecretsManager;
   readonly connections: Pick<Connections, 'byId' | 'credentialsOf'>;
-  readonly folders: Pick<Folders, 'get' | 'change' | 'names'>;
+  readonly folders: Pick<Folders, 'get' | 'change' | 'importInto' | 'names'>;
   readonly source: SyncSource;
   readonly entries: SyncEntries;
   readonly fingerprints: FingerprintKeys;

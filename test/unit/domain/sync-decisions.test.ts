@@ -140,11 +140,10 @@ test('a round goes on with its revision and version, and ends with either', () =
   const saved = {
     ...continueProgress(null, basis, { id: 'first', attempt: 1, kind: 'sync' }),
     isSurveyed: true,
-    isImported: true,
   };
   expect(continueProgress(saved, basis, { id: 'second', attempt: 1, kind: 'sync' })).toBe(saved);
   const next = continueProgress(saved, { ...basis, revision: 4 }, { id: 'third', attempt: 1, kind: 'sync' });
-  expect([next.round, next.isSurveyed, next.isImported]).toEqual(['third', undefined, true]);
+  expect([next.round, next.isSurveyed]).toEqual(['third', undefined]);
   expect(continueProgress(saved, basis, { id: 'removal', attempt: 1, kind: 'remove' }).round).toBe('removal');
 });
 

@@ -1,0 +1,29 @@
+/** The record that a sync has done its initial import, which is never done twice. */
+import { sql } from 'drizzle-orm';
+
+import { JobError } from '../errors.ts';
+import type { Database } from './client.ts';
+import { execute } from './subjects.ts';
+
+/** The run of a sync that imports; refused once it has lost its lease. */
+export interface ImportingRun {
+  readonly syncId: string;
+  readonly runId: string;
+}
+
+export async function recordImport(db: Database, { syncId, runId }: ImportingRun): Promise<void> {
+  const rows = await execute(
+    db,
+    sql`
+      update keyferry.syncs set
+        initial_import_at = now()
+      where id = ${syncId} and run_token = ${runId}
+      returning id`,
+  );
+  if (rows.length === 0) throw new JobError('LEASE_LOST');
+}
+
+export async function refuseLostLease(db: Database, { syncId, runId }: ImportingRun): Promise<void> {
+  const rows = await execute(db, sql`select id from keyferry.syncs where id = ${syncId} and run_token = ${runId}`);
+  if (rows.length === 0) throw new JobError('LEASE_LOST');
+}
