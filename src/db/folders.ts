@@ -8,7 +8,7 @@ import { JobError } from '../errors.ts';
 import type { Database } from './client.ts';
 import { toDatabaseError } from './database-error.ts';
 import { type Encryption, secretPlace } from './encryption.ts';
-import { type ImportingRun, recordImport, refuseLostLease } from './initial-import.ts';
+import { holdsLease, importedSync, type ImportingRun, recordImport, refuseLostLease } from './initial-import.ts';
 import { folders, secrets } from './schema.ts';
 import { dueTrace, isAsSeen } from './subjects.ts';
 import { wake } from './wake.ts';
@@ -237,9 +237,7 @@ async function writeChanges(
           -- A rotation may have taken over a key since it was looked at.
           and not exists (select 1 from keyferry.secrets s where s.folder_id = ${folder.id} and s.managed_by is not null
             and s.key in (select jsonb_array_elements_text(${JSON.stringify(changes.map((change) => change.key))}::jsonb)))
-          and (${importer?.syncId ?? null}::uuid is null or exists (
-            select from keyferry.syncs s
-            where s.id = ${importer?.syncId ?? null} and s.run_token = ${importer?.runId ?? null}))
+          and ${holdsLease(importer)}
           returning t.id
         ),
         written as (
@@ -263,12 +261,7 @@ async function writeChanges(
           and t.id is distinct from ${importer?.syncId ?? null}::uuid
           returning t.id
         ),
-        -- The run that imports reads the folder again and writes it itself.
-        imported as (
-          update keyferry.syncs t set
-            initial_import_at = now()
-          from moved where t.id = ${importer?.syncId ?? null}::uuid
-        )
+        ${importedSync(importer)}
         select (select count(*) from moved)::int as moved, (select count(*) from written)::int as set,
           (select count(*) from gone)::int as removed, (select count(*) from due)::int as due`,
     )
