@@ -198,7 +198,6 @@ async function startWorkerProcess(parts: Parts, options: WorkerOptions): Promise
     deleteExpired: () => deleteExpired(stores.database.db, config.keepHistoryMs),
     name: `${hostname()}-${String(process.pid)}`,
     log,
-    now: () => new Date(),
     random: () => Math.random(),
     onRun: ({ runKind, ...report }) => {
       metrics.runFinished({ ...report, kind: runKind });

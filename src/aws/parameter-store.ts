@@ -31,8 +31,8 @@ export interface WrittenParameter {
   readonly version: string;
   /** The tier AWS chose. */
   readonly tier: string | undefined;
-  /** How far AWS's clock is ahead of this machine's, to the second; undefined where the answer was not dated. */
-  readonly clockAheadMs: number | undefined;
+  /** AWS's clock when it answered, to the second; undefined where the answer was not dated. */
+  readonly answeredAt: Date | undefined;
 }
 
 export interface ParameterMetadata {
@@ -122,20 +122,20 @@ function toPut(write: ParameterWrite) {
 
 async function put({ ssm }: AwsSession, input: PutParameterCommandInput): Promise<WrittenParameter> {
   const command = new PutParameterCommand(input);
-  let clockAheadMs: number | undefined;
+  let answeredAt: Date | undefined;
   // The answer's date is all that tells AWS's clock, by which the parameter's own date is set.
   command.middlewareStack.add(
     (next) => async (args) => {
       const result = await next(args);
       const { headers } = result.response as { readonly headers?: Readonly<Record<string, string>> };
-      const answeredAt = Date.parse(headers?.['date'] ?? '');
-      if (Number.isFinite(answeredAt)) clockAheadMs = answeredAt - Date.now();
+      const answeredAtMs = Date.parse(headers?.['date'] ?? '');
+      if (Number.isFinite(answeredAtMs)) answeredAt = new Date(answeredAtMs);
       return result;
     },
     { step: 'deserialize', priority: 'low' },
   );
   const answer = await ssm.send(command);
-  return { version: String(answer.Version ?? ''), tier: answer.Tier, clockAheadMs };
+  return { version: String(answer.Version ?? ''), tier: answer.Tier, answeredAt };
 }
 
 function toMetadata(parameter: Pick<Parameter, 'Version' | 'Type' | 'LastModifiedDate'>): ParameterMetadata {

@@ -5,7 +5,7 @@ import { RUN_LEASE_SECONDS } from '../domain/lease.ts';
 import type { Kind, Reason, RunKind } from '../domain/run.ts';
 import type { Database } from './client.ts';
 import { fromRow } from './rows.ts';
-import { execute, isAsSeen, tableNames, tables, textArray, type SubjectRows } from './subjects.ts';
+import { execute, isAsSeen, nowMs, tableNames, tables, textArray, type SubjectRows } from './subjects.ts';
 
 export interface Claim<K extends Kind> {
   readonly runId: string;
@@ -19,6 +19,8 @@ export interface Claim<K extends Kind> {
   readonly requestIds: readonly string[];
   readonly requestKind: string | undefined;
   readonly parameters: Readonly<Record<string, unknown>>;
+  /** The database's clock at the claim: the run counts its time from here, never by the worker's own clock. */
+  readonly claimedAt: Date;
   /** When the subject became due; what the wait is measured from. */
   readonly dueAt: Date | undefined;
   /** Of a sync whose source, settings and destination are those of its last success, by their revisions: how many entries it has. Else undefined. */
@@ -83,7 +85,7 @@ export async function claim<K extends Kind>(
           coalesce(case answered.kind when 'check' then 'sync' else answered.kind end, ${kind}) as _run_kind
       ),
       ${openedRuns}
-      select seen.run_id as _run_id, claimed.*${kind === 'sync' ? unchangedEntries : sql``}
+      select seen.run_id as _run_id, ${nowMs} as _now_ms, claimed.*${kind === 'sync' ? unchangedEntries : sql``}
       from seen left join claimed on claimed.run_token = seen.run_id`,
   );
   const byRun = new Map(rows.map((row) => [row['_run_id'], row]));
@@ -159,6 +161,7 @@ function toClaim<K extends Kind>(kind: K, row: Record<string, unknown>): Claim<K
     requestIds: open.map((request) => request.id),
     requestKind: typeof row._request_kind === 'string' ? row._request_kind : undefined,
     parameters: Object.assign({}, ...open.map((request) => request.parameters)) as Record<string, unknown>,
+    claimedAt: new Date(Number(row._now_ms)),
     dueAt: subject.nextDueAt ?? undefined,
     unchangedEntries: typeof row._unchanged_entries === 'number' ? row._unchanged_entries : undefined,
   };

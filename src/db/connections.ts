@@ -88,7 +88,7 @@ async function createConnection(
   const { credentials, requestedBy, ...rest } = input;
   const columns = credentialColumns(encryption, { orgId, id, credentialsRevision: 1 }, credentials);
   const due = {
-    nextDueAt: new Date(),
+    nextDueAt: sql`now()`,
     dueReason: 'created',
     dueRequestedBy: requestedBy,
     dueTraceparent: currentTraceparent(),

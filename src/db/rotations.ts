@@ -17,7 +17,7 @@ import { createRotationOrders } from './rotation-orders.ts';
 import { createRotationSteps } from './rotation-steps.ts';
 import { assignments, fromRow, insertion, referred } from './rows.ts';
 import { rotations, rotationSteps } from './schema.ts';
-import { DUE_CHANNEL, type RotationRow, dueTrace } from './subjects.ts';
+import { DUE_CHANNEL, dueTrace, nowMs, type RotationRow } from './subjects.ts';
 
 export interface RotationStep {
   readonly at: Date;
@@ -70,7 +70,7 @@ function raise(error: unknown): never {
 
 /** Throws CONNECTION_NOT_FOUND, KEY_ROTATION_NAME_TAKEN, KEY_USER_TAKEN, SECRET_MANAGED. */
 async function createRotation({ db, encryption }: Stores, orgId: string, input: NewRotation): Promise<CreatedRotation> {
-  const accountId = await requireParents(db, orgId, input);
+  const { accountId, now } = await requireParents(db, orgId, input);
   const id = crypto.randomUUID();
   const { adoptKey: pair, requestedBy } = input;
   const secret =
@@ -79,7 +79,7 @@ async function createRotation({ db, encryption }: Stores, orgId: string, input: 
       pair.secretAccessKey,
       rotationKeyPlace({ orgId, rotationId: id, accessKeyId: pair.accessKeyId }),
     );
-  const values = { id, orgId, accountId, ...toColumns(input, new Date()) };
+  const values = { id, orgId, accountId, ...toColumns(input, now) };
   try {
     const [row] = await db.execute(sql`
       with made as (insert into keyferry.rotations ${insertion(rotations, values)} returning *),
@@ -123,13 +123,17 @@ function toInterval(seconds: number): string {
   return `${String(seconds)} seconds`;
 }
 
-/** Connection and folder of this org, with secrets that no other rotation writes. Returns the connection's account. */
-async function requireParents(db: Database, orgId: string, input: NewRotation): Promise<string | null> {
+/** Connection and folder of this org, with secrets that no other rotation writes. Returns the connection's account, and the database's clock. */
+async function requireParents(
+  db: Database,
+  orgId: string,
+  input: NewRotation,
+): Promise<{ readonly accountId: string | null; readonly now: Date }> {
   const { accessKeyId, secretAccessKey } = input.secretsMapping;
   const [row] = await db
     .execute(
       sql`
-      select c.account_id, c.id is not null as has_connection, f.id is not null as has_folder, (
+      select ${nowMs} as now_ms, c.account_id, c.id is not null as has_connection, f.id is not null as has_folder, (
         select r.name from keyferry.rotations r where r.folder_id = f.id and (
           r.secrets_mapping ->> 'accessKeyId' in (${accessKeyId}, ${secretAccessKey})
           or r.secrets_mapping ->> 'secretAccessKey' in (${accessKeyId}, ${secretAccessKey})) limit 1
@@ -146,7 +150,7 @@ async function requireParents(db: Database, orgId: string, input: NewRotation): 
       message: `The rotation ${row.other} already writes these secrets. Choose other names, or delete it first.`,
     });
   }
-  return typeof row.account_id === 'string' ? row.account_id : null;
+  return { accountId: typeof row.account_id === 'string' ? row.account_id : null, now: new Date(Number(row.now_ms)) };
 }
 
 function toRowError(error: unknown, input: { name?: string | undefined; userName?: string | undefined }): JobError {

@@ -56,6 +56,9 @@ export function closedWork(gone: SQL): SQL {
       )`;
 }
 
+/** The database's clock in milliseconds since the epoch: a number, whatever the session's output format of times. */
+export const nowMs = sql`(extract(epoch from now()) * 1000)::float8`;
+
 /** An array parameter as PostgreSQL's own literal: ids only, so nothing needs quoting. */
 export function textArray(ids: readonly string[]): string {
   return `{${ids.join(',')}}`;

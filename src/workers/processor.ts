@@ -25,6 +25,7 @@ export interface Run<K extends Kind> {
   /** Signal, call counter and lease guard of this run: pass it to `AwsAccess.session`. */
   readonly scope: CallScope;
   readonly log: Log;
+  /** The database's clock; the worker's own decides nothing. */
   now(): Date;
   /** In [0, 1). */
   random(): number;

@@ -2,7 +2,7 @@
  * The pipeline of one job: parse → admit → claim → perform → settle → report. One BullMQ job is one attempt; this is the only place
  * that knows how it ends. It never decides what a run does (the processor) nor when the next attempt is (PostgreSQL, by the settlement).
  */
-import { UnrecoverableError, type Job } from 'bullmq';
+import type { Job } from 'bullmq';
 
 import { createCallLog, type CallLog } from '../domain/call-log.ts';
 import { backoffMs, retryPolicies } from '../domain/backoff.ts';
@@ -15,6 +15,7 @@ import type { Log } from '../log.ts';
 import { parsePayload } from '../queues/payload.ts';
 import { annotate, inSpan } from '../trace.ts';
 import { admit, whileDatabaseIsDown } from './admit.ts';
+import { report, toQueueError, type JobResult } from './job-result.ts';
 import { holdLease, type Lease, type LeaseInput } from './lease.ts';
 import type { Performed, Processor, Run } from './processor.ts';
 
@@ -31,16 +32,9 @@ export interface JobDependencies<K extends Kind> extends Pick<LeaseInput, 'isSto
   readonly work: Work;
   readonly processor: Processor<K>;
   readonly log: Log;
-  now(): Date;
   random(): number;
   /** Told of every settled run, for metrics and the tick. */
   onRun(report: RunReport): void;
-}
-
-/** What the job returns to BullMQ: ids and a status, nothing else. */
-export interface JobResult {
-  readonly status: string;
-  readonly runId?: string;
 }
 
 export async function runJob<K extends Kind>(
@@ -52,9 +46,9 @@ export async function runJob<K extends Kind>(
     const payload = parsePayload(deps.processor.kind, job.name, job.data);
     await whileDatabaseIsDown(deps, () => admit(deps, job, payload), signal);
     const { claim, claimedAtMs } = await whileDatabaseIsDown(deps, () => take(deps, payload.subjectId, job.id), signal);
-    // A repeated delivery, or another run is at it: that run, or the row's due time, takes care of the rest.
+    // A repeated delivery, or another run holds the lease: that run, or the row's due time, takes care of the rest.
     if (!claim) return { status: 'stale' };
-    return await runClaimed(deps, claim, { claimedAtMs, signal });
+    return await runClaimed(deps, claim, { claimedAtMs, signal, now: clockFrom(claim.claimedAt) });
   } catch (error) {
     throw toQueueError(deps.log, error);
   }
@@ -69,6 +63,16 @@ async function take<K extends Kind>(deps: JobDependencies<K>, subjectId: string,
 interface Started {
   readonly claimedAtMs: number;
   readonly signal: AbortSignal | undefined;
+  readonly now: () => Date;
+}
+
+/**
+ * The clock of a run: the database's at the claim, plus the time that has passed since its answer. The clocks of two workers may differ by days; what
+ * is due, quiet or held must not depend on which one takes the job.
+ */
+function clockFrom(claimedAt: Date): () => Date {
+  const answeredAtMs = performance.now();
+  return () => new Date(claimedAt.getTime() + performance.now() - answeredAtMs);
 }
 
 async function runClaimed<K extends Kind>(
@@ -92,7 +96,7 @@ async function runClaimed<K extends Kind>(
     { once: true },
   );
   try {
-    const run = toRun(deps, claim, lease);
+    const run = toRun(deps, claim, { lease, now: started.now });
     return await inSpan({ name: `run ${run.kind}`, attributes: spanAttributes(run) }, async () => {
       const performed = await perform(deps, run);
       return settle(deps, { claim, run, performed, startedAtMs: started.claimedAtMs });
@@ -111,7 +115,11 @@ function spanAttributes({ id, subject, attempt, reason }: Run<Kind>) {
   };
 }
 
-function toRun<K extends Kind>(deps: JobDependencies<K>, claim: Claim<K>, lease: Lease): Run<K> {
+function toRun<K extends Kind>(
+  deps: JobDependencies<K>,
+  claim: Claim<K>,
+  { lease, now }: { readonly lease: Lease; readonly now: () => Date },
+): Run<K> {
   const { subject } = claim;
   let log: Log | undefined;
   return {
@@ -140,7 +148,7 @@ function toRun<K extends Kind>(deps: JobDependencies<K>, claim: Claim<K>, lease:
         attempt: subject.attempt,
       }));
     },
-    now: deps.now,
+    now,
     random: deps.random,
   };
 }
@@ -232,7 +240,7 @@ function spendAttempt<K extends Kind>(
     return { outcome: failed, nextDueAt: deps.processor.nextScheduledAt(failed, run), attempt: 0 };
   }
   const delayMs = backoffMs(policy, { attempt: run.attempt, retryAfterMs: outcome.error.retryAfterMs }, deps.random());
-  return { outcome, nextDueAt: new Date(deps.now().getTime() + delayMs), attempt: run.attempt };
+  return { outcome, nextDueAt: new Date(run.now().getTime() + delayMs), attempt: run.attempt };
 }
 
 function codeOf(outcome: Outcome): string | undefined {
@@ -253,47 +261,4 @@ function toReport<K extends Kind>({ claim, run, startedAtMs }: Settling<K>, outc
       dueAtMs === undefined ? undefined : Math.max(0, (run.now().getTime() - dueAtMs) / 1_000 - durationSeconds),
     awsCalls: calls,
   };
-}
-
-/** Ends the job: completed, or failed with the clean reason that Bull Board shows. */
-function report(log: Log, run: Run<Kind>, outcome: Outcome): JobResult {
-  switch (outcome.status) {
-    case 'succeeded':
-    case 'partial':
-    case 'continued':
-      logEnd(log, run, outcome.status);
-      return { runId: run.id, status: outcome.status };
-    case 'failed':
-    case 'blocked':
-      run.log.info({ status: outcome.status, code: outcome.code, message: outcome.message }, 'run ended');
-      throw cleanError(`${outcome.code}: ${outcome.message}`);
-    case 'retry':
-      throw cleanError(`${outcome.error.code}: ${outcome.error.publicMessage}`);
-  }
-}
-
-/** That nothing was to do is worth a line to who looks for it only: there may be thousands of these a second. */
-function logEnd(log: Log, run: Run<Kind>, status: string): void {
-  const { counts: awsCalls } = run.scope.calls;
-  const level = status === 'succeeded' && Object.keys(awsCalls).length === 0 ? 'debug' : 'info';
-  if (log.isLevelEnabled(level)) run.log[level]({ status, awsCalls }, 'run ended');
-}
-
-class ReportedError extends UnrecoverableError {}
-
-/** BullMQ stores message and stack as they are, so both hold the public sentence only. */
-function cleanError(message: string): UnrecoverableError {
-  const error = new ReportedError(message);
-  error.name = 'UnrecoverableError';
-  error.stack = message;
-  return error;
-}
-
-function toQueueError(log: Log, error: unknown): UnrecoverableError {
-  if (error instanceof ReportedError) return error;
-  const jobError = toJobError(error);
-  // A lost lease is no failure of the work: whoever took over goes on.
-  if (jobError.code !== 'PAYLOAD_INVALID' && jobError.code !== 'PAYLOAD_REQUEST_MISSING')
-    log.error({ err: jobError }, 'job ended without a settlement');
-  return cleanError(`${jobError.code}: ${jobError.publicMessage}`);
 }

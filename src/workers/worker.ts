@@ -30,7 +30,6 @@ export interface WorkerDependencies {
   readonly watchdogTimes?: WatchdogTimes;
   readonly name: string;
   readonly log: Log;
-  now(): Date;
   random(): number;
   onRun(report: RunReport): void;
   onTick?(kind: Kind, dispatched: number): void;

@@ -216,8 +216,12 @@ async function settleOverwrite(
 
 function toWritten(work: SyncWork, task: WriteTask, answer: WrittenParameter): LedgerEntry {
   const { fingerprint, revision, desired, entry } = task;
-  const { tier, clockAheadMs } = answer;
-  const observed = { ...(tier === undefined ? {} : { tier }), ...(clockAheadMs === undefined ? {} : { clockAheadMs }) };
+  const { tier, answeredAt } = answer;
+  const at = work.run.now();
+  const observed = {
+    ...(tier === undefined ? {} : { tier }),
+    ...(answeredAt === undefined ? {} : { clockAheadMs: answeredAt.getTime() - at.getTime() }),
+  };
   return written(entry, {
     version: answer.version,
     fingerprint,
@@ -225,7 +229,7 @@ function toWritten(work: SyncWork, task: WriteTask, answer: WrittenParameter): L
     settings: desired.settings,
     folderId: work.folder.id,
     observed,
-    at: work.run.now(),
+    at,
   });
 }
 

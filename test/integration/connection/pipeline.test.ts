@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 
 import type { Job } from 'bullmq';
 import { eq } from 'drizzle-orm';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
 import { createAwsAccess } from '../../../src/aws/access.ts';
 import { createCallBudget } from '../../../src/aws/call-budget.ts';
@@ -20,14 +20,18 @@ import { createSandboxRequestHandler } from '../../../src/sandbox/aws/index.ts';
 import { openStores, type OpenStores } from '../../../src/stores.ts';
 import { runJob } from '../../../src/workers/run-job.ts';
 import { createValidateProcessor } from '../../../src/workers/validate.ts';
+import { databaseClock, type DatabaseClock } from '../../support/database-clock.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
 import { createWorld, CUSTOMER, ORG, parameters, place, REGION, ROLE_ARN, trust, type World } from './world.ts';
 
 const database = useTestDatabase();
 let stores: OpenStores;
-beforeAll(() => {
+let clock: DatabaseClock;
+beforeAll(async () => {
+  clock = await databaseClock(database().url);
   stores = openStores({ databaseUrl: database().url, encryptionKeys: [{ id: 'test', key: Buffer.alloc(32, 7) }] });
 });
+beforeEach(() => clock.reset());
 afterAll(() => stores.close());
 
 function createPipeline(world: World, during: () => Promise<unknown> = () => Promise.resolve()) {
@@ -62,13 +66,13 @@ function createPipeline(world: World, during: () => Promise<unknown> = () => Pro
       timestamp: Date.now(),
       attemptsMade: 0,
     } as unknown as Job;
+    await clock.settled();
     await runJob(
       {
         work: stores.work,
         processor,
         log: createLog({ level: 'silent' }),
         isStopping: () => false,
-        now: () => world.sandbox.clock.now(),
         random: () => 0.5,
         onRun: () => undefined,
       },
@@ -136,7 +140,7 @@ const identified = {
 
 describe('a validation', () => {
   it('records identity, checks and the next moment', async () => {
-    const validate = createPipeline(createWorld());
+    const validate = createPipeline(createWorld({ clock }));
     const { row, run } = await validate(await createRoleConnection());
     expect(row).toMatchObject({
       status: 'valid',
@@ -156,7 +160,7 @@ describe('a validation', () => {
   });
 
   it('tells the refusal of a new role at once, looks again in 15 seconds, and is valid once the role works', async () => {
-    const world = createWorld({ timing: { policyMs: [20_000, 20_000] } });
+    const world = createWorld({ clock, timing: { policyMs: [20_000, 20_000] } });
     world.setTrust(trustPolicy({ ...trust, externalId: 'other' }));
     world.sandbox.clock.advance(21_000);
     const created = await createRoleConnection();
@@ -170,7 +174,7 @@ describe('a validation', () => {
   });
 
   it('is invalid once a new role has been refused for a minute, and is looked at again in minutes', async () => {
-    const world = createWorld();
+    const world = createWorld({ clock });
     world.setTrust(trustPolicy({ ...trust, externalId: 'other' }));
     const created = await createRoleConnection();
     const validate = createPipeline(world);
@@ -184,7 +188,7 @@ describe('a validation', () => {
   });
 
   it('degrades when AWS cannot be reached, and tries again soon', async () => {
-    const world = createWorld();
+    const world = createWorld({ clock });
     const validate = createPipeline(world);
     const created = await createRoleConnection();
     world.sandbox.faults.add({ service: 'sts', action: 'drop-before' });
@@ -194,7 +198,7 @@ describe('a validation', () => {
   });
 
   it('keeps the account that was verified first when it changes', async () => {
-    const world = createWorld();
+    const world = createWorld({ clock });
     const validate = createPipeline(world);
     const created = await createRoleConnection();
     await stores.database.db
@@ -212,7 +216,7 @@ describe('a validation', () => {
   });
 
   it('probes the external ID once a week, and at once after a change', async () => {
-    const world = createWorld();
+    const world = createWorld({ clock });
     const validate = createPipeline(world);
     const created = await createRoleConnection();
     await validate(created);
@@ -246,7 +250,7 @@ describe('a validation of credentials that are replaced meanwhile', () => {
 
 describe('a connection that is valid again', () => {
   it('makes what it blocked due, and nothing else', async () => {
-    const world = createWorld();
+    const world = createWorld({ clock });
     world.setTrust(trustPolicy({ ...trust, externalId: 'other' }));
     const validate = createPipeline(world);
     const created = await createRoleConnection();
@@ -266,7 +270,7 @@ describe('a connection that is valid again', () => {
   });
 
   it('lets a denied sync try again when every probed permission is there', async () => {
-    const world = createWorld();
+    const world = createWorld({ clock });
     const validate = createPipeline(world);
     const created = await createRoleConnection();
     const denied = await createBlockedSync(created, {
@@ -331,7 +335,7 @@ describe('a connection that is valid again', () => {
 
   it('releases rotations, too', async () => {
     const created = await createRoleConnection();
-    const sync = await createBlockedSync(created, { nextDueAt: new Date() });
+    const sync = await createBlockedSync(created, { nextDueAt: clock.now() });
     const { db } = stores.database;
     const [rotation] = await db
       .insert(rotations)

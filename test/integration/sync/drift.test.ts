@@ -182,7 +182,7 @@ test('an invalid or unproven connection blocks without a call', async () => {
     await stage.handle.db.execute(
       sql`update keyferry.connections set status = ${status} where id = ${world.connection.id}`,
     );
-    const { outcome, calls } = await world.runOnce(id);
+    const { outcome, calls } = await world.runOnce(id, { request: 'sync' });
     expect(outcome).toMatchObject({ status: 'blocked', code });
     expect(total(calls)).toBe(0);
     expect((await world.row(id)).nextDueAt).toBeNull();

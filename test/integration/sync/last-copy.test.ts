@@ -269,15 +269,13 @@ async function take(history: History, one: Step): Promise<void> {
 /** Runs as the engine does, until nothing is left to be done, and looks after each run. */
 async function run(history: History): Promise<void> {
   const { world, id } = history;
-  for (let times = 0; times < 12; times += 1) {
+  for (let times = 0; times < 12 && (await world.isDue(id)); times += 1) {
     const { outcome } = await world.runOnce(id);
     const found = history.places.look(world);
     for (const one of found) if (history.held.has(one)) history.copied.add(one);
     expect([...history.copied].filter((one) => !found.has(one))).toEqual([]);
     if (outcome.status !== 'continued' && outcome.status !== 'retry') return;
-    world.clock.advance(
-      outcome.status === 'continued' ? Math.max(0, outcome.at.getTime() - world.clock.now().getTime()) : 60_000,
-    );
+    await world.untilDue(id);
   }
 }
 

@@ -19,8 +19,7 @@ const mutation = /\.(Put|Delete|Create|Update|Tag|Untag|AddTags|RemoveTags|Resto
 async function countWrites(world: World, syncId: string): Promise<number> {
   let writes = 0;
   for (let runs = 0; runs < 10; runs += 1) {
-    const { nextDueAt } = await world.row(syncId);
-    if (nextDueAt === null || nextDueAt.getTime() > Date.now()) return writes;
+    if (!(await world.isDue(syncId))) return writes;
     const { calls } = await world.runOnce(syncId);
     writes += Object.entries(calls).reduce((sum, [name, count]) => sum + (mutation.test(name) ? count : 0), 0);
   }

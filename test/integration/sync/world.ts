@@ -5,7 +5,7 @@
 import { eq, sql } from 'drizzle-orm';
 
 import { createAwsAccess, type AwsAccessOptions } from '../../../src/aws/access.ts';
-import { openParameterStore } from '../../../src/aws/parameter-store.ts';
+import { openParameterStore, type ParameterStore } from '../../../src/aws/parameter-store.ts';
 import { createProbes } from '../../../src/aws/probes.ts';
 import { openSecretsManager } from '../../../src/aws/secrets-manager.ts';
 import { openDatabase, type DatabaseHandle } from '../../../src/db/client.ts';
@@ -20,7 +20,7 @@ import type { SyncRow } from '../../../src/db/subjects.ts';
 import { createSyncEntries } from '../../../src/db/sync-entries.ts';
 import { createSyncSource } from '../../../src/db/sync-source.ts';
 import { createSyncs, type NewSync } from '../../../src/db/syncs.ts';
-import { createWork } from '../../../src/db/work.ts';
+import { createWork, type Work } from '../../../src/db/work.ts';
 import { createCallLog } from '../../../src/domain/call-log.ts';
 import type { Outcome } from '../../../src/domain/run.ts';
 import { syncOptions } from '../../../src/domain/sync-config.ts';
@@ -36,8 +36,8 @@ import {
   type AwsSandbox,
   type AwsSandboxOptions,
   type PolicyDocument,
-  type SandboxClock,
 } from '../../../src/sandbox/aws/index.ts';
+import { databaseClock, type DatabaseClock } from '../../support/database-clock.ts';
 import type { Processor, Run } from '../../../src/workers/processor.ts';
 import { createSyncProcessor, type SyncDependencies } from '../../../src/workers/sync.ts';
 
@@ -95,6 +95,7 @@ export function allow(actions: readonly string[], resource: string | readonly st
 }
 
 export interface Stage {
+  readonly databaseUrl: string;
   readonly handle: DatabaseHandle;
   readonly encryption: Encryption;
   close(): Promise<void>;
@@ -103,7 +104,7 @@ export interface Stage {
 export function openStage(databaseUrl: string): Stage {
   const handle = openDatabase(databaseUrl, { poolSize: 6 });
   const encryption = createEncryption([{ id: 'test', key: Buffer.alloc(32, 7) }]);
-  return { handle, encryption, close: () => handle.close() };
+  return { databaseUrl, handle, encryption, close: () => handle.close() };
 }
 
 export interface WorldOptions {
@@ -138,7 +139,7 @@ let worlds = 0;
 
 export async function createWorld(stage: Stage, options: WorldOptions = {}) {
   worlds += 1;
-  const clock = createSandboxClock(options.isRealTime ? {} : { startAt: new Date() });
+  const clock = await openClock(stage, options);
   const sandbox = createAwsSandbox({ clock, seed: worlds, ...options.sandbox });
   const orgId = `org-${String(worlds)}-${crypto.randomUUID().slice(0, 8)}`;
   // Remote names are claimed across all orgs of a database: each world has an account of its own.
@@ -157,10 +158,19 @@ export async function createWorld(stage: Stage, options: WorldOptions = {}) {
   return { ...site, ...subjects(site), ...actions(site), ...looks(site) };
 }
 
+/** The database's and the sandbox's clock in one; of the worlds of one database, the newest begins at the real time. */
+async function openClock(stage: Stage, options: WorldOptions): Promise<DatabaseClock> {
+  if (options.isRealTime === true)
+    return { ...createSandboxClock(), settled: () => Promise.resolve(), reset: () => Promise.resolve() };
+  const clock = await databaseClock(stage.databaseUrl);
+  await clock.reset();
+  return clock;
+}
+
 interface Site {
   readonly stage: Stage;
   readonly options: WorldOptions;
-  readonly clock: SandboxClock;
+  readonly clock: DatabaseClock;
   readonly sandbox: AwsSandbox;
   readonly orgId: string;
   readonly accountId: string;
@@ -275,7 +285,7 @@ function actions(site: Site) {
   });
   const deps: SyncDependencies = {
     aws,
-    openParameterStore,
+    openParameterStore: (session) => datedBy(clock, openParameterStore(session)),
     openSecretsManager,
     probes: createProbes(),
     connections,
@@ -290,34 +300,78 @@ function actions(site: Site) {
   const runOnce = (syncId: string, input: RunInput = {}) => performRun(site, processor, { syncId, ...input });
   return {
     runOnce,
+    isDue: async (syncId: string): Promise<boolean> => {
+      await clock.settled();
+      const [row] = await db.execute(
+        sql`select next_due_at <= now() as is_due from keyferry.syncs where id = ${syncId}`,
+      );
+      return row?.['is_due'] === true;
+    },
+    untilDue: (syncId: string) => letPass(site, syncId),
     /** Runs, letting the time pass that the runs ask for, until the outcome is final. */
     runUntilDone: async (syncId: string, input: RunInput = {}, { maxRuns = 400 } = {}): Promise<Ran> => {
       let ran = await runOnce(syncId, input);
       const calls = { ...ran.calls };
       for (let times = 1; ran.outcome.status === 'continued' || ran.outcome.status === 'retry'; times += 1) {
         if (times >= maxRuns) throw new Error(`No end within ${String(maxRuns)} runs.`);
-        const at = ran.outcome.status === 'continued' ? ran.outcome.at.getTime() : clock.now().getTime() + 30_000;
-        if (!options.isRealTime) clock.advance(Math.max(0, at - clock.now().getTime()));
+        await letPass(site, syncId);
         ran = await runOnce(syncId);
         for (const [name, count] of Object.entries(ran.calls)) calls[name] = (calls[name] ?? 0) + count;
       }
       return { ...ran, calls };
     },
-    /** As the tick would find it an interval later: nothing wished for, only due. */
+    /** Lets the time pass until the sync is due by its schedule, and runs it. */
     runScheduled: async (syncId: string): Promise<Ran> => {
-      await db.execute(
-        sql`update keyferry.syncs set due_reason = 'scheduled', done_revision = wanted_revision where id = ${syncId}`,
-      );
+      await letPass(site, syncId);
       return runOnce(syncId);
     },
   };
 }
 
+/** Until the sync is due. */
+async function letPass({ stage, clock }: Site, syncId: string): Promise<void> {
+  const [row] = await stage.handle.db.select().from(syncs).where(eq(syncs.id, syncId));
+  clock.advance(Math.max(0, (row?.nextDueAt?.getTime() ?? 0) - clock.now().getTime()));
+  await clock.settled();
+}
+
+/** The sandbox dates its objects by the movable clock, and its answers by the real one, as the SDK's signatures need it. */
+function datedBy(clock: DatabaseClock, store: ParameterStore): ParameterStore {
+  const dated = <T>(answer: T) => ({ ...answer, answeredAt: clock.now() });
+  return {
+    ...store,
+    create: async (write) => dated(await store.create(write)),
+    overwrite: async (write) => dated(await store.overwrite(write)),
+  };
+}
+
 async function openRequest(site: Site, input: RunInput & { readonly syncId: string }): Promise<void> {
-  if (input.request === undefined) return;
-  await site.stage.handle.db.execute(sql`
-    insert into keyferry.requests (org_id, kind, subject_id, parameters, actor)
-    values (${site.orgId}, ${input.request}, ${input.syncId}, ${JSON.stringify(input.parameters ?? {})}::jsonb, 'ann')`);
+  const { request: kind, parameters = {}, syncId: subjectId } = input;
+  if (kind === undefined) return;
+  const requests = createRequests(site.stage.handle.db);
+  await requests.open({ orgId: site.orgId, kind, subjectId, parameters, actor: 'ann' });
+}
+
+/** What a tick dispatched for other runs than the one that ticked; the queue of the worlds. */
+const queued = new Set<string>();
+
+/** The tick. A run that died holds its lease, which must run out first. */
+async function dispatch({ stage, clock }: Site, work: Work, syncId: string): Promise<void> {
+  for (let ticks = 0; ticks < 3; ticks += 1) {
+    const { subjects } = await work.dispatchDue('sync', 500);
+    subjects.forEach(({ id }) => queued.add(id));
+    if (queued.delete(syncId)) return;
+    const [row] = await stage.handle.db.select().from(syncs).where(eq(syncs.id, syncId));
+    const leaseUntil = Math.max(row?.runLeaseUntil?.getTime() ?? 0, row?.dispatchLeaseUntil?.getTime() ?? 0);
+    // A run that retries or continues is waited for, a schedule is not.
+    const isUnderWay = row !== undefined && (row.syncStatus === 'running' || row.dueReason !== 'scheduled');
+    const dueAt = isUnderWay ? (row.nextDueAt?.getTime() ?? 0) : 0;
+    const waitMs = Math.max(leaseUntil, dueAt) - clock.now().getTime();
+    if (waitMs <= 0) break;
+    clock.advance(waitMs + 1);
+    await clock.settled();
+  }
+  throw new Error('The sync is not due.');
 }
 
 /** The pipeline's claim, perform, settle; without BullMQ, and with the clock of the world. */
@@ -329,14 +383,15 @@ async function performRun(
   const { stage, clock } = site;
   const { db } = stage.handle;
   const work = createWork(db);
+  await clock.settled();
   await openRequest(site, input);
-  // Dispatched, and the lease of a run that died is over.
-  await db.execute(
-    sql`update keyferry.syncs set dispatch_lease_until = now() + interval '1 minute', run_lease_until = null where id = ${input.syncId}`,
-  );
+  await dispatch(site, work, input.syncId);
   const runId = crypto.randomUUID();
   const claim = await work.claim('sync', { subjectId: input.syncId, runId, jobId: undefined });
   if (!claim) throw new Error('The sync could not be claimed.');
+  // As the pipeline does: the database's clock, plus the time since.
+  const claimedAtMs = clock.now().getTime();
+  const now = () => new Date(claim.claimedAt.getTime() + clock.now().getTime() - claimedAtMs);
   const calls = createCallLog();
   const run: Run<'sync'> = {
     id: runId,
@@ -350,7 +405,7 @@ async function performRun(
     parameters: claim.parameters,
     scope: { signal: new AbortController().signal, calls, beforeMutation: () => undefined, subjectId: input.syncId },
     log: createLog({ level: 'silent' }),
-    now: () => clock.now(),
+    now,
     random: () => 0.5,
   };
   const before = site.sandbox.calls.count();
@@ -361,7 +416,7 @@ async function performRun(
     outcome.status === 'continued'
       ? outcome.at
       : outcome.status === 'retry'
-        ? clock.now()
+        ? new Date(now().getTime() + (outcome.error.retryAfterMs ?? 30_000))
         : processor.nextScheduledAt(outcome, run);
   const settled = await work.settle({
     kind: 'sync',
