@@ -203,7 +203,7 @@ interface History {
 }
 
 async function take(history: History, one: Step): Promise<void> {
-  const { world, id, others, death, source, foreign } = history;
+  const { world, others, death, source, foreign } = history;
   // A person needs a moment. What is deleted and made anew within 12 seconds of our own write cannot be told from ours: AWS dates to the second.
   world.clock.advance(15_000);
   switch (one.do) {
@@ -227,11 +227,11 @@ async function take(history: History, one: Step): Promise<void> {
       others.delete(world, one.key);
       return;
     case 'run':
-      await settle(one.how === 'wish' ? world.runOnce(id) : world.runScheduled(id));
+      await settle(one.how === 'wish' ? runNow(history) : runByItself(history));
       return;
     case 'crash':
       death.arm(one.at, one.isAfter);
-      await settle(world.runOnce(id));
+      await settle(runNow(history));
       death.arm(0, false);
       return;
     case 'drop':
@@ -240,7 +240,7 @@ async function take(history: History, one: Step): Promise<void> {
         nth: one.nth,
         action: one.action,
       });
-      await settle(world.runOnce(id));
+      await settle(runNow(history));
       world.sandbox.faults.clear();
       return;
     case 'wait':
@@ -257,6 +257,16 @@ async function isOurEdit({ world, id, others }: History, name: string): Promise<
   return keysOf(world)[name] !== undefined || (await document.isOurs(world, name, id));
 }
 
+/** What is due runs; else somebody asks for it. */
+async function runNow({ world, id }: History): Promise<unknown> {
+  return world.runOnce(id, (await world.isDue(id)) ? {} : { request: 'sync' });
+}
+
+/** By its schedule; what waits for a person has none. */
+async function runByItself({ world, id }: History): Promise<unknown> {
+  return (await world.row(id)).nextDueAt === null ? undefined : world.runScheduled(id);
+}
+
 /** A worker that died has said nothing. */
 async function settle(run: Promise<unknown>): Promise<void> {
   await run.catch((error: unknown) => {
@@ -265,17 +275,18 @@ async function settle(run: Promise<unknown>): Promise<void> {
 }
 
 /** A person looks at the plan, confirms its deletions, and asks for the sync. */
-async function finish({ world, id }: History): Promise<void> {
+async function finish(history: History): Promise<void> {
+  const { world, id } = history;
   for (let round = 0; round < 3; round += 1) {
     world.clock.advance(2 * HOUR);
-    await world.runUntilDone(id);
+    if (await world.isDue(id)) await world.runUntilDone(id);
     const { outcome } = await world.runUntilDone(id, { request: 'plan' });
     const { blockedBy } = (outcome as { result: { blockedBy?: { deletions: number } } }).result;
     await world.runUntilDone(id, {
       request: 'sync',
       parameters: blockedBy ? { confirmDeletions: blockedBy.deletions } : {},
     });
-    await world.runScheduled(id);
+    await runByItself(history);
   }
 }
 

@@ -192,10 +192,8 @@ test('a secret that is edited all the time is written 20 times, then every 10 mi
   await world.set({ A: 'once more' });
 
   const waiting = await world.runOnce(id);
-  expect(waiting.outcome).toMatchObject({
-    status: 'continued',
-    at: new Date(world.clock.now().getTime() + 10 * MINUTE),
-  });
+  const at = waiting.outcome.status === 'continued' ? waiting.outcome.at.getTime() : Number.NaN;
+  expect(Math.abs(at - world.clock.now().getTime() - 10 * MINUTE)).toBeLessThan(1_000);
   expect(world.secrets()['prod/A']).toBe('20');
 
   world.clock.advance(10 * MINUTE);
