@@ -3,16 +3,19 @@ import { sql, type SQL } from 'drizzle-orm';
 
 import type { DependentSync } from '../domain/rotation-waits.ts';
 import type { KnownKey, OpenRequest } from '../domain/rotation.ts';
+import { JobError } from '../errors.ts';
 import type { Database } from './client.ts';
 import { type Encryption, rotationKeyPlace } from './encryption.ts';
 import { createReadAll, parsedJson, textOrNull } from './read.ts';
 import { findLeftKeys } from './rotation-tombstones.ts';
 import { fromRow } from './rows.ts';
-import { rotationKeys } from './schema.ts';
+import { rotationKeys, rotations } from './schema.ts';
 import type { RotationRow } from './subjects.ts';
 
 export function createRotationReads(db: Database, encryption: Encryption) {
   return {
+    /** The row as it is now. Throws KEY_ROTATION_NOT_FOUND. */
+    current: (rotationId: string) => rotationById(db, rotationId),
     knownKeys: (rotationId: string) => knownKeys(db, rotationId),
     openRequests: (rotationId: string) => openRequests(db, rotationId),
     /** Throws SECRET_UNDECRYPTABLE; undefined when no secret is stored. */
@@ -27,6 +30,12 @@ export function createRotationReads(db: Database, encryption: Encryption) {
     runsSince: (connectionId: string, since: { before: Date; exceptRunId: string }) =>
       countRuns(db, connectionId, since),
   };
+}
+
+export async function rotationById(db: Database, id: string): Promise<RotationRow> {
+  const [row] = await createReadAll(db)(sql`select * from keyferry.rotations where id = ${id}`);
+  if (!row) throw new JobError('KEY_ROTATION_NOT_FOUND', { message: `There is no rotation ${id}.` });
+  return fromRow(rotations, row);
 }
 
 async function knownKeys(db: Database, rotationId: string): Promise<readonly KnownKey[]> {

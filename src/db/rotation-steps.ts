@@ -19,6 +19,8 @@ export interface RotationFence {
   readonly rotation: RotationRow;
   readonly runId: string;
   readonly now: Date;
+  /** Set where the write depends on settings: nothing is written when a person has changed them since. */
+  readonly version?: number;
 }
 
 export interface Publication {
@@ -42,7 +44,7 @@ const MAX_RACES = 20;
 export function createRotationSteps(db: Database, encryption: Encryption) {
   const stores = { db, encryption };
   return {
-    /** Throws LEASE_LOST when the run does not hold the rotation any more. */
+    /** Undefined when the row has another version than `fence.version`. Throws LEASE_LOST when the run does not hold the rotation any more. */
     advance: (fence: RotationFence, transition: Transition) => advance(stores, fence, transition),
     /** Throws SECRET_MANAGED when another rotation writes one of the secrets. */
     publish: (fence: RotationFence, publication: Publication) => publish(stores, fence, publication),
@@ -64,14 +66,18 @@ async function advance(
   stores: Stores,
   fence: RotationFence,
   transition: Transition,
-): Promise<{ readonly isPaused: boolean }> {
+): Promise<{ readonly isPaused: boolean } | undefined> {
+  const { version, rotation, runId } = fence;
+  const gate = version === undefined ? sql`true` : sql`t.version = ${version}`;
   const [row] = await execute(
     stores.db,
-    sql`with ${transitionParts(stores.encryption, fence, { transition, gate: sql`true` })}
-      select paused_at is not null as paused from subject`,
+    sql`with ${transitionParts(stores.encryption, fence, { transition, gate })}
+      select r.run_token = ${runId} as is_held, subject.id is not null as is_written, subject.paused_at is not null as is_paused
+      from keyferry.rotations r left join subject on subject.id = r.id where r.id = ${rotation.id}`,
   );
-  if (!row) throw leaseLost(fence);
-  return { isPaused: row.paused === true };
+  if (row?.is_written === true) return { isPaused: row.is_paused === true };
+  if (version !== undefined && row?.is_held === true) return undefined;
+  throw leaseLost(fence);
 }
 
 function leaseLost(fence: RotationFence): JobError {

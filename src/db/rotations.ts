@@ -7,13 +7,14 @@ import { and, asc, desc, eq, sql } from 'drizzle-orm';
 import { pickReferred, textOf, type Reference } from '../domain/reference.ts';
 import type { NewRotation, RotationChanges } from '../domain/rotation-input.ts';
 import { nextRotationAt, type RotationSchedule } from '../domain/rotation-schedule.ts';
-import type { KnownKey } from '../domain/rotation.ts';
+import { type KnownKey, parsePhaseState } from '../domain/rotation.ts';
 import { JobError } from '../errors.ts';
 import { currentTraceparent } from '../trace.ts';
 import type { Database } from './client.ts';
 import { toDatabaseError, violatedConstraint } from './database-error.ts';
 import { type Encryption, rotationKeyPlace } from './encryption.ts';
 import { createRotationOrders } from './rotation-orders.ts';
+import { rotationById } from './rotation-reads.ts';
 import { createRotationSteps } from './rotation-steps.ts';
 import { assignments, fromRow, insertion, referred } from './rows.ts';
 import { rotations, rotationSteps } from './schema.ts';
@@ -181,18 +182,30 @@ async function getRotation(db: Database, orgId: string, reference: Reference): P
   return row;
 }
 
-async function rotationById(db: Database, id: string): Promise<RotationRow> {
-  const [row] = await db.select().from(rotations).where(eq(rotations.id, id)).catch(raise);
-  if (!row) throw new JobError('KEY_ROTATION_NOT_FOUND', { message: `There is no rotation ${id}.` });
-  return row;
-}
-
 async function listRotations(db: Database, orgId: string): Promise<readonly RotationRow[]> {
   return db.select().from(rotations).where(eq(rotations.orgId, orgId)).orderBy(asc(rotations.name)).catch(raise);
 }
 
-/** New times count from now on; a new schedule counts from the last rotation. */
+/** How often a change is made again because the rotation changed meanwhile. */
+const MAX_RACES = 20;
+
+/** New times count from now on; a new schedule counts from the rotation in progress, or from the last one. */
 async function updateRotation(db: Database, row: RotationRow, changes: RotationChanges): Promise<RotationRow> {
+  let read = row;
+  for (let race = 0; race < MAX_RACES; race += 1) {
+    const updated = await updateAsRead(db, read, changes);
+    if (updated) return updated;
+    read = await rotationById(db, row.id);
+  }
+  throw new JobError('DB_UNAVAILABLE', { message: `${row.name} is being changed by too many others at once.` });
+}
+
+/** Undefined when settings or phase are not those of `row` any more: the next rotation was counted from them. */
+async function updateAsRead(
+  db: Database,
+  row: RotationRow,
+  changes: RotationChanges,
+): Promise<RotationRow | undefined> {
   const { graceSeconds, ...columns } = changes;
   const set = assignments(rotations, {
     ...columns,
@@ -201,11 +214,16 @@ async function updateRotation(db: Database, row: RotationRow, changes: RotationC
   });
   try {
     const [updated] = await db.execute(sql`
-      update keyferry.rotations t set version = t.version + 1, updated_at = now(), due_reason = 'changed', ${dueTrace()},
-        next_due_at = case when t.paused_at is null then now() end ${set}
-      where t.id = ${row.id} returning *, pg_notify(${DUE_CHANNEL}, 'rotate') as woken`);
-    if (!updated) throw new JobError('KEY_ROTATION_NOT_FOUND');
-    return fromRow(rotations, updated);
+      update keyferry.rotations t set
+        version = t.version + 1,
+        updated_at = now(),
+        due_reason = 'changed',
+        ${dueTrace()},
+        next_due_at = case when t.paused_at is null then now() end
+        ${set}
+      where t.id = ${row.id} and t.version = ${row.version} and t.phase = ${row.phase}
+      returning *, pg_notify(${DUE_CHANNEL}, 'rotate') as woken`);
+    return updated && fromRow(rotations, updated);
   } catch (error) {
     throw toRowError(error, { name: changes.name });
   }
@@ -214,14 +232,16 @@ async function updateRotation(db: Database, row: RotationRow, changes: RotationC
 function rescheduled(row: RotationRow, changes: RotationChanges): { nextRotationAt?: Date | null } {
   const { rotationIntervalDays, rotateAtUtc, isAutoRotationEnabled } = changes;
   if (rotationIntervalDays === undefined && rotateAtUtc === undefined && isAutoRotationEnabled === undefined) return {};
+  const startedAt = parsePhaseState(row.phaseState).cycle?.startedAt;
   // The first rotation is due whatever the schedule says.
-  if (row.lastRotatedAt === null && row.activeAccessKeyId === null) return {};
+  if (startedAt === undefined && row.lastRotatedAt === null && row.activeAccessKeyId === null) return {};
   if (!(isAutoRotationEnabled ?? row.isAutoRotationEnabled)) return { nextRotationAt: null };
   const schedule: RotationSchedule = {
     intervalDays: rotationIntervalDays ?? row.rotationIntervalDays,
     rotateAtUtc: rotateAtUtc ?? row.rotateAtUtc,
   };
-  return { nextRotationAt: nextRotationAt(row.lastRotatedAt ?? row.createdAt, schedule) };
+  const last = startedAt === undefined ? (row.lastRotatedAt ?? row.createdAt) : new Date(startedAt);
+  return { nextRotationAt: nextRotationAt(last, schedule) };
 }
 
 async function adoptKey({ db, encryption }: Stores, row: RotationRow, pair: KeyPair): Promise<RotationRow> {

@@ -37,8 +37,29 @@ export async function write(
 ): Promise<RotationView> {
   const { run, row, deps } = context;
   const now = run.now();
-  const { isPaused } = await deps.rotations.run.advance({ rotation: row, runId: run.id, now }, transition);
-  return { ...applyTransition(view, transition, now), isPaused };
+  const written = await deps.rotations.run.advance({ rotation: row, runId: run.id, now }, transition);
+  return { ...applyTransition(view, transition, now), isPaused: written?.isPaused ?? view.isPaused };
+}
+
+/** How often a transition is made again because a person changed the settings that it was made of. */
+const MAX_RACES = 20;
+
+/** For a transition that sets the next rotation: made of the settings of this moment, which may differ from those at the claim. */
+export async function writeScheduled(
+  context: RotationContext,
+  view: RotationView,
+  toTransition: (row: RotationRow) => Transition,
+): Promise<RotationView> {
+  const { run, deps } = context;
+  const now = run.now();
+  for (let race = 0; race < MAX_RACES; race += 1) {
+    const row = await deps.rotations.run.current(context.row.id);
+    const transition = toTransition(row);
+    const fence = { rotation: row, runId: run.id, now, version: row.version };
+    const written = await deps.rotations.run.advance(fence, transition);
+    if (written) return { ...applyTransition(view, transition, now), isPaused: written.isPaused };
+  }
+  throw new JobError('DB_UNAVAILABLE', { message: 'The rotation is being changed by too many others at once.' });
 }
 
 export interface OpenKeys {

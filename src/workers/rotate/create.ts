@@ -20,14 +20,6 @@ import { JobError } from '../../errors.ts';
 import { type Look, lookAtKeys, type OpenKeys, openKeys, type RotationContext, userChanged, write } from './context.ts';
 import { checkAdoptedKey, checkPair } from './verify.ts';
 
-export async function begin(
-  context: RotationContext,
-  view: RotationView,
-  nextRotationAt: Date | null,
-): Promise<RotationView> {
-  return write(context, view, to.begun(view, context.run.now(), nextRotationAt));
-}
-
 /** Says before the first rotation what would block it, and pins whose key was adopted. */
 export async function inspect(context: RotationContext, view: RotationView): Promise<RotationView> {
   const now = context.run.now();

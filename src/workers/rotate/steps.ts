@@ -1,11 +1,12 @@
 /** Executes one step of the machine. */
+import type { RotationRow } from '../../db/subjects.ts';
 import * as retirement from '../../domain/rotation-retirement.ts';
 import { nextRotationAt } from '../../domain/rotation-schedule.ts';
 import type { Work } from '../../domain/rotation-machine.ts';
 import * as transitions from '../../domain/rotation-transitions.ts';
 import type { RotationView } from '../../domain/rotation.ts';
-import { type RotationContext, write } from './context.ts';
-import { begin, create, inspect } from './create.ts';
+import { type RotationContext, write, writeScheduled } from './context.ts';
+import { create, inspect } from './create.ts';
 import { confirm, publish } from './publish.ts';
 import { deleteQuarantined, discard, recheck, recover } from './recover.ts';
 import { deactivate, deleteOld, reactivate, revoke, watch } from './retire.ts';
@@ -16,7 +17,9 @@ export async function executeStep(context: RotationContext, view: RotationView, 
     case 'accept':
       return write(context, view, transitions.accept(view));
     case 'begin':
-      return begin(context, view, scheduledAfter(context));
+      return writeScheduled(context, view, (row) =>
+        transitions.begun(view, context.run.now(), scheduledAfter(context, row)),
+      );
     case 'inspect':
       return inspect(context, view);
     case 'create':
@@ -71,8 +74,8 @@ const cancelled = {
 };
 
 /** Counted from this beginning, so that rotations missed while no worker ran are made up for once. */
-function scheduledAfter(context: RotationContext): Date | null {
-  const { isAutoRotationEnabled, rotationIntervalDays, rotateAtUtc } = context.row;
+function scheduledAfter(context: RotationContext, row: RotationRow): Date | null {
+  const { isAutoRotationEnabled, rotationIntervalDays, rotateAtUtc } = row;
   return isAutoRotationEnabled
     ? nextRotationAt(context.run.now(), { intervalDays: rotationIntervalDays, rotateAtUtc })
     : null;

@@ -8,7 +8,15 @@ import * as to from '../../domain/rotation-transitions.ts';
 import { afterRefusal, VERIFY_SPACING_MS, VERIFY_SUCCESSES } from '../../domain/rotation-waits.ts';
 import type { RotationView } from '../../domain/rotation.ts';
 import { JobError } from '../../errors.ts';
-import { accountOf, openKeys, partitionOf, type RotationContext, userChanged, write } from './context.ts';
+import {
+  accountOf,
+  openKeys,
+  partitionOf,
+  type RotationContext,
+  userChanged,
+  write,
+  writeScheduled,
+} from './context.ts';
 
 interface Pair {
   readonly accessKeyId: string;
@@ -124,11 +132,16 @@ export async function turnBack(context: RotationContext, view: RotationView, err
 
 export async function rollBack(context: RotationContext, view: RotationView): Promise<RotationView> {
   const { newKeyId } = getCycle(view);
-  if (newKeyId === undefined) return write(context, view, to.rolledBack(view, context.run.now()));
+  if (newKeyId === undefined) return endRolledBack(context, view);
   const { keys } = await openKeys(context);
   const sent = await write(context, view, deleteSent(view, newKeyId));
   await keys.delete(newKeyId);
-  return write(context, sent, to.rolledBack(sent, context.run.now()));
+  return endRolledBack(context, sent);
+}
+
+function endRolledBack(context: RotationContext, view: RotationView): Promise<RotationView> {
+  const now = context.run.now();
+  return writeScheduled(context, view, ({ nextRotationAt }) => to.rolledBack({ ...view, nextRotationAt }, now));
 }
 
 /** An adopted pair must work and be the user's; pins the user. Nothing to check without one. */

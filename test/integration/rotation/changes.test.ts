@@ -1,0 +1,104 @@
+/** Changes that people make while a rotation runs. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+import type { Transition } from '../../../src/domain/rotation.ts';
+import { useTestDatabase } from '../../support/postgres.ts';
+import { createWorld, DAY, openStage, type Stage, type World, type WorldOptions } from './world.ts';
+
+const database = useTestDatabase();
+let stage: Stage;
+beforeAll(() => {
+  stage = openStage(database().url);
+});
+afterAll(() => stage.close());
+
+const atOnce = { graceSeconds: 0, quietSeconds: 0, holdSeconds: 0 };
+
+/** A world whose rotation is changed once, right before or after the n-th step of that name is written. */
+function changing(
+  when: 'before' | 'after',
+  step: string,
+  change: (world: World) => Promise<unknown>,
+  nth = 1,
+): Promise<World> {
+  let seen = 0;
+  const changeOnce = async (transition: Transition) => {
+    if (transition.note?.step !== step) return;
+    seen += 1;
+    if (seen !== nth) return;
+    await change(await made);
+  };
+  const wrap: WorldOptions['wrap'] = (deps) => ({
+    ...deps,
+    rotations: {
+      run: {
+        ...deps.rotations.run,
+        advance: async (fence, transition) => {
+          if (when === 'before') await changeOnce(transition);
+          const result = await deps.rotations.run.advance(fence, transition);
+          if (when === 'after') await changeOnce(transition);
+          return result;
+        },
+      },
+    },
+  });
+  const made = createWorld(stage, { wrap });
+  return made;
+}
+
+const daily = async (world: World) => {
+  const [row] = await world.rotations.list(world.orgId);
+  if (row) await world.rotations.update(row, { rotationIntervalDays: 1 });
+};
+
+test.each([
+  ['before', 'begin'],
+  ['after', 'begin'],
+  ['after', 'create-sent'],
+  ['before', 'verified'],
+] as const)('a new interval that is set %s the step %s holds from this rotation on', async (when, step) => {
+  const world = await changing(when, step, daily);
+  const { id } = await world.createRotation({ rotationIntervalDays: 90 });
+  const startedAt = world.clock.now().getTime();
+
+  await world.runUntilDone(id);
+  await world.runOnce(id);
+
+  const { nextRotationAt, nextDueAt } = await world.row(id);
+  const nextMs = nextRotationAt?.getTime() ?? 0;
+  expect(nextMs - startedAt).toBeGreaterThan(0);
+  expect(nextMs - startedAt).toBeLessThan(2 * DAY);
+  expect(nextDueAt?.getTime()).toBe(nextMs);
+});
+
+test('a new interval that is set during a later rotation counts from that one', async () => {
+  const world = await changing('after', 'created', daily, 2);
+  const { id } = await world.createRotation({ rotationIntervalDays: 90, ...atOnce });
+  await world.runUntilDone(id);
+  world.clock.advance(60 * DAY);
+  const startedAt = world.clock.now().getTime();
+  await world.rotations.request(await world.row(id), {}, 'ann');
+  await world.runUntilDone(id);
+  await world.runOnce(id);
+
+  const nextMs = (await world.row(id)).nextRotationAt?.getTime() ?? 0;
+  expect(nextMs).toBeGreaterThan(startedAt);
+  expect(nextMs - startedAt).toBeLessThan(2 * DAY);
+  expect(await world.rotations.keys(id)).toHaveLength(2);
+});
+
+test('automatic rotation that is switched off while a new key is refused stays off', async () => {
+  const world = await changing('before', 'turned-back', async (made) => {
+    const [row] = await made.rotations.list(made.orgId);
+    if (row) await made.rotations.update(row, { isAutoRotationEnabled: false });
+  });
+  const { id } = await world.createRotation();
+  await world.runUntilDone(id);
+  world.sandbox.setTiming({ keyVisibleMs: [900 * DAY, 900 * DAY] });
+  await world.rotations.request(await world.row(id), {}, 'ann');
+
+  const outcome = await world.runUntilDone(id);
+
+  expect(outcome).toMatchObject({ status: 'failed', code: 'KEY_VERIFY_TIMEOUT' });
+  expect((await world.row(id)).nextRotationAt).toBeNull();
+});
