@@ -4,7 +4,7 @@
  */
 import { sql, type SQL } from 'drizzle-orm';
 
-import type { KeyChange, Transition } from '../domain/rotation.ts';
+import type { KeyChange, RotationTimes, Transition } from '../domain/rotation.ts';
 import { JobError } from '../errors.ts';
 import type { Database } from './client.ts';
 import { toDatabaseError, violatedConstraint } from './database-error.ts';
@@ -29,6 +29,12 @@ export interface Publication {
   readonly pair: { readonly accessKeyId: string; readonly secretAccessKey: string };
   /** The connection whose own key this is: it gets the pair in the same statement. */
   readonly connection: ConnectionRow | undefined;
+}
+
+/** What a person may have changed since the claim. */
+export interface Advanced {
+  readonly isPaused: boolean;
+  readonly times: RotationTimes;
 }
 
 interface Stores {
@@ -62,22 +68,24 @@ async function execute(db: Database, statement: SQL): Promise<Record<string, unk
   }
 }
 
-async function advance(
-  stores: Stores,
-  fence: RotationFence,
-  transition: Transition,
-): Promise<{ readonly isPaused: boolean } | undefined> {
+async function advance(stores: Stores, fence: RotationFence, transition: Transition): Promise<Advanced | undefined> {
   const { version, rotation, runId } = fence;
   const gate = version === undefined ? sql`true` : sql`t.version = ${version}`;
   const [row] = await execute(
     stores.db,
     sql`with ${transitionParts(stores.encryption, fence, { transition, gate })}
-      select r.run_token = ${runId} as is_held, subject.id is not null as is_written, subject.paused_at is not null as is_paused
+      select r.run_token = ${runId} as is_held, subject.id is not null as is_written, subject.paused_at is not null as is_paused,
+        r.grace_seconds, r.quiet_seconds, r.hold_seconds
       from keyferry.rotations r left join subject on subject.id = r.id where r.id = ${rotation.id}`,
   );
-  if (row?.is_written === true) return { isPaused: row.is_paused === true };
+  if (row?.is_written === true) return { isPaused: row.is_paused === true, times: toTimes(row) };
   if (version !== undefined && row?.is_held === true) return undefined;
   throw leaseLost(fence);
+}
+
+function toTimes(row: Record<string, unknown>): RotationTimes {
+  const ms = (seconds: unknown) => Number(seconds) * 1_000;
+  return { graceMs: ms(row.grace_seconds), quietMs: ms(row.quiet_seconds), holdMs: ms(row.hold_seconds) };
 }
 
 function leaseLost(fence: RotationFence): JobError {

@@ -114,7 +114,7 @@ export function reactivated(view: RotationView, accessKeyId: string, who: { deta
   };
   return {
     phase: 'quiet',
-    state: withServed(state, view.asked.command?.requestIds ?? []),
+    state: withServed(view, state, view.asked.command?.requestIds ?? []),
     keys: [{ accessKeyId, state: 'retiring' }],
     note: { step: 'reactivated', accessKeyId, detail: who.detail },
   };
@@ -153,7 +153,7 @@ export function closed(view: RotationView, now: Date): Transition {
   return {
     phase: 'idle',
     state: {
-      ...withServed(rest, view.asked.command?.requestIds ?? []),
+      ...withServed(view, rest, view.asked.command?.requestIds ?? []),
       quarantine: [],
       suspects: [],
       revokedAt: now.toISOString(),

@@ -48,7 +48,7 @@ export function begun(view: RotationView, now: Date, nextRotationAt: Date | null
   };
   return {
     phase: 'creating',
-    state: { ...withServed(rest, wish?.requestIds ?? []), cycle },
+    state: { ...withServed(view, rest, wish?.requestIds ?? []), cycle },
     changes: { nextRotationAt },
     note: { step: 'begin', detail: describeStart(view) },
   };
@@ -74,7 +74,7 @@ export function accept(view: RotationView): Transition {
   });
   return {
     phase: view.phase,
-    state: isBeforeQuiet ? withServed(state, wish?.requestIds ?? []) : state,
+    state: isBeforeQuiet ? withServed(view, state, wish?.requestIds ?? []) : state,
     note: { step: 'accept', detail: describeStart(view) },
   };
 }
@@ -83,7 +83,7 @@ export function dropCommand(view: RotationView): Transition {
   const { command } = view.asked;
   return {
     phase: view.phase,
-    state: withServed(view.state, command?.requestIds ?? []),
+    state: withServed(view, view.state, command?.requestIds ?? []),
     note: { step: 'command-refused', detail: `${command?.command ?? 'command'} does nothing in phase ${view.phase}` },
   };
 }
@@ -180,7 +180,7 @@ export function abandoned(view: RotationView): Transition {
   const failure = { code: 'KEY_ROTATION_CANCELLED', message: 'The rotation was cancelled before it made a key.' };
   return {
     phase: 'idle',
-    state: { ...withServed(rest, view.asked.command?.requestIds ?? []), failure },
+    state: { ...withServed(view, rest, view.asked.command?.requestIds ?? []), failure },
     note: { step: 'cancelled' },
   };
 }
@@ -208,7 +208,7 @@ export function turnedBack(view: RotationView, verdict: { code: string; message:
   const state = moved(view, { rollBack: verdict });
   return {
     phase: 'verifying',
-    state: withServed(state, view.asked.command?.requestIds ?? []),
+    state: withServed(view, state, view.asked.command?.requestIds ?? []),
     note: { step: 'turned-back', detail: verdict.message },
   };
 }

@@ -108,10 +108,10 @@ export function parsePhaseState(stored: unknown): PhaseState {
   return phaseState.parse(stored ?? {});
 }
 
-const MAX_SERVED = 50;
-
-export function withServed(state: PhaseState, requestIds: readonly string[]): PhaseState {
-  return { ...state, served: [...state.served, ...requestIds].slice(-MAX_SERVED) };
+/** Requests stay in `served` as long as they are open: one that is forgotten earlier would be acted on again. */
+export function withServed(view: RotationView, state: PhaseState, requestIds: readonly string[]): PhaseState {
+  const open = new Set(view.requests.map((request) => request.id));
+  return { ...state, served: [...new Set([...state.served, ...requestIds])].filter((id) => open.has(id)) };
 }
 
 /** What a request for a rotation may ask; other fields are ignored, since outside jobs carry theirs in the same row. */

@@ -38,7 +38,7 @@ export async function write(
   const { run, row, deps } = context;
   const now = run.now();
   const written = await deps.rotations.run.advance({ rotation: row, runId: run.id, now }, transition);
-  return { ...applyTransition(view, transition, now), isPaused: written?.isPaused ?? view.isPaused };
+  return { ...applyTransition(view, transition, now), ...written };
 }
 
 /** How often a transition is made again because a person changed the settings that it was made of. */
@@ -57,7 +57,7 @@ export async function writeScheduled(
     const transition = toTransition(row);
     const fence = { rotation: row, runId: run.id, now, version: row.version };
     const written = await deps.rotations.run.advance(fence, transition);
-    if (written) return { ...applyTransition(view, transition, now), isPaused: written.isPaused };
+    if (written) return { ...applyTransition(view, transition, now), ...written };
   }
   throw new JobError('DB_UNAVAILABLE', { message: 'The rotation is being changed by too many others at once.' });
 }

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import type { Transition } from '../../../src/domain/rotation.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
-import { createWorld, DAY, openStage, type Stage, type World, type WorldOptions } from './world.ts';
+import { createWorld, DAY, MINUTE, openStage, SECOND, type Stage, type World, type WorldOptions } from './world.ts';
 
 const database = useTestDatabase();
 let stage: Stage;
@@ -85,6 +85,43 @@ test('a new interval that is set during a later rotation counts from that one', 
   expect(nextMs).toBeGreaterThan(startedAt);
   expect(nextMs - startedAt).toBeLessThan(2 * DAY);
   expect(await world.rotations.keys(id)).toHaveLength(2);
+});
+
+test('a longer grace time that is set while a rotation runs keeps its old key', async () => {
+  const world = await changing(
+    'before',
+    'confirmed',
+    async (made) => {
+      const [row] = await made.rotations.list(made.orgId);
+      if (row) await made.rotations.update(row, { graceSeconds: (30 * DAY) / SECOND });
+    },
+    2,
+  );
+  const { id } = await world.createRotation(atOnce);
+  await world.runUntilDone(id);
+  const old = await world.published();
+  await world.rotations.request(await world.row(id), {}, 'ann');
+  await world.runOnce(id);
+  world.clock.advance(29 * DAY);
+  await world.runOnce(id);
+
+  expect(world.works(old)).toBe(true);
+});
+
+test('any number of wishes before the publication is one rotation', async () => {
+  const world = await createWorld(stage);
+  await world.addSync('slow');
+  const { id } = await world.createRotation();
+  await world.runOnce(id);
+  for (let n = 0; n < 120; n += 1) await world.rotations.request(await world.row(id), {}, 'cron');
+  world.clock.advance(MINUTE);
+
+  const outcome = await world.runOnce(id);
+  await world.runSyncs();
+  await world.runUntilDone(id);
+
+  expect(outcome.status).toBe('continued');
+  expect(await world.rotations.keys(id)).toHaveLength(1);
 });
 
 test('automatic rotation that is switched off while a new key is refused stays off', async () => {
