@@ -1,5 +1,7 @@
 /** Gathers single requests that come while an earlier batch is under way into the next one: one round trip for many. */
 
+import { toJobError, type ErrorCode } from './errors.ts';
+
 export type Batcher<I, O> = (item: I) => Promise<O>;
 
 interface Waiting<I, O> {
@@ -8,7 +10,17 @@ interface Waiting<I, O> {
   reject(error: unknown): void;
 }
 
-/** `perform` answers in the order of its items. One batch at a time, of at most `limit` items. */
+/** One bad item may have failed the batch. An outage, a lost lease or a refusal by AWS fails each of them alike. */
+const failuresOfItems: ReadonlySet<ErrorCode> = new Set(['BUG_UNEXPECTED', 'PAYLOAD_INVALID', 'AWS_REJECTED']);
+
+function mayBeOneItem(error: unknown): boolean {
+  return failuresOfItems.has(toJobError(error).code);
+}
+
+/**
+ * `perform` answers in the order of its items, all or nothing. One batch at a time, of at most `limit` items. A batch that fails is repeated item by item, so
+ * that a bad item fails alone: batches are shared by callers that do not know each other.
+ */
 export function createBatcher<I, O>(
   limit: number,
   perform: (items: readonly I[]) => Promise<readonly O[]>,
@@ -22,16 +34,25 @@ export function createBatcher<I, O>(
     await Promise.resolve();
     while (waiting.length > 0) {
       const batch = waiting.splice(0, limit);
-      try {
-        const results = await perform(batch.map((one) => one.item));
-        batch.forEach((one, index) => {
-          one.resolve(results[index] as O);
-        });
-      } catch (error) {
-        for (const one of batch) one.reject(error);
-      }
+      await performBatch(batch);
     }
     isRunning = false;
+  }
+
+  async function performBatch(batch: readonly Waiting<I, O>[]): Promise<void> {
+    try {
+      const results = await perform(batch.map((one) => one.item));
+      batch.forEach((one, index) => {
+        one.resolve(results[index] as O);
+      });
+    } catch (error) {
+      if (batch.length > 1 && mayBeOneItem(error)) await performOneByOne(batch);
+      else for (const one of batch) one.reject(error);
+    }
+  }
+
+  async function performOneByOne(batch: readonly Waiting<I, O>[]): Promise<void> {
+    for (const one of batch) await performBatch([one]);
   }
 
   return (item) =>

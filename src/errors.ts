@@ -4,6 +4,8 @@
  * by a test.
  */
 
+import { toStorable } from './domain/text.ts';
+
 export type Disposition = 'retry' | 'snooze' | 'fail';
 
 interface ErrorEntry {
@@ -462,8 +464,9 @@ export class JobError extends Error {
   }
 }
 
+/** Parts of it may come from AWS, and the cut may divide a surrogate pair: the message is stored with the run. */
 function truncate(message: string): string {
-  return message.length <= MAX_PUBLIC_MESSAGE ? message : `${message.slice(0, MAX_PUBLIC_MESSAGE - 1)}…`;
+  return toStorable(message.length <= MAX_PUBLIC_MESSAGE ? message : `${message.slice(0, MAX_PUBLIC_MESSAGE - 1)}…`);
 }
 
 /** Unknown errors are private: their text stays in `cause`, for the redacted log only. */

@@ -11,6 +11,8 @@ import type { Syncs } from '../db/syncs.ts';
 import type { Via } from '../domain/connection-candidate.ts';
 import { createConnectionsClient } from './connections.ts';
 import type { ClientContext, TryCredentials } from './context.ts';
+import { requireStorable } from '../domain/storable-text.ts';
+import { guarded } from './guarded.ts';
 import { createRotationsClient } from './rotations.ts';
 import { createSecretsClient } from './secrets.ts';
 import { createSyncsClient } from './syncs.ts';
@@ -42,6 +44,7 @@ export interface ClientPorts {
 }
 
 export function createClient(stores: Stores, actor: Actor, ports: ClientPorts = {}) {
+  requireStorable({ orgId: actor.orgId, name: actor.name });
   const context: ClientContext = {
     orgId: actor.orgId,
     actor: actor.name ?? null,
@@ -54,17 +57,17 @@ export function createClient(stores: Stores, actor: Actor, ports: ClientPorts = 
   };
   return {
     orgId: actor.orgId,
-    connections: createConnectionsClient(context, stores.connections),
-    secrets: createSecretsClient(context, stores.folders),
-    syncs: createSyncsClient(context, stores),
-    rotations: createRotationsClient(context, stores),
-    runs: {
+    connections: guarded(createConnectionsClient(context, stores.connections)),
+    secrets: guarded(createSecretsClient(context, stores.folders)),
+    syncs: guarded(createSyncsClient(context, stores)),
+    rotations: guarded(createRotationsClient(context, stores)),
+    runs: guarded({
       get: async (runId: string) => toRunRecord(await stores.requests.run(actor.orgId, runId)),
       /** Newest first. */
       list: async (subjectId: string, limit = 20) =>
         (await stores.requests.runsOf(actor.orgId, subjectId, limit)).map(toRunRecord),
       /** Waits for the run that answers a request. */
       wait: (requestId: string, options: WaitOptions = {}) => context.wait(requestId, options),
-    },
+    }),
   };
 }

@@ -4,6 +4,7 @@
  */
 import { sql } from 'drizzle-orm';
 
+import { createBatcher } from '../batcher.ts';
 import type { Database } from './client.ts';
 import { toDatabaseError } from './database-error.ts';
 
@@ -32,34 +33,20 @@ export interface AuditOutcome {
 }
 
 export function createAuditLog(db: Database): AuditLog {
-  const add = batched<Item>((items) => write(db, items));
+  const add = createBatcher<Item, undefined>(MAX_BATCH, async (items) => {
+    await write(db, items);
+    return [];
+  });
   return {
     record: (entry) => add({ entry }),
     settle: (outcome) => add({ outcome }),
   };
 }
 
-type Item = { readonly entry: AuditEntry } | { readonly outcome: AuditOutcome };
+/** A statement of bounded size. */
+const MAX_BATCH = 500;
 
-/** Collects what is added while the previous batch is on its way. */
-function batched<T>(flush: (items: readonly T[]) => Promise<void>): (item: T) => Promise<void> {
-  let waiting: T[] = [];
-  let next: Promise<void> | undefined;
-  let running: Promise<void> = Promise.resolve();
-  const start = async (): Promise<void> => {
-    await running.catch(() => undefined);
-    const items = waiting;
-    waiting = [];
-    next = undefined;
-    running = flush(items);
-    await running;
-  };
-  return (item) => {
-    waiting.push(item);
-    next ??= start();
-    return next;
-  };
-}
+type Item = { readonly entry: AuditEntry } | { readonly outcome: AuditOutcome };
 
 /** New rows and outcomes in one statement, whatever their number: its text is always the same. */
 async function write(db: Database, items: readonly Item[]): Promise<void> {

@@ -96,7 +96,9 @@ async function openRequest(db: Database, request: NewRequest): Promise<string> {
 }
 
 async function readProgress(db: Database, requestId: string): Promise<Progress> {
-  const [request] = await db.select().from(requests).where(eq(requests.id, requestId)).catch(raise);
+  const [request] = isUuid(requestId)
+    ? await db.select().from(requests).where(eq(requests.id, requestId)).catch(raise)
+    : [];
   if (!request) throw new JobError('PAYLOAD_INVALID', { message: `There is no request ${requestId}.` });
   if (request.doneAt && request.runId)
     return { isDone: true, isTaken: true, run: await getRun(db, request.orgId, request.runId) };
@@ -130,6 +132,7 @@ async function listRuns(
   db: Database,
   query: { orgId: string; subjectId: string; limit: number },
 ): Promise<readonly RunRow[]> {
+  if (!isUuid(query.subjectId)) return [];
   return db
     .select()
     .from(runs)

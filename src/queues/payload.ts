@@ -5,6 +5,7 @@
 import { z } from 'zod';
 
 import { reasons, type Kind } from '../domain/run.ts';
+import { requireStorable } from '../domain/storable-text.ts';
 import { JobError } from '../errors.ts';
 
 const common = {
@@ -60,6 +61,7 @@ export interface Payload {
 
 /** Throws PAYLOAD_INVALID or PAYLOAD_REQUEST_MISSING. */
 export function parsePayload(kind: Kind, name: string, data: unknown): Payload {
+  requireStorable(data, 'data');
   if (!(jobNames[kind] as readonly string[]).includes(name)) {
     throw invalid(`job name "${name.slice(0, 40)}" is unknown in queue ${kind}; it takes ${jobNames[kind].join(', ')}`);
   }

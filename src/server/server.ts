@@ -11,6 +11,7 @@ import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { AuditEntry, AuditLog } from '../db/audit-log.ts';
 import type { StatusQueries } from '../db/status-queries.ts';
+import { storableAddress } from './guard/storable-address.ts';
 import { createFrontDoor, createMetricsDoor, createOperatorDoor, LOCAL_OPERATOR } from './guard/guard.ts';
 import type { BoardLogin } from './guard/login.ts';
 import { createApi } from './api/api.ts';
@@ -69,6 +70,7 @@ export function createServer(dependencies: ServerDependencies): OperationsServer
     await next();
   });
   app.use(secureHeaders());
+  app.use(storableAddress);
   app.use(createFrontDoor({ listenHost: dependencies.host, allowedHosts: dependencies.allowedHosts ?? [] }));
   addHealth(app, dependencies);
   addMetrics(app, dependencies);

@@ -111,8 +111,10 @@ export function audited(action: string, { audit, log }: ApiOptions): Gate {
   };
 }
 
+/** What the path names, if it can be an id or a name: the trail keeps nothing that was not checked. */
 function targetOf(c: Context): string | undefined {
-  return Object.values(c.req.param() as Record<string, string>)[0];
+  const [target = ''] = Object.values(c.req.param() as Record<string, string>);
+  return /^[\w.-]{1,256}$/.test(target) ? target : undefined;
 }
 
 const KEY = /^[\x21-\x7e]{1,255}$/;

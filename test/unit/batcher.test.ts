@@ -1,0 +1,77 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+
+import { createBatcher } from '../../src/batcher.ts';
+import { JobError } from '../../src/errors.ts';
+
+describe('a batcher', () => {
+  it('repeats a batch that fails item by item, so that the bad one fails alone', async () => {
+    const sizes: number[] = [];
+    const perform = createBatcher<string, string>(100, (items) => {
+      sizes.push(items.length);
+      if (items.includes('bad')) return Promise.reject(new Error('invalid byte sequence'));
+      return Promise.resolve(items.map((item) => item.toUpperCase()));
+    });
+    const results = await Promise.allSettled(['a', 'bad', 'b', 'c'].map(perform));
+    expect(results.map((result) => (result.status === 'fulfilled' ? result.value : result.status))).toEqual([
+      'A',
+      'rejected',
+      'B',
+      'C',
+    ]);
+    expect(sizes).toEqual([4, 1, 1, 1, 1]);
+    expect(await perform('d')).toBe('D');
+  });
+
+  it.each(['DB_UNAVAILABLE', 'LEASE_LOST', 'AWS_THROTTLED'] as const)(
+    'does not repeat what %s failed',
+    async (code) => {
+      let calls = 0;
+      const perform = createBatcher<string, string>(100, () => {
+        calls += 1;
+        return Promise.reject(new JobError(code));
+      });
+      const results = await Promise.allSettled(['a', 'b', 'c'].map(perform));
+      expect(results.map((result) => result.status)).toEqual(['rejected', 'rejected', 'rejected']);
+      expect(calls).toBe(1);
+    },
+  );
+});
+
+/** Each use of a batch, and the test that a bad item fails alone there. Whoever adds one proves it, and lists it here. */
+const uses: Readonly<Record<string, { readonly count: number; readonly proof: string }>> = {
+  'db/audit-log.ts': { count: 1, proof: 'integration/server/bad-text.test.ts: fails alone among audit rows' },
+  'db/connection-status.ts': {
+    count: 1,
+    proof: 'integration/server/bad-text.test.ts: fails alone among the uses of a connection',
+  },
+  'db/together.ts': { count: 1, proof: 'integration/engine/together.test.ts: do not suffer from one' },
+  'db/work.ts': { count: 2, proof: 'integration/engine/together.test.ts: do not suffer from one' },
+  'workers/sync/ledger.ts': { count: 2, proof: 'integration/server/bad-text.test.ts: fails alone among ledger rows' },
+  'workers/sync/parameters.ts': { count: 1, proof: 'unit/batcher.test.ts: repeats a batch that fails item by item' },
+};
+
+describe('every batch in the program', () => {
+  it('is listed with its proof, and is made by createBatcher', () => {
+    const found = Object.fromEntries(
+      sources()
+        .map(
+          ([path, text]) => [path, (text.match(/(?<!function )\b(createBatcher|together)[<(]/g) ?? []).length] as const,
+        )
+        .filter(([, count]) => count > 0),
+    );
+    expect(found).toEqual(Object.fromEntries(Object.entries(uses).map(([path, { count }]) => [path, count])));
+  });
+
+  it.each(Object.values(uses).map(({ proof }) => proof))('has the proof %s', (proof) => {
+    const [file = '', name = ''] = proof.split(': ');
+    expect(readFileSync(new URL(`../${file}`, import.meta.url), 'utf8')).toContain(name);
+  });
+});
+
+function sources(): readonly (readonly [string, string])[] {
+  const root = new URL('../../src/', import.meta.url);
+  return readdirSync(root, { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.ts'))
+    .map((path) => [path, readFileSync(new URL(path, root), 'utf8')] as const);
+}
