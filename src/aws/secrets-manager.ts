@@ -13,6 +13,7 @@ import {
   PutSecretValueCommand,
   RemoveRegionsFromReplicationCommand,
   ReplicateSecretToRegionsCommand,
+  type ReplicationStatusType,
   RestoreSecretCommand,
   type SecretListEntry,
   TagResourceCommand,
@@ -40,8 +41,16 @@ export interface SecretMetadata {
   /** Null: the AWS managed key of Secrets Manager. */
   readonly keyId: string | null;
   readonly deletionScheduledAt: Date | undefined;
-  /** The AWS service that manages the secret, if one does. */
+  /** Whoever else changes the secret's value: an AWS service, a partner, or a rotation. */
   readonly managedBy: string | undefined;
+  /** By region. Undefined where the answer does not say: ListSecrets. */
+  readonly replicas: Readonly<Record<string, ReplicaState>> | undefined;
+}
+
+export interface ReplicaState {
+  readonly status: 'InSync' | 'InProgress' | 'Failed';
+  /** AWS's reason; it names regions and keys, no value. */
+  readonly message: string;
 }
 
 export interface SecretValue {
@@ -193,7 +202,16 @@ async function unlessMissing<T>(answer: Promise<T>): Promise<T | undefined> {
 
 async function describe(session: AwsSession, name: string): Promise<SecretMetadata> {
   const answer = await session.secretsManager.send(new DescribeSecretCommand({ SecretId: name }));
-  return toMetadata({ ...answer, SecretVersionsToStages: answer.VersionIdsToStages });
+  const { ReplicationStatus: replication = [] } = answer;
+  return {
+    ...toMetadata({ ...answer, SecretVersionsToStages: answer.VersionIdsToStages }),
+    replicas: Object.fromEntries(replication.map((one) => [one.Region ?? '', toReplicaState(one)])),
+  };
+}
+
+function toReplicaState({ Status: status, StatusMessage: message }: ReplicationStatusType): ReplicaState {
+  // A status of a later version of the API proves no failure.
+  return { status: status === 'InSync' || status === 'Failed' ? status : 'InProgress', message: message ?? '' };
 }
 
 async function* list(session: AwsSession, selection: SecretSelection): AsyncGenerator<readonly SecretMetadata[]> {
@@ -226,8 +244,16 @@ function toMetadata(entry: SecretListEntry): SecretMetadata {
     tags: Object.fromEntries((entry.Tags ?? []).map((tag) => [tag.Key ?? '', tag.Value ?? ''])),
     keyId: entry.KmsKeyId ?? null,
     deletionScheduledAt: entry.DeletedDate,
-    managedBy: entry.OwningService,
+    managedBy: managerOf(entry),
+    replicas: undefined,
   };
+}
+
+/** `OwningService`: managed by a service of AWS. `Type`: a managed external secret, changed by its partner. */
+function managerOf({ OwningService: service, Type: partner, RotationEnabled: isRotated }: SecretListEntry) {
+  if (service !== undefined) return service;
+  if (partner !== undefined) return `Secrets Manager for ${partner}`;
+  return isRotated === true ? 'a rotation of Secrets Manager' : undefined;
 }
 
 async function readValue(session: AwsSession, name: string): Promise<SecretValue> {

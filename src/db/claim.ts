@@ -78,7 +78,8 @@ export async function claim<K extends Kind>(
           run_lease_until = now() + make_interval(secs => ${RUN_LEASE_SECONDS}),
           dispatch_lease_until = null,
           claimed_due_at = t.next_due_at,
-          attempt = t.attempt + 1${runningStatus(kind)}
+          attempt = t.attempt + 1,
+          claims = t.claims + 1${runningStatus(kind)}
         from free left join answered on answered.subject_id = free.id where t.id = free.id
         returning t.*, free.status as _status_before, free.job_id as _job_id, answered.kind as _request_kind, answered.requests as _requests,
           coalesce(answered.reason, t.due_reason) as _reason, coalesce(answered.actor, t.due_requested_by) as _requested_by,

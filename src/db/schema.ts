@@ -52,6 +52,8 @@ const work = () => ({
   doneRevision: bigint('done_revision', { mode: 'number' }).notNull().default(0),
   /** Attempts spent on the present wish; 0 after a success. */
   attempt: integer('attempt').notNull().default(0),
+  /** Runs ever claimed, those that died included. */
+  claims: bigint('claims', { mode: 'number' }).notNull().default(0),
   /** Why the row is due: goes into the job and the run. */
   dueReason: text('due_reason').notNull().default('scheduled'),
   dueRequestedBy: text('due_requested_by'),

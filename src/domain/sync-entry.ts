@@ -103,6 +103,7 @@ export function written(entry: LedgerEntry, by: Written): LedgerEntry {
       clockAheadMs: undefined,
       lost: undefined,
       waits: undefined,
+      areReplicasInSync: undefined,
       ...by.observed,
     },
     writtenAt: by.at,

@@ -2,6 +2,10 @@
 import { isOurs, type Owner, whoseTags } from './ownership.ts';
 import type { DriftKind, LedgerEntry } from './sync-ledger.ts';
 
+export type Replicas = Readonly<
+  Record<string, { readonly status: 'InSync' | 'InProgress' | 'Failed'; readonly message: string }>
+>;
+
 /** One remote object as a read found it. */
 export type RemoteState =
   | { readonly exists: false }
@@ -21,7 +25,9 @@ export type RemoteState =
       readonly deletionScheduledAt?: Date;
       /** Versions and their labels, of Secrets Manager. */
       readonly versions?: Readonly<Record<string, readonly string[]>>;
-      /** Another AWS service manages the object. */
+      /** By region; undefined when the read that found it does not tell. */
+      readonly replicas?: Replicas;
+      /** Another AWS service, a partner or a rotation manages the object. */
       readonly managedBy?: string;
     };
 
@@ -74,7 +80,21 @@ export function findDrift(entry: LedgerEntry, state: RemoteState, look: Look): D
   if (state.type !== undefined && state.type !== SECURE) return 'type';
   if (state.version !== entry.remoteVersion || isModifiedSince(entry, state.lastModified)) return 'changed';
   if (state.keyId !== undefined && !isSameKey(entry.settings.keyId, state.keyId)) return 'key';
-  return state.tags !== undefined && !hasTags(state.tags, entry.settings.tags) ? 'tags' : undefined;
+  if (state.tags !== undefined && !hasTags(state.tags, entry.settings.tags)) return 'tags';
+  return hasBrokenReplica(entry, state.replicas) ? 'replica' : undefined;
+}
+
+/** A replica that AWS still makes is not broken. */
+function hasBrokenReplica(entry: LedgerEntry, replicas: Replicas | undefined): boolean {
+  if (replicas === undefined) return false;
+  return (entry.settings.replicaRegions ?? []).some((region) => (replicas[region]?.status ?? 'Failed') === 'Failed');
+}
+
+/** Undefined when the read did not tell. */
+export function areReplicasInSync(entry: LedgerEntry, state: RemoteState): boolean | undefined {
+  if (!state.exists || state.replicas === undefined) return undefined;
+  const { replicas } = state;
+  return (entry.settings.replicaRegions ?? []).every((region) => replicas[region]?.status === 'InSync');
 }
 
 /** What looks older than our own fresh write is a read that lags, not somebody else's change. */

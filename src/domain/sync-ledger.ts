@@ -40,6 +40,8 @@ export interface Observed {
   readonly documentKey?: string;
   /** Whether a many-to-one secret holds keys of others. */
   readonly hasForeignKeys?: boolean;
+  /** Every replica was seen complete since the last write. */
+  readonly areReplicasInSync?: boolean;
 }
 
 export type WriteOperation = 'create' | 'update' | 'adopt' | 'restore' | 'delete';
@@ -73,8 +75,22 @@ export interface KeyInFlight {
   readonly documentKey?: string;
 }
 
-export const driftKinds = ['changed', 'missing', 'scheduled-for-deletion', 'type', 'key', 'tags', 'foreign'] as const;
+export const driftKinds = [
+  'changed',
+  'missing',
+  'scheduled-for-deletion',
+  'type',
+  'key',
+  'tags',
+  'replica',
+  'foreign',
+] as const;
 export type DriftKind = (typeof driftKinds)[number];
+
+/** Drift of the object's settings: its value is still the one that was written. */
+export function isOfSettings(drift: DriftKind | null | undefined): boolean {
+  return drift === 'tags' || drift === 'key' || drift === 'replica';
+}
 
 export interface LedgerEntry extends Place {
   readonly id: string;

@@ -173,6 +173,7 @@ const driftTexts: Readonly<Record<DriftKind, string>> = {
   type: 'was changed at AWS to another type than SecureString',
   key: 'has another KMS key than was set',
   tags: 'has lost tags that were set',
+  replica: 'lacks a replica, or AWS reports that its replication failed',
   foreign: 'no longer carries our tag',
 };
 

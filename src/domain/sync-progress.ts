@@ -12,6 +12,8 @@ export interface SyncProgress {
   readonly changes: ChangeCounts;
   /** Every value was checked against AWS's rules. */
   readonly isSurveyed?: boolean;
+  /** How often this round waited for replicas to become complete. */
+  readonly replicaLooks?: number;
   /** The deletions of this plan were confirmed. */
   readonly isConfirmed?: boolean;
   /** The drift check of this round is done. */

@@ -10,6 +10,7 @@ import { findPartition } from './regions.ts';
 import type { Call } from './service.ts';
 import { getLiveSecret } from './secrets-manager/find-secret.ts';
 import { failReplica } from './secrets-manager/replicas.ts';
+import type { SecretManagement } from './secrets-manager/secret-record.ts';
 import { canonicalName } from './ssm/names.ts';
 import { getAccount, regionState } from './state.ts';
 import { SERVICE_MODELS } from './wire/service-model.ts';
@@ -50,6 +51,8 @@ export interface ForeignEdits {
   removeReplica(input: RegionAddress & { name: string; replicaRegion: string }): void;
   /** Replication to this region stops with an error; a copy that was complete stays, with the values it has. */
   failReplica(input: RegionAddress & { name: string; replicaRegion: string; message?: string }): void;
+  /** From now on a service, a partner or a rotation changes the secret's value. */
+  manageSecret(input: RegionAddress & { name: string; by: SecretManagement }): void;
 }
 
 export type ForeignContext = Pick<Call, 'world' | 'timing' | 'behaviour' | 'random' | 'now'>;
@@ -60,6 +63,9 @@ export function createForeignEdits(context: () => ForeignContext): ForeignEdits 
     ...parameterEdits(run, context),
     ...secretEdits(run),
     failReplica: (input) => failReplicaOf(context(), input),
+    manageSecret: (input) => {
+      getLiveSecret(rootCall(context(), input), { SecretId: input.name }).management = input.by;
+    },
   };
 }
 
@@ -109,7 +115,7 @@ function parameterEdits(run: Run, context: () => ForeignContext): Pick<ForeignEd
   };
 }
 
-function secretEdits(run: Run): Omit<ForeignEdits, ParameterEdits | 'failReplica'> {
+function secretEdits(run: Run): Omit<ForeignEdits, ParameterEdits | 'failReplica' | 'manageSecret'> {
   const createOrPut = (input: RegionAddress, created: object, put: object): { ARN: string; VersionId: string } => {
     try {
       return run(input, 'secretsmanager.CreateSecret', created) as { ARN: string; VersionId: string };

@@ -11,7 +11,7 @@ import {
   removed,
   written,
 } from '../../domain/sync-entry.ts';
-import { isOwned, type LedgerEntry, settingsText, WHOLE_SECRET } from '../../domain/sync-ledger.ts';
+import { isOfSettings, isOwned, type LedgerEntry, settingsText, WHOLE_SECRET } from '../../domain/sync-ledger.ts';
 import type { Plan, PlannedEntry } from '../../domain/sync-plan.ts';
 import { findWhole } from '../../domain/sync-plan-document.ts';
 import { toJobError } from '../../errors.ts';
@@ -56,7 +56,7 @@ async function toJob({ work, canPromote }: DocumentApplying, plan: Plan): Promis
     plan.entries.filter((one) => isWrite(one) && !isSettledInRound(work, one)).map((one) => one.key),
   );
   const removals = toRemovals(work, plan, remoteName);
-  const hasLostSettings = work.planOptions.overwritesDrift && (whole.drift === 'tags' || whole.drift === 'key');
+  const hasLostSettings = work.planOptions.overwritesDrift && isOfSettings(whole.drift);
   const hasNewSettings = isOwned(whole) && (hasLostSettings || settingsText(settings) !== settingsText(whole.settings));
   const isIdle = wanted.size === 0 && removals.length === 0 && !hasNewSettings;
   if (isIdle || work.desired.length === 0 || isSettledInRound(work, { ...noPlan, entry: whole })) return undefined;

@@ -35,7 +35,7 @@ import {
   toReplacement,
   type Untouched,
 } from './document-content.ts';
-import { toState } from './secret-writes.ts';
+import { replicaChanges, toState } from './secret-writes.ts';
 import type { SyncWork } from './work.ts';
 
 /** What the secret as a whole came to; keys that are somebody else's were left alone. */
@@ -184,16 +184,21 @@ async function changeSettings(
   const before = isOwned(whole) ? tagsWithOwner(whole.settings.tags, work.owner) : whole.settings.tags;
   const added = missingTags(settings.tags, known?.tags ?? before, work.owner);
   const dropped = Object.keys(whole.settings.tags).filter((key) => !(key in settings.tags));
-  const [regionsBefore, regions] = [whole.settings.replicaRegions ?? [], settings.replicaRegions ?? []];
   if (Object.keys(added).length > 0) await secrets.addTags(remoteName, added);
   if (dropped.length > 0) await secrets.removeTags(remoteName, dropped);
-  const newRegions = regions.filter((region) => !regionsBefore.includes(region));
-  const oldRegions = regionsBefore.filter((region) => !regions.includes(region));
-  if (newRegions.length > 0) await secrets.replicate(remoteName, newRegions);
-  if (oldRegions.length > 0) await secrets.unreplicate(remoteName, oldRegions);
+  const replicas = replicaChanges(whole.settings, settings, { replicas: known?.replicas ?? asWritten(whole) });
+  if (replicas.added.length > 0) await secrets.replicate(remoteName, replicas.added);
+  if (replicas.dropped.length > 0) await secrets.unreplicate(remoteName, replicas.dropped);
   const isKeyInPlace = known ? isSameKey(settings.keyId, known.keyId) : whole.settings.keyId === settings.keyId;
   if (!isKeyInPlace) await secrets.update({ name: remoteName, token: crypto.randomUUID(), keyId: settings.keyId });
   return undefined;
+}
+
+/** The replicas as the last write left them, for who did not look. */
+function asWritten({ settings }: LedgerEntry): SecretMetadata['replicas'] {
+  return Object.fromEntries(
+    (settings.replicaRegions ?? []).map((region) => [region, { status: 'InSync', message: '' }]),
+  );
 }
 
 async function replaceDocument(context: DocumentContext, job: DocumentWrite, base: Base): Promise<DocumentResult> {

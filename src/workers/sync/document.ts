@@ -3,7 +3,7 @@ import type { SecretMetadata, SecretsManager } from '../../aws/secrets-manager.t
 import { memberValue, parseDocument } from '../../domain/sync-document.ts';
 import { drifted, inOrder, notLanded, removed, written } from '../../domain/sync-entry.ts';
 import { findDrift } from '../../domain/sync-inventory.ts';
-import { type InFlight, isOwned, type LedgerEntry, WHOLE_SECRET } from '../../domain/sync-ledger.ts';
+import { type InFlight, isOfSettings, isOwned, type LedgerEntry, WHOLE_SECRET } from '../../domain/sync-ledger.ts';
 import { toJobError } from '../../errors.ts';
 import type { Destination, Finding } from './destination.ts';
 import { isAsWritten } from './document-content.ts';
@@ -58,7 +58,7 @@ async function check(
   const { work, secrets } = context;
   const found = await secrets.describe(whole.remoteName);
   const drift = findDrift(whole, toState(found), lookOf(work));
-  const isOurVersion = drift === undefined || drift === 'tags' || drift === 'key';
+  const isOurVersion = drift === undefined || isOfSettings(drift);
   if (!isOurVersion && drift !== 'changed') return [whole, ...keys].map((entry) => ({ entry, drift }));
   const wholeFinding: readonly Finding[] = isOurVersion ? [{ entry: whole, drift }] : [];
   if (isOurVersion && keys.every((entry) => entry.drift === null))

@@ -45,7 +45,7 @@ function refusedAsWhole(work: SyncWork, error: JobError, drift: SyncRow['drift']
   };
 }
 
-function toContinued(work: SyncWork, at: Date): Performed<'sync'> {
+export function toContinued(work: SyncWork, at: Date): Performed<'sync'> {
   return { outcome: { status: 'continued', at, counts: countsOf(work) }, changes: { progress: work.progress } };
 }
 

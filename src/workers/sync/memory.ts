@@ -19,15 +19,10 @@ interface Kept extends Remembered {
   readonly folderRevision: number;
 }
 
-/**
- * Whether nobody was at it since: the next run would bear the same last run, attempt and wish. A run that died in between has spent an attempt, and a wish
- * that put the attempts back counts by its own revision.
- */
+/** Whether no other run claimed the sync in between, not even one that died: it may have written to the ledger. */
 function isNext(kept: Kept, run: Run<'sync'>): boolean {
   const [before, now] = [kept.run.subject, run.subject];
-  const isUntouched =
-    now.lastRunId === kept.run.id && run.attempt === kept.run.attempt && now.wantedRevision === before.wantedRevision;
-  return isUntouched && now.version === before.version && now.folderId === before.folderId;
+  return now.claims === before.claims + 1 && now.version === before.version && now.folderId === before.folderId;
 }
 
 export function createSyncMemory(): SyncMemory {

@@ -16,7 +16,7 @@ import { applyWrites, isWrite, noteUnwritten } from './apply.ts';
 import { checkDrift, toCheckResult } from './check.ts';
 import type { Destination } from './destination.ts';
 import { applyDocument } from './document-apply.ts';
-import { endEarly } from './endings.ts';
+import { endEarly, toContinued } from './endings.ts';
 import { importSecrets } from './import.ts';
 import { type PermissionCache, type Permissions, probePermissions } from './permissions.ts';
 import { openDestination } from './places.ts';
@@ -24,6 +24,7 @@ import { findPlanBlock, makePlan, surveyDesired } from './planning.ts';
 import type { SyncMemory } from './memory.ts';
 import { recoverInFlight } from './recovery.ts';
 import { removeGone } from './removals.ts';
+import { confirmReplicas } from './replicas.ts';
 import { createSlice, type Slice } from './slice.ts';
 import { openWork, type SyncHead, type SyncWork } from './work.ts';
 
@@ -173,8 +174,17 @@ function missingPermissions(work: SyncWork, { missing, statements }: Permissions
   return blocked(work, { code: 'AWS_ACCESS_DENIED', message: message.slice(0, 2_000) }, { missing, statements });
 }
 
+const MAX_REPLICA_LOOKS = 8;
+const REPLICATION_MS = 15_000;
+
 /** The round is over: what stands in the ledger is the verdict. */
 async function endRound(work: SyncWork, { isCheck }: Pick<Purpose, 'isCheck'>): Promise<PerformedSync> {
+  if (await confirmReplicas(work)) {
+    const { replicaLooks = 0 } = work.progress;
+    work.progress = { ...work.progress, replicaLooks: replicaLooks + 1 };
+    // What takes longer is looked at by the next drift check.
+    if (replicaLooks < MAX_REPLICA_LOOKS) return toContinued(work, new Date(work.run.now().getTime() + REPLICATION_MS));
+  }
   await tidy(work);
   const now = work.run.now();
   const outcome = summarize(work.ledger.all(), work.progress.changes, toResult(work, { isCheck }));

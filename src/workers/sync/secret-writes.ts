@@ -6,7 +6,7 @@ import type { SecretMetadata, SecretsManager } from '../../aws/secrets-manager.t
 import { isOurs, missingTags, tagsWithOwner, whoseTags } from '../../domain/ownership.ts';
 import { inOrder, landed, written } from '../../domain/sync-entry.ts';
 import { findDrift, isSameKey, type RemoteState } from '../../domain/sync-inventory.ts';
-import { type InFlight, isOwned, type LedgerEntry } from '../../domain/sync-ledger.ts';
+import { type EntrySettings, type InFlight, isOwned, type LedgerEntry } from '../../domain/sync-ledger.ts';
 import { takeWrite } from '../../domain/sync-pace.ts';
 import { findTakeoverProblem } from '../../domain/sync-plan.ts';
 import { type JobError, toJobError } from '../../errors.ts';
@@ -135,7 +135,7 @@ async function change(context: SecretContext, task: WriteTask, how: Change): Pro
   try {
     // None of these makes a version, and setting them twice does no harm: they go first, so that a value that landed means that all of it did.
     await changeTags(context, task, how.found);
-    await changeReplicas(context, task);
+    await changeReplicas(context, task, how.found);
     if (!how.isValueNeeded) await changeKey(context, task, how.found);
   } catch (raw) {
     return settleFailure(work, { before: entry, pending: entry }, toJobError(raw));
@@ -161,12 +161,27 @@ async function changeTags(
   if (dropped.length > 0) await secrets.removeTags(desired.remoteName, dropped);
 }
 
-async function changeReplicas({ secrets }: SecretContext, { entry, desired }: WriteTask): Promise<void> {
-  const [before, after] = [entry.settings.replicaRegions ?? [], desired.settings.replicaRegions ?? []];
-  const added = after.filter((region) => !before.includes(region));
-  const dropped = before.filter((region) => !after.includes(region));
+async function changeReplicas(
+  { secrets }: SecretContext,
+  { entry, desired }: WriteTask,
+  found: SecretMetadata,
+): Promise<void> {
+  const { added, dropped } = replicaChanges(entry.settings, desired.settings, found);
   if (added.length > 0) await secrets.replicate(desired.remoteName, added);
   if (dropped.length > 0) await secrets.unreplicate(desired.remoteName, dropped);
+}
+
+/** What is missing or failed is replicated again; only replicas of our own are taken away. */
+export function replicaChanges(
+  before: EntrySettings,
+  after: EntrySettings,
+  { replicas = {} }: Pick<SecretMetadata, 'replicas'>,
+) {
+  const [old, wanted] = [before.replicaRegions ?? [], after.replicaRegions ?? []];
+  return {
+    added: wanted.filter((region) => replicas[region] === undefined || replicas[region].status === 'Failed'),
+    dropped: old.filter((region) => !wanted.includes(region) && replicas[region] !== undefined),
+  };
 }
 
 async function changeKey({ secrets }: SecretContext, { desired }: WriteTask, found: SecretMetadata): Promise<void> {
@@ -242,7 +257,7 @@ export function toState(found: SecretMetadata): Extract<RemoteState, { exists: t
 export function toState(found: SecretMetadata | undefined): RemoteState;
 export function toState(found: SecretMetadata | undefined): RemoteState {
   if (!found) return { exists: false };
-  const { version, versions, tags, keyId, deletionScheduledAt, managedBy } = found;
+  const { version, versions, tags, keyId, deletionScheduledAt, managedBy, replicas } = found;
   return {
     exists: true,
     version,
@@ -251,5 +266,6 @@ export function toState(found: SecretMetadata | undefined): RemoteState {
     keyId,
     ...(deletionScheduledAt ? { deletionScheduledAt } : {}),
     ...(managedBy === undefined ? {} : { managedBy }),
+    ...(replicas === undefined ? {} : { replicas }),
   };
 }

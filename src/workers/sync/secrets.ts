@@ -56,7 +56,11 @@ async function check(context: SecretContext, entries: readonly LedgerEntry[]): P
   const listed = await listOurs(context);
   const driftIn = (entry: LedgerEntry, state: RemoteState | undefined) =>
     findDrift(entry, state ?? { exists: false }, look);
-  const doubtful = settled.filter((entry) => driftIn(entry, toState(listed?.get(entry.remoteName))) !== undefined);
+  // ListSecrets says nothing about replication.
+  const hasReplicas = ({ settings }: LedgerEntry) => (settings.replicaRegions ?? []).length > 0;
+  const doubtful = settled.filter(
+    (entry) => hasReplicas(entry) || driftIn(entry, toState(listed?.get(entry.remoteName))) !== undefined,
+  );
   const confirmed = await describeAll(
     context,
     doubtful.map((entry) => entry.remoteName),
@@ -123,7 +127,7 @@ export async function removeSecret(context: SecretContext, entry: LedgerEntry): 
   const tried = await attempt(
     work,
     { entry, inFlight: { operation: 'delete', baseVersion: entry.remoteVersion } },
-    () => deleteWithReplicas(context, entry),
+    () => deleteWithReplicas(context, entry, found),
   );
   if (tried.result) return tried.result;
   if (tried.error) return settleFailure(work, { before: entry, pending: tried.pending }, tried.error);
@@ -131,9 +135,13 @@ export async function removeSecret(context: SecretContext, entry: LedgerEntry): 
   return { kind: 'deleted' };
 }
 
-/** AWS deletes no primary that still has replicas. */
-async function deleteWithReplicas({ work, secrets }: SecretContext, entry: LedgerEntry): Promise<void> {
-  const replicas = entry.settings.replicaRegions ?? [];
+/** AWS deletes no primary that still has replicas. One that somebody removed cannot be removed again. */
+async function deleteWithReplicas(
+  { work, secrets }: SecretContext,
+  entry: LedgerEntry,
+  found: SecretMetadata,
+): Promise<void> {
+  const replicas = (entry.settings.replicaRegions ?? []).filter((region) => found.replicas?.[region] !== undefined);
   if (replicas.length > 0) await secrets.unreplicate(entry.remoteName, replicas);
   await secrets.delete(entry.remoteName, work.options.recoveryDays);
 }

@@ -117,6 +117,7 @@ export function connectionRow(overrides: Partial<ConnectionRow> = {}): Connectio
     dueRequestedBy: null,
     dueTraceparent: null,
     claimedDueAt: null,
+    claims: 1,
     dispatchLeaseUntil: null,
     runLeaseUntil: null,
     runToken: null,

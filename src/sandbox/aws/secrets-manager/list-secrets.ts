@@ -94,5 +94,6 @@ function commonFields(secret: SecretRecord, listed: ListedSecret): object {
     Tags: [...listed.tags].map(([Key, Value]) => ({ Key, Value })),
     CreatedDate: toEpochSeconds(secret.createdAt),
     PrimaryRegion: secret.primaryRegion,
+    ...secret.management,
   };
 }

@@ -39,8 +39,17 @@ export interface SecretRecord {
   /** Set on replicas: where the primary lives. Only the primary accepts writes. */
   readonly replicaOf: { readonly region: string; readonly readyAt: number } | undefined;
   primaryRegion: string | undefined;
+  /** Whoever else changes the value: as DescribeSecret and ListSecrets show it. */
+  management: SecretManagement;
   /** What ListSecrets shows; an entry that is undefined is not listed. */
   readonly listed: Lagged<ListedSecret | undefined>;
+}
+
+/** Only fixtures set it: creating a secret for another service, a partner or a rotation is not modelled. */
+export interface SecretManagement {
+  readonly OwningService?: string;
+  readonly Type?: string;
+  readonly RotationEnabled?: boolean;
 }
 
 /** The fields of a secret that change, as a listing saw them. */

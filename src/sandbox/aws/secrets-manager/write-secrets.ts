@@ -132,6 +132,7 @@ function makeSecret(call: Call, input: CreateSecretInput): SecretRecord {
     replicas: new Map(),
     replicaOf: undefined,
     primaryRegion: undefined,
+    management: {},
     listed: new Lagged(),
   };
 }

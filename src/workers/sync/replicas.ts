@@ -1,0 +1,47 @@
+/** AWS replicates after it has answered: whether the replicas of what was written are complete is asked at the end of a round. */
+import { driftMessage, drifted } from '../../domain/sync-entry.ts';
+import { areReplicasInSync, findDrift, type RemoteState } from '../../domain/sync-inventory.ts';
+import { isOwned, type LedgerEntry } from '../../domain/sync-ledger.ts';
+import { openDestination } from './places.ts';
+import { isHere, lookOf, type SyncWork } from './work.ts';
+
+/** One DescribeSecret for each secret with replicas that was not seen complete since its last write. True while AWS still replicates one of them. */
+export async function confirmReplicas(work: SyncWork): Promise<boolean> {
+  const unconfirmed = work.ledger.all().filter((entry) => isHere(work, entry) && isUnconfirmed(entry));
+  if (unconfirmed.length === 0) return false;
+  const destination = openDestination(work, work.target.mapping);
+  const states = await destination.inspect(unconfirmed.map((entry) => entry.remoteName));
+  const verdicts = unconfirmed.map((entry) => judge(work, entry, states.get(entry.remoteName) ?? { exists: false }));
+  await work.ledger.storeAll(verdicts.filter((verdict) => verdict !== undefined));
+  return verdicts.some((verdict) => verdict === undefined);
+}
+
+function isUnconfirmed(entry: LedgerEntry): boolean {
+  const hasReplicas = (entry.settings.replicaRegions ?? []).length > 0;
+  return hasReplicas && isOwned(entry) && entry.inFlight === null && entry.observed.areReplicasInSync !== true;
+}
+
+/** The row to store; undefined while AWS still replicates. */
+function judge(work: SyncWork, entry: LedgerEntry, state: RemoteState): LedgerEntry | undefined {
+  if (areReplicasInSync(entry, state) === true)
+    return { ...entry, observed: { ...entry.observed, areReplicasInSync: true } };
+  const drift = findDrift(entry, state, lookOf(work));
+  if (drift === undefined) return undefined;
+  if (drift !== 'replica' || !state.exists) return drifted(entry, drift, work.run.now());
+  const message = `${driftMessage(entry, drift)} ${reasonsOf(entry, state.replicas ?? {})}`;
+  return { ...drifted(entry, drift, work.run.now()), errorMessage: message };
+}
+
+function reasonsOf(entry: LedgerEntry, replicas: NonNullable<Extract<RemoteState, { exists: true }>['replicas']>) {
+  const broken = (entry.settings.replicaRegions ?? []).filter((region) => replicas[region]?.status !== 'InSync');
+  return broken.map((region) => `${region}: ${reasonOf(replicas[region]?.message)}.`).join(' ');
+}
+
+/** By what AWS is known to say, never its own text. */
+function reasonOf(message: string | undefined): string {
+  if (message === undefined) return 'there is no replica';
+  if (/already exists/i.test(message))
+    return 'another secret of this name exists there; delete it or give up the replica';
+  if (/kms/i.test(message)) return 'its KMS key cannot be used there';
+  return 'AWS reports that the replication failed; `aws secretsmanager describe-secret` shows why';
+}
