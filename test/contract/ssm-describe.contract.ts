@@ -19,7 +19,7 @@ const BEST_EFFORT =
   'SSM API reference, DescribeParameters: "between zero and the value of MaxResults", with a NextToken; boto3 #1079, #1632';
 
 async function put(target: ContractTarget, more: Partial<PutParameterCommandInput> = {}): Promise<string> {
-  const input = { Name: `/contract/${target.uniqueName('d')}`, Value: 'value', Type: 'String' as const, ...more };
+  const input = { Name: `/${target.uniqueName('contract')}/d`, Value: 'value', Type: 'String' as const, ...more };
   await target.admin.ssm.send(new PutParameterCommand(input));
   return input.Name;
 }

@@ -19,7 +19,7 @@ const manyTags = (count: number): Tag[] =>
   Array.from({ length: count }, (_, index) => ({ Key: `k${String(index)}`, Value: 'v' }));
 
 async function put(target: ContractTarget, Tags?: Tag[]): Promise<string> {
-  const Name = `/contract/${target.uniqueName('t')}`;
+  const Name = `/${target.uniqueName('contract')}/t`;
   await target.admin.ssm.send(new PutParameterCommand({ Name, Value: 'v', Type: 'String', Tags }));
   return Name;
 }
@@ -127,7 +127,7 @@ export const SSM_TAG_CASES = contractCases('ssm', {
   },
   'creating with tags needs ssm:AddTagsToResource': async (target) => {
     const { ssm } = await userWith(target, allow(['ssm:PutParameter']));
-    const plain = { Name: `/contract/${target.uniqueName('t')}`, Value: 'v', Type: 'String' as const };
+    const plain = { Name: `/${target.uniqueName('contract')}/t`, Value: 'v', Type: 'String' as const };
     await refused(ssm.send(new PutParameterCommand({ ...plain, Tags: manyTags(1) })), 'AccessDeniedException');
     await ssm.send(new PutParameterCommand(plain));
   },

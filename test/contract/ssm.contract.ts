@@ -21,7 +21,7 @@ function put(
   target: ContractTarget,
   more: Partial<PutParameterCommandInput> = {},
 ): Promise<{ name: string; version: number; tier: string }> {
-  const input = { Name: `/contract/${target.uniqueName('p')}`, Value: 'value', Type: 'String' as const, ...more };
+  const input = { Name: `/${target.uniqueName('contract')}/p`, Value: 'value', Type: 'String' as const, ...more };
   return target.admin.ssm
     .send(new PutParameterCommand(input))
     .then((answer) => ({ name: input.Name, version: answer.Version!, tier: answer.Tier! }));

@@ -17,8 +17,11 @@ export interface InstallationOptions {
   /** Of a PostgreSQL server; the installation makes a database of its own there. */
   readonly serverUrl: string;
   readonly redisUrl: string | undefined;
-  readonly awsUrl: string;
+  /** Undefined: AWS itself. */
+  readonly awsUrl: string | undefined;
   readonly region: string;
+  /** Further settings. */
+  readonly environment?: Readonly<Record<string, string>>;
   readonly baseIdentity: { readonly accessKeyId: string; readonly secretAccessKey: string };
 }
 
@@ -111,7 +114,8 @@ function environmentOf(
     // Only what a story asks for runs, so that calls can be counted.
     KEYFERRY_REVALIDATE_EVERY: '30d',
     KEYFERRY_RECONCILE_EVERY: '30d',
-    AWS_ENDPOINT_URL: options.awsUrl,
+    ...(options.awsUrl === undefined ? {} : { AWS_ENDPOINT_URL: options.awsUrl }),
+    ...options.environment,
     AWS_REGION: options.region,
     INF_APP_CONNECTION_AWS_ACCESS_KEY_ID: options.baseIdentity.accessKeyId,
     INF_APP_CONNECTION_AWS_SECRET_ACCESS_KEY: options.baseIdentity.secretAccessKey,

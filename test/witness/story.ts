@@ -131,9 +131,9 @@ function difference(after: Counts, before: Counts): Counts {
 }
 
 /** Deep equality of plain data, with both sides in the message. */
-export function expectEqual(actual: unknown, expected: unknown): void {
+export function expectEqual(actual: unknown, expected: unknown, more = ''): void {
   const [found, wanted] = [stable(actual), stable(expected)];
-  if (found !== wanted) throw new Error(`found ${found}, expected ${wanted}`);
+  if (found !== wanted) throw new Error(`found ${found}, expected ${wanted} ${more}`.trim());
 }
 
 export function expectTrue(isTrue: boolean, otherwise: string): void {

@@ -2,7 +2,13 @@
  * Whether AWS would allow a call: trust policies with external IDs, identity policies, session policies. Only what keyferry's own documents use is
  * understood; a policy with more than that is an error of the witness, not a guess.
  */
-import type { AccessKey, Identities, PolicyDocument, PolicyStatement } from './identities.ts';
+import {
+  withoutPath,
+  type AccessKey,
+  type Identities,
+  type PolicyDocument,
+  type PolicyStatement,
+} from './identities.ts';
 import { fieldText, type AwsCall } from './request.ts';
 
 /** Undefined: allowed. Else the message that AWS gives. */
@@ -69,7 +75,7 @@ function trusts(
   if (Effect !== 'Allow' || ![Action].flat().includes('sts:AssumeRole')) return false;
   const principals = Principal === '*' || Principal === undefined ? ['*'] : [Principal.AWS].flat();
   const isNamed = principals.some(
-    (one) => one === '*' || one === `arn:aws:iam::${key.accountId}:root` || one === ownerArn(key),
+    (one) => one === '*' || one === `arn:aws:iam::${key.accountId}:root` || withoutPath(one) === ownerArn(key),
   );
   return isNamed && Object.entries(Condition).every(([operator, wanted]) => holds(operator, wanted, call));
 }

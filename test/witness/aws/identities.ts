@@ -85,7 +85,7 @@ const lessons: Readonly<Record<string, (lesson: Lesson) => void>> = {
       accountId,
       owner: role,
       delayMs: 0,
-      ...(policy === undefined ? {} : { sessionPolicy: JSON.parse(policy) as PolicyDocument }),
+      ...(policy === undefined ? {} : { sessionPolicy: parsePolicy(policy) }),
     });
   },
   UpdateAccessKey: ({ call, keys }) => {
@@ -96,11 +96,11 @@ const lessons: Readonly<Record<string, (lesson: Lesson) => void>> = {
     keys.delete(fieldText(call, 'AccessKeyId') ?? '');
   },
   CreateRole: ({ call, answer, roles }) => {
-    const trust = JSON.parse(fieldText(call, 'AssumeRolePolicyDocument') ?? '{}') as PolicyDocument;
+    const trust = parsePolicy(fieldText(call, 'AssumeRolePolicyDocument'));
     roles.set(withoutPath(element(answer, 'Arn')), { trust });
   },
   UpdateAssumeRolePolicy: ({ call, roles, accountId }) => {
-    const trust = JSON.parse(fieldText(call, 'PolicyDocument') ?? '{}') as PolicyDocument;
+    const trust = parsePolicy(fieldText(call, 'PolicyDocument'));
     roles.set(`arn:aws:iam::${accountId}:role/${fieldText(call, 'RoleName') ?? ''}`, { trust });
   },
   DeleteRole: ({ call, roles, accountId }) => {
@@ -118,7 +118,7 @@ const lessons: Readonly<Record<string, (lesson: Lesson) => void>> = {
 };
 
 function putPolicy({ call, accountId, held }: Lesson, owner: string): void {
-  const document = JSON.parse(fieldText(call, 'PolicyDocument') ?? '{}') as PolicyDocument;
+  const document = parsePolicy(fieldText(call, 'PolicyDocument'));
   held(accountId, owner).set(fieldText(call, 'PolicyName') ?? '', document);
 }
 
@@ -148,12 +148,21 @@ function addKey(
   });
 }
 
+/** Emulators take documents that AWS refuses; such a one allows nothing. */
+function parsePolicy(text: string | undefined): PolicyDocument {
+  try {
+    return JSON.parse(text ?? '') as PolicyDocument;
+  } catch {
+    return { Statement: [] };
+  }
+}
+
 /** The text of the first element of this name. */
 function element(xml: string, name: string): string {
   return new RegExp(`<${name}>([^<]*)</${name}>`).exec(xml)?.[1] ?? '';
 }
 
 /** `arn:…:role/a/b/NAME` as `arn:…:role/NAME`: names are unique whatever their path is. */
-function withoutPath(arn: string): string {
+export function withoutPath(arn: string): string {
   return arn.replace(/:(role|user)\/.*\/([^/]+)$/, ':$1/$2');
 }

@@ -36,6 +36,8 @@ export interface RecordedCall {
 export interface Interruption {
   readonly operation: string;
   readonly nth: number;
+  /** Only calls that name this; probes of permissions name what does not exist. */
+  readonly naming?: string;
   readonly moment: 'before' | 'after';
   /** What the client gets; `drop` ends the connection without an answer. */
   readonly act: () => Promise<'pass' | 'drop' | 'throttle' | 'fail'>;
@@ -142,7 +144,11 @@ async function serveProduct(state: State, request: IncomingMessage, response: Se
 async function interrupt(state: State, call: AwsCall, moment: 'before' | 'after') {
   const name = operationName(call);
   const due = state.pending.find(
-    (one) => one.operation === name && one.moment === moment && (one.remaining -= 1) === 0,
+    (one) =>
+      one.operation === name &&
+      one.moment === moment &&
+      call.body.includes(one.naming ?? '') &&
+      (one.remaining -= 1) === 0,
   );
   if (!due) return 'pass';
   state.pending.splice(state.pending.indexOf(due), 1);

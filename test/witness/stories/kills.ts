@@ -1,5 +1,4 @@
 /** Workers that are killed in the middle of a run: what was asked for happens all the same, once. */
-import { createKey } from '../account.ts';
 import type { Interruption } from '../aws/proxy.ts';
 import {
   accessKeys,
@@ -51,8 +50,11 @@ async function parameters(context: StoryContext): Promise<void> {
   const { check, id, step } = context;
   const path = `/${id}/`;
   const scene = await openScene(context, { parameterPath: path });
-  const wanted: Record<string, string> = {};
-  await step('first sync', () => scene.createSync(`--to parameter-store --prefix ${path}`));
+  const wanted: Record<string, string> = { FIRST: 'there' };
+  await step('first sync', async () => {
+    await scene.set(wanted);
+    await scene.createSync(`--to parameter-store --prefix ${path}`);
+  });
   for (const moment of moments) {
     const keys = ['A', 'B', 'C', 'D'].map((key) => `${key}_${moment}`);
     for (const key of keys) wanted[key] = 'created';
@@ -83,13 +85,16 @@ async function parameters(context: StoryContext): Promise<void> {
 async function secrets(context: StoryContext): Promise<void> {
   const { check, id, step } = context;
   const scene = await openScene(context, { secretPrefix: `${id}/` });
-  const wanted: Record<string, string> = {};
-  await step('first sync', () => scene.createSync(`--to secrets-manager --mapping one-to-one --prefix ${id}/`));
+  const wanted: Record<string, string> = { FIRST: 'there' };
+  await step('first sync', async () => {
+    await scene.set(wanted);
+    await scene.createSync(`--to secrets-manager --mapping one-to-one --prefix ${id}/`);
+  });
   for (const moment of moments) {
     const key = `S_${moment}`;
     wanted[key] = 'created';
     await step(`killed at CreateSecret, ${moment} it`, () =>
-      killAt(context, { operation: 'secretsmanager.CreateSecret', nth: 1, moment }, () =>
+      killAt(context, { operation: 'secretsmanager.CreateSecret', nth: 1, moment, naming: key }, () =>
         scene.set({ [key]: 'created' }),
       ),
     );
@@ -98,7 +103,7 @@ async function secrets(context: StoryContext): Promise<void> {
     );
     wanted[key] = 'updated';
     await step(`killed at UpdateSecret, ${moment} it`, () =>
-      killAt(context, { operation: 'secretsmanager.UpdateSecret', nth: 1, moment }, () =>
+      killAt(context, { operation: 'secretsmanager.UpdateSecret', nth: 1, moment, naming: key }, () =>
         scene.set({ [key]: 'updated' }),
       ),
     );
@@ -115,17 +120,19 @@ async function document(context: StoryContext): Promise<void> {
   const { check, id, step } = context;
   const name = `${id}/all`;
   const scene = await openScene(context, { secretName: name });
-  const write = async () => scene.set({ A: 'one', B: 'two' });
   await step('killed after CreateSecret', async () => {
-    await scene.createSync(`--to secrets-manager --mapping many-to-one --secret-name ${name}`);
-    await killAt(context, { operation: 'secretsmanager.CreateSecret', nth: 1, moment: 'after' }, write);
+    await scene.set({ A: 'one', B: 'two' });
+    const create = `--to secrets-manager --mapping many-to-one --secret-name ${name}`;
+    await killAt(context, { operation: 'secretsmanager.CreateSecret', nth: 1, moment: 'after', naming: name }, () =>
+      scene.createSync(create),
+    );
   });
   await check('the document is there', async () =>
     expectEqual(await secretDocument(scene.account, name), { A: 'one', B: 'two' }),
   );
   await check('it has one version', async () => expectEqual(await secretVersionCount(scene.account, name), 1));
   await step('killed when the new value was sent', () =>
-    killAt(context, { operation: 'secretsmanager.PutSecretValue', nth: 1, moment: 'after' }, () =>
+    killAt(context, { operation: 'secretsmanager.PutSecretValue', nth: 1, moment: 'after', naming: name }, () =>
       scene.set({ B: 'changed' }),
     ),
   );
@@ -140,10 +147,10 @@ async function adoptionAndDeletion(context: StoryContext): Promise<void> {
   const scene = await openScene(context, { parameterPath: path });
   await scene.account.call('ssm', 'put_parameter', { Name: `${path}A`, Value: 'theirs', Type: 'SecureString' });
   await step('killed when an adopted parameter was tagged', async () => {
-    await scene.createSync(`--to parameter-store --prefix ${path} --on-existing adopt`);
-    await killAt(context, { operation: 'ssm.AddTagsToResource', nth: 2, moment: 'after' }, () =>
-      scene.set({ A: 'ours' }),
-    );
+    await scene.set({ A: 'ours' });
+    const create = `--to parameter-store --prefix ${path} --on-existing adopt`;
+    const tagged = { operation: 'ssm.AddTagsToResource', nth: 1, moment: 'after', naming: `${path}A` } as const;
+    await killAt(context, tagged, () => scene.createSync(create));
   });
   await check('the adopted parameter has our value', async () =>
     expectEqual(await parameterValues(scene.account, path), { A: 'ours' }),
@@ -152,7 +159,9 @@ async function adoptionAndDeletion(context: StoryContext): Promise<void> {
   for (const moment of moments) {
     const key = moment === 'before' ? 'B' : 'C';
     await step(`killed at DeleteParameters, ${moment} it`, () =>
-      killAt(context, { operation: 'ssm.DeleteParameters', nth: 1, moment }, () => scene.unset(key)),
+      killAt(context, { operation: 'ssm.DeleteParameters', nth: 1, moment, naming: `${path}${key}` }, () =>
+        scene.unset(key),
+      ),
     );
     await check(`the parameter is gone after a kill ${moment} its deletion`, async () =>
       expectTrue(!(key in (await parameterValues(scene.account, path))), 'it is still there'),
@@ -170,20 +179,21 @@ async function rotation(context: StoryContext): Promise<void> {
   await account.call('iam', 'create_user', { UserName: userName });
   await createRoleConnection(context, account, { parameterPath: `/${id}/`, userName });
   const scene = sceneOf(context, account);
-  const old = await createKey(account, userName);
   const published = async () => (await parameterValues(account, `/${id}/`))['KEY_ID'];
   const phase = async () =>
     (await installation.rows('select phase from keyferry.rotations where name = $1', id))[0]?.['phase'];
-  await step('a rotation that adopts the key in use', async () => {
+  await step('a first rotation', async () => {
     await installation.must(
-      `rotation create --name ${id} --connection ${id} --user ${userName} --project shop --env prod --path /${id} --access-key-id-as KEY_ID --secret-access-key-as SECRET_KEY --every 30d --grace 0s --quiet 0s --hold 0s --adopt-key ${old.accessKeyId}`,
-      old.secretAccessKey,
+      `rotation create --name ${id} --connection ${id} --user ${userName} --project shop --env prod --path /${id} --access-key-id-as KEY_ID --secret-access-key-as SECRET_KEY --every 30d --grace 0s --quiet 0s --hold 0s`,
     );
     await scene.createSync(`--to parameter-store --prefix /${id}/`);
   });
   const rotateKilledAt = (operation: string, moment: 'before' | 'after') =>
     step(`killed at ${operation}, ${moment} it`, async () => {
-      await killAt(context, { operation, nth: 1, moment }, () => installation.must(`rotation run ${id} --no-wait`));
+      const naming = operation === 'iam.CreateAccessKey' ? userName : ((await published()) ?? '');
+      await killAt(context, { operation, nth: 1, moment, naming }, () =>
+        installation.must(`rotation run ${id} --no-wait`),
+      );
       await installation.until(async () => (await phase()) === 'idle' && (await published()) !== undefined, 240_000);
       await installation.rest(240_000);
     });

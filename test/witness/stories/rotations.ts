@@ -94,14 +94,7 @@ async function adopted(context: StoryContext): Promise<void> {
     await scene.createSync(`--to parameter-store --prefix /${id}/`);
     await scene.createSync(`--to secrets-manager --mapping many-to-one --secret-name ${id}/all`, `${id}-json`);
   });
-  await check('consumers hold the adopted key', async () =>
-    expectEqual((await published())['KEY_ID'], old.accessKeyId),
-  );
   await check('the rotation has made no key', async () => expectEqual((await accessKeys(account, userName)).length, 1));
-  await check('a person may not write what a rotation manages', async () => {
-    const command = `secrets set --project shop --env prod --path /${id}`;
-    expectTrue((await installation.run(command, JSON.stringify({ KEY_ID: 'x' }))).code !== 0, 'accepted');
-  });
   const run = await step('rotated when asked', async () => {
     expectEqual(await scene.rotation(`rotation run ${id}`), 0);
     await scene.reaches('idle');
@@ -121,12 +114,16 @@ async function adopted(context: StoryContext): Promise<void> {
   await check('the JSON secret holds the same pair', async () =>
     expectEqual(await secretDocument(account, `${id}/all`), await published()),
   );
-  await check('exactly one key was made, deactivated and deleted', () =>
-    expectEqual(
-      ['CreateAccessKey', 'UpdateAccessKey', 'DeleteAccessKey'].map((name) => run.calls[`iam.${name}`]),
-      [1, 1, 1],
-    ),
-  );
+  await check('a person may not write what a rotation manages', async () => {
+    const command = `secrets set --project shop --env prod --path /${id}`;
+    expectTrue((await installation.run(command, JSON.stringify({ KEY_ID: 'x' }))).code !== 0, 'accepted');
+  });
+  await check('exactly one key was made, deactivated and deleted', () => {
+    // Probes of permissions name keys that do not exist, and fail.
+    const done = run.recorded.filter(({ error }) => error === undefined).map(({ operation }) => operation);
+    const changes = done.filter((operation) => /^iam\.(Create|Update|Delete)AccessKey$/.test(operation));
+    expectEqual(changes, ['iam.CreateAccessKey', 'iam.UpdateAccessKey', 'iam.DeleteAccessKey']);
+  });
   await check('the old key goes only after the new one was published', () => {
     const order = run.recorded.filter(({ error }) => error === undefined).map(({ operation }) => operation);
     const published = Math.max(order.lastIndexOf('ssm.PutParameter'), order.lastIndexOf('secretsmanager.UpdateSecret'));
@@ -309,11 +306,12 @@ async function unpublished(context: StoryContext): Promise<void> {
   const { check, id, step } = context;
   const scene = await openByRole(context);
   const { account, userName } = scene;
-  const old = await createKey(account, userName);
   await step('a rotation whose syncs all work', async () => {
-    await scene.create(`--grace 0s --quiet 0s --hold 0s --adopt-key ${old.accessKeyId}`, old.secretAccessKey);
+    await scene.create(`--grace 0s --quiet 0s --hold 0s`);
     await scene.createSync(`--to parameter-store --prefix /${id}/`);
+    await scene.reaches('idle');
   });
+  const [old] = await accessKeys(account, userName);
   const denied = statement('iam:*', '*');
   await account.call('iam', 'put_role_policy', {
     RoleName: `keyferry-${id}`,
@@ -322,8 +320,8 @@ async function unpublished(context: StoryContext): Promise<void> {
   });
   await step('rotated while the sync may not write', () => scene.rotation(`rotation run ${id} --no-wait`));
   await check('the old key stays active while it is what consumers hold', async () => {
-    const found = (await accessKeys(account, userName)).find(({ AccessKeyId }) => AccessKeyId === old.accessKeyId);
-    expectEqual([found?.Status, (await parameterValues(account, `/${id}/`))['KEY_ID']], ['Active', old.accessKeyId]);
+    const found = (await accessKeys(account, userName)).find(({ AccessKeyId }) => AccessKeyId === old?.AccessKeyId);
+    expectEqual([found?.Status, (await parameterValues(account, `/${id}/`))['KEY_ID']], ['Active', old?.AccessKeyId]);
   });
   await check('the rotation waits in its publication', async () =>
     expectEqual((await scene.state())['phase'], 'publishing'),
