@@ -72,6 +72,13 @@ export function compose(config: Config & { readonly sessionName?: string }, log:
   const metrics = createMetrics({ version: VERSION });
   const tracing: Tracing = { refreshMetrics: nothing, close: nothing };
   const backend = createQueueBackend(config, () => tracing.queues);
+  // A start that fails half-way must not leave behind what was started before: `close` ends it, newest first.
+  const running: (() => Promise<void>)[] = [];
+  const started = async <T>(starting: Promise<T>, end: (one: T) => Promise<void>): Promise<T> => {
+    const one = await starting;
+    running.push(() => end(one));
+    return one;
+  };
   let aws: Promise<AwsAccess> | undefined;
   const openOnce = () => (aws ??= openAws(parts));
   const parts: Parts = { config, log, stores, backend, metrics, tracing, aws: openOnce };
@@ -86,10 +93,11 @@ export function compose(config: Config & { readonly sessionName?: string }, log:
       })),
     startTelemetry: () => startTelemetry(parts),
     checkReady: () => checkReady(parts),
-    startWorker: (options = {}) => startWorkerProcess(parts, options),
-    startServer: (worker) => startServer(parts, worker),
-    startProbe: (worker) => startProbe(parts, worker),
+    startWorker: (options = {}) => started(startWorkerProcess(parts, options), (worker) => worker.stop()),
+    startServer: (worker) => started(startServer(parts, worker), (server) => server.close()),
+    startProbe: (worker) => started(startProbe(parts, worker), async (probe) => probe?.close()),
     async close() {
+      for (const end of running.reverse()) await end().catch(nothing);
       await backend.close();
       await tracing.close();
       await stores.close();
@@ -258,7 +266,8 @@ async function startProbe(parts: Parts, worker: WorkerProcess): Promise<Listenin
   const { createServer } = await import('./server/server.ts');
   const { httpHost: host, workerHttpPort: port, httpAllowedHosts: allowedHosts, metricsToken } = config;
   const health = healthOf(parts, worker);
-  return createServer({ host, port, allowedHosts, login: undefined, metricsToken, log, metrics, health }).listen();
+  const address = { host, port, portSetting: 'KEYFERRY_WORKER_HTTP_PORT' };
+  return createServer({ ...address, allowedHosts, login: undefined, metricsToken, log, metrics, health }).listen();
 }
 
 function healthOf({ config, stores, backend }: Parts, worker: WorkerProcess | undefined) {

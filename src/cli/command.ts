@@ -7,6 +7,7 @@ import { createLog } from '../log.ts';
 import type { Program } from '../main.ts';
 import { findEnvironment } from './environment.ts';
 import { exitCodes, reportError, type ExitCode } from './exit.ts';
+import { endInTime } from './signals.ts';
 import { createOutput, type Output } from './output.ts';
 
 export type Options = Readonly<Record<string, unknown>>;
@@ -76,6 +77,9 @@ export async function withProgram(
   const program = compose(config, createLog({ level: logLevel }));
   try {
     return await use(program);
+  } catch (error) {
+    endInTime();
+    throw error;
   } finally {
     await program.close();
   }

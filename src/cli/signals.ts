@@ -1,6 +1,6 @@
 /** Whatever hangs while it stops, the process ends: leases and redelivery take care of the rest. */
 export function endInTime(): void {
-  setTimeout(() => process.exit(1), 30_000).unref();
+  setTimeout(() => process.exit(process.exitCode ?? 1), 30_000).unref();
 }
 
 /** Waits for SIGTERM or SIGINT; a second signal ends the process at once. */

@@ -15,18 +15,21 @@ export interface ListeningServer {
 export interface Address {
   readonly host: string;
   readonly port: number;
+  /** The variable that sets the port, for messages. */
+  readonly portSetting?: string;
 }
 
 const CLOSE_LIMIT_MS = 5_000;
 
 /** Throws CONFIG_INVALID when the address cannot be taken. */
-export async function listen(app: Hono, { host, port }: Address): Promise<ListeningServer> {
+export async function listen(app: Hono, address: Address): Promise<ListeningServer> {
+  const { host, port } = address;
   const server = createAdaptorServer({ fetch: app.fetch }) as Server;
   server.requestTimeout = 30_000;
   server.headersTimeout = 10_000;
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => {
-      reject(toListenError(error, { host, port }));
+      reject(toListenError(error, address));
     });
     server.listen(port, host, resolve);
   });
@@ -35,11 +38,14 @@ export async function listen(app: Hono, { host, port }: Address): Promise<Listen
   return { url: `http://${shownHost}:${String(actualPort)}`, close: () => closeServer(server) };
 }
 
-function toListenError(error: NodeJS.ErrnoException, { host, port }: Address): JobError {
+function toListenError(
+  error: NodeJS.ErrnoException,
+  { host, port, portSetting = 'KEYFERRY_HTTP_PORT' }: Address,
+): JobError {
   const at = `${host}, port ${String(port)}`;
   const reasons: Readonly<Record<string, string>> = {
-    EADDRINUSE: `Another program listens on ${at}: stop it, or set KEYFERRY_HTTP_PORT.`,
-    EACCES: `Listening on ${at} is not allowed: set KEYFERRY_HTTP_PORT to 1024 or more.`,
+    EADDRINUSE: `Another program listens on ${at}: stop it, or set ${portSetting} to another port.`,
+    EACCES: `Listening on ${at} is not allowed: set ${portSetting} to 1024 or more.`,
     EADDRNOTAVAIL: `This machine has no address ${host}: set KEYFERRY_HTTP_HOST.`,
   };
   const message = reasons[error.code ?? ''] ?? `The server cannot listen on ${at} (${error.code ?? error.name}).`;

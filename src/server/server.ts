@@ -31,6 +31,8 @@ export interface ServerDependencies {
   readonly host: string;
   /** 0 for any free port. */
   readonly port: number;
+  /** The variable that sets the port, for messages. Default: KEYFERRY_HTTP_PORT. */
+  readonly portSetting?: string;
   /** Further names under which it may be reached, lower case. */
   readonly allowedHosts?: readonly string[];
   readonly login: BoardLogin | undefined;
@@ -103,13 +105,26 @@ async function listenWithWebhook(app: Hono, dependencies: ServerDependencies): P
   const { webhook: settings, log } = dependencies;
   const server = await listen(app, dependencies);
   const now = () => new Date(nowOf(dependencies)());
-  const webhook = settings && startWebhook({ ...settings, log, now, random: () => Math.random() });
+  const webhook = await orClose(
+    server,
+    () => settings && startWebhook({ ...settings, log, now, random: () => Math.random() }),
+  );
   return {
     url: server.url,
     async close() {
       await Promise.all([server.close(), webhook?.close()]);
     },
   };
+}
+
+/** What fails after the server listens must not leave it listening. */
+async function orClose<T>(server: ListeningServer, start: () => T): Promise<T> {
+  try {
+    return start();
+  } catch (error) {
+    await server.close();
+    throw error;
+  }
 }
 
 function nowOf(dependencies: ServerDependencies): () => number {
