@@ -3,6 +3,8 @@ import { randomBytes } from 'node:crypto';
 
 import { z } from 'zod';
 
+import { parseDatabaseUrl } from './domain/database-url.ts';
+import { parseRedisUrl } from './domain/redis-url.ts';
 import type { Kind } from './domain/run.ts';
 
 export interface EncryptionKeySetting {
@@ -36,22 +38,16 @@ export const duration = (fallback: string) =>
       return z.NEVER;
     });
 
-export const databaseUrl = z
-  .string()
-  .refine(
-    (text) => URL.canParse(text) && /^postgres(ql)?:$/.test(new URL(text).protocol),
-    'must be a URL such as postgres://user@host:5432/name',
-  );
+export const databaseUrl = z.string().superRefine((text, context) => {
+  const { problem } = parseDatabaseUrl(text);
+  if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
+});
 
 /** One URL, several of a cluster, or sentinels with the name of their master. */
-export const redisUrl = z
-  .string()
-  .refine(
-    (text) =>
-      /^rediss?\+sentinel:\/\/[^/]+\/[^/]+(\/\d+)?$/.test(text) ||
-      text.split(',').every((one) => URL.canParse(one.trim()) && /^rediss?:$/.test(new URL(one.trim()).protocol)),
-    'must be redis://host:6379, rediss://…, several of them separated by commas (cluster), or redis+sentinel://host:26379,host:26379/master-name',
-  );
+export const redisUrl = z.string().superRefine((text, context) => {
+  const { problem } = parseRedisUrl(text);
+  if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
+});
 
 export const encryptionKeys = z.string().transform((text, context) => {
   const keys = text

@@ -17,6 +17,9 @@ import {
   type ApiToken,
   type EncryptionKeySetting,
 } from './config-values.ts';
+import { parseDatabaseUrl } from './domain/database-url.ts';
+import { nearest } from './domain/nearest.ts';
+import { regionShape } from './domain/regions.ts';
 import type { Kind } from './domain/run.ts';
 import { JobError } from './errors.ts';
 
@@ -121,7 +124,7 @@ const shape = z.object({
     .regex(/^[\w.-]{1,64}$/, 'must be 1 to 64 letters, digits or . _ -')
     .optional(),
   KEYFERRY_ALLOW_CUSTOM_ENDPOINTS: boolean,
-  AWS_REGION: z.string().optional(),
+  AWS_REGION: regionShape.optional(),
   KEYFERRY_CONCURRENCY: concurrency,
   KEYFERRY_REVALIDATE_EVERY: duration('1h'),
   KEYFERRY_RECONCILE_EVERY: duration('1h'),
@@ -158,6 +161,7 @@ const missingRemedy: Readonly<Record<string, string>> = {
 /** Throws CONFIG_INVALID listing every problem; `problems` is in the error's context, one line each. */
 export function loadConfig(environment: Environment): Config {
   const { values, problems } = withFiles(environment);
+  problems.push(...unknownVariables(values));
   const parsed = shape.safeParse(values);
   for (const [first, second] of together) {
     if ((values[first] === undefined) !== (values[second] === undefined)) {
@@ -165,8 +169,20 @@ export function loadConfig(environment: Environment): Config {
     }
   }
   if (!parsed.success) problems.push(...parsed.error.issues.map((issue) => describeIssue(issue, values)));
+  if (values.REDIS_URL === undefined && parseDatabaseUrl(values.DATABASE_URL ?? '').server?.isPooled === true)
+    problems.push('DATABASE_URL has pgbouncer=true, but the queue in PostgreSQL needs whole sessions: set REDIS_URL');
   if (!parsed.success || problems.length > 0) throw invalid(problems);
   return toConfig(parsed.data, environment);
+}
+
+/** A setting that nobody reads is a misspelling, or was meant for another version: silence would let it look obeyed. */
+function unknownVariables(values: Readonly<Record<string, string | undefined>>): string[] {
+  const known = [...variables, ...secretVariables.map((name) => `${name}_FILE`)];
+  const unknown = Object.keys(values).filter((name) => /^KEYFERRY_(?!TEST_)/.test(name) && !known.includes(name));
+  return unknown.map((name) => {
+    const meant = nearest(name, known);
+    return `${name} is not a setting of keyferry${meant === undefined ? '; unset it' : `; did you mean ${meant}?`}`;
+  });
 }
 
 function describeIssue(issue: z.core.$ZodIssue, values: Readonly<Record<string, string | undefined>>): string {
@@ -251,19 +267,15 @@ async function readBaseCredentials(environment: Environment): Promise<KeyPair> {
   return Promise.resolve({ accessKeyId, secretAccessKey });
 }
 
-/** DATABASE_URL alone, for commands that need nothing else. Throws CONFIG_INVALID. */
-export function databaseUrlOf(environment: Environment): string {
-  const { values, problems } = withFiles({
-    DATABASE_URL: environment.DATABASE_URL,
-    DATABASE_URL_FILE: environment.DATABASE_URL_FILE,
-  });
-  const parsed = databaseUrl.safeParse(values.DATABASE_URL);
-  if (problems.length > 0) throw invalid(problems);
-  if (!parsed.success)
-    throw invalid([
-      `DATABASE_URL ${values.DATABASE_URL === undefined ? String(missingRemedy.DATABASE_URL) : (parsed.error.issues[0]?.message ?? '')}`,
-    ]);
-  return parsed.data;
+const serversShape = shape.pick({ DATABASE_URL: true, REDIS_URL: true });
+
+/** Only where the state and the queues are, for commands that need nothing else. Throws CONFIG_INVALID. */
+export function serversOf(environment: Environment): Pick<Config, 'databaseUrl' | 'redisUrl'> {
+  const { values, problems } = withFiles(environment, ['DATABASE_URL', 'REDIS_URL']);
+  const parsed = serversShape.safeParse(values);
+  if (!parsed.success) problems.push(...parsed.error.issues.map((issue) => describeIssue(issue, values)));
+  if (!parsed.success || problems.length > 0) throw invalid(problems);
+  return { databaseUrl: parsed.data.DATABASE_URL, redisUrl: parsed.data.REDIS_URL };
 }
 
 /** The process's environment, for the composition of commands; nobody else reads `process.env`. */

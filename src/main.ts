@@ -13,6 +13,7 @@ import {
   loadProfileFiles,
   toServiceEndpoints,
 } from './aws/endpoints.ts';
+import { checkProxySettings } from './aws/request-handler.ts';
 import type { AwsAccess } from './aws/session.ts';
 import { createClient, type Actor, type Client } from './client/client.ts';
 import type { TryCredentials } from './client/context.ts';
@@ -140,6 +141,7 @@ async function startTelemetry({ config, log, metrics, tracing }: Parts): Promise
 async function openAws({ config, stores, metrics, log }: Parts): Promise<AwsAccess> {
   const overrides = findEndpointOverrides(config.environment, await loadProfileFiles(config.environment));
   checkEndpointOverrides(overrides, { areCustomAllowed: config.allowCustomEndpoints });
+  checkProxySettings(config.environment);
   return createAwsAccess({
     baseCredentials: config.baseCredentials,
     baseRoleArn: config.baseRoleArn,

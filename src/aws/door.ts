@@ -1,6 +1,4 @@
 /** What all sessions of a process share: settings, base identity, cached sessions, and one client per session, region and service. */
-import { NodeHttpHandler } from '@smithy/node-http-handler';
-
 import type { CallBudget } from '../domain/call-budget.ts';
 import { CALL_DEADLINE_MS } from '../domain/lease.ts';
 import type { JobError } from '../errors.ts';
@@ -9,6 +7,7 @@ import { type BaseIdentity, createBaseIdentity } from './base-identity.ts';
 import type { CallSettings } from './call.ts';
 import { createClient, type Credentials, type CredentialsProvider, type RequestHandler } from './clients.ts';
 import type { AwsService } from './services.ts';
+import { createRequestHandler } from './request-handler.ts';
 import { createSessionCache } from './session-cache.ts';
 
 export interface AwsAccessOptions {
@@ -35,9 +34,6 @@ export interface AwsAccessOptions {
 const MAX_SESSIONS = 10_000;
 /** 30 KB each. */
 const MAX_CLIENTS = 512;
-const CONNECTION_TIMEOUT_MS = 3_000;
-/** Per origin. */
-const MAX_SOCKETS = 100;
 
 export interface Door {
   readonly options: AwsAccessOptions;
@@ -94,11 +90,4 @@ function onChange(report: AwsAccessOptions['onBaseChange']): CallSettings['onBas
     last = fault?.code;
     report?.(fault);
   };
-}
-
-function createRequestHandler(caBundle: string | undefined): RequestHandler {
-  return new NodeHttpHandler({
-    connectionTimeout: CONNECTION_TIMEOUT_MS,
-    httpsAgent: { keepAlive: true, maxSockets: MAX_SOCKETS, ...(caBundle === undefined ? {} : { ca: caBundle }) },
-  });
 }

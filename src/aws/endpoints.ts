@@ -120,7 +120,7 @@ function endpointFault(text: string): EndpointFault | undefined {
   return url.protocol === 'http:' ? { text: `points to ${url.host} without TLS`, isCustom: true } : undefined;
 }
 
-function isLoopback(host: string): boolean {
+export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host);
 }
 

@@ -5,6 +5,7 @@
  */
 import { isThrottlingError, isTransientError } from '@smithy/core/retry';
 
+import { tlsProblem } from '../domain/tls-problems.ts';
 import { type ErrorCode, JobError } from '../errors.ts';
 import { readDenial, mentionsKms } from './denial.ts';
 
@@ -23,6 +24,8 @@ interface SdkError {
   readonly message: string;
   readonly code?: unknown;
   readonly cause?: unknown;
+  /** It went through the proxy of HTTPS_PROXY. */
+  readonly isProxied?: boolean;
   readonly $metadata?: {
     readonly httpStatusCode?: number;
     readonly requestId?: string;
@@ -95,7 +98,7 @@ const rules: readonly Rule[] = [
 ];
 
 /** The request never left this machine, or not to AWS: it cannot have had an effect. */
-const unsent = /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)$/;
+const unsent = /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|EPROXY_4\d\d)$/;
 const tls = /^(CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|ERR_TLS_|ERR_SSL_|HOSTNAME_MISMATCH|EPROTO)/;
 
 /** Whatever a client or a credential provider threw. */
@@ -125,7 +128,7 @@ function networkCode(error: SdkError): string | undefined {
   const { code } = error;
   if (
     typeof code === 'string' &&
-    (unsent.test(code) || tls.test(code) || /^(ECONNRESET|EPIPE|ETIMEDOUT|ECONNABORTED)$/.test(code))
+    (unsent.test(code) || tls.test(code) || /^(ECONNRESET|EPIPE|ETIMEDOUT|ECONNABORTED|EPROXY_5\d\d)$/.test(code))
   )
     return code;
   return error.cause instanceof Error ? networkCode(error.cause) : undefined;
@@ -202,8 +205,13 @@ function deniedSentence(code: ErrorCode, operation: string, denial: ReturnType<t
 }
 
 function unreachableSentence(operation: string, error: SdkError, network: string | undefined): string {
+  const { isProxied } = error;
+  if (network?.startsWith('EPROXY_407') === true)
+    return `The proxy asks for a login before ${operation} (407): add user and password to HTTPS_PROXY.`;
   if (network !== undefined && tls.test(network))
-    return `TLS failed for ${operation} (${network}): the endpoint’s certificate is not trusted; see AWS_CA_BUNDLE.`;
+    return `TLS failed for ${operation} (${network}): ${tlsProblem(network) ?? 'the endpoint’s certificate is not trusted'}; see AWS_CA_BUNDLE${isProxied ? ' and HTTPS_PROXY' : ''}.`;
+  if (isProxied)
+    return `AWS could not be reached through the proxy for ${operation} (${network ?? error.name}): check HTTPS_PROXY and NO_PROXY.`;
   if (network === 'ENOTFOUND' || network === 'EAI_AGAIN')
     return `The AWS endpoint of ${operation} has no address (${network}): check region and DNS.`;
   if (error.name === 'SyntaxError')

@@ -2,9 +2,13 @@
  * Opens PostgreSQL: one pool through drizzle. Run time uses single statements only, because postgres.js ends the whole process
  * when a backend dies inside a transaction block; migrations alone use one.
  */
+import type { Socket } from 'node:net';
+
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import postgres from 'postgres';
 
+import { createSockets, databaseServerOf, type Sockets, sessionSettings, tlsOptionsOf } from '../database-server.ts';
+import type { DatabaseServer } from '../domain/database-url.ts';
 import { toDatabaseError } from './database-error.ts';
 import * as schema from './schema.ts';
 
@@ -19,33 +23,20 @@ export interface DatabaseHandle {
   close(): Promise<void>;
 }
 
-const SECOND_MS = 1_000;
-
-/** How the server writes values as text; a database or a role may have other defaults. */
-const textFormats = { DateStyle: 'ISO, MDY', IntervalStyle: 'postgres', TimeZone: 'UTC' } as const;
-
 export function openDatabase(
   url: string,
   options: { readonly poolSize?: number; readonly name?: string } = {},
 ): DatabaseHandle {
-  const client = postgres(url, {
+  const server = databaseServerOf(url);
+  const sockets = createSockets();
+  const client = postgres({
+    ...driverOptions(server, sockets, options.name ?? 'keyferry'),
     max: options.poolSize ?? 10,
     idle_timeout: 30,
     max_lifetime: 30 * 60,
-    connect_timeout: 5,
-    // The driver asks for them on its own account, and when the connection breaks at that moment, nobody handles its failure: the process ends.
-    fetch_types: false,
-    onnotice: () => undefined,
-    connection: {
-      application_name: options.name ?? 'keyferry',
-      statement_timeout: 30 * SECOND_MS,
-      ...textFormats,
-      // Keys and intents at AWS outlive a crash of the server only if their commits do.
-      synchronous_commit: 'on',
-    },
   });
   return {
-    db: drizzle(preparing(client), { schema }),
+    db: drizzle(server.isPooled ? client : preparing(client), { schema }),
     client,
     async ping() {
       try {
@@ -55,6 +46,34 @@ export function openDatabase(
       }
     },
     close: () => client.end({ timeout: 3 }),
+  };
+}
+
+/** `socket` is documented by the driver, but missing in its types. */
+type DriverOptions = postgres.Options<Record<string, never>> & { readonly socket: () => Socket };
+
+/** The same for every pool of postgres.js. */
+export function driverOptions(server: DatabaseServer, sockets: Pick<Sockets, 'open'>, name: string): DriverOptions {
+  const tls = tlsOptionsOf(server);
+  return {
+    host: server.host,
+    port: server.port,
+    ...(server.user !== undefined && { username: server.user }),
+    ...(server.password !== undefined && { password: server.password }),
+    ...(server.database !== undefined && { database: server.database }),
+    ssl: server.tls.mode === 'prefer' ? 'prefer' : tls,
+    ...(server.tls.isDirect && { sslnegotiation: 'direct' }),
+    socket: () => sockets.open(server),
+    connect_timeout: server.connectSeconds,
+    prepare: !server.isPooled,
+    // The driver asks for them on its own account, and when the connection breaks at that moment, nobody handles its failure: the process ends.
+    fetch_types: false,
+    onnotice: () => undefined,
+    connection: {
+      application_name: name,
+      ...sessionSettings(server),
+      ...(server.options !== undefined && { options: server.options }),
+    },
   };
 }
 

@@ -1,4 +1,6 @@
 /** Turns what postgres.js and drizzle throw into a `JobError`: their messages hold bound parameters and never leave here. */
+import { parseDatabaseUrl } from '../domain/database-url.ts';
+import { postgresProblem } from '../domain/postgres-problems.ts';
 import { hostsOf } from '../domain/url-hosts.ts';
 import { JobError } from '../errors.ts';
 
@@ -26,37 +28,38 @@ export function violatedConstraint(error: unknown): string | undefined {
   return isViolation && typeof found.constraint_name === 'string' ? found.constraint_name : undefined;
 }
 
-const unreachable = /^(CONNECTION_|CONNECT_|ECONN|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ETIMEDOUT|EPIPE|57P0|08|53300)/;
-const refused = /^(28|3D000)/;
-const repeatable = /^(40001|40P01|55P03|57014)$/;
-
-/** Whoever asks for readiness, and every answer of the API, gets the sentence without the server's name. */
-function unavailable(problem: string, { url, cause }: { readonly url: string | undefined; readonly cause: unknown }) {
-  const host = url === undefined ? undefined : hostsOf(url);
-  return new JobError('DB_UNAVAILABLE', {
-    message: `PostgreSQL ${problem}`,
-    operatorMessage: host === undefined ? undefined : `PostgreSQL at ${host} ${problem}`,
-    cause,
-  });
+/** The code of PostgreSQL, the driver or the network; empty when there is none. */
+export function codeOf(error: unknown): string {
+  const code = driverError(error)?.code;
+  return typeof code === 'string' ? code : '';
 }
 
+const NO_TLS =
+  'ended the connection where TLS begins: does it offer TLS? Switch it on, or use sslmode=disable in DATABASE_URL.';
+
+/** The driver begins TLS also with a server that has just said that it offers none. */
+function endsHandshake(code: string, url: string | undefined): boolean {
+  return (
+    /^(ECONNRESET|CONNECTION_CLOSED|EPIPE)$/.test(code) &&
+    url !== undefined &&
+    parseDatabaseUrl(url).server?.tls.mode === 'require'
+  );
+}
+
+/** Whoever asks for readiness, and every answer of the API, gets the sentence without the server's name. */
 export function toDatabaseError(error: unknown, url?: string): JobError {
   if (error instanceof JobError) return error;
-  const found = driverError(error)?.code;
-  const code = typeof found === 'string' ? found : '';
-  if (unreachable.test(code)) {
-    const problem = `cannot be reached (${code}). Check DATABASE_URL and that the server runs.`;
-    return unavailable(problem, { url, cause: error });
-  }
-  if (refused.test(code)) {
-    const problem = `refused the login or has no such database (${code}). Check DATABASE_URL.`;
-    return unavailable(problem, { url, cause: error });
-  }
-  if (repeatable.test(code))
+  const code = codeOf(error);
+  const sentence = endsHandshake(code, url) ? NO_TLS : postgresProblem(code);
+  if (sentence !== undefined) {
+    const host = url === undefined ? undefined : hostsOf(url);
     return new JobError('DB_UNAVAILABLE', {
-      message: `PostgreSQL asked to repeat the statement (${code}).`,
+      message: `PostgreSQL ${sentence}`,
+      operatorMessage: host === undefined ? undefined : `PostgreSQL at ${host} ${sentence}`,
+      context: { sqlState: code },
       cause: error,
     });
+  }
   if (code === '42P01' || code === '3F000' || code === '42703')
     return new JobError('DB_NOT_MIGRATED', { cause: error });
   return new JobError('BUG_UNEXPECTED', { cause: error, context: { sqlState: code } });

@@ -12,6 +12,8 @@ import postgres from 'postgres';
 import { z } from 'zod';
 
 import { JobError } from '../errors.ts';
+import { createSockets, databaseServerOf } from '../database-server.ts';
+import { driverOptions } from './client.ts';
 import { toDatabaseError } from './database-error.ts';
 import { ensureInstallation } from './installation.ts';
 
@@ -37,13 +39,9 @@ async function journal(): Promise<{ tag: string; when: number }[]> {
 }
 
 function connect(databaseUrl: string): postgres.Sql {
-  return postgres(databaseUrl, {
-    max: 1,
-    connect_timeout: 5,
-    fetch_types: false,
-    onnotice: () => undefined,
-    connection: { application_name: 'keyferry migrate' },
-  });
+  const options = driverOptions(databaseServerOf(databaseUrl), createSockets(), 'keyferry migrate');
+  // A migration may take long, and wait for another to end.
+  return postgres({ ...options, max: 1, connection: { ...options.connection, statement_timeout: 0, lock_timeout: 0 } });
 }
 
 async function readState(client: postgres.Sql): Promise<SchemaState> {

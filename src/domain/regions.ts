@@ -15,13 +15,10 @@ const known =
   us-gov-west-1 eusc-de-east-1`.split(/\s+/);
 
 /** As a setting or field takes it. */
-export const regionShape = z
-  .string({ error: 'is required, such as eu-west-1' })
-  .regex(/^[a-z]{2,4}(-[a-z]+)+-\d$/, 'must be an AWS region such as eu-west-1')
-  .superRefine((region, context) => {
-    const problem = regionProblem(region);
-    if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
-  });
+export const regionShape = z.string({ error: 'is required, such as eu-west-1' }).superRefine((region, context) => {
+  const problem = regionProblem(region);
+  if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
+});
 
 /** What is wrong with the name of a region; undefined when it has the form of one. */
 export function regionProblem(region: string): string | undefined {

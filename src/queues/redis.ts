@@ -4,6 +4,8 @@
  */
 import { Cluster, Redis, type ClusterOptions, type RedisOptions } from 'ioredis';
 
+import type { RedisServers } from '../domain/redis-url.ts';
+
 export type RedisConnection = Redis | Cluster;
 
 const MAX_RECONNECT_DELAY_MS = 1_000;
@@ -17,7 +19,13 @@ const WORKER_SILENCE_MS = 30_000;
 const reconnectDelayMs = (times: number): number =>
   Math.min(MAX_RECONNECT_DELAY_MS, 100 * 2 ** Math.min(times, 10)) * (0.8 + 0.2 * Math.random());
 
-const shared: RedisOptions = { retryStrategy: reconnectDelayMs, connectTimeout: 5_000, keepAlive: 10_000 };
+const shared: RedisOptions = {
+  retryStrategy: reconnectDelayMs,
+  connectTimeout: 5_000,
+  keepAlive: 10_000,
+  // A failover made this server a replica: connect again, to where the address leads now, and send the command once more.
+  reconnectOnError: (error) => (error.message.includes('READONLY') ? 2 : false),
+};
 
 type Role = 'worker' | 'producer';
 
@@ -33,44 +41,60 @@ const roleOptions: Readonly<Record<Role, RedisOptions>> = {
   },
 };
 
-export function connectRedis(url: string, role: Role): RedisConnection {
-  const options = roleOptions[role];
-  if (/^rediss?\+sentinel:/.test(url)) return new Redis({ ...sentinelOptions(url), ...options });
-  const urls = url.split(',').map((one) => one.trim());
-  const [first = ''] = urls;
-  if (urls.length === 1) return new Redis(first, options);
-  return new Cluster(urls.map(nodeOf), clusterOptions(first, options));
+/** Errors are kept for whoever asks why it does not work; without a listener they would end the process. */
+const lastErrors = new WeakMap<RedisConnection, unknown>();
+
+export function connectRedis(servers: RedisServers, role: Role): RedisConnection {
+  const connection = create(servers, { ...roleOptions[role], ...loginOf(servers) });
+  connection.on('error', (error) => {
+    lastErrors.set(connection, error);
+  });
+  connection.on('ready', () => {
+    lastErrors.delete(connection);
+  });
+  return connection;
 }
 
-function nodeOf(url: string): { host: string; port: number } {
-  const { hostname, port } = new URL(url);
-  return { host: hostname, port: Number(port || 6379) };
+/** Why the connection is not ready; undefined when it is. */
+export function lastErrorOf(connection: RedisConnection): unknown {
+  return lastErrors.get(connection);
 }
 
-function clusterOptions(url: string, options: RedisOptions): ClusterOptions {
-  const { username, password, protocol } = new URL(url);
+function create(servers: RedisServers, options: RedisOptions): RedisConnection {
+  const { kind, nodes, database: db, isTls, masterName } = servers;
+  switch (kind) {
+    case 'standalone':
+      return new Redis({ ...nodes[0], db, ...options });
+    case 'cluster':
+      return new Cluster([...nodes], clusterOptions(servers, options));
+    case 'sentinel':
+      return new Redis({
+        sentinels: [...nodes],
+        name: masterName ?? '',
+        db,
+        ...options,
+        ...(isTls && { enableTLSForSentinelMode: true }),
+      });
+  }
+}
+
+function loginOf({ username, password, isTls }: RedisServers): RedisOptions {
   return {
-    clusterRetryStrategy: reconnectDelayMs,
-    redisOptions: {
-      ...options,
-      ...(username ? { username: decodeURIComponent(username) } : {}),
-      ...(password ? { password: decodeURIComponent(password) } : {}),
-      ...(protocol === 'rediss:' ? { tls: {} } : {}),
-    },
+    ...(username !== undefined && { username }),
+    ...(password !== undefined && { password }),
+    ...(isTls && { tls: {} }),
   };
 }
 
-/** `redis+sentinel://[user:password@]host:port,host:port/master-name[/db]`; the login is the master's. */
-function sentinelOptions(url: string): RedisOptions {
-  const match = /^(rediss?)\+sentinel:\/\/(?:([^@/]*)@)?([^/]+)\/([^/]+)(?:\/(\d+))?$/.exec(url);
-  const [, scheme = '', login = '', hosts = '', name = '', db = '0'] = match ?? [];
-  const [username = '', password = ''] = login.split(':').map(decodeURIComponent);
+function clusterOptions({ isTls }: RedisServers, options: RedisOptions): ClusterOptions {
   return {
-    name,
-    db: Number(db),
-    sentinels: hosts.split(',').map((host) => nodeOf(`redis://${host.includes(':') ? host : `${host}:26379`}`)),
-    ...(username ? { username } : {}),
-    ...(password ? { password } : {}),
-    ...(scheme === 'rediss' ? { tls: {}, enableTLSForSentinelMode: true } : {}),
+    clusterRetryStrategy: reconnectDelayMs,
+    redisOptions: options,
+    // Certificates are made for names, which a lookup beforehand would replace by addresses.
+    ...(isTls && {
+      dnsLookup: (address: string, done: (error: null, address: string) => void) => {
+        done(null, address);
+      },
+    }),
   };
 }

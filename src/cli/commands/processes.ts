@@ -1,7 +1,7 @@
 /** `keyferry migrate|worker|server|status|doctor`: what runs, and how it is. */
 import type { Command } from 'commander';
 
-import { databaseUrlOf } from '../../config.ts';
+import { serversOf } from '../../config.ts';
 import { WORKER_SESSIONS } from '../../db/installation-guard.ts';
 import { migrate, planMigrations, readSchemaState } from '../../db/migrate.ts';
 import { kinds, type Kind } from '../../domain/run.ts';
@@ -53,7 +53,8 @@ export function addProcessCommands(parent: Command): void {
 
 async function runMigrate({ options, output }: Invocation): Promise<ExitCode> {
   const environment = await findEnvironment(output);
-  const databaseUrl = databaseUrlOf(environment);
+  const servers = serversOf(environment);
+  const { databaseUrl } = servers;
   if (options.check === true) {
     const state = await readSchemaState(databaseUrl);
     const isCurrent = state.applied === state.known;
@@ -74,7 +75,7 @@ async function runMigrate({ options, output }: Invocation): Promise<ExitCode> {
     return done;
   }
   const migrated = await migrate(databaseUrl);
-  const backend = createQueueBackend({ databaseUrl, redisUrl: environment.REDIS_URL });
+  const backend = createQueueBackend(servers);
   await backend.prepare();
   await backend.close();
   output.result(migrated, () =>

@@ -1,0 +1,132 @@
+/** The queues in PostgreSQL, on BullMQ's own backend, given the same server, TLS and session settings as our tables. */
+import { createPostgresBackend, type Queue, runMigrations, withBackend, type Worker } from 'bullmq';
+import pg from 'pg';
+
+import { createSockets, databaseServerOf, sessionOptions, type Sockets, tlsOptionsOf } from '../database-server.ts';
+import type { DatabaseServer } from '../domain/database-url.ts';
+import { postgresProblem } from '../domain/postgres-problems.ts';
+import { hostsOf } from '../domain/url-hosts.ts';
+import { JobError } from '../errors.ts';
+import type { QueueBackend } from './backend.ts';
+import { lazily, queueSettings, retention, type Traced, workerSettings } from './settings.ts';
+
+/** Each queue and each worker has a pool of this many, and one connection more to listen. */
+const POOL_SIZE = 4;
+const MISSING_TABLES =
+  'The tables of the queue are missing in PostgreSQL. Run `keyferry migrate` with the same REDIS_URL (or none) as the workers.';
+
+export function createPostgresQueues(databaseUrl: string, traced: Traced): QueueBackend {
+  const server = databaseServerOf(databaseUrl);
+  const sockets = createSockets();
+  const Bound = withBackend(createPostgresBackend);
+  let hasTls = server.tls.mode !== 'disable';
+  const connection = () => ({ ...driverOptions(server, { sockets, hasTls }), max: POOL_SIZE });
+  const queues = lazily(
+    (kind) =>
+      new Bound.Queue(kind, {
+        ...queueSettings,
+        ...traced(),
+        connection: connection(),
+        skipWaitingForReady: true,
+      }) as unknown as Queue,
+  );
+  /** `prefer`: what the server does not offer is left out from here on. */
+  const withClient = async <T>(use: (client: pg.Client) => Promise<T>): Promise<T> => {
+    try {
+      return await useClient(driverOptions(server, { sockets, hasTls }), use);
+    } catch (error) {
+      if (server.tls.mode === 'prefer' && hasTls && isTlsRefused(error)) {
+        hasTls = false;
+        return withClient(use);
+      }
+      throw toQueueError(error, databaseUrl);
+    }
+  };
+  const check = () => withClient(proveWork);
+  return {
+    engine: 'postgres',
+    queue: queues.get,
+    worker(kind, handler, { concurrency, name }) {
+      const settings = { ...workerSettings, ...retention[kind], ...traced() };
+      const worker = new Bound.Worker(kind, handler, { ...settings, connection: connection(), concurrency, name });
+      worker.on('error', (error) => {
+        if ((error as { code?: unknown }).code === '25006') sockets.dropAll();
+      });
+      return worker as unknown as Worker;
+    },
+    prepare: () =>
+      withClient(async (client) => {
+        await runMigrations(client);
+      }),
+    check,
+    async checkAfresh() {
+      await check();
+    },
+    async close() {
+      await Promise.allSettled(queues.all().map((queue) => queue.close()));
+    },
+  };
+}
+
+type DriverOptions = Omit<pg.ClientConfig, 'password'> & { readonly password?: string };
+
+function driverOptions(
+  server: DatabaseServer,
+  { sockets, hasTls }: { readonly sockets: Sockets; readonly hasTls: boolean },
+): DriverOptions {
+  return {
+    host: server.host,
+    port: server.port,
+    ...(server.user !== undefined && { user: server.user }),
+    ...(server.password !== undefined && { password: server.password }),
+    ...(server.database !== undefined && { database: server.database }),
+    ssl: hasTls && tlsOptionsOf(server),
+    stream: () => sockets.create(),
+    options: sessionOptions(server),
+    connectionTimeoutMillis: server.connectSeconds * 1_000,
+    application_name: 'keyferry queue',
+    ...(server.tls.isDirect && { sslnegotiation: 'direct' }),
+  };
+}
+
+async function useClient<T>(options: DriverOptions, use: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client(options);
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    return await use(client);
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
+/** A statement that a standby refuses and that needs the rights of a worker, on rows that do not exist. */
+async function proveWork(client: pg.Client): Promise<readonly string[]> {
+  // Workers on a store without its tables would do nothing but fail, millions of times a second.
+  const { rows } = await client.query<{ exists: boolean }>(`select to_regclass('bullmq.job') is not null as exists`);
+  if (rows[0]?.exists !== true) throw new JobError('DB_NOT_MIGRATED', { message: MISSING_TABLES });
+  await client.query(`update bullmq.job set priority = priority where false`);
+  return [];
+}
+
+const isTlsRefused = (error: unknown): boolean => error instanceof Error && /does not support SSL/.test(error.message);
+
+function toQueueError(cause: unknown, databaseUrl: string): JobError {
+  if (cause instanceof JobError) return cause;
+  const sentence = sentenceOf(cause);
+  const hosts = hostsOf(databaseUrl);
+  return new JobError('QUEUE_UNAVAILABLE', {
+    message: `The queue in PostgreSQL ${sentence}`,
+    operatorMessage: hosts === undefined ? undefined : `The queue in PostgreSQL at ${hosts} ${sentence}`,
+    cause,
+  });
+}
+
+function sentenceOf(cause: unknown): string {
+  if (isTlsRefused(cause)) return 'does not offer TLS. Use sslmode=disable in DATABASE_URL, or switch TLS on.';
+  const { code } = (cause ?? {}) as { readonly code?: unknown };
+  return (
+    postgresProblem(typeof code === 'string' ? code : '') ??
+    'cannot be reached. Check DATABASE_URL and that the server runs.'
+  );
+}
