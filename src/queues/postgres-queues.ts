@@ -7,8 +7,7 @@ import type { DatabaseServer } from '../domain/database-url.ts';
 import { postgresProblem } from '../domain/postgres-problems.ts';
 import { hostsOf } from '../domain/url-hosts.ts';
 import { JobError } from '../errors.ts';
-import type { QueueBackend } from './backend.ts';
-import { lazily, queueSettings, retention, type Traced, workerSettings } from './settings.ts';
+import { lazily, type QueueBackend, queueSettings, retention, type Traced, workerSettings } from './settings.ts';
 
 /** Each queue and each worker has a pool of this many, and one connection more to listen. */
 const POOL_SIZE = 4;

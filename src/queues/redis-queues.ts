@@ -3,10 +3,9 @@ import { Queue, Worker } from 'bullmq';
 
 import { parseRedisUrl } from '../domain/redis-url.ts';
 import { JobError } from '../errors.ts';
-import type { QueueBackend } from './backend.ts';
 import { checkRedis } from './redis-check.ts';
 import { connectRedis, type RedisConnection } from './redis.ts';
-import { lazily, queueSettings, retention, type Traced, workerSettings } from './settings.ts';
+import { lazily, type QueueBackend, queueSettings, retention, type Traced, workerSettings } from './settings.ts';
 
 /** Throws CONFIG_INVALID. */
 export function createRedisQueues(url: string, traced: Traced): QueueBackend {

@@ -1,5 +1,5 @@
-/** What queues and workers share on both backends: settings that must differ from BullMQ's defaults, and queues that are made when first asked for. */
-import type { Queue, WorkerOptions } from 'bullmq';
+/** What both backends share: what a backend is, settings that must differ from BullMQ's defaults, and queues that are made when first asked for. */
+import type { Job, Queue, Worker, WorkerOptions } from 'bullmq';
 
 import type { Kind } from '../domain/run.ts';
 import type { QueueTelemetry } from './telemetry.ts';
@@ -7,6 +7,22 @@ import type { QueueTelemetry } from './telemetry.ts';
 export const QUEUE_PREFIX = '{keyferry}';
 
 export type Traced = () => { readonly telemetry?: QueueTelemetry };
+
+export type JobHandler = (job: Job, token: string | undefined, signal: AbortSignal | undefined) => Promise<unknown>;
+
+export interface QueueBackend {
+  readonly engine: 'redis' | 'postgres';
+  /** For producing and for the board; its calls fail fast. One per kind, shared. */
+  queue(kind: Kind): Queue;
+  worker(kind: Kind, handler: JobHandler, options: { readonly concurrency: number; readonly name: string }): Worker;
+  /** Creates what the queue needs in its store. Throws QUEUE_UNAVAILABLE. */
+  prepare(): Promise<void>;
+  /** Proves that work is possible: a write and a script where the queues are. Throws QUEUE_UNAVAILABLE. Returns warnings about settings. */
+  check(): Promise<readonly string[]>;
+  /** The same over a fresh connection: whether the server is fine when this process's own connections are not. */
+  checkAfresh(): Promise<void>;
+  close(): Promise<void>;
+}
 
 const DAY_SECONDS = 86_400;
 
