@@ -5,15 +5,7 @@
  */
 import { sql } from 'drizzle-orm';
 
-import {
-  createWorld,
-  DAY,
-  openStage,
-  SECOND,
-  type Pair,
-  type Stage,
-  type World,
-} from '../integration/rotation/world.ts';
+import { createWorld, DAY, openStage, type Pair, type Stage, type World } from '../integration/rotation/world.ts';
 import {
   Crash,
   createInjector,
@@ -212,16 +204,16 @@ async function drive(playing: Play, hasMeanwhile: boolean): Promise<void> {
   const { world, injector, id } = playing;
   let isMeanwhileDone = !hasMeanwhile;
   for (let runs = 0; runs < MAX_RUNS; runs += 1) {
-    const nextAt = await runOnce(playing);
+    const hasCrashed = await runOnce(playing);
     if (!isMeanwhileDone && injector.hit()) {
       isMeanwhileDone = true;
       playing.persons.push(...((await playing.scenario.meanwhile?.(world)) ?? []));
       playing.watch.addPersons(playing.persons);
     }
     await playing.runSyncs();
-    if (nextAt !== 'crashed' && (await isAtRest(playing))) return;
-    const at = nextAt instanceof Date ? nextAt.getTime() : world.clock.now().getTime() + 35 * SECOND;
-    world.clock.advance(Math.max(SECOND, at - world.clock.now().getTime()));
+    if (!hasCrashed && (await isAtRest(playing))) return;
+    // A rotation that is never due again fails here, with the next run.
+    await world.untilDue(id);
   }
   const { phase, statusMessage } = await world.row(id);
   const steps = (await world.rotations.steps(id, 30)).map((step) => `${step.phase}/${step.step}`);
@@ -230,17 +222,16 @@ async function drive(playing: Play, hasMeanwhile: boolean): Promise<void> {
   );
 }
 
-async function runOnce({ world, injector, id }: Play): Promise<Date | 'crashed' | undefined> {
+/** Whether the process died; its lease runs out before the next run. */
+async function runOnce({ world, injector, id }: Play): Promise<boolean> {
   try {
-    const outcome = await world.runOnce(id);
-    if (outcome.status === 'continued') return outcome.at;
-    const result = 'result' in outcome ? (outcome.result as { nextAt?: string | null }) : {};
-    return typeof result.nextAt === 'string' ? new Date(result.nextAt) : undefined;
+    await world.runOnce(id);
+    return false;
   } catch (error) {
     // A lost settlement ends the job without one, like a crash.
     if (!(error instanceof Crash)) throw error;
     injector.restart();
-    return 'crashed';
+    return true;
   }
 }
 

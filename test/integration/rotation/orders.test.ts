@@ -145,7 +145,7 @@ test('a paused rotation does nothing, refuses wishes, and goes on where it was',
   const paused = await world.rotations.pause(await world.row(id));
   world.clock.advance(30 * DAY);
 
-  const outcome = await world.runOnce(id);
+  const outcome = await world.runEarly(id);
   const whilePaused = world.works(old);
   await expect(ask(world, id)).rejects.toMatchObject({ code: 'KEY_ROTATION_PAUSED' });
   await world.rotations.resume(paused);

@@ -24,13 +24,12 @@ import { JobError } from '../../../src/errors.ts';
 import { createLog, type Log } from '../../../src/log.ts';
 import { createRotateProcessor } from '../../../src/workers/rotate.ts';
 import type { RotateDependencies } from '../../../src/workers/rotate/context.ts';
+import { databaseClock, type DatabaseClock } from '../../support/database-clock.ts';
 import {
   createAwsSandbox,
-  createSandboxClock,
   createSandboxRequestHandler,
   type AwsSandbox,
   type PolicyDocument,
-  type SandboxClock,
   type TimingOption,
 } from '../../../src/sandbox/aws/index.ts';
 
@@ -61,6 +60,7 @@ export function allow(actions: readonly string[]): PolicyDocument {
 
 /** Shared by the worlds of one file: servers and clients are made once, each world has an org and an AWS account user of its own. */
 export interface Stage {
+  readonly databaseUrl: string;
   readonly handle: DatabaseHandle;
   readonly encryption: Encryption;
   close(): Promise<void>;
@@ -69,7 +69,7 @@ export interface Stage {
 export function openStage(databaseUrl: string): Stage {
   const handle = openDatabase(databaseUrl, { poolSize: 4 });
   const encryption = createEncryption([{ id: 'test', key: Buffer.alloc(32, 7) }]);
-  return { handle, encryption, close: () => handle.close() };
+  return { databaseUrl, handle, encryption, close: () => handle.close() };
 }
 
 export interface WorldOptions {
@@ -80,7 +80,7 @@ export interface WorldOptions {
   /** The connection is an access key of the very user that rotates. */
   readonly isSelf?: boolean;
   /** Wraps what the processor is given: where crashes are injected. */
-  readonly wrap?: (deps: RotateDependencies, clock: SandboxClock) => RotateDependencies;
+  readonly wrap?: (deps: RotateDependencies, clock: DatabaseClock) => RotateDependencies;
   /** Wraps the engine's own writes. */
   readonly wrapWork?: (work: Work) => Work;
   readonly log?: Log;
@@ -90,7 +90,7 @@ export interface WorldOptions {
 
 export interface World {
   readonly sandbox: AwsSandbox;
-  readonly clock: SandboxClock;
+  readonly clock: DatabaseClock;
   readonly orgId: string;
   readonly userName: string;
   readonly connectionId: string;
@@ -105,8 +105,12 @@ export interface World {
   keys(): Readonly<Record<string, string>>;
   createRotation(input?: Partial<NewRotation>): Promise<RotationRow>;
   row(id: string): Promise<RotationRow>;
-  /** One claim, one run, one settlement. */
+  /** One tick, one claim, one run, one settlement. Throws when the rotation is not due. */
   runOnce(id: string): Promise<Outcome>;
+  /** The same for a job that is delivered although the rotation is not due. */
+  runEarly(id: string): Promise<Outcome>;
+  /** Lets the time pass until the rotation is due. */
+  untilDue(id: string): Promise<void>;
   /** Runs whenever it is due, and lets the time pass in between, until the outcome is final. */
   runUntilDone(id: string, options?: { maxRuns?: number }): Promise<Outcome>;
   /** What the folder gives whoever reads it. */
@@ -125,8 +129,10 @@ export interface World {
 
 let worlds = 0;
 
-export function createWorld(stage: Stage, options: WorldOptions = {}): Promise<World> {
-  const clock = createSandboxClock({ startAt: new Date() });
+export async function createWorld(stage: Stage, options: WorldOptions = {}): Promise<World> {
+  // Of the worlds of one database, the newest begins at the real time.
+  const clock = await databaseClock(stage.databaseUrl);
+  await clock.reset();
   worlds += 1;
   // Key ids come from the seed, and keyferry takes note when two rotations hold the same key.
   const sandbox = createAwsSandbox({ clock, seed: options.seed ?? worlds, timing: options.timing ?? 'late-last-use' });
@@ -134,7 +140,7 @@ export function createWorld(stage: Stage, options: WorldOptions = {}): Promise<W
 }
 
 interface Site {
-  readonly clock: SandboxClock;
+  readonly clock: DatabaseClock;
   readonly sandbox: AwsSandbox;
   readonly suffix: string;
 }
@@ -237,6 +243,7 @@ function createDependencies(
     installation: parts.installation,
     wait: async (ms) => {
       clock.advance(ms);
+      await clock.settled();
       await parts.onWait?.();
     },
   };
@@ -265,7 +272,10 @@ interface Engine {
 
 function actions(base: Base, engine: Engine) {
   const { sandbox, clock, rotations, handle } = base;
-  const runOnce = (id: string) => performRun(base, engine, id);
+  const runOnce = async (id: string) => {
+    await dispatch(base, engine.work, id);
+    return performRun(base, engine, id);
+  };
   return {
     keys: () =>
       Object.fromEntries(
@@ -274,22 +284,24 @@ function actions(base: Base, engine: Engine) {
           .map((key) => [key.accessKeyId, key.status]),
       ),
     createRotation: async (input: Partial<NewRotation> = {}) => {
-      const row = await rotations.create(base.orgId, { ...defaults(base), ...input });
-      // The first rotation is due by the clock of the world, which may be ahead of the real one.
-      if (!input.adoptKey)
-        await handle.db.execute(
-          sql`update keyferry.rotations set next_rotation_at = ${clock.now().toISOString()} where id = ${row.id}`,
-        );
-      return rotations.byId(row.id);
+      await clock.settled();
+      return rotations.create(base.orgId, { ...defaults(base), ...input });
     },
     row: (id: string) => rotations.byId(id),
     runOnce,
+    runEarly: async (id: string) => {
+      await clock.settled();
+      await handle.db.execute(
+        sql`update keyferry.rotations set dispatch_lease_until = now() + interval '1 minute' where id = ${id}`,
+      );
+      return performRun(base, engine, id);
+    },
+    untilDue: (id: string) => letPass(base, id),
     runUntilDone: async (id: string, { maxRuns = 60 } = {}) => {
       for (let runs = 0; runs < maxRuns; runs += 1) {
+        await letPass(base, id);
         const outcome = await runOnce(id);
         if (outcome.status !== 'continued' && outcome.status !== 'retry') return outcome;
-        const at = outcome.status === 'continued' ? outcome.at.getTime() : clock.now().getTime() + 30 * SECOND;
-        clock.advance(Math.max(0, at - clock.now().getTime()));
       }
       throw new Error(`No end within ${String(maxRuns)} runs.`);
     },
@@ -405,16 +417,41 @@ async function performLikePipeline(
   }
 }
 
+/** Until the rotation is due. */
+async function letPass({ clock, rotations }: Base, id: string): Promise<void> {
+  const { nextDueAt } = await rotations.byId(id);
+  clock.advance(Math.max(0, (nextDueAt?.getTime() ?? 0) - clock.now().getTime()));
+  await clock.settled();
+}
+
+/** What a tick dispatched for other rotations than the one that ticked; the queue of the worlds. */
+const queued = new Set<string>();
+
+/** The tick. A run that died holds its lease, which must run out first. */
+async function dispatch({ clock, rotations }: Base, work: Work, id: string): Promise<void> {
+  await clock.settled();
+  for (let ticks = 0; ticks < 2; ticks += 1) {
+    const { subjects } = await work.dispatchDue('rotate', 500);
+    subjects.forEach((subject) => queued.add(subject.id));
+    if (queued.delete(id)) return;
+    const { runLeaseUntil, dispatchLeaseUntil } = await rotations.byId(id);
+    const leaseUntil = Math.max(runLeaseUntil?.getTime() ?? 0, dispatchLeaseUntil?.getTime() ?? 0);
+    if (leaseUntil <= clock.now().getTime()) break;
+    clock.advance(leaseUntil - clock.now().getTime() + 1);
+    await clock.settled();
+  }
+  throw new Error('The rotation is not due.');
+}
+
 /** The pipeline's claim, perform, settle; without BullMQ, and with the clock of the world. */
 async function performRun(base: Base, { processor, work, log }: Engine, id: string): Promise<Outcome> {
-  const { handle, clock } = base;
+  const { clock } = base;
   const runId = crypto.randomUUID();
-  // Dispatched, and the lease of a run that died is over.
-  await handle.db.execute(
-    sql`update keyferry.rotations set dispatch_lease_until = now() + interval '1 minute', run_lease_until = null where id = ${id}`,
-  );
   const claim = await work.claim('rotate', { subjectId: id, runId, jobId: undefined });
   if (!claim) throw new Error('The rotation could not be claimed.');
+  // As the pipeline does: the database's clock, plus the time since.
+  const claimedAtMs = clock.now().getTime();
+  const now = () => new Date(claim.claimedAt.getTime() + clock.now().getTime() - claimedAtMs);
   const run = {
     id: runId,
     kind: claim.runKind,
@@ -427,7 +464,7 @@ async function performRun(base: Base, { processor, work, log }: Engine, id: stri
     parameters: claim.parameters,
     scope: idleScope(id),
     log,
-    now: () => clock.now(),
+    now,
     random: () => 0.5,
   };
   const { outcome, changes } = await performLikePipeline(processor, run);
@@ -435,7 +472,7 @@ async function performRun(base: Base, { processor, work, log }: Engine, id: stri
     outcome.status === 'continued'
       ? outcome.at
       : outcome.status === 'retry'
-        ? clock.now()
+        ? new Date(now().getTime() + (outcome.error.retryAfterMs ?? 30 * SECOND))
         : processor.nextScheduledAt(outcome, run);
   const isSettled = await work.settle({
     kind: 'rotate',
