@@ -43,7 +43,13 @@ export async function measureSchedule(): Promise<readonly Figure[]> {
     await fill(small, SMALL);
     // The queue's own keys are there before the first measurement.
     await enqueue(queue, 'validate', [
-      { id: crypto.randomUUID(), reason: 'scheduled', requestedBy: undefined, traceparent: undefined },
+      {
+        id: crypto.randomUUID(),
+        reason: 'scheduled',
+        requestedBy: undefined,
+        traceparent: undefined,
+        isPatient: false,
+      },
     ]);
     const before = await usedMemory(client);
     await fill(large, LARGE);

@@ -130,8 +130,15 @@ export const connections = keyferry.table(
   ],
 );
 
-function workIndexes(name: string, t: { nextDueAt: AnyPgColumn; isInFlight: AnyPgColumn; id: AnyPgColumn }) {
+function workIndexes(
+  name: string,
+  t: { nextDueAt: AnyPgColumn; dueReason: AnyPgColumn; isInFlight: AnyPgColumn; id: AnyPgColumn },
+) {
   return [
+    // Few rows: what somebody waits for is dispatched before what a schedule made due.
+    index(`${name}_requested`)
+      .on(t.nextDueAt)
+      .where(sql`${t.dueReason} = 'requested' and ${t.nextDueAt} is not null`),
     index(`${name}_due`)
       .on(t.nextDueAt)
       .where(sql`${t.nextDueAt} is not null`),

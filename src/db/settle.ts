@@ -47,8 +47,9 @@ export async function settle<K extends Kind>(
         ) found
       ),
       held as materialized (
-        select found.id, given.* from given join seen using (subject_id, run_id), lateral (
-          select t.id from ${table} t where t.id = seen.subject_id and ${isAsSeen} limit 1 ${lock}
+        select found.id, found.is_woken, given.* from given join seen using (subject_id, run_id), lateral (
+          select t.id, t.next_due_at is distinct from t.claimed_due_at as is_woken from ${table} t
+          where t.id = seen.subject_id and ${isAsSeen} limit 1 ${lock}
         ) found
       ),
       -- The run before this one, if it was as quiet, and ended alike.
@@ -73,10 +74,7 @@ export async function settle<K extends Kind>(
         where run.is_final and r.done_at is null and not (r.id = any(run.request_ids))
       ),
       subject as (${servedSubject(first)}),
-      answered as (
-        update keyferry.requests r set done_at = now(), run_id = run.run_id
-        from run join subject using (run_id) where run.is_answer and r.id = any(run.request_ids) and r.done_at is null
-      )
+      ${answeredRequests}
       select given.run_id, seen.run_id is not null as is_held, subject.run_id is not null as is_settled,
         (select pg_notify(${DUE_CHANNEL}, ${kind}) from subject where next_due_at <= now() limit 1) as woken
       from given left join seen using (run_id) left join subject using (run_id)`,
@@ -84,6 +82,13 @@ export async function settle<K extends Kind>(
   const decided = rows.filter((row) => row['is_settled'] === true || row['is_held'] === false);
   return new Map(decided.map((row) => [String(row['run_id']), row['is_settled'] === true]));
 }
+
+const answeredRequests = sql`answered as (
+        update keyferry.requests r set done_at = now(), run_id = run.run_id
+        from run join subject using (run_id) where run.is_answer and r.id = any(run.request_ids) and r.done_at is null
+          -- One request stands for all jobs of other programs: one that came during the run is answered by the next.
+          and not (run.is_woken and r.source_queue is not null)
+      )`;
 
 const givenColumns = sql`subject_id uuid, run_id uuid, status text, error_code text, error_message text, counts jsonb,
           aws_calls jsonb, result jsonb, is_quiet boolean, is_final boolean, is_answer boolean, served bigint, attempt int,
@@ -101,8 +106,7 @@ const givenColumns = sql`subject_id uuid, run_id uuid, status text, error_code t
 function servedSubject({ kind, changes }: Settlement<Kind>): SQL {
   const { isPaused, isAutomatic } = conditions[kind];
   const isAhead = sql`(t.wanted_revision > run.served and ${isAutomatic})`;
-  const isWoken = sql`t.next_due_at is distinct from t.claimed_due_at`;
-  const keepsReason = sql`(${isAhead} or ${isWoken} or not run.is_final)`;
+  const keepsReason = sql`(${isAhead} or run.is_woken or not run.is_final)`;
   return sql`
         update ${tableNames[kind]} t set
           run_token = null,
@@ -113,9 +117,11 @@ function servedSubject({ kind, changes }: Settlement<Kind>): SQL {
           done_revision = case when run.is_final then greatest(t.done_revision, run.served) else t.done_revision end,
           next_due_at = case
             when waiting.subject_id is not null then now()
-            when ${isPaused} then case when run.request_ids <> '{}' and not run.is_answer then run.next_due_at end
+            when ${isPaused} and run.request_ids = '{}' then null
+            when ${isPaused} and run.is_answer then case when run.is_woken then t.next_due_at end
+            when ${isPaused} then run.next_due_at
             when ${isAhead} then now()
-            when ${isWoken} then least(t.next_due_at, run.next_due_at)
+            when run.is_woken then least(t.next_due_at, run.next_due_at)
             else run.next_due_at end,
           due_reason = case when ${keepsReason} then t.due_reason else 'scheduled' end,
           due_requested_by = case when ${keepsReason} then t.due_requested_by end,

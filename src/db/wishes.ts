@@ -1,10 +1,13 @@
-/** Wishes that come as jobs: recorded once, and their subject dispatched, before anything runs. */
+/**
+ * Wishes that come as jobs of other programs: recorded as one open request per subject and kind, which the tick dispatches like all others. However many
+ * jobs a producer adds, one request and one run answer those that came before it.
+ */
 import { sql } from 'drizzle-orm';
 
-import { DISPATCH_LEASE_SECONDS } from '../domain/lease.ts';
 import type { Kind, Reason } from '../domain/run.ts';
 import type { Database } from './client.ts';
-import { dueTrace, execute, tableNames } from './subjects.ts';
+import { dueTrace, execute, isAsSeen, tableNames, untilAsSeen } from './subjects.ts';
+import { wake } from './wake.ts';
 
 export interface OutsideWish {
   readonly kind: Kind;
@@ -15,38 +18,67 @@ export interface OutsideWish {
   readonly source: { readonly queue: string; readonly jobId: string; readonly timestamp: number };
 }
 
+/** Returns the id of the request that stands for the job, or undefined when there is no such subject. */
+export async function recordWish(db: Database, wish: OutsideWish): Promise<string | undefined> {
+  const { requestId, isNew } = await untilAsSeen(() => tryToRecord(db, wish));
+  if (isNew) wake(db, wish.kind);
+  return requestId;
+}
+
+interface Recorded {
+  readonly requestId: string | undefined;
+  readonly isNew: boolean;
+}
+
 /**
- * Records the wish of a job that keyferry did not add itself, once per (queue, job, timestamp), and dispatches its subject, so that the claim that
- * follows may run it. Returns false when there is no such subject.
+ * Writes nothing when a redelivered job finds its request, or when an open one will be answered by a run that has not been claimed yet (`is_awake`).
+ * Undefined when another transaction changed the subject first.
  */
-export async function recordWish(db: Database, wish: OutsideWish): Promise<boolean> {
-  const rows = await execute(
+async function tryToRecord(db: Database, wish: OutsideWish): Promise<Recorded | undefined> {
+  const { kind, requestKind, subjectId, source } = wish;
+  const [row] = await execute(
     db,
     sql`
-      with subject as (select id, org_id from ${tableNames[wish.kind]} where id = ${wish.subjectId}),
-      inserted as (
+      with seen as materialized (
+        select t.id, t.org_id, t.xmin as row_version, coalesce(t.next_due_at <= now()
+          and (t.run_token is null or t.next_due_at is distinct from t.claimed_due_at), false) as is_awake
+        from ${tableNames[kind]} t where t.id = ${subjectId}
+      ),
+      redelivered as materialized (
+        select r.id from keyferry.requests r where r.source_queue = ${source.queue}
+          and r.source_job_id = ${source.jobId} and r.source_timestamp = ${source.timestamp}
+      ),
+      known as materialized (
+        select r.id from keyferry.requests r
+        where r.subject_id = ${subjectId} and r.kind = ${requestKind} and r.done_at is null and r.source_queue is not null
+        order by r.created_at limit 1
+      ),
+      woken as (
+        update ${tableNames[kind]} t set
+          next_due_at = now(),
+          attempt = 0,
+          wanted_revision = t.wanted_revision + ${requestKind === 'plan' ? 0 : 1},
+          due_reason = ${wish.reason},
+          ${dueTrace()},
+          due_requested_by = ${wish.actor ?? null}
+        from seen where t.id = seen.id and ${isAsSeen}
+          and not exists (select 1 from redelivered) and not (seen.is_awake and exists (select 1 from known))
+        returning t.id, t.org_id
+      ),
+      recorded as (
         insert into keyferry.requests (org_id, kind, subject_id, actor, reason, source_queue, source_job_id, source_timestamp)
-        select org_id, ${wish.requestKind}, id, ${wish.actor ?? null}, ${wish.reason}, ${wish.source.queue}, ${wish.source.jobId}, ${wish.source.timestamp}
-        from subject
-        on conflict (source_queue, source_job_id, source_timestamp) do nothing
+        select org_id, ${requestKind}, id, ${wish.actor ?? null}, ${wish.reason}, ${source.queue}, ${source.jobId}, ${source.timestamp}
+        from woken where not exists (select 1 from known)
         returning id
-      ),
-      still_open as (
-        select id from keyferry.requests where source_queue = ${wish.source.queue} and source_job_id = ${wish.source.jobId}
-          and source_timestamp = ${wish.source.timestamp} and done_at is null
-      ),
-      due as (
-        update ${tableNames[wish.kind]} t set
-          next_due_at = now(), attempt = case when exists (select 1 from inserted) then 0 else t.attempt end,
-          due_reason = ${wish.reason}, ${dueTrace()}, due_requested_by = ${wish.actor ?? null},
-          wanted_revision = t.wanted_revision + case when exists (select 1 from inserted) then 1 else 0 end,
-          dispatch_lease_until = coalesce(t.dispatch_lease_until, now() + make_interval(secs => ${DISPATCH_LEASE_SECONDS}))
-        where t.id = ${wish.subjectId} and (exists (select 1 from inserted) or exists (select 1 from still_open))
-        returning t.id
       )
-      select (select count(*) from subject)::int as found, (select count(*) from due)::int as due`,
+      select exists (select 1 from seen) as found, exists (select 1 from woken) as is_new, seen.is_awake,
+        (select id from redelivered) as redelivered, (select id from known) as known, (select id from recorded) as recorded
+      from (select 1) one left join seen on true`,
   );
-  return Number(rows[0]?.found ?? 0) > 0;
+  if (row?.found !== true) return { requestId: undefined, isNew: false };
+  const isNew = row.is_new === true;
+  const standing = row.redelivered ?? (isNew || row.is_awake === true ? row.known : null) ?? row.recorded;
+  return typeof standing === 'string' ? { requestId: standing, isNew } : undefined;
 }
 
 export interface NamedRequest {
@@ -56,17 +88,14 @@ export interface NamedRequest {
   readonly subjectId: string;
 }
 
-/** Dispatches the subject of a recorded request that a job names. False when there is no such open request of this kind and subject. */
-export async function dispatchRequest(db: Database, request: NamedRequest): Promise<boolean> {
+/** Whether a job names an open request of this kind and subject. The request has made its subject due already. */
+export async function isOpenRequest(db: Database, request: NamedRequest): Promise<boolean> {
   const rows = await execute(
     db,
     sql`
-      update ${tableNames[request.kind]} t set next_due_at = now(),
-        dispatch_lease_until = coalesce(t.dispatch_lease_until, now() + make_interval(secs => ${DISPATCH_LEASE_SECONDS}))
-      where t.id = ${request.subjectId} and exists (
-        select 1 from keyferry.requests r where r.id = ${request.requestId} and r.subject_id = t.id
-          and r.kind = ${request.requestKind} and r.done_at is null)
-      returning t.id`,
+      select 1 from keyferry.requests r where r.id = ${request.requestId} and r.subject_id = ${request.subjectId}
+        and r.kind = ${request.requestKind} and r.done_at is null`,
   );
-  return rows.length === 1;
+  if (rows.length > 0) wake(db, request.kind);
+  return rows.length > 0;
 }

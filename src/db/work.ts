@@ -12,7 +12,7 @@ import type { Database } from './client.ts';
 import { dispatchDue, undispatch } from './dispatch.ts';
 import { settle, shapeOf, type Settlement } from './settle.ts';
 import { rowLocks, together } from './together.ts';
-import { dispatchRequest, recordWish, type NamedRequest, type OutsideWish } from './wishes.ts';
+import { isOpenRequest, recordWish, type NamedRequest, type OutsideWish } from './wishes.ts';
 
 export type Work = ReturnType<typeof createWork>;
 
@@ -30,7 +30,7 @@ export function createWork(db: Database) {
     renew: (kind: Kind, subjectId: string, runId: string) => renew(db, kind, { subjectId, runId }),
     settle: <K extends Kind>(settlement: Settlement<K>) => settleOne(settlement),
     recordWish: (wish: OutsideWish) => recordWish(db, wish),
-    dispatchRequest: (request: NamedRequest) => dispatchRequest(db, request),
+    isOpenRequest: (request: NamedRequest) => isOpenRequest(db, request),
     undispatch: (kind: Kind, ids: readonly string[]) => undispatch(db, kind, ids),
   };
 }

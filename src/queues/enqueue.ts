@@ -11,6 +11,7 @@ export interface Enqueued {
   readonly reason: Reason;
   readonly requestedBy: string | undefined;
   readonly traceparent: string | undefined;
+  readonly isPatient: boolean;
 }
 
 /** BullMQ takes jobs with a lower number first; what a person asked for goes before what the schedule wants. */
@@ -22,17 +23,36 @@ const priorities: Readonly<Record<Reason, number>> = {
   scheduled: 10,
 };
 
-/** A bulk is a pipeline, not a transaction: whatever was not added is found again when its dispatch lease runs out. */
+/** Jobs of other programs wait in numbers from here on. */
+const CROWD = 50;
+
+/**
+ * A bulk is a pipeline, not a transaction: whatever was not added is found again when its dispatch lease runs out. BullMQ takes every job without a
+ * priority before the first one with a priority, and jobs of other programs have none: while many of them wait, dispatched jobs are put in front of them,
+ * except those that these very jobs may have asked for.
+ */
 export async function enqueue(queue: Queue, kind: Kind, subjects: readonly Enqueued[]): Promise<void> {
   if (subjects.length === 0) return;
   try {
-    await queue.addBulk(subjects.map((subject) => toJob(kind, subject)));
+    const isCrowded = (await queue.getJobCountByTypes('waiting')) >= CROWD;
+    // In front means last in, first out: the first subject goes last.
+    const ordered = isCrowded ? [...subjects].reverse() : subjects;
+    await queue.addBulk(
+      ordered.map((subject) =>
+        isCrowded && !subject.isPatient
+          ? toJob(kind, subject, { lifo: true, deduplicationId: `${kind}-${subject.id}-front` })
+          : toJob(kind, subject, { priority: priorities[subject.reason], deduplicationId: `${kind}-${subject.id}` }),
+      ),
+    );
   } catch (cause) {
     throw new JobError('QUEUE_UNAVAILABLE', { cause });
   }
 }
 
-function toJob(kind: Kind, { id, reason, requestedBy, traceparent }: Enqueued) {
+type Place = { readonly deduplicationId: string } & ({ readonly lifo: true } | { readonly priority: number });
+
+function toJob(kind: Kind, subject: Enqueued, { deduplicationId, ...place }: Place) {
+  const { id, reason, requestedBy, traceparent } = subject;
   const carried = traceDispatch(kind, traceparent);
   return {
     name: kind,
@@ -44,8 +64,8 @@ function toJob(kind: Kind, { id, reason, requestedBy, traceparent }: Enqueued) {
     },
     // A run settles before its job ends: a wish that arrives in between must be kept, not swallowed by the active job.
     opts: {
-      deduplication: { id: `${kind}-${id}`, keepLastIfActive: true },
-      priority: priorities[reason],
+      deduplication: { id: deduplicationId, keepLastIfActive: true },
+      ...place,
       ...(carried && { telemetry: { metadata: carried } }),
     },
   };

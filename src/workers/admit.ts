@@ -1,5 +1,5 @@
 /**
- * The entry of the pipeline: who may run. A job of keyferry's own is dispatched already; any other is a wish that is recorded first.
+ * The entry of the pipeline: a job that keyferry dispatched runs, any other is a wish that is recorded.
  */
 import { setTimeout } from 'node:timers/promises';
 
@@ -37,21 +37,23 @@ export async function whileDatabaseIsDown<T>(
   }
 }
 
-/** Only a dispatched subject runs: a job of ours is dispatched already, any other is a wish to be recorded first. */
-export async function admit(deps: AdmitDependencies, job: Job, payload: Payload): Promise<void> {
+/**
+ * Undefined for a job that keyferry dispatched: it runs. Any other job only names or records a request, whose id is its result; the tick dispatches the
+ * run, within the window of the account.
+ */
+export async function admit(deps: AdmitDependencies, job: Job, payload: Payload): Promise<string | undefined> {
   const { kind, subjectId, requestId } = payload;
   if (requestId !== undefined) {
     const requestKind = payload.name;
-    const isOpen = await deps.work.dispatchRequest({ kind, requestId, requestKind, subjectId });
-    if (!isOpen)
-      throw new JobError('PAYLOAD_REQUEST_MISSING', {
-        message: `There is no open ${requestKind} request ${requestId} for ${subjectId}.`,
-      });
-    return;
+    const isOpen = await deps.work.isOpenRequest({ kind, requestId, requestKind, subjectId });
+    if (isOpen) return requestId;
+    throw new JobError('PAYLOAD_REQUEST_MISSING', {
+      message: `There is no open ${requestKind} request ${requestId} for ${subjectId}.`,
+    });
   }
   // A person's retry in Bull Board is a wish of its own, also for a job that keyferry dispatched.
-  if (payload.isDispatched && job.attemptsMade === 0) return;
-  const found = await deps.work.recordWish({
+  if (payload.isDispatched && job.attemptsMade === 0) return undefined;
+  const recorded = await deps.work.recordWish({
     kind,
     requestKind: payload.name as 'validate' | 'sync' | 'plan' | 'rotate',
     subjectId,
@@ -63,8 +65,8 @@ export async function admit(deps: AdmitDependencies, job: Job, payload: Payload)
       timestamp: job.timestamp,
     },
   });
-  if (!found)
-    throw new JobError('PAYLOAD_INVALID', { message: `There is no ${subjectNouns[kind]} with the id ${subjectId}.` });
+  if (recorded !== undefined) return recorded;
+  throw new JobError('PAYLOAD_INVALID', { message: `There is no ${subjectNouns[kind]} with the id ${subjectId}.` });
 }
 
 const subjectNouns: Readonly<Record<Kind, string>> = { validate: 'connection', sync: 'sync', rotate: 'rotation' };

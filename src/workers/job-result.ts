@@ -7,10 +7,10 @@ import type { Log } from '../log.ts';
 import type { Run } from './processor.ts';
 
 /** What the job returns to BullMQ: ids and a status, nothing else. */
-export interface JobResult {
-  readonly status: string;
-  readonly runId?: string;
-}
+export type JobResult =
+  | { readonly status: string; readonly runId?: string }
+  /** Of a job of another program: the request that stands for it. */
+  | { readonly requestId: string };
 
 /** Ends the job: completed, or failed with the clean reason that Bull Board shows. */
 export function report(log: Log, run: Run<Kind>, outcome: Outcome): JobResult {

@@ -44,7 +44,8 @@ export async function runJob<K extends Kind>(
 ): Promise<JobResult> {
   try {
     const payload = parsePayload(deps.processor.kind, job.name, job.data);
-    await whileDatabaseIsDown(deps, () => admit(deps, job, payload), signal);
+    const requestId = await whileDatabaseIsDown(deps, () => admit(deps, job, payload), signal);
+    if (requestId !== undefined) return { requestId };
     const { claim, claimedAtMs } = await whileDatabaseIsDown(deps, () => take(deps, payload.subjectId, job.id), signal);
     // A repeated delivery, or another run holds the lease: that run, or the row's due time, takes care of the rest.
     if (!claim) return { status: 'stale' };

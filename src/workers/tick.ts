@@ -13,6 +13,8 @@ import type { Log } from '../log.ts';
 import { enqueue } from '../queues/enqueue.ts';
 
 const BATCH = 500;
+/** Batches of one round; what is left is dispatched as soon as a run ends, or by the next round. */
+const MAX_BATCHES = 20;
 const EVERY_MS = 3_000;
 const SPREAD = 0.2;
 const GATHER_MS = 5;
@@ -25,6 +27,8 @@ export interface TickDependencies {
   random(): number;
   /** Told of every look that ended well, for metrics. */
   onTick?(kind: Kind, dispatched: number): void;
+  /** Called when a round of dispatches has ended. */
+  onRound?(kind: Kind): void;
 }
 
 export interface Tick {
@@ -35,7 +39,7 @@ export interface Tick {
   runEnded(kind: Kind): void;
   /** Resolves when no dispatch is under way any more. */
   stop(): Promise<void>;
-  /** How long the oldest look under way has taken: the database ends every statement of a living connection well within a minute. */
+  /** How long the oldest unanswered statement has taken: the database ends every statement of a living connection well within a minute. */
   pendingMs(): number;
   /** When each kind was last looked at successfully, in milliseconds of the monotonic clock; for readiness. */
   readonly lastSuccessMs: ReadonlyMap<Kind, number>;
@@ -45,7 +49,8 @@ export function createTick(deps: TickDependencies): Tick {
   const backlog = new Map<Kind, boolean>();
   const lastSuccessMs = new Map<Kind, number>();
   const tookMs = new Map<Kind, number>();
-  const active = new Map<Kind, { readonly round: Promise<void>; readonly sinceMs: number }>();
+  const active = new Map<Kind, Promise<void>>();
+  const { timed, pendingMs } = withTimes(deps);
   const again = new Set<Kind>();
   let timer: NodeJS.Timeout | undefined;
   let isStopped = false;
@@ -62,14 +67,15 @@ export function createTick(deps: TickDependencies): Tick {
       tookMs.set(kind, performance.now() - sinceMs);
       if (again.delete(kind)) run(kind);
     });
-    active.set(kind, { round, sinceMs });
+    active.set(kind, round);
   }
 
   async function look(kind: Kind): Promise<void> {
     try {
-      const { hasBacklog } = await dispatchAll(deps, kind, () => isStopped);
+      const { hasBacklog } = await dispatchAll(timed, kind, () => isStopped);
       backlog.set(kind, hasBacklog);
       lastSuccessMs.set(kind, performance.now());
+      deps.onRound?.(kind);
     } catch (error) {
       deps.log.warn({ err: toJobError(error), queue: kind }, 'tick failed');
     }
@@ -89,12 +95,12 @@ export function createTick(deps: TickDependencies): Tick {
     isStopped = true;
     clearTimeout(timer);
     wakeUps.clear();
-    await Promise.all([...active.values()].map(({ round }) => round));
+    await Promise.all(active.values());
   }
 
   return {
     lastSuccessMs,
-    pendingMs: () => Math.max(0, ...[...active.values()].map(({ sinceMs }) => performance.now() - sinceMs)),
+    pendingMs,
     start: beat,
     wake,
     runEnded: (kind) => {
@@ -102,6 +108,19 @@ export function createTick(deps: TickDependencies): Tick {
       if (!isStopped && backlog.get(kind) === true) wakeUps.add(kind, Math.max(GATHER_MS, 4 * (tookMs.get(kind) ?? 0)));
     },
     stop,
+  };
+}
+
+/** A round may take minutes when much is due: only a single question that stays without an answer is a bad sign. */
+function withTimes(deps: TickDependencies): { readonly timed: TickDependencies; pendingMs(): number } {
+  const askedAtMs = new Map<Kind, number>();
+  const dispatchDue: Work['dispatchDue'] = (kind, limit) => {
+    askedAtMs.set(kind, performance.now());
+    return deps.work.dispatchDue(kind, limit).finally(() => askedAtMs.delete(kind));
+  };
+  return {
+    timed: { ...deps, work: { ...deps.work, dispatchDue } },
+    pendingMs: () => Math.max(0, ...[...askedAtMs.values()].map((askedMs) => performance.now() - askedMs)),
   };
 }
 
@@ -127,7 +146,8 @@ async function dispatchAll(deps: TickDependencies, kind: Kind, isStopped: () => 
   let dispatch = await dispatchOnce(deps, kind);
   // The process that had the guard may have looked just before this row became due.
   if (!dispatch.hadGuard) dispatch = await dispatchOnce(deps, kind);
-  while (dispatch.subjects.length === BATCH && !isStopped()) dispatch = await dispatchOnce(deps, kind);
+  for (let batch = 1; dispatch.subjects.length === BATCH && batch < MAX_BATCHES && !isStopped(); batch += 1)
+    dispatch = await dispatchOnce(deps, kind);
   return dispatch;
 }
 

@@ -63,13 +63,18 @@ function createValidation(world: ReturnType<typeof createWorld>) {
   });
   const rest = { isStopping: () => false, now: () => clock.now(), random: () => 0.9, onRun: () => undefined };
   return async (connectionId: string) => {
-    const job = { id: randomUUID(), name: 'validate', data: { connectionId }, timestamp: Date.now(), attemptsMade: 0 };
     const log = createLog({ level: 'silent' });
-    const result = await runJob({ work: stores.work, processor, log, ...rest }, job as unknown as Job);
+    const deliver = (data: object) => {
+      const job = { id: randomUUID(), name: 'validate', data, timestamp: Date.now(), attemptsMade: 0 };
+      return runJob({ work: stores.work, processor, log, ...rest }, job as unknown as Job);
+    };
+    await deliver({ connectionId });
+    await stores.work.dispatchDue('validate', 500);
+    const result = await deliver({ connectionId, dispatched: true });
     const [run] = await stores.database.db
       .select()
       .from(runs)
-      .where(eq(runs.id, result.runId ?? ''));
+      .where(eq(runs.id, 'runId' in result ? (result.runId ?? '') : ''));
     return { run, row: await stores.connections.byId(connectionId) };
   };
 }

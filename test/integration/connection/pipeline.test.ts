@@ -59,25 +59,22 @@ function createPipeline(world: World, during: () => Promise<unknown> = () => Pro
     revalidateEveryMs: 3_600_000,
   });
   return async (row: ConnectionRow) => {
-    const job = {
-      id: randomUUID(),
-      name: 'validate',
-      data: { connectionId: row.id },
-      timestamp: Date.now(),
-      attemptsMade: 0,
-    } as unknown as Job;
     await clock.settled();
-    await runJob(
-      {
-        work: stores.work,
-        processor,
-        log: createLog({ level: 'silent' }),
-        isStopping: () => false,
-        random: () => 0.5,
-        onRun: () => undefined,
-      },
-      job,
-    ).catch(() => undefined);
+    const deliver = (data: object) =>
+      runJob(
+        {
+          work: stores.work,
+          processor,
+          log: createLog({ level: 'silent' }),
+          isStopping: () => false,
+          random: () => 0.5,
+          onRun: () => undefined,
+        },
+        { id: randomUUID(), name: 'validate', data, timestamp: Date.now(), attemptsMade: 0 } as unknown as Job,
+      );
+    await deliver({ connectionId: row.id });
+    await stores.work.dispatchDue('validate', 500);
+    await deliver({ connectionId: row.id, dispatched: true }).catch(() => undefined);
     const [run] = (await db.select().from(runs).where(eq(runs.subjectId, row.id))).sort(
       (a, b) => b.startedAt.getTime() - a.startedAt.getTime(),
     );

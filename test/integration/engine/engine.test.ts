@@ -146,7 +146,7 @@ describe.each(queueBackends)('the engine on $name', ({ redisUrl }) => {
     await worker.stop();
   });
 
-  it('records the wish of an outside producer’s job once, and runs it', async () => {
+  it('records the job of another program as a request, and dispatches it like all others', async () => {
     const worker = await engine.startWorker({});
     const { id, requestId } = await addConnection(engine.stores, 'outside');
     await waitForAnswer(engine.stores.requests, requestId);
@@ -160,8 +160,13 @@ describe.each(queueBackends)('the engine on $name', ({ redisUrl }) => {
     expect((await runsOf(engine.stores, id))[1]).toMatchObject({
       requested_by: 'upstream',
       reason: 'changed',
-      job_id: job.id,
     });
+    const done = await engine.backend.queue('validate').getJob(String(job.id));
+    const [request] = await engine.stores.database.db.execute(
+      sql`select id, done_at from keyferry.requests where source_job_id = ${String(job.id)}`,
+    );
+    expect(done?.returnvalue).toEqual({ requestId: request?.['id'] });
+    expect(request?.['done_at']).not.toBeNull();
     // The same delivery again starts nothing.
     const source = { queue: 'validate', jobId: String(job.id), timestamp: job.timestamp };
     await engine.stores.work.recordWish({

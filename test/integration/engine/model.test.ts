@@ -60,9 +60,8 @@ class Model {
         return;
       case 'outside':
         // The job is delivered at once, and again whenever the same number comes: a stalled or retried delivery.
-        await work.recordWish(this.#wish(one.job));
+        expect(await work.recordWish(this.#wish(one.job))).toBeDefined();
         this.outside.add(one.job);
-        this.queue += 1;
         return;
       case 'flush':
         this.queue = 0;
@@ -170,7 +169,10 @@ class Model {
     const requests = await engine().stores.database.db.execute(
       sql`select done_at, source_job_id from keyferry.requests where subject_id = ${this.id}`,
     );
-    expect(requests.filter((one) => one['source_job_id'] !== null)).toHaveLength(this.outside.size);
+    // One request may stand for several jobs.
+    const recorded = requests.filter((one) => one['source_job_id'] !== null).length;
+    expect(recorded).toBeGreaterThanOrEqual(Math.min(1, this.outside.size));
+    expect(recorded).toBeLessThanOrEqual(this.outside.size);
     expect(requests.filter((one) => one['source_job_id'] === null)).toHaveLength(this.requests);
     expect(requests.filter((one) => one['done_at'] === null)).toEqual([]);
   }

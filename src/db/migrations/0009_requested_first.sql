@@ -1,0 +1,3 @@
+CREATE INDEX "connections_requested" ON "keyferry"."connections" USING btree ("next_due_at") WHERE "keyferry"."connections"."due_reason" = 'requested' and "keyferry"."connections"."next_due_at" is not null;--> statement-breakpoint
+CREATE INDEX "rotations_requested" ON "keyferry"."rotations" USING btree ("next_due_at") WHERE "keyferry"."rotations"."due_reason" = 'requested' and "keyferry"."rotations"."next_due_at" is not null;--> statement-breakpoint
+CREATE INDEX "syncs_requested" ON "keyferry"."syncs" USING btree ("next_due_at") WHERE "keyferry"."syncs"."due_reason" = 'requested' and "keyferry"."syncs"."next_due_at" is not null;
