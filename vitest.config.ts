@@ -1,6 +1,6 @@
 /**
- * Four kinds of test, each a project: `unit` needs nothing, `integration` gets PostgreSQL and Redis from its global setup; `e2e` (real processes and a real
- * browser) and `chaos` get the same and have commands of their own (`npm run test:e2e`, `npm run test:chaos`). The contract suites are run by `test/contract/run.ts`, and by a unit test on the sandbox alone.
+ * Five kinds of test, each a project: `unit` needs nothing, `integration` gets PostgreSQL and Redis from its global setup; `e2e` (real processes and a real
+ * browser), `chaos` and `sweep` get the same and have commands of their own (`npm run test:e2e`, `npm run test:chaos`, `npm run test:sweep`). The contract suites are run by `test/contract/run.ts`, and by a unit test on the sandbox alone.
  */
 import { defineConfig } from 'vitest/config';
 
@@ -40,6 +40,16 @@ export default defineConfig({
           globalSetup,
           testTimeout: 60_000,
           hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: 'sweep',
+          include: ['test/sweep/**/*.test.ts'],
+          setupFiles,
+          globalSetup,
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
         },
       },
       {

@@ -113,6 +113,10 @@ export interface WorldOptions {
   readonly budget?: AwsAccessOptions['budget'];
   /** Stands between the engine and its dependencies, to crash it. */
   readonly wrap?: (deps: SyncDependencies) => SyncDependencies;
+  /** Stands between the engine and its own statements. */
+  readonly wrapWork?: (work: Work) => Work;
+  /** Stands between the worker and AWS. */
+  readonly wrapHandle?: (handle: AwsSandbox['handle']) => AwsSandbox['handle'];
   /** The real time, for measuring; default: the clock stands until it is moved. */
   readonly isRealTime?: boolean;
 }
@@ -155,7 +159,15 @@ export async function createWorld(stage: Stage, options: WorldOptions = {}) {
     ...{ stage, options, clock, sandbox, orgId, accountId, installationId: installation.id },
     ...{ base, connections, connection, folders, folder },
   };
-  return { ...site, ...subjects(site), ...actions(site), ...looks(site) };
+  /** With nothing in between, and nothing in its memory. */
+  const anotherWorker = (): Worker => actions({ ...site, options: withoutWraps(options) });
+  return { ...site, ...subjects(site), ...actions(site), ...looks(site), anotherWorker };
+}
+
+export type Worker = ReturnType<typeof actions>;
+
+function withoutWraps({ wrap: _wrap, wrapWork: _work, wrapHandle: _handle, ...options }: WorldOptions): WorldOptions {
+  return options;
 }
 
 /** The database's and the sandbox's clock in one; of the worlds of one database, the newest begins at the real time. */
@@ -279,7 +291,7 @@ function actions(site: Site) {
   const { db } = stage.handle;
   const aws = createAwsAccess({
     baseCredentials: base.pair,
-    requestHandler: createSandboxRequestHandler(sandbox),
+    requestHandler: createSandboxRequestHandler({ handle: options.wrapHandle?.(sandbox.handle) ?? sandbox.handle }),
     ...(options.budget ? { budget: options.budget } : {}),
     ...(options.isRealTime ? {} : { nowMs: () => clock.now().getTime() }),
   });
@@ -382,7 +394,8 @@ async function performRun(
 ): Promise<Ran> {
   const { stage, clock } = site;
   const { db } = stage.handle;
-  const work = createWork(db);
+  const plainWork = createWork(db);
+  const work = site.options.wrapWork?.(plainWork) ?? plainWork;
   await clock.settled();
   await openRequest(site, input);
   await dispatch(site, work, input.syncId);
