@@ -87,7 +87,7 @@ async function adoptSecret(context: SecretContext, task: WriteTask, found: Secre
     fingerprint: null,
     settings: { keyId: found.keyId, tags: {} },
   };
-  return change(context, { ...task, entry }, { found, kind: 'adopted', isValueNeeded: true });
+  return change(context, { ...task, entry }, { found, kind: 'adopted', isValueNeeded: true, before: task.entry });
 }
 
 async function restoreSecret(context: SecretContext, task: WriteTask): Promise<WriteResult> {
@@ -117,7 +117,7 @@ async function updateSecret(context: SecretContext, task: WriteTask): Promise<Wr
   if (!found || drift === 'missing') return createSecret(context, task);
   const isValueNeeded =
     drift === 'changed' || fingerprintOf(work, desired, { value, settings: entry.settings }) !== entry.fingerprint;
-  return change(context, task, { found, kind: 'updated', isValueNeeded });
+  return change(context, task, { found, kind: 'updated', isValueNeeded, before: entry });
 }
 
 interface Change {
@@ -125,6 +125,8 @@ interface Change {
   readonly found: SecretMetadata;
   readonly kind: 'updated' | 'adopted';
   readonly isValueNeeded: boolean;
+  /** What is stored if the change fails early: an adopted secret is ours only once it carries our tag. */
+  readonly before: LedgerEntry;
 }
 
 async function change(context: SecretContext, task: WriteTask, how: Change): Promise<WriteResult> {
@@ -138,7 +140,7 @@ async function change(context: SecretContext, task: WriteTask, how: Change): Pro
     await changeReplicas(context, task, how.found);
     if (!how.isValueNeeded) await changeKey(context, task, how.found);
   } catch (raw) {
-    return settleFailure(work, { before: entry, pending: entry }, toJobError(raw));
+    return settleFailure(work, { before: how.before, pending: how.before }, toJobError(raw));
   }
   if (!how.isValueNeeded) return store(context, task, { version: how.found.version, kind: how.kind });
   return writeValue(

@@ -107,6 +107,24 @@ test.each(cases.map(({ title, lost }) => [title, lost] as const))(
   },
 );
 
+test('a secret whose tagging was refused is still to be adopted', async () => {
+  const world = await createWorld(stage);
+  await world.set({ A: 'ours' });
+  world.sandbox.foreign.putSecret({ ...world.at, name: NAME, value: 'theirs' });
+  const { id } = await world.createSync({ ...toSecret, syncOptions: { onExisting: 'adopt' } });
+  const match = { parametersInclude: `"SecretId":"${NAME}"` };
+  const error = { code: 'AccessDeniedException', status: 400 };
+  world.sandbox.faults.add({ operation: 'TagResource', match, times: 1, action: { error } });
+
+  await world.runUntilDone(id);
+  expect(world.secrets()).toEqual({ [NAME]: 'theirs' });
+  world.clock.advance(15 * MINUTE);
+  const { outcome } = await world.runUntilDone(id, { request: 'sync' });
+
+  expect(outcome).toMatchObject({ status: 'succeeded', counts: { failed: 0 } });
+  expect(world.secrets()).toEqual({ [NAME]: 'ours' });
+});
+
 test('a JSON secret that others made is not ours to delete, although its takeover was interrupted', async () => {
   const world = await createWorld(stage);
   document.put(world);
