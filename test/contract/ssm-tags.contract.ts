@@ -72,7 +72,7 @@ export const SSM_TAG_CASES = contractCases('ssm', {
   'the managed key of Secrets Manager cannot encrypt a parameter': {
     source: 'KMS developer guide, "AWS managed keys": only the service that owns the key can use it (kms:ViaService)',
     run: async (target) => {
-      const input = { Name: `/contract/${target.uniqueName('k')}`, Value: 'v', Type: 'SecureString' as const };
+      const input = { Name: `/${target.uniqueName('contract')}/k`, Value: 'v', Type: 'SecureString' as const };
       const call = new PutParameterCommand({ ...input, KeyId: 'alias/aws/secretsmanager' });
       await refused(target.admin.ssm.send(call), 'AccessDeniedException', 'InvalidKeyId');
     },

@@ -12,7 +12,7 @@ import { refused } from './expect.ts';
 import type { ContractTarget } from './target.ts';
 
 async function put(target: ContractTarget, more: Partial<PutParameterCommandInput> = {}): Promise<{ name: string }> {
-  const input = { Name: `/contract/${target.uniqueName('v')}`, Value: 'value', Type: 'String' as const, ...more };
+  const input = { Name: `/${target.uniqueName('contract')}/v`, Value: 'value', Type: 'String' as const, ...more };
   await target.admin.ssm.send(new PutParameterCommand(input));
   return { name: input.Name };
 }

@@ -3,8 +3,13 @@
  *
  *   tsx test/witness/run.ts [--short] [--endpoint URL] [--story NAME]
  */
+import { spawnSync } from 'node:child_process';
+import { cpSync, rmSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
+import { DIFFERENCES } from './differences.ts';
+import { GAPS } from './gaps.ts';
 import { STORIES } from './stories.ts';
 import { tellStory, type CheckResult, type StoryOutcome } from './story.ts';
 import { openWorld } from './world.ts';
@@ -27,11 +32,34 @@ function printOutcome({ story, results, seconds }: StoryOutcome): void {
   }
 }
 
-/** Fails without being known, or is known and holds. */
+/** Fails without being known, or stands in the table of differences and holds. A gap that is closed only asks to be taken out. */
 function isFailure({ problem, knownAs }: CheckResult): boolean {
-  return (problem === undefined) !== (knownAs === undefined);
+  if (problem !== undefined) return knownAs === undefined || !(knownAs in DIFFERENCES || knownAs in GAPS);
+  return knownAs !== undefined && knownAs in DIFFERENCES;
 }
 
+function printGaps(results: readonly CheckResult[]): void {
+  for (const [name, meaning] of Object.entries(GAPS)) {
+    const own = results.filter(({ knownAs }) => knownAs === name);
+    const open = own.filter(({ problem }) => problem !== undefined).length;
+    if (own.length > 0) print(`gap: ${name}: ${meaning}; ${String(open)} of ${String(own.length)} checks meet it`);
+  }
+}
+
+/** The command line runs built programs several times faster than sources; what ships is what is tried. Types are the check's business. */
+function build(): void {
+  const root = fileURLToPath(new URL('../../', import.meta.url));
+  const copied = (path: string): boolean => !path.endsWith('.ts');
+  rmSync(`${root}dist`, { recursive: true, force: true });
+  cpSync(`${root}src`, `${root}dist`, { recursive: true, filter: copied });
+  const { status } = spawnSync('npx', ['tsc', '-p', 'tsconfig.build.json', '--noCheck'], {
+    cwd: root,
+    stdio: 'inherit',
+  });
+  if (status !== 0) throw new Error('The program could not be built.');
+}
+
+build();
 const chosen = STORIES.filter(
   ({ name, lane }) =>
     (values.short !== true || lane === 'short') && (values.story === undefined || name.includes(values.story)),
@@ -45,8 +73,13 @@ try {
     printOutcome(outcome);
   }
 } finally {
-  await world.close();
+  await world.close().catch((error: unknown) => {
+    print(`not everything could be ended: ${String(error)}`);
+  });
 }
+printGaps(results);
 const failed = results.filter(isFailure).length;
 print(`witness: ${String(results.length)} checks, ${String(results.length - failed)} passed`);
 process.exitCode = failed === 0 && results.length > 0 ? 0 : 1;
+// A story that broke may have left something open.
+process.exit();

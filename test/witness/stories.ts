@@ -1,5 +1,6 @@
 /** All stories, in the order in which they are told. */
 import { CONNECTION_STORIES } from './stories/connections.ts';
+import { DIFFERENCE_STORIES } from './stories/differences.ts';
 import { DOCUMENT_STORIES } from './stories/documents.ts';
 import { KILL_STORIES } from './stories/kills.ts';
 import { PARAMETER_DRIFT_STORIES } from './stories/parameter-drift.ts';
@@ -10,6 +11,7 @@ import { SECRET_STORIES } from './stories/secrets.ts';
 import type { Story } from './story.ts';
 
 export const STORIES: readonly Story[] = [
+  ...DIFFERENCE_STORIES,
   ...CONNECTION_STORIES,
   ...PARAMETER_STORIES,
   ...PARAMETER_DRIFT_STORIES,

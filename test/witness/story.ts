@@ -81,6 +81,10 @@ export async function tellStory(story: Story, world: World, id: string): Promise
         },
         options,
       );
+      if (options?.knownAs !== undefined)
+        await check(`${name}: the runs report no call that did not reach AWS`, () => {
+          expectEqual(surplus(reported, calls), {});
+        });
       return { calls, recorded };
     },
   };
@@ -128,6 +132,12 @@ function difference(after: Counts, before: Counts): Counts {
   const names = [...new Set([...Object.keys(after), ...Object.keys(before)])].sort();
   const deltas = names.map((name) => [name, (after[name] ?? 0) - (before[name] ?? 0)] as const);
   return Object.fromEntries(deltas.filter(([, delta]) => delta !== 0));
+}
+
+/** What is reported beyond what was received. */
+function surplus(reported: Counts, received: Counts): Counts {
+  const beyond = Object.entries(reported).filter(([name, count]) => count > (received[name] ?? 0));
+  return Object.fromEntries(beyond);
 }
 
 /** Deep equality of plain data, with both sides in the message. */

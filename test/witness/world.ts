@@ -17,6 +17,9 @@ export const REGION = 'eu-west-1';
 export interface World {
   readonly proxy: AwsProxy;
   readonly boto: Boto;
+  /** Past the proxy: moto as it is. */
+  readonly rawBoto: Boto;
+  readonly isMoto: boolean;
   /** Opened when first asked for, with its worker. */
   installation(queues: Queues): Promise<Installation>;
   /** Ends an installation that does not come to rest; the next story gets a new one. */
@@ -41,6 +44,7 @@ export async function openWorld(options: WorldOptions): Promise<World> {
   const emulator = await findEmulator(options.endpoint);
   const proxy = await startAwsProxy(emulator.url);
   const boto = startBoto(PYTHON, proxy.witnessUrl);
+  const rawBoto = startBoto(PYTHON, emulator.url);
   const directory = await mkdtemp(join(tmpdir(), 'keyferry-witness-'));
   const server = await startEmbeddedPostgres({
     directory,
@@ -72,6 +76,8 @@ export async function openWorld(options: WorldOptions): Promise<World> {
   return {
     proxy,
     boto,
+    rawBoto,
+    isMoto: options.endpoint === undefined,
     async installation(queues) {
       const found = opened.get(queues) ?? open(queues);
       opened.set(queues, found);
@@ -81,7 +87,7 @@ export async function openWorld(options: WorldOptions): Promise<World> {
     account: () => createAccount({ boto, accountId: String(200_000_000_000 + (accounts += 1)), region: REGION }),
     async close() {
       for (const queues of [...opened.keys()]) await discard(queues);
-      await boto.close();
+      await Promise.all([boto.close(), rawBoto.close()]);
       await proxy.close();
       await emulator.close();
       await server.stop();

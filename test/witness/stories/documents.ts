@@ -8,7 +8,7 @@ export const DOCUMENT_STORIES: readonly Story[] = [
   { name: 'JSON secret, queues in PostgreSQL', lane: 'full', queues: 'postgres', tell: life },
   { name: 'JSON secret edited from outside', lane: 'full', queues: 'redis', tell: edited },
   { name: 'JSON secret untagged from outside', lane: 'full', queues: 'redis', tell: untagged },
-  { name: 'JSON secret that exists already: conflict, then adopted', lane: 'short', queues: 'redis', tell: adopted },
+  { name: 'JSON secret that exists already: conflict, then adopted', lane: 'full', queues: 'redis', tell: adopted },
   { name: 'JSON secret without a value, adopted', lane: 'full', queues: 'redis', tell: withoutValue },
 ];
 

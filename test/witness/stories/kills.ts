@@ -44,6 +44,10 @@ async function killAt(
   await installation.startWorker();
 }
 
+/** A step in which a worker dies: its run keeps none of its calls. */
+const killedStep = ({ step }: StoryContext, name: string, act: () => Promise<unknown>) =>
+  step(name, act, { knownAs: 'calls of killed runs' });
+
 const moments = ['before', 'after'] as const;
 
 async function parameters(context: StoryContext): Promise<void> {
@@ -58,7 +62,7 @@ async function parameters(context: StoryContext): Promise<void> {
   for (const moment of moments) {
     const keys = ['A', 'B', 'C', 'D'].map((key) => `${key}_${moment}`);
     for (const key of keys) wanted[key] = 'created';
-    await step(`killed at a PutParameter that creates, ${moment} it`, () =>
+    await killedStep(context, `killed at a PutParameter that creates, ${moment} it`, () =>
       killAt(context, { operation: 'ssm.PutParameter', nth: 2, moment }, () =>
         scene.set(Object.fromEntries(keys.map((key) => [key, 'created']))),
       ),
@@ -68,7 +72,7 @@ async function parameters(context: StoryContext): Promise<void> {
     );
     const [key = ''] = keys;
     wanted[key] = 'updated';
-    await step(`killed at a PutParameter that updates, ${moment} it`, () =>
+    await killedStep(context, `killed at a PutParameter that updates, ${moment} it`, () =>
       killAt(context, { operation: 'ssm.PutParameter', nth: 1, moment }, () => scene.set({ [key]: 'updated' })),
     );
     await check(`the value is there after a kill ${moment} its update`, async () =>
@@ -93,7 +97,7 @@ async function secrets(context: StoryContext): Promise<void> {
   for (const moment of moments) {
     const key = `S_${moment}`;
     wanted[key] = 'created';
-    await step(`killed at CreateSecret, ${moment} it`, () =>
+    await killedStep(context, `killed at CreateSecret, ${moment} it`, () =>
       killAt(context, { operation: 'secretsmanager.CreateSecret', nth: 1, moment, naming: key }, () =>
         scene.set({ [key]: 'created' }),
       ),
@@ -102,7 +106,7 @@ async function secrets(context: StoryContext): Promise<void> {
       expectEqual(await secretValues(scene.account, `${id}/`), wanted),
     );
     wanted[key] = 'updated';
-    await step(`killed at UpdateSecret, ${moment} it`, () =>
+    await killedStep(context, `killed at UpdateSecret, ${moment} it`, () =>
       killAt(context, { operation: 'secretsmanager.UpdateSecret', nth: 1, moment, naming: key }, () =>
         scene.set({ [key]: 'updated' }),
       ),
@@ -117,10 +121,10 @@ async function secrets(context: StoryContext): Promise<void> {
 }
 
 async function document(context: StoryContext): Promise<void> {
-  const { check, id, step } = context;
+  const { check, id } = context;
   const name = `${id}/all`;
   const scene = await openScene(context, { secretName: name });
-  await step('killed after CreateSecret', async () => {
+  await killedStep(context, 'killed after CreateSecret', async () => {
     await scene.set({ A: 'one', B: 'two' });
     const create = `--to secrets-manager --mapping many-to-one --secret-name ${name}`;
     await killAt(context, { operation: 'secretsmanager.CreateSecret', nth: 1, moment: 'after', naming: name }, () =>
@@ -131,7 +135,7 @@ async function document(context: StoryContext): Promise<void> {
     expectEqual(await secretDocument(scene.account, name), { A: 'one', B: 'two' }),
   );
   await check('it has one version', async () => expectEqual(await secretVersionCount(scene.account, name), 1));
-  await step('killed when the new value was sent', () =>
+  await killedStep(context, 'killed when the new value was sent', () =>
     killAt(context, { operation: 'secretsmanager.PutSecretValue', nth: 1, moment: 'after', naming: name }, () =>
       scene.set({ B: 'changed' }),
     ),
@@ -146,7 +150,7 @@ async function adoptionAndDeletion(context: StoryContext): Promise<void> {
   const path = `/${id}/`;
   const scene = await openScene(context, { parameterPath: path });
   await scene.account.call('ssm', 'put_parameter', { Name: `${path}A`, Value: 'theirs', Type: 'SecureString' });
-  await step('killed when an adopted parameter was tagged', async () => {
+  await killedStep(context, 'killed when an adopted parameter was tagged', async () => {
     await scene.set({ A: 'ours' });
     const create = `--to parameter-store --prefix ${path} --on-existing adopt`;
     const tagged = { operation: 'ssm.AddTagsToResource', nth: 1, moment: 'after', naming: `${path}A` } as const;
@@ -158,7 +162,7 @@ async function adoptionAndDeletion(context: StoryContext): Promise<void> {
   await step('more secrets', () => scene.set({ B: 'two', C: 'three' }));
   for (const moment of moments) {
     const key = moment === 'before' ? 'B' : 'C';
-    await step(`killed at DeleteParameters, ${moment} it`, () =>
+    await killedStep(context, `killed at DeleteParameters, ${moment} it`, () =>
       killAt(context, { operation: 'ssm.DeleteParameters', nth: 1, moment, naming: `${path}${key}` }, () =>
         scene.unset(key),
       ),
@@ -189,7 +193,7 @@ async function rotation(context: StoryContext): Promise<void> {
     await scene.createSync(`--to parameter-store --prefix /${id}/`);
   });
   const rotateKilledAt = (operation: string, moment: 'before' | 'after') =>
-    step(`killed at ${operation}, ${moment} it`, async () => {
+    killedStep(context, `killed at ${operation}, ${moment} it`, async () => {
       const naming = operation === 'iam.CreateAccessKey' ? userName : ((await published()) ?? '');
       await killAt(context, { operation, nth: 1, moment, naming }, () =>
         installation.must(`rotation run ${id} --no-wait`),

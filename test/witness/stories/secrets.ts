@@ -6,7 +6,7 @@ import { expectEqual, expectTrue, type Story, type StoryContext } from '../story
 export const SECRET_STORIES: readonly Story[] = [
   { name: 'secrets: first, unchanged, changed, deleted, restored', lane: 'short', queues: 'redis', tell: life },
   { name: 'secrets, queues in PostgreSQL', lane: 'full', queues: 'postgres', tell: life },
-  { name: 'secrets edited and deleted from outside', lane: 'short', queues: 'redis', tell: edited },
+  { name: 'secrets edited and deleted from outside', lane: 'full', queues: 'redis', tell: edited },
   { name: 'secrets untagged from outside', lane: 'full', queues: 'redis', tell: untagged },
   { name: 'secrets that exist already: conflict, then adopted', lane: 'full', queues: 'redis', tell: adopted },
   { name: 'secrets imported and moved', lane: 'full', queues: 'redis', tell: importedAndMoved },
