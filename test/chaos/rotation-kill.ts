@@ -183,11 +183,33 @@ async function createRotation({ sandbox, keyferry }: Site, index: number): Promi
   await keyferry.rotations.request(user.userName);
 }
 
+/**
+ * What a person does whose rotation waits with an unknown key: deletes it at AWS, as the status advises. The key must be active until then. The hour
+ * after which the rotation looks again passes at once.
+ */
+async function deleteCandidate({ sandbox, database }: Site, name: string): Promise<void> {
+  const [row] = await database.db.execute<{ candidate: string | null }>(sql`
+    update keyferry.rotations set
+      phase_state = jsonb_set(phase_state, '{intent,candidate,lookAt}', to_jsonb(${new Date().toISOString()}::text)),
+      next_due_at = now()
+    where name = ${name} and phase_state #> '{intent,candidate}' is not null
+      and (phase_state #>> '{intent,candidate,lookAt}')::timestamptz > now()
+    returning phase_state #>> '{intent,candidate,accessKeyId}' as candidate`);
+  if (typeof row?.candidate !== 'string') return;
+  const accessKeyId = row.candidate;
+  const keys = sandbox.inspect.accessKeys({ accountId: ACCOUNT, userName: name });
+  if (keys.find((key) => key.accessKeyId === accessKeyId)?.status !== 'Active')
+    throw new Error(`The unknown key of ${name} is not active any more.`);
+  sandbox.deleteAccessKey({ accessKeyId });
+}
+
 /** A problem, or undefined when the rotation ended with exactly the published key. */
-async function awaitRest({ sandbox, keyferry }: Site, index: number): Promise<string | undefined> {
+async function awaitRest(site: Site, index: number): Promise<string | undefined> {
+  const { sandbox, keyferry } = site;
   const name = userOf(index);
   const deadline = Date.now() + PATIENCE_MS;
   for (;;) {
+    await deleteCandidate(site, name);
     const rotation = await keyferry.rotations.get(name);
     const keys = sandbox.inspect.accessKeys({ accountId: ACCOUNT, userName: name });
     const isDone =

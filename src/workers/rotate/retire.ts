@@ -74,6 +74,9 @@ export async function deactivate(
   view: RotationView,
   accessKeyId: string,
 ): Promise<RotationView> {
+  // Much may have happened since the quiet time was found to be over, if the worker died in between.
+  const confirmation = await findConfirmation(context, view);
+  if (confirmation.decision !== 'confirmed') return blockForDependents(context, view, confirmation.names);
   const { keys } = await openKeys(context);
   const sent = await write(context, view, to.deactivateSent(view, accessKeyId));
   const result = await keys.setStatus(accessKeyId, 'Inactive');

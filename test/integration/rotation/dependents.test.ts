@@ -1,6 +1,7 @@
 import { sql, type SQL } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
+import { JobError } from '../../../src/errors.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
 import { createWorld, DAY, HOUR, MINUTE, openStage, type Pair, type Stage, type World } from './world.ts';
 
@@ -169,6 +170,42 @@ test('what a sync wrote of the old key during the quiet time is noticed before t
   expect(isKept).toBe(true);
   expect((await world.row(id)).phase).toBe('hold');
   expect((await world.rotations.steps(id)).map((step) => step.detail)).toContain('requested by ann, skipping app');
+});
+
+test('a worker that dies between the end of the quiet time and the deactivation leaves the check to the next', async () => {
+  let isDead = true;
+  const world = await createWorld(stage, {
+    wrap: (deps) => ({
+      ...deps,
+      rotations: {
+        run: {
+          ...deps.rotations.run,
+          advance: (fence, transition) => {
+            if (isDead && transition.note?.step === 'deactivate-sent') throw new JobError('LEASE_LOST');
+            return deps.rotations.run.advance(fence, transition);
+          },
+        },
+      },
+    }),
+  });
+  const syncId = await world.addSync('app');
+  const { id } = await world.createRotation();
+  await world.runOnce(id);
+  await world.runSyncs();
+  await world.runUntilDone(id);
+  const old = await world.published();
+  await world.rotations.request(await world.row(id), {}, 'ann');
+  await world.runOnce(id);
+  await world.runSyncs();
+  await expect(world.runUntilDone(id)).rejects.toMatchObject({ code: 'LEASE_LOST' });
+  await execute(sql`update keyferry.sync_entries set synced_revision = 1 where sync_id = ${syncId}`);
+  isDead = false;
+
+  const outcome = await world.runOnce(id);
+
+  expect(outcome).toMatchObject({ status: 'blocked', code: 'KEY_DEPENDENTS_WAITING' });
+  expect(await world.row(id)).toMatchObject({ phase: 'deactivating' });
+  expect(world.works(old)).toBe(true);
 });
 
 test('a sync that was deleted is not waited for, whatever it left at AWS', async () => {
