@@ -53,6 +53,8 @@ export type UpdateSync = z.input<typeof updateShape>;
 export interface RunSync extends WaitOptions {
   /** Confirms that the present plan deletes exactly this many objects. */
   readonly confirmDeletions?: number;
+  /** After a restore: the folder's values replace what keyferry wrote later than the backup. */
+  readonly acceptSource?: boolean;
 }
 
 interface Stores {
@@ -107,8 +109,11 @@ export function createSyncsClient(context: ClientContext, stores: Stores) {
     },
     /** Records a wish (`sync`, `plan`, `check`, `import`, `remove`) and returns the request's id. */
     request,
-    run: (idOrName: string, { confirmDeletions, ...options }: RunSync = {}) =>
-      requestAndWait('sync', idOrName, { ...options, parameters: definedOnly({ confirmDeletions }) }),
+    run: (idOrName: string, { confirmDeletions, acceptSource, ...options }: RunSync = {}) =>
+      requestAndWait('sync', idOrName, { ...options, parameters: definedOnly({ confirmDeletions, acceptSource }) }),
+    /** After a restore: takes what AWS holds into the folder, where keyferry wrote it later than the backup. */
+    acceptDestination: (idOrName: string, options: WaitOptions = {}) =>
+      requestAndWait('import', idOrName, { ...options, parameters: { acceptDestination: true } }),
     /** Never writes; the plan is the run's `result`. */
     plan: (idOrName: string, options: WaitOptions = {}) => requestAndWait('plan', idOrName, options),
     /** Looks for drift now. */

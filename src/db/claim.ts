@@ -145,6 +145,8 @@ const unchangedEntries = sql`,
           from keyferry.folders f, keyferry.connections c
           where f.id = claimed.folder_id and c.id = claimed.connection_id
             and claimed.synced_revision = f.revision and claimed.synced_version = claimed.version
+            and not exists (select from keyferry.installation i
+              where i.epoch_started_at > greatest(claimed.created_at, claimed.compared_at))
             and claimed.progress is null and claimed.drift <> 'drifted'
             and c.status in ('valid', 'degraded') and c.account_id is not null) as _unchanged_entries`;
 

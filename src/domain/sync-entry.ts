@@ -16,6 +16,7 @@ import {
   type LedgerEntry,
   type Observed,
   type Place,
+  isLater,
 } from './sync-ledger.ts';
 import { describeDrift } from './sync-plan.ts';
 import type { Problem } from './sync-rules.ts';
@@ -197,8 +198,12 @@ export function drifted(entry: LedgerEntry, drift: DriftKind, at: Date): LedgerE
   return { ...entry, drift, checkedAt: at, errorCode: 'SYNC_DRIFTED', errorMessage: driftMessage(entry, drift) };
 }
 
+const LATER_NEXT_STEP =
+  'Keep what AWS holds with `keyferry sync run NAME --accept-destination`, or write the folder’s value with `--accept-source`.';
+
 export function driftMessage(entry: { readonly key: string; readonly remoteName: string }, drift: DriftKind): string {
-  return `${nameOf(entry)} ${describeDrift(drift)}. ${errorTable.SYNC_DRIFTED.nextStep}`;
+  const nextStep = isLater(drift) ? LATER_NEXT_STEP : errorTable.SYNC_DRIFTED.nextStep;
+  return `${nameOf(entry)} ${describeDrift(drift)}. ${nextStep}`;
 }
 
 export function conflictMessage(entry: { readonly key: string; readonly remoteName: string }, reason: string): string {

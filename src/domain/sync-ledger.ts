@@ -84,8 +84,15 @@ export const driftKinds = [
   'tags',
   'replica',
   'foreign',
+  // Found after a restore: keyferry itself wrote or deleted it later than this database knows.
+  'later-write',
+  'later-delete',
 ] as const;
 export type DriftKind = (typeof driftKinds)[number];
+
+/** Only a person decides what becomes of it. */
+export const isLater = (drift: DriftKind | null | undefined): boolean =>
+  drift === 'later-write' || drift === 'later-delete';
 
 /** Drift of the object's settings: its value is still the one that was written. */
 export function isOfSettings(drift: DriftKind | null | undefined): boolean {

@@ -11,6 +11,7 @@ import { isOurs, type Owner, whoseTags } from './ownership.ts';
 import { findDrift, type Inventory, isOursByTag, type RemoteState, SECURE } from './sync-inventory.ts';
 import {
   type DriftKind,
+  isLater,
   isOwned,
   isSamePlace,
   type LedgerEntry,
@@ -31,6 +32,8 @@ export interface PlanOptions {
   readonly keepsDeleted: boolean;
   /** Drift is overwritten: repair mode, or a person asked for the sync. */
   readonly overwritesDrift: boolean;
+  /** A person keeps the folder's values over what was written after the backup of this database. */
+  readonly acceptsSource?: boolean;
 }
 
 export interface PlanInput {
@@ -150,7 +153,8 @@ const conflict = (reason: string, drift?: DriftKind): Decision => ({
 
 function planOwned(desired: DesiredEntry, known: Known<LedgerEntry>): Decision {
   const { entry, state, options } = known;
-  const drift = (state ? findDrift(entry, state, { now: known.now, owner: options.owner }) : entry.drift) ?? undefined;
+  const seen = state ? findDrift(entry, state, { now: known.now, owner: options.owner }) : entry.drift;
+  const drift = (seen && isLater(entry.drift) ? entry.drift : seen) ?? undefined;
   if (drift === 'foreign') return conflict('no longer carries our tag: somebody else took it over', drift);
   const change = findChange(desired, entry, options);
   if (entry.observed.tier === 'Advanced' && desired.settings.tier === 'standard') return downgrade;
@@ -175,6 +179,8 @@ const driftTexts: Readonly<Record<DriftKind, string>> = {
   tags: 'has lost tags that were set',
   replica: 'lacks a replica, or AWS reports that its replication failed',
   foreign: 'no longer carries our tag',
+  'later-write': 'was written after this database was backed up',
+  'later-delete': 'was deleted after this database was backed up',
 };
 
 export function describeDrift(kind: DriftKind): string {
@@ -183,12 +189,13 @@ export function describeDrift(kind: DriftKind): string {
 
 function planDrifted(drift: DriftKind, known: { change: string | undefined; options: PlanOptions }): Decision {
   const reason = driftTexts[drift];
+  if (isLater(drift) && known.options.acceptsSource !== true) return conflict(`${reason}; a person decides`, drift);
   if (!known.options.overwritesDrift) {
     // Nothing wanted and nothing overwritten: the drift is reported, the plan has no change.
     if (known.change === undefined) return { action: 'unchanged', reason, drift };
     return conflict(`${reason}; not overwritten`, drift);
   }
-  if (drift === 'missing') return { action: 'create', reason, drift };
+  if (drift === 'missing' || drift === 'later-delete') return { action: 'create', reason, drift };
   if (drift === 'type') return { action: 'update', reason: `${reason}; deleted and created again`, drift };
   return { action: drift === 'scheduled-for-deletion' ? 'restore' : 'update', reason, drift };
 }
@@ -231,6 +238,7 @@ function planDeletions(input: PlanInput): readonly PlannedEntry[] {
   const keys = new Set(input.desired.map((desired) => desired.key));
   return input.ledger
     .filter((entry) => entry.key !== WHOLE_SECRET && isDeletable(entry))
+    .filter((entry) => entry.drift !== 'later-write' || input.options.acceptsSource === true)
     .filter((entry) => !isSamePlace(entry, place) || !wanted.has(nameKey(entry)))
     .map((entry) => {
       const isReplaced = keys.has(entry.key);

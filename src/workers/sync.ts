@@ -10,6 +10,7 @@ import type { Performed, Processor, Run } from './processor.ts';
 import { type ImportBehavior, importSecrets } from './sync/import.ts';
 import type { GuardReason } from '../domain/installation.ts';
 import { guardedError } from './installation-watch.ts';
+import { acceptDestination } from './sync/compare.ts';
 import { createSyncMemory } from './sync/memory.ts';
 import { previewSync } from './sync/preview.ts';
 import { removeAll } from './sync/remove.ts';
@@ -108,6 +109,9 @@ const pending: Outcome = {
 
 async function performImport(head: SyncHead): Promise<Performed<'sync'>> {
   const work = await openWork(head);
+  if (head.run.parameters['acceptDestination'] === true) {
+    return { outcome: { status: 'succeeded', result: await acceptDestination(work) }, leavesWish: true };
+  }
   const behavior = head.run.parameters['importBehavior'] as ImportBehavior | undefined;
   const result = await importSecrets(work, { behavior: behavior ?? 'prioritize-source', isInitial: false });
   return { outcome: { status: 'succeeded', result }, leavesWish: true };

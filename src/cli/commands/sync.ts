@@ -24,11 +24,11 @@ function addRuns(noun: Command): void {
   const command = (verb: string, description: string) =>
     leaf(noun, `${verb} <name>`, description).option('--no-wait', 'return the request’s id at once');
   runWithClient(
-    command('run', 'sync now').option('--confirm-deletions <n>', 'confirm that the plan deletes this many objects'),
-    async (invocation) => {
-      const confirmed = text(invocation.options, 'confirmDeletions');
-      return perform(invocation, 'sync', confirmed === undefined ? {} : { confirmDeletions: toCount(confirmed) });
-    },
+    command('run', 'sync now')
+      .option('--confirm-deletions <n>', 'confirm that the plan deletes this many objects')
+      .option('--accept-destination', 'after a restore: take what AWS holds into the folder')
+      .option('--accept-source', 'after a restore: write the folder’s values over what AWS holds'),
+    runSync,
   );
   runWithClient(command('check', 'look for drift now'), (invocation) => perform(invocation, 'check', {}));
   runWithClient(command('remove', 'delete at AWS what this sync wrote'), (invocation) =>
@@ -47,6 +47,19 @@ function addRuns(noun: Command): void {
     command('plan', 'what a run would change; never writes').option('--exit-code', 'exit 3 when there are changes'),
     plan,
   );
+}
+
+async function runSync(invocation: ClientInvocation): Promise<ExitCode> {
+  const { options } = invocation;
+  const confirmed = text(options, 'confirmDeletions');
+  if (options.acceptDestination === true && options.acceptSource === true) {
+    throw new JobError('PAYLOAD_INVALID', { message: 'Give either --accept-destination or --accept-source.' });
+  }
+  if (options.acceptDestination === true) return perform(invocation, 'import', { acceptDestination: true });
+  return perform(invocation, 'sync', {
+    ...(confirmed === undefined ? {} : { confirmDeletions: toCount(confirmed) }),
+    ...(options.acceptSource === true ? { acceptSource: true } : {}),
+  });
 }
 
 function toCount(value: string): number {

@@ -1,6 +1,6 @@
 /** What goes into a JSON secret: which keys are set, which stay as they are, and what of it is journalled. */
 import { changeDocument, type Document, memberValue, printDocument } from '../../domain/sync-document.ts';
-import { type EntrySettings, type InFlight, isOwned, type LedgerEntry } from '../../domain/sync-ledger.ts';
+import { type EntrySettings, type InFlight, isLater, isOwned, type LedgerEntry } from '../../domain/sync-ledger.ts';
 import { byteLength, SECRET_MAX_BYTES } from '../../domain/sync-rules.ts';
 import { fingerprintOf } from './values.ts';
 import type { SyncWork } from './work.ts';
@@ -58,7 +58,7 @@ export function changeOf(job: DocumentWrite, document: Document, untouched: Unto
 
 /** Keys that are not ours by the ledger and may not be taken over, and keys of ours that somebody else changed and that may not be overwritten. */
 export function findUntouched(work: SyncWork, job: DocumentWrite, { version, document }: Base): Untouched {
-  const { onExisting, overwritesDrift } = work.planOptions;
+  const { onExisting } = work.planOptions;
   const isForeignWrite = isOwned(job.whole) && version !== job.whole.remoteVersion;
   const untouched = new Map<string, 'foreign' | 'changed' | 'missing'>();
   const ours = new Set([...job.keys, ...job.removals].flatMap((key) => writtenName(key) ?? []));
@@ -67,12 +67,17 @@ export function findUntouched(work: SyncWork, job: DocumentWrite, { version, doc
     const oldName = writtenName(key);
     const isTaken = !ours.has(documentKey) && document.has(documentKey);
     if (isTaken && onExisting === 'fail') untouched.set(documentKey, 'foreign');
-    else if (oldName !== undefined && (isForeignWrite || entry.drift !== null) && !overwritesDrift) {
+    else if (oldName !== undefined && (isForeignWrite || entry.drift !== null) && isKept(work, entry)) {
       const value = memberValue(document, oldName);
       if (!isAsWritten(work, entry, value)) untouched.set(documentKey, value === undefined ? 'missing' : 'changed');
     }
   }
   return untouched;
+}
+
+/** Somebody's change that this run does not overwrite. */
+function isKept({ planOptions: { overwritesDrift, acceptsSource } }: SyncWork, entry: LedgerEntry): boolean {
+  return isLater(entry.drift) ? acceptsSource !== true : !overwritesDrift;
 }
 
 export function isAsWritten(work: SyncWork, entry: LedgerEntry, value: string | undefined): boolean {

@@ -26,7 +26,7 @@ export interface ImportResult {
   readonly unreadable: readonly string[];
 }
 
-interface Found {
+export interface Found {
   readonly key: string;
   readonly remoteName: string;
   /** Undefined when there is no text to import. */
@@ -93,7 +93,8 @@ function toEqualEntry(work: SyncWork, found: Found, revision: number): LedgerEnt
   };
 }
 
-async function readDestination(work: SyncWork): Promise<readonly Found[]> {
+/** Values of the objects that the sync's names give. */
+export async function readDestination(work: SyncWork): Promise<readonly Found[]> {
   switch (work.target.mapping) {
     case 'parameters':
       return readParameters(work);

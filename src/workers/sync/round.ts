@@ -14,6 +14,7 @@ import type { SyncRow } from '../../db/subjects.ts';
 import type { Performed, Run } from '../processor.ts';
 import { applyWrites, isWrite, noteUnwritten } from './apply.ts';
 import { checkDrift, toCheckResult } from './check.ts';
+import { compareWithAws, mustCompareWithAws } from './compare.ts';
 import type { Destination } from './destination.ts';
 import { applyDocument } from './document-apply.ts';
 import { endEarly, toContinued } from './endings.ts';
@@ -76,11 +77,16 @@ export async function performRound(head: SyncHead, purpose: Purpose, tools: Roun
   if (purpose.isGuarded !== true && (await recoverInFlight(work)))
     work.progress = { ...work.progress, hasRecovered: true };
   const destination = openDestination(work, work.target.mapping);
-  if (purpose.isCheck && work.progress.isChecked !== true) {
-    await checkDrift(work, destination);
+  const mustCompare = purpose.isGuarded !== true && mustCompareWithAws(work);
+  if ((purpose.isCheck || mustCompare) && work.progress.isChecked !== true) {
+    await (mustCompare ? compareWithAws(work, destination) : checkDrift(work, destination));
     work.progress = { ...work.progress, isChecked: true };
   }
-  if (purpose.isCheck && !purpose.mayWrite) return { ...(await endRound(work, { isCheck: true })), leavesWish: true };
+  const compared = mustCompare ? { comparedAt: work.run.now() } : {};
+  if (purpose.isCheck && !purpose.mayWrite) {
+    const checked = await endRound(work, { isCheck: true });
+    return { ...checked, changes: { ...checked.changes, ...compared }, leavesWish: true };
+  }
   work = await importFirst(work, head);
   const performed = await carryOut(work, {
     destination: openDestination(work, work.target.mapping),
@@ -88,7 +94,7 @@ export async function performRound(head: SyncHead, purpose: Purpose, tools: Roun
     cache: tools.permissions,
   });
   if (performed.outcome.status === 'continued') tools.memory.keep(work);
-  return performed;
+  return { ...performed, changes: { ...performed.changes, ...compared } };
 }
 
 /** The first run may import what the destination holds; no later run repeats it, however the first one ended. */

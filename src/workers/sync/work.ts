@@ -15,6 +15,7 @@ import type { SyncSource } from '../../db/sync-source.ts';
 import type { ConnectionRow, SyncRow } from '../../db/subjects.ts';
 import type { Fingerprinter } from '../../domain/fingerprint.ts';
 import { targetOfSync } from '../../domain/connection-uses.ts';
+import { mustCompare } from '../../domain/installation.ts';
 import { sessionPolicyFor } from '../../domain/policies-session.ts';
 import type { PolicyTarget } from '../../domain/policies.ts';
 import { partitionOfRegion } from '../../domain/partitions.ts';
@@ -110,9 +111,15 @@ export async function openWork(head: SyncHead, remembered?: Remembered): Promise
       onExisting: options.onExisting,
       keepsDeleted: options.disableSecretDeletion,
       overwritesDrift: overwritesDrift(head),
+      acceptsSource: run.parameters['acceptSource'] === true,
     },
-    progress: continueProgress(sync.progress, basis, run),
+    // What was begun in an earlier epoch of the installation is begun again, with a comparison.
+    progress: continueProgress(isOfThisEpoch(head) ? sync.progress : null, basis, run),
   };
+}
+
+function isOfThisEpoch({ sync, installation }: SyncHead): boolean {
+  return !mustCompare(sync, installation.epochStartedAt);
 }
 
 async function readRemembered({ deps, sync, folder, target, options }: SyncHead, place: Place): Promise<Remembered> {

@@ -1,0 +1,120 @@
+/**
+ * The first look of a sync in a new epoch of the installation: this database may be older than what AWS holds. What differs from the ledger was
+ * written or deleted by keyferry itself after the backup. Where AWS holds the folder's value, the ledger follows; everything else waits for a
+ * person, who accepts the destination or the source.
+ */
+import { drifted, removed, written } from '../../domain/sync-entry.ts';
+import { mustCompare } from '../../domain/installation.ts';
+import { isOursByTag } from '../../domain/sync-inventory.ts';
+import { type DriftKind, isLater, isOwned, type LedgerEntry, WHOLE_SECRET } from '../../domain/sync-ledger.ts';
+import { nameKey } from '../../domain/sync-plan.ts';
+import type { DesiredEntry } from '../../domain/sync-desired.ts';
+import { makeEntry } from './apply.ts';
+import { checkDrift } from './check.ts';
+import type { Destination } from './destination.ts';
+import { type Found, readDestination } from './import.ts';
+import { survey, fingerprintOf } from './values.ts';
+import { isHere, type SyncWork } from './work.ts';
+
+/** In a new epoch, and as long as a person has to decide something. */
+export function mustCompareWithAws({ sync, installation, ledger }: SyncWork): boolean {
+  return mustCompare(sync, installation.epochStartedAt) || ledger.all().some((entry) => isLater(entry.drift));
+}
+
+export async function compareWithAws(work: SyncWork, destination: Destination): Promise<void> {
+  await checkDrift(work, destination);
+  await noteUnknown(work, destination);
+  const doubtful = work.ledger.all().filter((entry) => isHere(work, entry) && isOwned(entry) && toLater(entry));
+  if (doubtful.length === 0) return;
+  const found = new Map((await readDestination(work)).map((one) => [nameKey(one), one]));
+  const desired = new Map(work.desired.map((one) => [nameKey(one), one]));
+  const keys = doubtful.filter((entry) => entry.key !== WHOLE_SECRET);
+  const surveyed = await survey(
+    work,
+    keys.flatMap((entry) => desired.get(nameKey(entry)) ?? []),
+  );
+  const now = work.run.now();
+  const rows = keys.map((entry) => {
+    const [there, wanted] = [found.get(nameKey(entry)), surveyed.get(entry.key)];
+    if (there && wanted && isEqual(work, wanted, there)) return followed(work, entry, { wanted, there });
+    const later = toLater(entry) ?? 'later-write';
+    // Gone on both sides.
+    return later === 'later-delete' && !desired.has(nameKey(entry)) ? removed(entry, now) : drifted(entry, later, now);
+  });
+  await work.ledger.storeAll(rows);
+}
+
+/** Objects that carry our tag and that this ledger does not know: made after the backup. */
+async function noteUnknown(work: SyncWork, destination: Destination): Promise<void> {
+  if (work.target.mapping === 'document') return;
+  const known = new Set(
+    work.ledger
+      .all()
+      .filter((entry) => isHere(work, entry) && isOwned(entry))
+      .map(nameKey),
+  );
+  const unknown = work.desired.filter((one) => !one.problem && !known.has(nameKey(one)));
+  if (unknown.length === 0) return;
+  const names = unknown.map((one) => one.remoteName);
+  const inventory = await destination.inspect(names);
+  const there = names.filter((name) => inventory.get(name)?.exists === true);
+  const identified = await destination.identify(there, inventory);
+  const now = work.run.now();
+  const ours = unknown.flatMap((desired): readonly LedgerEntry[] => {
+    const state = identified.get(desired.remoteName) ?? { exists: false };
+    if (!state.exists || isOursByTag(state, work.owner) !== true) return [];
+    const entry = makeEntry(work, { ...desired, desired });
+    return [drifted({ ...entry, isClaim: true, remoteVersion: state.version, status: 'failed' }, 'later-write', now)];
+  });
+  await work.ledger.storeAll(ours);
+}
+
+/** How a difference is called that keyferry made itself; undefined for what is no such difference. */
+function toLater({ drift }: LedgerEntry): DriftKind | undefined {
+  if (drift === 'changed' || drift === 'later-write') return 'later-write';
+  return drift === 'missing' || drift === 'scheduled-for-deletion' || drift === 'later-delete'
+    ? 'later-delete'
+    : undefined;
+}
+
+function isEqual(work: SyncWork, wanted: DesiredEntry, { value }: Found): boolean {
+  if (value === undefined || wanted.fingerprint === undefined) return false;
+  return fingerprintOf(work, wanted, { value, settings: wanted.settings }) === wanted.fingerprint;
+}
+
+interface Pair {
+  readonly wanted: DesiredEntry;
+  readonly there: Found;
+}
+
+function followed(work: SyncWork, entry: LedgerEntry, { wanted, there }: Pair): LedgerEntry {
+  const { settings, revision, fingerprint = '' } = wanted;
+  const by = { version: there.version, fingerprint, revision, settings, folderId: work.folder.id, at: work.run.now() };
+  return { ...written(entry, by), isClaim: entry.isClaim };
+}
+
+/** A person keeps what AWS holds: values go into the folder, deletions too. What a rotation manages stays as it is. */
+export async function acceptDestination(work: SyncWork): Promise<AcceptedDestination> {
+  const later = work.ledger.all().filter((entry) => isHere(work, entry) && isLater(entry.drift));
+  const found = new Map((await readDestination(work)).map((one) => [nameKey(one), one]));
+  const names = await work.deps.folders.names(work.folder.id);
+  const managed = new Set(names.filter((name) => name.managedBy !== null).map((name) => name.key));
+  const open = later.filter((entry) => !managed.has(entry.key));
+  const changes = open.flatMap((entry): readonly { readonly key: string; readonly value: string | null }[] => {
+    if (entry.drift === 'later-delete') return [{ key: entry.key, value: null }];
+    const value = found.get(nameKey(entry))?.value;
+    return value === undefined ? [] : [{ key: entry.key, value }];
+  });
+  if (changes.length > 0) await work.deps.folders.change(work.folder, changes, 'merge');
+  return {
+    accepted: changes.map((one) => one.key),
+    managed: later.filter((entry) => managed.has(entry.key)).map((entry) => entry.key),
+  };
+}
+
+export interface AcceptedDestination {
+  /** Keys whose value or deletion the folder has taken over. */
+  readonly accepted: readonly string[];
+  /** Keys that a rotation manages: only the rotation decides them. */
+  readonly managed: readonly string[];
+}

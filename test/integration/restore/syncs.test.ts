@@ -1,0 +1,115 @@
+/** Syncs of a database that was restored from a backup, while AWS holds what was written since. */
+import { sql } from 'drizzle-orm';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+import { useTestDatabase } from '../../support/postgres.ts';
+import { takeBackup } from '../../support/rewind.ts';
+import { createWorld, MINUTE, openStage, REGION, type Stage, type SyncInput, type World } from '../sync/world.ts';
+
+const database = useTestDatabase();
+let stage: Stage;
+beforeAll(() => {
+  stage = openStage(database().url);
+});
+afterAll(() => stage.close());
+
+type Kind = readonly [string, SyncInput, (world: World, key: string) => string | undefined];
+
+function secretValue(world: World, name: string): string | undefined {
+  const found = world.sandbox.inspect.secret({ ...world.at, name });
+  return found === undefined || found.deletedAt !== undefined ? undefined : found.value;
+}
+
+const kinds: readonly Kind[] = [
+  ['parameters', {}, (world, key) => world.sandbox.inspect.parameter({ ...world.at, name: `/app/prod/${key}` })?.value],
+  [
+    'secrets',
+    {
+      destination: 'aws-secrets-manager',
+      destinationConfig: { region: REGION, mappingBehavior: 'one-to-one', prefix: 'prod/' },
+    },
+    (world, key) => secretValue(world, `prod/${key}`),
+  ],
+  [
+    'a JSON secret',
+    {
+      destination: 'aws-secrets-manager',
+      destinationConfig: { region: REGION, mappingBehavior: 'many-to-one', secretName: 'prod' },
+    },
+    (world, key) => (JSON.parse(secretValue(world, 'prod') ?? '{}') as Record<string, string>)[key],
+  ],
+];
+
+/** What `restore accept --as restored` writes. */
+async function acceptAsRestored({ world, restore }: { world: World; restore: () => Promise<void> }): Promise<void> {
+  await restore();
+  world.clock.advance(MINUTE);
+  await world.clock.settled();
+  await stage.handle.db.execute(sql`update keyferry.installation set epoch = epoch + 1, epoch_started_at = now()`);
+}
+
+async function begin(input: SyncInput, values: Record<string, string>) {
+  const world = await createWorld(stage);
+  await world.set(values);
+  const { id } = await world.createSync(input);
+  await world.runUntilDone(id);
+  world.clock.advance(5 * MINUTE);
+  return { world, id, restore: await takeBackup(stage.handle.client) };
+}
+
+/** Everything that was written after the backup, then the backup again. */
+async function changeAndRestore(input: SyncInput) {
+  const started = await begin(input, { KEPT: 'same', CHANGED: 'old', GONE: 'old', BACK: 'first' });
+  const { world, id } = started;
+  await world.set({ CHANGED: 'new', GONE: null, BACK: 'second' });
+  await world.runUntilDone(id);
+  world.clock.advance(5 * MINUTE);
+  await world.set({ BACK: 'first', ADDED: 'new' });
+  await world.runUntilDone(id);
+  await acceptAsRestored(started);
+  return started;
+}
+
+const wrote = (calls: Readonly<Record<string, number>>) =>
+  Object.keys(calls).filter((name) => /\.(Put|Create|Update|Delete|Restore|Tag|AddTags)/.test(name));
+
+test.each(kinds)('nothing of %s is overwritten or made again after a restore', async (_what, input, valueOf) => {
+  const { world, id } = await changeAndRestore(input);
+  const ran = await world.runUntilDone(id, { request: 'sync' });
+  expect(wrote(ran.calls)).toEqual([]);
+  expect(['KEPT', 'CHANGED', 'GONE', 'BACK', 'ADDED'].map((key) => valueOf(world, key))).toEqual([
+    'same',
+    'new',
+    undefined,
+    'first',
+    'new',
+  ]);
+  expect(ran.outcome).toMatchObject({ status: 'partial', code: 'SYNC_DRIFTED' });
+  const open = (await world.entries(id)).filter((entry) => entry.drift !== null && entry.key !== '');
+  expect(Object.fromEntries(open.map((entry) => [entry.key, entry.drift]))).toEqual({
+    CHANGED: 'later-write',
+    GONE: 'later-delete',
+  });
+});
+
+test.each(kinds)('accepting the destination makes the folder of %s follow', async (_what, input, valueOf) => {
+  const { world, id } = await changeAndRestore(input);
+  await world.runUntilDone(id, { request: 'sync' });
+  const accepted = await world.runUntilDone(id, { request: 'import', parameters: { acceptDestination: true } });
+  expect(accepted.outcome).toMatchObject({ result: { accepted: ['CHANGED', 'GONE'], managed: [] } });
+  const ran = await world.runUntilDone(id);
+  expect(wrote(ran.calls)).toEqual([]);
+  expect(ran.outcome.status).toBe('succeeded');
+  expect(await world.row(id)).toMatchObject({ drift: 'none' });
+  expect([valueOf(world, 'CHANGED'), valueOf(world, 'GONE')]).toEqual(['new', undefined]);
+});
+
+test.each(kinds)('accepting the source writes the folder of %s', async (_what, input, valueOf) => {
+  const { world, id } = await changeAndRestore(input);
+  await world.runUntilDone(id, { request: 'sync' });
+  world.clock.advance(5 * MINUTE);
+  const ran = await world.runUntilDone(id, { request: 'sync', parameters: { acceptSource: true } });
+  expect(ran.outcome.status).toBe('succeeded');
+  expect([valueOf(world, 'CHANGED'), valueOf(world, 'GONE'), valueOf(world, 'BACK')]).toEqual(['old', 'old', 'first']);
+  expect(await world.row(id)).toMatchObject({ drift: 'none' });
+});
