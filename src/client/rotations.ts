@@ -2,6 +2,7 @@
 import { z } from 'zod';
 
 import type { Connections } from '../db/connections.ts';
+import type { RotationRow } from '../db/subjects.ts';
 import type { Folders } from '../db/folders.ts';
 import type { RotationWish } from '../db/rotation-orders.ts';
 import type { KeyPair, RotationStep, Rotations } from '../db/rotations.ts';
@@ -9,6 +10,7 @@ import { rotationChanges, rotationSettings, type RotationChanges } from '../doma
 import type { KnownKey } from '../domain/rotation.ts';
 import type { ClientContext } from './context.ts';
 import { parseInput, placeShape } from './input.ts';
+import { isEmpty, updateVersion, type UpdateOptions } from './versions.ts';
 import { toRotation, type Rotation, type RunRecord } from './views.ts';
 import type { WaitOptions } from './waiting.ts';
 
@@ -58,8 +60,12 @@ export function createRotationsClient(context: ClientContext, stores: Stores) {
     /** Every persisted step, oldest first. */
     timeline: async (idOrName: string, limit?: number): Promise<readonly RotationStep[]> =>
       rotations.steps((await row(idOrName)).id, limit),
-    async update(idOrName: string, input: UpdateRotation): Promise<Rotation> {
-      return toRotation(await rotations.update(await row(idOrName), parseInput(rotationChanges, input)));
+    /** Nothing when nothing is given. Throws PAYLOAD_STALE. */
+    async update(idOrName: string, input: UpdateRotation, options: UpdateOptions = {}): Promise<Rotation> {
+      const changes = parseInput(rotationChanges, input);
+      const read = () => row(idOrName);
+      const write = async (as: RotationRow) => (isEmpty(changes) ? as : rotations.updateAsRead(as, changes));
+      return toRotation(await updateVersion({ read, write }, options));
     },
     /** Records the wish for a rotation now; returns the request's id. */
     request: async (idOrName: string, wish: RotationWish = {}): Promise<string> =>

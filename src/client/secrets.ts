@@ -18,6 +18,8 @@ export interface SetSecrets {
   readonly metadata?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** `merge` (default) leaves other keys alone; `replace` removes them, except those that a rotation manages. */
   readonly mode?: 'merge' | 'replace';
+  /** Refuses the change with PAYLOAD_STALE unless the folder still has this revision (or one of these). */
+  readonly ifRevision?: number | readonly number[];
 }
 
 export function createSecretsClient(context: ClientContext, folders: Folders) {
@@ -35,14 +37,18 @@ export function createSecretsClient(context: ClientContext, folders: Folders) {
       const parsedPlace = parseInput(placeShape, place);
       const values = parseInput(valuesShape, input.values);
       const metadata = parseInput(metadataShape, input.metadata ?? {});
-      const folder = await folders.ensure(context.orgId, parsedPlace);
+      const ifRevision = input.ifRevision === undefined ? undefined : [input.ifRevision].flat();
+      // A change of what somebody has read creates nothing.
+      const folder = ifRevision === undefined ? await folders.ensure(context.orgId, parsedPlace) : await find(place);
       const changes = Object.entries(values).map(([key, value]) => ({
         key,
         value,
         ...(metadata[key] ? { metadata: metadata[key] } : {}),
       }));
-      return folders.change(folder, changes, input.mode ?? 'merge');
+      return folders.changeIf(folder, changes, { mode: input.mode ?? 'merge', ifRevision });
     },
+    /** Grows with every change of the folder. */
+    revision: async (place: Place): Promise<number> => (await find(place)).revision,
     /** Names and revisions, never values. */
     list: async (place: Place): Promise<readonly SecretName[]> => folders.names((await find(place)).id),
     /** Removes keys; a key that is not there is an error that names it. */

@@ -19,6 +19,7 @@ import { JobError } from '../errors.ts';
 import type { ClientContext } from './context.ts';
 import { descriptionShape, nameShape, parseInput, placeShape } from './input.ts';
 import { refuseImpossibleTarget } from './sync-target.ts';
+import { isEmpty, updateVersion, type UpdateOptions } from './versions.ts';
 import { toSync, type RunRecord, type Sync } from './views.ts';
 import type { WaitOptions } from './waiting.ts';
 
@@ -40,7 +41,8 @@ const updateShape = z.strictObject({
   name: nameShape.optional(),
   description: descriptionShape.optional(),
   connection: z.string().min(1).optional(),
-  source: placeShape.optional(),
+  /** Parts that are left out stay as they are. */
+  source: placeShape.partial().optional(),
   destinationConfig: z.unknown().optional(),
   syncOptions: syncOptions.partial().optional(),
   isAutoSyncEnabled: z.boolean().optional(),
@@ -104,8 +106,10 @@ export function createSyncsClient(context: ClientContext, stores: Stores) {
     get: async (idOrName: string): Promise<Sync> => view(context.refer(idOrName)),
     list: async (): Promise<readonly Sync[]> => (await syncs.list(orgId)).map(toSync),
     /** Changes become due at once; objects under old names are deleted after the new ones are written. */
-    async update(idOrName: string, input: UpdateSync): Promise<Sync> {
-      return view(await updateSync({ context, stores }, await get(idOrName), input));
+    async update(idOrName: string, input: UpdateSync, options: UpdateOptions = {}): Promise<Sync> {
+      const read = () => get(idOrName);
+      const write = (sync: SyncRow) => updateSync({ context, stores }, sync, input);
+      return view(await updateVersion({ read, write }, options));
     },
     /** Records a wish (`sync`, `plan`, `check`, `import`, `remove`) and returns the request's id. */
     request,
@@ -139,10 +143,12 @@ function isMove({ destinationConfig, syncOptions: options, folderId: folder }: S
   return destinationConfig !== undefined || options !== undefined || folder !== undefined;
 }
 
-async function updateSync({ context, stores }: Parts, sync: SyncRow, input: UpdateSync): Promise<SyncRow> {
+/** Undefined when the sync changed since it was read. */
+async function updateSync({ context, stores }: Parts, sync: SyncRow, input: UpdateSync): Promise<SyncRow | undefined> {
   const given = new Set(Object.keys(input.syncOptions ?? {}));
   const parsed = withoutDefaults(parseInput(updateShape, input), given);
   const changes = await toChanges({ context, stores }, sync, parsed);
+  if (isEmpty(changes)) return sync;
   const after = { ...sync, ...changes };
   const { environment } = await stores.folders.get(after.folderId);
   // A sync that is older than the rule can still be renamed or given another connection.
@@ -160,6 +166,15 @@ async function folderId(folders: Folders, orgId: string, place: z.output<typeof 
   throw new JobError('SECRET_FOLDER_NOT_FOUND', {
     message: `There is no folder ${place.secretPath} in project ${place.projectId}, environment ${place.environment}. Create it with \`keyferry secrets set\`.`,
   });
+}
+
+async function movedFolderId(
+  folders: Folders,
+  sync: SyncRow,
+  changed: Partial<z.output<typeof placeShape>>,
+): Promise<string> {
+  const { projectId, environment, secretPath } = await folders.get(sync.folderId);
+  return folderId(folders, sync.orgId, { projectId, environment, secretPath, ...changed });
 }
 
 function parseDestination(destination: Destination, config: unknown) {
@@ -192,10 +207,10 @@ async function toChanges(
     ...(connection === undefined
       ? {}
       : { connectionId: (await stores.connections.get(sync.orgId, context.refer(connection))).id }),
-    ...(source === undefined ? {} : { folderId: await folderId(stores.folders, sync.orgId, source) }),
+    ...(source === undefined || isEmpty(source) ? {} : { folderId: await movedFolderId(stores.folders, sync, source) }),
     ...(destinationConfig === undefined
       ? {}
       : { destinationConfig: parseDestination(sync.destination, destinationConfig) }),
-    ...(options === undefined ? {} : { syncOptions: { ...sync.syncOptions, ...options } }),
+    ...(options === undefined || isEmpty(options) ? {} : { syncOptions: { ...sync.syncOptions, ...options } }),
   };
 }

@@ -66,6 +66,9 @@ export function createFolders(db: Database, encryption: Encryption) {
     /** Merges `changes` into the folder, or replaces its unmanaged secrets by them. */
     change: (folder: FolderRow, changes: readonly SecretChange[], mode: 'merge' | 'replace') =>
       changeFolder({ db, encryption }, folder, { changes, mode }),
+    /** Throws PAYLOAD_STALE when the folder no longer has the given revision. */
+    changeIf: (folder: FolderRow, changes: readonly SecretChange[], how: Pick<Change, 'mode' | 'ifRevision'>) =>
+      changeFolder({ db, encryption }, folder, { changes, ...how }),
     /** Merges what the first run of a sync imports, and records in the same statement that it did: an initial import is never repeated. */
     importInto: (folder: FolderRow, changes: readonly SecretChange[], importer: ImportingRun) =>
       changeFolder({ db, encryption }, folder, { changes, mode: 'merge', importer }),
@@ -153,12 +156,18 @@ async function readNames(db: Database, folderId: string): Promise<readonly Secre
 interface Change {
   readonly changes: readonly SecretChange[];
   readonly mode: 'merge' | 'replace';
+  /** Refuses the change unless the folder still has one of these revisions. */
+  readonly ifRevision?: readonly number[] | undefined;
   readonly importer?: ImportingRun;
 }
 
 async function changeFolder(stores: Stores, folder: FolderRow, change: Change): Promise<FolderChange> {
   let current = folder;
   for (let race = 0; race < MAX_RACES; race += 1) {
+    if (change.ifRevision?.includes(current.revision) === false)
+      throw new JobError('PAYLOAD_STALE', {
+        message: `${folder.secretPath} was changed in the meantime: it is at revision ${String(current.revision)}. Read it again, then repeat the change.`,
+      });
     const existing = (await readFolder(stores, folder.id)).secrets;
     refuseManaged(existing, change);
     const effective = effectiveChanges(existing, change);

@@ -54,6 +54,8 @@ export function createRotations(db: Database, encryption: Encryption) {
     byId: (id: string) => rotationById(db, id),
     list: (orgId: string) => listRotations(db, orgId),
     update: (row: RotationRow, changes: RotationChanges) => updateRotation(db, row, changes),
+    /** Undefined when the row changed since it was read. */
+    updateAsRead: (row: RotationRow, changes: RotationChanges) => updateAsRead(db, row, changes),
     /** Before the first rotation: the key that consumers hold becomes the one to replace. */
     adoptKey: (row: RotationRow, pair: KeyPair) => adoptKey(stores, row, pair),
     keys: (rotationId: string): Promise<readonly KnownKey[]> => run.knownKeys(rotationId),

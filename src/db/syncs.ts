@@ -56,7 +56,7 @@ export function createSyncs(db: Database) {
     get: async (orgId: string, reference: Reference) => (await getView(db, orgId, reference)).sync,
     view: (orgId: string, reference: Reference) => getView(db, orgId, reference),
     list: (orgId: string) => listViews(db, orgId),
-    /** Writes the changes and makes an automatic sync due. */
+    /** Writes the changes and makes an automatic sync due. Undefined when the row changed since `sync` was read. */
     update: (sync: SyncRow, changes: SyncChanges, requestedBy: string | null) =>
       updateSync(db, sync, { changes, requestedBy }),
     ...createSyncOrders(db),
@@ -180,7 +180,7 @@ async function updateSync(
   db: Database,
   sync: SyncRow,
   input: { changes: SyncChanges; requestedBy: string | null },
-): Promise<SyncRow> {
+): Promise<SyncRow | undefined> {
   const { changes, requestedBy } = input;
   try {
     const after = { ...sync, ...changes };
@@ -197,10 +197,9 @@ async function updateSync(
         due_reason = 'changed',
         ${dueTrace()},
         due_requested_by = ${requestedBy}${assignments(syncs, changes)}
-      from folder where t.id = ${sync.id} returning t.*`);
-    if (!row) throw new JobError('SYNC_NOT_FOUND');
-    wake(db, 'sync');
-    return fromRow(syncs, row);
+      from folder where t.id = ${sync.id} and t.version = ${sync.version} returning t.*`);
+    if (row) wake(db, 'sync');
+    return row && fromRow(syncs, row);
   } catch (error) {
     throw nameTaken(error, changes.name ?? sync.name);
   }

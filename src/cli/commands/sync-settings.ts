@@ -111,15 +111,19 @@ export function addUpdate(noun: Command): void {
       ...toSyncOptions(options),
       ...(options.delete === true ? { disableSecretDeletion: false } : {}),
     };
-    const sync = await client.syncs.update(before.id, {
-      ...(text(options, 'rename') === undefined ? {} : { name: text(options, 'rename') }),
-      ...(text(options, 'connection') === undefined ? {} : { connection: text(options, 'connection') }),
-      ...(text(options, 'description') === undefined ? {} : { description: text(options, 'description') }),
-      ...(hasDestination
-        ? { destinationConfig: mergeDestination(before.destination, before.destinationConfig, options) }
-        : {}),
-      ...(Object.keys(syncOptions).length > 0 ? { syncOptions: syncOptions } : {}),
-    });
+    const sync = await client.syncs.update(
+      before.id,
+      {
+        ...(text(options, 'rename') === undefined ? {} : { name: text(options, 'rename') }),
+        ...(text(options, 'connection') === undefined ? {} : { connection: text(options, 'connection') }),
+        ...(text(options, 'description') === undefined ? {} : { description: text(options, 'description') }),
+        ...(hasDestination
+          ? { destinationConfig: mergeDestination(before.destination, before.destinationConfig, options) }
+          : {}),
+        ...(Object.keys(syncOptions).length > 0 ? { syncOptions: syncOptions } : {}),
+      },
+      hasDestination ? { ifVersion: before.version } : {},
+    );
     output.result(sync, () => describeSync(sync));
     return done;
   });

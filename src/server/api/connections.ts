@@ -3,6 +3,8 @@ import type { Context } from 'hono';
 
 import { textOf, type Reference } from '../../domain/reference.ts';
 import { JobError } from '../../errors.ts';
+import type { Connection } from '../../client/views.ts';
+import { requireVersion } from '../../client/versions.ts';
 import type { ConnectionStatus } from '../../db/status-queries.ts';
 import {
   appConnectionShape,
@@ -15,6 +17,7 @@ import type { Api, ApiOptions } from './env.ts';
 import { given } from './given.ts';
 import { answers, common, createRoute, jsonBody, listQuery, waitQuery, z } from './operation.ts';
 import { requested, waitForRun } from './runs.ts';
+import { ifMatch, tagVersion, versionsOf } from './versions.ts';
 
 const BASE = '/api/v1/app-connections/aws';
 const tag = 'AWS connections';
@@ -34,6 +37,11 @@ async function find(c: Context, options: ApiOptions, reference: Reference): Prom
   throw new JobError('CONNECTION_NOT_FOUND', {
     message: `There is no connection ${textOf(reference)} in this org. List them with GET ${BASE}.`,
   });
+}
+
+function shown(c: Context, connection: Connection | ConnectionStatus) {
+  tagVersion(c, connection.version);
+  return toAppConnection(connection);
 }
 
 function addCreate(api: Api, options: ApiOptions): void {
@@ -57,8 +65,9 @@ function addCreate(api: Api, options: ApiOptions): void {
       });
       c.set('subject', created.connection.id);
       const waited = await waitForRun(c, created.requestId, c.req.valid('query').wait);
-      const shown = waited.run === null ? created.connection : await find(c, options, { id: created.connection.id });
-      return c.json({ appConnection: toAppConnection(shown), ...waited }, 200);
+      const connection =
+        waited.run === null ? created.connection : await find(c, options, { id: created.connection.id });
+      return c.json({ appConnection: shown(c, connection), ...waited }, 200);
     },
   );
 }
@@ -86,7 +95,7 @@ function addReads(api: Api, options: ApiOptions): void {
       request: { params: z.object({ name: z.string().min(1).max(64) }) },
       responses: answers(one),
     }),
-    async (c) => c.json({ appConnection: toAppConnection(await find(c, options, c.req.valid('param'))) }, 200),
+    async (c) => c.json({ appConnection: shown(c, await find(c, options, c.req.valid('param'))) }, 200),
   );
   api.openapi(
     createRoute({
@@ -100,10 +109,7 @@ function addReads(api: Api, options: ApiOptions): void {
       responses: answers(one),
     }),
     async (c) =>
-      c.json(
-        { appConnection: toAppConnection(await find(c, options, { id: c.req.valid('param').connectionId })) },
-        200,
-      ),
+      c.json({ appConnection: shown(c, await find(c, options, { id: c.req.valid('param').connectionId })) }, 200),
   );
 }
 
@@ -131,8 +137,8 @@ function addChanges(api: Api, options: ApiOptions): void {
       requireMethod(method, typed?.method);
       const changed = await c
         .get('client')
-        .connections.update(connectionId, given({ name, description, region, credentials: typed }));
-      return c.json({ appConnection: toAppConnection(changed) }, 200);
+        .connections.update(connectionId, given({ name, description, region, credentials: typed }), ifMatch(c));
+      return c.json({ appConnection: shown(c, changed) }, 200);
     },
   );
   api.openapi(
@@ -148,9 +154,10 @@ function addChanges(api: Api, options: ApiOptions): void {
     }),
     async (c) => {
       const { connectionId } = c.req.valid('param');
-      const shown = await find(c, options, { id: connectionId });
+      const connection = await find(c, options, { id: connectionId });
+      requireVersion(connection, versionsOf(c));
       await c.get('client').connections.delete(connectionId);
-      return c.json({ appConnection: toAppConnection(shown) }, 200);
+      return c.json({ appConnection: toAppConnection(connection) }, 200);
     },
   );
 }

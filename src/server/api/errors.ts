@@ -8,6 +8,7 @@ const statuses: Partial<Readonly<Record<ErrorCode, ContentfulStatusCode>>> = {
   PAYLOAD_INVALID: 422,
   QUEUE_UNAVAILABLE: 503,
   DB_UNAVAILABLE: 503,
+  PAYLOAD_STALE: 412,
   DB_NOT_MIGRATED: 503,
   DB_TOO_NEW: 503,
   CONNECTION_IN_USE: 409,

@@ -2,6 +2,7 @@
 import { placeShape, secretKeyShape, secretValueShape } from '../../client/input.ts';
 import type { Api, ApiOptions } from './env.ts';
 import { given } from './given.ts';
+import { tagVersion, versionsOf } from './versions.ts';
 import { answers, common, createRoute, jsonBody, z } from './operation.ts';
 
 const BASE = '/api/v1/folders/secrets';
@@ -42,8 +43,9 @@ export function addFolders(api: Api, options: ApiOptions): void {
       const { secrets, metadata, mode, ...place } = c.req.valid('json');
       const { folderId, ...change } = await c
         .get('client')
-        .secrets.set(place, { values: secrets, mode, ...given({ metadata }) });
+        .secrets.set(place, { values: secrets, mode, ...given({ metadata, ifRevision: versionsOf(c) }) });
       c.set('subject', folderId);
+      tagVersion(c, change.revision);
       return c.json({ folder: { id: folderId, ...change } }, 200);
     },
   );
@@ -67,7 +69,10 @@ export function addFolders(api: Api, options: ApiOptions): void {
       ),
     }),
     async (c) => {
-      const names = await c.get('client').secrets.list(c.req.valid('query'));
+      const { secrets } = c.get('client');
+      // Read before the names: a change in between makes the tag old, never the names.
+      tagVersion(c, await secrets.revision(c.req.valid('query')));
+      const names = await secrets.list(c.req.valid('query'));
       return c.json({ secrets: names.map((name) => ({ ...name, updatedAt: name.updatedAt.toISOString() })) }, 200);
     },
   );

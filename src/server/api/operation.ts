@@ -19,6 +19,7 @@ const meanings: Readonly<Record<number, string>> = {
   403: 'The token’s scope does not allow it',
   404: 'There is no such thing in the token’s org',
   409: 'The present state does not allow it',
+  412: 'The object no longer has the version that `If-Match` names',
   413: 'The body is too large',
   415: 'The body is not JSON',
   422: 'A field is missing, unknown or malformed; the message names it',

@@ -1,6 +1,7 @@
 /** `/api/v2/secret-rotations/aws-iam-user-secret`: Infisical’s paths. Creation and rotation are recorded and done by a worker, never inside the request. */
 import type { Context, MiddlewareHandler } from 'hono';
 
+import { requireVersion } from '../../client/versions.ts';
 import type { RotationStatus } from '../../db/status-queries.ts';
 import { textOf, type Reference } from '../../domain/reference.ts';
 import { JobError } from '../../errors.ts';
@@ -10,6 +11,7 @@ import { given } from './given.ts';
 import { answers, common, createRoute, jsonBody, listQuery, waitQuery, z } from './operation.ts';
 import { createRotationBody, secretRotationShape, toSecretRotation, updateRotationBody } from './rotation-shapes.ts';
 import { requested, waitForRun } from './runs.ts';
+import { ifMatch, tagVersion, versionsOf } from './versions.ts';
 
 const BASE = '/api/v2/secret-rotations/aws-iam-user-secret';
 const tag = 'IAM user rotations';
@@ -30,6 +32,11 @@ async function find(c: Context, { queries }: ApiOptions, reference: Reference): 
   throw new JobError('KEY_ROTATION_NOT_FOUND', {
     message: `There is no rotation ${textOf(reference)} in this org. List them with GET ${BASE}.`,
   });
+}
+
+function shown(c: Context, rotation: RotationStatus) {
+  tagVersion(c, rotation.version);
+  return toSecretRotation(rotation);
 }
 
 function addCreate(api: Api, options: ApiOptions): void {
@@ -55,7 +62,7 @@ function addCreate(api: Api, options: ApiOptions): void {
         userName: parameters.userName,
       });
       c.set('subject', created.id);
-      return c.json({ secretRotation: toSecretRotation(await find(c, options, { id: created.id })) }, 200);
+      return c.json({ secretRotation: shown(c, await find(c, options, { id: created.id })) }, 200);
     },
   );
 }
@@ -89,7 +96,7 @@ function addReads(api: Api, options: ApiOptions): void {
       },
       responses: answers(one),
     }),
-    async (c) => c.json({ secretRotation: toSecretRotation(await find(c, options, c.req.valid('param'))) }, 200),
+    async (c) => c.json({ secretRotation: shown(c, await find(c, options, c.req.valid('param'))) }, 200),
   );
   api.openapi(
     createRoute({
@@ -100,10 +107,7 @@ function addReads(api: Api, options: ApiOptions): void {
       responses: answers(one),
     }),
     async (c) =>
-      c.json(
-        { secretRotation: toSecretRotation(await find(c, options, { id: c.req.valid('param').rotationId })) },
-        200,
-      ),
+      c.json({ secretRotation: shown(c, await find(c, options, { id: c.req.valid('param').rotationId })) }, 200),
   );
 }
 
@@ -119,8 +123,10 @@ function addUpdate(api: Api, options: ApiOptions): void {
     async (c) => {
       const { rotationId } = c.req.valid('param');
       const { rotationInterval, ...rest } = c.req.valid('json');
-      await c.get('client').rotations.update(rotationId, given({ ...rest, rotationIntervalDays: rotationInterval }));
-      return c.json({ secretRotation: toSecretRotation(await find(c, options, { id: rotationId })) }, 200);
+      await c
+        .get('client')
+        .rotations.update(rotationId, given({ ...rest, rotationIntervalDays: rotationInterval }), ifMatch(c));
+      return c.json({ secretRotation: shown(c, await find(c, options, { id: rotationId })) }, 200);
     },
   );
 }
@@ -178,7 +184,9 @@ function addDelete(api: Api, options: ApiOptions): void {
   api.openapi(route, async (c) => {
     const { rotationId } = c.req.valid('param');
     const { deleteSecrets, revokeGeneratedCredentials } = c.req.valid('query');
-    const secretRotation = toSecretRotation(await find(c, options, { id: rotationId }));
+    const rotation = await find(c, options, { id: rotationId });
+    requireVersion(rotation, versionsOf(c));
+    const secretRotation = toSecretRotation(rotation);
     if (revokeGeneratedCredentials) await revokeFirst(c, rotationId);
     await c.get('client').rotations.delete(rotationId, deleteSecrets ? 'remove' : 'keep');
     return c.json({ secretRotation }, 200);

@@ -7,6 +7,8 @@ import { needs } from './gate.ts';
 import { answers, common, createRoute, waitQuery, z } from './operation.ts';
 import { requested, waitForRun } from './runs.ts';
 import { secretSyncShape, toSecretSync } from './sync-shapes.ts';
+import { requireVersion } from '../../client/versions.ts';
+import { versionsOf } from './versions.ts';
 import { findSync, type SyncApi } from './sync-part.ts';
 
 const byId = z.object({ syncId: z.uuid() });
@@ -156,7 +158,9 @@ function addDelete(part: SyncApi): void {
   api.use(route.getRoutingPath(), removingNeedsAdmin);
   api.openapi(route, async (c) => {
     const { syncId } = c.req.valid('param');
-    const secretSync = toSecretSync(await findSync(c, part, { id: syncId }));
+    const sync = await findSync(c, part, { id: syncId });
+    requireVersion(sync, versionsOf(c));
+    const secretSync = toSecretSync(sync);
     if (c.req.valid('query').removeSecrets) {
       await deleteWithSecrets(c, syncId);
       return c.json({ secretSync }, 200);

@@ -1,12 +1,14 @@
 /** `/api/v1/secret-syncs/{destination}`: Infisical’s paths for both AWS destinations, and `plan` of ours. */
 import type { Context } from 'hono';
 
+import type { SyncStatus } from '../../db/status-queries.ts';
 import { destinations } from '../../domain/sync-config.ts';
 import type { Api, ApiOptions } from './env.ts';
 import { given } from './given.ts';
 import { answers, common, createRoute, jsonBody, listQuery, z } from './operation.ts';
 import { findSync, type SyncApi } from './sync-part.ts';
 import { addSyncActions } from './sync-actions.ts';
+import { ifMatch, tagVersion } from './versions.ts';
 import { destinationShapes, secretSyncShape, toOptions, toSecretSync } from './sync-shapes.ts';
 
 const one = z.object({ secretSync: secretSyncShape });
@@ -54,7 +56,7 @@ function addCreate(part: SyncApi): void {
         isAutoSyncEnabled: body.isAutoSyncEnabled ?? body.isEnabled ?? true,
       });
       c.set('subject', created.id);
-      return c.json({ secretSync: toSecretSync(await findSync(c, part, { id: created.id })) }, 200);
+      return c.json({ secretSync: shown(c, await findSync(c, part, { id: created.id })) }, 200);
     },
   );
 }
@@ -86,7 +88,7 @@ function addReads(part: SyncApi): void {
       },
       responses: answers(one),
     }),
-    async (c) => c.json({ secretSync: toSecretSync(await findSync(c, part, c.req.valid('param'))) }, 200),
+    async (c) => c.json({ secretSync: shown(c, await findSync(c, part, c.req.valid('param'))) }, 200),
   );
   api.openapi(
     createRoute({
@@ -96,8 +98,7 @@ function addReads(part: SyncApi): void {
       request: { params: byId },
       responses: answers(one),
     }),
-    async (c) =>
-      c.json({ secretSync: toSecretSync(await findSync(c, part, { id: c.req.valid('param').syncId })) }, 200),
+    async (c) => c.json({ secretSync: shown(c, await findSync(c, part, { id: c.req.valid('param').syncId })) }, 200),
   );
 }
 
@@ -114,28 +115,32 @@ function addUpdate(part: SyncApi): void {
     async (c) => {
       const { syncId } = c.req.valid('param');
       const body = c.req.valid('json');
-      const { folder } = await findSync(c, part, { id: syncId });
-      const moved = body.projectId ?? body.environment ?? body.secretPath;
-      const source = {
-        projectId: body.projectId ?? folder.projectId,
-        environment: body.environment ?? folder.environment,
-        secretPath: body.secretPath ?? folder.secretPath,
-      };
-      await c.get('client').syncs.update(syncId, {
-        ...given({
-          name: body.name,
-          description: body.description,
-          connection: body.connectionId,
-          destinationConfig: body.destinationConfig,
-          isAutoSyncEnabled: body.isAutoSyncEnabled ?? body.isEnabled,
-          source: moved === undefined ? undefined : source,
-        }),
-        // Defaults of fields that were not sent must not overwrite what is set.
-        ...(body.syncOptions === undefined ? {} : { syncOptions: toOptions(await sentOptions(c, body.syncOptions)) }),
-      });
-      return c.json({ secretSync: toSecretSync(await findSync(c, part, { id: syncId })) }, 200);
+      await findSync(c, part, { id: syncId });
+      const { projectId, environment, secretPath } = body;
+      await c.get('client').syncs.update(
+        syncId,
+        {
+          ...given({
+            name: body.name,
+            description: body.description,
+            connection: body.connectionId,
+            destinationConfig: body.destinationConfig,
+            isAutoSyncEnabled: body.isAutoSyncEnabled ?? body.isEnabled,
+          }),
+          source: given({ projectId, environment, secretPath }),
+          // Defaults of fields that were not sent must not overwrite what is set.
+          ...(body.syncOptions === undefined ? {} : { syncOptions: toOptions(await sentOptions(c, body.syncOptions)) }),
+        },
+        ifMatch(c),
+      );
+      return c.json({ secretSync: shown(c, await findSync(c, part, { id: syncId })) }, 200);
     },
   );
+}
+
+function shown(c: Context, sync: SyncStatus) {
+  tagVersion(c, sync.version);
+  return toSecretSync(sync);
 }
 
 async function sentOptions<T extends object>(c: Context, parsed: T): Promise<Partial<T>> {

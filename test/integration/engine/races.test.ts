@@ -91,8 +91,11 @@ test('a folder change reaches a sync that is created, resumed or moved to the fo
         requestedBy: null,
       }),
     resumed: (db) => createSyncs(db).resume(row),
-    moved: async (db) =>
-      createSyncs(db).update(await world.row(moved), { folderId: world.folder.id, destinationConfig: at('/m/') }, null),
+    moved: async (db) => {
+      const changes = { folderId: world.folder.id, destinationConfig: at('/m/') };
+      await createSyncs(db).update(await world.row(moved), changes, null);
+      return { id: moved };
+    },
   };
   for (const [how, write] of Object.entries(attach)) {
     let attached = '';
