@@ -13,7 +13,7 @@ const PREFETCH_SECONDS = 0.25;
 /** What a prefetched token is worth: afterwards AWS has forgotten it, too. */
 const TOKEN_LIFE_MS = 1_000;
 const MAX_LANES = 1_000;
-/** A subject that joins is ahead by this many calls: enough for a small sync to pass. */
+/** A subject that joins, or comes back from a rest, is ahead by this many calls at most: enough for a small sync to pass. */
 const HEAD_START = 5;
 
 export interface CallBudgetOptions {
@@ -32,6 +32,8 @@ interface Lane {
   readonly call: BudgetedCall;
   readonly waiting: Waiter[];
   readonly served: Map<string, number>;
+  /** The least that anybody who was just served had been served: what a subject missed while it rested is not made up for. */
+  level: number;
   /** Fetched and due, not yet used. */
   spare: { count: number; untilMs: number };
   isPumping: boolean;
@@ -70,6 +72,7 @@ function laneOf(lanes: Map<string, Lane>, call: BudgetedCall): Lane {
     call,
     waiting: [],
     served: new Map(),
+    level: 0,
     spare: { count: 0, untilMs: 0 },
     isPumping: false,
     prefetch: 0,
@@ -126,12 +129,14 @@ function wait(
   });
 }
 
-/** A newcomer starts a little ahead of who was served least, not at zero, or it would starve the others. */
+/** Whoever joins or comes back starts a little ahead of the present level, not where it left, or it would starve the others. */
 function welcome(lane: Lane, subjectId: string): void {
-  const isWaiting = lane.waiting.some((waiter) => waiter.subjectId === subjectId);
-  if (isWaiting || lane.served.has(subjectId)) return;
-  const others = lane.waiting.map((waiter) => lane.served.get(waiter.subjectId) ?? 0);
-  lane.served.set(subjectId, others.length === 0 ? 0 : Math.min(...others) - HEAD_START);
+  if (lane.waiting.some((waiter) => waiter.subjectId === subjectId)) return;
+  lane.served.set(subjectId, Math.max(servedOf(lane, subjectId), lane.level - HEAD_START));
+}
+
+function servedOf(lane: Lane, subjectId: string): number {
+  return lane.served.get(subjectId) ?? Number.NEGATIVE_INFINITY;
 }
 
 /** Hands out tokens until nobody waits. One pump a lane. */
@@ -145,7 +150,10 @@ async function pump(desk: Desk, lane: Lane): Promise<void> {
     for (const waiter of [...lane.waiting]) waiter.reject(toJobError(error));
   } finally {
     lane.isPumping = false;
-    if (lane.waiting.length === 0) lane.served.clear();
+    if (lane.waiting.length === 0) {
+      lane.served.clear();
+      lane.level = 0;
+    }
   }
 }
 
@@ -180,10 +188,12 @@ function adaptPrefetch(
 
 function serveOne(desk: Desk, lane: Lane): void {
   const [next] = [...lane.waiting].sort(
-    (a, b) => (lane.served.get(a.subjectId) ?? 0) - (lane.served.get(b.subjectId) ?? 0) || a.sinceMs - b.sinceMs,
+    (a, b) => servedOf(lane, a.subjectId) - servedOf(lane, b.subjectId) || a.sinceMs - b.sinceMs,
   );
   if (next) {
-    lane.served.set(next.subjectId, (lane.served.get(next.subjectId) ?? 0) + 1);
+    const served = servedOf(lane, next.subjectId);
+    lane.level = Math.max(lane.level, served);
+    lane.served.set(next.subjectId, served + 1);
     next.resolve();
     return;
   }

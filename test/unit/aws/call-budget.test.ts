@@ -53,6 +53,32 @@ describe('the call budget of a process', () => {
     expect(early).toBeLessThanOrEqual(25);
   });
 
+  it('gives a subject that comes back from a rest its fair share, not what it missed', async () => {
+    const budget = createCallBudget(createLedger(2).ledger);
+    const served: string[] = [];
+    const of = (subjectId: string) => served.filter((one) => one === subjectId).length;
+    const lanes = (subjectId: string, isOver: () => boolean) =>
+      Array.from({ length: 8 }, async () => {
+        while (!isOver()) {
+          await budget.take(callOf(subjectId), forever());
+          served.push(subjectId);
+        }
+      });
+    let isEnding = false;
+    const busy = ['busy', 'busy too'].flatMap((subjectId) => lanes(subjectId, () => isEnding));
+    await Promise.all(lanes('rested', () => of('rested') >= 10));
+    await vi.waitUntil(() => of('busy') >= 120, { timeout: 5_000 });
+    const before = served.length;
+    const again = lanes('rested', () => isEnding);
+    await vi.waitUntil(() => served.length >= before + 90, { timeout: 5_000 });
+    isEnding = true;
+    const shares = new Map(['rested', 'busy', 'busy too'].map((one) => [one, 0]));
+    for (const one of served.slice(before, before + 90)) shares.set(one, (shares.get(one) ?? 0) + 1);
+    await Promise.all([...busy, ...again]);
+    const unfair = [...shares].filter(([, share]) => share < 20 || share > 45);
+    expect(unfair).toEqual([]);
+  });
+
   it('gives the place back when the wait is too long, without spending an attempt', async () => {
     const budget = createCallBudget({
       grant: () => Promise.resolve({ granted: 0, available: -30, ratePerSecond: 3 }),
