@@ -12,7 +12,8 @@ import { createRoleConnection, openScene, sceneOf } from '../scenes.ts';
 import { expectEqual, expectTrue, type Story, type StoryContext } from '../story.ts';
 
 export const KILL_STORIES: readonly Story[] = [
-  { name: 'worker killed while it writes parameters', lane: 'short', queues: 'redis', tell: parameters },
+  { name: 'worker killed once', lane: 'short', queues: 'redis', tell: once },
+  { name: 'worker killed while it writes parameters', lane: 'full', queues: 'redis', tell: parameters },
   {
     name: 'worker killed while it writes parameters, queues in PostgreSQL',
     lane: 'full',
@@ -49,6 +50,26 @@ const killedStep = ({ step }: StoryContext, name: string, act: () => Promise<unk
   step(name, act, { knownAs: 'calls of killed runs' });
 
 const moments = ['before', 'after'] as const;
+
+/** The least: a kill costs the half minute of its lease. */
+async function once(context: StoryContext): Promise<void> {
+  const { check, id } = context;
+  const path = `/${id}/`;
+  const scene = await openScene(context, { parameterPath: path });
+  await killedStep(context, 'killed after a PutParameter', async () => {
+    await scene.set({ A: 'one', B: 'two', C: 'three' });
+    const create = `--to parameter-store --prefix ${path}`;
+    await killAt(context, { operation: 'ssm.PutParameter', nth: 2, moment: 'after' }, () => scene.createSync(create));
+  });
+  await check('every parameter is there', async () =>
+    expectEqual(await parameterValues(scene.account, path), { A: 'one', B: 'two', C: 'three' }),
+  );
+  await check('a kill repeats a write once at most', async () => {
+    const versions = Object.values(await parameterVersions(scene.account, path));
+    expectTrue(Math.max(...versions) <= 2, versions.join());
+  });
+  await check('the sync is succeeded', async () => expectEqual((await scene.row())['sync_status'], 'succeeded'));
+}
 
 async function parameters(context: StoryContext): Promise<void> {
   const { check, id, step } = context;
