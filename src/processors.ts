@@ -10,6 +10,7 @@ import { createFingerprintKeys } from './db/fingerprint-key.ts';
 import type { Installation } from './db/installation.ts';
 import { createSyncEntries } from './db/sync-entries.ts';
 import { createSyncSource } from './db/sync-source.ts';
+import { createTombstones } from './db/tombstones.ts';
 import type { Kind } from './domain/run.ts';
 import { isShared, type OpenStores } from './stores.ts';
 import type { Processor } from './workers/processor.ts';
@@ -50,6 +51,7 @@ export function createProcessors({ aws, stores, installation, config }: Processo
       entries: createSyncEntries(db),
       fingerprints: createFingerprintKeys(db, encryption),
       installation,
+      tombstones: createTombstones(db),
       reconcileEveryMs: config.reconcileEveryMs,
     }),
     rotate: createRotateProcessor({ aws, openAccessKeys: createAccessKeys, connections, rotations, installation }),

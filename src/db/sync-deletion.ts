@@ -6,6 +6,7 @@ import { sql } from 'drizzle-orm';
 
 import { JobError } from '../errors.ts';
 import type { Database } from './client.ts';
+import { recordedTombstones } from './tombstones.ts';
 import { closedWork, execute, isAsSeen, type SyncRow, untilAsSeen } from './subjects.ts';
 
 /** An object that stays at AWS without an owner. */
@@ -21,9 +22,9 @@ export interface SyncDeletion {
 }
 
 /** Entries that may have an object at AWS which this sync wrote; the same rule as `isOwned`, and what is in flight. */
-const owns = sql`
+const owns = sql`(
   e.in_flight is not null
-  or (e.remote_version is not null and e.deleted_at is null and e.status in ('synced', 'failed'))`;
+  or (e.remote_version is not null and e.deleted_at is null and e.status in ('synced', 'failed')))`;
 /** What a removal could not reach. */
 const wasLeft = sql`(e.status = 'skipped' and e.remote_version is not null and e.checked_at is not null)`;
 
@@ -65,8 +66,9 @@ async function tryDeletion(
       gone as (
         delete from keyferry.syncs t using held
         where t.id = held.id and (${abandon} or not (held.is_running or held.is_owner))
-        returning t.id
+        returning t.id, t.org_id, t.folder_id
       ),
+      ${recordedTombstones(sql`gone`, { owns, wasLeft })},
       ${closedWork(sql`gone`)}
       select (select count(*) from seen) > (select count(*) from held) as is_raced,
         exists (select from seen) as is_known,
@@ -108,8 +110,9 @@ export async function deleteRemovedSync(db: Database, ending: SyncEnding): Promi
         delete from keyferry.syncs s where s.id = ${ending.syncId} and s.run_token = ${ending.runId}
           and not exists (
             select from keyferry.sync_entries e where e.sync_id = ${ending.syncId} and (${owns}))
-        returning s.id
+        returning s.id, s.org_id, s.folder_id
       ),
+      ${recordedTombstones(sql`gone`, { owns, wasLeft })},
       answered as (
         update keyferry.requests r set
           done_at = now(),

@@ -20,6 +20,7 @@ import {
 } from './sync-ledger.ts';
 import { describeDrift } from './sync-plan.ts';
 import type { Problem } from './sync-rules.ts';
+import { conflictNextStep } from './takeover.ts';
 
 export interface EntryOrigin {
   readonly id: string;
@@ -105,6 +106,7 @@ export function written(entry: LedgerEntry, by: Written): LedgerEntry {
       lost: undefined,
       waits: undefined,
       areReplicasInSync: undefined,
+      wasOurs: undefined,
       ...by.observed,
     },
     writtenAt: by.at,
@@ -116,8 +118,9 @@ export function written(entry: LedgerEntry, by: Written): LedgerEntry {
 export function notLanded(entry: LedgerEntry): LedgerEntry {
   const { token, fingerprint } = entry.inFlight ?? {};
   const lost = token === undefined || fingerprint === undefined ? undefined : { token, fingerprint };
-  // It may still arrive.
-  const wasOurs = entry.inFlight?.operation === 'create' || entry.observed.wasOurs;
+  // It may still arrive, and a takeover sets our tag before the value.
+  const { operation } = entry.inFlight ?? {};
+  const wasOurs = operation === 'create' || operation === 'adopt' || entry.observed.wasOurs;
   const observed = { ...entry.observed, lost, ...(wasOurs === true ? { wasOurs } : {}) };
   return { ...entry, inFlight: null, isClaim: entry.remoteVersion !== null, observed };
 }
@@ -207,7 +210,7 @@ export function driftMessage(entry: { readonly key: string; readonly remoteName:
 }
 
 export function conflictMessage(entry: { readonly key: string; readonly remoteName: string }, reason: string): string {
-  return `${nameOf(entry)} ${reason}. ${errorTable.SYNC_CONFLICT.nextStep}`;
+  return `${nameOf(entry)} ${reason}. ${conflictNextStep(reason)}`;
 }
 
 export function problemMessage(entry: { readonly key: string; readonly remoteName: string }, problem: Problem): string {

@@ -5,6 +5,15 @@ import type { DriftKind, LedgerEntry } from './sync-ledger.ts';
 export type Replicas = Readonly<
   Record<string, { readonly status: 'InSync' | 'InProgress' | 'Failed'; readonly message: string }>
 >;
+/** What is on record of a deleted sync's object. */
+export interface FormerOwner {
+  /** Of the org and folder that now ask. */
+  readonly isSameFolder: boolean;
+  /** Null when its last write is not on record. */
+  readonly lastVersion: string | null;
+  /** The keys that it owned inside a JSON secret. */
+  readonly documentKeys: readonly string[];
+}
 
 /** One remote object as a read found it. */
 export type RemoteState =
@@ -16,6 +25,8 @@ export type RemoteState =
       readonly tags?: Readonly<Record<string, string>>;
       /** Set by a read that was narrowed to our tag and does not return tags. */
       readonly isOurs?: true;
+      /** The deleted sync of this installation that the tag names. */
+      readonly formerOwner?: FormerOwner;
       /** Milliseconds since the epoch. */
       readonly lastModified?: number;
       /** Of a parameter: String, StringList or SecureString. */

@@ -4,14 +4,8 @@
  */
 import { type RemoteState, isOursByTag } from './sync-inventory.ts';
 import { isOwned, isSamePlace, type LedgerEntry, WHOLE_SECRET } from './sync-ledger.ts';
-import {
-  findTakeoverProblem,
-  type Plan,
-  type PlanInput,
-  type PlannedEntry,
-  planSync,
-  withoutUnreplaced,
-} from './sync-plan.ts';
+import { type Plan, type PlanInput, type PlannedEntry, planSync, withoutUnreplaced } from './sync-plan.ts';
+import { findTakeoverProblem, isLeftAsWritten } from './takeover.ts';
 
 export interface DocumentPlanInput extends Omit<PlanInput, 'inventory'> {
   readonly remoteName: string;
@@ -60,7 +54,7 @@ export function findWholeProblem(input: DocumentPlanInput, whole: LedgerEntry | 
   if (!state?.exists || isOurs) return undefined;
   if (whole?.inFlight?.token !== undefined && state.versions?.[whole.inFlight.token]) return undefined;
   const isMarked = isOursByTag(state, input.options.owner) === true;
-  if (state.deletionScheduledAt && isMarked) return undefined;
+  if (state.deletionScheduledAt && (isMarked || isLeftAsWritten(state))) return undefined;
   if (state.deletionScheduledAt) return 'a secret of this name is scheduled for deletion and is not ours';
   return findTakeoverProblem(state, input.options, whole);
 }
@@ -75,10 +69,18 @@ function planKey(one: PlannedEntry, input: DocumentPlanInput): PlannedEntry {
   const isNewName = one.action === 'create' || (one.action === 'update' && isRenamed(one));
   if (!isNewName || !one.desired || input.documentKeys?.has(one.desired.documentKey) !== true) return one;
   if (ownKeys(input).has(one.desired.documentKey)) return one;
+  if (leftKeys(input.state).has(one.desired.documentKey))
+    return { ...one, action: 'adopt', reason: 'the key was left by a deleted sync of this folder' };
   // A crash between the write and its record leaves our own key there, not a foreign one: the recovery has settled that before.
   if (input.options.onExisting === 'adopt')
     return { ...one, action: 'adopt', reason: 'the key exists and is not ours; taking over is allowed' };
   return { ...one, action: 'conflict', code: 'SYNC_CONFLICT', reason: 'the key exists in the secret and is not ours' };
+}
+
+/** Names inside the secret that a deleted sync of this folder left, if nobody has written the secret since. */
+export function leftKeys(state: RemoteState | undefined): ReadonlySet<string> {
+  const isLeft = state?.exists === true && isLeftAsWritten(state);
+  return new Set(isLeft ? state.formerOwner?.documentKeys : []);
 }
 
 /** Names inside the secret that are ours, by the ledger. */

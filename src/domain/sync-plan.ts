@@ -7,8 +7,9 @@
  *   in the ledger, not desired   → delete; a key that moved keeps its old object until the new one is in place
  */
 import type { DesiredEntry } from './sync-desired.ts';
-import { isOurs, type Owner, whoseTags } from './ownership.ts';
-import { findDrift, type Inventory, isOursByTag, type RemoteState, SECURE } from './sync-inventory.ts';
+import type { Owner } from './ownership.ts';
+import { findDrift, type Inventory, isOursByTag, type RemoteState } from './sync-inventory.ts';
+import { type Existing, findTakeoverProblem, isLeftAsWritten } from './takeover.ts';
 import {
   type DriftKind,
   isLater,
@@ -120,28 +121,13 @@ function planExisting(state: Extract<RemoteState, { exists: true }>, known: Know
   if (state.deletionScheduledAt) return conflict('a secret of this name is scheduled for deletion and is not ours');
   const refusal = findTakeoverProblem(state, options, entry);
   if (refusal) return conflict(refusal);
-  const reason = isMarked ? 'carries the tag of this sync' : 'exists and is not ours; taking over is allowed';
-  return { action: 'adopt', reason };
+  return { action: 'adopt', reason: describeTakeover(state, options) };
 }
 
-/** Why an object that the ledger does not call ours is not taken over; undefined when it may be. */
-export function findTakeoverProblem(
-  state: Extract<RemoteState, { exists: true }>,
-  options: Pick<PlanOptions, 'onExisting' | 'owner'>,
-  entry: Pick<LedgerEntry, 'observed'> | undefined,
-): string | undefined {
-  const whose = whoseTags(state.tags ?? {}, options.owner);
-  if (whose === 'other-installation') return 'exists and belongs to another keyferry installation';
-  if (whose === 'other-sync') return 'exists and carries the tag of another sync';
-  if (state.managedBy !== undefined) return `exists and is managed by ${state.managedBy}`;
-  if (options.onExisting === 'fail' && !(isOurs(whose) && entry?.observed.wasOurs === true)) {
-    // Anybody who may set tags can set ours.
-    return isOurs(whose) ? 'carries the tag of this sync, which has no record of it' : 'exists and is not ours';
-  }
-  if (state.type !== undefined && state.type !== SECURE) {
-    return `exists as ${state.type}, which keyferry never writes into; delete it first`;
-  }
-  return undefined;
+function describeTakeover(state: Existing, options: PlanOptions): string {
+  if (isOursByTag(state, options.owner) === true) return 'carries the tag of this sync';
+  if (isLeftAsWritten(state)) return 'was left by a deleted sync of this folder';
+  return 'exists and is not ours; taking over is allowed';
 }
 
 const conflict = (reason: string, drift?: DriftKind): Decision => ({

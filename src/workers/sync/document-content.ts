@@ -27,6 +27,8 @@ export interface DocumentWrite {
   readonly removals: readonly { readonly documentKey: string; readonly entry: LedgerEntry }[];
   /** Keys that are ours but whose value is not known now: what the secret holds of them stays. */
   readonly hasUnknownKeys: boolean;
+  /** Names in the secret that a deleted sync of this folder left. */
+  readonly leftKeys?: ReadonlySet<string>;
   /** The role may move version stages. */
   readonly canPromote: boolean;
 }
@@ -66,7 +68,8 @@ export function findUntouched(work: SyncWork, job: DocumentWrite, { version, doc
     const { documentKey, entry } = key;
     const oldName = writtenName(key);
     const isTaken = !ours.has(documentKey) && document.has(documentKey);
-    if (isTaken && onExisting === 'fail') untouched.set(documentKey, 'foreign');
+    const isRefused = onExisting === 'fail' && job.leftKeys?.has(documentKey) !== true;
+    if (isTaken && isRefused) untouched.set(documentKey, 'foreign');
     else if (oldName !== undefined && (isForeignWrite || entry.drift !== null) && isKept(work, entry)) {
       const value = memberValue(document, oldName);
       if (!isAsWritten(work, entry, value)) untouched.set(documentKey, value === undefined ? 'missing' : 'changed');

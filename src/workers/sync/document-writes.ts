@@ -12,7 +12,8 @@ import { inOrder, written } from '../../domain/sync-entry.ts';
 import { isSameKey } from '../../domain/sync-inventory.ts';
 import { isOwned, type LedgerEntry } from '../../domain/sync-ledger.ts';
 import { takeWrite } from '../../domain/sync-pace.ts';
-import { findTakeoverProblem } from '../../domain/sync-plan.ts';
+import { leftKeys } from '../../domain/sync-plan-document.ts';
+import { type Existing, findTakeoverProblem, isLeftAsWritten } from '../../domain/takeover.ts';
 import { JobError, toJobError } from '../../errors.ts';
 import {
   attempt,
@@ -36,6 +37,7 @@ import {
   type Untouched,
 } from './document-content.ts';
 import { replicaChanges, toState } from './secret-writes.ts';
+import { withFormerOwner } from './former-owners.ts';
 import type { SyncWork } from './work.ts';
 
 /** What the secret as a whole came to; keys that are somebody else's were left alone. */
@@ -102,21 +104,43 @@ async function createTaken(
   const found = await secrets.describe(job.remoteName);
   if (!found) return toFailure(await waitForName(work, job.whole, NAME_CONTRADICTION));
   await work.ledger.store({ ...pending, inFlight: null, isClaim: false });
+  const state = await withFormerOwner(work, job.remoteName, toState(found));
   const isMine = isOurs(whoseTags(found.tags, work.owner));
-  if (found.deletionScheduledAt)
-    return isMine
-      ? restoreDocument(context, job)
-      : { kind: 'refused', reason: 'is scheduled for deletion and is not ours' };
-  const refusal = findTakeoverProblem(toState(found), work.planOptions, job.whole);
+  if (found.deletionScheduledAt && isMine) return restoreDocument(context, job);
+  if (found.deletionScheduledAt && !isLeftAsWritten(state))
+    return { kind: 'refused', reason: 'is scheduled for deletion and is not ours' };
+  const refusal = findTakeoverProblem(state, work.planOptions, job.whole);
   if (refusal !== undefined) return { kind: 'refused', reason: refusal };
-  // Our tag alone proves nothing: a takeover that was interrupted sets it on a secret that others made.
+  const failed = found.deletionScheduledAt ? await restoreLeft(context, job) : undefined;
+  return failed ?? mergeDocument(context, await beginTakeover(work, job, { state, isMine }), found);
+}
+
+/** A deleted sync of this folder had scheduled it for deletion. */
+async function restoreLeft(
+  { work, secrets }: DocumentContext,
+  job: DocumentWrite,
+): Promise<DocumentResult | undefined> {
+  try {
+    await secrets.restore(job.remoteName);
+    return undefined;
+  } catch (raw) {
+    const before = { ...job.whole, inFlight: null };
+    return toFailure(await settleFailure(work, { before, pending: before }, toJobError(raw)));
+  }
+}
+
+/** Stored before our tag is set, so that an interrupted takeover goes on, and never counts as our own creation. */
+async function beginTakeover(
+  work: SyncWork,
+  job: DocumentWrite,
+  { state, isMine }: { readonly state: Existing; readonly isMine: boolean },
+): Promise<DocumentWrite> {
   const { isCreated = isMine && job.whole.observed.wasOurs === true } = job.whole.observed;
-  const observed = { ...job.whole.observed, isCreated };
-  return mergeDocument(
-    context,
-    { ...job, whole: { ...job.whole, observed, settings: { keyId: found.keyId, tags: {} } } },
-    found,
-  );
+  const observed = { ...job.whole.observed, isCreated, wasOurs: true };
+  const whole = { ...job.whole, inFlight: null, isClaim: false, observed };
+  await work.ledger.store(whole);
+  const settings = { keyId: state.keyId ?? null, tags: {} };
+  return { ...job, whole: { ...whole, settings }, leftKeys: leftKeys(state) };
 }
 
 async function restoreDocument(context: DocumentContext, job: DocumentWrite): Promise<DocumentResult> {

@@ -8,7 +8,7 @@ import { isOurs, missingTags, tagsWithOwner, whoseTags } from '../../domain/owne
 import { inOrder, written } from '../../domain/sync-entry.ts';
 import { findDrift, isFresh, isOursByTag, type RemoteState } from '../../domain/sync-inventory.ts';
 import { type DriftKind, isOwned, type LedgerEntry } from '../../domain/sync-ledger.ts';
-import { findTakeoverProblem } from '../../domain/sync-plan.ts';
+import { findTakeoverProblem } from '../../domain/takeover.ts';
 import { type JobError, toJobError } from '../../errors.ts';
 import {
   attempt,
@@ -21,6 +21,7 @@ import {
   type WriteResult,
   type WriteTask,
 } from './destination.ts';
+import { withFormerOwner } from './former-owners.ts';
 import { deferFresh, deleteParameters, NO_LONGER_OURS } from './parameter-removal.ts';
 import { type LookContext, type ParameterLooks, toState } from './parameter-looks.ts';
 import { fingerprintOf } from './values.ts';
@@ -74,7 +75,8 @@ async function takeOver(context: ParameterContext, task: WriteTask, pending: Led
     const metadata = (await store.inspect([remoteName])).get(remoteName);
     if (!metadata) return await waitForName(work, task.entry, NAME_CONTRADICTION);
     const tags = await store.tagsOf(remoteName);
-    const refusal = findTakeoverProblem({ ...toState(metadata), tags }, work.planOptions, task.entry);
+    const state = await withFormerOwner(work, remoteName, { ...toState(metadata), tags });
+    const refusal = findTakeoverProblem(state, work.planOptions, task.entry);
     if (refusal !== undefined) return await refuse(work, task.entry, refusal);
     return await overwrite(context, task, {
       base: metadata.version,

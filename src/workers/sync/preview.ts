@@ -4,6 +4,7 @@ import { parseDocument } from '../../domain/sync-document.ts';
 import type { Inventory } from '../../domain/sync-inventory.ts';
 import type { Plan } from '../../domain/sync-plan.ts';
 import { toShown } from '../../domain/sync-summary.ts';
+import { withFormerOwners } from './former-owners.ts';
 import { openDestination } from './places.ts';
 import { findPlanBlock, makePlan, type Sight, surveyDesired } from './planning.ts';
 import type { SyncWork } from './work.ts';
@@ -30,9 +31,11 @@ async function look(work: SyncWork, plan: Plan): Promise<Sight> {
   ];
   if (names.length === 0) return {};
   const destination = openDestination(work, work.target.mapping);
-  const inventory = await destination.inspect(names);
-  if (work.target.mapping === 'document') return { inventory, ...(await lookInside(work, inventory)) };
-  return { inventory: await destination.identify(foreignLooking(work, plan, inventory), inventory) };
+  const found = await destination.inspect(names);
+  if (work.target.mapping === 'document')
+    return { inventory: await withFormerOwners(work, found), ...(await lookInside(work, found)) };
+  const identified = await destination.identify(foreignLooking(work, plan, found), found);
+  return { inventory: await withFormerOwners(work, identified) };
 }
 
 /** Names that exist although the ledger does not have them: whose they are tells only their tag. */

@@ -8,7 +8,7 @@ import { inOrder, landed, written } from '../../domain/sync-entry.ts';
 import { findDrift, isSameKey, type RemoteState } from '../../domain/sync-inventory.ts';
 import { type EntrySettings, type InFlight, isOwned, type LedgerEntry } from '../../domain/sync-ledger.ts';
 import { takeWrite } from '../../domain/sync-pace.ts';
-import { findTakeoverProblem } from '../../domain/sync-plan.ts';
+import { findTakeoverProblem, isLeftAsWritten } from '../../domain/takeover.ts';
 import { type JobError, toJobError } from '../../errors.ts';
 import {
   attempt,
@@ -21,6 +21,7 @@ import {
   type WriteResult,
   type WriteTask,
 } from './destination.ts';
+import { withFormerOwner } from './former-owners.ts';
 import { fingerprintOf } from './values.ts';
 import { lookOf, type SyncWork } from './work.ts';
 
@@ -70,13 +71,26 @@ async function createTaken(
   if (!found) return waitForName(work, entry, NAME_CONTRADICTION);
   const token = lost.pending.inFlight?.token ?? '';
   if (found.versions[token]) return storeLanded(work, lost.pending, token);
-  const isMine = isOurs(whoseTags(found.tags, work.owner));
-  if (found.deletionScheduledAt) {
-    if (!isMine) return refuse(work, entry, 'is scheduled for deletion and is not ours');
-    return restoreSecret(context, { ...task, entry: { ...entry, remoteVersion: found.version } });
+  const state = await withFormerOwner(work, desired.remoteName, toState(found));
+  if (!found.deletionScheduledAt) {
+    const refusal = findTakeoverProblem(state, work.planOptions, entry);
+    return refusal === undefined ? adoptSecret(context, task, found) : refuse(work, entry, refusal);
   }
-  const refusal = findTakeoverProblem(toState(found), work.planOptions, entry);
-  return refusal === undefined ? adoptSecret(context, task, found) : refuse(work, entry, refusal);
+  if (isOurs(whoseTags(found.tags, work.owner)))
+    return restoreSecret(context, { ...task, entry: { ...entry, remoteVersion: found.version } });
+  if (isLeftAsWritten(state)) return restoreLeft(context, task, found);
+  return refuse(work, entry, 'is scheduled for deletion and is not ours');
+}
+
+/** A deleted sync of this folder had scheduled it for deletion: restored, it is taken over. */
+async function restoreLeft(context: SecretContext, task: WriteTask, found: SecretMetadata): Promise<WriteResult> {
+  const { work, secrets } = context;
+  try {
+    await secrets.restore(task.desired.remoteName);
+    return await adoptSecret(context, task, found);
+  } catch (raw) {
+    return settleFailure(work, { before: task.entry, pending: { ...task.entry, inFlight: null } }, toJobError(raw));
+  }
 }
 
 async function adoptSecret(context: SecretContext, task: WriteTask, found: SecretMetadata): Promise<WriteResult> {

@@ -13,6 +13,7 @@ import type { Installation, InstallationRow } from '../../db/installation.ts';
 import type { SyncEntries } from '../../db/sync-entries.ts';
 import type { SyncSource } from '../../db/sync-source.ts';
 import type { ConnectionRow, SyncRow } from '../../db/subjects.ts';
+import type { Tombstones } from '../../db/tombstones.ts';
 import type { Fingerprinter } from '../../domain/fingerprint.ts';
 import { targetOfSync } from '../../domain/connection-uses.ts';
 import { mustCompare } from '../../domain/installation.ts';
@@ -28,6 +29,7 @@ import type { PlanOptions } from '../../domain/sync-plan.ts';
 import { continueProgress, type SyncProgress } from '../../domain/sync-progress.ts';
 import { type Target, toTarget } from '../../domain/sync-target.ts';
 import type { Run } from '../processor.ts';
+import { createFormerOwners, type FindFormerOwner } from './former-owners.ts';
 import { createLedger, type Ledger } from './ledger.ts';
 
 export interface SyncDependencies {
@@ -41,6 +43,7 @@ export interface SyncDependencies {
   readonly entries: SyncEntries;
   readonly fingerprints: FingerprintKeys;
   readonly installation: Installation;
+  readonly tombstones: Tombstones;
   readonly reconcileEveryMs: number;
 }
 
@@ -66,6 +69,7 @@ export interface SyncWork extends SyncHead {
   readonly place: Place;
   /** What the objects of this sync carry as their ownership tag. */
   readonly owner: Owner;
+  readonly findFormerOwner: FindFormerOwner;
   readonly session: AwsSession;
   readonly fingerprint: Fingerprinter;
   readonly ledger: Ledger;
@@ -100,6 +104,7 @@ export async function openWork(head: SyncHead, remembered?: Remembered): Promise
     ...head,
     place,
     owner,
+    findFormerOwner: createFormerOwners(deps.tombstones, { owner, orgId: sync.orgId, folderId: folder.id, place }),
     fingerprint,
     session: openSession(head, head.connection, policyTargetOf(head)),
     ledger: createLedger(deps.entries, { syncId: sync.id, runId: run.id }, entries),

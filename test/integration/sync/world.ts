@@ -21,6 +21,7 @@ import { createSyncEntries } from '../../../src/db/sync-entries.ts';
 import { createSyncSource } from '../../../src/db/sync-source.ts';
 import { createSyncs, type NewSync } from '../../../src/db/syncs.ts';
 import { createWork, type Work } from '../../../src/db/work.ts';
+import { createTombstones } from '../../../src/db/tombstones.ts';
 import { createCallLog } from '../../../src/domain/call-log.ts';
 import type { Outcome } from '../../../src/domain/run.ts';
 import { syncOptions } from '../../../src/domain/sync-config.ts';
@@ -306,6 +307,7 @@ function actions(site: Site) {
     entries: createSyncEntries(db),
     fingerprints: createFingerprintKeys(db, stage.encryption),
     installation: createInstallation(db),
+    tombstones: createTombstones(db),
     reconcileEveryMs: HOUR,
   };
   const processor = createSyncProcessor(options.wrap?.(deps) ?? deps);

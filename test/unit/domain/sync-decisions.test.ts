@@ -121,6 +121,7 @@ test.each([
   ['abc', 'arn:aws:kms:eu-west-1:111122223333:key/abc', true],
   ['abc', 'arn:aws:kms:eu-west-1:111122223333:key/def', false],
   ['alias/mine', 'arn:aws:kms:eu-west-1:111122223333:key/abc', true],
+  ['arn:aws:kms:eu-west-1:111122223333:alias/mine', 'alias/mine', true],
   ['abc', null, false],
 ])('the key %s against %s', (wanted, found, same) => {
   expect(isSameKey(wanted, found)).toBe(same);
