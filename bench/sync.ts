@@ -37,16 +37,23 @@ interface Mode {
   infisical(size: number): Readonly<Partial<Record<Case, number>>>;
 }
 
-const cases = ['first', 'unchanged', 'drift', 'one-changed'] as const;
+/** `unchanged` is woken by the queue, `asked-unchanged` is asked for by a person. */
+const cases = ['first', 'unchanged', 'asked-unchanged', 'drift', 'one-changed', 'changed'] as const;
 type Case = (typeof cases)[number];
 type Measured = Readonly<Record<Case, number>> & { readonly firstTagged: number; readonly seconds: number };
 
 const tens = (size: number) => Math.ceil(size / 10);
+const fifties = (size: number) => Math.ceil(size / 50);
 const hundreds = (size: number) => Math.ceil(size / 100);
 const secretsManager = (config: object): SyncInput => ({
   destination: 'aws-secrets-manager',
   destinationConfig: { region: REGION, ...config } as never,
 });
+
+/** A person who asks for a sync has it looked at like a drift check. */
+function bound({ first, drift, changed }: { first: number; drift: number; changed: number }) {
+  return { first, unchanged: 0, 'asked-unchanged': drift, drift, 'one-changed': 1, changed };
+}
 
 const modes: readonly Mode[] = [
   {
@@ -54,7 +61,7 @@ const modes: readonly Mode[] = [
     input: { destinationConfig: { region: REGION, path: '/bench/' } },
     valueBytes: 1_024,
     maxSize: 10_000,
-    lowerBound: (size) => ({ first: size, unchanged: 0, drift: tens(size), 'one-changed': 1 }),
+    lowerBound: (size) => bound({ first: size, drift: fifties(size), changed: size }),
     infisical: (size) => ({
       first: size + 2,
       unchanged: 2 * tens(size) + size,
@@ -66,7 +73,7 @@ const modes: readonly Mode[] = [
     input: secretsManager({ mappingBehavior: 'one-to-one', prefix: 'bench/' }),
     valueBytes: 1_024,
     maxSize: 10_000,
-    lowerBound: (size) => ({ first: size, unchanged: 0, drift: hundreds(size), 'one-changed': 1 }),
+    lowerBound: (size) => bound({ first: size, drift: hundreds(size), changed: size }),
     infisical: (size) => ({
       first: size + 1,
       unchanged: hundreds(size) + Math.ceil(size / 20) + size,
@@ -78,16 +85,27 @@ const modes: readonly Mode[] = [
     input: secretsManager({ mappingBehavior: 'many-to-one', secretName: 'bench' }),
     valueBytes: 24,
     maxSize: 1_000,
-    lowerBound: () => ({ first: 1, unchanged: 0, drift: 1, 'one-changed': 1 }),
+    lowerBound: () => bound({ first: 1, drift: 1, changed: 1 }),
     infisical: () => ({ first: 2, unchanged: 2, 'one-changed': 3 }),
   },
 ];
 
 const goals: Readonly<Record<Mode['name'], (size: number) => Readonly<Record<Case, number>>>> = {
-  ssm: (size) => ({ first: size + 2, unchanged: 0, drift: tens(size) + 1, 'one-changed': 2 }),
-  sm: (size) => ({ first: size + 2, unchanged: 0, drift: hundreds(size) + 1, 'one-changed': 2 }),
-  'sm-json': () => ({ first: 3, unchanged: 0, drift: 2, 'one-changed': 2 }),
+  ssm: (size) => goal({ first: size + 2, drift: fifties(size) + 1, oneChanged: 3, changed: size + 2 * fifties(size) }),
+  sm: (size) => goal({ first: size + 2, drift: hundreds(size), oneChanged: 2, changed: 2 * size }),
+  'sm-json': () => goal({ first: 3, drift: 2, oneChanged: 3, changed: 3 }),
 };
+
+interface Goal {
+  readonly first: number;
+  readonly drift: number;
+  readonly oneChanged: number;
+  readonly changed: number;
+}
+
+function goal({ first, drift, oneChanged, changed }: Goal): Readonly<Record<Case, number>> {
+  return { first, unchanged: 0, 'asked-unchanged': drift, drift, 'one-changed': oneChanged, changed };
+}
 
 const sizes = [10, 1_000, 10_000];
 
@@ -164,18 +182,27 @@ async function runCases(stage: Stage, mode: Mode, size: number): Promise<Measure
   const first = await world.runUntilDone(id);
   const seconds = (performance.now() - startedAt) / 1_000;
   mustSucceed(first.outcome);
-  const unchanged = await world.runUntilDone(id, { request: 'sync' });
+  const unchanged = await world.runUntilDone(id);
+  mustSucceed(unchanged.outcome);
   world.clock.advance(HOUR);
+  const asked = await world.runUntilDone(id, { request: 'sync' });
+  mustSucceed(asked.outcome);
   const drift = await world.runScheduled(id);
   mustSucceed(drift.outcome);
   await world.set({ [keyOf(0)]: valueOf(mode, 99_999) });
-  const changed = await world.runUntilDone(id);
-  mustSucceed(changed.outcome);
+  const one = await world.runUntilDone(id);
+  mustSucceed(one.outcome);
+  world.clock.advance(HOUR);
+  await world.set(values(mode, size, 100_000));
+  const all = await world.runUntilDone(id);
+  mustSucceed(all.outcome);
   const calls = {
     first: total(first.calls),
     unchanged: total(unchanged.calls),
+    'asked-unchanged': total(asked.calls),
     drift: total(drift.calls),
-    'one-changed': total(changed.calls),
+    'one-changed': total(one.calls),
+    changed: total(all.calls),
   };
   return { ...calls, seconds, firstTagged: await runTagged(stage, mode, size) };
 }
@@ -191,8 +218,12 @@ async function runTagged(stage: Stage, mode: Mode, size: number): Promise<number
 
 async function fill(stage: Stage, mode: Mode, size: number): Promise<World> {
   const world = await createWorld(stage);
-  await world.set(Object.fromEntries(Array.from({ length: size }, (_, index) => [keyOf(index), valueOf(mode, index)])));
+  await world.set(values(mode, size));
   return world;
+}
+
+function values(mode: Mode, size: number, from = 0): Record<string, string> {
+  return Object.fromEntries(Array.from({ length: size }, (_, index) => [keyOf(index), valueOf(mode, from + index)]));
 }
 
 function mustSucceed(outcome: { readonly status: string }): void {
