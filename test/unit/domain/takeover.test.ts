@@ -26,7 +26,7 @@ const state: fc.Arbitrary<Existing> = fc
   )
   .map(({ value, ...rest }) => ({
     exists: true,
-    tags: value === undefined ? {} : { [OWNERSHIP_TAG]: value },
+    tags: toTags(value),
     ...rest,
   }));
 const mode = fc.constantFrom('fail' as const, 'adopt' as const);
@@ -65,7 +65,7 @@ test('a conflict advises adopt only where adopt helps', () => {
         problem !== undefined && found.managedBy === undefined && (found.type ?? 'SecureString') === 'SecureString',
       );
       const isFinal = findTakeoverProblem(found, { onExisting: 'adopt', owner }, entry) !== undefined;
-      expect(conflictNextStep(String(problem)).includes('remove the tag')).toBe(isFinal);
+      expect(conflictNextStep(problem).includes('remove the tag')).toBe(isFinal);
     }),
   );
 });
