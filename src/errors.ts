@@ -299,6 +299,12 @@ export const errorTable = {
     'A key of somebody else is never deleted, and AWS allows two keys a user.',
     'Adopt the key with `rotation create --adopt-key`, or remove it at AWS.',
   ),
+  KEY_RESTORED: entry(
+    'fail',
+    'The IAM user holds keys that this restored database does not know.',
+    'A later rotation may have published them: consumers may hold one of them, so nothing is changed.',
+    'Hand the key in use over with `rotation update NAME --adopt-key`, or remove the unknown keys at AWS.',
+  ),
   KEY_AMBIGUOUS: entry(
     'fail',
     'It cannot be told which unknown key is the orphan of a lost answer.',

@@ -19,6 +19,7 @@ import { guardedError } from './installation-watch.ts';
 import type { Performed, Processor, Run } from './processor.ts';
 import type { RotateDependencies, RotationContext } from './rotate/context.ts';
 import { nextScheduledAt, toOutcome, toStatus, toVerdict } from './rotate/outcome.ts';
+import { compareKeys } from './rotate/restored.ts';
 import { executeStep } from './rotate/steps.ts';
 
 /** Waits up to this long keep the run; longer ones give its place back. */
@@ -51,8 +52,10 @@ async function perform(context: RotationContext): Promise<Performed<'rotate'>> {
     await requireUnguarded(context);
     await requireConnection(context);
     const start = await viewOf(context);
+    const hasCompared = await compareKeys(context, start);
     const { view, stop } = await walk(context, start);
-    return { outcome: toOutcome(view, stop, countKeys(start.keys, view.keys)) };
+    const outcome = toOutcome(view, stop, countKeys(start.keys, view.keys));
+    return { outcome, ...(hasCompared ? { changes: { comparedAt: run.now() } } : {}) };
   } catch (error) {
     if (error instanceof JobError && error.disposition === 'fail')
       return { outcome: toVerdict(error, { phase: phaseOf(row.phase) }, run.now()) };

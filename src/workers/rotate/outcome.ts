@@ -71,7 +71,11 @@ function missingActions(view: RotationView): string | null {
 /** A verdict of AWS or of a store that only a person changes; it is looked at again by itself. */
 export function toVerdict(error: JobError, view: Pick<RotationView, 'phase'>, now: Date): Outcome {
   const isGuarded = error.code === 'DB_GUARDED';
-  const isBlock = isGuarded || error.code === 'AWS_ACCESS_DENIED' || error.code.startsWith('CONNECTION_');
+  const isBlock =
+    isGuarded ||
+    error.code === 'KEY_RESTORED' ||
+    error.code === 'AWS_ACCESS_DENIED' ||
+    error.code.startsWith('CONNECTION_');
   // A guard ends with a person's decision, which makes the rotation due.
   const nextAt = isGuarded ? null : new Date(now.getTime() + BLOCKED_RECHECK_MS).toISOString();
   const result = { phase: view.phase, message: error.publicMessage, nextAt };
