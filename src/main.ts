@@ -26,6 +26,7 @@ import { createInstallationGuard } from './db/installation-guard.ts';
 import { createIdempotencyKeys } from './db/idempotency.ts';
 import { requireCurrentSchema } from './db/migrate.ts';
 import { createNotifications } from './db/notifications.ts';
+import { repairInvariants } from './db/invariants.ts';
 import { deleteExpired } from './db/retention.ts';
 import { createStatusQueries } from './db/status-queries.ts';
 import { DUE_CHANNEL } from './db/subjects.ts';
@@ -206,6 +207,8 @@ async function startWorkerProcess(parts: Parts, options: WorkerOptions): Promise
       return () => subscription.unlisten();
     },
     deleteExpired: () => deleteExpired(stores.database.db, config.keepHistoryMs),
+    repairInvariants: () => repairInvariants(stores.database.db),
+    onRepaired: metrics.invariantsRepaired,
     name: `${hostname()}-${String(process.pid)}`,
     log,
     random: () => Math.random(),

@@ -49,6 +49,8 @@ export interface Metrics {
   /** The tick ended well: its age is what an alert looks at. */
   tickFinished(kind: Kind, dispatched: number, at: Date): void;
   leaseLost(kind: Kind): void;
+  /** How much of each kind was found that must not be. */
+  invariantsRepaired(found: Readonly<Record<string, number>>): void;
   setState(state: StateReading | undefined): void;
   setQueues(queues: readonly QueueReading[]): void;
 }
@@ -77,6 +79,9 @@ export function createMetrics(options: { readonly version: string; readonly hasP
     },
     leaseLost: (kind) => {
       instruments.leases.inc({ kind });
+    },
+    invariantsRepaired: (found) => {
+      for (const [kind, count] of Object.entries(found)) instruments.repaired.inc({ kind }, count);
     },
     setState: (state) => {
       setState(instruments, state);
@@ -107,6 +112,11 @@ function createWorkerInstruments(registers: Registry[]) {
       'operation',
       'outcome',
     ]),
+    repaired: counter(
+      'keyferry_repaired_invariants_total',
+      'Forgotten work that was found and made due, by kind: defects.',
+      ['kind'],
+    ),
     throttled: counter('keyferry_aws_throttled_total', 'Calls that AWS refused because of its request rates.', [
       'service',
       'operation',

@@ -25,6 +25,8 @@ export interface WorkerDependencies {
   /** Calls back on every NOTIFY; returns how to stop listening. */
   listen(onDue: (kind: string) => void): Promise<() => Promise<void>>;
   readonly deleteExpired: HousekeepingDependencies['deleteExpired'];
+  readonly repairInvariants: HousekeepingDependencies['repairInvariants'];
+  onRepaired?: HousekeepingDependencies['onRepaired'];
   /** Throws DB_GUARDED while nothing may be changed at AWS. */
   requireUnguarded?(): void;
   readonly watchdogTimes?: WatchdogTimes;

@@ -161,7 +161,10 @@ describe.each(queueBackends)('the engine on $name', ({ redisUrl }) => {
       requested_by: 'upstream',
       reason: 'changed',
     });
-    const done = await engine.backend.queue('validate').getJob(String(job.id));
+    const done = await eventually(
+      () => engine.backend.queue('validate').getJob(String(job.id)),
+      (one) => one?.returnvalue !== null,
+    );
     const [request] = await engine.stores.database.db.execute(
       sql`select id, done_at from keyferry.requests where source_job_id = ${String(job.id)}`,
     );

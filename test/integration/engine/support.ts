@@ -6,6 +6,7 @@ import { pino } from 'pino';
 import { afterAll, beforeAll } from 'vitest';
 
 import { openStores, type OpenStores } from '../../../src/stores.ts';
+import { repairInvariants } from '../../../src/db/invariants.ts';
 import { DUE_CHANNEL } from '../../../src/db/subjects.ts';
 import { kinds, type Kind, type Outcome } from '../../../src/domain/run.ts';
 import { createQueueBackend, type QueueBackend } from '../../../src/queues/backend.ts';
@@ -88,6 +89,7 @@ function startScriptedWorker(stores: OpenStores, backend: QueueBackend, script: 
     },
     ...(script.watchdogTimes && { watchdogTimes: script.watchdogTimes }),
     deleteExpired: () => Promise.resolve({ deleted: 0, mayHaveMore: false }),
+    repairInvariants: () => repairInvariants(stores.database.db),
     name: 'test',
     log: pino({ level: process.env['KEYFERRY_TEST_LOG'] ?? 'silent' }),
     random: () => 0.5,
