@@ -188,6 +188,7 @@ async function startWorkerProcess(parts: Parts, options: WorkerOptions): Promise
   const { createProcessors } = await import('./processors.ts');
   const { startInstallationWatch } = await import('./workers/installation-watch.ts');
   const { db } = stores.database;
+  stores.database.watch();
   const watch = await startInstallationWatch({
     guard: createInstallationGuard(db),
     installation: createInstallation(db),
@@ -206,6 +207,7 @@ async function startWorkerProcess(parts: Parts, options: WorkerOptions): Promise
       const subscription = await stores.database.client.listen(DUE_CHANNEL, onDue);
       return () => subscription.unlisten();
     },
+    checkDatabase: () => stores.database.checkAfresh(),
     deleteExpired: () => deleteExpired(stores.database.db, config.keepHistoryMs),
     repairInvariants: () => repairInvariants(stores.database.db),
     onRepaired: metrics.invariantsRepaired,
@@ -233,6 +235,7 @@ async function startWorkerProcess(parts: Parts, options: WorkerOptions): Promise
 
 async function startServer(parts: Parts, worker: WorkerProcess | undefined): Promise<ListeningServer> {
   const { config, stores, backend, log, metrics } = parts;
+  stores.database.watch();
   if (!isLoopback(config.httpHost) && config.boardLogin === undefined) {
     throw new JobError('CONFIG_INVALID', {
       message: `KEYFERRY_HTTP_HOST ${config.httpHost} is not loopback: set KEYFERRY_BOARD_USER and KEYFERRY_BOARD_PASSWORD.`,
@@ -277,7 +280,7 @@ async function startProbe(parts: Parts, worker: WorkerProcess): Promise<Listenin
 
 function healthOf({ config, stores, backend }: Parts, worker: WorkerProcess | undefined) {
   return {
-    database: () => stores.ping(),
+    database: () => stores.database.requireWritable(),
     queue: () => backend.check(),
     migrations: () => requireCurrentSchema(config.databaseUrl),
     ...(worker ? { worker: () => requireReady(worker) } : {}),

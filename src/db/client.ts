@@ -9,7 +9,7 @@ import postgres from 'postgres';
 
 import { createSockets, databaseServerOf, type Sockets, sessionSettings, tlsOptionsOf } from '../database-server.ts';
 import type { DatabaseServer } from '../domain/database-url.ts';
-import { toDatabaseError } from './database-error.ts';
+import { codeOf, toDatabaseError } from './database-error.ts';
 import * as schema from './schema.ts';
 
 export type Database = PostgresJsDatabase<typeof schema>;
@@ -20,6 +20,12 @@ export interface DatabaseHandle {
   readonly client: postgres.Sql;
   /** Throws DB_UNAVAILABLE. */
   ping(): Promise<void>;
+  /** Proves that a worker's writes are possible. Sessions that can only read leave the pool: after a failover, new ones lead to the primary. */
+  requireWritable(): Promise<void>;
+  /** The same over a fresh connection: whether the server is fine when this pool is not. */
+  checkAfresh(): Promise<void>;
+  /** Looks every few seconds whether the pool can write; ends with `close`. */
+  watch(everyMs?: number): void;
   close(): Promise<void>;
 }
 
@@ -35,7 +41,30 @@ export function openDatabase(
     idle_timeout: 30,
     max_lifetime: 30 * 60,
   });
+  const requireWritable = async () => {
+    try {
+      await proveWritable(client);
+    } catch (error) {
+      if (codeOf(error) === '25006') sockets.dropAll();
+      throw toDatabaseError(error, url);
+    }
+  };
+  let timer: NodeJS.Timeout | undefined;
   return {
+    requireWritable,
+    async checkAfresh() {
+      const fresh = postgres({ ...driverOptions(server, createSockets(), 'keyferry check'), max: 1 });
+      try {
+        await proveWritable(fresh);
+      } catch (error) {
+        throw toDatabaseError(error, url);
+      } finally {
+        await fresh.end({ timeout: 1 });
+      }
+    },
+    watch(everyMs = WATCH_EVERY_MS) {
+      timer ??= setInterval(() => void requireWritable().catch(() => undefined), everyMs).unref();
+    },
     db: drizzle(server.isPooled ? client : preparing(client), { schema }),
     client,
     async ping() {
@@ -45,8 +74,18 @@ export function openDatabase(
         throw toDatabaseError(error, url);
       }
     },
-    close: () => client.end({ timeout: 3 }),
+    close() {
+      clearInterval(timer);
+      return client.end({ timeout: 3 });
+    },
   };
+}
+
+const WATCH_EVERY_MS = 5_000;
+
+/** Needs the rights and the server of a worker's writes, and changes nothing. */
+async function proveWritable(client: postgres.Sql): Promise<void> {
+  await client`update keyferry.connections set name = name where false`;
 }
 
 /** `socket` is documented by the driver, but missing in its types. */

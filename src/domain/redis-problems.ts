@@ -21,6 +21,7 @@ const answers: readonly (readonly [RegExp, string])[] = [
 
 const network: readonly (readonly [RegExp, string])[] = [
   [/^(ENOTFOUND|EAI_AGAIN)$/, 'has no address'],
+  [/^ETIMEDOUT_TLS$/, 'does not answer a TLS handshake: does it expect redis:// (no TLS)?'],
   [/^(ECONNRESET|EPIPE)$/, 'closes connections at once: does it expect rediss:// (TLS), or redis:// (none)?'],
 ];
 

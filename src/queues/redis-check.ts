@@ -1,5 +1,6 @@
 /** Proves that Redis can hold the queues: a write by a script under their prefix, as BullMQ makes them. */
 import { redisProblem } from '../domain/redis-problems.ts';
+import type { RedisServers } from '../domain/redis-url.ts';
 import { hostsOf } from '../domain/url-hosts.ts';
 import { JobError } from '../errors.ts';
 import { lastErrorOf, type RedisConnection } from './redis.ts';
@@ -11,9 +12,14 @@ const SCRIPT = `redis.call('set', KEYS[1], ARGV[1], 'PX', 60000) return redis.ca
 const CONNECT_LIMIT_MS = 2_000;
 
 /** Throws QUEUE_UNAVAILABLE with the reason. Returns warnings about settings. */
-export async function checkRedis(connection: RedisConnection, url: string): Promise<readonly string[]> {
+export async function checkRedis(
+  connection: RedisConnection,
+  { url, servers }: { readonly url: string; readonly servers: RedisServers },
+): Promise<readonly string[]> {
   try {
-    await ready(connection);
+    await ready(connection, servers);
+    // The client goes on with database 0 where there is no such number.
+    if (servers.database > 0) await connection.select(servers.database);
     await connection.eval(SCRIPT, 1, KEY, 'ok');
   } catch (cause) {
     throw unavailable(lastErrorOf(connection) ?? cause, url);
@@ -33,7 +39,7 @@ function unavailable(cause: unknown, url: string): JobError {
   });
 }
 
-async function ready(connection: RedisConnection): Promise<void> {
+async function ready(connection: RedisConnection, { isTls }: RedisServers): Promise<void> {
   if (connection.status === 'ready') return;
   await new Promise<void>((resolve, reject) => {
     const done = () => {
@@ -42,7 +48,7 @@ async function ready(connection: RedisConnection): Promise<void> {
     };
     const timer = setTimeout(() => {
       connection.off('ready', done);
-      reject(new Error('timeout'));
+      reject(Object.assign(new Error('timeout'), { code: isTls ? 'ETIMEDOUT_TLS' : 'ETIMEDOUT' }));
     }, CONNECT_LIMIT_MS);
     connection.once('ready', done);
   });

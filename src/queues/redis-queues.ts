@@ -28,11 +28,11 @@ export function createRedisQueues(url: string, traced: Traced): QueueBackend {
       return new Worker(kind, handler, { ...settings, connection: own, concurrency, name });
     },
     prepare: () => Promise.resolve(),
-    check: () => checkRedis(connection(), url),
+    check: () => checkRedis(connection(), { url, servers }),
     async checkAfresh() {
       const fresh = connectRedis(servers, 'producer');
       try {
-        await checkRedis(fresh, url);
+        await checkRedis(fresh, { url, servers });
       } finally {
         fresh.disconnect();
       }

@@ -23,21 +23,30 @@ const shared: RedisOptions = {
   retryStrategy: reconnectDelayMs,
   connectTimeout: 5_000,
   keepAlive: 10_000,
-  // A failover made this server a replica: connect again, to where the address leads now, and send the command once more.
-  reconnectOnError: (error) => (error.message.includes('READONLY') ? 2 : false),
 };
+
+/** A failover made this server a replica: the address may lead to another by now. */
+const isReplica = (error: Error): boolean => error.message.includes('READONLY');
 
 type Role = 'worker' | 'producer';
 
 const roleOptions: Readonly<Record<Role, RedisOptions>> = {
   // BullMQ requires null here for its blocking connections.
-  worker: { ...shared, maxRetriesPerRequest: null, socketTimeout: WORKER_SILENCE_MS },
+  worker: {
+    ...shared,
+    maxRetriesPerRequest: null,
+    socketTimeout: WORKER_SILENCE_MS,
+    // Sent once more over the new connection.
+    reconnectOnError: (error) => (isReplica(error) ? 2 : false),
+  },
   // A command waits for one reconnection at most; what timed out may still have been done, which every caller must bear.
   producer: {
     ...shared,
     maxRetriesPerRequest: 1,
     commandTimeout: PRODUCER_TIMEOUT_MS,
     socketTimeout: PRODUCER_SILENCE_MS,
+    // The command fails, so that whoever gave it learns why.
+    reconnectOnError: isReplica,
   },
 };
 

@@ -1,7 +1,7 @@
 /**
  * Notices a process that has gone deaf: jobs wait, slots are free, and nothing has started for a while; or the database has not answered for longer than
- * it lets any statement run. Both are connections that are dead and do not know it: a worker that waits on one for ever looks idle. Only a new process
- * helps, and whoever runs this one starts another.
+ * it lets any statement run, while a fresh connection works. Both are connections that are dead and do not know it: a worker that waits on one for ever
+ * looks idle. Only a new process helps, and whoever runs this one starts another. An outage of the server itself never ends the process.
  */
 import type { Kind } from '../domain/run.ts';
 import type { Log } from '../log.ts';
@@ -21,6 +21,8 @@ export interface WatchdogDependencies {
   countWaiting(kind: Kind): Promise<number>;
   /** How long the database has owed an answer. */
   unansweredMs(): number;
+  /** Rejects unless a fresh connection can work: while the server itself is out, a new process would not help. */
+  checkAfresh(part: 'queue' | 'database'): Promise<void>;
   onDeaf(): void;
   readonly log: Log;
   readonly times?: WatchdogTimes;
@@ -42,6 +44,12 @@ export function startWatchdog(deps: WatchdogDependencies): Watchdog {
   const hasFreeSlot = (kind: Kind) => (active.get(kind) ?? 0) < deps.concurrency[kind];
   const isSilent = (kind: Kind) => performance.now() - (startedAtMs.get(kind) ?? 0) >= silentMs;
 
+  const isFine = (part: 'queue' | 'database') =>
+    deps.checkAfresh(part).then(
+      () => true,
+      () => false,
+    );
+
   async function look(kind: Kind): Promise<void> {
     const waiting = hasFreeSlot(kind) && isSilent(kind) ? await deps.countWaiting(kind).catch(() => 0) : 0;
     if (waiting === 0 || !isSilent(kind)) {
@@ -52,6 +60,7 @@ export function startWatchdog(deps: WatchdogDependencies): Watchdog {
       suspects.add(kind);
       return;
     }
+    if (!(await isFine('queue'))) return;
     deps.log.fatal(
       { queue: kind, waiting },
       'jobs wait, slots are free, and nothing starts: this process must be replaced',
@@ -59,14 +68,14 @@ export function startWatchdog(deps: WatchdogDependencies): Watchdog {
     deps.onDeaf();
   }
 
-  function lookAtDatabase(): void {
-    if (deps.unansweredMs() < silentMs) return;
+  async function lookAtDatabase(): Promise<void> {
+    if (deps.unansweredMs() < silentMs || !(await isFine('database'))) return;
     deps.log.fatal('PostgreSQL owes an answer for too long: this process must be replaced');
     deps.onDeaf();
   }
 
   const timer = setInterval(() => {
-    lookAtDatabase();
+    void lookAtDatabase();
     deps.kinds.forEach((kind) => void look(kind));
   }, lookEveryMs);
   timer.unref();

@@ -24,6 +24,8 @@ export interface WorkerDependencies {
   readonly processors: { readonly [K in Kind]: Processor<K> };
   /** Calls back on every NOTIFY; returns how to stop listening. */
   listen(onDue: (kind: string) => void): Promise<() => Promise<void>>;
+  /** Over a fresh connection; rejects unless the database can be written. */
+  checkDatabase(): Promise<void>;
   readonly deleteExpired: HousekeepingDependencies['deleteExpired'];
   readonly repairInvariants: HousekeepingDependencies['repairInvariants'];
   onRepaired?: HousekeepingDependencies['onRepaired'];
@@ -61,6 +63,7 @@ export async function startWorker(deps: WorkerDependencies): Promise<WorkerProce
     ...(deps.watchdogTimes && { times: deps.watchdogTimes }),
     countWaiting: (kind) => countWaiting(deps.backend, kind),
     unansweredMs: () => tick.pendingMs(),
+    checkAfresh: (part) => (part === 'queue' ? deps.backend.checkAfresh() : deps.checkDatabase()),
     onDeaf() {
       isDeaf = true;
       demandReplacement();

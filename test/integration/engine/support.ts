@@ -88,6 +88,7 @@ function startScriptedWorker(stores: OpenStores, backend: QueueBackend, script: 
       return () => subscription.unlisten();
     },
     ...(script.watchdogTimes && { watchdogTimes: script.watchdogTimes }),
+    checkDatabase: () => stores.database.checkAfresh(),
     deleteExpired: () => Promise.resolve({ deleted: 0, mayHaveMore: false }),
     repairInvariants: () => repairInvariants(stores.database.db),
     name: 'test',

@@ -71,6 +71,7 @@ describe('the watchdog of the database', () => {
       kinds: ['validate'],
       concurrency: { validate: 1, sync: 1, rotate: 1 },
       countWaiting: () => Promise.reject(new Error('away')),
+      checkAfresh: () => Promise.resolve(),
       unansweredMs: () => performance.now() - startedAtMs,
       onDeaf: () => demands.push(performance.now() - startedAtMs),
       log: pino({ level: 'silent' }),
