@@ -61,6 +61,8 @@ export function startWatchdog(deps: WatchdogDependencies): Watchdog {
       return;
     }
     if (!(await isFine('queue'))) return;
+    // That took a moment: a job may have started, or the queue may have been paused.
+    if (!suspects.has(kind) || !isSilent(kind) || (await deps.countWaiting(kind).catch(() => 0)) === 0) return;
     deps.log.fatal(
       { queue: kind, waiting },
       'jobs wait, slots are free, and nothing starts: this process must be replaced',

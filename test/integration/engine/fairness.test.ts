@@ -94,6 +94,7 @@ test('a long round that is answered is no dead database, and it ends', async () 
     kinds: ['validate'],
     concurrency: { validate: 5, sync: 5, rotate: 5 },
     countWaiting: () => Promise.resolve(0),
+    checkAfresh: () => Promise.resolve(),
     unansweredMs: tick.pendingMs,
     onDeaf: () => (deaf += 1),
     log,
