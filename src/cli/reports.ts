@@ -78,6 +78,7 @@ interface Findings {
   readonly kept?: readonly string[];
   readonly managed?: readonly string[];
   readonly unreadable?: readonly string[];
+  readonly others?: readonly string[];
   readonly leftBehind?: readonly LeftBehind[];
 }
 
@@ -91,6 +92,7 @@ function describeFindings(result: unknown): readonly (readonly [string, string |
     ['kept', list(found.kept)],
     ['left to rotations', list(found.managed)],
     ['nothing to import in', list(found.unreadable)],
+    ['written by others', list(found.others)],
     ['stays at AWS', list(found.leftBehind?.map(describeLeft))],
   ];
 }

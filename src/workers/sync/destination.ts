@@ -32,6 +32,24 @@ export interface WriteTask {
   readonly value: string;
   readonly revision: number;
   readonly fingerprint: string;
+  readonly turns?: readonly Turn[];
+}
+
+/** A change of course while one object is written: AWS's last answer asked for it. */
+export type Turn = 'create' | 'restore';
+
+/** A name that is taken, then scheduled for deletion, then free: more turns than this have no end. */
+const MAX_TURNS = 3;
+
+/** Throws when AWS's answers keep contradicting each other. */
+export function takeTurn(
+  task: { readonly remoteName: string; readonly turns?: readonly Turn[] },
+  turn: Turn,
+): readonly Turn[] {
+  const turns = [...(task.turns ?? []), turn];
+  if (turns.length <= MAX_TURNS) return turns;
+  const message = `AWS’s answers about ${task.remoteName} contradict each other: keyferry had to ${turns.join(', then ')} it, without end.`;
+  throw new JobError('AWS_REJECTED', { message });
 }
 
 /** What a drift check found out about one entry. */

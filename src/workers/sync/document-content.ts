@@ -2,6 +2,7 @@
 import { changeDocument, type Document, memberValue, printDocument } from '../../domain/sync-document.ts';
 import { type EntrySettings, type InFlight, isLater, isOwned, type LedgerEntry } from '../../domain/sync-ledger.ts';
 import { byteLength, SECRET_MAX_BYTES } from '../../domain/sync-rules.ts';
+import type { Turn } from './destination.ts';
 import { fingerprintOf } from './values.ts';
 import type { SyncWork } from './work.ts';
 
@@ -31,6 +32,7 @@ export interface DocumentWrite {
   readonly leftKeys?: ReadonlySet<string>;
   /** The role may move version stages. */
   readonly canPromote: boolean;
+  readonly turns?: readonly Turn[];
 }
 
 /** Keys that were left as they are, and why. */

@@ -1,15 +1,16 @@
 /**
  * Writing a JSON secret: our keys change, those of others stay as they are.
  *
- *   nobody else's keys in it, and version stages may be moved → staged and promoted by compare-and-swap, unread (2 calls)
+ *   every overwrite begins with a look at whose the secret is, then
+ *   nobody else's keys in it, and version stages may be moved → staged and promoted by compare-and-swap, unread (3 calls)
  *   otherwise                                                 → read, merged, and promoted by compare-and-swap where that is allowed;
  *                                                               else UpdateSecret, with a race one call wide
  */
-import type { SecretMetadata, SecretsManager } from '../../aws/secrets-manager.ts';
+import type { SecretMetadata, SecretsManager, SecretValue } from '../../aws/secrets-manager.ts';
 import { isOurs, missingTags, tagsWithOwner, whoseTags } from '../../domain/ownership.ts';
 import { emptyDocument, parseDocument } from '../../domain/sync-document.ts';
 import { inOrder, written } from '../../domain/sync-entry.ts';
-import { isSameKey } from '../../domain/sync-inventory.ts';
+import { findDrift, isSameKey } from '../../domain/sync-inventory.ts';
 import { isOwned, type LedgerEntry } from '../../domain/sync-ledger.ts';
 import { takeWrite } from '../../domain/sync-pace.ts';
 import { leftKeys } from '../../domain/sync-plan-document.ts';
@@ -20,6 +21,7 @@ import {
   awsErrorOf,
   NAME_CONTRADICTION,
   settleFailure,
+  takeTurn,
   waitForName,
   type WriteResult,
 } from './destination.ts';
@@ -38,7 +40,7 @@ import {
 } from './document-content.ts';
 import { replicaChanges, toState } from './secret-writes.ts';
 import { withFormerOwner } from './former-owners.ts';
-import type { SyncWork } from './work.ts';
+import { lookOf, type SyncWork } from './work.ts';
 
 /** What the secret as a whole came to; keys that are somebody else's were left alone. */
 export type DocumentResult =
@@ -59,26 +61,39 @@ export interface DocumentContext {
 }
 
 export async function writeDocument(context: DocumentContext, job: DocumentWrite): Promise<DocumentResult> {
-  if (!isOwned(job.whole))
-    return job.whole.deletedAt ? restoreDocument(context, job) : createDocumentSecret(context, job);
+  try {
+    if (isOwned(job.whole)) return await overwriteDocument(context, job);
+    return await (job.whole.deletedAt ? restoreDocument(context, job) : createDocumentSecret(context, job));
+  } catch (raw) {
+    const before = context.work.ledger.get(job.whole.id) ?? job.whole;
+    return toFailure(await settleFailure(context.work, { before, pending: before }, toJobError(raw)));
+  }
+}
+
+/** Whose the secret is, is looked up right before it is written: the ledger may be older than what others did. */
+async function overwriteDocument(context: DocumentContext, job: DocumentWrite): Promise<DocumentResult> {
+  const { work, secrets } = context;
+  const found = await secrets.describe(job.remoteName);
+  const drift = findDrift(job.whole, toState(found), lookOf(work));
+  if (drift === 'foreign') return { kind: 'refused', reason: 'no longer carries our tag: somebody else took it over' };
+  if (drift === 'scheduled-for-deletion') {
+    return work.planOptions.overwritesDrift ? restoreDocument(context, job) : { kind: 'drifted', drift };
+  }
+  if (!found) return replaceMissing(context, job);
+  const isKnown = found.version === job.whole.remoteVersion && job.whole.observed.hasForeignKeys === false;
   const isBlind =
-    job.canPromote &&
-    job.whole.observed.hasForeignKeys === false &&
-    !job.hasUnknownKeys &&
-    !job.keys.some(({ entry }) => entry.drift !== null);
-  if (!isBlind) return mergeDocument(context, job);
-  const written = await replaceDocument(context, job, {
-    version: job.whole.remoteVersion ?? '',
-    document: emptyDocument,
-  });
+    isKnown && job.canPromote && !job.hasUnknownKeys && !job.keys.some(({ entry }) => entry.drift !== null);
+  if (!isBlind) return mergeDocument(context, job, found);
+  const written = await replaceDocument(context, job, { version: found.version, document: emptyDocument });
   // Somebody else has written in between: now it must be read.
   return written.kind === 'failed' && awsErrorOf(written.error) === 'InvalidParameterException'
-    ? mergeDocument(context, job)
+    ? mergeDocument(context, job, found)
     : written;
 }
 
-async function createDocumentSecret(context: DocumentContext, job: DocumentWrite): Promise<DocumentResult> {
+async function createDocumentSecret(context: DocumentContext, given: DocumentWrite): Promise<DocumentResult> {
   const { work, secrets } = context;
+  const job = { ...given, turns: takeTurn(given, 'create') };
   const { text, problem } = print(changeOf(job, emptyDocument, nothing));
   if (problem) return { kind: 'invalid', reason: problem };
   const inFlight = toInFlight(job, 'create', null);
@@ -143,8 +158,9 @@ async function beginTakeover(
   return { ...job, whole: { ...whole, settings }, leftKeys: leftKeys(state) };
 }
 
-async function restoreDocument(context: DocumentContext, job: DocumentWrite): Promise<DocumentResult> {
+async function restoreDocument(context: DocumentContext, given: DocumentWrite): Promise<DocumentResult> {
   const { work, secrets } = context;
+  const job = { ...given, turns: takeTurn(given, 'restore') };
   const { whole } = job;
   const inFlight = { operation: 'restore' as const, baseVersion: whole.remoteVersion };
   const tried = await attempt(work, { entry: whole, inFlight }, () => secrets.restore(job.remoteName));
@@ -155,42 +171,30 @@ async function restoreDocument(context: DocumentContext, job: DocumentWrite): Pr
   if (tried.error) return toFailure(await settleFailure(work, { before: whole, pending: tried.pending }, tried.error));
   const restored = { ...inOrder(whole), deletedAt: null, isClaim: true };
   await work.ledger.store(restored);
-  return mergeDocument(context, { ...job, whole: restored });
+  return overwriteDocument(context, { ...job, whole: restored });
 }
 
 /** Reads, merges, writes. */
 async function mergeDocument(
   context: DocumentContext,
   job: DocumentWrite,
-  known?: SecretMetadata,
+  known: SecretMetadata,
 ): Promise<DocumentResult> {
-  const { work, secrets } = context;
-  try {
-    const found = await secrets.value(job.remoteName);
-    if (!found) return await replaceMissing(context, job);
-    const document = found.text === undefined ? undefined : parseDocument(found.text);
-    if (!document)
-      return {
-        kind: 'invalid',
-        reason: 'The secret does not hold a JSON object, so keys cannot be set in it. Empty it or choose another name.',
-      };
-    // Somebody else was at it: whose it is, and which tags and key it has, must be looked at.
-    const isDoubtful = isOwned(job.whole) && (job.whole.drift !== null || found.version !== job.whole.remoteVersion);
-    const there = known ?? (isDoubtful ? await secrets.describe(job.remoteName) : undefined);
-    if (isDoubtful && !isOurs(whoseTags(there?.tags ?? {}, work.owner)))
-      return { kind: 'refused', reason: 'no longer carries our tag: somebody else took it over' };
-    const settled = await changeSettings(context, job, there);
-    return settled ?? (await replaceDocument(context, job, { version: found.version, document }));
-  } catch (raw) {
-    const error = toJobError(raw);
-    // Reading a secret that waits for its deletion is refused.
-    if (awsErrorOf(error) === 'InvalidRequestException') {
-      return work.planOptions.overwritesDrift
-        ? restoreDocument(context, job)
-        : { kind: 'drifted', drift: 'scheduled-for-deletion' };
-    }
-    return toFailure(await settleFailure(work, { before: job.whole, pending: job.whole }, error));
-  }
+  const base = toBase(known, await context.secrets.value(job.remoteName));
+  if (!base)
+    return {
+      kind: 'invalid',
+      reason: 'The secret does not hold a JSON object, so keys cannot be set in it. Empty it or choose another name.',
+    };
+  await changeSettings(context, job, known);
+  return replaceDocument(context, job, base);
+}
+
+/** A secret that exists and has no current version is an empty document. Undefined when it holds no JSON object. */
+function toBase(known: SecretMetadata, found: SecretValue | undefined): Base | undefined {
+  if (!found) return { version: known.version, document: emptyDocument };
+  const document = found.text === undefined ? undefined : parseDocument(found.text);
+  return document && { version: found.version, document };
 }
 
 async function replaceMissing(context: DocumentContext, job: DocumentWrite): Promise<DocumentResult> {
@@ -202,27 +206,18 @@ async function replaceMissing(context: DocumentContext, job: DocumentWrite): Pro
 async function changeSettings(
   { work, secrets }: DocumentContext,
   job: DocumentWrite,
-  known?: SecretMetadata,
-): Promise<DocumentResult | undefined> {
+  known: SecretMetadata,
+): Promise<void> {
   const { whole, settings, remoteName } = job;
-  const before = isOwned(whole) ? tagsWithOwner(whole.settings.tags, work.owner) : whole.settings.tags;
-  const added = missingTags(settings.tags, known?.tags ?? before, work.owner);
-  const dropped = Object.keys(whole.settings.tags).filter((key) => !(key in settings.tags));
+  const added = missingTags(settings.tags, known.tags, work.owner);
+  const dropped = Object.keys(whole.settings.tags).filter((key) => !(key in settings.tags) && key in known.tags);
   if (Object.keys(added).length > 0) await secrets.addTags(remoteName, added);
   if (dropped.length > 0) await secrets.removeTags(remoteName, dropped);
-  const replicas = replicaChanges(whole.settings, settings, { replicas: known?.replicas ?? asWritten(whole) });
+  const replicas = replicaChanges(whole.settings, settings, known);
   if (replicas.added.length > 0) await secrets.replicate(remoteName, replicas.added);
   if (replicas.dropped.length > 0) await secrets.unreplicate(remoteName, replicas.dropped);
-  const isKeyInPlace = known ? isSameKey(settings.keyId, known.keyId) : whole.settings.keyId === settings.keyId;
-  if (!isKeyInPlace) await secrets.update({ name: remoteName, token: crypto.randomUUID(), keyId: settings.keyId });
-  return undefined;
-}
-
-/** The replicas as the last write left them, for who did not look. */
-function asWritten({ settings }: LedgerEntry): SecretMetadata['replicas'] {
-  return Object.fromEntries(
-    (settings.replicaRegions ?? []).map((region) => [region, { status: 'InSync', message: '' }]),
-  );
+  if (!isSameKey(settings.keyId, known.keyId))
+    await secrets.update({ name: remoteName, token: crypto.randomUUID(), keyId: settings.keyId });
 }
 
 async function replaceDocument(context: DocumentContext, job: DocumentWrite, base: Base): Promise<DocumentResult> {
@@ -253,7 +248,8 @@ async function put(
 ): Promise<void> {
   const { text, token, from } = write;
   const name = job.remoteName;
-  if (!job.canPromote) {
+  // Nothing is current yet, so there is nothing to compare with.
+  if (!job.canPromote || from === '') {
     await secrets.update({ name, token, value: text });
     return;
   }

@@ -2,7 +2,9 @@
  * Import: what exists at the destination under the sync's names goes into the folder. Nothing at AWS changes, and what was imported does not become
  * ours by it: taking over stays an explicit choice (`--on-existing adopt`).
  */
+import type { SecretMetadata } from '../../aws/secrets-manager.ts';
 import type { SecretName } from '../../db/folders.ts';
+import { whoseTags } from '../../domain/ownership.ts';
 import { parseDocument, memberValue } from '../../domain/sync-document.ts';
 import { settingsFor } from '../../domain/sync-desired.ts';
 import { newEntry } from '../../domain/sync-entry.ts';
@@ -24,6 +26,8 @@ export interface ImportResult {
   readonly managed: readonly string[];
   /** Names that hold nothing to import: empty, binary, or no JSON object. */
   readonly unreadable: readonly string[];
+  /** Names that another sync, an AWS service or a rotation writes: their values are never imported. */
+  readonly others: readonly string[];
 }
 
 export interface Found {
@@ -32,6 +36,8 @@ export interface Found {
   /** Undefined when there is no text to import. */
   readonly value: string | undefined;
   readonly version: string;
+  /** Somebody else writes it. */
+  readonly isOthers?: boolean;
 }
 
 export interface ImportMode {
@@ -41,7 +47,8 @@ export interface ImportMode {
 }
 
 export async function importSecrets(work: SyncWork, { behavior, isInitial }: ImportMode): Promise<ImportResult> {
-  const found = await readDestination(work);
+  const all = await readDestination(work);
+  const found = all.filter((one) => one.isOthers !== true);
   const readable = found.filter((one) => one.value !== undefined && one.value !== '');
   const present = new Map((await work.deps.folders.names(work.folder.id)).map((secret) => [secret.key, secret]));
   const managed = readable.filter((one) => isManaged(present.get(one.key))).map((one) => one.key);
@@ -58,6 +65,7 @@ export async function importSecrets(work: SyncWork, { behavior, isInitial }: Imp
     kept: readable.filter((one) => isKept(one) && !managed.includes(one.key)).map((one) => one.key),
     managed,
     unreadable: found.filter((one) => !readable.includes(one)).map((one) => one.remoteName),
+    others: all.filter((one) => one.isOthers === true).map((one) => one.remoteName),
   };
 }
 
@@ -122,13 +130,14 @@ async function readParameters(work: SyncWork): Promise<readonly Found[]> {
 async function readSecrets(work: SyncWork): Promise<readonly Found[]> {
   const secrets = work.deps.openSecretsManager(work.session);
   const keys = new Map<string, string>();
+  const found: Found[] = [];
   for await (const page of secrets.list({ prefix: work.target.namePrefix + work.target.schema.prefix })) {
-    for (const { name, deletionScheduledAt } of page) {
-      const key = deletionScheduledAt ? undefined : sourceKeyOf(work.target, name);
-      if (key !== undefined) keys.set(name, key);
+    for (const one of page) {
+      const key = one.deletionScheduledAt ? undefined : sourceKeyOf(work.target, one.name);
+      if (key !== undefined && isOthers(work, one)) found.push(toOthers(key, one));
+      else if (key !== undefined) keys.set(one.name, key);
     }
   }
-  const found: Found[] = [];
   for (const names of chunk([...keys.keys()], SECRETS_PER_READ)) {
     const values = await secrets.values(names);
     for (const name of names) {
@@ -139,9 +148,22 @@ async function readSecrets(work: SyncWork): Promise<readonly Found[]> {
   return found;
 }
 
+/** Their values belong into another folder, or change by themselves. */
+function isOthers(work: SyncWork, { tags, managedBy }: SecretMetadata): boolean {
+  const whose = whoseTags(tags, work.owner);
+  return managedBy !== undefined || whose === 'other-sync' || whose === 'other-installation';
+}
+
+function toOthers(key: string, { name, version }: SecretMetadata): Found {
+  return { key, remoteName: name, value: undefined, version, isOthers: true };
+}
+
 async function readDocument(work: SyncWork): Promise<readonly Found[]> {
   const remoteName = work.target.namePrefix;
-  const value = await work.deps.openSecretsManager(work.session).value(remoteName);
+  const secrets = work.deps.openSecretsManager(work.session);
+  const there = await secrets.describe(remoteName);
+  if (there && isOthers(work, there)) return [toOthers(remoteName, there)];
+  const value = await secrets.value(remoteName);
   if (!value) return [];
   const document = value.text === undefined ? undefined : parseDocument(value.text);
   if (!document) return [{ key: remoteName, remoteName, value: undefined, version: value.version }];

@@ -250,6 +250,8 @@ async function tidy(work: SyncWork): Promise<void> {
     const isRefused = entry.status === 'failed' || entry.status === 'conflict';
     return (
       (isRefused || isImported) &&
+      // What this round was refused is reported once, though nobody wants the name any more.
+      entry.observed.refusedIn !== work.progress.round &&
       entry.key !== WHOLE_SECRET &&
       !isOwned(entry) &&
       !entry.inFlight &&

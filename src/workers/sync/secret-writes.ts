@@ -17,6 +17,7 @@ import {
   refuse,
   reportDrift,
   settleFailure,
+  takeTurn,
   waitForName,
   type WriteResult,
   type WriteTask,
@@ -42,8 +43,9 @@ function toInFlight(task: WriteTask, operation: InFlight['operation'], baseVersi
   return { operation, baseVersion, fingerprint, revision, settings: desired.settings, token };
 }
 
-async function createSecret(context: SecretContext, task: WriteTask): Promise<WriteResult> {
+async function createSecret(context: SecretContext, given: WriteTask): Promise<WriteResult> {
   const { work, secrets } = context;
+  const task = { ...given, turns: takeTurn({ ...given.desired, ...given }, 'create') };
   const { desired, entry, value } = task;
   const inFlight = toInFlight(task, 'create', null);
   const { keyId, replicaRegions = [] } = desired.settings;
@@ -104,8 +106,9 @@ async function adoptSecret(context: SecretContext, task: WriteTask, found: Secre
   return change(context, { ...task, entry }, { found, kind: 'adopted', isValueNeeded: true, before: task.entry });
 }
 
-async function restoreSecret(context: SecretContext, task: WriteTask): Promise<WriteResult> {
+async function restoreSecret(context: SecretContext, given: WriteTask): Promise<WriteResult> {
   const { work, secrets } = context;
+  const task = { ...given, turns: takeTurn({ ...given.desired, ...given }, 'restore') };
   const { entry, desired } = task;
   const inFlight = { operation: 'restore' as const, baseVersion: entry.remoteVersion };
   const tried = await attempt(work, { entry, inFlight }, () => secrets.restore(desired.remoteName));

@@ -48,7 +48,11 @@ test('a change is staged and promoted without reading, where the role allows it'
   const { outcome, calls } = await world.runUntilDone(id);
 
   expect(outcome).toMatchObject({ status: 'succeeded', counts: { created: 1, updated: 1, unchanged: 1 } });
-  expect(calls).toEqual({ 'secretsmanager.PutSecretValue': 1, 'secretsmanager.UpdateSecretVersionStage': 1 });
+  expect(calls).toEqual({
+    'secretsmanager.DescribeSecret': 1,
+    'secretsmanager.PutSecretValue': 1,
+    'secretsmanager.UpdateSecretVersionStage': 1,
+  });
   expect(JSON.parse(world.secrets()['prod/app'] ?? '')).toEqual({ A: '1', B: 'changed', C: 'new' });
 });
 
@@ -62,7 +66,11 @@ test('the documented policy is enough: the secret is read and updated', async ()
   const { outcome, calls } = await world.runUntilDone(id);
 
   expect(outcome).toMatchObject({ status: 'succeeded', counts: { updated: 1, deleted: 1 } });
-  expect(calls).toEqual({ 'secretsmanager.GetSecretValue': 1, 'secretsmanager.UpdateSecret': 1 });
+  expect(calls).toEqual({
+    'secretsmanager.DescribeSecret': 1,
+    'secretsmanager.GetSecretValue': 1,
+    'secretsmanager.UpdateSecret': 1,
+  });
   expect(world.secrets()['prod/app']).toBe('{"A":"changed"}');
 });
 

@@ -1,5 +1,8 @@
+import type { DescribeSecretCommand } from '@aws-sdk/client-secrets-manager';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
+import type { AwsSession } from '../../../src/aws/session.ts';
+import type { SyncDependencies } from '../../../src/workers/sync.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
 import { createWorld, MINUTE, openStage, REGION, type Stage, type SyncInput, total } from './world.ts';
 
@@ -183,3 +186,46 @@ test('an import on request reads only names of the sync and says what it did', a
   expect(calls).toEqual({ 'ssm.GetParametersByPath': 1 });
   expect(await folderOf(world)).toEqual({ A: 'ours', B: 'theirs' });
 });
+
+test('values that another sync or a rotation writes are neither imported nor taken over', async () => {
+  for (const input of [toSecrets, toDocument]) {
+    const isRotated = { value: false };
+    const world = await createWorld(stage, { wrap: (deps) => withRotation(deps, isRotated) });
+    world.sandbox.foreign.putSecret({ ...world.at, name: 'prod/app', value: '{"A":"theirs"}' });
+    const syncOptions = { initialSyncBehavior: 'import-prioritize-destination', onExisting: 'adopt' } as const;
+    await world.set({ app: 'ours' });
+    const { id } = await world.createSync({ ...input, syncOptions });
+    isRotated.value = true;
+
+    const { outcome } = await world.runUntilDone(id);
+    expect(outcome).toMatchObject({ status: 'failed', code: 'SYNC_CONFLICT' });
+    expect('message' in outcome && outcome.message).toContain('managed by a rotation of Secrets Manager');
+    expect(await folderOf(world)).toEqual({ app: 'ours' });
+
+    isRotated.value = false;
+    const tags = { 'keyferry:sync': `${crypto.randomUUID()}/${crypto.randomUUID()}` };
+    world.sandbox.foreign.tagSecret({ ...world.at, name: 'prod/app', tags });
+    const asked = await world.runUntilDone(id, {
+      request: 'import',
+      parameters: { importBehavior: 'prioritize-destination' },
+    });
+    expect(asked.outcome).toMatchObject({ result: { imported: [], others: ['prod/app'] } });
+    expect(await folderOf(world)).toEqual({ app: 'ours' });
+  }
+});
+
+/** AWS's answers about a secret whose rotation is on, which the sandbox does not offer. */
+function withRotation(deps: SyncDependencies, isRotated: { readonly value: boolean }): SyncDependencies {
+  const openRotated = (session: AwsSession) => {
+    const mark = (one: object) => ({ ...one, RotationEnabled: isRotated.value });
+    const send = async (command: DescribeSecretCommand): Promise<object> => {
+      const answer: object = await session.secretsManager.send(command);
+      return 'SecretList' in answer
+        ? { ...answer, SecretList: (answer.SecretList as object[]).map(mark) }
+        : mark(answer);
+    };
+    const client = { send } as unknown as AwsSession['secretsManager'];
+    return deps.openSecretsManager({ ...session, secretsManager: client });
+  };
+  return { ...deps, openSecretsManager: openRotated };
+}
