@@ -1,6 +1,6 @@
 /**
- * Five kinds of test, each a project: `unit` needs nothing, `integration` gets PostgreSQL and Redis from its global setup; `e2e` (real processes and a real
- * browser), `chaos` and `sweep` get the same and have commands of their own (`npm run test:e2e`, `npm run test:chaos`, `npm run test:sweep`). The contract suites are run by `test/contract/run.ts`, and by a unit test on the sandbox alone.
+ * Six kinds of test, each a project: `unit` needs nothing, `integration` gets PostgreSQL and Redis from its global setup; `e2e` (real processes and a real
+ * browser), `chaos`, `sweep` and `pairs` get the same and have commands of their own (`npm run test:e2e` and so on). The contract suites are run by `test/contract/run.ts`, and by a unit test on the sandbox alone.
  */
 import { defineConfig } from 'vitest/config';
 
@@ -50,6 +50,16 @@ export default defineConfig({
           globalSetup,
           testTimeout: 120_000,
           hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'pairs',
+          include: ['test/pairs/**/*.test.ts'],
+          setupFiles,
+          globalSetup,
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
         },
       },
       {

@@ -1,7 +1,8 @@
 /** `client.connections`: how keyferry reaches AWS accounts. */
 import { z } from 'zod';
 
-import type { Connections, Dependent, NewCredentials } from '../db/connections.ts';
+import type { Dependent } from '../db/connection-deletion.ts';
+import type { Connections, NewCredentials } from '../db/connections.ts';
 import type { ConnectionRow } from '../db/subjects.ts';
 import type { ExternalIdException } from '../domain/connection-candidate.ts';
 import { JobError } from '../errors.ts';

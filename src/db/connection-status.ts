@@ -110,8 +110,9 @@ function asJson<T>(value: T): T {
 }
 
 /**
- * A dependent that runs at this very moment may have read the connection as it was before, and is about to settle as blocked: it gets a new wish instead, which
- * makes its settlement leave it due.
+ * A dependent that runs at this very moment may have read the connection as it was before, and is about to settle as blocked: it gets a new wish, which
+ * makes its settlement leave it due. When the connection was unusable, all dependents are locked first: a run that is claimed later reads the new status,
+ * and one that was claimed since this statement's snapshot is seen.
  */
 async function releaseDependents(db: Database, release: Release): Promise<number> {
   const { connectionId, runId, status } = release;
@@ -126,20 +127,8 @@ async function releaseDependents(db: Database, release: Release): Promise<number
           and c.credentials_revision = ${release.credentialsRevision}
         returning c.id, before.status not in ('valid', 'degraded') or before.account_id is null as was_unusable
       ),
-      released_syncs as (
-        update keyferry.syncs s set next_due_at = now(), due_reason = 'recovered', ${dueTrace()}, attempt = 0,
-          wanted_revision = s.wanted_revision + (s.run_token is not null)::int
-        from connection where s.connection_id = connection.id and s.paused_at is null
-          and (${isBlocked(sql`s`, sql`s.sync_status`, release)} or (s.run_token is not null and connection.was_unusable))
-        returning s.id
-      ),
-      released_rotations as (
-        update keyferry.rotations r set next_due_at = now(), due_reason = 'recovered', ${dueTrace()}, attempt = 0,
-          wanted_revision = r.wanted_revision + (r.run_token is not null)::int
-        from connection where r.connection_id = connection.id and r.paused_at is null
-          and (${isBlocked(sql`r`, sql`r.rotation_status`, release)} or (r.run_token is not null and connection.was_unusable))
-        returning r.id
-      )
+      ${releasedDependents('syncs', sql`t.sync_status`, release)},
+      ${releasedDependents('rotations', sql`t.rotation_status`, release)}
       select (select count(*) from released_syncs)::int + (select count(*) from released_rotations)::int as released,
         (select pg_notify(${DUE_CHANNEL}, 'sync') from released_syncs limit 1) as woken_syncs,
         (select pg_notify(${DUE_CHANNEL}, 'rotate') from released_rotations limit 1) as woken_rotations`,
@@ -148,11 +137,33 @@ async function releaseDependents(db: Database, release: Release): Promise<number
   return Number(row?.released ?? 0);
 }
 
-/** Waits for this connection, or for what its credentials may do, whether or not it is also tried again at a later time. */
-function isBlocked(alias: SQL, status: SQL, { isPermitted }: Release): SQL {
-  return sql`(${status} = 'blocked' and (${alias}.next_due_at is null or ${alias}.next_due_at > now())
-            and (${alias}.status_code like 'CONNECTION\\_%'
-              or (${isPermitted} and ${alias}.status_code in ('AWS_ACCESS_DENIED', 'AWS_KMS_DENIED'))))`;
+/** Makes the dependents of one table due. Reads them through their locks, because the snapshot may show them before their claim. */
+function releasedDependents(name: 'syncs' | 'rotations', status: SQL, release: Release): SQL {
+  const table = sql.raw(`keyferry.${name}`);
+  return sql`locked_${sql.raw(name)} as materialized (
+        select t.id, t.run_token is not null and connection.was_unusable as may_block, ${isBlocked(status, release)} as is_blocked
+        from ${table} t, connection
+        where t.connection_id = connection.id and t.paused_at is null
+          and (connection.was_unusable or ${isBlocked(status, release)})
+        order by t.id for update of t
+      ),
+      released_${sql.raw(name)} as (
+        update ${table} t set
+          next_due_at = now(),
+          due_reason = 'recovered',
+          ${dueTrace()},
+          attempt = 0,
+          wanted_revision = t.wanted_revision + (t.run_token is not null)::int
+        from locked_${sql.raw(name)} locked where t.id = locked.id and (locked.may_block or locked.is_blocked)
+        returning t.id
+      )`;
+}
+
+/** The row `t` waits for this connection, or for what its credentials may do, whether or not it is also tried again at a later time. */
+function isBlocked(status: SQL, { isPermitted }: Release): SQL {
+  return sql`(${status} = 'blocked' and (t.next_due_at is null or t.next_due_at > now())
+            and (t.status_code like 'CONNECTION\\_%'
+              or (${isPermitted} and t.status_code in ('AWS_ACCESS_DENIED', 'AWS_KMS_DENIED'))))`;
 }
 
 export interface CandidatePlace {

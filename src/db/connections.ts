@@ -7,10 +7,11 @@ import { pickReferred, textOf, type Reference } from '../domain/reference.ts';
 import { JobError } from '../errors.ts';
 import { currentTraceparent } from '../trace.ts';
 import type { Database } from './client.ts';
+import { deleteConnection, findDependents } from './connection-deletion.ts';
 import { toDatabaseError, violatedConstraint } from './database-error.ts';
 import { credentialPlace, type Encryption } from './encryption.ts';
 import { assignments, fromRow, insertion, referred } from './rows.ts';
-import { connections, rotations, syncs } from './schema.ts';
+import { connections } from './schema.ts';
 import { type ConnectionRow, dueTrace } from './subjects.ts';
 import { wake } from './wake.ts';
 
@@ -48,12 +49,6 @@ export interface CreatedConnection {
   readonly connection: ConnectionRow;
   /** The request for the first validation. */
   readonly requestId: string;
-}
-
-export interface Dependent {
-  readonly kind: 'sync' | 'rotation';
-  readonly id: string;
-  readonly name: string;
 }
 
 export type Connections = ReturnType<typeof createConnections>;
@@ -232,38 +227,6 @@ function credentialsChange(
     offeredAt: new Date().toISOString(),
   };
   return { candidate, candidateSecret: secretAccessKey };
-}
-
-/** Throws CONNECTION_IN_USE with the dependents' names. */
-async function deleteConnection(db: Database, row: ConnectionRow): Promise<void> {
-  try {
-    await db.delete(connections).where(eq(connections.id, row.id));
-  } catch (error) {
-    if (violatedConstraint(error) === undefined) throw toDatabaseError(error);
-    const dependents = await findDependents(db, row);
-    const names = dependents.map((one) => `${one.kind} ${one.name}`).join(', ');
-    throw new JobError('CONNECTION_IN_USE', {
-      message: `${row.name} is still used by ${names}. Delete or move them first.`,
-      context: { dependents },
-      cause: error,
-    });
-  }
-}
-
-async function findDependents(db: Database, row: ConnectionRow): Promise<readonly Dependent[]> {
-  const columns = (table: typeof syncs | typeof rotations) => ({ id: table.id, name: table.name });
-  const [ofSyncs, ofRotations] = await Promise.all([
-    db.select(columns(syncs)).from(syncs).where(eq(syncs.connectionId, row.id)).orderBy(asc(syncs.name)),
-    db
-      .select(columns(rotations))
-      .from(rotations)
-      .where(eq(rotations.connectionId, row.id))
-      .orderBy(asc(rotations.name)),
-  ]).catch(raise);
-  return [
-    ...ofSyncs.map((one) => ({ kind: 'sync' as const, ...one })),
-    ...ofRotations.map((one) => ({ kind: 'rotation' as const, ...one })),
-  ];
 }
 
 function credentialsOf(encryption: Encryption, row: ConnectionRow): ConnectionCredentials {
