@@ -221,6 +221,7 @@ async function startWorkerProcess(parts: Parts, options: WorkerOptions): Promise
       metrics.tickFinished(kind, dispatched, new Date());
     },
     onLeaseLost: metrics.leaseLost,
+    onUnaskedWrites: metrics.unaskedWrites,
   });
   return {
     ...worker,

@@ -49,6 +49,8 @@ export interface Metrics {
   /** The tick ended well: its age is what an alert looks at. */
   tickFinished(kind: Kind, dispatched: number, at: Date): void;
   leaseLost(kind: Kind): void;
+  /** Calls that changed AWS without a wish on record. */
+  unaskedWrites(count: number): void;
   /** How much of each kind was found that must not be. */
   invariantsRepaired(found: Readonly<Record<string, number>>): void;
   setState(state: StateReading | undefined): void;
@@ -79,6 +81,9 @@ export function createMetrics(options: { readonly version: string; readonly hasP
     },
     leaseLost: (kind) => {
       instruments.leases.inc({ kind });
+    },
+    unaskedWrites: (count) => {
+      instruments.unasked.inc(count);
     },
     invariantsRepaired: (found) => {
       for (const [kind, count] of Object.entries(found)) instruments.repaired.inc({ kind }, count);
@@ -123,6 +128,11 @@ function createWorkerInstruments(registers: Registry[]) {
     ]),
     dispatched: counter('keyferry_dispatched_total', 'Due subjects that a tick put into the queue.', ['kind']),
     leases: counter('keyferry_leases_lost_total', 'Runs that lost their lease and were stopped.', ['kind']),
+    unasked: counter(
+      'keyferry_unasked_writes_total',
+      'Calls that changed AWS for a sync that nobody asked to write.',
+      [],
+    ),
     tick: new Gauge({
       name: 'keyferry_tick_last_success_timestamp_seconds',
       help: 'When the tick of this process last ended well.',

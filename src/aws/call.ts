@@ -5,12 +5,13 @@
  */
 import { setMaxListeners } from 'node:events';
 
+import { isMutation } from '../domain/call-log.ts';
 import { isBaseFault } from '../domain/base-identity.ts';
 import { type BudgetedCall, type CallBudget, type QuotaGroup, quotaGroupOf } from '../domain/call-budget.ts';
 import { JobError } from '../errors.ts';
 import { annotate, inSpan } from '../trace.ts';
 import { type FailedCall, toAwsError } from './errors.ts';
-import { type AwsService, isMutation } from './services.ts';
+import type { AwsService } from './services.ts';
 import type { CallScope } from './session.ts';
 
 export type CallOutcome = 'ok' | 'throttled' | 'denied' | 'failed' | 'unreachable';

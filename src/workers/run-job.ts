@@ -18,6 +18,7 @@ import { admit, whileDatabaseIsDown } from './admit.ts';
 import { report, toQueueError, type JobResult } from './job-result.ts';
 import { holdLease, type Lease, type LeaseInput } from './lease.ts';
 import type { Performed, Processor, Run } from './processor.ts';
+import { noteUnaskedWrites } from './unasked-writes.ts';
 
 export interface RunReport {
   readonly kind: Kind;
@@ -35,6 +36,8 @@ export interface JobDependencies<K extends Kind> extends Pick<LeaseInput, 'isSto
   random(): number;
   /** Told of every settled run, for metrics and the tick. */
   onRun(report: RunReport): void;
+  /** Writes of a run that nobody asked for: always a defect. */
+  onUnaskedWrites?(count: number): void;
 }
 
 export async function runJob<K extends Kind>(
@@ -99,7 +102,9 @@ async function runClaimed<K extends Kind>(
   try {
     const run = toRun(deps, claim, { lease, now: started.now });
     return await inSpan({ name: `run ${run.kind}`, attributes: spanAttributes(run) }, async () => {
-      const performed = await perform(deps, run);
+      const performed = await perform(deps, run).finally(() => {
+        noteUnaskedWrites(deps, run);
+      });
       return settle(deps, { claim, run, performed, startedAtMs: started.claimedAtMs });
     });
   } finally {

@@ -38,6 +38,7 @@ export interface WorkerDependencies {
   onRun(report: RunReport): void;
   onTick?(kind: Kind, dispatched: number): void;
   onLeaseLost?(kind: Kind): void;
+  onUnaskedWrites?(count: number): void;
 }
 
 export interface WorkerProcess {

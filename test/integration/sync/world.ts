@@ -41,6 +41,7 @@ import {
 import { databaseClock, type DatabaseClock } from '../../support/database-clock.ts';
 import type { Processor, Run } from '../../../src/workers/processor.ts';
 import { createSyncProcessor, type SyncDependencies } from '../../../src/workers/sync.ts';
+import { unaskedWritesOf } from '../../../src/workers/unasked-writes.ts';
 
 export const REGION = 'eu-west-1';
 const BASE_ACCOUNT = '111122223333';
@@ -424,7 +425,9 @@ async function performRun(
     random: () => 0.5,
   };
   const before = site.sandbox.calls.count();
-  const { outcome, changes, isSettled, leavesWish } = await performLikePipeline(processor, run);
+  const { outcome, changes, isSettled, leavesWish } = await performLikePipeline(processor, run).finally(() => {
+    requireWish(run);
+  });
   const counted = countCalls(site.sandbox, before);
   if (isSettled === true) return { runId, outcome, calls: counted };
   const nextDueAt =
@@ -447,6 +450,15 @@ async function performRun(
   });
   if (!settled) throw new Error('The run was not settled.');
   return { runId, outcome, calls: counted };
+}
+
+/** Whatever a test is about: a run that changed AWS without a wish on record fails it. */
+function requireWish(run: Run<'sync'>): void {
+  const count = unaskedWritesOf(run);
+  if (count === 0) return;
+  const { kind, requestKind, reason, scope } = run;
+  const about = JSON.stringify({ kind, requestKind, reason, calls: scope.calls.counts });
+  throw new Error(`The run made ${String(count)} writes that nobody asked for: ${about}`);
 }
 
 /** What is thrown becomes an outcome, as in the pipeline. */
