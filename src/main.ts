@@ -222,6 +222,7 @@ async function startWorkerProcess(parts: Parts, options: WorkerOptions): Promise
     },
     onLeaseLost: metrics.leaseLost,
     onUnaskedWrites: metrics.unaskedWrites,
+    onHotLoop: metrics.hotLoop,
   });
   return {
     ...worker,

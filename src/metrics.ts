@@ -49,6 +49,8 @@ export interface Metrics {
   /** The tick ended well: its age is what an alert looks at. */
   tickFinished(kind: Kind, dispatched: number, at: Date): void;
   leaseLost(kind: Kind): void;
+  /** A settlement that was slowed because its subject's runs get nowhere. */
+  hotLoop(kind: Kind): void;
   /** Calls that changed AWS without a wish on record. */
   unaskedWrites(count: number): void;
   /** How much of each kind was found that must not be. */
@@ -81,6 +83,9 @@ export function createMetrics(options: { readonly version: string; readonly hasP
     },
     leaseLost: (kind) => {
       instruments.leases.inc({ kind });
+    },
+    hotLoop: (kind) => {
+      instruments.hotLoops.inc({ kind });
     },
     unaskedWrites: (count) => {
       instruments.unasked.inc(count);
@@ -128,6 +133,9 @@ function createWorkerInstruments(registers: Registry[]) {
     ]),
     dispatched: counter('keyferry_dispatched_total', 'Due subjects that a tick put into the queue.', ['kind']),
     leases: counter('keyferry_leases_lost_total', 'Runs that lost their lease and were stopped.', ['kind']),
+    hotLoops: counter('keyferry_hot_loops_total', 'Settlements slowed because the runs of a subject get nowhere.', [
+      'kind',
+    ]),
     unasked: counter(
       'keyferry_unasked_writes_total',
       'Calls that changed AWS for a sync that nobody asked to write.',

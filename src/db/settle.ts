@@ -16,6 +16,8 @@ export interface Settlement<K extends Kind> {
   readonly servedRevision: number;
   readonly attempt: number;
   readonly nextDueAt: Date | null;
+  /** Of a subject in a hot loop: not due before, whatever else is wanted of it. */
+  readonly slowedUntil?: Date | undefined;
   readonly requestIds: readonly string[];
   readonly awsCalls: Readonly<Record<string, number>>;
 }
@@ -92,11 +94,12 @@ const answeredRequests = sql`answered as (
 
 const givenColumns = sql`subject_id uuid, run_id uuid, status text, error_code text, error_message text, counts jsonb,
           aws_calls jsonb, result jsonb, is_quiet boolean, is_final boolean, is_answer boolean, served bigint, attempt int,
-          next_due_at timestamptz, request_ids uuid[], changes jsonb`;
+          next_due_at timestamptz, slowed_until timestamptz, request_ids uuid[], changes jsonb`;
 
 /**
  * The subject's own row, after the run in the common table expression `run`. It is due at the earliest of what is wanted of it:
  *
+ *   its runs get nowhere (a hot loop)                       when it is slowed to
  *   a request is open that the run does not answer          now
  *   paused                                                  as the run says while a request of its own stays open, else never
  *   automatic, and wanted beyond what the run served        now
@@ -116,6 +119,7 @@ function servedSubject({ kind, changes }: Settlement<Kind>): SQL {
           attempt = least(t.attempt, run.attempt),
           done_revision = case when run.is_final then greatest(t.done_revision, run.served) else t.done_revision end,
           next_due_at = case
+            when run.slowed_until is not null then run.slowed_until
             when waiting.subject_id is not null then now()
             when ${isPaused} and run.request_ids = '{}' then null
             when ${isPaused} and run.is_answer then case when run.is_woken then t.next_due_at end
@@ -170,6 +174,7 @@ function toGiven<K extends Kind>(settlement: Settlement<K>) {
     served: settlement.servedRevision,
     attempt: settlement.attempt,
     next_due_at: settlement.nextDueAt,
+    slowed_until: settlement.slowedUntil,
     request_ids: requestIds,
     changes: toJsonRow(tables[settlement.kind], settlement.changes),
   };

@@ -15,6 +15,7 @@ import type { Log } from '../log.ts';
 import { parsePayload } from '../queues/payload.ts';
 import { annotate, inSpan } from '../trace.ts';
 import { admit, whileDatabaseIsDown } from './admit.ts';
+import { slowHotLoop, type HotLoopDependencies } from './hot-loops.ts';
 import { report, toQueueError, type JobResult } from './job-result.ts';
 import { holdLease, type Lease, type LeaseInput } from './lease.ts';
 import type { Performed, Processor, Run } from './processor.ts';
@@ -29,7 +30,8 @@ export interface RunReport {
   readonly awsCalls: Readonly<Record<string, number>>;
 }
 
-export interface JobDependencies<K extends Kind> extends Pick<LeaseInput, 'isStopping' | 'requireUnguarded'> {
+export interface JobDependencies<K extends Kind>
+  extends Pick<LeaseInput, 'isStopping' | 'requireUnguarded'>, HotLoopDependencies {
   readonly work: Work;
   readonly processor: Processor<K>;
   readonly log: Log;
@@ -216,7 +218,9 @@ async function settle<K extends Kind>(deps: JobDependencies<K>, settling: Settli
     requestIds: claim.requestIds,
     awsCalls: run.scope.calls.counts,
   };
-  const settle = () => (performed.isSettled === true ? Promise.resolve(true) : deps.work.settle(settlement));
+  const slowedUntil = slowHotLoop(deps, run, settlement);
+  const settle = () =>
+    performed.isSettled === true ? Promise.resolve(true) : deps.work.settle({ ...settlement, slowedUntil });
   const isSettled = await whileDatabaseIsDown(deps, settle, run.scope.signal);
   if (!isSettled) throw new JobError('LEASE_LOST');
   deps.onRun(toReport(settling, outcome));

@@ -11,6 +11,7 @@ import { JobError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { QueueBackend } from '../queues/backend.ts';
 import type { Processor } from './processor.ts';
+import { createHotLoops, type HotLoops } from './hot-loops.ts';
 import { runJob, type RunReport } from './run-job.ts';
 import { startHousekeeping, type HousekeepingDependencies } from './housekeeping.ts';
 import { createTick } from './tick.ts';
@@ -39,6 +40,7 @@ export interface WorkerDependencies {
   onTick?(kind: Kind, dispatched: number): void;
   onLeaseLost?(kind: Kind): void;
   onUnaskedWrites?(count: number): void;
+  onHotLoop?(kind: Kind): void;
 }
 
 export interface WorkerProcess {
@@ -72,8 +74,10 @@ export async function startWorker(deps: WorkerDependencies): Promise<WorkerProce
   });
   const stopHousekeeping = startHousekeeping(deps);
   const tick = createTick({ ...deps, queue: (kind) => deps.backend.queue(kind) });
+  const hotLoops = createHotLoops();
   const workers = deps.kinds.map((kind) =>
     startQueueWorker(deps, kind, {
+      hotLoops,
       isStopping: () => isStopping,
       watchdog,
       onRun(report) {
@@ -135,6 +139,7 @@ async function countWaiting(backend: QueueBackend, kind: Kind): Promise<number> 
 
 interface RunHooks {
   readonly watchdog: Watchdog;
+  readonly hotLoops: HotLoops;
   isStopping(): boolean;
   onRun(report: RunReport): void;
 }

@@ -12,6 +12,7 @@ import { runs } from '../../../src/db/schema.ts';
 import { createLog } from '../../../src/log.ts';
 import { createSandboxRequestHandler } from '../../../src/sandbox/aws/index.ts';
 import { openStores, type OpenStores } from '../../../src/stores.ts';
+import { createHotLoops } from '../../../src/workers/hot-loops.ts';
 import { runJob } from '../../../src/workers/run-job.ts';
 import { createValidateProcessor } from '../../../src/workers/validate.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
@@ -66,7 +67,7 @@ function createValidation(world: ReturnType<typeof createWorld>) {
     const log = createLog({ level: 'silent' });
     const deliver = (data: object) => {
       const job = { id: randomUUID(), name: 'validate', data, timestamp: Date.now(), attemptsMade: 0 };
-      return runJob({ work: stores.work, processor, log, ...rest }, job as unknown as Job);
+      return runJob({ work: stores.work, hotLoops: createHotLoops(), processor, log, ...rest }, job as unknown as Job);
     };
     await deliver({ connectionId });
     await stores.work.dispatchDue('validate', 500);

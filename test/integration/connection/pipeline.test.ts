@@ -18,6 +18,7 @@ import { syncOptions } from '../../../src/domain/sync-config.ts';
 import { createLog } from '../../../src/log.ts';
 import { createSandboxRequestHandler } from '../../../src/sandbox/aws/index.ts';
 import { openStores, type OpenStores } from '../../../src/stores.ts';
+import { createHotLoops } from '../../../src/workers/hot-loops.ts';
 import { runJob } from '../../../src/workers/run-job.ts';
 import { createValidateProcessor } from '../../../src/workers/validate.ts';
 import { databaseClock, type DatabaseClock } from '../../support/database-clock.ts';
@@ -64,6 +65,7 @@ function createPipeline(world: World, during: () => Promise<unknown> = () => Pro
       runJob(
         {
           work: stores.work,
+          hotLoops: createHotLoops(),
           processor,
           log: createLog({ level: 'silent' }),
           isStopping: () => false,

@@ -42,6 +42,7 @@ export interface Script {
   /** What a run of any kind does; default: succeeds. */
   perform?(run: Run<Kind>): Promise<Outcome>;
   nextScheduledAt?(): Date | null;
+  onHotLoop?(kind: Kind): void;
   readonly watchdogTimes?: WatchdogTimes;
   /** Its queue workers take nothing, as if their connections were dead. */
   readonly isDeaf?: boolean;
@@ -95,6 +96,7 @@ function startScriptedWorker(stores: OpenStores, backend: QueueBackend, script: 
     log: pino({ level: process.env['KEYFERRY_TEST_LOG'] ?? 'silent' }),
     random: () => 0.5,
     onRun: () => undefined,
+    onHotLoop: (kind) => script.onHotLoop?.(kind),
   });
 }
 
