@@ -34,7 +34,7 @@ import { kinds, type Kind } from './domain/run.ts';
 import { originOf } from './domain/url-hosts.ts';
 import { JobError } from './errors.ts';
 import type { Log } from './log.ts';
-import { createMetrics, type Metrics } from './metrics.ts';
+import { createMetrics, type Metrics, workerHooks } from './metrics.ts';
 import { createQueueBackend, type QueueBackend } from './queues/backend.ts';
 import type { QueueTelemetry } from './queues/telemetry.ts';
 import type { ListeningServer } from './server/server.ts';
@@ -210,19 +210,13 @@ async function startWorkerProcess(parts: Parts, options: WorkerOptions): Promise
     checkDatabase: () => stores.database.checkAfresh(),
     deleteExpired: () => deleteExpired(stores.database.db, config.keepHistoryMs),
     repairInvariants: () => repairInvariants(stores.database.db),
-    onRepaired: metrics.invariantsRepaired,
+    ...workerHooks(metrics),
     name: `${hostname()}-${String(process.pid)}`,
     log,
     random: () => Math.random(),
     onRun: ({ runKind, ...report }) => {
       metrics.runFinished({ ...report, kind: runKind });
     },
-    onTick: (kind, dispatched) => {
-      metrics.tickFinished(kind, dispatched, new Date());
-    },
-    onLeaseLost: metrics.leaseLost,
-    onUnaskedWrites: metrics.unaskedWrites,
-    onHotLoop: metrics.hotLoop,
   });
   return {
     ...worker,

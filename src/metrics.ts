@@ -102,6 +102,19 @@ export function createMetrics(options: { readonly version: string; readonly hasP
   };
 }
 
+/** What a worker reports of itself, beside its runs. */
+export function workerHooks(metrics: Metrics) {
+  return {
+    onTick: (kind: Kind, dispatched: number) => {
+      metrics.tickFinished(kind, dispatched, new Date());
+    },
+    onLeaseLost: metrics.leaseLost,
+    onRepaired: metrics.invariantsRepaired,
+    onUnaskedWrites: metrics.unaskedWrites,
+    onHotLoop: metrics.hotLoop,
+  };
+}
+
 type Instruments = ReturnType<typeof createInstruments>;
 
 function createInstruments(registry: Registry) {
