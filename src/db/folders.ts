@@ -153,7 +153,7 @@ async function readNames(db: Database, folderId: string): Promise<readonly Secre
     .catch(raise);
 }
 
-interface Change {
+export interface Change {
   readonly changes: readonly SecretChange[];
   readonly mode: 'merge' | 'replace';
   /** Refuses the change unless the folder still has one of these revisions. */
