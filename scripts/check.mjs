@@ -5,6 +5,7 @@ const STEPS = [
   ['format', 'prettier', ['--check', '--log-level=warn', '.']],
   ['lint', 'eslint', ['--max-warnings=0', '.']],
   ['types', 'tsc', ['--project', '.']],
+  ['types of the build', 'tsc', ['--project', 'tsconfig.build.json', '--noEmit']],
   ['arrows', 'depcruise', ['--config', '.dependency-cruiser.cjs', '--output-type', 'err', 'src', 'test', 'bin']],
   ['knip', 'knip', ['--no-config-hints']],
 ];
