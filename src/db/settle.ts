@@ -4,7 +4,7 @@ import { sql, type SQL } from 'drizzle-orm';
 import { isQuiet, type Kind, type Outcome } from '../domain/run.ts';
 import type { Database } from './client.ts';
 import { assignedFrom, columnNames, toJsonRow } from './rows.ts';
-import { DUE_CHANNEL, execute, isAsSeen, tableNames, tables, type SubjectRows } from './subjects.ts';
+import { DUE_CHANNEL, execute, isAsSeen, tableNames, tables, textArray, type SubjectRows } from './subjects.ts';
 
 export interface Settlement<K extends Kind> {
   readonly kind: K;
@@ -76,7 +76,7 @@ export async function settle<K extends Kind>(
         where run.is_final and r.done_at is null and not (r.id = any(run.request_ids))
       ),
       subject as (${servedSubject(first)}),
-      ${answeredRequests}
+      ${answeredRequests}${kind === 'validate' ? sql`` : suspectConnections(kind)}
       select given.run_id, seen.run_id is not null as is_held, subject.run_id is not null as is_settled,
         (select pg_notify(${DUE_CHANNEL}, ${kind}) from subject where next_due_at <= now() limit 1) as woken
       from given left join seen using (run_id) left join subject using (run_id)`,
@@ -91,6 +91,44 @@ const answeredRequests = sql`answered as (
           -- One request stands for all jobs of other programs: one that came during the run is answered by the next.
           and not (run.is_woken and r.source_queue is not null)
       )`;
+
+/**
+ * Makes the connection due whose credentials AWS refused during a run, so that one validation decides for everything that depends on it. Not again within
+ * five minutes of a validation that found nothing wrong. A connection that is locked is being written anyway.
+ */
+function suspectConnections(kind: Kind): SQL {
+  return sql`,
+      refused as (
+        select distinct t.connection_id
+        from run join ${tableNames[kind]} t on t.id = run.id
+        where run.error_code = any(${textArray(refusals)}::text[])
+      ),
+      suspected as (
+        update keyferry.connections c
+        set next_due_at = now(),
+          due_reason = 'recovered'
+        from (
+          select found.id
+          from refused, lateral (
+            select c.id from keyferry.connections c
+            where c.id = refused.connection_id
+              and c.status in ('valid', 'degraded')
+              and coalesce(c.last_validated_at < now() - interval '5 minutes', true)
+            for update skip locked
+          ) found
+        ) suspect
+        where c.id = suspect.id
+        returning pg_notify(${DUE_CHANNEL}, 'validate')
+      )`;
+}
+
+/** AWS refused who asked, not what was asked for. */
+const refusals = [
+  'CONNECTION_ACCESS_DENIED',
+  'CONNECTION_KEY_UNKNOWN',
+  'CONNECTION_SECRET_WRONG',
+  'CONNECTION_ACCOUNT_CHANGED',
+] as const;
 
 const givenColumns = sql`subject_id uuid, run_id uuid, status text, error_code text, error_message text, counts jsonb,
           aws_calls jsonb, result jsonb, is_quiet boolean, is_final boolean, is_answer boolean, served bigint, attempt int,

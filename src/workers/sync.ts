@@ -4,7 +4,7 @@
  */
 import type { Outcome } from '../domain/run.ts';
 import { jitteredMs } from '../domain/backoff.ts';
-import { errorTable } from '../errors.ts';
+import { errorTable, JobError } from '../errors.ts';
 import type { SyncRow } from '../db/subjects.ts';
 import type { Performed, Processor, Run } from './processor.ts';
 import { type ImportBehavior, importSecrets } from './sync/import.ts';
@@ -60,7 +60,22 @@ async function perform(deps: SyncDependencies, run: Run<'sync'>, tools: RoundToo
   if (unusable) return { outcome: unusable, leavesWish: run.kind === 'plan' };
   const { guardReason } = head.installation;
   if (guardReason !== null && run.kind !== 'plan') return guardedRun(head, guardReason, tools);
-  switch (run.kind) {
+  try {
+    return await performKind(head, tools);
+  } catch (error) {
+    if (!isRefusedConnection(error)) throw error;
+    const { code, publicMessage: message } = error;
+    return { outcome: { status: 'blocked', code, message }, leavesWish: run.kind === 'plan' };
+  }
+}
+
+/** The connection's next good validation releases what this blocks. */
+function isRefusedConnection(error: unknown): error is JobError {
+  return error instanceof JobError && error.disposition === 'fail' && error.code.startsWith('CONNECTION_');
+}
+
+async function performKind(head: SyncHead, tools: RoundTools): Promise<PerformedSync> {
+  switch (head.run.kind) {
     case 'plan':
       return { outcome: await previewSync(await openWork(head)), leavesWish: true };
     case 'import':

@@ -1,0 +1,49 @@
+/** AWS refuses the connection before any validation has noticed. */
+import { sql } from 'drizzle-orm';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+import { useTestDatabase } from '../../support/postgres.ts';
+import { createWorld, MINUTE, openStage, type Stage, type World } from './world.ts';
+
+const database = useTestDatabase();
+let stage: Stage;
+beforeAll(() => {
+  stage = openStage(database().url);
+});
+afterAll(() => stage.close());
+
+async function validated(world: World, minutesAgo: number): Promise<void> {
+  await stage.handle.db.execute(sql`
+    update keyferry.connections set last_validated_at = now() - make_interval(mins => ${minutesAgo}), next_due_at = null
+    where id = ${world.connection.id}`);
+}
+
+async function isDue(world: World): Promise<boolean> {
+  const [row] = await stage.handle.db.execute(
+    sql`select next_due_at <= now() as due from keyferry.connections where id = ${world.connection.id}`,
+  );
+  return row?.['due'] === true;
+}
+
+test('the connection is validated at once, and not again right after a good validation', async () => {
+  const world = await createWorld(stage);
+  world.sandbox.setRoleTrust({
+    accountId: world.accountId,
+    roleName: 'sync',
+    trustPolicy: {
+      Version: '2012-10-17',
+      Statement: [{ Effect: 'Deny', Principal: { AWS: '*' }, Action: 'sts:AssumeRole' }],
+    },
+  });
+  await world.set({ A: '1' });
+  const { id } = await world.createSync();
+  await validated(world, 60);
+  const ran = await world.runUntilDone(id);
+  expect(ran.outcome).toMatchObject({ status: 'blocked', code: 'CONNECTION_ACCESS_DENIED' });
+  expect(await isDue(world)).toBe(true);
+
+  await validated(world, 1);
+  world.clock.advance(MINUTE);
+  await world.runUntilDone(id, { request: 'sync' });
+  expect(await isDue(world)).toBe(false);
+});
