@@ -57,7 +57,7 @@ export default defineConfig({
           name: 'pairs',
           include: ['test/pairs/**/*.test.ts'],
           setupFiles,
-          globalSetup,
+          globalSetup: [...globalSetup, 'test/pairs/report.ts'],
           testTimeout: 30_000,
           hookTimeout: 30_000,
         },

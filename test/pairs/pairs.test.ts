@@ -2,9 +2,9 @@
  * `npm run test:pairs`: every writer of a subject × every statement of the engine that may wait for the subject's row, in both orders. The first is held
  * open in a transaction until the second waits for it. Whichever comes first, nothing is forgotten afterwards.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 
 import { kinds, type Kind } from '../../src/domain/run.ts';
 import { JobError } from '../../src/errors.ts';
@@ -41,7 +41,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await Promise.all([...lanes.values()].map((lane) => lane.close()));
-  console.log(`pairs: ${String(total.tried)} tried, ${String(total.hold)} hold`);
+  writeFileSync(inject('pairsReport'), `pairs: ${String(total.tried)} tried, ${String(total.hold)} hold`);
 });
 
 const pairs: readonly Pair[] = writers.flatMap((writer) =>
