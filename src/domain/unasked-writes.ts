@@ -3,23 +3,16 @@
  * that decides what a run does, so that a defect there is counted instead of staying unseen. Pure.
  */
 import { isMutation } from './call-log.ts';
-import type { Reason, RunKind } from './run.ts';
+import type { RunKind } from './run.ts';
 
 /** A run as it was claimed. */
 export interface ClaimedSync {
   readonly kind: RunKind;
   /** Of the open request that the run answers, if there is one. */
   readonly requestKind: string | undefined;
-  readonly reason: Reason;
-  readonly statusBefore: string;
-  /** Undefined unless source, settings and destination are those of the last success. */
-  readonly unchangedEntries: number | undefined;
   readonly subject: {
     readonly isAutoSyncEnabled: boolean;
     readonly pausedAt: Date | null;
-    readonly wantedRevision: number;
-    readonly doneRevision: number;
-    readonly syncOptions: { readonly drift: 'detect' | 'repair' };
   };
 }
 
@@ -29,17 +22,14 @@ export function countUnaskedWrites(run: ClaimedSync, calls: Readonly<Record<stri
   return Object.entries(calls).reduce((sum, [call, count]) => sum + (isMutation(operationOf(call)) ? count : 0), 0);
 }
 
-/** A request to sync or to remove, or what makes an automatic sync due: a change, unfinished work, its repair schedule. */
+/**
+ * A request to sync or to remove, or whatever makes an automatic sync due. That includes its schedule without repair: a check may
+ * find that an object is not ours any more, which leaves a secret to be written again.
+ */
 function hasWish(run: ClaimedSync): boolean {
   const { requestKind, subject } = run;
   if (requestKind !== undefined) return requestKind === 'sync' || requestKind === 'remove';
-  if (run.kind !== 'sync' || !subject.isAutoSyncEnabled || subject.pausedAt !== null) return false;
-  return run.reason !== 'scheduled' || subject.syncOptions.drift === 'repair' || !isInOrder(run);
-}
-
-function isInOrder({ statusBefore, unchangedEntries, subject }: ClaimedSync): boolean {
-  const isServed = subject.wantedRevision === subject.doneRevision;
-  return isServed && statusBefore === 'succeeded' && unchangedEntries !== undefined;
+  return run.kind === 'sync' && subject.isAutoSyncEnabled && subject.pausedAt === null;
 }
 
 function operationOf(call: string): string {
