@@ -40,9 +40,11 @@ beforeAll(async () => {
   for (const [kind, lane] of lanes) problems.set(kind, tryAll(lane, kind));
 });
 afterAll(async () => {
+  // Also those that no test of this run awaits.
+  await Promise.all(problems.values());
   await Promise.all([...lanes.values()].map((lane) => lane.close()));
   writeFileSync(inject('pairsReport'), `pairs: ${String(total.tried)} tried, ${String(total.hold)} hold`);
-});
+}, 120_000);
 
 const pairs: readonly Pair[] = writers.flatMap((writer) =>
   writer.kinds.flatMap((kind) =>
