@@ -74,6 +74,8 @@ export function describeRun(run: RunRecord): string {
 interface Findings {
   readonly drift?: readonly { readonly remoteName: string; readonly detail: string }[];
   readonly tagsCheckedSince?: string | null;
+  readonly notLookedAt?: number;
+  readonly isLookDenied?: boolean;
   readonly imported?: readonly string[];
   readonly kept?: readonly string[];
   readonly managed?: readonly string[];
@@ -88,6 +90,7 @@ function describeFindings(result: unknown): readonly (readonly [string, string |
   return [
     ['drifted', list(found.drift?.map(({ remoteName, detail }) => `${remoteName} ${detail}`))],
     ['all tags seen since', tags],
+    ['not looked at', describeUnseen(found)],
     ['imported', list(found.imported)],
     ['kept', list(found.kept)],
     ['left to rotations', list(found.managed)],
@@ -95,6 +98,12 @@ function describeFindings(result: unknown): readonly (readonly [string, string |
     ['written by others', list(found.others)],
     ['stays at AWS', list(found.leftBehind?.map(describeLeft))],
   ];
+}
+
+function describeUnseen({ notLookedAt, isLookDenied }: Findings): string | undefined {
+  if (isLookDenied === true)
+    return 'AWS denied the look for drift; only what changed in keyferry was written. `keyferry policy` prints the permissions';
+  return notLookedAt === undefined ? undefined : `${String(notLookedAt)} written in the last ten minutes`;
 }
 
 const describeLeft = ({ remoteName, accountId, region }: LeftBehind): string =>

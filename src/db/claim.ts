@@ -18,6 +18,8 @@ export interface Claim<K extends Kind> {
   /** Open requests that this run answers, merged: later parameters win. */
   readonly requestIds: readonly string[];
   readonly requestKind: string | undefined;
+  /** A request came from the CLI, the API or the library, not from a job that somebody queued. */
+  readonly isDirect: boolean;
   readonly parameters: Readonly<Record<string, unknown>>;
   /** The database's clock at the claim: the run counts its time from here, never by the worker's own clock. */
   readonly claimedAt: Date;
@@ -81,7 +83,7 @@ export async function claim<K extends Kind>(
           attempt = t.attempt + 1,
           claims = t.claims + 1${runningStatus(kind)}
         from free left join answered on answered.subject_id = free.id where t.id = free.id
-        returning t.*, free.status as _status_before, free.job_id as _job_id, answered.kind as _request_kind, answered.requests as _requests,
+        returning t.*, free.status as _status_before, free.job_id as _job_id, answered.kind as _request_kind, answered.requests as _requests, answered.is_direct as _is_direct,
           coalesce(answered.reason, t.due_reason) as _reason, coalesce(answered.actor, t.due_requested_by) as _requested_by,
           coalesce(case answered.kind when 'check' then 'sync' else answered.kind end, ${kind}) as _run_kind
       ),
@@ -99,7 +101,7 @@ export async function claim<K extends Kind>(
 
 /** The open requests of one kind that each run answers. */
 const answeredRequests = sql`open_requests as materialized (
-        select r.id, r.subject_id, r.kind, r.parameters, r.actor, r.reason, r.created_at from keyferry.requests r
+        select r.id, r.subject_id, r.kind, r.parameters, r.actor, r.reason, r.created_at, r.source_queue from keyferry.requests r
         where r.subject_id in (select id from free) and r.done_at is null
       ),
       chosen as (
@@ -108,7 +110,8 @@ const answeredRequests = sql`open_requests as materialized (
       ),
       answered as materialized (
         select subject_id, kind, (array_agg(reason order by created_at desc))[1] as reason, (array_agg(actor order by created_at desc))[1] as actor,
-          jsonb_agg(jsonb_build_object('id', id, 'parameters', parameters) order by created_at) as requests
+          jsonb_agg(jsonb_build_object('id', id, 'parameters', parameters) order by created_at) as requests,
+          bool_or(source_queue is null) as is_direct
         from open_requests join chosen using (subject_id, kind) group by subject_id, kind
       )`;
 
@@ -163,6 +166,7 @@ function toClaim<K extends Kind>(kind: K, row: Record<string, unknown>): Claim<K
     requestedBy: typeof row._requested_by === 'string' ? row._requested_by : undefined,
     requestIds: open.map((request) => request.id),
     requestKind: typeof row._request_kind === 'string' ? row._request_kind : undefined,
+    isDirect: row._is_direct === true,
     parameters: Object.assign({}, ...open.map((request) => request.parameters)) as Record<string, unknown>,
     claimedAt: new Date(Number(row._now_ms)),
     dueAt: subject.nextDueAt ?? undefined,

@@ -22,6 +22,10 @@ export interface SyncProgress {
   readonly hasSeenOwners?: boolean;
   /** The attempt that ended in trouble; a first attempt after it is a new wish, not the next try. */
   readonly failedAttempt?: number;
+  /** AWS denied the look of a run that a person asked for; the run goes on by the ledger. */
+  readonly isLookDenied?: boolean;
+  /** How many objects the check left out, because AWS's lists may not show them yet. */
+  readonly notLookedAt?: number;
   /** It is the progress of a removal, which no other run continues. */
   readonly isRemoval?: boolean;
   /** Something was found in flight: AWS is looked at once more a while later. */

@@ -1,6 +1,6 @@
 /** From what stands in the ledger after a run to what the run reports. Pure. */
 import type { Outcome, RunCounts } from './run.ts';
-import { isOwned, type LedgerEntry, WHOLE_SECRET } from './sync-ledger.ts';
+import { isLater, isOfSettings, isOwned, type LedgerEntry, WHOLE_SECRET } from './sync-ledger.ts';
 import type { PlannedEntry } from './sync-plan.ts';
 
 /** What a plan shows to people: names and reasons, never a value. */
@@ -35,7 +35,7 @@ const MAX_MESSAGE = 500;
 
 export function summarize(ledger: readonly LedgerEntry[], changes: ChangeCounts, result?: unknown): Outcome {
   const told = result === undefined ? {} : { result };
-  const troubles = ledger.filter((entry) => entry.errorCode !== null && entry.deletedAt === null);
+  const troubles = findTroubles(ledger);
   const counts = countEntries(ledger, troubles, changes);
   const [first] = troubles;
   if (!first) return { status: 'succeeded', counts, ...told };
@@ -51,6 +51,20 @@ export function summarize(ledger: readonly LedgerEntry[], changes: ChangeCounts,
     counts,
     ...told,
   };
+}
+
+/** A JSON secret is written as one: what its write met takes the place of the drift that the look before it found. */
+function findTroubles(ledger: readonly LedgerEntry[]): readonly LedgerEntry[] {
+  const troubles = ledger.filter((entry) => entry.errorCode !== null && entry.deletedAt === null);
+  const documents = new Set(ledger.filter((entry) => entry.key === WHOLE_SECRET).map((entry) => entry.remoteName));
+  const met = new Set(troubles.filter((entry) => !isFoundByLook(entry)).map((entry) => entry.remoteName));
+  return troubles.filter(
+    (entry) => !(isFoundByLook(entry) && documents.has(entry.remoteName) && met.has(entry.remoteName)),
+  );
+}
+
+function isFoundByLook({ errorCode, drift }: LedgerEntry): boolean {
+  return errorCode === 'SYNC_DRIFTED' && !isOfSettings(drift) && !isLater(drift);
 }
 
 function countEntries(

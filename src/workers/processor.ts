@@ -11,6 +11,8 @@ export interface Run<K extends Kind> {
   readonly kind: RunKind;
   /** The kind of the open request that this run answers (`check` is a sync run), if there is one. */
   readonly requestKind: string | undefined;
+  /** Somebody asked for it through the CLI, the API or the library, not by a queued job. */
+  readonly isDirect: boolean;
   /** The subject's row as it was claimed. */
   readonly subject: SubjectRows[K];
   /** The subject's status before the claim. */

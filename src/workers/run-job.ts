@@ -134,6 +134,7 @@ function toRun<K extends Kind>(
     id: claim.runId,
     kind: claim.runKind,
     requestKind: claim.requestKind,
+    isDirect: claim.isDirect,
     subject,
     statusBefore: claim.statusBefore,
     unchangedEntries: claim.unchangedEntries,

@@ -2,6 +2,7 @@
 import { drifted, inOrder } from '../../domain/sync-entry.ts';
 import { describeDrift } from '../../domain/sync-plan.ts';
 import { type DriftKind, isLater, isOwned, type LedgerEntry, WHOLE_SECRET } from '../../domain/sync-ledger.ts';
+import { toJobError } from '../../errors.ts';
 import type { Destination, Finding } from './destination.ts';
 import { isHere, type SyncWork } from './work.ts';
 
@@ -15,16 +16,42 @@ export interface CheckResult {
   }[];
   /** Since when the tags of every parameter have been looked at at least once; null while some never were. */
   readonly tagsCheckedSince: string | null;
+  /** Objects written in the last minutes that this check left out; absent when it left out none. */
+  readonly notLookedAt?: number;
 }
 
-export async function checkDrift(work: SyncWork, destination: Destination): Promise<void> {
-  const entries = work.ledger.all().filter((entry) => isHere(work, entry) && isCheckable(entry));
+/** A run that writes afterwards tries what is in conflict anyway; only a check looks whether it still is. */
+export async function checkDrift(
+  work: SyncWork,
+  destination: Destination,
+  { isCheck }: { readonly isCheck: boolean },
+): Promise<void> {
+  const entries = work.ledger
+    .all()
+    .filter((entry) => isHere(work, entry) && isCheckable(entry) && (isCheck || isOwned(entry)));
   if (entries.length === 0) return;
   const findings = await destination.check(entries);
+  const looked = new Set(findings.map(({ entry }) => entry.id));
+  const notLookedAt = entries.filter((entry) => entry.key !== WHOLE_SECRET && !looked.has(entry.id)).length;
+  work.progress = { ...work.progress, notLookedAt };
   const now = work.run.now();
   const hasSeenOwners = findings.every((finding) => finding.isIdentified === true || !isOwned(finding.entry));
   work.progress = { ...work.progress, hasSeenOwners };
   await work.ledger.storeAll(findings.flatMap((finding) => toStored(finding, now, work.progress.round) ?? []));
+}
+
+/**
+ * The look of a run that a person asked for. A role may be allowed to write and not to look: then the run goes on by
+ * the ledger, and its result says so.
+ */
+export async function lookFirst(work: SyncWork, destination: Destination): Promise<void> {
+  try {
+    await checkDrift(work, destination, { isCheck: false });
+  } catch (raw) {
+    const error = toJobError(raw);
+    if (error.code !== 'AWS_ACCESS_DENIED') throw error;
+    work.progress = { ...work.progress, isLookDenied: true };
+  }
 }
 
 /** What is ours, and conflicts, which may have been cleared away. */
@@ -66,6 +93,8 @@ export function toCheckResult(work: SyncWork): CheckResult {
   const sampled = work.target.mapping === 'parameters' ? ours.filter((entry) => isSampled(work, entry)) : [];
   const seen = sampled.map((entry) => entry.tagsCheckedAt?.toISOString() ?? '').sort();
   const oldest = sampled.length > 0 ? seen[0] : work.run.now().toISOString();
-  const checked = ours.filter((entry) => entry.key !== WHOLE_SECRET).length;
-  return { checked, drift, tagsCheckedSince: oldest === undefined || oldest === '' ? null : oldest };
+  const { notLookedAt = 0 } = work.progress;
+  const checked = ours.filter((entry) => entry.key !== WHOLE_SECRET).length - notLookedAt;
+  const tagsCheckedSince = oldest === undefined || oldest === '' || notLookedAt > 0 ? null : oldest;
+  return { checked, drift, tagsCheckedSince, ...(notLookedAt > 0 ? { notLookedAt } : {}) };
 }

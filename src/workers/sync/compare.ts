@@ -22,7 +22,7 @@ export function mustCompareWithAws({ sync, installation, ledger }: SyncWork): bo
 }
 
 export async function compareWithAws(work: SyncWork, destination: Destination): Promise<void> {
-  await checkDrift(work, destination);
+  await checkDrift(work, destination, { isCheck: true });
   await noteUnknown(work, destination);
   const doubtful = work.ledger.all().filter((entry) => isHere(work, entry) && isOwned(entry) && toLater(entry));
   if (doubtful.length === 0) return;

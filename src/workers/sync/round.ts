@@ -13,7 +13,7 @@ import { summarize } from '../../domain/sync-summary.ts';
 import type { SyncRow } from '../../db/subjects.ts';
 import type { Performed, Run } from '../processor.ts';
 import { applyWrites, isWrite, noteUnwritten } from './apply.ts';
-import { checkDrift, toCheckResult } from './check.ts';
+import { checkDrift, lookFirst, toCheckResult } from './check.ts';
 import { compareWithAws, mustCompareWithAws } from './compare.ts';
 import type { Destination } from './destination.ts';
 import { applyDocument } from './document-apply.ts';
@@ -53,13 +53,21 @@ export function purposeOf({ run, sync }: SyncHead): Purpose {
   return { isCheck: isScheduled(run) || !isAutomatic, mayWrite: isAutomatic };
 }
 
+/**
+ * Whoever asks for a sync through the CLI, the API or the library expects it to repair drift that no check has seen
+ * yet. A run that the queue or a change wakes does not look.
+ */
+function looksFirst({ requestKind, isDirect }: Run<'sync'>): boolean {
+  return requestKind === 'sync' && isDirect;
+}
+
 function isScheduled({ reason, subject }: Run<'sync'>): boolean {
   return reason === 'scheduled' && subject.wantedRevision === subject.doneRevision;
 }
 
 /** What a run that need not look at anything found, by revisions alone; undefined for every other run. */
 export function unchanged(run: Run<'sync'>): PerformedSync | undefined {
-  const isWish = run.kind === 'sync' && run.requestKind !== 'check' && !isScheduled(run);
+  const isWish = run.kind === 'sync' && run.requestKind !== 'check' && !looksFirst(run) && !isScheduled(run);
   if (!isWish || run.unchangedEntries === undefined) return undefined;
   return {
     outcome: { status: 'succeeded', counts: { ...noCounts, unchanged: run.unchangedEntries } },
@@ -78,8 +86,10 @@ export async function performRound(head: SyncHead, purpose: Purpose, tools: Roun
     work.progress = { ...work.progress, hasRecovered: true };
   const destination = openDestination(work, work.target.mapping);
   const mustCompare = purpose.isGuarded !== true && mustCompareWithAws(work);
-  if ((purpose.isCheck || mustCompare) && work.progress.isChecked !== true) {
-    await (mustCompare ? compareWithAws(work, destination) : checkDrift(work, destination));
+  const mustLook = purpose.isCheck || mustCompare || looksFirst(work.run);
+  if (mustLook && work.progress.isChecked !== true) {
+    if (mustCompare) await compareWithAws(work, destination);
+    else await (purpose.isCheck ? checkDrift(work, destination, purpose) : lookFirst(work, destination));
     work.progress = { ...work.progress, isChecked: true };
   }
   const compared = mustCompare ? { comparedAt: work.run.now() } : {};
@@ -225,14 +235,22 @@ function toResult(work: SyncWork, { isCheck }: { isCheck: boolean }): unknown {
         entry.status === 'skipped' && entry.remoteVersion !== null && !entry.isClaim && entry.checkedAt !== null,
     );
   const names = leftBehind.map(({ remoteName, region, accountId }) => ({ remoteName, region, accountId }));
-  if (!isCheck && names.length === 0) return undefined;
-  return { ...(isCheck ? toCheckResult(work) : {}), ...(names.length > 0 ? { leftBehind: names } : {}) };
+  const { isLookDenied, notLookedAt = 0 } = work.progress;
+  const result = {
+    ...(notLookedAt > 0 ? { notLookedAt } : {}),
+    ...(isLookDenied === true ? { isLookDenied } : {}),
+    ...(isCheck ? toCheckResult(work) : {}),
+    ...(names.length > 0 ? { leftBehind: names } : {}),
+  };
+  return Object.keys(result).length > 0 ? result : undefined;
 }
 
 function driftOf(work: SyncWork): SyncRow['drift'] {
   if (work.ledger.all().some((entry) => entry.drift !== null && entry.deletedAt === null)) return 'drifted';
-  const isKnown =
-    work.progress.isChecked === true || work.sync.drift !== 'unknown' || work.sync.syncedRevision === null;
+  const { isChecked, isLookDenied, notLookedAt = 0 } = work.progress;
+  if (isLookDenied === true) return 'unknown';
+  const hasSeenAll = isChecked === true && notLookedAt === 0;
+  const isKnown = hasSeenAll || work.sync.drift !== 'unknown' || work.sync.syncedRevision === null;
   return isKnown ? 'none' : 'unknown';
 }
 

@@ -1,5 +1,6 @@
 /** Secrets Manager, one secret per key, as a destination: looks, recovery and deletion; the writes are in `secret-writes.ts`. */
 import type { SecretMetadata, SecretsManager } from '../../aws/secrets-manager.ts';
+import { mustCompare } from '../../domain/installation.ts';
 import { OWNERSHIP_TAG, ownershipTags } from '../../domain/ownership.ts';
 import { inOrder, landed, notLanded, removed } from '../../domain/sync-entry.ts';
 import { findDrift, type RemoteState } from '../../domain/sync-inventory.ts';
@@ -19,8 +20,10 @@ import { type SecretContext, toState, writeSecret } from './secret-writes.ts';
 import { lookOf, type SyncWork } from './work.ts';
 
 const CONCURRENT_LOOKS = 8;
-/** ListSecrets lags by up to 5 minutes: what was written since is left out. */
+/** ListSecrets lags by up to 5 minutes: it is not asked about what was written within this time. */
 const LIST_LAG_MS = 10 * 60_000;
+/** So many of them are looked at singly when a person asks. */
+const MAX_FRESH_LOOKS = 20;
 
 export function createSecrets(work: SyncWork, secrets: SecretsManager): Destination {
   const context: SecretContext = { work, secrets };
@@ -48,12 +51,13 @@ async function describeAll(
   return states;
 }
 
-/** By the page, narrowed to our tag; whatever looks different there is looked at singly, since the list lags. */
+/** By the page, narrowed to our tag. Whatever looks different there is looked at singly, since the list lags. */
 async function check(context: SecretContext, entries: readonly LedgerEntry[]): Promise<readonly Finding[]> {
   const look = lookOf(context.work);
-  const settled = entries.filter((entry) => look.now.getTime() - (entry.writtenAt?.getTime() ?? 0) > LIST_LAG_MS);
-  if (settled.length === 0) return [];
-  const listed = await listOurs(context);
+  const isFresh = (entry: LedgerEntry) => look.now.getTime() - (entry.writtenAt?.getTime() ?? 0) <= LIST_LAG_MS;
+  const fresh = entries.filter(isFresh).slice(0, freshLooks(context.work));
+  const settled = entries.filter((entry) => !isFresh(entry));
+  const listed = settled.length > 0 ? await listOurs(context) : undefined;
   const driftIn = (entry: LedgerEntry, state: RemoteState | undefined) =>
     findDrift(entry, state ?? { exists: false }, look);
   // ListSecrets says nothing about replication.
@@ -63,12 +67,18 @@ async function check(context: SecretContext, entries: readonly LedgerEntry[]): P
   );
   const confirmed = await describeAll(
     context,
-    doubtful.map((entry) => entry.remoteName),
+    [...doubtful, ...fresh].map((entry) => entry.remoteName),
   );
-  return settled.map((entry) => ({
+  return [...settled, ...fresh].map((entry) => ({
     entry,
     drift: confirmed.has(entry.remoteName) ? driftIn(entry, confirmed.get(entry.remoteName)) : undefined,
   }));
+}
+
+/** How many fresh secrets are looked at singly; the first look in a new epoch leaves none out. */
+function freshLooks({ run, sync, installation }: SyncWork): number {
+  if (mustCompare(sync, installation.epochStartedAt)) return Number.POSITIVE_INFINITY;
+  return run.isDirect ? MAX_FRESH_LOOKS : 0;
 }
 
 /** Undefined where the role may not list: ListSecrets cannot be limited to names, and narrow roles leave it out. */

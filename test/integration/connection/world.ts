@@ -217,6 +217,7 @@ function createRun(
     id: options.id,
     kind: 'validate',
     requestKind: undefined,
+    isDirect: false,
     unchangedEntries: undefined,
     subject: row,
     statusBefore: row.status,

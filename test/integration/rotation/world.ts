@@ -456,6 +456,7 @@ async function performRun(base: Base, { processor, work, log }: Engine, id: stri
     id: runId,
     kind: claim.runKind,
     requestKind: claim.requestKind,
+    isDirect: claim.isDirect,
     unchangedEntries: claim.unchangedEntries,
     subject: claim.subject,
     statusBefore: claim.statusBefore,

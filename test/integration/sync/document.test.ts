@@ -221,7 +221,7 @@ test('a secret that somebody deleted and made anew is theirs, also on request', 
   const { outcome } = await world.runUntilDone(id, { request: 'sync' });
 
   expect(outcome).toMatchObject({ code: 'SYNC_CONFLICT' });
-  expect('message' in outcome && outcome.message).toContain('prod/app no longer carries our tag');
+  expect('message' in outcome && outcome.message).toContain('A (prod/app) no longer carries our tag');
   expect(world.secrets()).toEqual({ 'prod/app': '{"theirs":"x"}' });
 });
 

@@ -54,7 +54,7 @@ test('what fails in one slice does not hold up the next ones, and is tried again
   lift();
   const again = await world.runUntilDone(id, { request: 'sync' });
   expect(again.outcome).toMatchObject({ status: 'succeeded', counts: { created: 1, unchanged: 60 } });
-  expect(again.calls).toEqual({ 'ssm.PutParameter': 1 });
+  expect(again.calls).toEqual({ 'ssm.DescribeParameters': 2, 'ssm.PutParameter': 1 });
 });
 
 test('ten refusals in a row end the round: the rest would meet the same', async () => {

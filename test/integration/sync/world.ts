@@ -413,6 +413,7 @@ async function performRun(
     id: runId,
     kind: claim.runKind,
     requestKind: claim.requestKind,
+    isDirect: claim.isDirect,
     unchangedEntries: claim.unchangedEntries,
     subject: claim.subject,
     statusBefore: claim.statusBefore,
