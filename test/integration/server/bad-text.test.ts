@@ -74,7 +74,8 @@ describe('text that cannot be stored', () => {
     });
     onTestFinished(() => stores.close());
     const client = createClient(stores, { orgId: 'acme', name: 'test' });
-    const parts = { ...client, orgId: undefined } as unknown as Record<
+    const nouns = Object.entries(client).filter(([, part]) => typeof part === 'object');
+    const parts = Object.fromEntries(nouns) as unknown as Record<
       string,
       Record<string, (...input: unknown[]) => Promise<unknown>>
     >;
