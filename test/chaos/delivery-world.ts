@@ -66,6 +66,8 @@ export class World {
   readonly #syncs: SyncSubject[] = [];
   readonly #workers = new Set<TestProcess>();
   #outsideJobs = 0;
+  /** Subjects that outside jobs asked for: all jobs for one of them may be answered by one request. */
+  readonly #outsideSubjects = new Set<string>();
   #database: DatabaseHandle;
   #postgres: EmbeddedPostgres;
 
@@ -171,13 +173,11 @@ export class World {
       Array.from({ length: times }, (_, index) => index),
       16,
       async (index) => {
-        if (index % 3 === 0)
-          await sync.add('sync', { syncId: this.#syncs[index % this.#syncs.length]?.id, requestedBy: 'upstream' });
-        else
-          await validate.add('validate', {
-            connectionId: this.connectionIds[index % this.connectionIds.length],
-            requestedBy: 'upstream',
-          });
+        const syncId = this.#syncs[index % this.#syncs.length]?.id ?? '';
+        const connectionId = this.connectionIds[index % this.connectionIds.length] ?? '';
+        if (index % 3 === 0) await sync.add('sync', { syncId, requestedBy: 'upstream' });
+        else await validate.add('validate', { connectionId, requestedBy: 'upstream' });
+        this.#outsideSubjects.add(index % 3 === 0 ? syncId : connectionId);
       },
     );
     this.#outsideJobs += times;
@@ -198,7 +198,19 @@ export class World {
         + (select count(*) from keyferry.syncs where wanted_revision > done_revision or sync_status = 'running')
         + (select count(*) from keyferry.rotations where wanted_revision > done_revision)
         + (select count(*) from keyferry.runs where status = 'running')
-        + (select greatest(0, ${this.#outsideJobs} - count(*)) from keyferry.requests where source_job_id is not null))::int as n`);
+        + (select greatest(0, ${this.#outsideSubjects.size} - count(distinct subject_id))
+          from keyferry.requests where source_job_id is not null)
+        + ${await this.#jobsInQueues()})::int as n`);
+  }
+
+  /** Jobs that no worker has ended yet. */
+  async #jobsInQueues(): Promise<number> {
+    const counts = await Promise.all(
+      (['validate', 'sync', 'rotate'] as const).map((kind) =>
+        this.backend.queue(kind).getJobCountByTypes('waiting', 'prioritized', 'active', 'delayed'),
+      ),
+    );
+    return counts.reduce((sum, count) => sum + count, 0);
   }
 
   /** Compares what was asked with what is; call it at rest. Returns what is wrong, a line each. */
