@@ -1,6 +1,6 @@
 /** From what stands in the ledger after a run to what the run reports. Pure. */
 import type { Outcome, RunCounts } from './run.ts';
-import { isLater, isOfSettings, isOwned, type LedgerEntry, WHOLE_SECRET } from './sync-ledger.ts';
+import { isOwned, type LedgerEntry, WHOLE_SECRET } from './sync-ledger.ts';
 import type { PlannedEntry } from './sync-plan.ts';
 
 /** What a plan shows to people: names and reasons, never a value. */
@@ -53,18 +53,19 @@ export function summarize(ledger: readonly LedgerEntry[], changes: ChangeCounts,
   };
 }
 
-/** A JSON secret is written as one: what its write met takes the place of the drift that the look before it found. */
+/**
+ * A JSON secret is written as one. What met its write takes the place of what the look before it found: of all drift where the write as a whole
+ * was refused, of the lost tag where its keys were.
+ */
 function findTroubles(ledger: readonly LedgerEntry[]): readonly LedgerEntry[] {
   const troubles = ledger.filter((entry) => entry.errorCode !== null && entry.deletedAt === null);
+  const met = troubles.filter((entry) => entry.errorCode !== 'SYNC_DRIFTED');
   const documents = new Set(ledger.filter((entry) => entry.key === WHOLE_SECRET).map((entry) => entry.remoteName));
-  const met = new Set(troubles.filter((entry) => !isFoundByLook(entry)).map((entry) => entry.remoteName));
-  return troubles.filter(
-    (entry) => !(isFoundByLook(entry) && documents.has(entry.remoteName) && met.has(entry.remoteName)),
-  );
-}
-
-function isFoundByLook({ errorCode, drift }: LedgerEntry): boolean {
-  return errorCode === 'SYNC_DRIFTED' && !isOfSettings(drift) && !isLater(drift);
+  const isReplaced = ({ errorCode, remoteName, drift }: LedgerEntry) =>
+    errorCode === 'SYNC_DRIFTED' &&
+    documents.has(remoteName) &&
+    met.some((one) => one.remoteName === remoteName && (one.key === WHOLE_SECRET || drift === 'foreign'));
+  return troubles.filter((entry) => !isReplaced(entry));
 }
 
 function countEntries(
