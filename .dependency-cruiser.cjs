@@ -31,14 +31,14 @@ module.exports = {
     {
       name: 'errors-log-and-trace-are-at-the-bottom',
       severity: 'error',
-      from: { path: '^src/(errors|log|trace)\\.ts$' },
+      from: { path: '^src/(errors|observe/(log|trace))\\.ts$' },
       to: { path: '^src/', pathNot: '^src/(errors|domain/)' },
     },
     {
       name: 'config-is-at-the-bottom',
       severity: 'error',
-      from: { path: '^src/config\\.ts$' },
-      to: { path: '^src/', pathNot: '^src/(errors|log|config|domain/)' },
+      from: { path: room('config') },
+      to: { path: '^src/', pathNot: '^src/(errors|observe/log|config/|domain/)' },
     },
     {
       name: 'queues-know-only-domain',
@@ -115,14 +115,14 @@ module.exports = {
       name: 'telemetry-is-loaded-when-asked-for',
       comment: 'By `await import(…)`: a process that sends no traces never reads it.',
       severity: 'error',
-      from: { path: '^src/', pathNot: '^src/telemetry' },
-      to: { path: '^src/(telemetry|queues/telemetry)', dependencyTypesNot: ['dynamic-import', 'type-only'] },
+      from: { path: '^src/', pathNot: '^src/observe/telemetry' },
+      to: { path: '^src/(observe|queues)/telemetry', dependencyTypesNot: ['dynamic-import', 'type-only'] },
     },
     {
       name: 'opentelemetry-in-telemetry-only',
       comment: 'The API alone stands behind trace.ts; it does nothing without an SDK.',
       severity: 'error',
-      from: { path: '^(src|bin)/', pathNot: '^src/(telemetry|queues/telemetry|trace)' },
+      from: { path: '^(src|bin)/', pathNot: '^src/((observe|queues)/telemetry|observe/trace)' },
       to: { path: 'node_modules/(@opentelemetry|bullmq-otel)/' },
     },
     {

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 
 import postgres from 'postgres';
 
-import { generateEncryptionKey } from '../src/config-values.ts';
+import { generateEncryptionKey } from '../src/config/values.ts';
 import { sandboxEnvironment } from '../src/sandbox/environment.ts';
 import { startEmbeddedPostgres } from '../src/sandbox/postgres.ts';
 import { runKeyferry, startUnboundKeyferry, startUnboundProcess, type TestProcess } from '../test/support/processes.ts';

@@ -10,9 +10,9 @@ import { sql } from 'drizzle-orm';
 import { Redis } from 'ioredis';
 
 import { type DatabaseHandle, openDatabase } from '../src/db/client.ts';
-import { dispatchDue } from '../src/db/dispatch.ts';
+import { dispatchDue } from '../src/db/engine/dispatch.ts';
 import { migrate } from '../src/db/migrate.ts';
-import { fractionOf, nextValidationMs } from '../src/domain/connection-schedule.ts';
+import { fractionOf, nextValidationMs } from '../src/domain/connection/schedule.ts';
 import { createQueueBackend } from '../src/queues/backend.ts';
 import { enqueue } from '../src/queues/enqueue.ts';
 import { startEmbeddedPostgres } from '../src/sandbox/postgres.ts';

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { connect, Socket } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 
-import { type DatabaseServer, parseDatabaseUrl } from './domain/database-url.ts';
+import { type DatabaseServer, parseDatabaseUrl } from './domain/servers/database-url.ts';
 import { JobError } from './errors.ts';
 
 /** Throws CONFIG_INVALID. */

@@ -16,7 +16,7 @@
  * await keyferry.close();
  */
 import { createClient, type Client } from './client/client.ts';
-import { loadConfig } from './config.ts';
+import { loadConfig } from './config/config.ts';
 import { openCurrentStores } from './stores.ts';
 
 export interface ConnectOptions {
@@ -66,4 +66,4 @@ export type { CreateSync, RunSync, UpdateSync } from './client/syncs.ts';
 export type { Connection, Rotation, RunRecord, Sync } from './client/views.ts';
 export type { WaitOptions } from './client/waiting.ts';
 export { JobError, type ErrorCode } from './errors.ts';
-export { generateEncryptionKey } from './config-values.ts';
+export { generateEncryptionKey } from './config/values.ts';

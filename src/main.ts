@@ -18,7 +18,7 @@ import type { AwsAccess } from './aws/session.ts';
 import { createClient, type Actor, type Client } from './client/client.ts';
 import type { TryCredentials } from './client/context.ts';
 import { isShared, openStores, type OpenStores } from './stores.ts';
-import type { Config } from './config.ts';
+import type { Config } from './config/config.ts';
 import { createAuditLog } from './db/audit-log.ts';
 import { createBudgetLedger } from './db/call-budget.ts';
 import { createInstallation } from './db/installation.ts';
@@ -27,19 +27,19 @@ import { createIdempotencyKeys } from './db/idempotency.ts';
 import { requireCurrentSchema } from './db/migrate.ts';
 import { createNotifications } from './db/notifications.ts';
 import { repairInvariants } from './db/invariants.ts';
-import { deleteExpired } from './db/retention.ts';
-import { createStatusQueries } from './db/status-queries.ts';
-import { DUE_CHANNEL } from './db/subjects.ts';
+import { deleteExpired } from './db/engine/retention.ts';
+import { createStatusQueries } from './db/status/queries.ts';
+import { DUE_CHANNEL } from './db/engine/subjects.ts';
 import { kinds, type Kind } from './domain/run.ts';
-import { originOf } from './domain/url-hosts.ts';
+import { originOf } from './domain/servers/url-hosts.ts';
 import { JobError } from './errors.ts';
-import type { Log } from './log.ts';
-import { createMetrics, type Metrics, workerHooks } from './metrics.ts';
+import type { Log } from './observe/log.ts';
+import { createMetrics, type Metrics, workerHooks } from './observe/metrics.ts';
 import { createQueueBackend, type QueueBackend } from './queues/backend.ts';
 import type { QueueTelemetry } from './queues/telemetry.ts';
 import type { ListeningServer } from './server/server.ts';
 import { VERSION } from './version.ts';
-import { startWorker, type WorkerProcess } from './workers/worker.ts';
+import { startWorker, type WorkerProcess } from './workers/engine/worker.ts';
 
 export interface WorkerOptions {
   readonly queues?: readonly Kind[];
@@ -128,7 +128,7 @@ const nothing = () => Promise.resolve();
 
 async function startTelemetry({ config, log, metrics, tracing }: Parts): Promise<void> {
   if (config.otlpEndpoint === undefined) return;
-  const [sdk, queues] = await Promise.all([import('./telemetry.ts'), import('./queues/telemetry.ts')]);
+  const [sdk, queues] = await Promise.all([import('./observe/telemetry.ts'), import('./queues/telemetry.ts')]);
   const { close } = sdk.startTelemetry({
     endpoint: config.otlpEndpoint,
     version: VERSION,
@@ -163,7 +163,7 @@ async function openAws({ config, stores, metrics, log }: Parts): Promise<AwsAcce
 function tryCredentials({ aws, stores, config }: Parts): TryCredentials {
   return async (row, offer) => {
     const [{ tryCandidate }, { createProbes }, { createConnectionStatus }] = await Promise.all([
-      import('./workers/validate-candidate.ts'),
+      import('./workers/validate/candidate.ts'),
       import('./aws/probes.ts'),
       import('./db/connection-status.ts'),
     ]);
@@ -186,7 +186,7 @@ async function startWorkerProcess(parts: Parts, options: WorkerOptions): Promise
   const { config, stores, log, metrics, backend } = parts;
   const aws = await parts.aws();
   const { createProcessors } = await import('./processors.ts');
-  const { startInstallationWatch } = await import('./workers/installation-watch.ts');
+  const { startInstallationWatch } = await import('./workers/engine/installation-watch.ts');
   const { db } = stores.database;
   stores.database.watch();
   const watch = await startInstallationWatch({

@@ -4,19 +4,19 @@ import { openParameterStore } from './aws/parameter-store.ts';
 import { createProbes } from './aws/probes.ts';
 import { openSecretsManager } from './aws/secrets-manager.ts';
 import type { AwsAccess } from './aws/session.ts';
-import type { Config } from './config.ts';
+import type { Config } from './config/config.ts';
 import { createConnectionStatus } from './db/connection-status.ts';
 import { createFingerprintKeys } from './db/fingerprint-key.ts';
 import type { Installation } from './db/installation.ts';
-import { createSyncEntries } from './db/sync-entries.ts';
-import { createSyncSource } from './db/sync-source.ts';
-import { createTombstones } from './db/tombstones.ts';
+import { createSyncEntries } from './db/sync/entries.ts';
+import { createSyncSource } from './db/sync/source.ts';
+import { createTombstones } from './db/sync/tombstones.ts';
 import type { Kind } from './domain/run.ts';
 import { isShared, type OpenStores } from './stores.ts';
-import type { Processor } from './workers/processor.ts';
-import { createRotateProcessor } from './workers/rotate.ts';
-import { createSyncProcessor } from './workers/sync.ts';
-import { createValidateProcessor } from './workers/validate.ts';
+import type { Processor } from './workers/engine/processor.ts';
+import { createRotateProcessor } from './workers/rotate/processor.ts';
+import { createSyncProcessor } from './workers/sync/processor.ts';
+import { createValidateProcessor } from './workers/validate/processor.ts';
 
 export interface ProcessorParts {
   readonly aws: AwsAccess;

@@ -1,5 +1,5 @@
 /** Opens the database and makes every store on it: for the composition root and for the library, which needs nothing else. */
-import type { Config } from './config.ts';
+import type { Config } from './config/config.ts';
 import { openDatabase } from './db/client.ts';
 import { createConnections } from './db/connections.ts';
 import { createEncryption } from './db/encryption.ts';
@@ -8,9 +8,9 @@ import { createFolders } from './db/folders.ts';
 import { requireCurrentSchema } from './db/migrate.ts';
 import { createOrgs } from './db/orgs.ts';
 import { createRequests } from './db/requests.ts';
-import { createRotations } from './db/rotations.ts';
-import { createSyncs } from './db/syncs.ts';
-import { createWork } from './db/work.ts';
+import { createRotations } from './db/rotation/rotations.ts';
+import { createSyncs } from './db/sync/syncs.ts';
+import { createWork } from './db/engine/work.ts';
 
 export type OpenStores = ReturnType<typeof openStores>;
 

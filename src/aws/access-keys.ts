@@ -13,7 +13,7 @@ import {
   UpdateAccessKeyCommand,
 } from '@aws-sdk/client-iam';
 
-import type { KeyUse, RemoteKey } from '../domain/rotation.ts';
+import type { KeyUse, RemoteKey } from '../domain/rotation/rotation.ts';
 import { JobError } from '../errors.ts';
 import type { AwsSession } from './session.ts';
 

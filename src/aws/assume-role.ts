@@ -2,7 +2,7 @@
 import { AssumeRoleCommand, GetCallerIdentityCommand, type STSClient } from '@aws-sdk/client-sts';
 
 import { partitionOfArn } from '../domain/partitions.ts';
-import type { PolicyDocument } from '../domain/policy-document.ts';
+import type { PolicyDocument } from '../domain/policy/document.ts';
 import { JobError } from '../errors.ts';
 import type { Credentials } from './clients.ts';
 import type { Expiring } from './session-cache.ts';

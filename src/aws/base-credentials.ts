@@ -5,7 +5,7 @@
  */
 import { fromNodeProviderChain } from '@aws-sdk/credential-providers';
 
-import type { BaseKind } from '../domain/base-identity.ts';
+import type { BaseKind } from '../domain/connection/base-identity.ts';
 import type { JobError } from '../errors.ts';
 import { toBaseFault } from './base-fault.ts';
 import type { CallSettings } from './call.ts';

@@ -6,10 +6,10 @@
 import { setMaxListeners } from 'node:events';
 
 import { isMutation } from '../domain/call-log.ts';
-import { isBaseFault } from '../domain/base-identity.ts';
+import { isBaseFault } from '../domain/connection/base-identity.ts';
 import { type BudgetedCall, type CallBudget, type QuotaGroup, quotaGroupOf } from '../domain/call-budget.ts';
 import { JobError } from '../errors.ts';
-import { annotate, inSpan } from '../trace.ts';
+import { annotate, inSpan } from '../observe/trace.ts';
 import { type FailedCall, toAwsError } from './errors.ts';
 import type { AwsService } from './services.ts';
 import type { CallScope } from './session.ts';

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { loadSharedConfigFiles } from '@smithy/core/config';
 
 import { isAwsHost } from '../domain/partitions.ts';
-import { hostsOf } from '../domain/url-hosts.ts';
+import { hostsOf } from '../domain/servers/url-hosts.ts';
 import { JobError } from '../errors.ts';
 import { type AwsService, awsServices, endpointNames } from './services.ts';
 

@@ -5,7 +5,7 @@
  */
 import { isThrottlingError, isTransientError } from '@smithy/core/retry';
 
-import { tlsProblem } from '../domain/tls-problems.ts';
+import { tlsProblem } from '../domain/servers/tls-problems.ts';
 import { type ErrorCode, JobError } from '../errors.ts';
 import { readDenial, mentionsKms } from './denial.ts';
 

@@ -38,7 +38,7 @@ import {
   RemoveTagsFromResourceCommand,
 } from '@aws-sdk/client-ssm';
 
-import type { PolicyPlace, PolicyTarget } from '../domain/policies.ts';
+import type { PolicyPlace, PolicyTarget } from '../domain/policy/policies.ts';
 import { JobError } from '../errors.ts';
 import type { AwsSession } from './session.ts';
 

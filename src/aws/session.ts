@@ -8,8 +8,8 @@ import type { SSMClient } from '@aws-sdk/client-ssm';
 import type { STSClient } from '@aws-sdk/client-sts';
 
 import type { CallLog } from '../domain/call-log.ts';
-import type { ConnectionCredentials } from '../domain/connection-credentials.ts';
-import type { PolicyDocument } from '../domain/policy-document.ts';
+import type { ConnectionCredentials } from '../domain/connection/credentials.ts';
+import type { PolicyDocument } from '../domain/policy/document.ts';
 
 /** What a run lends to its calls. */
 export interface CallScope {

@@ -2,8 +2,8 @@
 import { Option, type Command } from 'commander';
 
 import type { Client } from '../client/client.ts';
-import { loadConfig, type Config } from '../config.ts';
-import { createLog } from '../log.ts';
+import { loadConfig, type Config } from '../config/config.ts';
+import { createLog } from '../observe/log.ts';
 import type { Program } from '../main.ts';
 import { findEnvironment } from './environment.ts';
 import { exitCodes, reportError, type ExitCode } from './exit.ts';

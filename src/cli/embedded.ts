@@ -5,14 +5,14 @@
 import { randomBytes } from 'node:crypto';
 
 import type { AwsSandbox } from '../sandbox/aws/index.ts';
-import { loadConfig, processEnvironment, type Environment } from '../config.ts';
-import { generateEncryptionKey } from '../config-values.ts';
+import { loadConfig, processEnvironment, type Environment } from '../config/config.ts';
+import { generateEncryptionKey } from '../config/values.ts';
 import { WORKER_SESSIONS } from '../db/installation-guard.ts';
 import { migrate } from '../db/migrate.ts';
-import { createLog } from '../log.ts';
+import { createLog } from '../observe/log.ts';
 import type { Program } from '../main.ts';
 import type { ListeningServer } from '../server/server.ts';
-import type { WorkerProcess } from '../workers/worker.ts';
+import type { WorkerProcess } from '../workers/engine/worker.ts';
 
 export const SANDBOX_BASE_ACCOUNT = '111122223333';
 

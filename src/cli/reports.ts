@@ -1,7 +1,7 @@
 /** Rows as readable reports. */
 import type { Connection, Rotation, RunRecord, Sync } from '../client/views.ts';
-import type { LeftBehind } from '../db/sync-deletion.ts';
-import type { Check } from '../domain/connection-checks.ts';
+import type { LeftBehind } from '../db/sync/deletion.ts';
+import type { Check } from '../domain/connection/checks.ts';
 import { fields, indent, table } from './output.ts';
 
 const marks: Readonly<Record<Check['verdict'], string>> = { pass: '✓', warn: '!', fail: '✗', unknown: '?' };

@@ -3,8 +3,8 @@ import { z } from 'zod';
 
 import type { Dependent } from '../db/connection-deletion.ts';
 import type { Connections, NewCredentials } from '../db/connections.ts';
-import type { ConnectionRow } from '../db/subjects.ts';
-import type { ExternalIdException } from '../domain/connection-candidate.ts';
+import type { ConnectionRow } from '../db/engine/subjects.ts';
+import type { ExternalIdException } from '../domain/connection/candidate.ts';
 import { JobError } from '../errors.ts';
 import type { ClientContext } from './context.ts';
 import { credentialsShape, descriptionShape, nameShape, parseInput, regionShape } from './input.ts';

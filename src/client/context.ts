@@ -1,9 +1,9 @@
 /** What every part of the client shares: who acts for which org, and how to wait. */
 import type { NewCredentials } from '../db/connections.ts';
 import type { Requests } from '../db/requests.ts';
-import type { ConnectionRow } from '../db/subjects.ts';
-import type { Via } from '../domain/connection-candidate.ts';
-import type { Check } from '../domain/connection-checks.ts';
+import type { ConnectionRow } from '../db/engine/subjects.ts';
+import type { Via } from '../domain/connection/candidate.ts';
+import type { Check } from '../domain/connection/checks.ts';
 import type { Reference } from '../domain/reference.ts';
 import type { RunRecord } from './views.ts';
 import type { WaitOptions } from './waiting.ts';

@@ -2,12 +2,12 @@
 import { z } from 'zod';
 
 import type { Connections } from '../db/connections.ts';
-import type { RotationRow } from '../db/subjects.ts';
+import type { RotationRow } from '../db/engine/subjects.ts';
 import type { Folders } from '../db/folders.ts';
-import type { RotationWish } from '../db/rotation-orders.ts';
-import type { KeyPair, RotationStep, Rotations } from '../db/rotations.ts';
-import { rotationChanges, rotationSettings, type RotationChanges } from '../domain/rotation-input.ts';
-import type { KnownKey } from '../domain/rotation.ts';
+import type { RotationWish } from '../db/rotation/orders.ts';
+import type { KeyPair, RotationStep, Rotations } from '../db/rotation/rotations.ts';
+import { rotationChanges, rotationSettings, type RotationChanges } from '../domain/rotation/input.ts';
+import type { KnownKey } from '../domain/rotation/rotation.ts';
 import type { ClientContext } from './context.ts';
 import { parseInput, placeShape } from './input.ts';
 import { isEmpty, updateVersion, type UpdateOptions } from './versions.ts';

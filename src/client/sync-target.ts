@@ -1,7 +1,7 @@
 /** Refuses targets under which no secret could get a name that AWS accepts: such a sync could only fail. */
 import { partitionOfRegion } from '../domain/partitions.ts';
-import { findNameProblem } from '../domain/sync-rules.ts';
-import { remoteNameOf, type TargetSource, toTarget } from '../domain/sync-target.ts';
+import { findNameProblem } from '../domain/sync/rules.ts';
+import { remoteNameOf, type TargetSource, toTarget } from '../domain/sync/target.ts';
 import { JobError } from '../errors.ts';
 
 /** Shorter and plainer than this no key is: a name that fails with it fails with every key. */

@@ -4,9 +4,9 @@ import { z } from 'zod';
 import type { Connections } from '../db/connections.ts';
 import type { Folders } from '../db/folders.ts';
 import type { RequestKind } from '../db/requests.ts';
-import type { SyncRow } from '../db/subjects.ts';
-import type { LeftBehind, SyncDeletion } from '../db/sync-deletion.ts';
-import type { SyncChanges, Syncs } from '../db/syncs.ts';
+import type { SyncRow } from '../db/engine/subjects.ts';
+import type { LeftBehind, SyncDeletion } from '../db/sync/deletion.ts';
+import type { SyncChanges, Syncs } from '../db/sync/syncs.ts';
 import type { Reference } from '../domain/reference.ts';
 import {
   destinations,
@@ -14,7 +14,7 @@ import {
   secretsManagerConfig,
   syncOptions,
   type Destination,
-} from '../domain/sync-config.ts';
+} from '../domain/sync/config.ts';
 import { JobError } from '../errors.ts';
 import type { ClientContext } from './context.ts';
 import { descriptionShape, nameShape, parseInput, placeShape } from './input.ts';

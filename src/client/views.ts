@@ -1,7 +1,7 @@
 /** Rows as users see them: camelCase, without ciphertexts, leases and other machinery. */
 import type { RunRow } from '../db/requests.ts';
-import type { SyncView } from '../db/syncs.ts';
-import type { ConnectionRow, RotationRow } from '../db/subjects.ts';
+import type { SyncView } from '../db/sync/syncs.ts';
+import type { ConnectionRow, RotationRow } from '../db/engine/subjects.ts';
 
 const machinery = [
   'runToken',

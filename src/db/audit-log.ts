@@ -4,7 +4,7 @@
  */
 import { sql } from 'drizzle-orm';
 
-import { createBatcher } from '../batcher.ts';
+import { createBatcher } from '../concurrency/batcher.ts';
 import type { Database } from './client.ts';
 import { toDatabaseError } from './database-error.ts';
 

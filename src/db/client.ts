@@ -8,7 +8,7 @@ import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import postgres from 'postgres';
 
 import { createSockets, databaseServerOf, type Sockets, sessionSettings, tlsOptionsOf } from '../database-server.ts';
-import type { DatabaseServer } from '../domain/database-url.ts';
+import type { DatabaseServer } from '../domain/servers/database-url.ts';
 import { codeOf, toDatabaseError } from './database-error.ts';
 import * as schema from './schema.ts';
 

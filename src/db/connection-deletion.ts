@@ -5,7 +5,7 @@ import { JobError } from '../errors.ts';
 import type { Database } from './client.ts';
 import { toDatabaseError, violatedConstraint } from './database-error.ts';
 import { rotations, syncs } from './schema.ts';
-import { closedWork, type ConnectionRow, isAsSeen, untilAsSeen } from './subjects.ts';
+import { closedWork, type ConnectionRow, isAsSeen, untilAsSeen } from './engine/subjects.ts';
 
 export interface Dependent {
   readonly kind: 'sync' | 'rotation';

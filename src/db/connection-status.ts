@@ -4,15 +4,15 @@
  */
 import { sql, type SQL } from 'drizzle-orm';
 
-import { createBatcher } from '../batcher.ts';
-import type { Candidate } from '../domain/connection-candidate.ts';
-import { type ConnectionUse, targetOfSync } from '../domain/connection-uses.ts';
-import type { Destination, DestinationConfig, SyncOptions } from '../domain/sync-config.ts';
+import { createBatcher } from '../concurrency/batcher.ts';
+import type { Candidate } from '../domain/connection/candidate.ts';
+import { type ConnectionUse, targetOfSync } from '../domain/connection/uses.ts';
+import type { Destination, DestinationConfig, SyncOptions } from '../domain/sync/config.ts';
 import type { Database } from './client.ts';
 import { toDatabaseError } from './database-error.ts';
 import { parseMoment } from './moment.ts';
-import { DUE_CHANNEL, dueTrace, textArray } from './subjects.ts';
-import { AT_ONCE } from './together.ts';
+import { DUE_CHANNEL, dueTrace, textArray } from './engine/subjects.ts';
+import { AT_ONCE } from './engine/together.ts';
 
 export interface Release {
   readonly connectionId: string;

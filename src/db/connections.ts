@@ -1,19 +1,19 @@
 /** Connections: the rows, and their credentials in clear for the one caller that opens AWS sessions. */
 import { and, asc, eq, sql, type SQL } from 'drizzle-orm';
 
-import type { Candidate, ExternalIdException, Via } from '../domain/connection-candidate.ts';
-import type { ConnectionCredentials } from '../domain/connection-credentials.ts';
+import type { Candidate, ExternalIdException, Via } from '../domain/connection/candidate.ts';
+import type { ConnectionCredentials } from '../domain/connection/credentials.ts';
 import { pickReferred, textOf, type Reference } from '../domain/reference.ts';
 import { JobError } from '../errors.ts';
-import { currentTraceparent } from '../trace.ts';
+import { currentTraceparent } from '../observe/trace.ts';
 import type { Database } from './client.ts';
 import { deleteConnection, findDependents } from './connection-deletion.ts';
 import { toDatabaseError, violatedConstraint } from './database-error.ts';
 import { credentialPlace, type Encryption } from './encryption.ts';
 import { assignments, fromRow, insertion, referred } from './rows.ts';
 import { connections } from './schema.ts';
-import { type ConnectionRow, dueTrace } from './subjects.ts';
-import { wake } from './wake.ts';
+import { type ConnectionRow, dueTrace } from './engine/subjects.ts';
+import { wake } from './engine/wake.ts';
 
 export type NewCredentials =
   | { readonly method: 'assume-role'; readonly roleArn: string; readonly externalId: string }

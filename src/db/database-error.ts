@@ -1,7 +1,7 @@
 /** Turns what postgres.js and drizzle throw into a `JobError`: their messages hold bound parameters and never leave here. */
-import { parseDatabaseUrl } from '../domain/database-url.ts';
-import { postgresProblem } from '../domain/postgres-problems.ts';
-import { hostsOf } from '../domain/url-hosts.ts';
+import { parseDatabaseUrl } from '../domain/servers/database-url.ts';
+import { postgresProblem } from '../domain/servers/postgres-problems.ts';
+import { hostsOf } from '../domain/servers/url-hosts.ts';
 import { JobError } from '../errors.ts';
 
 interface DriverError {

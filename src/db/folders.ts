@@ -8,10 +8,10 @@ import { JobError } from '../errors.ts';
 import type { Database } from './client.ts';
 import { toDatabaseError } from './database-error.ts';
 import { type Encryption, secretPlace } from './encryption.ts';
-import { holdsLease, importedSync, type ImportingRun, recordImport, refuseLostLease } from './initial-import.ts';
+import { holdsLease, importedSync, type ImportingRun, recordImport, refuseLostLease } from './sync/initial-import.ts';
 import { folders, secrets } from './schema.ts';
-import { dueTrace, isAsSeen } from './subjects.ts';
-import { wake } from './wake.ts';
+import { dueTrace, isAsSeen } from './engine/subjects.ts';
+import { wake } from './engine/wake.ts';
 
 export type FolderRow = typeof folders.$inferSelect;
 

@@ -5,7 +5,7 @@
 import { sql, type SQL } from 'drizzle-orm';
 
 import type { Database } from './client.ts';
-import { DUE_CHANNEL, execute } from './subjects.ts';
+import { DUE_CHANNEL, execute } from './engine/subjects.ts';
 
 /**
  * - `ahead`: an automatic subject, neither paused nor blocked, whose wish or folder is ahead of what was done, and which is not due

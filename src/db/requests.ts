@@ -9,8 +9,8 @@ import { JobError } from '../errors.ts';
 import type { Database } from './client.ts';
 import { toDatabaseError } from './database-error.ts';
 import { requests, runs } from './schema.ts';
-import { dueTrace } from './subjects.ts';
-import { wake } from './wake.ts';
+import { dueTrace } from './engine/subjects.ts';
+import { wake } from './engine/wake.ts';
 
 export type RequestKind = (typeof requests.$inferSelect)['kind'];
 export type RunRow = typeof runs.$inferSelect;

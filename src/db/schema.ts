@@ -21,13 +21,13 @@ import {
   uuid,
 } from 'drizzle-orm/pg-core';
 
-import type { Candidate, ExternalIdException, Via } from '../domain/connection-candidate.ts';
-import type { Check } from '../domain/connection-checks.ts';
+import type { Candidate, ExternalIdException, Via } from '../domain/connection/candidate.ts';
+import type { Check } from '../domain/connection/checks.ts';
 import type { RunCounts } from '../domain/run.ts';
-import type { DestinationConfig, SyncOptions } from '../domain/sync-config.ts';
-import type { DriftKind, EntrySettings, InFlight, Observed } from '../domain/sync-ledger.ts';
-import type { Pace } from '../domain/sync-pace.ts';
-import type { SyncProgress } from '../domain/sync-progress.ts';
+import type { DestinationConfig, SyncOptions } from '../domain/sync/config.ts';
+import type { DriftKind, EntrySettings, InFlight, Observed } from '../domain/sync/ledger.ts';
+import type { Pace } from '../domain/sync/pace.ts';
+import type { SyncProgress } from '../domain/sync/progress.ts';
 import { moment } from './moment.ts';
 
 export const keyferry = pgSchema('keyferry');

@@ -3,7 +3,7 @@ import type { Queue } from 'bullmq';
 
 import type { Kind, Reason } from '../domain/run.ts';
 import { JobError } from '../errors.ts';
-import { recordSpan } from '../trace.ts';
+import { recordSpan } from '../observe/trace.ts';
 import { subjectFields } from './payload.ts';
 
 export interface Enqueued {

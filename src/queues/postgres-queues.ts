@@ -3,9 +3,9 @@ import { createPostgresBackend, type Queue, runMigrations, withBackend, type Wor
 import pg from 'pg';
 
 import { createSockets, databaseServerOf, sessionOptions, type Sockets, tlsOptionsOf } from '../database-server.ts';
-import type { DatabaseServer } from '../domain/database-url.ts';
-import { postgresProblem } from '../domain/postgres-problems.ts';
-import { hostsOf } from '../domain/url-hosts.ts';
+import type { DatabaseServer } from '../domain/servers/database-url.ts';
+import { postgresProblem } from '../domain/servers/postgres-problems.ts';
+import { hostsOf } from '../domain/servers/url-hosts.ts';
 import { JobError } from '../errors.ts';
 import { lazily, type QueueBackend, queueSettings, retention, type Traced, workerSettings } from './settings.ts';
 

@@ -1,7 +1,7 @@
 /** Proves that Redis can hold the queues: a write by a script under their prefix, as BullMQ makes them. */
-import { redisProblem } from '../domain/redis-problems.ts';
-import type { RedisServers } from '../domain/redis-url.ts';
-import { hostsOf } from '../domain/url-hosts.ts';
+import { redisProblem } from '../domain/servers/redis-problems.ts';
+import type { RedisServers } from '../domain/servers/redis-url.ts';
+import { hostsOf } from '../domain/servers/url-hosts.ts';
 import { JobError } from '../errors.ts';
 import { lastErrorOf, type RedisConnection } from './redis.ts';
 import { QUEUE_PREFIX } from './settings.ts';

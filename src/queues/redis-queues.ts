@@ -1,7 +1,7 @@
 /** The queues on Redis: one producer connection for all of them, one connection for each worker. */
 import { Queue, Worker } from 'bullmq';
 
-import { parseRedisUrl } from '../domain/redis-url.ts';
+import { parseRedisUrl } from '../domain/servers/redis-url.ts';
 import { JobError } from '../errors.ts';
 import { checkRedis } from './redis-check.ts';
 import { connectRedis, type RedisConnection } from './redis.ts';

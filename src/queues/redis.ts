@@ -4,7 +4,7 @@
  */
 import { Cluster, Redis, type ClusterOptions, type RedisOptions } from 'ioredis';
 
-import type { RedisServers } from '../domain/redis-url.ts';
+import type { RedisServers } from '../domain/servers/redis-url.ts';
 
 export type RedisConnection = Redis | Cluster;
 

@@ -1,9 +1,9 @@
 /** Fills the gauges that stand in PostgreSQL and in the queues, then prints the registry. An outage leaves those out; the counters still answer. */
 import type { Queue } from 'bullmq';
 
-import type { StatusQueries } from '../db/status-queries.ts';
-import type { Log } from '../log.ts';
-import type { Metrics, QueueReading, StateReading } from '../metrics.ts';
+import type { StatusQueries } from '../db/status/queries.ts';
+import type { Log } from '../observe/log.ts';
+import type { Metrics, QueueReading, StateReading } from '../observe/metrics.ts';
 
 export interface MetricsSources {
   readonly metrics: Metrics;

@@ -7,10 +7,10 @@ import { Hono, type MiddlewareHandler } from 'hono';
 import { randomUUID } from 'node:crypto';
 
 import { toJobError } from '../errors.ts';
-import type { Log } from '../log.ts';
-import type { Metrics } from '../metrics.ts';
+import type { Log } from '../observe/log.ts';
+import type { Metrics } from '../observe/metrics.ts';
 import type { AuditEntry, AuditLog } from '../db/audit-log.ts';
-import type { StatusQueries } from '../db/status-queries.ts';
+import type { StatusQueries } from '../db/status/queries.ts';
 import { storableAddress } from './guard/storable-address.ts';
 import { createFrontDoor, createMetricsDoor, createOperatorDoor, LOCAL_OPERATOR } from './guard/guard.ts';
 import type { BoardLogin } from './guard/login.ts';

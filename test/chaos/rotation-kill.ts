@@ -5,7 +5,7 @@
 import { sql } from 'drizzle-orm';
 
 import { openDatabase, type DatabaseHandle } from '../../src/db/client.ts';
-import { policyFor, trustPolicy } from '../../src/domain/policies.ts';
+import { policyFor, trustPolicy } from '../../src/domain/policy/policies.ts';
 import { connect, generateEncryptionKey, type Keyferry } from '../../src/index.ts';
 import { createQueueBackend } from '../../src/queues/backend.ts';
 import { createAwsSandbox, startAwsSandboxServer, type AwsSandbox } from '../../src/sandbox/aws/index.ts';

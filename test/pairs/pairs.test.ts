@@ -144,7 +144,7 @@ test('every module that writes rows of subjects is tried or excused', () => {
   const folder = new URL('../../src/db/', import.meta.url);
   const writes =
     /\b(?:update|delete from) (?:keyferry\.(?:syncs|rotations|connections)\b|\$\{(?:target\.)?table)|\.(?:update|delete)\((?:syncs|rotations|connections)\)/;
-  const found = readdirSync(folder)
+  const found = readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.ts'))
     .filter((name) => writes.test(readFileSync(new URL(name, folder), 'utf8')));
   expect(found.sort()).toEqual([...triedModules, ...Object.keys(excusedModules)].sort());

@@ -6,20 +6,20 @@ import { randomUUID } from 'node:crypto';
 
 import { sql, type SQL } from 'drizzle-orm';
 
-import type { Claim } from '../../src/db/claim.ts';
+import type { Claim } from '../../src/db/engine/claim.ts';
 import { openDatabase, type Database } from '../../src/db/client.ts';
 import { createConnectionStatus } from '../../src/db/connection-status.ts';
 import { createConnections } from '../../src/db/connections.ts';
 import { createEncryption } from '../../src/db/encryption.ts';
 import { createFolders } from '../../src/db/folders.ts';
 import { createRequests } from '../../src/db/requests.ts';
-import { createRotations } from '../../src/db/rotations.ts';
-import { createSyncEntries } from '../../src/db/sync-entries.ts';
-import { createSyncs } from '../../src/db/syncs.ts';
-import type { SubjectRows } from '../../src/db/subjects.ts';
-import { createWork } from '../../src/db/work.ts';
+import { createRotations } from '../../src/db/rotation/rotations.ts';
+import { createSyncEntries } from '../../src/db/sync/entries.ts';
+import { createSyncs } from '../../src/db/sync/syncs.ts';
+import type { SubjectRows } from '../../src/db/engine/subjects.ts';
+import { createWork } from '../../src/db/engine/work.ts';
 import type { Kind, Outcome } from '../../src/domain/run.ts';
-import { syncOptions } from '../../src/domain/sync-config.ts';
+import { syncOptions } from '../../src/domain/sync/config.ts';
 
 const encryption = createEncryption([{ id: 'test', key: Buffer.alloc(32, 7) }]);
 

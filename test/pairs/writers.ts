@@ -4,8 +4,8 @@ import { randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 
 import type { RequestKind } from '../../src/db/requests.ts';
-import type { OutsideWish } from '../../src/db/wishes.ts';
-import { parsePhaseState } from '../../src/domain/rotation.ts';
+import type { OutsideWish } from '../../src/db/engine/wishes.ts';
+import { parsePhaseState } from '../../src/domain/rotation/rotation.ts';
 import type { Kind } from '../../src/domain/run.ts';
 import { beginRun, given, makeDispatched, type Scene, type Stores } from './scene.ts';
 
@@ -382,17 +382,13 @@ export const otherMethods: readonly string[] = [
 
 /** Modules of `src/db` whose statements write rows of subjects, and which are tried. */
 export const triedModules: readonly string[] = [
-  ...[
-    'claim.ts',
-    'connection-deletion.ts',
-    'connection-status.ts',
-    'connections.ts',
-    'dispatch.ts',
-    'folders.ts',
-    'initial-import.ts',
-  ],
-  ...['invariants.ts', 'requests.ts', 'rotation-orders.ts', 'rotation-steps.ts', 'rotations.ts', 'settle.ts'],
-  ...['sync-deletion.ts', 'sync-orders.ts', 'syncs.ts', 'wishes.ts'],
+  'connection-deletion.ts',
+  'connection-status.ts',
+  'connections.ts',
+  ...['engine/claim.ts', 'engine/dispatch.ts', 'engine/settle.ts', 'engine/wishes.ts'],
+  ...['folders.ts', 'invariants.ts', 'requests.ts'],
+  ...['rotation/orders.ts', 'rotation/rotations.ts', 'rotation/steps.ts'],
+  ...['sync/deletion.ts', 'sync/initial-import.ts', 'sync/orders.ts', 'sync/syncs.ts'],
 ];
 
 /** Others that write rows of subjects, each with the reason why no pair of theirs is tried. */

@@ -2,10 +2,10 @@
  * One fault in one step. The steps of a worker are its calls of AWS, permission probes and STS apart, and the statements that
  * write its ledger, the folder and the engine's rows.
  */
-import type { Work } from '../../src/db/work.ts';
+import type { Work } from '../../src/db/engine/work.ts';
 import { JobError } from '../../src/errors.ts';
 import type { AwsSandbox, SandboxAnswer, SandboxRequest } from '../../src/sandbox/aws/index.ts';
-import type { SyncDependencies } from '../../src/workers/sync.ts';
+import type { SyncDependencies } from '../../src/workers/sync/processor.ts';
 
 export interface Step {
   readonly name: string;

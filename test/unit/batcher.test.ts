@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 
-import { createBatcher } from '../../src/batcher.ts';
+import { createBatcher } from '../../src/concurrency/batcher.ts';
 import { JobError } from '../../src/errors.ts';
 
 describe('a batcher', () => {
@@ -45,8 +45,8 @@ const uses: Readonly<Record<string, { readonly count: number; readonly proof: st
     count: 1,
     proof: 'integration/server/bad-text.test.ts: fails alone among the uses of a connection',
   },
-  'db/together.ts': { count: 1, proof: 'integration/engine/together.test.ts: do not suffer from one' },
-  'db/work.ts': { count: 2, proof: 'integration/engine/together.test.ts: do not suffer from one' },
+  'db/engine/together.ts': { count: 1, proof: 'integration/engine/together.test.ts: do not suffer from one' },
+  'db/engine/work.ts': { count: 2, proof: 'integration/engine/together.test.ts: do not suffer from one' },
   'workers/sync/former-owners.ts': { count: 1, proof: 'unit/batcher.test.ts: repeats a batch that fails item by item' },
   'workers/sync/ledger.ts': { count: 2, proof: 'integration/server/bad-text.test.ts: fails alone among ledger rows' },
   'workers/sync/parameters.ts': { count: 1, proof: 'unit/batcher.test.ts: repeats a batch that fails item by item' },

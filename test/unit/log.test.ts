@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 
 import { JobError } from '../../src/errors.ts';
-import { describeError, maskKeyIds } from '../../src/log.ts';
+import { describeError, maskKeyIds } from '../../src/observe/log.ts';
 
 test('a log line tells access keys apart without their ids', () => {
   const message = 'Remove AKIAIOSFODNN7EXAMPLE (active) or ASIAY34FZKBOKMUTVV7A.';

@@ -2,8 +2,8 @@ import { emptyResource } from '@opentelemetry/resources';
 import { DataPointType } from '@opentelemetry/sdk-metrics';
 import { describe, expect, it } from 'vitest';
 
-import { createMetrics } from '../../src/metrics.ts';
-import { createMetricProducer } from '../../src/telemetry-metrics.ts';
+import { createMetrics } from '../../src/observe/metrics.ts';
+import { createMetricProducer } from '../../src/observe/telemetry-metrics.ts';
 
 async function collect(metrics: ReturnType<typeof createMetrics>) {
   const { registry } = metrics;

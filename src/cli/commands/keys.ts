@@ -1,7 +1,7 @@
 /** `keyferry keys …`: the keys that encrypt what is stored. */
 import type { Command } from 'commander';
 
-import { generateEncryptionKey } from '../../config-values.ts';
+import { generateEncryptionKey } from '../../config/values.ts';
 import { done, leaf, readConfig, run, withProgram } from '../command.ts';
 import { exitCodes } from '../exit.ts';
 import { table } from '../output.ts';

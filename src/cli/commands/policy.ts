@@ -1,9 +1,9 @@
 /** `keyferry policy …`: the IAM policies that keyferry needs, as JSON to paste. Needs no database. */
 import type { Command } from 'commander';
 
-import { loadConfig, processEnvironment } from '../../config.ts';
-import { baseUserPolicy, policyFor, trustPolicy, type PolicyTarget } from '../../domain/policies.ts';
-import type { PolicyDocument } from '../../domain/policy-document.ts';
+import { loadConfig, processEnvironment } from '../../config/config.ts';
+import { baseUserPolicy, policyFor, trustPolicy, type PolicyTarget } from '../../domain/policy/policies.ts';
+import type { PolicyDocument } from '../../domain/policy/document.ts';
 import { JobError } from '../../errors.ts';
 import { done, leaf, run, text, withProgram, type Invocation, type Options } from '../command.ts';
 import { findEnvironment } from '../environment.ts';

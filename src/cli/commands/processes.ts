@@ -1,7 +1,7 @@
 /** `keyferry migrate|worker|server|status|doctor`: what runs, and how it is. */
 import type { Command } from 'commander';
 
-import { serversOf } from '../../config.ts';
+import { serversOf } from '../../config/config.ts';
 import { WORKER_SESSIONS } from '../../db/installation-guard.ts';
 import { migrate, planMigrations, readSchemaState } from '../../db/migrate.ts';
 import { kinds, type Kind } from '../../domain/run.ts';

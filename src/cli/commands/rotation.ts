@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 
 import type { CreatedRotation } from '../../client/rotations.ts';
-import { parseDuration } from '../../config-values.ts';
+import { parseDuration } from '../../config/values.ts';
 import { JobError } from '../../errors.ts';
 import { collect, done, leaf, runWithClient, text, type ClientInvocation, type Options } from '../command.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';

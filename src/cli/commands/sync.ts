@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander';
 
 import type { RunRecord } from '../../client/views.ts';
-import { createStatusQueries } from '../../db/status-queries.ts';
+import { createStatusQueries } from '../../db/status/queries.ts';
 import { JobError } from '../../errors.ts';
 import { done, leaf, runWithClient, text, type ClientInvocation } from '../command.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';

@@ -1,5 +1,5 @@
 /** The customer's AWS account of the demo, made in the sandbox as docs/aws-connection.md tells an operator to make it. */
-import { policyFor, trustPolicy } from '../../domain/policies.ts';
+import { policyFor, trustPolicy } from '../../domain/policy/policies.ts';
 import type { AwsSandbox } from '../../sandbox/aws/index.ts';
 import { SANDBOX_BASE_ACCOUNT } from '../embedded.ts';
 

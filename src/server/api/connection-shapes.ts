@@ -1,7 +1,7 @@
 /** AWS connections on the wire: Infisical's fields, and ours beside them. */
 import { descriptionShape, nameShape, regionShape } from '../../client/input.ts';
 import type { Connection } from '../../client/views.ts';
-import type { ConnectionStatus } from '../../db/status-queries.ts';
+import type { ConnectionStatus } from '../../db/status/queries.ts';
 import { moment, toMoment, z } from './operation.ts';
 
 /** Fields of Infisical’s that have one meaning here: sending that meaning is fine, anything else is refused. */

@@ -5,7 +5,7 @@ import { textOf, type Reference } from '../../domain/reference.ts';
 import { JobError } from '../../errors.ts';
 import type { Connection } from '../../client/views.ts';
 import { requireVersion } from '../../client/versions.ts';
-import type { ConnectionStatus } from '../../db/status-queries.ts';
+import type { ConnectionStatus } from '../../db/status/queries.ts';
 import {
   appConnectionShape,
   createConnectionBody,

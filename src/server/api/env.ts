@@ -4,8 +4,8 @@ import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { Client } from '../../client/client.ts';
 import type { AuditLog } from '../../db/audit-log.ts';
 import type { IdempotencyKeys } from '../../db/idempotency.ts';
-import type { StatusQueries } from '../../db/status-queries.ts';
-import type { Log } from '../../log.ts';
+import type { StatusQueries } from '../../db/status/queries.ts';
+import type { Log } from '../../observe/log.ts';
 import type { ApiToken, Caller } from '../guard/api-tokens.ts';
 
 export type Api = OpenAPIHono;

@@ -10,7 +10,7 @@ import type { IdempotentRequest } from '../../db/idempotency.ts';
 import { bearerOf, createTokenCheck, hasScope, type Scope } from '../guard/api-tokens.ts';
 import { addressOf } from '../guard/guard.ts';
 import { createFailureCounter } from '../guard/login.ts';
-import { annotate, inSpan } from '../../trace.ts';
+import { annotate, inSpan } from '../../observe/trace.ts';
 import { problem } from '../problem.ts';
 import type { ApiOptions } from './env.ts';
 

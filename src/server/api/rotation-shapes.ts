@@ -1,6 +1,6 @@
 /** IAM user rotations on the wire: Infisical’s fields, and ours beside them. */
 import { descriptionShape, nameShape, placeShape, regionShape } from '../../client/input.ts';
-import type { RotationStatus } from '../../db/status-queries.ts';
+import type { RotationStatus } from '../../db/status/queries.ts';
 import { moment, toMoment, z } from './operation.ts';
 
 const { projectId, environment, secretPath } = placeShape.shape;

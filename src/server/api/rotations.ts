@@ -2,7 +2,7 @@
 import type { Context, MiddlewareHandler } from 'hono';
 
 import { requireVersion } from '../../client/versions.ts';
-import type { RotationStatus } from '../../db/status-queries.ts';
+import type { RotationStatus } from '../../db/status/queries.ts';
 import { textOf, type Reference } from '../../domain/reference.ts';
 import { JobError } from '../../errors.ts';
 import type { Api, ApiOptions } from './env.ts';

@@ -1,9 +1,9 @@
 /** One destination's part of the API, and finding its syncs. */
 import type { Context } from 'hono';
 
-import type { SyncStatus } from '../../db/status-queries.ts';
+import type { SyncStatus } from '../../db/status/queries.ts';
 import { textOf, type Reference } from '../../domain/reference.ts';
-import type { Destination } from '../../domain/sync-config.ts';
+import type { Destination } from '../../domain/sync/config.ts';
 import { JobError } from '../../errors.ts';
 import type { Api, ApiOptions } from './env.ts';
 

@@ -1,7 +1,7 @@
 /** Secret syncs on the wire: Infisical’s fields, and ours beside them. */
 import { descriptionShape, nameShape, placeShape } from '../../client/input.ts';
-import type { SyncStatus } from '../../db/status-queries.ts';
-import { parameterStoreConfig, secretsManagerConfig, syncOptions, type Destination } from '../../domain/sync-config.ts';
+import type { SyncStatus } from '../../db/status/queries.ts';
+import { parameterStoreConfig, secretsManagerConfig, syncOptions, type Destination } from '../../domain/sync/config.ts';
 import { moment, toMoment, z } from './operation.ts';
 
 /** Fields of Infisical’s that have one meaning here: sending that meaning is fine, anything else is refused. */

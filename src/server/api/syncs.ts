@@ -1,8 +1,8 @@
 /** `/api/v1/secret-syncs/{destination}`: Infisical’s paths for both AWS destinations, and `plan` of ours. */
 import type { Context } from 'hono';
 
-import type { SyncStatus } from '../../db/status-queries.ts';
-import { destinations } from '../../domain/sync-config.ts';
+import type { SyncStatus } from '../../db/status/queries.ts';
+import { destinations } from '../../domain/sync/config.ts';
 import type { Api, ApiOptions } from './env.ts';
 import { given } from './given.ts';
 import { answers, common, createRoute, jsonBody, listQuery, z } from './operation.ts';

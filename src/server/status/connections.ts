@@ -1,9 +1,9 @@
 /** The list of connections, and one with its checks, what depends on it and its runs. */
 import { html } from 'hono/html';
 
-import type { Page, RunStatusRow } from '../../db/status-details.ts';
-import type { ConnectionStatus, RotationStatus, SyncStatus } from '../../db/status-queries.ts';
-import type { Check } from '../../domain/connection-checks.ts';
+import type { Page, RunStatusRow } from '../../db/status/details.ts';
+import type { ConnectionStatus, RotationStatus, SyncStatus } from '../../db/status/queries.ts';
+import type { Check } from '../../domain/connection/checks.ts';
 import { pages, tools, type ListRequest } from './list-query.ts';
 import { cause, chip, facts, fixOf, panel, prose, table, trouble, when, type Html } from './parts.ts';
 import { runPanel } from './runs.ts';

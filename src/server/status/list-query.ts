@@ -1,7 +1,7 @@
 /** What a list page is asked for in its address, and the addresses of its neighbours. Anything odd falls back to the default. */
 import { html } from 'hono/html';
 
-import type { ListQuery } from '../../db/status-queries.ts';
+import type { ListQuery } from '../../db/status/queries.ts';
 import { formatNumber, type Html } from './parts.ts';
 
 export const PAGE_SIZE = 50;

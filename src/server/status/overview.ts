@@ -1,8 +1,8 @@
 /** The first page: how many are well, what needs a person and what to do about it, what waits, what ran last. */
 import { html } from 'hono/html';
 
-import type { RunStatusRow } from '../../db/status-details.ts';
-import type { Attention, Overview } from '../../db/status-overview.ts';
+import type { RunStatusRow } from '../../db/status/details.ts';
+import type { Attention, Overview } from '../../db/status/overview.ts';
 import { chip, formatNumber, formatSpan, panel, toneOf, trouble, when, type Html, type Tone } from './parts.ts';
 import { runPanel } from './runs.ts';
 

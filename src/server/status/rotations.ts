@@ -1,8 +1,8 @@
 /** The list of rotations, and one with its phase, its keys, its steps and its runs. */
 import { html } from 'hono/html';
 
-import type { KeyStatus, Page, RotationStep, RunStatusRow } from '../../db/status-details.ts';
-import type { RotationStatus } from '../../db/status-queries.ts';
+import type { KeyStatus, Page, RotationStep, RunStatusRow } from '../../db/status/details.ts';
+import type { RotationStatus } from '../../db/status/queries.ts';
 import { pages, tools, type ListRequest } from './list-query.ts';
 import { chip, facts, panel, prose, table, trouble, when, type Html } from './parts.ts';
 import { runPanel } from './runs.ts';

@@ -3,9 +3,9 @@ import { type Context, Hono, type MiddlewareHandler } from 'hono';
 import { html } from 'hono/html';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 
-import type { StatusQueries } from '../../db/status-queries.ts';
+import type { StatusQueries } from '../../db/status/queries.ts';
 import { errorTable, toJobError } from '../../errors.ts';
-import type { Log } from '../../log.ts';
+import type { Log } from '../../observe/log.ts';
 import { connectionContent, connectionsContent, connectionStatuses } from './connections.ts';
 import { page, STATUS_POLICY, type Frame } from './layout.ts';
 import { parseListRequest } from './list-query.ts';

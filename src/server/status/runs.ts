@@ -1,7 +1,7 @@
 /** Runs: the timeline of a subject, and the latest of all. */
 import { html } from 'hono/html';
 
-import type { RunStatusRow } from '../../db/status-details.ts';
+import type { RunStatusRow } from '../../db/status/details.ts';
 import { cause, chip, formatDuration, formatNumber, panel, table, when, type Html } from './parts.ts';
 
 const subjectPaths: Readonly<Record<RunStatusRow['kind'], string>> = {

@@ -2,8 +2,8 @@
 import { html } from 'hono/html';
 import { z } from 'zod';
 
-import type { EntryStatus, Page, RunStatusRow } from '../../db/status-details.ts';
-import type { SyncStatus } from '../../db/status-queries.ts';
+import type { EntryStatus, Page, RunStatusRow } from '../../db/status/details.ts';
+import type { SyncStatus } from '../../db/status/queries.ts';
 import { pages, tools, type ListRequest } from './list-query.ts';
 import { chip, facts, formatNumber, panel, plural, table, trouble, when, type Fact, type Html } from './parts.ts';
 import { runPanel } from './runs.ts';

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { Notifications, NotificationRow } from '../../db/notifications.ts';
 import { JobError } from '../../errors.ts';
-import type { Log } from '../../log.ts';
+import type { Log } from '../../observe/log.ts';
 import { isLoopbackAddress } from '../guard/hosts.ts';
 import { toMessage } from './message.ts';
 

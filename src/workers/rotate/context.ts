@@ -3,14 +3,14 @@ import type { AccessKeys } from '../../aws/access-keys.ts';
 import type { AwsAccess, AwsSession } from '../../aws/session.ts';
 import type { Connections } from '../../db/connections.ts';
 import type { Installation } from '../../db/installation.ts';
-import type { RotationSteps } from '../../db/rotation-steps.ts';
-import type { ConnectionRow, RotationRow } from '../../db/subjects.ts';
-import type { KeyOwners } from '../../domain/rotation-keys.ts';
-import { policyFor } from '../../domain/policies.ts';
-import { applyTransition, type Intent, type RotationView, type Transition } from '../../domain/rotation.ts';
+import type { RotationSteps } from '../../db/rotation/steps.ts';
+import type { ConnectionRow, RotationRow } from '../../db/engine/subjects.ts';
+import type { KeyOwners } from '../../domain/rotation/keys.ts';
+import { policyFor } from '../../domain/policy/policies.ts';
+import { applyTransition, type Intent, type RotationView, type Transition } from '../../domain/rotation/rotation.ts';
 import { defaultRegionOf, parseRoleArn, partitionOfArn } from '../../domain/partitions.ts';
 import { JobError } from '../../errors.ts';
-import type { Run } from '../processor.ts';
+import type { Run } from '../engine/processor.ts';
 
 export interface RotateDependencies {
   readonly aws: Pick<AwsAccess, 'session' | 'keySession'>;

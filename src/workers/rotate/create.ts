@@ -3,7 +3,7 @@
  * else happens: whatever is cut off in between is found by `recover.ts`.
  */
 import type { AccessKeys } from '../../aws/access-keys.ts';
-import type { LeftKeys } from '../../db/rotation-tombstones.ts';
+import type { LeftKeys } from '../../db/rotation/tombstones.ts';
 import {
   decideSurvey,
   describeKey,
@@ -11,11 +11,11 @@ import {
   type KeyOwners,
   SEND_WITHIN_MS,
   type Survey,
-} from '../../domain/rotation-keys.ts';
-import * as orphans from '../../domain/rotation-orphans.ts';
-import * as to from '../../domain/rotation-transitions.ts';
-import { BLOCKED_RECHECK_MS } from '../../domain/rotation-waits.ts';
-import type { RemoteKey, RotationView } from '../../domain/rotation.ts';
+} from '../../domain/rotation/keys.ts';
+import * as orphans from '../../domain/rotation/orphans.ts';
+import * as to from '../../domain/rotation/transitions.ts';
+import { BLOCKED_RECHECK_MS } from '../../domain/rotation/waits.ts';
+import type { RemoteKey, RotationView } from '../../domain/rotation/rotation.ts';
 import { JobError } from '../../errors.ts';
 import { type Look, lookAtKeys, type OpenKeys, openKeys, type RotationContext, userChanged, write } from './context.ts';
 import { checkAdoptedKey, checkPair } from './verify.ts';

@@ -1,12 +1,12 @@
 /** How a run of a rotation ended, as an outcome and as the status columns of its row. */
-import type { RotationRow } from '../../db/subjects.ts';
-import { optionalRotationActions } from '../../domain/rotation-policy.ts';
-import type { Stop } from '../../domain/rotation-machine.ts';
-import { BLOCKED_RECHECK_MS } from '../../domain/rotation-waits.ts';
-import type { RotationPhase, RotationView } from '../../domain/rotation.ts';
+import type { RotationRow } from '../../db/engine/subjects.ts';
+import { optionalRotationActions } from '../../domain/rotation/policy.ts';
+import type { Stop } from '../../domain/rotation/machine.ts';
+import { BLOCKED_RECHECK_MS } from '../../domain/rotation/waits.ts';
+import type { RotationPhase, RotationView } from '../../domain/rotation/rotation.ts';
 import type { Outcome, RunCounts } from '../../domain/run.ts';
 import type { JobError } from '../../errors.ts';
-import type { Run } from '../processor.ts';
+import type { Run } from '../engine/processor.ts';
 
 /** What stands in the run's row for who asked. Never a value. */
 export interface RotationResult {

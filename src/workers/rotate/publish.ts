@@ -1,15 +1,15 @@
 /** Consumers get the new key: into the folder in one statement, then to AWS by the syncs of the folder, each of which must confirm. */
-import { getCycle } from '../../domain/rotation-machine.ts';
-import * as to from '../../domain/rotation-retirement.ts';
-import { block, later } from '../../domain/rotation-transitions.ts';
+import { getCycle } from '../../domain/rotation/machine.ts';
+import * as to from '../../domain/rotation/retirement.ts';
+import { block, later } from '../../domain/rotation/transitions.ts';
 import {
   type Confirmation,
   decideConfirmation,
   DEPENDENTS_RECHECK_MS,
   dependentsWaiting,
-} from '../../domain/rotation-waits.ts';
-import { applyTransition, type RotationView } from '../../domain/rotation.ts';
-import type { ConnectionRow } from '../../db/subjects.ts';
+} from '../../domain/rotation/waits.ts';
+import { applyTransition, type RotationView } from '../../domain/rotation/rotation.ts';
+import type { ConnectionRow } from '../../db/engine/subjects.ts';
 import { JobError } from '../../errors.ts';
 import { type RotationContext, write } from './context.ts';
 

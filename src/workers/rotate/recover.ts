@@ -1,10 +1,10 @@
 /** What became of a CreateAccessKey whose answer is not recorded, and the removal of the key that it made, if it made one. */
 import type { AccessKeys } from '../../aws/access-keys.ts';
-import { decideRecovery, describeKey, unusedCertainAt } from '../../domain/rotation-keys.ts';
-import { deleteSent } from '../../domain/rotation-retirement.ts';
-import * as to from '../../domain/rotation-orphans.ts';
-import { BLOCKED_RECHECK_MS } from '../../domain/rotation-waits.ts';
-import type { Candidate, Intent, KeyUse, PhaseState, RemoteKey, RotationView } from '../../domain/rotation.ts';
+import { decideRecovery, describeKey, unusedCertainAt } from '../../domain/rotation/keys.ts';
+import { deleteSent } from '../../domain/rotation/retirement.ts';
+import * as to from '../../domain/rotation/orphans.ts';
+import { BLOCKED_RECHECK_MS } from '../../domain/rotation/waits.ts';
+import type { Candidate, Intent, KeyUse, PhaseState, RemoteKey, RotationView } from '../../domain/rotation/rotation.ts';
 import { JobError } from '../../errors.ts';
 import { type Look, lookAtKeys, openKeys, type RotationContext, write } from './context.ts';
 

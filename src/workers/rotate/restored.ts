@@ -2,9 +2,9 @@
  * A rotation in a new epoch of the installation: its database may be older than AWS. Keys that AWS lists and this database does not know may be
  * the ones that consumers hold by now, and a key that was about to be verified may be in use. Until a person has cleared that, nothing changes.
  */
-import { describeKey, foreignKeys } from '../../domain/rotation-keys.ts';
+import { describeKey, foreignKeys } from '../../domain/rotation/keys.ts';
 import { mustCompare } from '../../domain/installation.ts';
-import type { RotationView } from '../../domain/rotation.ts';
+import type { RotationView } from '../../domain/rotation/rotation.ts';
 import { JobError } from '../../errors.ts';
 import { lookAtKeys, openKeys, type RotationContext } from './context.ts';
 

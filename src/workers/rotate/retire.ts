@@ -1,10 +1,10 @@
 /** The old key: watched until it is silent, made inactive, held, deleted. At each turn somebody may still need it, and then it stays. */
-import { RECOVERY_DELAY_MS } from '../../domain/rotation-keys.ts';
-import { getCycle } from '../../domain/rotation-machine.ts';
-import * as to from '../../domain/rotation-retirement.ts';
-import { later, wait } from '../../domain/rotation-transitions.ts';
-import { momentOf, newForeignUse } from '../../domain/rotation-waits.ts';
-import type { KeyChange, KeyUse, RotationView } from '../../domain/rotation.ts';
+import { RECOVERY_DELAY_MS } from '../../domain/rotation/keys.ts';
+import { getCycle } from '../../domain/rotation/machine.ts';
+import * as to from '../../domain/rotation/retirement.ts';
+import { later, wait } from '../../domain/rotation/transitions.ts';
+import { momentOf, newForeignUse } from '../../domain/rotation/waits.ts';
+import type { KeyChange, KeyUse, RotationView } from '../../domain/rotation/rotation.ts';
 import { openKeys, type RotationContext, write } from './context.ts';
 import { blockForDependents, findConfirmation } from './publish.ts';
 import { deleteQuarantined } from './recover.ts';

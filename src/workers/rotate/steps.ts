@@ -1,10 +1,10 @@
 /** Executes one step of the machine. */
-import type { RotationRow } from '../../db/subjects.ts';
-import * as retirement from '../../domain/rotation-retirement.ts';
-import { nextRotationAt } from '../../domain/rotation-schedule.ts';
-import type { Work } from '../../domain/rotation-machine.ts';
-import * as transitions from '../../domain/rotation-transitions.ts';
-import type { RotationView } from '../../domain/rotation.ts';
+import type { RotationRow } from '../../db/engine/subjects.ts';
+import * as retirement from '../../domain/rotation/retirement.ts';
+import { nextRotationAt } from '../../domain/rotation/schedule.ts';
+import type { Work } from '../../domain/rotation/machine.ts';
+import * as transitions from '../../domain/rotation/transitions.ts';
+import type { RotationView } from '../../domain/rotation/rotation.ts';
 import { type RotationContext, write, writeScheduled } from './context.ts';
 import { create, inspect } from './create.ts';
 import { confirm, publish } from './publish.ts';

@@ -1,12 +1,12 @@
 /** Does the new key work, and is it of the right user? If not within the limit, it is deleted again; the old one was never touched. */
 import type { Identity } from '../../aws/session.ts';
-import type { ConnectionRow } from '../../db/subjects.ts';
+import type { ConnectionRow } from '../../db/engine/subjects.ts';
 import { defaultRegionOf } from '../../domain/partitions.ts';
-import { getCycle } from '../../domain/rotation-machine.ts';
-import { deleteSent } from '../../domain/rotation-retirement.ts';
-import * as to from '../../domain/rotation-transitions.ts';
-import { afterRefusal, VERIFY_SPACING_MS, VERIFY_SUCCESSES } from '../../domain/rotation-waits.ts';
-import type { RotationView } from '../../domain/rotation.ts';
+import { getCycle } from '../../domain/rotation/machine.ts';
+import { deleteSent } from '../../domain/rotation/retirement.ts';
+import * as to from '../../domain/rotation/transitions.ts';
+import { afterRefusal, VERIFY_SPACING_MS, VERIFY_SUCCESSES } from '../../domain/rotation/waits.ts';
+import type { RotationView } from '../../domain/rotation/rotation.ts';
 import { JobError } from '../../errors.ts';
 import {
   accountOf,

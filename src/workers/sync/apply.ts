@@ -2,7 +2,7 @@
  * Carries out a plan, one slice of it: writes with bounded concurrency, then deletes what has its replacement in place. One bad entry stops nothing
  * else; what concerns the whole account (throttling, a network that is down) ends the slice.
  */
-import type { DesiredEntry } from '../../domain/sync-desired.ts';
+import type { DesiredEntry } from '../../domain/sync/desired.ts';
 import {
   conflicting,
   conflictMessage,
@@ -11,12 +11,12 @@ import {
   inOrder,
   newEntry,
   problemMessage,
-} from '../../domain/sync-entry.ts';
-import { isOwned, type LedgerEntry } from '../../domain/sync-ledger.ts';
-import { findChange, type Plan, type PlannedEntry } from '../../domain/sync-plan.ts';
+} from '../../domain/sync/entry.ts';
+import { isOwned, type LedgerEntry } from '../../domain/sync/ledger.ts';
+import { findChange, type Plan, type PlannedEntry } from '../../domain/sync/plan.ts';
 import { toJobError } from '../../errors.ts';
 import { type Destination, refusedNow, settleThrown, type WriteResult } from './destination.ts';
-import { forEachPooled } from './pool.ts';
+import { forEachPooled } from '../../concurrency/pool.ts';
 import type { Slice } from './slice.ts';
 import { createValueReader, type ValueReader } from './values.ts';
 import type { SyncWork } from './work.ts';

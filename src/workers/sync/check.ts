@@ -1,7 +1,7 @@
 /** The drift check: is what we wrote still as we wrote it? Versions and tags only; no value is read, nothing is written at AWS. */
-import { drifted, inOrder } from '../../domain/sync-entry.ts';
-import { describeDrift } from '../../domain/sync-plan.ts';
-import { type DriftKind, isLater, isOwned, type LedgerEntry, WHOLE_SECRET } from '../../domain/sync-ledger.ts';
+import { drifted, inOrder } from '../../domain/sync/entry.ts';
+import { describeDrift } from '../../domain/sync/plan.ts';
+import { type DriftKind, isLater, isOwned, type LedgerEntry, WHOLE_SECRET } from '../../domain/sync/ledger.ts';
 import { toJobError } from '../../errors.ts';
 import type { Destination, Finding } from './destination.ts';
 import { isHere, type SyncWork } from './work.ts';

@@ -3,12 +3,12 @@
  * written or deleted by keyferry itself after the backup. Where AWS holds the folder's value, the ledger follows; everything else waits for a
  * person, who accepts the destination or the source.
  */
-import { drifted, removed, written } from '../../domain/sync-entry.ts';
+import { drifted, removed, written } from '../../domain/sync/entry.ts';
 import { mustCompare } from '../../domain/installation.ts';
-import { isOursByTag } from '../../domain/sync-inventory.ts';
-import { type DriftKind, isLater, isOwned, type LedgerEntry, WHOLE_SECRET } from '../../domain/sync-ledger.ts';
-import { nameKey } from '../../domain/sync-plan.ts';
-import type { DesiredEntry } from '../../domain/sync-desired.ts';
+import { isOursByTag } from '../../domain/sync/inventory.ts';
+import { type DriftKind, isLater, isOwned, type LedgerEntry, WHOLE_SECRET } from '../../domain/sync/ledger.ts';
+import { nameKey } from '../../domain/sync/plan.ts';
+import type { DesiredEntry } from '../../domain/sync/desired.ts';
 import { makeEntry } from './apply.ts';
 import { checkDrift } from './check.ts';
 import type { Destination } from './destination.ts';

@@ -1,6 +1,6 @@
 /** From the plan of a JSON secret's keys to its one write, and from the write's result to the rows of the keys. */
 import type { SecretsManager } from '../../aws/secrets-manager.ts';
-import { settingsFor } from '../../domain/sync-desired.ts';
+import { settingsFor } from '../../domain/sync/desired.ts';
 import {
   conflicting,
   conflictMessage,
@@ -10,10 +10,10 @@ import {
   problemMessage,
   removed,
   written,
-} from '../../domain/sync-entry.ts';
-import { isOfSettings, isOwned, type LedgerEntry, settingsText, WHOLE_SECRET } from '../../domain/sync-ledger.ts';
-import type { Plan, PlannedEntry } from '../../domain/sync-plan.ts';
-import { findWhole } from '../../domain/sync-plan-document.ts';
+} from '../../domain/sync/entry.ts';
+import { isOfSettings, isOwned, type LedgerEntry, settingsText, WHOLE_SECRET } from '../../domain/sync/ledger.ts';
+import type { Plan, PlannedEntry } from '../../domain/sync/plan.ts';
+import { findWhole } from '../../domain/sync/plan-document.ts';
 import { toJobError } from '../../errors.ts';
 import { isSettledInRound, isWrite } from './apply.ts';
 import { refusedNow, type WriteResult } from './destination.ts';

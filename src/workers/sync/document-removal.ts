@@ -1,9 +1,9 @@
 /** Taking keys out of a JSON secret, and the secret itself when this sync made it and nothing else is in it. */
 import { OWNERSHIP_TAG } from '../../domain/ownership.ts';
-import { changeDocument, memberValue, parseDocument, printDocument } from '../../domain/sync-document.ts';
-import { removed, written } from '../../domain/sync-entry.ts';
-import { findDrift } from '../../domain/sync-inventory.ts';
-import { isOwned, type LedgerEntry } from '../../domain/sync-ledger.ts';
+import { changeDocument, memberValue, parseDocument, printDocument } from '../../domain/sync/document.ts';
+import { removed, written } from '../../domain/sync/entry.ts';
+import { findDrift } from '../../domain/sync/inventory.ts';
+import { isOwned, type LedgerEntry } from '../../domain/sync/ledger.ts';
 import { toJobError } from '../../errors.ts';
 import { attempt, refuse, reportDrift, settleFailure, type WriteResult } from './destination.ts';
 import { isAsWritten } from './document-content.ts';

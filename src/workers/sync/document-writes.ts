@@ -8,13 +8,13 @@
  */
 import type { SecretMetadata, SecretsManager, SecretValue } from '../../aws/secrets-manager.ts';
 import { isOurs, missingTags, tagsWithOwner, whoseTags } from '../../domain/ownership.ts';
-import { emptyDocument, parseDocument } from '../../domain/sync-document.ts';
-import { inOrder, written } from '../../domain/sync-entry.ts';
-import { findDrift, isSameKey } from '../../domain/sync-inventory.ts';
-import { isOwned, type LedgerEntry } from '../../domain/sync-ledger.ts';
-import { takeWrite } from '../../domain/sync-pace.ts';
-import { leftKeys } from '../../domain/sync-plan-document.ts';
-import { type Existing, findTakeoverProblem, isLeftAsWritten } from '../../domain/takeover.ts';
+import { emptyDocument, parseDocument } from '../../domain/sync/document.ts';
+import { inOrder, written } from '../../domain/sync/entry.ts';
+import { findDrift, isSameKey } from '../../domain/sync/inventory.ts';
+import { isOwned, type LedgerEntry } from '../../domain/sync/ledger.ts';
+import { takeWrite } from '../../domain/sync/pace.ts';
+import { leftKeys } from '../../domain/sync/plan-document.ts';
+import { type Existing, findTakeoverProblem, isLeftAsWritten } from '../../domain/sync/takeover.ts';
 import { JobError, toJobError } from '../../errors.ts';
 import {
   attempt,

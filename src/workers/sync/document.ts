@@ -1,9 +1,9 @@
 /** A JSON secret as a destination: looks, drift and recovery; its writes are in `document-apply.ts`, its deletion in `document-removal.ts`. */
 import type { SecretMetadata, SecretsManager } from '../../aws/secrets-manager.ts';
-import { memberValue, parseDocument } from '../../domain/sync-document.ts';
-import { drifted, inOrder, notLanded, removed, written } from '../../domain/sync-entry.ts';
-import { findDrift } from '../../domain/sync-inventory.ts';
-import { type InFlight, isOfSettings, isOwned, type LedgerEntry, WHOLE_SECRET } from '../../domain/sync-ledger.ts';
+import { memberValue, parseDocument } from '../../domain/sync/document.ts';
+import { drifted, inOrder, notLanded, removed, written } from '../../domain/sync/entry.ts';
+import { findDrift } from '../../domain/sync/inventory.ts';
+import { type InFlight, isOfSettings, isOwned, type LedgerEntry, WHOLE_SECRET } from '../../domain/sync/ledger.ts';
 import { toJobError } from '../../errors.ts';
 import type { Destination, Finding } from './destination.ts';
 import { isAsWritten } from './document-content.ts';

@@ -1,10 +1,10 @@
 /** How a slice ends early, the same for a round and a removal: it continues, is retried, or stops with the reason that concerns the whole sync. */
-import { snoozed } from '../../domain/base-identity.ts';
+import { snoozed } from '../../domain/connection/base-identity.ts';
 import { noCounts, type RunCounts } from '../../domain/run.ts';
-import { addChanges } from '../../domain/sync-summary.ts';
-import type { SyncRow } from '../../db/subjects.ts';
+import { addChanges } from '../../domain/sync/summary.ts';
+import type { SyncRow } from '../../db/engine/subjects.ts';
 import type { JobError } from '../../errors.ts';
-import type { Performed } from '../processor.ts';
+import type { Performed } from '../engine/processor.ts';
 import { isOfEntry } from './destination.ts';
 import type { Slice } from './slice.ts';
 import type { SyncWork } from './work.ts';

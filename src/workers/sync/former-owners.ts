@@ -1,10 +1,10 @@
 /** Objects whose tag names another sync: was that sync one of this installation, and is it deleted? */
-import { createBatcher } from '../../batcher.ts';
-import type { MarkedObject, Tombstones } from '../../db/tombstones.ts';
+import { createBatcher } from '../../concurrency/batcher.ts';
+import type { MarkedObject, Tombstones } from '../../db/sync/tombstones.ts';
 import { OWNERSHIP_TAG, type Owner, parseOwnershipTag, whoseTags } from '../../domain/ownership.ts';
-import type { FormerOwner, Inventory, RemoteState } from '../../domain/sync-inventory.ts';
-import type { Place } from '../../domain/sync-ledger.ts';
-import type { Existing } from '../../domain/takeover.ts';
+import type { FormerOwner, Inventory, RemoteState } from '../../domain/sync/inventory.ts';
+import type { Place } from '../../domain/sync/ledger.ts';
+import type { Existing } from '../../domain/sync/takeover.ts';
 
 export type FindFormerOwner = (object: MarkedObject) => Promise<FormerOwner | undefined>;
 

@@ -5,13 +5,13 @@
 import type { SecretMetadata } from '../../aws/secrets-manager.ts';
 import type { SecretName } from '../../db/folders.ts';
 import { whoseTags } from '../../domain/ownership.ts';
-import { parseDocument, memberValue } from '../../domain/sync-document.ts';
-import { settingsFor } from '../../domain/sync-desired.ts';
-import { newEntry } from '../../domain/sync-entry.ts';
-import type { EntrySettings, LedgerEntry } from '../../domain/sync-ledger.ts';
-import { SECRETS_PER_READ } from '../../domain/sync-rules.ts';
-import { sourceKeyOf } from '../../domain/sync-target.ts';
-import { chunk } from './pool.ts';
+import { parseDocument, memberValue } from '../../domain/sync/document.ts';
+import { settingsFor } from '../../domain/sync/desired.ts';
+import { newEntry } from '../../domain/sync/entry.ts';
+import type { EntrySettings, LedgerEntry } from '../../domain/sync/ledger.ts';
+import { SECRETS_PER_READ } from '../../domain/sync/rules.ts';
+import { sourceKeyOf } from '../../domain/sync/target.ts';
+import { chunk } from '../../concurrency/pool.ts';
 import { fingerprintOf } from './values.ts';
 import type { SyncWork } from './work.ts';
 

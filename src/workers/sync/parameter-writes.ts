@@ -5,10 +5,10 @@
  */
 import type { WrittenParameter } from '../../aws/parameter-store.ts';
 import { isOurs, missingTags, tagsWithOwner, whoseTags } from '../../domain/ownership.ts';
-import { inOrder, written } from '../../domain/sync-entry.ts';
-import { findDrift, isFresh, isOursByTag, type RemoteState } from '../../domain/sync-inventory.ts';
-import { type DriftKind, isOwned, type LedgerEntry } from '../../domain/sync-ledger.ts';
-import { findTakeoverProblem } from '../../domain/takeover.ts';
+import { inOrder, written } from '../../domain/sync/entry.ts';
+import { findDrift, isFresh, isOursByTag, type RemoteState } from '../../domain/sync/inventory.ts';
+import { type DriftKind, isOwned, type LedgerEntry } from '../../domain/sync/ledger.ts';
+import { findTakeoverProblem } from '../../domain/sync/takeover.ts';
 import { type JobError, toJobError } from '../../errors.ts';
 import {
   attempt,

@@ -1,9 +1,9 @@
 /** Parameter Store as a destination. Looks, checks, recovery, writes and deletions are in the files beside it. */
 import type { ParameterStore } from '../../aws/parameter-store.ts';
-import { createBatcher } from '../../batcher.ts';
-import type { Inventory, RemoteState } from '../../domain/sync-inventory.ts';
-import { isOwned } from '../../domain/sync-ledger.ts';
-import { PARAMETERS_PER_CALL } from '../../domain/sync-rules.ts';
+import { createBatcher } from '../../concurrency/batcher.ts';
+import type { Inventory, RemoteState } from '../../domain/sync/inventory.ts';
+import { isOwned } from '../../domain/sync/ledger.ts';
+import { PARAMETERS_PER_CALL } from '../../domain/sync/rules.ts';
 import type { Destination } from './destination.ts';
 import { checkParameters } from './parameter-check.ts';
 import { createLooks, inspectAll, type LookContext, type ParameterLooks } from './parameter-looks.ts';

@@ -2,9 +2,9 @@
  * Before the first write of a sync every permission of the whole job that can be probed is probed, harmlessly, so that nothing is begun that
  * cannot be finished. What was found holds for the session's life.
  */
-import { actionsOf } from '../../domain/policies-actions.ts';
-import { statementFor } from '../../domain/policies.ts';
-import type { PolicyStatement } from '../../domain/policy-document.ts';
+import { actionsOf } from '../../domain/policy/actions.ts';
+import { statementFor } from '../../domain/policy/policies.ts';
+import type { PolicyStatement } from '../../domain/policy/document.ts';
 import { policyTargetOf, type SyncWork } from './work.ts';
 
 export interface Permissions {

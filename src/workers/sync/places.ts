@@ -2,10 +2,10 @@
  * Where entries lie. A sync that moved still has entries under its old connection, region or mapping: they are looked at, recovered and deleted
  * there, through the connection that wrote them, or told as left behind when that can no longer be used.
  */
-import type { ConnectionRow } from '../../db/subjects.ts';
-import { isSamePlace, type LedgerEntry, type Place, WHOLE_SECRET } from '../../domain/sync-ledger.ts';
-import type { PolicyTarget } from '../../domain/policies.ts';
-import type { Mapping } from '../../domain/sync-target.ts';
+import type { ConnectionRow } from '../../db/engine/subjects.ts';
+import { isSamePlace, type LedgerEntry, type Place, WHOLE_SECRET } from '../../domain/sync/ledger.ts';
+import type { PolicyTarget } from '../../domain/policy/policies.ts';
+import type { Mapping } from '../../domain/sync/target.ts';
 import { toJobError } from '../../errors.ts';
 import type { Destination } from './destination.ts';
 import { createDocument } from './document.ts';

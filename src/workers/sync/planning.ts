@@ -1,10 +1,10 @@
 /** From the run's work to its plan: values are read where the ledger cannot vouch for them, the pure plan is made, the brake is asked. */
-import { type Block, findBlock } from '../../domain/sync-brake.ts';
-import type { DesiredEntry } from '../../domain/sync-desired.ts';
-import type { Inventory, RemoteState } from '../../domain/sync-inventory.ts';
-import { isOwned, type LedgerEntry, WHOLE_SECRET } from '../../domain/sync-ledger.ts';
-import { findChange, type Plan, type PlanInput, planSync } from '../../domain/sync-plan.ts';
-import { planDocument } from '../../domain/sync-plan-document.ts';
+import { type Block, findBlock } from '../../domain/sync/brake.ts';
+import type { DesiredEntry } from '../../domain/sync/desired.ts';
+import type { Inventory, RemoteState } from '../../domain/sync/inventory.ts';
+import { isOwned, type LedgerEntry, WHOLE_SECRET } from '../../domain/sync/ledger.ts';
+import { findChange, type Plan, type PlanInput, planSync } from '../../domain/sync/plan.ts';
+import { planDocument } from '../../domain/sync/plan-document.ts';
 import { survey } from './values.ts';
 import { isHere, type SyncWork } from './work.ts';
 

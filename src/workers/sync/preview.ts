@@ -1,9 +1,9 @@
 /** `sync plan`: what a sync would do, with a look at what it would touch. Nothing is written, neither at AWS nor in the ledger. */
 import type { Outcome } from '../../domain/run.ts';
-import { parseDocument } from '../../domain/sync-document.ts';
-import type { Inventory } from '../../domain/sync-inventory.ts';
-import type { Plan } from '../../domain/sync-plan.ts';
-import { toShown } from '../../domain/sync-summary.ts';
+import { parseDocument } from '../../domain/sync/document.ts';
+import type { Inventory } from '../../domain/sync/inventory.ts';
+import type { Plan } from '../../domain/sync/plan.ts';
+import { toShown } from '../../domain/sync/summary.ts';
 import { withFormerOwners } from './former-owners.ts';
 import { openDestination } from './places.ts';
 import { findPlanBlock, makePlan, type Sight, surveyDesired } from './planning.ts';

@@ -1,12 +1,12 @@
 /** Deletes objects of keys that left the source or moved, wherever they lie; lists what it leaves behind where no connection reaches. */
-import type { DesiredEntry } from '../../domain/sync-desired.ts';
-import { leftBehind } from '../../domain/sync-entry.ts';
-import { isOwned, type LedgerEntry, WHOLE_SECRET } from '../../domain/sync-ledger.ts';
-import { nameKey, type PlannedEntry } from '../../domain/sync-plan.ts';
+import type { DesiredEntry } from '../../domain/sync/desired.ts';
+import { leftBehind } from '../../domain/sync/entry.ts';
+import { isOwned, type LedgerEntry, WHOLE_SECRET } from '../../domain/sync/ledger.ts';
+import { nameKey, type PlannedEntry } from '../../domain/sync/plan.ts';
 import { toJobError } from '../../errors.ts';
 import { isSettledInRound } from './apply.ts';
 import { settleThrown } from './destination.ts';
-import { chunk } from './pool.ts';
+import { chunk } from '../../concurrency/pool.ts';
 import { type EntryGroup, groupByPlace } from './places.ts';
 import type { Slice } from './slice.ts';
 import { isHere, type SyncWork } from './work.ts';

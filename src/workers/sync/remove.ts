@@ -1,9 +1,9 @@
 /** `sync remove`: deletes what this sync wrote, wherever it lies; with `deleteAfterRemove` the sync itself goes last. */
 import type { Outcome } from '../../domain/run.ts';
-import { isOwned, isSamePlace, type LedgerEntry, WHOLE_SECRET } from '../../domain/sync-ledger.ts';
-import { summarize } from '../../domain/sync-summary.ts';
+import { isOwned, isSamePlace, type LedgerEntry, WHOLE_SECRET } from '../../domain/sync/ledger.ts';
+import { summarize } from '../../domain/sync/summary.ts';
 import { errorTable } from '../../errors.ts';
-import type { Performed } from '../processor.ts';
+import type { Performed } from '../engine/processor.ts';
 import { countsOf, endEarly } from './endings.ts';
 import { recoverInFlight } from './recovery.ts';
 import { removeEntries } from './removals.ts';

@@ -1,7 +1,7 @@
 /** AWS replicates after it has answered: whether the replicas of what was written are complete is asked at the end of a round. */
-import { driftMessage, drifted } from '../../domain/sync-entry.ts';
-import { areReplicasInSync, findDrift, type RemoteState } from '../../domain/sync-inventory.ts';
-import { isOwned, type LedgerEntry } from '../../domain/sync-ledger.ts';
+import { driftMessage, drifted } from '../../domain/sync/entry.ts';
+import { areReplicasInSync, findDrift, type RemoteState } from '../../domain/sync/inventory.ts';
+import { isOwned, type LedgerEntry } from '../../domain/sync/ledger.ts';
 import { openDestination } from './places.ts';
 import { isHere, lookOf, type SyncWork } from './work.ts';
 

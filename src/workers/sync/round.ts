@@ -7,11 +7,11 @@
  * A run that ends early leaves its place in `progress` and in the ledger; the next one takes the same way and finds most of it done.
  */
 import { noCounts } from '../../domain/run.ts';
-import { isOwned, type LedgerEntry, WHOLE_SECRET } from '../../domain/sync-ledger.ts';
-import type { Plan } from '../../domain/sync-plan.ts';
-import { summarize } from '../../domain/sync-summary.ts';
-import type { SyncRow } from '../../db/subjects.ts';
-import type { Performed, Run } from '../processor.ts';
+import { isOwned, type LedgerEntry, WHOLE_SECRET } from '../../domain/sync/ledger.ts';
+import type { Plan } from '../../domain/sync/plan.ts';
+import { summarize } from '../../domain/sync/summary.ts';
+import type { SyncRow } from '../../db/engine/subjects.ts';
+import type { Performed, Run } from '../engine/processor.ts';
 import { applyWrites, isWrite, noteUnwritten } from './apply.ts';
 import { checkDrift, lookFirst, toCheckResult } from './check.ts';
 import { compareWithAws, mustCompareWithAws } from './compare.ts';

@@ -4,11 +4,11 @@
  */
 import type { SecretMetadata, SecretsManager } from '../../aws/secrets-manager.ts';
 import { isOurs, missingTags, tagsWithOwner, whoseTags } from '../../domain/ownership.ts';
-import { inOrder, landed, written } from '../../domain/sync-entry.ts';
-import { findDrift, isSameKey, type RemoteState } from '../../domain/sync-inventory.ts';
-import { type EntrySettings, type InFlight, isOwned, type LedgerEntry } from '../../domain/sync-ledger.ts';
-import { takeWrite } from '../../domain/sync-pace.ts';
-import { findTakeoverProblem, isLeftAsWritten } from '../../domain/takeover.ts';
+import { inOrder, landed, written } from '../../domain/sync/entry.ts';
+import { findDrift, isSameKey, type RemoteState } from '../../domain/sync/inventory.ts';
+import { type EntrySettings, type InFlight, isOwned, type LedgerEntry } from '../../domain/sync/ledger.ts';
+import { takeWrite } from '../../domain/sync/pace.ts';
+import { findTakeoverProblem, isLeftAsWritten } from '../../domain/sync/takeover.ts';
 import { type JobError, toJobError } from '../../errors.ts';
 import {
   attempt,

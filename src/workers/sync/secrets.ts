@@ -2,9 +2,9 @@
 import type { SecretMetadata, SecretsManager } from '../../aws/secrets-manager.ts';
 import { mustCompare } from '../../domain/installation.ts';
 import { OWNERSHIP_TAG, ownershipTags } from '../../domain/ownership.ts';
-import { inOrder, landed, notLanded, removed } from '../../domain/sync-entry.ts';
-import { findDrift, type RemoteState } from '../../domain/sync-inventory.ts';
-import type { LedgerEntry } from '../../domain/sync-ledger.ts';
+import { inOrder, landed, notLanded, removed } from '../../domain/sync/entry.ts';
+import { findDrift, type RemoteState } from '../../domain/sync/inventory.ts';
+import type { LedgerEntry } from '../../domain/sync/ledger.ts';
 import { toJobError } from '../../errors.ts';
 import {
   attempt,
@@ -15,7 +15,7 @@ import {
   settleFailure,
   type WriteResult,
 } from './destination.ts';
-import { forEachPooled } from './pool.ts';
+import { forEachPooled } from '../../concurrency/pool.ts';
 import { type SecretContext, toState, writeSecret } from './secret-writes.ts';
 import { lookOf, type SyncWork } from './work.ts';
 

@@ -2,7 +2,7 @@
  * One slice of a sync: how much it may do before it gives its place back, what it did, and when it must stop early. After 50 writes or 5 seconds the
  * sync queues up behind the others of its account; the ledger remembers where it was.
  */
-import { addChanges, type ChangeCounts, noChanges } from '../../domain/sync-summary.ts';
+import { addChanges, type ChangeCounts, noChanges } from '../../domain/sync/summary.ts';
 import type { JobError } from '../../errors.ts';
 import { isOfEntry, type WriteResult } from './destination.ts';
 

@@ -3,12 +3,12 @@
  * the writers that hand them to AWS ever hold one.
  */
 import { fingerprintInput } from '../../domain/fingerprint.ts';
-import type { SourceValue } from '../../db/sync-source.ts';
-import type { DesiredEntry } from '../../domain/sync-desired.ts';
-import type { EntrySettings } from '../../domain/sync-ledger.ts';
-import { findValueProblem, type Problem } from '../../domain/sync-rules.ts';
+import type { SourceValue } from '../../db/sync/source.ts';
+import type { DesiredEntry } from '../../domain/sync/desired.ts';
+import type { EntrySettings } from '../../domain/sync/ledger.ts';
+import { findValueProblem, type Problem } from '../../domain/sync/rules.ts';
 import { errorTable, type JobError } from '../../errors.ts';
-import { chunk } from './pool.ts';
+import { chunk } from '../../concurrency/pool.ts';
 import type { SyncWork } from './work.ts';
 
 export type ReadValue =

@@ -1,7 +1,7 @@
 /** An installation as operators have it: `keyferry worker` and `keyferry server` as processes, PostgreSQL, Redis, and the AWS sandbox instead of AWS. */
 import { createHash } from 'node:crypto';
 
-import { trustPolicy } from '../../../src/domain/policies.ts';
+import { trustPolicy } from '../../../src/domain/policy/policies.ts';
 import { connect, generateEncryptionKey, type Keyferry } from '../../../src/index.ts';
 import { createQueueBackend, type QueueBackend } from '../../../src/queues/backend.ts';
 import { createAwsSandbox, startAwsSandboxServer, type AwsSandbox } from '../../../src/sandbox/aws/index.ts';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import postgres from 'postgres';
 import { beforeAll, describe, expect, it } from 'vitest';
 
-import { generateEncryptionKey } from '../../../src/config-values.ts';
+import { generateEncryptionKey } from '../../../src/config/values.ts';
 import { cleanEnvironment } from '../../support/environment.ts';
 import { createEmptyDatabase, useTestDatabase } from '../../support/postgres.ts';
 import { runKeyferry } from '../../support/processes.ts';

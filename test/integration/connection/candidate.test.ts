@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { createAwsAccess } from '../../../src/aws/access.ts';
 import { createProbes } from '../../../src/aws/probes.ts';
 import { createSandboxRequestHandler } from '../../../src/sandbox/aws/index.ts';
-import { tryCandidate, type CandidateCredentials } from '../../../src/workers/validate-candidate.ts';
+import { tryCandidate, type CandidateCredentials } from '../../../src/workers/validate/candidate.ts';
 import { connectionRow, createWorld, ORG, parameters, REGION, ROLE_ARN, useOf } from './world.ts';
 
 function createCheck(uses = [useOf(parameters)]) {

@@ -2,9 +2,9 @@
 import { createHash } from 'node:crypto';
 import { pino } from 'pino';
 
-import { loadConfig, type Environment } from '../../../src/config.ts';
-import { generateEncryptionKey } from '../../../src/config-values.ts';
-import { policyFor, trustPolicy } from '../../../src/domain/policies.ts';
+import { loadConfig, type Environment } from '../../../src/config/config.ts';
+import { generateEncryptionKey } from '../../../src/config/values.ts';
+import { policyFor, trustPolicy } from '../../../src/domain/policy/policies.ts';
 import { connect, type Keyferry } from '../../../src/index.ts';
 import { compose, type Program } from '../../../src/main.ts';
 import { createAwsSandbox, startAwsSandboxServer, type AwsSandbox } from '../../../src/sandbox/aws/index.ts';

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { createAwsAccess } from '../../../src/aws/access.ts';
 import type { CallScope } from '../../../src/aws/session.ts';
 import { createCallLog } from '../../../src/domain/call-log.ts';
-import { sessionPolicyFor } from '../../../src/domain/policies-session.ts';
+import { sessionPolicyFor } from '../../../src/domain/policy/session.ts';
 import { createSandboxRequestHandler } from '../../../src/sandbox/aws/index.ts';
 import { createWorld, parameters, place, REGION, ROLE_ARN, type World } from './world.ts';
 

@@ -4,10 +4,10 @@
  */
 import { describe, expect, it } from 'vitest';
 
-import type { ConnectionRow } from '../../../src/db/subjects.ts';
-import type { ConnectionUse } from '../../../src/domain/connection-uses.ts';
-import { policyFor, trustPolicy } from '../../../src/domain/policies.ts';
-import type { PolicyDocument } from '../../../src/domain/policy-document.ts';
+import type { ConnectionRow } from '../../../src/db/engine/subjects.ts';
+import type { ConnectionUse } from '../../../src/domain/connection/uses.ts';
+import { policyFor, trustPolicy } from '../../../src/domain/policy/policies.ts';
+import type { PolicyDocument } from '../../../src/domain/policy/document.ts';
 import type { AwsAccessOptions } from '../../../src/aws/access.ts';
 import { JobError } from '../../../src/errors.ts';
 import type { AwsSandboxOptions, FaultRule } from '../../../src/sandbox/aws/index.ts';

@@ -1,21 +1,21 @@
 /** A customer's account and the base identity in the sandbox, and a connection row as the database would give it. */
 import { createAwsAccess, type AwsAccessOptions } from '../../../src/aws/access.ts';
 import { createProbes } from '../../../src/aws/probes.ts';
-import type { ConnectionRow } from '../../../src/db/subjects.ts';
+import type { ConnectionRow } from '../../../src/db/engine/subjects.ts';
 import { createCallLog } from '../../../src/domain/call-log.ts';
-import type { ConnectionUse } from '../../../src/domain/connection-uses.ts';
-import { baseUserPolicy, policyFor, type PolicyTarget, trustPolicy } from '../../../src/domain/policies.ts';
-import type { PolicyDocument } from '../../../src/domain/policy-document.ts';
+import type { ConnectionUse } from '../../../src/domain/connection/uses.ts';
+import { baseUserPolicy, policyFor, type PolicyTarget, trustPolicy } from '../../../src/domain/policy/policies.ts';
+import type { PolicyDocument } from '../../../src/domain/policy/document.ts';
 import type { Reason } from '../../../src/domain/run.ts';
-import { createLog } from '../../../src/log.ts';
+import { createLog } from '../../../src/observe/log.ts';
 import {
   type AwsSandbox,
   type AwsSandboxOptions,
   createAwsSandbox,
   createSandboxRequestHandler,
 } from '../../../src/sandbox/aws/index.ts';
-import type { Run } from '../../../src/workers/processor.ts';
-import { createValidateProcessor } from '../../../src/workers/validate.ts';
+import type { Run } from '../../../src/workers/engine/processor.ts';
+import { createValidateProcessor } from '../../../src/workers/validate/processor.ts';
 
 export const BASE = '999988887777';
 export const CUSTOMER = '111122223333';

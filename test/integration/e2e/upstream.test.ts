@@ -5,7 +5,7 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { connect, generateEncryptionKey, type Keyferry } from '../../../src/index.ts';
-import { policyFor, trustPolicy } from '../../../src/domain/policies.ts';
+import { policyFor, trustPolicy } from '../../../src/domain/policy/policies.ts';
 import {
   createAwsSandbox,
   startAwsSandboxServer,

@@ -5,7 +5,7 @@ import { Redis } from 'ioredis';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { DUE_CHANNEL } from '../../../src/db/subjects.ts';
+import { DUE_CHANNEL } from '../../../src/db/engine/subjects.ts';
 import { JobError } from '../../../src/errors.ts';
 import { QUEUE_PREFIX } from '../../../src/queues/backend.ts';
 import { waitForAnswer } from '../../../src/client/waiting.ts';

@@ -3,8 +3,8 @@ import { sql } from 'drizzle-orm';
 import { pino } from 'pino';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 
-import { createTick } from '../../../src/workers/tick.ts';
-import { startWatchdog } from '../../../src/workers/watchdog.ts';
+import { createTick } from '../../../src/workers/engine/tick.ts';
+import { startWatchdog } from '../../../src/workers/engine/watchdog.ts';
 import { addConnection, eventually, rowOf, runsOf, useEngine } from './support.ts';
 
 const engine = useEngine();

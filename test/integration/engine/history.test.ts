@@ -4,8 +4,8 @@ import { randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import { describe, expect, it } from 'vitest';
 
-import { dispatchStatement } from '../../../src/db/dispatch.ts';
-import { deleteExpired } from '../../../src/db/retention.ts';
+import { dispatchStatement } from '../../../src/db/engine/dispatch.ts';
+import { deleteExpired } from '../../../src/db/engine/retention.ts';
 import { kinds, noCounts, type Outcome } from '../../../src/domain/run.ts';
 import { addConnection, runsOf, useEngine } from './support.ts';
 

@@ -9,7 +9,7 @@ import { sql } from 'drizzle-orm';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
-import type { Claim } from '../../../src/db/claim.ts';
+import type { Claim } from '../../../src/db/engine/claim.ts';
 import { JobError } from '../../../src/errors.ts';
 import { addConnection, rowOf, runsOf, useEngine } from './support.ts';
 

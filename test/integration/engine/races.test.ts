@@ -7,14 +7,14 @@ import { randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-import type { Claim } from '../../../src/db/claim.ts';
+import type { Claim } from '../../../src/db/engine/claim.ts';
 import { openDatabase, type Database } from '../../../src/db/client.ts';
 import { createConnectionStatus } from '../../../src/db/connection-status.ts';
 import { createFolders } from '../../../src/db/folders.ts';
 import { createRequests } from '../../../src/db/requests.ts';
-import type { Settlement } from '../../../src/db/settle.ts';
-import { createSyncs } from '../../../src/db/syncs.ts';
-import { createWork } from '../../../src/db/work.ts';
+import type { Settlement } from '../../../src/db/engine/settle.ts';
+import { createSyncs } from '../../../src/db/sync/syncs.ts';
+import { createWork } from '../../../src/db/engine/work.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
 import { createWorld, openStage, type Stage, type World } from '../sync/world.ts';
 import { eventually } from './support.ts';

@@ -7,12 +7,12 @@ import { afterAll, beforeAll } from 'vitest';
 
 import { openStores, type OpenStores } from '../../../src/stores.ts';
 import { repairInvariants } from '../../../src/db/invariants.ts';
-import { DUE_CHANNEL } from '../../../src/db/subjects.ts';
+import { DUE_CHANNEL } from '../../../src/db/engine/subjects.ts';
 import { kinds, type Kind, type Outcome } from '../../../src/domain/run.ts';
 import { createQueueBackend, type QueueBackend } from '../../../src/queues/backend.ts';
-import type { Processor, Run } from '../../../src/workers/processor.ts';
-import type { WatchdogTimes } from '../../../src/workers/watchdog.ts';
-import { startWorker, type WorkerProcess } from '../../../src/workers/worker.ts';
+import type { Processor, Run } from '../../../src/workers/engine/processor.ts';
+import type { WatchdogTimes } from '../../../src/workers/engine/watchdog.ts';
+import { startWorker, type WorkerProcess } from '../../../src/workers/engine/worker.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
 
 export const ENCRYPTION_KEYS = [{ id: 'test', key: randomBytes(32) }] as const;

@@ -4,7 +4,7 @@ import { sql } from 'drizzle-orm';
 import postgres from 'postgres';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import type { Settlement } from '../../../src/db/settle.ts';
+import type { Settlement } from '../../../src/db/engine/settle.ts';
 import { openStores, type OpenStores } from '../../../src/stores.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
 import { addConnection, ENCRYPTION_KEYS, rowOf, runsOf } from './support.ts';

@@ -4,7 +4,7 @@ import { setTimeout } from 'node:timers/promises';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { startWatchdog } from '../../../src/workers/watchdog.ts';
+import { startWatchdog } from '../../../src/workers/engine/watchdog.ts';
 import { queueBackends } from '../../support/backends.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.ts';
 import { addConnection, eventually, openEngine, runsOf, type Engine } from './support.ts';

@@ -6,8 +6,8 @@ import { afterEach, beforeEach, expect, inject, it } from 'vitest';
 import { openDatabase, type DatabaseHandle } from '../../../src/db/client.ts';
 import { createInstallation } from '../../../src/db/installation.ts';
 import { createInstallationGuard, WORKER_SESSIONS } from '../../../src/db/installation-guard.ts';
-import { createLog } from '../../../src/log.ts';
-import { startInstallationWatch, type InstallationWatch } from '../../../src/workers/installation-watch.ts';
+import { createLog } from '../../../src/observe/log.ts';
+import { startInstallationWatch, type InstallationWatch } from '../../../src/workers/engine/installation-watch.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.ts';
 
 let database: TestDatabase;

@@ -1,7 +1,7 @@
 /** Changes that people make while a rotation runs. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-import type { Transition } from '../../../src/domain/rotation.ts';
+import type { Transition } from '../../../src/domain/rotation/rotation.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
 import { createWorld, DAY, MINUTE, openStage, SECOND, type Stage, type World, type WorldOptions } from './world.ts';
 

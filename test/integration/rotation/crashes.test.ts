@@ -2,7 +2,7 @@
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-import { createWork } from '../../../src/db/work.ts';
+import { createWork } from '../../../src/db/engine/work.ts';
 import { runRotationChaos } from '../../chaos/rotation.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
 import { createWorld, openStage, type Stage } from './world.ts';

@@ -11,18 +11,18 @@ import { createConnections, type Connections } from '../../../src/db/connections
 import { createEncryption, type Encryption } from '../../../src/db/encryption.ts';
 import { createInstallation, type Installation } from '../../../src/db/installation.ts';
 import { createFolders, type Folders } from '../../../src/db/folders.ts';
-import { createRotations, type Rotations } from '../../../src/db/rotations.ts';
+import { createRotations, type Rotations } from '../../../src/db/rotation/rotations.ts';
 import { syncs } from '../../../src/db/schema.ts';
-import type { RotationRow } from '../../../src/db/subjects.ts';
-import { createWork, type Work } from '../../../src/db/work.ts';
+import type { RotationRow } from '../../../src/db/engine/subjects.ts';
+import { createWork, type Work } from '../../../src/db/engine/work.ts';
 import { createCallLog } from '../../../src/domain/call-log.ts';
-import type { NewRotation } from '../../../src/domain/rotation-input.ts';
+import type { NewRotation } from '../../../src/domain/rotation/input.ts';
 import type { Outcome } from '../../../src/domain/run.ts';
-import { syncOptions } from '../../../src/domain/sync-config.ts';
-import { snoozed } from '../../../src/domain/base-identity.ts';
+import { syncOptions } from '../../../src/domain/sync/config.ts';
+import { snoozed } from '../../../src/domain/connection/base-identity.ts';
 import { JobError } from '../../../src/errors.ts';
-import { createLog, type Log } from '../../../src/log.ts';
-import { createRotateProcessor } from '../../../src/workers/rotate.ts';
+import { createLog, type Log } from '../../../src/observe/log.ts';
+import { createRotateProcessor } from '../../../src/workers/rotate/processor.ts';
 import type { RotateDependencies } from '../../../src/workers/rotate/context.ts';
 import { databaseClock, type DatabaseClock } from '../../support/database-clock.ts';
 import {

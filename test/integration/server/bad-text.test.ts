@@ -5,8 +5,8 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import { createClient } from '../../../src/client/client.ts';
 import { createAuditLog } from '../../../src/db/audit-log.ts';
 import { createConnectionStatus } from '../../../src/db/connection-status.ts';
-import type { SyncEntries } from '../../../src/db/sync-entries.ts';
-import type { LedgerEntry } from '../../../src/domain/sync-ledger.ts';
+import type { SyncEntries } from '../../../src/db/sync/entries.ts';
+import type { LedgerEntry } from '../../../src/domain/sync/ledger.ts';
 import { openStores } from '../../../src/stores.ts';
 import { createLedger } from '../../../src/workers/sync/ledger.ts';
 import { assumeRole, createApiUnderTest, type ApiUnderTest } from './api-support.ts';

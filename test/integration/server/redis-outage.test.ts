@@ -1,7 +1,7 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 
-import { createLog } from '../../../src/log.ts';
-import { createMetrics } from '../../../src/metrics.ts';
+import { createLog } from '../../../src/observe/log.ts';
+import { createMetrics } from '../../../src/observe/metrics.ts';
 import { createQueueBackend } from '../../../src/queues/backend.ts';
 import { createServer } from '../../../src/server/server.ts';
 import { hasRedis } from '../../support/backends.ts';

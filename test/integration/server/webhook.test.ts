@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { openDatabase, type DatabaseHandle } from '../../../src/db/client.ts';
 import { createNotifications } from '../../../src/db/notifications.ts';
-import { createLog } from '../../../src/log.ts';
+import { createLog } from '../../../src/observe/log.ts';
 import { sign } from '../../../src/server/webhook/message.ts';
 import { startWebhook, type RunningWebhook } from '../../../src/server/webhook/webhook.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.ts';

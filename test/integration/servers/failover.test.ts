@@ -5,8 +5,8 @@ import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 
 import { waitForAnswer } from '../../../src/client/waiting.ts';
 import { openDatabase } from '../../../src/db/client.ts';
-import { startWatchdog } from '../../../src/workers/watchdog.ts';
-import { createLog } from '../../../src/log.ts';
+import { startWatchdog } from '../../../src/workers/engine/watchdog.ts';
+import { createLog } from '../../../src/observe/log.ts';
 import { hasRedis } from '../../support/backends.ts';
 import { startForwarder } from '../../support/forwarder.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.ts';

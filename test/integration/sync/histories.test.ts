@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-import { isOwned } from '../../../src/domain/sync-ledger.ts';
+import { isOwned } from '../../../src/domain/sync/ledger.ts';
 import { JobError } from '../../../src/errors.ts';
-import type { SyncDependencies } from '../../../src/workers/sync.ts';
+import type { SyncDependencies } from '../../../src/workers/sync/processor.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
 import { createWorld, HOUR, MINUTE, openStage, REGION, type Stage, type SyncInput, type World } from './world.ts';
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { JobError } from '../../../src/errors.ts';
-import type { SyncDependencies } from '../../../src/workers/sync.ts';
+import type { SyncDependencies } from '../../../src/workers/sync/processor.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
 import { createWorld, HOUR, openStage, REGION, type Stage, type SyncInput, type World } from './world.ts';
 

@@ -3,8 +3,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { createSyncsClient } from '../../../src/client/syncs.ts';
 import type { ClientContext } from '../../../src/client/context.ts';
-import type { SyncChanges } from '../../../src/db/syncs.ts';
-import { syncOptions } from '../../../src/domain/sync-config.ts';
+import type { SyncChanges } from '../../../src/db/sync/syncs.ts';
+import { syncOptions } from '../../../src/domain/sync/config.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
 import { createWorld, HOUR, openStage, REGION, type Stage, type SyncInput, type World } from './world.ts';
 

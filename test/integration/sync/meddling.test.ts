@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-import type { SyncDependencies } from '../../../src/workers/sync.ts';
+import type { SyncDependencies } from '../../../src/workers/sync/processor.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
 import { createWorld, HOUR, openStage, REGION, type Stage, type SyncInput } from './world.ts';
 

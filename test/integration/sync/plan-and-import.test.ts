@@ -2,7 +2,7 @@ import type { DescribeSecretCommand } from '@aws-sdk/client-secrets-manager';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import type { AwsSession } from '../../../src/aws/session.ts';
-import type { SyncDependencies } from '../../../src/workers/sync.ts';
+import type { SyncDependencies } from '../../../src/workers/sync/processor.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
 import { createWorld, MINUTE, openStage, REGION, type Stage, type SyncInput, total } from './world.ts';
 

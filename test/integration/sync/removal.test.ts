@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-import { createSyncEntries } from '../../../src/db/sync-entries.ts';
+import { createSyncEntries } from '../../../src/db/sync/entries.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
 import { createWorld, DAY, HOUR, openStage, REGION, type Stage, type SyncInput, type World } from './world.ts';
 

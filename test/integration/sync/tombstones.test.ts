@@ -2,7 +2,7 @@
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-import { deleteExpired } from '../../../src/db/retention.ts';
+import { deleteExpired } from '../../../src/db/engine/retention.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
 import { createWorld, HOUR, openStage, REGION, type Stage, type SyncInput, type World } from './world.ts';
 

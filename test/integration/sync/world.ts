@@ -16,20 +16,20 @@ import { createFolders, type FolderRow } from '../../../src/db/folders.ts';
 import { createInstallation } from '../../../src/db/installation.ts';
 import { createRequests } from '../../../src/db/requests.ts';
 import { runs, syncs } from '../../../src/db/schema.ts';
-import type { SyncRow } from '../../../src/db/subjects.ts';
-import { createSyncEntries } from '../../../src/db/sync-entries.ts';
-import { createSyncSource } from '../../../src/db/sync-source.ts';
-import { createSyncs, type NewSync } from '../../../src/db/syncs.ts';
-import { createWork, type Work } from '../../../src/db/work.ts';
-import { createTombstones } from '../../../src/db/tombstones.ts';
+import type { SyncRow } from '../../../src/db/engine/subjects.ts';
+import { createSyncEntries } from '../../../src/db/sync/entries.ts';
+import { createSyncSource } from '../../../src/db/sync/source.ts';
+import { createSyncs, type NewSync } from '../../../src/db/sync/syncs.ts';
+import { createWork, type Work } from '../../../src/db/engine/work.ts';
+import { createTombstones } from '../../../src/db/sync/tombstones.ts';
 import { createCallLog } from '../../../src/domain/call-log.ts';
 import type { Outcome } from '../../../src/domain/run.ts';
-import { syncOptions } from '../../../src/domain/sync-config.ts';
+import { syncOptions } from '../../../src/domain/sync/config.ts';
 import { ownershipTag } from '../../../src/domain/ownership.ts';
-import type { LedgerEntry } from '../../../src/domain/sync-ledger.ts';
-import { snoozed } from '../../../src/domain/base-identity.ts';
+import type { LedgerEntry } from '../../../src/domain/sync/ledger.ts';
+import { snoozed } from '../../../src/domain/connection/base-identity.ts';
 import { JobError } from '../../../src/errors.ts';
-import { createLog } from '../../../src/log.ts';
+import { createLog } from '../../../src/observe/log.ts';
 import {
   createAwsSandbox,
   createSandboxClock,
@@ -39,9 +39,9 @@ import {
   type PolicyDocument,
 } from '../../../src/sandbox/aws/index.ts';
 import { databaseClock, type DatabaseClock } from '../../support/database-clock.ts';
-import type { Processor, Run } from '../../../src/workers/processor.ts';
-import { createSyncProcessor, type SyncDependencies } from '../../../src/workers/sync.ts';
-import { unaskedWritesOf } from '../../../src/workers/unasked-writes.ts';
+import type { Processor, Run } from '../../../src/workers/engine/processor.ts';
+import { createSyncProcessor, type SyncDependencies } from '../../../src/workers/sync/processor.ts';
+import { unaskedWritesOf } from '../../../src/workers/engine/unasked-writes.ts';
 
 export const REGION = 'eu-west-1';
 const BASE_ACCOUNT = '111122223333';

@@ -3,7 +3,7 @@ import { CreateAccessKeyCommand, GetUserCommand, IAMClient } from '@aws-sdk/clie
 import { describe, expect, it } from 'vitest';
 
 import { createAwsAccess, type AwsAccessOptions } from '../../../src/aws/access.ts';
-import type { ConnectionCredentials } from '../../../src/domain/connection-credentials.ts';
+import type { ConnectionCredentials } from '../../../src/domain/connection/credentials.ts';
 import { JobError } from '../../../src/errors.ts';
 import {
   assumedRole,

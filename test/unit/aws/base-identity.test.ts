@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { createAwsAccess, type AwsAccessOptions } from '../../../src/aws/access.ts';
-import type { ConnectionCredentials } from '../../../src/domain/connection-credentials.ts';
+import type { ConnectionCredentials } from '../../../src/domain/connection/credentials.ts';
 import { JobError } from '../../../src/errors.ts';
 import {
   assumedRole,

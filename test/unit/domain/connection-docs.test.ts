@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 
 import { expect, it } from 'vitest';
 
-import { baseUserPolicy, policyFor, trustPolicy } from '../../../src/domain/policies.ts';
+import { baseUserPolicy, policyFor, trustPolicy } from '../../../src/domain/policy/policies.ts';
 
 const place = { partition: 'aws', accountId: '111122223333' };
 const region = 'eu-west-1';

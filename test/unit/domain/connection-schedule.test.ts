@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-import { fractionOf, nextValidationMs } from '../../../src/domain/connection-schedule.ts';
+import { fractionOf, nextValidationMs } from '../../../src/domain/connection/schedule.ts';
 
 const HOUR_MS = 3_600_000;
 const steady = { consecutiveFailures: 0, isFirst: false, ageMs: 10 * HOUR_MS, isRoleRefused: false };

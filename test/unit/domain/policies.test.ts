@@ -7,8 +7,8 @@ import {
   resourcesOf,
   statementFor,
   trustPolicy,
-} from '../../../src/domain/policies.ts';
-import { MAX_SESSION_POLICY, sessionPolicyFor, validationPolicy } from '../../../src/domain/policies-session.ts';
+} from '../../../src/domain/policy/policies.ts';
+import { MAX_SESSION_POLICY, sessionPolicyFor, validationPolicy } from '../../../src/domain/policy/session.ts';
 
 const place = { partition: 'aws', accountId: '111122223333' };
 const parameters = { use: 'parameter-store', region: 'eu-west-1', path: '/app/prod/' } as const satisfies PolicyTarget;

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import { pickReferred } from '../../../src/domain/reference.ts';
 import { nameShape, parseInput } from '../../../src/client/input.ts';
-import { rotationChanges } from '../../../src/domain/rotation-input.ts';
+import { rotationChanges } from '../../../src/domain/rotation/input.ts';
 
 const ID = '0a1b2c3d-0000-4000-8000-00000000000f';
 const row = (id: string, name: string, projectId: string | null = null) => ({ id, name, projectId });

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { partitionOfRegion } from '../../../src/domain/partitions.ts';
 import { nearest } from '../../../src/domain/nearest.ts';
 import { regionProblem } from '../../../src/domain/regions.ts';
-import { parameterStoreConfig, syncOptions } from '../../../src/domain/sync-config.ts';
+import { parameterStoreConfig, syncOptions } from '../../../src/domain/sync/config.ts';
 
 describe('the name of a region', () => {
   it.each([

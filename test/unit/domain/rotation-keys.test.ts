@@ -9,8 +9,8 @@ import {
   RECOVERY_DELAY_MS,
   SEND_WITHIN_MS,
   unusedCertainAt,
-} from '../../../src/domain/rotation-keys.ts';
-import type { KeyState, KnownKey, RemoteKey } from '../../../src/domain/rotation.ts';
+} from '../../../src/domain/rotation/keys.ts';
+import type { KeyState, KnownKey, RemoteKey } from '../../../src/domain/rotation/rotation.ts';
 
 const now = new Date('2026-03-01T12:00:00Z');
 const remote = (accessKeyId: string, changes: Partial<RemoteKey> = {}): RemoteKey => ({

@@ -1,11 +1,16 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
-import { getCycle, nextStep, type Work } from '../../../src/domain/rotation-machine.ts';
-import * as retirement from '../../../src/domain/rotation-retirement.ts';
-import * as transitions from '../../../src/domain/rotation-transitions.ts';
-import { decideConfirmation, dependentsWaiting, newForeignUse } from '../../../src/domain/rotation-waits.ts';
-import { applyTransition, parsePhaseState, type RotationView, type Transition } from '../../../src/domain/rotation.ts';
+import { getCycle, nextStep, type Work } from '../../../src/domain/rotation/machine.ts';
+import * as retirement from '../../../src/domain/rotation/retirement.ts';
+import * as transitions from '../../../src/domain/rotation/transitions.ts';
+import { decideConfirmation, dependentsWaiting, newForeignUse } from '../../../src/domain/rotation/waits.ts';
+import {
+  applyTransition,
+  parsePhaseState,
+  type RotationView,
+  type Transition,
+} from '../../../src/domain/rotation/rotation.ts';
 
 const HOUR = 3_600_000;
 const START = Date.parse('2026-01-01T00:00:00Z');

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
-import { nextRotationAt } from '../../../src/domain/rotation-schedule.ts';
+import { nextRotationAt } from '../../../src/domain/rotation/schedule.ts';
 
 const at = (text: string) => new Date(text);
 const schedule = (intervalDays: number, hours: number, minutes = 0) => ({

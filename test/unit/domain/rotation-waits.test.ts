@@ -6,8 +6,8 @@ import {
   holdUntil,
   newForeignUse,
   quietUntil,
-} from '../../../src/domain/rotation-waits.ts';
-import { parsePhaseState, type Cycle } from '../../../src/domain/rotation.ts';
+} from '../../../src/domain/rotation/waits.ts';
+import { parsePhaseState, type Cycle } from '../../../src/domain/rotation/rotation.ts';
 
 const start = Date.parse('2026-03-01T12:00:00Z');
 const later = (seconds: number) => new Date(start + seconds * 1_000);

@@ -1,8 +1,8 @@
 /** DATABASE_URL and REDIS_URL: what each form means, and what is refused with which words. */
 import { describe, expect, it } from 'vitest';
 
-import { parseDatabaseUrl } from '../../../src/domain/database-url.ts';
-import { parseRedisUrl } from '../../../src/domain/redis-url.ts';
+import { parseDatabaseUrl } from '../../../src/domain/servers/database-url.ts';
+import { parseRedisUrl } from '../../../src/domain/servers/redis-url.ts';
 
 const noTls = { mode: 'disable', verifies: 'nothing', isDirect: false, files: {} };
 

@@ -3,11 +3,11 @@ import { expect, test } from 'vitest';
 
 import { fingerprintInput } from '../../../src/domain/fingerprint.ts';
 import { findKey, parseKeySchema, renderKey } from '../../../src/domain/key-schema.ts';
-import { findBlock } from '../../../src/domain/sync-brake.ts';
-import { findDrift, isSameKey, type RemoteState } from '../../../src/domain/sync-inventory.ts';
-import { takeWrite, type Pace } from '../../../src/domain/sync-pace.ts';
-import type { PlannedEntry } from '../../../src/domain/sync-plan.ts';
-import { continueProgress } from '../../../src/domain/sync-progress.ts';
+import { findBlock } from '../../../src/domain/sync/brake.ts';
+import { findDrift, isSameKey, type RemoteState } from '../../../src/domain/sync/inventory.ts';
+import { takeWrite, type Pace } from '../../../src/domain/sync/pace.ts';
+import type { PlannedEntry } from '../../../src/domain/sync/plan.ts';
+import { continueProgress } from '../../../src/domain/sync/progress.ts';
 import { LONG_AGO, NOW, owned, owner, SYNC } from './sync-fixtures.ts';
 
 const keys = fc.stringMatching(/^[A-Za-z0-9_.-]{1,20}$/);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
-import { changeDocument, memberValue, parseDocument, printDocument } from '../../../src/domain/sync-document.ts';
+import { changeDocument, memberValue, parseDocument, printDocument } from '../../../src/domain/sync/document.ts';
 
 const change = (set: Readonly<Record<string, string>>, remove: readonly string[] = []) => ({
   set: new Map(Object.entries(set)),

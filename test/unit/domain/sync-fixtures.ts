@@ -1,9 +1,9 @@
 /** Ledger rows and desired entries for the tests of the sync's decisions. */
-import type { DesiredEntry } from '../../../src/domain/sync-desired.ts';
-import { newEntry, written } from '../../../src/domain/sync-entry.ts';
-import type { LedgerEntry, Place } from '../../../src/domain/sync-ledger.ts';
+import type { DesiredEntry } from '../../../src/domain/sync/desired.ts';
+import { newEntry, written } from '../../../src/domain/sync/entry.ts';
+import type { LedgerEntry, Place } from '../../../src/domain/sync/ledger.ts';
 import type { Owner } from '../../../src/domain/ownership.ts';
-import type { PlanOptions } from '../../../src/domain/sync-plan.ts';
+import type { PlanOptions } from '../../../src/domain/sync/plan.ts';
 
 export const SYNC = 'sync-1';
 export const INSTALLATION = 'installation-1';

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
-import type { DesiredEntry } from '../../../src/domain/sync-desired.ts';
-import { begun, notLanded, removed, written } from '../../../src/domain/sync-entry.ts';
-import type { RemoteState } from '../../../src/domain/sync-inventory.ts';
-import { isOwned, type LedgerEntry } from '../../../src/domain/sync-ledger.ts';
-import { type Plan, planSync } from '../../../src/domain/sync-plan.ts';
+import type { DesiredEntry } from '../../../src/domain/sync/desired.ts';
+import { begun, notLanded, removed, written } from '../../../src/domain/sync/entry.ts';
+import type { RemoteState } from '../../../src/domain/sync/inventory.ts';
+import { isOwned, type LedgerEntry } from '../../../src/domain/sync/ledger.ts';
+import { type Plan, planSync } from '../../../src/domain/sync/plan.ts';
 import { desired, FOLDER, LONG_AGO, newRow, NOW, options, owned, secretPlace, SYNC } from './sync-fixtures.ts';
 
 const exists = (changes: Partial<Extract<RemoteState, { exists: true }>> = {}): RemoteState => ({

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 
-import { findNameProblem, findTagsProblem, findValueProblem } from '../../../src/domain/sync-rules.ts';
-import { toTarget } from '../../../src/domain/sync-target.ts';
+import { findNameProblem, findTagsProblem, findValueProblem } from '../../../src/domain/sync/rules.ts';
+import { toTarget } from '../../../src/domain/sync/target.ts';
 import { place, secretPlace } from './sync-fixtures.ts';
 
 const region = 'eu-west-1';

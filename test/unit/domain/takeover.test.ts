@@ -3,7 +3,12 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
 import { OWNERSHIP_TAG, whoseTags } from '../../../src/domain/ownership.ts';
-import { conflictNextStep, type Existing, findTakeoverProblem, isLeftAsWritten } from '../../../src/domain/takeover.ts';
+import {
+  conflictNextStep,
+  type Existing,
+  findTakeoverProblem,
+  isLeftAsWritten,
+} from '../../../src/domain/sync/takeover.ts';
 import { INSTALLATION, newRow, owner, SYNC } from './sync-fixtures.ts';
 
 const toTags = (value: string | undefined): Record<string, string> =>

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-import { hostsOf, originOf } from '../../../src/domain/url-hosts.ts';
+import { hostsOf, originOf } from '../../../src/domain/servers/url-hosts.ts';
 
 describe('the hosts of a URL', () => {
   it.each([

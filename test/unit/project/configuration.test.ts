@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 
 import { expect, it } from 'vitest';
 
-import { variables } from '../../../src/config.ts';
+import { variables } from '../../../src/config/config.ts';
 
 const page = readFileSync(new URL('../../../docs/configuration.md', import.meta.url), 'utf8');
 const inTables = page.split('\n').filter((line) => line.startsWith('| `'));

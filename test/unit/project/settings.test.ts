@@ -5,7 +5,7 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { type Environment, loadConfig, serversOf } from '../../../src/config.ts';
+import { type Environment, loadConfig, serversOf } from '../../../src/config/config.ts';
 import { JobError } from '../../../src/errors.ts';
 
 const key = `k1:${Buffer.alloc(32).toString('base64')}`;

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 
-import { createMetrics } from '../../../src/metrics.ts';
+import { createMetrics } from '../../../src/observe/metrics.ts';
 
 const kinds = {
   validate: { count: 1, oldestSeconds: 2 },

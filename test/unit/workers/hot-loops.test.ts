@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 
-import type { Settlement } from '../../../src/db/settle.ts';
-import { createHotLoops, slowHotLoop, type HotLoops } from '../../../src/workers/hot-loops.ts';
-import { createLog } from '../../../src/log.ts';
+import type { Settlement } from '../../../src/db/engine/settle.ts';
+import { createHotLoops, slowHotLoop, type HotLoops } from '../../../src/workers/engine/hot-loops.ts';
+import { createLog } from '../../../src/observe/log.ts';
 import { noCounts } from '../../../src/domain/run.ts';
-import type { Run } from '../../../src/workers/processor.ts';
+import type { Run } from '../../../src/workers/engine/processor.ts';
 
 type Turn = Partial<Settlement<'sync'>> & { readonly wantedRevision?: number };
 

@@ -1,0 +1,284 @@
+/**
+ * The only reader of the environment. All settings are parsed once and together: a bad environment is one error that names every variable and
+ * no value of a secret one. Every secret variable may also come from a file (`NAME_FILE`).
+ */
+import { readFileSync } from 'node:fs';
+
+import { z } from 'zod';
+
+import {
+  apiTokens,
+  boolean,
+  concurrency,
+  databaseUrl,
+  duration,
+  encryptionKeys,
+  redisUrl,
+  type ApiToken,
+  type EncryptionKeySetting,
+} from './values.ts';
+import { parseDatabaseUrl } from '../domain/servers/database-url.ts';
+import { nearest } from '../domain/nearest.ts';
+import { regionShape } from '../domain/regions.ts';
+import type { Kind } from '../domain/run.ts';
+import { JobError } from '../errors.ts';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export interface KeyPair {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+}
+
+export interface Config {
+  readonly databaseUrl: string;
+  readonly redisUrl: string | undefined;
+  readonly encryptionKeys: readonly [EncryptionKeySetting, ...EncryptionKeySetting[]];
+  /** Reads the pair again where it comes from files, which may be replaced at any time. */
+  readonly baseCredentials: (() => Promise<KeyPair>) | undefined;
+  readonly baseRoleArn: string | undefined;
+  readonly ownAccountRoles: readonly string[];
+  readonly org: string;
+  /** Name of this installation: a database that belongs to another one is guarded. */
+  readonly installation: string | undefined;
+  readonly allowCustomEndpoints: boolean;
+  readonly awsRegion: string | undefined;
+  readonly concurrency: Readonly<Record<Kind, number>>;
+  readonly revalidateEveryMs: number;
+  readonly reconcileEveryMs: number;
+  /** How long ended runs, answered requests and audit rows are kept. */
+  readonly keepHistoryMs: number;
+  readonly httpHost: string;
+  readonly httpPort: number;
+  /** Of a worker's health and metrics; undefined: it serves none. */
+  readonly workerHttpPort: number | undefined;
+  /** Further names under which the server may be reached, lower case. */
+  readonly httpAllowedHosts: readonly string[];
+  readonly boardLogin: { readonly user: string; readonly password: string } | undefined;
+  readonly isBoardWritable: boolean;
+  readonly metricsToken: string | undefined;
+  readonly webhook: { readonly url: string; readonly secret: string } | undefined;
+  readonly apiTokens: readonly ApiToken[];
+  readonly logLevel: string;
+  readonly otlpEndpoint: string | undefined;
+  /** The environment itself, for the SDK's own settings (endpoints, profiles); read by `src/aws` through arguments only. */
+  readonly environment: Environment;
+}
+
+const secretVariables = [
+  'DATABASE_URL',
+  'REDIS_URL',
+  'KEYFERRY_ENCRYPTION_KEYS',
+  'INF_APP_CONNECTION_AWS_ACCESS_KEY_ID',
+  'INF_APP_CONNECTION_AWS_SECRET_ACCESS_KEY',
+  'KEYFERRY_BOARD_PASSWORD',
+  'KEYFERRY_METRICS_TOKEN',
+  'KEYFERRY_WEBHOOK_SECRET',
+  'KEYFERRY_API_TOKENS',
+] as const;
+
+const port = z
+  .string()
+  .regex(/^\d{1,5}$/, 'must be a port number')
+  .transform(Number)
+  .refine((number) => number <= 65_535, 'must be a port number');
+
+const names = z
+  .string()
+  .default('')
+  .transform((text) =>
+    text
+      .split(',')
+      .map((one) => one.trim().toLowerCase())
+      .filter((one) => one !== ''),
+  );
+
+const shape = z.object({
+  DATABASE_URL: databaseUrl,
+  REDIS_URL: redisUrl.optional(),
+  KEYFERRY_ENCRYPTION_KEYS: encryptionKeys,
+  KEYFERRY_KMS_KEY_ARN: z
+    .undefined('wrapping data keys with AWS KMS is not supported by this version; use KEYFERRY_ENCRYPTION_KEYS')
+    .optional(),
+  INF_APP_CONNECTION_AWS_ACCESS_KEY_ID: z.string().optional(),
+  INF_APP_CONNECTION_AWS_SECRET_ACCESS_KEY: z.string().optional(),
+  KEYFERRY_BASE_ROLE_ARN: z
+    .string()
+    .regex(/^arn:aws[a-z-]*:iam::\d{12}:role\/.+$/, 'must be the ARN of a role')
+    .optional(),
+  KEYFERRY_OWN_ACCOUNT_ROLES: z
+    .string()
+    .default('')
+    .transform((text) =>
+      text
+        .split(',')
+        .map((one) => one.trim())
+        .filter((one) => one !== ''),
+    ),
+  KEYFERRY_ORG: z
+    .string()
+    .regex(/^[\w+=,.@:/-]{2,128}$/, 'must be 2 to 128 letters, digits or + = , . @ : / - (it is the external ID)')
+    .default('default'),
+  KEYFERRY_INSTALLATION: z
+    .string()
+    .regex(/^[\w.-]{1,64}$/, 'must be 1 to 64 letters, digits or . _ -')
+    .optional(),
+  KEYFERRY_ALLOW_CUSTOM_ENDPOINTS: boolean,
+  AWS_REGION: regionShape.optional(),
+  KEYFERRY_CONCURRENCY: concurrency,
+  KEYFERRY_REVALIDATE_EVERY: duration('1h'),
+  KEYFERRY_RECONCILE_EVERY: duration('1h'),
+  KEYFERRY_KEEP_HISTORY: duration('90d'),
+  KEYFERRY_HTTP_HOST: z.string().default('127.0.0.1'),
+  KEYFERRY_HTTP_PORT: port.default(3010),
+  KEYFERRY_WORKER_HTTP_PORT: port.optional(),
+  KEYFERRY_BOARD_USER: z.string().optional(),
+  KEYFERRY_BOARD_PASSWORD: z.string().min(12, 'must have at least 12 characters').optional(),
+  KEYFERRY_BOARD_WRITABLE: boolean,
+  KEYFERRY_HTTP_ALLOWED_HOSTS: names,
+  KEYFERRY_METRICS_TOKEN: z.string().min(16, 'must have at least 16 characters').optional(),
+  KEYFERRY_WEBHOOK_URL: z.url('must be a URL').optional(),
+  KEYFERRY_WEBHOOK_SECRET: z.string().min(16, 'must have at least 16 characters').optional(),
+  KEYFERRY_API_TOKENS: apiTokens,
+  KEYFERRY_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z.url('must be a URL').optional(),
+});
+
+/** Every variable that is read here; the SDK reads its own. */
+export const variables: readonly string[] = Object.keys(shape.shape);
+
+const together = [
+  ['INF_APP_CONNECTION_AWS_ACCESS_KEY_ID', 'INF_APP_CONNECTION_AWS_SECRET_ACCESS_KEY'],
+  ['KEYFERRY_BOARD_USER', 'KEYFERRY_BOARD_PASSWORD'],
+  ['KEYFERRY_WEBHOOK_URL', 'KEYFERRY_WEBHOOK_SECRET'],
+] as const;
+
+const missingRemedy: Readonly<Record<string, string>> = {
+  DATABASE_URL: 'is not set: set it to a PostgreSQL database, or start one for this folder with `keyferry up`',
+  KEYFERRY_ENCRYPTION_KEYS: 'is not set: make one with `keyferry keys generate` and keep it safe',
+};
+
+/** Throws CONFIG_INVALID listing every problem; `problems` is in the error's context, one line each. */
+export function loadConfig(environment: Environment): Config {
+  const { values, problems } = withFiles(environment);
+  problems.push(...unknownVariables(values));
+  const parsed = shape.safeParse(values);
+  for (const [first, second] of together) {
+    if ((values[first] === undefined) !== (values[second] === undefined)) {
+      problems.push(`${first} and ${second}: set both or neither`);
+    }
+  }
+  if (!parsed.success) problems.push(...parsed.error.issues.map((issue) => describeIssue(issue, values)));
+  if (values.REDIS_URL === undefined && parseDatabaseUrl(values.DATABASE_URL ?? '').server?.isPooled === true)
+    problems.push('DATABASE_URL has pgbouncer=true, but the queue in PostgreSQL needs whole sessions: set REDIS_URL');
+  if (!parsed.success || problems.length > 0) throw invalid(problems);
+  return toConfig(parsed.data, environment);
+}
+
+/** A setting that nobody reads is a misspelling, or was meant for another version: silence would let it look obeyed. */
+function unknownVariables(values: Readonly<Record<string, string | undefined>>): string[] {
+  const known = [...variables, ...secretVariables.map((name) => `${name}_FILE`)];
+  const unknown = Object.keys(values).filter((name) => /^KEYFERRY_(?!TEST_)/.test(name) && !known.includes(name));
+  return unknown.map((name) => {
+    const meant = nearest(name, known);
+    return `${name} is not a setting of keyferry${meant === undefined ? '; unset it' : `; did you mean ${meant}?`}`;
+  });
+}
+
+function describeIssue(issue: z.core.$ZodIssue, values: Readonly<Record<string, string | undefined>>): string {
+  const name = String(issue.path[0]);
+  if (values[name] === undefined && missingRemedy[name] !== undefined) return `${name} ${missingRemedy[name]}`;
+  return `${name} ${issue.message}`;
+}
+
+function invalid(problems: readonly string[]): JobError {
+  return new JobError('CONFIG_INVALID', {
+    message: problems.length === 1 ? `${problems[0] ?? ''}.` : `${String(problems.length)} settings are wrong.`,
+    context: { problems },
+  });
+}
+
+function withFiles(
+  environment: Environment,
+  names: readonly string[] = secretVariables,
+): { values: Record<string, string | undefined>; problems: string[] } {
+  const values: Record<string, string | undefined> = {};
+  for (const [name, value] of Object.entries(environment)) if (value !== '') values[name] = value;
+  const problems: string[] = [];
+  for (const name of names) {
+    const file = values[`${name}_FILE`];
+    if (file === undefined) continue;
+    if (values[name] !== undefined) problems.push(`${name} and ${name}_FILE: set only one of them`);
+    try {
+      values[name] = readFileSync(file, 'utf8').trim();
+    } catch {
+      problems.push(`${name}_FILE names a file that cannot be read: ${file}`);
+    }
+  }
+  return { values, problems };
+}
+
+function toConfig(data: z.output<typeof shape>, environment: Environment): Config {
+  const { KEYFERRY_BOARD_USER: user, KEYFERRY_BOARD_PASSWORD: password } = data;
+  const { KEYFERRY_WEBHOOK_URL: webhookUrl, KEYFERRY_WEBHOOK_SECRET: webhookSecret } = data;
+  return {
+    databaseUrl: data.DATABASE_URL,
+    redisUrl: data.REDIS_URL,
+    encryptionKeys: data.KEYFERRY_ENCRYPTION_KEYS,
+    baseCredentials: data.INF_APP_CONNECTION_AWS_ACCESS_KEY_ID ? () => readBaseCredentials(environment) : undefined,
+    baseRoleArn: data.KEYFERRY_BASE_ROLE_ARN,
+    ownAccountRoles: data.KEYFERRY_OWN_ACCOUNT_ROLES,
+    org: data.KEYFERRY_ORG,
+    installation: data.KEYFERRY_INSTALLATION,
+    allowCustomEndpoints: data.KEYFERRY_ALLOW_CUSTOM_ENDPOINTS,
+    awsRegion: data.AWS_REGION,
+    concurrency: data.KEYFERRY_CONCURRENCY,
+    revalidateEveryMs: data.KEYFERRY_REVALIDATE_EVERY,
+    reconcileEveryMs: data.KEYFERRY_RECONCILE_EVERY,
+    keepHistoryMs: data.KEYFERRY_KEEP_HISTORY,
+    httpHost: data.KEYFERRY_HTTP_HOST,
+    httpPort: data.KEYFERRY_HTTP_PORT,
+    workerHttpPort: data.KEYFERRY_WORKER_HTTP_PORT,
+    httpAllowedHosts: data.KEYFERRY_HTTP_ALLOWED_HOSTS,
+    boardLogin: user && password ? { user, password } : undefined,
+    isBoardWritable: data.KEYFERRY_BOARD_WRITABLE,
+    metricsToken: data.KEYFERRY_METRICS_TOKEN,
+    webhook: webhookUrl && webhookSecret ? { url: webhookUrl, secret: webhookSecret } : undefined,
+    apiTokens: data.KEYFERRY_API_TOKENS,
+    logLevel: data.KEYFERRY_LOG_LEVEL,
+    otlpEndpoint: data.OTEL_EXPORTER_OTLP_ENDPOINT,
+    environment,
+  };
+}
+
+/** Throws CONFIG_INVALID when the files that hold the pair cannot be read. */
+async function readBaseCredentials(environment: Environment): Promise<KeyPair> {
+  const { values, problems } = withFiles(environment, [
+    'INF_APP_CONNECTION_AWS_ACCESS_KEY_ID',
+    'INF_APP_CONNECTION_AWS_SECRET_ACCESS_KEY',
+  ]);
+  const {
+    INF_APP_CONNECTION_AWS_ACCESS_KEY_ID: accessKeyId,
+    INF_APP_CONNECTION_AWS_SECRET_ACCESS_KEY: secretAccessKey,
+  } = values;
+  if (problems.length > 0) throw invalid(problems);
+  if (!accessKeyId || !secretAccessKey)
+    throw invalid(['The files of the two INF_APP_CONNECTION_AWS_ variables are empty']);
+  return Promise.resolve({ accessKeyId, secretAccessKey });
+}
+
+const serversShape = shape.pick({ DATABASE_URL: true, REDIS_URL: true });
+
+/** Only where the state and the queues are, for commands that need nothing else. Throws CONFIG_INVALID. */
+export function serversOf(environment: Environment): Pick<Config, 'databaseUrl' | 'redisUrl'> {
+  const { values, problems } = withFiles(environment, ['DATABASE_URL', 'REDIS_URL']);
+  const parsed = serversShape.safeParse(values);
+  if (!parsed.success) problems.push(...parsed.error.issues.map((issue) => describeIssue(issue, values)));
+  if (!parsed.success || problems.length > 0) throw invalid(problems);
+  return { databaseUrl: parsed.data.DATABASE_URL, redisUrl: parsed.data.REDIS_URL };
+}
+
+/** The process's environment, for the composition of commands; nobody else reads `process.env`. */
+export function processEnvironment(): Environment {
+  return process.env;
+}

@@ -1,0 +1,130 @@
+/** The forms of single settings: durations, URLs, keys, tokens, concurrency. */
+import { randomBytes } from 'node:crypto';
+
+import { z } from 'zod';
+
+import { parseDatabaseUrl } from '../domain/servers/database-url.ts';
+import { parseRedisUrl } from '../domain/servers/redis-url.ts';
+import type { Kind } from '../domain/run.ts';
+
+export interface EncryptionKeySetting {
+  readonly id: string;
+  readonly key: Buffer;
+}
+
+export interface ApiToken {
+  readonly orgId: string;
+  readonly name: string;
+  readonly sha256: string;
+  readonly scope: 'read' | 'write' | 'admin';
+}
+
+const unitMs = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+/** `90s`, `15m`, `1h`, `7d` → milliseconds; undefined when it is none of these. */
+export function parseDuration(text: string): number | undefined {
+  const match = /^(\d+(?:\.\d+)?)(s|m|h|d)$/.exec(text.trim());
+  return match ? Math.round(Number(match[1]) * unitMs[match[2] as keyof typeof unitMs]) : undefined;
+}
+
+export const duration = (fallback: string) =>
+  z
+    .string()
+    .default(fallback)
+    .transform((text, context) => {
+      const ms = parseDuration(text);
+      if (ms !== undefined && ms > 0) return ms;
+      context.addIssue({ code: 'custom', message: 'must be a duration such as 90s, 15m, 1h or 7d' });
+      return z.NEVER;
+    });
+
+export const databaseUrl = z.string().superRefine((text, context) => {
+  const { problem } = parseDatabaseUrl(text);
+  if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
+});
+
+/** One URL, several of a cluster, or sentinels with the name of their master. */
+export const redisUrl = z.string().superRefine((text, context) => {
+  const { problem } = parseRedisUrl(text);
+  if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
+});
+
+export const encryptionKeys = z.string().transform((text, context) => {
+  const keys = text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '')
+    .map(parseEncryptionKey);
+  const bad = keys.findIndex((key) => key === undefined);
+  const ids = keys.map((key) => key?.id);
+  if (keys.length === 0 || bad >= 0) {
+    context.addIssue({
+      code: 'custom',
+      message: `entry ${String(Math.max(bad, 0) + 1)} is not \`id:base64(32 bytes)\`; make one with \`keyferry keys generate\``,
+    });
+    return z.NEVER;
+  }
+  if (new Set(ids).size !== ids.length) {
+    context.addIssue({ code: 'custom', message: 'names the same key id twice' });
+    return z.NEVER;
+  }
+  return keys as [EncryptionKeySetting, ...EncryptionKeySetting[]];
+});
+
+function parseEncryptionKey(part: string): EncryptionKeySetting | undefined {
+  const match = /^([A-Za-z0-9_-]{1,32}):([A-Za-z0-9+/_-]+={0,2})$/.exec(part);
+  if (!match?.[1] || !match[2]) return undefined;
+  const key = Buffer.from(match[2], 'base64');
+  return key.length === 32 ? { id: match[1], key } : undefined;
+}
+
+export const apiTokens = z
+  .string()
+  .default('')
+  .transform((text, context) => {
+    const tokens = text
+      .split(',')
+      .map((part) => part.trim())
+      .filter((part) => part !== '')
+      .map(parseApiToken);
+    const bad = tokens.findIndex((token) => token === undefined);
+    if (bad < 0) return tokens as ApiToken[];
+    context.addIssue({
+      code: 'custom',
+      message: `entry ${String(bad + 1)} is not \`org:name:sha256hex[:read|write|admin]\``,
+    });
+    return z.NEVER;
+  });
+
+function parseApiToken(part: string): ApiToken | undefined {
+  const match = /^([^:]{2,}):([^:]+):([0-9a-f]{64})(?::(read|write|admin))?$/i.exec(part);
+  if (!match) return undefined;
+  const [, orgId = '', name = '', sha256 = '', scope = 'write'] = match;
+  return { orgId, name, sha256: sha256.toLowerCase(), scope: scope as ApiToken['scope'] };
+}
+
+export const concurrency = z
+  .string()
+  .default('')
+  .transform((text, context) => {
+    const found: Record<Kind, number> = { validate: 20, sync: 10, rotate: 4 };
+    for (const part of text.split(',').filter((one) => one.trim() !== '')) {
+      const match = /^\s*(validate|sync|rotate)\s*=\s*([1-9]\d{0,3})\s*$/.exec(part);
+      if (!match) {
+        context.addIssue({ code: 'custom', message: 'must be like validate=20,sync=10,rotate=4' });
+        return z.NEVER;
+      }
+      found[match[1] as Kind] = Number(match[2]);
+    }
+    return found;
+  });
+
+export const boolean = z
+  .enum(['true', 'false'])
+  .default('false')
+  .transform((text) => text === 'true');
+
+/** A new key in the form that KEYFERRY_ENCRYPTION_KEYS takes: `id:base64(32 bytes)`. */
+export function generateEncryptionKey(id = `k${randomBytes(4).toString('hex')}`): string {
+  return `${id}:${randomBytes(32).toString('base64')}`;
+}

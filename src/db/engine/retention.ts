@@ -1,0 +1,54 @@
+/** Deletes history that is older than it is kept, a batch at a time: long deletions hold back vacuum and every standby. */
+import { sql } from 'drizzle-orm';
+
+import type { Database } from '../client.ts';
+import { execute } from './subjects.ts';
+
+const BATCH = 5_000;
+/** How long a deleted sync's objects can be taken over without `--on-existing adopt`. */
+const TOMBSTONE_DAYS = 365;
+/** Advisory lock key: one process at a time. */
+const GUARD_KEY = 731_195_304;
+
+/**
+ * Deletes runs, answered requests and audit rows that ended before `keptMs` ago, and tombstones of more than a year. Returns how many rows went: a full batch means that there may be more. What is
+ * open or running stays, however old.
+ */
+export async function deleteExpired(db: Database, keptMs: number): Promise<{ deleted: number; mayHaveMore: boolean }> {
+  const [row] = await execute(
+    db,
+    sql`
+      with guard as materialized (select pg_try_advisory_xact_lock(${GUARD_KEY}) as held),
+      cutoff as (select now() - make_interval(secs => ${keptMs / 1_000}) as at),
+      old_runs as (
+        delete from keyferry.runs where id in (
+          select r.id from keyferry.runs r, cutoff, guard
+          where guard.held and r.started_at < cutoff.at and r.status <> 'running' order by r.started_at limit ${BATCH})
+        returning 1
+      ),
+      old_requests as (
+        delete from keyferry.requests where id in (
+          select r.id from keyferry.requests r, cutoff, guard
+          where guard.held and r.done_at < cutoff.at order by r.done_at limit ${BATCH})
+        returning 1
+      ),
+      old_audit as (
+        delete from keyferry.audit_log where id in (
+          select a.id from keyferry.audit_log a, cutoff, guard
+          where guard.held and a.at < cutoff.at order by a.at limit ${BATCH})
+        returning 1
+      ),
+      old_tombstones as (
+        delete from keyferry.tombstones where id in (
+          select t.id from keyferry.tombstones t, guard
+          where guard.held and t.created_at < now() - make_interval(days => ${TOMBSTONE_DAYS})
+          order by t.created_at limit ${BATCH})
+        returning 1
+      )
+      select (select count(*) from old_runs)::int as runs, (select count(*) from old_requests)::int as requests,
+        (select count(*) from old_audit)::int as audit,
+        (select count(*) from old_tombstones)::int as tombstones`,
+  );
+  const counts = [row?.runs, row?.requests, row?.audit, row?.tombstones].map(Number);
+  return { deleted: counts.reduce((sum, one) => sum + one, 0), mayHaveMore: counts.some((count) => count === BATCH) };
+}

@@ -1,0 +1,225 @@
+/** Settlement: what the run found out, when the subject is due again and which requests it answered, in one statement under the run's token. */
+import { sql, type SQL } from 'drizzle-orm';
+
+import { isQuiet, type Kind, type Outcome } from '../../domain/run.ts';
+import type { Database } from '../client.ts';
+import { assignedFrom, columnNames, toJsonRow } from '../rows.ts';
+import { DUE_CHANNEL, execute, isAsSeen, tableNames, tables, textArray, type SubjectRows } from './subjects.ts';
+
+export interface Settlement<K extends Kind> {
+  readonly kind: K;
+  readonly subjectId: string;
+  readonly runId: string;
+  readonly outcome: Outcome;
+  readonly changes: Partial<SubjectRows[K]>;
+  /** The wanted revision that this run served; what was wished later makes the row due again. */
+  readonly servedRevision: number;
+  readonly attempt: number;
+  readonly nextDueAt: Date | null;
+  /** Of a subject in a hot loop: not due before, whatever else is wanted of it. */
+  readonly slowedUntil?: Date | undefined;
+  readonly requestIds: readonly string[];
+  readonly awsCalls: Readonly<Record<string, number>>;
+}
+
+/**
+ * Writes what runs of one kind found out, in one statement and each only under its token. Returns by run whether it is settled; false means that it has lost
+ * its lease. A run is missing if `lock` skips its row or the row changed after the statement's snapshot: the caller settles it again. All settlements
+ * change the same columns.
+ */
+export async function settle<K extends Kind>(
+  db: Database,
+  { settlements, lock }: { readonly settlements: readonly Settlement<K>[]; readonly lock: SQL },
+): Promise<ReadonlyMap<string, boolean>> {
+  const [first] = settlements;
+  if (!first) return new Map();
+  const { kind } = first;
+  const table = tableNames[kind];
+  const rows = await execute(
+    db,
+    sql`
+      with given as materialized (
+        select * from jsonb_to_recordset(${JSON.stringify(settlements.map(toGiven))}::jsonb) as g(${givenColumns})
+      ),
+      -- Row by row through the primary key: how long the list is no plan can know.
+      seen as materialized (
+        select given.subject_id, given.run_id, found.row_version from given, lateral (
+          select t.xmin as row_version from ${table} t
+          where t.id = given.subject_id and t.run_token = given.run_id limit 1
+        ) found
+      ),
+      held as materialized (
+        select found.id, found.is_woken, given.* from given join seen using (subject_id, run_id), lateral (
+          select t.id, t.next_due_at is distinct from t.claimed_due_at as is_woken from ${table} t
+          where t.id = seen.subject_id and ${isAsSeen} limit 1 ${lock}
+        ) found
+      ),
+      -- The run before this one, if it was as quiet, and ended alike.
+      previous as materialized (
+        select held.id as subject_id, last.id, last.repeats, coalesce(last.first_started_at, last.started_at) as since
+        from held join keyferry.runs own on own.id = held.run_id, lateral (
+          select * from keyferry.runs r where r.subject_id = held.id and r.id <> held.run_id order by r.started_at desc limit 1
+        ) last where held.is_quiet and last.repeats is not null and last.status = held.status
+          and last.error_code is not distinct from held.error_code and last.kind = own.kind
+      ),
+      run as (
+        update keyferry.runs r set status = held.status, finished_at = now(), error_code = held.error_code, error_message = held.error_message,
+          counts = held.counts, aws_calls = held.aws_calls, result = held.result,
+          repeats = case when held.is_quiet then coalesce(previous.repeats + 1, 0) end, first_started_at = previous.since
+        from held left join previous on previous.subject_id = held.id where r.id = held.run_id and r.status = 'running'
+        returning held.*, r.started_at
+      ),
+      collapsed as (delete from keyferry.runs r using previous, run where r.id = previous.id and run.id = previous.subject_id),
+      -- Requests that this run does not answer. One that goes on leaves those that it found to its next run.
+      waiting as materialized (
+        select distinct r.subject_id from keyferry.requests r join run on run.id = r.subject_id
+        where run.is_final and r.done_at is null and not (r.id = any(run.request_ids))
+      ),
+      subject as (${servedSubject(first)}),
+      ${answeredRequests}${kind === 'validate' ? sql`` : suspectConnections(kind)}
+      select given.run_id, seen.run_id is not null as is_held, subject.run_id is not null as is_settled,
+        (select pg_notify(${DUE_CHANNEL}, ${kind}) from subject where next_due_at <= now() limit 1) as woken
+      from given left join seen using (run_id) left join subject using (run_id)`,
+  );
+  const decided = rows.filter((row) => row['is_settled'] === true || row['is_held'] === false);
+  return new Map(decided.map((row) => [String(row['run_id']), row['is_settled'] === true]));
+}
+
+const answeredRequests = sql`answered as (
+        update keyferry.requests r set done_at = now(), run_id = run.run_id
+        from run join subject using (run_id) where run.is_answer and r.id = any(run.request_ids) and r.done_at is null
+          -- One request stands for all jobs of other programs: one that came during the run is answered by the next.
+          and not (run.is_woken and r.source_queue is not null)
+      )`;
+
+/**
+ * Makes the connection due whose credentials AWS refused during a run, so that one validation decides for everything that depends on it. Not again within
+ * five minutes of a validation that found nothing wrong. A connection that is locked is being written anyway.
+ */
+function suspectConnections(kind: Kind): SQL {
+  return sql`,
+      refused as (
+        select distinct t.connection_id
+        from run join ${tableNames[kind]} t on t.id = run.id
+        where run.error_code = any(${textArray(refusals)}::text[])
+      ),
+      suspected as (
+        update keyferry.connections c
+        set next_due_at = now(),
+          due_reason = 'recovered'
+        from (
+          select found.id
+          from refused, lateral (
+            select c.id from keyferry.connections c
+            where c.id = refused.connection_id
+              and c.status in ('valid', 'degraded')
+              and coalesce(c.last_validated_at < now() - interval '5 minutes', true)
+            for update skip locked
+          ) found
+        ) suspect
+        where c.id = suspect.id
+        returning pg_notify(${DUE_CHANNEL}, 'validate')
+      )`;
+}
+
+/** AWS refused who asked, not what was asked for. */
+const refusals = [
+  'CONNECTION_ACCESS_DENIED',
+  'CONNECTION_KEY_UNKNOWN',
+  'CONNECTION_SECRET_WRONG',
+  'CONNECTION_ACCOUNT_CHANGED',
+] as const;
+
+const givenColumns = sql`subject_id uuid, run_id uuid, status text, error_code text, error_message text, counts jsonb,
+          aws_calls jsonb, result jsonb, is_quiet boolean, is_final boolean, is_answer boolean, served bigint, attempt int,
+          next_due_at timestamptz, slowed_until timestamptz, request_ids uuid[], changes jsonb`;
+
+/**
+ * The subject's own row, after the run in the common table expression `run`. It is due at the earliest of what is wanted of it:
+ *
+ *   its runs get nowhere (a hot loop)                       when it is slowed to
+ *   a request is open that the run does not answer          now
+ *   paused                                                  as the run says while a request of its own stays open, else never
+ *   automatic, and wanted beyond what the run served        now
+ *   made due while the run was under way                    then
+ *   else                                                    as the run says
+ */
+function servedSubject({ kind, changes }: Settlement<Kind>): SQL {
+  const { isPaused, isAutomatic } = conditions[kind];
+  const isAhead = sql`(t.wanted_revision > run.served and ${isAutomatic})`;
+  const keepsReason = sql`(${isAhead} or run.is_woken or not run.is_final)`;
+  return sql`
+        update ${tableNames[kind]} t set
+          run_token = null,
+          run_lease_until = null,
+          dispatch_lease_until = null,
+          claimed_due_at = null,
+          attempt = least(t.attempt, run.attempt),
+          done_revision = case when run.is_final then greatest(t.done_revision, run.served) else t.done_revision end,
+          next_due_at = case
+            when run.slowed_until is not null then run.slowed_until
+            when waiting.subject_id is not null then now()
+            when ${isPaused} and run.request_ids = '{}' then null
+            when ${isPaused} and run.is_answer then case when run.is_woken then t.next_due_at end
+            when ${isPaused} then run.next_due_at
+            when ${isAhead} then now()
+            when run.is_woken then least(t.next_due_at, run.next_due_at)
+            else run.next_due_at end,
+          due_reason = case when ${keepsReason} then t.due_reason else 'scheduled' end,
+          due_requested_by = case when ${keepsReason} then t.due_requested_by end,
+          due_traceparent = case when ${keepsReason} then t.due_traceparent end${assignedFrom(tables[kind], changes, isAbout(kind))}
+        from run left join waiting on waiting.subject_id = run.id, jsonb_populate_record(null::${tableNames[kind]}, run.changes) changed
+        where t.id = run.id and t.run_token = run.run_id
+        returning run.run_id, t.next_due_at
+      `;
+}
+
+/** On the row `t`: whether only requests may run it, and whether a change alone makes it due. */
+const conditions: Readonly<Record<Kind, { readonly isPaused: SQL; readonly isAutomatic: SQL }>> = {
+  validate: { isPaused: sql`false`, isAutomatic: sql`true` },
+  sync: { isPaused: sql`t.paused_at is not null`, isAutomatic: sql`t.is_auto_sync_enabled` },
+  rotate: { isPaused: sql`t.paused_at is not null`, isAutomatic: sql`true` },
+};
+
+/** What a validation found out holds for the credentials that it validated. */
+function isAbout(kind: Kind): SQL | undefined {
+  return kind === 'validate'
+    ? sql`t.credentials_revision = coalesce(changed.credentials_revision, t.credentials_revision)`
+    : undefined;
+}
+
+/** Settlements with equal shapes fit into one statement. */
+export function shapeOf({ kind, changes }: Settlement<Kind>): string {
+  return [kind, ...columnNames(tables[kind], changes)].join();
+}
+
+function toGiven<K extends Kind>(settlement: Settlement<K>) {
+  const { outcome, requestIds } = settlement;
+  const isFinal = outcome.status !== 'continued' && outcome.status !== 'retry';
+  const { code, message } = errorOf(outcome);
+  return {
+    subject_id: settlement.subjectId,
+    run_id: settlement.runId,
+    status: outcome.status === 'retry' ? 'failed' : outcome.status,
+    error_code: code,
+    error_message: message,
+    counts: outcome.counts,
+    aws_calls: settlement.awsCalls,
+    result: 'result' in outcome ? outcome.result : undefined,
+    is_quiet: isQuiet(outcome, { ...settlement, isAskedFor: requestIds.length > 0 }),
+    is_final: isFinal,
+    is_answer: isFinal || (outcome.status === 'continued' && outcome.answersRequest === true),
+    served: settlement.servedRevision,
+    attempt: settlement.attempt,
+    next_due_at: settlement.nextDueAt,
+    slowed_until: settlement.slowedUntil,
+    request_ids: requestIds,
+    changes: toJsonRow(tables[settlement.kind], settlement.changes),
+  };
+}
+
+function errorOf(outcome: Outcome): { code: string | null; message: string | null } {
+  if (outcome.status === 'retry') return { code: outcome.error.code, message: outcome.error.publicMessage };
+  if (outcome.status === 'continued') return outcome.waitsFor ?? { code: null, message: null };
+  return 'code' in outcome ? { code: outcome.code, message: outcome.message } : { code: null, message: null };
+}

@@ -1,0 +1,40 @@
+/**
+ * Statements that many jobs want at the same time become one: a round trip, a plan and a flush of the log for all of them. A row that somebody
+ * else has locked is left out of it and gets its own statement, so that nobody waits for a stranger's lock, and no two processes for each other's.
+ */
+import { sql, type SQL } from 'drizzle-orm';
+
+import { createBatcher } from '../../concurrency/batcher.ts';
+import { toJobError } from '../../errors.ts';
+import { untilAsSeen } from './subjects.ts';
+
+/** How a statement takes the rows that it is about. */
+export const rowLocks = {
+  /** Passes by what is locked. */
+  free: sql`for update of t skip locked`,
+  /** Waits: for one row only, or two such statements could wait for each other. */
+  wait: sql`for update of t`,
+} as const satisfies Readonly<Record<string, SQL>>;
+
+export interface Together<I, O> {
+  /** In the order of the items; undefined for what was passed by. */
+  many(items: readonly I[]): Promise<readonly (O | undefined)[]>;
+  /** Undefined when another transaction changed the row first: it is repeated. */
+  alone(item: I): Promise<O | undefined>;
+}
+
+/** As many as a process runs at once, and a statement of bounded size. */
+export const AT_ONCE = 100;
+
+export function together<I, O>({ many, alone }: Together<I, O>): (item: I) => Promise<O> {
+  const perform = createBatcher<I, O | undefined>(AT_ONCE, async (items) => {
+    try {
+      return await many(items);
+    } catch (error) {
+      if (toJobError(error).code === 'DB_UNAVAILABLE') throw error;
+      // One of them breaks the statement: the others must not suffer from it.
+      return items.map(() => undefined);
+    }
+  });
+  return async (item) => (await perform(item)) ?? untilAsSeen(() => alone(item));
+}

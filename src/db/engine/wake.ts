@@ -1,0 +1,40 @@
+/**
+ * Wake-ups after a wish was written. Not in its statement: PostgreSQL lets transactions that notify commit only one after the other, each with its own flush
+ * to disk, which would bound all producers together to a few hundred wishes a second. One wake-up speaks for all wishes before it, so a process sends one at a
+ * time. A lost one costs a tick, nothing else.
+ */
+import { sql } from 'drizzle-orm';
+
+import type { Kind } from '../../domain/run.ts';
+import type { Database } from '../client.ts';
+import { DUE_CHANNEL } from './subjects.ts';
+
+interface Sending {
+  isWantedAgain: boolean;
+}
+
+const sending = new WeakMap<Database, Map<Kind, Sending>>();
+
+/** Returns at once: nobody waits for a wake-up. */
+export function wake(db: Database, kind: Kind): void {
+  const kinds = sending.get(db) ?? new Map<Kind, Sending>();
+  sending.set(db, kinds);
+  const current = kinds.get(kind);
+  if (current) current.isWantedAgain = true;
+  else void send(db, kind, kinds);
+}
+
+async function send(db: Database, kind: Kind, kinds: Map<Kind, Sending>): Promise<void> {
+  const state = { isWantedAgain: true };
+  kinds.set(kind, state);
+  try {
+    while (state.isWantedAgain) {
+      state.isWantedAgain = false;
+      await db.execute(sql`select pg_notify(${DUE_CHANNEL}, ${kind})`);
+    }
+  } catch {
+    // The next tick finds it.
+  } finally {
+    kinds.delete(kind);
+  }
+}

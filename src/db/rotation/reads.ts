@@ -1,0 +1,158 @@
+/** What a running rotation reads: its keys and requests, whose keys those at AWS are, and what waits for what. */
+import { sql, type SQL } from 'drizzle-orm';
+
+import type { DependentSync } from '../../domain/rotation/waits.ts';
+import type { KnownKey, OpenRequest } from '../../domain/rotation/rotation.ts';
+import { JobError } from '../../errors.ts';
+import type { Database } from '../client.ts';
+import { type Encryption, rotationKeyPlace } from '../encryption.ts';
+import { createReadAll, parsedJson, textOrNull } from '../read.ts';
+import { findLeftKeys } from './tombstones.ts';
+import { fromRow } from '../rows.ts';
+import { rotationKeys, rotations } from '../schema.ts';
+import type { RotationRow } from '../engine/subjects.ts';
+
+export function createRotationReads(db: Database, encryption: Encryption) {
+  return {
+    /** The row as it is now. Throws KEY_ROTATION_NOT_FOUND. */
+    current: (rotationId: string) => rotationById(db, rotationId),
+    knownKeys: (rotationId: string) => knownKeys(db, rotationId),
+    openRequests: (rotationId: string) => openRequests(db, rotationId),
+    /** Throws SECRET_UNDECRYPTABLE; undefined when no secret is stored. */
+    secretOf: (rotation: RotationRow, accessKeyId: string) => secretOf({ db, encryption }, rotation, accessKeyId),
+    /** Of the ids asked for, those that another rotation or another connection holds. */
+    heldElsewhere: (rotation: RotationRow, accessKeyIds: readonly string[]) =>
+      heldElsewhere(db, rotation, accessKeyIds),
+    /** Of the rotation's user, what a deleted rotation of the same folder left. Throws SECRET_UNDECRYPTABLE. */
+    leftKeys: (rotation: RotationRow) => findLeftKeys({ db, encryption }, rotation),
+    dependents: (rotation: RotationRow, revision: number) => dependents(db, rotation, revision),
+    /** Runs that may still sign with what the connection held before `since`. */
+    runsSince: (connectionId: string, since: { before: Date; exceptRunId: string }) =>
+      countRuns(db, connectionId, since),
+  };
+}
+
+export async function rotationById(db: Database, id: string): Promise<RotationRow> {
+  const [row] = await createReadAll(db)(sql`select * from keyferry.rotations where id = ${id}`);
+  if (!row) throw new JobError('KEY_ROTATION_NOT_FOUND', { message: `There is no rotation ${id}.` });
+  return fromRow(rotations, row);
+}
+
+async function knownKeys(db: Database, rotationId: string): Promise<readonly KnownKey[]> {
+  const rows = await createReadAll(db)(
+    sql`select rotation_id, access_key_id, state, created_at, published_at, retire_after, last_used_at from keyferry.rotation_keys
+      where rotation_id = ${rotationId} order by created_at, access_key_id`,
+  );
+  return rows.map((raw) => {
+    const { accessKeyId, state, createdAt, publishedAt, retireAfter, lastUsedAt } = fromRow(rotationKeys, raw);
+    return { accessKeyId, state, createdAt, publishedAt, retireAfter, lastUsedAt };
+  });
+}
+
+async function openRequests(db: Database, rotationId: string): Promise<readonly OpenRequest[]> {
+  const rows = await createReadAll(db)(
+    sql`select id, actor, parameters from keyferry.requests where subject_id = ${rotationId} and kind = 'rotate' and done_at is null
+      order by created_at, id`,
+  );
+  return rows.map((row) => ({
+    id: String(row.id),
+    actor: textOrNull(row.actor),
+    parameters: parsedJson(row.parameters),
+  }));
+}
+
+async function secretOf(
+  { db, encryption }: { db: Database; encryption: Encryption },
+  rotation: RotationRow,
+  accessKeyId: string,
+): Promise<string | undefined> {
+  const [row] = await createReadAll(db)(
+    sql`select secret from keyferry.rotation_keys where rotation_id = ${rotation.id} and access_key_id = ${accessKeyId}`,
+  );
+  if (typeof row?.secret !== 'string') return undefined;
+  return encryption.decrypt(
+    row.secret,
+    rotationKeyPlace({ orgId: rotation.orgId, rotationId: rotation.id, accessKeyId }),
+  );
+}
+
+async function heldElsewhere(
+  db: Database,
+  rotation: RotationRow,
+  accessKeyIds: readonly string[],
+): Promise<readonly string[]> {
+  const ids = JSON.stringify(accessKeyIds);
+  const rows = await createReadAll(db)(
+    sql`
+      with asked as (select jsonb_array_elements_text(${ids}::jsonb) as id)
+      select asked.id from asked where exists (
+        select 1 from keyferry.rotation_keys k where k.access_key_id = asked.id and k.rotation_id <> ${rotation.id} and k.state not in ('deleted', 'foreign')
+      ) or exists (
+        select 1 from keyferry.connections c where c.access_key_id = asked.id and c.id <> ${rotation.connectionId}
+      )`,
+  );
+  return rows.map((row) => String(row.id));
+}
+
+/**
+ * One row per sync that the rotation waits for: every automatic one, every one that may hold a value of the pair, whatever became of its last
+ * write, and every one that is running and may be about to write the old pair. Reads without locks.
+ */
+async function dependents(db: Database, rotation: RotationRow, revision: number): Promise<readonly DependentSync[]> {
+  const rows = await createReadAll(db)(
+    sql`
+      select s.id, s.name, entries.confirmed
+      from keyferry.syncs s cross join lateral (
+        select
+          count(*) filter (where ${mayHold}) as held,
+          (count(distinct e.key) filter (
+            where e.status = 'synced' and e.in_flight is null and e.synced_revision >= ${revision}
+          ))::int as confirmed
+        from keyferry.sync_entries e
+        where e.sync_id = s.id and e.deleted_at is null
+          and coalesce(e.folder_id, s.folder_id) = s.folder_id and ${writesPair(rotation)}
+      ) entries
+      where s.folder_id = ${rotation.folderId} and (
+        (s.is_auto_sync_enabled and s.paused_at is null) or entries.held > 0 or s.run_lease_until > now()
+      )
+      order by s.name`,
+  );
+  return rows.map((row) => ({
+    id: String(row.id),
+    name: String(row.name),
+    hasConfirmed: Number(row.confirmed) === 2,
+  }));
+}
+
+/** An entry `e` of one of the two values, or of a JSON secret whose write in flight contains one. */
+function writesPair({ secretsMapping }: RotationRow): SQL {
+  const { accessKeyId, secretAccessKey } = secretsMapping;
+  return sql`(
+    e.key in (${accessKeyId}, ${secretAccessKey})
+    or (e.key = '' and (jsonb_exists(e.in_flight -> 'keys', ${accessKeyId})
+      or jsonb_exists(e.in_flight -> 'keys', ${secretAccessKey})))
+  )`;
+}
+
+/** Written, imported, or in flight, and neither deleted nor left behind for good (skipped, and checked since). */
+const mayHold = sql`(e.synced_revision is not null or e.remote_version is not null or e.in_flight is not null)
+            and not (e.status = 'skipped' and e.checked_at is not null)`;
+
+async function countRuns(
+  db: Database,
+  connectionId: string,
+  since: { before: Date; exceptRunId: string },
+): Promise<number> {
+  const running = (table: SQL, column: SQL) => sql`
+    select run_token as id from ${table} where ${column} = ${connectionId} and run_lease_until > now()`;
+  const [row] = await createReadAll(db)(
+    sql`
+      with alive as (
+        ${running(sql`keyferry.connections`, sql`id`)} union all ${running(sql`keyferry.syncs`, sql`connection_id`)}
+        union all ${running(sql`keyferry.rotations`, sql`connection_id`)}
+      )
+      select count(*)::int as n from alive join keyferry.runs r on r.id = alive.id
+      where r.id <> ${since.exceptRunId} and r.started_at <= ${since.before.toISOString()}::timestamptz`,
+  );
+  return Number(row?.n ?? 0);
+}

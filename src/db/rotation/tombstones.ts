@@ -1,0 +1,81 @@
+/**
+ * What a deleted rotation left at AWS: the ids of its keys, and no secret. A later rotation of the same folder and user takes such a key over only
+ * if the folder still holds its pair. A tombstone never lets a key be deleted.
+ */
+import { sql, type SQL } from 'drizzle-orm';
+
+import type { Database } from '../client.ts';
+import { type Encryption, secretPlace } from '../encryption.ts';
+import { createReadAll } from '../read.ts';
+import type { RotationRow } from '../engine/subjects.ts';
+
+/** A CTE `left_keys` for the statement that deletes the rotations in `gone` (`id`, `org_id`, `folder_id`, `connection_id`, `account_id`, `user_name`). */
+export function leftKeys(gone: SQL): SQL {
+  return sql`
+    left_keys as (
+      insert into keyferry.tombstones
+        (installation_id, org_id, kind, subject_id, folder_id, partition, account_id, region, service, remote_name, access_key_ids)
+      select i.id, ${gone}.org_id, 'rotation', ${gone}.id, ${gone}.folder_id, ${partitionOf(sql`c`)}, ${gone}.account_id, '', 'iam',
+        lower(${gone}.user_name), keys.ids
+      from ${gone}
+        join keyferry.installation i on true
+        join keyferry.connections c on c.id = ${gone}.connection_id
+        cross join lateral (
+          select array_agg(k.access_key_id) as ids from keyferry.rotation_keys k
+          where k.rotation_id = ${gone}.id and k.state in ('active', 'retiring', 'inactive')
+        ) keys
+      where ${gone}.account_id is not null and keys.ids is not null
+      on conflict (partition, account_id, region, service, remote_name) do update set
+        installation_id = excluded.installation_id,
+        org_id = excluded.org_id,
+        kind = excluded.kind,
+        subject_id = excluded.subject_id,
+        folder_id = excluded.folder_id,
+        access_key_ids = excluded.access_key_ids,
+        created_at = now()
+    )`;
+}
+
+function partitionOf(connection: SQL): SQL {
+  return sql`coalesce(nullif(split_part(coalesce(${connection}.principal_arn, ${connection}.role_arn), ':', 2), ''), 'aws')`;
+}
+
+export interface LeftKeys {
+  /** All that a deleted rotation of this installation left of the user. */
+  readonly ids: readonly string[];
+  /** One of them, if the rotation's folder holds its pair. */
+  readonly pair: { readonly accessKeyId: string; readonly secretAccessKey: string } | undefined;
+}
+
+/** Throws SECRET_UNDECRYPTABLE. */
+export async function findLeftKeys(
+  { db, encryption }: { readonly db: Database; readonly encryption: Encryption },
+  rotation: RotationRow,
+): Promise<LeftKeys> {
+  const { accessKeyId, secretAccessKey } = rotation.secretsMapping;
+  const [row] = await createReadAll(db)(
+    sql`
+      select array_to_json(t.access_key_ids)::text as ids, id.value as id_value, id.revision as id_revision,
+        secret.value as secret_value, secret.revision as secret_revision
+      from keyferry.rotations r
+        join keyferry.connections c on c.id = r.connection_id
+        join keyferry.tombstones t on t.kind = 'rotation' and t.service = 'iam' and t.remote_name = lower(r.user_name)
+          and t.account_id = coalesce(r.account_id, c.account_id) and t.partition = ${partitionOf(sql`c`)}
+          and t.org_id = r.org_id and t.folder_id = r.folder_id
+        join keyferry.installation i on i.id = t.installation_id
+        left join keyferry.secrets id on id.folder_id = r.folder_id and id.key = ${accessKeyId}
+        left join keyferry.secrets secret on secret.folder_id = r.folder_id and secret.key = ${secretAccessKey}
+      where r.id = ${rotation.id}`,
+  );
+  if (typeof row?.ids !== 'string') return { ids: [], pair: undefined };
+  const ids = JSON.parse(row.ids) as readonly string[];
+  const { orgId, folderId } = rotation;
+  const read = (key: string, value: unknown, revision: unknown) =>
+    typeof value === 'string'
+      ? encryption.decrypt(value, secretPlace({ orgId, folderId, key, revision: Number(revision) }))
+      : undefined;
+  const id = read(accessKeyId, row.id_value, row.id_revision);
+  if (id === undefined || !ids.includes(id)) return { ids, pair: undefined };
+  const secret = read(secretAccessKey, row.secret_value, row.secret_revision);
+  return { ids, pair: secret === undefined ? undefined : { accessKeyId: id, secretAccessKey: secret } };
+}

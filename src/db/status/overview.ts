@@ -1,0 +1,105 @@
+/** The sums of the status page and of the metrics, and the list of what needs a person. One pass over each table. */
+import { sql, type SQL } from 'drizzle-orm';
+
+import type { Kind } from '../../domain/run.ts';
+import { parseMoment } from '../moment.ts';
+import { parsedJson, textOrNull, type ReadAll } from '../read.ts';
+
+export interface Overview {
+  readonly connections: Readonly<Record<string, number>>;
+  readonly syncs: Readonly<Record<string, number>>;
+  readonly rotations: Readonly<Record<string, number>>;
+  readonly drifted: number;
+  /** Subjects that need a person: all that `attention` would list. */
+  readonly troubled: number;
+  readonly due: Readonly<Record<Kind, { readonly count: number; readonly oldestSeconds: number }>>;
+}
+
+/** A subject that needs a person. */
+export interface Attention {
+  readonly kind: 'connection' | 'sync' | 'rotation';
+  readonly id: string;
+  readonly orgId: string;
+  readonly name: string;
+  readonly status: string;
+  readonly statusCode: string | null;
+  readonly statusMessage: string | null;
+  readonly since: Date;
+  /** What the first failing check of a connection advises. */
+  readonly fix: string | null;
+}
+
+const firstFix = sql`(select c->'fix'->>'advice' from jsonb_array_elements(checks) c where c->>'verdict' = 'fail' limit 1)`;
+
+/** One pass over each table; the rest is added up here. */
+export async function readOverview(all: ReadAll): Promise<Overview> {
+  const [row] = await all(sql`
+    select
+      ${countsOf(sql`keyferry.connections`, { status: sql`status`, drifted: sql`false` })} as connections,
+      ${countsOf(sql`keyferry.syncs`, { status: sql`sync_status`, drifted: sql`drift = 'drifted'` })} as syncs,
+      ${countsOf(sql`keyferry.rotations`, { status: sql`rotation_status`, drifted: sql`false` })} as rotations,
+      ${dueOf(sql`keyferry.connections`)} as validate,
+      ${dueOf(sql`keyferry.syncs`)} as sync,
+      ${dueOf(sql`keyferry.rotations`)} as rotate`);
+  const counts = (name: string) => parsedJson(row?.[name]) as readonly StatusCount[];
+  const due = (name: string) => parsedJson(row?.[name]) as { count: number; oldestSeconds: number };
+  const tables = [counts('connections'), counts('syncs'), counts('rotations')] as const;
+  const sum = (field: 'drifted' | 'troubled') => tables.flat().reduce((total, count) => total + count[field], 0);
+  const [ofConnections, ofSyncs, ofRotations] = tables;
+  return {
+    connections: byStatus(ofConnections),
+    syncs: byStatus(ofSyncs),
+    rotations: byStatus(ofRotations),
+    drifted: sum('drifted'),
+    troubled: sum('troubled'),
+    due: { validate: due('validate'), sync: due('sync'), rotate: due('rotate') },
+  };
+}
+
+interface StatusCount {
+  readonly status: string;
+  readonly n: number;
+  readonly drifted: number;
+  readonly troubled: number;
+}
+
+function byStatus(counts: readonly StatusCount[]): Readonly<Record<string, number>> {
+  return Object.fromEntries(counts.map(({ status, n }) => [status, n]));
+}
+
+function countsOf(table: SQL, { status, drifted }: { readonly status: SQL; readonly drifted: SQL }): SQL {
+  return sql`(select coalesce(jsonb_agg(to_jsonb(c)), '[]') from (
+    select ${status} as status, count(*)::int as n, (count(*) filter (where ${drifted}))::int as drifted,
+      (count(*) filter (where is_troubled))::int as troubled
+    from ${table} group by 1) c)`;
+}
+
+/** Due and not yet taken by a run. */
+function dueOf(table: SQL): SQL {
+  return sql`(
+    select jsonb_build_object('count', count(*)::int, 'oldestSeconds', coalesce(extract(epoch from now() - min(next_due_at)), 0)::float)
+    from ${table} where next_due_at <= now() and (run_lease_until is null or run_lease_until < now()))`;
+}
+
+export async function readAttention(all: ReadAll, limit: number): Promise<readonly Attention[]> {
+  const part = (kind: Attention['kind'], table: SQL, status: SQL) => sql`
+    (select ${kind}::text as kind, id, org_id, name, ${status} as status, status_code, status_message, updated_at, ${kind === 'connection' ? firstFix : sql`null::text`} as fix
+     from ${table} where is_troubled order by updated_at desc limit ${limit})`;
+  const syncStatus = sql`case when sync_status in ('failed', 'blocked', 'partial') then sync_status else 'drifted' end`;
+  const rows = await all(sql`
+    ${part('connection', sql`keyferry.connections`, sql`status`)}
+    union all ${part('rotation', sql`keyferry.rotations`, sql`rotation_status`)}
+    union all ${part('sync', sql`keyferry.syncs`, syncStatus)}
+    order by kind, updated_at desc limit ${limit}`);
+  return rows.map((row) => ({
+    kind: row.kind as Attention['kind'],
+    id: String(row.id),
+    orgId: String(row.org_id),
+    name: String(row.name),
+    status: String(row.status),
+    statusCode: textOrNull(row.status_code),
+    statusMessage: textOrNull(row.status_message),
+    since: parseMoment(row.updated_at),
+    fix: textOrNull(row.fix),
+  }));
+}

@@ -1,0 +1,212 @@
+/**
+ * What the status page, the metrics and the operator's `status` read: across all orgs, never a ciphertext, never a write. Lists are paged and
+ * filtered in PostgreSQL, so that a page costs the same with ten rows and with a million.
+ */
+import { sql, type SQL } from 'drizzle-orm';
+
+import { pickReferred, type Reference } from '../../domain/reference.ts';
+import type { Destination } from '../../domain/sync/config.ts';
+import type { Database } from '../client.ts';
+import { createReadAll, type ReadAll } from '../read.ts';
+import { fromRow, referred } from '../rows.ts';
+import { connections, type folders, rotations, syncs } from '../schema.ts';
+import { readCount, readEntries, readKeys, readLatestPlan, readRuns, readSteps, type Page } from './details.ts';
+import { readAttention, readOverview } from './overview.ts';
+
+export type ConnectionStatus = Omit<typeof connections.$inferSelect, 'secretAccessKey' | 'candidateSecret'>;
+export type FolderPlace = Pick<
+  typeof folders.$inferSelect,
+  'id' | 'projectId' | 'environment' | 'secretPath' | 'revision'
+>;
+export type SyncStatus = typeof syncs.$inferSelect & { readonly connectionName: string; readonly folder: FolderPlace };
+export type RotationStatus = typeof rotations.$inferSelect & {
+  readonly connectionName: string;
+  readonly folder: FolderPlace;
+};
+
+export interface ListQuery {
+  /** Part of a name, an id, a path, an account or a user, whatever case. */
+  readonly search?: string | undefined;
+  readonly status?: string | undefined;
+  readonly orgId?: string | undefined;
+  readonly projectId?: string | undefined;
+  /** Of syncs. */
+  readonly destination?: Destination | undefined;
+  /** `trouble` puts what needs a person first; both go on by name. */
+  readonly order: 'trouble' | 'name';
+  readonly offset: number;
+  readonly limit: number;
+}
+
+export type StatusQueries = ReturnType<typeof createStatusQueries>;
+
+export function createStatusQueries(db: Database) {
+  const all = createReadAll(db);
+  return {
+    overview: () => readOverview(all),
+    attention: (limit: number) => readAttention(all, limit),
+    connections: (query: ListQuery) => listConnections(all, query),
+    syncs: (query: ListQuery) => listSyncs(all, query),
+    rotations: (query: ListQuery) => listRotations(all, query),
+    connection: async (id: string) => (await connectionRows(all, sql`t.id = ${id}`))[0],
+    sync: async (id: string) => (await syncRows(all, sql`t.id = ${id}`))[0],
+    rotation: async (id: string) => (await rotationRows(all, sql`t.id = ${id}`))[0],
+    /** Within one org. */
+    findConnection: async (orgId: string, reference: Reference) =>
+      pickReferred(reference, await connectionRows(all, isReferred(orgId, reference))),
+    findSync: async (orgId: string, reference: Reference) =>
+      pickReferred(reference, await syncRows(all, isReferred(orgId, reference))),
+    findRotation: async (orgId: string, reference: Reference) =>
+      pickReferred(reference, await rotationRows(all, isReferred(orgId, reference))),
+    syncsOfConnection: (id: string, limit: number) =>
+      syncRows(all, sql`t.connection_id = ${id}`, sql`order by t.name limit ${limit}`),
+    rotationsOfConnection: (id: string, limit: number) =>
+      rotationRows(all, sql`t.connection_id = ${id}`, sql`order by t.name limit ${limit}`),
+    runsOf: (subjectId: string, limit: number) => readRuns(all, sql`where r.subject_id = ${subjectId}`, limit),
+    recentRuns: (limit: number) => readRuns(all, sql``, limit),
+    latestPlan: (syncId: string) => readLatestPlan(all, syncId),
+    entries: (syncId: string, limit: number) => readEntries(all, syncId, limit),
+    keys: (rotationId: string) => readKeys(all, rotationId),
+    steps: (rotationId: string, limit: number) => readSteps(all, rotationId, limit),
+  };
+}
+
+function isReferred(orgId: string, reference: Reference): SQL {
+  return sql`t.org_id = ${orgId} and ${referred({ id: sql`t.id`, name: sql`t.name` }, reference)}`;
+}
+
+/** `%` and `_` of the reader are letters. */
+function pattern(search: string): string {
+  return `%${search.replace(/[\\%_]/g, (character) => `\\${character}`)}%`;
+}
+
+/** A condition of its own, or a column that is searched for the reader's words. */
+type Searched = SQL | { readonly condition: SQL };
+
+/** Subjects whose connection or folder fits: looked up once, instead of joined to every row. */
+function relatives({ search }: ListQuery): readonly Searched[] {
+  if (search === undefined) return [];
+  const like = pattern(search);
+  return [
+    { condition: sql`t.connection_id in (select id from keyferry.connections where name ilike ${like})` },
+    {
+      condition: sql`t.folder_id in (select id from keyferry.folders where secret_path ilike ${like} or environment ilike ${like})`,
+    },
+  ];
+}
+
+function filter(query: ListQuery, statusColumn: SQL, searched: readonly Searched[]): SQL {
+  const conditions = [sql`true`];
+  if (query.orgId !== undefined) conditions.push(sql`t.org_id = ${query.orgId}`);
+  if (query.projectId !== undefined) conditions.push(sql`t.project_id = ${query.projectId}`);
+  if (query.destination !== undefined) conditions.push(sql`t.destination = ${query.destination}`);
+  if (query.status === 'drifted') conditions.push(sql`t.drift = 'drifted'`);
+  else if (query.status === 'paused') conditions.push(sql`t.paused_at is not null`);
+  else if (query.status !== undefined) conditions.push(sql`${statusColumn} = ${query.status}`);
+  if (query.search !== undefined) {
+    const like = pattern(query.search);
+    const matches = searched.map((one) => ('condition' in one ? one.condition : sql`${one} ilike ${like}`));
+    conditions.push(sql`(${sql.join(matches, sql` or `)})`);
+  }
+  return sql.join(conditions, sql` and `);
+}
+
+function window(query: ListQuery): SQL {
+  return sql`limit ${query.limit} offset ${query.offset}`;
+}
+
+function orderOf({ order }: ListQuery, column: SQL): SQL {
+  if (order === 'name') return sql`order by t.name, t.id`;
+  return sql`order by case ${column} when 'invalid' then 0 when 'failed' then 0 when 'blocked' then 1 when 'degraded' then 2 when 'partial' then 2
+    when 'running' then 3 when 'pending' then 4 else 5 end, t.name, t.id`;
+}
+
+async function listConnections(all: ReadAll, query: ListQuery): Promise<Page<ConnectionStatus>> {
+  const searched = [
+    't.name',
+    't.id::text',
+    't.account_id',
+    't.principal_arn',
+    't.role_arn',
+    't.access_key_id',
+    't.org_id',
+  ];
+  const where = filter(
+    query,
+    sql`t.status`,
+    searched.map((column) => sql.raw(column)),
+  );
+  const [total, rows] = await Promise.all([
+    readCount(all, sql`keyferry.connections t where ${where}`),
+    connectionRows(all, where, sql`${orderOf(query, sql`t.status`)} ${window(query)}`),
+  ]);
+  return { rows, total };
+}
+
+async function connectionRows(all: ReadAll, where: SQL, rest: SQL = sql``): Promise<ConnectionStatus[]> {
+  const rows = await all(sql`select t.* from keyferry.connections t where ${where} ${rest}`);
+  return rows.map((row) => {
+    const { secretAccessKey: _secret, candidateSecret: _candidate, ...shown } = fromRow(connections, row);
+    return shown;
+  });
+}
+
+const withPlace = sql`join keyferry.folders f on f.id = t.folder_id join keyferry.connections c on c.id = t.connection_id`;
+const placeColumns = sql`c.name as _connection, f.project_id as _project, f.environment as _environment, f.secret_path as _path, f.revision as _revision`;
+
+function placeOf(row: Record<string, unknown>, folderId: string): FolderPlace {
+  return {
+    id: folderId,
+    projectId: String(row._project),
+    environment: String(row._environment),
+    secretPath: String(row._path),
+    revision: Number(row._revision),
+  };
+}
+
+async function listSyncs(all: ReadAll, query: ListQuery): Promise<Page<SyncStatus>> {
+  const searched = ['t.name', 't.id::text', 't.org_id', 't.destination_config::text'];
+  const where = filter(query, sql`t.sync_status`, [...searched.map((column) => sql.raw(column)), ...relatives(query)]);
+  const order = orderOf(query, sql`t.sync_status`);
+  const [total, rows] = await Promise.all([
+    readCount(all, sql`keyferry.syncs t where ${where}`),
+    syncRows(all, sql`t.id in (select t.id from keyferry.syncs t where ${where} ${order} ${window(query)})`, order),
+  ]);
+  return { rows, total };
+}
+
+async function syncRows(all: ReadAll, where: SQL, rest: SQL = sql``): Promise<SyncStatus[]> {
+  const rows = await all(sql`select t.*, ${placeColumns} from keyferry.syncs t ${withPlace} where ${where} ${rest}`);
+  return rows.map((row) => {
+    const sync = fromRow(syncs, row);
+    return { ...sync, connectionName: String(row._connection), folder: placeOf(row, sync.folderId) };
+  });
+}
+
+async function listRotations(all: ReadAll, query: ListQuery): Promise<Page<RotationStatus>> {
+  const searched = ['t.name', 't.id::text', 't.org_id', 't.user_name', 't.account_id', 't.active_access_key_id'];
+  const where = filter(query, sql`t.rotation_status`, [
+    ...searched.map((column) => sql.raw(column)),
+    ...relatives(query),
+  ]);
+  const order = orderOf(query, sql`t.rotation_status`);
+  const [total, rows] = await Promise.all([
+    readCount(all, sql`keyferry.rotations t where ${where}`),
+    rotationRows(
+      all,
+      sql`t.id in (select t.id from keyferry.rotations t where ${where} ${order} ${window(query)})`,
+      order,
+    ),
+  ]);
+  return { rows, total };
+}
+
+async function rotationRows(all: ReadAll, where: SQL, rest: SQL = sql``): Promise<RotationStatus[]> {
+  const rows = await all(
+    sql`select t.*, ${placeColumns} from keyferry.rotations t ${withPlace} where ${where} ${rest}`,
+  );
+  return rows.map((row) => {
+    const rotation = fromRow(rotations, row);
+    return { ...rotation, connectionName: String(row._connection), folder: placeOf(row, rotation.folderId) };
+  });
+}

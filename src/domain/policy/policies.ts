@@ -1,0 +1,153 @@
+/**
+ * The IAM policies that keyferry asks for: printed by `keyferry policy`, quoted as the fix of a failed check, and used as session
+ * policies, so that what is printed is what is needed. Pure.
+ */
+import { accountWideActions, actionsOf, kmsActions, type Use, type UseActions } from './actions.ts';
+import type { PolicyDocument, PolicyStatement } from './document.ts';
+
+export type PolicyTarget = { readonly kmsKey?: string | undefined } & (
+  | { readonly use: 'parameter-store'; readonly region: string; readonly path: string }
+  | { readonly use: 'secrets-manager'; readonly region: string; readonly prefix: string }
+  | { readonly use: 'secrets-manager'; readonly region: string; readonly secretName: string }
+  | { readonly use: 'access-key-rotation'; readonly userName: string }
+);
+
+/** Where the objects lie; an account may be `*` where it is not known yet. */
+export interface PolicyPlace {
+  readonly partition: string;
+  readonly accountId: string;
+}
+
+/** `least`: what the use cannot do without. `complete`: everything that keyferry can make use of. */
+export type PolicyVariant = 'least' | 'complete';
+
+const VERSION = '2012-10-17' as const;
+
+export function actionsOfTarget(target: PolicyTarget): UseActions {
+  return actionsOf(target.use, { isOneSecret: 'secretName' in target });
+}
+
+export function policyFor(
+  target: PolicyTarget,
+  place: PolicyPlace,
+  variant: PolicyVariant = 'complete',
+): PolicyDocument {
+  const { required, optional } = actionsOfTarget(target);
+  const actions = variant === 'least' ? required : [...required, ...Object.keys(optional)];
+  return { Version: VERSION, Statement: [...statementsFor(target, place, actions), ...kmsStatements(target, place)] };
+}
+
+const titles: Readonly<Record<Use, string>> = {
+  'parameter-store': 'KeyferryParameters',
+  'secrets-manager': 'KeyferrySecrets',
+  'access-key-rotation': 'KeyferryAccessKeys',
+};
+
+function statementsFor(
+  target: PolicyTarget,
+  place: PolicyPlace,
+  actions: readonly string[],
+): readonly PolicyStatement[] {
+  const narrowed = actions.filter((action) => !accountWideActions.has(action));
+  const wide = actions.filter((action) => accountWideActions.has(action));
+  const title = titles[target.use];
+  return [
+    ...(narrowed.length > 0
+      ? [{ Sid: title, Effect: 'Allow', Action: narrowed, Resource: resourcesOf(target, place) } as const]
+      : []),
+    ...(wide.length > 0 ? [{ Sid: `${title}List`, Effect: 'Allow', Action: wide, Resource: '*' } as const] : []),
+  ];
+}
+
+/** The one statement that a missing action needs: the fix of a failed check. */
+export function statementFor(target: PolicyTarget, place: PolicyPlace, action: string): PolicyStatement {
+  if (action.startsWith('kms:'))
+    return kmsStatements({ ...target, kmsKey: target.kmsKey ?? '*' }, place)[0] as PolicyStatement;
+  const Resource = accountWideActions.has(action) ? '*' : resourcesOf(target, place);
+  return { Effect: 'Allow', Action: action, Resource };
+}
+
+export function resourcesOf(target: PolicyTarget, place: PolicyPlace): readonly string[] {
+  const arn = (service: string, region: string, rest: string) =>
+    `arn:${place.partition}:${service}:${region}:${place.accountId}:${rest}`;
+  switch (target.use) {
+    case 'parameter-store': {
+      const path = target.path.replace(/^\/|\/$/g, '');
+      if (path === '') return [arn('ssm', target.region, 'parameter/*')];
+      // GetParametersByPath is judged by the path itself.
+      return [arn('ssm', target.region, `parameter/${path}`), arn('ssm', target.region, `parameter/${path}/*`)];
+    }
+    case 'secrets-manager':
+      if ('prefix' in target) return [arn('secretsmanager', target.region, `secret:${target.prefix}*`)];
+      // A secret that exists has six random characters in its ARN; one that is to be created has not.
+      return [
+        arn('secretsmanager', target.region, `secret:${target.secretName}`),
+        arn('secretsmanager', target.region, `secret:${target.secretName}-??????`),
+      ];
+    case 'access-key-rotation':
+      // IAM's ARNs hold a user's path, its name does not.
+      return [arn('iam', '', `user/${target.userName}`), arn('iam', '', `user/*/${target.userName}`)];
+  }
+}
+
+const kmsServices: Readonly<Record<Use, string>> = {
+  'parameter-store': 'ssm',
+  'secrets-manager': 'secretsmanager',
+  'access-key-rotation': '',
+};
+
+function kmsStatements(target: PolicyTarget, place: PolicyPlace): readonly PolicyStatement[] {
+  if (target.kmsKey === undefined || target.use === 'access-key-rotation') return [];
+  return [
+    {
+      Sid: 'KeyferryKmsKey',
+      Effect: 'Allow',
+      Action: [...kmsActions],
+      Resource: kmsKeyArn(target.kmsKey, target.region, place),
+      // The key is for the service only, never for keyferry itself; the domain differs by partition.
+      Condition: { StringLike: { 'kms:ViaService': `${kmsServices[target.use]}.${target.region}.*` } },
+    },
+  ];
+}
+
+function kmsKeyArn(kmsKey: string, region: string, place: PolicyPlace): string {
+  if (kmsKey.includes(':key/')) return kmsKey;
+  // An alias says nothing of the key's id, and permissions are judged by the key.
+  const id = kmsKey.includes('alias/') ? '*' : kmsKey;
+  return `arn:${place.partition}:kms:${region}:${place.accountId}:key/${id}`;
+}
+
+/** What the worker's own identity needs: to assume the roles of its customers, in its partition. */
+export function baseUserPolicy(partition: string): PolicyDocument {
+  return {
+    Version: VERSION,
+    Statement: [
+      {
+        Sid: 'KeyferryAssumeRoles',
+        Effect: 'Allow',
+        Action: 'sts:AssumeRole',
+        Resource: `arn:${partition}:iam::*:role/*`,
+      },
+    ],
+  };
+}
+
+/** The trust policy of a connection's role: the base account may assume it, and only for this org. */
+export function trustPolicy(trust: {
+  readonly partition: string;
+  readonly baseAccountId: string;
+  readonly externalId: string;
+}): PolicyDocument {
+  return {
+    Version: VERSION,
+    Statement: [
+      {
+        Sid: 'KeyferryTrust',
+        Effect: 'Allow',
+        Principal: { AWS: `arn:${trust.partition}:iam::${trust.baseAccountId}:root` },
+        Action: 'sts:AssumeRole',
+        Condition: { StringEquals: { 'sts:ExternalId': trust.externalId } },
+      },
+    ],
+  };
+}

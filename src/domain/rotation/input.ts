@@ -1,0 +1,94 @@
+/** What a rotation is created and changed with: the same rules for library, API and CLI. Unknown fields are refused by name. */
+import { z } from 'zod';
+
+import { isUuid, NOT_A_UUID } from '../reference.ts';
+
+const DAY_SECONDS = 86_400;
+
+const name = z
+  .string()
+  .trim()
+  .min(1)
+  .max(256)
+  .regex(/^[a-z0-9]+(?:[-_.][a-z0-9]+)*$/i, 'may hold letters, digits and single - _ . between them')
+  .refine((text) => !isUuid(text), NOT_A_UUID);
+
+const secretKey = z
+  .string()
+  .trim()
+  .min(1)
+  .max(255)
+  .regex(/^[A-Za-z0-9_.-]+$/, 'may hold letters, digits and _ . -');
+
+const seconds = z
+  .number()
+  .int()
+  .min(0)
+  .max(365 * DAY_SECONDS);
+
+const timeOfDay = z.strictObject({ hours: z.number().int().min(0).max(23), minutes: z.number().int().min(0).max(59) });
+
+/** What may change while a rotation lives. */
+const changeable = {
+  name,
+  description: z.string().max(256).nullable(),
+  rotationIntervalDays: z.number().int().min(1).max(3650),
+  rotateAtUtc: timeOfDay,
+  /** How long the old key stays active at least. */
+  graceSeconds: seconds,
+  /** How long the old key must show no use; AWS tells uses late, so less than four hours proves little. */
+  quietSeconds: seconds,
+  /** How long the old key stays inactive before it is deleted. */
+  holdSeconds: seconds,
+  isAutoRotationEnabled: z.boolean(),
+};
+
+export const rotationDefaults = {
+  rotateAtUtc: { hours: 0, minutes: 0 },
+  graceSeconds: DAY_SECONDS,
+  quietSeconds: DAY_SECONDS,
+  holdSeconds: 7 * DAY_SECONDS,
+} as const;
+
+export const rotationSettings = z.strictObject({
+  ...changeable,
+  description: changeable.description.default(null),
+  rotateAtUtc: timeOfDay.default(rotationDefaults.rotateAtUtc),
+  graceSeconds: seconds.default(rotationDefaults.graceSeconds),
+  quietSeconds: seconds.default(rotationDefaults.quietSeconds),
+  holdSeconds: seconds.default(rotationDefaults.holdSeconds),
+  isAutoRotationEnabled: z.boolean().default(true),
+  /** IAM allows 64 characters; the path is not part of the name. */
+  userName: z
+    .string()
+    .trim()
+    .min(1)
+    .max(64)
+    .regex(/^[\w+=,.@-]+$/, 'must be the name of an IAM user, without its path'),
+  secretsMapping: z
+    .strictObject({ accessKeyId: secretKey, secretAccessKey: secretKey })
+    .refine((mapping) => mapping.accessKeyId !== mapping.secretAccessKey, 'must name two different secrets'),
+  /** The key that consumers hold today: it is replaced at the first rotation, and nothing changes for them before. */
+  adoptKey: z
+    .strictObject({
+      accessKeyId: z
+        .string()
+        .trim()
+        .regex(/^AKIA[A-Z0-9]{12,124}$/, 'must be a long-lived access key id (AKIA…)'),
+      secretAccessKey: z.string().trim().min(16).max(128),
+    })
+    .optional(),
+});
+
+export type RotationSettings = z.infer<typeof rotationSettings>;
+
+export const rotationChanges = z.strictObject(changeable).partial();
+export type RotationChanges = z.infer<typeof rotationChanges>;
+
+/** Settings with names resolved to rows of the same org. */
+export interface NewRotation extends RotationSettings {
+  readonly connectionId: string;
+  readonly folderId: string;
+  readonly projectId?: string | null;
+  readonly requestedBy: string | null;
+}

@@ -1,0 +1,145 @@
+/**
+ * What the steps write that deal with keys of ours which should not be: leftovers, and what a lost answer may have made. Pure. An orphan is made
+ * inactive, kept for a day, and deleted; a person who activates it has claimed it.
+ */
+import type { JobError } from '../../errors.ts';
+import { RECHECK_AFTER_MS } from './keys.ts';
+import { block, later, moved, type NewPair } from './transitions.ts';
+import { QUARANTINE_MS } from './waits.ts';
+import type { Candidate, Intent, RotationView, Transition } from './rotation.ts';
+
+export function leftoverDeleted(view: RotationView, accessKeyId: string): Transition {
+  const state = moved(view);
+  return {
+    phase: view.phase,
+    state: { ...state, quarantine: state.quarantine.filter((one) => one.accessKeyId !== accessKeyId) },
+    keys: [{ accessKeyId, state: 'deleted' }],
+    note: { step: 'leftover-deleted', accessKeyId },
+  };
+}
+
+/** A deleted rotation left it, and the folder still gives it to consumers: the next rotation replaces it. */
+export function leftKeyAdopted(
+  view: RotationView,
+  pair: NewPair,
+  user: { readonly userId: string; readonly accountId: string },
+): Transition {
+  return {
+    phase: view.phase,
+    state: moved(view),
+    keys: [{ ...pair, state: 'active' }],
+    changes: { ...user, activeAccessKeyId: pair.accessKeyId },
+    note: {
+      step: 'left-key-adopted',
+      accessKeyId: pair.accessKeyId,
+      detail: 'left by a deleted rotation of this folder',
+    },
+  };
+}
+
+/** An orphan that is active again, or had been used, is a person's after all. */
+export function orphanClaimed(view: RotationView, accessKeyIds: readonly string[], why: string): Transition {
+  const state = moved(view);
+  return {
+    phase: view.phase,
+    state: { ...state, quarantine: state.quarantine.filter((one) => !accessKeyIds.includes(one.accessKeyId)) },
+    keys: accessKeyIds.map((accessKeyId) => ({ accessKeyId, state: 'foreign' })),
+    note: { step: 'orphan-claimed', detail: why },
+  };
+}
+
+export function nothingCreated(view: RotationView, intent: Intent): Transition {
+  const { intent: _intent, ...rest } = moved(view);
+  const recheckAt = new Date(Date.parse(intent.sentAt) + RECHECK_AFTER_MS).toISOString();
+  return {
+    phase: view.phase,
+    state: { ...rest, suspects: [...rest.suspects, { ...intent, recheckAt }] },
+    note: { step: 'recovered', detail: 'the lost call made no key' },
+  };
+}
+
+/** It stays active: whether somebody uses it is not certain yet. */
+export function candidateFound(view: RotationView, intent: Intent, candidate: Candidate): Transition {
+  const { accessKeyId, certainAt } = candidate;
+  const isNews = intent.candidate?.accessKeyId !== accessKeyId;
+  return {
+    phase: view.phase,
+    state: { ...moved(view), intent: { ...intent, candidate } },
+    ...(isNews ? { note: { step: 'candidate-found', accessKeyId, detail: `stays active until ${certainAt}` } } : {}),
+  };
+}
+
+/** The same for a call that is checked once more. */
+export function recheckPostponed(view: RotationView, suspect: Intent, at: Date): Transition {
+  const state = moved(view);
+  const suspects = state.suspects.map((one) =>
+    one.sentAt === suspect.sentAt ? { ...one, recheckAt: at.toISOString() } : one,
+  );
+  return { phase: view.phase, state: { ...state, suspects } };
+}
+
+export function orphanFound(
+  view: RotationView,
+  orphan: { readonly accessKeyId: string; readonly isProvenUnused: boolean },
+): Transition {
+  const { intent: _intent, ...rest } = moved(view);
+  return {
+    phase: view.phase,
+    state: { ...rest, orphan },
+    note: { step: 'orphan-found', accessKeyId: orphan.accessKeyId },
+  };
+}
+
+export function orphanInactive(view: RotationView, now: Date): Transition {
+  const { orphan, ...rest } = moved(view);
+  if (!orphan) return { phase: view.phase, state: rest };
+  const deleteAt = later(now, QUARANTINE_MS);
+  return {
+    phase: view.phase,
+    state: { ...rest, quarantine: [...rest.quarantine, { ...orphan, deleteAt }] },
+    keys: [{ accessKeyId: orphan.accessKeyId, state: 'inactive', retireAfter: new Date(deleteAt) }],
+    note: { step: 'orphan-inactive', accessKeyId: orphan.accessKeyId },
+  };
+}
+
+export function orphanGone(view: RotationView): Transition {
+  const { orphan, ...rest } = moved(view);
+  return {
+    phase: view.phase,
+    state: rest,
+    ...(orphan ? { note: { step: 'orphan-gone', accessKeyId: orphan.accessKeyId } } : {}),
+  };
+}
+
+/** Nobody can tell which of them the lost call made: none is touched, and a person decides. */
+export function ambiguous(
+  view: RotationView,
+  candidates: readonly string[],
+  verdict: { error: JobError; now: Date },
+): Transition {
+  const { intent: _intent, ...rest } = block(view, verdict.error, verdict).state;
+  return {
+    phase: view.phase,
+    state: rest,
+    keys: candidates.map((accessKeyId) => ({ accessKeyId, state: 'foreign' })),
+    note: { step: 'ambiguous', detail: verdict.error.publicMessage },
+  };
+}
+
+/** Known from now on as somebody's: the next rotation names them. */
+export function foreignSeen(view: RotationView, accessKeyIds: readonly string[]): Transition {
+  return {
+    phase: view.phase,
+    state: moved(view),
+    keys: accessKeyIds.map((accessKeyId) => ({ accessKeyId, state: 'foreign' })),
+    note: { step: 'foreign-seen', detail: accessKeyIds.join(', ') },
+  };
+}
+
+export function suspectsChecked(view: RotationView, now: Date): Transition {
+  const state = moved(view);
+  return {
+    phase: view.phase,
+    state: { ...state, suspects: state.suspects.filter((one) => new Date(one.recheckAt) > now) },
+  };
+}

@@ -1,0 +1,235 @@
+/**
+ * How one row of the ledger changes. Every function gives the row that is stored next:
+ *
+ *   (none) ── begun (in flight, before the call) ──► written ──► begun … written ──► begun (delete) ──► removed
+ *                │ AWS refuses                          ▲
+ *                ├──► failed / conflicting              │ resolved by what a look at AWS finds
+ *                └──► stays in flight (answer lost) ────┘
+ */
+import type { JobError } from '../../errors.ts';
+import { errorTable } from '../../errors.ts';
+import {
+  type DriftKind,
+  type EntrySettings,
+  type InFlight,
+  isOwned,
+  type LedgerEntry,
+  type Observed,
+  type Place,
+  isLater,
+} from './ledger.ts';
+import { describeDrift } from './plan.ts';
+import type { Problem } from './rules.ts';
+import { conflictNextStep } from './takeover.ts';
+
+export interface EntryOrigin {
+  readonly id: string;
+  readonly syncId: string;
+  readonly connectionId: string;
+  readonly folderId: string;
+  readonly place: Place;
+}
+
+export function newEntry(
+  origin: EntryOrigin,
+  name: { readonly remoteName: string; readonly key: string; readonly settings: EntrySettings },
+): LedgerEntry {
+  const { id, syncId, connectionId, folderId, place } = origin;
+  return {
+    id,
+    syncId,
+    connectionId,
+    folderId,
+    partition: place.partition,
+    accountId: place.accountId,
+    region: place.region,
+    service: place.service,
+    remoteName: name.remoteName,
+    key: name.key,
+    settings: name.settings,
+    isClaim: false,
+    remoteVersion: null,
+    fingerprint: null,
+    inFlight: null,
+    status: 'failed',
+    errorCode: null,
+    errorMessage: null,
+    observed: {},
+    drift: null,
+    writtenAt: null,
+    deletedAt: null,
+    checkedAt: null,
+    tagsCheckedAt: null,
+    syncedRevision: null,
+    pace: null,
+  };
+}
+
+/** Before the call. A row that was never written, or deleted, holds its name from here on. */
+export function begun(entry: LedgerEntry, inFlight: InFlight): LedgerEntry {
+  if (entry.status === 'synced' && entry.deletedAt === null) return { ...entry, inFlight };
+  return {
+    ...entry,
+    inFlight,
+    isClaim: true,
+    status: 'failed',
+    deletedAt: null,
+    remoteVersion: entry.deletedAt === null && entry.status === 'failed' ? entry.remoteVersion : null,
+    errorCode: null,
+    errorMessage: 'A write was started; its answer is not recorded yet.',
+  };
+}
+
+export interface Written {
+  readonly version: string;
+  readonly fingerprint: string;
+  readonly revision: number;
+  readonly settings: EntrySettings;
+  readonly folderId: string;
+  readonly observed?: Observed;
+  readonly at: Date;
+}
+
+export function written(entry: LedgerEntry, by: Written): LedgerEntry {
+  return {
+    ...inOrder(entry),
+    isClaim: true,
+    remoteVersion: by.version,
+    fingerprint: by.fingerprint,
+    syncedRevision: by.revision,
+    folderId: by.folderId,
+    settings: by.settings,
+    observed: {
+      ...entry.observed,
+      lastModified: undefined,
+      clockAheadMs: undefined,
+      lost: undefined,
+      waits: undefined,
+      areReplicasInSync: undefined,
+      wasOurs: undefined,
+      ...by.observed,
+    },
+    writtenAt: by.at,
+    deletedAt: null,
+  };
+}
+
+/** A look at AWS found no trace of the write. */
+export function notLanded(entry: LedgerEntry): LedgerEntry {
+  const { token, fingerprint } = entry.inFlight ?? {};
+  const lost = token === undefined || fingerprint === undefined ? undefined : { token, fingerprint };
+  // It may still arrive, and a takeover sets our tag before the value.
+  const { operation } = entry.inFlight ?? {};
+  const wasOurs = operation === 'create' || operation === 'adopt' || entry.observed.wasOurs;
+  const observed = { ...entry.observed, lost, ...(wasOurs === true ? { wasOurs } : {}) };
+  return { ...entry, inFlight: null, isClaim: entry.remoteVersion !== null, observed };
+}
+
+/** A look at AWS found the write: what was journalled is what is there. */
+export function landed(
+  entry: LedgerEntry,
+  version: string,
+  seen: { readonly folderId: string; readonly lastModified?: number },
+): LedgerEntry {
+  const { inFlight } = entry;
+  return written(entry, {
+    version,
+    fingerprint: inFlight?.fingerprint ?? '',
+    revision: inFlight?.revision ?? 0,
+    settings: inFlight?.settings ?? entry.settings,
+    folderId: seen.folderId,
+    observed: seen.lastModified === undefined ? {} : { lastModified: seen.lastModified },
+    at: new Date(inFlight?.at ?? 0),
+  });
+}
+
+/** Nothing wrong with it any more. */
+export function inOrder(entry: LedgerEntry): LedgerEntry {
+  return { ...entry, inFlight: null, status: 'synced', errorCode: null, errorMessage: null, drift: null };
+}
+
+export function removed(entry: LedgerEntry, at: Date): LedgerEntry {
+  return { ...inOrder(entry), deletedAt: at, syncedRevision: null };
+}
+
+/** The row as it was, with what went wrong at that moment. */
+export function failed(
+  entry: LedgerEntry,
+  problem: { readonly code: string; readonly message: string },
+  at: Date,
+): LedgerEntry {
+  return {
+    ...entry,
+    inFlight: null,
+    status: 'failed',
+    errorCode: problem.code,
+    errorMessage: problem.message,
+    checkedAt: at,
+  };
+}
+
+/** A foreign object has the name; the row gives it up. */
+export function conflicting(entry: LedgerEntry, message: string, at: Date): LedgerEntry {
+  const given = { isClaim: false, remoteVersion: null, fingerprint: null, drift: null };
+  return {
+    ...entry,
+    ...given,
+    observed: isOwned(entry) ? { ...entry.observed, wasOurs: true } : entry.observed,
+    inFlight: null,
+    status: 'conflict',
+    errorCode: 'SYNC_CONFLICT',
+    errorMessage: message,
+    checkedAt: at,
+  };
+}
+
+/** The object stays where it is: nobody can reach it any more. */
+export function leftBehind(entry: LedgerEntry, message: string, at: Date): LedgerEntry {
+  return {
+    ...entry,
+    inFlight: null,
+    status: 'skipped',
+    isClaim: false,
+    errorCode: null,
+    errorMessage: message,
+    checkedAt: at,
+  };
+}
+
+/** Ours, but changed by somebody else. */
+export function drifted(entry: LedgerEntry, drift: DriftKind, at: Date): LedgerEntry {
+  return { ...entry, drift, checkedAt: at, errorCode: 'SYNC_DRIFTED', errorMessage: driftMessage(entry, drift) };
+}
+
+const LATER_NEXT_STEP =
+  'Keep what AWS holds with `keyferry sync run NAME --accept-destination`, or write the folder’s value with `--accept-source`.';
+
+export function driftMessage(entry: { readonly key: string; readonly remoteName: string }, drift: DriftKind): string {
+  const nextStep = isLater(drift) ? LATER_NEXT_STEP : errorTable.SYNC_DRIFTED.nextStep;
+  return `${nameOf(entry)} ${describeDrift(drift)}. ${nextStep}`;
+}
+
+export function conflictMessage(entry: { readonly key: string; readonly remoteName: string }, reason: string): string {
+  return `${nameOf(entry)} ${reason}. ${conflictNextStep(reason)}`;
+}
+
+export function problemMessage(entry: { readonly key: string; readonly remoteName: string }, problem: Problem): string {
+  return `${nameOf(entry)}: ${problem.message}`;
+}
+
+/** AWS says two things of one name that exclude each other, for so long that no lag explains it. */
+export function contradictionMessage(
+  entry: { readonly key: string; readonly remoteName: string },
+  contradiction: string,
+): string {
+  return `${nameOf(entry)}: ${contradiction}. The next run tries again; choose another name if it stays so.`;
+}
+
+/** Names the entry, what AWS said with its request id, and the remedy. */
+export function failureMessage(entry: { readonly key: string; readonly remoteName: string }, error: JobError): string {
+  return `${nameOf(entry)}: ${error.publicMessage} ${errorTable[error.code].nextStep}`;
+}
+
+function nameOf(entry: { readonly key: string; readonly remoteName: string }): string {
+  return entry.key === '' || entry.key === entry.remoteName ? entry.remoteName : `${entry.key} (${entry.remoteName})`;
+}

@@ -1,0 +1,154 @@
+/**
+ * What the ledger remembers of one remote object: what was written, where, and which write is still without an answer. It alone decides
+ * what may be updated or deleted. Pure data; the rows are kept by `db/sync/entries.ts`.
+ */
+export interface Place {
+  readonly partition: string;
+  readonly accountId: string;
+  readonly region: string;
+  readonly service: 'ssm' | 'secretsmanager';
+}
+
+/** What was asked of AWS besides the value; part of the fingerprint. */
+export interface EntrySettings {
+  /** Null: the service's own key. */
+  readonly keyId: string | null;
+  readonly tier?: 'standard' | 'advanced' | 'intelligent';
+  /** Without the ownership tag, which every object carries. */
+  readonly tags: Readonly<Record<string, string>>;
+  readonly replicaRegions?: readonly string[];
+}
+
+/** What AWS told about the object; compared with at a drift check. */
+export interface Observed {
+  readonly tier?: string;
+  /** Milliseconds since the epoch, as AWS told it after our write. */
+  readonly lastModified?: number;
+  /** How far AWS's clock was ahead of ours at our write, to the second. */
+  readonly clockAheadMs?: number;
+  /** False for an object that existed before and was taken over: its keys are removed, it is not deleted as a whole. */
+  readonly isCreated?: boolean;
+  /** The round of slices in which it was refused: that round does not try it again. */
+  readonly refusedIn?: string;
+  /** The token of a write that did not seem to arrive: used again for the same content, so that a late arrival makes no second version. */
+  readonly lost?: { readonly token: string; readonly fingerprint: string };
+  /** How often in a row AWS called the name taken or busy without returning an object. */
+  readonly waits?: number;
+  /** A write of ours may have made an object of this name, or one was ours before: our tag on it is believed. */
+  readonly wasOurs?: boolean;
+  /** The name that a key has inside a many-to-one secret. */
+  readonly documentKey?: string;
+  /** Whether a many-to-one secret holds keys of others. */
+  readonly hasForeignKeys?: boolean;
+  /** Every replica was seen complete since the last write. */
+  readonly areReplicasInSync?: boolean;
+}
+
+export type WriteOperation = 'create' | 'update' | 'adopt' | 'restore' | 'delete';
+
+/** A write whose answer is not recorded yet. Journalled before the call. */
+export interface InFlight {
+  readonly operation: WriteOperation;
+  readonly runId: string;
+  /** ISO 8601. */
+  readonly at: string;
+  /** The version before the write; null when there was none. */
+  readonly baseVersion: string | null;
+  /** Secrets Manager's ClientRequestToken, which becomes the version's id. */
+  readonly token?: string;
+  readonly fingerprint?: string;
+  /** The secret's revision whose value is being written. */
+  readonly revision?: number;
+  readonly settings?: EntrySettings;
+  /** Many-to-one: what is being written of each of our keys; null for one that is being removed. */
+  readonly keys?: Readonly<Record<string, KeyInFlight | null>>;
+  /** Many-to-one: our keys that the write leaves as somebody else made them. */
+  readonly left?: Readonly<Record<string, 'changed' | 'missing'>>;
+  /** Many-to-one: whether the document being written holds keys of others. */
+  readonly hasForeignKeys?: boolean;
+}
+
+export interface KeyInFlight {
+  readonly fingerprint: string;
+  readonly revision: number;
+  /** The name inside the secret; absent in rows of earlier versions. */
+  readonly documentKey?: string;
+}
+
+export const driftKinds = [
+  'changed',
+  'missing',
+  'scheduled-for-deletion',
+  'type',
+  'key',
+  'tags',
+  'replica',
+  'foreign',
+  // Found after a restore: keyferry itself wrote or deleted it later than this database knows.
+  'later-write',
+  'later-delete',
+] as const;
+export type DriftKind = (typeof driftKinds)[number];
+
+/** Only a person decides what becomes of it. */
+export const isLater = (drift: DriftKind | null | undefined): boolean =>
+  drift === 'later-write' || drift === 'later-delete';
+
+/** Drift of the object's settings: its value is still the one that was written. */
+export function isOfSettings(drift: DriftKind | null | undefined): boolean {
+  return drift === 'tags' || drift === 'key' || drift === 'replica';
+}
+
+export interface LedgerEntry extends Place {
+  readonly id: string;
+  readonly syncId: string;
+  readonly remoteName: string;
+  /** The secret's key; empty for the one row that stands for a many-to-one secret as a whole. */
+  readonly key: string;
+  readonly connectionId: string;
+  readonly folderId: string | null;
+  /** False for what was never claimed: the keys inside a many-to-one secret, and names that break a rule. */
+  readonly isClaim: boolean;
+  /** Null while nothing was written. */
+  readonly remoteVersion: string | null;
+  readonly fingerprint: string | null;
+  readonly inFlight: InFlight | null;
+  readonly status: 'synced' | 'failed' | 'conflict' | 'skipped';
+  readonly errorCode: string | null;
+  readonly errorMessage: string | null;
+  readonly settings: EntrySettings;
+  readonly observed: Observed;
+  readonly drift: DriftKind | null;
+  readonly writtenAt: Date | null;
+  readonly deletedAt: Date | null;
+  readonly checkedAt: Date | null;
+  readonly tagsCheckedAt: Date | null;
+  /** The revision of the secret whose value was written. */
+  readonly syncedRevision: number | null;
+  /** Token bucket of the writes to one secret. */
+  readonly pace: { readonly tokens: number; readonly at: string } | null;
+}
+
+/** The key of the row that stands for a many-to-one secret as a whole. */
+export const WHOLE_SECRET = '';
+
+/** Whether the object at AWS is ours: written by this sync, answered, and not deleted. */
+export function isOwned(entry: LedgerEntry): boolean {
+  return (
+    entry.remoteVersion !== null && entry.deletedAt === null && (entry.status === 'synced' || entry.status === 'failed')
+  );
+}
+
+export function isSamePlace(a: Place, b: Place): boolean {
+  return a.partition === b.partition && a.accountId === b.accountId && a.region === b.region && a.service === b.service;
+}
+
+/** One text for equal settings, whatever the order of their members. */
+export function settingsText(settings: EntrySettings): string {
+  return JSON.stringify([
+    settings.keyId,
+    settings.tier ?? null,
+    Object.entries(settings.tags).sort(([a], [b]) => (a < b ? -1 : 1)),
+    [...(settings.replicaRegions ?? [])].sort(),
+  ]);
+}

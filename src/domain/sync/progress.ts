@@ -1,0 +1,51 @@
+/** What a sync that gave its place back remembers until it goes on. Pure. */
+import type { RunKind } from '../run.ts';
+import { type ChangeCounts, noChanges } from './summary.ts';
+
+export interface SyncProgress {
+  /** The round: the id of its first run. What was refused in a round is not tried again by it. */
+  readonly round: string;
+  /** The folder's revision and the sync's version that the round began with; when either has moved on, a new round begins. */
+  readonly revision: number;
+  readonly version: number;
+  /** Summed over the slices, so that the last run tells the whole. */
+  readonly changes: ChangeCounts;
+  /** Every value was checked against AWS's rules. */
+  readonly isSurveyed?: boolean;
+  /** How often this round waited for replicas to become complete. */
+  readonly replicaLooks?: number;
+  /** The deletions of this plan were confirmed. */
+  readonly isConfirmed?: boolean;
+  /** The drift check of this round is done. */
+  readonly isChecked?: boolean;
+  /** The drift check saw of every parameter whose it is. */
+  readonly hasSeenOwners?: boolean;
+  /** The attempt that ended in trouble; a first attempt after it is a new wish, not the next try. */
+  readonly failedAttempt?: number;
+  /** AWS denied the look of a run that a person asked for; the run goes on by the ledger. */
+  readonly isLookDenied?: boolean;
+  /** How many objects the check left out, because AWS's lists may not show them yet. */
+  readonly notLookedAt?: number;
+  /** It is the progress of a removal, which no other run continues. */
+  readonly isRemoval?: boolean;
+  /** Something was found in flight: AWS is looked at once more a while later. */
+  readonly hasRecovered?: boolean;
+}
+
+export interface ProgressBasis {
+  readonly revision: number;
+  readonly version: number;
+}
+
+/** The remembered progress where it still fits, else a new round. */
+export function continueProgress(
+  saved: SyncProgress | null,
+  basis: ProgressBasis,
+  run: { readonly id: string; readonly attempt: number; readonly kind: RunKind },
+): SyncProgress {
+  const isRemoval = run.kind === 'remove';
+  const isGivenUp = saved?.failedAttempt !== undefined && run.attempt <= saved.failedAttempt;
+  const isSame = saved?.revision === basis.revision && saved.version === basis.version;
+  if (!isGivenUp && isSame && (saved.isRemoval ?? false) === isRemoval) return saved;
+  return { revision: basis.revision, version: basis.version, round: run.id, changes: noChanges, isRemoval };
+}

@@ -1,0 +1,56 @@
+/** Whether a sync may take over an object that exists and that its ledger does not call ours. Pure. */
+import { errorTable } from '../../errors.ts';
+import { isOurs, type Owner, whoseTags } from '../ownership.ts';
+import { type RemoteState, SECURE } from './inventory.ts';
+import type { LedgerEntry } from './ledger.ts';
+
+export type Existing = Extract<RemoteState, { exists: true }>;
+
+export interface TakeoverOptions {
+  readonly onExisting: 'fail' | 'adopt';
+  readonly owner: Owner;
+}
+
+const OTHER_SYNC = 'exists and carries the tag of another sync';
+const OTHER_INSTALLATION = 'exists and belongs to another keyferry installation';
+
+/** What to do where `--on-existing adopt` changes nothing. */
+const nextSteps: Readonly<Record<string, string>> = {
+  [OTHER_SYNC]:
+    'Choose another name. If that sync is gone, remove the tag keyferry:sync at AWS and allow taking the object over with --on-existing adopt.',
+  [OTHER_INSTALLATION]:
+    'Choose another name. If that installation is gone, remove the tag keyferry:sync at AWS and allow taking the object over with --on-existing adopt.',
+};
+
+export function conflictNextStep(reason: string): string {
+  return nextSteps[reason] ?? errorTable.SYNC_CONFLICT.nextStep;
+}
+
+/** Why the object is not taken over; undefined when it may be. */
+export function findTakeoverProblem(
+  state: Existing,
+  options: TakeoverOptions,
+  entry: Pick<LedgerEntry, 'observed'> | undefined,
+): string | undefined {
+  const whose = whoseTags(state.tags ?? {}, options.owner);
+  if (whose === 'other-installation') return OTHER_INSTALLATION;
+  if (whose === 'other-sync' && !state.formerOwner) return OTHER_SYNC;
+  if (state.managedBy !== undefined) return `exists and is managed by ${state.managedBy}`;
+  const isBelieved = isOurs(whose) && entry?.observed.wasOurs === true;
+  if (options.onExisting === 'fail' && !isBelieved && !isLeftAsWritten(state)) return describeForeign(state, whose);
+  if (state.type !== undefined && state.type !== SECURE)
+    return `exists as ${state.type}, which keyferry never writes into; delete it first`;
+  return undefined;
+}
+
+/** A deleted sync of the same folder left it, and nobody has written it since. */
+export function isLeftAsWritten({ formerOwner, version }: Existing): boolean {
+  return formerOwner?.isSameFolder === true && formerOwner.lastVersion === version;
+}
+
+function describeForeign({ formerOwner }: Existing, whose: ReturnType<typeof whoseTags>): string {
+  // Anybody who may set tags can set ours.
+  if (isOurs(whose)) return 'carries the tag of this sync, which has no record of it';
+  if (formerOwner?.isSameFolder) return 'was left by a deleted sync of this folder and has changed since';
+  return formerOwner ? 'was left by a deleted sync of another folder' : 'exists and is not ours';
+}

@@ -1,0 +1,72 @@
+/**
+ * The entry of the pipeline: a job that keyferry dispatched runs, any other is a wish that is recorded.
+ */
+import { setTimeout } from 'node:timers/promises';
+
+import type { Job } from 'bullmq';
+
+import type { Work } from '../../db/engine/work.ts';
+import type { Kind } from '../../domain/run.ts';
+import { JobError, toJobError } from '../../errors.ts';
+import type { Log } from '../../observe/log.ts';
+import type { Payload } from '../../queues/payload.ts';
+
+export interface AdmitDependencies {
+  readonly work: Work;
+  readonly log: Log;
+}
+
+const DATABASE_PAUSE_MS = 1_000;
+
+/**
+ * Holds the job while PostgreSQL is away, under BullMQ's own lock: failing it would lose an outside producer's wish, which exists nowhere else yet.
+ */
+export async function whileDatabaseIsDown<T>(
+  deps: AdmitDependencies,
+  use: () => Promise<T>,
+  signal?: AbortSignal,
+): Promise<T> {
+  for (;;) {
+    try {
+      return await use();
+    } catch (error) {
+      if (toJobError(error).code !== 'DB_UNAVAILABLE' || signal?.aborted === true) throw error;
+      deps.log.warn({ err: error }, 'waiting for PostgreSQL');
+      await setTimeout(DATABASE_PAUSE_MS, undefined, { ref: false });
+    }
+  }
+}
+
+/**
+ * Undefined for a job that keyferry dispatched: it runs. Any other job only names or records a request, whose id is its result; the tick dispatches the
+ * run, within the window of the account.
+ */
+export async function admit(deps: AdmitDependencies, job: Job, payload: Payload): Promise<string | undefined> {
+  const { kind, subjectId, requestId } = payload;
+  if (requestId !== undefined) {
+    const requestKind = payload.name;
+    const isOpen = await deps.work.isOpenRequest({ kind, requestId, requestKind, subjectId });
+    if (isOpen) return requestId;
+    throw new JobError('PAYLOAD_REQUEST_MISSING', {
+      message: `There is no open ${requestKind} request ${requestId} for ${subjectId}.`,
+    });
+  }
+  // A person's retry in Bull Board is a wish of its own, also for a job that keyferry dispatched.
+  if (payload.isDispatched && job.attemptsMade === 0) return undefined;
+  const recorded = await deps.work.recordWish({
+    kind,
+    requestKind: payload.name as 'validate' | 'sync' | 'plan' | 'rotate',
+    subjectId,
+    actor: payload.requestedBy,
+    reason: payload.isDispatched ? 'requested' : (payload.reason ?? 'requested'),
+    source: {
+      queue: kind,
+      jobId: job.attemptsMade === 0 ? String(job.id) : `${String(job.id)}#${String(job.attemptsMade)}`,
+      timestamp: job.timestamp,
+    },
+  });
+  if (recorded !== undefined) return recorded;
+  throw new JobError('PAYLOAD_INVALID', { message: `There is no ${subjectNouns[kind]} with the id ${subjectId}.` });
+}
+
+const subjectNouns: Readonly<Record<Kind, string>> = { validate: 'connection', sync: 'sync', rotate: 'rotation' };

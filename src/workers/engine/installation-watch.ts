@@ -1,0 +1,109 @@
+/**
+ * Watches whether this database is still the one that the installation's workers know: once before the first job and once a minute, one statement
+ * each. While it is not, the worker is guarded: it validates, checks and plans, and changes nothing at AWS until a person has run
+ * `keyferry restore accept`.
+ */
+import type { Installation } from '../../db/installation.ts';
+import type { InstallationGuard } from '../../db/installation-guard.ts';
+import { type GuardReason, guardReasons, judgeInstallation } from '../../domain/installation.ts';
+import { JobError, toJobError } from '../../errors.ts';
+import type { Log } from '../../observe/log.ts';
+
+const EVERY_MS = 60_000;
+
+export interface InstallationWatchDependencies {
+  readonly guard: Pick<InstallationGuard, 'beat' | 'raise' | 'startEpoch'>;
+  readonly installation: Installation;
+  /** KEYFERRY_INSTALLATION. */
+  readonly name: string | undefined;
+  /** `worker --guarded`. */
+  readonly isGuardAsked: boolean;
+  readonly log: Log;
+  /** For tests. */
+  readonly everyMs?: number;
+}
+
+/** As the installation of every run: a counter lower than seen is noticed at the first run, not only after a minute. */
+export interface InstallationWatch extends Installation {
+  /** Why nothing may be changed at AWS now; undefined while it may. */
+  guardReason(): GuardReason | undefined;
+  /** Throws DB_GUARDED. */
+  requireUnguarded(): void;
+  /** The highest counter seen: what proves later that a moved database is complete. */
+  counter(): number;
+  /** Looks now; for tests. */
+  beat(): Promise<void>;
+  stop(): void;
+}
+
+/** Throws when PostgreSQL cannot be asked: a worker that does not know its database must not begin. */
+export async function startInstallationWatch(deps: InstallationWatchDependencies): Promise<InstallationWatch> {
+  let seenCounter = 0;
+  let seenAt: Date | null = null;
+  let reason: GuardReason | undefined;
+  let isGuardAsked = deps.isGuardAsked;
+
+  async function beat(): Promise<void> {
+    const { record, row, server, now } = await deps.guard.beat({ name: deps.name, seenCounter, isGuardAsked });
+    const lostMs = Math.max(0, (seenAt?.getTime() ?? 0) - (row.seenAt?.getTime() ?? 0));
+    const verdict = judgeInstallation(record, { server, name: deps.name, seenCounter, lostMs, isGuardAsked });
+    if (verdict.kind === 'guard') {
+      if (record.guardReason === null) await deps.guard.raise(verdict.reason);
+      guard(verdict.reason);
+      return;
+    }
+    reason = undefined;
+    if (verdict.kind === 'new-timeline' && server.timeline !== null) {
+      deps.log.warn(
+        { timeline: server.timeline },
+        'PostgreSQL failed over; each subject compares itself with AWS once',
+      );
+      await deps.guard.startEpoch(server.timeline);
+      seenCounter = 0;
+      return beat();
+    }
+    seenCounter = Math.max(seenCounter, record.counter);
+    seenAt = now;
+  }
+
+  function guard(found: GuardReason): void {
+    reason = found;
+    // From here on the stored guard counts: accepting it ends this one too.
+    isGuardAsked = false;
+    deps.log.warn(
+      { reason: found },
+      `guarded: ${guardReasons[found]} Nothing is changed at AWS. See \`keyferry restore status\`.`,
+    );
+  }
+
+  await beat();
+  const timer = setInterval(() => {
+    beat().catch((error: unknown) => {
+      deps.log.warn({ err: toJobError(error) }, 'the installation could not be checked');
+    });
+  }, deps.everyMs ?? EVERY_MS);
+  timer.unref();
+  return {
+    async get() {
+      const row = await deps.installation.get();
+      if (row.counter >= seenCounter) return row;
+      await beat();
+      return deps.installation.get();
+    },
+    guardReason: () => reason,
+    requireUnguarded() {
+      if (reason !== undefined) throw guardedError(reason);
+    },
+    counter: () => seenCounter,
+    beat,
+    stop: () => {
+      clearInterval(timer);
+    },
+  };
+}
+
+export function guardedError(reason: GuardReason): JobError {
+  return new JobError('DB_GUARDED', {
+    message: `${guardReasons[reason]} Nothing was changed at AWS. See \`keyferry restore status\`, then \`keyferry restore accept\`.`,
+  });
+}

@@ -1,0 +1,56 @@
+/** How a BullMQ job ends: completed with ids and a status, or failed with the clean reason that Bull Board shows. Nothing else leaves the process. */
+import { UnrecoverableError } from 'bullmq';
+
+import type { Kind, Outcome } from '../../domain/run.ts';
+import { toJobError } from '../../errors.ts';
+import type { Log } from '../../observe/log.ts';
+import type { Run } from './processor.ts';
+
+/** What the job returns to BullMQ: ids and a status, nothing else. */
+export type JobResult =
+  | { readonly status: string; readonly runId?: string }
+  /** Of a job of another program: the request that stands for it. */
+  | { readonly requestId: string };
+
+/** Ends the job: completed, or failed with the clean reason that Bull Board shows. */
+export function report(log: Log, run: Run<Kind>, outcome: Outcome): JobResult {
+  switch (outcome.status) {
+    case 'succeeded':
+    case 'partial':
+    case 'continued':
+      logEnd(log, run, outcome.status);
+      return { runId: run.id, status: outcome.status };
+    case 'failed':
+    case 'blocked':
+      run.log.info({ status: outcome.status, code: outcome.code, message: outcome.message }, 'run ended');
+      throw cleanError(`${outcome.code}: ${outcome.message}`);
+    case 'retry':
+      throw cleanError(`${outcome.error.code}: ${outcome.error.publicMessage}`);
+  }
+}
+
+/** That nothing was to do is worth a line to who looks for it only: there may be thousands of these a second. */
+function logEnd(log: Log, run: Run<Kind>, status: string): void {
+  const { counts: awsCalls } = run.scope.calls;
+  const level = status === 'succeeded' && Object.keys(awsCalls).length === 0 ? 'debug' : 'info';
+  if (log.isLevelEnabled(level)) run.log[level]({ status, awsCalls }, 'run ended');
+}
+
+class ReportedError extends UnrecoverableError {}
+
+/** BullMQ stores message and stack as they are, so both hold the public sentence only. */
+function cleanError(message: string): UnrecoverableError {
+  const error = new ReportedError(message);
+  error.name = 'UnrecoverableError';
+  error.stack = message;
+  return error;
+}
+
+export function toQueueError(log: Log, error: unknown): UnrecoverableError {
+  if (error instanceof ReportedError) return error;
+  const jobError = toJobError(error);
+  // A lost lease is no failure of the work: whoever took over goes on.
+  if (jobError.code !== 'PAYLOAD_INVALID' && jobError.code !== 'PAYLOAD_REQUEST_MISSING')
+    log.error({ err: jobError }, 'job ended without a settlement');
+  return cleanError(`${jobError.code}: ${jobError.publicMessage}`);
+}

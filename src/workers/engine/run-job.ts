@@ -1,0 +1,275 @@
+/**
+ * The pipeline of one job: parse → admit → claim → perform → settle → report. One BullMQ job is one attempt; this is the only place
+ * that knows how it ends. It never decides what a run does (the processor) nor when the next attempt is (PostgreSQL, by the settlement).
+ */
+import type { Job } from 'bullmq';
+
+import { createCallLog, type CallLog } from '../../domain/call-log.ts';
+import { backoffMs, retryPolicies } from '../../domain/backoff.ts';
+import { snoozed } from '../../domain/connection/base-identity.ts';
+import type { Kind, Outcome } from '../../domain/run.ts';
+import type { Claim } from '../../db/engine/claim.ts';
+import type { Work } from '../../db/engine/work.ts';
+import { JobError, toJobError } from '../../errors.ts';
+import type { Log } from '../../observe/log.ts';
+import { parsePayload } from '../../queues/payload.ts';
+import { annotate, inSpan } from '../../observe/trace.ts';
+import { admit, whileDatabaseIsDown } from './admit.ts';
+import { slowHotLoop, type HotLoopDependencies } from './hot-loops.ts';
+import { report, toQueueError, type JobResult } from './job-result.ts';
+import { holdLease, type Lease, type LeaseInput } from './lease.ts';
+import type { Performed, Processor, Run } from './processor.ts';
+import { noteUnaskedWrites } from './unasked-writes.ts';
+
+export interface RunReport {
+  readonly kind: Kind;
+  readonly runKind: string;
+  readonly status: string;
+  readonly durationSeconds: number;
+  readonly waitSeconds: number | undefined;
+  readonly awsCalls: Readonly<Record<string, number>>;
+}
+
+export interface JobDependencies<K extends Kind>
+  extends Pick<LeaseInput, 'isStopping' | 'requireUnguarded'>, HotLoopDependencies {
+  readonly work: Work;
+  readonly processor: Processor<K>;
+  readonly log: Log;
+  random(): number;
+  /** Told of every settled run, for metrics and the tick. */
+  onRun(report: RunReport): void;
+  /** Writes of a run that nobody asked for: always a defect. */
+  onUnaskedWrites?(count: number): void;
+}
+
+export async function runJob<K extends Kind>(
+  deps: JobDependencies<K>,
+  job: Job,
+  signal?: AbortSignal,
+): Promise<JobResult> {
+  try {
+    const payload = parsePayload(deps.processor.kind, job.name, job.data);
+    const requestId = await whileDatabaseIsDown(deps, () => admit(deps, job, payload), signal);
+    if (requestId !== undefined) return { requestId };
+    const { claim, claimedAtMs } = await whileDatabaseIsDown(deps, () => take(deps, payload.subjectId, job.id), signal);
+    // A repeated delivery, or another run holds the lease: that run, or the row's due time, takes care of the rest.
+    if (!claim) return { status: 'stale' };
+    return await runClaimed(deps, claim, { claimedAtMs, signal, now: clockFrom(claim.claimedAt) });
+  } catch (error) {
+    throw toQueueError(deps.log, error);
+  }
+}
+
+async function take<K extends Kind>(deps: JobDependencies<K>, subjectId: string, jobId: string | undefined) {
+  const claimedAtMs = performance.now();
+  const claim = await deps.work.claim(deps.processor.kind, { subjectId, runId: crypto.randomUUID(), jobId });
+  return { claim, claimedAtMs };
+}
+
+interface Started {
+  readonly claimedAtMs: number;
+  readonly signal: AbortSignal | undefined;
+  readonly now: () => Date;
+}
+
+/**
+ * The clock of a run: the database's at the claim, plus the time that has passed since its answer. The clocks of two workers may differ by days; what
+ * is due, quiet or held must not depend on which one takes the job.
+ */
+function clockFrom(claimedAt: Date): () => Date {
+  const answeredAtMs = performance.now();
+  return () => new Date(claimedAt.getTime() + performance.now() - answeredAtMs);
+}
+
+async function runClaimed<K extends Kind>(
+  deps: JobDependencies<K>,
+  claim: Claim<K>,
+  started: Started,
+): Promise<JobResult> {
+  const { kind } = deps.processor;
+  const lease = holdLease({
+    renew: () => deps.work.renew(kind, claim.subject.id, claim.runId),
+    claimedAtMs: started.claimedAtMs,
+    isStopping: deps.isStopping,
+    requireUnguarded: deps.requireUnguarded,
+    monotonicMs: () => performance.now(),
+  });
+  started.signal?.addEventListener(
+    'abort',
+    () => {
+      lease.abort(new JobError('LEASE_LOST'));
+    },
+    { once: true },
+  );
+  try {
+    const run = toRun(deps, claim, { lease, now: started.now });
+    return await inSpan({ name: `run ${run.kind}`, attributes: spanAttributes(run) }, async () => {
+      const performed = await perform(deps, run).finally(() => {
+        noteUnaskedWrites(deps, run);
+      });
+      return settle(deps, { claim, run, performed, startedAtMs: started.claimedAtMs });
+    });
+  } finally {
+    lease.end();
+  }
+}
+
+function spanAttributes({ id, subject, attempt, reason }: Run<Kind>) {
+  return {
+    'keyferry.run.id': id,
+    'keyferry.subject.id': subject.id,
+    'keyferry.run.attempt': attempt,
+    'keyferry.run.reason': reason,
+  };
+}
+
+function toRun<K extends Kind>(
+  deps: JobDependencies<K>,
+  claim: Claim<K>,
+  { lease, now }: { readonly lease: Lease; readonly now: () => Date },
+): Run<K> {
+  const { subject } = claim;
+  let log: Log | undefined;
+  return {
+    id: claim.runId,
+    kind: claim.runKind,
+    requestKind: claim.requestKind,
+    isDirect: claim.isDirect,
+    subject,
+    statusBefore: claim.statusBefore,
+    unchangedEntries: claim.unchangedEntries,
+    attempt: subject.attempt,
+    reason: claim.reason,
+    parameters: claim.parameters,
+    scope: {
+      signal: lease.signal,
+      calls: createCallLog(),
+      beforeMutation: lease.beforeMutation,
+      subjectId: subject.id,
+    },
+    // Most runs say one thing or nothing: their logger is made when there is something to say.
+    get log() {
+      return (log ??= deps.log.child({
+        runId: claim.runId,
+        kind: claim.runKind,
+        subjectId: subject.id,
+        orgId: subject.orgId,
+        attempt: subject.attempt,
+      }));
+    },
+    now,
+    random: deps.random,
+  };
+}
+
+async function perform<K extends Kind>(deps: JobDependencies<K>, run: Run<K>): Promise<Performed<K>> {
+  const { maxAttempts } = retryPolicies[deps.processor.kind];
+  if (run.attempt > maxAttempts) {
+    // Its runs ended without an answer: the worker died each time. Poison work stops here.
+    return {
+      outcome: {
+        status: 'failed',
+        code: 'LEASE_LOST',
+        message: `${String(maxAttempts)} runs ended without an answer.`,
+      },
+    };
+  }
+  try {
+    return await deps.processor.perform(run);
+  } catch (error) {
+    return { outcome: toOutcome(run, toJobError(error)) };
+  }
+}
+
+/** What an error means for the run, by its disposition. */
+function toOutcome(run: Run<Kind>, error: JobError): Outcome {
+  if (error.code === 'LEASE_LOST') throw error;
+  if (error.disposition === 'fail') run.log.warn({ err: error }, 'run failed');
+  else if (error.disposition === 'retry') run.log.error({ err: error }, 'run failed, to be retried');
+  switch (error.disposition) {
+    case 'fail':
+      return { status: 'failed', code: error.code, message: error.publicMessage };
+    case 'snooze':
+      return snoozed(error, run);
+    case 'retry':
+      return { status: 'retry', error };
+  }
+}
+
+interface Settling<K extends Kind> {
+  readonly claim: Claim<K>;
+  readonly run: Run<K>;
+  readonly performed: Performed<K>;
+  readonly startedAtMs: number;
+}
+
+async function settle<K extends Kind>(deps: JobDependencies<K>, settling: Settling<K>): Promise<JobResult> {
+  const { claim, run, performed } = settling;
+  const { processor } = deps;
+  const { outcome, nextDueAt, attempt } = spendAttempt(deps, run, performed.outcome);
+  const settlement = {
+    kind: processor.kind,
+    subjectId: claim.subject.id,
+    runId: claim.runId,
+    outcome,
+    changes: { ...processor.toStatus(outcome, run), ...performed.changes },
+    servedRevision: performed.leavesWish === true ? claim.subject.doneRevision : claim.subject.wantedRevision,
+    attempt,
+    nextDueAt,
+    requestIds: claim.requestIds,
+    awsCalls: run.scope.calls.counts,
+  };
+  const slowedUntil = slowHotLoop(deps, run, settlement);
+  const settle = () =>
+    performed.isSettled === true ? Promise.resolve(true) : deps.work.settle({ ...settlement, slowedUntil });
+  const isSettled = await whileDatabaseIsDown(deps, settle, run.scope.signal);
+  if (!isSettled) throw new JobError('LEASE_LOST');
+  deps.onRun(toReport(settling, outcome));
+  annotate({ 'keyferry.run.status': outcome.status, 'error.type': codeOf(outcome) });
+  return report(deps.log, run, outcome);
+}
+
+/** The one retry mechanism: an outcome `retry` becomes the next due time, or a failure when the attempts are spent. */
+function spendAttempt<K extends Kind>(
+  deps: JobDependencies<K>,
+  run: Run<K>,
+  outcome: Outcome,
+): { outcome: Outcome; nextDueAt: Date | null; attempt: number } {
+  const policy = retryPolicies[deps.processor.kind];
+  if (outcome.status === 'continued') return { outcome, nextDueAt: outcome.at, attempt: Math.max(0, run.attempt - 1) };
+  if (outcome.status !== 'retry')
+    return { outcome, nextDueAt: deps.processor.nextScheduledAt(outcome, run), attempt: 0 };
+  if (run.attempt >= policy.maxAttempts) {
+    const { error } = outcome;
+    const message = `${error.publicMessage} (${String(policy.maxAttempts)} attempts)`;
+    const failed: Outcome = {
+      status: 'failed',
+      code: error.code,
+      message,
+      ...(outcome.counts ? { counts: outcome.counts } : {}),
+    };
+    return { outcome: failed, nextDueAt: deps.processor.nextScheduledAt(failed, run), attempt: 0 };
+  }
+  const delayMs = backoffMs(policy, { attempt: run.attempt, retryAfterMs: outcome.error.retryAfterMs }, deps.random());
+  return { outcome, nextDueAt: new Date(run.now().getTime() + delayMs), attempt: run.attempt };
+}
+
+function codeOf(outcome: Outcome): string | undefined {
+  if (outcome.status === 'retry') return outcome.error.code;
+  return 'code' in outcome ? outcome.code : undefined;
+}
+
+function toReport<K extends Kind>({ claim, run, startedAtMs }: Settling<K>, outcome: Outcome): RunReport {
+  const calls: CallLog['counts'] = run.scope.calls.counts;
+  const durationSeconds = (performance.now() - startedAtMs) / 1_000;
+  const dueAtMs = claim.dueAt?.getTime();
+  return {
+    kind: run.kind === 'validate' ? 'validate' : run.kind === 'rotate' ? 'rotate' : 'sync',
+    runKind: run.kind,
+    status: outcome.status === 'retry' ? 'failed' : outcome.status,
+    durationSeconds,
+    waitSeconds:
+      dueAtMs === undefined ? undefined : Math.max(0, (run.now().getTime() - dueAtMs) / 1_000 - durationSeconds),
+    awsCalls: calls,
+  };
+}

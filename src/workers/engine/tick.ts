@@ -1,0 +1,167 @@
+/**
+ * Finds what is due and queues it: every 2 to 5 seconds, and at once when PostgreSQL notifies or a run ends while more is waiting. Any number of processes
+ * may tick; the statement's guard lets one at a time through. A crash between claim and queue costs the dispatch lease, nothing else.
+ */
+import type { Queue } from 'bullmq';
+
+import type { Dispatch } from '../../db/engine/dispatch.ts';
+import type { Work } from '../../db/engine/work.ts';
+import { jitteredMs } from '../../domain/backoff.ts';
+import type { Kind } from '../../domain/run.ts';
+import { toJobError } from '../../errors.ts';
+import type { Log } from '../../observe/log.ts';
+import { enqueue } from '../../queues/enqueue.ts';
+
+const BATCH = 500;
+/** Batches of one round; what is left is dispatched as soon as a run ends, or by the next round. */
+const MAX_BATCHES = 20;
+const EVERY_MS = 3_000;
+const SPREAD = 0.2;
+const GATHER_MS = 5;
+
+export interface TickDependencies {
+  readonly work: Work;
+  readonly kinds: readonly Kind[];
+  queue(kind: Kind): Queue;
+  readonly log: Log;
+  random(): number;
+  /** Told of every look that ended well, for metrics. */
+  onTick?(kind: Kind, dispatched: number): void;
+  /** Called when a round of dispatches has ended. */
+  onRound?(kind: Kind): void;
+}
+
+export interface Tick {
+  start(): void;
+  /** Looks for due rows of this kind now. */
+  wake(kind: Kind): void;
+  /** Looks again if the last look left something behind. */
+  runEnded(kind: Kind): void;
+  /** Resolves when no dispatch is under way any more. */
+  stop(): Promise<void>;
+  /** How long the oldest unanswered statement has taken: the database ends every statement of a living connection well within a minute. */
+  pendingMs(): number;
+  /** When each kind was last looked at successfully, in milliseconds of the monotonic clock; for readiness. */
+  readonly lastSuccessMs: ReadonlyMap<Kind, number>;
+}
+
+export function createTick(deps: TickDependencies): Tick {
+  const backlog = new Map<Kind, boolean>();
+  const lastSuccessMs = new Map<Kind, number>();
+  const tookMs = new Map<Kind, number>();
+  const active = new Map<Kind, Promise<void>>();
+  const { timed, pendingMs } = withTimes(deps);
+  const again = new Set<Kind>();
+  let timer: NodeJS.Timeout | undefined;
+  let isStopped = false;
+
+  function run(kind: Kind): void {
+    if (isStopped) return;
+    if (active.has(kind)) {
+      again.add(kind);
+      return;
+    }
+    const sinceMs = performance.now();
+    const round = look(kind).finally(() => {
+      active.delete(kind);
+      tookMs.set(kind, performance.now() - sinceMs);
+      if (again.delete(kind)) run(kind);
+    });
+    active.set(kind, round);
+  }
+
+  async function look(kind: Kind): Promise<void> {
+    try {
+      const { hasBacklog } = await dispatchAll(timed, kind, () => isStopped);
+      backlog.set(kind, hasBacklog);
+      lastSuccessMs.set(kind, performance.now());
+      deps.onRound?.(kind);
+    } catch (error) {
+      deps.log.warn({ err: toJobError(error), queue: kind }, 'tick failed');
+    }
+  }
+
+  function beat(): void {
+    deps.kinds.forEach(run);
+    timer = setTimeout(beat, jitteredMs(EVERY_MS, SPREAD, deps.random()));
+  }
+
+  const wakeUps = createWakeUps(run);
+  const wake = (kind: Kind): void => {
+    if (!isStopped && deps.kinds.includes(kind)) wakeUps.add(kind, GATHER_MS);
+  };
+
+  async function stop(): Promise<void> {
+    isStopped = true;
+    clearTimeout(timer);
+    wakeUps.clear();
+    await Promise.all(active.values());
+  }
+
+  return {
+    lastSuccessMs,
+    pendingMs,
+    start: beat,
+    wake,
+    runEnded: (kind) => {
+      // While thousands wait, a look is dear: it may take a fifth of the time, whatever ends meanwhile.
+      if (!isStopped && backlog.get(kind) === true) wakeUps.add(kind, Math.max(GATHER_MS, 4 * (tookMs.get(kind) ?? 0)));
+    },
+    stop,
+  };
+}
+
+/** A round may take minutes when much is due: only a single question that stays without an answer is a bad sign. */
+function withTimes(deps: TickDependencies): { readonly timed: TickDependencies; pendingMs(): number } {
+  const askedAtMs = new Map<Kind, number>();
+  const dispatchDue: Work['dispatchDue'] = (kind, limit) => {
+    askedAtMs.set(kind, performance.now());
+    return deps.work.dispatchDue(kind, limit).finally(() => askedAtMs.delete(kind));
+  };
+  return {
+    timed: { ...deps, work: { ...deps.work, dispatchDue } },
+    pendingMs: () => Math.max(0, ...[...askedAtMs.values()].map((askedMs) => performance.now() - askedMs)),
+  };
+}
+
+/** Wake-ups of one kind within a while become one. */
+function createWakeUps(run: (kind: Kind) => void): { add(kind: Kind, delayMs: number): void; clear(): void } {
+  const timers = new Map<Kind, NodeJS.Timeout>();
+  return {
+    add(kind, delayMs) {
+      if (timers.has(kind)) return;
+      const wakeUp = () => {
+        timers.delete(kind);
+        run(kind);
+      };
+      timers.set(kind, setTimeout(wakeUp, delayMs));
+    },
+    clear: () => {
+      timers.forEach(clearTimeout);
+    },
+  };
+}
+
+async function dispatchAll(deps: TickDependencies, kind: Kind, isStopped: () => boolean): Promise<Dispatch> {
+  let dispatch = await dispatchOnce(deps, kind);
+  // The process that had the guard may have looked just before this row became due.
+  if (!dispatch.hadGuard) dispatch = await dispatchOnce(deps, kind);
+  for (let batch = 1; dispatch.subjects.length === BATCH && batch < MAX_BATCHES && !isStopped(); batch += 1)
+    dispatch = await dispatchOnce(deps, kind);
+  return dispatch;
+}
+
+async function dispatchOnce(deps: TickDependencies, kind: Kind): Promise<Dispatch> {
+  const dispatch = await deps.work.dispatchDue(kind, BATCH);
+  try {
+    await enqueue(deps.queue(kind), kind, dispatch.subjects);
+  } catch (error) {
+    await deps.work.undispatch(
+      kind,
+      dispatch.subjects.map((subject) => subject.id),
+    );
+    throw error;
+  }
+  deps.onTick?.(kind, dispatch.subjects.length);
+  return dispatch;
+}

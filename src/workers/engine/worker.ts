@@ -1,0 +1,220 @@
+/**
+ * A worker process's life: one BullMQ worker per queue, the tick, the wake-ups, and an orderly end. It knows nothing of what the jobs do.
+ */
+import { setTimeout } from 'node:timers/promises';
+
+import type { Worker } from 'bullmq';
+
+import type { Work } from '../../db/engine/work.ts';
+import type { Kind } from '../../domain/run.ts';
+import { JobError } from '../../errors.ts';
+import type { Log } from '../../observe/log.ts';
+import type { QueueBackend } from '../../queues/backend.ts';
+import type { Processor } from './processor.ts';
+import { createHotLoops, type HotLoops } from './hot-loops.ts';
+import { runJob, type RunReport } from './run-job.ts';
+import { startHousekeeping, type HousekeepingDependencies } from './housekeeping.ts';
+import { createTick } from './tick.ts';
+import { startWatchdog, type Watchdog, type WatchdogTimes } from './watchdog.ts';
+
+export interface WorkerDependencies {
+  readonly backend: QueueBackend;
+  readonly work: Work;
+  readonly kinds: readonly Kind[];
+  readonly concurrency: Readonly<Record<Kind, number>>;
+  readonly processors: { readonly [K in Kind]: Processor<K> };
+  /** Calls back on every NOTIFY; returns how to stop listening. */
+  listen(onDue: (kind: string) => void): Promise<() => Promise<void>>;
+  /** Over a fresh connection; rejects unless the database can be written. */
+  checkDatabase(): Promise<void>;
+  readonly deleteExpired: HousekeepingDependencies['deleteExpired'];
+  readonly repairInvariants: HousekeepingDependencies['repairInvariants'];
+  onRepaired?: HousekeepingDependencies['onRepaired'];
+  /** Throws DB_GUARDED while nothing may be changed at AWS. */
+  requireUnguarded?(): void;
+  readonly watchdogTimes?: WatchdogTimes;
+  readonly name: string;
+  readonly log: Log;
+  random(): number;
+  onRun(report: RunReport): void;
+  onTick?(kind: Kind, dispatched: number): void;
+  onLeaseLost?(kind: Kind): void;
+  onUnaskedWrites?(count: number): void;
+  onHotLoop?(kind: Kind): void;
+}
+
+export interface WorkerProcess {
+  /** False once it was asked to stop, when its tick stands still, or when a queue has gone deaf. */
+  isReady(): boolean;
+  /** Resolves when only a new process helps: a queue has gone deaf. */
+  readonly mustBeReplaced: Promise<void>;
+  /** Ends within `deadlineMs`: running jobs reach their next safe point, the rest is left to the leases. */
+  stop(deadlineMs?: number): Promise<void>;
+}
+
+const STOP_DEADLINE_MS = 25_000;
+const CANCEL_GRACE_MS = 3_000;
+/** A tick that succeeded longer ago than this means that the database or the loop stands still. */
+const STALE_TICK_MS = 60_000;
+
+export async function startWorker(deps: WorkerDependencies): Promise<WorkerProcess> {
+  let isStopping = false;
+  let isDeaf = false;
+  const { promise: mustBeReplaced, resolve: demandReplacement } = deferred();
+  const watchdog: Watchdog = startWatchdog({
+    ...deps,
+    ...(deps.watchdogTimes && { times: deps.watchdogTimes }),
+    countWaiting: (kind) => countWaiting(deps.backend, kind),
+    unansweredMs: () => tick.pendingMs(),
+    checkAfresh: (part) => (part === 'queue' ? deps.backend.checkAfresh() : deps.checkDatabase()),
+    onDeaf() {
+      isDeaf = true;
+      demandReplacement();
+    },
+  });
+  const stopHousekeeping = startHousekeeping(deps);
+  const tick = createTick({ ...deps, queue: (kind) => deps.backend.queue(kind) });
+  const hotLoops = createHotLoops();
+  const workers = deps.kinds.map((kind) =>
+    startQueueWorker(deps, kind, {
+      hotLoops,
+      isStopping: () => isStopping,
+      watchdog,
+      onRun(report) {
+        deps.onRun(report);
+        tick.runEnded(report.kind);
+      },
+    }),
+  );
+  const startedAtMs = performance.now();
+  const stopListening = await listenOrPoll(deps, (kind) => {
+    tick.wake(kind);
+  });
+  tick.start();
+  return {
+    mustBeReplaced,
+    isReady() {
+      const newest = Math.min(...deps.kinds.map((kind) => tick.lastSuccessMs.get(kind) ?? startedAtMs));
+      return !isStopping && !isDeaf && performance.now() - newest < STALE_TICK_MS;
+    },
+    async stop(deadlineMs = STOP_DEADLINE_MS) {
+      if (isStopping) return;
+      isStopping = true;
+      watchdog.stop();
+      stopHousekeeping();
+      await Promise.race([tick.stop(), setTimeout(1_000, undefined, { ref: false })]);
+      await Promise.race([stopListening(), setTimeout(1_000, undefined, { ref: false })]);
+      await closeWorkers(workers, deadlineMs, deps.log);
+    },
+  };
+}
+
+/** NOTIFY only saves waiting for the next tick: without it the worker still does everything. */
+async function listenOrPoll(deps: WorkerDependencies, wake: (kind: Kind) => void): Promise<() => Promise<void>> {
+  try {
+    return await deps.listen((kind) => {
+      const known = deps.kinds.find((one) => one === kind);
+      if (known) wake(known);
+    });
+  } catch (error) {
+    deps.log.warn({ err: error }, 'cannot listen for wake-ups; polling only');
+    return () => Promise.resolve();
+  }
+}
+
+function deferred(): { promise: Promise<void>; resolve: () => void } {
+  let resolve = () => {};
+  const promise = new Promise<void>((fulfil) => {
+    resolve = fulfil;
+  });
+  return { promise, resolve };
+}
+
+/** A paused queue waits because somebody wants it to. */
+async function countWaiting(backend: QueueBackend, kind: Kind): Promise<number> {
+  const queue = backend.queue(kind);
+  if (await queue.isPaused()) return 0;
+  return queue.getJobCountByTypes('waiting', 'prioritized');
+}
+
+interface RunHooks {
+  readonly watchdog: Watchdog;
+  readonly hotLoops: HotLoops;
+  isStopping(): boolean;
+  onRun(report: RunReport): void;
+}
+
+function startQueueWorker(deps: WorkerDependencies, kind: Kind, hooks: RunHooks): Worker {
+  const worker = deps.backend.worker(
+    kind,
+    async (job, _token, signal) => {
+      hooks.watchdog.jobStarted(kind);
+      try {
+        return await runJob(jobDependencies(deps, kind, hooks), job, signal);
+      } finally {
+        hooks.watchdog.jobEnded(kind);
+      }
+    },
+    {
+      concurrency: deps.concurrency[kind],
+      name: deps.name,
+    },
+  );
+  worker.on('error', rateLimited(deps.log, kind));
+  worker.on('stalled', (jobId) => {
+    deps.log.warn({ queue: kind, jobId }, 'job stalled; it is delivered again');
+  });
+  worker.on('failed', (_job, error) => {
+    if (error.message.startsWith('LEASE_LOST:')) deps.onLeaseLost?.(kind);
+  });
+  worker.on('lockRenewalFailed', (jobIds: string[]) => {
+    jobIds.forEach((jobId) => worker.cancelJob(jobId, 'lock lost'));
+  });
+  void worker.run().catch((error: unknown) => {
+    deps.log.error({ err: error, queue: kind }, 'queue worker ended');
+  });
+  return worker;
+}
+
+function jobDependencies(deps: WorkerDependencies, kind: Kind, hooks: RunHooks) {
+  // The pairing of a kind with its own processor is kept by the type of `processors`; TypeScript cannot follow it through a variable.
+  const processor = deps.processors[kind] as Processor<Kind>;
+  // A validation only tries what it may do, on objects that cannot exist.
+  const requireUnguarded = kind === 'validate' ? undefined : deps.requireUnguarded;
+  return { ...deps, ...hooks, processor, requireUnguarded };
+}
+
+const ERROR_LOG_EVERY_MS = 10_000;
+
+/** A Redis that is down or full makes thousands of error events a second. */
+function rateLimited(log: Log, kind: Kind): (error: Error) => void {
+  let loggedAtMs = Number.NEGATIVE_INFINITY;
+  let suppressed = 0;
+  return (error) => {
+    suppressed += 1;
+    if (performance.now() - loggedAtMs < ERROR_LOG_EVERY_MS) return;
+    log.warn(
+      { err: new JobError('QUEUE_UNAVAILABLE', { cause: error }), queue: kind, errors: suppressed },
+      'queue error',
+    );
+    loggedAtMs = performance.now();
+    suppressed = 0;
+  };
+}
+
+/**
+ * Waits for running jobs by pausing, then closes by force: a `close()` that waits for Redis never returns while Redis is down, and cannot be
+ * turned into a forced one afterwards.
+ */
+async function closeWorkers(workers: readonly Worker[], deadlineMs: number, log: Log): Promise<void> {
+  const drained = Promise.allSettled(workers.map((worker) => worker.pause())).then(() => true);
+  const wait = (ms: number) => setTimeout(ms, false, { ref: false });
+  if (!(await Promise.race([drained, wait(Math.max(0, deadlineMs - CANCEL_GRACE_MS))]))) {
+    log.warn('running jobs did not end in time; cancelling them');
+    workers.forEach((worker) => {
+      worker.cancelAllJobs('shutdown');
+    });
+    await Promise.race([drained, wait(CANCEL_GRACE_MS)]);
+  }
+  await Promise.race([Promise.allSettled(workers.map((worker) => worker.close(true))), wait(1_000)]);
+}

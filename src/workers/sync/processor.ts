@@ -1,0 +1,188 @@
+/**
+ * The processor of the queue `sync`: decides what a run is for (sync, drift check, plan, import, remove) and what its outcome means for the
+ * sync's status and its next time. How AWS is written is in `sync/`.
+ */
+import type { Outcome } from '../../domain/run.ts';
+import { jitteredMs } from '../../domain/backoff.ts';
+import { errorTable, JobError } from '../../errors.ts';
+import type { SyncRow } from '../../db/engine/subjects.ts';
+import type { Performed, Processor, Run } from '../engine/processor.ts';
+import { type ImportBehavior, importSecrets } from './import.ts';
+import type { GuardReason } from '../../domain/installation.ts';
+import { guardedError } from '../engine/installation-watch.ts';
+import { acceptDestination } from './compare.ts';
+import { createSyncMemory } from './memory.ts';
+import { previewSync } from './preview.ts';
+import { removeAll } from './remove.ts';
+import { type PerformedSync, type RoundTools, performRound, purposeOf, unchanged } from './round.ts';
+import { openWork, readHead, type SyncDependencies, type SyncHead } from './work.ts';
+
+export type { SyncDependencies } from './work.ts';
+
+/** An abandoned call may still arrive at AWS: after a recovery it is looked at once more. */
+const LOOK_AGAIN_MS = 15 * 60_000;
+const JITTER = 0.1;
+
+export function createSyncProcessor(deps: SyncDependencies): Processor<'sync'> {
+  const tools: RoundTools = { permissions: new Map(), memory: createSyncMemory() };
+  // The schedule is asked for twice, for the row and for the status; both must be told the same.
+  const schedules = new WeakMap<object, Date | null>();
+  const recovered = new WeakSet<object>();
+  const nextScheduledAt = (outcome: Outcome, run: Run<'sync'>): Date | null => {
+    const known = schedules.get(run);
+    if (known !== undefined) return known;
+    const delayMs = recovered.has(run) ? LOOK_AGAIN_MS : jitteredMs(deps.reconcileEveryMs, JITTER, run.random());
+    const next = isScheduled(outcome, run)
+      ? run.kind === 'plan'
+        ? run.subject.nextReconcileAt
+        : new Date(run.now().getTime() + delayMs)
+      : null;
+    schedules.set(run, next);
+    return next;
+  };
+  return {
+    kind: 'sync',
+    async perform(run) {
+      const performed = await perform(deps, run, tools);
+      if (performed.hasRecovered === true) recovered.add(run);
+      return performed;
+    },
+    nextScheduledAt,
+    toStatus: (outcome, run) => toStatus(outcome, run, nextScheduledAt),
+  };
+}
+
+async function perform(deps: SyncDependencies, run: Run<'sync'>, tools: RoundTools): Promise<PerformedSync> {
+  const known = unchanged(run);
+  if (known) return known;
+  const head = await readHead(deps, run);
+  const unusable = findUnusable(head);
+  if (unusable) return { outcome: unusable, leavesWish: run.kind === 'plan' };
+  const { guardReason } = head.installation;
+  if (guardReason !== null && run.kind !== 'plan') return guardedRun(head, guardReason, tools);
+  try {
+    return await performKind(head, tools);
+  } catch (error) {
+    if (!isRefusedConnection(error)) throw error;
+    const { code, publicMessage: message } = error;
+    return { outcome: { status: 'blocked', code, message }, leavesWish: run.kind === 'plan' };
+  }
+}
+
+/** The connection's next good validation releases what this blocks. */
+function isRefusedConnection(error: unknown): error is JobError {
+  return error instanceof JobError && error.disposition === 'fail' && error.code.startsWith('CONNECTION_');
+}
+
+async function performKind(head: SyncHead, tools: RoundTools): Promise<PerformedSync> {
+  switch (head.run.kind) {
+    case 'plan':
+      return { outcome: await previewSync(await openWork(head)), leavesWish: true };
+    case 'import':
+      return performImport(head);
+    case 'remove':
+      return removeAll(head);
+    case 'sync':
+    case 'validate':
+    case 'rotate':
+      return performSync(head, tools);
+  }
+}
+
+/** Only looks: a drift check still reports, everything else waits until a person has accepted the database. */
+async function guardedRun(head: SyncHead, reason: GuardReason, tools: RoundTools): Promise<PerformedSync> {
+  const purpose = purposeOf(head);
+  if (purpose.isCheck && head.run.kind === 'sync')
+    return performRound(head, { ...purpose, mayWrite: false, isGuarded: true }, tools);
+  const { code, publicMessage: message } = guardedError(reason);
+  return { outcome: { status: 'blocked', code, message }, leavesWish: true };
+}
+
+async function performSync(head: SyncHead, tools: RoundTools): Promise<PerformedSync> {
+  return performRound(head, purposeOf(head), tools);
+}
+
+/** What an unusable connection blocks, without a call; undefined when it may be used. */
+function findUnusable({ connection }: SyncHead): Outcome | undefined {
+  if (connection.status === 'valid' || connection.status === 'degraded')
+    return connection.accountId === null ? pending : undefined;
+  if (connection.status === 'pending') return pending;
+  const { message, nextStep } = errorTable.CONNECTION_INVALID;
+  const why = connection.statusMessage ?? message;
+  return {
+    status: 'blocked',
+    code: 'CONNECTION_INVALID',
+    message: `The connection ${connection.name} is not valid: ${why} ${nextStep}`,
+  };
+}
+
+const pending: Outcome = {
+  status: 'blocked',
+  code: 'CONNECTION_PENDING',
+  message: `${errorTable.CONNECTION_PENDING.message} ${errorTable.CONNECTION_PENDING.nextStep}`,
+};
+
+async function performImport(head: SyncHead): Promise<Performed<'sync'>> {
+  const work = await openWork(head);
+  if (head.run.parameters['acceptDestination'] === true) {
+    return { outcome: { status: 'succeeded', result: await acceptDestination(work) }, leavesWish: true };
+  }
+  const behavior = head.run.parameters['importBehavior'] as ImportBehavior | undefined;
+  const result = await importSecrets(work, { behavior: behavior ?? 'prioritize-source', isInitial: false });
+  return { outcome: { status: 'succeeded', result }, leavesWish: true };
+}
+
+/** Null: nothing is to be looked at until somebody or something lifts what blocks it. */
+function isScheduled(outcome: Outcome, run: Run<'sync'>): boolean {
+  // After a removal a schedule would write everything anew.
+  if (run.kind === 'remove') return false;
+  if (outcome.status !== 'blocked') return run.subject.pausedAt === null;
+  return !waitsForSomebody.has(outcome.code);
+}
+
+/** The connection's next validation, or a person, makes these due again. */
+const waitsForSomebody = new Set([
+  'CONNECTION_INVALID',
+  'CONNECTION_PENDING',
+  'SYNC_DELETIONS_UNCONFIRMED',
+  'DB_GUARDED',
+]);
+
+type Schedule = (outcome: Outcome, run: Run<'sync'>) => Date | null;
+
+function toStatus(outcome: Outcome, run: Run<'sync'>, schedule: Schedule): Partial<SyncRow> {
+  // A plan changes nothing, and an import concerns the folder.
+  if (run.kind === 'plan') return {};
+  switch (outcome.status) {
+    case 'succeeded':
+      return {
+        syncStatus: 'succeeded',
+        statusCode: null,
+        statusMessage: null,
+        lastRunId: run.id,
+        nextReconcileAt: schedule(outcome, run),
+      };
+    case 'partial':
+    case 'failed':
+    case 'blocked': {
+      const { status, code, message } = outcome;
+      return {
+        syncStatus: status,
+        statusCode: code,
+        statusMessage: message,
+        lastRunId: run.id,
+        nextReconcileAt: schedule(outcome, run),
+      };
+    }
+    case 'continued':
+      if (outcome.waitsFor) return { syncStatus: run.statusBefore as SyncRow['syncStatus'] };
+      return { syncStatus: 'running', lastRunId: run.id };
+    case 'retry':
+      return {
+        syncStatus: 'running',
+        statusCode: outcome.error.code,
+        statusMessage: outcome.error.publicMessage,
+        lastRunId: run.id,
+      };
+  }
+}

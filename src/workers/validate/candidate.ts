@@ -1,0 +1,146 @@
+/**
+ * Tries credentials that are to replace a connection's, before anything is stored: the checks of a validation, in a session of their own, so
+ * that nothing of a refused candidate stays behind.
+ */
+import { randomUUID } from 'node:crypto';
+
+import type { PermissionProbes } from '../../aws/probes.ts';
+import type { AwsAccess, CallScope } from '../../aws/session.ts';
+import type { Connections } from '../../db/connections.ts';
+import type { ConnectionStatusStore } from '../../db/connection-status.ts';
+import type { ConnectionRow } from '../../db/engine/subjects.ts';
+import { createCallLog } from '../../domain/call-log.ts';
+import { externalIdDuty, type Candidate, type ExternalIdDuty, type Via } from '../../domain/connection/candidate.ts';
+import type { Check } from '../../domain/connection/checks.ts';
+import { type ConnectionVerdict, toVerdict } from '../../domain/connection/verdict.ts';
+import type { Performed, Run } from '../engine/processor.ts';
+import { checkConnection } from './checks.ts';
+
+export type CandidateCredentials =
+  | { readonly method: 'assume-role'; readonly roleArn: string; readonly externalId: string }
+  | { readonly method: 'access-key'; readonly accessKeyId: string; readonly secretAccessKey: string };
+
+export interface CandidateReport {
+  readonly verdict: ConnectionVerdict;
+  readonly checks: readonly Check[];
+}
+
+export interface CandidateTools {
+  readonly aws: AwsAccess;
+  readonly probes: PermissionProbes;
+  readonly status: Pick<ConnectionStatusStore, 'usesOf'>;
+  /** Several orgs, or tenants with tokens, share the base identity. */
+  isShared(): Promise<boolean>;
+}
+
+/** Someone waits for the answer. */
+const TIME_LIMIT_MS = 60_000;
+
+export interface Offer {
+  readonly credentials: CandidateCredentials;
+  readonly via: Via;
+}
+
+/** For a person who waits, outside of a run. */
+export function tryCandidate(tools: CandidateTools, row: ConnectionRow, offer: Offer): Promise<CandidateReport> {
+  return checkCandidate(
+    tools,
+    { row, offer },
+    {
+      signal: AbortSignal.timeout(TIME_LIMIT_MS),
+      calls: createCallLog(),
+      beforeMutation: () => undefined,
+      subjectId: row.id,
+    },
+  );
+}
+
+export async function dutyOf(
+  tools: Pick<CandidateTools, 'isShared'>,
+  { externalIdException: exception }: ConnectionRow,
+  { roleArn, via }: { readonly roleArn: string | null; readonly via: Via },
+): Promise<ExternalIdDuty> {
+  return externalIdDuty({ roleArn: roleArn ?? '', via, exception, isShared: await tools.isShared() });
+}
+
+/** Throws what says nothing of the candidate: network trouble, throttling, a refused base identity. */
+export async function checkCandidate(
+  tools: CandidateTools,
+  { row, offer }: { readonly row: ConnectionRow; readonly offer: Offer },
+  scope: CallScope,
+): Promise<CandidateReport> {
+  const connectionId = randomUUID();
+  const { credentials: candidate, via } = offer;
+  const roleArn = candidate.method === 'assume-role' ? candidate.roleArn : null;
+  const { checks } = await checkConnection(
+    tools,
+    {
+      credentials: { ...candidate, connectionId, orgId: row.orgId, credentialsRevision: 0 },
+      region: row.region,
+      knownAccountId: row.accountId,
+      externalIdDuty: () => dutyOf(tools, row, { roleArn, via }),
+      earlierExternalIdCheck: undefined,
+      uses: await tools.status.usesOf(row.id),
+      withSimulation: false,
+    },
+    scope,
+  );
+  return { verdict: toVerdict(checks), checks };
+}
+
+interface CandidateDependencies extends CandidateTools {
+  readonly connections: Pick<Connections, 'candidateOf'>;
+  readonly status: ConnectionStatusStore;
+}
+
+/** The working credentials stay until AWS has accepted their successors; a refusal changes nothing but what is known of the candidate. */
+export async function decideCandidate(
+  deps: CandidateDependencies,
+  run: Run<'validate'>,
+  candidate: Candidate,
+): Promise<Performed<'validate'>> {
+  const { subject: row } = run;
+  const place = { connectionId: row.id, runId: run.id, candidateId: candidate.id };
+  const refused = await refusalOf(deps, run, candidate);
+  // Validated in a run of its own, which answers whoever waits.
+  const again: Performed<'validate'> = { outcome: { status: 'continued', at: run.now() } };
+  if (refused === undefined) {
+    await deps.status.acceptCandidate(place);
+    return again;
+  }
+  const refusal = { code: refused.code, message: refused.message, at: run.now().toISOString() };
+  if (!(await deps.status.refuseCandidate(place, refusal))) return again;
+  const message = `The new credentials were refused, so ${row.name} keeps its old ones: ${refused.message}`;
+  const { status, statusCode, statusMessage, nextValidationAt, consecutiveFailures } = row;
+  return {
+    outcome: { status: 'failed', code: 'CONNECTION_INVALID', message, result: { checks: refused.checks } },
+    changes: { status, statusCode, statusMessage, nextValidationAt, consecutiveFailures },
+  };
+}
+
+interface Refused {
+  readonly code: string;
+  readonly message: string;
+  readonly checks: readonly Check[];
+}
+
+async function refusalOf(
+  deps: CandidateDependencies,
+  run: Run<'validate'>,
+  candidate: Candidate,
+): Promise<Refused | undefined> {
+  const { subject: row } = run;
+  if (candidate.credentialsRevision !== row.credentialsRevision + 1) {
+    const message = 'the credentials were replaced in the meantime. Send the new ones again.';
+    return { code: 'CONNECTION_INVALID', message, checks: [] };
+  }
+  const credentials = deps.connections.candidateOf(row);
+  if (credentials === undefined) return undefined;
+  const { verdict, checks } = await checkCandidate(
+    deps,
+    { row, offer: { credentials, via: candidate.via } },
+    run.scope,
+  );
+  if (verdict.status !== 'invalid') return undefined;
+  return { code: verdict.code ?? 'CONNECTION_INVALID', message: verdict.message ?? '', checks };
+}
