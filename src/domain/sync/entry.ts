@@ -105,6 +105,7 @@ export function written(entry: LedgerEntry, by: Written): LedgerEntry {
       clockAheadMs: undefined,
       lost: undefined,
       waits: undefined,
+      notBefore: undefined,
       areReplicasInSync: undefined,
       wasOurs: undefined,
       ...by.observed,
@@ -149,7 +150,19 @@ export function inOrder(entry: LedgerEntry): LedgerEntry {
 }
 
 export function removed(entry: LedgerEntry, at: Date): LedgerEntry {
-  return { ...inOrder(entry), deletedAt: at, syncedRevision: null };
+  const observed = { ...entry.observed, notBefore: undefined };
+  return { ...inOrder(entry), observed, deletedAt: at, syncedRevision: null };
+}
+
+/** The row waits; until then no slice tries it. */
+export function deferred(entry: LedgerEntry, until: Date): LedgerEntry {
+  return { ...entry, observed: { ...entry.observed, notBefore: until.toISOString() } };
+}
+
+/** Until when the row waits; undefined when it may be tried now. */
+export function waitsUntil(entry: LedgerEntry, now: Date): Date | undefined {
+  const until = new Date(entry.observed.notBefore ?? 0);
+  return until > now ? until : undefined;
 }
 
 /** The row as it was, with what went wrong at that moment. */

@@ -34,6 +34,8 @@ export interface Observed {
   readonly lost?: { readonly token: string; readonly fingerprint: string };
   /** How often in a row AWS called the name taken or busy without returning an object. */
   readonly waits?: number;
+  /** ISO 8601. Before this time AWS takes no write to it, or reads of it are not reliable yet. */
+  readonly notBefore?: string;
   /** A write of ours may have made an object of this name, or one was ours before: our tag on it is believed. */
   readonly wasOurs?: boolean;
   /** The name that a key has inside a many-to-one secret. */

@@ -6,11 +6,13 @@ import type { DesiredEntry } from '../../domain/sync/desired.ts';
 import {
   conflicting,
   conflictMessage,
+  deferred,
   drifted,
   failed,
   inOrder,
   newEntry,
   problemMessage,
+  waitsUntil,
 } from '../../domain/sync/entry.ts';
 import { isOwned, type LedgerEntry } from '../../domain/sync/ledger.ts';
 import { findChange, type Plan, type PlannedEntry } from '../../domain/sync/plan.ts';
@@ -28,13 +30,14 @@ interface Applying {
   readonly values: ValueReader;
 }
 
-/** Returns false when the slice ended before the writes did. */
+/** Returns false when the slice ended before the writes did. A write that must wait holds up no other. */
 export async function applyWrites(
   context: { work: SyncWork; destination: Destination; slice: Slice },
   plan: Plan,
 ): Promise<boolean> {
   const { work, destination, slice } = context;
-  const writes = plan.entries.filter((one) => isWrite(one) && !isSettledInRound(work, one));
+  const due = plan.entries.filter((one) => isWrite(one) && !isSettledInRound(work, one));
+  const writes = due.filter((one) => !skipWaiting(context, one.entry));
   const values = createValueReader(
     work,
     writes.flatMap((one) => (one.desired ? [one.desired] : [])),
@@ -43,6 +46,16 @@ export async function applyWrites(
   const options = { concurrency: destination.concurrency, mayStart: () => slice.isOpen() };
   const written = await forEachPooled(writes, options, (planned) => writeOne({ ...context, values }, planned));
   return written.isComplete;
+}
+
+/** True when the row must wait: the slice notes how long. */
+export function skipWaiting(
+  { work, slice }: { readonly work: SyncWork; readonly slice: Slice },
+  entry: LedgerEntry | undefined,
+): boolean {
+  const until = entry && waitsUntil(entry, work.run.now());
+  if (until) slice.note({ kind: 'deferred', until });
+  return until !== undefined;
 }
 
 export function isWrite({ action }: PlannedEntry): boolean {
@@ -106,11 +119,16 @@ async function writeOne(applying: Applying, planned: PlannedEntry): Promise<void
   const entry = (planned.entry && work.ledger.get(planned.entry.id)) ?? makeEntry(work, planned);
   try {
     const result = await writeEntry(applying, { planned, desired, entry });
-    if (result.kind === 'unchanged' || result.kind === 'invalid') slice.uncountWrite();
+    if (result.kind === 'unchanged' || result.kind === 'invalid' || result.kind === 'deferred') slice.uncountWrite();
+    if (result.kind === 'deferred') await storeDeferred(work, entry, result.until);
     slice.note(result);
   } catch (raw) {
     slice.note(await settleThrown(work, [work.ledger.get(entry.id) ?? entry], toJobError(raw)));
   }
+}
+
+export async function storeDeferred(work: SyncWork, entry: LedgerEntry, until: Date): Promise<void> {
+  await work.ledger.store(deferred(work.ledger.get(entry.id) ?? entry, until));
 }
 
 interface Writing {

@@ -22,7 +22,8 @@ export function endEarly(work: SyncWork, { slice, isComplete, drift }: SliceEnd)
   const { changes, deferredUntil, error } = slice.result();
   work.progress = { ...work.progress, changes: addChanges(work.progress.changes, changes) };
   if (error && error.disposition !== 'fail') return interrupted(work, error);
-  if (deferredUntil) return toContinued(work, deferredUntil);
+  // What must wait holds up nothing else.
+  if (deferredUntil && (isComplete || error)) return toContinued(work, deferredUntil);
   if (error && !isOfEntry(error)) return refusedAsWhole(work, error, drift);
   // A run of refusals: the rest would meet the same.
   return isComplete || error ? undefined : toContinued(work, work.run.now());

@@ -4,8 +4,8 @@ import { leftBehind } from '../../domain/sync/entry.ts';
 import { isOwned, type LedgerEntry, WHOLE_SECRET } from '../../domain/sync/ledger.ts';
 import { nameKey, type PlannedEntry } from '../../domain/sync/plan.ts';
 import { toJobError } from '../../errors.ts';
-import { isSettledInRound } from './apply.ts';
-import { settleThrown } from './destination.ts';
+import { isSettledInRound, skipWaiting, storeDeferred } from './apply.ts';
+import { settleThrown, type WriteResult } from './destination.ts';
 import { chunk } from '../../concurrency/pool.ts';
 import { type EntryGroup, groupByPlace } from './places.ts';
 import type { Slice } from './slice.ts';
@@ -37,12 +37,14 @@ export async function removeEntries(work: SyncWork, entries: readonly LedgerEntr
 }
 
 async function removeGroup({ work, destination, entries }: EntryGroup, slice: Slice): Promise<boolean> {
-  destination.expect?.(entries.map((entry) => entry.remoteName));
-  for (const part of chunk(entries, destination.removalsPerCall)) {
+  const due = entries.filter((entry) => !skipWaiting({ work, slice }, entry));
+  destination.expect?.(due.map((entry) => entry.remoteName));
+  for (const part of chunk(due, destination.removalsPerCall)) {
     if (!slice.isOpen()) return false;
     slice.countWrite();
     try {
-      for (const result of await destination.remove(part)) slice.note(result);
+      const results = await destination.remove(part);
+      for (const [index, result] of results.entries()) await noteRemoval({ work, slice }, part[index], result);
     } catch (raw) {
       slice.note(
         await settleThrown(
@@ -54,6 +56,15 @@ async function removeGroup({ work, destination, entries }: EntryGroup, slice: Sl
     }
   }
   return true;
+}
+
+async function noteRemoval(
+  { work, slice }: { readonly work: SyncWork; readonly slice: Slice },
+  entry: LedgerEntry | undefined,
+  result: WriteResult,
+): Promise<void> {
+  if (entry && result.kind === 'deferred') await storeDeferred(work, entry, result.until);
+  slice.note(result);
 }
 
 async function leave(work: SyncWork, entries: readonly LedgerEntry[], reason: string): Promise<void> {
