@@ -85,6 +85,32 @@ module.exports = {
       to: { path: '^src/main\\.ts$' },
     },
     {
+      name: 'nothing-imports-cli',
+      severity: 'error',
+      from: { path: '^src/', pathNot: room('cli') },
+      to: { path: room('cli') },
+    },
+    {
+      name: 'cli-is-thin',
+      comment:
+        'It composes, calls the client and prints: other rooms are types to it, or loaded by the one command that needs them.',
+      severity: 'error',
+      from: { path: room('cli') },
+      to: { path: '^src/(aws|db|queues|workers|server)/', dependencyTypesNot: ['dynamic-import', 'type-only'] },
+    },
+    {
+      name: 'client-calls-no-aws-and-knows-no-queue',
+      severity: 'error',
+      from: { path: room('client') },
+      to: { path: '^src/', pathNot: '^src/(client/|db/|domain/|errors\\.ts$)' },
+    },
+    {
+      name: 'client-is-handed-its-stores',
+      severity: 'error',
+      from: { path: room('client') },
+      to: { path: room('db'), ...typesAllowed },
+    },
+    {
       name: 'only-cli-loads-the-sandbox',
       severity: 'error',
       from: { path: '^src/', pathNot: ['^src/cli/', '^src/sandbox/'] },
@@ -149,6 +175,12 @@ module.exports = {
       severity: 'error',
       from: { path: '^(src|bin)/' },
       to: { path: '^(test|bench|scripts|examples)/' },
+    },
+    {
+      name: 'bench-runs-no-tests',
+      severity: 'error',
+      from: { path: '^bench/' },
+      to: { path: '\\.test\\.ts$' },
     },
     {
       name: 'no-development-packages',

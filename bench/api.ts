@@ -16,7 +16,7 @@ import { startEmbeddedPostgres } from '../src/sandbox/postgres.ts';
 import { runKeyferry, startUnboundKeyferry, startUnboundProcess, type TestProcess } from '../test/support/processes.ts';
 import { build } from './build.ts';
 import { measureLoad, requestText, type LoadResult } from './http-load.ts';
-import type { Figure } from './main.ts';
+import type { Figure } from './figure.ts';
 
 const TOKEN = 'bench-token-of-the-api-benchmark';
 const BASE = '/api/v1/app-connections/aws';

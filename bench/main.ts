@@ -2,13 +2,7 @@
 import { cpus, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 
-export interface Figure {
-  readonly name: string;
-  readonly value: number;
-  readonly unit: string;
-  /** What the project promises, in words. */
-  readonly goal: string;
-}
+import type { Figure } from './figure.ts';
 
 /** Loaded when it is run: each brings its own servers. */
 const benches: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {

@@ -10,7 +10,7 @@ import { startEmbeddedPostgres } from '../src/sandbox/postgres.ts';
 import { sandboxEnvironment } from '../src/sandbox/environment.ts';
 import { runKeyferry, startUnboundKeyferry } from '../test/support/processes.ts';
 import { build } from './build.ts';
-import type { Figure } from './main.ts';
+import type { Figure } from './figure.ts';
 
 const SETTLE_MS = 20_000;
 

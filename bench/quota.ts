@@ -14,7 +14,7 @@ import { startEmbedded, type Embedded } from '../src/cli/embedded.ts';
 import { ACCOUNT, createWorld, REGION } from '../src/cli/demo/world.ts';
 import type { Client } from '../src/client/client.ts';
 import type { AwsSandbox } from '../src/sandbox/aws/index.ts';
-import type { Figure } from './main.ts';
+import type { Figure } from './figure.ts';
 
 const SECRETS = 500;
 const SMALL = 5;

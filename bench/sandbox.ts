@@ -20,14 +20,7 @@ import {
   type SandboxRequestHandler,
   type SandboxResponse,
 } from '../src/sandbox/aws/index.ts';
-
-export interface BenchFigure {
-  readonly name: string;
-  readonly value: number;
-  readonly unit: string;
-  /** What the project promises, in words. */
-  readonly goal: string;
-}
+import type { Figure } from './figure.ts';
 
 interface Scenario {
   readonly name: string;
@@ -82,7 +75,7 @@ const SCENARIOS: readonly Scenario[] = [
 
 const PARAMETER_NAMES = Array.from({ length: 10 }, (_, index) => `/bench/many/${String(index)}`);
 
-export async function measureSandbox(options: { readonly calls?: number } = {}): Promise<readonly BenchFigure[]> {
+export async function measureSandbox(options: { readonly calls?: number } = {}): Promise<readonly Figure[]> {
   const { costs, callsPerSecond, httpCallsPerSecond } = await measure(options.calls ?? 2_000);
   const client = costs.reduce((sum, cost) => sum + cost.clientMs, 0);
   const sandbox = costs.reduce((sum, cost) => sum + cost.sandboxMs, 0);

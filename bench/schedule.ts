@@ -17,7 +17,7 @@ import { createQueueBackend } from '../src/queues/backend.ts';
 import { enqueue } from '../src/queues/enqueue.ts';
 import { startEmbeddedPostgres } from '../src/sandbox/postgres.ts';
 import { startRedis } from '../test/support/redis.ts';
-import type { Figure } from './main.ts';
+import type { Figure } from './figure.ts';
 
 const SMALL = 10_000;
 const LARGE = 1_000_000;

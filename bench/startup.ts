@@ -1,7 +1,7 @@
 /** What a newcomer waits for: the demo from installed dependencies. */
 import { sandboxEnvironment } from '../src/sandbox/environment.ts';
 import { runKeyferry } from '../test/support/processes.ts';
-import type { Figure } from './main.ts';
+import type { Figure } from './figure.ts';
 
 export async function measureStartup(): Promise<readonly Figure[]> {
   const startedAtMs = performance.now();

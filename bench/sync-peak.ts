@@ -19,7 +19,7 @@ import { createAwsSandbox, startAwsSandboxServer } from '../src/sandbox/aws/inde
 import { sandboxEnvironment } from '../src/sandbox/environment.ts';
 import { startEmbeddedPostgres } from '../src/sandbox/postgres.ts';
 import { runKeyferry, runProcess, startUnboundKeyferry } from '../test/support/processes.ts';
-import type { Figure } from './main.ts';
+import type { Figure } from './figure.ts';
 
 const SECRETS = 10_000;
 const VALUE_BYTES = 1_024;

@@ -22,7 +22,7 @@ import {
   total,
   type World,
 } from '../test/integration/sync/world.ts';
-import type { Figure } from './main.ts';
+import type { Figure } from './figure.ts';
 import { measurePeak } from './sync-peak.ts';
 
 interface Mode {

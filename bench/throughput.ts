@@ -18,7 +18,7 @@ import { runKeyferry, startUnboundKeyferry, type TestProcess } from '../test/sup
 import { startRedis } from '../test/support/redis.ts';
 import { build } from './build.ts';
 import { cpuMs } from './cpu.ts';
-import type { Figure } from './main.ts';
+import type { Figure } from './figure.ts';
 
 const SYNCS = 6_000;
 /** As many as keep the window of an account from being the limit. */

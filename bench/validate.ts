@@ -27,7 +27,7 @@ import { startUnboundKeyferry } from '../test/support/processes.ts';
 import { startRedis } from '../test/support/redis.ts';
 import { build } from './build.ts';
 import { cpuMs } from './cpu.ts';
-import type { Figure } from './main.ts';
+import type { Figure } from './figure.ts';
 
 /** Short turns, so that what else the machine does falls on both sides. */
 const JOBS = 3_000;

@@ -31,6 +31,7 @@ import { deleteExpired } from './db/engine/retention.ts';
 import { createStatusQueries } from './db/status/queries.ts';
 import { DUE_CHANNEL } from './db/engine/subjects.ts';
 import { kinds, type Kind } from './domain/run.ts';
+import { isLoopback } from './domain/servers/loopback.ts';
 import { originOf } from './domain/servers/url-hosts.ts';
 import { JobError } from './errors.ts';
 import type { Log } from './observe/log.ts';
@@ -281,10 +282,6 @@ function healthOf({ config, stores, backend }: Parts, worker: WorkerProcess | un
     migrations: () => requireCurrentSchema(config.databaseUrl),
     ...(worker ? { worker: () => requireReady(worker) } : {}),
   };
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
 }
 
 function requireReady(worker: WorkerProcess): Promise<void> {

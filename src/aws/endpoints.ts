@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { loadSharedConfigFiles } from '@smithy/core/config';
 
 import { isAwsHost } from '../domain/partitions.ts';
+import { isLoopback } from '../domain/servers/loopback.ts';
 import { hostsOf } from '../domain/servers/url-hosts.ts';
 import { JobError } from '../errors.ts';
 import { type AwsService, awsServices, endpointNames } from './services.ts';
@@ -118,10 +119,6 @@ function endpointFault(text: string): EndpointFault | undefined {
   if (!isServiceHost(url.hostname))
     return { text: `points to ${url.host}, which is neither AWS nor this machine`, isCustom: true };
   return url.protocol === 'http:' ? { text: `points to ${url.host} without TLS`, isCustom: true } : undefined;
-}
-
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
 /** Names under AWS's domains that any customer can point at a server of his own. */

@@ -8,7 +8,8 @@ import { getProxyForUrl } from 'proxy-from-env';
 
 import { JobError } from '../errors.ts';
 import type { RequestHandler } from './clients.ts';
-import { type Environment, isLoopback } from './endpoints.ts';
+import { isLoopback } from '../domain/servers/loopback.ts';
+import type { Environment } from './endpoints.ts';
 
 const CONNECTION_TIMEOUT_MS = 3_000;
 /** Per origin. */

@@ -6,9 +6,10 @@ import { getConnInfo } from '@hono/node-server/conninfo';
 import type { Context, MiddlewareHandler } from 'hono';
 import { createHash, timingSafeEqual } from 'node:crypto';
 
+import { isLoopback } from '../../domain/servers/loopback.ts';
 import { problem } from '../problem.ts';
 import { bearerOf } from './api-tokens.ts';
-import { isAllowedHost, isCrossSite, isForwarded, isLoopbackAddress, type HostRules } from './hosts.ts';
+import { isAllowedHost, isCrossSite, isForwarded, type HostRules } from './hosts.ts';
 import { createLoginCheck, type BoardLogin } from './login.ts';
 
 export interface GuardOptions extends HostRules {
@@ -69,9 +70,9 @@ export function createOperatorDoor(options: GuardOptions): MiddlewareHandler {
 }
 
 function withoutLogin(listenHost: string): MiddlewareHandler {
-  const isLoopback = isLoopbackAddress(listenHost);
+  const isLocal = isLoopback(listenHost);
   return async (c, next) => {
-    if (!isLoopback) {
+    if (!isLocal) {
       return problem(
         c,
         403,
@@ -100,8 +101,7 @@ export interface MetricsDoorOptions {
 export function createMetricsDoor({ listenHost, token }: MetricsDoorOptions): MiddlewareHandler {
   const expected = token === undefined ? undefined : digest(token);
   return async (c, next) => {
-    const isOpen =
-      expected === undefined && isLoopbackAddress(listenHost) && !isForwarded((name) => c.req.header(name));
+    const isOpen = expected === undefined && isLoopback(listenHost) && !isForwarded((name) => c.req.header(name));
     const presented = bearerOf(c.req.header('authorization'));
     const fits = expected !== undefined && presented !== undefined && timingSafeEqual(digest(presented), expected);
     if (isOpen || fits) return next();

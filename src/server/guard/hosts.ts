@@ -4,6 +4,8 @@
  */
 import { isIP } from 'node:net';
 
+import { isLoopback, withoutBrackets } from '../../domain/servers/loopback.ts';
+
 export interface HostRules {
   /** The address that the server listens on. */
   readonly listenHost: string;
@@ -12,15 +14,6 @@ export interface HostRules {
 }
 
 const LOOPBACK_NAMES = ['localhost', '127.0.0.1', '::1'];
-
-export function isLoopbackAddress(host: string): boolean {
-  const name = withoutBrackets(host.toLowerCase());
-  return name === 'localhost' || name === '::1' || /^127(\.\d{1,3}){3}$/.test(name);
-}
-
-function withoutBrackets(host: string): string {
-  return host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host;
-}
 
 /** The name in a Host header, without port and brackets; undefined when it is malformed. */
 export function hostName(header: string | undefined): string | undefined {
@@ -37,7 +30,7 @@ export function isAllowedHost(header: string | undefined, rules: HostRules): boo
   if (name === undefined) return false;
   if (LOOPBACK_NAMES.includes(name) || rules.allowedHosts.includes(name)) return true;
   if (name === withoutBrackets(rules.listenHost.toLowerCase())) return true;
-  return !isLoopbackAddress(rules.listenHost) && isIP(name) !== 0;
+  return !isLoopback(rules.listenHost) && isIP(name) !== 0;
 }
 
 export interface RequestHeaders {

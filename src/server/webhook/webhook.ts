@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Notifications, NotificationRow } from '../../db/notifications.ts';
 import { JobError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
-import { isLoopbackAddress } from '../guard/hosts.ts';
+import { isLoopback } from '../../domain/servers/loopback.ts';
 import { toMessage } from './message.ts';
 
 export interface WebhookOptions {
@@ -54,7 +54,7 @@ export function startWebhook(options: WebhookOptions): RunningWebhook {
 
 function requireSafeUrl(url: string): void {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
-  const isSafe = parsed?.protocol === 'https:' || (parsed?.protocol === 'http:' && isLoopbackAddress(parsed.hostname));
+  const isSafe = parsed?.protocol === 'https:' || (parsed?.protocol === 'http:' && isLoopback(parsed.hostname));
   if (isSafe) return;
   throw new JobError('CONFIG_INVALID', {
     message: 'KEYFERRY_WEBHOOK_URL must be an https URL (plain http only to this machine).',
