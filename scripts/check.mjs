@@ -6,7 +6,11 @@ const STEPS = [
   ['lint', 'eslint', ['--max-warnings=0', '.']],
   ['types', 'tsc', ['--project', '.']],
   ['types of the build', 'tsc', ['--project', 'tsconfig.build.json', '--noEmit']],
-  ['arrows', 'depcruise', ['--config', '.dependency-cruiser.cjs', '--output-type', 'err', 'src', 'test', 'bench', 'bin']],
+  [
+    'arrows',
+    'depcruise',
+    ['--config', '.dependency-cruiser.cjs', '--output-type', 'err', 'src', 'test', 'bench', 'bin'],
+  ],
   ['knip', 'knip', ['--no-config-hints']],
 ];
 
