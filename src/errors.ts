@@ -4,7 +4,7 @@
  * by a test.
  */
 
-import { toStorable } from './domain/text.ts';
+import { cutText, toStorable } from './domain/text.ts';
 
 export type Disposition = 'retry' | 'snooze' | 'fail';
 
@@ -470,9 +470,9 @@ export class JobError extends Error {
   }
 }
 
-/** Parts of it may come from AWS, and the cut may divide a surrogate pair: the message is stored with the run. */
+/** The message is stored with the run, and parts of it may come from AWS. */
 function truncate(message: string): string {
-  return toStorable(message.length <= MAX_PUBLIC_MESSAGE ? message : `${message.slice(0, MAX_PUBLIC_MESSAGE - 1)}…`);
+  return toStorable(message.length <= MAX_PUBLIC_MESSAGE ? message : `${cutText(message, MAX_PUBLIC_MESSAGE - 1)}…`);
 }
 
 /** Unknown errors are private: their text stays in `cause`, for the redacted log only. */

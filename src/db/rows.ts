@@ -3,6 +3,7 @@ import { getTableColumns, is, SQL, sql, type SQLWrapper } from 'drizzle-orm';
 import type { PgTable } from 'drizzle-orm/pg-core';
 
 import { isUuid, textOf, type Reference } from '../domain/reference.ts';
+import { toStorable } from '../domain/text.ts';
 
 /** A row of `table` out of the raw result of a statement that selected its columns under their own names. */
 export function fromRow<T extends PgTable>(table: T, raw: Readonly<Record<string, unknown>>): T['$inferSelect'] {
@@ -82,4 +83,9 @@ export function referred(columns: { readonly id: SQLWrapper; readonly name: SQLW
   const byName = sql`${columns.name} = ${text}`;
   if ('id' in reference) return byId;
   return 'name' in reference ? byName : sql`(${byId} or ${byName})`;
+}
+
+/** What runs found out, for a statement that many of them share: text that PostgreSQL cannot hold fails none of them. */
+export function toStorableJson(found: readonly unknown[]): string {
+  return JSON.stringify(found, (_key, value: unknown) => (typeof value === 'string' ? toStorable(value) : value));
 }

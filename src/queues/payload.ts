@@ -6,6 +6,7 @@ import { z } from 'zod';
 
 import { reasons, type Kind } from '../domain/run.ts';
 import { requireStorable } from '../domain/storable-text.ts';
+import { cutText } from '../domain/text.ts';
 import { JobError } from '../errors.ts';
 
 const common = {
@@ -63,7 +64,7 @@ export interface Payload {
 export function parsePayload(kind: Kind, name: string, data: unknown): Payload {
   requireStorable(data, 'data');
   if (!(jobNames[kind] as readonly string[]).includes(name)) {
-    throw invalid(`job name "${name.slice(0, 40)}" is unknown in queue ${kind}; it takes ${jobNames[kind].join(', ')}`);
+    throw invalid(`job name "${cutText(name, 40)}" is unknown in queue ${kind}; it takes ${jobNames[kind].join(', ')}`);
   }
   const isOwn = typeof data === 'object' && data !== null && 'dispatched' in data && data.dispatched === true;
   const parsed = (isOwn ? ownShapes : outsideShapes)[kind].safeParse(data);
@@ -91,7 +92,7 @@ export function parsePayload(kind: Kind, name: string, data: unknown): Payload {
 
 function describeIssue(issue: z.core.$ZodIssue): string {
   if (issue.code === 'unrecognized_keys')
-    return `unknown field ${issue.keys.map((key) => key.slice(0, 40)).join(', ')}`;
+    return `unknown field ${issue.keys.map((key) => cutText(key, 40)).join(', ')}`;
   return `field ${issue.path.join('.') || 'data'}: ${issue.message}`;
 }
 

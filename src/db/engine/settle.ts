@@ -3,7 +3,7 @@ import { sql, type SQL } from 'drizzle-orm';
 
 import { isQuiet, type Kind, type Outcome } from '../../domain/run.ts';
 import type { Database } from '../client.ts';
-import { assignedFrom, columnNames, toJsonRow } from '../rows.ts';
+import { assignedFrom, columnNames, toJsonRow, toStorableJson } from '../rows.ts';
 import { DUE_CHANNEL, execute, isAsSeen, tableNames, tables, textArray, type SubjectRows } from './subjects.ts';
 
 export interface Settlement<K extends Kind> {
@@ -39,7 +39,7 @@ export async function settle<K extends Kind>(
     db,
     sql`
       with given as materialized (
-        select * from jsonb_to_recordset(${JSON.stringify(settlements.map(toGiven))}::jsonb) as g(${givenColumns})
+        select * from jsonb_to_recordset(${toStorableJson(settlements.map(toGiven))}::jsonb) as g(${givenColumns})
       ),
       -- Row by row through the primary key: how long the list is no plan can know.
       seen as materialized (

@@ -9,6 +9,7 @@ import { JobError } from '../../errors.ts';
 import type { Database } from '../client.ts';
 import { toDatabaseError, violatedConstraint } from '../database-error.ts';
 import { syncEntries } from '../schema.ts';
+import { toStorableJson } from '../rows.ts';
 import { deleteRemovedSync, type SyncEnding } from './deletion.ts';
 
 /** Who writes: refused once the run has lost its lease. */
@@ -105,7 +106,7 @@ async function storeEntries(db: Database, run: LedgerRun, entries: readonly Ledg
     db,
     sql`
       with fence as materialized (select id from keyferry.syncs where id = ${run.syncId} and run_token = ${run.runId}),
-      wanted as (select * from jsonb_to_recordset(${JSON.stringify(entries.map(toRecord))}::jsonb) as w(${record})),
+      wanted as (select * from jsonb_to_recordset(${toStorableJson(entries.map(toRecord))}::jsonb) as w(${record})),
       free as (
         select w.* from wanted w
         where not (w.is_claim and w.deleted_at is null and w.status in ('synced', 'failed')) or not exists (

@@ -5,6 +5,7 @@
 import { parse } from 'pg-connection-string';
 
 import { nearest } from '../nearest.ts';
+import { cutText } from '../text.ts';
 
 export interface DatabaseServer {
   /** A name, an address without brackets, or the directory of a Unix socket. */
@@ -94,7 +95,7 @@ function findProblem(given: ReadonlyMap<string, string>): string | undefined {
 }
 
 function unknownParameter(name: string): string {
-  const shown = name.slice(0, 40);
+  const shown = cutText(name, 40);
   const remedy = remedies[name];
   if (remedy !== undefined) return `has the parameter ${shown}, which is not supported: ${remedy}`;
   const meant = nearest(name, Object.keys(parameters));

@@ -1,4 +1,5 @@
 /** REDIS_URL as one structure: one server, the nodes of a cluster, or the sentinels of a master. What cannot be honoured is refused. Pure. */
+import { cutText } from '../text.ts';
 
 export interface RedisNode {
   /** Without brackets. */
@@ -57,7 +58,7 @@ function parseOne(
   const url = new URL(text);
   if (/@/.test(url.pathname + url.search + url.hash)) return { problem: `${FORM}; ${ENCODE}` };
   const [parameter] = url.searchParams.keys();
-  if (parameter !== undefined) return { problem: `has the unknown parameter ${parameter.slice(0, 40)}; remove it` };
+  if (parameter !== undefined) return { problem: `has the unknown parameter ${cutText(parameter, 40)}; remove it` };
   const database = /^\/?(\d{0,5})$/.exec(url.pathname)?.[1];
   if (url.hostname === '' || url.hash !== '') return { problem: `${FORM}; ${ENCODE}` };
   if (database === undefined) return { problem: `has a path that is no database number; ${ENCODE}` };

@@ -2,6 +2,7 @@
  * AWS's rules for names, values and tags, checked before the first call, so that all violations are reported at once. Figures as the service
  * models and the documentation give them. Pure; no message ever holds a value.
  */
+import { cutText } from '../text.ts';
 import type { EntrySettings, Place } from './ledger.ts';
 import type { Target } from './target.ts';
 
@@ -77,7 +78,7 @@ export function findTagsProblem(tags: Readonly<Record<string, string>>): Problem
   const bad = entries.find(([key, value]) => !isTagKey(key) || value.length > 256 || !tagText.test(value));
   if (!bad) return undefined;
   return invalid(
-    `AWS does not allow the tag ${bad[0].slice(0, 40)}: key up to 128, value up to 256 letters, digits, spaces and _.:/=+-@, not aws:.`,
+    `AWS does not allow the tag ${cutText(bad[0], 40)}: key up to 128, value up to 256 letters, digits, spaces and _.:/=+-@, not aws:.`,
   );
 }
 

@@ -2,6 +2,7 @@
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import type { z } from 'zod';
 
+import { cutText } from '../../domain/text.ts';
 import { errorTable, toJobError, type ErrorCode } from '../../errors.ts';
 
 const statuses: Partial<Readonly<Record<ErrorCode, ContentfulStatusCode>>> = {
@@ -55,7 +56,7 @@ function describeIssue(issue: z.core.$ZodIssue): readonly string[] {
   const path = issue.path.map(String).join('.');
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map(
-      (key) => refused[key] ?? `${path === '' ? key.slice(0, 64) : `${path}.${key.slice(0, 64)}`} is not a known field`,
+      (key) => refused[key] ?? `${path === '' ? cutText(key, 64) : `${path}.${cutText(key, 64)}`} is not a known field`,
     );
   }
   if (issue.code === 'invalid_union' && issue.errors.length > 0) {

@@ -2,6 +2,7 @@
  * What Bull Board may show of a job. Any BullMQ producer can add jobs with whatever it likes in data, names, options and logs, and BullMQ keeps error
  * messages and stacks in clear: so this is a list of what is shown, everything else is left out. Pure.
  */
+import { cutText } from '../../domain/text.ts';
 import { errorTable } from '../../errors.ts';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
@@ -62,7 +63,7 @@ export function cleanReason(reason: string | undefined): string | undefined {
 }
 
 function firstLine(text: string): string {
-  return (text.split('\n')[0] ?? '').slice(0, MAX_REASON);
+  return cutText(text.split('\n')[0] ?? '', MAX_REASON);
 }
 
 /** The second net: shapes of credentials, should one ever get into a message. */

@@ -2,6 +2,7 @@
 import { html } from 'hono/html';
 
 import type { ListQuery } from '../../db/status/queries.ts';
+import { cutText } from '../../domain/text.ts';
 import { formatNumber, type Html } from './parts.ts';
 
 export const PAGE_SIZE = 50;
@@ -23,15 +24,15 @@ export interface ListSource {
 }
 
 export function parseListRequest({ path, statuses, query }: ListSource): ListRequest {
-  const search = query('q')?.trim().slice(0, MAX_SEARCH);
+  const search = cutText(query('q')?.trim() ?? '', MAX_SEARCH);
   const status = query('status');
   const page = Number(query('page') ?? '1');
   const shown = Number.isInteger(page) && page >= 1 && page <= MAX_PAGE ? page : 1;
   return {
     path,
-    search: search === undefined || search === '' ? undefined : search,
+    search: search === '' ? undefined : search,
     status: status !== undefined && statuses.includes(status) ? status : undefined,
-    orgId: query('org')?.slice(0, 128) || undefined,
+    orgId: cutText(query('org') ?? '', 128) || undefined,
     order: 'trouble',
     page: shown,
     offset: (shown - 1) * PAGE_SIZE,

@@ -9,6 +9,7 @@ import { parseDocument, memberValue } from '../../domain/sync/document.ts';
 import { settingsFor } from '../../domain/sync/desired.ts';
 import { newEntry } from '../../domain/sync/entry.ts';
 import type { EntrySettings, LedgerEntry } from '../../domain/sync/ledger.ts';
+import { isStorable } from '../../domain/text.ts';
 import { SECRETS_PER_READ } from '../../domain/sync/rules.ts';
 import { sourceKeyOf } from '../../domain/sync/target.ts';
 import { chunk } from '../../concurrency/pool.ts';
@@ -24,7 +25,7 @@ export interface ImportResult {
   readonly kept: readonly string[];
   /** Keys that a rotation manages: nobody else writes them. */
   readonly managed: readonly string[];
-  /** Names that hold nothing to import: empty, binary, or no JSON object. */
+  /** Names that hold nothing to import: empty, binary, no JSON object, or a key that PostgreSQL cannot hold. */
   readonly unreadable: readonly string[];
   /** Names that another sync, an AWS service or a rotation writes: their values are never imported. */
   readonly others: readonly string[];
@@ -169,6 +170,9 @@ async function readDocument(work: SyncWork): Promise<readonly Found[]> {
   if (!document) return [{ key: remoteName, remoteName, value: undefined, version: value.version }];
   return [...document.keys()].flatMap((name) => {
     const key = sourceKeyOf(work.target, name);
-    return key === undefined ? [] : [{ key, remoteName, value: memberValue(document, name), version: value.version }];
+    if (key === undefined) return [];
+    return [
+      { key, remoteName, value: isStorable(name) ? memberValue(document, name) : undefined, version: value.version },
+    ];
   });
 }

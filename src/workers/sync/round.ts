@@ -10,6 +10,7 @@ import { noCounts } from '../../domain/run.ts';
 import { isOwned, type LedgerEntry, WHOLE_SECRET } from '../../domain/sync/ledger.ts';
 import type { Plan } from '../../domain/sync/plan.ts';
 import { summarize } from '../../domain/sync/summary.ts';
+import { cutText } from '../../domain/text.ts';
 import type { SyncRow } from '../../db/engine/subjects.ts';
 import type { Performed, Run } from '../engine/processor.ts';
 import { applyWrites, isWrite, noteUnwritten } from './apply.ts';
@@ -187,7 +188,7 @@ function blocked(
 
 function missingPermissions(work: SyncWork, { missing, statements }: Permissions): Performed<'sync'> {
   const message = `The connection lacks ${missing.join(', ')}; nothing was written. Add to its policy: ${JSON.stringify(statements)}`;
-  return blocked(work, { code: 'AWS_ACCESS_DENIED', message: message.slice(0, 2_000) }, { missing, statements });
+  return blocked(work, { code: 'AWS_ACCESS_DENIED', message: cutText(message, 2_000) }, { missing, statements });
 }
 
 const MAX_REPLICA_LOOKS = 8;
