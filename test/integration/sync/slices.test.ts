@@ -26,7 +26,8 @@ test.each([
   const { id } = await world.createSync(input);
 
   const first = await world.runOnce(id);
-  expect(first.outcome).toMatchObject({ status: 'continued', at: world.clock.now(), counts: { created: 50 } });
+  expect(first.outcome).toMatchObject({ status: 'continued', counts: { created: 50 } });
+  expect(await world.isDue(id)).toBe(true);
   expect(await world.row(id)).toMatchObject({ syncStatus: 'running', syncedRevision: null });
 
   const second = await world.runOnce(id);

@@ -38,10 +38,12 @@ import {
   type AwsSandboxOptions,
   type PolicyDocument,
 } from '../../../src/sandbox/aws/index.ts';
+import { afterThisTest } from '../../support/after-each.ts';
 import { databaseClock, type DatabaseClock } from '../../support/database-clock.ts';
 import type { Processor, Run } from '../../../src/workers/engine/processor.ts';
 import { createSyncProcessor, type SyncDependencies } from '../../../src/workers/sync/processor.ts';
 import { unaskedWritesOf } from '../../../src/workers/engine/unasked-writes.ts';
+import { findUnfounded, findUntruths, type SourceSecret } from './truth.ts';
 
 export const REGION = 'eu-west-1';
 const BASE_ACCOUNT = '111122223333';
@@ -163,7 +165,48 @@ export async function createWorld(stage: Stage, options: WorldOptions = {}) {
   };
   /** With nothing in between, and nothing in its memory. */
   const anotherWorker = (): Worker => actions({ ...site, options: withoutWraps(options) });
-  return { ...site, ...subjects(site), ...actions(site), ...looks(site), anotherWorker };
+  const truth = truths(site);
+  afterThisTest(truth.require);
+  return {
+    ...{ ...site, ...subjects(site), ...actions(site), ...looks(site), anotherWorker },
+    /** The status may be untrue from here on, and why: somebody changed AWS or the database after the last look. */
+    meddled: truth.meddled,
+    /** What is not as the syncs' status says. */
+    untruths: truth.find,
+  };
+}
+
+/** After each test: every sync of the world that says all is well must be right, unless the test declared why not. */
+function truths({ stage, sandbox, orgId, folders, installationId }: Site) {
+  let meddledWhy: string | undefined;
+  const sourceOf = async (folderId: string): Promise<ReadonlyMap<string, SourceSecret>> => {
+    const { secrets } = await folders.read(folderId);
+    return new Map(secrets.flatMap((secret) => ('value' in secret ? [[secret.key, secret] as const] : [])));
+  };
+  const untruths = async (sync: SyncRow) => {
+    const entries = await createSyncEntries(stage.handle.db).list(sync.id);
+    const folder = await folders.get(sync.folderId);
+    const ownerTags = [ownershipTag({ installationId, syncId: sync.id }), sync.id];
+    const said = { sandbox, sync, ownerTags, entries, folder, secrets: await sourceOf(folder.id) };
+    return findUntruths(said).map((text) => `${sync.name}: ${text}`);
+  };
+  const find = async (): Promise<readonly string[]> => {
+    const rows = await stage.handle.db.select().from(syncs).where(eq(syncs.orgId, orgId));
+    return (await Promise.all(rows.map(untruths))).flat();
+  };
+  return {
+    meddled: (why: string): void => {
+      meddledWhy = why;
+    },
+    find,
+    require: async (): Promise<void> => {
+      const found = await find();
+      if (meddledWhy !== undefined && found.length === 0)
+        throw new Error(`The test declares that the status may be untrue (${meddledWhy}), but it is true.`);
+      if (meddledWhy === undefined && found.length > 0)
+        throw new Error(`The status says succeeded without drift, but ${found.join('; ')}.`);
+    },
+  };
 }
 
 export type Worker = ReturnType<typeof actions>;
@@ -450,6 +493,8 @@ async function performRun(
     awsCalls: calls.counts,
   });
   if (!settled) throw new Error('The run was not settled.');
+  const unfounded = findUnfounded({ outcome, calls: total(counted) }, await createSyncEntries(db).list(input.syncId));
+  if (unfounded.length > 0) throw new Error(`The run reports what it cannot know: ${unfounded.join('; ')}.`);
   return { runId, outcome, calls: counted };
 }
 
