@@ -1,4 +1,7 @@
-/** `npm run check`: every step, in order of cost, even when an earlier one fails, then one line for each. */
+/**
+ * `npm run check [STEP…]`: every step, in order of cost, even when an earlier one fails, then one line for each.
+ * `npm run check:quick`: what is cheap, and the unit tests.
+ */
 import { spawnSync } from 'node:child_process';
 
 const STEPS = [
@@ -14,8 +17,16 @@ const STEPS = [
   ['knip', 'knip', ['--no-config-hints']],
 ];
 
-const wanted = process.argv.slice(2);
-const results = STEPS.filter(([name]) => wanted.length === 0 || wanted.includes(name)).map(([name, command, flags]) => {
+const QUICK = ['format', 'types', 'arrows'];
+const UNIT_TESTS = ['unit tests', 'vitest', ['run', '--project', 'unit']];
+
+function chosenSteps(wanted) {
+  if (wanted.length === 0) return STEPS;
+  if (wanted.includes('--quick')) return [...STEPS.filter(([name]) => QUICK.includes(name)), UNIT_TESTS];
+  return STEPS.filter(([name]) => wanted.includes(name));
+}
+
+const results = chosenSteps(process.argv.slice(2)).map(([name, command, flags]) => {
   const startedAt = Date.now();
   const { status } = spawnSync(command, flags, { stdio: 'inherit', shell: process.platform === 'win32' });
   return { name, passed: status === 0, seconds: ((Date.now() - startedAt) / 1000).toFixed(1) };

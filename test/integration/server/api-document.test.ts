@@ -24,4 +24,9 @@ describe('docs/api.md', () => {
     );
     expect([...new Set(full)].sort()).toEqual(Object.keys(api.document.paths).sort());
   });
+
+  it('keeps to the budget of 45 operations', () => {
+    const operations = Object.values(api.document.paths).flatMap((path) => Object.keys(path));
+    expect(operations.length).toBeLessThanOrEqual(45);
+  });
 });
