@@ -3,7 +3,8 @@
  *
  * The rate grows while calls wait for it and AWS does not object: quickly until the first refusal, carefully after it. Between two refusals AWS's
  * bucket went from empty to empty, so what was granted in between is AWS's rate: the budget then stays just below it and hardly
- * probes. One refusal counts once, however many calls were in flight.
+ * probes. One refusal counts once, however many calls were in flight. The burst shrinks with a refusal inside it, and grows
+ * again while whole bursts pass long after the last refusal.
  */
 import { sql, type SQL } from 'drizzle-orm';
 
@@ -26,6 +27,8 @@ const MIN_MEASURED = 5;
 const AHEAD_SECONDS = 0.25;
 /** Refusals this close together are one. */
 const EPISODE_SECONDS = 2;
+/** A burst that was used up without a refusal grows, if the last refusal is this long ago. */
+const BURST_GROWTH = { factor: 1.5, afterSeconds: 300 } as const;
 
 export interface CallBudgetOptions {
   /** The moment of a statement; the database's clock, which all workers share, unless a simulation says otherwise. */
@@ -103,18 +106,28 @@ async function takeTokens(db: Database, { key, now }: Place, ask: Ask): Promise<
             * least(1, power(extract(epoch from at - throttled_at)::float8 / ${GROWTH.boldAfterSeconds}::float8, 2)))))
         end as rate from level
       ),
+      sized as (
+        select *, case
+          when is_full and burst < ${key.group.burst}::float8 and window_granted >= 0 and window_started_at > throttled_at
+            and at > throttled_at + make_interval(secs => ${BURST_GROWTH.afterSeconds})
+          then least(${key.group.burst}::float8, ceil(burst * ${BURST_GROWTH.factor}::float8))
+          else burst
+        end as next_burst from grown
+      ),
       granted as (
         select *, greatest(0, least(
           ${ask.wanted}::float8,
           greatest(1, floor(available), floor(rate * ${AHEAD_SECONDS}::float8)),
           floor(available + rate * ${ask.maxWaitSeconds}::float8)
-        )) as n from grown
+        )) as n from sized
       ),
       taken as (
         update keyferry.call_budgets b set
-          rate_per_second = granted.rate, tokens = granted.available - granted.n, refilled_at = greatest(b.refilled_at, granted.at),
+          rate_per_second = granted.rate,
+          burst = granted.next_burst,
+          tokens = granted.available - granted.n, refilled_at = greatest(b.refilled_at, granted.at),
           window_started_at = case when granted.is_full then granted.at else b.window_started_at end,
-          window_granted = case when granted.is_full then -b.burst else b.window_granted end + granted.n
+          window_granted = case when granted.is_full then -granted.next_burst else b.window_granted end + granted.n
         from granted where b.account_id = granted.account_id and b.region = granted.region and b.quota_group = granted.quota_group
         returning granted.n, granted.available, granted.rate
       )

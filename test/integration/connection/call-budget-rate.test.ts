@@ -82,6 +82,11 @@ function keyOf(accountId: string): BudgetKey {
   return { accountId, region: 'eu-west-1', group };
 }
 
+async function burstOf({ accountId }: BudgetKey): Promise<number> {
+  const [row] = await handle.db.execute(sql`select burst from keyferry.call_budgets where account_id = ${accountId}`);
+  return Number(row?.['burst']);
+}
+
 describe('the call budget', () => {
   it.each([
     [3, 20],
@@ -118,6 +123,53 @@ describe('the call budget', () => {
     });
     expect(second.throttledShare).toBeLessThanOrEqual(0.03);
     expect(third.timeRatio).toBeLessThanOrEqual(1.25);
+  });
+
+  it('finds the burst again that other programs of the account had used up', async () => {
+    const key = keyOf('111122223306');
+    const pressed = await simulate({ key, writes: 60, ratePerSecond: 3, burst: 2, startSeconds: 0 });
+    expect(await burstOf(key)).toBeLessThanOrEqual(3);
+
+    let { endSeconds } = pressed;
+    for (let times = 0; times < 10; times += 1) {
+      const later = await simulate({ key, writes: 30, ratePerSecond: 3, burst: 20, startSeconds: endSeconds + 600 });
+      expect(later.throttledShare).toBeLessThanOrEqual(0.1);
+      ({ endSeconds } = later);
+    }
+    expect(await burstOf(key)).toBe(20);
+  });
+
+  it('keeps the learned burst while refusals are recent', async () => {
+    const key = keyOf('111122223307');
+    let { endSeconds } = await simulate({ key, writes: 60, ratePerSecond: 3, burst: 5, startSeconds: 0 });
+    const learned = await burstOf(key);
+    for (let times = 0; times < 4; times += 1) {
+      ({ endSeconds } = await simulate({
+        key,
+        writes: 20,
+        ratePerSecond: 3,
+        burst: 5,
+        startSeconds: endSeconds + 30,
+      }));
+      expect(await burstOf(key)).toBeLessThanOrEqual(learned);
+    }
+  });
+
+  it('learns a rate of its own where AWS counts operations apart', async () => {
+    const where = { accountId: '111122223308', region: 'eu-west-1' };
+    const ledger = createBudgetLedger(handle.db);
+    const groupOf = (operation: string) => {
+      const group = quotaGroupOf(operation);
+      if (!group) throw new Error(`${operation} has a budget`);
+      return { ...where, group };
+    };
+    const before = await ledger.grant(groupOf('ssm.GetParameters'), 1, 1_000);
+    for (let times = 0; times < 5; times += 1) {
+      await ledger.grant(groupOf('ssm.GetParametersByPath'), 1, 1_000);
+      await ledger.throttled(groupOf('ssm.GetParametersByPath'));
+    }
+    const after = await ledger.grant(groupOf('ssm.GetParameters'), 1, 1_000);
+    expect(after.ratePerSecond).toBeGreaterThanOrEqual(before.ratePerSecond);
   });
 
   it('learns that an account allows less at once than usual', async () => {
