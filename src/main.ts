@@ -20,6 +20,7 @@ import type { TryCredentials } from './client/context.ts';
 import { isShared, openStores, type OpenStores } from './stores.ts';
 import type { Config } from './config/config.ts';
 import { createAuditLog } from './db/audit-log.ts';
+import { createBaseIdentities } from './db/base-identities.ts';
 import { createBudgetLedger } from './db/call-budget.ts';
 import { createInstallation } from './db/installation.ts';
 import { createInstallationGuard } from './db/installation-guard.ts';
@@ -40,6 +41,7 @@ import { createQueueBackend, type QueueBackend } from './queues/backend.ts';
 import type { QueueTelemetry } from './queues/telemetry.ts';
 import type { ListeningServer } from './server/server.ts';
 import { VERSION } from './version.ts';
+import { startBaseIdentityWatch } from './workers/engine/base-identity-watch.ts';
 import { startWorker, type WorkerProcess } from './workers/engine/worker.ts';
 
 export interface WorkerOptions {
@@ -148,6 +150,7 @@ async function openAws({ config, stores, metrics, log }: Parts): Promise<AwsAcce
     baseCredentials: config.baseCredentials,
     baseRoleArn: config.baseRoleArn,
     ownAccountRoles: config.ownAccountRoles,
+    environment: config.environment,
     region: config.awsRegion,
     endpoints: toServiceEndpoints(overrides),
     caBundle: await loadCaBundle(config.environment),
@@ -197,6 +200,7 @@ async function startWorkerProcess(parts: Parts, options: WorkerOptions): Promise
     isGuardAsked: options.isGuarded === true,
     log,
   });
+  const identityWatch = startBaseIdentityWatch({ aws, identities: createBaseIdentities(db), log });
   const worker = await startWorker({
     backend,
     work: stores.work,
@@ -224,6 +228,7 @@ async function startWorkerProcess(parts: Parts, options: WorkerOptions): Promise
     async stop(deadlineMs) {
       await worker.stop(deadlineMs);
       watch.stop();
+      identityWatch.stop();
       // What proves later that a moved database is complete; a guarded worker proves nothing.
       log.info(watch.guardReason() === undefined ? { counter: watch.counter() } : {}, 'worker stopped');
     },

@@ -35,6 +35,8 @@ export function createAwsAccess(options: AwsAccessOptions): AwsAccess {
     refusesExternalId: (request, externalId) => refusesExternalId(door, request, externalId),
     keySession: (request) => openKeySession(door, request),
     baseIdentity: (scope) => door.base.identity(scope),
+    baseKeyInUse: () => door.base.inUse()?.accessKeyId,
+    baseReport: () => door.base.report(),
     endpointOverrides: Object.fromEntries(Object.entries(options.endpoints ?? {})),
   };
 }

@@ -10,14 +10,24 @@ import type { JobError } from '../errors.ts';
 import { toBaseFault } from './base-fault.ts';
 import type { CallSettings } from './call.ts';
 import type { ClientMaker, Credentials, CredentialsProvider } from './clients.ts';
+import type { Environment } from './endpoints.ts';
 
 export interface BaseCredentials {
   /** Throws CONNECTION_NO_BASE_IDENTITY or CONNECTION_BASE_REFUSED. */
   get(): Promise<Credentials>;
   /** AWS refused, for this reason, what was read before this moment: the source is read again. */
   refused(sinceMs: number, reason: JobError): void;
-  /** Where the credentials in use come from; undefined before they were read. */
-  kind(): BaseKind | undefined;
+  /** What is known of the credentials in use, without a call; undefined before they were read. */
+  inUse(): BaseCredentialsInUse | undefined;
+}
+
+export interface BaseCredentialsInUse {
+  readonly kind: BaseKind;
+  readonly accessKeyId: string;
+  readonly isTemporary: boolean;
+  readonly expiresAt: Date | undefined;
+  /** When the files that hold the pair were last written. */
+  readonly fileChangedAt: Date | undefined;
 }
 
 /** As the SDK describes the source of what it resolved, the most telling first. */
@@ -25,7 +35,6 @@ const kindsOfChain: readonly (readonly [RegExp, BaseKind])[] = [
   [/WEB_ID/, 'web-identity'],
   [/SSO/, 'sso'],
   [/HTTP/, 'container'],
-  [/IMDS/, 'instance'],
   [/PROCESS/, 'process'],
   [/STS_ASSUME_ROLE/, 'profile-role'],
   [/PROFILE/, 'profile'],
@@ -34,12 +43,15 @@ const kindsOfChain: readonly (readonly [RegExp, BaseKind])[] = [
 
 interface Resolved extends Credentials {
   readonly expiration?: Date | undefined;
+  readonly fileChangedAt?: Date | undefined;
   readonly $source?: object;
 }
 
 interface Known {
   readonly resolved: Resolved;
   readonly readAtMs: number;
+  /** The sources that were asked, the one that answered last. */
+  readonly trail: readonly string[];
 }
 
 const READ_AGAIN_MS = 60_000;
@@ -52,6 +64,8 @@ export interface BaseCredentialsOptions {
   /** A pair, or a function that reads it again; undefined: the SDK's default chain. */
   readonly credentials: Credentials | CredentialsProvider | undefined;
   readonly region: string;
+  /** By which containers tell the SDK where their credentials are. */
+  readonly environment: Environment;
 }
 
 export function createBaseCredentials(
@@ -71,7 +85,7 @@ export function createBaseCredentials(
       const resolved = await read(trail);
       // Still the pair that AWS has just refused: another call would end the same way.
       if (failure?.refused && isRecent(failure, readAtMs) && isSame(failure.refused, resolved)) throw failure.error;
-      known = { resolved, readAtMs };
+      known = { resolved, readAtMs, trail };
       failure = undefined;
       return resolved;
     } catch (raw) {
@@ -109,7 +123,7 @@ export function createBaseCredentials(
       failure = { error, atMs: settings.nowMs(), refused: known.resolved };
       known = undefined;
     },
-    kind: () => known && kindOf(options, known.resolved),
+    inUse: () => known && describe(options, known),
   };
 }
 
@@ -149,8 +163,33 @@ function isStale({ resolved, readAtMs }: Known, nowMs: number): boolean {
   return resolved.expiration.getTime() - RENEW_BEFORE_MS < nowMs && nowMs - readAtMs > FAILURE_KEPT_MS;
 }
 
-function kindOf({ credentials }: BaseCredentialsOptions, { $source = {} }: Resolved): BaseKind {
-  if (credentials) return 'key-pair';
-  const features = Object.keys($source);
-  return kindsOfChain.find(([pattern]) => features.some((name) => pattern.test(name)))?.[1] ?? 'unknown';
+function describe(options: BaseCredentialsOptions, known: Known): BaseCredentialsInUse {
+  const { resolved } = known;
+  return {
+    kind: kindOf(options, known),
+    accessKeyId: resolved.accessKeyId,
+    isTemporary: resolved.sessionToken !== undefined,
+    expiresAt: resolved.expiration,
+    fileChangedAt: resolved.fileChangedAt,
+  };
+}
+
+function kindOf({ credentials, environment }: BaseCredentialsOptions, { resolved, trail }: Known): BaseKind {
+  if (credentials) return resolved.fileChangedAt === undefined ? 'key-pair' : 'key-pair-file';
+  const features = Object.keys(resolved.$source ?? {});
+  const kind = kindsOfChain.find(([pattern]) => features.some((name) => pattern.test(name)))?.[1];
+  if (kind === 'container') return containerKindOf(environment);
+  // The SDK marks what every source gave, except instances.
+  return kind ?? (trail.some((text) => text.includes('fromInstanceMetadata')) ? 'instance' : 'unknown');
+}
+
+/** The address of the EKS agent, and the token that EKS mounts for it. */
+const POD_IDENTITY_HOST = /^https?:\/\/(169\.254\.170\.23|\[fd00:ec2::23\])[:/]/i;
+const POD_IDENTITY_TOKEN = /\/eks-pod-identity-token$/;
+
+function containerKindOf(environment: Environment): BaseKind {
+  if (environment.AWS_CONTAINER_CREDENTIALS_RELATIVE_URI) return 'ecs-task';
+  const { AWS_CONTAINER_CREDENTIALS_FULL_URI: url = '', AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: token = '' } =
+    environment;
+  return POD_IDENTITY_HOST.test(url) || POD_IDENTITY_TOKEN.test(token) ? 'pod-identity' : 'container';
 }

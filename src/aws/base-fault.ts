@@ -41,7 +41,15 @@ const conditions: readonly (readonly [RegExp, string])[] = [
   [/cycle attempting to resolve/, 'its profiles refer to each other in a circle.'],
   [/multi-factor/, 'its profile asks for a one-time code. Use one without mfa_serial.'],
   [/using profile: \[(?!default\])/, 'the profile that AWS_PROFILE names is missing or incomplete.'],
-  [/status: \d+|HTTP credential|container metadata/i, 'the container’s credentials endpoint refused.'],
+  // As the SDK notes that it asked; the answer itself it keeps.
+  [
+    /fromHttp$/,
+    'the container’s credentials endpoint refused or did not answer. Check the task role (ECS) or the pod identity association (EKS).',
+  ],
+  [
+    /fromInstanceMetadata$/,
+    'neither the two INF_APP_CONNECTION_AWS_ variables nor the SDK’s default chain gave any. An EC2 instance needs a role, and in a container also a metadata hop limit of 2.',
+  ],
 ];
 
 function conditionOf(raw: Raw, error: JobError, trail: readonly string[]): string {

@@ -2,16 +2,19 @@
  * Who the worker itself is: the configured key pair or the SDK's default chain, optionally behind one base role. All connections
  * with a role are assumed by it, near the worker and not in the region that a sync writes to, so that one session serves every region.
  */
+import { type IAMClient, ListAccessKeysCommand } from '@aws-sdk/client-iam';
 import type { STSClient } from '@aws-sdk/client-sts';
 
+import type { BaseReport } from '../domain/connection/base-identity.ts';
 import type { QuotaGroup } from '../domain/call-budget.ts';
+import { defaultRegionOf, iamRegionOf, partitionOfRegion } from '../domain/partitions.ts';
 import { JobError } from '../errors.ts';
-import { defaultRegionOf, partitionOfRegion } from '../domain/partitions.ts';
 import { assumeRole, callerIdentity, type Session } from './assume-role.ts';
-import { createBaseCredentials, type BaseCredentials } from './base-credentials.ts';
+import { createBaseCredentials, type BaseCredentials, type BaseCredentialsInUse } from './base-credentials.ts';
 import { toBaseFault } from './base-fault.ts';
 import type { CallContext, CallSettings } from './call.ts';
 import { type ClientMaker, createClient, type Credentials, type CredentialsProvider, guardClient } from './clients.ts';
+import type { Environment } from './endpoints.ts';
 import { createSessionCache } from './session-cache.ts';
 import type { CallScope, Identity } from './session.ts';
 
@@ -20,6 +23,7 @@ export interface BaseIdentityOptions {
   readonly credentials: Credentials | CredentialsProvider | undefined;
   readonly roleArn: string | undefined;
   readonly region: string | undefined;
+  readonly environment: Environment;
 }
 
 export interface BaseIdentity {
@@ -28,6 +32,10 @@ export interface BaseIdentity {
   /** STS as the base identity (behind the base role, if there is one), for one run's calls, out of this budget. */
   sts(scope: CallScope, quotaGroup?: QuotaGroup): STSClient;
   identity(scope: CallScope): Promise<Identity>;
+  /** What is known of the credentials in use, without a call; undefined while no work has needed them. */
+  inUse(): BaseCredentialsInUse | undefined;
+  /** Its kind, owner and key, for operators. Resolves the credentials, so it throws what `identity` throws. */
+  report(): Promise<BaseReport>;
 }
 
 /** The budget that all AssumeRole calls share: they are charged to the base account, whatever its number. */
@@ -39,7 +47,8 @@ export function createBaseIdentity(
   settings: CallSettings,
 ): BaseIdentity {
   const region = options.region ?? defaultRegionOf('aws');
-  const credentials = createBaseCredentials({ credentials: options.credentials, region }, maker, settings);
+  const { credentials: given, environment } = options;
+  const credentials = createBaseCredentials({ credentials: given, region, environment }, maker, settings);
   const own = createClient(maker, 'sts', { region, credentials: () => credentials.get() });
   const context = { service: 'sts', isBase: true, charged: () => ({ accountId: BASE_ACCOUNT, region }) } as const;
   const ownContext = { ...context, prepare: () => credentials.get(), forgetCredentials: credentials.refused };
@@ -55,28 +64,67 @@ export function createBaseIdentity(
           ...(quotaGroup ? { quotaGroup } : {}),
         })
       : ownSts(scope, quotaGroup);
+  const identity = role
+    ? role.identity
+    : oncePerKey(credentials, (scope) => callerIdentity(ownSts(detached(scope))).catch(raiseBaseFault));
+  const iam = createClient(maker, 'iam', { region: iamRegionOf(region), credentials: () => credentials.get() });
+  const ownIam = (scope: CallScope) =>
+    guardClient(iam, settings, { service: 'iam', scope, charged: () => undefined, prepare: () => credentials.get() });
+  const createdAt = oncePerKey(credentials, (scope) => keyCreatedAt(ownIam(detached(scope)), credentials));
   return {
     region,
     partition: partitionOfRegion(region) ?? 'aws',
     sts,
-    identity: role
-      ? role.identity
-      : oncePerKey(credentials, (scope) => callerIdentity(ownSts(detached(scope))).catch(raiseBaseFault)),
+    identity,
+    inUse: credentials.inUse,
+    async report() {
+      const { accountId, arn } = await identity(idleScope);
+      await credentials.get();
+      return toReport({ accountId, arn }, credentials.inUse(), await createdAt(idleScope));
+    },
   };
 }
 
 /** Asked once for all as long as the key is the same; a failure is forgotten. */
-function oncePerKey(credentials: BaseCredentials, load: BaseIdentity['identity']): BaseIdentity['identity'] {
-  let known: { readonly accessKeyId: string; readonly identity: Promise<Identity> } | undefined;
-  return async (scope) => {
+function oncePerKey<T>(credentials: BaseCredentials, load: (scope: CallScope) => Promise<T>) {
+  let known: { readonly accessKeyId: string; readonly answer: Promise<T> } | undefined;
+  return async (scope: CallScope): Promise<T> => {
     const { accessKeyId } = await credentials.get();
-    if (known?.accessKeyId === accessKeyId) return known.identity;
-    const identity = load(scope);
-    known = { accessKeyId, identity };
-    identity.catch(() => {
+    if (known?.accessKeyId === accessKeyId) return known.answer;
+    const answer = load(scope);
+    known = { accessKeyId, answer };
+    answer.catch(() => {
       known = undefined;
     });
-    return identity;
+    return answer;
+  };
+}
+
+/** The user may look at its own keys only where its policy says so; then other signs of age must do. */
+async function keyCreatedAt(iam: IAMClient, credentials: BaseCredentials): Promise<Date | undefined> {
+  const key = credentials.inUse();
+  if (!key || key.isTemporary) return undefined;
+  try {
+    const { AccessKeyMetadata: keys = [] } = await iam.send(new ListAccessKeysCommand({}));
+    return keys.find((one) => one.AccessKeyId === key.accessKeyId)?.CreateDate;
+  } catch {
+    return undefined;
+  }
+}
+
+function toReport(
+  owner: Pick<BaseReport, 'accountId' | 'arn'>,
+  key: BaseCredentialsInUse | undefined,
+  createdAt: Date | undefined,
+): BaseReport {
+  const isLasting = key?.isTemporary === false;
+  return {
+    ...owner,
+    kind: key?.kind ?? 'unknown',
+    accessKeyId: isLasting ? key.accessKeyId : null,
+    keyCreatedAt: createdAt ?? null,
+    fileChangedAt: (isLasting && key.fileChangedAt) || null,
+    expiresAt: key?.expiresAt ?? null,
   };
 }
 

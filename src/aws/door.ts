@@ -6,6 +6,7 @@ import type { Session } from './assume-role.ts';
 import { type BaseIdentity, createBaseIdentity } from './base-identity.ts';
 import type { CallSettings } from './call.ts';
 import { createClient, type Credentials, type CredentialsProvider, type RequestHandler } from './clients.ts';
+import type { Environment } from './endpoints.ts';
 import type { AwsService } from './services.ts';
 import { createRequestHandler } from './request-handler.ts';
 import { createSessionCache } from './session-cache.ts';
@@ -15,6 +16,8 @@ export interface AwsAccessOptions {
   readonly baseCredentials: Credentials | CredentialsProvider | undefined;
   readonly baseRoleArn?: string | undefined;
   readonly ownAccountRoles?: readonly string[];
+  /** By which containers tell where their credentials are; only named in reports. */
+  readonly environment?: Environment;
   /** Where the worker runs: sessions are taken there. Undefined: us-east-1. */
   readonly region?: string | undefined;
   /** From `toServiceEndpoints`, after `checkEndpointOverrides`. */
@@ -64,7 +67,12 @@ export function createDoor(options: AwsAccessOptions): Door {
     options,
     settings,
     base: createBaseIdentity(
-      { credentials: options.baseCredentials, roleArn: options.baseRoleArn, region: options.region },
+      {
+        credentials: options.baseCredentials,
+        roleArn: options.baseRoleArn,
+        region: options.region,
+        environment: options.environment ?? {},
+      },
       maker,
       settings,
     ),

@@ -7,6 +7,7 @@ import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import type { SSMClient } from '@aws-sdk/client-ssm';
 import type { STSClient } from '@aws-sdk/client-sts';
 
+import type { BaseReport } from '../domain/connection/base-identity.ts';
 import type { CallLog } from '../domain/call-log.ts';
 import type { ConnectionCredentials } from '../domain/connection/credentials.ts';
 import type { PolicyDocument } from '../domain/policy/document.ts';
@@ -70,6 +71,10 @@ export interface AwsAccess {
   }): AwsSession;
   /** Who the worker itself is: the base identity, cached. Throws CONNECTION_NO_BASE_IDENTITY. */
   baseIdentity(scope: CallScope): Promise<Identity>;
+  /** The id of the key that it signs with; undefined while no work has needed it. */
+  baseKeyInUse(): string | undefined;
+  /** Its kind, owner and the age of its key, asked outside any run. Throws as `baseIdentity`. */
+  baseReport(): Promise<BaseReport>;
   /** Active endpoint overrides, for the start log and `status`. */
   readonly endpointOverrides: Readonly<Record<string, string>>;
 }

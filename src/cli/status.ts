@@ -1,26 +1,31 @@
 /** `keyferry status`: everything of an org at a glance. */
 import type { Client } from '../client/client.ts';
+import { createBaseIdentities } from '../db/base-identities.ts';
+import { baseKinds, describeBaseKey, keyAgeWarning } from '../domain/connection/base-identity.ts';
 import type { Program } from '../main.ts';
 import { table } from './output.ts';
 
 export type Status = Awaited<ReturnType<typeof readStatus>>;
 
-export async function readStatus(client: Client, program: Pick<Program, 'backend' | 'endpointOverrides'>) {
-  const [connections, syncs, rotations, endpointOverrides] = await Promise.all([
+export async function readStatus(client: Client, program: Pick<Program, 'backend' | 'endpointOverrides' | 'stores'>) {
+  const [connections, syncs, rotations, endpointOverrides, baseIdentities] = await Promise.all([
     client.connections.list(),
     client.syncs.list(),
     client.rotations.list(),
     program.endpointOverrides(),
+    createBaseIdentities(program.stores.database.db).list(),
   ]);
-  return { org: client.orgId, queue: program.backend.engine, endpointOverrides, connections, syncs, rotations };
+  const queue = program.backend.engine;
+  return { org: client.orgId, queue, endpointOverrides, baseIdentities, connections, syncs, rotations };
 }
 
-export function describeStatus(status: Status): string {
+export function describeStatus(status: Status, now: Date): string {
   const overrides = status.endpointOverrides
     .map(({ source, url }) => `AWS endpoint override: ${source} = ${url}\n`)
     .join('');
   return [
     `org ${status.org}, queue on ${status.queue}\n${overrides}`,
+    ...identitySection(status, now),
     section('connections', ['NAME', 'METHOD', 'STATUS', 'ACCOUNT', 'VALIDATED', 'MESSAGE'], connectionRows(status)),
     section('syncs', ['NAME', 'DESTINATION', 'STATUS', 'DRIFT', 'REVISION', 'SYNCED', 'MESSAGE'], syncRows(status)),
     section(
@@ -28,8 +33,26 @@ export function describeStatus(status: Status): string {
       ['NAME', 'IAM USER', 'STATUS', 'PHASE', 'ACTIVE KEY', 'NEXT', 'MESSAGE'],
       rotationRows(status),
     ),
+    ...status.baseIdentities.flatMap((one) => keyAgeWarning(one, now) ?? []),
   ].join('\n');
 }
+
+/** Nothing while no worker has used one. */
+function identitySection(status: Status, now: Date): readonly string[] {
+  const rows = identityRows(status, now);
+  return rows.length === 0
+    ? []
+    : [section('workers’ AWS identity', ['SOURCE', 'IDENTITY', 'KEY', 'SINCE', 'LAST USED'], rows)];
+}
+
+const identityRows = ({ baseIdentities }: Status, now: Date) =>
+  baseIdentities.map((one) => [
+    baseKinds[one.kind],
+    one.arn,
+    describeBaseKey(one, now),
+    one.firstSeenAt,
+    one.lastSeenAt,
+  ]);
 
 function section(title: string, headings: readonly string[], rows: Parameters<typeof table>[1]): string {
   return `${title}\n${rows.length === 0 ? 'none\n' : `${table(headings, rows)}\n`}`;

@@ -2,7 +2,7 @@
  * The only reader of the environment. All settings are parsed once and together: a bad environment is one error that names every variable and
  * no value of a secret one. Every secret variable may also come from a file (`NAME_FILE`).
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 
 import { z } from 'zod';
 
@@ -28,6 +28,8 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export interface KeyPair {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
+  /** When the file of the secret key was last written; undefined where it comes from a variable. */
+  readonly fileChangedAt?: Date;
 }
 
 export interface Config {
@@ -264,7 +266,12 @@ async function readBaseCredentials(environment: Environment): Promise<KeyPair> {
   if (problems.length > 0) throw invalid(problems);
   if (!accessKeyId || !secretAccessKey)
     throw invalid(['The files of the two INF_APP_CONNECTION_AWS_ variables are empty']);
-  return Promise.resolve({ accessKeyId, secretAccessKey });
+  const fileChangedAt = changeOf(environment.INF_APP_CONNECTION_AWS_SECRET_ACCESS_KEY_FILE);
+  return Promise.resolve({ accessKeyId, secretAccessKey, ...(fileChangedAt && { fileChangedAt }) });
+}
+
+function changeOf(file: string | undefined): Date | undefined {
+  return file ? statSync(file, { throwIfNoEntry: false })?.mtime : undefined;
 }
 
 const serversShape = shape.pick({ DATABASE_URL: true, REDIS_URL: true });

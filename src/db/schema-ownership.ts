@@ -1,6 +1,6 @@
 /** Tables that say whose an object at AWS is: this installation, and what its deleted syncs and rotations left behind. */
 import { sql } from 'drizzle-orm';
-import { bigint, index, integer, text, unique, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
+import { bigint, index, integer, jsonb, text, unique, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
 
 import type { GuardReason } from '../domain/installation.ts';
 import { moment } from './moment.ts';
@@ -31,6 +31,8 @@ export const installation = keyferry.table(
     guardedAt: moment('guarded_at'),
     /** The time of the newest migration that a program must know to work with this schema. */
     compatibleSince: bigint('compatible_since', { mode: 'number' }).notNull().default(0),
+    /** The workers' own AWS identities, by kind and key or owner; one that is not used any more is dropped after a while. */
+    baseIdentities: jsonb('base_identities').$type<Readonly<Record<string, unknown>>>().notNull().default({}),
     createdAt: moment('created_at')
       .notNull()
       .default(sql`now()`),

@@ -70,7 +70,7 @@ async function show({ output, options }: Invocation, { program, sandbox, server 
   output.result({ chapters, status, awsCalls, seconds, ...(board ? { board } : {}) }, () =>
     [
       '\n5. What stands in PostgreSQL\n',
-      describeStatus(status),
+      describeStatus(status, new Date()),
       `AWS calls made, all to the sandbox\n${fields(Object.entries(awsCalls).sort(([one], [other]) => one.localeCompare(other)))}`,
       `\nDone in ${String(seconds)} s. Nothing is left behind${options.keep === true ? ' after Ctrl-C' : ''}.`,
       ...(board ? [`Board: ${board}   Status page: ${server?.url ?? ''}   (Ctrl-C ends it)`] : []),

@@ -12,8 +12,11 @@ import type { ExitCode } from '../exit.ts';
 export function addPolicyCommands(parent: Command): void {
   const noun = parent.command('policy').description('least-privilege IAM policies, as JSON');
   const uses = ['parameter-store', 'secrets-manager', 'access-key-rotation'] as const;
-  run(withPlaceOptions(leaf(noun, 'base-user', 'for the identity that assumes roles')), ({ options, output }) =>
-    print(output, baseUserPolicy(text(options, 'partition') ?? 'aws')),
+  run(
+    withPlaceOptions(leaf(noun, 'base-user', 'for the identity that assumes roles'))
+      .option('--role-name <pattern>', 'of the roles that it may assume, as keyferry* (default: any)')
+      .option('--key-age', 'also to read the age of its own access key'),
+    printBaseUser,
   );
   for (const use of uses) {
     const command = withPlaceOptions(leaf(noun, use, `for the role or user of a connection used for ${use}`))
@@ -42,6 +45,21 @@ export function addPolicyCommands(parent: Command): void {
       .option('--org <org>')
       .option('--external-id <id>', 'of a connection with one of its own'),
     printTrust,
+  );
+}
+
+/** Path and name, with IAM's wildcards. */
+const ROLE_PATTERN = /^[\w+=,.@/*?-]{1,512}$/;
+
+function printBaseUser({ options, output }: Invocation): Promise<ExitCode> {
+  const roleName = text(options, 'roleName')?.replace(/^\//, '');
+  if (roleName !== undefined && !ROLE_PATTERN.test(roleName))
+    throw new JobError('PAYLOAD_INVALID', {
+      message: '--role-name must be the name of a role, with * and ? as wildcards and with its path if it has one.',
+    });
+  return print(
+    output,
+    baseUserPolicy(text(options, 'partition') ?? 'aws', { roleName, canReadOwnKey: options.keyAge === true }),
   );
 }
 

@@ -14,6 +14,7 @@ import { findEnvironment } from '../environment.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
 import { fields } from '../output.ts';
 import { backupChecks, type BackupCheck } from './doctor-backup.ts';
+import { type Detail, examineBaseIdentity } from './doctor-base-identity.ts';
 import { endInTime, untilStopped } from '../signals.ts';
 import { readStatus, describeStatus } from '../status.ts';
 
@@ -38,7 +39,7 @@ export function addProcessCommands(parent: Command): void {
     leaf(parent, 'status', 'connections, syncs and rotations at a glance'),
     async ({ client, output, program }) => {
       const status = await readStatus(client, program);
-      output.result(status, () => describeStatus(status));
+      output.result(status, () => describeStatus(status, new Date()));
       return done;
     },
   );
@@ -135,10 +136,9 @@ async function runServer(invocation: Invocation): Promise<ExitCode> {
   });
 }
 
-interface Finding {
+interface Finding extends Detail {
   readonly part: string;
   readonly isFine: boolean;
-  readonly detail: string;
 }
 
 async function runDoctor(invocation: Invocation): Promise<ExitCode> {
@@ -168,10 +168,7 @@ async function runDoctor(invocation: Invocation): Promise<ExitCode> {
           ? 'AWS’s own'
           : overrides.map(({ source, url }) => `${source} = ${url}`).join(', ');
       }),
-      await examine('AWS base identity', async () => {
-        const { idleScope } = await import('../../aws/base-identity.ts');
-        return (await (await program.aws()).baseIdentity(idleScope)).arn;
-      }),
+      await examine('AWS base identity', () => examineBaseIdentity(program)),
     ];
     return report(invocation, findings);
   });
@@ -184,13 +181,21 @@ async function examineAll(checks: readonly BackupCheck[]): Promise<readonly Find
 }
 
 function report({ output }: Invocation, findings: readonly Finding[]): ExitCode {
-  output.result(findings, () => fields(findings.map((one) => [`${one.isFine ? '✓' : '✗'} ${one.part}`, one.detail])));
+  output.result(findings, () => fields(findings.map((one) => [`${markOf(one)} ${one.part}`, textOf(one)])));
   return findings.every((one) => one.isFine) ? exitCodes.done : exitCodes.failed;
 }
 
-async function examine(part: string, look: () => Promise<string>): Promise<Finding> {
+function markOf({ isFine, warning }: Finding): string {
+  if (!isFine) return '✗';
+  return warning === undefined ? '✓' : '!';
+}
+
+const textOf = ({ detail, warning }: Finding) => (warning === undefined ? detail : `${detail}. ${warning}`);
+
+async function examine(part: string, look: () => Promise<string | Detail>): Promise<Finding> {
   try {
-    return { part, isFine: true, detail: await look() };
+    const found = await look();
+    return { part, isFine: true, ...(typeof found === 'string' ? { detail: found } : found) };
   } catch (error) {
     return { part, isFine: false, detail: toJobError(error).operatorMessage };
   }

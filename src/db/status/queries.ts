@@ -6,6 +6,7 @@ import { sql, type SQL } from 'drizzle-orm';
 
 import { pickReferred, type Reference } from '../../domain/reference.ts';
 import type { Destination } from '../../domain/sync/config.ts';
+import { createBaseIdentities } from '../base-identities.ts';
 import type { Database } from '../client.ts';
 import { createReadAll, type ReadAll } from '../read.ts';
 import { fromRow, referred } from '../rows.ts';
@@ -45,6 +46,7 @@ export function createStatusQueries(db: Database) {
   return {
     overview: () => readOverview(all),
     attention: (limit: number) => readAttention(all, limit),
+    baseIdentities: createBaseIdentities(db).list,
     connections: (query: ListQuery) => listConnections(all, query),
     syncs: (query: ListQuery) => listSyncs(all, query),
     rotations: (query: ListQuery) => listRotations(all, query),

@@ -117,8 +117,19 @@ function kmsKeyArn(kmsKey: string, region: string, place: PolicyPlace): string {
   return `arn:${place.partition}:kms:${region}:${place.accountId}:key/${id}`;
 }
 
+export interface BaseUserOptions {
+  /** Of the roles to assume, as `keyferry*`, with its path where it has one; default: any. */
+  readonly roleName?: string | undefined;
+  /** Also lets a user read the age of its own access key. */
+  readonly canReadOwnKey?: boolean;
+}
+
 /** What the worker's own identity needs: to assume the roles of its customers, in its partition. */
-export function baseUserPolicy(partition: string): PolicyDocument {
+export function baseUserPolicy(
+  partition: string,
+  { roleName = '*', canReadOwnKey = false }: BaseUserOptions = {},
+): PolicyDocument {
+  const own = ['${aws:username}', '*/${aws:username}'].map((name) => `arn:${partition}:iam::*:user/${name}`);
   return {
     Version: VERSION,
     Statement: [
@@ -126,8 +137,11 @@ export function baseUserPolicy(partition: string): PolicyDocument {
         Sid: 'KeyferryAssumeRoles',
         Effect: 'Allow',
         Action: 'sts:AssumeRole',
-        Resource: `arn:${partition}:iam::*:role/*`,
+        Resource: `arn:${partition}:iam::*:role/${roleName}`,
       },
+      ...(canReadOwnKey
+        ? [{ Sid: 'KeyferryOwnKeyAge', Effect: 'Allow', Action: 'iam:ListAccessKeys', Resource: own } as const]
+        : []),
     ],
   };
 }

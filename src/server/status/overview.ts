@@ -3,13 +3,20 @@ import { html } from 'hono/html';
 
 import type { RunStatusRow } from '../../db/status/details.ts';
 import type { Attention, Overview } from '../../db/status/overview.ts';
-import { chip, formatNumber, formatSpan, panel, toneOf, trouble, when, type Html, type Tone } from './parts.ts';
+import {
+  baseKinds,
+  describeBaseKey,
+  keyAgeWarning,
+  type SeenBaseIdentity,
+} from '../../domain/connection/base-identity.ts';
+import { chip, formatNumber, formatSpan, panel, table, toneOf, trouble, when, type Html, type Tone } from './parts.ts';
 import { runPanel } from './runs.ts';
 
 export interface OverviewContent {
   readonly overview: Overview;
   readonly attention: readonly Attention[];
   readonly runs: readonly RunStatusRow[];
+  readonly identities: readonly SeenBaseIdentity[];
   readonly now: Date;
 }
 
@@ -106,6 +113,31 @@ function waiting({ due }: Overview): Html {
   });
 }
 
+/** Absent while no worker has used an identity of its own. */
+function identityPanel({ identities, now }: OverviewContent): Html {
+  if (identities.length === 0) return html``;
+  const rows = identities.map((one) => {
+    const warning = keyAgeWarning(one, now);
+    return html`<tr>
+      <td>${baseKinds[one.kind]}</td>
+      <td>${one.arn}</td>
+      <td>
+        ${describeBaseKey(one, now)}${
+          warning === undefined
+            ? ''
+            : html` ${chip('warn')}
+                <p class="fix">${warning}</p>`
+        }
+      </td>
+      <td>${when(one.firstSeenAt, now)}</td>
+      <td>${when(one.lastSeenAt, now)}</td>
+    </tr>`;
+  });
+  const columns = ['Source', 'Identity', 'Key', 'Since', 'Last used'].map((title) => ({ title }));
+  const caption = 'AWS identities of the workers';
+  return panel({ title: 'Workers’ AWS identity', body: table({ caption, columns, rows, empty: '' }) });
+}
+
 export function overviewContent(content: OverviewContent): Html {
   const { overview, runs, now } = content;
   const drifted =
@@ -116,6 +148,6 @@ export function overviewContent(content: OverviewContent): Html {
       ${stat({ title: 'Syncs', path: '/syncs', counts: overview.syncs, ...(drifted === undefined ? {} : { extra: drifted }) })}
       ${stat({ title: 'Rotations', path: '/rotations', counts: overview.rotations })}
     </div>
-    ${attentionPanel(content)} ${waiting(overview)}
+    ${attentionPanel(content)} ${waiting(overview)} ${identityPanel(content)}
     ${runPanel({ title: 'Latest runs', runs, now, hasSubject: true, more: html`<a href="/runs">All runs</a>` })}`;
 }

@@ -87,16 +87,17 @@ function idOf(c: Context): string | undefined {
 }
 
 async function readOverview(queries: StatusQueries, now: Date): Promise<Content> {
-  const [overview, attention, runs] = await Promise.all([
+  const [overview, attention, runs, identities] = await Promise.all([
     queries.overview(),
     queries.attention(ATTENTION_SHOWN),
     queries.recentRuns(10),
+    queries.baseIdentities(),
   ]);
   return {
     title: 'Overview',
     section: 'overview',
     problems: overview.troubled,
-    content: overviewContent({ overview, attention, runs, now }),
+    content: overviewContent({ overview, attention, runs, identities, now }),
   };
 }
 

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -27,7 +27,11 @@ it('the base key pair is read again from its files, which a rotation of it repla
   });
   write('id', 'AKIANEW0000000000001');
   write('secret', 'new');
-  expect(await baseCredentials?.()).toEqual({ accessKeyId: 'AKIANEW0000000000001', secretAccessKey: 'new' });
+  expect(await baseCredentials?.()).toEqual({
+    accessKeyId: 'AKIANEW0000000000001',
+    secretAccessKey: 'new',
+    fileChangedAt: statSync(join(folder, 'secret')).mtime,
+  });
   rmSync(join(folder, 'secret'));
   await expect(baseCredentials?.()).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
 });

@@ -1,0 +1,1 @@
+ALTER TABLE "keyferry"."installation" ADD COLUMN "base_identities" jsonb DEFAULT '{}'::jsonb NOT NULL;
