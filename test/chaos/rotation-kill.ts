@@ -45,7 +45,7 @@ export async function runRotationKills(options: {
   databaseUrl: string;
   print: (line: string) => void;
 }): Promise<{ tried: number; survived: number }> {
-  const sandbox = createAwsSandbox();
+  const sandbox = createAwsSandbox({ timing: 'late-last-use' });
   createAccount(sandbox);
   const aws = await startAwsSandboxServer(sandbox);
   const encryptionKeys = generateEncryptionKey();
