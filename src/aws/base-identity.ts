@@ -167,7 +167,7 @@ export function detached(scope: CallScope): CallScope {
 /** For what no run asked for. */
 export const idleScope: CallScope = {
   signal: new AbortController().signal,
-  calls: { record: () => undefined, counts: {} },
+  calls: { record: () => undefined, recordRewrite: () => undefined, counts: {}, rewrites: 0 },
   beforeMutation: () => undefined,
   subjectId: 'base',
 };

@@ -1,14 +1,25 @@
 /** The AWS calls of one run: every attempt, counted under `service.Operation`. Also which operations change something. */
 export interface CallLog {
   record(operation: string): void;
+  /** A step of a sync wrote again what by the ledger was already written. */
+  recordRewrite(): void;
   /** Calls so far, as `ssm.PutParameter` → count. */
   readonly counts: Readonly<Record<string, number>>;
+  /** Rewrites so far. One may take several calls, or none of those that probe a permission. */
+  readonly rewrites: number;
 }
 
 export function createCallLog(): CallLog {
   const counts: Record<string, number> = {};
+  let rewrites = 0;
   return {
     counts,
+    get rewrites() {
+      return rewrites;
+    },
+    recordRewrite: () => {
+      rewrites += 1;
+    },
     record: (operation) => {
       counts[operation] = (counts[operation] ?? 0) + 1;
     },

@@ -1,9 +1,12 @@
 /**
- * No write unasked: a sync run changes AWS only for a wish on record. This states the rule a second time, apart from the code
- * that decides what a run does, so that a defect there is counted instead of staying unseen. Pure.
+ * No write unasked: a sync run changes AWS only for a wish on record, and writes again what is already written only where
+ * drift may be repaired. This states the rule a second time, apart from the code that decides what a run does, so that a
+ * defect there is counted instead of staying unseen. Pure.
  */
-import { isMutation } from './call-log.ts';
+import { type CallLog, isMutation } from './call-log.ts';
 import type { RunKind } from './run.ts';
+import type { DesiredEntry } from './sync/desired.ts';
+import { isOwned, type LedgerEntry, settingsText } from './sync/ledger.ts';
 
 /** A run as it was claimed. */
 export interface ClaimedSync {
@@ -13,23 +16,48 @@ export interface ClaimedSync {
   readonly subject: {
     readonly isAutoSyncEnabled: boolean;
     readonly pausedAt: Date | null;
+    /** `drift` is absent in rows that are older than the option, which detect. */
+    readonly syncOptions: { readonly drift?: 'detect' | 'repair' };
   };
 }
 
-/** How many calls of the run changed something at AWS, or tried to, without a wish on record. */
-export function countUnaskedWrites(run: ClaimedSync, calls: Readonly<Record<string, number>>): number {
-  if (hasWish(run)) return 0;
-  return Object.entries(calls).reduce((sum, [call, count]) => sum + (isMutation(operationOf(call)) ? count : 0), 0);
+/**
+ * Without a wish on record: how many calls changed something at AWS, or tried to. With one: how many objects were written
+ * again although the folder holds nothing new for them and drift is only to be reported.
+ */
+export function countUnaskedWrites(run: ClaimedSync, calls: Pick<CallLog, 'counts' | 'rewrites'>): number {
+  if (hasWish(run)) return mayRewrite(run) ? 0 : calls.rewrites;
+  const mutations = Object.entries(calls.counts).filter(([call]) => isMutation(operationOf(call)));
+  return mutations.reduce((sum, [, count]) => sum + count, 0);
 }
 
-/**
- * A request to sync or to remove, or whatever makes an automatic sync due. That includes its schedule without repair: a check may
- * find that an object is not ours any more, which leaves a secret to be written again.
- */
+/** A request to sync or to remove, or whatever makes an automatic sync due. */
 function hasWish(run: ClaimedSync): boolean {
   const { requestKind, subject } = run;
   if (requestKind !== undefined) return requestKind === 'sync' || requestKind === 'remove';
   return run.kind === 'sync' && subject.isAutoSyncEnabled && subject.pausedAt === null;
+}
+
+/** A person who asks for a sync means its result. */
+function mayRewrite({ requestKind, subject }: ClaimedSync): boolean {
+  return requestKind !== undefined || subject.syncOptions.drift === 'repair';
+}
+
+/** Whether the row says that this very revision is written, with these settings: only somebody else's change is left to write over. */
+export function isWritten(
+  entry: LedgerEntry,
+  desired: Pick<DesiredEntry, 'revision' | 'settings'>,
+  folderId: string,
+): boolean {
+  const isInOrder = entry.errorCode === null || entry.errorCode === 'SYNC_DRIFTED';
+  return (
+    isOwned(entry) &&
+    isInOrder &&
+    entry.inFlight === null &&
+    entry.folderId === folderId &&
+    entry.syncedRevision === desired.revision &&
+    settingsText(entry.settings) === settingsText(desired.settings)
+  );
 }
 
 function operationOf(call: string): string {

@@ -6,7 +6,7 @@ import type { Run } from './processor.ts';
 export function unaskedWritesOf(run: Run<Kind>): number {
   const { subject } = run;
   if (!('isAutoSyncEnabled' in subject)) return 0;
-  return countUnaskedWrites({ ...run, subject }, run.scope.calls.counts);
+  return countUnaskedWrites({ ...run, subject }, run.scope.calls);
 }
 
 /** Also of a run that lost its lease: what it wrote stays written. */

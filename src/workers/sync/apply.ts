@@ -16,6 +16,7 @@ import {
 } from '../../domain/sync/entry.ts';
 import { isOwned, type LedgerEntry } from '../../domain/sync/ledger.ts';
 import { findChange, type Plan, type PlannedEntry } from '../../domain/sync/plan.ts';
+import { isWritten } from '../../domain/unasked-writes.ts';
 import { toJobError } from '../../errors.ts';
 import { type Destination, refusedNow, settleThrown, type WriteResult } from './destination.ts';
 import { forEachPooled } from '../../concurrency/pool.ts';
@@ -161,5 +162,17 @@ async function writeEntry(
     await work.ledger.store({ ...inOrder(entry), syncedRevision: read.revision, folderId: work.folder.id });
     return { kind: 'unchanged' };
   }
-  return destination.write({ ...read, desired: known, planned, entry: { ...entry, connectionId: work.connection.id } });
+  const task = { ...read, desired: known, planned, entry: { ...entry, connectionId: work.connection.id } };
+  const result = await destination.write(task);
+  if (isChange(result)) noteRewrite(work, entry, known);
+  return result;
+}
+
+function isChange({ kind }: WriteResult): boolean {
+  return kind === 'created' || kind === 'updated' || kind === 'adopted';
+}
+
+/** For the count of writes that nobody asked for. */
+export function noteRewrite(work: SyncWork, entry: LedgerEntry, desired: Parameters<typeof isWritten>[1]): void {
+  if (isWritten(entry, desired, work.folder.id)) work.run.scope.calls.recordRewrite();
 }

@@ -15,7 +15,7 @@ import { isOfSettings, isOwned, type LedgerEntry, settingsText, WHOLE_SECRET } f
 import type { Plan, PlannedEntry } from '../../domain/sync/plan.ts';
 import { findWhole } from '../../domain/sync/plan-document.ts';
 import { toJobError } from '../../errors.ts';
-import { isSettledInRound, isWrite } from './apply.ts';
+import { isSettledInRound, isWrite, noteRewrite } from './apply.ts';
 import { refusedNow, type WriteResult } from './destination.ts';
 import { keyEntry } from './document-rows.ts';
 import type { DocumentWrite, KeyWrite } from './document-content.ts';
@@ -164,15 +164,24 @@ async function storeWritten(
     const reason = result.untouched.get(key.documentKey);
     if (reason !== undefined) rows.push(toUntouched(work, key.entry, reason));
     else if (key.isWanted || key.entry.syncedRevision !== key.revision) rows.push(toKeyRow(work, key, version));
-    if (reason === undefined && key.isWanted) note(isOwned(key.entry) ? 'updated' : 'created');
+    if (reason !== undefined || !key.isWanted) continue;
+    note(isOwned(key.entry) ? 'updated' : 'created');
+    if (!isRenamed(key)) noteRewrite(work, key.entry, { revision: key.revision, settings: key.entry.settings });
   }
   for (const { entry, documentKey } of job.removals) {
     const reason = result.untouched.get(documentKey);
     rows.push(reason === undefined ? removed(entry, work.run.now()) : toUntouched(work, entry, reason));
     if (reason === undefined) note('deleted');
   }
+  // Only tags, key or replicas of the secret were set.
+  if (rows.length === 0)
+    noteRewrite(work, job.whole, { revision: job.whole.syncedRevision ?? -1, settings: job.settings });
   await work.ledger.storeAll(rows);
   await work.ledger.store(result.whole);
+}
+
+function isRenamed({ entry, documentKey }: KeyWrite): boolean {
+  return entry.observed.documentKey !== undefined && entry.observed.documentKey !== documentKey;
 }
 
 function toKeyRow(work: SyncWork, key: KeyWrite, version: string): LedgerEntry {

@@ -3,7 +3,7 @@ import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { useTestDatabase } from '../../support/postgres.ts';
-import { createWorld, HOUR, openStage, type Stage, type World } from './world.ts';
+import { createWorld, HOUR, openStage, type Stage, type SyncInput, type World } from './world.ts';
 
 const database = useTestDatabase();
 let stage: Stage;
@@ -97,6 +97,39 @@ test('a check of an automatic sync repairs nothing; its schedule does', async ()
   expect((await world.row(id)).drift).toBe('drifted');
   await world.runScheduled(id);
   expect(world.parameters('/')).toEqual({ '/app/prod/A': '1' });
+});
+
+const toSecrets: SyncInput = {
+  destination: 'aws-secrets-manager',
+  destinationConfig: { region: REGION, mappingBehavior: 'one-to-one', prefix: '/app/prod/' },
+};
+const toDocument: SyncInput = {
+  destination: 'aws-secrets-manager',
+  destinationConfig: { region: REGION, mappingBehavior: 'many-to-one', secretName: '/app/prod' },
+};
+
+test.each<[string, SyncInput, (world: World) => unknown]>([
+  ['parameter', {}, ({ sandbox, at }) => sandbox.foreign.putParameter({ ...at, name: '/app/prod/A', value: 'x' })],
+  ['secret', toSecrets, ({ sandbox, at }) => sandbox.foreign.putSecret({ ...at, name: '/app/prod/A', value: 'x' })],
+  [
+    'key of a JSON secret',
+    toDocument,
+    ({ sandbox, at }) => sandbox.foreign.putSecret({ ...at, name: '/app/prod', value: '{"A":"x"}' }),
+  ],
+])('only a %s that was written before counts as written again', async (_what, input, meddle) => {
+  const world = await createWorld(stage);
+  await world.set({ A: '1' });
+  const { id } = await world.createSync(input);
+  const rewrites = [(await world.runUntilDone(id)).rewrites];
+  await world.set({ A: '2' });
+  rewrites.push((await world.runUntilDone(id)).rewrites);
+  world.clock.advance(HOUR);
+  meddle(world);
+  rewrites.push((await world.runScheduled(id)).rewrites);
+  expect((await world.row(id)).drift).toBe('drifted');
+  rewrites.push((await world.runOnce(id, { request: 'sync' })).rewrites);
+  expect(rewrites).toEqual([0, 0, 0, 1]);
+  expect((await world.row(id)).drift).toBe('none');
 });
 
 test('making a manual sync automatic is a wish for what it lacks', async () => {

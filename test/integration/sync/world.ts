@@ -139,6 +139,8 @@ export interface Ran {
   readonly runId: string;
   readonly outcome: Outcome;
   readonly calls: Readonly<Record<string, number>>;
+  /** Objects that were written again although the ledger had them as written. */
+  readonly rewrites: number;
 }
 
 export type World = Awaited<ReturnType<typeof createWorld>>;
@@ -473,7 +475,7 @@ async function performRun(
     requireWish(run);
   });
   const counted = countCalls(site.sandbox, before);
-  if (isSettled === true) return { runId, outcome, calls: counted };
+  if (isSettled === true) return { runId, outcome, calls: counted, rewrites: calls.rewrites };
   const nextDueAt =
     outcome.status === 'continued'
       ? outcome.at
@@ -495,7 +497,7 @@ async function performRun(
   if (!settled) throw new Error('The run was not settled.');
   const unfounded = findUnfounded({ outcome, calls: total(counted) }, await createSyncEntries(db).list(input.syncId));
   if (unfounded.length > 0) throw new Error(`The run reports what it cannot know: ${unfounded.join('; ')}.`);
-  return { runId, outcome, calls: counted };
+  return { runId, outcome, calls: counted, rewrites: calls.rewrites };
 }
 
 /** Whatever a test is about: a run that changed AWS without a wish on record fails it. */
@@ -503,7 +505,7 @@ function requireWish(run: Run<'sync'>): void {
   const count = unaskedWritesOf(run);
   if (count === 0) return;
   const { kind, requestKind, reason, scope } = run;
-  const about = JSON.stringify({ kind, requestKind, reason, calls: scope.calls.counts });
+  const about = JSON.stringify({ kind, requestKind, reason, calls: scope.calls });
   throw new Error(`The run made ${String(count)} writes that nobody asked for: ${about}`);
 }
 

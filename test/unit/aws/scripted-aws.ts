@@ -1,4 +1,5 @@
 /** A request handler that answers from a script, so that a test decides what AWS says to the n-th call. */
+import { createCallLog } from '../../../src/domain/call-log.ts';
 import type { CallScope } from '../../../src/aws/session.ts';
 
 export interface SentRequest {
@@ -113,20 +114,10 @@ export function networkError(code: string): ScriptedAnswer {
   return { failure: Object.assign(new Error(code), { code }) };
 }
 
-function createCounts(): CallScope['calls'] {
-  const counts: Record<string, number> = {};
-  return {
-    counts,
-    record: (operation) => {
-      counts[operation] = (counts[operation] ?? 0) + 1;
-    },
-  };
-}
-
 export function createScope(overrides: Partial<CallScope> = {}): CallScope {
   return {
     signal: new AbortController().signal,
-    calls: createCounts(),
+    calls: createCallLog(),
     beforeMutation: () => undefined,
     subjectId: 'subject-1',
     ...overrides,

@@ -2,10 +2,14 @@ import { describe, expect, it } from 'vitest';
 
 import { countUnaskedWrites, type ClaimedSync } from '../../../src/domain/unasked-writes.ts';
 
-const automatic = { isAutoSyncEnabled: true, pausedAt: null };
-const manual = { isAutoSyncEnabled: false, pausedAt: null };
-const paused = { isAutoSyncEnabled: true, pausedAt: new Date(0) };
-const calls = { 'ssm.PutParameter': 2, 'ssm.GetParameters': 5, 'secretsmanager.DeleteSecret': 1, 'sts.AssumeRole': 1 };
+const syncOptions = { drift: 'detect' } as const;
+const automatic = { isAutoSyncEnabled: true, pausedAt: null, syncOptions };
+const manual = { isAutoSyncEnabled: false, pausedAt: null, syncOptions };
+const paused = { isAutoSyncEnabled: true, pausedAt: new Date(0), syncOptions };
+const repairing = { ...automatic, syncOptions: { drift: 'repair' } } as const;
+const counts = { 'ssm.PutParameter': 2, 'ssm.GetParameters': 5, 'secretsmanager.DeleteSecret': 1, 'sts.AssumeRole': 1 };
+const calls = { counts, rewrites: 0 };
+const rewriting = { counts, rewrites: 2 };
 
 describe('writes that nobody asked for', () => {
   it.each<[string, ClaimedSync]>([
@@ -28,8 +32,21 @@ describe('writes that nobody asked for', () => {
     expect(countUnaskedWrites(run, calls)).toBe(0);
   });
 
+  it('are what an automatic sync that only detects drift wrote again', () => {
+    expect(countUnaskedWrites({ kind: 'sync', requestKind: undefined, subject: automatic }, rewriting)).toBe(2);
+  });
+
+  it.each<[string, ClaimedSync]>([
+    ['a sync that repairs drift', { kind: 'sync', requestKind: undefined, subject: repairing }],
+    ['a request to sync', { kind: 'sync', requestKind: 'sync', subject: automatic }],
+  ])('are not what %s wrote again', (_case, run) => {
+    expect(countUnaskedWrites(run, rewriting)).toBe(0);
+  });
+
   it('are none of a run that only reads', () => {
-    const reads = { 'ssm.GetParameters': 3, 'secretsmanager.BatchGetSecretValue': 1, 'sts.AssumeRole': 1 };
-    expect(countUnaskedWrites({ kind: 'sync', requestKind: undefined, subject: manual }, reads)).toBe(0);
+    const counts = { 'ssm.GetParameters': 3, 'secretsmanager.BatchGetSecretValue': 1, 'sts.AssumeRole': 1 };
+    expect(countUnaskedWrites({ kind: 'sync', requestKind: undefined, subject: manual }, { counts, rewrites: 0 })).toBe(
+      0,
+    );
   });
 });
