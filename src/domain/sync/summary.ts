@@ -1,4 +1,5 @@
 /** From what stands in the ledger after a run to what the run reports. Pure. */
+import { cutText } from '../text.ts';
 import type { Outcome, RunCounts } from '../run.ts';
 import { isOwned, type LedgerEntry, WHOLE_SECRET } from './ledger.ts';
 import type { PlannedEntry } from './plan.ts';
@@ -86,5 +87,5 @@ function describeTroubles(troubles: readonly LedgerEntry[]): string {
   const more = troubles.length === 1 ? '' : ` And ${troubles.length - 1} more: see \`keyferry sync show\`.`;
   const text = troubles[0]?.errorMessage ?? '';
   const room = MAX_MESSAGE - more.length;
-  return `${text.length <= room ? text : `${text.slice(0, room - 1)}…`}${more}`;
+  return `${text.length <= room ? text : `${cutText(text, room - 1)}…`}${more}`;
 }

@@ -34,10 +34,10 @@ interface Applying {
 /** Returns false when the slice ended before the writes did. A write that must wait holds up no other. */
 export async function applyWrites(
   context: { work: SyncWork; destination: Destination; slice: Slice },
-  plan: Plan,
+  planned: readonly PlannedEntry[],
 ): Promise<boolean> {
   const { work, destination, slice } = context;
-  const due = plan.entries.filter((one) => isWrite(one) && !isSettledInRound(work, one));
+  const due = planned.filter((one) => isWrite(one) && !isSettledInRound(work, one));
   const writes = due.filter((one) => !skipWaiting(context, one.entry));
   const values = createValueReader(
     work,

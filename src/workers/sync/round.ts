@@ -19,6 +19,7 @@ import { compareWithAws, mustCompareWithAws } from './compare.ts';
 import type { Destination } from './destination.ts';
 import { applyDocument } from './document-apply.ts';
 import { endEarly, toContinued } from './endings.ts';
+import { findHeld, settleHeld } from './held-names.ts';
 import { importSecrets } from './import.ts';
 import { type PermissionCache, type Permissions, probePermissions } from './permissions.ts';
 import { openDestination } from './places.ts';
@@ -166,16 +167,17 @@ async function applyPlan(work: SyncWork, { plan, destination, slice, permissions
       { work, slice, secrets: work.deps.openSecretsManager(work.session), canPromote: permissions.canPromote },
       plan,
     );
-  } else if (!(await applyWrites({ work, destination, slice }, plan))) {
-    return false;
   }
+  const held = isDocument ? [] : findHeld(work, plan);
+  const writes = plan.entries.filter((one) => !held.includes(one));
+  if (!isDocument && !(await applyWrites({ work, destination, slice }, writes))) return false;
   const deletions = plan.entries.filter((one) => one.action === 'delete');
   // Keys that left the document went with its write, unless nothing of it is to stay.
   const apart =
     isDocument && work.desired.length > 0
       ? deletions.filter((one) => one.remoteName !== work.target.namePrefix)
       : deletions;
-  return removeGone(work, apart, slice);
+  return (await removeGone(work, apart, slice)) && settleHeld(work, held, slice);
 }
 
 function blocked(

@@ -23,6 +23,7 @@ import {
   type WriteTask,
 } from './destination.ts';
 import { withFormerOwner } from './former-owners.ts';
+import { asLastWritten } from './held-names.ts';
 import { fingerprintOf } from './values.ts';
 import { lookOf, type SyncWork } from './work.ts';
 
@@ -108,7 +109,8 @@ async function adoptSecret(context: SecretContext, task: WriteTask, found: Secre
 
 async function restoreSecret(context: SecretContext, given: WriteTask): Promise<WriteResult> {
   const { work, secrets } = context;
-  const task = { ...given, turns: takeTurn({ ...given.desired, ...given }, 'restore') };
+  const turns = takeTurn({ ...given.desired, ...given }, 'restore');
+  const task = { ...given, turns, entry: asLastWritten(work, given.entry) };
   const { entry, desired } = task;
   const inFlight = { operation: 'restore' as const, baseVersion: entry.remoteVersion };
   const tried = await attempt(work, { entry, inFlight }, () => secrets.restore(desired.remoteName));
