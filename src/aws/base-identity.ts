@@ -6,8 +6,8 @@ import { type IAMClient, ListAccessKeysCommand } from '@aws-sdk/client-iam';
 import type { STSClient } from '@aws-sdk/client-sts';
 
 import type { BaseReport } from '../domain/connection/base-identity.ts';
-import type { QuotaGroup } from '../domain/call-budget.ts';
 import { defaultRegionOf, iamRegionOf, partitionOfRegion } from '../domain/partitions.ts';
+import type { QuotaGroup } from '../domain/quota-group.ts';
 import { JobError } from '../errors.ts';
 import { assumeRole, callerIdentity, type Session } from './assume-role.ts';
 import { createBaseCredentials, type BaseCredentials, type BaseCredentialsInUse } from './base-credentials.ts';

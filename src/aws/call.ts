@@ -7,7 +7,8 @@ import { setMaxListeners } from 'node:events';
 
 import { isMutation } from '../domain/call-log.ts';
 import { isBaseFault } from '../domain/connection/base-identity.ts';
-import { type BudgetedCall, type CallBudget, type QuotaGroup, quotaGroupOf } from '../domain/call-budget.ts';
+import { type BudgetedCall, type CallBudget, quotaGroupOf } from '../domain/call-budget.ts';
+import type { QuotaGroup } from '../domain/quota-group.ts';
 import { JobError } from '../errors.ts';
 import { annotate, inSpan } from '../observe/trace.ts';
 import { type FailedCall, toAwsError } from './errors.ts';

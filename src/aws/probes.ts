@@ -38,7 +38,8 @@ import {
   RemoveTagsFromResourceCommand,
 } from '@aws-sdk/client-ssm';
 
-import type { PolicyPlace, PolicyTarget } from '../domain/policy/policies.ts';
+import type { PolicyPlace } from '../domain/policy/policies.ts';
+import type { PolicyTarget } from '../domain/policy/target.ts';
 import { JobError } from '../errors.ts';
 import type { AwsSession } from './session.ts';
 

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 
 import type { STSClient } from '@aws-sdk/client-sts';
 
-import type { QuotaGroup } from '../domain/call-budget.ts';
+import type { QuotaGroup } from '../domain/quota-group.ts';
 import type { ConnectionCredentials } from '../domain/connection/credentials.ts';
 import { parseRoleArn, partitionOfRegion } from '../domain/partitions.ts';
 import { assumeRole, type AssumeRoleRequest, callerIdentity, type Session, toSessionPolicy } from './assume-role.ts';

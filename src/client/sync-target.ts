@@ -1,6 +1,6 @@
 /** Refuses targets under which no secret could get a name that AWS accepts: such a sync could only fail. */
+import { kindOf } from '../domain/destinations/registry.ts';
 import { partitionOfRegion } from '../domain/partitions.ts';
-import { findNameProblem } from '../domain/sync/rules.ts';
 import { remoteNameOf, type TargetSource, toTarget } from '../domain/sync/target.ts';
 import { JobError } from '../errors.ts';
 
@@ -21,14 +21,17 @@ export function refuseImpossibleTarget(sync: TargetSource, environment: string):
 
 function findProblem(sync: TargetSource, environment: string): string | undefined {
   const target = toTarget(sync, environment);
-  const { region, service } = target;
-  const place = { partition: partitionOfRegion(region) ?? 'aws', accountId: ANY_ACCOUNT, region, service };
-  return findNameProblem(remoteNameOf(target, PLAINEST_KEY), place)?.message;
+  const { region, kind } = target;
+  const place = {
+    partition: partitionOfRegion(region) ?? 'aws',
+    accountId: ANY_ACCOUNT,
+    region,
+    service: kind.service.name,
+  };
+  return kind.findNameProblem(remoteNameOf(target, PLAINEST_KEY), place)?.message;
 }
 
-function destinationField({ destinationConfig }: TargetSource): string {
-  if ('path' in destinationConfig) return 'destinationConfig.path (--prefix)';
-  return destinationConfig.mappingBehavior === 'many-to-one'
-    ? 'destinationConfig.secretName (--secret-name)'
-    : 'destinationConfig.prefix (--prefix)';
+function destinationField(sync: TargetSource): string {
+  const { field, flag } = kindOf(sync).nameField;
+  return `destinationConfig.${field} (${flag})`;
 }

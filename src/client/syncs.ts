@@ -8,13 +8,9 @@ import type { SyncRow } from '../db/engine/subjects.ts';
 import type { LeftBehind, SyncDeletion } from '../db/sync/deletion.ts';
 import type { SyncChanges, Syncs } from '../db/sync/syncs.ts';
 import type { Reference } from '../domain/reference.ts';
-import {
-  destinations,
-  parameterStoreConfig,
-  secretsManagerConfig,
-  syncOptions,
-  type Destination,
-} from '../domain/sync/config.ts';
+import { type DestinationName, destinationNames } from '../domain/destinations/names.ts';
+import { type DestinationConfig, destinations } from '../domain/destinations/registry.ts';
+import { syncOptions } from '../domain/sync/config.ts';
 import { JobError } from '../errors.ts';
 import type { ClientContext } from './context.ts';
 import { descriptionShape, nameShape, parseInput, placeShape } from './input.ts';
@@ -29,7 +25,7 @@ const createShape = z.strictObject({
   /** Name or id. */
   connection: z.string().min(1),
   source: placeShape,
-  destination: z.enum(destinations),
+  destination: z.enum(destinationNames),
   destinationConfig: z.unknown(),
   syncOptions: syncOptions.prefault({}),
   isAutoSyncEnabled: z.boolean().default(true),
@@ -177,11 +173,9 @@ async function movedFolderId(
   return folderId(folders, sync.orgId, { projectId, environment, secretPath, ...changed });
 }
 
-function parseDestination(destination: Destination, config: unknown) {
-  return destination === 'aws-parameter-store'
-    ? parseInput(z.object({ destinationConfig: parameterStoreConfig }), { destinationConfig: config }).destinationConfig
-    : parseInput(z.object({ destinationConfig: secretsManagerConfig }), { destinationConfig: config })
-        .destinationConfig;
+function parseDestination(destination: DestinationName, destinationConfig: unknown): DestinationConfig {
+  const shape: z.ZodType<DestinationConfig> = destinations[destination].config;
+  return parseInput(z.object({ destinationConfig: shape }), { destinationConfig }).destinationConfig;
 }
 
 /** A partial shape still fills in defaults; what was not given must keep its present value. */

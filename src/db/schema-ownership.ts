@@ -2,6 +2,7 @@
 import { sql } from 'drizzle-orm';
 import { bigint, index, integer, jsonb, text, unique, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
 
+import type { DestinationService } from '../domain/destinations/names.ts';
 import type { GuardReason } from '../domain/installation.ts';
 import { moment } from './moment.ts';
 import { keyferry } from './schema.ts';
@@ -58,7 +59,7 @@ export const tombstones = keyferry.table(
     accountId: text('account_id').notNull(),
     /** Empty for IAM. */
     region: text('region').notNull(),
-    service: text('service').$type<'ssm' | 'secretsmanager' | 'iam'>().notNull(),
+    service: text('service').$type<DestinationService | 'iam'>().notNull(),
     /** Of a rotation: the IAM user's name. */
     remoteName: text('remote_name').notNull(),
     /** Null when the last write had no recorded answer. */

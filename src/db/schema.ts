@@ -24,7 +24,9 @@ import {
 import type { Candidate, ExternalIdException, Via } from '../domain/connection/candidate.ts';
 import type { Check } from '../domain/connection/checks.ts';
 import type { RunCounts } from '../domain/run.ts';
-import type { DestinationConfig, SyncOptions } from '../domain/sync/config.ts';
+import type { DestinationName, DestinationService } from '../domain/destinations/names.ts';
+import type { DestinationConfig } from '../domain/destinations/registry.ts';
+import type { SyncOptions } from '../domain/sync/config.ts';
 import type { DriftKind, EntrySettings, InFlight, Observed } from '../domain/sync/ledger.ts';
 import type { Pace } from '../domain/sync/pace.ts';
 import type { SyncProgress } from '../domain/sync/progress.ts';
@@ -193,7 +195,7 @@ export const syncs = keyferry.table(
     name: text('name').notNull(),
     connectionId: uuid('connection_id').notNull(),
     folderId: uuid('folder_id').notNull(),
-    destination: text('destination').$type<'aws-secrets-manager' | 'aws-parameter-store'>().notNull(),
+    destination: text('destination').$type<DestinationName>().notNull(),
     destinationConfig: jsonb('destination_config').$type<DestinationConfig>().notNull(),
     syncOptions: jsonb('sync_options').$type<SyncOptions>().notNull(),
     isAutoSyncEnabled: boolean('is_auto_sync_enabled').notNull().default(true),
@@ -258,7 +260,7 @@ export const syncEntries = keyferry.table(
     partition: text('partition').notNull(),
     accountId: text('account_id').notNull(),
     region: text('region').notNull(),
-    service: text('service').$type<'ssm' | 'secretsmanager'>().notNull(),
+    service: text('service').$type<DestinationService>().notNull(),
     /** True for the one entry per remote object that claims its name; false for further keys of a many-to-one secret. */
     isClaim: boolean('is_claim').notNull().default(true),
     remoteVersion: text('remote_version'),

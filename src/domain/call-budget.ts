@@ -3,15 +3,8 @@
  * The rate itself is learned and kept in PostgreSQL (`db/call-budget.ts`).
  */
 
-export interface QuotaGroup {
-  readonly name: string;
-  /** Calls per second to start with. */
-  readonly initialRate: number;
-  /** What learning never exceeds. */
-  readonly maxRate: number;
-  /** Calls that may be made at once after a pause. */
-  readonly burst: number;
-}
+import { services } from './destinations/registry.ts';
+import { type QuotaGroup, quotaGroup } from './quota-group.ts';
 
 /** One call about to be made. */
 export interface BudgetedCall {
@@ -51,45 +44,12 @@ export function dueInMs(reservation: Reservation, n: number): number {
   return Math.max(0, ((n - reservation.available) / reservation.ratePerSecond) * 1_000);
 }
 
-/** `[initialRate, maxRate, burst]` */
-const group = (name: string, [initialRate, maxRate, burst]: readonly [number, number, number]): QuotaGroup => ({
-  name,
-  initialRate,
-  maxRate,
-  burst,
-});
-
-/** Published rates are used to 95 %; for unpublished ones (IAM, parameter writes, tags) the start is what AWS's support and users reported. */
-const groups: readonly (readonly [QuotaGroup, readonly string[]])[] = [
+/** Of services that are no destination; IAM publishes no rates, the start is what AWS's support and users reported. */
+const otherGroups: readonly (readonly [QuotaGroup, readonly string[]])[] = [
   // 600/s together with what validations may take: sessions for work never queue behind them.
-  [group('sts', [190, 600, 200]), ['sts.AssumeRole', 'sts.GetCallerIdentity', 'sts.GetAccessKeyInfo']],
-  [group('ssm.put', [3, 40, 20]), ['ssm.PutParameter']],
-  // They share 40/s by default. High throughput raises the first two and leaves the third at 100/s, so each learns its own rate.
-  [group('ssm.get', [38, 1_000, 38]), ['ssm.GetParameter', 'ssm.GetParameters']],
-  [group('ssm.path', [38, 95, 38]), ['ssm.GetParametersByPath']],
-  [group('ssm.describe', [4, 20, 5]), ['ssm.DescribeParameters']],
-  [group('ssm.delete', [4, 20, 5]), ['ssm.DeleteParameter', 'ssm.DeleteParameters']],
-  [group('ssm.tags', [4, 20, 5]), ['ssm.AddTagsToResource', 'ssm.RemoveTagsFromResource', 'ssm.ListTagsForResource']],
+  [quotaGroup('sts', [190, 600, 200]), ['sts.AssumeRole', 'sts.GetCallerIdentity', 'sts.GetAccessKeyInfo']],
   [
-    group('secretsmanager.write', [47, 50, 47]),
-    [
-      'secretsmanager.PutSecretValue',
-      'secretsmanager.UpdateSecret',
-      'secretsmanager.UpdateSecretVersionStage',
-      'secretsmanager.ReplicateSecretToRegions',
-      'secretsmanager.RemoveRegionsFromReplication',
-      'secretsmanager.StopReplicationToReplica',
-    ],
-  ],
-  [group('secretsmanager.create', [47, 50, 47]), ['secretsmanager.CreateSecret']],
-  [group('secretsmanager.delete', [47, 50, 47]), ['secretsmanager.DeleteSecret']],
-  [group('secretsmanager.restore', [47, 50, 47]), ['secretsmanager.RestoreSecret']],
-  [group('secretsmanager.tags', [47, 50, 47]), ['secretsmanager.TagResource', 'secretsmanager.UntagResource']],
-  [group('secretsmanager.list', [95, 100, 95]), ['secretsmanager.ListSecrets']],
-  [group('secretsmanager.versions', [47, 50, 47]), ['secretsmanager.ListSecretVersionIds']],
-  [group('secretsmanager.batch', [95, 100, 95]), ['secretsmanager.BatchGetSecretValue']],
-  [
-    group('iam.keys', [5, 20, 10]),
+    quotaGroup('iam.keys', [5, 20, 10]),
     [
       'iam.ListAccessKeys',
       'iam.CreateAccessKey',
@@ -99,24 +59,25 @@ const groups: readonly (readonly [QuotaGroup, readonly string[]])[] = [
     ],
   ],
   [
-    group('iam.other', [5, 20, 10]),
+    quotaGroup('iam.other', [5, 20, 10]),
     ['iam.GetUser', 'iam.SimulatePrincipalPolicy', 'iam.ListUsers', 'iam.ListUserTags', 'iam.GetAccountSummary'],
   ],
 ];
 
 /** STS calls of validations: a million connections an hour take 280 a second. */
-export const validationGroup: QuotaGroup = group('sts.validation', [400, 500, 400]);
+export const validationGroup: QuotaGroup = quotaGroup('sts.validation', [400, 500, 400]);
 
-/** AWS allows thousands a second: asking for leave would cost more than it saves. */
-const unbudgeted = new Set(['secretsmanager.GetSecretValue', 'secretsmanager.DescribeSecret']);
+const unbudgeted = new Set(services.flatMap((service) => service.unbudgeted));
 
 const byOperation = new Map(
-  groups.flatMap(([one, operations]) => operations.map((operation) => [operation, one] as const)),
+  [...services.flatMap((service) => service.quotas), ...otherGroups].flatMap(([group, operations]) =>
+    operations.map((operation) => [operation, group] as const),
+  ),
 );
 
 /** The group of `ssm.PutParameter`; undefined for operations that need no budget. */
 export function quotaGroupOf(operation: string): QuotaGroup | undefined {
   if (unbudgeted.has(operation)) return undefined;
   // An operation that nobody listed gets a careful group of its own.
-  return byOperation.get(operation) ?? group(operation, [4, 20, 5]);
+  return byOperation.get(operation) ?? quotaGroup(operation, [4, 20, 5]);
 }

@@ -5,6 +5,7 @@
  */
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 
+import { services as destinationServices } from '../domain/destinations/registry.ts';
 import type { Kind, RunKind, RunStatus } from '../domain/run.ts';
 
 /** OpenTelemetry's list for durations, and beyond for runs that take minutes. */
@@ -206,7 +207,7 @@ function setQueues(gauge: Gauge, queues: readonly QueueReading[]): void {
   }
 }
 
-const services: ReadonlySet<string> = new Set(['ssm', 'secretsmanager', 'iam', 'sts', 'kms']);
+const services: ReadonlySet<string> = new Set([...destinationServices.map(({ name }) => name), 'iam', 'sts', 'kms']);
 const runKinds: ReadonlySet<string> = new Set<RunKind>(['validate', 'sync', 'plan', 'import', 'remove', 'rotate']);
 const runStatuses: ReadonlySet<string> = new Set<RunStatus>([
   'running',

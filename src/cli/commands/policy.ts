@@ -2,7 +2,9 @@
 import type { Command } from 'commander';
 
 import { loadConfig, processEnvironment } from '../../config/config.ts';
-import { baseUserPolicy, policyFor, trustPolicy, type PolicyTarget } from '../../domain/policy/policies.ts';
+import { baseUserPolicy, policyFor, trustPolicy } from '../../domain/policy/policies.ts';
+import type { PolicyTarget } from '../../domain/policy/target.ts';
+import { type AnyKind, allKinds, destinations, type DestinationScope } from '../../domain/destinations/registry.ts';
 import type { PolicyDocument } from '../../domain/policy/document.ts';
 import { JobError } from '../../errors.ts';
 import { done, leaf, run, text, withProgram, type Invocation, type Options } from '../command.ts';
@@ -11,35 +13,22 @@ import type { ExitCode } from '../exit.ts';
 
 export function addPolicyCommands(parent: Command): void {
   const noun = parent.command('policy').description('least-privilege IAM policies, as JSON');
-  const uses = ['parameter-store', 'secrets-manager', 'access-key-rotation'] as const;
   run(
     withPlaceOptions(leaf(noun, 'base-user', 'for the identity that assumes roles'))
       .option('--role-name <pattern>', 'of the roles that it may assume, as keyferry* (default: any)')
       .option('--key-age', 'also to read the age of its own access key'),
     printBaseUser,
   );
-  for (const use of uses) {
-    const command = withPlaceOptions(leaf(noun, use, `for the role or user of a connection used for ${use}`))
-      .option('--least', 'only what the use cannot do without')
-      .option('--region <region>', 'AWS region (default: any)')
-      .option('--kms-key <arn>', 'a customer managed key');
-    if (use === 'parameter-store') command.option('--path <path>', 'path of the parameters, as /app/prod/');
-    if (use === 'secrets-manager')
-      command
-        .option('--secret-prefix <prefix>', 'prefix of the secrets')
-        .option('--secret-name <name>', 'the one secret of many-to-one');
-    if (use === 'access-key-rotation') command.option('--user <user>', 'the IAM user');
-    run(command, ({ options, output }) =>
-      print(
-        output,
-        policyFor(
-          toTarget(use, options),
-          { partition: text(options, 'partition') ?? 'aws', accountId: text(options, 'account') ?? '*' },
-          options.least === true ? 'least' : 'complete',
-        ),
-      ),
-    );
+  for (const [cliName, kinds] of kindsByUse()) {
+    const command = useCommand(noun, cliName);
+    for (const { policyOption } of kinds) command.option(policyOption.flags, policyOption.description);
+    run(command, (invocation) => printUse(invocation, scopeIn(kinds, invocation.options)));
   }
+  run(useCommand(noun, 'access-key-rotation').option('--user <user>', 'the IAM user'), (invocation) => {
+    const { options } = invocation;
+    const userName = required(options, 'user');
+    return printUse(invocation, { use: 'access-key-rotation', kmsKey: text(options, 'kmsKey'), userName });
+  });
   run(
     withPlaceOptions(leaf(noun, 'trust', 'trust policy of a connection’s role, with this org’s external ID'))
       .option('--org <org>')
@@ -63,6 +52,37 @@ function printBaseUser({ options, output }: Invocation): Promise<ExitCode> {
   );
 }
 
+/** Kinds by the name that `sync create --to` has for them. */
+function kindsByUse(): ReadonlyMap<string, readonly AnyKind[]> {
+  const names = allKinds.map((kind) => destinations[kind.destination].cliName);
+  return new Map(names.map((name) => [name, allKinds.filter((_, index) => names[index] === name)]));
+}
+
+function useCommand(noun: Command, use: string): Command {
+  return withPlaceOptions(leaf(noun, use, `for the role or user of a connection used for ${use}`))
+    .option('--least', 'only what the use cannot do without')
+    .option('--region <region>', 'AWS region (default: any)')
+    .option('--kms-key <arn>', 'a customer managed key');
+}
+
+function printUse({ options, output }: Invocation, target: PolicyTarget): Promise<ExitCode> {
+  const place = { partition: text(options, 'partition') ?? 'aws', accountId: text(options, 'account') ?? '*' };
+  return print(output, policyFor(target, place, options.least === true ? 'least' : 'complete'));
+}
+
+/** The kind whose own option is given, or the one that can do without. */
+function scopeIn(kinds: readonly AnyKind[], options: Options): DestinationScope {
+  const place = { region: text(options, 'region') ?? '*', kmsKey: text(options, 'kmsKey') };
+  const scopes = kinds.flatMap((kind) => {
+    const { name, fallback } = kind.policyOption;
+    const value = text(options, name) ?? fallback;
+    return value === undefined ? [] : [{ scope: kind.scope(value, place), isOwn: fallback === undefined }];
+  });
+  const found = scopes.find((one) => one.isOwn) ?? scopes[0];
+  if (!found) throw new JobError('PAYLOAD_INVALID', { message: 'Say what the policy is for.' });
+  return found.scope;
+}
+
 function withPlaceOptions(command: Command): Command {
   return command
     .option('--account <id>', 'AWS account (trust: the base identity’s; default: asked of AWS)')
@@ -72,23 +92,6 @@ function withPlaceOptions(command: Command): Command {
 function print(output: Invocation['output'], policy: PolicyDocument): Promise<ExitCode> {
   output.result(policy, () => JSON.stringify(policy, null, 2));
   return Promise.resolve(done);
-}
-
-function toTarget(use: PolicyTarget['use'], options: Options): PolicyTarget {
-  const region = text(options, 'region') ?? '*';
-  const kmsKey = text(options, 'kmsKey');
-  switch (use) {
-    case 'parameter-store':
-      return { use, region, kmsKey, path: text(options, 'path') ?? '/' };
-    case 'secrets-manager': {
-      const secretName = text(options, 'secretName');
-      return secretName === undefined
-        ? { use, region, kmsKey, prefix: text(options, 'secretPrefix') ?? '' }
-        : { use, region, kmsKey, secretName };
-    }
-    case 'access-key-rotation':
-      return { use, kmsKey, userName: required(options, 'user') };
-  }
 }
 
 function required(options: Options, name: string): string {

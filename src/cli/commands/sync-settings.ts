@@ -1,12 +1,16 @@
 /** `keyferry sync create|update`: the options of a sync, from the command line to what the client takes. */
 import type { Command } from 'commander';
 
+import type { Sync } from '../../client/views.ts';
+import type { DestinationName } from '../../domain/destinations/names.ts';
+import { allKinds, destinations, findDestination, kindsOf, mappingOf } from '../../domain/destinations/registry.ts';
 import { JobError } from '../../errors.ts';
 import { collect, done, leaf, runWithClient, text, type Options } from '../command.ts';
 import { describeSync } from '../reports.ts';
 import { placeOf, withPlace } from './secrets.ts';
 
-const destinations = { 'parameter-store': 'aws-parameter-store', 'secrets-manager': 'aws-secrets-manager' } as const;
+/** `parameter-store or secrets-manager` */
+const cliNames = [...new Set(allKinds.map((kind) => destinations[kind.destination].cliName))].join(' or ');
 
 function withOptions(command: Command): Command {
   return command
@@ -35,22 +39,21 @@ export function addCreate(noun: Command): void {
     withPlace(leaf(noun, 'create', 'keep an AWS destination equal to a folder'))
       .requiredOption('--name <name>', 'unique within the org')
       .requiredOption('--connection <connection>', 'name or id')
-      .requiredOption('--to <service>', 'parameter-store or secrets-manager'),
+      .requiredOption('--to <service>', cliNames),
   )
     .option('--description <text>')
     .option('--no-auto', 'sync only when requested')
     .option('--paused', 'create it paused: preview with `sync plan`, start with `sync resume`');
   runWithClient(command, async ({ client, options, output }) => {
-    const to = text(options, 'to') ?? '';
-    if (!(to in destinations))
-      throw new JobError('PAYLOAD_INVALID', { message: '--to must be parameter-store or secrets-manager.' });
+    const destination = findDestination(text(options, 'to') ?? '');
+    if (destination === undefined) throw new JobError('PAYLOAD_INVALID', { message: `--to must be ${cliNames}.` });
     const sync = await client.syncs.create({
       name: text(options, 'name') ?? '',
       ...(text(options, 'description') === undefined ? {} : { description: text(options, 'description') ?? null }),
       connection: text(options, 'connection') ?? '',
       source: placeOf(options),
-      destination: destinations[to as keyof typeof destinations],
-      destinationConfig: toDestination(to, options),
+      destination,
+      destinationConfig: toDestination(destination, options),
       syncOptions: toSyncOptions(options),
       isAutoSyncEnabled: options.auto !== false,
       isPaused: options.paused === true,
@@ -60,13 +63,18 @@ export function addCreate(noun: Command): void {
   });
 }
 
-function toDestination(to: string, options: Options): Record<string, unknown> {
+/** A mapping that the destination does not have is left for the schema to refuse. */
+function toDestination(destination: DestinationName, options: Options): Record<string, unknown> {
   const region = text(options, 'region');
-  if (to === 'parameter-store') return { region, path: text(options, 'prefix') };
-  const mappingBehavior = text(options, 'mapping') ?? 'one-to-one';
-  if (mappingBehavior === 'many-to-one') return { region, mappingBehavior, secretName: text(options, 'secretName') };
-  const prefix = text(options, 'prefix');
-  return { region, mappingBehavior, ...(prefix === undefined ? {} : { prefix }) };
+  const [first, ...others] = kindsOf(destination);
+  const mapping = first?.mapping === undefined ? undefined : (text(options, 'mapping') ?? first.mapping);
+  const kind = others.find((one) => one.mapping === mapping) ?? first;
+  const name = kind && text(options, kind.nameField.option);
+  return {
+    region,
+    ...(mapping === undefined ? {} : { mappingBehavior: mapping }),
+    ...(kind && name !== undefined ? { [kind.nameField.field]: name } : {}),
+  };
 }
 
 /** Only what was given, so that an update leaves the rest alone; the schemas judge the values. */
@@ -117,9 +125,7 @@ export function addUpdate(noun: Command): void {
         ...(text(options, 'rename') === undefined ? {} : { name: text(options, 'rename') }),
         ...(text(options, 'connection') === undefined ? {} : { connection: text(options, 'connection') }),
         ...(text(options, 'description') === undefined ? {} : { description: text(options, 'description') }),
-        ...(hasDestination
-          ? { destinationConfig: mergeDestination(before.destination, before.destinationConfig, options) }
-          : {}),
+        ...(hasDestination ? { destinationConfig: mergeDestination(before, options) } : {}),
         ...(Object.keys(syncOptions).length > 0 ? { syncOptions: syncOptions } : {}),
       },
       hasDestination ? { ifVersion: before.version } : {},
@@ -129,15 +135,13 @@ export function addUpdate(noun: Command): void {
   });
 }
 
-function mergeDestination(destination: string, before: object, options: Options): Record<string, unknown> {
-  const to = destination === destinations['parameter-store'] ? 'parameter-store' : 'secrets-manager';
-  const mapping =
-    text(options, 'mapping') ?? ('mappingBehavior' in before ? String(before.mappingBehavior) : undefined);
-  const given = Object.entries(toDestination(to, { ...options, ...(mapping === undefined ? {} : { mapping }) })).filter(
-    ([, value]) => value !== undefined,
-  );
+function mergeDestination({ destination, destinationConfig: before }: Sync, options: Options): Record<string, unknown> {
+  const oldMapping = mappingOf(before);
+  const mapping = text(options, 'mapping') ?? (typeof oldMapping === 'string' ? oldMapping : undefined);
+  const given = Object.entries(
+    toDestination(destination, { ...options, ...(mapping === undefined ? {} : { mapping }) }),
+  ).filter(([, value]) => value !== undefined);
   // Under another mapping the fields of the old one mean nothing: only the region stays.
-  const hasOldMapping = !('mappingBehavior' in before) || before.mappingBehavior === mapping;
-  const kept = hasOldMapping ? before : { region: 'region' in before ? before.region : undefined };
+  const kept = oldMapping === undefined || oldMapping === mapping ? before : { region: before.region };
   return { ...kept, ...Object.fromEntries(given) };
 }

@@ -5,7 +5,7 @@
 import { sql, type SQL } from 'drizzle-orm';
 
 import { pickReferred, type Reference } from '../../domain/reference.ts';
-import type { Destination } from '../../domain/sync/config.ts';
+import type { DestinationName } from '../../domain/destinations/names.ts';
 import { createBaseIdentities } from '../base-identities.ts';
 import type { Database } from '../client.ts';
 import { createReadAll, type ReadAll } from '../read.ts';
@@ -32,7 +32,7 @@ export interface ListQuery {
   readonly orgId?: string | undefined;
   readonly projectId?: string | undefined;
   /** Of syncs. */
-  readonly destination?: Destination | undefined;
+  readonly destination?: DestinationName | undefined;
   /** `trouble` puts what needs a person first; both go on by name. */
   readonly order: 'trouble' | 'name';
   readonly offset: number;

@@ -2,7 +2,9 @@
 import { and, asc, eq, sql } from 'drizzle-orm';
 import { alias } from 'drizzle-orm/pg-core';
 
-import type { Destination, DestinationConfig, SyncOptions } from '../../domain/sync/config.ts';
+import type { DestinationName } from '../../domain/destinations/names.ts';
+import type { DestinationConfig } from '../../domain/destinations/registry.ts';
+import type { SyncOptions } from '../../domain/sync/config.ts';
 import { pickReferred, textOf, type Reference } from '../../domain/reference.ts';
 import { nameTemplateOf, type TargetSource, toTarget } from '../../domain/sync/target.ts';
 import { JobError } from '../../errors.ts';
@@ -22,7 +24,7 @@ export interface NewSync {
   readonly projectId: string;
   readonly connectionId: string;
   readonly folderId: string;
-  readonly destination: Destination;
+  readonly destination: DestinationName;
   readonly destinationConfig: DestinationConfig;
   readonly syncOptions: SyncOptions;
   readonly isAutoSyncEnabled: boolean;

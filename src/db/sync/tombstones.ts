@@ -1,14 +1,21 @@
 /**
- * What deleted syncs left at AWS. Rows are inserted by the statement that deletes the sync (`sync-deletion.ts`); here
+ * What deleted syncs left at AWS. Rows are inserted by the statement that deletes the sync (`deletion.ts`); here
  * they are looked up by the syncs that meet such objects.
  */
 import { sql, type SQL } from 'drizzle-orm';
 
+import { services } from '../../domain/destinations/registry.ts';
 import { isUuid } from '../../domain/reference.ts';
 import type { FormerOwner } from '../../domain/sync/inventory.ts';
 import type { Place } from '../../domain/sync/ledger.ts';
 import type { Database } from '../client.ts';
 import { execute } from '../engine/subjects.ts';
+
+/** Where a deleted object still exists for some days. */
+const restorable = sql.join(
+  services.filter((service) => service.canRestore).map(({ name }) => sql`${name}`),
+  sql`, `,
+);
 
 /** The sync that meets the objects. */
 export interface Finder {
@@ -111,7 +118,7 @@ export function recordedTombstones(gone: SQL, { owns, wasLeft }: LedgerRules): S
       from ${gone} gone
       join keyferry.sync_entries e on e.sync_id = gone.id
       cross join keyferry.installation i
-      where ${owns} or ${wasLeft} or (e.service = 'secretsmanager' and e.deleted_at is not null)
+      where ${owns} or ${wasLeft} or (e.service in (${restorable}) and e.deleted_at is not null)
       order by e.partition, e.account_id, e.region, e.service, e.remote_name, (e.key = '') desc
       on conflict (partition, account_id, region, service, remote_name) do update set
         installation_id = excluded.installation_id,

@@ -4,7 +4,9 @@ import type { ExternalIdDuty } from './candidate.ts';
 import type { Check } from './checks.ts';
 import { type ConnectionUse, describeTarget } from './uses.ts';
 import { unprobeableActions } from '../policy/actions.ts';
-import { actionsOfTarget, type PolicyPlace, type PolicyTarget, statementFor, trustPolicy } from '../policy/policies.ts';
+import { actionsOfTarget } from '../policy/actions.ts';
+import { type PolicyPlace, statementFor, trustPolicy } from '../policy/policies.ts';
+import type { PolicyTarget } from '../policy/target.ts';
 import type { PolicyDocument } from '../policy/document.ts';
 
 export interface Trust {

@@ -1,12 +1,7 @@
 /** What a connection is used for: the syncs and rotations that depend on it, as far as their permissions and their last outcome go. Pure. */
-import type { PolicyTarget } from '../policy/policies.ts';
-import type {
-  Destination,
-  DestinationConfig,
-  SecretsManagerConfig,
-  SyncOptions,
-  ParameterStoreConfig,
-} from '../sync/config.ts';
+import { type DestinationOfSync, type DestinationScope, kindOf, kindOfScope } from '../destinations/registry.ts';
+import { isOfRotation, type PolicyTarget } from '../policy/target.ts';
+import type { SyncOptions } from '../sync/config.ts';
 
 export interface ConnectionUse {
   readonly kind: 'sync' | 'rotation';
@@ -20,37 +15,21 @@ export interface ConnectionUse {
   readonly lastSucceededAt: Date | null;
 }
 
-export function targetOfSync(sync: {
-  readonly destination: Destination;
-  readonly destinationConfig: DestinationConfig;
-  readonly syncOptions: Pick<SyncOptions, 'keyId'>;
-}): PolicyTarget {
+export function targetOfSync(
+  sync: DestinationOfSync & { readonly syncOptions: Pick<SyncOptions, 'keyId'> },
+): DestinationScope {
+  const kind = kindOf(sync);
   const { region } = sync.destinationConfig;
-  const kmsKey = sync.syncOptions.keyId;
-  if (sync.destination === 'aws-parameter-store') {
-    return { use: 'parameter-store', region, path: (sync.destinationConfig as ParameterStoreConfig).path, kmsKey };
-  }
-  const config = sync.destinationConfig as SecretsManagerConfig;
-  if (config.mappingBehavior === 'many-to-one')
-    return { use: 'secrets-manager', region, secretName: config.secretName, kmsKey };
-  return { use: 'secrets-manager', region, prefix: config.prefix ?? '', kmsKey };
+  return kind.scope(kind.namePrefix(sync.destinationConfig), { region, kmsKey: sync.syncOptions.keyId });
 }
 
 /** How a check names where it looked. */
 export function describeTarget(target: PolicyTarget): string {
-  switch (target.use) {
-    case 'parameter-store':
-      return `${target.path} in ${target.region}`;
-    case 'secrets-manager':
-      if ('secretName' in target) return `${target.secretName} in ${target.region}`;
-      return target.prefix === '' ? target.region : `${target.prefix}* in ${target.region}`;
-    case 'access-key-rotation':
-      return `user ${target.userName}`;
-  }
+  return isOfRotation(target) ? `user ${target.userName}` : kindOfScope(target).describeScope(target);
 }
 
 export function regionOf(target: PolicyTarget): string | undefined {
-  return target.use === 'access-key-rotation' ? undefined : target.region;
+  return isOfRotation(target) ? undefined : target.region;
 }
 
 /** Uses with the same target share their probes. */

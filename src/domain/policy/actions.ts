@@ -1,9 +1,7 @@
 /** Which permissions each use of a connection needs, and what each further one would add. The order is that of the printed policy. */
-
+import { allKinds, kindOfScope, services } from '../destinations/registry.ts';
 import { optionalRotationActions, requiredRotationActions } from '../rotation/policy.ts';
-
-export const uses = ['parameter-store', 'secrets-manager', 'access-key-rotation'] as const;
-export type Use = (typeof uses)[number];
+import { isOfRotation, type PolicyTarget } from './target.ts';
 
 export interface UseActions {
   /** Without one of these the use does not work. */
@@ -12,79 +10,16 @@ export interface UseActions {
   readonly optional: Readonly<Record<string, string>>;
 }
 
-const secretsManager: UseActions = {
-  required: [
-    'secretsmanager:ListSecrets',
-    'secretsmanager:DescribeSecret',
-    'secretsmanager:CreateSecret',
-    'secretsmanager:UpdateSecret',
-    'secretsmanager:DeleteSecret',
-    'secretsmanager:TagResource',
-  ],
-  optional: {
-    'secretsmanager:GetSecretValue': 'would let keyferry import values that exist already',
-    'secretsmanager:BatchGetSecretValue': 'would let an import read 20 values with one call',
-    'secretsmanager:UntagResource': 'would let keyferry take back tags that the sync no longer has',
-    'secretsmanager:RestoreSecret': 'would let keyferry bring back a secret that it has scheduled for deletion',
-    'secretsmanager:ReplicateSecretToRegions': 'would let the sync keep replicas in other regions',
-    'secretsmanager:RemoveRegionsFromReplication': 'would let keyferry remove replicas of its secrets',
-  },
-};
-
-/** One JSON secret is read before each write, so that foreign keys in it are kept. */
-const secretDocument: UseActions = {
-  required: [
-    'secretsmanager:DescribeSecret',
-    'secretsmanager:GetSecretValue',
-    'secretsmanager:CreateSecret',
-    'secretsmanager:UpdateSecret',
-    'secretsmanager:DeleteSecret',
-    'secretsmanager:TagResource',
-  ],
-  optional: {
-    'secretsmanager:UntagResource': 'would let keyferry take back tags that the sync no longer has',
-    'secretsmanager:RestoreSecret': 'would let keyferry bring back a secret that it has scheduled for deletion',
-    'secretsmanager:PutSecretValue': 'would let keyferry stage a version beside the current one',
-    'secretsmanager:UpdateSecretVersionStage': 'would let keyferry switch versions only if nobody else wrote meanwhile',
-    'secretsmanager:ReplicateSecretToRegions': 'would let the sync keep replicas in other regions',
-    'secretsmanager:RemoveRegionsFromReplication': 'would let keyferry remove replicas of its secrets',
-  },
-};
-
-const parameterStore: UseActions = {
-  required: [
-    'ssm:PutParameter',
-    'ssm:AddTagsToResource',
-    'ssm:GetParameters',
-    'ssm:DeleteParameters',
-    'ssm:ListTagsForResource',
-  ],
-  optional: {
-    'ssm:GetParametersByPath': 'would let keyferry import parameters that exist already',
-    'ssm:RemoveTagsFromResource': 'would let keyferry take back tags that the sync no longer has',
-    'ssm:DescribeParameters': 'would let keyferry see with one call which of 50 parameters are its own',
-  },
-};
-
 const accessKeyRotation: UseActions = { required: requiredRotationActions, optional: optionalRotationActions };
 
-export function actionsOf(use: Use, options: { readonly isOneSecret: boolean }): UseActions {
-  switch (use) {
-    case 'parameter-store':
-      return parameterStore;
-    case 'secrets-manager':
-      return options.isOneSecret ? secretDocument : secretsManager;
-    case 'access-key-rotation':
-      return accessKeyRotation;
-  }
+export function actionsOfTarget(target: PolicyTarget): UseActions {
+  return isOfRotation(target) ? accessKeyRotation : kindOfScope(target).actions;
 }
 
+export const actionsOfAllUses: readonly UseActions[] = [...allKinds.map((kind) => kind.actions), accessKeyRotation];
+
 /** Actions that AWS grants only on everything. */
-export const accountWideActions: ReadonlySet<string> = new Set([
-  'ssm:DescribeParameters',
-  'secretsmanager:ListSecrets',
-  'secretsmanager:BatchGetSecretValue',
-]);
+export const accountWideActions: ReadonlySet<string> = new Set(services.flatMap((service) => service.accountWide));
 
 /** What a service does with a customer's KMS key on behalf of the caller; Encrypt and Decrypt for standard parameters, the data key for the rest. */
 export const kmsActions = ['kms:Encrypt', 'kms:Decrypt', 'kms:GenerateDataKey', 'kms:DescribeKey'] as const;
@@ -94,7 +29,6 @@ export const kmsActions = ['kms:Encrypt', 'kms:Decrypt', 'kms:GenerateDataKey', 
  * exist, where AWS says "not found" to who is allowed.
  */
 export const unprobeableActions: ReadonlySet<string> = new Set([
-  'ssm:PutParameter',
-  'secretsmanager:CreateSecret',
+  ...services.flatMap((service) => service.unprobeable),
   'iam:CreateAccessKey',
 ]);

@@ -2,15 +2,12 @@
  * The IAM policies that keyferry asks for: printed by `keyferry policy`, quoted as the fix of a failed check, and used as session
  * policies, so that what is printed is what is needed. Pure.
  */
-import { accountWideActions, actionsOf, kmsActions, type Use, type UseActions } from './actions.ts';
+import { kindOfScope } from '../destinations/registry.ts';
+import { accountWideActions, actionsOfTarget, kmsActions } from './actions.ts';
 import type { PolicyDocument, PolicyStatement } from './document.ts';
+import { isOfRotation, type PolicyTarget } from './target.ts';
 
-export type PolicyTarget = { readonly kmsKey?: string | undefined } & (
-  | { readonly use: 'parameter-store'; readonly region: string; readonly path: string }
-  | { readonly use: 'secrets-manager'; readonly region: string; readonly prefix: string }
-  | { readonly use: 'secrets-manager'; readonly region: string; readonly secretName: string }
-  | { readonly use: 'access-key-rotation'; readonly userName: string }
-);
+export type { PolicyTarget } from './target.ts';
 
 /** Where the objects lie; an account may be `*` where it is not known yet. */
 export interface PolicyPlace {
@@ -23,10 +20,6 @@ export type PolicyVariant = 'least' | 'complete';
 
 const VERSION = '2012-10-17' as const;
 
-export function actionsOfTarget(target: PolicyTarget): UseActions {
-  return actionsOf(target.use, { isOneSecret: 'secretName' in target });
-}
-
 export function policyFor(
   target: PolicyTarget,
   place: PolicyPlace,
@@ -37,12 +30,6 @@ export function policyFor(
   return { Version: VERSION, Statement: [...statementsFor(target, place, actions), ...kmsStatements(target, place)] };
 }
 
-const titles: Readonly<Record<Use, string>> = {
-  'parameter-store': 'KeyferryParameters',
-  'secrets-manager': 'KeyferrySecrets',
-  'access-key-rotation': 'KeyferryAccessKeys',
-};
-
 function statementsFor(
   target: PolicyTarget,
   place: PolicyPlace,
@@ -50,7 +37,7 @@ function statementsFor(
 ): readonly PolicyStatement[] {
   const narrowed = actions.filter((action) => !accountWideActions.has(action));
   const wide = actions.filter((action) => accountWideActions.has(action));
-  const title = titles[target.use];
+  const title = isOfRotation(target) ? 'KeyferryAccessKeys' : kindOfScope(target).service.sid;
   return [
     ...(narrowed.length > 0
       ? [{ Sid: title, Effect: 'Allow', Action: narrowed, Resource: resourcesOf(target, place) } as const]
@@ -70,34 +57,15 @@ export function statementFor(target: PolicyTarget, place: PolicyPlace, action: s
 export function resourcesOf(target: PolicyTarget, place: PolicyPlace): readonly string[] {
   const arn = (service: string, region: string, rest: string) =>
     `arn:${place.partition}:${service}:${region}:${place.accountId}:${rest}`;
-  switch (target.use) {
-    case 'parameter-store': {
-      const path = target.path.replace(/^\/|\/$/g, '');
-      if (path === '') return [arn('ssm', target.region, 'parameter/*')];
-      // GetParametersByPath is judged by the path itself.
-      return [arn('ssm', target.region, `parameter/${path}`), arn('ssm', target.region, `parameter/${path}/*`)];
-    }
-    case 'secrets-manager':
-      if ('prefix' in target) return [arn('secretsmanager', target.region, `secret:${target.prefix}*`)];
-      // A secret that exists has six random characters in its ARN; one that is to be created has not.
-      return [
-        arn('secretsmanager', target.region, `secret:${target.secretName}`),
-        arn('secretsmanager', target.region, `secret:${target.secretName}-??????`),
-      ];
-    case 'access-key-rotation':
-      // IAM's ARNs hold a user's path, its name does not.
-      return [arn('iam', '', `user/${target.userName}`), arn('iam', '', `user/*/${target.userName}`)];
-  }
+  // IAM's ARNs hold a user's path, its name does not.
+  if (isOfRotation(target))
+    return [arn('iam', '', `user/${target.userName}`), arn('iam', '', `user/*/${target.userName}`)];
+  const kind = kindOfScope(target);
+  return kind.resources(target).map((resource) => arn(kind.service.name, target.region, resource));
 }
 
-const kmsServices: Readonly<Record<Use, string>> = {
-  'parameter-store': 'ssm',
-  'secrets-manager': 'secretsmanager',
-  'access-key-rotation': '',
-};
-
 function kmsStatements(target: PolicyTarget, place: PolicyPlace): readonly PolicyStatement[] {
-  if (target.kmsKey === undefined || target.use === 'access-key-rotation') return [];
+  if (target.kmsKey === undefined || isOfRotation(target)) return [];
   return [
     {
       Sid: 'KeyferryKmsKey',
@@ -105,7 +73,7 @@ function kmsStatements(target: PolicyTarget, place: PolicyPlace): readonly Polic
       Action: [...kmsActions],
       Resource: kmsKeyArn(target.kmsKey, target.region, place),
       // The key is for the service only, never for keyferry itself; the domain differs by partition.
-      Condition: { StringLike: { 'kms:ViaService': `${kmsServices[target.use]}.${target.region}.*` } },
+      Condition: { StringLike: { 'kms:ViaService': `${kindOfScope(target).service.name}.${target.region}.*` } },
     },
   ];
 }

@@ -2,8 +2,9 @@
  * Session policies: what narrows an assumed role to one use. AWS allows 2,048 characters; a policy that would be longer is widened to
  * shorter prefixes, never dropped. Pure.
  */
-import { accountWideActions, actionsOf, kmsActions, unprobeableActions, uses } from './actions.ts';
-import { actionsOfTarget, type PolicyPlace, type PolicyTarget, resourcesOf } from './policies.ts';
+import { accountWideActions, actionsOfAllUses, actionsOfTarget, kmsActions, unprobeableActions } from './actions.ts';
+import { type PolicyPlace, type PolicyTarget, resourcesOf } from './policies.ts';
+import { isOfRotation } from './target.ts';
 import type { PolicyDocument, PolicyStatement } from './document.ts';
 
 export const MAX_SESSION_POLICY = 2_048;
@@ -40,9 +41,7 @@ function statementsOf(target: PolicyTarget, place: PolicyPlace, length: number):
     },
     ...(wide.length > 0 ? [{ Effect: 'Allow', Action: wide, Resource: '*' } as const] : []),
     // Which key a service uses is the role's own business; also the AWS managed keys pass through here.
-    ...(target.use === 'access-key-rotation'
-      ? []
-      : [{ Effect: 'Allow', Action: [...kmsActions], Resource: '*' } as const]),
+    ...(isOfRotation(target) ? [] : [{ Effect: 'Allow', Action: [...kmsActions], Resource: '*' } as const]),
   ];
 }
 
@@ -71,7 +70,7 @@ function mergeByActions(statements: readonly PolicyStatement[]): readonly Policy
 }
 
 function anywhere(target: PolicyTarget): PolicyTarget {
-  return target.use === 'access-key-rotation' ? target : { ...target, region: '*' };
+  return isOfRotation(target) ? target : { ...target, region: '*' };
 }
 
 /** For a validation, which tries what every use needs but makes nothing: the same for all connections, so that its session is cached once. */
@@ -81,7 +80,6 @@ export const validationPolicy: PolicyDocument = {
 };
 
 function probeableActions(): readonly string[] {
-  const all = uses.flatMap((use) => [actionsOf(use, { isOneSecret: false }), actionsOf(use, { isOneSecret: true })]);
-  const actions = all.flatMap(({ required, optional }) => [...required, ...Object.keys(optional)]);
+  const actions = actionsOfAllUses.flatMap(({ required, optional }) => [...required, ...Object.keys(optional)]);
   return ['iam:SimulatePrincipalPolicy', ...new Set(actions.filter((action) => !unprobeableActions.has(action)))];
 }

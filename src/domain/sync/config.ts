@@ -1,51 +1,10 @@
 /**
- * Where a sync writes and how: the shapes of `destination_config` and `sync_options`, the same for library, API and
- * database. The schemas are strict: an unknown field is an error that names it.
+ * How a sync writes: the shape of `sync_options`, the same for library, API and database. The schema is strict: an unknown
+ * field is an error that names it. Where a sync writes is in `domain/destinations/`.
  */
 import { z } from 'zod';
 
 import { regionShape as region } from '../regions.ts';
-
-export const parameterStoreConfig = z.strictObject({
-  region,
-  /** Starts and ends with a slash; dots, dashes and underscores as AWS allows. */
-  path: z
-    .string({ error: 'is required, such as /app/prod/' })
-    .trim()
-    .max(900)
-    .regex(
-      /^\/([A-Za-z0-9_.-]+\/)*$/,
-      'must start and end with / and hold only letters, digits and . - _ between slashes',
-    ),
-});
-
-export const secretsManagerConfig = z.discriminatedUnion('mappingBehavior', [
-  z.strictObject({
-    region,
-    mappingBehavior: z.literal('one-to-one'),
-    prefix: z
-      .string()
-      .max(400)
-      .regex(/^[A-Za-z0-9/_+=.@-]*$/, 'may hold letters, digits and / _ + = . @ -')
-      .optional(),
-  }),
-  z.strictObject({
-    region,
-    mappingBehavior: z.literal('many-to-one'),
-    secretName: z
-      .string({ error: 'is required: the name of the one secret that holds all keys' })
-      .min(1)
-      .max(512)
-      .regex(/^[A-Za-z0-9/_+=.@-]+$/, 'may hold letters, digits and / _ + = . @ -'),
-  }),
-]);
-
-export type ParameterStoreConfig = z.infer<typeof parameterStoreConfig>;
-export type SecretsManagerConfig = z.infer<typeof secretsManagerConfig>;
-export type DestinationConfig = ParameterStoreConfig | SecretsManagerConfig;
-
-export const destinations = ['aws-secrets-manager', 'aws-parameter-store'] as const;
-export type Destination = (typeof destinations)[number];
 
 const tagText = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u;
 

@@ -1,7 +1,7 @@
 /** What the destination should hold: the folder's secrets through key schema and options, with everything wrong that shows without a value. Pure. */
 import type { SyncOptions } from './config.ts';
 import type { EntrySettings, Place } from './ledger.ts';
-import { findNameProblem, findTagsProblem, type Problem } from './rules.ts';
+import { findTagsProblem, type Problem } from './rules.ts';
 import { documentKeyOf, remoteNameOf, type Target } from './target.ts';
 
 /** A secret of the source, without its value. */
@@ -14,7 +14,7 @@ export interface SourceSecret {
 export interface DesiredEntry {
   readonly key: string;
   readonly remoteName: string;
-  /** The key inside a JSON secret; for other mappings the key itself. */
+  /** The key inside a JSON secret; for other kinds the key itself. */
   readonly documentKey: string;
   readonly revision: number;
   readonly settings: EntrySettings;
@@ -33,8 +33,8 @@ export interface DesiredInput {
 export function toDesired(input: DesiredInput): readonly DesiredEntry[] {
   return input.secrets.map((secret) => {
     const remoteName = remoteNameOf(input.target, secret.key);
-    const settings = input.target.mapping === 'document' ? noSettings : settingsFor(secret, input);
-    const problem = findNameProblem(remoteName, input.place) ?? findTagsProblem(settings.tags);
+    const settings = input.target.kind.holdsAllKeys ? noSettings : settingsFor(secret, input);
+    const problem = input.target.kind.findNameProblem(remoteName, input.place) ?? findTagsProblem(settings.tags);
     const { key, revision } = secret;
     const documentKey = documentKeyOf(input.target, key);
     return { key, remoteName, documentKey, revision, settings, ...(problem ? { problem } : {}) };
@@ -50,15 +50,14 @@ export function settingsFor(
   input: Pick<DesiredInput, 'target' | 'options'>,
 ): EntrySettings {
   const { options, target } = input;
-  const hasMetadata = options.syncSecretMetadataAsTags && target.mapping !== 'document';
+  const { hasTier, hasReplicas, hasMetadataTags } = target.kind.settings;
+  const hasMetadata = options.syncSecretMetadataAsTags && hasMetadataTags;
   const configured = Object.fromEntries((options.tags ?? []).map((tag) => [tag.key, tag.value]));
   return {
     keyId: options.keyId ?? null,
-    ...(target.mapping === 'parameters' ? { tier: options.tier } : {}),
+    ...(hasTier ? { tier: options.tier } : {}),
     // A configured tag wins over metadata of the same key.
     tags: { ...(hasMetadata ? secret.metadata : {}), ...configured },
-    ...(target.service === 'secretsmanager' && options.replicaRegions
-      ? { replicaRegions: options.replicaRegions }
-      : {}),
+    ...(hasReplicas && options.replicaRegions ? { replicaRegions: options.replicaRegions } : {}),
   };
 }

@@ -2,11 +2,13 @@
  * What the ledger remembers of one remote object: what was written, where, and which write is still without an answer. It alone decides
  * what may be updated or deleted. Pure data; the rows are kept by `db/sync/entries.ts`.
  */
+import type { DestinationService } from '../destinations/names.ts';
+
 export interface Place {
   readonly partition: string;
   readonly accountId: string;
   readonly region: string;
-  readonly service: 'ssm' | 'secretsmanager';
+  readonly service: DestinationService;
 }
 
 /** What was asked of AWS besides the value; part of the fingerprint. */

@@ -6,6 +6,7 @@
  *   desired and in the ledger    → unchanged by revision or fingerprint, else update; drift is a conflict unless it may be overwritten
  *   in the ledger, not desired   → delete; a key that moved keeps its old object until the new one is in place
  */
+import { serviceFacts } from '../destinations/registry.ts';
 import type { DesiredEntry } from './desired.ts';
 import type { Owner } from '../ownership.ts';
 import { findDrift, type Inventory, isOursByTag, type RemoteState } from './inventory.ts';
@@ -109,7 +110,7 @@ function planNew(desired: DesiredEntry, known: Known<LedgerEntry | undefined>): 
 }
 
 const restored = (options: PlanOptions): Decision => ({
-  action: options.place.service === 'ssm' ? 'create' : 'restore',
+  action: serviceFacts(options.place.service)?.canRestore === true ? 'restore' : 'create',
   reason: 'back in the source after its deletion',
 });
 

@@ -3,14 +3,14 @@ import type { Context } from 'hono';
 
 import type { SyncStatus } from '../../db/status/queries.ts';
 import { textOf, type Reference } from '../../domain/reference.ts';
-import type { Destination } from '../../domain/sync/config.ts';
+import type { DestinationName } from '../../domain/destinations/names.ts';
 import { JobError } from '../../errors.ts';
 import type { Api, ApiOptions } from './env.ts';
 
 export interface SyncApi {
   readonly api: Api;
   readonly options: ApiOptions;
-  readonly destination: Destination;
+  readonly destination: DestinationName;
   readonly base: string;
   /** `parameterStoreSync` or `secretsManagerSync`: the first word of its operations. */
   readonly noun: string;

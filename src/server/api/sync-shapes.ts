@@ -1,7 +1,9 @@
 /** Secret syncs on the wire: Infisical’s fields, and ours beside them. */
 import { descriptionShape, nameShape, placeShape } from '../../client/input.ts';
 import type { SyncStatus } from '../../db/status/queries.ts';
-import { parameterStoreConfig, secretsManagerConfig, syncOptions, type Destination } from '../../domain/sync/config.ts';
+import { type DestinationName, destinationNames } from '../../domain/destinations/names.ts';
+import { destinations } from '../../domain/destinations/registry.ts';
+import { syncOptions } from '../../domain/sync/config.ts';
 import { moment, toMoment, z } from './operation.ts';
 
 /** Fields of Infisical’s that have one meaning here: sending that meaning is fine, anything else is refused. */
@@ -23,14 +25,6 @@ const fields = {
   isEnabled: z.boolean().optional().describe('Infisical’s older name of isAutoSyncEnabled'),
 };
 
-export const createParameterStoreSync = z
-  .strictObject({ ...fields, syncOptions: options.prefault({}), destinationConfig: parameterStoreConfig })
-  .openapi('CreateParameterStoreSync');
-
-export const createSecretsManagerSync = z
-  .strictObject({ ...fields, syncOptions: options.prefault({}), destinationConfig: secretsManagerConfig })
-  .openapi('CreateSecretsManagerSync');
-
 const changes = {
   ...fields,
   name: nameShape.optional(),
@@ -41,19 +35,19 @@ const changes = {
   syncOptions: options.partial().optional(),
 };
 
-export const updateParameterStoreSync = z
-  .strictObject({ ...changes, destinationConfig: parameterStoreConfig.optional() })
-  .openapi('UpdateParameterStoreSync');
+/** `ParameterStore` or `SecretsManager`, as names of operations and schemas have it. */
+export function wordOf(destination: DestinationName): string {
+  return destinations[destination].title.replaceAll(' ', '');
+}
 
-export const updateSecretsManagerSync = z
-  .strictObject({ ...changes, destinationConfig: secretsManagerConfig.optional() })
-  .openapi('UpdateSecretsManagerSync');
-
-/** What differs between the two destinations. */
-export const destinationShapes = {
-  'aws-parameter-store': { create: createParameterStoreSync, update: updateParameterStoreSync },
-  'aws-secrets-manager': { create: createSecretsManagerSync, update: updateSecretsManagerSync },
-} as const satisfies Record<Destination, unknown>;
+/** What a sync to this destination takes when it is created and when it is changed. */
+export function shapesOf(destination: DestinationName) {
+  const { config } = destinations[destination];
+  const create = z.strictObject({ ...fields, syncOptions: options.prefault({}), destinationConfig: config });
+  const update = z.strictObject({ ...changes, destinationConfig: config.optional() });
+  const word = wordOf(destination);
+  return { create: create.openapi(`Create${word}Sync`), update: update.openapi(`Update${word}Sync`) };
+}
 
 export const secretSyncShape = z
   .object({
@@ -80,7 +74,7 @@ export const secretSyncShape = z
     connection: z.object({ app: z.literal('aws'), name: z.string(), id: z.uuid() }),
     environment: z.object({ slug: z.string(), name: z.string(), id: z.string() }),
     folder: z.object({ id: z.uuid(), path: z.string() }),
-    destination: z.enum(['aws-secrets-manager', 'aws-parameter-store']),
+    destination: z.enum(destinationNames),
     destinationConfig: z.record(z.string(), z.unknown()),
   })
   .openapi('SecretSync');

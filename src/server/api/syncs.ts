@@ -2,28 +2,29 @@
 import type { Context } from 'hono';
 
 import type { SyncStatus } from '../../db/status/queries.ts';
-import { destinations } from '../../domain/sync/config.ts';
+import { destinationNames } from '../../domain/destinations/names.ts';
+import { destinations } from '../../domain/destinations/registry.ts';
 import type { Api, ApiOptions } from './env.ts';
 import { given } from './given.ts';
 import { answers, common, createRoute, jsonBody, listQuery, z } from './operation.ts';
 import { findSync, type SyncApi } from './sync-part.ts';
 import { addSyncActions } from './sync-actions.ts';
 import { ifMatch, tagVersion } from './versions.ts';
-import { destinationShapes, secretSyncShape, toOptions, toSecretSync } from './sync-shapes.ts';
+import { secretSyncShape, shapesOf, toOptions, toSecretSync, wordOf } from './sync-shapes.ts';
 
 const one = z.object({ secretSync: secretSyncShape });
 const byId = z.object({ syncId: z.uuid() });
 
 export function addSyncs(api: Api, options: ApiOptions): void {
-  for (const destination of destinations) {
-    const isParameterStore = destination === 'aws-parameter-store';
+  for (const destination of destinationNames) {
+    const word = wordOf(destination);
     const part: SyncApi = {
       api,
       options,
       destination,
       base: `/api/v1/secret-syncs/${destination}`,
-      noun: isParameterStore ? 'parameterStoreSync' : 'secretsManagerSync',
-      tag: isParameterStore ? 'Syncs to Parameter Store' : 'Syncs to Secrets Manager',
+      noun: `${word.charAt(0).toLowerCase()}${word.slice(1)}Sync`,
+      tag: `Syncs to ${destinations[destination].title}`,
     };
     addCreate(part);
     addReads(part);
@@ -39,7 +40,7 @@ function addCreate(part: SyncApi): void {
       ...common({ id: `${noun}.create`, scope: 'write', summary: 'Create a sync; it runs at once', tag }, options),
       method: 'post',
       path: base,
-      request: { body: jsonBody(destinationShapes[destination].create) },
+      request: { body: jsonBody(shapesOf(destination).create) },
       responses: answers(one),
     }),
     async (c) => {
@@ -109,7 +110,7 @@ function addUpdate(part: SyncApi): void {
       ...common({ id: `${noun}.update`, scope: 'write', summary: 'Change a sync; it runs at once', tag }, options),
       method: 'patch',
       path: `${base}/{syncId}`,
-      request: { params: byId, body: jsonBody(destinationShapes[destination].update) },
+      request: { params: byId, body: jsonBody(shapesOf(destination).update) },
       responses: answers(one),
     }),
     async (c) => {

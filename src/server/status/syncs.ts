@@ -4,6 +4,7 @@ import { z } from 'zod';
 
 import type { EntryStatus, Page, RunStatusRow } from '../../db/status/details.ts';
 import type { SyncStatus } from '../../db/status/queries.ts';
+import { destinations, kindOf } from '../../domain/destinations/registry.ts';
 import { pages, tools, type ListRequest } from './list-query.ts';
 import { chip, facts, formatNumber, panel, plural, table, trouble, when, type Fact, type Html } from './parts.ts';
 import { runPanel } from './runs.ts';
@@ -11,15 +12,10 @@ import { runPanel } from './runs.ts';
 export const syncStatuses = ['failed', 'blocked', 'partial', 'drifted', 'running', 'pending', 'succeeded', 'paused'];
 
 /** Where it writes, in a line. */
-export function targetOf({ destination, destinationConfig }: SyncStatus): string {
-  const service = destination === 'aws-parameter-store' ? 'Parameter Store' : 'Secrets Manager';
-  const { region } = destinationConfig;
-  if ('path' in destinationConfig) return `${service} ${region} ${destinationConfig.path}`;
-  const place =
-    destinationConfig.mappingBehavior === 'many-to-one'
-      ? destinationConfig.secretName
-      : `${destinationConfig.prefix ?? ''}*`;
-  return `${service} ${region} ${place}`;
+export function targetOf(sync: SyncStatus): string {
+  const { destination, destinationConfig } = sync;
+  const { title } = destinations[destination];
+  return `${title} ${destinationConfig.region} ${kindOf(sync).describe(destinationConfig)}`;
 }
 
 export function sourceOf({ folder }: SyncStatus): string {

@@ -90,7 +90,7 @@ export function toCheckResult(work: SyncWork): CheckResult {
   const drift = ours.flatMap(({ key, remoteName, drift: kind }) =>
     kind === null ? [] : [{ key, remoteName, kind, detail: describeDrift(kind) }],
   );
-  const sampled = work.target.mapping === 'parameters' ? ours.filter((entry) => isSampled(work, entry)) : [];
+  const sampled = work.target.kind.samplesTags ? ours.filter((entry) => isSampled(work, entry)) : [];
   const seen = sampled.map((entry) => entry.tagsCheckedAt?.toISOString() ?? '').sort();
   const oldest = sampled.length > 0 ? seen[0] : work.run.now().toISOString();
   const { notLookedAt = 0 } = work.progress;

@@ -46,7 +46,7 @@ export async function compareWithAws(work: SyncWork, destination: Destination): 
 
 /** Objects that carry our tag and that this ledger does not know: made after the backup. */
 async function noteUnknown(work: SyncWork, destination: Destination): Promise<void> {
-  if (work.target.mapping === 'document') return;
+  if (work.target.kind.holdsAllKeys) return;
   const known = new Set(
     work.ledger
       .all()

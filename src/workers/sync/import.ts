@@ -9,8 +9,8 @@ import { parseDocument, memberValue } from '../../domain/sync/document.ts';
 import { settingsFor } from '../../domain/sync/desired.ts';
 import { newEntry } from '../../domain/sync/entry.ts';
 import type { EntrySettings, LedgerEntry } from '../../domain/sync/ledger.ts';
+import { SECRETS_PER_READ } from '../../domain/destinations/secrets-manager.ts';
 import { isStorable } from '../../domain/text.ts';
-import { SECRETS_PER_READ } from '../../domain/sync/rules.ts';
 import { sourceKeyOf } from '../../domain/sync/target.ts';
 import { chunk } from '../../concurrency/pool.ts';
 import { fingerprintOf } from './values.ts';
@@ -82,7 +82,7 @@ async function noteEqual(work: SyncWork, imported: readonly Found[], revision: n
 }
 
 function toEqualEntry(work: SyncWork, found: Found, revision: number): LedgerEntry {
-  const isKey = work.target.mapping === 'document';
+  const isKey = work.target.kind.holdsAllKeys;
   const settings: EntrySettings = isKey ? { keyId: null, tags: {} } : settingsFor({ metadata: {} }, work);
   const origin = {
     id: crypto.randomUUID(),
@@ -104,12 +104,12 @@ function toEqualEntry(work: SyncWork, found: Found, revision: number): LedgerEnt
 
 /** Values of the objects that the sync's names give. */
 export async function readDestination(work: SyncWork): Promise<readonly Found[]> {
-  switch (work.target.mapping) {
-    case 'parameters':
+  switch (work.target.kind.id) {
+    case 'parameter-store':
       return readParameters(work);
-    case 'secrets':
+    case 'secrets-manager':
       return readSecrets(work);
-    case 'document':
+    case 'json-secret':
       return readDocument(work);
   }
 }

@@ -10,7 +10,7 @@
 import type { Described, ParameterMetadata, ParameterStore } from '../../aws/parameter-store.ts';
 import { isOurs, OWNERSHIP_TAG, ownershipTags, whoseTags } from '../../domain/ownership.ts';
 import { type Inventory, isFresh, type RemoteState } from '../../domain/sync/inventory.ts';
-import { PARAMETERS_PER_CALL, PARAMETERS_PER_LOOK } from '../../domain/sync/rules.ts';
+import { PARAMETERS_PER_CALL, PARAMETERS_PER_LOOK } from '../../domain/destinations/parameter-store.ts';
 import { type JobError, toJobError } from '../../errors.ts';
 import { chunk, forEachPooled } from '../../concurrency/pool.ts';
 import type { SyncWork } from './work.ts';

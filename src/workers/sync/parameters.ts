@@ -3,7 +3,7 @@ import type { ParameterStore } from '../../aws/parameter-store.ts';
 import { createBatcher } from '../../concurrency/batcher.ts';
 import type { Inventory, RemoteState } from '../../domain/sync/inventory.ts';
 import { isOwned } from '../../domain/sync/ledger.ts';
-import { PARAMETERS_PER_CALL } from '../../domain/sync/rules.ts';
+import { PARAMETERS_PER_CALL } from '../../domain/destinations/parameter-store.ts';
 import type { Destination } from './destination.ts';
 import { checkParameters } from './parameter-check.ts';
 import { createLooks, inspectAll, type LookContext, type ParameterLooks } from './parameter-looks.ts';

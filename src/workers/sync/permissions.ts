@@ -2,7 +2,6 @@
  * Before the first write of a sync every permission of the whole job that can be probed is probed, harmlessly, so that nothing is begun that
  * cannot be finished. What was found holds for the session's life.
  */
-import { actionsOf } from '../../domain/policy/actions.ts';
 import { statementFor } from '../../domain/policy/policies.ts';
 import type { PolicyStatement } from '../../domain/policy/document.ts';
 import { policyTargetOf, type SyncWork } from './work.ts';
@@ -20,25 +19,6 @@ export type PermissionCache = Map<string, { readonly permissions: Permissions; r
 
 const VALID_MS = 50 * 60_000;
 const MAX_CACHED = 2_000;
-
-/** At most six per sync and session; what is not needed to work is left to the first call that wants it. */
-const probed = {
-  parameters: ['ssm:GetParameters', 'ssm:DeleteParameters', 'ssm:ListTagsForResource', 'ssm:AddTagsToResource'],
-  secrets: [
-    'secretsmanager:DescribeSecret',
-    'secretsmanager:UpdateSecret',
-    'secretsmanager:DeleteSecret',
-    'secretsmanager:TagResource',
-  ],
-  document: [
-    'secretsmanager:GetSecretValue',
-    'secretsmanager:UpdateSecret',
-    'secretsmanager:DeleteSecret',
-    'secretsmanager:TagResource',
-    'secretsmanager:PutSecretValue',
-    'secretsmanager:UpdateSecretVersionStage',
-  ],
-} as const;
 
 export async function probePermissions(work: SyncWork, cache: PermissionCache): Promise<Permissions> {
   const target = policyTargetOf(work);
@@ -60,19 +40,16 @@ export async function probePermissions(work: SyncWork, cache: PermissionCache): 
 
 async function probe(work: SyncWork): Promise<Permissions> {
   const target = policyTargetOf(work);
-  const { required } = actionsOf(target.use, { isOneSecret: 'secretName' in target });
-  const actions = probed[work.target.mapping].filter(
-    (action) => !work.options.disableSecretDeletion || !/:Delete/.test(action),
-  );
+  const { required, probed, promoting } = work.target.kind.actions;
+  const actions = probed.filter((action) => !work.options.disableSecretDeletion || !/:Delete/.test(action));
   const results = await work.deps.probes.probe(work.session, target, actions);
   const denied = results.filter((result) => result.verdict === 'denied').map((result) => result.action);
   const missing = denied.filter((action) => required.includes(action));
-  const promoting = ['secretsmanager:PutSecretValue', 'secretsmanager:UpdateSecretVersionStage'];
   return {
     missing,
     statements: missing.map((action) => statementFor(target, work.place, action)),
     canPromote:
-      work.target.mapping === 'document' &&
+      promoting.length > 0 &&
       promoting.every((action) => results.some((one) => one.action === action && one.verdict === 'allowed')),
   };
 }

@@ -4,8 +4,9 @@
  */
 import type { ConnectionRow } from '../../db/engine/subjects.ts';
 import { isSamePlace, type LedgerEntry, type Place, WHOLE_SECRET } from '../../domain/sync/ledger.ts';
-import type { PolicyTarget } from '../../domain/policy/policies.ts';
-import type { Mapping } from '../../domain/sync/target.ts';
+import type { KindId } from '../../domain/destinations/names.ts';
+import { type AnyKind, kindOfEntry } from '../../domain/destinations/registry.ts';
+import { isNameOf } from '../../domain/sync/target.ts';
 import { toJobError } from '../../errors.ts';
 import type { Destination } from './destination.ts';
 import { createDocument } from './document.ts';
@@ -25,15 +26,15 @@ export interface Unreachable {
   readonly reason: string;
 }
 
-export function openDestination(work: SyncWork, mapping: Mapping): Destination {
-  switch (mapping) {
-    case 'parameters':
-      return createParameters(work, work.deps.openParameterStore(work.session));
-    case 'secrets':
-      return createSecrets(work, work.deps.openSecretsManager(work.session));
-    case 'document':
-      return createDocument(work, work.deps.openSecretsManager(work.session));
-  }
+/** By kind; the compiler asks for each. */
+const opened: { readonly [Id in KindId]: (work: SyncWork) => Destination } = {
+  'parameter-store': (work) => createParameters(work, work.deps.openParameterStore(work.session)),
+  'secrets-manager': (work) => createSecrets(work, work.deps.openSecretsManager(work.session)),
+  'json-secret': (work) => createDocument(work, work.deps.openSecretsManager(work.session)),
+};
+
+export function openDestination(work: SyncWork, kind: AnyKind): Destination {
+  return opened[kind.id](work);
 }
 
 /** Entries by the place and kind of their objects, each with the means to reach it. */
@@ -47,68 +48,54 @@ export async function groupByPlace(
       .filter((entry) => entry.key === WHOLE_SECRET)
       .map(documentKey),
   );
-  const parts = new Map<string, LedgerEntry[]>();
+  const parts = new Map<string, Part>();
   for (const entry of entries) {
-    const mapping = mappingOf(entry, documents);
+    const kind = kindOfEntry(entry.service, { isMember: documents.has(documentKey(entry)) });
     const connectionId = isSamePlace(entry, work.place) ? work.connection.id : entry.connectionId;
     const name = [
-      mapping,
-      isInTarget(work, entry, mapping),
+      kind.id,
+      isInTarget(work, entry, kind),
       connectionId,
       entry.partition,
       entry.accountId,
       entry.region,
     ].join('\n');
-    const part = parts.get(name);
-    if (part) part.push(entry);
-    else parts.set(name, [entry]);
+    const part = parts.get(name) ?? { kind, entries: [] };
+    part.entries.push(entry);
+    parts.set(name, part);
   }
-  const opened = await Promise.all(
-    [...parts].map(([name, part]) => openGroup(work, name.split('\n')[0] as Mapping, part)),
-  );
-  return { groups: opened.filter((one) => 'destination' in one), unreachable: opened.filter((one) => 'reason' in one) };
+  const groups = await Promise.all([...parts.values()].map((part) => openGroup(work, part)));
+  return { groups: groups.filter((one) => 'destination' in one), unreachable: groups.filter((one) => 'reason' in one) };
+}
+
+interface Part {
+  readonly kind: AnyKind;
+  readonly entries: LedgerEntry[];
 }
 
 /** Whether the session of the run reaches it, which is narrowed to the present target. */
-function isInTarget(work: SyncWork, entry: LedgerEntry, mapping: Mapping): boolean {
-  const { target, place } = work;
-  if (mapping !== target.mapping || !isSamePlace(entry, place)) return false;
-  return mapping === 'document'
-    ? entry.remoteName === target.namePrefix
-    : entry.remoteName.startsWith(target.namePrefix);
+function isInTarget({ target, place }: SyncWork, entry: LedgerEntry, kind: AnyKind): boolean {
+  return kind.id === target.kind.id && isSamePlace(entry, place) && isNameOf(target, entry.remoteName);
 }
 
 const documentKey = (entry: LedgerEntry): string => `${entry.accountId}\n${entry.region}\n${entry.remoteName}`;
 
-function mappingOf(entry: LedgerEntry, documents: ReadonlySet<string>): Mapping {
-  if (entry.service === 'ssm') return 'parameters';
-  return documents.has(documentKey(entry)) ? 'document' : 'secrets';
-}
-
-async function openGroup(
-  work: SyncWork,
-  mapping: Mapping,
-  entries: readonly LedgerEntry[],
-): Promise<EntryGroup | Unreachable> {
+async function openGroup(work: SyncWork, { kind, entries }: Part): Promise<EntryGroup | Unreachable> {
   const [first] = entries;
-  if (!first || isInTarget(work, first, mapping)) return { work, entries, destination: openDestination(work, mapping) };
+  if (!first || isInTarget(work, first, kind)) return { work, entries, destination: openDestination(work, kind) };
   const connection = isSamePlace(first, work.place) ? work.connection : await findConnection(work, first);
   if (typeof connection === 'string') return { entries, reason: connection };
   const { partition, accountId, region, service } = first;
   const place: Place = { partition, accountId, region, service };
-  const session = openSession(work, connection, oldTarget(mapping, entries));
+  const session = openSession(work, connection, kind.scopeOfPrefix(sharedPrefix(entries), { region }));
   const there: SyncWork = { ...work, place, connection, session, planOptions: { ...work.planOptions, place } };
-  return { work: there, entries, destination: openDestination(there, mapping) };
+  return { work: there, entries, destination: openDestination(there, kind) };
 }
 
-/** What the session is narrowed to: the longest beginning that all names share. */
-function oldTarget(mapping: Mapping, entries: readonly LedgerEntry[]): PolicyTarget & { readonly region: string } {
+/** The longest beginning that all names share. */
+function sharedPrefix(entries: readonly LedgerEntry[]): string {
   const [first, ...others] = entries.map((entry) => entry.remoteName);
-  const shared = others.reduce((prefix, name) => commonPrefix(prefix, name), first ?? '');
-  const region = entries[0]?.region ?? '';
-  if (mapping === 'parameters')
-    return { use: 'parameter-store', region, path: shared.slice(0, shared.lastIndexOf('/') + 1) || '/' };
-  return { use: 'secrets-manager', region, prefix: shared };
+  return others.reduce((prefix, name) => commonPrefix(prefix, name), first ?? '');
 }
 
 function commonPrefix(a: string, b: string): string {

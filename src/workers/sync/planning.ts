@@ -17,7 +17,7 @@ export interface Sight {
 
 export function makePlan(work: SyncWork, desired: readonly DesiredEntry[], sight: Sight = {}): Plan {
   const input: PlanInput = { desired, ledger: work.ledger.all(), options: work.planOptions, now: work.run.now() };
-  if (work.target.mapping !== 'document')
+  if (!work.target.kind.holdsAllKeys)
     return planSync({ ...input, ...(sight.inventory ? { inventory: sight.inventory } : {}) });
   const remoteName = work.target.namePrefix;
   const state: RemoteState | undefined = sight.inventory?.get(remoteName);

@@ -30,9 +30,9 @@ async function look(work: SyncWork, plan: Plan): Promise<Sight> {
     ),
   ];
   if (names.length === 0) return {};
-  const destination = openDestination(work, work.target.mapping);
+  const destination = openDestination(work, work.target.kind);
   const found = await destination.inspect(names);
-  if (work.target.mapping === 'document')
+  if (work.target.kind.holdsAllKeys)
     return { inventory: await withFormerOwners(work, found), ...(await lookInside(work, found)) };
   const identified = await destination.identify(foreignLooking(work, plan, found), found);
   return { inventory: await withFormerOwners(work, identified) };

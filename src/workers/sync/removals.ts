@@ -82,7 +82,7 @@ function findKeysInPlace(work: SyncWork): ReadonlySet<string> {
       .map((entry) => [nameKey(entry), entry]),
   );
   // Keys inside a JSON secret are in place only while the secret is.
-  if (work.target.mapping === 'document') {
+  if (work.target.kind.holdsAllKeys) {
     const whole = rows.get(nameKey({ remoteName: work.target.namePrefix, key: WHOLE_SECRET }));
     if (!isInPlace(whole)) return new Set();
   }

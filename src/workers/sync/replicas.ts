@@ -9,7 +9,7 @@ import { isHere, lookOf, type SyncWork } from './work.ts';
 export async function confirmReplicas(work: SyncWork): Promise<boolean> {
   const unconfirmed = work.ledger.all().filter((entry) => isHere(work, entry) && isUnconfirmed(entry));
   if (unconfirmed.length === 0) return false;
-  const destination = openDestination(work, work.target.mapping);
+  const destination = openDestination(work, work.target.kind);
   const states = await destination.inspect(unconfirmed.map((entry) => entry.remoteName));
   const verdicts = unconfirmed.map((entry) => judge(work, entry, states.get(entry.remoteName) ?? { exists: false }));
   await work.ledger.storeAll(verdicts.filter((verdict) => verdict !== undefined));

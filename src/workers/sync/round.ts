@@ -86,7 +86,7 @@ export async function performRound(head: SyncHead, purpose: Purpose, tools: Roun
   let work = await openWork(head, tools.memory.take(head.run, head.folder.revision));
   if (purpose.isGuarded !== true && (await recoverInFlight(work)))
     work.progress = { ...work.progress, hasRecovered: true };
-  const destination = openDestination(work, work.target.mapping);
+  const destination = openDestination(work, work.target.kind);
   const mustCompare = purpose.isGuarded !== true && mustCompareWithAws(work);
   const mustLook = purpose.isCheck || mustCompare || looksFirst(work.run);
   if (mustLook && work.progress.isChecked !== true) {
@@ -101,7 +101,7 @@ export async function performRound(head: SyncHead, purpose: Purpose, tools: Roun
   }
   work = await importFirst(work, head);
   const performed = await carryOut(work, {
-    destination: openDestination(work, work.target.mapping),
+    destination: openDestination(work, work.target.kind),
     purpose,
     cache: tools.permissions,
   });
@@ -161,7 +161,7 @@ interface Applying {
 
 /** Returns false when the slice ended before the plan did. */
 async function applyPlan(work: SyncWork, { plan, destination, slice, permissions }: Applying): Promise<boolean> {
-  const isDocument = work.target.mapping === 'document';
+  const isDocument = work.target.kind.holdsAllKeys;
   if (isDocument) {
     await applyDocument(
       { work, slice, secrets: work.deps.openSecretsManager(work.session), canPromote: permissions.canPromote },

@@ -18,7 +18,7 @@ import type { Fingerprinter } from '../../domain/fingerprint.ts';
 import { targetOfSync } from '../../domain/connection/uses.ts';
 import { mustCompare } from '../../domain/installation.ts';
 import { sessionPolicyFor } from '../../domain/policy/session.ts';
-import type { PolicyTarget } from '../../domain/policy/policies.ts';
+import type { DestinationScope } from '../../domain/destinations/registry.ts';
 import { partitionOfRegion } from '../../domain/partitions.ts';
 import { syncOptions, type SyncOptions } from '../../domain/sync/config.ts';
 import { type DesiredEntry, toDesired } from '../../domain/sync/desired.ts';
@@ -138,11 +138,7 @@ function overwritesDrift({ run, options }: SyncHead): boolean {
 }
 
 /** Narrowed to what this target needs; an access key cannot be narrowed. */
-export function openSession(
-  head: SyncHead,
-  connection: ConnectionRow,
-  target: PolicyTarget & { readonly region: string },
-): AwsSession {
+export function openSession(head: SyncHead, connection: ConnectionRow, target: DestinationScope): AwsSession {
   const { deps, run } = head;
   const partition = partitionOfRegion(target.region) ?? 'aws';
   const policy = sessionPolicyFor([target], { partition, accountId: connection.accountId ?? '*' });
@@ -154,18 +150,17 @@ export function openSession(
   });
 }
 
-export function policyTargetOf(head: Pick<SyncHead, 'sync' | 'options'>): PolicyTarget & { readonly region: string } {
-  return targetOfSync({ ...head.sync, syncOptions: head.options }) as PolicyTarget & { readonly region: string };
+export function policyTargetOf(head: Pick<SyncHead, 'sync' | 'options'>): DestinationScope {
+  return targetOfSync({ ...head.sync, syncOptions: head.options });
 }
 
 /** Where entries lie, by what the validation of the connection has proved; no call is needed. */
-export function placeOf(connection: ConnectionRow, target: Pick<Target, 'region' | 'service'>): Place {
-  const { region, service } = target;
+export function placeOf(connection: ConnectionRow, { region, kind }: Target): Place {
   return {
     partition: partitionOfRegion(region) ?? 'aws',
     accountId: connection.accountId ?? 'unknown',
     region,
-    service,
+    service: kind.service.name,
   };
 }
 

@@ -26,7 +26,9 @@ import { isRefusal } from '../../domain/connection/verdict.ts';
 import { defaultRegionOf, parseRoleArn, partitionOfRegion } from '../../domain/partitions.ts';
 import { unprobeableActions } from '../../domain/policy/actions.ts';
 import { validationPolicy } from '../../domain/policy/session.ts';
-import { actionsOfTarget, type PolicyTarget, resourcesOf } from '../../domain/policy/policies.ts';
+import { actionsOfTarget } from '../../domain/policy/actions.ts';
+import { resourcesOf } from '../../domain/policy/policies.ts';
+import type { PolicyTarget } from '../../domain/policy/target.ts';
 import { JobError } from '../../errors.ts';
 
 export interface CheckedConnection {

@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { partitionOfRegion } from '../../../src/domain/partitions.ts';
 import { nearest } from '../../../src/domain/nearest.ts';
 import { regionProblem } from '../../../src/domain/regions.ts';
-import { parameterStoreConfig, syncOptions } from '../../../src/domain/sync/config.ts';
+import { parameterStore } from '../../../src/domain/destinations/parameter-store.ts';
+import { syncOptions } from '../../../src/domain/sync/config.ts';
 
 describe('the name of a region', () => {
   it.each([
@@ -37,7 +38,7 @@ describe('the name of a region', () => {
   });
 
   it('is judged where a sync is made', () => {
-    const config = parameterStoreConfig.safeParse({ region: 'eu-wst-1', path: '/a/' });
+    const config = parameterStore.config.safeParse({ region: 'eu-wst-1', path: '/a/' });
     expect(config.error?.issues[0]).toMatchObject({ path: ['region'], message: regionProblem('eu-wst-1') });
     const options = syncOptions.safeParse({ replicaRegions: ['eu-wst-1'] });
     expect(options.error?.issues[0]).toMatchObject({ message: regionProblem('eu-wst-1') });

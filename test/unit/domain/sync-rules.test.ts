@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 
-import { findNameProblem, findTagsProblem, findValueProblem } from '../../../src/domain/sync/rules.ts';
-import { toTarget } from '../../../src/domain/sync/target.ts';
+import { findTagsProblem } from '../../../src/domain/sync/rules.ts';
+import { findValueProblem, toTarget } from '../../../src/domain/sync/target.ts';
 import { place, secretPlace } from './sync-fixtures.ts';
 
 const region = 'eu-west-1';
@@ -26,8 +26,8 @@ test.each([
   [`/${'a'.repeat(966)}`, undefined],
   [`/${'a'.repeat(967)}`, /1 characters too long/],
 ])('parameter name %#: %s', (name, problem) => {
-  if (problem === undefined) expect(findNameProblem(name, place)).toBeUndefined();
-  else expect(findNameProblem(name, place)?.message).toMatch(problem);
+  if (problem === undefined) expect(parameters.kind.findNameProblem(name, place)).toBeUndefined();
+  else expect(parameters.kind.findNameProblem(name, place)?.message).toMatch(problem);
 });
 
 test.each([
@@ -36,8 +36,8 @@ test.each([
   ['a'.repeat(512), undefined],
   ['a'.repeat(513), /513 characters; AWS allows 512/],
 ])('secret name %#: %s', (name, problem) => {
-  if (problem === undefined) expect(findNameProblem(name, secretPlace)).toBeUndefined();
-  else expect(findNameProblem(name, secretPlace)?.message).toMatch(problem);
+  if (problem === undefined) expect(secrets.kind.findNameProblem(name, secretPlace)).toBeUndefined();
+  else expect(secrets.kind.findNameProblem(name, secretPlace)?.message).toMatch(problem);
 });
 
 test('sizes are counted in bytes, and a larger tier holds twice as much', () => {
