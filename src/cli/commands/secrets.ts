@@ -2,8 +2,10 @@
 import type { Command } from 'commander';
 
 import { done, leaf, runWithClient, text, type Options } from '../command.ts';
-import { parseSecrets, readText } from '../input.ts';
+import { JobError } from '../../errors.ts';
+import { readBytes } from '../input.ts';
 import { table } from '../output.ts';
+import { decodeSecretText, parseSecrets } from '../secret-text.ts';
 
 export function placeOf(options: Options) {
   return {
@@ -24,9 +26,11 @@ export function addSecretsCommands(parent: Command): void {
   const noun = parent.command('secrets').description('folders of secrets, the source of syncs');
   const set = withPlace(leaf(noun, 'set', 'set secrets from dotenv or JSON on stdin or in a file'))
     .option('--file <file>', 'read from a file instead of stdin')
-    .option('--replace', 'remove keys that are not given');
+    .option('--replace', 'remove keys that are not given')
+    .option('--allow-empty', 'with --replace: an empty input empties the folder');
   runWithClient(set, async ({ client, options, output }) => {
-    const values = parseSecrets(await readText(text(options, 'file')));
+    const values = parseSecrets(decodeSecretText(await readBytes(text(options, 'file'))));
+    if (options.replace === true && options.allowEmpty !== true) refuseEmpty(values);
     const change = await client.secrets.set(placeOf(options), {
       values,
       mode: options.replace === true ? 'replace' : 'merge',
@@ -60,6 +64,15 @@ export function addSecretsCommands(parent: Command): void {
       return done;
     },
   );
+}
+
+/** An empty file or a pipe whose command failed must not empty the folder. */
+function refuseEmpty(values: Record<string, string>): void {
+  if (Object.keys(values).length > 0) return;
+  throw new JobError('PAYLOAD_INVALID', {
+    message:
+      'The input holds no secrets, and --replace would remove all of the folder. If you mean it, add --allow-empty.',
+  });
 }
 
 function describeChange(change: { revision: number; set: number; removed: number; dueSyncs: number }): string {

@@ -165,4 +165,13 @@ describe('a person who gets it wrong', () => {
     expect(stderr).toContain('[BUG_UNEXPECTED]');
     expect(stdout + stderr).not.toContain('canary-value');
   });
+
+  it('does not empty a folder by an input that holds nothing', async () => {
+    const kept = ['--project', 'shop', '--env', 'prod', '--path', '/kept'];
+    const set = (flags: readonly string[], input: string) => keyferry(['secrets', 'set', ...kept, ...flags], { input });
+    expect(await set([], 'A=1\nB=2')).toMatchObject({ code: 0 });
+    const empty = await set(['--replace'], '# nothing\n');
+    expect(empty).toMatchObject({ code: 2, stderr: expect.stringContaining('--allow-empty') as string });
+    expect((await keyferry(['secrets', 'list', ...kept, '--json'])).stdout).toMatch(/"A"[^]*"B"/);
+  });
 });
