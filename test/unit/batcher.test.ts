@@ -49,7 +49,10 @@ const uses: Readonly<Record<string, { readonly count: number; readonly proof: st
   'db/engine/work.ts': { count: 2, proof: 'integration/engine/together.test.ts: do not suffer from one' },
   'workers/sync/former-owners.ts': { count: 1, proof: 'unit/batcher.test.ts: repeats a batch that fails item by item' },
   'workers/sync/ledger.ts': { count: 2, proof: 'integration/server/bad-text.test.ts: fails alone among ledger rows' },
-  'workers/sync/parameters.ts': { count: 1, proof: 'unit/batcher.test.ts: repeats a batch that fails item by item' },
+  'workers/sync/destinations/parameter-store/destination.ts': {
+    count: 1,
+    proof: 'unit/batcher.test.ts: repeats a batch that fails item by item',
+  },
 };
 
 describe('every batch in the program', () => {

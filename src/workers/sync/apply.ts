@@ -18,7 +18,7 @@ import { isOwned, type LedgerEntry } from '../../domain/sync/ledger.ts';
 import { findChange, type Plan, type PlannedEntry } from '../../domain/sync/plan.ts';
 import { isWritten } from '../../domain/unasked-writes.ts';
 import { toJobError } from '../../errors.ts';
-import { type Destination, refusedNow, settleThrown, type WriteResult } from './destination.ts';
+import { type Destination, refusedNow, settleThrown, type WriteResult } from './destinations/destination.ts';
 import { forEachPooled } from '../../concurrency/pool.ts';
 import type { Slice } from './slice.ts';
 import { createValueReader, type ValueReader } from './values.ts';

@@ -3,7 +3,7 @@ import { drifted, inOrder } from '../../domain/sync/entry.ts';
 import { describeDrift } from '../../domain/sync/plan.ts';
 import { type DriftKind, isLater, isOwned, type LedgerEntry, WHOLE_SECRET } from '../../domain/sync/ledger.ts';
 import { toJobError } from '../../errors.ts';
-import type { Destination, Finding } from './destination.ts';
+import type { Destination, Finding } from './destinations/destination.ts';
 import { isHere, type SyncWork } from './work.ts';
 
 export interface CheckResult {

@@ -11,7 +11,7 @@ import { nameKey } from '../../domain/sync/plan.ts';
 import type { DesiredEntry } from '../../domain/sync/desired.ts';
 import { makeEntry } from './apply.ts';
 import { checkDrift } from './check.ts';
-import type { Destination } from './destination.ts';
+import type { Destination } from './destinations/destination.ts';
 import { type Found, readDestination } from './import.ts';
 import { survey, fingerprintOf } from './values.ts';
 import { isHere, type SyncWork } from './work.ts';

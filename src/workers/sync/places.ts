@@ -8,10 +8,10 @@ import type { KindId } from '../../domain/destinations/names.ts';
 import { type AnyKind, kindOfEntry } from '../../domain/destinations/registry.ts';
 import { isNameOf } from '../../domain/sync/target.ts';
 import { toJobError } from '../../errors.ts';
-import type { Destination } from './destination.ts';
-import { createDocument } from './document.ts';
-import { createParameters } from './parameters.ts';
-import { createSecrets } from './secrets.ts';
+import type { Destination } from './destinations/destination.ts';
+import { createDocument } from './destinations/json-secret/destination.ts';
+import { createParameters } from './destinations/parameter-store/destination.ts';
+import { createSecrets } from './destinations/secrets-manager/destination.ts';
 import { openSession, type SyncWork } from './work.ts';
 
 export interface EntryGroup {

@@ -5,7 +5,7 @@ import { isOwned, type LedgerEntry, WHOLE_SECRET } from '../../domain/sync/ledge
 import { nameKey, type PlannedEntry } from '../../domain/sync/plan.ts';
 import { toJobError } from '../../errors.ts';
 import { isSettledInRound, skipWaiting, storeDeferred } from './apply.ts';
-import { settleThrown, type WriteResult } from './destination.ts';
+import { settleThrown, type WriteResult } from './destinations/destination.ts';
 import { chunk } from '../../concurrency/pool.ts';
 import { type EntryGroup, groupByPlace } from './places.ts';
 import type { Slice } from './slice.ts';

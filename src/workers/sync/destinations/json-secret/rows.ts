@@ -1,7 +1,7 @@
 /** The ledger's rows of one JSON secret: one for the secret as a whole, and one for each key in it. */
-import { newEntry, removed } from '../../domain/sync/entry.ts';
-import { isSamePlace, type LedgerEntry, WHOLE_SECRET } from '../../domain/sync/ledger.ts';
-import type { SyncWork } from './work.ts';
+import { newEntry, removed } from '../../../../domain/sync/entry.ts';
+import { isSamePlace, type LedgerEntry, WHOLE_SECRET } from '../../../../domain/sync/ledger.ts';
+import type { SyncWork } from '../../work.ts';
 
 export const isInDocument = (entry: LedgerEntry, whole: LedgerEntry) =>
   entry.remoteName === whole.remoteName && isSamePlace(entry, whole);

@@ -1,11 +1,11 @@
-/** Secrets Manager, one secret per key, as a destination: looks, recovery and deletion; the writes are in `secret-writes.ts`. */
-import type { SecretMetadata, SecretsManager } from '../../aws/secrets-manager.ts';
-import { mustCompare } from '../../domain/installation.ts';
-import { OWNERSHIP_TAG, ownershipTags } from '../../domain/ownership.ts';
-import { inOrder, landed, notLanded, removed } from '../../domain/sync/entry.ts';
-import { findDrift, type RemoteState } from '../../domain/sync/inventory.ts';
-import type { LedgerEntry } from '../../domain/sync/ledger.ts';
-import { toJobError } from '../../errors.ts';
+/** Secrets Manager, one secret per key, as a destination: looks, recovery and deletion; the writes are in `writes.ts`. */
+import type { SecretMetadata, SecretsManager } from '../../../../aws/secrets-manager.ts';
+import { mustCompare } from '../../../../domain/installation.ts';
+import { OWNERSHIP_TAG, ownershipTags } from '../../../../domain/ownership.ts';
+import { inOrder, landed, notLanded, removed } from '../../../../domain/sync/entry.ts';
+import { findDrift, type RemoteState } from '../../../../domain/sync/inventory.ts';
+import type { LedgerEntry } from '../../../../domain/sync/ledger.ts';
+import { toJobError } from '../../../../errors.ts';
 import {
   attempt,
   type Destination,
@@ -14,10 +14,10 @@ import {
   reportDrift,
   settleFailure,
   type WriteResult,
-} from './destination.ts';
-import { forEachPooled } from '../../concurrency/pool.ts';
-import { type SecretContext, toState, writeSecret } from './secret-writes.ts';
-import { lookOf, type SyncWork } from './work.ts';
+} from '../destination.ts';
+import { forEachPooled } from '../../../../concurrency/pool.ts';
+import { type SecretContext, toState, writeSecret } from './writes.ts';
+import { lookOf, type SyncWork } from '../../work.ts';
 
 const CONCURRENT_LOOKS = 8;
 /** ListSecrets lags by up to 5 minutes: it is not asked about what was written within this time. */

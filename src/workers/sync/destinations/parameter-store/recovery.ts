@@ -2,13 +2,13 @@
  * What became of a write to a parameter whose answer was lost. Only the value tells for certain: a version can be
  * somebody else's, and our tag is on a parameter that is being taken over before our value is.
  */
-import { isOurs as isOursTag, whoseTags } from '../../domain/ownership.ts';
-import { landed, notLanded, removed } from '../../domain/sync/entry.ts';
-import type { RemoteState } from '../../domain/sync/inventory.ts';
-import type { InFlight, LedgerEntry } from '../../domain/sync/ledger.ts';
-import { toJobError } from '../../errors.ts';
-import type { LookContext } from './parameter-looks.ts';
-import { fingerprintOf } from './values.ts';
+import { isOurs as isOursTag, whoseTags } from '../../../../domain/ownership.ts';
+import { landed, notLanded, removed } from '../../../../domain/sync/entry.ts';
+import type { RemoteState } from '../../../../domain/sync/inventory.ts';
+import type { InFlight, LedgerEntry } from '../../../../domain/sync/ledger.ts';
+import { toJobError } from '../../../../errors.ts';
+import type { LookContext } from './looks.ts';
+import { fingerprintOf } from '../../values.ts';
 
 interface Lost {
   readonly entry: LedgerEntry;

@@ -3,13 +3,13 @@
  * is preceded by a look at owner, version and type, and only the time between that look and the write is open to a race.
  * The type is sent with every write, so that no race leaves a value in a plain String.
  */
-import type { WrittenParameter } from '../../aws/parameter-store.ts';
-import { isOurs, missingTags, tagsWithOwner, whoseTags } from '../../domain/ownership.ts';
-import { inOrder, written } from '../../domain/sync/entry.ts';
-import { findDrift, isFresh, isOursByTag, type RemoteState } from '../../domain/sync/inventory.ts';
-import { type DriftKind, isOwned, type LedgerEntry } from '../../domain/sync/ledger.ts';
-import { findTakeoverProblem } from '../../domain/sync/takeover.ts';
-import { type JobError, toJobError } from '../../errors.ts';
+import type { WrittenParameter } from '../../../../aws/parameter-store.ts';
+import { isOurs, missingTags, tagsWithOwner, whoseTags } from '../../../../domain/ownership.ts';
+import { inOrder, written } from '../../../../domain/sync/entry.ts';
+import { findDrift, isFresh, isOursByTag, type RemoteState } from '../../../../domain/sync/inventory.ts';
+import { type DriftKind, isOwned, type LedgerEntry } from '../../../../domain/sync/ledger.ts';
+import { findTakeoverProblem } from '../../../../domain/sync/takeover.ts';
+import { type JobError, toJobError } from '../../../../errors.ts';
 import {
   attempt,
   awsErrorOf,
@@ -20,12 +20,12 @@ import {
   waitForName,
   type WriteResult,
   type WriteTask,
-} from './destination.ts';
-import { withFormerOwner } from './former-owners.ts';
-import { deferFresh, deleteParameters, NO_LONGER_OURS } from './parameter-removal.ts';
-import { type LookContext, type ParameterLooks, toState } from './parameter-looks.ts';
-import { fingerprintOf } from './values.ts';
-import { lookOf, type SyncWork } from './work.ts';
+} from '../destination.ts';
+import { withFormerOwner } from '../../former-owners.ts';
+import { deferFresh, deleteParameters, NO_LONGER_OURS } from './removal.ts';
+import { type LookContext, type ParameterLooks, toState } from './looks.ts';
+import { fingerprintOf } from '../../values.ts';
+import { lookOf, type SyncWork } from '../../work.ts';
 
 export interface ParameterContext extends LookContext {
   readonly looks: ParameterLooks;

@@ -1,11 +1,17 @@
 /** What goes into a JSON secret: which keys are set, which stay as they are, and what of it is journalled. */
-import { changeDocument, type Document, memberValue, printDocument } from '../../domain/sync/document.ts';
-import { type EntrySettings, type InFlight, isLater, isOwned, type LedgerEntry } from '../../domain/sync/ledger.ts';
-import { SECRET_MAX_BYTES } from '../../domain/destinations/secrets-manager.ts';
-import { byteLength } from '../../domain/sync/rules.ts';
-import type { Turn } from './destination.ts';
-import { fingerprintOf } from './values.ts';
-import type { SyncWork } from './work.ts';
+import { changeDocument, type Document, memberValue, printDocument } from '../../../../domain/sync/document.ts';
+import {
+  type EntrySettings,
+  type InFlight,
+  isLater,
+  isOwned,
+  type LedgerEntry,
+} from '../../../../domain/sync/ledger.ts';
+import { SECRET_MAX_BYTES } from '../../../../domain/destinations/secrets-manager.ts';
+import { byteLength } from '../../../../domain/sync/rules.ts';
+import type { Turn } from '../destination.ts';
+import { fingerprintOf } from '../../values.ts';
+import type { SyncWork } from '../../work.ts';
 
 export interface KeyWrite {
   readonly documentKey: string;

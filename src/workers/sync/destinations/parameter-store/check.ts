@@ -1,12 +1,18 @@
 /** The drift check of parameters: 50 a call where the role may describe them, else 10 a call and the tags of one. */
-import { drifted } from '../../domain/sync/entry.ts';
-import { findDrift, findTagDrift, type Inventory, isFresh, type RemoteState } from '../../domain/sync/inventory.ts';
-import { type DriftKind, isOwned, type LedgerEntry } from '../../domain/sync/ledger.ts';
-import { toJobError } from '../../errors.ts';
-import type { Finding } from './destination.ts';
-import { describeOurs, inspectAll, type LookContext, toState } from './parameter-looks.ts';
-import { forEachPooled } from '../../concurrency/pool.ts';
-import { lookOf } from './work.ts';
+import { drifted } from '../../../../domain/sync/entry.ts';
+import {
+  findDrift,
+  findTagDrift,
+  type Inventory,
+  isFresh,
+  type RemoteState,
+} from '../../../../domain/sync/inventory.ts';
+import { type DriftKind, isOwned, type LedgerEntry } from '../../../../domain/sync/ledger.ts';
+import { toJobError } from '../../../../errors.ts';
+import type { Finding } from '../destination.ts';
+import { describeOurs, inspectAll, type LookContext, toState } from './looks.ts';
+import { forEachPooled } from '../../../../concurrency/pool.ts';
+import { lookOf } from '../../work.ts';
 
 export async function checkParameters(
   context: LookContext,

@@ -1,6 +1,6 @@
 /** From the plan of a JSON secret's keys to its one write, and from the write's result to the rows of the keys. */
-import type { SecretsManager } from '../../aws/secrets-manager.ts';
-import { settingsFor } from '../../domain/sync/desired.ts';
+import type { SecretsManager } from '../../../../aws/secrets-manager.ts';
+import { settingsFor } from '../../../../domain/sync/desired.ts';
 import {
   conflicting,
   conflictMessage,
@@ -10,19 +10,19 @@ import {
   problemMessage,
   removed,
   written,
-} from '../../domain/sync/entry.ts';
-import { isOfSettings, isOwned, type LedgerEntry, settingsText, WHOLE_SECRET } from '../../domain/sync/ledger.ts';
-import type { Plan, PlannedEntry } from '../../domain/sync/plan.ts';
-import { findWhole } from '../../domain/sync/plan-document.ts';
-import { toJobError } from '../../errors.ts';
-import { isSettledInRound, isWrite, noteRewrite } from './apply.ts';
-import { refusedNow, type WriteResult } from './destination.ts';
-import { keyEntry } from './document-rows.ts';
-import type { DocumentWrite, KeyWrite } from './document-content.ts';
-import { type DocumentResult, writeDocument } from './document-writes.ts';
-import type { Slice } from './slice.ts';
-import { createValueReader } from './values.ts';
-import type { SyncWork } from './work.ts';
+} from '../../../../domain/sync/entry.ts';
+import { isOfSettings, isOwned, type LedgerEntry, settingsText, WHOLE_SECRET } from '../../../../domain/sync/ledger.ts';
+import type { Plan, PlannedEntry } from '../../../../domain/sync/plan.ts';
+import { findWhole } from '../../../../domain/sync/plan-document.ts';
+import { toJobError } from '../../../../errors.ts';
+import { isSettledInRound, isWrite, noteRewrite } from '../../apply.ts';
+import { refusedNow, type WriteResult } from '../destination.ts';
+import { keyEntry } from './rows.ts';
+import type { DocumentWrite, KeyWrite } from './content.ts';
+import { type DocumentResult, writeDocument } from './writes.ts';
+import type { Slice } from '../../slice.ts';
+import { createValueReader } from '../../values.ts';
+import type { SyncWork } from '../../work.ts';
 
 export interface DocumentApplying {
   readonly work: SyncWork;

@@ -2,14 +2,14 @@
  * Writing one secret of a one-to-one sync. The token of each write is journalled before the call and becomes the version's id: a lost answer is found
  * again, and repeating the write with the same token makes no second version.
  */
-import type { SecretMetadata, SecretsManager } from '../../aws/secrets-manager.ts';
-import { isOurs, missingTags, tagsWithOwner, whoseTags } from '../../domain/ownership.ts';
-import { inOrder, landed, written } from '../../domain/sync/entry.ts';
-import { findDrift, isSameKey, type RemoteState } from '../../domain/sync/inventory.ts';
-import { type EntrySettings, type InFlight, isOwned, type LedgerEntry } from '../../domain/sync/ledger.ts';
-import { takeWrite } from '../../domain/sync/pace.ts';
-import { findTakeoverProblem, isLeftAsWritten } from '../../domain/sync/takeover.ts';
-import { type JobError, toJobError } from '../../errors.ts';
+import type { SecretMetadata, SecretsManager } from '../../../../aws/secrets-manager.ts';
+import { isOurs, missingTags, tagsWithOwner, whoseTags } from '../../../../domain/ownership.ts';
+import { inOrder, landed, written } from '../../../../domain/sync/entry.ts';
+import { findDrift, isSameKey, type RemoteState } from '../../../../domain/sync/inventory.ts';
+import { type EntrySettings, type InFlight, isOwned, type LedgerEntry } from '../../../../domain/sync/ledger.ts';
+import { takeWrite } from '../../../../domain/sync/pace.ts';
+import { findTakeoverProblem, isLeftAsWritten } from '../../../../domain/sync/takeover.ts';
+import { type JobError, toJobError } from '../../../../errors.ts';
 import {
   attempt,
   awsErrorOf,
@@ -21,11 +21,11 @@ import {
   waitForName,
   type WriteResult,
   type WriteTask,
-} from './destination.ts';
-import { withFormerOwner } from './former-owners.ts';
-import { asLastWritten } from './held-names.ts';
-import { fingerprintOf } from './values.ts';
-import { lookOf, type SyncWork } from './work.ts';
+} from '../destination.ts';
+import { withFormerOwner } from '../../former-owners.ts';
+import { asLastWritten } from '../../held-names.ts';
+import { fingerprintOf } from '../../values.ts';
+import { lookOf, type SyncWork } from '../../work.ts';
 
 export interface SecretContext {
   readonly work: SyncWork;

@@ -1,17 +1,17 @@
 /** Taking keys out of a JSON secret, and the secret itself when this sync made it and nothing else is in it. */
-import { OWNERSHIP_TAG } from '../../domain/ownership.ts';
-import { changeDocument, memberValue, parseDocument, printDocument } from '../../domain/sync/document.ts';
-import { removed, written } from '../../domain/sync/entry.ts';
-import { findDrift } from '../../domain/sync/inventory.ts';
-import { isOwned, type LedgerEntry } from '../../domain/sync/ledger.ts';
-import { toJobError } from '../../errors.ts';
-import { attempt, refuse, reportDrift, settleFailure, type WriteResult } from './destination.ts';
-import { isAsWritten } from './document-content.ts';
-import { documentKeyIn, keysOf, storeRemoved } from './document-rows.ts';
-import type { DocumentContext } from './document-writes.ts';
-import { toState } from './secret-writes.ts';
-import { removeSecret } from './secrets.ts';
-import { lookOf, type SyncWork } from './work.ts';
+import { OWNERSHIP_TAG } from '../../../../domain/ownership.ts';
+import { changeDocument, memberValue, parseDocument, printDocument } from '../../../../domain/sync/document.ts';
+import { removed, written } from '../../../../domain/sync/entry.ts';
+import { findDrift } from '../../../../domain/sync/inventory.ts';
+import { isOwned, type LedgerEntry } from '../../../../domain/sync/ledger.ts';
+import { toJobError } from '../../../../errors.ts';
+import { attempt, refuse, reportDrift, settleFailure, type WriteResult } from '../destination.ts';
+import { isAsWritten } from './content.ts';
+import { documentKeyIn, keysOf, storeRemoved } from './rows.ts';
+import type { DocumentContext } from './writes.ts';
+import { toState } from '../secrets-manager/writes.ts';
+import { removeSecret } from '../secrets-manager/destination.ts';
+import { lookOf, type SyncWork } from '../../work.ts';
 
 /** Takes our keys out; the secret itself goes only if we made it and nothing else is in it. */
 export async function removeKeys(

@@ -1,6 +1,6 @@
 /** What a sync can do at a destination, the same for parameters, secrets and keys of a JSON secret. */
-import type { DesiredEntry } from '../../domain/sync/desired.ts';
-import type { Inventory } from '../../domain/sync/inventory.ts';
+import type { DesiredEntry } from '../../../domain/sync/desired.ts';
+import type { Inventory } from '../../../domain/sync/inventory.ts';
 import {
   begun,
   conflicting,
@@ -9,11 +9,11 @@ import {
   drifted,
   failed,
   failureMessage,
-} from '../../domain/sync/entry.ts';
-import { type DriftKind, type InFlight, isOwned, type LedgerEntry } from '../../domain/sync/ledger.ts';
-import type { PlannedEntry } from '../../domain/sync/plan.ts';
-import { JobError, toJobError } from '../../errors.ts';
-import type { SyncWork } from './work.ts';
+} from '../../../domain/sync/entry.ts';
+import { type DriftKind, type InFlight, isOwned, type LedgerEntry } from '../../../domain/sync/ledger.ts';
+import type { PlannedEntry } from '../../../domain/sync/plan.ts';
+import { JobError, toJobError } from '../../../errors.ts';
+import type { SyncWork } from '../work.ts';
 
 /** What became of one planned entry. */
 export type WriteResult =

@@ -1,16 +1,16 @@
 /** Parameter Store as a destination. Looks, checks, recovery, writes and deletions are in the files beside it. */
-import type { ParameterStore } from '../../aws/parameter-store.ts';
-import { createBatcher } from '../../concurrency/batcher.ts';
-import type { Inventory, RemoteState } from '../../domain/sync/inventory.ts';
-import { isOwned } from '../../domain/sync/ledger.ts';
-import { PARAMETERS_PER_CALL } from '../../domain/destinations/parameter-store.ts';
-import type { Destination } from './destination.ts';
-import { checkParameters } from './parameter-check.ts';
-import { createLooks, inspectAll, type LookContext, type ParameterLooks } from './parameter-looks.ts';
-import { recoverParameter } from './parameter-recovery.ts';
-import { removeParameters } from './parameter-removal.ts';
-import { writeParameter } from './parameter-writes.ts';
-import { isHere, type SyncWork } from './work.ts';
+import type { ParameterStore } from '../../../../aws/parameter-store.ts';
+import { createBatcher } from '../../../../concurrency/batcher.ts';
+import type { Inventory, RemoteState } from '../../../../domain/sync/inventory.ts';
+import { isOwned } from '../../../../domain/sync/ledger.ts';
+import { PARAMETERS_PER_CALL } from '../../../../domain/destinations/parameter-store.ts';
+import type { Destination } from '../destination.ts';
+import { checkParameters } from './check.ts';
+import { createLooks, inspectAll, type LookContext, type ParameterLooks } from './looks.ts';
+import { recoverParameter } from './recovery.ts';
+import { removeParameters } from './removal.ts';
+import { writeParameter } from './writes.ts';
+import { isHere, type SyncWork } from '../../work.ts';
 
 export function createParameters(work: SyncWork, store: ParameterStore): Destination {
   const looks = createLooks({ work, store });

@@ -1,11 +1,11 @@
 /** Deleting parameters, ten a call: each only after a fresh look has found it to be ours. */
-import { removed } from '../../domain/sync/entry.ts';
-import { findDrift, isFresh, isOursByTag, READ_LAG_MS } from '../../domain/sync/inventory.ts';
-import type { LedgerEntry } from '../../domain/sync/ledger.ts';
-import { toJobError } from '../../errors.ts';
-import { refuse, reportDrift, settleFailure, settleThrown, type WriteResult } from './destination.ts';
-import type { LookContext, ParameterLooks } from './parameter-looks.ts';
-import { lookOf, type SyncWork } from './work.ts';
+import { removed } from '../../../../domain/sync/entry.ts';
+import { findDrift, isFresh, isOursByTag, READ_LAG_MS } from '../../../../domain/sync/inventory.ts';
+import type { LedgerEntry } from '../../../../domain/sync/ledger.ts';
+import { toJobError } from '../../../../errors.ts';
+import { refuse, reportDrift, settleFailure, settleThrown, type WriteResult } from '../destination.ts';
+import type { LookContext, ParameterLooks } from './looks.ts';
+import { lookOf, type SyncWork } from '../../work.ts';
 
 export type RemovalContext = LookContext & { readonly looks: ParameterLooks };
 

@@ -6,16 +6,16 @@
  *   otherwise                                                 → read, merged, and promoted by compare-and-swap where that is allowed;
  *                                                               else UpdateSecret, with a race one call wide
  */
-import type { SecretMetadata, SecretsManager, SecretValue } from '../../aws/secrets-manager.ts';
-import { isOurs, missingTags, tagsWithOwner, whoseTags } from '../../domain/ownership.ts';
-import { emptyDocument, parseDocument } from '../../domain/sync/document.ts';
-import { inOrder, written } from '../../domain/sync/entry.ts';
-import { findDrift, isSameKey } from '../../domain/sync/inventory.ts';
-import { isOwned, type LedgerEntry } from '../../domain/sync/ledger.ts';
-import { takeWrite } from '../../domain/sync/pace.ts';
-import { leftKeys } from '../../domain/sync/plan-document.ts';
-import { type Existing, findTakeoverProblem, isLeftAsWritten } from '../../domain/sync/takeover.ts';
-import { JobError, toJobError } from '../../errors.ts';
+import type { SecretMetadata, SecretsManager, SecretValue } from '../../../../aws/secrets-manager.ts';
+import { isOurs, missingTags, tagsWithOwner, whoseTags } from '../../../../domain/ownership.ts';
+import { emptyDocument, parseDocument } from '../../../../domain/sync/document.ts';
+import { inOrder, written } from '../../../../domain/sync/entry.ts';
+import { findDrift, isSameKey } from '../../../../domain/sync/inventory.ts';
+import { isOwned, type LedgerEntry } from '../../../../domain/sync/ledger.ts';
+import { takeWrite } from '../../../../domain/sync/pace.ts';
+import { leftKeys } from '../../../../domain/sync/plan-document.ts';
+import { type Existing, findTakeoverProblem, isLeftAsWritten } from '../../../../domain/sync/takeover.ts';
+import { JobError, toJobError } from '../../../../errors.ts';
 import {
   attempt,
   awsErrorOf,
@@ -24,7 +24,7 @@ import {
   takeTurn,
   waitForName,
   type WriteResult,
-} from './destination.ts';
+} from '../destination.ts';
 import {
   type Base,
   changeOf,
@@ -37,10 +37,10 @@ import {
   toInFlight,
   toReplacement,
   type Untouched,
-} from './document-content.ts';
-import { replicaChanges, toState } from './secret-writes.ts';
-import { withFormerOwner } from './former-owners.ts';
-import { lookOf, type SyncWork } from './work.ts';
+} from './content.ts';
+import { replicaChanges, toState } from '../secrets-manager/writes.ts';
+import { withFormerOwner } from '../../former-owners.ts';
+import { lookOf, type SyncWork } from '../../work.ts';
 
 /** What the secret as a whole came to; keys that are somebody else's were left alone. */
 export type DocumentResult =

@@ -7,13 +7,13 @@
  *
  * Where DescribeParameters is denied, the second and third step do all of it.
  */
-import type { Described, ParameterMetadata, ParameterStore } from '../../aws/parameter-store.ts';
-import { isOurs, OWNERSHIP_TAG, ownershipTags, whoseTags } from '../../domain/ownership.ts';
-import { type Inventory, isFresh, type RemoteState } from '../../domain/sync/inventory.ts';
-import { PARAMETERS_PER_CALL, PARAMETERS_PER_LOOK } from '../../domain/destinations/parameter-store.ts';
-import { type JobError, toJobError } from '../../errors.ts';
-import { chunk, forEachPooled } from '../../concurrency/pool.ts';
-import type { SyncWork } from './work.ts';
+import type { Described, ParameterMetadata, ParameterStore } from '../../../../aws/parameter-store.ts';
+import { isOurs, OWNERSHIP_TAG, ownershipTags, whoseTags } from '../../../../domain/ownership.ts';
+import { type Inventory, isFresh, type RemoteState } from '../../../../domain/sync/inventory.ts';
+import { PARAMETERS_PER_CALL, PARAMETERS_PER_LOOK } from '../../../../domain/destinations/parameter-store.ts';
+import { type JobError, toJobError } from '../../../../errors.ts';
+import { chunk, forEachPooled } from '../../../../concurrency/pool.ts';
+import type { SyncWork } from '../../work.ts';
 
 /** How old a look may be when the write that relies on it is prepared. */
 export const LOOK_MAX_AGE_MS = 5_000;

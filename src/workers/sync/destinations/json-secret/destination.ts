@@ -1,17 +1,23 @@
-/** A JSON secret as a destination: looks, drift and recovery; its writes are in `document-apply.ts`, its deletion in `document-removal.ts`. */
-import type { SecretMetadata, SecretsManager } from '../../aws/secrets-manager.ts';
-import { memberValue, parseDocument } from '../../domain/sync/document.ts';
-import { drifted, inOrder, notLanded, removed, written } from '../../domain/sync/entry.ts';
-import { findDrift } from '../../domain/sync/inventory.ts';
-import { type InFlight, isOfSettings, isOwned, type LedgerEntry, WHOLE_SECRET } from '../../domain/sync/ledger.ts';
-import { toJobError } from '../../errors.ts';
-import type { Destination, Finding } from './destination.ts';
-import { isAsWritten } from './document-content.ts';
-import { removeKeys } from './document-removal.ts';
-import { documentKeyIn, isInDocument, keyEntry, keysOf, storeRemoved } from './document-rows.ts';
-import type { DocumentContext } from './document-writes.ts';
-import { toState } from './secret-writes.ts';
-import { lookOf, type SyncWork } from './work.ts';
+/** A JSON secret as a destination: looks, drift and recovery; its writes are in `apply.ts`, its deletion in `removal.ts`. */
+import type { SecretMetadata, SecretsManager } from '../../../../aws/secrets-manager.ts';
+import { memberValue, parseDocument } from '../../../../domain/sync/document.ts';
+import { drifted, inOrder, notLanded, removed, written } from '../../../../domain/sync/entry.ts';
+import { findDrift } from '../../../../domain/sync/inventory.ts';
+import {
+  type InFlight,
+  isOfSettings,
+  isOwned,
+  type LedgerEntry,
+  WHOLE_SECRET,
+} from '../../../../domain/sync/ledger.ts';
+import { toJobError } from '../../../../errors.ts';
+import type { Destination, Finding } from '../destination.ts';
+import { isAsWritten } from './content.ts';
+import { removeKeys } from './removal.ts';
+import { documentKeyIn, isInDocument, keyEntry, keysOf, storeRemoved } from './rows.ts';
+import type { DocumentContext } from './writes.ts';
+import { toState } from '../secrets-manager/writes.ts';
+import { lookOf, type SyncWork } from '../../work.ts';
 
 /** All keys of a JSON secret go in one write. */
 const NO_LIMIT = 1_000_000;
