@@ -166,14 +166,16 @@ async function openAws({ config, stores, metrics, log }: Parts): Promise<AwsAcce
 
 function tryCredentials({ aws, stores, config }: Parts): TryCredentials {
   return async (row, offer) => {
-    const [{ tryCandidate }, { createProbes }, { createConnectionStatus }] = await Promise.all([
+    const [{ tryCandidate }, { createProbes }, { createConnectionStatus }, { createTrials }] = await Promise.all([
       import('./workers/validate/candidate.ts'),
       import('./aws/probes.ts'),
       import('./db/connection-status.ts'),
+      import('./db/trials.ts'),
     ]);
-    const status = createConnectionStatus(stores.database.db);
+    const { db } = stores.database;
+    const [status, trials] = [createConnectionStatus(db), createTrials(db)];
     return tryCandidate(
-      { aws: await aws(), probes: createProbes(), status, isShared: () => isShared(config, stores) },
+      { aws: await aws(), probes: createProbes(), status, trials, isShared: () => isShared(config, stores) },
       row,
       offer,
     );

@@ -2,6 +2,7 @@
 import type { Connection, Rotation, RunRecord, Sync } from '../client/views.ts';
 import type { LeftBehind } from '../db/sync/deletion.ts';
 import type { Check } from '../domain/connection/checks.ts';
+import { callsNote } from '../domain/call-log.ts';
 import { fields, indent, table } from './output.ts';
 
 const marks: Readonly<Record<Check['verdict'], string>> = { pass: '✓', warn: '!', fail: '✗', unknown: '?' };
@@ -64,11 +65,13 @@ export function describeRun(run: RunRecord): string {
   return fields([
     [run.kind, run.errorMessage ? `${run.status}: ${run.errorMessage}` : run.status],
     ['changes', counts],
-    ['AWS calls', calls === '' ? 'none' : calls],
+    ['AWS calls', withNote(calls === '' ? 'none' : calls, callsNote(run))],
     ['run', run.id],
     ...describeFindings(run.result),
   ]);
 }
+
+const withNote = (text: string, note: string | undefined) => (note === undefined ? text : `${text} (${note})`);
 
 /** What a check, an import or a removal found out; any of it may be absent. */
 interface Findings {

@@ -126,13 +126,13 @@ async function updateConnection(
 
 /** Nothing working is lost: who can ask AWS does so now, otherwise a validation decides. */
 async function admit(
-  { tryCredentials, via }: ClientContext,
+  { tryCredentials, via, actor }: ClientContext,
   row: ConnectionRow,
   { by, force }: { readonly by: NewCredentials; readonly force: boolean | undefined },
 ): Promise<'replaced' | 'offered'> {
   if (force === true) return 'replaced';
   if (tryCredentials === undefined) return 'offered';
-  const trial = await tryCredentials(row, { credentials: by, via });
+  const trial = await tryCredentials(row, { credentials: by, via, requestedBy: actor });
   if (trial.verdict.status !== 'invalid') return 'replaced';
   throw new JobError('CONNECTION_INVALID', {
     message: `The new credentials were refused, so ${row.name} keeps its old ones: ${trial.verdict.message ?? ''}`,

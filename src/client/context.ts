@@ -24,7 +24,7 @@ export interface ClientContext {
 
 export type TryCredentials = (
   row: ConnectionRow,
-  offer: { readonly credentials: NewCredentials; readonly via: Via },
+  offer: { readonly credentials: NewCredentials; readonly via: Via; readonly requestedBy: string | null },
 ) => Promise<CredentialsTrial>;
 
 export interface CredentialsTrial {

@@ -45,7 +45,10 @@ export function toRotation(row: RotationRow): Rotation {
   return view;
 }
 
-/** One run: history and audit. `counts` and `awsCalls` are null while it runs. */
+/**
+ * One run: history and audit. `counts` is null while it runs. `awsCalls` are the calls so far, of an abandoned run at least these; a run that replaced
+ * `repeats` earlier ones like it counts theirs, too.
+ */
 export type RunRecord = RunRow;
 
 export function toRunRecord(row: RunRow): RunRecord {

@@ -451,6 +451,7 @@ export const runs = keyferry.table(
     errorCode: text('error_code'),
     errorMessage: text('error_message'),
     counts: jsonb('counts').$type<RunCounts>(),
+    /** Stored while the run is under way; of a run that replaced others like it, the calls of all. */
     awsCalls: jsonb('aws_calls').$type<Readonly<Record<string, number>>>(),
     /** What the run found out, for who asked: a plan, a list of what stays behind. Never a value. */
     result: jsonb('result').$type<unknown>(),

@@ -9,7 +9,7 @@ export interface CallLog {
   readonly rewrites: number;
 }
 
-export function createCallLog(): CallLog {
+export function createCallLog(onRecord: () => void = () => undefined): CallLog {
   const counts: Record<string, number> = {};
   let rewrites = 0;
   return {
@@ -22,8 +22,15 @@ export function createCallLog(): CallLog {
     },
     record: (operation) => {
       counts[operation] = (counts[operation] ?? 0) + 1;
+      onRecord();
     },
   };
+}
+
+/** What a reader of a run's calls must know: whose they are, and whether some may be missing. */
+export function callsNote(run: { readonly status: string; readonly repeats: number | null }): string | undefined {
+  if (run.status === 'abandoned') return 'at least: its worker may have made more in its last moments';
+  return run.repeats === null || run.repeats === 0 ? undefined : `in ${String(run.repeats + 1)} runs`;
 }
 
 /** AssumeRole creates nothing that lasts beyond its session, so it may be repeated like a read. */

@@ -8,8 +8,6 @@ import { cpSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
-import { DIFFERENCES } from './differences.ts';
-import { GAPS } from './gaps.ts';
 import { STORIES } from './stories.ts';
 import { tellStory, type CheckResult, type StoryOutcome } from './story.ts';
 import { openWorld } from './world.ts';
@@ -23,26 +21,12 @@ function print(line: string): void {
 }
 
 function printOutcome({ story, results, seconds }: StoryOutcome): void {
-  const failures = results.filter(isFailure);
+  const failures = results.filter(({ problem }) => problem !== undefined);
   const verdict = failures.length === 0 ? 'ok    ' : 'FAILED';
   print(`${verdict} ${story.name} (${story.queues}): ${String(results.length)} checks, ${seconds.toFixed(0)} s`);
-  for (const { name, problem, knownAs } of failures) {
+  for (const { name, problem } of failures) {
     print(`       ${name}`);
-    print(`         ${problem ?? `holds now: take ${knownAs ?? ''} out of the table`}`);
-  }
-}
-
-/** Fails without being known, or stands in the table of differences and holds. A gap that is closed only asks to be taken out. */
-function isFailure({ problem, knownAs }: CheckResult): boolean {
-  if (problem !== undefined) return knownAs === undefined || !(knownAs in DIFFERENCES || knownAs in GAPS);
-  return knownAs !== undefined && knownAs in DIFFERENCES;
-}
-
-function printGaps(results: readonly CheckResult[]): void {
-  for (const [name, meaning] of Object.entries(GAPS)) {
-    const own = results.filter(({ knownAs }) => knownAs === name);
-    const open = own.filter(({ problem }) => problem !== undefined).length;
-    if (own.length > 0) print(`gap: ${name}: ${meaning}; ${String(open)} of ${String(own.length)} checks meet it`);
+    print(`         ${problem ?? ''}`);
   }
 }
 
@@ -77,8 +61,7 @@ try {
     print(`not everything could be ended: ${String(error)}`);
   });
 }
-printGaps(results);
-const failed = results.filter(isFailure).length;
+const failed = results.filter(({ problem }) => problem !== undefined).length;
 print(`witness: ${String(results.length)} checks, ${String(results.length - failed)} passed`);
 process.exitCode = failed === 0 && results.length > 0 ? 0 : 1;
 // A story that broke may have left something open.

@@ -56,7 +56,8 @@ export async function settle<K extends Kind>(
       ),
       -- The run before this one, if it was as quiet, and ended alike.
       previous as materialized (
-        select held.id as subject_id, last.id, last.repeats, coalesce(last.first_started_at, last.started_at) as since
+        select held.id as subject_id, last.id, last.repeats, last.aws_calls,
+          coalesce(last.first_started_at, last.started_at) as since
         from held join keyferry.runs own on own.id = held.run_id, lateral (
           select * from keyferry.runs r where r.subject_id = held.id and r.id <> held.run_id order by r.started_at desc limit 1
         ) last where held.is_quiet and last.repeats is not null and last.status = held.status
@@ -64,7 +65,7 @@ export async function settle<K extends Kind>(
       ),
       run as (
         update keyferry.runs r set status = held.status, finished_at = now(), error_code = held.error_code, error_message = held.error_message,
-          counts = held.counts, aws_calls = held.aws_calls, result = held.result,
+          counts = held.counts, aws_calls = ${summedCalls}, result = held.result,
           repeats = case when held.is_quiet then coalesce(previous.repeats + 1, 0) end, first_started_at = previous.since
         from held left join previous on previous.subject_id = held.id where r.id = held.run_id and r.status = 'running'
         returning held.*, r.started_at
@@ -84,6 +85,20 @@ export async function settle<K extends Kind>(
   const decided = rows.filter((row) => row['is_settled'] === true || row['is_held'] === false);
   return new Map(decided.map((row) => [String(row['run_id']), row['is_settled'] === true]));
 }
+
+/** A run that replaces the one before it takes over its calls. */
+const summedCalls = sql`case when previous.aws_calls is null then held.aws_calls else (
+            select coalesce(jsonb_object_agg(key, calls), '{}')
+            from (
+              select key, sum(value::int) as calls
+              from (
+                select * from jsonb_each_text(held.aws_calls)
+                union all
+                select * from jsonb_each_text(previous.aws_calls)
+              ) each_call
+              group by key
+            ) summed
+          ) end`;
 
 const answeredRequests = sql`answered as (
         update keyferry.requests r set done_at = now(), run_id = run.run_id

@@ -10,6 +10,7 @@ import type { Kind } from '../../domain/run.ts';
 import { claim, renew, type Claim, type Claimed, type ClaimInput } from './claim.ts';
 import type { Database } from '../client.ts';
 import { dispatchDue, undispatch } from './dispatch.ts';
+import { storeCalls, type RunCalls } from './run-calls.ts';
 import { settle, shapeOf, type Settlement } from './settle.ts';
 import { rowLocks, together } from './together.ts';
 import { isOpenRequest, recordWish, type NamedRequest, type OutsideWish } from './wishes.ts';
@@ -28,6 +29,7 @@ export function createWork(db: Database) {
     claim: async <K extends Kind>(kind: K, input: ClaimInput) =>
       (await claims[kind](input)).claim as Claim<K> | undefined,
     renew: (kind: Kind, subjectId: string, runId: string) => renew(db, kind, { subjectId, runId }),
+    storeCalls: (given: readonly RunCalls[]) => storeCalls(db, given),
     settle: <K extends Kind>(settlement: Settlement<K>) => settleOne(settlement),
     recordWish: (wish: OutsideWish) => recordWish(db, wish),
     isOpenRequest: (request: NamedRequest) => isOpenRequest(db, request),

@@ -21,7 +21,15 @@ export const runShape = z
     errorCode: z.string().nullable(),
     errorMessage: z.string().nullable(),
     counts: z.record(z.string(), z.number()).nullable(),
-    awsCalls: z.record(z.string(), z.number()).nullable(),
+    awsCalls: z
+      .record(z.string(), z.number())
+      .nullable()
+      .describe('Calls sent to AWS, by operation; so far, while it runs. At least these of an abandoned run.'),
+    repeats: z
+      .number()
+      .int()
+      .nullable()
+      .describe('Earlier scheduled runs that ended alike and that this one replaces; `awsCalls` counts theirs, too.'),
     result: z.unknown().describe('What the run found out: the plan of a plan. Never a value.'),
   })
   .openapi('Run');
@@ -41,6 +49,7 @@ export function toApiRun(run: RunRecord): z.infer<typeof runShape> {
     errorMessage: run.errorMessage,
     counts: run.counts === null ? null : { ...run.counts },
     awsCalls: run.awsCalls === null ? null : { ...run.awsCalls },
+    repeats: run.repeats,
     result: run.result ?? null,
   };
 }

@@ -2,6 +2,7 @@
 import { html } from 'hono/html';
 
 import type { RunStatusRow } from '../../db/status/details.ts';
+import { callsNote } from '../../domain/call-log.ts';
 import { cause, chip, formatDuration, formatNumber, panel, table, when, type Html } from './parts.ts';
 
 const subjectPaths: Readonly<Record<RunStatusRow['kind'], string>> = {
@@ -18,11 +19,14 @@ function countsOf({ counts }: RunStatusRow): string {
   return named.map(([name, count]) => `${formatNumber(count as number)} ${name}`).join(', ');
 }
 
-function callsOf({ awsCalls }: RunStatusRow): Html {
-  const calls = Object.entries(awsCalls ?? {});
+function callsOf(run: RunStatusRow): Html {
+  const calls = Object.entries(run.awsCalls ?? {});
   const total = calls.reduce((sum, [, count]) => sum + count, 0);
   const detail = calls.map(([operation, count]) => `${operation} ${formatNumber(count)}`).join('\n');
-  return html`<td class="num" title="${detail}">${formatNumber(total)}</td>`;
+  const note = callsNote(run);
+  return html`<td class="num" title="${detail}">
+    ${formatNumber(total)}${note === undefined ? '' : html`<br /><span class="muted small">${note}</span>`}
+  </td>`;
 }
 
 function lasted({ startedAt, finishedAt }: RunStatusRow, now: Date): string {

@@ -4,7 +4,7 @@
  */
 import type { Job } from 'bullmq';
 
-import { createCallLog, type CallLog } from '../../domain/call-log.ts';
+import type { CallLog } from '../../domain/call-log.ts';
 import { backoffMs, retryPolicies } from '../../domain/backoff.ts';
 import { snoozed } from '../../domain/connection/base-identity.ts';
 import type { Kind, Outcome } from '../../domain/run.ts';
@@ -15,6 +15,7 @@ import type { Log } from '../../observe/log.ts';
 import { parsePayload } from '../../queues/payload.ts';
 import { annotate, inSpan } from '../../observe/trace.ts';
 import { admit, whileDatabaseIsDown } from './admit.ts';
+import type { CallCounts } from './call-counts.ts';
 import { slowHotLoop, type HotLoopDependencies } from './hot-loops.ts';
 import { report, toQueueError, type JobResult } from './job-result.ts';
 import { holdLease, type Lease, type LeaseInput } from './lease.ts';
@@ -34,6 +35,7 @@ export interface JobDependencies<K extends Kind>
   extends Pick<LeaseInput, 'isStopping' | 'requireUnguarded'>, HotLoopDependencies {
   readonly work: Work;
   readonly processor: Processor<K>;
+  readonly callCounts: CallCounts;
   readonly log: Log;
   random(): number;
   /** Told of every settled run, for metrics and the tick. */
@@ -111,6 +113,7 @@ async function runClaimed<K extends Kind>(
     });
   } finally {
     lease.end();
+    deps.callCounts.ended(claim.runId);
   }
 }
 
@@ -143,7 +146,7 @@ function toRun<K extends Kind>(
     parameters: claim.parameters,
     scope: {
       signal: lease.signal,
-      calls: createCallLog(),
+      calls: deps.callCounts.open(claim.runId),
       beforeMutation: lease.beforeMutation,
       subjectId: subject.id,
     },
@@ -224,6 +227,7 @@ async function settle<K extends Kind>(deps: JobDependencies<K>, settling: Settli
     performed.isSettled === true ? Promise.resolve(true) : deps.work.settle({ ...settlement, slowedUntil });
   const isSettled = await whileDatabaseIsDown(deps, settle, run.scope.signal);
   if (!isSettled) throw new JobError('LEASE_LOST');
+  deps.callCounts.settled(run.id);
   deps.onRun(toReport(settling, outcome));
   annotate({ 'keyferry.run.status': outcome.status, 'error.type': codeOf(outcome) });
   return report(deps.log, run, outcome);

@@ -10,6 +10,7 @@ import type { Kind } from '../../domain/run.ts';
 import { JobError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
 import type { QueueBackend } from '../../queues/backend.ts';
+import { createCallCounts, type CallCounts } from './call-counts.ts';
 import type { Processor } from './processor.ts';
 import { createHotLoops, type HotLoops } from './hot-loops.ts';
 import { runJob, type RunReport } from './run-job.ts';
@@ -75,9 +76,11 @@ export async function startWorker(deps: WorkerDependencies): Promise<WorkerProce
   const stopHousekeeping = startHousekeeping(deps);
   const tick = createTick({ ...deps, queue: (kind) => deps.backend.queue(kind) });
   const hotLoops = createHotLoops();
+  const callCounts = createCallCounts({ store: (given) => deps.work.storeCalls(given) });
   const workers = deps.kinds.map((kind) =>
     startQueueWorker(deps, kind, {
       hotLoops,
+      callCounts,
       isStopping: () => isStopping,
       watchdog,
       onRun(report) {
@@ -105,6 +108,7 @@ export async function startWorker(deps: WorkerDependencies): Promise<WorkerProce
       await Promise.race([tick.stop(), setTimeout(1_000, undefined, { ref: false })]);
       await Promise.race([stopListening(), setTimeout(1_000, undefined, { ref: false })]);
       await closeWorkers(workers, deadlineMs, deps.log);
+      await Promise.race([callCounts.close(), setTimeout(1_000, undefined, { ref: false })]);
     },
   };
 }
@@ -140,6 +144,7 @@ async function countWaiting(backend: QueueBackend, kind: Kind): Promise<number> 
 interface RunHooks {
   readonly watchdog: Watchdog;
   readonly hotLoops: HotLoops;
+  readonly callCounts: CallCounts;
   isStopping(): boolean;
   onRun(report: RunReport): void;
 }

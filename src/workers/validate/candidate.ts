@@ -9,10 +9,12 @@ import type { AwsAccess, CallScope } from '../../aws/session.ts';
 import type { Connections } from '../../db/connections.ts';
 import type { ConnectionStatusStore } from '../../db/connection-status.ts';
 import type { ConnectionRow } from '../../db/engine/subjects.ts';
-import { createCallLog } from '../../domain/call-log.ts';
+import type { TrialEnd, Trials } from '../../db/trials.ts';
 import { externalIdDuty, type Candidate, type ExternalIdDuty, type Via } from '../../domain/connection/candidate.ts';
 import type { Check } from '../../domain/connection/checks.ts';
 import { type ConnectionVerdict, toVerdict } from '../../domain/connection/verdict.ts';
+import { toJobError } from '../../errors.ts';
+import { createCallCounts } from '../engine/call-counts.ts';
 import type { Performed, Run } from '../engine/processor.ts';
 import { checkConnection } from './checks.ts';
 
@@ -41,18 +43,52 @@ export interface Offer {
   readonly via: Via;
 }
 
-/** For a person who waits, outside of a run. */
-export function tryCandidate(tools: CandidateTools, row: ConnectionRow, offer: Offer): Promise<CandidateReport> {
-  return checkCandidate(
-    tools,
-    { row, offer },
-    {
-      signal: AbortSignal.timeout(TIME_LIMIT_MS),
-      calls: createCallLog(),
-      beforeMutation: () => undefined,
-      subjectId: row.id,
-    },
-  );
+export interface TrialTools extends CandidateTools {
+  readonly trials: Trials;
+}
+
+/** For a person who waits, outside of the queue. The history of the connection shows it as a validation. */
+export async function tryCandidate(
+  tools: TrialTools,
+  row: ConnectionRow,
+  { requestedBy, ...offer }: Offer & { readonly requestedBy: string | null },
+): Promise<CandidateReport> {
+  const { trials } = tools;
+  const runId = randomUUID();
+  const callCounts = createCallCounts({ store: trials.storeCalls });
+  await trials.open({ runId, connection: row, requestedBy });
+  const calls = callCounts.open(runId);
+  const scope = {
+    signal: AbortSignal.timeout(TIME_LIMIT_MS),
+    calls,
+    beforeMutation: () => undefined,
+    subjectId: row.id,
+  };
+  const end = async (result: Omit<TrialEnd, 'runId' | 'awsCalls'>) => {
+    await trials.end({ runId, awsCalls: calls.counts, ...result });
+    callCounts.settled(runId);
+  };
+  try {
+    const report = await checkCandidate(tools, { row, offer }, scope);
+    await end(toTrialEnd(row, report));
+    return report;
+  } catch (error) {
+    const { code, publicMessage: message } = toJobError(error);
+    await end({ status: 'failed', code, message, result: null }).catch(() => undefined);
+    throw error;
+  } finally {
+    await callCounts.close();
+  }
+}
+
+function toTrialEnd(row: ConnectionRow, { verdict, checks }: CandidateReport): Omit<TrialEnd, 'runId' | 'awsCalls'> {
+  const result = { checks: checks.filter((one) => one.verdict !== 'pass') };
+  if (verdict.status !== 'invalid') return { status: 'succeeded', code: null, message: null, result };
+  return { status: 'failed', code: 'CONNECTION_INVALID', message: refusalMessage(row, verdict.message ?? ''), result };
+}
+
+export function refusalMessage({ name }: Pick<ConnectionRow, 'name'>, message: string): string {
+  return `The new credentials were refused, so ${name} keeps its old ones: ${message}`;
 }
 
 export async function dutyOf(
@@ -110,7 +146,7 @@ export async function decideCandidate(
   }
   const refusal = { code: refused.code, message: refused.message, at: run.now().toISOString() };
   if (!(await deps.status.refuseCandidate(place, refusal))) return again;
-  const message = `The new credentials were refused, so ${row.name} keeps its old ones: ${refused.message}`;
+  const message = refusalMessage(row, refused.message);
   const { status, statusCode, statusMessage, nextValidationAt, consecutiveFailures } = row;
   return {
     outcome: { status: 'failed', code: 'CONNECTION_INVALID', message, result: { checks: refused.checks } },

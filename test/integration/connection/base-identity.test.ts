@@ -15,6 +15,7 @@ import { openStores, type OpenStores } from '../../../src/stores.ts';
 import { createHotLoops } from '../../../src/workers/engine/hot-loops.ts';
 import { runJob } from '../../../src/workers/engine/run-job.ts';
 import { createValidateProcessor } from '../../../src/workers/validate/processor.ts';
+import { createCallCounts } from '../../../src/workers/engine/call-counts.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
 import * as rotations from '../rotation/world.ts';
 import * as syncs from '../sync/world.ts';
@@ -67,7 +68,17 @@ function createValidation(world: ReturnType<typeof createWorld>) {
     const log = createLog({ level: 'silent' });
     const deliver = (data: object) => {
       const job = { id: randomUUID(), name: 'validate', data, timestamp: Date.now(), attemptsMade: 0 };
-      return runJob({ work: stores.work, hotLoops: createHotLoops(), processor, log, ...rest }, job as unknown as Job);
+      return runJob(
+        {
+          work: stores.work,
+          hotLoops: createHotLoops(),
+          callCounts: createCallCounts({ store: stores.work.storeCalls }),
+          processor,
+          log,
+          ...rest,
+        },
+        job as unknown as Job,
+      );
     };
     await deliver({ connectionId });
     await stores.work.dispatchDue('validate', 500);

@@ -4,21 +4,35 @@ import { createAwsAccess } from '../../../src/aws/access.ts';
 import { createProbes } from '../../../src/aws/probes.ts';
 import { createSandboxRequestHandler } from '../../../src/sandbox/aws/index.ts';
 import { tryCandidate, type CandidateCredentials } from '../../../src/workers/validate/candidate.ts';
+import type { Trials } from '../../../src/db/trials.ts';
 import { connectionRow, createWorld, ORG, parameters, REGION, ROLE_ARN, useOf } from './world.ts';
+
+/** Keeps what is recorded of a trial. */
+function createRecords(log: string[]): Trials {
+  return {
+    open: async ({ requestedBy }) => void log.push(`open for ${requestedBy ?? 'nobody'}`),
+    end: async ({ status, awsCalls }) => void log.push(`${status} with ${Object.keys(awsCalls).join()}`),
+    storeCalls: () => Promise.resolve([]),
+  };
+}
 
 function createCheck(uses = [useOf(parameters)]) {
   const world = createWorld();
   const requestHandler = createSandboxRequestHandler(world.sandbox);
   const aws = createAwsAccess({ baseCredentials: world.baseKey, region: REGION, requestHandler });
+  const records: string[] = [];
   const tools = {
     aws,
+    trials: createRecords(records),
     probes: createProbes(),
     status: { usesOf: () => Promise.resolve(uses) },
     isShared: () => Promise.resolve(true),
   };
   return {
     world,
-    check: (credentials: CandidateCredentials) => tryCandidate(tools, connectionRow(), { credentials, via: 'api' }),
+    records,
+    check: (credentials: CandidateCredentials) =>
+      tryCandidate(tools, connectionRow(), { credentials, via: 'api', requestedBy: 'ada' }),
   };
 }
 
@@ -31,9 +45,10 @@ describe('credentials that are to replace others', () => {
   });
 
   it('are refused when AWS refuses them', async () => {
-    const { check, world } = createCheck();
+    const { check, records, world } = createCheck();
     const { verdict } = await check({ method: 'access-key', ...world.userKey, secretAccessKey: 'not-the-secret' });
     expect(verdict).toMatchObject({ status: 'invalid', code: 'CONNECTION_SECRET_WRONG' });
+    expect(records).toEqual(['open for ada', 'failed with sts.GetCallerIdentity']);
   });
 
   it('are short of something when a use lacks a permission', async () => {

@@ -21,6 +21,7 @@ import { openStores, type OpenStores } from '../../../src/stores.ts';
 import { createHotLoops } from '../../../src/workers/engine/hot-loops.ts';
 import { runJob } from '../../../src/workers/engine/run-job.ts';
 import { createValidateProcessor } from '../../../src/workers/validate/processor.ts';
+import { createCallCounts } from '../../../src/workers/engine/call-counts.ts';
 import { databaseClock, type DatabaseClock } from '../../support/database-clock.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
 import { createWorld, CUSTOMER, ORG, parameters, place, REGION, ROLE_ARN, trust, type World } from './world.ts';
@@ -66,6 +67,7 @@ function createPipeline(world: World, during: () => Promise<unknown> = () => Pro
         {
           work: stores.work,
           hotLoops: createHotLoops(),
+          callCounts: createCallCounts({ store: stores.work.storeCalls }),
           processor,
           log: createLog({ level: 'silent' }),
           isStopping: () => false,

@@ -42,6 +42,24 @@ describe('new credentials of a working connection', () => {
     expect(await world.library.connections.get(name)).toEqual(before);
   });
 
+  it('are checked in a run of the connection’s history, with its calls', async () => {
+    const before = world.sandbox.calls.byOperation();
+    await patch({ credentials: { roleArn: roleArn('foreign') } });
+    const made = Object.entries(world.sandbox.calls.byOperation()).map(([operation, count]) => [
+      operation,
+      count - (before[operation] ?? 0),
+    ]);
+    const [run] = await world.library.runs.list(id, 1);
+    expect(run).toMatchObject({
+      kind: 'validate',
+      status: 'failed',
+      requestedBy: 'ci',
+      errorCode: 'CONNECTION_INVALID',
+      awsCalls: Object.fromEntries(made.filter(([, count]) => count !== 0)) as Record<string, number>,
+    });
+    expect(made).toContainEqual(['sts.AssumeRole', 1]);
+  });
+
   it('that AWS accepts replace them over the API', async () => {
     const answer = await patch({ credentials: { roleArn: roleArn('better') } });
     expect(answer).toMatchObject({ status: 200, body: { appConnection: { roleArn: roleArn('better') } } });
@@ -52,6 +70,9 @@ describe('new credentials of a working connection', () => {
     onTestFinished(world.sandbox.faults.add({ operation: 'AssumeRole', action: 'drop-after' }));
     const answer = await patch({ credentials: { roleArn: roleArn('better') } });
     expect(answer.status).toBeGreaterThanOrEqual(400);
+    const [run] = await world.library.runs.list(id, 1);
+    expect(run).toMatchObject({ status: 'failed', errorCode: 'AWS_UNREACHABLE' });
+    expect(run?.awsCalls?.['sts.AssumeRole']).toBeGreaterThanOrEqual(1);
     expect((await world.library.connections.get(name)).roleArn).toBe(before.roleArn);
   });
 

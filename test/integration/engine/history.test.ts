@@ -12,7 +12,11 @@ import { addConnection, runsOf, useEngine } from './support.ts';
 const engine = useEngine();
 
 /** One run from dispatch to settlement, as a worker would make it. */
-async function runOnce(id: string, outcome: Outcome): Promise<void> {
+async function runOnce(
+  id: string,
+  outcome: Outcome,
+  awsCalls: Readonly<Record<string, number>> = { 'sts.GetCallerIdentity': 1 },
+): Promise<void> {
   const { work, database: open } = engine().stores;
   await open.db.execute(sql`update keyferry.connections set next_due_at = now() where id = ${id}`);
   await work.dispatchDue('validate', 100);
@@ -27,7 +31,7 @@ async function runOnce(id: string, outcome: Outcome): Promise<void> {
     attempt: 0,
     nextDueAt: new Date(Date.now() + 3_600_000),
     requestIds: claim?.requestIds ?? [],
-    awsCalls: { 'sts.GetCallerIdentity': 1 },
+    awsCalls,
   });
   expect(isSettled).toBe(true);
 }
@@ -45,6 +49,19 @@ describe('the history of runs', () => {
       { reason: 'scheduled', repeats: 3 },
     ]);
     expect(new Date(String(runs[1]?.first_started_at)) < new Date(String(runs[1]?.started_at))).toBe(true);
+  });
+
+  it('counts the calls of all runs that it keeps as one', async () => {
+    const { id } = await addConnection(engine().stores, 'counted');
+    await runOnce(id, succeeded);
+    await runOnce(id, succeeded, { 'sts.AssumeRole': 3 });
+    await runOnce(id, succeeded, {});
+    await runOnce(id, succeeded, { 'sts.AssumeRole': 2, 'ssm.GetParameters': 1 });
+    const runs = await runsOf(engine().stores, id);
+    expect(runs.map(({ aws_calls, repeats }) => [aws_calls, repeats])).toEqual([
+      [{ 'sts.GetCallerIdentity': 1 }, null],
+      [{ 'sts.AssumeRole': 5, 'ssm.GetParameters': 1 }, 2],
+    ]);
   });
 
   it('keeps what changed something, ended otherwise, or was asked for', async () => {

@@ -1,5 +1,5 @@
 /** Workers that are killed in the middle of a run: what was asked for happens all the same, once. */
-import type { Interruption } from '../aws/proxy.ts';
+import { killAt, killedAtOnce } from '../kill.ts';
 import {
   accessKeys,
   parameterValues,
@@ -27,36 +27,14 @@ export const KILL_STORIES: readonly Story[] = [
   { name: 'answers lost and refused by AWS', lane: 'full', queues: 'redis', tell: faults },
 ];
 
-/** SIGKILL to the worker at that call; another worker takes over. */
-async function killAt(
-  { installation, world }: StoryContext,
-  at: Omit<Interruption, 'act'>,
-  cause: () => Promise<unknown>,
-): Promise<void> {
-  const killed = world.proxy.interrupt({
-    ...at,
-    act: async () => {
-      installation.killWorker();
-      return 'drop';
-    },
-  });
-  await cause();
-  await killed;
-  await installation.startWorker();
-}
-
-/** A step in which a worker dies: its run keeps none of its calls. */
-const killedStep = ({ step }: StoryContext, name: string, act: () => Promise<unknown>) =>
-  step(name, act, { knownAs: 'calls of killed runs' });
-
 const moments = ['before', 'after'] as const;
 
 /** The least: a kill costs the half minute of its lease. */
 async function once(context: StoryContext): Promise<void> {
-  const { check, id } = context;
+  const { check, id, step } = context;
   const path = `/${id}/`;
   const scene = await openScene(context, { parameterPath: path });
-  await killedStep(context, 'killed after a PutParameter', async () => {
+  await step('killed after a PutParameter', async () => {
     await scene.set({ A: 'one', B: 'two', C: 'three' });
     const create = `--to parameter-store --prefix ${path}`;
     await killAt(context, { operation: 'ssm.PutParameter', nth: 2, moment: 'after' }, () => scene.createSync(create));
@@ -69,6 +47,7 @@ async function once(context: StoryContext): Promise<void> {
     expectTrue(Math.max(...versions) <= 2, versions.join());
   });
   await check('the sync is succeeded', async () => expectEqual((await scene.row())['sync_status'], 'succeeded'));
+  await killedAtOnce(context, scene);
 }
 
 async function parameters(context: StoryContext): Promise<void> {
@@ -83,7 +62,7 @@ async function parameters(context: StoryContext): Promise<void> {
   for (const moment of moments) {
     const keys = ['A', 'B', 'C', 'D'].map((key) => `${key}_${moment}`);
     for (const key of keys) wanted[key] = 'created';
-    await killedStep(context, `killed at a PutParameter that creates, ${moment} it`, () =>
+    await step(`killed at a PutParameter that creates, ${moment} it`, () =>
       killAt(context, { operation: 'ssm.PutParameter', nth: 2, moment }, () =>
         scene.set(Object.fromEntries(keys.map((key) => [key, 'created']))),
       ),
@@ -93,7 +72,7 @@ async function parameters(context: StoryContext): Promise<void> {
     );
     const [key = ''] = keys;
     wanted[key] = 'updated';
-    await killedStep(context, `killed at a PutParameter that updates, ${moment} it`, () =>
+    await step(`killed at a PutParameter that updates, ${moment} it`, () =>
       killAt(context, { operation: 'ssm.PutParameter', nth: 1, moment }, () => scene.set({ [key]: 'updated' })),
     );
     await check(`the value is there after a kill ${moment} its update`, async () =>
@@ -118,7 +97,7 @@ async function secrets(context: StoryContext): Promise<void> {
   for (const moment of moments) {
     const key = `S_${moment}`;
     wanted[key] = 'created';
-    await killedStep(context, `killed at CreateSecret, ${moment} it`, () =>
+    await step(`killed at CreateSecret, ${moment} it`, () =>
       killAt(context, { operation: 'secretsmanager.CreateSecret', nth: 1, moment, naming: key }, () =>
         scene.set({ [key]: 'created' }),
       ),
@@ -127,7 +106,7 @@ async function secrets(context: StoryContext): Promise<void> {
       expectEqual(await secretValues(scene.account, `${id}/`), wanted),
     );
     wanted[key] = 'updated';
-    await killedStep(context, `killed at UpdateSecret, ${moment} it`, () =>
+    await step(`killed at UpdateSecret, ${moment} it`, () =>
       killAt(context, { operation: 'secretsmanager.UpdateSecret', nth: 1, moment, naming: key }, () =>
         scene.set({ [key]: 'updated' }),
       ),
@@ -142,10 +121,10 @@ async function secrets(context: StoryContext): Promise<void> {
 }
 
 async function document(context: StoryContext): Promise<void> {
-  const { check, id } = context;
+  const { check, id, step } = context;
   const name = `${id}/all`;
   const scene = await openScene(context, { secretName: name });
-  await killedStep(context, 'killed after CreateSecret', async () => {
+  await step('killed after CreateSecret', async () => {
     await scene.set({ A: 'one', B: 'two' });
     const create = `--to secrets-manager --mapping many-to-one --secret-name ${name}`;
     await killAt(context, { operation: 'secretsmanager.CreateSecret', nth: 1, moment: 'after', naming: name }, () =>
@@ -156,7 +135,7 @@ async function document(context: StoryContext): Promise<void> {
     expectEqual(await secretDocument(scene.account, name), { A: 'one', B: 'two' }),
   );
   await check('it has one version', async () => expectEqual(await secretVersionCount(scene.account, name), 1));
-  await killedStep(context, 'killed when the new value was sent', () =>
+  await step('killed when the new value was sent', () =>
     killAt(context, { operation: 'secretsmanager.PutSecretValue', nth: 1, moment: 'after', naming: name }, () =>
       scene.set({ B: 'changed' }),
     ),
@@ -171,7 +150,7 @@ async function adoptionAndDeletion(context: StoryContext): Promise<void> {
   const path = `/${id}/`;
   const scene = await openScene(context, { parameterPath: path });
   await scene.account.call('ssm', 'put_parameter', { Name: `${path}A`, Value: 'theirs', Type: 'SecureString' });
-  await killedStep(context, 'killed when an adopted parameter was tagged', async () => {
+  await step('killed when an adopted parameter was tagged', async () => {
     await scene.set({ A: 'ours' });
     const create = `--to parameter-store --prefix ${path} --on-existing adopt`;
     const tagged = { operation: 'ssm.AddTagsToResource', nth: 1, moment: 'after', naming: `${path}A` } as const;
@@ -183,7 +162,7 @@ async function adoptionAndDeletion(context: StoryContext): Promise<void> {
   await step('more secrets', () => scene.set({ B: 'two', C: 'three' }));
   for (const moment of moments) {
     const key = moment === 'before' ? 'B' : 'C';
-    await killedStep(context, `killed at DeleteParameters, ${moment} it`, () =>
+    await step(`killed at DeleteParameters, ${moment} it`, () =>
       killAt(context, { operation: 'ssm.DeleteParameters', nth: 1, moment, naming: `${path}${key}` }, () =>
         scene.unset(key),
       ),
@@ -214,7 +193,7 @@ async function rotation(context: StoryContext): Promise<void> {
     await scene.createSync(`--to parameter-store --prefix /${id}/`);
   });
   const rotateKilledAt = (operation: string, moment: 'before' | 'after') =>
-    killedStep(context, `killed at ${operation}, ${moment} it`, async () => {
+    step(`killed at ${operation}, ${moment} it`, async () => {
       const naming = operation === 'iam.CreateAccessKey' ? userName : ((await published()) ?? '');
       await killAt(context, { operation, nth: 1, moment, naming }, () =>
         installation.must(`rotation run ${id} --no-wait`),

@@ -114,9 +114,7 @@ async function untagged(context: StoryContext): Promise<void> {
   await check('the sync does not claim success', async () =>
     expectTrue((await scene.row())['sync_status'] !== 'succeeded', 'sync_status is succeeded'),
   );
-  await step('a key removed after the tag was removed', () => scene.unset('B'), {
-    knownAs: 'calls of folded runs',
-  });
+  await step('a key removed after the tag was removed', () => scene.unset('B'));
   await check('what lost our tag is not deleted', async () => expectEqual((await values())['B'], 'two'));
   await step('removal after the tags were removed', () => scene.sync('remove'));
   await check('`sync remove` leaves what lost our tag', async () =>
