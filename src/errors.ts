@@ -389,6 +389,12 @@ export const errorTable = {
     'The database does not answer or ended the connection.',
     'Check DATABASE_URL and that the server runs.',
   ),
+  DB_DENIED: entry(
+    'fail',
+    'PostgreSQL denies the role of DATABASE_URL a right that `keyferry migrate` needs.',
+    'The role may neither create the schemas keyferry and bullmq, nor does it own them.',
+    'Run the statement that the message names as the owner of the database, then `keyferry migrate` again.',
+  ),
   DB_NOT_ACCEPTED: entry(
     'fail',
     'The database was not accepted.',

@@ -15,6 +15,7 @@ const usageCodes: ReadonlySet<ErrorCode> = new Set([
   'CONNECTION_NAME_TAKEN',
   'SYNC_NAME_TAKEN',
   'KEY_ROTATION_NAME_TAKEN',
+  'DB_DENIED',
   'DB_NOT_ACCEPTED',
   'DB_NOT_MIGRATED',
   'DB_TOO_NEW',

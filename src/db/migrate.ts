@@ -5,16 +5,20 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 
-import { sql } from 'drizzle-orm';
-import { drizzle } from 'drizzle-orm/postgres-js';
-import { migrate as runMigrations } from 'drizzle-orm/postgres-js/migrator';
+import { readMigrationFiles } from 'drizzle-orm/migrator';
 import postgres from 'postgres';
 import { z } from 'zod';
 
+import {
+  isSchemaDenied,
+  type SchemaRights,
+  schemaRightsStatement,
+  toSchemaDenied,
+} from '../domain/servers/schema-rights.ts';
 import { JobError } from '../errors.ts';
 import { createSockets, databaseServerOf } from '../database-server.ts';
 import { driverOptions } from './client.ts';
-import { toDatabaseError } from './database-error.ts';
+import { codeOf, toDatabaseError } from './database-error.ts';
 import { ensureInstallation } from './installation.ts';
 
 const FOLDER = fileURLToPath(new URL('./migrations', import.meta.url));
@@ -112,21 +116,52 @@ export async function migrate(databaseUrl: string): Promise<{ applied: number; k
   try {
     await client`select pg_advisory_lock(${LOCK_KEY})`;
     const before = await readState(client);
-    const db = drizzle(client);
-    await db.execute(sql`create schema if not exists keyferry`);
-    await runMigrations(db, { migrationsFolder: FOLDER, migrationsSchema: 'keyferry', migrationsTable: 'migrations' });
+    await applyMigrations(client);
     await ensureInstallation(client);
     await client`
       update keyferry.installation set compatible_since = ${COMPATIBLE_SINCE}
       where compatible_since < ${COMPATIBLE_SINCE}`;
     const after = await readState(client);
-    // drizzle silently skips a migration whose time is older than the last applied one.
+    // A migration whose time is older than the last applied one is skipped.
     if (after.applied < after.known)
       throw new JobError('DB_NOT_MIGRATED', { message: 'A migration was skipped: the journal is out of order.' });
     return { applied: after.applied - before.applied, known: after.known };
   } catch (error) {
+    if (isSchemaDenied(codeOf(error))) throw toSchemaDenied('keyferry', await readRights(client), error);
     throw toDatabaseError(error, databaseUrl);
   } finally {
     await client.end({ timeout: 3 });
   }
+}
+
+/** `CREATE SCHEMA IF NOT EXISTS` needs the right to create schemas also where the schema exists, so it runs only where it does not. */
+const CREATE_SCHEMA = /^create schema if not exists/i;
+
+/** All in one transaction, in drizzle's own table of migrations. drizzle's migrator would create the schema each time. */
+async function applyMigrations(client: postgres.Sql): Promise<void> {
+  const { owner } = await readRights(client);
+  if (owner === null) await client`create schema keyferry`;
+  await client`
+    create table if not exists keyferry.migrations (
+      id serial primary key,
+      hash text not null,
+      created_at bigint
+    )`;
+  const [last] = await client<{ at: string | null }[]>`select max(created_at) as at from keyferry.migrations`;
+  const missing = readMigrationFiles({ migrationsFolder: FOLDER }).filter(
+    ({ folderMillis }) => folderMillis > Number(last?.at ?? 0),
+  );
+  await client.begin(async (transaction) => {
+    for (const { sql: statements, hash, folderMillis } of missing) {
+      for (const statement of statements.filter((one) => !CREATE_SCHEMA.test(one.trim())))
+        await transaction.unsafe(statement);
+      await transaction`insert into keyferry.migrations (hash, created_at) values (${hash}, ${folderMillis})`;
+    }
+  });
+}
+
+async function readRights(client: postgres.Sql): Promise<SchemaRights> {
+  const [rights] = await client.unsafe<SchemaRights[]>(schemaRightsStatement, ['keyferry']);
+  if (!rights) throw new Error('PostgreSQL returned no row for a query without a table.');
+  return rights;
 }

@@ -4,6 +4,12 @@ import pg from 'pg';
 
 import { createSockets, databaseServerOf, sessionOptions, type Sockets, tlsOptionsOf } from '../database-server.ts';
 import type { DatabaseServer } from '../domain/servers/database-url.ts';
+import {
+  isSchemaDenied,
+  type SchemaRights,
+  schemaRightsStatement,
+  toSchemaDenied,
+} from '../domain/servers/schema-rights.ts';
 import { postgresProblem } from '../domain/servers/postgres-problems.ts';
 import { hostsOf } from '../domain/servers/url-hosts.ts';
 import { JobError } from '../errors.ts';
@@ -53,10 +59,7 @@ export function createPostgresQueues(databaseUrl: string, traced: Traced): Queue
       });
       return worker as unknown as Worker;
     },
-    prepare: () =>
-      withClient(async (client) => {
-        await runMigrations(client);
-      }),
+    prepare: () => withClient(prepareSchema),
     check,
     async checkAfresh() {
       await check();
@@ -99,6 +102,24 @@ async function useClient<T>(options: DriverOptions, use: (client: pg.Client) => 
   }
 }
 
+/** Creating the schema needs a right that using it does not, also where it exists: that statement runs only where it does not. */
+async function prepareSchema(client: pg.Client): Promise<void> {
+  const [rights] = (await client.query<SchemaRights>(schemaRightsStatement, ['bullmq'])).rows;
+  const hasSchema = rights !== undefined && rights.owner !== null;
+  const isDone = (text: unknown) =>
+    hasSchema && typeof text === 'string' && text.startsWith('CREATE SCHEMA IF NOT EXISTS');
+  const query = (text: string, values?: unknown[]) =>
+    isDone(text) ? Promise.resolve({ rows: [] }) : client.query(text, values);
+  try {
+    await runMigrations({ query });
+  } catch (error) {
+    if (rights !== undefined && isSchemaDenied(codeOf(error))) throw toSchemaDenied('bullmq', rights, error);
+    throw error;
+  }
+}
+
+const codeOf = (error: unknown): unknown => ((error ?? {}) as { readonly code?: unknown }).code;
+
 /** A statement that a standby refuses and that needs the rights of a worker, on rows that do not exist. */
 async function proveWork(client: pg.Client): Promise<readonly string[]> {
   // Workers on a store without its tables would do nothing but fail, millions of times a second.
@@ -123,7 +144,7 @@ function toQueueError(cause: unknown, databaseUrl: string): JobError {
 
 function sentenceOf(cause: unknown): string {
   if (isTlsRefused(cause)) return 'does not offer TLS. Use sslmode=disable in DATABASE_URL, or switch TLS on.';
-  const { code } = (cause ?? {}) as { readonly code?: unknown };
+  const code = codeOf(cause);
   return (
     postgresProblem(typeof code === 'string' ? code : '') ??
     'cannot be reached. Check DATABASE_URL and that the server runs.'
