@@ -13,7 +13,13 @@ import {
   databaseUrl,
   duration,
   encryptionKeys,
+  hosts,
+  isHost,
+  logLevel,
   redisUrl,
+  roleArn,
+  roleArns,
+  webUrl,
   type ApiToken,
   type EncryptionKeySetting,
 } from './values.ts';
@@ -85,16 +91,6 @@ const port = z
   .transform(Number)
   .refine((number) => number <= 65_535, 'must be a port number');
 
-const names = z
-  .string()
-  .default('')
-  .transform((text) =>
-    text
-      .split(',')
-      .map((one) => one.trim().toLowerCase())
-      .filter((one) => one !== ''),
-  );
-
 const shape = z.object({
   DATABASE_URL: databaseUrl,
   REDIS_URL: redisUrl.optional(),
@@ -104,19 +100,8 @@ const shape = z.object({
     .optional(),
   INF_APP_CONNECTION_AWS_ACCESS_KEY_ID: z.string().optional(),
   INF_APP_CONNECTION_AWS_SECRET_ACCESS_KEY: z.string().optional(),
-  KEYFERRY_BASE_ROLE_ARN: z
-    .string()
-    .regex(/^arn:aws[a-z-]*:iam::\d{12}:role\/.+$/, 'must be the ARN of a role')
-    .optional(),
-  KEYFERRY_OWN_ACCOUNT_ROLES: z
-    .string()
-    .default('')
-    .transform((text) =>
-      text
-        .split(',')
-        .map((one) => one.trim())
-        .filter((one) => one !== ''),
-    ),
+  KEYFERRY_BASE_ROLE_ARN: roleArn.optional(),
+  KEYFERRY_OWN_ACCOUNT_ROLES: roleArns,
   KEYFERRY_ORG: z
     .string()
     .regex(/^[\w+=,.@:/-]{2,128}$/, 'must be 2 to 128 letters, digits or + = , . @ : / - (it is the external ID)')
@@ -131,19 +116,22 @@ const shape = z.object({
   KEYFERRY_REVALIDATE_EVERY: duration('1h'),
   KEYFERRY_RECONCILE_EVERY: duration('1h'),
   KEYFERRY_KEEP_HISTORY: duration('90d'),
-  KEYFERRY_HTTP_HOST: z.string().default('127.0.0.1'),
+  KEYFERRY_HTTP_HOST: z
+    .string()
+    .refine(isHost, 'must be the name or address of an interface, without scheme and port')
+    .default('127.0.0.1'),
   KEYFERRY_HTTP_PORT: port.default(3010),
   KEYFERRY_WORKER_HTTP_PORT: port.optional(),
   KEYFERRY_BOARD_USER: z.string().optional(),
   KEYFERRY_BOARD_PASSWORD: z.string().min(12, 'must have at least 12 characters').optional(),
   KEYFERRY_BOARD_WRITABLE: boolean,
-  KEYFERRY_HTTP_ALLOWED_HOSTS: names,
+  KEYFERRY_HTTP_ALLOWED_HOSTS: hosts,
   KEYFERRY_METRICS_TOKEN: z.string().min(16, 'must have at least 16 characters').optional(),
-  KEYFERRY_WEBHOOK_URL: z.url('must be a URL').optional(),
+  KEYFERRY_WEBHOOK_URL: webUrl.optional(),
   KEYFERRY_WEBHOOK_SECRET: z.string().min(16, 'must have at least 16 characters').optional(),
   KEYFERRY_API_TOKENS: apiTokens,
-  KEYFERRY_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
-  OTEL_EXPORTER_OTLP_ENDPOINT: z.url('must be a URL').optional(),
+  KEYFERRY_LOG_LEVEL: logLevel.default('info'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: webUrl.optional(),
 });
 
 /** Every variable that is read here; the SDK reads its own. */
@@ -170,7 +158,7 @@ export function loadConfig(environment: Environment): Config {
       problems.push(`${first} and ${second}: set both or neither`);
     }
   }
-  if (!parsed.success) problems.push(...parsed.error.issues.map((issue) => describeIssue(issue, values)));
+  if (!parsed.success) problems.push(...describeIssues(parsed.error, { values, problems }));
   if (values.REDIS_URL === undefined && parseDatabaseUrl(values.DATABASE_URL ?? '').server?.isPooled === true)
     problems.push('DATABASE_URL has pgbouncer=true, but the queue in PostgreSQL needs whole sessions: set REDIS_URL');
   if (!parsed.success || problems.length > 0) throw invalid(problems);
@@ -180,17 +168,25 @@ export function loadConfig(environment: Environment): Config {
 /** A setting that nobody reads is a misspelling, or was meant for another version: silence would let it look obeyed. */
 function unknownVariables(values: Readonly<Record<string, string | undefined>>): string[] {
   const known = [...variables, ...secretVariables.map((name) => `${name}_FILE`)];
-  const unknown = Object.keys(values).filter((name) => /^KEYFERRY_(?!TEST_)/.test(name) && !known.includes(name));
-  return unknown.map((name) => {
+  const given = Object.keys(values).filter((name) => !known.includes(name));
+  return given.flatMap((name) => {
     const meant = nearest(name, known);
+    // Other programs of the application have settings with this prefix of their own.
+    const isOurs =
+      /^KEYFERRY_(?!TEST_)/.test(name) || (name.startsWith('INF_APP_CONNECTION_AWS_') && meant !== undefined);
+    if (!isOurs) return [];
     return `${name} is not a setting of keyferry${meant === undefined ? '; unset it' : `; did you mean ${meant}?`}`;
   });
 }
 
-function describeIssue(issue: z.core.$ZodIssue, values: Readonly<Record<string, string | undefined>>): string {
-  const name = String(issue.path[0]);
-  if (values[name] === undefined && missingRemedy[name] !== undefined) return `${name} ${missingRemedy[name]}`;
-  return `${name} ${issue.message}`;
+/** Where a file is to blame, that is said already. */
+function describeIssues(error: z.ZodError, { values, problems }: ReturnType<typeof withFiles>): readonly string[] {
+  const named = error.issues.map((issue) => ({ name: String(issue.path[0]), message: issue.message }));
+  const others = named.filter(({ name }) => !problems.some((problem) => problem.startsWith(`${name}_FILE names`)));
+  return others.map(({ name, message }) => {
+    const remedy = values[name] === undefined ? missingRemedy[name] : undefined;
+    return `${name} ${remedy ?? message}`;
+  });
 }
 
 function invalid(problems: readonly string[]): JobError {
@@ -212,7 +208,9 @@ function withFiles(
     if (file === undefined) continue;
     if (values[name] !== undefined) problems.push(`${name} and ${name}_FILE: set only one of them`);
     try {
-      values[name] = readFileSync(file, 'utf8').trim();
+      const text = readFileSync(file, 'utf8').trim();
+      if (text === '') problems.push(`${name}_FILE names an empty file: ${file}`);
+      else values[name] = text;
     } catch {
       problems.push(`${name}_FILE names a file that cannot be read: ${file}`);
     }
@@ -280,7 +278,7 @@ const serversShape = shape.pick({ DATABASE_URL: true, REDIS_URL: true });
 export function serversOf(environment: Environment): Pick<Config, 'databaseUrl' | 'redisUrl'> {
   const { values, problems } = withFiles(environment, ['DATABASE_URL', 'REDIS_URL']);
   const parsed = serversShape.safeParse(values);
-  if (!parsed.success) problems.push(...parsed.error.issues.map((issue) => describeIssue(issue, values)));
+  if (!parsed.success) problems.push(...describeIssues(parsed.error, { values, problems }));
   if (!parsed.success || problems.length > 0) throw invalid(problems);
   return { databaseUrl: parsed.data.DATABASE_URL, redisUrl: parsed.data.REDIS_URL };
 }

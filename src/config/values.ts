@@ -1,5 +1,6 @@
 /** The forms of single settings: durations, URLs, keys, tokens, concurrency. */
 import { randomBytes } from 'node:crypto';
+import { isIP } from 'node:net';
 
 import { z } from 'zod';
 
@@ -27,16 +28,57 @@ export function parseDuration(text: string): number | undefined {
   return match ? Math.round(Number(match[1]) * unitMs[match[2] as keyof typeof unitMs]) : undefined;
 }
 
+/** Ten years: everything that is counted in milliseconds can still be counted. */
+const MAX_DURATION_MS = 3_650 * unitMs.d;
+
 export const duration = (fallback: string) =>
   z
     .string()
     .default(fallback)
     .transform((text, context) => {
       const ms = parseDuration(text);
-      if (ms !== undefined && ms > 0) return ms;
-      context.addIssue({ code: 'custom', message: 'must be a duration such as 90s, 15m, 1h or 7d' });
+      if (ms !== undefined && ms >= unitMs.s && ms <= MAX_DURATION_MS) return ms;
+      const isDuration = ms !== undefined && ms > 0;
+      const message = isDuration ? 'must be between 1s and 3650d' : 'must be a duration such as 90s, 15m, 1h or 7d';
+      context.addIssue({ code: 'custom', message });
       return z.NEVER;
     });
+
+/** Entries separated by commas. The first one that is wrong is told by its number. */
+export function list(isRight: (entry: string) => boolean, what: string) {
+  return z
+    .string()
+    .default('')
+    .transform((text, context) => {
+      const entries = text
+        .split(',')
+        .map((entry) => entry.trim())
+        .filter((entry) => entry !== '');
+      const wrong = entries.findIndex((entry) => !isRight(entry));
+      if (wrong >= 0) context.addIssue({ code: 'custom', message: `entry ${String(wrong + 1)} is not ${what}` });
+      return entries;
+    });
+}
+
+/** A name or an address, without scheme, port or brackets. */
+export function isHost(text: string): boolean {
+  return isIP(text) !== 0 || /^[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?$/i.test(text);
+}
+
+export const webUrl = z.url({ protocol: /^https?$/, error: 'must be an http or https URL' });
+
+export const logLevel = z.enum(
+  ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
+  'must be trace, debug, info, warn, error, fatal or silent',
+);
+
+const ROLE_ARN = /^arn:aws[a-z-]*:iam::\d{12}:role\/.+$/;
+
+export const roleArn = z.string().regex(ROLE_ARN, 'must be the ARN of a role');
+export const roleArns = list((entry) => ROLE_ARN.test(entry), 'the ARN of a role');
+export const hosts = list(isHost, 'a host name or address without scheme and port').transform((entries) =>
+  entries.map((entry) => entry.toLowerCase()),
+);
 
 export const databaseUrl = z.string().superRefine((text, context) => {
   const { problem } = parseDatabaseUrl(text);
@@ -97,7 +139,7 @@ export const apiTokens = z
   });
 
 function parseApiToken(part: string): ApiToken | undefined {
-  const match = /^([^:]{2,}):([^:]+):([0-9a-f]{64})(?::(read|write|admin))?$/i.exec(part);
+  const match = /^([\w+=,.@/-]{2,128}):([^:]+):([0-9a-f]{64})(?::(read|write|admin))?$/i.exec(part);
   if (!match) return undefined;
   const [, orgId = '', name = '', sha256 = '', scope = 'write'] = match;
   return { orgId, name, sha256: sha256.toLowerCase(), scope: scope as ApiToken['scope'] };
@@ -120,7 +162,7 @@ export const concurrency = z
   });
 
 export const boolean = z
-  .enum(['true', 'false'])
+  .enum(['true', 'false'], 'must be true or false')
   .default('false')
   .transform((text) => text === 'true');
 

@@ -63,6 +63,8 @@ const table: readonly Partition[] = [
   },
 ];
 
+export const partitionNames: readonly string[] = table.map(({ name }) => name);
+
 function regionsLike(area: string): RegExp {
   return new RegExp(`^${area}-${direction}-[1-9]$`);
 }

@@ -6,6 +6,7 @@ import { JobError } from '../../errors.ts';
 import { done, leaf, runWithClient, text, type ClientInvocation, type Options } from '../command.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
 import { readSecret } from '../input.ts';
+import { regionName } from '../options.ts';
 import { table } from '../output.ts';
 import { describeConnection } from '../reports.ts';
 import { waitOptions } from '../waiting.ts';
@@ -66,7 +67,7 @@ function addCreate(noun: Command): void {
     .option('--external-id <id>', 'operators only: another external ID than the org’s id')
     .option(...exceptionOption)
     .option('--access-key-id <id>', 'AKIA…; the secret access key comes from stdin or a hidden prompt')
-    .option('--region <region>', 'where checks are made')
+    .option('--region <region>', 'where checks are made', regionName)
     .option('--description <text>')
     .option('--no-wait', 'return the request’s id at once');
   runWithClient(command, async (invocation) => {
@@ -98,7 +99,7 @@ function addUpdate(noun: Command): void {
     .option('--external-id <id>', 'operators only')
     .option(...exceptionOption)
     .option('--no-allow-missing-external-id', 'take that permission back')
-    .option('--region <region>')
+    .option('--region <region>', 'where checks are made', regionName)
     .option('--rename <name>')
     .option('--description <text>')
     .option('--force', 'replace the credentials even if they are refused');

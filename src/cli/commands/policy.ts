@@ -1,15 +1,17 @@
 /** `keyferry policy …`: the IAM policies that keyferry needs, as JSON to paste. Needs no database. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 
 import { loadConfig, processEnvironment } from '../../config/config.ts';
 import { baseUserPolicy, policyFor, trustPolicy } from '../../domain/policy/policies.ts';
 import type { PolicyTarget } from '../../domain/policy/target.ts';
 import { type AnyKind, allKinds, destinations, type DestinationScope } from '../../domain/destinations/registry.ts';
+import { partitionNames } from '../../domain/partitions.ts';
 import type { PolicyDocument } from '../../domain/policy/document.ts';
 import { JobError } from '../../errors.ts';
 import { done, leaf, run, text, withProgram, type Invocation, type Options } from '../command.ts';
 import { findEnvironment } from '../environment.ts';
 import type { ExitCode } from '../exit.ts';
+import { accountId, regionName } from '../options.ts';
 
 export function addPolicyCommands(parent: Command): void {
   const noun = parent.command('policy').description('least-privilege IAM policies, as JSON');
@@ -61,7 +63,7 @@ function kindsByUse(): ReadonlyMap<string, readonly AnyKind[]> {
 function useCommand(noun: Command, use: string): Command {
   return withPlaceOptions(leaf(noun, use, `for the role or user of a connection used for ${use}`))
     .option('--least', 'only what the use cannot do without')
-    .option('--region <region>', 'AWS region (default: any)')
+    .option('--region <region>', 'AWS region (default: any)', regionName)
     .option('--kms-key <arn>', 'a customer managed key');
 }
 
@@ -85,8 +87,8 @@ function scopeIn(kinds: readonly AnyKind[], options: Options): DestinationScope 
 
 function withPlaceOptions(command: Command): Command {
   return command
-    .option('--account <id>', 'AWS account (trust: the base identity’s; default: asked of AWS)')
-    .option('--partition <partition>', 'aws, aws-cn, aws-us-gov or aws-eusc', 'aws');
+    .option('--account <id>', 'AWS account (trust: the base identity’s; default: asked of AWS)', accountId)
+    .addOption(new Option('--partition <partition>').choices(partitionNames).default('aws'));
 }
 
 function print(output: Invocation['output'], policy: PolicyDocument): Promise<ExitCode> {

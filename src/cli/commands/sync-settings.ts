@@ -6,6 +6,7 @@ import type { DestinationName } from '../../domain/destinations/names.ts';
 import { allKinds, destinations, findDestination, kindsOf, mappingOf } from '../../domain/destinations/registry.ts';
 import { JobError } from '../../errors.ts';
 import { collect, done, leaf, runWithClient, text, type Options } from '../command.ts';
+import { regionName } from '../options.ts';
 import { describeSync } from '../reports.ts';
 import { placeOf, withPlace } from './secrets.ts';
 
@@ -14,7 +15,7 @@ const cliNames = [...new Set(allKinds.map((kind) => destinations[kind.destinatio
 
 function withOptions(command: Command): Command {
   return command
-    .option('--region <region>', 'AWS region')
+    .option('--region <region>', 'AWS region', regionName)
     .option('--prefix <prefix>', 'parameter path such as /app/prod/, or prefix of secret names')
     .option('--mapping <mapping>', 'Secrets Manager: one-to-one or many-to-one')
     .option('--secret-name <name>', 'many-to-one: the one secret')

@@ -12,6 +12,7 @@ import { done, leaf, run, text, type Invocation } from '../command.ts';
 import { startEmbedded, type Embedded } from '../embedded.ts';
 import { isRunning, UP_FOLDER, upFile, type UpState } from '../environment.ts';
 import type { ExitCode } from '../exit.ts';
+import { portNumber } from '../options.ts';
 import { fields } from '../output.ts';
 import { untilStopped } from '../signals.ts';
 
@@ -23,7 +24,7 @@ export function addUpCommand(parent: Command): void {
       `embedded database and queue in ./${UP_FOLDER}, worker and server in one process, for development`,
     )
       .option('--sandbox', 'with the AWS sandbox instead of AWS')
-      .option('--port <port>', 'of the server (default: KEYFERRY_HTTP_PORT, else 3010)'),
+      .option('--port <port>', 'of the server (default: KEYFERRY_HTTP_PORT, else 3010)', portNumber),
     runUp,
   );
 }

@@ -84,10 +84,14 @@ describe('a setting', () => {
     [
       'a webhook that is no URL',
       { KEYFERRY_WEBHOOK_URL: 'h', KEYFERRY_WEBHOOK_SECRET: 'canary-canary-canary' },
-      /^KEYFERRY_WEBHOOK_URL must be a URL/,
+      /^KEYFERRY_WEBHOOK_URL must be an http or https URL/,
     ],
     ['a log level', { KEYFERRY_LOG_LEVEL: 'loud' }, /^KEYFERRY_LOG_LEVEL /],
-    ['a trace collector', { OTEL_EXPORTER_OTLP_ENDPOINT: 'h' }, /^OTEL_EXPORTER_OTLP_ENDPOINT must be a URL/],
+    [
+      'a trace collector',
+      { OTEL_EXPORTER_OTLP_ENDPOINT: 'h' },
+      /^OTEL_EXPORTER_OTLP_ENDPOINT must be an http or https URL/,
+    ],
     [
       'a misspelt setting',
       { KEYFERRY_ENCRYPTION_KEY: 'canary' },

@@ -1,0 +1,21 @@
+/** Values of options that are checked before the command begins: what is wrong names the option and ends with exit code 2. */
+import { InvalidArgumentError } from 'commander';
+
+import { regionProblem } from '../domain/regions.ts';
+
+export function accountId(text: string): string {
+  if (/^\d{12}$/.test(text)) return text;
+  throw new InvalidArgumentError('It must have 12 digits.');
+}
+
+export function regionName(text: string): string {
+  const problem = regionProblem(text);
+  if (problem === undefined) return text;
+  throw new InvalidArgumentError(`It ${problem}${problem.endsWith('?') ? '' : '.'}`);
+}
+
+/** Kept as text, as a setting of the environment is. */
+export function portNumber(text: string): string {
+  if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return text;
+  throw new InvalidArgumentError('It must be a port number.');
+}
