@@ -23,11 +23,12 @@ const HISTORIES = Number(process.env['KEYFERRY_TEST_HISTORIES'] ?? 15);
 const KEYS = ['A', 'B', 'C', 'D'];
 const key = fc.constantFrom(...KEYS);
 const value = fc.constantFrom('one', 'two', 'three');
+const typeChange = fc.constantFrom('refused' as const, 'allowed' as const);
 
 type Step =
   | { readonly do: 'set'; readonly key: string; readonly value: string }
   | { readonly do: 'unset'; readonly key: string }
-  | { readonly do: 'foreign-put'; readonly key: string; readonly value: string }
+  | { readonly do: 'foreign-put'; readonly key: string; readonly value: string; readonly isPlain: boolean }
   | { readonly do: 'foreign-delete'; readonly key: string }
   | { readonly do: 'run'; readonly how: 'wish' | 'scheduled' }
   | { readonly do: 'crash'; readonly at: number; readonly isAfter: boolean }
@@ -43,6 +44,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       do: fc.constant('foreign-put' as const),
       key,
       value: fc.constantFrom('theirs-1', 'theirs-2'),
+      isPlain: fc.boolean(),
     }),
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('foreign-delete' as const), key }) },
@@ -101,7 +103,8 @@ function createDeath() {
 
 /** The destination as somebody else sees and changes it. */
 interface Others {
-  put(world: World, name: string, value: string): void;
+  /** `isPlain`: as another type of parameter, where AWS lets it. */
+  put(world: World, edit: { readonly key: string; readonly value: string; readonly isPlain: boolean }): void;
   delete(world: World, name: string): void;
   /** Every object as it is. */
   look(world: World): Readonly<Record<string, string>>;
@@ -112,8 +115,12 @@ interface Others {
 
 const parameterNames = (name: string) => `/app/prod/${name}`;
 const parameters: Others = {
-  put: (world, name, text) =>
-    void world.sandbox.foreign.putParameter({ ...world.at, name: parameterNames(name), value: text }),
+  put: (world, { key: name, value: text, isPlain }) => {
+    const edit = { ...world.at, name: parameterNames(name), value: text };
+    const { type } = world.sandbox.inspect.parameter(edit) ?? { type: 'String' };
+    const mayChange = type === 'String' || world.typeChange === 'allowed';
+    world.sandbox.foreign.putParameter({ ...edit, ...(isPlain && mayChange ? { type: 'String' } : {}) });
+  },
   delete: (world, name) => {
     if (world.sandbox.inspect.parameter({ ...world.at, name: parameterNames(name) }))
       world.sandbox.foreign.deleteParameter({ ...world.at, name: parameterNames(name) });
@@ -129,7 +136,7 @@ const parameters: Others = {
 };
 
 const secrets: Others = {
-  put: (world, name, text) => {
+  put: (world, { key: name, value: text }) => {
     const found = world.sandbox.inspect.secret({ ...world.at, name: `prod/${name}` });
     if (!found?.deletedAt) world.sandbox.foreign.putSecret({ ...world.at, name: `prod/${name}`, value: text });
   },
@@ -160,7 +167,7 @@ const putDocument = (world: World, keys: Readonly<Record<string, string>>) => {
 
 /** Keys carry no tag: what the ledger has is ours, whoever wrote it last. */
 const document: Others = {
-  put: (world, name, text) => {
+  put: (world, { key: name, value: text }) => {
     putDocument(world, { ...keysOf(world), [name]: text });
   },
   delete: (world, name) => {
@@ -218,7 +225,7 @@ async function take(history: History, one: Step): Promise<void> {
     case 'foreign-put': {
       // Over an object of ours it is an edit; where nothing is, or something of theirs, it is theirs.
       if (foreign.has(one.key) || !(await isOurEdit(history, one.key))) foreign.set(one.key, one.value);
-      others.put(world, one.key, one.value);
+      others.put(world, one);
       if (others.look(world)[one.key] === undefined) foreign.delete(one.key);
       return;
     }
@@ -298,9 +305,10 @@ test.each([
   'any history of edits, crashes and foreign changes of %s ends with destination = source',
   async (_what, input, others) => {
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 14 }), async (steps) => {
+      fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 14 }), typeChange, async (steps, change) => {
         const death = createDeath();
-        const world = await createWorld(stage, { wrap: death.wrap });
+        const behaviour = { parameterTypeChange: change };
+        const world = await createWorld(stage, { wrap: death.wrap, sandbox: { behaviour } });
         await world.set({ A: 'one', B: 'two' });
         const { id } = await world.createSync(input);
         const history: History = {

@@ -36,6 +36,7 @@ import {
   createSandboxRequestHandler,
   type AwsSandbox,
   type AwsSandboxOptions,
+  type BehaviourOption,
   type PolicyDocument,
 } from '../../../src/sandbox/aws/index.ts';
 import { afterThisTest } from '../../support/after-each.ts';
@@ -146,11 +147,18 @@ export interface Ran {
 export type World = Awaited<ReturnType<typeof createWorld>>;
 
 let worlds = 0;
+let defaultBehaviour: BehaviourOption = {};
+
+/** What the sandboxes of this file's worlds do where AWS's own sources contradict each other, unless a world says otherwise. */
+export function setDefaultBehaviour(behaviour: BehaviourOption): void {
+  defaultBehaviour = behaviour;
+}
 
 export async function createWorld(stage: Stage, options: WorldOptions = {}) {
   worlds += 1;
   const clock = await openClock(stage, options);
-  const sandbox = createAwsSandbox({ clock, seed: worlds, ...options.sandbox });
+  const behaviour = { ...defaultBehaviour, ...options.sandbox?.behaviour };
+  const sandbox = createAwsSandbox({ clock, seed: worlds, ...options.sandbox, behaviour });
   const orgId = `org-${String(worlds)}-${crypto.randomUUID().slice(0, 8)}`;
   // Remote names are claimed across all orgs of a database: each world has an account of its own.
   const accountId = String(222_200_000_000 + Math.floor(Math.random() * 99_000_000));
@@ -161,8 +169,9 @@ export async function createWorld(stage: Stage, options: WorldOptions = {}) {
   const folders = createFolders(handle.db, encryption);
   const folder = await folders.ensure(orgId, { projectId: 'app', environment: 'prod', secretPath: '/api' });
   const installation = await createInstallation(handle.db).get();
+  const typeChange = behaviour.parameterTypeChange ?? 'refused';
   const site = {
-    ...{ stage, options, clock, sandbox, orgId, accountId, installationId: installation.id },
+    ...{ typeChange, stage, options, clock, sandbox, orgId, accountId, installationId: installation.id },
     ...{ base, connections, connection, folders, folder },
   };
   /** With nothing in between, and nothing in its memory. */
