@@ -18,6 +18,7 @@ import { checkDrift, lookFirst, toCheckResult } from './check.ts';
 import { compareWithAws, mustCompareWithAws } from './compare.ts';
 import type { Destination } from './destinations/destination.ts';
 import { applyDocument } from './destinations/json-secret/apply.ts';
+import { clearFailedWholes } from './destinations/json-secret/rows.ts';
 import { endEarly, toContinued } from './endings.ts';
 import { findHeld, settleHeld } from './held-names.ts';
 import { importSecrets } from './import.ts';
@@ -204,6 +205,7 @@ async function endRound(work: SyncWork, { isCheck }: Pick<Purpose, 'isCheck'>): 
     // What takes longer is looked at by the next drift check.
     if (replicaLooks < MAX_REPLICA_LOOKS) return toContinued(work, new Date(work.run.now().getTime() + REPLICATION_MS));
   }
+  if (driftOf(work) === 'none' && hasSeenAll(work) && isEverythingWritten(work)) await clearFailedWholes(work);
   await tidy(work);
   const now = work.run.now();
   const outcome = summarize(work.ledger.all(), work.progress.changes, toResult(work, { isCheck }));
@@ -248,12 +250,14 @@ function toResult(work: SyncWork, { isCheck }: { isCheck: boolean }): unknown {
   return Object.keys(result).length > 0 ? result : undefined;
 }
 
+function hasSeenAll({ progress }: SyncWork): boolean {
+  return progress.isChecked === true && (progress.notLookedAt ?? 0) === 0 && progress.isLookDenied !== true;
+}
+
 function driftOf(work: SyncWork): SyncRow['drift'] {
   if (work.ledger.all().some((entry) => entry.drift !== null && entry.deletedAt === null)) return 'drifted';
-  const { isChecked, isLookDenied, notLookedAt = 0 } = work.progress;
-  if (isLookDenied === true) return 'unknown';
-  const hasSeenAll = isChecked === true && notLookedAt === 0;
-  const isKnown = hasSeenAll || work.sync.drift !== 'unknown' || work.sync.syncedRevision === null;
+  if (work.progress.isLookDenied === true) return 'unknown';
+  const isKnown = hasSeenAll(work) || work.sync.drift !== 'unknown' || work.sync.syncedRevision === null;
   return isKnown ? 'none' : 'unknown';
 }
 
