@@ -4,10 +4,11 @@
  */
 import { asc, eq, sql, type SQL } from 'drizzle-orm';
 
-import type { LedgerEntry } from '../../domain/sync/ledger.ts';
+import type { LedgerEntry, Place } from '../../domain/sync/ledger.ts';
 import { JobError } from '../../errors.ts';
 import type { Database } from '../client.ts';
 import { toDatabaseError, violatedConstraint } from '../database-error.ts';
+import { textArray } from '../engine/subjects.ts';
 import { syncEntries } from '../schema.ts';
 import { toStorableJson } from '../rows.ts';
 import { deleteRemovedSync, type SyncEnding } from './deletion.ts';
@@ -28,6 +29,9 @@ export function createSyncEntries(db: Database) {
      * another sync holds, of whatever org, is not among them.
      */
     claim: (run: LedgerRun, entries: readonly LedgerEntry[]) => claimEntries(db, run, entries),
+    /** Of these names, those that another sync holds, of whatever org. */
+    heldByOthers: (syncId: string, place: Place, names: readonly string[]) =>
+      findHeldByOthers(db, { syncId, place, names }),
     store: async (run: LedgerRun, entries: readonly LedgerEntry[]): Promise<void> => {
       await storeEntries(db, run, entries);
     },
@@ -44,6 +48,31 @@ async function listEntries(db: Database, syncId: string): Promise<readonly Ledge
     .where(eq(syncEntries.syncId, syncId))
     .orderBy(asc(syncEntries.remoteName), asc(syncEntries.key))
     .catch(raise);
+}
+
+interface NameQuestion {
+  readonly syncId: string;
+  readonly place: Place;
+  readonly names: readonly string[];
+}
+
+async function findHeldByOthers(db: Database, { syncId, place, names }: NameQuestion): Promise<ReadonlySet<string>> {
+  if (names.length === 0) return new Set();
+  const rows = await execute(
+    db,
+    sql`
+      select distinct e.remote_name from keyferry.sync_entries e
+      where e.partition = ${place.partition}
+        and e.account_id = ${place.accountId}
+        and e.region = ${place.region}
+        and e.service = ${place.service}
+        and e.remote_name = any(${textArray(names)}::text[])
+        and e.is_claim
+        and e.deleted_at is null
+        and e.status in ('synced', 'failed')
+        and e.sync_id <> ${syncId}`,
+  );
+  return new Set(rows.map((row) => String(row['remote_name'])));
 }
 
 async function claimEntries(

@@ -125,7 +125,9 @@ async function readParameters(work: SyncWork): Promise<readonly Found[]> {
       if (key !== undefined) found.push({ key, remoteName, value, version });
     }
   }
-  return found;
+  const names = found.map((one) => one.remoteName);
+  const held = await work.deps.entries.heldByOthers(work.sync.id, work.place, names);
+  return found.map((one) => (held.has(one.remoteName) ? toOthers(one.key, { ...one, name: one.remoteName }) : one));
 }
 
 async function readSecrets(work: SyncWork): Promise<readonly Found[]> {
@@ -155,7 +157,7 @@ function isOthers(work: SyncWork, { tags, managedBy }: SecretMetadata): boolean 
   return managedBy !== undefined || whose === 'other-sync' || whose === 'other-installation';
 }
 
-function toOthers(key: string, { name, version }: SecretMetadata): Found {
+function toOthers(key: string, { name, version }: Pick<SecretMetadata, 'name' | 'version'>): Found {
   return { key, remoteName: name, value: undefined, version, isOthers: true };
 }
 

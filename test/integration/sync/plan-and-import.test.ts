@@ -229,3 +229,24 @@ function withRotation(deps: SyncDependencies, isRotated: { readonly value: boole
   };
   return { ...deps, openSecretsManager: openRotated };
 }
+
+test('a parameter that another sync writes is never imported', async () => {
+  const world = await createWorld(stage);
+  await world.set({ A: 'theirs' });
+  const owner = await world.createSync({ syncOptions: { keySchema: 'svc_{{secretKey}}' } });
+  await world.runUntilDone(owner.id);
+  world.sandbox.foreign.putParameter({ ...world.at, name: '/app/prod/FREE', value: 'of nobody' });
+  const folder = await world.folders.ensure(world.orgId, { projectId: 'app', environment: 'prod', secretPath: '/web' });
+  const { id } = await world.createSync({ folderId: folder.id, isAutoSyncEnabled: false });
+
+  const { outcome } = await world.runUntilDone(id, {
+    request: 'import',
+    parameters: { importBehavior: 'prioritize-destination' },
+  });
+
+  expect(outcome).toMatchObject({
+    status: 'succeeded',
+    result: { imported: ['FREE'], others: ['/app/prod/svc_A'] },
+  });
+  expect((await world.folders.read(folder.id)).secrets.map((secret) => secret.key)).toEqual(['FREE']);
+});
