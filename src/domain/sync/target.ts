@@ -51,6 +51,8 @@ export function isNameOf({ kind, namePrefix }: Target, remoteName: string): bool
 }
 
 export function findValueProblem(value: string, { kind }: Target, settings: EntrySettings): Problem | undefined {
-  if (value === '') return invalid('The value is empty; AWS stores no empty values. Set a value or remove the secret.');
+  // A member of a JSON secret may be empty.
+  if (value === '' && !kind.holdsAllKeys)
+    return invalid('The value is empty; AWS stores no empty values. Set a value or remove the secret.');
   return kind.findValueProblem(value, settings);
 }

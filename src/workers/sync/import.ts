@@ -50,7 +50,8 @@ export interface ImportMode {
 export async function importSecrets(work: SyncWork, { behavior, isInitial }: ImportMode): Promise<ImportResult> {
   const all = await readDestination(work);
   const found = all.filter((one) => one.isOthers !== true);
-  const readable = found.filter((one) => one.value !== undefined && one.value !== '');
+  const mayBeEmpty = work.target.kind.holdsAllKeys;
+  const readable = found.filter((one) => one.value !== undefined && (mayBeEmpty || one.value !== ''));
   const present = new Map((await work.deps.folders.names(work.folder.id)).map((secret) => [secret.key, secret]));
   const managed = readable.filter((one) => isManaged(present.get(one.key))).map((one) => one.key);
   const isKept = (one: Found) =>

@@ -260,3 +260,24 @@ test('a key of somebody else that is in conflict is never overwritten, however o
 
   expect(world.secrets()).toEqual({ 'prod/app': '{"A":"1","D":"theirs"}' });
 });
+
+test('empty values are stored in a JSON secret, changed, compared and imported', async () => {
+  const world = await createWorld(stage);
+  await world.set({ A: '', B: 'b' });
+  const { id } = await world.createSync(toDocument);
+  const text = () => world.secrets('prod/app')['prod/app'];
+
+  expect((await world.runUntilDone(id)).outcome).toMatchObject({ status: 'succeeded', counts: { created: 2 } });
+  expect(text()).toBe('{"A":"","B":"b"}');
+  await world.set({ A: 'a', B: '' });
+  expect((await world.runUntilDone(id)).outcome).toMatchObject({ status: 'succeeded', counts: { updated: 2 } });
+  expect(text()).toBe('{"A":"a","B":""}');
+  expect((await world.runUntilDone(id, { request: 'sync' })).outcome).toMatchObject({ counts: { unchanged: 2 } });
+
+  await world.set({ A: '' });
+  await world.runUntilDone(id);
+  expect(text()).toBe('{"A":"","B":""}');
+  world.sandbox.foreign.putSecret({ ...world.at, name: 'prod/app', value: '{"A":"","B":"","C":""}' });
+  const imported = await world.runUntilDone(id, { request: 'import' });
+  expect(imported.outcome).toMatchObject({ result: { imported: ['C'], kept: ['A', 'B'], unreadable: [] } });
+});
