@@ -1,6 +1,6 @@
 /**
- * Six kinds of test, each a project: `unit` needs nothing, `integration` gets PostgreSQL and Redis from its global setup; `e2e` (real processes and a real
- * browser), `chaos`, `sweep` and `pairs` get the same and have commands of their own (`npm run test:e2e` and so on). The contract suites are run by `test/contract/run.ts`, and by a unit test on the sandbox alone.
+ * Seven kinds of test, each a project: `unit` needs nothing, `integration` gets PostgreSQL and Redis from its global setup; `e2e` (real processes and a real
+ * browser), `chaos`, `sweep`, `restore` and `pairs` get the same and have commands of their own (`npm run test:e2e` and so on). The contract suites are run by `test/contract/run.ts`, and by a unit test on the sandbox alone.
  */
 import { defineConfig } from 'vitest/config';
 
@@ -46,6 +46,16 @@ export default defineConfig({
         test: {
           name: 'sweep',
           include: ['test/sweep/**/*.test.ts'],
+          setupFiles,
+          globalSetup,
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'restore',
+          include: ['test/restore/**/*.test.ts'],
           setupFiles,
           globalSetup,
           testTimeout: 120_000,

@@ -301,9 +301,9 @@ export const errorTable = {
   ),
   KEY_RESTORED: entry(
     'fail',
-    'The IAM user holds keys that this restored database does not know.',
-    'A later rotation may have published them: consumers may hold one of them, so nothing is changed.',
-    'Hand the key in use over with `rotation update NAME --adopt-key`, or remove the unknown keys at AWS.',
+    'It is not certain which key consumers hold: the database was restored or failed over.',
+    'AWS lists a key that the database does not know, lacks its newest one, or shows a use of a key that was never published. No key changes.',
+    'Hand the key in use over with `rotation update NAME --adopt-key`, or delete at AWS what nobody uses.',
   ),
   KEY_AMBIGUOUS: entry(
     'fail',

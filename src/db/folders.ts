@@ -9,6 +9,7 @@ import type { Database } from './client.ts';
 import { toDatabaseError } from './database-error.ts';
 import { type Encryption, secretPlace } from './encryption.ts';
 import { holdsLease, importedSync, type ImportingRun, recordImport, refuseLostLease } from './sync/initial-import.ts';
+import { createReadAll } from './read.ts';
 import { folders, secrets } from './schema.ts';
 import { dueTrace, isAsSeen } from './engine/subjects.ts';
 import { wake } from './engine/wake.ts';
@@ -63,6 +64,7 @@ export function createFolders(db: Database, encryption: Encryption) {
     ensure: (orgId: string, place: FolderPlace) => ensureFolder(db, orgId, place),
     read: (folderId: string) => readFolder({ db, encryption }, folderId),
     names: (folderId: string) => readNames(db, folderId),
+    uncertainKeys: (folderId: string) => readUncertainKeys(db, folderId),
     /** Merges `changes` into the folder, or replaces its unmanaged secrets by them. */
     change: (folder: FolderRow, changes: readonly SecretChange[], mode: 'merge' | 'replace') =>
       changeFolder({ db, encryption }, folder, { changes, mode }),
@@ -137,6 +139,19 @@ function decryptRow(encryption: Encryption, orgId: string, row: typeof secrets.$
   } catch (error) {
     return { key, revision, metadata, managedBy, error: toDatabaseError(error) };
   }
+}
+
+/** Of rotations that have not found out yet which key is in use after a restore. */
+async function readUncertainKeys(db: Database, folderId: string): Promise<readonly string[]> {
+  const rows = await createReadAll(db)(sql`
+    select s.key
+    from keyferry.secrets s
+      join keyferry.rotations r on r.id = s.managed_by
+      cross join keyferry.installation i
+    where s.folder_id = ${folderId}
+      and r.created_at < i.epoch_started_at
+      and (r.status_code = 'KEY_RESTORED' or r.compared_at is null or r.compared_at < i.epoch_started_at)`);
+  return rows.map((row) => String(row.key));
 }
 
 async function readNames(db: Database, folderId: string): Promise<readonly SecretName[]> {

@@ -52,8 +52,20 @@ export function acceptStatement(server: SQL, { as, actor, name }: Acceptor): SQL
     from accepted, server`;
 }
 
-/** What the guard held back becomes due. */
+/** What the guard held back becomes due. What the backup still wanted deleted may have been deleted, and made again, since: it is asked for again. */
 const released = sql`
+    closed_requests as (
+      update keyferry.requests t
+      set done_at = now()
+      from accepted
+      where t.done_at is null
+        and (
+          t.kind = 'remove'
+          or t.parameters ->> 'command' = 'revoke'
+          or t.parameters ->> 'emergency' = 'true'
+          or t.parameters ->> 'revokeNow' = 'true'
+        )
+    ),
     released_syncs as (
       update keyferry.syncs t
       set next_due_at = now(),

@@ -32,18 +32,17 @@ export function databaseClock(databaseUrl: string): Promise<DatabaseClock> {
 async function install(databaseUrl: string): Promise<DatabaseClock> {
   let base = { realMs: Date.now(), shownMs: Date.now() };
   let stored: typeof base | undefined;
+  // Closes itself when the clock stands; the next move opens it again.
+  const sql = postgres(databaseUrl, { max: 1, idle_timeout: 1, onnotice: () => undefined });
   const nowMs = () => base.shownMs + (Date.now() - base.realMs) * SPEED;
   const settled = async () => {
     if (stored === base) return;
     const wanted = base;
     const { realMs, shownMs } = wanted;
-    await withConnection(
-      databaseUrl,
-      (sql) => sql`update testclock.base set real_ms = ${realMs}, shown_ms = ${shownMs}`,
-    );
+    await sql`update testclock.base set real_ms = ${realMs}, shown_ms = ${shownMs}`;
     stored = wanted;
   };
-  await withConnection(databaseUrl, (sql) => sql.unsafe(DEFINITION));
+  await sql.unsafe(DEFINITION);
   await settled();
   return {
     now: () => new Date(nowMs()),
@@ -57,15 +56,6 @@ async function install(databaseUrl: string): Promise<DatabaseClock> {
       await settled();
     },
   };
-}
-
-async function withConnection(databaseUrl: string, use: (sql: postgres.Sql) => Promise<unknown>): Promise<void> {
-  const sql = postgres(databaseUrl, { max: 1, onnotice: () => undefined });
-  try {
-    await use(sql);
-  } finally {
-    await sql.end();
-  }
 }
 
 const DEFINITION = `

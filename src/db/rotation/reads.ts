@@ -12,6 +12,12 @@ import { fromRow } from '../rows.ts';
 import { rotationKeys, rotations } from '../schema.ts';
 import type { RotationRow } from '../engine/subjects.ts';
 
+/** A dependent sync, and what it knows after a restore. */
+export interface ComparedSync extends DependentSync {
+  /** In this epoch, and no value of the pair waits for a person's decision. */
+  readonly hasCompared: boolean;
+}
+
 export function createRotationReads(db: Database, encryption: Encryption) {
   return {
     /** The row as it is now. Throws KEY_ROTATION_NOT_FOUND. */
@@ -98,16 +104,19 @@ async function heldElsewhere(
  * One row per sync that the rotation waits for: every automatic one, every one that may hold a value of the pair, whatever became of its last
  * write, and every one that is running and may be about to write the old pair. Reads without locks.
  */
-async function dependents(db: Database, rotation: RotationRow, revision: number): Promise<readonly DependentSync[]> {
+async function dependents(db: Database, rotation: RotationRow, revision: number): Promise<readonly ComparedSync[]> {
   const rows = await createReadAll(db)(
     sql`
-      select s.id, s.name, entries.confirmed
-      from keyferry.syncs s cross join lateral (
+      select s.id, s.name, entries.confirmed,
+        entries.undecided = 0
+          and (i.epoch_started_at is null or greatest(s.created_at, s.compared_at) >= i.epoch_started_at) as compared
+      from keyferry.syncs s cross join keyferry.installation i cross join lateral (
         select
           count(*) filter (where ${mayHold}) as held,
           (count(distinct e.key) filter (
             where e.status = 'synced' and e.in_flight is null and e.synced_revision >= ${revision}
-          ))::int as confirmed
+          ))::int as confirmed,
+          count(*) filter (where e.drift in ('later-write', 'later-delete')) as undecided
         from keyferry.sync_entries e
         where e.sync_id = s.id and e.deleted_at is null
           and coalesce(e.folder_id, s.folder_id) = s.folder_id and ${writesPair(rotation)}
@@ -120,7 +129,8 @@ async function dependents(db: Database, rotation: RotationRow, revision: number)
   return rows.map((row) => ({
     id: String(row.id),
     name: String(row.name),
-    hasConfirmed: Number(row.confirmed) === 2,
+    hasConfirmed: Number(row.confirmed) === 2 && row.compared === true,
+    hasCompared: row.compared === true,
   }));
 }
 

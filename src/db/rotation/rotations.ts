@@ -13,6 +13,7 @@ import { currentTraceparent } from '../../observe/trace.ts';
 import type { Database } from '../client.ts';
 import { toDatabaseError, violatedConstraint } from '../database-error.ts';
 import { type Encryption, rotationKeyPlace } from '../encryption.ts';
+import { adoptKey, type KeyPair } from './adoption.ts';
 import { createRotationOrders } from './orders.ts';
 import { rotationById } from './reads.ts';
 import { createRotationSteps } from './steps.ts';
@@ -31,11 +32,6 @@ export interface RotationStep {
 
 /** The row, and the request that its first run answers: published, or, with an adopted key, the user's keys looked at. */
 export type CreatedRotation = RotationRow & { readonly requestId: string };
-
-export interface KeyPair {
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-}
 
 interface Stores {
   readonly db: Database;
@@ -56,7 +52,7 @@ export function createRotations(db: Database, encryption: Encryption) {
     update: (row: RotationRow, changes: RotationChanges) => updateRotation(db, row, changes),
     /** Undefined when the row changed since it was read. */
     updateAsRead: (row: RotationRow, changes: RotationChanges) => updateAsRead(db, row, changes),
-    /** Before the first rotation: the key that consumers hold becomes the one to replace. */
+    /** The key that consumers hold, before the first rotation or after a restore. Throws KEY_ROTATION_BUSY. */
     adoptKey: (row: RotationRow, pair: KeyPair) => adoptKey(stores, row, pair),
     keys: (rotationId: string): Promise<readonly KnownKey[]> => run.knownKeys(rotationId),
     /** The timeline, oldest first; of a long one the latest `limit` lines. */
@@ -244,40 +240,6 @@ function rescheduled(row: RotationRow, changes: RotationChanges): { nextRotation
   };
   const last = startedAt === undefined ? (row.lastRotatedAt ?? row.createdAt) : new Date(startedAt);
   return { nextRotationAt: nextRotationAt(last, schedule) };
-}
-
-async function adoptKey({ db, encryption }: Stores, row: RotationRow, pair: KeyPair): Promise<RotationRow> {
-  const place = rotationKeyPlace({ orgId: row.orgId, rotationId: row.id, accessKeyId: pair.accessKeyId });
-  const [updated] = await db
-    .execute(
-      sql`
-      with adopted as (
-        -- Looked at again at once: the pair is checked, and a block by this key ends.
-        update keyferry.rotations t set active_access_key_id = ${pair.accessKeyId}, phase_state = t.phase_state - 'inspectedAt' - 'block',
-          updated_at = now(), due_reason = 'changed', ${dueTrace()}, next_due_at = case when t.paused_at is null then now() end
-        where t.id = ${row.id} and t.phase in ('idle', 'creating') and t.phase_state -> 'intent' is null and t.run_token is null
-          and not exists (select 1 from keyferry.rotation_keys k where k.rotation_id = t.id and k.state in ('pending', 'active', 'retiring')
-            and k.access_key_id <> ${pair.accessKeyId})
-        returning t.*
-      ),
-      key as (
-        insert into keyferry.rotation_keys (rotation_id, access_key_id, state, secret)
-        select adopted.id, ${pair.accessKeyId}, 'active', ${encryption.encrypt(pair.secretAccessKey, place)} from adopted
-        on conflict (rotation_id, access_key_id) do update set state = 'active', secret = excluded.secret
-      ),
-      step as (
-        insert into keyferry.rotation_steps (rotation_id, phase, step, access_key_id)
-        select adopted.id, adopted.phase, 'key-adopted', ${pair.accessKeyId} from adopted
-      )
-      select adopted.*, pg_notify(${DUE_CHANNEL}, 'rotate') as woken from adopted`,
-    )
-    .catch(raise);
-  if (!updated) {
-    throw new JobError('KEY_ROTATION_BUSY', {
-      message: `${row.name} already has a key of its own, or is at work. A key is adopted before the first rotation.`,
-    });
-  }
-  return fromRow(rotations, updated);
 }
 
 async function listSteps(db: Database, rotationId: string, limit: number): Promise<readonly RotationStep[]> {

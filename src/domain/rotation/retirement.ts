@@ -120,6 +120,21 @@ export function reactivated(view: RotationView, accessKeyId: string, who: { deta
   };
 }
 
+/**
+ * In a new epoch: what was confirmed, watched or held is so no more, since the database may have forgotten who needs the old key again.
+ * Undefined before the publication, where nothing of it is remembered.
+ */
+export function restarted(view: RotationView, now: Date): Transition | undefined {
+  const { cycle } = view.state;
+  if (cycle?.publishedRevision === undefined) return undefined;
+  const calm = { isEmergency: false, isRevokeNow: false, dependentPolls: 0 };
+  const note = { step: 'compared', detail: 'the database was restored or failed over' };
+  if (view.phase === 'hold' || view.phase === 'deleting') {
+    return { phase: 'hold', state: moved(view, { ...calm, deactivatedAt: now.toISOString() }), note };
+  }
+  return { phase: 'publishing', state: moved(view, { ...calm, publishedAt: now.toISOString() }), note };
+}
+
 export function deleting(view: RotationView): Transition {
   return { phase: 'deleting', state: moved(view), note: { step: 'hold-over' } };
 }

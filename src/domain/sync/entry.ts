@@ -209,9 +209,14 @@ export function leftBehind(entry: LedgerEntry, message: string, at: Date): Ledge
   };
 }
 
-/** Ours, but changed by somebody else. */
-export function drifted(entry: LedgerEntry, drift: DriftKind, at: Date): LedgerEntry {
+/** Ours, but changed by somebody else. What only a person decides stays so, whatever a later look calls it. */
+export function drifted(entry: LedgerEntry, found: DriftKind, at: Date): LedgerEntry {
+  const drift = isLater(entry.drift) && isOfValue(found) ? (entry.drift ?? found) : found;
   return { ...entry, drift, checkedAt: at, errorCode: 'SYNC_DRIFTED', errorMessage: driftMessage(entry, drift) };
+}
+
+function isOfValue(drift: DriftKind): boolean {
+  return drift === 'changed' || drift === 'missing' || drift === 'scheduled-for-deletion';
 }
 
 const LATER_NEXT_STEP =

@@ -34,8 +34,16 @@ export interface PlanOptions {
   readonly keepsDeleted: boolean;
   /** Drift is overwritten: repair mode, or a person asked for the sync. */
   readonly overwritesDrift: boolean;
-  /** A person keeps the folder's values over what was written after the backup of this database. */
-  readonly acceptsSource?: boolean;
+  /**
+   * A person keeps the folder's values over what was written after the backup of this database; except those of a rotation that has not
+   * found out which key is in use.
+   */
+  readonly acceptsSource?: { readonly except: ReadonlySet<string> };
+}
+
+/** Whether a difference that only a person decides is decided for the folder. */
+export function isDecided(options: Pick<PlanOptions, 'acceptsSource'>, { key }: { readonly key: string }): boolean {
+  return options.acceptsSource?.except.has(key) === false;
 }
 
 export interface PlanInput {
@@ -145,7 +153,7 @@ function planOwned(desired: DesiredEntry, known: Known<LedgerEntry>): Decision {
   if (drift === 'foreign') return conflict('no longer carries our tag: somebody else took it over', drift);
   const change = findChange(desired, entry, options);
   if (entry.observed.tier === 'Advanced' && desired.settings.tier === 'standard') return downgrade;
-  if (drift) return planDrifted(drift, { change, options });
+  if (drift) return planDrifted(drift, { key: desired.key, change, options });
   return change === undefined ? { action: 'unchanged', reason: 'equal' } : { action: 'update', reason: change };
 }
 
@@ -174,9 +182,15 @@ export function describeDrift(kind: DriftKind): string {
   return driftTexts[kind];
 }
 
-function planDrifted(drift: DriftKind, known: { change: string | undefined; options: PlanOptions }): Decision {
+interface Drifted {
+  readonly key: string;
+  readonly change: string | undefined;
+  readonly options: PlanOptions;
+}
+
+function planDrifted(drift: DriftKind, known: Drifted): Decision {
   const reason = driftTexts[drift];
-  if (isLater(drift) && known.options.acceptsSource !== true) return conflict(`${reason}; a person decides`, drift);
+  if (isLater(drift) && !isDecided(known.options, known)) return conflict(`${reason}; a person decides`, drift);
   if (!known.options.overwritesDrift) {
     // Nothing wanted and nothing overwritten: the drift is reported, the plan has no change.
     if (known.change === undefined) return { action: 'unchanged', reason, drift };
@@ -225,7 +239,7 @@ function planDeletions(input: PlanInput): readonly PlannedEntry[] {
   const keys = new Set(input.desired.map((desired) => desired.key));
   return input.ledger
     .filter((entry) => entry.key !== WHOLE_SECRET && isDeletable(entry))
-    .filter((entry) => entry.drift !== 'later-write' || input.options.acceptsSource === true)
+    .filter((entry) => entry.drift !== 'later-write' || isDecided(input.options, entry))
     .filter((entry) => !isSamePlace(entry, place) || !wanted.has(nameKey(entry)))
     .map((entry) => {
       const isReplaced = keys.has(entry.key);

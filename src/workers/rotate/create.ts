@@ -18,6 +18,7 @@ import { BLOCKED_RECHECK_MS } from '../../domain/rotation/waits.ts';
 import type { RemoteKey, RotationView } from '../../domain/rotation/rotation.ts';
 import { JobError } from '../../errors.ts';
 import { type Look, lookAtKeys, type OpenKeys, openKeys, type RotationContext, userChanged, write } from './context.ts';
+import { findDoubt, waitForPerson } from './doubt.ts';
 import { checkAdoptedKey, checkPair } from './verify.ts';
 
 /** Says before the first rotation what would block it, and pins whose key was adopted. */
@@ -85,6 +86,8 @@ async function deleteLeftover(
   view: RotationView,
   { keys, accessKeyId }: { keys: AccessKeys; accessKeyId: string },
 ): Promise<RotationView> {
+  const doubt = await findDoubt(context, accessKeyId, view);
+  if (doubt) return waitForPerson(context, view, doubt);
   const sent = await write(context, view, {
     phase: view.phase,
     state: view.state,

@@ -51,8 +51,7 @@ async function perform(context: RotationContext): Promise<Performed<'rotate'>> {
   try {
     await requireUnguarded(context);
     await requireConnection(context);
-    const start = await viewOf(context);
-    const hasCompared = await compareKeys(context, start);
+    const { view: start, hasCompared } = await compareKeys(context, await viewOf(context));
     const { view, stop } = await walk(context, start);
     const outcome = toOutcome(view, stop, countKeys(start.keys, view.keys));
     return { outcome, ...(hasCompared ? { changes: { comparedAt: run.now() } } : {}) };

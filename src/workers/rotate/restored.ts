@@ -1,26 +1,70 @@
 /**
  * A rotation in a new epoch of the installation: its database may be older than AWS. Keys that AWS lists and this database does not know may be
- * the ones that consumers hold by now, and a key that was about to be verified may be in use. Until a person has cleared that, nothing changes.
+ * the ones that consumers hold by now, a key that was about to be verified may be in use, and one that was about to be retired may be needed
+ * again. So nothing is deactivated or deleted because of what the database remembers: what is past its publication is confirmed and watched
+ * from the beginning, and what cannot be told is left to a person.
  */
 import { describeKey, foreignKeys } from '../../domain/rotation/keys.ts';
 import { mustCompare } from '../../domain/installation.ts';
-import type { RotationView } from '../../domain/rotation/rotation.ts';
+import { restarted } from '../../domain/rotation/retirement.ts';
+import type { RemoteKey, RotationView } from '../../domain/rotation/rotation.ts';
 import { JobError } from '../../errors.ts';
-import { lookAtKeys, openKeys, type RotationContext } from './context.ts';
+import { type Look, lookAtKeys, type OpenKeys, openKeys, type RotationContext, write } from './context.ts';
+import { restoredError } from './doubt.ts';
+import { checkPair } from './verify.ts';
 
-/** True when the rotation has compared itself just now. Throws KEY_RESTORED naming the unknown keys. */
-export async function compareKeys(context: RotationContext, view: RotationView): Promise<boolean> {
+export interface Compared {
+  readonly view: RotationView;
+  /** The rotation has compared itself just now. */
+  readonly hasCompared: boolean;
+}
+
+/** Throws KEY_RESTORED naming the keys that a person must decide about. */
+export async function compareKeys(context: RotationContext, view: RotationView): Promise<Compared> {
   const { deps, row, run } = context;
   const { epochStartedAt } = await deps.installation.get();
-  if (!mustCompare(row, epochStartedAt)) return false;
+  if (!mustCompare(row, epochStartedAt)) return { view, hasCompared: false };
   const open = await openKeys(context);
-  const { owners } = await lookAtKeys(context, view, open);
-  const unknown = foreignKeys(owners);
-  if (unknown.length === 0) return true;
+  const look = await lookAtKeys(context, view, open);
+  const unknown = foreignKeys(look.owners);
+  if (unknown.length > 0) throw await unknownKeys(context, unknown, open);
+  await requireNewKey(context, view, { look, open });
+  const next = restarted(view, run.now());
+  return { view: next ? await write(context, view, next) : view, hasCompared: true };
+}
+
+async function unknownKeys(
+  context: RotationContext,
+  unknown: readonly RemoteKey[],
+  { keys }: OpenKeys,
+): Promise<JobError> {
   const described: string[] = [];
   for (const key of unknown.slice(0, 2))
-    described.push(describeKey(key, await open.keys.lastUsed(key.accessKeyId), run.now()));
-  throw new JobError('KEY_RESTORED', {
-    message: `The database was restored or failed over, and does not know ${described.join('; ')}. Hand the key in use over with \`keyferry rotation update ${row.name} --adopt-key ID\`, or remove it at AWS.`,
-  });
+    described.push(describeKey(key, await keys.lastUsed(key.accessKeyId), context.run.now()));
+  return restoredError(
+    `does not know ${described.join('; ')}. Hand the key in use over with \`keyferry rotation update ${context.row.name} --adopt-key ID\`, or remove it at AWS.`,
+  );
+}
+
+interface Seen {
+  readonly look: Look;
+  readonly open: OpenKeys;
+}
+
+/** The key that replaces the others must work before any of them goes. */
+async function requireNewKey(context: RotationContext, view: RotationView, { look, open }: Seen): Promise<void> {
+  const { phase } = view;
+  const newKeyId = view.state.cycle?.newKeyId;
+  if (newKeyId === undefined || phase === 'creating' || phase === 'verifying') return;
+  if (look.owners.remote.find((key) => key.accessKeyId === newKeyId)?.isActive !== true) {
+    throw restoredError(
+      `${newKeyId}, its newest key, is not active at AWS. Activate it, or hand the key in use over with \`keyferry rotation update ${context.row.name} --adopt-key ID\`.`,
+    );
+  }
+  if (view.state.cycle?.publishedRevision !== undefined) return;
+  // A person handed it over: not with a wrong secret.
+  const secretAccessKey = await context.deps.rotations.run.secretOf(context.row, newKeyId);
+  if (secretAccessKey === undefined) return;
+  const user = await checkPair(context, { accessKeyId: newKeyId, secretAccessKey }, open.connection);
+  if (user instanceof JobError) throw user;
 }

@@ -8,6 +8,7 @@ import * as to from '../../domain/rotation/transitions.ts';
 import { afterRefusal, VERIFY_SPACING_MS, VERIFY_SUCCESSES } from '../../domain/rotation/waits.ts';
 import type { RotationView } from '../../domain/rotation/rotation.ts';
 import { JobError } from '../../errors.ts';
+import { findDoubt, waitForPerson } from './doubt.ts';
 import {
   accountOf,
   openKeys,
@@ -133,6 +134,8 @@ export async function turnBack(context: RotationContext, view: RotationView, err
 export async function rollBack(context: RotationContext, view: RotationView): Promise<RotationView> {
   const { newKeyId } = getCycle(view);
   if (newKeyId === undefined) return endRolledBack(context, view);
+  const doubt = await findDoubt(context, newKeyId, view);
+  if (doubt) return waitForPerson(context, view, doubt);
   const { keys } = await openKeys(context);
   const sent = await write(context, view, deleteSent(view, newKeyId));
   await keys.delete(newKeyId);

@@ -38,7 +38,7 @@ export interface SyncDependencies {
   openParameterStore(session: AwsSession): ParameterStore;
   openSecretsManager(session: AwsSession): SecretsManager;
   readonly connections: Pick<Connections, 'byId' | 'credentialsOf'>;
-  readonly folders: Pick<Folders, 'get' | 'change' | 'importInto' | 'names'>;
+  readonly folders: Pick<Folders, 'get' | 'change' | 'importInto' | 'names' | 'uncertainKeys'>;
   readonly source: SyncSource;
   readonly entries: SyncEntries;
   readonly fingerprints: FingerprintKeys;
@@ -94,9 +94,11 @@ export async function readHead(deps: SyncDependencies, run: Run<'sync'>): Promis
 export async function openWork(head: SyncHead, remembered?: Remembered): Promise<SyncWork> {
   const { deps, run, sync, folder, options, target } = head;
   const place = placeOf(head.connection, target);
-  const [{ entries, desired }, fingerprint] = await Promise.all([
+  const acceptsSource = run.parameters['acceptSource'] === true;
+  const [{ entries, desired }, fingerprint, uncertainKeys] = await Promise.all([
     remembered ?? readRemembered(head, place),
     deps.fingerprints.forOrg(sync.orgId),
+    acceptsSource ? deps.folders.uncertainKeys(folder.id) : [],
   ]);
   const owner: Owner = { installationId: head.installation.id, syncId: sync.id };
   const basis = { revision: folder.revision, version: sync.version };
@@ -116,7 +118,7 @@ export async function openWork(head: SyncHead, remembered?: Remembered): Promise
       onExisting: options.onExisting,
       keepsDeleted: options.disableSecretDeletion,
       overwritesDrift: overwritesDrift(head),
-      acceptsSource: run.parameters['acceptSource'] === true,
+      ...(acceptsSource ? { acceptsSource: { except: new Set(uncertainKeys) } } : {}),
     },
     // What was begun in an earlier epoch of the installation is begun again, with a comparison.
     progress: continueProgress(isOfThisEpoch(head) ? sync.progress : null, basis, run),

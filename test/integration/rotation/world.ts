@@ -126,6 +126,8 @@ export interface World {
   works(pair: Partial<Pair>): boolean;
   /** A consumer, or a person, signs a call with the pair: AWS notes the use. */
   use(pair: Pair): Promise<void>;
+  /** The same rotations in a copy of this database, whose workers talk to the same AWS. */
+  elsewhere(stage: Stage, clock: DatabaseClock): World;
 }
 
 let worlds = 0;
@@ -149,16 +151,18 @@ interface Site {
   readonly clock: DatabaseClock;
   readonly sandbox: AwsSandbox;
   readonly suffix: string;
+  /** An org that exists already. */
+  readonly orgId?: string;
 }
 
-async function furnish(stage: Stage, options: WorldOptions, site: Site): Promise<World> {
+export async function furnish(stage: Stage, options: WorldOptions, site: Site): Promise<World> {
   const { handle, encryption } = stage;
-  const orgId = `org-${site.suffix}`;
+  const orgId = site.orgId ?? `org-${site.suffix}`;
   const userName = `robot-${site.suffix}`;
   const access = createAccounts(options, site, { orgId, userName });
   const connections = createConnections(handle.db, encryption);
   const { connection } = await connections.create(orgId, {
-    name: 'aws',
+    name: site.orgId === undefined ? 'aws' : 'aws-rotation',
     createdVia: 'operator',
     requestedBy: null,
     region: 'eu-west-1',
@@ -168,8 +172,28 @@ async function furnish(stage: Stage, options: WorldOptions, site: Site): Promise
   await handle.db.execute(
     sql`update keyferry.connections set status = 'valid', next_due_at = null, account_id = ${ACCOUNT} where id = ${connection.id}`,
   );
+  const folder = await createFolders(handle.db, encryption).ensure(orgId, {
+    projectId: 'app',
+    environment: 'prod',
+    secretPath: '/ci',
+  });
+  const ids = { orgId, userName, connectionId: connection.id, folderId: folder.id };
+  const open = (opened: Stage, clock: DatabaseClock): World => ({
+    ...openWorld(opened, options, { site: { ...site, clock }, ids, access }),
+    elsewhere: open,
+  });
+  return open(stage, site.clock);
+}
+
+interface Opening {
+  readonly site: Site;
+  readonly ids: Pick<World, 'orgId' | 'userName' | 'connectionId' | 'folderId'>;
+  readonly access: Accounts;
+}
+
+function openWorld({ handle, encryption }: Stage, options: WorldOptions, { site, ids, access }: Opening) {
+  const connections = createConnections(handle.db, encryption);
   const folders = createFolders(handle.db, encryption);
-  const folder = await folders.ensure(orgId, { projectId: 'app', environment: 'prod', secretPath: '/ci' });
   const rotations = createRotations(handle.db, encryption);
   const deps = createDependencies(site, {
     access: access.base,
@@ -179,7 +203,6 @@ async function furnish(stage: Stage, options: WorldOptions, site: Site): Promise
     onWait: options.onWait,
   });
   const processor = createRotateProcessor(options.wrap?.(deps, site.clock) ?? deps);
-  const ids = { orgId, userName, connectionId: connection.id, folderId: folder.id };
   const work = createWork(handle.db);
   const base = { ...site, ...ids, rotations, folders, connections, handle, ownPair: access.ownPair };
   const log = options.log ?? createLog({ level: 'silent' });
@@ -195,13 +218,14 @@ interface Accounts {
 
 function createAccounts(
   options: WorldOptions,
-  { sandbox }: Site,
+  { sandbox, orgId: givenOrgId }: Site,
   names: { orgId: string; userName: string },
 ): Accounts {
   const { orgId, userName } = names;
   const policy = allow(options.actions ?? ALL_ACTIONS);
-  sandbox.createUser({ accountId: BASE_ACCOUNT, userName: 'keyferry', policy: allow(['sts:AssumeRole']) });
-  const base = sandbox.createAccessKey({ accountId: BASE_ACCOUNT, userName: 'keyferry' });
+  const baseUser = givenOrgId === undefined ? 'keyferry' : 'keyferry-rotation';
+  sandbox.createUser({ accountId: BASE_ACCOUNT, userName: baseUser, policy: allow(['sts:AssumeRole']) });
+  const base = sandbox.createAccessKey({ accountId: BASE_ACCOUNT, userName: baseUser });
   sandbox.createUser({ accountId: ACCOUNT, userName, policy: options.isSelf ? policy : [] });
   if (options.isSelf) {
     const ownPair = sandbox.createAccessKey({ accountId: ACCOUNT, userName });

@@ -176,10 +176,20 @@ export async function createWorld(stage: Stage, options: WorldOptions = {}) {
   };
   /** With nothing in between, and nothing in its memory. */
   const anotherWorker = (): Worker => actions({ ...site, options: withoutWraps(options) });
+  /** A worker of a copy of this database, which talks to the same AWS. */
+  const workerOf = (copy: Stage, ownClock: DatabaseClock): Worker =>
+    actions({
+      ...site,
+      stage: copy,
+      clock: ownClock,
+      options: withoutWraps(options),
+      connections: createConnections(copy.handle.db, copy.encryption),
+      folders: createFolders(copy.handle.db, copy.encryption),
+    });
   const truth = truths(site);
   afterThisTest(truth.require);
   return {
-    ...{ ...site, ...subjects(site), ...actions(site), ...looks(site), anotherWorker },
+    ...{ ...site, ...subjects(site), ...actions(site), ...looks(site), anotherWorker, workerOf },
     /** The status may be untrue from here on, and why: somebody changed AWS or the database after the last look. */
     meddled: truth.meddled,
     /** What is not as the syncs' status says. */

@@ -7,6 +7,7 @@ import {
   isOwned,
   type LedgerEntry,
 } from '../../../../domain/sync/ledger.ts';
+import { isDecided } from '../../../../domain/sync/plan.ts';
 import { SECRET_MAX_BYTES } from '../../../../domain/destinations/secrets-manager.ts';
 import { byteLength } from '../../../../domain/sync/rules.ts';
 import type { Turn } from '../destination.ts';
@@ -88,8 +89,8 @@ export function findUntouched(work: SyncWork, job: DocumentWrite, { version, doc
 }
 
 /** Somebody's change that this run does not overwrite. */
-function isKept({ planOptions: { overwritesDrift, acceptsSource } }: SyncWork, entry: LedgerEntry): boolean {
-  return isLater(entry.drift) ? acceptsSource !== true : !overwritesDrift;
+function isKept({ planOptions }: SyncWork, entry: LedgerEntry): boolean {
+  return isLater(entry.drift) ? !isDecided(planOptions, entry) : !planOptions.overwritesDrift;
 }
 
 export function isAsWritten(work: SyncWork, entry: LedgerEntry, value: string | undefined): boolean {

@@ -1,0 +1,97 @@
+/** A key that a person hands over to a rotation: the one that consumers hold. */
+import { sql, type SQL } from 'drizzle-orm';
+
+import { JobError } from '../../errors.ts';
+import type { Database } from '../client.ts';
+import { toDatabaseError } from '../database-error.ts';
+import { type Encryption, rotationKeyPlace } from '../encryption.ts';
+import { fromRow } from '../rows.ts';
+import { rotations } from '../schema.ts';
+import { DUE_CHANNEL, dueTrace, type RotationRow } from '../engine/subjects.ts';
+
+export interface KeyPair {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+}
+
+interface Stores {
+  readonly db: Database;
+  readonly encryption: Encryption;
+}
+
+/**
+ * The key that consumers hold, by the word of a person. After a restore it replaces whatever this database takes for the active one: the
+ * rotation continues with its publication, and what it knew before is retired as every old key is.
+ */
+export async function adoptKey({ db, encryption }: Stores, row: RotationRow, pair: KeyPair): Promise<RotationRow> {
+  const place = rotationKeyPlace({ orgId: row.orgId, rotationId: row.id, accessKeyId: pair.accessKeyId });
+  const [updated] = await db
+    .execute(
+      sql`
+      with ${restoredRotation(row, pair)},
+      ${firstRotation(row, pair)},
+      changed as (
+        select * from restored union all select * from adopted
+      ),
+      key as (
+        insert into keyferry.rotation_keys (rotation_id, access_key_id, state, secret)
+        select changed.id, ${pair.accessKeyId}, 'active', ${encryption.encrypt(pair.secretAccessKey, place)} from changed
+        on conflict (rotation_id, access_key_id) do update set state = 'active', secret = excluded.secret
+      ),
+      step as (
+        insert into keyferry.rotation_steps (rotation_id, phase, step, access_key_id)
+        select changed.id, changed.phase, 'key-adopted', ${pair.accessKeyId} from changed
+      )
+      select changed.*, pg_notify(${DUE_CHANNEL}, 'rotate') as woken from changed`,
+    )
+    .catch((error: unknown) => {
+      throw toDatabaseError(error);
+    });
+  if (!updated) {
+    throw new JobError('KEY_ROTATION_BUSY', {
+      message: `${row.name} already has a key of its own, or is at work. A key is adopted before the first rotation.`,
+    });
+  }
+  return fromRow(rotations, updated);
+}
+
+/** Blocked by what a restored database does not know: whatever it was in the middle of, it goes on with this key's publication. */
+const restoredRotation = (row: RotationRow, pair: KeyPair): SQL => sql`
+      restored as (
+        update keyferry.rotations t
+        set active_access_key_id = ${pair.accessKeyId},
+          phase = 'publishing',
+          phase_state = t.phase_state - 'cycle' - 'intent' - 'orphan' - 'wait' - 'block' - 'failure'
+            || jsonb_build_object('cycle', jsonb_build_object(
+              'startedAt', to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+              'newKeyId', ${pair.accessKeyId}::text,
+              'oldKeyIds', (
+                select coalesce(jsonb_agg(k.access_key_id), '[]')
+                from keyferry.rotation_keys k
+                where k.rotation_id = t.id
+                  and k.access_key_id <> ${pair.accessKeyId}
+                  and k.state not in ('deleted', 'foreign')
+              )
+            )),
+          updated_at = now(),
+          due_reason = 'changed',
+          ${dueTrace()},
+          next_due_at = case when t.paused_at is null then now() end
+        where t.id = ${row.id}
+          and t.status_code = 'KEY_RESTORED'
+          and t.run_token is null
+        returning t.*
+      )`;
+
+/** Before its first rotation. */
+const firstRotation = (row: RotationRow, pair: KeyPair): SQL => sql`
+      adopted as (
+        -- Looked at again at once: the pair is checked, and a block by this key ends.
+        update keyferry.rotations t set active_access_key_id = ${pair.accessKeyId}, phase_state = t.phase_state - 'inspectedAt' - 'block',
+          updated_at = now(), due_reason = 'changed', ${dueTrace()}, next_due_at = case when t.paused_at is null then now() end
+        where t.id = ${row.id} and t.phase in ('idle', 'creating') and t.phase_state -> 'intent' is null and t.run_token is null
+          and t.status_code is distinct from 'KEY_RESTORED'
+          and not exists (select 1 from keyferry.rotation_keys k where k.rotation_id = t.id and k.state in ('pending', 'active', 'retiring')
+            and k.access_key_id <> ${pair.accessKeyId})
+        returning t.*
+      )`;
