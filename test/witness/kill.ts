@@ -5,7 +5,7 @@ import type { Interruption } from './aws/proxy.ts';
 import type { Counts } from './installation.ts';
 import { parameterValues } from './readings.ts';
 import type { Scene } from './scenes.ts';
-import { count, difference, expectEqual, type StoryContext } from './story.ts';
+import { callsOfRuns, count, difference, expectEqual, type StoryContext } from './story.ts';
 
 /**
  * SIGKILL to the worker while it waits for the answer of that call; another worker takes over. A run stores its calls within moments: the answer takes as long,
@@ -33,11 +33,11 @@ export async function killAt(
 
 /** Resolves when the runs report all calls from now on, that one included which waits for its answer; at the latest after some seconds. */
 async function watchCounts({ installation, world }: StoryContext): Promise<(waiting: string) => Promise<void>> {
-  const before = { received: count(world.proxy.calls), reported: await installation.reportedCalls() };
+  const [position, before] = [world.proxy.calls.length, await installation.reportedCalls()];
   return async (waiting) => {
     const isReported = async (): Promise<boolean> => {
-      const reported = difference(await installation.reportedCalls(), before.reported);
-      const received = difference(count(world.proxy.calls), before.received);
+      const reported = difference(await installation.reportedCalls(), before);
+      const received = callsOfRuns(world.proxy.calls.slice(position), reported);
       return isDeepStrictEqual(reported, { ...received, [waiting]: (received[waiting] ?? 0) + 1 });
     };
     await installation.until(isReported, 5_000).catch(() => undefined);

@@ -1,7 +1,7 @@
 /** The registry of checks: a story is a series of steps on one installation; what it checks has a name of its own and is counted. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import type { RecordedCall } from './aws/proxy.ts';
+import { DEFAULT_ACCOUNT, type RecordedCall } from './aws/proxy.ts';
 import type { Counts, Installation, Queues } from './installation.ts';
 import type { World } from './world.ts';
 
@@ -68,7 +68,7 @@ export async function tellStory(story: Story, world: World, id: string): Promise
       const calls = difference(after.received, before.received);
       const reported = difference(after.reported, before.reported);
       await check(`${name}: the runs report the calls that reached AWS`, () => {
-        expectEqual(reported, calls);
+        expectEqual(reported, callsOfRuns(recorded, reported));
       });
       return { calls, recorded };
     },
@@ -111,6 +111,22 @@ export function count(calls: readonly RecordedCall[]): Counts {
   for (const { operation } of calls) counts[operation] = (counts[operation] ?? 0) + 1;
   return counts;
 }
+
+/**
+ * The calls that runs must report. A worker looks once at its own identity, which belongs to no run: it lists its own keys, and asks who it is unless a run
+ * has done so.
+ */
+export function callsOfRuns(calls: readonly RecordedCall[], reported: Counts): Counts {
+  const isOwnLook = ({ operation, accountId }: RecordedCall): boolean =>
+    operation === 'iam.ListAccessKeys' && accountId === DEFAULT_ACCOUNT;
+  const counts = { ...count(calls.filter((call) => !isOwnLook(call))) };
+  const unreported = (counts[WHO_AM_I] ?? 0) - (reported[WHO_AM_I] ?? 0);
+  const own = Math.min(Math.max(0, unreported), calls.filter(isOwnLook).length);
+  if (own > 0) counts[WHO_AM_I] = (counts[WHO_AM_I] ?? 0) - own;
+  return Object.fromEntries(Object.entries(counts).filter(([, made]) => made !== 0));
+}
+
+const WHO_AM_I = 'sts.GetCallerIdentity';
 
 export function difference(after: Counts, before: Counts): Counts {
   const names = [...new Set([...Object.keys(after), ...Object.keys(before)])].sort();

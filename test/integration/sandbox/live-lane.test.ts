@@ -143,8 +143,13 @@ test('a recorded answer that the sandbox does not give is reported', async () =>
 });
 
 const files = (await readdir(RECORDED)).filter((name) => name.endsWith('.json'));
-test.each(files.length > 0 ? files : ['none yet'])('the sandbox answers as AWS did: %s', async (name) => {
-  if (files.length === 0) return;
+if (files.length === 0) {
+  test('no answer of AWS is recorded yet, so nothing here shows that the sandbox answers as AWS does', async () => {
+    expect(await readFile(new URL('README.md', RECORDED), 'utf8')).toContain('has been recorded yet');
+  });
+}
+
+test.for(files)('the sandbox answers as AWS did: %s', async (name) => {
   const recording = JSON.parse(await readFile(new URL(name, RECORDED), 'utf8')) as Recording;
   expect(await findDifferences(recording)).toEqual([]);
 });
