@@ -3,9 +3,9 @@ import type { Command } from 'commander';
 
 import { serversOf } from '../../config/config.ts';
 import { WORKER_SESSIONS } from '../../db/installation-guard.ts';
-import { migrate, planMigrations, readSchemaState } from '../../db/migrate.ts';
+import { migrate, planMigrations, readSchemaState, requireCurrentSchema } from '../../db/migrate.ts';
 import { kinds, type Kind } from '../../domain/run.ts';
-import { JobError, toJobError } from '../../errors.ts';
+import { errorTable, JobError, toJobError } from '../../errors.ts';
 
 import type { Program } from '../../main.ts';
 import { createQueueBackend } from '../../queues/backend.ts';
@@ -148,10 +148,10 @@ async function runDoctor(invocation: Invocation): Promise<ExitCode> {
     const findings = [
       await examine('database', async () => {
         await program.stores.ping();
-        const state = await readSchemaState(config.databaseUrl);
-        return state.applied === state.known
-          ? `reachable, ${String(state.applied)} migrations applied`
-          : Promise.reject(new JobError('DB_NOT_MIGRATED'));
+        await requireCurrentSchema(config.databaseUrl);
+        await program.stores.database.requireWritable();
+        const { applied } = await readSchemaState(config.databaseUrl);
+        return `writable, ${String(applied)} migrations applied`;
       }),
       await examine('encryption keys', async () => {
         await program.stores.encryptionKeys.requireAll();
@@ -197,6 +197,12 @@ async function examine(part: string, look: () => Promise<string | Detail>): Prom
     const found = await look();
     return { part, isFine: true, ...(typeof found === 'string' ? { detail: found } : found) };
   } catch (error) {
-    return { part, isFine: false, detail: toJobError(error).operatorMessage };
+    return { part, isFine: false, detail: describeFailure(toJobError(error)) };
   }
+}
+
+/** Whoever raises an error with words of its own says there what to do. */
+function describeFailure({ code, operatorMessage }: JobError): string {
+  const { message, nextStep } = errorTable[code];
+  return operatorMessage === message ? `${message} ${nextStep}` : operatorMessage;
 }
