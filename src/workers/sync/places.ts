@@ -1,6 +1,7 @@
 /**
  * Where entries lie. A sync that moved still has entries under its old connection, region or mapping: they are looked at, recovered and deleted
- * there, through the connection that wrote them, or told as left behind when that can no longer be used.
+ * there, through the connection that wrote them. They wait while that connection is not valid, and are left behind once it is deleted or reaches
+ * another account.
  */
 import type { ConnectionRow } from '../../db/engine/subjects.ts';
 import { isSamePlace, type LedgerEntry, type Place, WHOLE_SECRET } from '../../domain/sync/ledger.ts';
@@ -21,9 +22,15 @@ export interface EntryGroup {
   readonly entries: readonly LedgerEntry[];
 }
 
-export interface Unreachable {
-  readonly entries: readonly LedgerEntry[];
+/** Why the connection that wrote an entry cannot be used. */
+export interface Obstacle {
   readonly reason: string;
+  /** Set where a valid connection would reach the entry again: it waits. */
+  readonly waitsFor?: { readonly code: 'CONNECTION_INVALID' | 'CONNECTION_PENDING'; readonly connection: string };
+}
+
+export interface Unreachable extends Obstacle {
+  readonly entries: readonly LedgerEntry[];
 }
 
 /** By kind; the compiler asks for each. */
@@ -84,7 +91,7 @@ async function openGroup(work: SyncWork, { kind, entries }: Part): Promise<Entry
   const [first] = entries;
   if (!first || isInTarget(work, first, kind)) return { work, entries, destination: openDestination(work, kind) };
   const connection = isSamePlace(first, work.place) ? work.connection : await findConnection(work, first);
-  if (typeof connection === 'string') return { entries, reason: connection };
+  if ('reason' in connection) return { ...connection, entries };
   const { partition, accountId, region, service } = first;
   const place: Place = { partition, accountId, region, service };
   const session = openSession(work, connection, kind.scopeOfPrefix(sharedPrefix(entries), { region }));
@@ -105,16 +112,32 @@ function commonPrefix(a: string, b: string): string {
 }
 
 /** The connection that wrote the entry, or why it cannot be used. */
-async function findConnection(work: SyncWork, entry: LedgerEntry): Promise<ConnectionRow | string> {
+async function findConnection(work: SyncWork, entry: LedgerEntry): Promise<ConnectionRow | Obstacle> {
   try {
     const connection = await work.deps.connections.byId(entry.connectionId);
-    if (connection.orgId !== work.sync.orgId) return 'its connection is gone';
-    if (connection.status === 'invalid' || connection.accountId !== entry.accountId)
-      return 'its connection is not valid any more';
-    return connection;
+    if (connection.orgId !== work.sync.orgId) return gone;
+    return findObstacle(connection, entry) ?? connection;
   } catch (raw) {
     const error = toJobError(raw);
-    if (error.code === 'CONNECTION_NOT_FOUND') return 'its connection is gone';
+    if (error.code === 'CONNECTION_NOT_FOUND') return gone;
     throw error;
   }
+}
+
+const gone: Obstacle = { reason: 'its connection is gone' };
+
+function findObstacle({ status, accountId, name }: ConnectionRow, entry: LedgerEntry): Obstacle | undefined {
+  if (accountId !== null && accountId !== entry.accountId)
+    return { reason: `its connection ${name} reaches another account now` };
+  if (status === 'invalid')
+    return {
+      reason: `its connection ${name} is not valid`,
+      waitsFor: { code: 'CONNECTION_INVALID', connection: name },
+    };
+  if (status === 'pending' || accountId === null)
+    return {
+      reason: `its connection ${name} is not validated yet`,
+      waitsFor: { code: 'CONNECTION_PENDING', connection: name },
+    };
+  return undefined;
 }

@@ -16,7 +16,9 @@ export async function recoverInFlight(work: SyncWork): Promise<boolean> {
       destination.recover(entry),
     );
   }
-  await work.ledger.storeAll(unreachable.flatMap(({ entries }) => entries.map(forgetFlight)));
+  // What waits for its connection stays in flight: it is looked at once the connection is valid.
+  const lost = unreachable.filter(({ waitsFor }) => waitsFor === undefined);
+  await work.ledger.storeAll(lost.flatMap(({ entries }) => entries.map(forgetFlight)));
   work.run.log.info({ entries: open.length }, 'looked at writes whose answers were lost');
   return true;
 }

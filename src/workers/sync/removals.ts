@@ -1,13 +1,16 @@
-/** Deletes objects of keys that left the source or moved, wherever they lie; lists what it leaves behind where no connection reaches. */
+/**
+ * Deletes objects of keys that left the source or moved, wherever they lie. What lies behind a connection that is not valid
+ * waits for it; what no connection reaches any more is left behind and listed.
+ */
 import type { DesiredEntry } from '../../domain/sync/desired.ts';
-import { leftBehind } from '../../domain/sync/entry.ts';
+import { failed, leftBehind } from '../../domain/sync/entry.ts';
 import { isOwned, type LedgerEntry, WHOLE_SECRET } from '../../domain/sync/ledger.ts';
 import { nameKey, type PlannedEntry } from '../../domain/sync/plan.ts';
 import { toJobError } from '../../errors.ts';
 import { isSettledInRound, skipWaiting, storeDeferred } from './apply.ts';
-import { settleThrown, type WriteResult } from './destinations/destination.ts';
+import { refusedNow, settleThrown, type WriteResult } from './destinations/destination.ts';
 import { chunk } from '../../concurrency/pool.ts';
-import { type EntryGroup, groupByPlace } from './places.ts';
+import { type EntryGroup, groupByPlace, type Unreachable } from './places.ts';
 import type { Slice } from './slice.ts';
 import { isHere, type SyncWork } from './work.ts';
 
@@ -28,7 +31,7 @@ export async function removeGone(work: SyncWork, deletions: readonly PlannedEntr
 
 export async function removeEntries(work: SyncWork, entries: readonly LedgerEntry[], slice: Slice): Promise<boolean> {
   const { groups, unreachable } = await groupByPlace(work, entries);
-  for (const { entries: lost, reason } of unreachable) await leave(work, lost, reason);
+  for (const lost of unreachable) await (lost.waitsFor ? keepWaiting(work, lost) : leave(work, lost));
   for (const group of groups) {
     const isComplete = await removeGroup(group, slice);
     if (!isComplete) return false;
@@ -67,7 +70,21 @@ async function noteRemoval(
   slice.note(result);
 }
 
-async function leave(work: SyncWork, entries: readonly LedgerEntry[], reason: string): Promise<void> {
+/** The objects stay ours; each later run tries again. A write in flight there is looked at first. */
+async function keepWaiting(work: SyncWork, { entries, reason, waitsFor }: Unreachable): Promise<void> {
+  const { code = 'CONNECTION_INVALID', connection = '' } = waitsFor ?? {};
+  const remedy = `Repair the connection, or leave the object there with \`keyferry connection delete ${connection}\`.`;
+  const text = ({ remoteName, accountId, region }: LedgerEntry) =>
+    `${remoteName} in account ${accountId}, ${region}, is not deleted yet: ${reason}. ${remedy}`;
+  const now = work.run.now();
+  const rows = entries.map((entry) => ({
+    ...failed(entry, { code, message: text(entry) }, now),
+    inFlight: entry.inFlight,
+  }));
+  await work.ledger.storeAll(rows.map((row) => refusedNow(work, row)));
+}
+
+async function leave(work: SyncWork, { entries, reason }: Unreachable): Promise<void> {
   const text = (entry: LedgerEntry) =>
     `${entry.remoteName} stays in account ${entry.accountId}, ${entry.region}: ${reason}. Delete it there by hand.`;
   await work.ledger.storeAll(entries.map((entry) => leftBehind(entry, text(entry), work.run.now())));

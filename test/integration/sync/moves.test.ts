@@ -12,6 +12,7 @@ import {
   REGION,
   type Stage,
   type SyncInput,
+  type World,
 } from './world.ts';
 
 const database = useTestDatabase();
@@ -108,33 +109,86 @@ test('a new mapping writes the JSON secret, then deletes the single ones, and ba
   expect(world.secrets()).toEqual({ 'prod/A': '1', 'prod/B': '2' });
 });
 
-test('a new connection deletes through the old one; a dead one leaves a list of what stays', async () => {
+/** A second and a third account, with a connection to each. */
+async function connectAccounts({ sandbox, orgId, connections }: World) {
+  // Names are claimed across all orgs of a database.
+  const account = 333_200_000_000 + Math.floor(Math.random() * 99_000_000) * 2;
+  const accounts = [String(account), String(account + 1)] as const;
+  const roles = accounts.map((accountId) => createRole(sandbox, { orgId, accountId, policy: allow(ALL_ACTIONS) }));
+  const [first, second] = await Promise.all(
+    accounts.map((accountId, index) =>
+      connect(stage, connections, { orgId, accountId, name: accountId, roleArn: roles[index] ?? '' }),
+    ),
+  );
+  if (!first || !second) throw new Error('no connections');
+  return { accounts, first, second };
+}
+
+/** Written through the first connection, then moved to the second while the first is in this state. */
+async function moveAway(change: ReturnType<typeof sql>) {
   const world = await createWorld(stage);
-  const { sandbox, orgId, connections } = world;
   await world.set({ A: '1' });
-  const { id } = await world.createSync();
+  const { accounts, first, second } = await connectAccounts(world);
+  const { id } = await world.createSync({ connectionId: first.id });
   await world.runUntilDone(id);
-  const policy = allow(ALL_ACTIONS);
-  const accounts = ['222333444001', '222333444002'];
-  const made = [];
-  for (const accountId of accounts) {
-    const roleArn = createRole(sandbox, { orgId, accountId, policy });
-    made.push(await connect(stage, connections, { orgId, accountId, name: accountId, roleArn }));
-  }
+  await stage.handle.db.execute(sql`update keyferry.connections set ${change} where id = ${first.id}`);
+  await world.syncs.update(await world.row(id), { connectionId: second.id }, 'ann');
+  const moved = await world.runUntilDone(id);
+  const heldIn = (accountId: string) => world.sandbox.inspect.parameters({ accountId, region: REGION }).length;
+  return { world, id, first, moved, old: accounts[0], held: () => accounts.map(heldIn) };
+}
 
-  await world.syncs.update(await world.row(id), { connectionId: made[0]!.id }, 'ann');
-  await world.runUntilDone(id);
-  expect(world.parameters()).toEqual({});
+test('a new connection deletes through the old one', async () => {
+  const { moved, held } = await moveAway(sql`status = 'valid'`);
+  expect(moved.outcome).toMatchObject({ status: 'succeeded', counts: { created: 1, deleted: 1 } });
+  expect(held()).toEqual([0, 1]);
+});
 
-  await stage.handle.db.execute(sql`update keyferry.connections set status = 'invalid' where id = ${made[0]!.id}`);
-  await world.syncs.update(await world.row(id), { connectionId: made[1]!.id }, 'ann');
-  const { outcome } = await world.runUntilDone(id);
-  expect(outcome).toMatchObject({
-    status: 'succeeded',
-    counts: { created: 1 },
-    result: { leftBehind: [{ remoteName: '/app/prod/A', accountId: accounts[0], region: REGION }] },
+test.each([
+  ['invalid', sql`status = 'invalid'`, 'CONNECTION_INVALID'],
+  ['not validated again yet', sql`status = 'pending'`, 'CONNECTION_PENDING'],
+])('the old object waits while its connection is %s', async (_state, change, code) => {
+  const { world, id, first, old, moved, held } = await moveAway(change);
+  expect(moved.outcome).toMatchObject({ status: 'partial', code, counts: { created: 1 } });
+  const message = 'message' in moved.outcome ? moved.outcome.message : '';
+  expect(message).toContain('/app/prod/A');
+  expect(message).toContain(`keyferry connection delete ${old}`);
+  expect(held()).toEqual([1, 1]);
+  expect((await world.runScheduled(id)).outcome).toMatchObject({ status: 'partial', code });
+
+  await stage.handle.db.execute(sql`update keyferry.connections set status = 'valid' where id = ${first.id}`);
+  expect((await world.runScheduled(id)).outcome).toMatchObject({ status: 'succeeded', counts: { deleted: 1 } });
+  expect(held()).toEqual([0, 1]);
+});
+
+test('a removal waits for the old connection, too', async () => {
+  const { world, id, first, held } = await moveAway(sql`status = 'invalid'`);
+  const removal = { request: 'remove', parameters: { deleteAfterRemove: true } } as const;
+  expect((await world.runUntilDone(id, removal)).outcome).toMatchObject({
+    status: 'partial',
+    code: 'CONNECTION_INVALID',
+    counts: { deleted: 1 },
   });
-  expect(sandbox.inspect.parameters({ accountId: accounts[1]!, region: REGION })).toHaveLength(1);
+  expect(held()).toEqual([1, 0]);
+  await stage.handle.db.execute(sql`update keyferry.connections set status = 'valid' where id = ${first.id}`);
+  expect((await world.runUntilDone(id, removal)).outcome).toMatchObject({ status: 'succeeded' });
+  expect(held()).toEqual([0, 0]);
+});
+
+test('what only a deleted connection reaches is left behind, and listed', async () => {
+  const { world, id, first, old, held } = await moveAway(sql`status = 'invalid'`);
+  await world.connections.delete(await world.connections.byId(first.id));
+  expect((await world.runScheduled(id)).outcome).toMatchObject({
+    status: 'succeeded',
+    result: { leftBehind: [{ remoteName: '/app/prod/A', accountId: old, region: REGION }] },
+  });
+  expect(held()).toEqual([1, 1]);
+});
+
+test('what a connection no longer reaches, because it reaches another account, is left behind', async () => {
+  const { moved, held } = await moveAway(sql`account_id = '222333444003'`);
+  expect(moved.outcome).toMatchObject({ status: 'succeeded', result: { leftBehind: [{}] } });
+  expect(held()).toEqual([1, 1]);
 });
 
 test('remove deletes what the sync wrote and nothing else', async () => {
