@@ -1,22 +1,26 @@
 /** `keyferry status`: everything of an org at a glance. */
 import type { Client } from '../client/client.ts';
 import { createBaseIdentities } from '../db/base-identities.ts';
+import { createInstallation } from '../db/installation.ts';
 import { baseKinds, describeBaseKey, keyAgeWarning } from '../domain/connection/base-identity.ts';
+import { guardText, toGuard } from '../domain/installation.ts';
 import type { Program } from '../main.ts';
 import { table } from './output.ts';
 
 export type Status = Awaited<ReturnType<typeof readStatus>>;
 
 export async function readStatus(client: Client, program: Pick<Program, 'backend' | 'endpointOverrides' | 'stores'>) {
-  const [connections, syncs, rotations, endpointOverrides, baseIdentities] = await Promise.all([
+  const [connections, syncs, rotations, endpointOverrides, baseIdentities, installation] = await Promise.all([
     client.connections.list(),
     client.syncs.list(),
     client.rotations.list(),
     program.endpointOverrides(),
     createBaseIdentities(program.stores.database.db).list(),
+    createInstallation(program.stores.database.db).get(),
   ]);
   const queue = program.backend.engine;
-  return { org: client.orgId, queue, endpointOverrides, baseIdentities, connections, syncs, rotations };
+  const guard = toGuard(installation);
+  return { org: client.orgId, queue, guard, endpointOverrides, baseIdentities, connections, syncs, rotations };
 }
 
 export function describeStatus(status: Status, now: Date): string {
@@ -25,6 +29,7 @@ export function describeStatus(status: Status, now: Date): string {
     .join('');
   return [
     `org ${status.org}, queue on ${status.queue}\n${overrides}`,
+    ...guardLines(status),
     ...identitySection(status, now),
     section('connections', ['NAME', 'METHOD', 'STATUS', 'ACCOUNT', 'VALIDATED', 'MESSAGE'], connectionRows(status)),
     section('syncs', ['NAME', 'DESTINATION', 'STATUS', 'DRIFT', 'REVISION', 'SYNCED', 'MESSAGE'], syncRows(status)),
@@ -35,6 +40,12 @@ export function describeStatus(status: Status, now: Date): string {
     ),
     ...status.baseIdentities.flatMap((one) => keyAgeWarning(one, now) ?? []),
   ].join('\n');
+}
+
+function guardLines({ guard }: Status): readonly string[] {
+  if (guard === null) return [];
+  const since = guard.since === null ? '' : ` since ${guard.since.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+  return [`GUARDED${since}: ${guardText(guard)}\nStop every worker, then run ${guard.command}\n`];
 }
 
 /** Nothing while no worker has used one. */

@@ -39,6 +39,33 @@ export const guardReasons = {
 
 export type GuardReason = keyof typeof guardReasons;
 
+/** A guard as status page and command line show it. */
+export interface Guard {
+  readonly reason: GuardReason;
+  readonly since: Date | null;
+  /** What ends it. */
+  readonly command: string;
+}
+
+export function toGuard(installation: {
+  readonly id: string;
+  readonly guardReason: GuardReason | null;
+  readonly guardedAt: Date | null;
+}): Guard | null {
+  const { id, guardReason: reason, guardedAt: since } = installation;
+  if (reason === null) return null;
+  return {
+    reason,
+    since,
+    command: `keyferry restore accept --as moved|restored|clone --confirm ${confirmationOf(id)}`,
+  };
+}
+
+/** Why, and what it means. */
+export function guardText({ reason }: Pick<Guard, 'reason'>): string {
+  return `${guardReasons[reason]} Workers validate, check and plan, and change nothing at AWS.`;
+}
+
 export interface Observed {
   readonly server: ServerIdentity;
   /** `KEYFERRY_INSTALLATION` of this process. */

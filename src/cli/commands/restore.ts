@@ -11,10 +11,10 @@ import {
   type Acceptance,
   acceptances,
   type AcceptInput,
-  confirmationOf,
   findAcceptProblem,
-  guardReasons,
+  guardText,
   judgeInstallation,
+  toGuard,
 } from '../../domain/installation.ts';
 import { JobError } from '../../errors.ts';
 import { done, leaf, readConfig, run, text, withProgram, type Invocation } from '../command.ts';
@@ -120,13 +120,9 @@ function toDocument({ row, record, server, workers, summary }: Look) {
 function describe({ row, record, server, workers, summary }: Look): string {
   const { guardReason } = record;
   const verdict =
-    guardReason === null
-      ? 'not guarded: workers may change AWS'
-      : `GUARDED: ${guardReasons[guardReason]} Workers validate, check and plan, and change nothing at AWS.`;
+    guardReason === null ? 'not guarded: workers may change AWS' : `GUARDED: ${guardText({ reason: guardReason })}`;
   const next =
-    guardReason === null
-      ? ''
-      : `\n\nStop every worker, then: keyferry restore accept --as moved|restored|clone --confirm ${confirmationOf(row.id)}`;
+    guardReason === null ? '' : `\n\nStop every worker, then: ${toGuard({ ...row, guardReason })?.command ?? ''}`;
   return `${fields([
     ['installation', row.id],
     ['name', row.name ?? 'none (KEYFERRY_INSTALLATION)'],

@@ -1,6 +1,7 @@
 /** The sums of the status page and of the metrics, and the list of what needs a person. One pass over each table. */
 import { sql, type SQL } from 'drizzle-orm';
 
+import { type Guard, type GuardReason, toGuard } from '../../domain/installation.ts';
 import type { Kind } from '../../domain/run.ts';
 import { parseMoment } from '../moment.ts';
 import { parsedJson, textOrNull, type ReadAll } from '../read.ts';
@@ -10,6 +11,8 @@ export interface Overview {
   readonly syncs: Readonly<Record<string, number>>;
   readonly rotations: Readonly<Record<string, number>>;
   readonly drifted: number;
+  /** Null while workers may change AWS. */
+  readonly guard: Guard | null;
   /** Subjects that need a person: all that `attention` would list. */
   readonly troubled: number;
   readonly due: Readonly<Record<Kind, { readonly count: number; readonly oldestSeconds: number }>>;
@@ -40,7 +43,8 @@ export async function readOverview(all: ReadAll): Promise<Overview> {
       ${countsOf(sql`keyferry.rotations`, { status: sql`rotation_status`, drifted: sql`false` })} as rotations,
       ${dueOf(sql`keyferry.connections`)} as validate,
       ${dueOf(sql`keyferry.syncs`)} as sync,
-      ${dueOf(sql`keyferry.rotations`)} as rotate`);
+      ${dueOf(sql`keyferry.rotations`)} as rotate,
+      (select to_jsonb(i) from keyferry.installation i) as installation`);
   const counts = (name: string) => parsedJson(row?.[name]) as readonly StatusCount[];
   const due = (name: string) => parsedJson(row?.[name]) as { count: number; oldestSeconds: number };
   const tables = [counts('connections'), counts('syncs'), counts('rotations')] as const;
@@ -51,9 +55,17 @@ export async function readOverview(all: ReadAll): Promise<Overview> {
     syncs: byStatus(ofSyncs),
     rotations: byStatus(ofRotations),
     drifted: sum('drifted'),
+    guard: guardOf(parsedJson(row?.installation)),
     troubled: sum('troubled'),
     due: { validate: due('validate'), sync: due('sync'), rotate: due('rotate') },
   };
+}
+
+function guardOf(installation: unknown): Guard | null {
+  const row = installation as { id: string; guard_reason: GuardReason | null; guarded_at: string | null } | null;
+  if (row === null) return null;
+  const guardedAt = row.guarded_at === null ? null : parseMoment(row.guarded_at);
+  return toGuard({ id: row.id, guardReason: row.guard_reason, guardedAt });
 }
 
 interface StatusCount {

@@ -2,6 +2,7 @@
 import { html } from 'hono/html';
 
 import type { RunStatusRow } from '../../db/status/details.ts';
+import { guardText } from '../../domain/installation.ts';
 import type { Attention, Overview } from '../../db/status/overview.ts';
 import {
   baseKinds,
@@ -138,11 +139,25 @@ function identityPanel({ identities, now }: OverviewContent): Html {
   return panel({ title: 'Workers’ AWS identity', body: table({ caption, columns, rows, empty: '' }) });
 }
 
+/** Absent while workers may change AWS. */
+function guardPanel({ overview: { guard }, now }: OverviewContent): Html {
+  if (guard === null) return html``;
+  const since = guard.since === null ? '' : html` since ${when(guard.since, now)}`;
+  return panel({
+    title: 'This installation is guarded',
+    body: html`<div class="body">
+      <p>${chip('blocked')}${since}. ${guardText(guard)}</p>
+      <p class="fix"><b>Fix:</b> stop every worker, then run <code>${guard.command}</code>.</p>
+    </div>`,
+  });
+}
+
 export function overviewContent(content: OverviewContent): Html {
   const { overview, runs, now } = content;
   const drifted =
     overview.drifted === 0 ? undefined : html`<a href="/syncs?status=drifted">${chip('drifted', overview.drifted)}</a>`;
   return html`<header><h1>Overview</h1></header>
+    ${guardPanel(content)}
     <div class="grid">
       ${stat({ title: 'Connections', path: '/connections', counts: overview.connections })}
       ${stat({ title: 'Syncs', path: '/syncs', counts: overview.syncs, ...(drifted === undefined ? {} : { extra: drifted }) })}

@@ -72,7 +72,7 @@ export async function startInstallationWatch(deps: InstallationWatchDependencies
     isGuardAsked = false;
     deps.log.warn(
       { reason: found },
-      `guarded: ${guardReasons[found]} Nothing is changed at AWS. See \`keyferry restore status\`.`,
+      `guarded: ${guardReasons[found]} Nothing is changed at AWS. Stop every worker, then run \`keyferry restore accept\`; \`keyferry restore status\` shows how.`,
     );
   }
 
@@ -86,7 +86,8 @@ export async function startInstallationWatch(deps: InstallationWatchDependencies
   return {
     async get() {
       const row = await deps.installation.get();
-      if (row.counter >= seenCounter) return row;
+      // A guard that is known is looked at once a minute, not at every run.
+      if (row.counter >= seenCounter || row.guardReason !== null) return row;
       await beat();
       return deps.installation.get();
     },

@@ -27,6 +27,20 @@ describe('the status page', () => {
     expect(html).toContain('data-problems="3"');
   });
 
+  it('shows a guard, since when it holds, and the command that ends it', async () => {
+    const { client } = fixture().handle;
+    expect(await read('/')).not.toContain('is guarded');
+    const [row] = await client<{ id: string }[]>`
+      update keyferry.installation set guard_reason = 'server-changed', guarded_at = now() returning id::text`;
+    const html = await read('/');
+    await client`update keyferry.installation set guard_reason = null, guarded_at = null`;
+    expect(html).toContain('This installation is guarded');
+    expect(html).toMatch(/blocked.{0,40} since .{0,200}The database runs on another PostgreSQL server/);
+    expect(html).toContain(
+      `keyferry restore accept --as moved|restored|clone --confirm ${row?.id.slice(0, 8) ?? 'without an id'}`,
+    );
+  });
+
   it('shows a connection’s checks and the statement to add', async () => {
     const html = await read(`/connections/${seeded.validConnection}`);
     expect(html).toContain('<code>ssm:PutParameter</code>');
