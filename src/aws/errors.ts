@@ -98,7 +98,11 @@ const rules: readonly Rule[] = [
 ];
 
 /** The request never left this machine, or not to AWS: it cannot have had an effect. */
-const unsent = /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|EPROXY_4\d\d)$/;
+const unsent =
+  /^(ECONNREFUSED|ENOTFOUND|EAI_\w+|EHOSTUNREACH|EHOSTDOWN|ENETUNREACH|ENETDOWN|EADDRNOTAVAIL|EMFILE|ENFILE|EPROXY_4\d\d)$/;
+/** The request may have arrived. */
+const interrupted =
+  /^(ECONNRESET|EPIPE|ETIMEDOUT|ECONNABORTED|ENETRESET|ENOTCONN|ERR_STREAM_PREMATURE_CLOSE|HPE_\w+|EPROXY_5\d\d)$/;
 const tls = /^(CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|ERR_TLS_|ERR_SSL_|HOSTNAME_MISMATCH|EPROTO)/;
 
 /** Whatever a client or a credential provider threw. */
@@ -126,11 +130,7 @@ function byPredicate(error: SdkError): ErrorCode {
 
 function networkCode(error: SdkError): string | undefined {
   const { code } = error;
-  if (
-    typeof code === 'string' &&
-    (unsent.test(code) || tls.test(code) || /^(ECONNRESET|EPIPE|ETIMEDOUT|ECONNABORTED|EPROXY_5\d\d)$/.test(code))
-  )
-    return code;
+  if (typeof code === 'string' && [unsent, tls, interrupted].some((pattern) => pattern.test(code))) return code;
   return error.cause instanceof Error ? networkCode(error.cause) : undefined;
 }
 
@@ -212,7 +212,7 @@ function unreachableSentence(operation: string, error: SdkError, network: string
     return `TLS failed for ${operation} (${network}): ${tlsProblem(network) ?? 'the endpoint’s certificate is not trusted'}; see AWS_CA_BUNDLE${isProxied ? ' and HTTPS_PROXY' : ''}.`;
   if (isProxied)
     return `AWS could not be reached through the proxy for ${operation} (${network ?? error.name}): check HTTPS_PROXY and NO_PROXY.`;
-  if (network === 'ENOTFOUND' || network === 'EAI_AGAIN')
+  if (network === 'ENOTFOUND' || network?.startsWith('EAI_') === true)
     return `The AWS endpoint of ${operation} has no address (${network}): check region and DNS.`;
   if (error.name === 'SyntaxError')
     return `The answer to ${operation} does not come from AWS: a proxy or portal is in between.`;

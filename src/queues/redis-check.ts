@@ -48,10 +48,22 @@ async function ready(connection: RedisConnection, { isTls }: RedisServers): Prom
     };
     const timer = setTimeout(() => {
       connection.off('ready', done);
-      reject(Object.assign(new Error('timeout'), { code: isTls ? 'ETIMEDOUT_TLS' : 'ETIMEDOUT' }));
+      void whyNotReady(connection, { isTls }).then(reject);
     }, CONNECT_LIMIT_MS);
     connection.once('ready', done);
   });
+}
+
+/** The client waits, without an error, while a server that it reached loads its data. */
+async function whyNotReady(connection: RedisConnection, { isTls }: Pick<RedisServers, 'isTls'>): Promise<Error> {
+  const silent = Object.assign(new Error('timeout'), { code: isTls ? 'ETIMEDOUT_TLS' : 'ETIMEDOUT' });
+  if (connection.status !== 'connect') return silent;
+  try {
+    const info = await connection.info('persistence');
+    return /^loading:1/m.test(info) ? new Error('LOADING') : silent;
+  } catch (error) {
+    return error instanceof Error ? error : silent;
+  }
 }
 
 async function evictionPolicy(connection: RedisConnection): Promise<string | undefined> {

@@ -22,6 +22,8 @@ const reconnectDelayMs = (times: number): number =>
 const shared: RedisOptions = {
   retryStrategy: reconnectDelayMs,
   connectTimeout: 5_000,
+  // How often a server that loads its data is asked whether it has done so.
+  maxLoadingRetryTime: 1_000,
   keepAlive: 10_000,
 };
 

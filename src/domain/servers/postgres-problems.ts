@@ -13,7 +13,10 @@ const problems: readonly (readonly [RegExp, string, string])[] = [
     'has no connection left',
     'Raise max_connections or its limit for this role, or run fewer processes.',
   ],
-  [/^58030$/, 'cannot read or write its files', 'Check the disk of the server.'],
+  [/^53/, 'lacks resources', 'Look at its log; work resumes by itself.'],
+  [/^(58|F0|XX)/, 'has a fault of its own', 'Check its disk and its log.'],
+  [/^(55000|55006)$/, 'does not accept work in this database', 'Look at its log; it is tried again by itself.'],
+  [/^(25P03|25P04|57P05)$/, 'ended a session that took too long', 'It is tried again by itself.'],
   [/^57P0/, 'is starting, stopping or failing over', 'It is tried again by itself.'],
   [/^40003$/, 'ended a statement without an answer', 'It is tried again by itself.'],
   [
@@ -22,6 +25,11 @@ const problems: readonly (readonly [RegExp, string, string])[] = [
     'Make it the owner of the schemas keyferry and bullmq, or run `keyferry migrate` as their owner.',
   ],
   [/^28P01$/, 'refused the password', 'Correct DATABASE_URL.'],
+  [
+    /^(AUTH_TYPE_NOT_IMPLEMENTED|SASL_)/,
+    'asks for a login that the driver cannot make',
+    'Use scram-sha-256 for this role in pg_hba.conf.',
+  ],
   [/^28/, 'refused the login', 'Check user and password in DATABASE_URL, and pg_hba.conf for TLS and address.'],
   [/^3D000$/, 'has no such database', 'Create it, or correct DATABASE_URL.'],
   [
@@ -30,9 +38,11 @@ const problems: readonly (readonly [RegExp, string, string])[] = [
     'Set pool_mode = session, or add pgbouncer=true to DATABASE_URL.',
   ],
   [/^(40001|40P01|55P03|57014)$/, 'asked to repeat the statement', 'It is tried again by itself.'],
-  [/^(ENOTFOUND|EAI_AGAIN)$/, 'has no address', 'Check the host in DATABASE_URL and DNS.'],
+  [/^(ENOTFOUND|EAI_\w+)$/, 'has no address', 'Check the host in DATABASE_URL and DNS.'],
+  [/^EACCES$/, 'has a socket that this process may not use', 'Check its rights and the user of this process.'],
+  [/^(EMFILE|ENFILE)$/, 'cannot be reached: this process has no file descriptor left', 'Raise its limit (ulimit -n).'],
   [/^ENOENT$/, 'has no socket there', 'Check the host directory and the port in DATABASE_URL.'],
-  [/^(CONNECTION_|CONNECT_|ECONN|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|EPIPE|08)/, 'cannot be reached', REACH],
+  [/^(CONNECTION_|CONNECT_|ECONN|EHOST|ENET|EADDR|ENOTCONN|ETIMEDOUT|EPIPE|08)/, 'cannot be reached', REACH],
 ];
 
 /** The rest of the sentence after the name of the server; undefined when the code tells of neither server nor network. */

@@ -14,6 +14,14 @@ const answers: readonly (readonly [RegExp, string])[] = [
   [/MISCONF/, 'cannot write to its disk (MISCONF). Check its disk; work resumes by itself.'],
   [/NOREPLICAS/, 'has too few replicas to accept writes (NOREPLICAS). Check its replicas.'],
   [/\bOOM\b/, 'is full (OOM). Raise maxmemory; work resumes by itself.'],
+  [/NOSCRIPT/, 'has forgotten a script (NOSCRIPT). It is tried again by itself.'],
+  [/TRYAGAIN/, 'is moving keys between nodes of its cluster (TRYAGAIN). It is tried again by itself.'],
+  [/max number of clients/, 'has no connection left (maxclients). Raise maxclients, or run fewer processes.'],
+  [/^-?DENIED/, 'refuses other machines in protected mode (DENIED). Give it a password, or bind it to an address.'],
+  [
+    /WRONGTYPE/,
+    'holds other data under {keyferry}: (WRONGTYPE). Give keyferry a database number of its own in REDIS_URL.',
+  ],
   [/\bBUSY\b/, 'is busy with a script (BUSY). It is tried again by itself.'],
   [/DB index is out of range|SELECT is not allowed/, 'has no such database number. Correct the path in REDIS_URL.'],
   [/unknown command/i, 'does not know a command that BullMQ needs. Use Redis 6.2 or newer, or Valkey.'],
@@ -43,6 +51,8 @@ export function redisProblem(error: unknown): string {
   if (tls !== undefined)
     return `cannot be trusted: ${tls} (${name}). Check the scheme of REDIS_URL and NODE_EXTRA_CA_CERTS.`;
   const known = network.find(([pattern]) => pattern.test(name))?.[1];
+  const unknown = /^([A-Z][A-Z0-9]{2,31}) /.exec(text)?.[1];
+  if (name === '' && unknown !== undefined) return `refuses to work (${unknown}). Look at its log.`;
   const reason = name === '' ? '' : ` (${name})`;
   return `${known ?? 'cannot be reached'}${reason}. Check REDIS_URL and that the server runs.`;
 }

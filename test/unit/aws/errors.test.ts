@@ -66,6 +66,12 @@ describe('an error of AWS', () => {
     [{ name: 'SyntaxError', status: 200 }, 'AWS_UNREACHABLE'],
     [{ name: 'TimeoutError', code: 'ECONNRESET' }, 'AWS_UNREACHABLE'],
     [{ name: 'Error', code: 'ENOTFOUND' }, 'AWS_UNREACHABLE'],
+    [{ name: 'Error', code: 'EAI_FAIL' }, 'AWS_UNREACHABLE'],
+    [{ name: 'Error', code: 'EADDRNOTAVAIL' }, 'AWS_UNREACHABLE'],
+    [{ name: 'Error', code: 'EMFILE' }, 'AWS_UNREACHABLE'],
+    [{ name: 'Error', code: 'ENETDOWN' }, 'AWS_UNREACHABLE'],
+    [{ name: 'Error', code: 'HPE_INVALID_CONSTANT' }, 'AWS_UNREACHABLE'],
+    [{ name: 'Error', code: 'ERR_STREAM_PREMATURE_CLOSE' }, 'AWS_UNREACHABLE'],
     [{ name: 'Error', code: 'SELF_SIGNED_CERT_IN_CHAIN' }, 'AWS_UNREACHABLE'],
     [{ name: 'Error', code: 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY' }, 'AWS_UNREACHABLE'],
     [{ name: 'CredentialsProviderError' }, 'CONNECTION_NO_BASE_IDENTITY'],
@@ -116,17 +122,19 @@ describe('an error of AWS', () => {
       [
         { name: 'TimeoutError', code: 'ECONNRESET' },
         { name: 'ServiceFailure', status: 500 },
+        { name: 'Error', code: 'ERR_STREAM_PREMATURE_CLOSE' },
         { name: 'TypeError' },
       ].map(isAmbiguous),
-    ).toEqual([true, true, true]);
+    ).toEqual([true, true, true, true]);
     expect(
       [
         { name: 'E', code: 'ECONNREFUSED' },
+        { name: 'E', code: 'EMFILE' },
         { name: 'E', code: 'CERT_HAS_EXPIRED' },
         { name: 'Throttling', status: 400 },
         { name: 'AccessDenied', status: 403 },
       ].map(isAmbiguous),
-    ).toEqual([false, false, false, false]);
+    ).toEqual([false, false, false, false, false]);
   });
 
   it('keeps what is a JobError already', () => {
