@@ -1,7 +1,7 @@
 /** Where the live lane runs: AWS itself, or an emulator on this machine that shows that the lane works. */
 import { fromNodeProviderChain } from '@aws-sdk/credential-providers';
 
-import { createAwsSandbox, startAwsSandboxServer } from '../../src/sandbox/aws/index.ts';
+import { createAwsSandbox, startAwsSandboxServer, type AwsSandboxOptions } from '../../src/sandbox/aws/index.ts';
 import { startMoto } from '../contract/moto.ts';
 import type { Credentials } from '../contract/target.ts';
 import { startAwsProxy } from '../witness/aws/proxy.ts';
@@ -22,12 +22,14 @@ export interface Place {
   readonly settleMs: number;
   /** How long a question may wait for what AWS does late. */
   readonly patienceMs: number;
+  /** How late a list shows what was made or deleted. */
+  readonly listLagMs: number;
   close(): Promise<void>;
 }
 
 const nothing = (): Promise<void> => Promise.resolve();
 
-export async function openPlace(name: PlaceName): Promise<Place> {
+export async function openPlace(name: PlaceName, sandbox: AwsSandboxOptions = {}): Promise<Place> {
   switch (name) {
     case 'aws':
       return {
@@ -38,10 +40,11 @@ export async function openPlace(name: PlaceName): Promise<Place> {
         createPeople: createIamPeople,
         settleMs: 15_000,
         patienceMs: 300_000,
+        listLagMs: 300_000,
         close: nothing,
       };
     case 'sandbox':
-      return openSandbox();
+      return openSandbox(sandbox);
     case 'moto':
       return openMoto();
   }
@@ -49,10 +52,10 @@ export async function openPlace(name: PlaceName): Promise<Place> {
 
 export const SANDBOX_ACCOUNT = '111122223333';
 /** Of the emulators: waits there would only cost time. */
-const QUICK = { settleMs: 0, patienceMs: 2_000 };
+const QUICK = { settleMs: 0, patienceMs: 2_000, listLagMs: 0 };
 
-async function openSandbox(): Promise<Place> {
-  const sandbox = createAwsSandbox();
+async function openSandbox(options: AwsSandboxOptions): Promise<Place> {
+  const sandbox = createAwsSandbox(options);
   const server = await startAwsSandboxServer(sandbox);
   const admin = { accountId: SANDBOX_ACCOUNT, userName: 'admin' };
   const Statement = [{ Effect: 'Allow' as const, Action: '*', Resource: '*' }];

@@ -23,7 +23,7 @@ import { findRefusals } from './preflight.ts';
 import { tellProductStory } from './product.ts';
 import { QUESTIONS } from './questions.ts';
 import { createRecorder, type Recorder, type Recording } from './recorder.ts';
-import { sweep } from './sweep.ts';
+import { sweepTwice } from './sweep.ts';
 
 const RECORDED = fileURLToPath(new URL('../contract/recorded/', import.meta.url));
 
@@ -150,7 +150,11 @@ async function run(options: Options, place: Place): Promise<void> {
     return;
   }
   const iamPath = isSweep ? IAM_PATH : target.iamPath;
-  const clean = async () => print(`deleted: ${JSON.stringify(await sweep({ clients, people, prefix, iamPath }))}`);
+  const { listLagMs } = place;
+  const clean = async () => {
+    if (listLagMs > 0) print('deleting; lists of AWS are up to five minutes late, so it looks again after that');
+    print(`deleted: ${JSON.stringify(await sweepTwice({ clients, people, prefix, iamPath, listLagMs }))}`);
+  };
   process.once('SIGINT', () => void clean().finally(() => process.exit(130)));
   try {
     if (!isSweep) await ask(options, { place, target, recorder });

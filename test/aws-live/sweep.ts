@@ -1,8 +1,11 @@
 /** Deletes what runs left at AWS, by name and IAM path and by nothing else: at the end of a run, and with `--sweep` after a crash. */
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import {
   DeleteSecretCommand,
   DescribeSecretCommand,
   RemoveRegionsFromReplicationCommand,
+  ResourceNotFoundException,
 } from '@aws-sdk/client-secrets-manager';
 import { DeleteParametersCommand } from '@aws-sdk/client-ssm';
 
@@ -24,6 +27,21 @@ export interface Swept {
   readonly identities: number;
 }
 
+/**
+ * AWS lists a new secret up to five minutes late. Where lists lag, looks once more after that, so that nothing of the run's last minutes stays.
+ */
+export async function sweepTwice({ listLagMs, ...input }: SweepInput & { readonly listLagMs: number }): Promise<Swept> {
+  const first = await sweep(input);
+  if (listLagMs === 0) return first;
+  await sleep(listLagMs);
+  const late = await sweep(input);
+  return {
+    parameters: first.parameters + late.parameters,
+    secrets: first.secrets + late.secrets,
+    identities: first.identities + late.identities,
+  };
+}
+
 export async function sweep({ clients, people, prefix, iamPath }: SweepInput): Promise<Swept> {
   const identities = await people.sweep(iamPath);
   const secrets = await secretNames(clients.secrets, prefix);
@@ -35,7 +53,13 @@ export async function sweep({ clients, people, prefix, iamPath }: SweepInput): P
 }
 
 async function deleteSecret(secrets: Clients['secrets'], SecretId: string): Promise<void> {
-  const { ReplicationStatus = [] } = await secrets.send(new DescribeSecretCommand({ SecretId }));
+  const described = await secrets.send(new DescribeSecretCommand({ SecretId })).catch((error: unknown) => {
+    // Gone, although the list still shows it.
+    if (error instanceof ResourceNotFoundException) return undefined;
+    throw error;
+  });
+  if (described === undefined || described.DeletedDate !== undefined) return;
+  const { ReplicationStatus = [] } = described;
   const RemoveReplicaRegions = ReplicationStatus.flatMap(({ Region }) => (Region === undefined ? [] : [Region]));
   if (RemoveReplicaRegions.length > 0)
     await secrets.send(new RemoveRegionsFromReplicationCommand({ SecretId, RemoveReplicaRegions }));

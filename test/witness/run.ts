@@ -1,7 +1,7 @@
 /**
  * `npm run test:witness`: the whole product, as processes, against an emulator of AWS that others wrote; everything at AWS is prepared and read with boto3.
  *
- *   tsx test/witness/run.ts [--short] [--endpoint URL] [--story NAME]
+ *   tsx test/witness/run.ts [--short] [--endpoint URL] [--story PART-OF-A-NAME …]
  */
 import { spawnSync } from 'node:child_process';
 import { cpSync, rmSync } from 'node:fs';
@@ -13,7 +13,7 @@ import { tellStory, type CheckResult, type StoryOutcome } from './story.ts';
 import { openWorld } from './world.ts';
 
 const { values } = parseArgs({
-  options: { short: { type: 'boolean' }, endpoint: { type: 'string' }, story: { type: 'string' } },
+  options: { short: { type: 'boolean' }, endpoint: { type: 'string' }, story: { type: 'string', multiple: true } },
 });
 
 function print(line: string): void {
@@ -46,7 +46,7 @@ function build(): void {
 build();
 const chosen = STORIES.filter(
   ({ name, lane }) =>
-    (values.short !== true || lane === 'short') && (values.story === undefined || name.includes(values.story)),
+    (values.short !== true || lane === 'short') && (values.story?.some((part) => name.includes(part)) ?? true),
 );
 const world = await openWorld({ endpoint: values.endpoint });
 const results: CheckResult[] = [];

@@ -1,20 +1,25 @@
 /** The live lane's own rules, tried on the sandbox: what it refuses, what it holds back, what its recordings catch. */
 import { readdir, readFile } from 'node:fs/promises';
 
-import { CreateSecretCommand } from '@aws-sdk/client-secrets-manager';
-import { PutParameterCommand } from '@aws-sdk/client-ssm';
+import type { IAMClient } from '@aws-sdk/client-iam';
+import { CreateSecretCommand, DescribeSecretCommand, ListSecretsCommand } from '@aws-sdk/client-secrets-manager';
+import { DescribeParametersCommand, PutParameterCommand } from '@aws-sdk/client-ssm';
 import { afterEach, expect, test } from 'vitest';
 
 import { LEFT_OUT, LIVE_CASES } from '../../aws-live/cases.ts';
-import { isAllowed } from '../../aws-live/guard.ts';
+import type { AwsSandboxOptions } from '../../../src/sandbox/aws/index.ts';
+import { FAMILY, isAllowed } from '../../aws-live/guard.ts';
 import { createLiveTarget, type LiveTarget } from '../../aws-live/live-target.ts';
+import { createIamPeople, IAM_PATH } from '../../aws-live/people.ts';
 import { openPlace, SANDBOX_ACCOUNT, type Place } from '../../aws-live/place.ts';
 import { findRefusals } from '../../aws-live/preflight.ts';
+import { QUESTIONS } from '../../aws-live/questions.ts';
 import type { Recording } from '../../aws-live/recorder.ts';
 import { findDifferences, recordSandbox } from '../../aws-live/replay.ts';
-import { sweep } from '../../aws-live/sweep.ts';
+import { sweep, sweepTwice } from '../../aws-live/sweep.ts';
 import { CONTRACT_CASES, caseId } from '../../contract/suites.ts';
-import { allow } from '../../contract/target.ts';
+import { allow, createClients, type ClientConfig, type Credentials } from '../../contract/target.ts';
+import { cleanEnvironment } from '../../support/environment.ts';
 import { runProcess } from '../../support/processes.ts';
 
 const RECORDED = new URL('../../contract/recorded/', import.meta.url);
@@ -26,9 +31,15 @@ afterEach(async () => {
   place = undefined;
 });
 
-async function openTarget(): Promise<LiveTarget> {
-  place = await openPlace('sandbox');
+async function openTarget(sandbox: AwsSandboxOptions = {}): Promise<LiveTarget> {
+  place = await openPlace('sandbox', sandbox);
   return createLiveTarget({ place, region: 'eu-west-1', accountId: SANDBOX_ACCOUNT, prefix: PREFIX, observer: {} });
+}
+
+/** Of somebody else in the same account. */
+function unguardedClients() {
+  const { credentials, endpoint } = place ?? {};
+  return createClients({ region: 'eu-west-1', credentials, endpoint } as ClientConfig);
 }
 
 async function refusalsOf(target: LiveTarget, more: Partial<Parameters<typeof findRefusals>[0]> = {}) {
@@ -74,11 +85,55 @@ test('an account that holds objects of an earlier run is refused, and a sweep re
   const { ssm, secrets } = target.admin;
   await ssm.send(new PutParameterCommand({ Name: `/${PREFIX}-left`, Value: 'v', Type: 'String' }));
   await secrets.send(new CreateSecretCommand({ Name: `${PREFIX}-left`, SecretString: 'v' }));
+  const others = unguardedClients();
+  await others.ssm.send(new PutParameterCommand({ Name: '/theirs/keyferry-live-not', Value: 'v', Type: 'String' }));
+  await others.secrets.send(new CreateSecretCommand({ Name: 'not-keyferry-live-theirs', SecretString: 'v' }));
   const [refusal = ''] = await refusalsOf(target);
-  expect(refusal).toContain(`${PREFIX}-left`);
-  const input = { clients: target.admin, people: target.people, prefix: PREFIX, iamPath: target.iamPath };
+  expect(refusal).toContain(`: ${PREFIX}-left, ${PREFIX}-left.`);
+  expect(refusal).not.toContain('theirs');
+  expect(await refusalsOf(target, { mayHoldObjects: true })).toEqual([]);
+  const input = { clients: target.admin, people: target.people, prefix: FAMILY, iamPath: IAM_PATH };
   expect(await sweep(input)).toEqual({ parameters: 1, secrets: 1, identities: 0 });
   expect(await refusalsOf(target)).toEqual([]);
+  const { Parameters = [] } = await others.ssm.send(new DescribeParametersCommand({}));
+  const { SecretList = [] } = await others.secrets.send(new ListSecretsCommand({}));
+  expect([...Parameters, ...SecretList].map(({ Name }) => Name)).toEqual([
+    '/theirs/keyferry-live-not',
+    'not-keyferry-live-theirs',
+  ]);
+});
+
+test('a sweep finds what lists show late, and what they still show is no obstacle', async () => {
+  const target = await openTarget({ timing: { listSecretsMs: [1_000, 1_000] } });
+  const { secrets } = target.admin;
+  await secrets.send(new CreateSecretCommand({ Name: `${PREFIX}-late`, SecretString: 'v' }));
+  const input = { clients: target.admin, people: target.people, prefix: FAMILY, iamPath: IAM_PATH };
+  expect(await sweepTwice({ ...input, listLagMs: 1_100 })).toEqual({ parameters: 0, secrets: 1, identities: 0 });
+  await expect(secrets.send(new DescribeSecretCommand({ SecretId: `${PREFIX}-late` }))).rejects.toThrow();
+  await expect(sweep(input)).resolves.toBeDefined();
+});
+
+test('a sweep deletes users and roles under the IAM path only', async () => {
+  const deleted: string[] = [];
+  const identity = (name: string, Path: string) => ({ UserName: name, RoleName: name, Path });
+  const all = [
+    identity('ours', `${IAM_PATH}${PREFIX}/`),
+    identity('theirs', '/'),
+    identity('near', '/keyferry-lively/'),
+  ];
+  const answers: Readonly<Record<string, object>> = {
+    ListUsersCommand: { Users: all },
+    ListRolesCommand: { Roles: all },
+  };
+  const send = async (command: { readonly input: Readonly<Record<string, unknown>> }) => {
+    const name = command.constructor.name;
+    if (name.startsWith('Delete'))
+      deleted.push(`${name} ${String(command.input['UserName'] ?? command.input['RoleName'])}`);
+    return answers[name] ?? {};
+  };
+  const people = createIamPeople({ send } as unknown as IAMClient, IAM_PATH);
+  expect(await people.sweep(IAM_PATH)).toBe(2);
+  expect(deleted).toEqual(['DeleteUserCommand ours', 'DeleteRoleCommand ours']);
 });
 
 test('a call that changes something outside of the prefix is not sent', async () => {
@@ -116,11 +171,56 @@ test.each([
   expect(isAllowed(operation, input, PREFIX)).toBe(isSent);
 });
 
-test('without a named account nothing starts', async () => {
+/** `npm run test:aws -- …`, with a sandbox in AWS's place. */
+async function runLane(lane: readonly string[], input = '') {
   const program = new URL('../../aws-live/run.ts', import.meta.url).pathname;
-  const exit = await runProcess(process.execPath, { arguments: ['--import', 'tsx', program] }, 60_000);
+  const { accessKeyId, secretAccessKey } = (place?.credentials ?? {}) as Partial<Credentials>;
+  const environment = cleanEnvironment({
+    AWS_ACCESS_KEY_ID: accessKeyId ?? '',
+    AWS_SECRET_ACCESS_KEY: secretAccessKey ?? '',
+    AWS_ENDPOINT_URL: place?.endpoint ?? '',
+  });
+  return runProcess(process.execPath, { arguments: ['--import', 'tsx', program, ...lane], environment, input }, 60_000);
+}
+
+test('without a named account nothing starts', async () => {
+  const exit = await runLane([]);
   expect(exit.code).toBe(2);
   expect(exit.stdout).toContain('--account');
+});
+
+test('another account than that of the credentials ends the lane at once', async () => {
+  await openTarget();
+  const exit = await runLane(['--account', '999999999999', '--sweep'], '999999999999\n');
+  expect(exit.code).toBe(1);
+  expect(exit.stdout).toContain(`account ${SANDBOX_ACCOUNT}, not to 999999999999`);
+});
+
+test('a wrong confirmation changes nothing', async () => {
+  const target = await openTarget();
+  await target.admin.ssm.send(new PutParameterCommand({ Name: `/${PREFIX}-left`, Value: 'v', Type: 'String' }));
+  const exit = await runLane(['--account', SANDBOX_ACCOUNT, '--sweep'], '111122223334\n');
+  expect(exit.code).toBe(1);
+  expect(exit.stdout).toContain(`Everything named ${FAMILY}… will be deleted.`);
+  expect(exit.stdout).toContain('Not confirmed; nothing was done.');
+  const { Parameters = [] } = await target.admin.ssm.send(new DescribeParametersCommand({}));
+  expect(Parameters.map(({ Name }) => Name)).toEqual([`${PREFIX}-left`]);
+});
+
+test.each([
+  ['type-change', 'type change by overwriting'],
+  ['key-on-string', 'KeyId on a String'],
+  ['root-names', 'names at the root'],
+  ['describe-filters', 'DescribeParameters by name and tag'],
+  ['rates', 'rates of PutParameter and tags'],
+  ['last-use', 'delay of last uses'],
+  ['propagation', 'propagation of keys and roles'],
+  ['recreation', 'deletion and re-creation'],
+])('the open question %s is asked: %s', async (id) => {
+  const target = await openTarget();
+  const question = QUESTIONS.find((one) => one.id === id);
+  const answer = await question?.ask(target, place?.patienceMs ?? 0);
+  expect({ ...answer?.facts, ...answer?.timings }).not.toEqual({});
 });
 
 const sample = {
