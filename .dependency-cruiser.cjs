@@ -59,6 +59,20 @@ module.exports = {
       to: { path: '^src/(workers|server)/', pathNot: '^src/$1/' },
     },
     {
+      name: 'a-round-knows-no-kind-of-destination',
+      comment: 'Only open.ts goes from a kind to its folder; the facts of a kind are read from its record in domain.',
+      severity: 'error',
+      from: { path: '^src/workers/', pathNot: '^src/workers/sync/destinations/' },
+      to: { path: '^src/workers/sync/destinations/[^/]+/' },
+    },
+    {
+      name: 'a-face-knows-no-kind-of-destination',
+      comment: 'It reads the registry.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/(domain/destinations|workers/sync/destinations)/' },
+      to: { path: '^src/domain/destinations/(?!destination|names|registry)' },
+    },
+    {
       name: 'aws-and-db-are-handed-in',
       comment: 'workers, server and index take them as types only.',
       severity: 'error',

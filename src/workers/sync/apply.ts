@@ -1,8 +1,4 @@
-/**
- * Carries out a plan, one slice of it: writes with bounded concurrency, then deletes what has its replacement in place. One bad entry stops nothing
- * else; what concerns the whole account (throttling, a network that is down) ends the slice.
- */
-import type { DesiredEntry } from '../../domain/sync/desired.ts';
+/** What every way of carrying out a plan shares: which entries are written now, which wait, which only change their row. */
 import {
   conflicting,
   conflictMessage,
@@ -14,40 +10,12 @@ import {
   problemMessage,
   waitsUntil,
 } from '../../domain/sync/entry.ts';
-import { isOwned, type LedgerEntry } from '../../domain/sync/ledger.ts';
-import { findChange, type Plan, type PlannedEntry } from '../../domain/sync/plan.ts';
+import type { LedgerEntry } from '../../domain/sync/ledger.ts';
+import type { Plan, PlannedEntry } from '../../domain/sync/plan.ts';
 import { isWritten } from '../../domain/unasked-writes.ts';
-import { toJobError } from '../../errors.ts';
-import { type Destination, refusedNow, settleThrown, type WriteResult } from './destinations/destination.ts';
-import { forEachPooled } from '../../concurrency/pool.ts';
+import { refusedNow } from './destinations/journal.ts';
 import type { Slice } from './slice.ts';
-import { createValueReader, type ValueReader } from './values.ts';
 import type { SyncWork } from './work.ts';
-
-interface Applying {
-  readonly work: SyncWork;
-  readonly destination: Destination;
-  readonly slice: Slice;
-  readonly values: ValueReader;
-}
-
-/** Returns false when the slice ended before the writes did. A write that must wait holds up no other. */
-export async function applyWrites(
-  context: { work: SyncWork; destination: Destination; slice: Slice },
-  planned: readonly PlannedEntry[],
-): Promise<boolean> {
-  const { work, destination, slice } = context;
-  const due = planned.filter((one) => isWrite(one) && !isSettledInRound(work, one));
-  const writes = due.filter((one) => !skipWaiting(context, one.entry));
-  const values = createValueReader(
-    work,
-    writes.flatMap((one) => (one.desired ? [one.desired] : [])),
-  );
-  destination.expect?.(writes.filter((one) => one.entry && isOwned(one.entry)).map((one) => one.remoteName));
-  const options = { concurrency: destination.concurrency, mayStart: () => slice.isOpen() };
-  const written = await forEachPooled(writes, options, (planned) => writeOne({ ...context, values }, planned));
-  return written.isComplete;
-}
 
 /** True when the row must wait: the slice notes how long. */
 export function skipWaiting(
@@ -111,65 +79,8 @@ export function makeEntry(work: SyncWork, planned: Pick<PlannedEntry, 'remoteNam
   return newEntry(origin, { remoteName: planned.remoteName, key: planned.key, settings });
 }
 
-async function writeOne(applying: Applying, planned: PlannedEntry): Promise<void> {
-  const { work, slice } = applying;
-  const { desired } = planned;
-  if (!desired) return;
-  // Before anything is awaited: other lanes look at the count.
-  slice.countWrite();
-  const entry = (planned.entry && work.ledger.get(planned.entry.id)) ?? makeEntry(work, planned);
-  try {
-    const result = await writeEntry(applying, { planned, desired, entry });
-    if (result.kind === 'unchanged' || result.kind === 'invalid' || result.kind === 'deferred') slice.uncountWrite();
-    if (result.kind === 'deferred') await storeDeferred(work, entry, result.until);
-    slice.note(result);
-  } catch (raw) {
-    slice.note(await settleThrown(work, [work.ledger.get(entry.id) ?? entry], toJobError(raw)));
-  }
-}
-
 export async function storeDeferred(work: SyncWork, entry: LedgerEntry, until: Date): Promise<void> {
   await work.ledger.store(deferred(work.ledger.get(entry.id) ?? entry, until));
-}
-
-interface Writing {
-  readonly planned: PlannedEntry;
-  readonly desired: DesiredEntry;
-  readonly entry: LedgerEntry;
-}
-
-async function writeEntry(
-  { work, destination, values }: Applying,
-  { planned, desired, entry }: Writing,
-): Promise<WriteResult> {
-  const read = await values.take(desired);
-  // It has left the source since: the change that took it made the sync due again.
-  if (!read) return { kind: 'unchanged' };
-  if (read.problem) {
-    const { code } = read.problem;
-    await work.ledger.store(
-      refusedNow(work, failed(entry, { code, message: problemMessage(entry, read.problem) }, work.run.now())),
-    );
-    return { kind: 'invalid' };
-  }
-  const known = { ...desired, revision: read.revision, fingerprint: read.fingerprint };
-  if (
-    isOwned(entry) &&
-    entry.drift === null &&
-    planned.drift === undefined &&
-    findChange(known, entry, work.planOptions) === undefined
-  ) {
-    await work.ledger.store({ ...inOrder(entry), syncedRevision: read.revision, folderId: work.folder.id });
-    return { kind: 'unchanged' };
-  }
-  const task = { ...read, desired: known, planned, entry: { ...entry, connectionId: work.connection.id } };
-  const result = await destination.write(task);
-  if (isChange(result)) noteRewrite(work, entry, known);
-  return result;
-}
-
-function isChange({ kind }: WriteResult): boolean {
-  return kind === 'created' || kind === 'updated' || kind === 'adopted';
 }
 
 /** For the count of writes that nobody asked for. */

@@ -98,3 +98,15 @@ export function toCheckResult(work: SyncWork): CheckResult {
   const tagsCheckedSince = oldest === undefined || oldest === '' || notLookedAt > 0 ? null : oldest;
   return { checked, drift, tagsCheckedSince, ...(notLookedAt > 0 ? { notLookedAt } : {}) };
 }
+
+/** The last write of a JSON secret failed, and a look has since found every key in it as it is wanted. */
+export async function clearFailedWholes(work: SyncWork): Promise<void> {
+  const isCleared = (entry: LedgerEntry): boolean =>
+    entry.key === WHOLE_SECRET &&
+    entry.errorCode !== null &&
+    entry.inFlight === null &&
+    entry.observed.refusedIn !== work.progress.round &&
+    isHere(work, entry) &&
+    isOwned(entry);
+  await work.ledger.storeAll(work.ledger.all().filter(isCleared).map(inOrder));
+}

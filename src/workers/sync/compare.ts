@@ -11,8 +11,8 @@ import { nameKey } from '../../domain/sync/plan.ts';
 import type { DesiredEntry } from '../../domain/sync/desired.ts';
 import { makeEntry } from './apply.ts';
 import { checkDrift } from './check.ts';
-import type { Destination } from './destinations/destination.ts';
-import { type Found, readDestination } from './import.ts';
+import type { Destination, Found } from './destinations/destination.ts';
+import { openDestination } from './destinations/open.ts';
 import { survey, fingerprintOf } from './values.ts';
 import { isHere, type SyncWork } from './work.ts';
 
@@ -26,7 +26,7 @@ export async function compareWithAws(work: SyncWork, destination: Destination): 
   await noteUnknown(work, destination);
   const doubtful = work.ledger.all().filter((entry) => isHere(work, entry) && isOwned(entry) && toLater(entry));
   if (doubtful.length === 0) return;
-  const found = new Map((await readDestination(work)).map((one) => [nameKey(one), one]));
+  const found = new Map((await destination.readAll()).map((one) => [nameKey(one), one]));
   const desired = new Map(work.desired.map((one) => [nameKey(one), one]));
   const keys = doubtful.filter((entry) => entry.key !== WHOLE_SECRET);
   const surveyed = await survey(
@@ -96,7 +96,7 @@ function followed(work: SyncWork, entry: LedgerEntry, { wanted, there }: Pair): 
 /** A person keeps what AWS holds: values go into the folder, deletions too. What a rotation manages stays as it is. */
 export async function acceptDestination(work: SyncWork): Promise<AcceptedDestination> {
   const later = work.ledger.all().filter((entry) => isHere(work, entry) && isLater(entry.drift));
-  const found = new Map((await readDestination(work)).map((one) => [nameKey(one), one]));
+  const found = new Map((await openDestination(work, work.target.kind).readAll()).map((one) => [nameKey(one), one]));
   const names = await work.deps.folders.names(work.folder.id);
   const managed = new Set(names.filter((name) => name.managedBy !== null).map((name) => name.key));
   const open = later.filter((entry) => !managed.has(entry.key));

@@ -5,7 +5,7 @@ import { addChanges } from '../../domain/sync/summary.ts';
 import type { SyncRow } from '../../db/engine/subjects.ts';
 import type { JobError } from '../../errors.ts';
 import type { Performed } from '../engine/processor.ts';
-import { isOfEntry } from './destinations/destination.ts';
+import { isOfEntry } from './destinations/journal.ts';
 import type { Slice } from './slice.ts';
 import type { SyncWork } from './work.ts';
 

@@ -6,7 +6,7 @@ import { contradictionMessage, failed } from '../../domain/sync/entry.ts';
 import { isOwned, isSamePlace, type LedgerEntry } from '../../domain/sync/ledger.ts';
 import type { Plan, PlannedEntry } from '../../domain/sync/plan.ts';
 import { isSettledInRound, isWrite, makeEntry } from './apply.ts';
-import { refusedNow } from './destinations/destination.ts';
+import { refusedNow } from './destinations/journal.ts';
 import type { Slice } from './slice.ts';
 import { isHere, type SyncWork } from './work.ts';
 

@@ -5,14 +5,11 @@
  */
 import type { ConnectionRow } from '../../db/engine/subjects.ts';
 import { isSamePlace, type LedgerEntry, type Place, WHOLE_SECRET } from '../../domain/sync/ledger.ts';
-import type { KindId } from '../../domain/destinations/names.ts';
 import { type AnyKind, kindOfEntry } from '../../domain/destinations/registry.ts';
 import { isNameOf } from '../../domain/sync/target.ts';
 import { toJobError } from '../../errors.ts';
 import type { Destination } from './destinations/destination.ts';
-import { createDocument } from './destinations/json-secret/destination.ts';
-import { createParameters } from './destinations/parameter-store/destination.ts';
-import { createSecrets } from './destinations/secrets-manager/destination.ts';
+import { openDestination } from './destinations/open.ts';
 import { openSession, type SyncWork } from './work.ts';
 
 export interface EntryGroup {
@@ -31,17 +28,6 @@ export interface Obstacle {
 
 export interface Unreachable extends Obstacle {
   readonly entries: readonly LedgerEntry[];
-}
-
-/** By kind; the compiler asks for each. */
-const opened: { readonly [Id in KindId]: (work: SyncWork) => Destination } = {
-  'parameter-store': (work) => createParameters(work, work.deps.openParameterStore(work.session)),
-  'secrets-manager': (work) => createSecrets(work, work.deps.openSecretsManager(work.session)),
-  'json-secret': (work) => createDocument(work, work.deps.openSecretsManager(work.session)),
-};
-
-export function openDestination(work: SyncWork, kind: AnyKind): Destination {
-  return opened[kind.id](work);
 }
 
 /** Entries by the place and kind of their objects, each with the means to reach it. */

@@ -1,11 +1,10 @@
 /** `sync plan`: what a sync would do, with a look at what it would touch. Nothing is written, neither at AWS nor in the ledger. */
 import type { Outcome } from '../../domain/run.ts';
-import { parseDocument } from '../../domain/sync/document.ts';
 import type { Inventory } from '../../domain/sync/inventory.ts';
 import type { Plan } from '../../domain/sync/plan.ts';
 import { toShown } from '../../domain/sync/summary.ts';
 import { withFormerOwners } from './former-owners.ts';
-import { openDestination } from './places.ts';
+import { openDestination } from './destinations/open.ts';
 import { findPlanBlock, makePlan, type Sight, surveyDesired } from './planning.ts';
 import type { SyncWork } from './work.ts';
 
@@ -32,10 +31,9 @@ async function look(work: SyncWork, plan: Plan): Promise<Sight> {
   if (names.length === 0) return {};
   const destination = openDestination(work, work.target.kind);
   const found = await destination.inspect(names);
-  if (work.target.kind.holdsAllKeys)
-    return { inventory: await withFormerOwners(work, found), ...(await lookInside(work, found)) };
   const identified = await destination.identify(foreignLooking(work, plan, found), found);
-  return { inventory: await withFormerOwners(work, identified) };
+  const documentKeys = await destination.lookInside(identified);
+  return { inventory: await withFormerOwners(work, identified), ...(documentKeys && { documentKeys }) };
 }
 
 /** Names that exist although the ledger does not have them: whose they are tells only their tag. */
@@ -44,12 +42,4 @@ function foreignLooking(work: SyncWork, plan: Plan, inventory: Inventory): reado
     .filter((one) => one.action === 'create' || one.action === 'restore')
     .map((one) => one.remoteName);
   return created.filter((name) => inventory.get(name)?.exists === true);
-}
-
-async function lookInside(work: SyncWork, inventory: Inventory): Promise<Pick<Sight, 'documentKeys'>> {
-  const name = work.target.namePrefix;
-  if (inventory.get(name)?.exists !== true) return {};
-  const value = await work.deps.openSecretsManager(work.session).value(name);
-  const document = value?.text === undefined ? undefined : parseDocument(value.text);
-  return document ? { documentKeys: new Set(document.keys()) } : {};
 }

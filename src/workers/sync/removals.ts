@@ -8,7 +8,7 @@ import { isOwned, type LedgerEntry, WHOLE_SECRET } from '../../domain/sync/ledge
 import { nameKey, type PlannedEntry } from '../../domain/sync/plan.ts';
 import { toJobError } from '../../errors.ts';
 import { isSettledInRound, skipWaiting, storeDeferred } from './apply.ts';
-import { refusedNow, settleThrown, type WriteResult } from './destinations/destination.ts';
+import { refusedNow, settleThrown, type WriteResult } from './destinations/journal.ts';
 import { chunk } from '../../concurrency/pool.ts';
 import { type EntryGroup, groupByPlace, type Unreachable } from './places.ts';
 import type { Slice } from './slice.ts';

@@ -2,7 +2,7 @@
 import { driftMessage, drifted } from '../../domain/sync/entry.ts';
 import { areReplicasInSync, findDrift, type RemoteState } from '../../domain/sync/inventory.ts';
 import { isOwned, type LedgerEntry } from '../../domain/sync/ledger.ts';
-import { openDestination } from './places.ts';
+import { openDestination } from './destinations/open.ts';
 import { isHere, lookOf, type SyncWork } from './work.ts';
 
 /** One DescribeSecret for each secret with replicas that was not seen complete since its last write. True while AWS still replicates one of them. */

@@ -13,17 +13,15 @@ import { summarize } from '../../domain/sync/summary.ts';
 import { cutText } from '../../domain/text.ts';
 import type { SyncRow } from '../../db/engine/subjects.ts';
 import type { Performed, Run } from '../engine/processor.ts';
-import { applyWrites, isWrite, noteUnwritten } from './apply.ts';
-import { checkDrift, lookFirst, toCheckResult } from './check.ts';
+import { isWrite, noteUnwritten } from './apply.ts';
+import { checkDrift, clearFailedWholes, lookFirst, toCheckResult } from './check.ts';
 import { compareWithAws, mustCompareWithAws } from './compare.ts';
 import type { Destination } from './destinations/destination.ts';
-import { applyDocument } from './destinations/json-secret/apply.ts';
-import { clearFailedWholes } from './destinations/json-secret/rows.ts';
 import { endEarly, toContinued } from './endings.ts';
-import { findHeld, settleHeld } from './held-names.ts';
+import { settleHeld } from './held-names.ts';
 import { importSecrets } from './import.ts';
 import { type PermissionCache, type Permissions, probePermissions } from './permissions.ts';
-import { openDestination } from './places.ts';
+import { openDestination } from './destinations/open.ts';
 import { findPlanBlock, makePlan, surveyDesired } from './planning.ts';
 import type { SyncMemory } from './memory.ts';
 import { recoverInFlight } from './recovery.ts';
@@ -162,23 +160,9 @@ interface Applying {
 
 /** Returns false when the slice ended before the plan did. */
 async function applyPlan(work: SyncWork, { plan, destination, slice, permissions }: Applying): Promise<boolean> {
-  const isDocument = work.target.kind.holdsAllKeys;
-  if (isDocument) {
-    await applyDocument(
-      { work, slice, secrets: work.deps.openSecretsManager(work.session), canPromote: permissions.canPromote },
-      plan,
-    );
-  }
-  const held = isDocument ? [] : findHeld(work, plan);
-  const writes = plan.entries.filter((one) => !held.includes(one));
-  if (!isDocument && !(await applyWrites({ work, destination, slice }, writes))) return false;
-  const deletions = plan.entries.filter((one) => one.action === 'delete');
-  // Keys that left the document went with its write, unless nothing of it is to stay.
-  const apart =
-    isDocument && work.desired.length > 0
-      ? deletions.filter((one) => one.remoteName !== work.target.namePrefix)
-      : deletions;
-  return (await removeGone(work, apart, slice)) && settleHeld(work, held, slice);
+  const { canPromote } = permissions;
+  const { isComplete, deletions, held } = await destination.apply(plan, { slice, canPromote });
+  return isComplete && (await removeGone(work, deletions, slice)) && settleHeld(work, held, slice);
 }
 
 function blocked(

@@ -4,7 +4,7 @@
  */
 import { addChanges, type ChangeCounts, noChanges } from '../../domain/sync/summary.ts';
 import type { JobError } from '../../errors.ts';
-import { isOfEntry, type WriteResult } from './destinations/destination.ts';
+import { isOfEntry, type WriteResult } from './destinations/journal.ts';
 
 const MAX_WRITES = 50;
 const MAX_MS = 5_000;

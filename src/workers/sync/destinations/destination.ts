@@ -1,56 +1,12 @@
-/** What a sync can do at a destination, the same for parameters, secrets and keys of a JSON secret. */
-import type { DesiredEntry } from '../../../domain/sync/desired.ts';
+/**
+ * The port of a sync's destination: what a run can do there, whatever its kind. One folder beside this file for each kind;
+ * `open.ts` makes them.
+ */
 import type { Inventory } from '../../../domain/sync/inventory.ts';
-import {
-  begun,
-  conflicting,
-  conflictMessage,
-  contradictionMessage,
-  drifted,
-  failed,
-  failureMessage,
-} from '../../../domain/sync/entry.ts';
-import { type DriftKind, type InFlight, isOwned, type LedgerEntry } from '../../../domain/sync/ledger.ts';
-import type { PlannedEntry } from '../../../domain/sync/plan.ts';
-import { JobError, toJobError } from '../../../errors.ts';
-import type { SyncWork } from '../work.ts';
-
-/** What became of one planned entry. */
-export type WriteResult =
-  | { readonly kind: 'created' | 'updated' | 'adopted' | 'deleted' | 'unchanged' }
-  /** The row says why. */
-  | { readonly kind: 'invalid' | 'conflict' }
-  | { readonly kind: 'failed'; readonly error: JobError }
-  | { readonly kind: 'deferred'; readonly until: Date };
-
-/** One object to write, with its value in hand. */
-export interface WriteTask {
-  readonly desired: DesiredEntry;
-  readonly planned: PlannedEntry;
-  /** As stored last, or a new one. */
-  readonly entry: LedgerEntry;
-  readonly value: string;
-  readonly revision: number;
-  readonly fingerprint: string;
-  readonly turns?: readonly Turn[];
-}
-
-/** A change of course while one object is written: AWS's last answer asked for it. */
-export type Turn = 'create' | 'restore';
-
-/** A name that is taken, then scheduled for deletion, then free: more turns than this have no end. */
-const MAX_TURNS = 3;
-
-/** Throws when AWS's answers keep contradicting each other. */
-export function takeTurn(
-  task: { readonly remoteName: string; readonly turns?: readonly Turn[] },
-  turn: Turn,
-): readonly Turn[] {
-  const turns = [...(task.turns ?? []), turn];
-  if (turns.length <= MAX_TURNS) return turns;
-  const message = `AWS’s answers about ${task.remoteName} contradict each other: keyferry had to ${turns.join(', then ')} it, without end.`;
-  throw new JobError('AWS_REJECTED', { message });
-}
+import type { DriftKind, LedgerEntry } from '../../../domain/sync/ledger.ts';
+import type { Plan, PlannedEntry } from '../../../domain/sync/plan.ts';
+import type { Slice } from '../slice.ts';
+import type { WriteResult } from './journal.ts';
 
 /** What a drift check found out about one entry. */
 export interface Finding {
@@ -64,132 +20,54 @@ export interface Finding {
   readonly isIdentified?: boolean;
 }
 
+/** A value at the destination under a name that the sync gives. */
+export interface Found {
+  readonly key: string;
+  readonly remoteName: string;
+  /** Undefined when there is no text to import. */
+  readonly value: string | undefined;
+  readonly version: string;
+  /** Somebody else writes it. */
+  readonly isOthers?: boolean;
+}
+
+/** What the writes of a plan came to; each object's result is in the slice and the ledger. */
+export interface Applied {
+  /** False: the slice ended before the writes did. */
+  readonly isComplete: boolean;
+  /** Deletions that no write has carried out. */
+  readonly deletions: readonly PlannedEntry[];
+  /** Writes that wait for a name that another key of the sync holds. */
+  readonly held: readonly PlannedEntry[];
+}
+
+export interface ApplyOptions {
+  readonly slice: Slice;
+  /** The role may switch versions by compare-and-swap. */
+  readonly canPromote: boolean;
+}
+
 export interface Destination {
-  /** How many writes may be under way at once. */
-  readonly concurrency: number;
   /** Names in the order in which they will be written or removed, so that looks at them can share calls. */
   expect?(names: readonly string[]): void;
-  /** Fresh states of these names; what is missing is told as not existing. */
+  /** Fresh states of these names; a name without an object gets the state of one that does not exist. */
   inspect(names: readonly string[]): Promise<Inventory>;
-  /** The same states with the tags of these names, where a look does not tell them. */
+  /** The same states with the tags of these names, where `inspect` does not return tags. */
   identify(names: readonly string[], inventory: Inventory): Promise<Inventory>;
-  /** Compares what is ours (and whether what is in conflict still is) with the ledger, as cheaply as AWS allows; no value is read or written. */
+  /** The names of members inside an object that holds all keys; undefined when there are none to see. Reads values. */
+  lookInside(inventory: Inventory): Promise<ReadonlySet<string> | undefined>;
+  /**
+   * Compares the ledger with AWS as cheaply as AWS allows: is what is ours unchanged, and does what is in conflict still
+   * conflict? Writes nothing; reads values only where nothing else tells ours from theirs.
+   */
   check(entries: readonly LedgerEntry[]): Promise<readonly Finding[]>;
   /** Finds out what became of a write whose answer was lost, and stores it. */
   recover(entry: LedgerEntry): Promise<void>;
-  write(task: WriteTask): Promise<WriteResult>;
-  /** Deletes what is still ours; at most `removalsPerCall` at once, answers in order. */
+  /** Carries out the writes of a plan, as far as the slice allows. */
+  apply(plan: Plan, options: ApplyOptions): Promise<Applied>;
+  /** Deletes what is still ours; at most `removalsPerCall` at once, results in order. */
   remove(entries: readonly LedgerEntry[]): Promise<readonly WriteResult[]>;
   readonly removalsPerCall: number;
-}
-
-export type Attempt<T> =
-  | { readonly pending: LedgerEntry; readonly answer: T; readonly error?: undefined; readonly result?: undefined }
-  | { readonly pending: LedgerEntry; readonly error: JobError; readonly result?: undefined }
-  | { readonly result: WriteResult; readonly error?: undefined };
-
-/** Journals the intent, durably, then makes the call. */
-export async function attempt<T>(
-  work: SyncWork,
-  intent: { readonly entry: LedgerEntry; readonly inFlight: Omit<InFlight, 'runId' | 'at'> },
-  call: () => Promise<T>,
-): Promise<Attempt<T>> {
-  const { entry } = intent;
-  const pending = begun(entry, { ...intent.inFlight, runId: work.run.id, at: work.run.now().toISOString() });
-  const isClaimed = await work.ledger.claim(pending);
-  if (!isClaimed) return { result: await refuse(work, entry, 'is written by another sync') };
-  try {
-    return { pending, answer: await call() };
-  } catch (error) {
-    return { pending, error: toJobError(error) };
-  }
-}
-
-/** Later slices of the round leave it alone. */
-export function refusedNow(work: SyncWork, entry: LedgerEntry): LedgerEntry {
-  return { ...entry, observed: { ...entry.observed, refusedIn: work.progress.round } };
-}
-
-/** Somebody else has the name: the row gives it up. */
-export async function refuse(work: SyncWork, entry: LedgerEntry, reason: string): Promise<WriteResult> {
-  await work.ledger.store(refusedNow(work, conflicting(entry, conflictMessage(entry, reason), work.run.now())));
-  return { kind: 'conflict' };
-}
-
-export const NAME_CONTRADICTION = 'AWS says that the name is taken or busy, and does not return what has it';
-/** Together longer than a deleted name stays busy, or a read misses a write. */
-const NAME_WAITS_MS = [1_000, 5_000, 15_000, 30_000, 60_000, 60_000] as const;
-
-/**
- * AWS calls a name taken or busy and returns no object of that name. Reads may lag, so the write is tried again a few
- * times; then it is a failure, because two answers that exclude each other must not alternate without end.
- */
-export async function waitForName(work: SyncWork, entry: LedgerEntry, contradiction: string): Promise<WriteResult> {
-  const { waits = 0 } = entry.observed;
-  const delayMs = NAME_WAITS_MS[waits];
-  const row = { ...entry, inFlight: null, isClaim: entry.isClaim && isOwned(entry) };
-  if (delayMs !== undefined) {
-    await work.ledger.store({ ...row, observed: { ...entry.observed, waits: waits + 1 } });
-    return { kind: 'deferred', until: new Date(work.run.now().getTime() + delayMs) };
-  }
-  const message = contradictionMessage(entry, contradiction);
-  const given = failed(
-    { ...row, observed: { ...entry.observed, waits: 0 } },
-    { code: 'AWS_REJECTED', message },
-    work.run.now(),
-  );
-  await work.ledger.store(refusedNow(work, given));
-  return { kind: 'failed', error: new JobError('AWS_REJECTED', { message }) };
-}
-
-/** Ours, changed by somebody else, and not to be overwritten. */
-export async function reportDrift(work: SyncWork, entry: LedgerEntry, drift: DriftKind): Promise<WriteResult> {
-  await work.ledger.store(refusedNow(work, drifted({ ...entry, inFlight: null }, drift, work.run.now())));
-  return { kind: 'conflict' };
-}
-
-/** What a refused or lost call leaves in the ledger: an unclear answer stays in flight until somebody has looked. */
-export async function settleFailure(
-  work: SyncWork,
-  rows: { readonly before: LedgerEntry; readonly pending: LedgerEntry },
-  error: JobError,
-): Promise<WriteResult> {
-  const { before, pending } = rows;
-  const message = failureMessage(before, error);
-  // After a lost lease the ledger refuses anything anyway.
-  if (error.code === 'LEASE_LOST') throw error;
-  if (error.context['isAmbiguous'] === true) {
-    await work.ledger.store({ ...pending, errorCode: error.code, errorMessage: message });
-  } else {
-    const kept = { ...before, isClaim: before.remoteVersion !== null && before.isClaim };
-    const refused = failed(kept, { code: error.code, message }, work.run.now());
-    // What is no fault of the entry is tried again in the same round.
-    await work.ledger.store(isOfEntry(error) ? refusedNow(work, refused) : refused);
-  }
-  return { kind: 'failed', error };
-}
-
-/** A look that failed before any write: what concerns these entries stands in their rows. */
-export async function settleThrown(
-  work: SyncWork,
-  entries: readonly LedgerEntry[],
-  error: JobError,
-): Promise<WriteResult> {
-  if (error.code === 'LEASE_LOST') throw error;
-  if (isOfEntry(error)) {
-    const now = work.run.now();
-    const toRow = (entry: LedgerEntry) => ({
-      ...failed(entry, { code: error.code, message: failureMessage(entry, error) }, now),
-      inFlight: entry.inFlight,
-    });
-    await work.ledger.storeAll(entries.map((entry) => refusedNow(work, toRow(entry))));
-  }
-  return { kind: 'failed', error };
-}
-
-export const awsErrorOf = (error: JobError): unknown => error.context['awsError'];
-
-/** A failure that concerns this one object; anything else concerns the whole run. */
-export function isOfEntry(error: JobError): boolean {
-  return error.disposition === 'fail' && error.code.startsWith('AWS_');
+  /** All values under the names that the sync gives. */
+  readAll(): Promise<readonly Found[]>;
 }

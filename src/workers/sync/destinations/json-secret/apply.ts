@@ -16,7 +16,8 @@ import type { Plan, PlannedEntry } from '../../../../domain/sync/plan.ts';
 import { findWhole } from '../../../../domain/sync/plan-document.ts';
 import { toJobError } from '../../../../errors.ts';
 import { isSettledInRound, isWrite, noteRewrite } from '../../apply.ts';
-import { refusedNow, type WriteResult } from '../destination.ts';
+import type { Applied } from '../destination.ts';
+import { refusedNow, type WriteResult } from '../journal.ts';
 import { keyEntry } from './rows.ts';
 import type { DocumentWrite, KeyWrite } from './content.ts';
 import { type DocumentResult, writeDocument } from './writes.ts';
@@ -34,7 +35,18 @@ export interface DocumentApplying {
 
 const READ_AHEAD = 500;
 
-export async function applyDocument(applying: DocumentApplying, plan: Plan): Promise<void> {
+export async function applyDocument(applying: DocumentApplying, plan: Plan): Promise<Applied> {
+  await writeOnce(applying, plan);
+  return { isComplete: true, held: [], deletions: deletionsApart(applying.work, plan) };
+}
+
+/** Keys that left the document went with its write, unless nothing of it is to stay. */
+function deletionsApart({ desired, target }: SyncWork, plan: Plan): readonly PlannedEntry[] {
+  const deletions = plan.entries.filter((one) => one.action === 'delete');
+  return desired.length > 0 ? deletions.filter((one) => one.remoteName !== target.namePrefix) : deletions;
+}
+
+async function writeOnce(applying: DocumentApplying, plan: Plan): Promise<void> {
   const { work, slice } = applying;
   try {
     const job = await toJob(applying, plan);

@@ -10,7 +10,7 @@ import {
 import { isDecided } from '../../../../domain/sync/plan.ts';
 import { SECRET_MAX_BYTES } from '../../../../domain/destinations/secrets-manager.ts';
 import { byteLength } from '../../../../domain/sync/rules.ts';
-import type { Turn } from '../destination.ts';
+import type { Turn } from '../journal.ts';
 import { fingerprintOf } from '../../values.ts';
 import type { SyncWork } from '../../work.ts';
 

@@ -13,6 +13,8 @@ import {
 import { toJobError } from '../../../../errors.ts';
 import type { Destination, Finding } from '../destination.ts';
 import { isAsWritten } from './content.ts';
+import { applyDocument } from './apply.ts';
+import { lookInside, readDocument } from './read.ts';
 import { removeKeys } from './removal.ts';
 import { documentKeyIn, isInDocument, keyEntry, keysOf, storeRemoved } from './rows.ts';
 import type { DocumentContext } from './writes.ts';
@@ -25,14 +27,15 @@ const NO_LIMIT = 1_000_000;
 export function createDocument(work: SyncWork, secrets: SecretsManager): Destination {
   const context: DocumentContext = { work, secrets };
   return {
-    concurrency: 1,
     removalsPerCall: NO_LIMIT,
     inspect: async (names) =>
       new Map(await Promise.all(names.map(async (name) => [name, toState(await secrets.describe(name))] as const))),
     identify: (_names, inventory) => Promise.resolve(inventory),
     check: (entries) => perDocument(work, entries, (whole, keys) => check(context, whole, keys)),
     recover: (entry) => recover(context, entry),
-    write: () => Promise.reject(new Error('Keys of a JSON secret are written together.')),
+    lookInside: (inventory) => lookInside(work, secrets, inventory),
+    apply: (plan, options) => applyDocument({ work, secrets, ...options }, plan),
+    readAll: () => readDocument(work, secrets),
     remove: (entries) => perDocument(work, entries, (whole, keys) => removeKeys(context, whole, keys)),
   };
 }

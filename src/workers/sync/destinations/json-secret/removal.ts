@@ -5,7 +5,7 @@ import { removed, written } from '../../../../domain/sync/entry.ts';
 import { findDrift } from '../../../../domain/sync/inventory.ts';
 import { isOwned, type LedgerEntry } from '../../../../domain/sync/ledger.ts';
 import { toJobError } from '../../../../errors.ts';
-import { attempt, refuse, reportDrift, settleFailure, type WriteResult } from '../destination.ts';
+import { attempt, refuse, reportDrift, settleFailure, type WriteResult } from '../journal.ts';
 import { isAsWritten } from './content.ts';
 import { documentKeyIn, keysOf, storeRemoved } from './rows.ts';
 import type { DocumentContext } from './writes.ts';

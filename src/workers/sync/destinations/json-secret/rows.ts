@@ -1,7 +1,7 @@
 /** The ledger's rows of one JSON secret: one for the secret as a whole, and one for each key in it. */
-import { inOrder, newEntry, removed } from '../../../../domain/sync/entry.ts';
-import { isOwned, isSamePlace, type LedgerEntry, WHOLE_SECRET } from '../../../../domain/sync/ledger.ts';
-import { isHere, type SyncWork } from '../../work.ts';
+import { newEntry, removed } from '../../../../domain/sync/entry.ts';
+import { isSamePlace, type LedgerEntry, WHOLE_SECRET } from '../../../../domain/sync/ledger.ts';
+import type { SyncWork } from '../../work.ts';
 
 export const isInDocument = (entry: LedgerEntry, whole: LedgerEntry) =>
   entry.remoteName === whole.remoteName && isSamePlace(entry, whole);
@@ -31,16 +31,4 @@ export function keyEntry(work: SyncWork, whole: LedgerEntry, key: string): Ledge
 export async function storeRemoved(work: SyncWork, whole: LedgerEntry): Promise<void> {
   const now = work.run.now();
   await work.ledger.storeAll([whole, ...keysOf(work, whole)].map((entry) => removed(entry, now)));
-}
-
-/** The last write of a JSON secret failed, and a look has since found every key in it as it is wanted. */
-export async function clearFailedWholes(work: SyncWork): Promise<void> {
-  const isCleared = (entry: LedgerEntry): boolean =>
-    entry.key === WHOLE_SECRET &&
-    entry.errorCode !== null &&
-    entry.inFlight === null &&
-    entry.observed.refusedIn !== work.progress.round &&
-    isHere(work, entry) &&
-    isOwned(entry);
-  await work.ledger.storeAll(work.ledger.all().filter(isCleared).map(inOrder));
 }

@@ -24,7 +24,7 @@ import {
   takeTurn,
   waitForName,
   type WriteResult,
-} from '../destination.ts';
+} from '../journal.ts';
 import {
   type Base,
   changeOf,

@@ -5,8 +5,10 @@ import type { Inventory, RemoteState } from '../../../../domain/sync/inventory.t
 import { isOwned } from '../../../../domain/sync/ledger.ts';
 import { PARAMETERS_PER_CALL } from '../../../../domain/destinations/parameter-store.ts';
 import type { Destination } from '../destination.ts';
+import { applyEach, type WriteTask } from '../apply-each.ts';
 import { checkParameters } from './check.ts';
 import { createLooks, inspectAll, type LookContext, type ParameterLooks } from './looks.ts';
+import { readParameters } from './read.ts';
 import { recoverParameter } from './recovery.ts';
 import { removeParameters } from './removal.ts';
 import { writeParameter } from './writes.ts';
@@ -19,17 +21,23 @@ export function createParameters(work: SyncWork, store: ParameterStore): Destina
     const found = await inspectAll(context, [...new Set(names)]);
     return names.map((name) => found.get(name) ?? { exists: false });
   });
-  return {
+  const writer = {
     concurrency: 8,
-    removalsPerCall: PARAMETERS_PER_CALL,
-    expect: (names) => {
+    expect: (names: readonly string[]) => {
       looks.expect(names);
     },
+    write: (task: WriteTask) => writeParameter(context, task),
+  };
+  return {
+    removalsPerCall: PARAMETERS_PER_CALL,
+    expect: writer.expect,
     inspect: (names) => inspectBoth(context, names),
     identify: (names, inventory) => addTags(store, names, inventory),
     check: (entries) => checkParameters(context, entries),
     recover: async (entry) => recoverParameter(context, entry, await inspect(entry.remoteName)),
-    write: (task) => writeParameter(context, task),
+    lookInside: () => Promise.resolve(undefined),
+    apply: (plan, { slice }) => applyEach({ work, slice, writer }, plan),
+    readAll: () => readParameters(work, store),
     remove: (entries) => removeParameters(context, entries),
   };
 }

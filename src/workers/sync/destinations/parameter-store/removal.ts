@@ -3,7 +3,7 @@ import { removed } from '../../../../domain/sync/entry.ts';
 import { findDrift, isFresh, isOursByTag, READ_LAG_MS } from '../../../../domain/sync/inventory.ts';
 import type { LedgerEntry } from '../../../../domain/sync/ledger.ts';
 import { toJobError } from '../../../../errors.ts';
-import { refuse, reportDrift, settleFailure, settleThrown, type WriteResult } from '../destination.ts';
+import { refuse, reportDrift, settleFailure, settleThrown, type WriteResult } from '../journal.ts';
 import type { LookContext, ParameterLooks } from './looks.ts';
 import { lookOf, type SyncWork } from '../../work.ts';
 

@@ -10,6 +10,7 @@ import { findDrift, isFresh, isOursByTag, type RemoteState } from '../../../../d
 import { type DriftKind, isOwned, type LedgerEntry } from '../../../../domain/sync/ledger.ts';
 import { findTakeoverProblem } from '../../../../domain/sync/takeover.ts';
 import { type JobError, toJobError } from '../../../../errors.ts';
+import type { WriteTask } from '../apply-each.ts';
 import {
   attempt,
   awsErrorOf,
@@ -19,8 +20,7 @@ import {
   settleFailure,
   waitForName,
   type WriteResult,
-  type WriteTask,
-} from '../destination.ts';
+} from '../journal.ts';
 import { withFormerOwner } from '../../former-owners.ts';
 import { deferFresh, deleteParameters, NO_LONGER_OURS } from './removal.ts';
 import { type LookContext, type ParameterLooks, toState } from './looks.ts';

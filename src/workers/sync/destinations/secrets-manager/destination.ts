@@ -6,16 +6,11 @@ import { inOrder, landed, notLanded, removed } from '../../../../domain/sync/ent
 import { findDrift, type RemoteState } from '../../../../domain/sync/inventory.ts';
 import type { LedgerEntry } from '../../../../domain/sync/ledger.ts';
 import { toJobError } from '../../../../errors.ts';
-import {
-  attempt,
-  type Destination,
-  type Finding,
-  refuse,
-  reportDrift,
-  settleFailure,
-  type WriteResult,
-} from '../destination.ts';
+import type { Destination, Finding } from '../destination.ts';
+import { attempt, refuse, reportDrift, settleFailure, type WriteResult } from '../journal.ts';
 import { forEachPooled } from '../../../../concurrency/pool.ts';
+import { applyEach, type WriteTask } from '../apply-each.ts';
+import { readSecrets } from './read.ts';
 import { type SecretContext, toState, writeSecret } from './writes.ts';
 import { lookOf, type SyncWork } from '../../work.ts';
 
@@ -27,14 +22,16 @@ const MAX_FRESH_LOOKS = 20;
 
 export function createSecrets(work: SyncWork, secrets: SecretsManager): Destination {
   const context: SecretContext = { work, secrets };
+  const writer = { concurrency: 8, write: (task: WriteTask) => writeSecret(context, task) };
   return {
-    concurrency: 8,
     removalsPerCall: 1,
     inspect: (names) => describeAll(context, names),
     identify: (_names, inventory) => Promise.resolve(inventory),
     check: (entries) => check(context, entries),
     recover: (entry) => recover(context, entry),
-    write: (task) => writeSecret(context, task),
+    lookInside: () => Promise.resolve(undefined),
+    apply: (plan, { slice }) => applyEach({ work, slice, writer }, plan),
+    readAll: () => readSecrets(work, secrets),
     remove: (entries) => Promise.all(entries.map((entry) => removeSecret(context, entry))),
   };
 }

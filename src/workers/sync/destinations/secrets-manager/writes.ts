@@ -10,6 +10,7 @@ import { type EntrySettings, type InFlight, isOwned, type LedgerEntry } from '..
 import { takeWrite } from '../../../../domain/sync/pace.ts';
 import { findTakeoverProblem, isLeftAsWritten } from '../../../../domain/sync/takeover.ts';
 import { type JobError, toJobError } from '../../../../errors.ts';
+import type { WriteTask } from '../apply-each.ts';
 import {
   attempt,
   awsErrorOf,
@@ -20,8 +21,7 @@ import {
   takeTurn,
   waitForName,
   type WriteResult,
-  type WriteTask,
-} from '../destination.ts';
+} from '../journal.ts';
 import { withFormerOwner } from '../../former-owners.ts';
 import { asLastWritten } from '../../held-names.ts';
 import { fingerprintOf } from '../../values.ts';

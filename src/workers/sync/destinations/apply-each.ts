@@ -1,0 +1,129 @@
+/**
+ * Carries out a plan for kinds that keep each key in an object of its own, one slice of it: writes with bounded concurrency.
+ * One bad entry stops nothing else; what concerns the whole account (throttling, a network that is down) ends the slice.
+ */
+import { forEachPooled } from '../../../concurrency/pool.ts';
+import type { DesiredEntry } from '../../../domain/sync/desired.ts';
+import { failed, inOrder, problemMessage } from '../../../domain/sync/entry.ts';
+import { isOwned, type LedgerEntry } from '../../../domain/sync/ledger.ts';
+import { findChange, type Plan, type PlannedEntry } from '../../../domain/sync/plan.ts';
+import { toJobError } from '../../../errors.ts';
+import { isSettledInRound, isWrite, makeEntry, noteRewrite, skipWaiting, storeDeferred } from '../apply.ts';
+import { findHeld } from '../held-names.ts';
+import type { Slice } from '../slice.ts';
+import { createValueReader, type ValueReader } from '../values.ts';
+import type { SyncWork } from '../work.ts';
+import type { Applied } from './destination.ts';
+import { refusedNow, settleThrown, type Turn, type WriteResult } from './journal.ts';
+
+/** One object to write, with its value in hand. */
+export interface WriteTask {
+  readonly desired: DesiredEntry;
+  readonly planned: PlannedEntry;
+  /** As stored last, or a new one. */
+  readonly entry: LedgerEntry;
+  readonly value: string;
+  readonly revision: number;
+  readonly fingerprint: string;
+  readonly turns?: readonly Turn[];
+}
+
+/** How a kind writes one object. */
+export interface EachWriter {
+  /** How many writes may be under way at once. */
+  readonly concurrency: number;
+  /** Names in the order in which they will be written, so that looks at them can share calls. */
+  expect?(names: readonly string[]): void;
+  write(task: WriteTask): Promise<WriteResult>;
+}
+
+interface EachContext {
+  readonly work: SyncWork;
+  readonly writer: EachWriter;
+  readonly slice: Slice;
+}
+
+interface Applying extends EachContext {
+  readonly values: ValueReader;
+}
+
+export async function applyEach(context: EachContext, plan: Plan): Promise<Applied> {
+  const held = findHeld(context.work, plan);
+  const isComplete = await applyWrites(
+    context,
+    plan.entries.filter((one) => !held.includes(one)),
+  );
+  return { isComplete, held, deletions: plan.entries.filter((one) => one.action === 'delete') };
+}
+
+/** Returns false when the slice ended before the writes did. A write that must wait holds up no other. */
+async function applyWrites(context: EachContext, planned: readonly PlannedEntry[]): Promise<boolean> {
+  const { work, writer, slice } = context;
+  const due = planned.filter((one) => isWrite(one) && !isSettledInRound(work, one));
+  const writes = due.filter((one) => !skipWaiting(context, one.entry));
+  const values = createValueReader(
+    work,
+    writes.flatMap((one) => (one.desired ? [one.desired] : [])),
+  );
+  writer.expect?.(writes.filter((one) => one.entry && isOwned(one.entry)).map((one) => one.remoteName));
+  const options = { concurrency: writer.concurrency, mayStart: () => slice.isOpen() };
+  const written = await forEachPooled(writes, options, (planned) => writeOne({ ...context, values }, planned));
+  return written.isComplete;
+}
+
+async function writeOne(applying: Applying, planned: PlannedEntry): Promise<void> {
+  const { work, slice } = applying;
+  const { desired } = planned;
+  if (!desired) return;
+  // Before anything is awaited: other lanes look at the count.
+  slice.countWrite();
+  const entry = (planned.entry && work.ledger.get(planned.entry.id)) ?? makeEntry(work, planned);
+  try {
+    const result = await writeEntry(applying, { planned, desired, entry });
+    if (result.kind === 'unchanged' || result.kind === 'invalid' || result.kind === 'deferred') slice.uncountWrite();
+    if (result.kind === 'deferred') await storeDeferred(work, entry, result.until);
+    slice.note(result);
+  } catch (raw) {
+    slice.note(await settleThrown(work, [work.ledger.get(entry.id) ?? entry], toJobError(raw)));
+  }
+}
+
+interface Writing {
+  readonly planned: PlannedEntry;
+  readonly desired: DesiredEntry;
+  readonly entry: LedgerEntry;
+}
+
+async function writeEntry(
+  { work, writer, values }: Applying,
+  { planned, desired, entry }: Writing,
+): Promise<WriteResult> {
+  const read = await values.take(desired);
+  // It has left the source since: the change that took it made the sync due again.
+  if (!read) return { kind: 'unchanged' };
+  if (read.problem) {
+    const { code } = read.problem;
+    await work.ledger.store(
+      refusedNow(work, failed(entry, { code, message: problemMessage(entry, read.problem) }, work.run.now())),
+    );
+    return { kind: 'invalid' };
+  }
+  const known = { ...desired, revision: read.revision, fingerprint: read.fingerprint };
+  if (
+    isOwned(entry) &&
+    entry.drift === null &&
+    planned.drift === undefined &&
+    findChange(known, entry, work.planOptions) === undefined
+  ) {
+    await work.ledger.store({ ...inOrder(entry), syncedRevision: read.revision, folderId: work.folder.id });
+    return { kind: 'unchanged' };
+  }
+  const task = { ...read, desired: known, planned, entry: { ...entry, connectionId: work.connection.id } };
+  const result = await writer.write(task);
+  if (isChange(result)) noteRewrite(work, entry, known);
+  return result;
+}
+
+function isChange({ kind }: WriteResult): boolean {
+  return kind === 'created' || kind === 'updated' || kind === 'adopted';
+}

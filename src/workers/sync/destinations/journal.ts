@@ -1,0 +1,152 @@
+/**
+ * The journal of a destination's writes, the same for every kind: intents before calls, and what an answer, a refusal or a
+ * lost answer leaves in the ledger.
+ */
+import {
+  begun,
+  conflicting,
+  conflictMessage,
+  contradictionMessage,
+  drifted,
+  failed,
+  failureMessage,
+} from '../../../domain/sync/entry.ts';
+import { type DriftKind, type InFlight, isOwned, type LedgerEntry } from '../../../domain/sync/ledger.ts';
+import { JobError, toJobError } from '../../../errors.ts';
+import type { SyncWork } from '../work.ts';
+
+/** What became of one planned entry. */
+export type WriteResult =
+  | { readonly kind: 'created' | 'updated' | 'adopted' | 'deleted' | 'unchanged' }
+  /** The row says why. */
+  | { readonly kind: 'invalid' | 'conflict' }
+  | { readonly kind: 'failed'; readonly error: JobError }
+  | { readonly kind: 'deferred'; readonly until: Date };
+
+/** A change of course while one object is written: AWS's last answer asked for it. */
+export type Turn = 'create' | 'restore';
+
+/** A name that is taken, then scheduled for deletion, then free: more turns than this have no end. */
+const MAX_TURNS = 3;
+
+/** Throws when AWS's answers keep contradicting each other. */
+export function takeTurn(
+  task: { readonly remoteName: string; readonly turns?: readonly Turn[] },
+  turn: Turn,
+): readonly Turn[] {
+  const turns = [...(task.turns ?? []), turn];
+  if (turns.length <= MAX_TURNS) return turns;
+  const message = `AWS’s answers about ${task.remoteName} contradict each other: keyferry had to ${turns.join(', then ')} it, without end.`;
+  throw new JobError('AWS_REJECTED', { message });
+}
+
+export type Attempt<T> =
+  | { readonly pending: LedgerEntry; readonly answer: T; readonly error?: undefined; readonly result?: undefined }
+  | { readonly pending: LedgerEntry; readonly error: JobError; readonly result?: undefined }
+  | { readonly result: WriteResult; readonly error?: undefined };
+
+/** Journals the intent, durably, then makes the call. */
+export async function attempt<T>(
+  work: SyncWork,
+  intent: { readonly entry: LedgerEntry; readonly inFlight: Omit<InFlight, 'runId' | 'at'> },
+  call: () => Promise<T>,
+): Promise<Attempt<T>> {
+  const { entry } = intent;
+  const pending = begun(entry, { ...intent.inFlight, runId: work.run.id, at: work.run.now().toISOString() });
+  const isClaimed = await work.ledger.claim(pending);
+  if (!isClaimed) return { result: await refuse(work, entry, 'is written by another sync') };
+  try {
+    return { pending, answer: await call() };
+  } catch (error) {
+    return { pending, error: toJobError(error) };
+  }
+}
+
+/** Later slices of the round leave it alone. */
+export function refusedNow(work: SyncWork, entry: LedgerEntry): LedgerEntry {
+  return { ...entry, observed: { ...entry.observed, refusedIn: work.progress.round } };
+}
+
+/** Somebody else has the name: the row gives it up. */
+export async function refuse(work: SyncWork, entry: LedgerEntry, reason: string): Promise<WriteResult> {
+  await work.ledger.store(refusedNow(work, conflicting(entry, conflictMessage(entry, reason), work.run.now())));
+  return { kind: 'conflict' };
+}
+
+export const NAME_CONTRADICTION = 'AWS says that the name is taken or busy, and does not return what has it';
+/** Together longer than a deleted name stays busy, or a read misses a write. */
+const NAME_WAITS_MS = [1_000, 5_000, 15_000, 30_000, 60_000, 60_000] as const;
+
+/**
+ * AWS calls a name taken or busy and returns no object of that name. Reads may lag, so the write is tried again a few
+ * times; then it is a failure, because two answers that exclude each other must not alternate without end.
+ */
+export async function waitForName(work: SyncWork, entry: LedgerEntry, contradiction: string): Promise<WriteResult> {
+  const { waits = 0 } = entry.observed;
+  const delayMs = NAME_WAITS_MS[waits];
+  const row = { ...entry, inFlight: null, isClaim: entry.isClaim && isOwned(entry) };
+  if (delayMs !== undefined) {
+    await work.ledger.store({ ...row, observed: { ...entry.observed, waits: waits + 1 } });
+    return { kind: 'deferred', until: new Date(work.run.now().getTime() + delayMs) };
+  }
+  const message = contradictionMessage(entry, contradiction);
+  const given = failed(
+    { ...row, observed: { ...entry.observed, waits: 0 } },
+    { code: 'AWS_REJECTED', message },
+    work.run.now(),
+  );
+  await work.ledger.store(refusedNow(work, given));
+  return { kind: 'failed', error: new JobError('AWS_REJECTED', { message }) };
+}
+
+/** Ours, changed by somebody else, and not to be overwritten. */
+export async function reportDrift(work: SyncWork, entry: LedgerEntry, drift: DriftKind): Promise<WriteResult> {
+  await work.ledger.store(refusedNow(work, drifted({ ...entry, inFlight: null }, drift, work.run.now())));
+  return { kind: 'conflict' };
+}
+
+/** What a refused or lost call leaves in the ledger: an unclear answer stays in flight until somebody has looked. */
+export async function settleFailure(
+  work: SyncWork,
+  rows: { readonly before: LedgerEntry; readonly pending: LedgerEntry },
+  error: JobError,
+): Promise<WriteResult> {
+  const { before, pending } = rows;
+  const message = failureMessage(before, error);
+  // After a lost lease the ledger refuses anything anyway.
+  if (error.code === 'LEASE_LOST') throw error;
+  if (error.context['isAmbiguous'] === true) {
+    await work.ledger.store({ ...pending, errorCode: error.code, errorMessage: message });
+  } else {
+    const kept = { ...before, isClaim: before.remoteVersion !== null && before.isClaim };
+    const refused = failed(kept, { code: error.code, message }, work.run.now());
+    // What is no fault of the entry is tried again in the same round.
+    await work.ledger.store(isOfEntry(error) ? refusedNow(work, refused) : refused);
+  }
+  return { kind: 'failed', error };
+}
+
+/** A look that failed before any write: what concerns these entries stands in their rows. */
+export async function settleThrown(
+  work: SyncWork,
+  entries: readonly LedgerEntry[],
+  error: JobError,
+): Promise<WriteResult> {
+  if (error.code === 'LEASE_LOST') throw error;
+  if (isOfEntry(error)) {
+    const now = work.run.now();
+    const toRow = (entry: LedgerEntry) => ({
+      ...failed(entry, { code: error.code, message: failureMessage(entry, error) }, now),
+      inFlight: entry.inFlight,
+    });
+    await work.ledger.storeAll(entries.map((entry) => refusedNow(work, toRow(entry))));
+  }
+  return { kind: 'failed', error };
+}
+
+export const awsErrorOf = (error: JobError): unknown => error.context['awsError'];
+
+/** A failure that concerns this one object; anything else concerns the whole run. */
+export function isOfEntry(error: JobError): boolean {
+  return error.disposition === 'fail' && error.code.startsWith('AWS_');
+}
