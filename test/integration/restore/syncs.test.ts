@@ -20,6 +20,15 @@ function secretValue(world: World, name: string): string | undefined {
   return found === undefined || found.deletedAt !== undefined ? undefined : found.value;
 }
 
+const jsonSecret: Kind = [
+  'a JSON secret',
+  {
+    destination: 'aws-secrets-manager',
+    destinationConfig: { region: REGION, mappingBehavior: 'many-to-one', secretName: 'prod' },
+  },
+  (world, key) => (JSON.parse(secretValue(world, 'prod') ?? '{}') as Record<string, string>)[key],
+];
+
 const kinds: readonly Kind[] = [
   ['parameters', {}, (world, key) => world.sandbox.inspect.parameter({ ...world.at, name: `/app/prod/${key}` })?.value],
   [
@@ -30,14 +39,7 @@ const kinds: readonly Kind[] = [
     },
     (world, key) => secretValue(world, `prod/${key}`),
   ],
-  [
-    'a JSON secret',
-    {
-      destination: 'aws-secrets-manager',
-      destinationConfig: { region: REGION, mappingBehavior: 'many-to-one', secretName: 'prod' },
-    },
-    (world, key) => (JSON.parse(secretValue(world, 'prod') ?? '{}') as Record<string, string>)[key],
-  ],
+  jsonSecret,
 ];
 
 /** What `restore accept --as restored` writes. */
@@ -120,4 +122,17 @@ test.each(kinds)('accepting the source writes the folder of %s', async (_what, i
   expect([valueOf(world, 'CHANGED'), valueOf(world, 'GONE'), valueOf(world, 'BACK')]).toEqual(['old', 'old', 'first']);
   expect(await world.row(id)).toMatchObject({ drift: 'none' });
   declareUnknown(world, input);
+});
+
+test('a later write in a JSON secret stays a decision for a person when other keys are written', async () => {
+  const [, input, valueOf] = jsonSecret;
+  const { world, id } = await changeAndRestore({ ...input, syncOptions: { drift: 'repair' } });
+  await world.runUntilDone(id, { request: 'sync' });
+  for (const KEPT of ['edited', 'edited again']) {
+    world.clock.advance(5 * MINUTE);
+    await world.set({ KEPT });
+    await world.runUntilDone(id);
+  }
+  expect([valueOf(world, 'KEPT'), valueOf(world, 'CHANGED')]).toEqual(['edited again', 'new']);
+  expect((await world.entry(id, 'CHANGED'))?.drift).toBe('later-write');
 });
