@@ -1,6 +1,6 @@
 /**
- * Seven kinds of test, each a project: `unit` needs nothing, `integration` gets PostgreSQL and Redis from its global setup; `e2e` (real processes and a real
- * browser), `chaos`, `sweep`, `restore` and `pairs` get the same and have commands of their own (`npm run test:e2e` and so on). The contract suites are run by `test/contract/run.ts`, and by a unit test on the sandbox alone.
+ * Eight kinds of test, each a project: `unit` needs nothing, `integration` gets PostgreSQL and Redis from its global setup; `e2e` (real processes and a real
+ * browser), `clients` (other people's clients), `chaos`, `sweep`, `restore` and `pairs` get the same and have commands of their own (`npm run test:e2e` and so on). The contract suites are run by `test/contract/run.ts`, and by a unit test on the sandbox alone.
  */
 import { defineConfig } from 'vitest/config';
 
@@ -40,6 +40,16 @@ export default defineConfig({
           globalSetup,
           testTimeout: 60_000,
           hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: 'clients',
+          include: ['test/clients/**/*.test.ts'],
+          setupFiles,
+          globalSetup,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
       {

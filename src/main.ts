@@ -19,12 +19,12 @@ import { createClient, type Actor, type Client } from './client/client.ts';
 import type { TryCredentials } from './client/context.ts';
 import { isShared, openStores, type OpenStores } from './stores.ts';
 import type { Config } from './config/config.ts';
+import { toApi } from './api.ts';
 import { createAuditLog } from './db/audit-log.ts';
 import { createBaseIdentities } from './db/base-identities.ts';
 import { createBudgetLedger } from './db/call-budget.ts';
 import { createInstallation } from './db/installation.ts';
 import { createInstallationGuard } from './db/installation-guard.ts';
-import { createIdempotencyKeys } from './db/idempotency.ts';
 import { requireCurrentSchema } from './db/migrate.ts';
 import { createNotifications } from './db/notifications.ts';
 import { repairInvariants } from './db/invariants.ts';
@@ -259,13 +259,7 @@ async function startServer(parts: Parts, worker: WorkerProcess | undefined): Pro
     isBoardWritable: config.isBoardWritable,
     status: createStatusQueries(stores.database.db),
     audit: createAuditLog(stores.database.db),
-    api: {
-      tokens: config.apiTokens,
-      clientOf: ({ orgId, name }) =>
-        createClient(stores, { orgId, name, via: 'api' }, { tryCredentials: tryCredentials(parts) }),
-      idempotency: createIdempotencyKeys(stores.database.db),
-      version: VERSION,
-    },
+    api: toApi(config, stores, { tryCredentials: tryCredentials(parts) }),
     ...(config.webhook && { webhook: { ...config.webhook, notifications: createNotifications(stores.database.db) } }),
   });
   parts.tracing.refreshMetrics = server.refreshMetrics;

@@ -1,16 +1,9 @@
 /** Input of the library, the CLI and the API, checked at the edge: an error names the field and what is allowed. */
 import { z } from 'zod';
 
-import { isUuid, NOT_A_UUID } from '../domain/reference.ts';
 import { JobError } from '../errors.ts';
 
-export const nameShape = z
-  .string()
-  .regex(
-    /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
-    'must be 1 to 64 letters, digits or . _ - and start with a letter or digit',
-  )
-  .refine((name) => !isUuid(name), NOT_A_UUID);
+export { nameShape } from '../domain/name.ts';
 
 export const descriptionShape = z.string().max(256).nullable();
 

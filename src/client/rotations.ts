@@ -7,8 +7,9 @@ import type { Folders } from '../db/folders.ts';
 import type { RotationWish } from '../db/rotation/orders.ts';
 import type { KeyPair } from '../db/rotation/adoption.ts';
 import type { RotationStep, Rotations } from '../db/rotation/rotations.ts';
-import { rotationChanges, rotationSettings, type RotationChanges } from '../domain/rotation/input.ts';
+import { rotationChanges, rotationSettings } from '../domain/rotation/input.ts';
 import type { KnownKey } from '../domain/rotation/rotation.ts';
+import { JobError } from '../errors.ts';
 import type { ClientContext } from './context.ts';
 import { parseInput, placeShape } from './input.ts';
 import { isEmpty, updateVersion, type UpdateOptions } from './versions.ts';
@@ -22,10 +23,15 @@ const createShape = rotationSettings.extend({
   target: placeShape,
 });
 
+const updateShape = rotationChanges.extend({
+  /** Name or id of another connection to the same account. */
+  connection: z.string().min(1).optional(),
+});
+
 export type CreateRotation = z.input<typeof createShape>;
 /** With the request that its first run answers: the key published, or, with an adopted one, the user's keys looked at. */
 export type CreatedRotation = Rotation & { readonly requestId: string };
-export type UpdateRotation = RotationChanges;
+export type UpdateRotation = z.input<typeof updateShape>;
 export type RunRotation = RotationWish & WaitOptions;
 
 interface Stores {
@@ -63,9 +69,12 @@ export function createRotationsClient(context: ClientContext, stores: Stores) {
       rotations.steps((await row(idOrName)).id, limit),
     /** Nothing when nothing is given. Throws PAYLOAD_STALE. */
     async update(idOrName: string, input: UpdateRotation, options: UpdateOptions = {}): Promise<Rotation> {
-      const changes = parseInput(rotationChanges, input);
+      const { connection, ...changes } = parseInput(updateShape, input);
       const read = () => row(idOrName);
-      const write = async (as: RotationRow) => (isEmpty(changes) ? as : rotations.updateAsRead(as, changes));
+      const write = async (as: RotationRow) => {
+        const moved = connection === undefined ? {} : await connectionChange({ context, stores }, as, connection);
+        return isEmpty({ ...changes, ...moved }) ? as : rotations.updateAsRead(as, { ...changes, ...moved });
+      };
       return toRotation(await updateVersion({ read, write }, options));
     },
     /** Records the wish for a rotation now; returns the request's id. */
@@ -95,4 +104,25 @@ export function createRotationsClient(context: ClientContext, stores: Stores) {
       await rotations.delete(await row(idOrName), secrets);
     },
   };
+}
+
+interface Parts {
+  readonly context: ClientContext;
+  readonly stores: Stores;
+}
+
+/** The user lives in one account, so only another connection to that account can take over. Nothing for the present connection. */
+async function connectionChange(
+  { context, stores }: Parts,
+  rotation: RotationRow,
+  connection: string,
+): Promise<{ readonly connectionId?: string }> {
+  const { id, name, accountId } = await stores.connections.get(context.orgId, context.refer(connection));
+  if (id === rotation.connectionId) return {};
+  if (rotation.accountId === null || accountId === rotation.accountId) return { connectionId: id };
+  const reason =
+    accountId === null ? 'is not validated yet, so its account is not known' : `reaches account ${accountId}`;
+  throw new JobError('PAYLOAD_INVALID', {
+    message: `${name} ${reason}, and ${rotation.name} rotates a user of account ${rotation.accountId}. Choose a valid connection to that account.`,
+  });
 }

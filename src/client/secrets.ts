@@ -14,7 +14,7 @@ export type Place = z.input<typeof placeShape>;
 export interface SetSecrets {
   /** Key to value; null removes the key. */
   readonly values: Readonly<Record<string, string | null>>;
-  /** Key to metadata, which syncs may write as tags. */
+  /** Key to metadata, which syncs may write as tags. A key without a value here keeps its value. */
   readonly metadata?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** `merge` (default) leaves other keys alone; `replace` removes them, except those that a rotation manages. */
   readonly mode?: 'merge' | 'replace';
@@ -45,7 +45,8 @@ export function createSecretsClient(context: ClientContext, folders: Folders) {
         value,
         ...(metadata[key] ? { metadata: metadata[key] } : {}),
       }));
-      return folders.changeIf(folder, changes, { mode: input.mode ?? 'merge', ifRevision });
+      const described = Object.fromEntries(Object.entries(metadata).filter(([key]) => !Object.hasOwn(values, key)));
+      return folders.changeIf(folder, changes, { mode: input.mode ?? 'merge', ifRevision, metadata: described });
     },
     /** Grows with every change of the folder. */
     revision: async (place: Place): Promise<number> => (await find(place)).revision,

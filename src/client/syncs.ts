@@ -10,7 +10,7 @@ import type { SyncChanges, Syncs } from '../db/sync/syncs.ts';
 import type { Reference } from '../domain/reference.ts';
 import { type DestinationName, destinationNames } from '../domain/destinations/names.ts';
 import { type DestinationConfig, destinations } from '../domain/destinations/registry.ts';
-import { syncOptions } from '../domain/sync/config.ts';
+import { changedOptions, syncOptionChanges, syncOptions } from '../domain/sync/config.ts';
 import { JobError } from '../errors.ts';
 import type { ClientContext } from './context.ts';
 import { descriptionShape, nameShape, parseInput, placeShape } from './input.ts';
@@ -40,7 +40,8 @@ const updateShape = z.strictObject({
   /** Parts that are left out stay as they are. */
   source: placeShape.partial().optional(),
   destinationConfig: z.unknown().optional(),
-  syncOptions: syncOptions.partial().optional(),
+  /** Options that are left out stay as they are; null removes one. */
+  syncOptions: syncOptionChanges.optional(),
   isAutoSyncEnabled: z.boolean().optional(),
 });
 
@@ -94,7 +95,7 @@ export function createSyncsClient(context: ClientContext, stores: Stores) {
         ...target,
         projectId: source.projectId,
         connectionId: (await stores.connections.get(orgId, context.refer(connection))).id,
-        folderId: await folderId(stores.folders, orgId, source),
+        folderId: (await findFolder(stores.folders, orgId, source)).id,
         requestedBy: context.actor,
       });
       return view(row);
@@ -156,21 +157,23 @@ function definedOnly(parameters: Readonly<Record<string, unknown>>): Record<stri
   return Object.fromEntries(Object.entries(parameters).filter(([, value]) => value !== undefined));
 }
 
-async function folderId(folders: Folders, orgId: string, place: z.output<typeof placeShape>): Promise<string> {
+async function findFolder(folders: Folders, orgId: string, place: z.output<typeof placeShape>) {
   const folder = await folders.find(orgId, place);
-  if (folder) return folder.id;
+  if (folder) return folder;
   throw new JobError('SECRET_FOLDER_NOT_FOUND', {
     message: `There is no folder ${place.secretPath} in project ${place.projectId}, environment ${place.environment}. Create it with \`keyferry secrets set\`.`,
   });
 }
 
-async function movedFolderId(
+/** Empty when the folder stays the same. */
+async function movedFolder(
   folders: Folders,
   sync: SyncRow,
   changed: Partial<z.output<typeof placeShape>>,
-): Promise<string> {
+): Promise<Pick<SyncChanges, 'folderId' | 'projectId'>> {
   const { projectId, environment, secretPath } = await folders.get(sync.folderId);
-  return folderId(folders, sync.orgId, { projectId, environment, secretPath, ...changed });
+  const folder = await findFolder(folders, sync.orgId, { projectId, environment, secretPath, ...changed });
+  return folder.id === sync.folderId ? {} : { folderId: folder.id, projectId: folder.projectId };
 }
 
 function parseDestination(destination: DestinationName, destinationConfig: unknown): DestinationConfig {
@@ -201,10 +204,10 @@ async function toChanges(
     ...(connection === undefined
       ? {}
       : { connectionId: (await stores.connections.get(sync.orgId, context.refer(connection))).id }),
-    ...(source === undefined || isEmpty(source) ? {} : { folderId: await movedFolderId(stores.folders, sync, source) }),
+    ...(source === undefined || isEmpty(source) ? {} : await movedFolder(stores.folders, sync, source)),
     ...(destinationConfig === undefined
       ? {}
       : { destinationConfig: parseDestination(sync.destination, destinationConfig) }),
-    ...(options === undefined || isEmpty(options) ? {} : { syncOptions: { ...sync.syncOptions, ...options } }),
+    ...(options === undefined || isEmpty(options) ? {} : { syncOptions: changedOptions(sync.syncOptions, options) }),
   };
 }

@@ -7,6 +7,14 @@ import { and, asc, eq, sql } from 'drizzle-orm';
 import { JobError } from '../errors.ts';
 import type { Database } from './client.ts';
 import { toDatabaseError } from './database-error.ts';
+import {
+  type Change,
+  effectiveChanges,
+  refuseManaged,
+  type SecretChange,
+  type StoredSecret,
+  withDescribed,
+} from './folder-changes.ts';
 import { type Encryption, secretPlace } from './encryption.ts';
 import { holdsLease, importedSync, type ImportingRun, recordImport, refuseLostLease } from './sync/initial-import.ts';
 import { createReadAll } from './read.ts';
@@ -22,23 +30,10 @@ export interface FolderPlace {
   readonly secretPath: string;
 }
 
-export type StoredSecret = {
-  readonly key: string;
-  readonly revision: number;
-  readonly metadata: Readonly<Record<string, string>>;
-  readonly managedBy: string | null;
-} & ({ readonly value: string } | { readonly error: JobError });
-
-export interface SecretChange {
-  readonly key: string;
-  /** Null removes the secret. */
-  readonly value: string | null;
-  readonly metadata?: Readonly<Record<string, string>>;
-}
-
 export interface SecretName {
   readonly key: string;
   readonly revision: number;
+  readonly metadata: Readonly<Record<string, string>>;
   readonly managedBy: string | null;
   readonly updatedAt: Date;
 }
@@ -69,8 +64,11 @@ export function createFolders(db: Database, encryption: Encryption) {
     change: (folder: FolderRow, changes: readonly SecretChange[], mode: 'merge' | 'replace') =>
       changeFolder({ db, encryption }, folder, { changes, mode }),
     /** Throws PAYLOAD_STALE when the folder no longer has the given revision. */
-    changeIf: (folder: FolderRow, changes: readonly SecretChange[], how: Pick<Change, 'mode' | 'ifRevision'>) =>
-      changeFolder({ db, encryption }, folder, { changes, ...how }),
+    changeIf: (
+      folder: FolderRow,
+      changes: readonly SecretChange[],
+      how: Pick<Change, 'mode' | 'ifRevision' | 'metadata'>,
+    ) => changeFolder({ db, encryption }, folder, { changes, ...how }),
     /** Merges what the first run of a sync imports, and records in the same statement that it did: an initial import is never repeated. */
     importInto: (folder: FolderRow, changes: readonly SecretChange[], importer: ImportingRun) =>
       changeFolder({ db, encryption }, folder, { changes, mode: 'merge', importer }),
@@ -159,6 +157,7 @@ async function readNames(db: Database, folderId: string): Promise<readonly Secre
     .select({
       key: secrets.key,
       revision: secrets.revision,
+      metadata: secrets.metadata,
       managedBy: secrets.managedBy,
       updatedAt: secrets.updatedAt,
     })
@@ -168,22 +167,15 @@ async function readNames(db: Database, folderId: string): Promise<readonly Secre
     .catch(raise);
 }
 
-export interface Change {
-  readonly changes: readonly SecretChange[];
-  readonly mode: 'merge' | 'replace';
-  /** Refuses the change unless the folder still has one of these revisions. */
-  readonly ifRevision?: readonly number[] | undefined;
-  readonly importer?: ImportingRun;
-}
-
-async function changeFolder(stores: Stores, folder: FolderRow, change: Change): Promise<FolderChange> {
+async function changeFolder(stores: Stores, folder: FolderRow, wanted: Change): Promise<FolderChange> {
   let current = folder;
   for (let race = 0; race < MAX_RACES; race += 1) {
-    if (change.ifRevision?.includes(current.revision) === false)
+    if (wanted.ifRevision?.includes(current.revision) === false)
       throw new JobError('PAYLOAD_STALE', {
         message: `${folder.secretPath} was changed in the meantime: it is at revision ${String(current.revision)}. Read it again, then repeat the change.`,
       });
     const existing = (await readFolder(stores, folder.id)).secrets;
+    const change = withDescribed(existing, wanted);
     refuseManaged(existing, change);
     const effective = effectiveChanges(existing, change);
     if (effective.length === 0) {
@@ -196,43 +188,6 @@ async function changeFolder(stores: Stores, folder: FolderRow, change: Change): 
     current = await getFolder(stores.db, folder.id);
   }
   throw new JobError('DB_UNAVAILABLE', { message: 'The folder is written by too many others at once; try again.' });
-}
-
-/** Only what differs: setting the same values again makes no revision and no work. */
-function effectiveChanges(existing: readonly StoredSecret[], change: Change): readonly SecretChange[] {
-  const byKey = new Map(existing.map((secret) => [secret.key, secret]));
-  const wanted = new Map(change.changes.map((one) => [one.key, one]));
-  const removals =
-    change.mode === 'replace'
-      ? existing
-          .filter((secret) => !wanted.has(secret.key) && secret.managedBy === null)
-          .map(({ key }) => ({ key, value: null }))
-      : [];
-  const differing = [...wanted.values()].filter((one) => {
-    const before = byKey.get(one.key);
-    if (one.value === null) return before !== undefined;
-    return !(before && 'value' in before && before.value === one.value && sameMetadata(before.metadata, one.metadata));
-  });
-  return [...differing, ...removals];
-}
-
-function sameMetadata(
-  before: Readonly<Record<string, string>>,
-  after: Readonly<Record<string, string>> | undefined,
-): boolean {
-  if (after === undefined) return true;
-  const text = (metadata: Readonly<Record<string, string>>) => JSON.stringify(Object.entries(metadata).sort());
-  return text(before) === text(after);
-}
-
-function refuseManaged(existing: readonly StoredSecret[], change: Change): void {
-  const managed = new Set(existing.filter((secret) => secret.managedBy !== null).map((secret) => secret.key));
-  const refused = change.changes.filter((one) => managed.has(one.key)).map((one) => one.key);
-  if (refused.length === 0) return;
-  throw new JobError('SECRET_MANAGED', {
-    message: `${refused.join(', ')} is managed by a rotation, which alone may write it.`,
-    context: { keys: refused },
-  });
 }
 
 /** Undefined when another writer took the revision in between: the ciphertexts are bound to it and must be made anew. */

@@ -122,7 +122,7 @@ export const connections = keyferry.table(
     ...work(),
   },
   (t) => [
-    unique('connections_org_name').on(t.orgId, t.name),
+    uniqueIndex('connections_org_name').on(t.orgId, sql`coalesce(${t.projectId}, '')`, t.name),
     unique('connections_org_id').on(t.orgId, t.id),
     // What needs a person: few rows, read by the status page and the webhook.
     index('connections_troubled')
@@ -226,7 +226,7 @@ export const syncs = keyferry.table(
     ...work(),
   },
   (t) => [
-    unique('syncs_org_name').on(t.orgId, t.name),
+    uniqueIndex('syncs_org_name').on(t.orgId, sql`coalesce(${t.projectId}, '')`, t.name),
     // What needs a person: few rows, read by the status page and the webhook.
     index('syncs_troubled')
       .on(t.updatedAt)
@@ -309,6 +309,8 @@ export const rotations = keyferry.table(
     secretsMapping: jsonb('secrets_mapping').$type<{ accessKeyId: string; secretAccessKey: string }>().notNull(),
     rotationIntervalDays: integer('rotation_interval_days').notNull(),
     rotateAtUtc: jsonb('rotate_at_utc').$type<{ hours: number; minutes: number }>().notNull(),
+    /** Kept for clients that send one and expect it back; IAM is global. */
+    region: text('region'),
     grace: interval('grace').notNull(),
     /** Further times of the machine, in seconds: quiet window and hold. */
     /** How `grace` is read: the text of an interval depends on the session's IntervalStyle. */
@@ -342,7 +344,7 @@ export const rotations = keyferry.table(
     ...work(),
   },
   (t) => [
-    unique('rotations_org_name').on(t.orgId, t.name),
+    uniqueIndex('rotations_org_name').on(t.orgId, sql`coalesce(${t.projectId}, '')`, t.name),
     // What needs a person: few rows, read by the status page and the webhook.
     index('rotations_troubled')
       .on(t.updatedAt)
@@ -466,6 +468,10 @@ export const runs = keyferry.table(
       .on(t.subjectId)
       .where(sql`${t.status} = 'running'`),
     index('runs_by_start').on(t.startedAt),
+    // Few rows: the last import and removal of a sync are shown with it, however long its history is.
+    index('runs_imports_and_removals')
+      .on(t.subjectId, t.startedAt)
+      .where(sql`${t.kind} in ('import', 'remove')`),
   ],
 );
 

@@ -1,4 +1,4 @@
-/** How the server says no: `{ statusCode, error, message, requestId }`, where the message says what to do. */
+/** How the server says no: `{ statusCode, error, message, requestId, reqId }`. The message says what to do; `reqId` is what Infisical's clients read. */
 import type { Context } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { STATUS_CODES } from 'node:http';
@@ -8,6 +8,7 @@ export interface Problem {
   readonly error: string;
   readonly message: string;
   readonly requestId: string;
+  readonly reqId: string;
 }
 
 /** `code` is keyferry's own; without one the answer carries HTTP's reason phrase. */
@@ -22,6 +23,7 @@ export function problem(c: Context, statusCode: ContentfulStatusCode, reason: st
     error: typeof reason === 'string' ? (STATUS_CODES[statusCode] ?? 'Error') : reason.code,
     message: typeof reason === 'string' ? reason : reason.message,
     requestId: c.get('requestId'),
+    reqId: c.get('requestId'),
   };
   return c.json(body, statusCode);
 }

@@ -50,7 +50,7 @@ export interface ServerDependencies {
   /** Absent: no status page, and no gauges of state. */
   readonly status?: StatusQueries;
   /** Absent, or without tokens: no API. Needs `status` and `audit`. */
-  readonly api?: Pick<ApiOptions, 'tokens' | 'clientOf' | 'idempotency' | 'version'>;
+  readonly api?: Pick<ApiOptions, 'tokens' | 'clientOf' | 'fingerprints' | 'idempotency' | 'version'>;
   /** Absent: nobody is told of trouble. */
   readonly webhook?: Pick<WebhookOptions, 'url' | 'secret' | 'notifications'>;
   readonly now?: () => Date;

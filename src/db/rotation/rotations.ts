@@ -33,6 +33,9 @@ export interface RotationStep {
 /** The row, and the request that its first run answers: published, or, with an adopted key, the user's keys looked at. */
 export type CreatedRotation = RotationRow & { readonly requestId: string };
 
+/** With the connection resolved to a row of the same org and account. */
+export type ResolvedChanges = RotationChanges & { readonly connectionId?: string };
+
 interface Stores {
   readonly db: Database;
   readonly encryption: Encryption;
@@ -51,7 +54,7 @@ export function createRotations(db: Database, encryption: Encryption) {
     list: (orgId: string) => listRotations(db, orgId),
     update: (row: RotationRow, changes: RotationChanges) => updateRotation(db, row, changes),
     /** Undefined when the row changed since it was read. */
-    updateAsRead: (row: RotationRow, changes: RotationChanges) => updateAsRead(db, row, changes),
+    updateAsRead: (row: RotationRow, changes: ResolvedChanges) => updateAsRead(db, row, changes),
     /** The key that consumers hold, before the first rotation or after a restore. Throws KEY_ROTATION_BUSY. */
     adoptKey: (row: RotationRow, pair: KeyPair) => adoptKey(stores, row, pair),
     keys: (rotationId: string): Promise<readonly KnownKey[]> => run.knownKeys(rotationId),
@@ -202,7 +205,7 @@ async function updateRotation(db: Database, row: RotationRow, changes: RotationC
 async function updateAsRead(
   db: Database,
   row: RotationRow,
-  changes: RotationChanges,
+  changes: ResolvedChanges,
 ): Promise<RotationRow | undefined> {
   const { graceSeconds, ...columns } = changes;
   const set = assignments(rotations, {

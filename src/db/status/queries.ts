@@ -10,7 +10,7 @@ import { createBaseIdentities } from '../base-identities.ts';
 import type { Database } from '../client.ts';
 import { createReadAll, type ReadAll } from '../read.ts';
 import { fromRow, referred } from '../rows.ts';
-import { connections, type folders, rotations, syncs } from '../schema.ts';
+import { connections, type folders, rotations, runs, syncs } from '../schema.ts';
 import { readCount, readEntries, readKeys, readLatestPlan, readRuns, readSteps, type Page } from './details.ts';
 import { readAttention, readOverview } from './overview.ts';
 
@@ -19,10 +19,24 @@ export type FolderPlace = Pick<
   typeof folders.$inferSelect,
   'id' | 'projectId' | 'environment' | 'secretPath' | 'revision'
 >;
-export type SyncStatus = typeof syncs.$inferSelect & { readonly connectionName: string; readonly folder: FolderPlace };
+export type RunStatus = (typeof runs.$inferSelect)['status'];
+/** The last run of one kind; null when there is none in the history. */
+export type LastRun = Pick<
+  typeof runs.$inferSelect,
+  'id' | 'status' | 'reason' | 'startedAt' | 'finishedAt' | 'errorMessage'
+> | null;
+export type SyncStatus = typeof syncs.$inferSelect & {
+  readonly connectionName: string;
+  readonly folder: FolderPlace;
+  readonly lastImport: LastRun;
+  readonly lastRemoval: LastRun;
+};
 export type RotationStatus = typeof rotations.$inferSelect & {
   readonly connectionName: string;
   readonly folder: FolderPlace;
+  readonly lastRun: LastRun;
+  /** Keys that were ever published. */
+  readonly publishedKeys: number;
 };
 
 export interface ListQuery {
@@ -56,10 +70,12 @@ export function createStatusQueries(db: Database) {
     /** Within one org. */
     findConnection: async (orgId: string, reference: Reference) =>
       pickReferred(reference, await connectionRows(all, isReferred(orgId, reference))),
-    findSync: async (orgId: string, reference: Reference) =>
-      pickReferred(reference, await syncRows(all, isReferred(orgId, reference))),
-    findRotation: async (orgId: string, reference: Reference) =>
-      pickReferred(reference, await rotationRows(all, isReferred(orgId, reference))),
+    findSync: async (orgId: string, reference: Reference, within: Within = {}) =>
+      pickReferred(reference, await syncRows(all, sql`${isReferred(orgId, reference)} and ${isWithin(within)}`)),
+    findRotation: async (orgId: string, reference: Reference, within: Within = {}) =>
+      pickReferred(reference, await rotationRows(all, sql`${isReferred(orgId, reference)} and ${isWithin(within)}`)),
+    /** The project of another sync that writes to the same place; undefined when there is none. */
+    duplicateTarget: (target: DuplicateTarget) => readDuplicateTarget(all, target),
     syncsOfConnection: (id: string, limit: number) =>
       syncRows(all, sql`t.connection_id = ${id}`, sql`order by t.name limit ${limit}`),
     rotationsOfConnection: (id: string, limit: number) =>
@@ -75,6 +91,40 @@ export function createStatusQueries(db: Database) {
 
 function isReferred(orgId: string, reference: Reference): SQL {
   return sql`t.org_id = ${orgId} and ${referred({ id: sql`t.id`, name: sql`t.name` }, reference)}`;
+}
+
+/** Where an object with a certain name is looked for. */
+export interface Within {
+  readonly projectId?: string | undefined;
+  readonly environment?: string | undefined;
+  readonly secretPath?: string | undefined;
+}
+
+function isWithin({ projectId, environment, secretPath }: Within): SQL {
+  const conditions = [sql`true`];
+  if (projectId !== undefined) conditions.push(sql`f.project_id = ${projectId}`);
+  if (environment !== undefined) conditions.push(sql`f.environment = ${environment}`);
+  if (secretPath !== undefined) conditions.push(sql`f.secret_path = ${secretPath}`);
+  return sql.join(conditions, sql` and `);
+}
+
+export interface DuplicateTarget {
+  readonly orgId: string;
+  readonly destination: DestinationName;
+  readonly destinationConfig: object;
+  readonly exceptSyncId?: string | undefined;
+}
+
+async function readDuplicateTarget(all: ReadAll, target: DuplicateTarget): Promise<string | undefined> {
+  const [row] = await all(sql`
+    select f.project_id
+    from keyferry.syncs t join keyferry.folders f on f.id = t.folder_id
+    where t.org_id = ${target.orgId} and t.destination = ${target.destination}
+      and t.destination_config = ${JSON.stringify(target.destinationConfig)}::jsonb
+      and t.id is distinct from ${target.exceptSyncId ?? null}::uuid
+    order by t.created_at
+    limit 1`);
+  return row === undefined ? undefined : String(row.project_id);
 }
 
 /** `%` and `_` of the reader are letters. */
@@ -166,6 +216,26 @@ function placeOf(row: Record<string, unknown>, folderId: string): FolderPlace {
   };
 }
 
+function lastRun(kinds: SQL): SQL {
+  return sql`(
+    select jsonb_build_object(
+      'id', r.id,
+      'status', r.status,
+      'reason', r.reason,
+      'started_at', r.started_at,
+      'finished_at', r.finished_at,
+      'error_message', r.error_message
+    )
+    from keyferry.runs r
+    where r.subject_id = t.id and r.kind in (${kinds})
+    order by r.started_at desc limit 1
+  )`;
+}
+
+function toLastRun(found: unknown): LastRun {
+  return found === null || found === undefined ? null : fromRow(runs, found as Record<string, unknown>);
+}
+
 async function listSyncs(all: ReadAll, query: ListQuery): Promise<Page<SyncStatus>> {
   const searched = ['t.name', 't.id::text', 't.org_id', 't.destination_config::text'];
   const where = filter(query, sql`t.sync_status`, [...searched.map((column) => sql.raw(column)), ...relatives(query)]);
@@ -178,10 +248,15 @@ async function listSyncs(all: ReadAll, query: ListQuery): Promise<Page<SyncStatu
 }
 
 async function syncRows(all: ReadAll, where: SQL, rest: SQL = sql``): Promise<SyncStatus[]> {
-  const rows = await all(sql`select t.*, ${placeColumns} from keyferry.syncs t ${withPlace} where ${where} ${rest}`);
+  const rows = await all(sql`
+    select t.*, ${placeColumns},
+      ${lastRun(sql`'import'`)} as _import,
+      ${lastRun(sql`'remove'`)} as _removal
+    from keyferry.syncs t ${withPlace} where ${where} ${rest}`);
   return rows.map((row) => {
     const sync = fromRow(syncs, row);
-    return { ...sync, connectionName: String(row._connection), folder: placeOf(row, sync.folderId) };
+    const last = { lastImport: toLastRun(row._import), lastRemoval: toLastRun(row._removal) };
+    return { ...sync, ...last, connectionName: String(row._connection), folder: placeOf(row, sync.folderId) };
   });
 }
 
@@ -204,11 +279,17 @@ async function listRotations(all: ReadAll, query: ListQuery): Promise<Page<Rotat
 }
 
 async function rotationRows(all: ReadAll, where: SQL, rest: SQL = sql``): Promise<RotationStatus[]> {
-  const rows = await all(
-    sql`select t.*, ${placeColumns} from keyferry.rotations t ${withPlace} where ${where} ${rest}`,
-  );
+  const rows = await all(sql`
+    select t.*, ${placeColumns},
+      ${lastRun(sql`'rotate'`)} as _run,
+      (
+        select count(*) from keyferry.rotation_keys k
+        where k.rotation_id = t.id and k.published_at is not null
+      )::int as _published
+    from keyferry.rotations t ${withPlace} where ${where} ${rest}`);
   return rows.map((row) => {
     const rotation = fromRow(rotations, row);
-    return { ...rotation, connectionName: String(row._connection), folder: placeOf(row, rotation.folderId) };
+    const last = { lastRun: toLastRun(row._run), publishedKeys: Number(row._published) };
+    return { ...rotation, ...last, connectionName: String(row._connection), folder: placeOf(row, rotation.folderId) };
   });
 }

@@ -38,6 +38,8 @@ export interface SyncChanges {
   readonly description?: string | null;
   readonly connectionId?: string;
   readonly folderId?: string;
+  /** Of the folder. */
+  readonly projectId?: string;
   readonly destinationConfig?: DestinationConfig;
   readonly syncOptions?: SyncOptions;
   readonly isAutoSyncEnabled?: boolean;

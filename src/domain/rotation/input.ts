@@ -1,17 +1,10 @@
 /** What a rotation is created and changed with: the same rules for library, API and CLI. Unknown fields are refused by name. */
 import { z } from 'zod';
 
-import { isUuid, NOT_A_UUID } from '../reference.ts';
+import { nameShape } from '../name.ts';
+import { regionShape } from '../regions.ts';
 
 const DAY_SECONDS = 86_400;
-
-const name = z
-  .string()
-  .trim()
-  .min(1)
-  .max(256)
-  .regex(/^[a-z0-9]+(?:[-_.][a-z0-9]+)*$/i, 'may hold letters, digits and single - _ . between them')
-  .refine((text) => !isUuid(text), NOT_A_UUID);
 
 const secretKey = z
   .string()
@@ -30,7 +23,7 @@ const timeOfDay = z.strictObject({ hours: z.number().int().min(0).max(23), minut
 
 /** What may change while a rotation lives. */
 const changeable = {
-  name,
+  name: nameShape,
   description: z.string().max(256).nullable(),
   rotationIntervalDays: z.number().int().min(1).max(3650),
   rotateAtUtc: timeOfDay,
@@ -41,6 +34,8 @@ const changeable = {
   /** How long the old key stays inactive before it is deleted. */
   holdSeconds: seconds,
   isAutoRotationEnabled: z.boolean(),
+  /** Given back to clients that send one. IAM is global, so nothing uses it. */
+  region: regionShape.nullable(),
 };
 
 export const rotationDefaults = {
@@ -53,6 +48,7 @@ export const rotationDefaults = {
 export const rotationSettings = z.strictObject({
   ...changeable,
   description: changeable.description.default(null),
+  region: changeable.region.optional(),
   rotateAtUtc: timeOfDay.default(rotationDefaults.rotateAtUtc),
   graceSeconds: seconds.default(rotationDefaults.graceSeconds),
   quietSeconds: seconds.default(rotationDefaults.quietSeconds),

@@ -56,3 +56,21 @@ export const syncOptions = z.strictObject({
 });
 
 export type SyncOptions = z.infer<typeof syncOptions>;
+
+const { keySchema, keyId, tags, replicaRegions } = syncOptions.shape;
+
+/** What a change of options takes. Null removes an option that has no default. */
+export const syncOptionChanges = syncOptions.partial().extend({
+  keySchema: keySchema.nullable(),
+  keyId: keyId.nullable(),
+  tags: tags.nullable(),
+  replicaRegions: replicaRegions.nullable(),
+});
+
+export type SyncOptionChanges = z.infer<typeof syncOptionChanges>;
+
+/** The present options with the changes, field by field. */
+export function changedOptions(present: SyncOptions, changes: Partial<SyncOptionChanges>): SyncOptions {
+  const entries = Object.entries({ ...present, ...changes }).filter(([, value]) => value !== null);
+  return Object.fromEntries(entries) as SyncOptions;
+}

@@ -10,6 +10,8 @@ import type { Api, ApiOptions } from './env.ts';
 import { describeIssues, toApiError } from './errors.ts';
 import { authenticate, boundedBody, onlyJson } from './gate.ts';
 import { addFolders } from './folders.ts';
+import { addOutside } from './outside.ts';
+import { addOverviews } from './overviews.ts';
 import { addRotations } from './rotations.ts';
 import { addRuns } from './runs.ts';
 import { addSyncs } from './syncs.ts';
@@ -24,12 +26,16 @@ export function createApi(options: ApiOptions): Api {
     },
   });
   addDocument(api, options.version);
-  for (const version of ['/api/v1/*', '/api/v2/*']) api.use(version, authenticate(options), onlyJson, boundedBody);
+  for (const version of ['/api/v1/*', '/api/v2/*', '/api/v3/*', '/api/v4/*'])
+    api.use(version, authenticate(options), onlyJson, boundedBody);
+  // Before the routes with an id in the same place.
+  addOverviews(api, options);
   addConnections(api, options);
   addFolders(api, options);
   addSyncs(api, options);
   addRotations(api, options);
   addRuns(api, options);
+  addOutside(api);
   api.onError((error, c) => {
     if (error instanceof SyntaxError || isMalformedJson(error))
       return problem(c, 422, { code: 'PAYLOAD_INVALID', message: 'The body is not valid JSON.' });

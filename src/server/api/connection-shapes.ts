@@ -2,10 +2,13 @@
 import { descriptionShape, nameShape, regionShape } from '../../client/input.ts';
 import type { Connection } from '../../client/views.ts';
 import type { ConnectionStatus } from '../../db/status/queries.ts';
+import type { Fingerprinter } from '../../domain/fingerprint.ts';
+import { projectShape, sentId, toProject } from './infisical.ts';
 import { moment, toMoment, z } from './operation.ts';
 
 /** Fields of Infisical’s that have one meaning here: sending that meaning is fine, anything else is refused. */
 const fixed = {
+  App: z.literal('aws').optional().describe('Sent by Infisical’s Terraform provider; the path says the same'),
   isPlatformManagedCredentials: z.literal(false).optional(),
   gatewayId: z.null().optional(),
   isAutoRotationEnabled: z.literal(false).optional(),
@@ -52,6 +55,8 @@ export const updateConnectionBody = z
     region: regionShape.nullable().optional(),
     method: z.enum(['assume-role', 'access-key']).optional(),
     credentials: z.union([roleCredentials, keyCredentials]).optional(),
+    projectId: described.projectId.describe('Cannot be changed: only the present project is accepted'),
+    ID: sentId,
     ...fixed,
   })
   .openapi('UpdateAwsConnection');
@@ -102,6 +107,8 @@ export const appConnectionShape = z
     credentials: z.object({ accessKeyId: z.string().optional() }).describe('`{}` for assume-role'),
     isPlatformManagedCredentials: z.literal(false),
     gatewayId: z.null(),
+    credentialsHash: z.string().describe('Changes with the credentials and says nothing about them'),
+    project: projectShape.nullable(),
     roleArn: z.string().nullable(),
     region: z.string().nullable(),
     status: z.enum(['pending', 'valid', 'degraded', 'invalid']),
@@ -117,7 +124,16 @@ export const appConnectionShape = z
   })
   .openapi('AwsConnection');
 
-export function toAppConnection(row: Connection | ConnectionStatus): z.infer<typeof appConnectionShape> {
+/** Keyed by the org, and not made of a secret: nobody can guess credentials from it. */
+function credentialsHash(row: Connection | ConnectionStatus, fingerprint: Fingerprinter): string {
+  const { id, method, roleArn, accessKeyId, credentialsRevision } = row;
+  return fingerprint(Buffer.from(JSON.stringify([id, method, roleArn ?? accessKeyId, credentialsRevision])));
+}
+
+export function toAppConnection(
+  row: Connection | ConnectionStatus,
+  fingerprint: Fingerprinter,
+): z.infer<typeof appConnectionShape> {
   return {
     id: row.id,
     name: row.name,
@@ -132,6 +148,8 @@ export function toAppConnection(row: Connection | ConnectionStatus): z.infer<typ
     credentials: row.accessKeyId === null ? {} : { accessKeyId: row.accessKeyId },
     isPlatformManagedCredentials: false,
     gatewayId: null,
+    credentialsHash: credentialsHash(row, fingerprint),
+    project: row.projectId === null ? null : toProject(row.projectId),
     roleArn: row.roleArn,
     region: row.region,
     status: row.status,

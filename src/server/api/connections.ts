@@ -15,7 +15,8 @@ import {
 } from './connection-shapes.ts';
 import type { Api, ApiOptions } from './env.ts';
 import { given } from './given.ts';
-import { answers, common, createRoute, jsonBody, listQuery, waitQuery, z } from './operation.ts';
+import { requireSame, requireSameId } from './infisical.ts';
+import { answers, common, createRoute, jsonBody, listQuery, waitQuery, windowOf, z } from './operation.ts';
 import { requested, waitForRun } from './runs.ts';
 import { ifMatch, tagVersion, versionsOf } from './versions.ts';
 
@@ -39,9 +40,13 @@ async function find(c: Context, options: ApiOptions, reference: Reference): Prom
   });
 }
 
-function shown(c: Context, connection: Connection | ConnectionStatus) {
+async function toAnswer({ fingerprints }: ApiOptions, connection: Connection | ConnectionStatus) {
+  return toAppConnection(connection, await fingerprints.forOrg(connection.orgId));
+}
+
+function shown(c: Context, options: ApiOptions, connection: Connection | ConnectionStatus) {
   tagVersion(c, connection.version);
-  return toAppConnection(connection);
+  return toAnswer(options, connection);
 }
 
 function addCreate(api: Api, options: ApiOptions): void {
@@ -67,7 +72,7 @@ function addCreate(api: Api, options: ApiOptions): void {
       const waited = await waitForRun(c, created.requestId, c.req.valid('query').wait);
       const connection =
         waited.run === null ? created.connection : await find(c, options, { id: created.connection.id });
-      return c.json({ appConnection: shown(c, connection), ...waited }, 200);
+      return c.json({ appConnection: await shown(c, options, connection), ...waited }, 200);
     },
   );
 }
@@ -83,8 +88,13 @@ function addReads(api: Api, options: ApiOptions): void {
     }),
     async (c) => {
       const { orgId } = c.get('caller');
-      const { rows, total } = await options.queries.connections({ ...c.req.valid('query'), orgId, order: 'name' });
-      return c.json({ appConnections: rows.map(toAppConnection), totalCount: total }, 200);
+      const query = c.req.valid('query');
+      const { window, completed } = windowOf(query);
+      const { rows, total } = completed(
+        await options.queries.connections({ projectId: query.projectId, ...window, orgId, order: 'name' }),
+      );
+      const fingerprint = await options.fingerprints.forOrg(orgId);
+      return c.json({ appConnections: rows.map((row) => toAppConnection(row, fingerprint)), totalCount: total }, 200);
     },
   );
   api.openapi(
@@ -92,10 +102,10 @@ function addReads(api: Api, options: ApiOptions): void {
       ...common({ id: 'connection.getByName', scope: 'read', summary: 'Get an AWS connection by name', tag }, options),
       method: 'get',
       path: `${BASE}/connection-name/{name}`,
-      request: { params: z.object({ name: z.string().min(1).max(64) }) },
+      request: { params: z.object({ name: z.string().min(1).max(256) }) },
       responses: answers(one),
     }),
-    async (c) => c.json({ appConnection: shown(c, await find(c, options, c.req.valid('param'))) }, 200),
+    async (c) => c.json({ appConnection: await shown(c, options, await find(c, options, c.req.valid('param'))) }, 200),
   );
   api.openapi(
     createRoute({
@@ -108,8 +118,10 @@ function addReads(api: Api, options: ApiOptions): void {
       request: { params: byId },
       responses: answers(one),
     }),
-    async (c) =>
-      c.json({ appConnection: shown(c, await find(c, options, { id: c.req.valid('param').connectionId })) }, 200),
+    async (c) => {
+      const connection = await find(c, options, { id: c.req.valid('param').connectionId });
+      return c.json({ appConnection: await shown(c, options, connection) }, 200);
+    },
   );
 }
 
@@ -131,14 +143,17 @@ function addChanges(api: Api, options: ApiOptions): void {
       responses: answers(one),
     }),
     async (c) => {
-      const { name, description, region, method, credentials } = c.req.valid('json');
+      const { name, description, region, method, credentials, projectId, ID } = c.req.valid('json');
       const { connectionId } = c.req.valid('param');
+      requireSameId(ID, connectionId);
+      if (projectId !== undefined)
+        requireSame('projectId', projectId, (await find(c, options, { id: connectionId })).projectId);
       const typed = credentials === undefined ? undefined : toCredentials(credentials);
       requireMethod(method, typed?.method);
       const changed = await c
         .get('client')
         .connections.update(connectionId, given({ name, description, region, credentials: typed }), ifMatch(c));
-      return c.json({ appConnection: shown(c, changed) }, 200);
+      return c.json({ appConnection: await shown(c, options, changed) }, 200);
     },
   );
   api.openapi(
@@ -157,7 +172,7 @@ function addChanges(api: Api, options: ApiOptions): void {
       const connection = await find(c, options, { id: connectionId });
       requireVersion(connection, versionsOf(c));
       await c.get('client').connections.delete(connectionId);
-      return c.json({ appConnection: toAppConnection(connection) }, 200);
+      return c.json({ appConnection: await toAnswer(options, connection) }, 200);
     },
   );
 }
@@ -184,7 +199,8 @@ function addValidate(api: Api, options: ApiOptions): void {
       const { connectionId } = c.req.valid('param');
       const runRequestId = await c.get('client').connections.requestValidation(connectionId);
       const waited = await waitForRun(c, runRequestId, c.req.valid('query').wait);
-      return c.json({ appConnection: toAppConnection(await find(c, options, { id: connectionId })), ...waited }, 200);
+      const connection = await find(c, options, { id: connectionId });
+      return c.json({ appConnection: await toAnswer(options, connection), ...waited }, 200);
     },
   );
 }

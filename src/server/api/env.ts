@@ -3,6 +3,7 @@ import type { OpenAPIHono } from '@hono/zod-openapi';
 
 import type { Client } from '../../client/client.ts';
 import type { AuditLog } from '../../db/audit-log.ts';
+import type { FingerprintKeys } from '../../db/fingerprint-key.ts';
 import type { IdempotencyKeys } from '../../db/idempotency.ts';
 import type { StatusQueries } from '../../db/status/queries.ts';
 import type { Log } from '../../observe/log.ts';
@@ -16,6 +17,8 @@ export interface ApiOptions {
   clientOf(caller: Caller): Client;
   readonly queries: StatusQueries;
   readonly audit: AuditLog;
+  /** The key of an org, for hashes that say nothing about what they are made of. */
+  readonly fingerprints: FingerprintKeys;
   readonly idempotency: IdempotencyKeys;
   readonly log: Log;
   readonly version: string;

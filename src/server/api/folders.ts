@@ -14,7 +14,7 @@ const setBody = placeShape
     metadata: z
       .record(secretKeyShape, z.record(z.string(), z.string()))
       .optional()
-      .describe('Key to metadata, which syncs may write as tags'),
+      .describe('Key to metadata, which syncs may write as tags; a key that is not in `secrets` keeps its value'),
     mode: z
       .enum(['merge', 'replace'])
       .default('merge')
@@ -61,6 +61,7 @@ export function addFolders(api: Api, options: ApiOptions): void {
             z.object({
               key: z.string(),
               revision: z.number().int(),
+              metadata: z.record(z.string(), z.string()),
               managedBy: z.uuid().nullable(),
               updatedAt: z.iso.datetime(),
             }),

@@ -1,6 +1,7 @@
 /** How an operation of the API is declared: one place for what all have in common, so that the OpenAPI document and the checks cannot differ. */
 import { createRoute, z } from '@hono/zod-openapi';
 
+import { JobError } from '../../errors.ts';
 import type { Scope } from '../guard/api-tokens.ts';
 import type { ApiOptions } from './env.ts';
 import { audited, idempotent, needs, traced } from './gate.ts';
@@ -11,6 +12,7 @@ export const problemShape = z
     error: z.string().describe('keyferry’s code, such as CONNECTION_NOT_FOUND, or HTTP’s reason phrase'),
     message: z.string().describe('What happened and what to do'),
     requestId: z.string().describe('Of this request, as in the server’s log and the audit trail'),
+    reqId: z.string().describe('The same, under the name that Infisical’s clients read'),
   })
   .openapi('Problem');
 
@@ -29,7 +31,7 @@ const meanings: Readonly<Record<number, string>> = {
 };
 
 /** Declared as one range per class, as OpenAPI allows: any operation may answer each of them. */
-const problemResponses = Object.fromEntries(
+const problems = Object.fromEntries(
   Object.entries(meanings).map(([status, description]) => [
     status,
     { description, content: { 'application/json': { schema: problemShape } } },
@@ -44,7 +46,10 @@ export interface Common {
   readonly tag: string;
 }
 
-const looking = ['get', 'list'];
+/** Of operations that only Infisical’s clients and scripts need. */
+export const compatibilityTag = 'For Infisical’s clients';
+
+const looking = ['get', 'list', 'checkDestination'];
 
 /** What stands in every route’s declaration, beside method, path, request and its own responses. */
 export function common({ id, scope, summary, tag }: Common, options: ApiOptions) {
@@ -55,7 +60,7 @@ export function common({ id, scope, summary, tag }: Common, options: ApiOptions)
 
 /** JSON of this shape, and every problem. */
 export function answers<S extends z.ZodType>(schema: S, description = 'Done') {
-  return { ...problemResponses, 200: { description, content: { 'application/json': { schema } } } };
+  return { ...problems, 200: { description, content: { 'application/json': { schema } } } };
 }
 
 export function jsonBody<S extends z.ZodType>(schema: S) {
@@ -64,11 +69,26 @@ export function jsonBody<S extends z.ZodType>(schema: S) {
 
 export { createRoute, z };
 
+/** Lists are complete, as Infisical's are. Only a caller that sends `limit` or `offset` gets a page. */
 export const listQuery = {
   projectId: z.string().max(128).optional(),
-  limit: z.coerce.number().int().min(1).max(500).default(100),
+  limit: z.coerce.number().int().min(1).max(500).optional().describe('Rows of one page. Without it: all rows'),
   offset: z.coerce.number().int().min(0).max(1_000_000).default(0),
 };
+
+const MAX_COMPLETE = 10_000;
+
+/** The window of a list. `completed` refuses a complete list that is longer than an answer can be. */
+export function windowOf({ limit, offset }: { readonly limit?: number | undefined; readonly offset: number }) {
+  return {
+    window: { limit: limit ?? MAX_COMPLETE, offset },
+    completed<T extends { readonly total: number }>(page: T): T {
+      if (limit !== undefined || page.total - offset <= MAX_COMPLETE) return page;
+      const message = `The list has ${String(page.total)} rows, more than ${String(MAX_COMPLETE)}. Read it in pages: ?limit=500&offset=0.`;
+      throw new JobError('PAYLOAD_INVALID', { message });
+    },
+  };
+}
 
 export const waitQuery = {
   wait: z.coerce

@@ -1,13 +1,14 @@
 /** IAM user rotations on the wire: Infisical’s fields, and ours beside them. */
 import { descriptionShape, nameShape, placeShape, regionShape } from '../../client/input.ts';
 import type { RotationStatus } from '../../db/status/queries.ts';
+import { environmentShape, projectShape, requireSame, sentId, toEnvironment, toProject } from './infisical.ts';
 import { moment, toMoment, z } from './operation.ts';
 
 const { projectId, environment, secretPath } = placeShape.shape;
 const timeOfDay = z.strictObject({ hours: z.number().int().min(0).max(23), minutes: z.number().int().min(0).max(59) });
 const parameters = z.strictObject({
   userName: z.string().min(1).max(64),
-  region: regionShape.optional().describe('Accepted and not used: IAM is global'),
+  region: regionShape.optional().describe('Given back and not used: IAM is global'),
 });
 const secretsMapping = z.strictObject({
   accessKeyId: z.string().min(1).max(255),
@@ -20,8 +21,11 @@ const waiting = {
   holdSeconds: seconds.optional().describe('How long the old key stays inactive before it is deleted'),
 };
 
+const provider = z.string().optional().describe('Sent by Infisical’s Terraform provider; must be the kind of the path');
+
 export const createRotationBody = z
   .strictObject({
+    Provider: provider,
     name: nameShape,
     description: descriptionShape.optional(),
     projectId,
@@ -43,11 +47,18 @@ export const createRotationBody = z
 
 export const updateRotationBody = z
   .strictObject({
+    Provider: provider,
+    ID: sentId,
     name: nameShape.optional(),
     description: descriptionShape.optional(),
     isAutoRotationEnabled: z.boolean().optional(),
     rotationInterval: z.number().int().min(1).max(3650).optional().describe('Days'),
     rotateAtUtc: timeOfDay.optional(),
+    connectionId: z.uuid().optional().describe('Another connection to the same account'),
+    parameters: parameters.optional().describe('userName cannot change'),
+    environment: environment.optional().describe('Cannot change'),
+    secretPath: secretPath.optional().describe('Cannot change'),
+    secretsMapping: secretsMapping.optional().describe('Cannot change'),
     ...waiting,
   })
   .openapi('UpdateIamUserRotation');
@@ -58,7 +69,7 @@ export const secretRotationShape = z
     name: z.string(),
     description: z.string().nullable(),
     type: z.literal('aws-iam-user-secret'),
-    parameters: z.object({ userName: z.string() }),
+    parameters: z.object({ userName: z.string(), region: z.string() }),
     secretsMapping: z.object({ accessKeyId: z.string(), secretAccessKey: z.string() }),
     isAutoRotationEnabled: z.boolean(),
     isPaused: z.boolean(),
@@ -68,21 +79,48 @@ export const secretRotationShape = z
     rotationInterval: z.number().int(),
     rotateAtUtc: timeOfDay,
     phase: z.string(),
-    rotationStatus: z.enum(['pending', 'running', 'succeeded', 'failed', 'blocked']),
+    rotationStatus: z.enum(['success', 'failed']).nullable().describe('Infisical’s word for the last rotation'),
+    status: z.enum(['pending', 'running', 'succeeded', 'failed', 'blocked']).describe('keyferry’s word'),
     statusCode: z.string().nullable(),
     lastRotationMessage: z.string().nullable(),
     activeAccessKeyId: z.string().nullable(),
+    activeIndex: z.number().int().min(0).max(1).describe('Changes with every published key'),
     lastRotatedAt: moment,
+    lastRotationAttemptedAt: moment,
+    lastRotationJobId: z.uuid().nullable().describe('The last run'),
+    isLastRotationManual: z.boolean(),
     nextRotationAt: moment,
     nextDueAt: moment,
     version: z.number().int(),
     createdAt: z.iso.datetime(),
     updatedAt: z.iso.datetime(),
     connection: z.object({ app: z.literal('aws'), name: z.string(), id: z.uuid() }),
-    environment: z.object({ slug: z.string(), name: z.string(), id: z.string() }),
+    environment: environmentShape,
+    project: projectShape,
     folder: z.object({ id: z.uuid(), path: z.string() }),
   })
   .openapi('IamUserRotation');
+
+const infisicalStatuses = {
+  pending: null,
+  running: null,
+  succeeded: 'success',
+  failed: 'failed',
+  blocked: 'failed',
+} as const satisfies Record<RotationStatus['rotationStatus'], string | null>;
+
+/** Clients demand a region. A rotation that was made without one answers with IAM’s own. */
+const DEFAULT_REGION = 'us-east-1';
+
+/** Refuses what Infisical’s clients send with each change and what cannot change here. */
+export function requireSamePlace(sent: z.infer<typeof updateRotationBody>, row: RotationStatus): void {
+  requireSame('parameters.userName', sent.parameters?.userName, row.userName);
+  requireSame('environment', sent.environment, row.folder.environment);
+  requireSame('secretPath', sent.secretPath, row.folder.secretPath);
+  requireSame('secretsMapping.accessKeyId', sent.secretsMapping?.accessKeyId, row.secretsMapping.accessKeyId);
+  const { secretAccessKey } = row.secretsMapping;
+  requireSame('secretsMapping.secretAccessKey', sent.secretsMapping?.secretAccessKey, secretAccessKey);
+}
 
 export function toSecretRotation(row: RotationStatus): z.infer<typeof secretRotationShape> {
   const { folder } = row;
@@ -91,7 +129,7 @@ export function toSecretRotation(row: RotationStatus): z.infer<typeof secretRota
     name: row.name,
     description: row.description,
     type: 'aws-iam-user-secret',
-    parameters: { userName: row.userName },
+    parameters: { userName: row.userName, region: row.region ?? DEFAULT_REGION },
     secretsMapping: row.secretsMapping,
     isAutoRotationEnabled: row.isAutoRotationEnabled,
     isPaused: row.pausedAt !== null,
@@ -101,18 +139,24 @@ export function toSecretRotation(row: RotationStatus): z.infer<typeof secretRota
     rotationInterval: row.rotationIntervalDays,
     rotateAtUtc: row.rotateAtUtc,
     phase: row.phase,
-    rotationStatus: row.rotationStatus,
+    rotationStatus: infisicalStatuses[row.rotationStatus],
+    status: row.rotationStatus,
     statusCode: row.statusCode,
     lastRotationMessage: row.statusMessage,
     activeAccessKeyId: row.activeAccessKeyId,
+    activeIndex: Math.max(0, row.publishedKeys - 1) % 2,
     lastRotatedAt: toMoment(row.lastRotatedAt),
+    lastRotationAttemptedAt: toMoment(row.lastRun?.startedAt ?? null),
+    lastRotationJobId: row.lastRun?.id ?? null,
+    isLastRotationManual: row.lastRun?.reason === 'requested',
     nextRotationAt: toMoment(row.nextRotationAt),
     nextDueAt: toMoment(row.nextDueAt),
     version: row.version,
     createdAt: row.createdAt.toISOString(),
     updatedAt: row.updatedAt.toISOString(),
     connection: { app: 'aws', name: row.connectionName, id: row.connectionId },
-    environment: { slug: folder.environment, name: folder.environment, id: folder.environment },
+    environment: toEnvironment(row.orgId, folder),
+    project: toProject(folder.projectId),
     folder: { id: folder.id, path: folder.secretPath },
   };
 }

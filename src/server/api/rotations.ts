@@ -2,18 +2,27 @@
 import type { Context, MiddlewareHandler } from 'hono';
 
 import { requireVersion } from '../../client/versions.ts';
-import type { RotationStatus } from '../../db/status/queries.ts';
+import type { RotationStatus, Within } from '../../db/status/queries.ts';
 import { textOf, type Reference } from '../../domain/reference.ts';
 import { JobError } from '../../errors.ts';
+import { problem } from '../problem.ts';
 import type { Api, ApiOptions } from './env.ts';
 import { needs } from './gate.ts';
 import { given } from './given.ts';
-import { answers, common, createRoute, jsonBody, listQuery, waitQuery, z } from './operation.ts';
-import { createRotationBody, secretRotationShape, toSecretRotation, updateRotationBody } from './rotation-shapes.ts';
+import { requireSameApp, requireSameId } from './infisical.ts';
+import { answers, common, createRoute, jsonBody, listQuery, waitQuery, windowOf, z } from './operation.ts';
+import {
+  createRotationBody,
+  requireSamePlace,
+  secretRotationShape,
+  toSecretRotation,
+  updateRotationBody,
+} from './rotation-shapes.ts';
 import { requested, waitForRun } from './runs.ts';
 import { ifMatch, tagVersion, versionsOf } from './versions.ts';
 
-const BASE = '/api/v2/secret-rotations/aws-iam-user-secret';
+const KIND = 'aws-iam-user-secret';
+const BASE = `/api/v2/secret-rotations/${KIND}`;
 const tag = 'IAM user rotations';
 const byId = z.object({ rotationId: z.uuid() });
 const one = z.object({ secretRotation: secretRotationShape });
@@ -21,13 +30,14 @@ const one = z.object({ secretRotation: secretRotationShape });
 export function addRotations(api: Api, options: ApiOptions): void {
   addCreate(api, options);
   addReads(api, options);
+  addGeneratedCredentials(api, options);
   addUpdate(api, options);
   addRotate(api, options);
   addDelete(api, options);
 }
 
-async function find(c: Context, { queries }: ApiOptions, reference: Reference): Promise<RotationStatus> {
-  const found = await queries.findRotation(c.get('caller').orgId, reference);
+async function find(c: Context, { queries }: ApiOptions, reference: Reference & Within): Promise<RotationStatus> {
+  const found = await queries.findRotation(c.get('caller').orgId, reference, reference);
   if (found) return found;
   throw new JobError('KEY_ROTATION_NOT_FOUND', {
     message: `There is no rotation ${textOf(reference)} in this org. List them with GET ${BASE}.`,
@@ -52,14 +62,16 @@ function addCreate(api: Api, options: ApiOptions): void {
       responses: answers(one),
     }),
     async (c) => {
-      const { projectId, environment, secretPath, connectionId, rotationInterval, parameters, ...rest } =
+      const { projectId, environment, secretPath, connectionId, rotationInterval, parameters, Provider, ...rest } =
         c.req.valid('json');
+      requireSameApp('Provider', Provider, KIND);
       const created = await c.get('client').rotations.create({
         ...(given(rest) as typeof rest),
         connection: connectionId,
         target: { projectId, environment, secretPath },
         rotationIntervalDays: rotationInterval,
         userName: parameters.userName,
+        ...given({ region: parameters.region }),
       });
       c.set('subject', created.id);
       return c.json({ secretRotation: shown(c, await find(c, options, { id: created.id })) }, 200);
@@ -77,11 +89,10 @@ function addReads(api: Api, options: ApiOptions): void {
       responses: answers(z.object({ secretRotations: z.array(secretRotationShape), totalCount: z.number().int() })),
     }),
     async (c) => {
-      const { rows, total } = await options.queries.rotations({
-        ...c.req.valid('query'),
-        orgId: c.get('caller').orgId,
-        order: 'name',
-      });
+      const { projectId, ...page } = c.req.valid('query');
+      const { window, completed } = windowOf(page);
+      const query = { projectId, ...window, orgId: c.get('caller').orgId, order: 'name' } as const;
+      const { rows, total } = completed(await options.queries.rotations(query));
       return c.json({ secretRotations: rows.map(toSecretRotation), totalCount: total }, 200);
     },
   );
@@ -92,11 +103,18 @@ function addReads(api: Api, options: ApiOptions): void {
       path: `${BASE}/rotation-name/{name}`,
       request: {
         params: z.object({ name: z.string().min(1).max(256) }),
-        query: z.object({ projectId: listQuery.projectId }),
+        query: z.object({
+          projectId: listQuery.projectId,
+          environment: z.string().max(128).optional(),
+          secretPath: z.string().max(512).optional(),
+        }),
       },
       responses: answers(one),
     }),
-    async (c) => c.json({ secretRotation: shown(c, await find(c, options, c.req.valid('param'))) }, 200),
+    async (c) => {
+      const reference = { ...c.req.valid('param'), ...c.req.valid('query') };
+      return c.json({ secretRotation: shown(c, await find(c, options, reference)) }, 200);
+    },
   );
   api.openapi(
     createRoute({
@@ -111,6 +129,17 @@ function addReads(api: Api, options: ApiOptions): void {
   );
 }
 
+/** Where Infisical hands out values; not in the document, because it never answers with anything else. */
+function addGeneratedCredentials(api: Api, options: ApiOptions): void {
+  api.get(`${BASE}/:rotationId/generated-credentials`, needs('read'), async (c) => {
+    const { activeAccessKeyId, folder, secretsMapping } = await find(c, options, { id: c.req.param('rotationId') });
+    const key =
+      activeAccessKeyId === null ? 'No key is made yet; it will be' : `The active key is ${activeAccessKeyId},`;
+    const message = `keyferry gives out no values. ${key} in the folder ${folder.secretPath} as ${secretsMapping.accessKeyId} and ${secretsMapping.secretAccessKey}. Read it where a sync writes it.`;
+    return problem(c, 403, message);
+  });
+}
+
 function addUpdate(api: Api, options: ApiOptions): void {
   api.openapi(
     createRoute({
@@ -122,13 +151,24 @@ function addUpdate(api: Api, options: ApiOptions): void {
     }),
     async (c) => {
       const { rotationId } = c.req.valid('param');
-      const { rotationInterval, ...rest } = c.req.valid('json');
-      await c
-        .get('client')
-        .rotations.update(rotationId, given({ ...rest, rotationIntervalDays: rotationInterval }), ifMatch(c));
+      const body = c.req.valid('json');
+      requireSameApp('Provider', body.Provider, KIND);
+      requireSameId(body.ID, rotationId);
+      requireSamePlace(body, await find(c, options, { id: rotationId }));
+      await c.get('client').rotations.update(rotationId, toChanges(body), ifMatch(c));
       return c.json({ secretRotation: shown(c, await find(c, options, { id: rotationId })) }, 200);
     },
   );
+}
+
+function toChanges(body: z.infer<typeof updateRotationBody>) {
+  const { name, description, isAutoRotationEnabled, rotateAtUtc, graceSeconds, quietSeconds, holdSeconds } = body;
+  return given({
+    ...{ name, description, isAutoRotationEnabled, rotateAtUtc, graceSeconds, quietSeconds, holdSeconds },
+    rotationIntervalDays: body.rotationInterval,
+    connection: body.connectionId,
+    region: body.parameters?.region,
+  });
 }
 
 function addRotate(api: Api, options: ApiOptions): void {

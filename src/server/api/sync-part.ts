@@ -1,7 +1,7 @@
 /** One destination's part of the API, and finding its syncs. */
 import type { Context } from 'hono';
 
-import type { SyncStatus } from '../../db/status/queries.ts';
+import type { SyncStatus, Within } from '../../db/status/queries.ts';
 import { textOf, type Reference } from '../../domain/reference.ts';
 import type { DestinationName } from '../../domain/destinations/names.ts';
 import { JobError } from '../../errors.ts';
@@ -21,9 +21,9 @@ export interface SyncApi {
 export async function findSync(
   c: Context,
   { options, destination, base }: SyncApi,
-  reference: Reference,
+  reference: Reference & Within,
 ): Promise<SyncStatus> {
-  const found = await options.queries.findSync(c.get('caller').orgId, reference);
+  const found = await options.queries.findSync(c.get('caller').orgId, reference, reference);
   if (found?.destination === destination) return found;
   throw new JobError('SYNC_NOT_FOUND', {
     message: `There is no sync ${textOf(reference)} of this kind in this org. List them with GET ${base}.`,

@@ -1,20 +1,36 @@
 /** Secret syncs on the wire: Infisical’s fields, and ours beside them. */
 import { descriptionShape, nameShape, placeShape } from '../../client/input.ts';
-import type { SyncStatus } from '../../db/status/queries.ts';
+import type { RunStatus, SyncStatus } from '../../db/status/queries.ts';
 import { type DestinationName, destinationNames } from '../../domain/destinations/names.ts';
 import { destinations } from '../../domain/destinations/registry.ts';
-import { syncOptions } from '../../domain/sync/config.ts';
+import { syncOptionChanges, syncOptions } from '../../domain/sync/config.ts';
+import {
+  environmentShape,
+  projectShape,
+  sentId,
+  toEnvironment,
+  toProject,
+  unsetAsNull,
+  withoutUnset,
+} from './infisical.ts';
 import { moment, toMoment, z } from './operation.ts';
 
 /** Fields of Infisical’s that have one meaning here: sending that meaning is fine, anything else is refused. */
-const options = syncOptions.extend({
-  recursive: z.literal(false).optional(),
-  preserveSecretPaths: z.literal(false).optional(),
-});
+const fixed = { recursive: z.literal(false).optional(), preserveSecretPaths: z.literal(false).optional() };
+
+const removable = ['keySchema', 'keyId', 'tags'] as const;
+const options = z.preprocess(withoutUnset(...removable), syncOptions.extend(fixed));
+const optionChanges = z
+  .preprocess(unsetAsNull(...removable), syncOptionChanges.extend(fixed))
+  .describe('With initialSyncBehavior: replaces all options that Infisical has. Without: changes only what is sent');
+
+/** The provider sends an empty name where the mapping has none. */
+const ofInfisical = <T extends z.ZodType>(config: T) => z.preprocess(withoutUnset('secretName'), config);
 
 const { projectId, environment, secretPath } = placeShape.shape;
 
 const fields = {
+  App: z.string().optional().describe('Sent by Infisical’s Terraform provider; must be the destination of the path'),
   name: nameShape,
   description: descriptionShape.optional(),
   projectId,
@@ -27,12 +43,13 @@ const fields = {
 
 const changes = {
   ...fields,
+  ID: sentId,
   name: nameShape.optional(),
   projectId: projectId.optional(),
   connectionId: z.uuid().optional(),
   environment: environment.optional(),
   secretPath: secretPath.optional(),
-  syncOptions: options.partial().optional(),
+  syncOptions: optionChanges.optional(),
 };
 
 /** `ParameterStore` or `SecretsManager`, as names of operations and schemas have it. */
@@ -40,14 +57,27 @@ export function wordOf(destination: DestinationName): string {
   return destinations[destination].title.replaceAll(' ', '');
 }
 
-/** What a sync to this destination takes when it is created and when it is changed. */
+const check = {
+  App: fields.App,
+  projectId,
+  connectionId: z.uuid().optional(),
+  excludeSyncId: z.uuid().optional().describe('The sync that is to be changed'),
+};
+
+/** What a sync to this destination takes when it is created, changed, and when its destination is checked. */
 export function shapesOf(destination: DestinationName) {
-  const { config } = destinations[destination];
+  const config = ofInfisical(destinations[destination].config);
   const create = z.strictObject({ ...fields, syncOptions: options.prefault({}), destinationConfig: config });
   const update = z.strictObject({ ...changes, destinationConfig: config.optional() });
   const word = wordOf(destination);
-  return { create: create.openapi(`Create${word}Sync`), update: update.openapi(`Update${word}Sync`) };
+  return {
+    create: create.openapi(`Create${word}Sync`),
+    update: update.openapi(`Update${word}Sync`),
+    check: z.strictObject({ ...check, destinationConfig: config }).openapi(`Check${word}Destination`),
+  };
 }
+
+const lastStatus = z.enum(['pending', 'running', 'succeeded', 'failed']).nullable().describe('Of the last such run');
 
 export const secretSyncShape = z
   .object({
@@ -61,23 +91,47 @@ export const secretSyncShape = z
     projectId: z.string(),
     createdAt: z.iso.datetime(),
     updatedAt: z.iso.datetime(),
-    syncStatus: z.enum(['pending', 'running', 'succeeded', 'partial', 'failed', 'blocked']),
+    syncStatus: z.enum(['pending', 'running', 'succeeded', 'failed']).describe('Infisical’s word'),
+    status: z.enum(['pending', 'running', 'succeeded', 'partial', 'failed', 'blocked']).describe('keyferry’s word'),
     statusCode: z.string().nullable(),
     lastSyncJobId: z.uuid().nullable().describe('The last run'),
     lastSyncMessage: z.string().nullable(),
     lastSyncedAt: moment,
+    importStatus: lastStatus,
+    lastImportJobId: z.uuid().nullable(),
+    lastImportMessage: z.string().nullable(),
+    lastImportedAt: moment,
+    removeStatus: lastStatus,
+    lastRemoveJobId: z.uuid().nullable(),
+    lastRemoveMessage: z.string().nullable(),
+    lastRemovedAt: moment,
     syncedRevision: z.number().int().nullable(),
     drift: z.enum(['unknown', 'none', 'drifted']),
     isPaused: z.boolean(),
     nextDueAt: moment,
     syncOptions: z.record(z.string(), z.unknown()),
     connection: z.object({ app: z.literal('aws'), name: z.string(), id: z.uuid() }),
-    environment: z.object({ slug: z.string(), name: z.string(), id: z.string() }),
+    environment: environmentShape,
+    project: projectShape,
     folder: z.object({ id: z.uuid(), path: z.string() }),
     destination: z.enum(destinationNames),
     destinationConfig: z.record(z.string(), z.unknown()),
   })
   .openapi('SecretSync');
+
+/** Scripts wait for `succeeded` or `failed`, so each end is one of the two. */
+function toInfisicalStatus(status: SyncStatus['syncStatus'] | RunStatus) {
+  switch (status) {
+    case 'partial':
+    case 'blocked':
+    case 'abandoned':
+      return 'failed';
+    case 'continued':
+      return 'running';
+    default:
+      return status;
+  }
+}
 
 export function toSecretSync(row: SyncStatus): z.infer<typeof secretSyncShape> {
   const { folder } = row;
@@ -92,18 +146,28 @@ export function toSecretSync(row: SyncStatus): z.infer<typeof secretSyncShape> {
     projectId: folder.projectId,
     createdAt: row.createdAt.toISOString(),
     updatedAt: row.updatedAt.toISOString(),
-    syncStatus: row.syncStatus,
+    syncStatus: toInfisicalStatus(row.syncStatus),
+    status: row.syncStatus,
     statusCode: row.statusCode,
     lastSyncJobId: row.lastRunId,
     lastSyncMessage: row.statusMessage,
     lastSyncedAt: toMoment(row.lastSyncedAt),
+    importStatus: row.lastImport && toInfisicalStatus(row.lastImport.status),
+    lastImportJobId: row.lastImport?.id ?? null,
+    lastImportMessage: row.lastImport?.errorMessage ?? null,
+    lastImportedAt: toMoment(row.lastImport?.finishedAt ?? null),
+    removeStatus: row.lastRemoval && toInfisicalStatus(row.lastRemoval.status),
+    lastRemoveJobId: row.lastRemoval?.id ?? null,
+    lastRemoveMessage: row.lastRemoval?.errorMessage ?? null,
+    lastRemovedAt: toMoment(row.lastRemoval?.finishedAt ?? null),
     syncedRevision: row.syncedRevision,
     drift: row.drift,
     isPaused: row.pausedAt !== null,
     nextDueAt: toMoment(row.nextDueAt),
     syncOptions: { ...row.syncOptions },
     connection: { app: 'aws', name: row.connectionName, id: row.connectionId },
-    environment: { slug: folder.environment, name: folder.environment, id: folder.environment },
+    environment: toEnvironment(row.orgId, folder),
+    project: toProject(folder.projectId),
     folder: { id: folder.id, path: folder.secretPath },
     destination: row.destination,
     destinationConfig: { ...row.destinationConfig },

@@ -6,7 +6,8 @@ import { destinationNames } from '../../domain/destinations/names.ts';
 import { destinations } from '../../domain/destinations/registry.ts';
 import type { Api, ApiOptions } from './env.ts';
 import { given } from './given.ts';
-import { answers, common, createRoute, jsonBody, listQuery, z } from './operation.ts';
+import { requireSameApp, requireSameId } from './infisical.ts';
+import { answers, common, compatibilityTag, createRoute, jsonBody, listQuery, windowOf, z } from './operation.ts';
 import { findSync, type SyncApi } from './sync-part.ts';
 import { addSyncActions } from './sync-actions.ts';
 import { ifMatch, tagVersion } from './versions.ts';
@@ -29,6 +30,7 @@ export function addSyncs(api: Api, options: ApiOptions): void {
     addCreate(part);
     addReads(part);
     addUpdate(part);
+    addDestinationCheck(part);
     addSyncActions(part);
   }
 }
@@ -45,6 +47,7 @@ function addCreate(part: SyncApi): void {
     }),
     async (c) => {
       const body = c.req.valid('json');
+      requireSameApp('App', body.App, destination);
       const { projectId, environment, secretPath } = body;
       const created = await c.get('client').syncs.create({
         name: body.name,
@@ -73,8 +76,10 @@ function addReads(part: SyncApi): void {
       responses: answers(z.object({ secretSyncs: z.array(secretSyncShape), totalCount: z.number().int() })),
     }),
     async (c) => {
-      const query = { ...c.req.valid('query'), orgId: c.get('caller').orgId, destination, order: 'name' } as const;
-      const { rows, total } = await options.queries.syncs(query);
+      const { projectId, ...page } = c.req.valid('query');
+      const { window, completed } = windowOf(page);
+      const query = { projectId, ...window, orgId: c.get('caller').orgId, destination, order: 'name' } as const;
+      const { rows, total } = completed(await options.queries.syncs(query));
       return c.json({ secretSyncs: rows.map(toSecretSync), totalCount: total }, 200);
     },
   );
@@ -84,12 +89,15 @@ function addReads(part: SyncApi): void {
       method: 'get',
       path: `${base}/sync-name/{name}`,
       request: {
-        params: z.object({ name: z.string().min(1).max(64) }),
+        params: z.object({ name: z.string().min(1).max(256) }),
         query: z.object({ projectId: listQuery.projectId }),
       },
       responses: answers(one),
     }),
-    async (c) => c.json({ secretSync: shown(c, await findSync(c, part, c.req.valid('param'))) }, 200),
+    async (c) => {
+      const reference = { ...c.req.valid('param'), ...c.req.valid('query') };
+      return c.json({ secretSync: shown(c, await findSync(c, part, reference)) }, 200);
+    },
   );
   api.openapi(
     createRoute({
@@ -116,6 +124,8 @@ function addUpdate(part: SyncApi): void {
     async (c) => {
       const { syncId } = c.req.valid('param');
       const body = c.req.valid('json');
+      requireSameApp('App', body.App, destination);
+      requireSameId(body.ID, syncId);
       await findSync(c, part, { id: syncId });
       const { projectId, environment, secretPath } = body;
       await c.get('client').syncs.update(
@@ -129,12 +139,36 @@ function addUpdate(part: SyncApi): void {
             isAutoSyncEnabled: body.isAutoSyncEnabled ?? body.isEnabled,
           }),
           source: given({ projectId, environment, secretPath }),
-          // Defaults of fields that were not sent must not overwrite what is set.
-          ...(body.syncOptions === undefined ? {} : { syncOptions: toOptions(await sentOptions(c, body.syncOptions)) }),
+          ...(body.syncOptions === undefined
+            ? {}
+            : { syncOptions: toChanges(toOptions(body.syncOptions), await sentOptions(c)) }),
         },
         ifMatch(c),
       );
       return c.json({ secretSync: shown(c, await findSync(c, part, { id: syncId })) }, 200);
+    },
+  );
+}
+
+function addDestinationCheck(part: SyncApi): void {
+  const { api, options, base, noun, destination } = part;
+  const tag = compatibilityTag;
+  const summary = 'Say whether another sync writes to the same place';
+  api.openapi(
+    createRoute({
+      ...common({ id: `${noun}.checkDestination`, scope: 'read', summary, tag }, options),
+      method: 'post',
+      path: `${base}/check-destination`,
+      request: { body: jsonBody(shapesOf(destination).check) },
+      responses: answers(z.object({ hasDuplicate: z.boolean(), duplicateProjectId: z.string().optional() })),
+    }),
+    async (c) => {
+      const { App, destinationConfig, excludeSyncId } = c.req.valid('json');
+      requireSameApp('App', App, destination);
+      const { orgId } = c.get('caller');
+      const target = { orgId, destination, destinationConfig, exceptSyncId: excludeSyncId };
+      const duplicateProjectId = await options.queries.duplicateTarget(target);
+      return c.json({ hasDuplicate: duplicateProjectId !== undefined, ...given({ duplicateProjectId }) }, 200);
     },
   );
 }
@@ -144,8 +178,22 @@ function shown(c: Context, sync: SyncStatus) {
   return toSecretSync(sync);
 }
 
-async function sentOptions<T extends object>(c: Context, parsed: T): Promise<Partial<T>> {
+/** What Infisical has options for; it replaces all of them in every change. */
+const unset = {
+  keySchema: null,
+  keyId: null,
+  tags: null,
+  disableSecretDeletion: false,
+  syncSecretMetadataAsTags: false,
+} as const;
+
+/** Defaults of fields that were not sent must not overwrite what is set. */
+function toChanges<T extends object>(parsed: T, sent: ReadonlySet<string>): Partial<T> {
+  const given = Object.fromEntries(Object.entries(parsed).filter(([name]) => sent.has(name)));
+  return (sent.has('initialSyncBehavior') ? { ...unset, ...given } : given) as Partial<T>;
+}
+
+async function sentOptions(c: Context): Promise<ReadonlySet<string>> {
   const { syncOptions = {} } = await c.req.json<{ syncOptions?: object }>();
-  const sent = new Set(Object.keys(syncOptions));
-  return Object.fromEntries(Object.entries(parsed).filter(([name]) => sent.has(name))) as Partial<T>;
+  return new Set(Object.keys(syncOptions));
 }

@@ -2,6 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 
 import { createClient } from '../../../src/client/client.ts';
+import { createFingerprintKeys } from '../../../src/db/fingerprint-key.ts';
 import { createIdempotencyKeys } from '../../../src/db/idempotency.ts';
 import type { ApiToken, Scope } from '../../../src/server/guard/api-tokens.ts';
 import { createServer, type ServerDependencies } from '../../../src/server/server.ts';
@@ -35,6 +36,7 @@ export interface ApiUnderTest {
 
 export interface Operation {
   readonly operationId: string;
+  readonly tags: readonly string[];
   readonly parameters?: readonly { name: string; in: string; required?: boolean }[];
   readonly requestBody?: { content: { 'application/json': { schema: unknown } } };
   readonly responses: Record<string, { content: { 'application/json': { schema: unknown } } }>;
@@ -65,6 +67,7 @@ export async function createApiUnderTest(
       api: {
         tokens,
         clientOf: ({ orgId, name }) => createClient(stores, { orgId, name, via: 'api' }),
+        fingerprints: createFingerprintKeys(stores.database.db, stores.encryption),
         idempotency: createIdempotencyKeys(stores.database.db),
         version: '0.0.0-test',
       },

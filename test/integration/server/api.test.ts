@@ -152,7 +152,8 @@ describe('the HTTP API', () => {
       type: 'aws-iam-user-secret',
       rotationInterval: 30,
       rotateAtUtc: { hours: 3, minutes: 15 },
-      rotationStatus: 'pending',
+      rotationStatus: null,
+      status: 'pending',
     });
   });
 
@@ -279,6 +280,7 @@ describe('the HTTP API', () => {
         error: expect.any(String),
         message: expect.any(String),
         requestId: expect.any(String),
+        reqId: expect.any(String),
       });
   });
 

@@ -90,6 +90,14 @@ export function createOperations(fixture: ServerFixture, api: ApiUnderTest) {
         ...sync,
         destinationConfig: { region: 'eu-west-1', mappingBehavior: 'many-to-one', secretName: uniqueName('s') },
       },
+      'parameterStoreSync.checkDestination': {
+        projectId: place.projectId,
+        destinationConfig: { region: 'eu-west-1', path: '/app/' },
+      },
+      'secretsManagerSync.checkDestination': {
+        projectId: place.projectId,
+        destinationConfig: { region: 'eu-west-1', mappingBehavior: 'one-to-one' },
+      },
       'parameterStoreSync.update': { description: 'changed' },
       'secretsManagerSync.update': { description: 'changed' },
       'rotation.create': {

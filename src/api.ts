@@ -1,0 +1,23 @@
+/** What the HTTP API is made of: part of the composition root. */
+import { createClient, type ClientPorts } from './client/client.ts';
+import type { Config } from './config/config.ts';
+import { createFingerprintKeys } from './db/fingerprint-key.ts';
+import { createIdempotencyKeys } from './db/idempotency.ts';
+import type { ServerDependencies } from './server/server.ts';
+import type { OpenStores } from './stores.ts';
+import { VERSION } from './version.ts';
+
+export function toApi(
+  config: Pick<Config, 'apiTokens'>,
+  stores: OpenStores,
+  ports: ClientPorts,
+): NonNullable<ServerDependencies['api']> {
+  const { db } = stores.database;
+  return {
+    tokens: config.apiTokens,
+    clientOf: ({ orgId, name }) => createClient(stores, { orgId, name, via: 'api' }, ports),
+    fingerprints: createFingerprintKeys(db, stores.encryption),
+    idempotency: createIdempotencyKeys(db),
+    version: VERSION,
+  };
+}
