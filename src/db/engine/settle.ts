@@ -108,8 +108,8 @@ const answeredRequests = sql`answered as (
       )`;
 
 /**
- * Makes the connection due whose credentials AWS refused during a run, so that one validation decides for everything that depends on it. Not again within
- * five minutes of a validation that found nothing wrong. A connection that is locked is being written anyway.
+ * Makes the connection due whose credentials AWS refused during a run, so that one validation decides for everything that depends on it. Within five minutes
+ * of a validation that found nothing wrong it is due in an hour: validation and run may disagree for long. A connection that is locked is being written anyway.
  */
 function suspectConnections(kind: Kind): SQL {
   return sql`,
@@ -120,7 +120,10 @@ function suspectConnections(kind: Kind): SQL {
       ),
       suspected as (
         update keyferry.connections c
-        set next_due_at = now(),
+        set next_due_at = case
+            when c.last_validated_at > now() - interval '5 minutes'
+            then least(c.next_due_at, now() + interval '1 hour')
+            else now() end,
           due_reason = 'recovered'
         from (
           select found.id
@@ -128,7 +131,6 @@ function suspectConnections(kind: Kind): SQL {
             select c.id from keyferry.connections c
             where c.id = refused.connection_id
               and c.status in ('valid', 'degraded')
-              and coalesce(c.last_validated_at < now() - interval '5 minutes', true)
             for update skip locked
           ) found
         ) suspect

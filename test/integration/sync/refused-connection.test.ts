@@ -18,14 +18,14 @@ async function validated(world: World, minutesAgo: number): Promise<void> {
     where id = ${world.connection.id}`);
 }
 
-async function isDue(world: World): Promise<boolean> {
-  const [row] = await stage.handle.db.execute(
-    sql`select next_due_at <= now() as due from keyferry.connections where id = ${world.connection.id}`,
-  );
+async function isDue(world: World, withinMinutes = 0): Promise<boolean> {
+  const [row] = await stage.handle.db.execute(sql`
+    select next_due_at <= now() + make_interval(mins => ${withinMinutes}) as due from keyferry.connections
+    where id = ${world.connection.id}`);
   return row?.['due'] === true;
 }
 
-test('the connection is validated at once, and not again right after a good validation', async () => {
+test('the connection is validated at once, and within the hour when a validation has just found it good', async () => {
   const world = await createWorld(stage);
   world.sandbox.setRoleTrust({
     accountId: world.accountId,
@@ -46,4 +46,5 @@ test('the connection is validated at once, and not again right after a good vali
   world.clock.advance(MINUTE);
   await world.runUntilDone(id, { request: 'sync' });
   expect(await isDue(world)).toBe(false);
+  expect(await isDue(world, 60)).toBe(true);
 });
