@@ -21,7 +21,7 @@ export function toBaseFault(raw: unknown, trail: readonly string[] = []): JobErr
   if (raw instanceof JobError && (isBaseFault(raw) || passing.test(raw.code))) return raw;
   const error = toAwsError(raw, { operation: 'sts.AssumeRole', isMutation: false, isBase: true });
   if (error.code === 'CONNECTION_BASE_REFUSED') return error;
-  const isAnswer = typeof error.context.httpStatus === 'number';
+  const isAnswer = typeof error.context.httpStatus === 'number' && error.code !== 'AWS_UNREACHABLE';
   return new JobError(isAnswer ? 'CONNECTION_BASE_REFUSED' : 'CONNECTION_NO_BASE_IDENTITY', {
     message: isAnswer
       ? `AWS refused the worker’s own identity (${String(error.context.awsError)}). Renew its credentials or correct its role.`
@@ -57,6 +57,7 @@ function conditionOf(raw: Raw, error: JobError, trail: readonly string[]): strin
   const texts = [typeof raw.message === 'string' ? raw.message : '', ...trail];
   if (typeof raw.path === 'string') return `the file ${raw.path} cannot be read (${String(raw.code)}).`;
   if (typeof network === 'string') return `their source cannot be reached (${network}).`;
+  if (error.code === 'AWS_UNREACHABLE' && error.context.httpStatus !== undefined) return error.publicMessage;
   if (raw instanceof JobError) return raw.publicMessage;
   const known = conditions.find(([pattern]) => texts.some((text) => pattern.test(text)))?.[1];
   return known ?? 'neither the two INF_APP_CONNECTION_AWS_ variables nor the SDK’s default chain gave any.';

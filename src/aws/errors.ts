@@ -117,14 +117,20 @@ function toSdkError(raw: unknown): SdkError {
   return raw instanceof Error ? raw : { name: 'Error', message: String(raw) };
 }
 
+/** An answer that is none of AWS's: no error name in it, and no request id. A proxy, a firewall or a captive portal gave it. */
+function isOfOthers({ name, $metadata = {} }: SdkError): boolean {
+  if (name === 'SyntaxError') return true;
+  const isNameless = /^(Unknown|UnknownError|TypeError|Error)$/.test(name);
+  return isNameless && $metadata.httpStatusCode !== undefined && $metadata.requestId === undefined;
+}
+
 function byPredicate(error: SdkError): ErrorCode {
   const status = error.$metadata?.httpStatusCode;
   if (error.name === 'CredentialsProviderError') return 'CONNECTION_NO_BASE_IDENTITY';
   if (isThrottlingError(error as never)) return 'AWS_THROTTLED';
   if (status !== undefined && status >= 500) return 'AWS_UNAVAILABLE';
   if (networkCode(error) !== undefined || isTransientError(error as never)) return 'AWS_UNREACHABLE';
-  // Not AWS's words: a proxy or a captive portal answered.
-  if (error.name === 'SyntaxError') return 'AWS_UNREACHABLE';
+  if (isOfOthers(error)) return 'AWS_UNREACHABLE';
   return status !== undefined && status >= 400 ? 'AWS_REJECTED' : 'BUG_UNEXPECTED';
 }
 
@@ -214,7 +220,7 @@ function unreachableSentence(operation: string, error: SdkError, network: string
     return `AWS could not be reached through the proxy for ${operation} (${network ?? error.name}): check HTTPS_PROXY and NO_PROXY.`;
   if (network === 'ENOTFOUND' || network?.startsWith('EAI_') === true)
     return `The AWS endpoint of ${operation} has no address (${network}): check region and DNS.`;
-  if (error.name === 'SyntaxError')
+  if (network === undefined && isOfOthers(error))
     return `The answer to ${operation} does not come from AWS: a proxy or portal is in between.`;
   return `AWS could not be reached for ${operation} (${network ?? error.name}).`;
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
+import { toBaseFault } from '../../../src/aws/base-fault.ts';
 import { toAwsError } from '../../../src/aws/errors.ts';
 import { errorTable, JobError } from '../../../src/errors.ts';
 
@@ -135,6 +136,23 @@ describe('an error of AWS', () => {
         { name: 'AccessDenied', status: 403 },
       ].map(isAmbiguous),
     ).toEqual([false, false, false, false, false]);
+  });
+
+  it.each([
+    ['Unknown', 403],
+    ['UnknownError', 404],
+    ['TypeError', 400],
+    ['Unknown', 302],
+    ['SyntaxError', 200],
+  ])('is no error of AWS without name and request id: %s with status %i', (name, httpStatusCode) => {
+    const answer = Object.assign(new Error('x'), { name, $metadata: { httpStatusCode } });
+    for (const isBase of [false, true]) {
+      const error = toAwsError(answer, { operation: 'sts.AssumeRole', isMutation: false, isBase });
+      expect(error).toMatchObject({ code: 'AWS_UNREACHABLE' });
+      expect(error.publicMessage).toContain('does not come from AWS');
+    }
+    expect(toBaseFault(answer)).toMatchObject({ code: 'CONNECTION_NO_BASE_IDENTITY' });
+    expect(toBaseFault(answer).publicMessage).toContain('does not come from AWS');
   });
 
   it('keeps what is a JobError already', () => {
