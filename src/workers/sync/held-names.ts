@@ -40,13 +40,13 @@ export function findHeld(work: SyncWork, plan: Plan): readonly PlannedEntry[] {
   return plan.entries.filter((one) => isWrite(one) && !isSettledInRound(work, one) && holderOf(one) !== undefined);
 }
 
-/** Another key of this sync may have had the name since this one: what it wrote last is what AWS holds. */
+/** Another key of this sync may have had the name since this one was deleted: what it wrote last is what AWS holds. */
 export function asLastWritten(work: SyncWork, entry: LedgerEntry): LedgerEntry {
   const at = ({ writtenAt }: LedgerEntry) => writtenAt?.getTime() ?? 0;
   const later = work.ledger
     .all()
     .filter((one) => one.key !== entry.key && one.remoteName === entry.remoteName && isSamePlace(one, entry))
-    .filter((one) => one.remoteVersion !== null && at(one) > at(entry));
+    .filter((one) => one.remoteVersion !== null && at(one) >= (entry.deletedAt?.getTime() ?? 0));
   const [last] = later.sort((a, b) => at(b) - at(a));
   if (!last) return entry;
   const { remoteVersion, settings, pace } = last;
