@@ -104,6 +104,7 @@ export function driverOptions(server: DatabaseServer, sockets: Pick<Sockets, 'op
     ...(server.tls.isDirect && { sslnegotiation: 'direct' }),
     socket: () => sockets.open(server),
     connect_timeout: server.connectSeconds,
+    backoff: reconnectSeconds,
     prepare: !server.isPooled,
     // The driver asks for them on its own account, and when the connection breaks at that moment, nobody handles its failure: the process ends.
     fetch_types: false,
@@ -114,6 +115,14 @@ export function driverOptions(server: DatabaseServer, sockets: Pick<Sockets, 'op
       ...(server.options !== undefined && { options: server.options }),
     },
   };
+}
+
+/**
+ * The driver counts failures over all connections of a pool and waits up to 20 s: when ten break at once, work would resume long after
+ * the server is back.
+ */
+function reconnectSeconds(failures: number): number {
+  return Math.min(1, 0.05 * 2 ** failures) * (0.5 + 0.5 * Math.random());
 }
 
 /** Far more than there are statements; lists of varying length would otherwise fill the server's memory with plans. */

@@ -6,13 +6,21 @@ export interface Forwarder {
   readonly port: number;
   /** Where new connections lead from here on; those that are open stay. */
   leadTo(port: number): void;
+  /** Ends all connections, and refuses new ones until `mend`. */
+  cut(): void;
+  mend(): void;
   close(): Promise<void>;
 }
 
 export async function startForwarder(targetPort: number, listen: ListenOptions): Promise<Forwarder> {
   let target = targetPort;
+  let isCut = false;
   const sockets = new Set<Socket>();
   const server = createServer((client) => {
+    if (isCut) {
+      client.destroy();
+      return;
+    }
     const upstream = connect(target, '127.0.0.1');
     for (const socket of [client, upstream]) {
       sockets.add(socket);
@@ -32,6 +40,13 @@ export async function startForwarder(targetPort: number, listen: ListenOptions):
     port: typeof address === 'object' ? (address?.port ?? 0) : 0,
     leadTo(port) {
       target = port;
+    },
+    cut() {
+      isCut = true;
+      for (const socket of sockets) socket.destroy();
+    },
+    mend() {
+      isCut = false;
     },
     async close() {
       for (const socket of sockets) socket.destroy();
