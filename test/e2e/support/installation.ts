@@ -25,6 +25,10 @@ export interface Installation {
   /** Makes the role trust keyferry under this external ID. */
   trust(externalId: string): void;
   tokenOf(org: 'acme' | 'globex'): string;
+  /** Of worker, server and commands. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** Ends worker and server. */
+  stopProcesses(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -63,6 +67,9 @@ export async function startInstallation(options: InstallationOptions = {}): Prom
   const keyferry = await connect({ databaseUrl: database.url, encryptionKeys: keys, org: 'acme', actor: 'upstream' });
   createRole(sandbox);
   const queues = createQueueBackend({ databaseUrl: database.url, redisUrl: redis?.url });
+  const stopProcesses = async () => {
+    await Promise.all([end(worker), end(server)]);
+  };
   return {
     queues,
     url: /http:\/\/127\.0\.0\.1:\d+/.exec(line)?.[0] ?? '',
@@ -75,9 +82,11 @@ export async function startInstallation(options: InstallationOptions = {}): Prom
       });
     },
     tokenOf,
+    environment,
+    stopProcesses,
     async stop() {
       await Promise.all([keyferry.close(), queues.close()]);
-      await Promise.all([end(worker), end(server)]);
+      await stopProcesses();
       await aws.close();
       await redis?.stop();
       await database.drop();
