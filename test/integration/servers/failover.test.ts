@@ -180,19 +180,24 @@ describe.skipIf(!hasRedis)('Redis', () => {
 });
 
 describe('the watchdog', () => {
-  it.each([
-    ['ends the process when a fresh connection works', () => Promise.resolve(), true],
-    ['waits while the server itself is out', () => Promise.reject(new Error('out')), false],
-  ])('%s', async (_name, checkAfresh, mustEnd) => {
+  const works = () => Promise.resolve();
+  const isOut = () => Promise.reject(new Error('out'));
+
+  it.each<readonly ['queue' | 'database', string, () => Promise<void>, boolean]>([
+    ['queue', 'ends the process when a fresh connection works', works, true],
+    ['queue', 'waits while the server itself is out', isOut, false],
+    ['database', 'ends the process when a fresh connection works', works, true],
+    ['database', 'waits while the server itself is out', isOut, false],
+  ])('of a silent %s %s', async (silent, _name, checkAfresh, mustEnd) => {
     let isDeaf = false;
-    let looks = 0;
+    const asked: string[] = [];
     const watchdog = startWatchdog({
       kinds: ['sync'],
       concurrency: { validate: 1, sync: 1, rotate: 1 },
-      countWaiting: () => Promise.resolve(3),
-      unansweredMs: () => 60_000,
-      checkAfresh: () => {
-        looks += 1;
+      countWaiting: () => Promise.resolve(silent === 'queue' ? 3 : 0),
+      unansweredMs: () => (silent === 'database' ? 60_000 : 0),
+      checkAfresh: (part) => {
+        asked.push(part);
         return checkAfresh();
       },
       onDeaf: () => {
@@ -205,9 +210,10 @@ describe('the watchdog', () => {
       watchdog.stop();
     });
     await eventually(
-      () => Promise.resolve(looks),
-      (seen) => seen >= 6,
+      () => Promise.resolve(asked.length),
+      (count) => count >= 6,
     );
+    expect([...new Set(asked)]).toEqual([silent]);
     expect(isDeaf).toBe(mustEnd);
   });
 });
