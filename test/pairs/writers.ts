@@ -256,11 +256,8 @@ const onRotation = (name: string, write: (stores: Stores, scene: Scene) => Promi
 
 const rotations: readonly Writer[] = [
   onRotation('request', async (stores, scene) => stores.rotations.request(await rotationOf(stores, scene), {}, 'ann')),
-  onRotation('update', async (stores, scene) =>
-    stores.rotations.update(await rotationOf(stores, scene), { rotationIntervalDays: 7 }),
-  ),
   onRotation('updateAsRead', async (stores, scene) =>
-    stores.rotations.updateAsRead(await rotationOf(stores, scene), { graceSeconds: 5 }),
+    stores.rotations.updateAsRead(await rotationOf(stores, scene), { graceSeconds: 5, rotationIntervalDays: 7 }),
   ),
   onRotation('pause', async (stores, scene) => stores.rotations.pause(await rotationOf(stores, scene))),
   {

@@ -52,8 +52,10 @@ export function createRotations(db: Database, encryption: Encryption) {
     get: (orgId: string, reference: Reference) => getRotation(db, orgId, reference),
     byId: (id: string) => rotationById(db, id),
     list: (orgId: string) => listRotations(db, orgId),
-    update: (row: RotationRow, changes: RotationChanges) => updateRotation(db, row, changes),
-    /** Undefined when the row changed since it was read. */
+    /**
+     * New times count from now on; a new schedule counts from the rotation in progress, or from the last one. Undefined
+     * when the row changed since it was read.
+     */
     updateAsRead: (row: RotationRow, changes: ResolvedChanges) => updateAsRead(db, row, changes),
     /** The key that consumers hold, before the first rotation or after a restore. Throws KEY_ROTATION_BUSY. */
     adoptKey: (row: RotationRow, pair: KeyPair) => adoptKey(stores, row, pair),
@@ -185,20 +187,6 @@ async function getRotation(db: Database, orgId: string, reference: Reference): P
 
 async function listRotations(db: Database, orgId: string): Promise<readonly RotationRow[]> {
   return db.select().from(rotations).where(eq(rotations.orgId, orgId)).orderBy(asc(rotations.name)).catch(raise);
-}
-
-/** How often a change is made again because the rotation changed meanwhile. */
-const MAX_RACES = 20;
-
-/** New times count from now on; a new schedule counts from the rotation in progress, or from the last one. */
-async function updateRotation(db: Database, row: RotationRow, changes: RotationChanges): Promise<RotationRow> {
-  let read = row;
-  for (let race = 0; race < MAX_RACES; race += 1) {
-    const updated = await updateAsRead(db, read, changes);
-    if (updated) return updated;
-    read = await rotationById(db, row.id);
-  }
-  throw new JobError('DB_UNAVAILABLE', { message: `${row.name} is being changed by too many others at once.` });
 }
 
 /** Undefined when settings or phase are not those of `row` any more: the next rotation was counted from them. */

@@ -46,10 +46,12 @@ function changing(
   return made;
 }
 
-const daily = async (world: World) => {
-  const [row] = await world.rotations.list(world.orgId);
-  if (row) await world.rotations.update(row, { rotationIntervalDays: 1 });
-};
+async function update({ rotations, orgId }: World, changes: Parameters<World['rotations']['updateAsRead']>[1]) {
+  const [row] = await rotations.list(orgId);
+  if (row && !(await rotations.updateAsRead(row, changes))) throw new Error('The rotation changed meanwhile.');
+}
+
+const daily = (world: World) => update(world, { rotationIntervalDays: 1 });
 
 test.each([
   ['before', 'begin'],
@@ -88,15 +90,7 @@ test('a new interval that is set during a later rotation counts from that one', 
 });
 
 test('a longer grace time that is set while a rotation runs keeps its old key', async () => {
-  const world = await changing(
-    'before',
-    'confirmed',
-    async (made) => {
-      const [row] = await made.rotations.list(made.orgId);
-      if (row) await made.rotations.update(row, { graceSeconds: (30 * DAY) / SECOND });
-    },
-    2,
-  );
+  const world = await changing('before', 'confirmed', (made) => update(made, { graceSeconds: (30 * DAY) / SECOND }), 2);
   const { id } = await world.createRotation(atOnce);
   await world.runUntilDone(id);
   const old = await world.published();
@@ -125,10 +119,7 @@ test('any number of wishes before the publication is one rotation', async () => 
 });
 
 test('automatic rotation that is switched off while a new key is refused stays off', async () => {
-  const world = await changing('before', 'turned-back', async (made) => {
-    const [row] = await made.rotations.list(made.orgId);
-    if (row) await made.rotations.update(row, { isAutoRotationEnabled: false });
-  });
+  const world = await changing('before', 'turned-back', (made) => update(made, { isAutoRotationEnabled: false }));
   const { id } = await world.createRotation();
   await world.runUntilDone(id);
   world.sandbox.setTiming({ keyVisibleMs: [900 * DAY, 900 * DAY] });
