@@ -24,6 +24,8 @@ import { executeStep } from './steps.ts';
 
 /** Waits up to this long keep the run; longer ones give its place back. */
 const SHORT_WAIT_MS = 2_000;
+const MIN_PENDING_WAIT_MS = 5_000;
+const MAX_PENDING_WAIT_MS = 60_000;
 /** In one run, all short waits together. */
 const MAX_WAITING_MS = 5_000;
 /** More than any path through the machine has: a defect must not spin. */
@@ -68,14 +70,21 @@ async function requireUnguarded({ deps }: RotationContext): Promise<void> {
 }
 
 /** Of an invalid connection nothing runs and no call is made; validation makes the rotation due again. */
-async function requireConnection({ deps, row }: RotationContext): Promise<void> {
+async function requireConnection({ deps, run, row }: RotationContext): Promise<void> {
   const connection = await deps.connections.byId(row.connectionId);
   if (connection.status === 'invalid') {
     throw new JobError('CONNECTION_INVALID', {
       message: `The connection ${connection.name} is not valid: ${connection.statusMessage ?? 'AWS refused it'}`,
     });
   }
-  if (connection.status === 'pending') throw new JobError('CONNECTION_PENDING', { retryAfterMs: SHORT_WAIT_MS });
+  if (connection.status === 'pending')
+    throw new JobError('CONNECTION_PENDING', { retryAfterMs: pendingWaitMs(connection, run.now()) });
+}
+
+/** Half as long again as the connection has waited for its validation, which takes seconds, or until a person acts. */
+function pendingWaitMs({ updatedAt }: { readonly updatedAt: Date }, now: Date): number {
+  const waitedMs = now.getTime() - updatedAt.getTime();
+  return Math.min(Math.max(waitedMs / 2, MIN_PENDING_WAIT_MS), MAX_PENDING_WAIT_MS);
 }
 
 async function viewOf({ deps, run, row }: RotationContext): Promise<RotationView> {

@@ -200,3 +200,29 @@ test('rotations of an invalid connection are blocked and make no call', async ()
   expect(outcome).toMatchObject({ status: 'blocked', code: 'CONNECTION_INVALID' });
   expect(world.sandbox.calls.count()).toBe(0);
 });
+
+test('a connection that is not validated is waited for at growing intervals, and the request stays open', async () => {
+  const world = await createWorld(stage);
+  const { id } = await rotatedOnce(world);
+  const setStatus = (status: string) =>
+    stage.handle.db.execute(sql`
+      update keyferry.connections set status = ${status}, updated_at = now() where id = ${world.connectionId}`);
+  await setStatus('pending');
+  await ask(world, id);
+
+  const waits: number[] = [];
+  for (const passedMs of [0, 30_000, 3 * HOUR]) {
+    world.clock.advance(passedMs);
+    await world.untilDue(id);
+    const outcome = await world.runOnce(id);
+    if (outcome.status !== 'continued') throw new Error(`It ended: ${outcome.status}`);
+    waits.push(Math.round((outcome.at.getTime() - world.clock.now().getTime()) / 1_000));
+  }
+  const [first, second, last] = waits;
+  expect([first, last]).toEqual([5, 60]);
+  expect(second).toBeGreaterThan(10);
+
+  await setStatus('valid');
+  expect((await world.runUntilDone(id)).status).toBe('succeeded');
+  expect(await world.rotations.keys(id)).toHaveLength(2);
+});
