@@ -48,7 +48,10 @@ const chosen = STORIES.filter(
   ({ name, lane }) =>
     (values.short !== true || lane === 'short') && (values.story?.some((part) => name.includes(part)) ?? true),
 );
-const world = await openWorld({ endpoint: values.endpoint });
+const world = await openWorld({ endpoint: values.endpoint }).catch((error: unknown) => {
+  print(error instanceof Error ? error.message : String(error));
+  process.exit(2);
+});
 const results: CheckResult[] = [];
 try {
   for (const [index, story] of chosen.entries()) {

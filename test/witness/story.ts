@@ -101,7 +101,8 @@ async function readCounts({ proxy }: World, installation: Installation): Promise
     const position = proxy.calls.length;
     const reported = await installation.reportedCalls();
     await installation.rest();
-    if (proxy.calls.length === position) return { position, received: count(proxy.calls), reported };
+    if (proxy.calls.length === position && proxy.callsUnderWay() === 0)
+      return { position, received: count(proxy.calls), reported };
     await sleep(50);
   }
 }

@@ -9,7 +9,7 @@ import { PYTHON, startMoto } from '../contract/moto.ts';
 import { startRedis } from '../support/redis.ts';
 import { createAccount, createBaseIdentity, type Account } from './account.ts';
 import { startAwsProxy, type AwsProxy } from './aws/proxy.ts';
-import { startBoto, type Boto } from './boto.ts';
+import { startBoto, type Boto, type Credentials } from './boto.ts';
 import { openInstallation, type Installation, type Queues } from './installation.ts';
 
 export const REGION = 'eu-west-1';
@@ -45,13 +45,21 @@ export async function openWorld(options: WorldOptions): Promise<World> {
   const proxy = await startAwsProxy(emulator.url);
   const boto = startBoto(PYTHON, proxy.witnessUrl);
   const rawBoto = startBoto(PYTHON, emulator.url);
+  const closeEmulator = async () => {
+    await Promise.all([boto.close(), rawBoto.close()]);
+    await proxy.close();
+    await emulator.close();
+  };
+  const baseIdentity = await prepareEmulator(boto).catch(async (error: unknown) => {
+    await closeEmulator();
+    throw error;
+  });
   const directory = await mkdtemp(join(tmpdir(), 'keyferry-witness-'));
   const server = await startEmbeddedPostgres({
     directory,
     persistent: false,
     password: randomBytes(12).toString('hex'),
   });
-  const baseIdentity = await createBaseIdentity(boto);
   const opened = new Map<Queues, Promise<OpenInstallation>>();
   const open = async (queues: Queues): Promise<OpenInstallation> => {
     const redis = queues === 'redis' ? await startRedis({ appendOnly: false }) : undefined;
@@ -87,12 +95,23 @@ export async function openWorld(options: WorldOptions): Promise<World> {
     account: () => createAccount({ boto, accountId: String(200_000_000_000 + (accounts += 1)), region: REGION }),
     async close() {
       for (const queues of [...opened.keys()]) await discard(queues);
-      await Promise.all([boto.close(), rawBoto.close()]);
-      await proxy.close();
-      await emulator.close();
+      await closeEmulator();
       await server.stop();
     },
   };
+}
+
+/** Every story has an account of its own, so the emulator must let anybody into any account, and have IAM. */
+async function prepareEmulator(boto: Boto): Promise<Credentials> {
+  try {
+    await createAccount({ boto, accountId: '200000000000', region: REGION });
+    return await createBaseIdentity(boto);
+  } catch (error) {
+    const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    throw new Error(
+      `The emulator cannot be used: it must give credentials of any account to whoever asks, and let them make users and roles. ${reason}`,
+    );
+  }
 }
 
 async function findEmulator(endpoint: string | undefined): Promise<{ url: string; close(): Promise<void> }> {

@@ -49,6 +49,8 @@ export interface AwsProxy {
   /** For whoever prepares and reads the emulator. */
   readonly witnessUrl: string;
   readonly calls: readonly RecordedCall[];
+  /** Calls that have arrived and are not recorded yet. */
+  callsUnderWay(): number;
   /** How long a key that the product makes is unknown to AWS. */
   keyDelayMs: number;
   /** Resolves when it has happened. */
@@ -72,6 +74,7 @@ export async function startAwsProxy(upstream: string): Promise<AwsProxy> {
     calls: [] as RecordedCall[],
     pending: [] as Pending[],
     keyDelayMs: 0,
+    underWay: 0,
   };
   const product = await listen((request, response) => serveProduct(state, request, response));
   const witness = await listen((request, response) => serveWitness(state, request, response));
@@ -79,6 +82,7 @@ export async function startAwsProxy(upstream: string): Promise<AwsProxy> {
     url: urlOf(product),
     witnessUrl: urlOf(witness),
     calls: state.calls,
+    callsUnderWay: () => state.underWay,
     get keyDelayMs() {
       return state.keyDelayMs;
     },
@@ -105,6 +109,7 @@ type State = {
   readonly calls: RecordedCall[];
   readonly pending: Pending[];
   keyDelayMs: number;
+  underWay: number;
 };
 
 async function listen(serve: (request: IncomingMessage, response: ServerResponse) => Promise<void>): Promise<Server> {
@@ -114,6 +119,8 @@ async function listen(serve: (request: IncomingMessage, response: ServerResponse
       response.writeHead(500).end();
     });
   });
+  // A connection that is closed as a call arrives would be a call that only the product counts.
+  server.keepAliveTimeout = 600_000;
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return server;
@@ -130,6 +137,15 @@ async function serveWitness(state: State, request: IncomingMessage, response: Se
 }
 
 async function serveProduct(state: State, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  state.underWay += 1;
+  try {
+    await serveCall(state, request, response);
+  } finally {
+    state.underWay -= 1;
+  }
+}
+
+async function serveCall(state: State, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const call = await readCall(request);
   const before = await interrupt(state, call, 'before');
   const answer = before === 'pass' ? await answerCall(state, call) : injected(call, before);
