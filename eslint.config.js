@@ -51,6 +51,25 @@ const noEnvironment = [
   },
 ];
 
+/** How destinations are named; a unit test compares the list with the registry. */
+export const destinationWords = [
+  ...['parameter-store', 'secrets-manager', 'json-secret'],
+  ...['aws-parameter-store', 'aws-secrets-manager', 'ssm', 'secretsmanager', 'one-to-one', 'many-to-one'],
+];
+const word = `Literal[value=/^(${destinationWords.join('|')})$/]`;
+const readTheRegistry =
+  'No branch on a destination here: read what you need from its record (src/domain/destinations/registry.ts).';
+
+/** What a destination is, and does, stands in its own record and folder. */
+export const noDestinationBranches = [
+  `BinaryExpression > ${word}`,
+  `SwitchCase > ${word}`,
+  `Property[computed=false] > ${word}.key`,
+  `CallExpression[callee.property.name=/^(includes|has|startsWith)$/] > ${word}`,
+  'MemberExpression[property.name="mappingBehavior"]',
+  'BinaryExpression[operator="in"] > Literal[value=/^(path|prefix|secretName|mappingBehavior)$/]',
+].map((selector) => ({ selector, message: readTheRegistry }));
+
 const restrict = (...groups) => ['error', ...groups.flat()];
 
 export default tseslint.config(
@@ -90,8 +109,15 @@ export default tseslint.config(
       'max-lines': ['error', { max: 300, skipBlankLines: false, skipComments: false }],
       'max-lines-per-function': ['error', { max: 60, skipBlankLines: true, skipComments: true }],
       'no-console': 'error',
-      'no-restricted-syntax': restrict(everywhere, inSources, oneErrorClass, noTransactions, noEnvironment),
+      'no-restricted-syntax': restrict(
+        ...[everywhere, inSources, oneErrorClass, noTransactions, noEnvironment, noDestinationBranches],
+      ),
     },
+  },
+  {
+    // Here destinations are told apart: their records, their ways to read and write, and the calls to AWS.
+    files: ['src/domain/destinations/**/*.ts', 'src/workers/sync/destinations/**/*.ts', 'src/aws/**/*.ts'],
+    rules: { 'no-restricted-syntax': restrict(everywhere, inSources, oneErrorClass, noTransactions, noEnvironment) },
   },
   {
     files: ['src/db/migrate.ts'],
