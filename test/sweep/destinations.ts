@@ -1,4 +1,5 @@
 /** The three places that a sync can write to, as the sweep sees them: what is there, read from the sandbox. */
+import type { KindId } from '../../src/domain/destinations/names.ts';
 import { REGION, type SyncInput, type World } from '../integration/sync/world.ts';
 
 export type Place = 'first' | 'moved';
@@ -72,4 +73,11 @@ function withoutBystander(found: Readonly<Record<string, string | undefined>>, p
   return Object.fromEntries(entries.filter(([key]) => key !== BYSTANDER));
 }
 
-export const DESTINATIONS: readonly Destination[] = [parameters, secrets, document];
+/** A new kind is swept, and held to the same conformance table, as soon as it is here. */
+export const destinationsByKind: { readonly [Id in KindId]: Destination } = {
+  'parameter-store': parameters,
+  'secrets-manager': secrets,
+  'json-secret': document,
+};
+
+export const DESTINATIONS: readonly Destination[] = Object.values(destinationsByKind);
