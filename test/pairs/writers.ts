@@ -357,16 +357,16 @@ export const writers: readonly Writer[] = [
 /** Methods that write the row of no subject that exists already. */
 const readers = {
   requests: ['progress', 'run', 'runsOf'],
-  folders: ['get', 'find', 'ensure', 'read', 'names'],
+  folders: ['get', 'find', 'ensure', 'read', 'names', 'uncertainKeys'],
   syncs: ['create', 'get', 'view', 'list'],
-  entries: ['list', 'claim', 'store', 'forget'],
+  entries: ['list', 'heldByOthers', 'claim', 'store', 'forget'],
   connections: ['create', 'get', 'byId', 'list', 'dependents', 'credentialsOf', 'candidateOf'],
   rotations: ['create', 'get', 'byId', 'list', 'keys', 'steps', 'run'],
   steps: [
     ...['current', 'knownKeys', 'openRequests', 'secretOf', 'heldElsewhere', 'leftKeys', 'dependents', 'runsSince'],
   ],
   status: ['usesOf'],
-  work: ['isOpenRequest'],
+  work: ['isOpenRequest', 'storeCalls'],
 } as const;
 
 /** The statements of the engine, which the writers are tried with. */
@@ -384,7 +384,7 @@ export const triedModules: readonly string[] = [
   'connections.ts',
   ...['engine/claim.ts', 'engine/dispatch.ts', 'engine/settle.ts', 'engine/wishes.ts'],
   ...['folders.ts', 'invariants.ts', 'requests.ts'],
-  ...['rotation/orders.ts', 'rotation/rotations.ts', 'rotation/steps.ts'],
+  ...['rotation/adoption.ts', 'rotation/orders.ts', 'rotation/rotations.ts', 'rotation/steps.ts'],
   ...['sync/deletion.ts', 'sync/initial-import.ts', 'sync/orders.ts', 'sync/syncs.ts'],
 ];
 
