@@ -15,6 +15,7 @@ export function toApi(
   const { db } = stores.database;
   return {
     tokens: config.apiTokens,
+    identities: stores.identities,
     clientOf: ({ orgId, name }) => createClient(stores, { orgId, name, via: 'api' }, ports),
     fingerprints: createFingerprintKeys(db, stores.encryption),
     idempotency: createIdempotencyKeys(db),

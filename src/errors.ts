@@ -77,6 +77,18 @@ export const errorTable = {
     'Redis, or PostgreSQL as the queue, does not answer.',
     'Check REDIS_URL and that the server runs; wishes are kept in PostgreSQL and run when it is back.',
   ),
+  IDENTITY_NOT_FOUND: entry(
+    'fail',
+    'There is no such machine identity.',
+    'A command named an identity that the org does not have.',
+    'List them with `keyferry identity list`.',
+  ),
+  IDENTITY_NAME_TAKEN: entry(
+    'fail',
+    'An identity of this name exists already.',
+    'Names of identities are unique within an org.',
+    'Choose another name, or give that identity a new secret with `keyferry identity rotate-secret`.',
+  ),
   CONNECTION_NOT_FOUND: entry(
     'fail',
     'There is no such connection.',
@@ -86,7 +98,7 @@ export const errorTable = {
   CONNECTION_NAME_TAKEN: entry(
     'fail',
     'A connection with this name exists already.',
-    'Names are unique within an org.',
+    'Names are unique within a project.',
     'Choose another name, or update the existing connection.',
   ),
   CONNECTION_IN_USE: entry(
@@ -200,7 +212,7 @@ export const errorTable = {
   SYNC_NAME_TAKEN: entry(
     'fail',
     'A sync with this name exists already.',
-    'Names are unique within an org.',
+    'Names are unique within a project.',
     'Choose another name, or update the existing sync.',
   ),
   SYNC_TARGET_TAKEN: entry(
@@ -260,7 +272,7 @@ export const errorTable = {
   KEY_ROTATION_NAME_TAKEN: entry(
     'fail',
     'A rotation with this name exists already.',
-    'Names are unique within an org.',
+    'Names are unique within a project.',
     'Choose another name, or update the existing rotation.',
   ),
   KEY_ROTATION_PAUSED: entry(

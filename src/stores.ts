@@ -5,6 +5,7 @@ import { createConnections } from './db/connections.ts';
 import { createEncryption } from './db/encryption.ts';
 import { createEncryptionKeys } from './db/encryption-keys.ts';
 import { createFolders } from './db/folders.ts';
+import { createIdentities } from './db/identities.ts';
 import { requireCurrentSchema } from './db/migrate.ts';
 import { createOrgs } from './db/orgs.ts';
 import { createRequests } from './db/requests.ts';
@@ -33,6 +34,7 @@ export function openStores(config: StoreConfig) {
     rotations: createRotations(db, encryption),
     requests: createRequests(db),
     orgs: createOrgs(db),
+    identities: createIdentities(db),
     work: createWork(db),
     encryptionKeys: createEncryptionKeys(db, encryption),
     /** Throws DB_UNAVAILABLE. */

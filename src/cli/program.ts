@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { VERSION } from '../version.ts';
 import { addConnectionCommands } from './commands/connection.ts';
 import { addDemoCommand } from './commands/demo.ts';
+import { addIdentityCommands } from './commands/identity.ts';
 import { addKeysCommands } from './commands/keys.ts';
 import { addPolicyCommands } from './commands/policy.ts';
 import { addProcessCommands } from './commands/processes.ts';
@@ -30,6 +31,7 @@ export function createProgram(): Command {
   addSecretsCommands(program);
   addSyncCommands(program);
   addRotationCommands(program);
+  addIdentityCommands(program);
   addKeysCommands(program);
   addRestoreCommands(program);
   addSandboxCommand(program);

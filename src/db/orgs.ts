@@ -21,12 +21,13 @@ export function createOrgs(db: Database) {
         throw toDatabaseError(error);
       }
     },
-    /** Whether several orgs use this installation, or a tenant has ever changed something through the API. */
+    /** Whether several orgs use this installation, or a tenant can change something through the API or ever did. */
     async areSeveral(): Promise<boolean> {
       try {
         const [row] = await db.execute(sql`
           select (select count(*) from (select org_id from keyferry.connections union select org_id from keyferry.folders) orgs) > 1
-            or exists (select 1 from keyferry.audit_log where via = 'api') as several`);
+            or exists (select 1 from keyferry.audit_log where via = 'api')
+            or exists (select 1 from keyferry.identities) as several`);
         return row?.several === true;
       } catch (error) {
         throw toDatabaseError(error);

@@ -1,7 +1,8 @@
 /** Tables of the operations server: who changed what, answers kept for repeated requests, notifications. Part of the schema `keyferry`. */
 import { sql } from 'drizzle-orm';
-import { bigint, index, integer, jsonb, primaryKey, text, uuid } from 'drizzle-orm/pg-core';
+import { bigint, index, integer, jsonb, primaryKey, text, unique, uuid } from 'drizzle-orm/pg-core';
 
+import type { Caller, Scope } from '../domain/caller.ts';
 import { moment } from './moment.ts';
 import { keyferry } from './schema.ts';
 
@@ -90,4 +91,45 @@ export const notifications = keyferry.table(
       .on(t.nextAttemptAt)
       .where(sql`${t.nextAttemptAt} is not null`),
   ],
+);
+
+/** Machine identities: who may log in to the API. The client id is the row's id. */
+export const identities = keyferry.table(
+  'identities',
+  {
+    id: uuid('id').primaryKey().defaultRandom(),
+    orgId: text('org_id').notNull(),
+    name: text('name').notNull(),
+    /** Of the client secret, hex. The secret has 256 random bits, so its hash cannot be guessed. */
+    secretSha256: text('secret_sha256').notNull(),
+    scope: text('scope').$type<Scope>().notNull(),
+    /** Null: all projects of the org. */
+    projects: jsonb('projects').$type<readonly string[]>(),
+    /** What a sync that this identity creates does with existing objects, where the request does not say. */
+    onExisting: text('on_existing').$type<'fail' | 'adopt'>().notNull().default('fail'),
+    expiresAt: moment('expires_at'),
+    secretChangedAt: moment('secret_changed_at')
+      .notNull()
+      .default(sql`now()`),
+    createdAt: moment('created_at')
+      .notNull()
+      .default(sql`now()`),
+  },
+  (t) => [unique('identities_org_name').on(t.orgId, t.name)],
+);
+
+/** What a login gives. A deleted row is a revoked token. */
+export const accessTokens = keyferry.table(
+  'access_tokens',
+  {
+    /** Of the token, hex. */
+    sha256: text('sha256').primaryKey(),
+    /** Null for a login by JWT, which has no row of its own: then `caller` says who it is. */
+    identityId: uuid('identity_id').references(() => identities.id, { onDelete: 'cascade' }),
+    caller: jsonb('caller').$type<Caller>(),
+    expiresAt: moment('expires_at').notNull(),
+    /** A renewal goes no further. */
+    renewableUntil: moment('renewable_until').notNull(),
+  },
+  (t) => [index('access_tokens_by_identity').on(t.identityId), index('access_tokens_by_expiry').on(t.expiresAt)],
 );

@@ -1,6 +1,6 @@
 /** What every request carries along. */
 import type { Client } from '../client/client.ts';
-import type { Caller } from './guard/api-tokens.ts';
+import type { Caller } from '../domain/caller.ts';
 
 declare module 'hono' {
   interface ContextVariableMap {

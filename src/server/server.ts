@@ -49,8 +49,8 @@ export interface ServerDependencies {
   readonly audit?: AuditLog;
   /** Absent: no status page, and no gauges of state. */
   readonly status?: StatusQueries;
-  /** Absent, or without tokens: no API. Needs `status` and `audit`. */
-  readonly api?: Pick<ApiOptions, 'tokens' | 'clientOf' | 'fingerprints' | 'idempotency' | 'version'>;
+  /** Absent: no API. Needs `status` and `audit`. */
+  readonly api?: Pick<ApiOptions, 'tokens' | 'identities' | 'clientOf' | 'fingerprints' | 'idempotency' | 'version'>;
   /** Absent: nobody is told of trouble. */
   readonly webhook?: Pick<WebhookOptions, 'url' | 'secret' | 'notifications'>;
   readonly now?: () => Date;
@@ -166,10 +166,7 @@ function addStatus(app: Hono, { status, log, now }: ServerDependencies, door: Do
 
 function addApi(app: Hono, dependencies: ServerDependencies): void {
   const { api, audit, status: queries, log } = dependencies;
-  if (api === undefined || api.tokens.length === 0 || queries === undefined || audit === undefined) {
-    app.all('/api/*', (c) => problem(c, 404, 'The API is off: set KEYFERRY_API_TOKENS and restart the server.'));
-    return;
-  }
+  if (api === undefined || queries === undefined || audit === undefined) return;
   app.route('/', createApi({ ...api, queries, audit, log, now: nowOf(dependencies) }));
 }
 

@@ -11,7 +11,7 @@ const TOMBSTONE_DAYS = 365;
 const GUARD_KEY = 731_195_304;
 
 /**
- * Deletes runs, answered requests and audit rows that ended before `keptMs` ago, and tombstones of more than a year. Returns how many rows went: a full batch means that there may be more. What is
+ * Deletes runs, answered requests and audit rows that ended before `keptMs` ago, tombstones of more than a year, and access tokens that have expired. Returns how many rows went: a full batch means that there may be more. What is
  * open or running stays, however old.
  */
 export async function deleteExpired(db: Database, keptMs: number): Promise<{ deleted: number; mayHaveMore: boolean }> {
@@ -44,11 +44,19 @@ export async function deleteExpired(db: Database, keptMs: number): Promise<{ del
           where guard.held and t.created_at < now() - make_interval(days => ${TOMBSTONE_DAYS})
           order by t.created_at limit ${BATCH})
         returning 1
+      ),
+      old_access_tokens as (
+        delete from keyferry.access_tokens where sha256 in (
+          select t.sha256 from keyferry.access_tokens t, guard
+          where guard.held and t.expires_at < now()
+          order by t.expires_at limit ${BATCH})
+        returning 1
       )
-      select (select count(*) from old_runs)::int as runs, (select count(*) from old_requests)::int as requests,
+      select (select count(*) from old_access_tokens)::int as access_tokens,
+        (select count(*) from old_runs)::int as runs, (select count(*) from old_requests)::int as requests,
         (select count(*) from old_audit)::int as audit,
         (select count(*) from old_tombstones)::int as tombstones`,
   );
-  const counts = [row?.runs, row?.requests, row?.audit, row?.tombstones].map(Number);
+  const counts = [row?.runs, row?.requests, row?.audit, row?.tombstones, row?.access_tokens].map(Number);
   return { deleted: counts.reduce((sum, one) => sum + one, 0), mayHaveMore: counts.some((count) => count === BATCH) };
 }

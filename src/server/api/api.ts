@@ -4,12 +4,14 @@
  */
 import { OpenAPIHono } from '@hono/zod-openapi';
 
+import { createAccessTokenCheck } from '../guard/access-tokens.ts';
 import { problem } from '../problem.ts';
 import { addConnections } from './connections.ts';
 import type { Api, ApiOptions } from './env.ts';
 import { describeIssues, toApiError } from './errors.ts';
 import { authenticate, boundedBody, onlyJson } from './gate.ts';
 import { addFolders } from './folders.ts';
+import { addLogin } from './login.ts';
 import { addOutside } from './outside.ts';
 import { addOverviews } from './overviews.ts';
 import { addRotations } from './rotations.ts';
@@ -26,8 +28,10 @@ export function createApi(options: ApiOptions): Api {
     },
   });
   addDocument(api, options.version);
+  const accessTokens = createAccessTokenCheck(options.identities, options.now);
+  addLogin(api, options, accessTokens);
   for (const version of ['/api/v1/*', '/api/v2/*', '/api/v3/*', '/api/v4/*'])
-    api.use(version, authenticate(options), onlyJson, boundedBody);
+    api.use(version, authenticate(options, accessTokens), onlyJson, boundedBody);
   // Before the routes with an id in the same place.
   addOverviews(api, options);
   addConnections(api, options);
@@ -57,7 +61,8 @@ function addDocument(api: Api, version: string): void {
   api.openAPIRegistry.registerComponent('securitySchemes', 'token', {
     type: 'http',
     scheme: 'bearer',
-    description: 'A token of KEYFERRY_API_TOKENS; its org is the only one that the request sees.',
+    description:
+      'The access token of a login, or a token of KEYFERRY_API_TOKENS; its org is the only one that the request sees.',
   });
   let document: unknown;
   api.get(DOCUMENT_PATH, (c) => {

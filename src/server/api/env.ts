@@ -7,12 +7,15 @@ import type { FingerprintKeys } from '../../db/fingerprint-key.ts';
 import type { IdempotencyKeys } from '../../db/idempotency.ts';
 import type { StatusQueries } from '../../db/status/queries.ts';
 import type { Log } from '../../observe/log.ts';
-import type { ApiToken, Caller } from '../guard/api-tokens.ts';
+import type { Identities } from '../../db/identities.ts';
+import type { Caller } from '../../domain/caller.ts';
+import type { ApiToken } from '../guard/api-tokens.ts';
 
 export type Api = OpenAPIHono;
 
 export interface ApiOptions {
   readonly tokens: readonly ApiToken[];
+  readonly identities: Pick<Identities, 'login' | 'renew' | 'revokeToken' | 'callerOf'>;
   /** The library's client, acting for the caller's org under the token's name. */
   clientOf(caller: Caller): Client;
   readonly queries: StatusQueries;

@@ -4,17 +4,19 @@
  */
 import type { Context, MiddlewareHandler } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
-import { createHmac } from 'node:crypto';
 
 import type { IdempotentRequest } from '../../db/idempotency.ts';
-import { bearerOf, createTokenCheck, hasScope, type Scope } from '../guard/api-tokens.ts';
+import { ACCESS_TOKEN_PREFIX, hasScope, type Caller, type Scope } from '../../domain/caller.ts';
+import type { Fingerprinter } from '../../domain/fingerprint.ts';
+import type { AccessTokenCheck } from '../guard/access-tokens.ts';
+import { bearerOf, createTokenCheck } from '../guard/api-tokens.ts';
 import { addressOf } from '../guard/guard.ts';
 import { createFailureCounter } from '../guard/login.ts';
 import { annotate, inSpan } from '../../observe/trace.ts';
 import { problem } from '../problem.ts';
 import type { ApiOptions } from './env.ts';
 
-type Gate = MiddlewareHandler;
+export type Gate = MiddlewareHandler;
 
 /** Secrets of a whole folder fit; anything larger is a mistake. */
 const MAX_BODY_BYTES = 4 * 1024 * 1024;
@@ -23,12 +25,17 @@ const MAX_BODY_BYTES = 4 * 1024 * 1024;
  * A wrong token is told to slow down after a while; a right one never is, so that nobody locks out those who share an address with them. Tokens are far too
  * long to guess; the limit only spares the log and the CPU.
  */
-export function authenticate({ tokens, clientOf, now }: ApiOptions): Gate {
+export function authenticate({ tokens, clientOf, now }: ApiOptions, accessTokens: AccessTokenCheck): Gate {
   const check = createTokenCheck(tokens);
+  const find = async (authorization: string | undefined): Promise<Caller | undefined> => {
+    const bearer = bearerOf(authorization);
+    if (bearer?.startsWith(ACCESS_TOKEN_PREFIX) === true) return accessTokens.find(bearer);
+    return check.find(authorization);
+  };
   const failures = createFailureCounter(now);
   return async (c, next) => {
     const authorization = c.req.header('authorization');
-    const caller = check.find(authorization);
+    const caller = await find(authorization);
     if (caller !== undefined) {
       c.set('caller', caller);
       c.set('client', clientOf(caller));
@@ -42,7 +49,11 @@ export function authenticate({ tokens, clientOf, now }: ApiOptions): Gate {
     }
     if (authorization !== undefined && authorization !== '') failures.add(address);
     c.header('WWW-Authenticate', 'Bearer realm="keyferry"');
-    return problem(c, 401, 'Send a token of KEYFERRY_API_TOKENS as `Authorization: Bearer …`.');
+    return problem(
+      c,
+      401,
+      'Send the access token of a login, or a token of KEYFERRY_API_TOKENS, as `Authorization: Bearer …`.',
+    );
   };
 }
 
@@ -120,12 +131,12 @@ function targetOf(c: Context): string | undefined {
 const KEY = /^[\x21-\x7e]{1,255}$/;
 
 /** For POST requests that bring an `Idempotency-Key`. */
-export function idempotent({ idempotency }: ApiOptions): Gate {
+export function idempotent({ idempotency, fingerprints }: ApiOptions): Gate {
   return async (c, next) => {
     const key = c.req.header('idempotency-key');
     if (key === undefined) return next();
     if (!KEY.test(key)) return problem(c, 422, 'Idempotency-Key: 1 to 255 visible ASCII characters.');
-    const request = await toRequest(c, key);
+    const request = await toRequest(c, key, await fingerprints.forOrg(c.get('caller').orgId));
     const reservation = await idempotency.claim(request);
     switch (reservation.is) {
       case 'answered':
@@ -143,16 +154,13 @@ export function idempotent({ idempotency }: ApiOptions): Gate {
   };
 }
 
-/** Bound to the token, which is stored nowhere: whoever reads the table learns nothing about the body. */
-async function toRequest(c: Context, key: string): Promise<IdempotentRequest> {
-  const { orgId, name } = c.get('caller');
-  const token = bearerOf(c.req.header('authorization')) ?? '';
+/** Bound to the identity, not to its access token, which changes with every login. Whoever reads the table learns nothing about the body. */
+async function toRequest(c: Context, key: string, fingerprint: Fingerprinter): Promise<IdempotentRequest> {
+  const { id, orgId } = c.get('caller');
   const { pathname, search } = new URL(c.req.url);
   const body = await c.req.text();
-  const requestHash = createHmac('sha256', token)
-    .update(`${c.req.method} ${pathname}${search}\n${body}`)
-    .digest('base64url');
-  return { orgId, actor: name, key, requestHash };
+  const requestHash = fingerprint(Buffer.from(`${c.req.method} ${pathname}${search}\n${body}`));
+  return { orgId, actor: id, key, requestHash };
 }
 
 const PASSING = [408, 409, 425, 429];

@@ -2,8 +2,9 @@
 import { createRoute, z } from '@hono/zod-openapi';
 
 import { JobError } from '../../errors.ts';
-import type { Scope } from '../guard/api-tokens.ts';
+import type { Scope } from '../../domain/caller.ts';
 import type { ApiOptions } from './env.ts';
+import { withinProjects } from './within-projects.ts';
 import { audited, idempotent, needs, traced } from './gate.ts';
 
 export const problemShape = z
@@ -54,7 +55,8 @@ const looking = ['get', 'list', 'checkDestination'];
 /** What stands in every route’s declaration, beside method, path, request and its own responses. */
 export function common({ id, scope, summary, tag }: Common, options: ApiOptions) {
   const isChange = !looking.some((verb) => id.split('.')[1]?.startsWith(verb) === true);
-  const gates = [traced(id), needs(scope), ...(isChange ? [idempotent(options), audited(id, options)] : [])];
+  const changing = isChange ? [idempotent(options), audited(id, options)] : [];
+  const gates = [traced(id), needs(scope), withinProjects(options, { isChange }), ...changing];
   return { operationId: id, summary, tags: [tag], security: [{ token: [] }], middleware: gates };
 }
 

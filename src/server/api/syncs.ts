@@ -56,7 +56,7 @@ function addCreate(part: SyncApi): void {
         source: { projectId, environment, secretPath },
         destination,
         destinationConfig: body.destinationConfig,
-        syncOptions: toOptions(body.syncOptions),
+        syncOptions: { ...toOptions(body.syncOptions), ...(await unnamedOnExisting(c)) },
         isAutoSyncEnabled: body.isAutoSyncEnabled ?? body.isEnabled ?? true,
       });
       c.set('subject', created.id);
@@ -176,6 +176,11 @@ function addDestinationCheck(part: SyncApi): void {
 function shown(c: Context, sync: SyncStatus) {
   tagVersion(c, sync.version);
   return toSecretSync(sync);
+}
+
+/** An identity may choose what its syncs do with existing objects where the request does not say. */
+async function unnamedOnExisting(c: Context) {
+  return (await sentOptions(c)).has('onExisting') ? {} : { onExisting: c.get('caller').onExisting };
 }
 
 /** What Infisical has options for; it replaces all of them in every change. */

@@ -3,8 +3,7 @@
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 
-export const scopes = ['read', 'write', 'admin'] as const;
-export type Scope = (typeof scopes)[number];
+import type { Caller, Scope } from '../../domain/caller.ts';
 
 export interface ApiToken {
   readonly orgId: string;
@@ -12,13 +11,6 @@ export interface ApiToken {
   readonly name: string;
   /** Hex. */
   readonly sha256: string;
-  readonly scope: Scope;
-}
-
-/** Who makes a request. */
-export interface Caller {
-  readonly orgId: string;
-  readonly name: string;
   readonly scope: Scope;
 }
 
@@ -36,16 +28,15 @@ export function createTokenCheck(tokens: readonly ApiToken[]): TokenCheck {
       const hash = createHash('sha256').update(presented, 'utf8').digest();
       // Every token is compared, so that the time says nothing about which one came close.
       const matches = known.filter((entry) => entry.hash.length === hash.length && timingSafeEqual(entry.hash, hash));
-      return matches[0]?.token;
+      return matches[0] && toCaller(matches[0].token);
     },
   };
 }
 
-export function bearerOf(authorization: string | undefined): string | undefined {
-  return /^bearer ([\x21-\x7e]{1,512})$/i.exec(authorization ?? '')?.[1];
+function toCaller({ orgId, name, scope }: ApiToken): Caller {
+  return { id: `token:${name}`, orgId, name, scope, projects: null, onExisting: 'fail' };
 }
 
-/** `write` includes `read`, `admin` includes both. */
-export function hasScope(caller: Caller, needed: Scope): boolean {
-  return scopes.indexOf(caller.scope) >= scopes.indexOf(needed);
+export function bearerOf(authorization: string | undefined): string | undefined {
+  return /^bearer ([\x21-\x7e]{1,512})$/i.exec(authorization ?? '')?.[1];
 }

@@ -4,7 +4,8 @@ import { createHash, randomBytes } from 'node:crypto';
 import { createClient } from '../../../src/client/client.ts';
 import { createFingerprintKeys } from '../../../src/db/fingerprint-key.ts';
 import { createIdempotencyKeys } from '../../../src/db/idempotency.ts';
-import type { ApiToken, Scope } from '../../../src/server/guard/api-tokens.ts';
+import type { Scope } from '../../../src/domain/caller.ts';
+import type { ApiToken } from '../../../src/server/guard/api-tokens.ts';
 import { createServer, type ServerDependencies } from '../../../src/server/server.ts';
 import { openStores } from '../../../src/stores.ts';
 import type { ServerFixture } from './support.ts';
@@ -42,6 +43,9 @@ export interface Operation {
   readonly responses: Record<string, { content: { 'application/json': { schema: unknown } } }>;
 }
 
+/** The same for every server of a test. */
+const encryptionKey = { id: 'test', key: randomBytes(32) };
+
 export function tokenText(org: string, scope: Scope): string {
   return `test-token-${org}-${scope}`;
 }
@@ -57,7 +61,7 @@ export async function createApiUnderTest(
 ): Promise<ApiUnderTest> {
   const stores = openStores({
     databaseUrl: fixture.database.url,
-    encryptionKeys: [{ id: 'test', key: randomBytes(32) }],
+    encryptionKeys: [encryptionKey],
   });
   const tokens = ['acme', 'globex'].flatMap((org) =>
     (['read', 'write', 'admin'] as const).map((scope) => tokenOf(org, scope)),
@@ -66,6 +70,7 @@ export async function createApiUnderTest(
     fixture.dependencies({
       api: {
         tokens,
+        identities: stores.identities,
         clientOf: ({ orgId, name }) => createClient(stores, { orgId, name, via: 'api' }),
         fingerprints: createFingerprintKeys(stores.database.db, stores.encryption),
         idempotency: createIdempotencyKeys(stores.database.db),

@@ -1,6 +1,7 @@
 /** Every operation of the OpenAPI document, with subjects to try it on and a valid body. */
 import { randomUUID } from 'node:crypto';
 
+import { createIdentities } from '../../../src/db/identities.ts';
 import { assumeRole, type ApiUnderTest, type Operation } from './api-support.ts';
 import { uniqueName, type ServerFixture } from './support.ts';
 
@@ -10,6 +11,7 @@ export interface Ids {
   readonly rotationId: string;
   readonly runId: string;
   readonly names: Readonly<Record<string, string>>;
+  readonly login?: { readonly clientId: string; readonly clientSecret: string; readonly accessToken: string };
 }
 
 export const place = { projectId: 'shop', environment: 'prod', secretPath: '/api' };
@@ -45,7 +47,17 @@ export function createOperations(fixture: ServerFixture, api: ApiUnderTest) {
     const [run] = await fixture.handle
       .client`insert into keyferry.runs (kind, subject_id, org_id, attempt, reason, status) values ('validate', ${connectionId}, 'acme', 1, 'created', 'succeeded') returning id`;
     const lone = await api.call('POST', '/api/v1/app-connections/aws', { body: assumeRole(uniqueName('lone')) });
+    const identities = createIdentities(fixture.handle.db);
+    const { identity, clientSecret } = await identities.create('acme', {
+      name: uniqueName('identity'),
+      scope: 'write',
+      projects: null,
+      onExisting: 'fail',
+      expiresAt: null,
+    });
+    const token = await identities.login({ clientId: identity.id, clientSecret });
     return {
+      login: { clientId: identity.id, clientSecret, accessToken: token?.accessToken ?? '' },
       // Nothing uses this one, so that it can be deleted.
       connectionId: String(lone.body.appConnection.id),
       syncId: {
@@ -77,9 +89,12 @@ export function createOperations(fixture: ServerFixture, api: ApiUnderTest) {
     return `${filled}?${new URLSearchParams(Object.fromEntries(query.map(({ name: one }) => [one, values[one] ?? '']))).toString()}`;
   }
 
-  function validBody(operationId: string, { connectionId }: Ids): unknown {
+  function validBody(operationId: string, { connectionId, login }: Ids): unknown {
     const sync = { name: uniqueName('s'), ...place, connectionId };
     const bodies: Record<string, unknown> = {
+      'auth.login': { clientId: login?.clientId ?? 'x', clientSecret: login?.clientSecret ?? 'x' },
+      'auth.renew': { accessToken: login?.accessToken ?? 'x' },
+      'auth.revoke': { accessToken: login?.accessToken ?? 'x' },
       'connection.create': assumeRole(uniqueName('c')),
       'connection.update': { description: 'changed' },
       'parameterStoreSync.create': {

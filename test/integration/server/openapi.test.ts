@@ -60,7 +60,9 @@ describe('the OpenAPI document', () => {
   it('refuses every operation without a token, and with ids that are none', async () => {
     for (const { method, path, operation } of every.operations()) {
       const ids = everyIdIs('x');
-      const anonymous = await api.call(method, every.fill(path, operation, ids), { headers: { authorization: '' } });
+      const body = every.validBody(operation.operationId, ids);
+      const headers = { authorization: '' };
+      const anonymous = await api.call(method, every.fill(path, operation, ids), { headers, body });
       expect([operation.operationId, anonymous.status]).toEqual([operation.operationId, 401]);
       expectDeclared(operation, anonymous);
       if (!/Id\}/.test(path)) continue;

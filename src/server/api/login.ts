@@ -1,0 +1,145 @@
+/**
+ * Logins of machine identities: Infisical’s Universal Auth. The only operations that need no token, because they hand one out or take one in the body.
+ * A wrong secret is told to slow down after a while; a right one never is, so that nobody can lock out an identity or those behind the same address.
+ */
+import type { Context } from 'hono';
+
+import type { AccessToken } from '../../db/identities.ts';
+import type { AccessTokenCheck } from '../guard/access-tokens.ts';
+import { addressOf } from '../guard/guard.ts';
+import { createFailureCounter, type FailureCounter } from '../guard/login.ts';
+import { problem } from '../problem.ts';
+import type { Api, ApiOptions } from './env.ts';
+import { boundedBody, onlyJson, traced } from './gate.ts';
+import { answers, compatibilityTag as tag, createRoute, jsonBody, z } from './operation.ts';
+
+const BASE = '/api/v1/auth';
+
+const loginBody = z
+  .strictObject({
+    clientId: z.string().min(1).max(128),
+    clientSecret: z.string().min(1).max(512),
+    organizationSlug: z.string().max(128).optional().describe('Must be the identity’s org'),
+  })
+  .openapi('Login');
+
+const tokenBody = z.strictObject({ accessToken: z.string().min(1).max(512) });
+
+const tokenShape = z
+  .object({
+    accessToken: z.string(),
+    expiresIn: z.number().int().describe('Seconds'),
+    accessTokenMaxTTL: z.number().int().describe('Seconds until which it can be renewed'),
+    tokenType: z.literal('Bearer'),
+  })
+  .openapi('AccessToken');
+
+function toAnswer({ accessToken, expiresInSeconds, maxTtlSeconds }: AccessToken): z.infer<typeof tokenShape> {
+  return { accessToken, expiresIn: expiresInSeconds, accessTokenMaxTTL: maxTtlSeconds, tokenType: 'Bearer' };
+}
+
+/** Infisical’s CLI ends the path with a slash. */
+const ENDINGS = ['', '/'] as const;
+
+export function addLogin(api: Api, options: ApiOptions, accessTokens: AccessTokenCheck): void {
+  const failures = createFailureCounter(options.now);
+  for (const ending of ENDINGS) {
+    addUniversalLogin(api, options, { failures, ending });
+    addRenew(api, options, { failures, ending, accessTokens });
+    addRevoke(api, options, { failures, ending, accessTokens });
+  }
+}
+
+type Ending = (typeof ENDINGS)[number];
+
+function declared(id: string, summary: string, ending: Ending) {
+  const gates = [traced(id), onlyJson, boundedBody];
+  return { operationId: id, summary, tags: [tag], security: [], middleware: gates, hide: ending === '/' };
+}
+
+interface LoginParts {
+  readonly failures: FailureCounter;
+  readonly ending: Ending;
+}
+
+function addUniversalLogin(api: Api, { identities, log }: ApiOptions, { failures, ending }: LoginParts): void {
+  api.openapi(
+    createRoute({
+      ...declared('auth.login', 'Log in with client id and client secret', ending),
+      method: 'post',
+      path: `${BASE}/universal-auth/login${ending}`,
+      request: { body: jsonBody(loginBody) },
+      responses: answers(tokenShape),
+    }),
+    async (c) => {
+      const { clientId, clientSecret, organizationSlug: orgId } = c.req.valid('json');
+      const token = await identities.login({ clientId, clientSecret, orgId });
+      if (token !== undefined) return c.json(toAnswer(token), 200);
+      log.warn({ address: addressOf(c), clientId }, 'login refused');
+      return refuse(c, failures, {
+        subject: `identity ${clientId}`,
+        message:
+          'Client id and client secret do not belong together, or the identity was revoked or has expired. A new secret: keyferry identity rotate-secret NAME',
+      });
+    },
+  );
+}
+
+interface TokenParts extends LoginParts {
+  readonly accessTokens: AccessTokenCheck;
+}
+
+const UNKNOWN = 'The access token is unknown, revoked or expired. Log in again.';
+
+function addRenew(api: Api, { identities }: ApiOptions, { failures, ending, accessTokens }: TokenParts): void {
+  api.openapi(
+    createRoute({
+      ...declared('auth.renew', 'Renew an access token', ending),
+      method: 'post',
+      path: `${BASE}/token/renew${ending}`,
+      request: { body: jsonBody(tokenBody) },
+      responses: answers(tokenShape),
+    }),
+    async (c) => {
+      const { accessToken } = c.req.valid('json');
+      const token = await identities.renew(accessToken);
+      accessTokens.forget(accessToken);
+      if (token !== undefined) return c.json(toAnswer(token), 200);
+      return refuse(c, failures, { message: UNKNOWN });
+    },
+  );
+}
+
+function addRevoke(api: Api, { identities }: ApiOptions, { failures, ending, accessTokens }: TokenParts): void {
+  api.openapi(
+    createRoute({
+      ...declared('auth.revoke', 'Revoke an access token', ending),
+      method: 'post',
+      path: `${BASE}/token/revoke${ending}`,
+      request: { body: jsonBody(tokenBody) },
+      responses: answers(z.object({ message: z.string() })),
+    }),
+    async (c) => {
+      const { accessToken } = c.req.valid('json');
+      const isRevoked = await identities.revokeToken(accessToken);
+      accessTokens.forget(accessToken);
+      if (isRevoked) return c.json({ message: 'The access token is revoked.' }, 200);
+      return refuse(c, failures, { message: UNKNOWN });
+    },
+  );
+}
+
+interface Refusal {
+  /** What else the failure counts for, besides the address. */
+  readonly subject?: string;
+  readonly message: string;
+}
+
+function refuse(c: Context, failures: FailureCounter, { subject, message }: Refusal): never {
+  const counted = [addressOf(c), ...(subject === undefined ? [] : [subject])];
+  const waitSeconds = Math.max(...counted.map((one) => failures.blockedSeconds(one)));
+  for (const one of counted) failures.add(one);
+  if (waitSeconds === 0) return problem(c, 401, message) as never;
+  c.header('Retry-After', String(waitSeconds));
+  return problem(c, 429, `Too many failed logins. Try again in ${String(waitSeconds)} s.`) as never;
+}

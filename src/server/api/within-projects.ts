@@ -1,0 +1,87 @@
+/**
+ * Identities that are limited to projects. What belongs to another project does not exist for them; what belongs to the whole org they may see and use, not
+ * change. An operation that names no project and no object is refused, so that a new one cannot be forgotten here.
+ */
+import type { Context } from 'hono';
+
+import { mayChange, maySee } from '../../domain/caller.ts';
+import { isUuid } from '../../domain/reference.ts';
+import { problem } from '../problem.ts';
+import type { ApiOptions } from './env.ts';
+import type { Gate } from './gate.ts';
+
+/** The project of an object; undefined when there is no such object. */
+type Found = { readonly projectId: string | null } | undefined;
+
+export function withinProjects({ queries }: ApiOptions, { isChange }: { readonly isChange: boolean }): Gate {
+  return async (c, next) => {
+    const caller = c.get('caller');
+    if (caller.projects === null) return next();
+    const named = await namedProjects(c);
+    const objects = await namedObjects(c, queries);
+    const used = await usedConnection(c, queries);
+    if (named.some((projectId) => !maySee(caller, projectId))) return outside(c, caller.projects);
+    if ([...objects, ...used].some((one) => one !== undefined && !maySee(caller, one.projectId))) return hidden(c);
+    const touched = [...named, ...objects.flatMap((one) => (one === undefined ? [] : [one.projectId]))];
+    if (isChange && touched.some((projectId) => !mayChange(caller, projectId))) return outside(c, caller.projects);
+    if (named.length + objects.length > 0 || c.req.path.endsWith('/options')) return next();
+    return outside(c, caller.projects);
+  };
+}
+
+function outside(c: Context, projects: readonly string[]): Response {
+  const message = `This identity is limited to the projects ${projects.join(', ')}. Name one of them as projectId.`;
+  return problem(c, 403, message);
+}
+
+function hidden(c: Context): Response {
+  return problem(c, 404, 'There is no such object in the projects of this identity.');
+}
+
+async function sentBody(c: Context): Promise<Readonly<Record<string, unknown>>> {
+  if (c.req.method === 'GET') return {};
+  const text = await c.req.text();
+  if (text === '') return {};
+  const body: unknown = JSON.parse(text);
+  return typeof body === 'object' && body !== null ? { ...body } : {};
+}
+
+async function namedProjects(c: Context): Promise<readonly string[]> {
+  const { projectId } = await sentBody(c);
+  return [c.req.query('projectId'), projectId].filter((one) => typeof one === 'string');
+}
+
+async function namedObjects(c: Context, queries: ApiOptions['queries']): Promise<readonly Found[]> {
+  const { orgId } = c.get('caller');
+  const { connectionId, syncId, rotationId, runId, name } = c.req.param() as Readonly<Record<string, string>>;
+  const subjectId = c.req.query('subjectId') ?? (await subjectOfRun(c, runId));
+  const found: Promise<Found>[] = [];
+  if (connectionId !== undefined) found.push(queries.findConnection(orgId, { id: connectionId }));
+  if (syncId !== undefined) found.push(queries.findSync(orgId, { id: syncId }));
+  if (rotationId !== undefined) found.push(queries.findRotation(orgId, { id: rotationId }));
+  if (name !== undefined && c.req.path.includes('/connection-name/'))
+    found.push(queries.findConnection(orgId, { name }));
+  if (subjectId !== undefined) found.push(findSubject(orgId, subjectId, queries));
+  return Promise.all(found);
+}
+
+async function subjectOfRun(c: Context, runId: string | undefined): Promise<string | undefined> {
+  if (runId === undefined || !isUuid(runId)) return undefined;
+  return (await c.get('client').runs.get(runId)).subjectId;
+}
+
+async function findSubject(orgId: string, id: string, queries: ApiOptions['queries']): Promise<Found> {
+  const reference = { id };
+  return (
+    (await queries.findConnection(orgId, reference)) ??
+    (await queries.findSync(orgId, reference)) ??
+    (await queries.findRotation(orgId, reference))
+  );
+}
+
+/** Sent to be used, not to be changed. */
+async function usedConnection(c: Context, queries: ApiOptions['queries']): Promise<readonly Found[]> {
+  const { connectionId } = await sentBody(c);
+  if (typeof connectionId !== 'string') return [];
+  return [await queries.findConnection(c.get('caller').orgId, { id: connectionId })];
+}
