@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { startEmbedded, type Embedded } from '../src/cli/embedded.ts';
-import { ACCOUNT, createWorld, REGION } from '../src/cli/demo/world.ts';
+import { ACCOUNT, createWorld, REGION } from '../src/cli/sandbox-world.ts';
 import type { Client } from '../src/client/client.ts';
 import type { AwsSandbox } from '../src/sandbox/aws/index.ts';
 import type { Figure } from './figure.ts';

@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { sql } from 'drizzle-orm';
 
-import { ACCOUNT, createWorld, REGION } from '../src/cli/demo/world.ts';
+import { ACCOUNT, createWorld, REGION } from '../src/cli/sandbox-world.ts';
 import { SANDBOX_BASE_ACCOUNT } from '../src/cli/embedded.ts';
 import { generateEncryptionKey } from '../src/config/values.ts';
 import { openDatabase } from '../src/db/client.ts';

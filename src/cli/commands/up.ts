@@ -15,6 +15,9 @@ import type { ExitCode } from '../exit.ts';
 import { portNumber } from '../options.ts';
 import { fields } from '../output.ts';
 import { untilStopped } from '../signals.ts';
+import { describeWorld, type UpWorld } from '../up-world.ts';
+
+const SANDBOX_KEY_FILE = 'sandbox-secret-access-key';
 
 export function addUpCommand(parent: Command): void {
   run(
@@ -49,25 +52,56 @@ async function runUp({ options, output }: Invocation): Promise<ExitCode> {
     },
   });
   try {
+    const world = await furnish(embedded, folder);
     await announce(embedded, { isSandbox });
     const serverUrl = embedded.server?.url ?? '';
+    const aws = await describeAws(embedded);
     output.result(
-      { serverUrl, board: `${serverUrl}/board`, folder, isSandbox, apiTokenFile: join(folder, 'api-token') },
+      { serverUrl, board: `${serverUrl}/board`, folder, isSandbox, apiTokenFile: join(folder, 'api-token'), ...world },
       () =>
-        fields([
-          ['board', `${serverUrl}/board`],
-          ['status page', serverUrl],
-          ['API token', `in ./${UP_FOLDER}/api-token`],
-          ['AWS', isSandbox ? 'the sandbox; nothing real is in reach' : 'real'],
-          ['stop', 'Ctrl-C'],
-        ]),
+        [
+          fields([
+            ['status page', serverUrl],
+            ['board', `${serverUrl}/board`],
+            ['API token', `in ./${UP_FOLDER}/api-token`],
+            ['AWS', aws],
+            ['stop', 'Ctrl-C'],
+          ]),
+          ...(world ? ['', describeWorld(world)] : []),
+        ].join('\n'),
     );
     await untilStopped();
   } finally {
     await rm(upFile(), { force: true });
+    await rm(join(folder, SANDBOX_KEY_FILE), { force: true });
     await embedded.stop();
   }
   return done;
+}
+
+async function describeAws({ program, sandbox }: Embedded): Promise<string> {
+  if (sandbox) return 'the sandbox; nothing real is in reach';
+  const overrides = await program.endpointOverrides();
+  if (overrides.length === 0) return 'real';
+  return overrides.map(({ source, url }) => `${url} (${source})`).join(', ');
+}
+
+/** In the sandbox: an account with a role for this org, an IAM user to rotate, and an access key. */
+async function furnish({ program, sandbox }: Embedded, folder: string): Promise<UpWorld | undefined> {
+  if (!sandbox) return undefined;
+  const { ACCOUNT, createWorld, REGION, ROTATED_USER, widePolicies } = await import('../sandbox-world.ts');
+  const { orgId } = program.client({ name: 'up' });
+  const { roleArn, accessKey } = createWorld(sandbox, orgId, widePolicies);
+  const secretFile = join(folder, SANDBOX_KEY_FILE);
+  await writeFile(secretFile, `${accessKey.secretAccessKey}\n`, { mode: 0o600 });
+  return {
+    accountId: ACCOUNT,
+    region: REGION,
+    roleArn,
+    iamUser: ROTATED_USER,
+    accessKeyId: accessKey.accessKeyId,
+    secretAccessKeyFile: secretFile,
+  };
 }
 
 async function refuseSecond(): Promise<void> {

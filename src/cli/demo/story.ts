@@ -7,7 +7,15 @@ import type { RunRecord } from '../../client/views.ts';
 import type { AwsSandbox } from '../../sandbox/aws/index.ts';
 import { indent } from '../output.ts';
 import { describeCheck, describePlan, type PlanDocument } from '../reports.ts';
-import { createWorld, firstSecrets, PREFIX, REGION, ROTATED_USER, SECRET_NAME, SECRET_PREFIX } from './world.ts';
+import {
+  createWorld,
+  firstSecrets,
+  PREFIX,
+  REGION,
+  ROTATED_USER,
+  SECRET_NAME,
+  SECRET_PREFIX,
+} from '../sandbox-world.ts';
 
 export interface Story {
   readonly client: Client;
