@@ -368,7 +368,7 @@ export const errorTable = {
   AWS_UNREACHABLE: entry(
     'retry',
     'AWS could not be reached.',
-    'DNS, network, proxy or TLS failed, or no answer came in time.',
+    'DNS, network, proxy or TLS failed, no answer came in time, or the answer was empty or cut.',
     'Check the network of the worker; it is tried again.',
   ),
   AWS_CLOCK_SKEW: entry(

@@ -104,7 +104,7 @@ function toRemoteKey({ AccessKeyId, Status, CreateDate }: AccessKeyMetadata): Re
 }
 
 function unreadable(operation: string, how: string): JobError {
-  return new JobError('AWS_UNAVAILABLE', { message: `AWS answered ${operation} ${how}.` });
+  return new JobError('AWS_UNREACHABLE', { message: `AWS answered ${operation} ${how}.` });
 }
 
 function clockOf(date: string | undefined, now: Date): KeyList['clock'] {
@@ -132,7 +132,7 @@ async function createKey(target: Target): Promise<CreatedKey> {
   const { AccessKey } = await named(target, 'iam:CreateAccessKey', () => target.iam.send(command, abort(target)));
   if (!AccessKey?.AccessKeyId || !AccessKey.SecretAccessKey) {
     // Something was made and its secret is not here: the rotation looks for it as for a lost answer.
-    throw new JobError('AWS_UNAVAILABLE', {
+    throw new JobError('AWS_UNREACHABLE', {
       message: 'CreateAccessKey answered without a key.',
       context: { isAmbiguous: true },
     });

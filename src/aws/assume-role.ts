@@ -74,7 +74,7 @@ function toIdentity(arn: string, userId: string): Identity {
 }
 
 function incomplete(operation: string): JobError {
-  return new JobError('AWS_UNAVAILABLE', {
+  return new JobError('AWS_UNREACHABLE', {
     message: `The answer to ${operation} is incomplete.`,
     context: { operation },
   });

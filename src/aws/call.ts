@@ -1,7 +1,8 @@
 /**
- * How one call reaches AWS. Every attempt passes, in this order: the call budget, the lease guard (mutations), the call counter, a deadline. What
- * fails is classified; a read is repeated once on transient trouble, anything only where AWS certainly did nothing. The SDK itself never
- * retries. A mutation with an unclear outcome is never repeated here: that is for who knows how to look.
+ * How one call reaches AWS. Every attempt passes, in this order: the call budget, the lease guard (mutations), the call
+ * counter, a deadline. Failures, and answers without the fields that AWS always sends, are classified; a read is repeated
+ * once on transient trouble, anything only where AWS certainly did nothing. The SDK itself never retries. A mutation with
+ * an unclear outcome is never repeated here: that is for who knows how to look.
  */
 import { setMaxListeners } from 'node:events';
 
@@ -11,6 +12,7 @@ import { type BudgetedCall, type CallBudget, quotaGroupOf } from '../domain/call
 import type { QuotaGroup } from '../domain/quota-group.ts';
 import { JobError } from '../errors.ts';
 import { annotate, inSpan } from '../observe/trace.ts';
+import { requireAnswer } from './answers.ts';
 import { type FailedCall, toAwsError } from './errors.ts';
 import type { AwsService } from './services.ts';
 import type { CallScope } from './session.ts';
@@ -55,6 +57,12 @@ interface Attempt {
 
 export type SendOnce = (attempt: Attempt) => Promise<unknown>;
 
+export interface CallRequest {
+  readonly operationName: string;
+  readonly input: unknown;
+  readonly send: SendOnce;
+}
+
 interface Call extends FailedCall {
   readonly settings: CallSettings;
   readonly context: CallContext;
@@ -63,7 +71,7 @@ interface Call extends FailedCall {
 export async function performCall(
   settings: CallSettings,
   context: CallContext,
-  request: { operationName: string; send: SendOnce },
+  request: CallRequest,
 ): Promise<unknown> {
   const call: Call = {
     settings,
@@ -79,7 +87,7 @@ export async function performCall(
     const result = await inSpan(
       { name: call.operation, kind: 'client', attributes: spanAttributes(call, request) },
       async () => {
-        const answer = await attemptOnce(call, request.send);
+        const answer = await attemptOnce(call, request);
         report(call, request.operationName, answer);
         return answer;
       },
@@ -103,12 +111,14 @@ export async function performCall(
 type Result =
   { readonly output: unknown } | { readonly error: JobError; readonly isOwn: boolean; readonly isSent: boolean };
 
-async function attemptOnce(call: Call, send: SendOnce): Promise<Result> {
+async function attemptOnce(call: Call, { input, send }: CallRequest): Promise<Result> {
   const attempt = startAttempt(call);
   try {
     const work = async () => {
       await call.context.prepare?.();
-      return send(attempt);
+      const output = await send(attempt);
+      requireAnswer({ operation: call.operation, input, output });
+      return output;
     };
     return { output: await Promise.race([work(), attempt.aborted]) };
   } catch (raw) {

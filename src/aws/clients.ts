@@ -63,6 +63,7 @@ interface AnyClient {
 
 interface AnyCommand {
   readonly constructor: { readonly name: string };
+  readonly input: unknown;
   readonly middlewareStack: {
     add(
       middleware: (next: (args: unknown) => Promise<unknown>) => (args: unknown) => Promise<unknown>,
@@ -78,6 +79,7 @@ export function guardClient<C extends object>(client: C, settings: CallSettings,
   view.send = (command, options) =>
     performCall(settings, context, {
       operationName: operationNameOf(command),
+      input: command.input,
       send: (attempt) => {
         // Innermost: credentials are resolved and the request is signed when this runs.
         command.middlewareStack.add(

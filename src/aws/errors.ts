@@ -7,6 +7,7 @@ import { isThrottlingError, isTransientError } from '@smithy/core/retry';
 
 import { tlsProblem } from '../domain/servers/tls-problems.ts';
 import { type ErrorCode, JobError } from '../errors.ts';
+import { INCOMPLETE_ANSWER } from './answers.ts';
 import { readDenial, mentionsKms } from './denial.ts';
 
 export interface FailedCall {
@@ -24,6 +25,8 @@ interface SdkError {
   readonly message: string;
   readonly code?: unknown;
   readonly cause?: unknown;
+  /** The field that an incomplete answer lacks. */
+  readonly missing?: string | undefined;
   /** It went through the proxy of HTTPS_PROXY. */
   readonly isProxied?: boolean;
   readonly $metadata?: {
@@ -52,6 +55,7 @@ const authentication =
 
 /** The first match wins. */
 const rules: readonly Rule[] = [
+  { code: 'AWS_UNREACHABLE', names: new RegExp(`^${INCOMPLETE_ANSWER}$`) },
   { code: 'AWS_CLOCK_SKEW', names: /^(RequestExpired|RequestTimeTooSkewed|RequestInTheFuture)$/ },
   { code: 'AWS_CLOCK_SKEW', names: /^(SignatureDoesNotMatch|InvalidSignatureException)$/, when: isSkew },
   { code: 'CONNECTION_BASE_REFUSED', names: authentication, when: isBase },
@@ -117,9 +121,9 @@ function toSdkError(raw: unknown): SdkError {
   return raw instanceof Error ? raw : { name: 'Error', message: String(raw) };
 }
 
-/** An answer that is none of AWS's: no error name in it, and no request id. A proxy, a firewall or a captive portal gave it. */
+/** An answer that is none of AWS's: unreadable, or no error name in it and no request id. A proxy, a firewall or a captive portal gave it. */
 function isOfOthers({ name, $metadata = {} }: SdkError): boolean {
-  if (name === 'SyntaxError') return true;
+  if (name === 'SyntaxError' || ($metadata.httpStatusCode ?? 500) < 400) return true;
   const isNameless = /^(Unknown|UnknownError|TypeError|Error)$/.test(name);
   return isNameless && $metadata.httpStatusCode !== undefined && $metadata.requestId === undefined;
 }
@@ -211,7 +215,9 @@ function deniedSentence(code: ErrorCode, operation: string, denial: ReturnType<t
 }
 
 function unreachableSentence(operation: string, error: SdkError, network: string | undefined): string {
-  const { isProxied } = error;
+  const { isProxied, missing } = error;
+  if (error.name === INCOMPLETE_ANSWER)
+    return `The answer to ${operation} is incomplete${missing === undefined ? '' : ` (no ${missing})`}: check for a proxy or portal in between.`;
   if (network?.startsWith('EPROXY_407') === true)
     return `The proxy asks for a login before ${operation} (407): add user and password to HTTPS_PROXY.`;
   if (network !== undefined && tls.test(network))

@@ -41,7 +41,7 @@ it.each([
 ])('a key list with %s is an error, not fewer keys', async (_name, body) => {
   const { keys, aws } = keysThatAnswer(body);
 
-  await expect(keys.list(now)).rejects.toMatchObject({ code: 'AWS_UNAVAILABLE' });
+  await expect(keys.list(now)).rejects.toMatchObject({ code: 'AWS_UNREACHABLE' });
   expect(aws.sent.length).toBeLessThanOrEqual(10);
 });
 
@@ -61,7 +61,7 @@ it.each([
   ],
 ])('an answer about the last use with %s does not mean that the key was never used', async (_name, body) => {
   await expect(keysThatAnswer(body).keys.lastUsed('AKIAEXAMPLE000000001')).rejects.toMatchObject({
-    code: 'AWS_UNAVAILABLE',
+    code: 'AWS_UNREACHABLE',
   });
 });
 

@@ -37,6 +37,11 @@ const key: ConnectionCredentials = {
 const put = () => new PutParameterCommand({ Name: '/a', Value: 'v', Type: 'SecureString' });
 const read = () => new GetParametersCommand({ Names: ['/a'] });
 
+const complete: Readonly<Record<string, unknown>> = {
+  'ssm.PutParameter': { Version: 1 },
+  'ssm.GetParameters': { Parameters: [], InvalidParameters: ['/a'] },
+};
+
 function accessWith(
   answers: Partial<Record<string, (request: SentRequest, index: number) => ScriptedAnswer>>,
   options: Partial<AwsAccessOptions> = {},
@@ -46,7 +51,7 @@ function accessWith(
     if (answer) return answer(request, index);
     if (request.operation === 'sts.GetCallerIdentity') return baseUser;
     if (request.operation === 'sts.AssumeRole') return assumedRole(index);
-    return { body: {} };
+    return { body: complete[request.operation] };
   });
   const access = createAwsAccess({
     baseCredentials: { accessKeyId: 'AKIABASE000000000001', secretAccessKey: 'not-a-secret' },
