@@ -11,6 +11,7 @@ import {
   GetParametersCommand,
   ListTagsForResourceCommand,
   type Parameter,
+  type ParameterMetadata as SsmParameterMetadata,
   type ParameterStringFilter,
   PutParameterCommand,
   type PutParameterCommandInput,
@@ -63,6 +64,8 @@ export interface ParameterStore {
   overwrite(write: ParameterWrite): Promise<WrittenParameter>;
   /** Those of at most 50 names that carry the tag. May miss what was written within the last minute. */
   describe(names: readonly string[], tag: TagFilter): Promise<Described>;
+  /** All that carry the tag, page by page. May miss what was written within the last minute. */
+  list(tag: TagFilter): AsyncIterable<ReadonlyMap<string, ParameterMetadata>>;
   /** Versions of at most 10 names, nothing decrypted; missing ones are left out. */
   inspect(names: readonly string[]): Promise<ReadonlyMap<string, ParameterMetadata>>;
   /** Values of at most 10 names. */
@@ -87,6 +90,7 @@ export function openParameterStore(session: AwsSession): ParameterStore {
     },
     overwrite: (write) => put(session, { ...toPut(write), Type: 'SecureString', Overwrite: true }),
     describe: (names, tag) => describe(session, names, tag),
+    list: (tag) => list(session, tag),
     async inspect(names) {
       const answer = await ssm.send(new GetParametersCommand({ Names: [...names], WithDecryption: false }));
       return new Map((answer.Parameters ?? []).map((found) => [qualified(found.Name), toMetadata(found)]));
@@ -160,21 +164,40 @@ function qualified(name = ''): string {
 const MAX_PAGES = 20;
 
 async function describe({ ssm }: AwsSession, names: readonly string[], tag: TagFilter): Promise<Described> {
-  const ParameterFilters: ParameterStringFilter[] = [
-    { Key: 'Name', Option: 'Equals', Values: [...names] },
-    { Key: `tag:${tag.key}`, Option: 'Equals', Values: [...tag.values] },
-  ];
+  const ParameterFilters = [{ Key: 'Name', Option: 'Equals', Values: [...names] }, toTagFilter(tag)];
   const found = new Map<string, ParameterMetadata>();
   let token: string | undefined;
   for (let page = 0; page < MAX_PAGES; page += 1) {
     const answer = await ssm.send(
       new DescribeParametersCommand({ ParameterFilters, MaxResults: 50, NextToken: token }),
     );
-    for (const one of answer.Parameters ?? []) found.set(qualified(one.Name), { ...toMetadata(one), keyId: one.KeyId });
+    for (const [name, one] of toDescribed(answer.Parameters)) found.set(name, one);
     token = answer.NextToken;
     if (token === undefined || token === '' || found.size === names.length) return { found, isComplete: true };
   }
   return { found, isComplete: false };
+}
+
+async function* list({ ssm }: AwsSession, tag: TagFilter) {
+  let token: string | undefined;
+  do {
+    // A page may be empty and still have a next one.
+    const answer = await ssm.send(
+      new DescribeParametersCommand({ ParameterFilters: [toTagFilter(tag)], MaxResults: 50, NextToken: token }),
+    );
+    yield toDescribed(answer.Parameters);
+    token = answer.NextToken;
+  } while (token !== undefined && token !== '');
+}
+
+function toTagFilter({ key, values }: TagFilter): ParameterStringFilter {
+  return { Key: `tag:${key}`, Option: 'Equals', Values: [...values] };
+}
+
+function toDescribed(parameters: readonly SsmParameterMetadata[] | undefined) {
+  return new Map(
+    (parameters ?? []).map((one) => [qualified(one.Name), { ...toMetadata(one), keyId: one.KeyId }] as const),
+  );
 }
 
 async function* readPath(session: AwsSession, path: string) {

@@ -116,7 +116,7 @@ async function dependents(db: Database, rotation: RotationRow, revision: number)
           (count(distinct e.key) filter (
             where e.status = 'synced' and e.in_flight is null and e.synced_revision >= ${revision}
           ))::int as confirmed,
-          count(*) filter (where e.drift in ('later-write', 'later-delete')) as undecided
+          count(*) filter (where e.drift in ('later-write', 'later-delete', 'later-create')) as undecided
         from keyferry.sync_entries e
         where e.sync_id = s.id and e.deleted_at is null
           and coalesce(e.folder_id, s.folder_id) = s.folder_id and ${writesPair(rotation)}

@@ -222,9 +222,16 @@ function isOfValue(drift: DriftKind): boolean {
 const LATER_NEXT_STEP =
   'Keep what AWS holds with `keyferry sync run NAME --accept-destination`, or write the folder’s value with `--accept-source`.';
 
+const CREATED_NEXT_STEP =
+  'Import it with `keyferry sync run NAME --accept-destination`, or delete it with `--accept-source`.';
+
 export function driftMessage(entry: { readonly key: string; readonly remoteName: string }, drift: DriftKind): string {
-  const nextStep = isLater(drift) ? LATER_NEXT_STEP : errorTable.SYNC_DRIFTED.nextStep;
-  return `${nameOf(entry)} ${describeDrift(drift)}. ${nextStep}`;
+  return `${nameOf(entry)} ${describeDrift(drift)}. ${nextStepOf(drift)}`;
+}
+
+function nextStepOf(drift: DriftKind): string {
+  if (drift === 'later-create') return CREATED_NEXT_STEP;
+  return isLater(drift) ? LATER_NEXT_STEP : errorTable.SYNC_DRIFTED.nextStep;
 }
 
 export function conflictMessage(entry: { readonly key: string; readonly remoteName: string }, reason: string): string {

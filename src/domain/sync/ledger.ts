@@ -91,12 +91,26 @@ export const driftKinds = [
   // Found after a restore: keyferry itself wrote or deleted it later than this database knows.
   'later-write',
   'later-delete',
+  // As before, and neither folder nor ledger knows the object.
+  'later-create',
 ] as const;
 export type DriftKind = (typeof driftKinds)[number];
 
 /** Only a person decides what becomes of it. */
 export const isLater = (drift: DriftKind | null | undefined): boolean =>
-  drift === 'later-write' || drift === 'later-delete';
+  drift === 'later-write' || drift === 'later-delete' || drift === 'later-create';
+
+/**
+ * Whether such a difference stays one after a look that found `seen`. A row without a fingerprint agrees with every look: keyferry only
+ * knows that the object exists.
+ */
+export function staysLater(
+  { drift, fingerprint }: Pick<LedgerEntry, 'drift' | 'fingerprint'>,
+  seen: DriftKind | null | undefined,
+): boolean {
+  if (!isLater(drift)) return false;
+  return seen ? seen !== 'foreign' : fingerprint === null;
+}
 
 /** Drift of the object's settings: its value is still the one that was written. */
 export function isOfSettings(drift: DriftKind | null | undefined): boolean {

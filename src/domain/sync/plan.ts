@@ -19,6 +19,7 @@ import {
   type LedgerEntry,
   type Place,
   settingsText,
+  staysLater,
   WHOLE_SECRET,
 } from './ledger.ts';
 
@@ -149,7 +150,7 @@ const conflict = (reason: string, drift?: DriftKind): Decision => ({
 function planOwned(desired: DesiredEntry, known: Known<LedgerEntry>): Decision {
   const { entry, state, options } = known;
   const seen = state ? findDrift(entry, state, { now: known.now, owner: options.owner }) : entry.drift;
-  const drift = (seen && isLater(entry.drift) ? entry.drift : seen) ?? undefined;
+  const drift = (staysLater(entry, seen) ? entry.drift : seen) ?? undefined;
   if (drift === 'foreign') return conflict('no longer carries our tag: somebody else took it over', drift);
   const change = findChange(desired, entry, options);
   if (entry.observed.tier === 'Advanced' && desired.settings.tier === 'standard') return downgrade;
@@ -176,6 +177,7 @@ const driftTexts: Readonly<Record<DriftKind, string>> = {
   foreign: 'no longer carries our tag',
   'later-write': 'was written after this database was backed up',
   'later-delete': 'was deleted after this database was backed up',
+  'later-create': 'was created after this database was backed up',
 };
 
 export function describeDrift(kind: DriftKind): string {
@@ -239,7 +241,7 @@ function planDeletions(input: PlanInput): readonly PlannedEntry[] {
   const keys = new Set(input.desired.map((desired) => desired.key));
   return input.ledger
     .filter((entry) => entry.key !== WHOLE_SECRET && isDeletable(entry))
-    .filter((entry) => entry.drift !== 'later-write' || isDecided(input.options, entry))
+    .filter((entry) => !isLaterObject(entry) || isDecided(input.options, entry))
     .filter((entry) => !isSamePlace(entry, place) || !wanted.has(nameKey(entry)))
     .map((entry) => {
       const isReplaced = keys.has(entry.key);
@@ -247,6 +249,9 @@ function planDeletions(input: PlanInput): readonly PlannedEntry[] {
       return { action: 'delete', key: entry.key, remoteName: entry.remoteName, reason, entry, isReplaced };
     });
 }
+
+/** Its deletion would destroy what keyferry wrote after the backup. */
+const isLaterObject = ({ drift }: LedgerEntry): boolean => drift === 'later-write' || drift === 'later-create';
 
 /** The plan without deletions of objects whose key cannot be written under its new name: they may be the last copy. */
 export function withoutUnreplaced(entries: readonly PlannedEntry[]): readonly PlannedEntry[] {

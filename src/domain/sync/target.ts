@@ -45,6 +45,12 @@ export function sourceKeyOf({ kind, namePrefix, schema }: Target, name: string):
   return name.startsWith(namePrefix) ? findKey(schema, name.slice(namePrefix.length)) : undefined;
 }
 
+/** What to call a name that stands for no source key of this target: the key that it has under another path, else its last part. */
+export function labelOf({ schema }: Target, name: string): string {
+  const last = name.slice(name.lastIndexOf('/') + 1);
+  return findKey(schema, last) ?? last;
+}
+
 /** Whether this sync would write an object of this name. */
 export function isNameOf({ kind, namePrefix }: Target, remoteName: string): boolean {
   return kind.holdsAllKeys ? remoteName === namePrefix : remoteName.startsWith(namePrefix);

@@ -1,7 +1,7 @@
 /** The drift check: is what we wrote still as we wrote it? Versions and tags only; no value is read, nothing is written at AWS. */
 import { drifted, inOrder } from '../../domain/sync/entry.ts';
 import { describeDrift } from '../../domain/sync/plan.ts';
-import { type DriftKind, isLater, isOwned, type LedgerEntry, WHOLE_SECRET } from '../../domain/sync/ledger.ts';
+import { type DriftKind, isOwned, type LedgerEntry, staysLater, WHOLE_SECRET } from '../../domain/sync/ledger.ts';
 import { toJobError } from '../../errors.ts';
 import type { Destination, Finding } from './destinations/destination.ts';
 import { isHere, type SyncWork } from './work.ts';
@@ -66,7 +66,7 @@ function toStored(
   round: string,
 ): LedgerEntry | undefined {
   if (entry.status === 'conflict') return toConflict(entry, drift, round);
-  if (drift && isLater(entry.drift) && drift !== 'foreign') return undefined;
+  if (staysLater(entry, drift)) return undefined;
   if (drift) return entry.drift === drift && !isSample ? undefined : drifted(entry, drift, now);
   const isLearned = lastModified !== undefined && entry.observed.lastModified === undefined;
   const known = isLearned ? { ...entry, observed: { ...entry.observed, lastModified } } : entry;

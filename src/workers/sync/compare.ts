@@ -3,16 +3,17 @@
  * written or deleted by keyferry itself after the backup. Where AWS holds the folder's value, the ledger follows; everything else waits for a
  * person, who accepts the destination or the source.
  */
-import { drifted, removed, written } from '../../domain/sync/entry.ts';
+import { drifted, inOrder, removed, written } from '../../domain/sync/entry.ts';
 import { mustCompare } from '../../domain/installation.ts';
 import { isOursByTag } from '../../domain/sync/inventory.ts';
 import { type DriftKind, isLater, isOwned, type LedgerEntry, WHOLE_SECRET } from '../../domain/sync/ledger.ts';
-import { nameKey } from '../../domain/sync/plan.ts';
+import { isDecided, nameKey } from '../../domain/sync/plan.ts';
 import type { DesiredEntry } from '../../domain/sync/desired.ts';
 import { makeEntry } from './apply.ts';
 import { checkDrift } from './check.ts';
 import type { Destination, Found } from './destinations/destination.ts';
 import { openDestination } from './destinations/open.ts';
+import { noteLaterObjects } from './later-objects.ts';
 import { survey, fingerprintOf } from './values.ts';
 import { isHere, type SyncWork } from './work.ts';
 
@@ -24,6 +25,7 @@ export function mustCompareWithAws({ sync, installation, ledger }: SyncWork): bo
 export async function compareWithAws(work: SyncWork, destination: Destination): Promise<void> {
   await checkDrift(work, destination, { isCheck: true });
   await noteUnknown(work, destination);
+  await noteLaterObjects(work, destination);
   const doubtful = work.ledger.all().filter((entry) => isHere(work, entry) && isOwned(entry) && toLater(entry));
   if (doubtful.length === 0) return;
   const found = new Map((await destination.readAll()).map((one) => [nameKey(one), one]));
@@ -38,13 +40,20 @@ export async function compareWithAws(work: SyncWork, destination: Destination): 
     const [there, wanted] = [found.get(nameKey(entry)), surveyed.get(entry.key)];
     if (there && wanted && isEqual(work, wanted, there)) return followed(work, entry, { wanted, there });
     const later = toLater(entry) ?? 'later-write';
+    if (desired.has(nameKey(entry))) return drifted(entry, later, now);
     // Gone on both sides.
-    return later === 'later-delete' && !desired.has(nameKey(entry)) ? removed(entry, now) : drifted(entry, later, now);
+    if (later === 'later-delete') return removed(entry, now);
+    return later === 'later-create' && staysAtAws(work, entry) ? inOrder(entry) : drifted(entry, later, now);
   });
   await work.ledger.storeAll(rows);
 }
 
-/** Objects that carry our tag and that this ledger does not know: made after the backup. */
+/** A person has decided for the folder, which lacks it, and the sync deletes nothing. */
+function staysAtAws({ planOptions }: SyncWork, entry: LedgerEntry): boolean {
+  return planOptions.keepsDeleted && isDecided(planOptions, entry);
+}
+
+/** Names of the folder whose objects carry our tag and that this ledger does not know: written after the backup. */
 async function noteUnknown(work: SyncWork, destination: Destination): Promise<void> {
   if (work.target.kind.holdsAllKeys) return;
   const known = new Set(
@@ -71,6 +80,7 @@ async function noteUnknown(work: SyncWork, destination: Destination): Promise<vo
 
 /** How a difference is called that keyferry made itself; undefined for what is no such difference. */
 function toLater({ drift }: LedgerEntry): DriftKind | undefined {
+  if (drift === 'later-create') return drift;
   if (drift === 'changed' || drift === 'later-write') return 'later-write';
   return drift === 'missing' || drift === 'scheduled-for-deletion' || drift === 'later-delete'
     ? 'later-delete'
@@ -96,19 +106,21 @@ function followed(work: SyncWork, entry: LedgerEntry, { wanted, there }: Pair): 
 /** A person keeps what AWS holds: values go into the folder, deletions too. What a rotation manages stays as it is. */
 export async function acceptDestination(work: SyncWork): Promise<AcceptedDestination> {
   const later = work.ledger.all().filter((entry) => isHere(work, entry) && isLater(entry.drift));
+  const created = new Set(later.filter((entry) => entry.drift === 'later-create').map((entry) => entry.key));
   const found = new Map((await openDestination(work, work.target.kind).readAll()).map((one) => [nameKey(one), one]));
   const names = await work.deps.folders.names(work.folder.id);
   const managed = new Set(names.filter((name) => name.managedBy !== null).map((name) => name.key));
-  const open = later.filter((entry) => !managed.has(entry.key));
+  const open = later.filter((entry) => isOwned(entry) && !managed.has(entry.key));
   const changes = open.flatMap((entry): readonly { readonly key: string; readonly value: string | null }[] => {
-    if (entry.drift === 'later-delete') return [{ key: entry.key, value: null }];
+    // A key that moved is gone under its old name only.
+    if (entry.drift === 'later-delete') return created.has(entry.key) ? [] : [{ key: entry.key, value: null }];
     const value = found.get(nameKey(entry))?.value;
     return value === undefined ? [] : [{ key: entry.key, value }];
   });
   if (changes.length > 0) await work.deps.folders.change(work.folder, changes, 'merge');
   return {
     accepted: changes.map((one) => one.key),
-    managed: later.filter((entry) => managed.has(entry.key)).map((entry) => entry.key),
+    managed: later.filter((entry) => isOwned(entry) && managed.has(entry.key)).map((entry) => entry.key),
   };
 }
 

@@ -4,7 +4,18 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { useTestDatabase } from '../../support/postgres.ts';
 import { takeBackup } from '../../support/rewind.ts';
-import { createWorld, MINUTE, openStage, REGION, type Stage, type SyncInput, type World } from '../sync/world.ts';
+import {
+  allow,
+  createWorld,
+  DOCUMENTED_PARAMETER_ACTIONS,
+  MINUTE,
+  openStage,
+  REGION,
+  type Stage,
+  type SyncInput,
+  type World,
+  type WorldOptions,
+} from '../sync/world.ts';
 
 const database = useTestDatabase();
 let stage: Stage;
@@ -50,8 +61,8 @@ async function acceptAsRestored({ world, restore }: { world: World; restore: () 
   await stage.handle.db.execute(sql`update keyferry.installation set epoch = epoch + 1, epoch_started_at = now()`);
 }
 
-async function begin(input: SyncInput, values: Record<string, string>) {
-  const world = await createWorld(stage);
+async function begin(input: SyncInput, values: Record<string, string>, options: WorldOptions = {}) {
+  const world = await createWorld(stage, options);
   await world.set(values);
   const { id } = await world.createSync(input);
   await world.runUntilDone(id);
@@ -72,11 +83,9 @@ async function changeAndRestore(input: SyncInput) {
   return started;
 }
 
-/** `ADDED` is at AWS with the tag of the sync, and neither the restored ledger nor the restored folder knows it. */
-function declareUnknown(world: World, { destinationConfig }: SyncInput): void {
-  const isDocument = destinationConfig !== undefined && 'secretName' in destinationConfig;
-  if (!isDocument) world.meddled('an object that was made after the backup stays unknown');
-}
+/** What `ADDED`, which only AWS has, is called; members of a JSON secret carry no tags. */
+const added = ({ destinationConfig }: SyncInput): Readonly<Record<string, string>> =>
+  destinationConfig !== undefined && 'secretName' in destinationConfig ? {} : { ADDED: 'later-create' };
 
 const wrote = (calls: Readonly<Record<string, number>>) =>
   Object.keys(calls).filter((name) => /\.(Put|Create|Update|Delete|Restore|Tag|AddTags)/.test(name));
@@ -97,6 +106,7 @@ test.each(kinds)('nothing of %s is overwritten or made again after a restore', a
   expect(Object.fromEntries(open.map((entry) => [entry.key, entry.drift]))).toEqual({
     CHANGED: 'later-write',
     GONE: 'later-delete',
+    ...added(input),
   });
 });
 
@@ -104,13 +114,21 @@ test.each(kinds)('accepting the destination makes the folder of %s follow', asyn
   const { world, id } = await changeAndRestore(input);
   await world.runUntilDone(id, { request: 'sync' });
   const accepted = await world.runUntilDone(id, { request: 'import', parameters: { acceptDestination: true } });
-  expect(accepted.outcome).toMatchObject({ result: { accepted: ['CHANGED', 'GONE'], managed: [] } });
+  expect(accepted.outcome).toMatchObject({ result: { managed: [] } });
+  expect((accepted.outcome as { result: { accepted: string[] } }).result.accepted.toSorted()).toEqual([
+    ...Object.keys(added(input)),
+    'CHANGED',
+    'GONE',
+  ]);
   const ran = await world.runUntilDone(id);
   expect(wrote(ran.calls)).toEqual([]);
   expect(ran.outcome.status).toBe('succeeded');
   expect(await world.row(id)).toMatchObject({ drift: 'none' });
-  expect([valueOf(world, 'CHANGED'), valueOf(world, 'GONE')]).toEqual(['new', undefined]);
-  declareUnknown(world, input);
+  expect([valueOf(world, 'CHANGED'), valueOf(world, 'GONE'), valueOf(world, 'ADDED')]).toEqual([
+    'new',
+    undefined,
+    'new',
+  ]);
 });
 
 test.each(kinds)('accepting the source writes the folder of %s', async (_what, input, valueOf) => {
@@ -121,7 +139,7 @@ test.each(kinds)('accepting the source writes the folder of %s', async (_what, i
   expect(ran.outcome.status).toBe('succeeded');
   expect([valueOf(world, 'CHANGED'), valueOf(world, 'GONE'), valueOf(world, 'BACK')]).toEqual(['old', 'old', 'first']);
   expect(await world.row(id)).toMatchObject({ drift: 'none' });
-  declareUnknown(world, input);
+  expect(valueOf(world, 'ADDED')).toBe('ADDED' in added(input) ? undefined : 'new');
 });
 
 test('a later write in a JSON secret stays a decision for a person when other keys are written', async () => {
@@ -135,4 +153,81 @@ test('a later write in a JSON secret stays a decision for a person when other ke
   }
   expect([valueOf(world, 'KEPT'), valueOf(world, 'CHANGED')]).toEqual(['edited again', 'new']);
   expect((await world.entry(id, 'CHANGED'))?.drift).toBe('later-write');
+});
+
+const objects = kinds.filter(([, input]) => 'ADDED' in added(input));
+
+test.each(objects)(
+  'a name of the folder that %s got after the backup stays a decision',
+  async (_what, input, valueOf) => {
+    const started = await begin(input, { KEPT: 'same' });
+    const { world, id } = started;
+    await world.set({ EARLY: 'old' });
+    const restore = await takeBackup(stage.handle.client);
+    await world.runUntilDone(id);
+    world.clock.advance(5 * MINUTE);
+    await world.set({ EARLY: 'new' });
+    await world.runUntilDone(id);
+    await acceptAsRestored({ world, restore });
+    for (let round = 0; round < 3; round += 1) {
+      const ran = await world.runUntilDone(id, { request: 'sync' });
+      expect(wrote(ran.calls)).toEqual([]);
+      world.clock.advance(5 * MINUTE);
+    }
+    expect(valueOf(world, 'EARLY')).toBe('new');
+    expect((await world.entry(id, 'EARLY'))?.drift).toBe('later-write');
+  },
+);
+
+test.each(objects)('the deletion of %s that the folder lacks waits for the brake', async (_what, input, valueOf) => {
+  const started = await begin(input, { KEPT: 'same' });
+  const { world, id } = started;
+  const names = Array.from({ length: 12 }, (_name, index) => `MADE_${String(index)}`);
+  await world.set(Object.fromEntries(names.map((name) => [name, 'new'])));
+  await world.runUntilDone(id);
+  await acceptAsRestored(started);
+  await world.runUntilDone(id, { request: 'sync' });
+  const refused = await world.runUntilDone(id, { request: 'sync', parameters: { acceptSource: true } });
+  expect(refused.outcome).toMatchObject({ status: 'blocked', code: 'SYNC_DELETIONS_UNCONFIRMED' });
+  expect(names.map((name) => valueOf(world, name))).toEqual(names.map(() => 'new'));
+  const parameters = { acceptSource: true, confirmDeletions: names.length };
+  const ran = await world.runUntilDone(id, { request: 'sync', parameters });
+  expect(ran.outcome).toMatchObject({ status: 'succeeded', counts: { deleted: names.length } });
+});
+
+test('an object that a later removal cleared away is no decision any more', async () => {
+  const { world, id } = await changeAndRestore({});
+  await world.runUntilDone(id, { request: 'sync' });
+  world.sandbox.foreign.deleteParameter({ ...world.at, name: '/app/prod/ADDED' });
+  world.clock.advance(5 * MINUTE);
+  await world.runUntilDone(id, { request: 'sync' });
+  expect((await world.entry(id, 'ADDED'))?.deletedAt).not.toBeNull();
+});
+
+test('what a move wrote after the backup is reported, and no choice deletes it or loses its keys', async () => {
+  const started = await begin({}, { KEPT: 'same' });
+  const { world, id } = started;
+  await world.syncs.update(await world.row(id), { destinationConfig: { region: REGION, path: '/app/moved/' } }, 'ann');
+  await world.runUntilDone(id);
+  world.clock.advance(5 * MINUTE);
+  expect(world.parameters('/app/')).toEqual({ '/app/moved/KEPT': 'same' });
+  await acceptAsRestored(started);
+  const ran = await world.runUntilDone(id, { request: 'sync' });
+  expect(ran.outcome).toMatchObject({ status: 'partial', code: 'SYNC_DRIFTED' });
+  const accepted = await world.runUntilDone(id, { request: 'import', parameters: { acceptDestination: true } });
+  expect(accepted.outcome).toMatchObject({ result: { accepted: [] } });
+  world.clock.advance(5 * MINUTE);
+  await world.runUntilDone(id, { request: 'sync', parameters: { acceptSource: true } });
+  expect(world.parameters('/app/')).toEqual({ '/app/moved/KEPT': 'same', '/app/prod/KEPT': 'same' });
+  expect(await world.row(id)).toMatchObject({ drift: 'drifted' });
+});
+
+test('a role that may not search leaves the drift unknown', async () => {
+  const actions = DOCUMENTED_PARAMETER_ACTIONS.filter((action) => action !== 'ssm:DescribeParameters');
+  const started = await begin({}, { KEPT: 'same' }, { policy: allow(actions) });
+  const { world, id } = started;
+  await acceptAsRestored(started);
+  const ran = await world.runUntilDone(id, { request: 'sync' });
+  expect(ran.outcome).toMatchObject({ status: 'succeeded', result: { isLookDenied: true } });
+  expect(await world.row(id)).toMatchObject({ drift: 'unknown' });
 });

@@ -54,6 +54,11 @@ export interface Destination {
   inspect(names: readonly string[]): Promise<Inventory>;
   /** The same states with the tags of these names, where `inspect` does not return tags. */
   identify(names: readonly string[], inventory: Inventory): Promise<Inventory>;
+  /**
+   * Every object of the account and region that carries this sync's tag; undefined where the role may not search. Absent
+   * where keys are members of one object, which carry no tags.
+   */
+  listOurs?(): Promise<Inventory | undefined>;
   /** The names of members inside an object that holds all keys; undefined when there are none to see. Reads values. */
   lookInside(inventory: Inventory): Promise<ReadonlySet<string> | undefined>;
   /**

@@ -7,7 +7,7 @@ import { PARAMETERS_PER_CALL } from '../../../../domain/destinations/parameter-s
 import type { Destination } from '../destination.ts';
 import { applyEach, type WriteTask } from '../apply-each.ts';
 import { checkParameters } from './check.ts';
-import { createLooks, inspectAll, type LookContext, type ParameterLooks } from './looks.ts';
+import { createLooks, inspectAll, listOurs, type LookContext, type ParameterLooks } from './looks.ts';
 import { readParameters } from './read.ts';
 import { recoverParameter } from './recovery.ts';
 import { removeParameters } from './removal.ts';
@@ -35,6 +35,7 @@ export function createParameters(work: SyncWork, store: ParameterStore): Destina
     identify: (names, inventory) => addTags(store, names, inventory),
     check: (entries) => checkParameters(context, entries),
     recover: async (entry) => recoverParameter(context, entry, await inspect(entry.remoteName)),
+    listOurs: () => listOurs(context),
     lookInside: () => Promise.resolve(undefined),
     apply: (plan, { slice }) => applyEach({ work, slice, writer }, plan),
     readAll: () => readParameters(work, store),

@@ -110,6 +110,21 @@ export async function describeOurs(context: LookContext, names: readonly string[
   return { found, isComplete };
 }
 
+/** Undefined where the role may not describe. */
+export async function listOurs({ work, store }: LookContext): Promise<Inventory | undefined> {
+  const inventory = new Map<string, RemoteState>();
+  try {
+    for await (const page of store.list({ key: OWNERSHIP_TAG, values: ownershipTags(work.owner) })) {
+      for (const [name, metadata] of page) inventory.set(name, { ...toState(metadata), isOurs: true });
+    }
+    return inventory;
+  } catch (raw) {
+    const error = toJobError(raw);
+    if (error.code === 'AWS_ACCESS_DENIED') return undefined;
+    throw error;
+  }
+}
+
 /** Versions by ten; says nothing of ownership. */
 export async function inspectAll(context: LookContext, names: readonly string[]): Promise<Inventory> {
   const inventory = new Map<string, RemoteState>();

@@ -1,15 +1,14 @@
 /** Secrets Manager, one secret per key, as a destination: looks, recovery and deletion; the writes are in `writes.ts`. */
 import type { SecretMetadata, SecretsManager } from '../../../../aws/secrets-manager.ts';
 import { mustCompare } from '../../../../domain/installation.ts';
-import { OWNERSHIP_TAG, ownershipTags } from '../../../../domain/ownership.ts';
 import { inOrder, landed, notLanded, removed } from '../../../../domain/sync/entry.ts';
 import { findDrift, type RemoteState } from '../../../../domain/sync/inventory.ts';
 import type { LedgerEntry } from '../../../../domain/sync/ledger.ts';
-import { toJobError } from '../../../../errors.ts';
 import type { Destination, Finding } from '../destination.ts';
 import { attempt, refuse, reportDrift, settleFailure, type WriteResult } from '../journal.ts';
 import { forEachPooled } from '../../../../concurrency/pool.ts';
 import { applyEach, type WriteTask } from '../apply-each.ts';
+import { listOurs } from './looks.ts';
 import { readSecrets } from './read.ts';
 import { type SecretContext, toState, writeSecret } from './writes.ts';
 import { lookOf, type SyncWork } from '../../work.ts';
@@ -29,6 +28,7 @@ export function createSecrets(work: SyncWork, secrets: SecretsManager): Destinat
     identify: (_names, inventory) => Promise.resolve(inventory),
     check: (entries) => check(context, entries),
     recover: (entry) => recover(context, entry),
+    listOurs: () => listOurs(context),
     lookInside: () => Promise.resolve(undefined),
     apply: (plan, { slice }) => applyEach({ work, slice, writer }, plan),
     readAll: () => readSecrets(work, secrets),
@@ -60,7 +60,7 @@ async function check(context: SecretContext, entries: readonly LedgerEntry[]): P
   // ListSecrets says nothing about replication.
   const hasReplicas = ({ settings }: LedgerEntry) => (settings.replicaRegions ?? []).length > 0;
   const doubtful = settled.filter(
-    (entry) => hasReplicas(entry) || driftIn(entry, toState(listed?.get(entry.remoteName))) !== undefined,
+    (entry) => hasReplicas(entry) || driftIn(entry, listed?.get(entry.remoteName)) !== undefined,
   );
   const confirmed = await describeAll(
     context,
@@ -76,21 +76,6 @@ async function check(context: SecretContext, entries: readonly LedgerEntry[]): P
 function freshLooks({ run, sync, installation }: SyncWork): number {
   if (mustCompare(sync, installation.epochStartedAt)) return Number.POSITIVE_INFINITY;
   return run.isDirect ? MAX_FRESH_LOOKS : 0;
-}
-
-/** Undefined where the role may not list: ListSecrets cannot be limited to names, and narrow roles leave it out. */
-async function listOurs({ work, secrets }: SecretContext): Promise<ReadonlyMap<string, SecretMetadata> | undefined> {
-  const found = new Map<string, SecretMetadata>();
-  try {
-    for await (const page of secrets.list({ tagKey: OWNERSHIP_TAG, tagValues: ownershipTags(work.owner) })) {
-      for (const one of page) found.set(one.name, one);
-    }
-    return found;
-  } catch (raw) {
-    const error = toJobError(raw);
-    if (error.code === 'AWS_ACCESS_DENIED') return undefined;
-    throw error;
-  }
 }
 
 async function recover({ work, secrets }: SecretContext, entry: LedgerEntry): Promise<void> {
