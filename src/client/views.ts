@@ -10,6 +10,7 @@ const machinery = [
   'dueReason',
   'dueRequestedBy',
   'dueTraceparent',
+  'datedStatus',
   'secretAccessKey',
   'candidateSecret',
 ] as const;

@@ -45,6 +45,12 @@ const updated = () =>
 
 /** What the tick and the lease need, the same on every subject. */
 const work = () => ({
+  /** Since when `datedStatus` holds; both are kept by the trigger `date_status`. */
+  statusSince: moment('status_since')
+    .notNull()
+    .default(sql`now()`),
+  /** The last status besides pending and running; of a sync also `drifted`. Null before the first. */
+  datedStatus: text('dated_status'),
   description: text('description'),
   projectId: text('project_id'),
   version: integer('version').notNull().default(1),
@@ -126,7 +132,7 @@ export const connections = keyferry.table(
     unique('connections_org_id').on(t.orgId, t.id),
     // What needs a person: few rows, read by the status page and the webhook.
     index('connections_troubled')
-      .on(t.updatedAt)
+      .on(t.statusSince)
       .where(sql`${t.isTroubled}`),
     ...workIndexes('connections', t),
   ],
@@ -229,7 +235,7 @@ export const syncs = keyferry.table(
     uniqueIndex('syncs_org_name').on(t.orgId, sql`coalesce(${t.projectId}, '')`, t.name),
     // What needs a person: few rows, read by the status page and the webhook.
     index('syncs_troubled')
-      .on(t.updatedAt)
+      .on(t.statusSince)
       .where(sql`${t.isTroubled}`),
     foreignKey({
       name: 'syncs_connection',
@@ -347,7 +353,7 @@ export const rotations = keyferry.table(
     uniqueIndex('rotations_org_name').on(t.orgId, sql`coalesce(${t.projectId}, '')`, t.name),
     // What needs a person: few rows, read by the status page and the webhook.
     index('rotations_troubled')
-      .on(t.updatedAt)
+      .on(t.statusSince)
       .where(sql`${t.isTroubled}`),
     // One rotation per IAM user: two would delete each other's keys. IAM does not distinguish names by case.
     uniqueIndex('rotations_user').on(t.accountId, sql`lower(${t.userName})`),

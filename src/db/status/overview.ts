@@ -95,14 +95,14 @@ function dueOf(table: SQL): SQL {
 
 export async function readAttention(all: ReadAll, limit: number): Promise<readonly Attention[]> {
   const part = (kind: Attention['kind'], table: SQL, status: SQL) => sql`
-    (select ${kind}::text as kind, id, org_id, name, ${status} as status, status_code, status_message, updated_at, ${kind === 'connection' ? firstFix : sql`null::text`} as fix
-     from ${table} where is_troubled order by updated_at desc limit ${limit})`;
+    (select ${kind}::text as kind, id, org_id, name, ${status} as status, status_code, status_message, status_since, ${kind === 'connection' ? firstFix : sql`null::text`} as fix
+     from ${table} where is_troubled order by status_since desc limit ${limit})`;
   const syncStatus = sql`case when sync_status in ('failed', 'blocked', 'partial') then sync_status else 'drifted' end`;
   const rows = await all(sql`
     ${part('connection', sql`keyferry.connections`, sql`status`)}
     union all ${part('rotation', sql`keyferry.rotations`, sql`rotation_status`)}
     union all ${part('sync', sql`keyferry.syncs`, syncStatus)}
-    order by kind, updated_at desc limit ${limit}`);
+    order by kind, status_since desc limit ${limit}`);
   return rows.map((row) => ({
     kind: row.kind as Attention['kind'],
     id: String(row.id),
@@ -111,7 +111,7 @@ export async function readAttention(all: ReadAll, limit: number): Promise<readon
     status: String(row.status),
     statusCode: textOrNull(row.status_code),
     statusMessage: textOrNull(row.status_message),
-    since: parseMoment(row.updated_at),
+    since: parseMoment(row.status_since),
     fix: textOrNull(row.fix),
   }));
 }

@@ -80,6 +80,8 @@ const CREATED = new Date('2026-01-01T00:00:00Z');
 /** A connection that was validated before, an hour ago. */
 export function connectionRow(overrides: Partial<ConnectionRow> = {}): ConnectionRow {
   return {
+    statusSince: CREATED,
+    datedStatus: null,
     id: '11111111-1111-4111-8111-111111111111',
     orgId: ORG,
     name: 'prod',

@@ -27,6 +27,28 @@ describe('the status page', () => {
     expect(html).toContain('data-problems="3"');
   });
 
+  it('dates a trouble from its beginning, over runs that end the same, not from the last change of the row', async () => {
+    const { client } = fixture().handle;
+    const id = seeded.partialSync;
+    const since = async () => {
+      const [row] = await client<{ since: Date; days: number }[]>`
+        select status_since as since, extract(day from now() - status_since)::int as days
+        from keyferry.syncs where id = ${id}`;
+      return row;
+    };
+    await client`update keyferry.syncs set sync_status = 'succeeded', drift = 'none' where id = ${id}`;
+    await client`update keyferry.syncs set updated_at = now() - interval '90 days', drift = 'drifted' where id = ${id}`;
+    expect(await since()).toMatchObject({ days: 0 });
+    expect(await read('/')).toMatch(/prod-parameters(?:(?!<\/li>).)*<div class="when"><time [^>]*>now</);
+    await client`update keyferry.syncs set status_since = now() - interval '3 days' where id = ${id}`;
+    await client`update keyferry.syncs set sync_status = 'running' where id = ${id}`;
+    await client`update keyferry.syncs set sync_status = 'succeeded', updated_at = now() where id = ${id}`;
+    expect(await since()).toMatchObject({ days: 3 });
+    expect(await read('/')).toMatch(/prod-parameters(?:(?!<\/li>).)*<div class="when"><time [^>]*>3 d ago</);
+    await client`update keyferry.syncs set sync_status = 'partial' where id = ${id}`;
+    expect(await since()).toMatchObject({ days: 0 });
+  });
+
   it('shows a guard, since when it holds, and the command that ends it', async () => {
     const { client } = fixture().handle;
     expect(await read('/')).not.toContain('is guarded');
