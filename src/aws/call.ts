@@ -14,6 +14,7 @@ import { JobError } from '../errors.ts';
 import { annotate, inSpan } from '../observe/trace.ts';
 import { requireAnswer } from './answers.ts';
 import { type FailedCall, toAwsError } from './errors.ts';
+import { toAsked } from './foreign-text.ts';
 import type { AwsService } from './services.ts';
 import type { CallScope } from './session.ts';
 
@@ -80,6 +81,7 @@ export async function performCall(
     isMutation: isMutation(request.operationName),
     isBase: context.isBase === true,
     isSession: context.isSession === true,
+    asked: toAsked(request.input),
   };
   const repeats = new Map<RepeatName, number>();
   for (;;) {

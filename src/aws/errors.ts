@@ -1,14 +1,15 @@
 /**
  * Turns what the SDK throws into a `JobError`: ordered tables by error name first, because the SDK's own predicates call an exhausted key quota
- * throttling; then its predicates; then unknown. The public message names operation, reason and request id, never AWS's own text, which may
- * repeat a value.
+ * throttling; then its predicates; then unknown. Message, context and cause hold nothing of AWS's own text, which may repeat a value, but what
+ * `foreign-text.ts` lets through.
  */
 import { isThrottlingError, isTransientError } from '@smithy/core/retry';
 
 import { tlsProblem } from '../domain/servers/tls-problems.ts';
 import { type ErrorCode, JobError } from '../errors.ts';
 import { INCOMPLETE_ANSWER } from './answers.ts';
-import { readDenial, mentionsKms } from './denial.ts';
+import { type Denial, readDenial, mentionsKms } from './denial.ts';
+import { type Asked, toAsked, toAskedResource, toKnownAction, toKnownName, toRequestId } from './foreign-text.ts';
 
 export interface FailedCall {
   /** As `ssm.PutParameter`. */
@@ -18,7 +19,11 @@ export interface FailedCall {
   readonly isBase?: boolean;
   /** Signed by a session that STS has handed out: whoever does not know it lies in a region that the account has not enabled. */
   readonly isSession?: boolean;
+  /** What was sent, so that none of it is kept as AWS's words. */
+  readonly asked?: Asked;
 }
+
+const nothingAsked = toAsked({});
 
 interface SdkError {
   readonly name: string;
@@ -107,7 +112,7 @@ const unsent =
 /** The request may have arrived. */
 const interrupted =
   /^(ECONNRESET|EPIPE|ETIMEDOUT|ECONNABORTED|ENETRESET|ENOTCONN|ERR_STREAM_PREMATURE_CLOSE|HPE_\w+|EPROXY_5\d\d)$/;
-const tls = /^(CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|ERR_TLS_|ERR_SSL_|HOSTNAME_MISMATCH|EPROTO)/;
+const tls = /^(CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|ERR_TLS_|ERR_SSL_|HOSTNAME_MISMATCH|EPROTO)[A-Z0-9_]{0,60}$/;
 
 /** Whatever a client or a credential provider threw. */
 export function toAwsError(raw: unknown, call: FailedCall): JobError {
@@ -115,6 +120,22 @@ export function toAwsError(raw: unknown, call: FailedCall): JobError {
   const error = toSdkError(raw);
   const rule = rules.find((one) => one.names.test(error.name) && (one.when?.(error, call) ?? true));
   return build(rule?.code ?? byPredicate(error), error, call);
+}
+
+/** The error as it may be shown and logged: its name if that is known, and where it was thrown; its text may repeat a value. */
+function withoutText(error: SdkError): Error {
+  const frames = error instanceof Error ? stackFrames(error) : [];
+  return Object.assign(new Error(), {
+    name: toKnownName(error.name),
+    stack: [toKnownName(error.name), ...frames].join('\n'),
+  });
+}
+
+/** What follows the message, which may span lines of any form. */
+function stackFrames({ stack = '', message }: Error): readonly string[] {
+  const at = stack.indexOf(message);
+  const after = at === -1 ? '' : stack.slice(at + message.length);
+  return after.split('\n').filter((line) => line.startsWith('    at '));
 }
 
 function toSdkError(raw: unknown): SdkError {
@@ -138,16 +159,24 @@ function byPredicate(error: SdkError): ErrorCode {
   return status !== undefined && status >= 400 ? 'AWS_REJECTED' : 'BUG_UNEXPECTED';
 }
 
+/** Node's code. An answer of AWS may carry a field of that name, which says nothing about the network. */
 function networkCode(error: SdkError): string | undefined {
+  if ('$fault' in error) return undefined;
   const { code } = error;
   if (typeof code === 'string' && [unsent, tls, interrupted].some((pattern) => pattern.test(code))) return code;
   return error.cause instanceof Error ? networkCode(error.cause) : undefined;
 }
 
-function build(code: ErrorCode, error: SdkError, call: FailedCall): JobError {
-  const denial = code === 'AWS_ACCESS_DENIED' || code === 'AWS_KMS_DENIED' ? readDenial(error.message) : {};
-  const requestId = error.$metadata?.requestId;
-  const network = networkCode(error);
+function build(code: ErrorCode, raw: SdkError, call: FailedCall): JobError {
+  const error = Object.assign(Object.create(raw) as SdkError, {
+    name: toKnownName(raw.name),
+    message: '',
+    // An answer may carry a field of that name, too.
+    missing: '$fault' in raw ? undefined : raw.missing,
+  });
+  const denial = code === 'AWS_ACCESS_DENIED' || code === 'AWS_KMS_DENIED' ? knownDenial(raw, call) : {};
+  const requestId = toRequestId(error.$metadata?.requestId, call.asked ?? nothingAsked);
+  const network = networkCode(raw);
   const isUnclear = code === 'AWS_UNAVAILABLE' || code === 'AWS_UNREACHABLE' || code === 'BUG_UNEXPECTED';
   const retryAfterMs = Number(error.$response?.headers?.['x-amz-retry-after'] ?? Number.NaN);
   return new JobError(code, {
@@ -165,14 +194,25 @@ function build(code: ErrorCode, error: SdkError, call: FailedCall): JobError {
         : {}),
       ...(error.$metadata?.clockSkewCorrected ? { clockSkewCorrected: true } : {}),
     },
-    cause: error,
+    cause: withoutText(raw),
   });
+}
+
+function knownDenial({ message }: SdkError, { operation, asked = nothingAsked }: FailedCall): Denial {
+  const { deniedAction, deniedResource, deniedBy } = readDenial(message);
+  const action = toKnownAction(deniedAction, operation);
+  const resource = toAskedResource(deniedResource, asked);
+  return {
+    ...(action === undefined ? {} : { deniedAction: action }),
+    ...(resource === undefined ? {} : { deniedResource: resource }),
+    ...(deniedBy === undefined ? {} : { deniedBy }),
+  };
 }
 
 interface Facts {
   readonly error: SdkError;
   readonly call: FailedCall;
-  readonly denial: ReturnType<typeof readDenial>;
+  readonly denial: Denial;
   readonly network: string | undefined;
 }
 
@@ -203,7 +243,7 @@ function sentence(code: ErrorCode, { error, call, denial, network }: Facts): str
   }
 }
 
-function deniedSentence(code: ErrorCode, operation: string, denial: ReturnType<typeof readDenial>): string {
+function deniedSentence(code: ErrorCode, operation: string, denial: Denial): string {
   const what = denial.deniedAction ?? operation;
   const where = denial.deniedResource === undefined ? '' : ` on ${denial.deniedResource}`;
   if (denial.deniedBy === 'session-policy')

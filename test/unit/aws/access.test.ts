@@ -13,6 +13,7 @@ import {
   createScriptedAws,
   jsonError,
   networkError,
+  REQUEST_ID,
   type ScriptedAnswer,
   type SentRequest,
   xmlError,
@@ -314,7 +315,7 @@ describe('a call', () => {
     );
     expect(error.code).toBe('AWS_REJECTED');
     expect(JSON.stringify([error.publicMessage, error.context])).not.toContain('the-value');
-    expect(error.publicMessage).toContain('request-1');
+    expect(error.publicMessage).toContain(REQUEST_ID);
   });
 });
 

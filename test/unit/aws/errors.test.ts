@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest';
 
 import { toBaseFault } from '../../../src/aws/base-fault.ts';
-import { toAwsError } from '../../../src/aws/errors.ts';
+import { type FailedCall, toAwsError } from '../../../src/aws/errors.ts';
+import { toAsked } from '../../../src/aws/foreign-text.ts';
 import { errorTable, JobError } from '../../../src/errors.ts';
+
+const REQUEST_ID = '0f8fad5b-d9cb-469f-a165-70867728950e';
 
 interface Raw {
   readonly name: string;
@@ -15,9 +18,9 @@ const raw = ({ name, message = '', status, code }: Raw) =>
   Object.assign(new Error(message), {
     name,
     ...(code === undefined ? {} : { code }),
-    $metadata: { httpStatusCode: status, requestId: status === undefined ? undefined : 'req-1' },
+    $metadata: { httpStatusCode: status, requestId: status === undefined ? undefined : REQUEST_ID },
   });
-const classify = (error: Raw, call = { operation: 'ssm.GetParameters', isMutation: false }) =>
+const classify = (error: Raw, call: FailedCall = { operation: 'ssm.GetParameters', isMutation: false }) =>
   toAwsError(raw(error), call);
 
 describe('an error of AWS', () => {
@@ -92,7 +95,7 @@ describe('an error of AWS', () => {
       'User: arn:aws:sts::111122223333:assumed-role/app/keyferry is not authorized to perform: ssm:PutParameter on resource: arn:aws:ssm:eu-west-1:111122223333:parameter/app/prod/A because no identity-based policy allows the ssm:PutParameter action';
     const error = classify(
       { name: 'AccessDeniedException', status: 400, message: text },
-      { operation: 'ssm.PutParameter', isMutation: true },
+      { operation: 'ssm.PutParameter', isMutation: true, asked: toAsked({ Name: '/app/prod/A', Value: 'v' }) },
     );
     expect(error.context).toMatchObject({
       deniedAction: 'ssm:PutParameter',
@@ -100,7 +103,7 @@ describe('an error of AWS', () => {
       deniedBy: 'no-allow',
     });
     expect(error.publicMessage).toBe(
-      'AWS denied ssm:PutParameter on arn:aws:ssm:eu-west-1:111122223333:parameter/app/prod/A. AWS request id: req-1.',
+      `AWS denied ssm:PutParameter on arn:aws:ssm:eu-west-1:111122223333:parameter/app/prod/A. AWS request id: ${REQUEST_ID}.`,
     );
   });
 
@@ -111,7 +114,7 @@ describe('an error of AWS', () => {
     const error = classify({
       name: 'AccessDeniedException',
       status: 400,
-      message: `x is not authorized to perform: ssm:PutParameter on resource: arn:aws:ssm:a:1:parameter/x ${reason}`,
+      message: `x is not authorized to perform: ssm:GetParameters on resource: arn:aws:ssm:a:1:parameter/x ${reason}`,
     });
     expect(error.context.deniedBy).toBe(deniedBy);
   });

@@ -2,6 +2,8 @@
 import { createCallLog } from '../../../src/domain/call-log.ts';
 import type { CallScope } from '../../../src/aws/session.ts';
 
+export const REQUEST_ID = '0f8fad5b-d9cb-469f-a165-70867728950e';
+
 export interface SentRequest {
   /** As `ssm.PutParameter`. */
   readonly operation: string;
@@ -71,7 +73,7 @@ export function createScriptedAws(script: Script) {
           response: {
             statusCode: answer.status ?? 200,
             headers: {
-              'x-amzn-requestid': 'request-1',
+              'x-amzn-requestid': REQUEST_ID,
               'content-type': typeof answer.body === 'string' ? 'text/xml' : 'application/x-amz-json-1.1',
               ...answer.headers,
             },
@@ -90,7 +92,7 @@ export function jsonError(type: string, message: string, status = 400): Scripted
 export function xmlError(code: string, message: string, status = 403): ScriptedAnswer {
   return {
     status,
-    body: `<ErrorResponse><Error><Type>Sender</Type><Code>${code}</Code><Message>${message}</Message></Error><RequestId>request-1</RequestId></ErrorResponse>`,
+    body: `<ErrorResponse><Error><Type>Sender</Type><Code>${code}</Code><Message>${message}</Message></Error><RequestId>${REQUEST_ID}</RequestId></ErrorResponse>`,
   };
 }
 
