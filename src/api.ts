@@ -7,6 +7,9 @@ import type { ServerDependencies } from './server/server.ts';
 import type { OpenStores } from './stores.ts';
 import { VERSION } from './version.ts';
 
+/** Most validations end within two seconds; a client's own time limit is rarely below a minute. */
+const VERDICT_SECONDS = 20;
+
 export function toApi(
   config: Pick<Config, 'apiTokens'>,
   stores: OpenStores,
@@ -19,6 +22,7 @@ export function toApi(
     clientOf: ({ orgId, name }) => createClient(stores, { orgId, name, via: 'api' }, ports),
     fingerprints: createFingerprintKeys(db, stores.encryption),
     idempotency: createIdempotencyKeys(db),
+    verdictSeconds: VERDICT_SECONDS,
     version: VERSION,
   };
 }

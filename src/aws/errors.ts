@@ -223,7 +223,10 @@ function sentence(code: ErrorCode, { error, call, denial, network }: Facts): str
     case 'AWS_KMS_DENIED':
       return deniedSentence(code, operation, denial);
     case 'CONNECTION_ACCESS_DENIED':
-      return 'AWS refused sts:AssumeRole. Compare the role and its external ID with `keyferry policy trust`, the base identity with `keyferry policy base-user`.';
+      // Clients that wait for a new role to be known retry on the words "cannot be assumed", and on "access denied" below.
+      return 'The role cannot be assumed: AWS refused sts:AssumeRole. Compare the role and its external ID with `keyferry policy trust`, the base identity with `keyferry policy base-user`.';
+    case 'CONNECTION_KEY_UNKNOWN':
+      return `Access denied: AWS does not know the access key, or it is inactive (${error.name}). A new key is known within seconds.`;
     case 'CONNECTION_BASE_REFUSED':
       return `AWS refused the worker’s own identity (${error.name}). Renew its credentials.`;
     case 'CONNECTION_REGION_DISABLED':

@@ -5,7 +5,7 @@ import type { Dependent } from '../db/connection-deletion.ts';
 import type { Connections, NewCredentials } from '../db/connections.ts';
 import type { ConnectionRow } from '../db/engine/subjects.ts';
 import type { ExternalIdException } from '../domain/connection/candidate.ts';
-import { JobError } from '../errors.ts';
+import { JobError, toJobError } from '../errors.ts';
 import type { ClientContext } from './context.ts';
 import { credentialsShape, descriptionShape, nameShape, parseInput, regionShape } from './input.ts';
 import { isEmpty, updateVersion, type UpdateOptions } from './versions.ts';
@@ -60,6 +60,21 @@ export function createConnectionsClient(context: ClientContext, connections: Con
       });
       return { connection: toConnection(created.connection), requestId: created.requestId };
     },
+    /**
+     * As `create`, and waits for the verdict. A connection that AWS refuses is not kept, unless something came in between: throws CONNECTION_INVALID with
+     * the reason. Without a verdict in time it stays `pending`, and its validation goes on.
+     */
+    async createValidated(input: CreateConnection, options: WaitOptions): Promise<ValidatedConnection> {
+      const created = await this.create(input);
+      const { id } = created.connection;
+      const run = await context.wait(created.requestId, options).catch(withoutVerdict);
+      const row = await connections.byId(id);
+      if (run === null || row.status !== 'invalid') return { ...created, connection: toConnection(row), run };
+      const asCreated = { ...row, version: created.connection.version, credentialsRevision: 1 };
+      if (!(await connections.deleteRefused(asCreated)))
+        return { ...created, connection: toConnection(await connections.byId(id)), run };
+      throw new JobError('CONNECTION_INVALID', { message: row.statusMessage ?? '', context: { checks: row.checks } });
+    },
     /** Throws CONNECTION_NOT_FOUND. */
     get: async (idOrName: string): Promise<Connection> => toConnection(await get(idOrName)),
     list: async (): Promise<readonly Connection[]> => (await connections.list(orgId)).map(toConnection),
@@ -92,6 +107,19 @@ export function createConnectionsClient(context: ClientContext, connections: Con
     /** Throws CONNECTION_IN_USE, naming the dependents. */
     delete: async (idOrName: string): Promise<void> => connections.delete(await get(idOrName)),
   };
+}
+
+export interface ValidatedConnection {
+  readonly connection: Connection;
+  readonly requestId: string;
+  /** Null without a verdict in time. */
+  readonly run: RunRecord | null;
+}
+
+/** No worker took the request up, or AWS is slow: that says nothing about the connection. */
+function withoutVerdict(error: unknown): null {
+  if (toJobError(error).code === 'QUEUE_UNAVAILABLE') return null;
+  throw error;
 }
 
 interface Parts {

@@ -43,6 +43,38 @@ async function tryDeletion(db: Database, id: string): Promise<true | undefined> 
   return row?.['is_done'] === true ? true : undefined;
 }
 
+/**
+ * Deletes a connection that its first validation refused, if nothing came in between: no change, no other credentials, nothing that uses it. Returns whether
+ * it did.
+ */
+export async function deleteRefused(db: Database, row: ConnectionRow): Promise<boolean> {
+  try {
+    return await untilAsSeen(() => tryRefusedDeletion(db, row));
+  } catch (error) {
+    // Something began to use it while the statement was on its way.
+    if (violatedConstraint(error) !== undefined) return false;
+    throw toDatabaseError(error);
+  }
+}
+
+async function tryRefusedDeletion(db: Database, row: ConnectionRow): Promise<boolean | undefined> {
+  const [found] = await db.execute(sql`
+    with seen as materialized (
+      select c.id, c.xmin as row_version from keyferry.connections c
+      where c.id = ${row.id} and c.version = ${row.version} and c.credentials_revision = ${row.credentialsRevision}
+        and c.status = 'invalid' and c.candidate is null
+        and not exists (select 1 from keyferry.syncs s where s.connection_id = c.id)
+        and not exists (select 1 from keyferry.rotations r where r.connection_id = c.id)
+    ),
+    gone as (
+      delete from keyferry.connections t using seen where t.id = seen.id and ${isAsSeen} returning t.id
+    ),
+    ${closedWork(sql`gone`)}
+    select (select count(*) from seen)::int as seen, (select count(*) from gone)::int as gone`);
+  if (found?.['seen'] === 0) return false;
+  return found?.['gone'] === 1 ? true : undefined;
+}
+
 export async function findDependents(db: Database, row: ConnectionRow): Promise<readonly Dependent[]> {
   const columns = (table: typeof syncs | typeof rotations) => ({ id: table.id, name: table.name });
   const [ofSyncs, ofRotations] = await Promise.all([

@@ -7,7 +7,7 @@ import { pickReferred, textOf, type Reference } from '../domain/reference.ts';
 import { JobError } from '../errors.ts';
 import { currentTraceparent } from '../observe/trace.ts';
 import type { Database } from './client.ts';
-import { deleteConnection, findDependents } from './connection-deletion.ts';
+import { deleteConnection, deleteRefused, findDependents } from './connection-deletion.ts';
 import { toDatabaseError, violatedConstraint } from './database-error.ts';
 import { credentialPlace, type Encryption } from './encryption.ts';
 import { assignments, fromRow, insertion, referred } from './rows.ts';
@@ -62,6 +62,8 @@ export function createConnections(db: Database, encryption: Encryption) {
     /** One statement. Undefined when the row changed since `row` was read. */
     update: (row: ConnectionRow, changes: ConnectionChanges) => updateConnection({ db, encryption }, row, changes),
     delete: (row: ConnectionRow) => deleteConnection(db, row),
+    /** Whether a connection that AWS refused was deleted: it stays when anything came in between. */
+    deleteRefused: (row: ConnectionRow) => deleteRefused(db, row),
     dependents: (row: ConnectionRow) => findDependents(db, row),
     credentialsOf: (row: ConnectionRow) => credentialsOf(encryption, row),
     candidateOf: (row: ConnectionRow) => candidateOf(encryption, row),

@@ -50,7 +50,10 @@ export interface ServerDependencies {
   /** Absent: no status page, and no gauges of state. */
   readonly status?: StatusQueries;
   /** Absent: no API. Needs `status` and `audit`. */
-  readonly api?: Pick<ApiOptions, 'tokens' | 'identities' | 'clientOf' | 'fingerprints' | 'idempotency' | 'version'>;
+  readonly api?: Pick<
+    ApiOptions,
+    'tokens' | 'identities' | 'clientOf' | 'fingerprints' | 'idempotency' | 'verdictSeconds' | 'version'
+  >;
   /** Absent: nobody is told of trouble. */
   readonly webhook?: Pick<WebhookOptions, 'url' | 'secret' | 'notifications'>;
   readonly now?: () => Date;

@@ -17,6 +17,7 @@ import { adoptKey, type KeyPair } from './adoption.ts';
 import { createRotationOrders } from './orders.ts';
 import { rotationById } from './reads.ts';
 import { createRotationSteps } from './steps.ts';
+import { findLeftKeys } from './tombstones.ts';
 import { assignments, fromRow, insertion, referred } from '../rows.ts';
 import { rotations, rotationSteps } from '../schema.ts';
 import { DUE_CHANNEL, dueTrace, nowMs, type RotationRow } from '../engine/subjects.ts';
@@ -73,23 +74,34 @@ function raise(error: unknown): never {
 }
 
 /** Throws CONNECTION_NOT_FOUND, KEY_ROTATION_NAME_TAKEN, KEY_USER_TAKEN, SECRET_MANAGED. */
-async function createRotation({ db, encryption }: Stores, orgId: string, input: NewRotation): Promise<CreatedRotation> {
-  const { accountId, now } = await requireParents(db, orgId, input);
+async function createRotation(stores: Stores, orgId: string, given: NewRotation): Promise<CreatedRotation> {
+  const { db, encryption } = stores;
+  const { accountId, now } = await requireParents(db, orgId, given);
+  const input = await withLeftKey(stores, { ...given, orgId, accountId });
   const id = crypto.randomUUID();
   const { adoptKey: pair, requestedBy } = input;
+  // It is in the folder, so it is published.
+  const isLeft = pair !== undefined && given.adoptKey === undefined;
   const secret =
     pair &&
     encryption.encrypt(
       pair.secretAccessKey,
       rotationKeyPlace({ orgId, rotationId: id, accessKeyId: pair.accessKeyId }),
     );
-  const values = { id, orgId, accountId, ...toColumns(input, now) };
+  const values = { id, ...toColumns(input, now) };
   try {
     const [row] = await db.execute(sql`
       with made as (insert into keyferry.rotations ${insertion(rotations, values)} returning *),
       key as (
-        insert into keyferry.rotation_keys (rotation_id, access_key_id, state, secret)
-        select made.id, ${pair?.accessKeyId ?? ''}, 'active', ${secret ?? null} from made where ${pair !== undefined}
+        insert into keyferry.rotation_keys (rotation_id, access_key_id, state, secret, published_at)
+        select made.id, ${pair?.accessKeyId ?? ''}, 'active', ${secret ?? null}, case when ${isLeft} then now() end
+        from made where ${pair !== undefined}
+      ),
+      managed as (
+        update keyferry.secrets s set managed_by = made.id
+        from made
+        where ${isLeft} and s.folder_id = made.folder_id
+          and s.key in (${input.secretsMapping.accessKeyId}, ${input.secretsMapping.secretAccessKey})
       ),
       step as (
         insert into keyferry.rotation_steps (rotation_id, phase, step, detail, access_key_id)
@@ -107,7 +119,16 @@ async function createRotation({ db, encryption }: Stores, orgId: string, input: 
   }
 }
 
-function toColumns(input: NewRotation, now: Date) {
+type Owned = NewRotation & { readonly orgId: string; readonly accountId: string | null };
+
+/** What a deleted rotation left and the folder still gives to consumers is adopted: a new key at once would take a second place from the user. */
+async function withLeftKey(stores: Stores, input: Owned): Promise<Owned> {
+  if (input.adoptKey !== undefined) return input;
+  const { pair } = await findLeftKeys(stores, input);
+  return pair === undefined ? input : { ...input, adoptKey: pair };
+}
+
+function toColumns(input: Owned, now: Date) {
   const { adoptKey: pair, requestedBy, graceSeconds, ...columns } = input;
   const scheduled = nextRotationAt(now, { intervalDays: input.rotationIntervalDays, rotateAtUtc: input.rotateAtUtc });
   const afterAdoption = input.isAutoRotationEnabled ? scheduled : null;

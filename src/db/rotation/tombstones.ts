@@ -47,29 +47,34 @@ export interface LeftKeys {
   readonly pair: { readonly accessKeyId: string; readonly secretAccessKey: string } | undefined;
 }
 
+/** A rotation, or what one is about to be made of. */
+export type Successor = Pick<RotationRow, 'orgId' | 'folderId' | 'connectionId' | 'userName' | 'secretsMapping'> & {
+  /** Null: the connection's. */
+  readonly accountId: string | null;
+};
+
 /** Throws SECRET_UNDECRYPTABLE. */
 export async function findLeftKeys(
   { db, encryption }: { readonly db: Database; readonly encryption: Encryption },
-  rotation: RotationRow,
+  { orgId, folderId, connectionId, userName, secretsMapping, accountId }: Successor,
 ): Promise<LeftKeys> {
-  const { accessKeyId, secretAccessKey } = rotation.secretsMapping;
+  const { accessKeyId, secretAccessKey } = secretsMapping;
   const [row] = await createReadAll(db)(
     sql`
       select array_to_json(t.access_key_ids)::text as ids, id.value as id_value, id.revision as id_revision,
         secret.value as secret_value, secret.revision as secret_revision
-      from keyferry.rotations r
-        join keyferry.connections c on c.id = r.connection_id
-        join keyferry.tombstones t on t.kind = 'rotation' and t.service = 'iam' and t.remote_name = lower(r.user_name)
-          and t.account_id = coalesce(r.account_id, c.account_id) and t.partition = ${partitionOf(sql`c`)}
-          and t.org_id = r.org_id and t.folder_id = r.folder_id
+      from keyferry.connections c
+        join keyferry.tombstones t on t.kind = 'rotation' and t.service = 'iam'
+          and t.remote_name = lower(${userName}) and t.partition = ${partitionOf(sql`c`)}
+          and t.account_id = coalesce(${accountId}::text, c.account_id)
+          and t.org_id = c.org_id and t.folder_id = ${folderId}
         join keyferry.installation i on i.id = t.installation_id
-        left join keyferry.secrets id on id.folder_id = r.folder_id and id.key = ${accessKeyId}
-        left join keyferry.secrets secret on secret.folder_id = r.folder_id and secret.key = ${secretAccessKey}
-      where r.id = ${rotation.id}`,
+        left join keyferry.secrets id on id.folder_id = t.folder_id and id.key = ${accessKeyId}
+        left join keyferry.secrets secret on secret.folder_id = t.folder_id and secret.key = ${secretAccessKey}
+      where c.id = ${connectionId} and c.org_id = ${orgId}`,
   );
   if (typeof row?.ids !== 'string') return { ids: [], pair: undefined };
   const ids = JSON.parse(row.ids) as readonly string[];
-  const { orgId, folderId } = rotation;
   const read = (key: string, value: unknown, revision: unknown) =>
     typeof value === 'string'
       ? encryption.decrypt(value, secretPlace({ orgId, folderId, key, revision: Number(revision) }))

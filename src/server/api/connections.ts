@@ -3,6 +3,7 @@ import type { Context } from 'hono';
 
 import { textOf, type Reference } from '../../domain/reference.ts';
 import { JobError } from '../../errors.ts';
+import type { CreateConnection, ValidatedConnection } from '../../client/connections.ts';
 import type { Connection } from '../../client/views.ts';
 import { requireVersion } from '../../client/versions.ts';
 import type { ConnectionStatus } from '../../db/status/queries.ts';
@@ -16,8 +17,20 @@ import {
 import type { Api, ApiOptions } from './env.ts';
 import { given } from './given.ts';
 import { requireSame, requireSameId } from './infisical.ts';
-import { answers, common, createRoute, jsonBody, listQuery, waitQuery, windowOf, z } from './operation.ts';
-import { requested, waitForRun } from './runs.ts';
+import {
+  answers,
+  answersInTime,
+  common,
+  createRoute,
+  jsonBody,
+  listQuery,
+  verdictQuery,
+  waitQuery,
+  windowOf,
+  z,
+} from './operation.ts';
+import { requested, toApiRun, waitForRun } from './runs.ts';
+import { createWaiting } from './verdict.ts';
 import { ifMatch, tagVersion, versionsOf } from './versions.ts';
 
 const BASE = '/api/v1/app-connections/aws';
@@ -50,6 +63,7 @@ function shown(c: Context, options: ApiOptions, connection: Connection | Connect
 }
 
 function addCreate(api: Api, options: ApiOptions): void {
+  const waiting = createWaiting();
   api.openapi(
     createRoute({
       ...common(
@@ -58,23 +72,29 @@ function addCreate(api: Api, options: ApiOptions): void {
       ),
       method: 'post',
       path: BASE,
-      request: { body: jsonBody(createConnectionBody), query: z.object(waitQuery) },
-      responses: answers(z.object({ appConnection: appConnectionShape, ...requested })),
+      request: { body: jsonBody(createConnectionBody), query: z.object(verdictQuery(options.verdictSeconds)) },
+      responses: answersInTime(z.object({ appConnection: appConnectionShape, ...requested })),
     }),
     async (c) => {
       const { name, description, projectId, region, credentials } = c.req.valid('json');
-      const created = await c.get('client').connections.create({
-        name,
-        ...given({ description, projectId, region }),
-        credentials: toCredentials(credentials),
-      });
-      c.set('subject', created.connection.id);
-      const waited = await waitForRun(c, created.requestId, c.req.valid('query').wait);
-      const connection =
-        waited.run === null ? created.connection : await find(c, options, { id: created.connection.id });
-      return c.json({ appConnection: await shown(c, options, connection), ...waited }, 200);
+      const input = { name, ...given({ description, projectId, region }), credentials: toCredentials(credentials) };
+      const { wait } = c.req.valid('query');
+      const create = (waitSeconds: number) => createWithin(c, input, waitSeconds);
+      const { connection, requestId, run } = await waiting.within(c.get('caller').orgId, wait, create);
+      c.set('subject', connection.id);
+      const appConnection = await shown(c, options, connection);
+      const answer = { appConnection, runRequestId: requestId, run: run && toApiRun(run) };
+      return run === null && wait > 0 ? c.json(answer, 202) : c.json(answer, 200);
     },
   );
+}
+
+/** A client that hangs up changes nothing: the verdict counts all the same. */
+async function createWithin(c: Context, input: CreateConnection, waitSeconds: number): Promise<ValidatedConnection> {
+  const { connections } = c.get('client');
+  if (waitSeconds === 0) return { ...(await connections.create(input)), run: null };
+  const timeoutMs = waitSeconds * 1_000;
+  return connections.createValidated(input, { timeoutMs, untakenTimeoutMs: timeoutMs });
 }
 
 function addReads(api: Api, options: ApiOptions): void {

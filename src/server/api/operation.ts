@@ -65,6 +65,14 @@ export function answers<S extends z.ZodType>(schema: S, description = 'Done') {
   return { ...problems, 200: { description, content: { 'application/json': { schema } } } };
 }
 
+/** 202: it is recorded, and the run goes on. */
+export function answersInTime<S extends z.ZodType>(schema: S) {
+  return {
+    ...answers(schema),
+    202: { description: 'Recorded; the run goes on', content: { 'application/json': { schema } } },
+  };
+}
+
 export function jsonBody<S extends z.ZodType>(schema: S) {
   return { required: true, content: { 'application/json': { schema } } } as const;
 }
@@ -101,6 +109,19 @@ export const waitQuery = {
     .default(0)
     .describe('Seconds to wait for the run; the answer then holds it'),
 };
+
+/** Where a client expects the result in the answer. */
+export function verdictQuery(defaultSeconds: number) {
+  return {
+    wait: z.coerce
+      .number()
+      .int()
+      .min(0)
+      .max(25)
+      .default(defaultSeconds)
+      .describe('Seconds to wait for the run; 202 without its result in time, 0 does not wait'),
+  };
+}
 
 export const moment = z.iso.datetime().nullable();
 

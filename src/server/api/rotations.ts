@@ -10,7 +10,18 @@ import type { Api, ApiOptions } from './env.ts';
 import { needs } from './gate.ts';
 import { given } from './given.ts';
 import { requireSameApp, requireSameId } from './infisical.ts';
-import { answers, common, createRoute, jsonBody, listQuery, waitQuery, windowOf, z } from './operation.ts';
+import {
+  answers,
+  answersInTime,
+  common,
+  createRoute,
+  jsonBody,
+  listQuery,
+  verdictQuery,
+  waitQuery,
+  windowOf,
+  z,
+} from './operation.ts';
 import {
   createRotationBody,
   requireSamePlace,
@@ -19,6 +30,7 @@ import {
   updateRotationBody,
 } from './rotation-shapes.ts';
 import { requested, waitForRun } from './runs.ts';
+import { createWaiting } from './verdict.ts';
 import { ifMatch, tagVersion, versionsOf } from './versions.ts';
 
 const KIND = 'aws-iam-user-secret';
@@ -50,6 +62,7 @@ function shown(c: Context, rotation: RotationStatus) {
 }
 
 function addCreate(api: Api, options: ApiOptions): void {
+  const waiting = createWaiting();
   api.openapi(
     createRoute({
       ...common(
@@ -58,8 +71,8 @@ function addCreate(api: Api, options: ApiOptions): void {
       ),
       method: 'post',
       path: BASE,
-      request: { body: jsonBody(createRotationBody) },
-      responses: answers(one),
+      request: { body: jsonBody(createRotationBody), query: z.object(verdictQuery(options.verdictSeconds)) },
+      responses: answersInTime(z.object({ secretRotation: secretRotationShape, ...requested })),
     }),
     async (c) => {
       const { projectId, environment, secretPath, connectionId, rotationInterval, parameters, Provider, ...rest } =
@@ -74,7 +87,12 @@ function addCreate(api: Api, options: ApiOptions): void {
         ...given({ region: parameters.region }),
       });
       c.set('subject', created.id);
-      return c.json({ secretRotation: shown(c, await find(c, options, { id: created.id })) }, 200);
+      const { wait } = c.req.valid('query');
+      const waited = await waiting.within(c.get('caller').orgId, wait, (seconds) =>
+        waitForRun(c, created.requestId, seconds),
+      );
+      const answer = { secretRotation: shown(c, await find(c, options, { id: created.id })), ...waited };
+      return waited.run === null && wait > 0 ? c.json(answer, 202) : c.json(answer, 200);
     },
   );
 }

@@ -153,7 +153,7 @@ export async function checkAdoptedKey(
   view: RotationView,
   connection: ConnectionRow,
 ): Promise<Partial<PinnedUser> | JobError> {
-  const adopted = view.keys.find((key) => key.state === 'active' && key.publishedAt === null);
+  const adopted = view.keys.find((key) => key.state === 'active');
   const secretAccessKey = adopted && (await context.deps.rotations.run.secretOf(context.row, adopted.accessKeyId));
   if (!adopted || secretAccessKey === undefined) return {};
   return checkPair(context, { accessKeyId: adopted.accessKeyId, secretAccessKey }, connection);

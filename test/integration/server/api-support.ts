@@ -74,6 +74,8 @@ export async function createApiUnderTest(
         clientOf: ({ orgId, name }) => createClient(stores, { orgId, name, via: 'api' }),
         fingerprints: createFingerprintKeys(stores.database.db, stores.encryption),
         idempotency: createIdempotencyKeys(stores.database.db),
+        // Without workers nobody would answer.
+        verdictSeconds: 0,
         version: '0.0.0-test',
       },
       ...overrides,

@@ -1,0 +1,178 @@
+/** What applying, destroying and applying again does at AWS, with the bodies of Infisical's Terraform provider, against worker and server as processes. */
+import { InfisicalSDK } from '@infisical/sdk';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import { createIdentities } from '../../src/db/identities.ts';
+import { openDatabase } from '../../src/db/client.ts';
+import { trustPolicy } from '../../src/domain/policy/policies.ts';
+import { ACCOUNT, startInstallation, type Installation } from '../e2e/support/installation.ts';
+import type { Answer } from '../integration/server/api-support.ts';
+import { iamUserRotation, parameterStoreSync, place, roleConnection, secretsManagerSync } from './bodies.ts';
+
+const CONNECTIONS = '/api/v1/app-connections/aws';
+const ROTATIONS = '/api/v2/secret-rotations/aws-iam-user-secret';
+const syncsOf = (app: string) => `/api/v1/secret-syncs/${app}`;
+/** Of the base identity. */
+const TRUST = trustPolicy({ partition: 'aws', baseAccountId: '111122223333', externalId: 'acme' });
+const ALLOW_ALL = [{ Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: '*', Resource: '*' }] }] as const;
+
+describe('the meaning of what Terraform applies', () => {
+  let installation: Installation;
+  let token: string;
+  let login: { clientId: string; clientSecret: string };
+  beforeAll(async () => {
+    installation = await startInstallation({ queue: 'postgres' });
+    const database = openDatabase(installation.environment['DATABASE_URL'] ?? '');
+    const { identity, clientSecret } = await createIdentities(database.db).create('acme', {
+      name: 'terraform',
+      scope: 'write',
+      projects: null,
+      onExisting: 'fail',
+      expiresAt: null,
+    });
+    await database.close();
+    login = { clientId: identity.id, clientSecret };
+    createRole('terraform');
+    const { body } = await call('POST', '/api/v1/auth/universal-auth/login', login);
+    token = String(body.accessToken);
+    await call('PUT', '/api/v1/folders/secrets', { ...place, secrets: { DB_URL: 'one', DB_USER: 'two' } });
+  }, 120_000);
+  afterAll(async () => {
+    await installation.stop();
+  }, 60_000);
+
+  const roleArn = (roleName: string) => `arn:aws:iam::${ACCOUNT}:role/${roleName}`;
+
+  function createRole(roleName: string): void {
+    installation.sandbox.createRole({ accountId: ACCOUNT, roleName, trustPolicy: TRUST, policy: [...ALLOW_ALL] });
+  }
+
+  async function call(method: string, path: string, body?: object): Promise<Pick<Answer, 'status' | 'body'>> {
+    const answer = await fetch(`${installation.url}${path}`, {
+      method,
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    return { status: answer.status, body: await answer.json() };
+  }
+
+  const connection = (name: string, role = 'terraform') => ({
+    ...roleConnection(name),
+    credentials: { roleArn: roleArn(role) },
+  });
+
+  async function created(path: string, body: object): Promise<Answer['body']> {
+    const answer = await call('POST', path, body);
+    expect([path, answer.status, answer.body.message]).toEqual([path, 200, undefined]);
+    return Object.values(answer.body as object)[0];
+  }
+
+  async function settled(path: string, isSettled: (object: Answer['body']) => boolean): Promise<Answer['body']> {
+    let last: Answer['body'];
+    await expect
+      .poll(
+        async () => {
+          last = Object.values((await call('GET', path)).body as object)[0];
+          return isSettled(last);
+        },
+        { timeout: 30_000, interval: 100 },
+      )
+      .toBe(true);
+    return last;
+  }
+
+  it('keeps no connection that AWS refuses, and says so in words on which the provider retries', async () => {
+    const body = connection('late-role', 'late');
+    const refused = await call('POST', CONNECTIONS, body);
+    expect(refused).toMatchObject({
+      status: 409,
+      body: { error: 'CONNECTION_INVALID', message: expect.stringContaining('cannot be assumed') },
+    });
+    expect((await call('GET', `${CONNECTIONS}/connection-name/late-role`)).status).toBe(404);
+    createRole('late');
+    expect((await created(CONNECTIONS, body)).status).toBe('valid');
+  });
+
+  it('keeps a refused connection when something began to use it', async () => {
+    const body = connection('used', 'nowhere');
+    const answers = call('POST', CONNECTIONS, body);
+    let id: string | undefined;
+    await expect
+      .poll(
+        async () => {
+          const { appConnection } = (await call('GET', `${CONNECTIONS}/connection-name/used`)).body;
+          id = appConnection === undefined ? undefined : String(appConnection.id);
+          return id;
+        },
+        {
+          interval: 5,
+        },
+      )
+      .toBeDefined();
+    const sync = await call('POST', syncsOf('aws-parameter-store'), parameterStoreSync('used', id ?? ''));
+    const answer = await answers;
+    const exists = (await call('GET', `${CONNECTIONS}/${id ?? ''}`)).status === 200;
+    expect([answer.status, exists]).toEqual(sync.status === 200 ? [200, true] : [409, false]);
+  });
+
+  it('keeps the working credentials when a change brings refused ones', async () => {
+    const { id } = await created(CONNECTIONS, connection('stays'));
+    const refused = await call('PATCH', `${CONNECTIONS}/${String(id)}`, { ID: id, ...connection('stays', 'nowhere') });
+    expect([refused.status, refused.body.message]).toEqual([409, expect.stringContaining('cannot be assumed')]);
+    const { appConnection } = (await call('GET', `${CONNECTIONS}/${String(id)}`)).body;
+    expect(appConnection).toMatchObject({ roleArn: roleArn('terraform'), status: 'valid' });
+  });
+
+  it('destroys and applies again: every sync succeeds, the rotation too, and consumers keep a working key', async () => {
+    const userName = 'shop-deployer';
+    installation.sandbox.createUser({ accountId: ACCOUNT, userName });
+    for (const round of ['first', 'second', 'third']) {
+      const { id: connectionId } = await created(CONNECTIONS, connection('again'));
+      const parameters = await created(
+        syncsOf('aws-parameter-store'),
+        parameterStoreSync('to-ssm', String(connectionId)),
+      );
+      const { keyId: _none, ...syncOptions } = secretsManagerSync('to-sm', '').syncOptions;
+      const body = { ...secretsManagerSync('to-sm', String(connectionId)), syncOptions };
+      const secrets = await created(syncsOf('aws-secrets-manager'), body);
+      const rotation = await created(ROTATIONS, iamUserRotation(userName, String(connectionId)));
+      const paths = [
+        `${syncsOf('aws-parameter-store')}/${String(parameters.id)}`,
+        `${syncsOf('aws-secrets-manager')}/${String(secrets.id)}`,
+      ];
+      for (const path of paths) {
+        const sync = await settled(path, ({ syncStatus }) => ['succeeded', 'failed'].includes(String(syncStatus)));
+        expect([round, path, sync.syncStatus, sync.lastSyncMessage]).toEqual([round, path, 'succeeded', null]);
+      }
+      const rotationPath = `${ROTATIONS}/${String(rotation.id)}`;
+      const made = await settled(rotationPath, ({ rotationStatus }) => rotationStatus !== null);
+      expect([round, made.rotationStatus]).toEqual([round, 'success']);
+      const keys = installation.sandbox.inspect.accessKeys({ accountId: ACCOUNT, userName });
+      expect(keys.find(({ accessKeyId }) => accessKeyId === made.activeAccessKeyId)?.status).toBe('Active');
+      // A key that consumers may still hold is never taken from them by a new apply.
+      expect(keys.filter(({ status }) => status === 'Active').length).toBe(keys.length);
+      const body2 = { Provider: 'aws-iam-user-secret', ID: rotation.id };
+      expect((await call('DELETE', rotationPath, body2)).status).toBe(200);
+      for (const path of [...paths, `${CONNECTIONS}/${String(connectionId)}`])
+        expect((await call('DELETE', path)).status).toBe(200);
+    }
+    const { value } = installation.sandbox.inspect.parameter({
+      accountId: ACCOUNT,
+      region: 'eu-west-1',
+      name: '/to-ssm/prod/DB_URL',
+    }) ?? { value: undefined };
+    expect(value).toBe('one');
+  });
+
+  it('serves Infisical’s Node SDK: login, renewal, and a refusal of values', async () => {
+    const sdk = new InfisicalSDK({ siteUrl: installation.url });
+    await sdk.auth().universalAuth.login(login);
+    const renewed = await sdk.auth().universalAuth.renew();
+    expect(renewed.auth().getAccessToken()).toMatch(/^kfa_/);
+    const reading = sdk.secrets().listSecrets({ environment: 'prod', projectId: 'shop' });
+    await expect(reading).rejects.toThrow(/gives out no/);
+    await expect(
+      new InfisicalSDK({ siteUrl: installation.url }).auth().universalAuth.login({ ...login, clientSecret: 'x' }),
+    ).rejects.toThrow(/401|429/);
+  });
+});
