@@ -289,6 +289,6 @@ function requireReady(worker: WorkerProcess): Promise<void> {
   return worker.isReady()
     ? Promise.resolve()
     : Promise.reject(
-        new JobError('QUEUE_UNAVAILABLE', { message: 'The worker is stopping or its tick stands still.' }),
+        new JobError('QUEUE_UNAVAILABLE', { message: 'The worker is stopping, or its tick has stopped.' }),
       );
 }

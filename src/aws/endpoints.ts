@@ -93,7 +93,7 @@ export function checkEndpointOverrides(
     const fault = endpointFault(url);
     if (fault === undefined || (fault.isCustom && options.areCustomAllowed)) continue;
     const remedy = fault.isCustom
-      ? 'Unset it, or set KEYFERRY_ALLOW_CUSTOM_ENDPOINTS=true if it is meant.'
+      ? 'Unset it, or set KEYFERRY_ALLOW_CUSTOM_ENDPOINTS=true if you trust it.'
       : 'Correct or unset it.';
     throw new JobError('CONFIG_ENDPOINT_REFUSED', {
       message: `${source} ${fault.text}. ${remedy}`,

@@ -253,7 +253,7 @@ function deniedSentence(code: ErrorCode, operation: string, denial: Denial): str
     return `${operation}: keyferry’s own session policy does not allow ${what}${where}.`;
   const why = denial.deniedBy === 'explicit-deny' ? ' (a policy denies it explicitly)' : '';
   if (code === 'AWS_KMS_DENIED' && denial.deniedAction === undefined)
-    return `${operation}: the KMS key may not be used or is disabled.`;
+    return `${operation}: the KMS key cannot be used or is disabled.`;
   return `AWS denied ${what}${where}${why}.`;
 }
 

@@ -105,7 +105,7 @@ function describeFindings(result: unknown): readonly (readonly [string, string |
 
 function describeUnseen({ notLookedAt, isLookDenied }: Findings): string | undefined {
   if (isLookDenied === true)
-    return 'AWS denied the look for drift; only what changed in keyferry was written. `keyferry policy` prints the permissions';
+    return 'AWS denied the drift check; only changes made in keyferry were written. `keyferry policy` prints the permissions';
   return notLookedAt === undefined ? undefined : `${String(notLookedAt)} written in the last ten minutes`;
 }
 

@@ -109,7 +109,7 @@ function valueAt(source: string, at: number): { readonly value: string; readonly
     throw refusedLine(
       source,
       after,
-      'goes on after the closing quote. Quote the whole value, or begin a comment with #',
+      'has text after the closing quote. Quote the whole value, or begin a comment with #',
     );
   const inner = quoted[1] ?? '';
   return { value: quote === '"' ? unescape(inner) : inner, end: after + rest[0].length };

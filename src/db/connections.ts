@@ -110,7 +110,7 @@ async function createConnection(
 function nameTaken(error: unknown, name: string): JobError {
   if (violatedConstraint(error) !== 'connections_org_name') return toDatabaseError(error);
   return new JobError('CONNECTION_NAME_TAKEN', {
-    message: `A connection named ${name} exists already. Choose another name, or update that one.`,
+    message: `A connection named ${name} already exists. Choose another name, or update that one.`,
   });
 }
 

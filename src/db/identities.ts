@@ -97,7 +97,7 @@ async function createIdentity(db: Database, orgId: string, input: NewIdentity): 
   } catch (error) {
     if (violatedConstraint(error) !== 'identities_org_name') throw toDatabaseError(error);
     throw new JobError('IDENTITY_NAME_TAKEN', {
-      message: `An identity named ${input.name} exists already. Choose another name, or give that one a new secret: keyferry identity rotate-secret ${input.name}`,
+      message: `An identity named ${input.name} already exists. Choose another name, or give that one a new secret: keyferry identity rotate-secret ${input.name}`,
       cause: error,
     });
   }

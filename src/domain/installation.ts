@@ -140,9 +140,9 @@ function findMoveProblem(stored: number, given: number | undefined): string | un
   if (given === undefined)
     return 'A move needs --counter N: the number in the line `worker stopped` that the last worker of the old server logged.';
   if (given > stored)
-    return `The database stands at counter ${String(stored)}, the workers had reached ${String(given)}: it is an older state. Accept it with --as restored.`;
+    return `The counter of the database is ${String(stored)}, but workers had reached ${String(given)}: this is an older state. Accept it with --as restored.`;
   if (given < stored)
-    return `The database stands at counter ${String(stored)}, not at ${String(given)}: use the line of the worker that stopped last.`;
+    return `The counter of the database is ${String(stored)}, not ${String(given)}: use the line of the worker that stopped last.`;
   return undefined;
 }
 

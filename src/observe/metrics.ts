@@ -130,7 +130,7 @@ function createWorkerInstruments(registers: Registry[]) {
   return {
     runs: counter('keyferry_runs_total', 'Runs that ended, by kind and by how they ended.', ['kind', 'status']),
     duration: histogram('keyferry_run_duration_seconds', 'Time from the start of a run to its end.'),
-    wait: histogram('keyferry_run_wait_seconds', 'Time from the moment a run was due to its start.'),
+    wait: histogram('keyferry_run_wait_seconds', 'Time between the due time of a run and its start.'),
     calls: counter('keyferry_aws_calls_total', 'Calls sent to AWS, every attempt counted.', [
       'service',
       'operation',

@@ -147,6 +147,6 @@ function sentenceOf(cause: unknown): string {
   const code = codeOf(cause);
   return (
     postgresProblem(typeof code === 'string' ? code : '') ??
-    'cannot be reached. Check DATABASE_URL and that the server runs.'
+    'cannot be reached. Check DATABASE_URL and that the server is running.'
   );
 }

@@ -1,9 +1,9 @@
-/** `docs/errors.md` as it must be: `npx tsx test/support/errors-document.ts > docs/errors.md` writes it anew. */
+/** `docs/errors.md` as generated: `npx tsx test/support/errors-document.ts > docs/errors.md` regenerates it. */
 import { pathToFileURL } from 'node:url';
 
 import { errorTable } from '../../src/errors.ts';
 
-const dispositions = { retry: 'tried again', snooze: 'waits, no attempt spent', fail: 'stops' } as const;
+const dispositions = { retry: 'retries', snooze: 'waits without spending an attempt', fail: 'stops' } as const;
 
 export function renderErrors(): string {
   const rows = Object.entries(errorTable).map(

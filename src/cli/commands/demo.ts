@@ -69,7 +69,7 @@ async function show({ output, options }: Invocation, { program, sandbox, server 
   const board = server ? `${server.url}/board` : undefined;
   output.result({ chapters, status, awsCalls, seconds, ...(board ? { board } : {}) }, () =>
     [
-      '\n5. What stands in PostgreSQL\n',
+      '\n5. What PostgreSQL holds\n',
       describeStatus(status, new Date()),
       `AWS calls made, all to the sandbox\n${fields(Object.entries(awsCalls).sort(([one], [other]) => one.localeCompare(other)))}`,
       `\nDone in ${String(seconds)} s. Nothing is left behind${options.keep === true ? ' after Ctrl-C' : ''}.`,

@@ -54,7 +54,10 @@ const settings = z.strictObject({
   expiresAt: z
     .string()
     .transform((text) => new Date(/^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00:00Z` : text))
-    .refine((at) => at.getTime() > Date.now(), 'must be a moment to come, such as 2027-01-31 or 2027-01-31T12:00:00Z')
+    .refine(
+      (at) => at.getTime() > Date.now(),
+      'must be a time in the future, such as 2027-01-31 or 2027-01-31T12:00:00Z',
+    )
     .nullable(),
 });
 
@@ -62,7 +65,7 @@ function addCreate(noun: Command): void {
   const command = leaf(noun, 'create <name>', 'print client id and client secret; the secret is shown once')
     .addOption(new Option('--scope <scope>', 'what it may do').choices([...scopes]).default('write'))
     .option('--project <project>', 'only this project (repeatable; default: all)', collect)
-    .option('--expires <moment>', 'such as 2027-01-31; default: never')
+    .option('--expires <time>', 'such as 2027-01-31; default: never')
     .addOption(
       new Option('--on-existing <behavior>', 'what its new syncs do with existing objects at AWS')
         .choices(['fail', 'adopt'])

@@ -75,7 +75,7 @@ async function accept(invocation: Invocation): Promise<ExitCode> {
 
 /** What an acceptance does, in the order in which it shows. */
 const plans: Readonly<Record<Acceptance, (summary: InstallationSummary) => readonly string[]>> = {
-  moved: () => ['Nothing changes but the recorded server: workers go on where they stopped.'],
+  moved: () => ['Only the recorded server changes: workers resume where they stopped.'],
   restored: ({ ownedObjects, syncs, rotations }) => [
     `A new epoch begins: ${String(syncs)} syncs compare ${String(ownedObjects)} objects with AWS before their first write.`,
     'What keyferry wrote after the backup was taken is listed for a person where it differs from the folder; nothing is overwritten.',

@@ -30,7 +30,7 @@ function addRuns(noun: Command): void {
       .option('--accept-source', 'after a restore: write the folder’s values over what AWS holds'),
     runSync,
   );
-  runWithClient(command('check', 'look for drift now'), (invocation) => perform(invocation, 'check', {}));
+  runWithClient(command('check', 'check for drift now'), (invocation) => perform(invocation, 'check', {}));
   runWithClient(command('remove', 'delete at AWS what this sync wrote'), (invocation) =>
     perform(invocation, 'remove', {}),
   );

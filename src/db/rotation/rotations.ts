@@ -182,7 +182,7 @@ function toRowError(error: unknown, input: { name?: string | undefined; userName
   switch (violatedConstraint(error)) {
     case 'rotations_org_name':
       return new JobError('KEY_ROTATION_NAME_TAKEN', {
-        message: `A rotation named ${input.name ?? ''} exists already. Choose another name, or update that one.`,
+        message: `A rotation named ${input.name ?? ''} already exists. Choose another name, or update that one.`,
       });
     case 'rotations_user':
       // It may be another org's, so it is not named.

@@ -153,7 +153,7 @@ async function publish(stores: Stores, fence: RotationFence, publication: Public
     if (await publishAt(stores, fence, { ...publication, revision, transition })) return transition;
   }
   throw new JobError('DB_UNAVAILABLE', {
-    message: 'The folder is written by too many others at once; the publication is tried again.',
+    message: 'Too many concurrent writes to this folder; keyferry retries the publication.',
   });
 }
 

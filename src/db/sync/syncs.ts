@@ -98,7 +98,7 @@ async function createSync(db: Database, orgId: string, input: NewSync): Promise<
 function nameTaken(error: unknown, name: string): JobError {
   if (violatedConstraint(error) !== 'syncs_org_name') return toDatabaseError(error);
   return new JobError('SYNC_NAME_TAKEN', {
-    message: `A sync named ${name} exists already. Choose another name, or update that one.`,
+    message: `A sync named ${name} already exists. Choose another name, or update that one.`,
   });
 }
 

@@ -60,7 +60,7 @@ export function accountCheck(known: string | null, found: string): Check {
     detail: `The credentials belong to account ${found}; they belonged to ${known} before.`,
     fix: {
       advice:
-        'If the change is meant, make a new connection and move the syncs to it; otherwise give this one credentials of the old account.',
+        'If the change is intended, create a new connection and move the syncs to it; otherwise update this one with credentials of the old account.',
     },
   };
 }

@@ -1,24 +1,24 @@
 /** What a code of PostgreSQL, its drivers or the network means, and what to do; the same for our tables and for the queue. Pure. */
 import { tlsProblem } from './tls-problems.ts';
 
-const REACH = 'Check DATABASE_URL and that the server runs.';
+const REACH = 'Check DATABASE_URL and that the server is running.';
 
 /** The first match wins. Each concerns the server or the network: the statement may be repeated once it is over. */
 const problems: readonly (readonly [RegExp, string, string])[] = [
   [/^25006$/, 'is read-only: a standby, or set to read-only', 'DATABASE_URL must lead to the primary.'],
-  [/^53100$/, 'has no space left on its disk', 'Free or add space; work resumes by itself.'],
-  [/^53200$/, 'is out of memory', 'Lower its load or give it more; work resumes by itself.'],
+  [/^53100$/, 'has no space left on its disk', 'Free or add space; work resumes automatically.'],
+  [/^53200$/, 'is out of memory', 'Lower its load or give it more; work resumes automatically.'],
   [
     /^(53300|53400)$/,
     'has no connection left',
     'Raise max_connections or its limit for this role, or run fewer processes.',
   ],
-  [/^53/, 'lacks resources', 'Look at its log; work resumes by itself.'],
+  [/^53/, 'lacks resources', 'Check its log; work resumes automatically.'],
   [/^(58|F0|XX)/, 'has a fault of its own', 'Check its disk and its log.'],
-  [/^(55000|55006)$/, 'does not accept work in this database', 'Look at its log; it is tried again by itself.'],
-  [/^(25P03|25P04|57P05)$/, 'ended a session that took too long', 'It is tried again by itself.'],
-  [/^57P0/, 'is starting, stopping or failing over', 'It is tried again by itself.'],
-  [/^40003$/, 'ended a statement without an answer', 'It is tried again by itself.'],
+  [/^(55000|55006)$/, 'does not accept work in this database', 'Check its log; keyferry retries automatically.'],
+  [/^(25P03|25P04|57P05)$/, 'ended a session that took too long', 'keyferry retries automatically.'],
+  [/^57P0/, 'is starting, stopping or failing over', 'keyferry retries automatically.'],
+  [/^40003$/, 'ended a statement without an answer', 'keyferry retries automatically.'],
   [
     /^42501$/,
     'denies a right to the role of DATABASE_URL',
@@ -37,7 +37,7 @@ const problems: readonly (readonly [RegExp, string, string])[] = [
     'is behind a pooler that gives no whole sessions',
     'Set pool_mode = session, or add pgbouncer=true to DATABASE_URL.',
   ],
-  [/^(40001|40P01|55P03|57014)$/, 'asked to repeat the statement', 'It is tried again by itself.'],
+  [/^(40001|40P01|55P03|57014)$/, 'asked to repeat the statement', 'keyferry retries automatically.'],
   [/^(ENOTFOUND|EAI_\w+)$/, 'has no address', 'Check the host in DATABASE_URL and DNS.'],
   [/^EACCES$/, 'has a socket that this process may not use', 'Check its rights and the user of this process.'],
   [/^(EMFILE|ENFILE)$/, 'cannot be reached: this process has no file descriptor left', 'Raise its limit (ulimit -n).'],

@@ -3,26 +3,29 @@ import { tlsProblem } from './tls-problems.ts';
 
 /** By the first word of Redis's answer, which a script's error carries further inside. */
 const answers: readonly (readonly [RegExp, string])[] = [
-  [/READONLY/, 'is a replica (READONLY). REDIS_URL must lead to the primary; after a failover this heals by itself.'],
+  [
+    /READONLY/,
+    'is a replica (READONLY). REDIS_URL must lead to the primary; after a failover keyferry recovers automatically.',
+  ],
   [/\bMOVED\b/, 'is a node of a cluster (MOVED). List its nodes in REDIS_URL, separated by commas.'],
   [/WRONGPASS|invalid password/, 'refused the password (WRONGPASS). Correct user and password in REDIS_URL.'],
   [/NOAUTH/, 'asks for a password (NOAUTH). Add it to REDIS_URL.'],
   [/NOPERM/, 'denies a command or key to the user of REDIS_URL (NOPERM). Allow it all commands on {keyferry}:*.'],
   [/CLUSTERDOWN/, 'is a cluster that is down (CLUSTERDOWN). Check that all its slots are served.'],
   [/MASTERDOWN/, 'is a replica that has lost its primary (MASTERDOWN). REDIS_URL must lead to the primary.'],
-  [/LOADING/, 'is still loading its data (LOADING). Work resumes by itself.'],
-  [/MISCONF/, 'cannot write to its disk (MISCONF). Check its disk; work resumes by itself.'],
+  [/LOADING/, 'is still loading its data (LOADING). Work resumes automatically.'],
+  [/MISCONF/, 'cannot write to its disk (MISCONF). Check its disk; work resumes automatically.'],
   [/NOREPLICAS/, 'has too few replicas to accept writes (NOREPLICAS). Check its replicas.'],
-  [/\bOOM\b/, 'is full (OOM). Raise maxmemory; work resumes by itself.'],
-  [/NOSCRIPT/, 'has forgotten a script (NOSCRIPT). It is tried again by itself.'],
-  [/TRYAGAIN/, 'is moving keys between nodes of its cluster (TRYAGAIN). It is tried again by itself.'],
+  [/\bOOM\b/, 'is full (OOM). Raise maxmemory; work resumes automatically.'],
+  [/NOSCRIPT/, 'has forgotten a script (NOSCRIPT). keyferry retries automatically.'],
+  [/TRYAGAIN/, 'is moving keys between nodes of its cluster (TRYAGAIN). keyferry retries automatically.'],
   [/max number of clients/, 'has no connection left (maxclients). Raise maxclients, or run fewer processes.'],
   [/^-?DENIED/, 'refuses other machines in protected mode (DENIED). Give it a password, or bind it to an address.'],
   [
     /WRONGTYPE/,
     'holds other data under {keyferry}: (WRONGTYPE). Give keyferry a database number of its own in REDIS_URL.',
   ],
-  [/\bBUSY\b/, 'is busy with a script (BUSY). It is tried again by itself.'],
+  [/\bBUSY\b/, 'is busy with a script (BUSY). keyferry retries automatically.'],
   [/DB index is out of range|SELECT is not allowed/, 'has no such database number. Correct the path in REDIS_URL.'],
   [/unknown command/i, 'does not know a command that BullMQ needs. Use Redis 6.2 or newer, or Valkey.'],
 ];

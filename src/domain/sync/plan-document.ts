@@ -55,7 +55,8 @@ export function findWholeProblem(input: DocumentPlanInput, whole: LedgerEntry | 
   if (whole?.inFlight?.token !== undefined && state.versions?.[whole.inFlight.token]) return undefined;
   const isMarked = isOursByTag(state, input.options.owner) === true;
   if (state.deletionScheduledAt && (isMarked || isLeftAsWritten(state))) return undefined;
-  if (state.deletionScheduledAt) return 'a secret of this name is scheduled for deletion and is not ours';
+  if (state.deletionScheduledAt)
+    return 'a secret of this name is scheduled for deletion and is not managed by this sync';
   return findTakeoverProblem(state, input.options, whole);
 }
 
@@ -73,8 +74,13 @@ function planKey(one: PlannedEntry, input: DocumentPlanInput): PlannedEntry {
     return { ...one, action: 'adopt', reason: 'the key was left by a deleted sync of this folder' };
   // A crash between the write and its record leaves our own key there, not a foreign one: the recovery has settled that before.
   if (input.options.onExisting === 'adopt')
-    return { ...one, action: 'adopt', reason: 'the key exists and is not ours; taking over is allowed' };
-  return { ...one, action: 'conflict', code: 'SYNC_CONFLICT', reason: 'the key exists in the secret and is not ours' };
+    return { ...one, action: 'adopt', reason: 'the key exists and is not managed by this sync; adoption is allowed' };
+  return {
+    ...one,
+    action: 'conflict',
+    code: 'SYNC_CONFLICT',
+    reason: 'the key exists in the secret and is not managed by this sync',
+  };
 }
 
 /** Names inside the secret that a deleted sync of this folder left, if nobody has written the secret since. */

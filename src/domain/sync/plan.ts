@@ -128,7 +128,8 @@ function planExisting(state: Extract<RemoteState, { exists: true }>, known: Know
   const isMarked = isOursByTag(state, options.owner) === true;
   if (state.deletionScheduledAt && (entry?.deletedAt || (isMarked && entry?.observed.wasOurs)))
     return restored(options);
-  if (state.deletionScheduledAt) return conflict('a secret of this name is scheduled for deletion and is not ours');
+  if (state.deletionScheduledAt)
+    return conflict('a secret of this name is scheduled for deletion and is not managed by this sync');
   const refusal = findTakeoverProblem(state, options, entry);
   if (refusal) return conflict(refusal);
   return { action: 'adopt', reason: describeTakeover(state, options) };
@@ -137,7 +138,7 @@ function planExisting(state: Extract<RemoteState, { exists: true }>, known: Know
 function describeTakeover(state: Existing, options: PlanOptions): string {
   if (isOursByTag(state, options.owner) === true) return 'carries the tag of this sync';
   if (isLeftAsWritten(state)) return 'was left by a deleted sync of this folder';
-  return 'exists and is not ours; taking over is allowed';
+  return 'exists and is not managed by this sync; adoption is allowed';
 }
 
 const conflict = (reason: string, drift?: DriftKind): Decision => ({
@@ -151,7 +152,7 @@ function planOwned(desired: DesiredEntry, known: Known<LedgerEntry>): Decision {
   const { entry, state, options } = known;
   const seen = state ? findDrift(entry, state, { now: known.now, owner: options.owner }) : entry.drift;
   const drift = (staysLater(entry, seen) ? entry.drift : seen) ?? undefined;
-  if (drift === 'foreign') return conflict('no longer carries our tag: somebody else took it over', drift);
+  if (drift === 'foreign') return conflict(OWNERSHIP_LOST, drift);
   const change = findChange(desired, entry, options);
   if (entry.observed.tier === 'Advanced' && desired.settings.tier === 'standard') return downgrade;
   if (drift) return planDrifted(drift, { key: desired.key, change, options });
@@ -166,15 +167,18 @@ const downgrade: Decision = {
     'AWS cannot turn an advanced parameter into a standard one. Keep --tier advanced or intelligent, or delete the parameter at AWS.',
 };
 
+/** Why an object of the ledger is neither written nor deleted. */
+export const OWNERSHIP_LOST = 'no longer carries the tag of this sync: another owner took it over';
+
 const driftTexts: Readonly<Record<DriftKind, string>> = {
-  changed: 'was changed at AWS by somebody else',
-  missing: 'was deleted at AWS by somebody else',
-  'scheduled-for-deletion': 'was scheduled for deletion by somebody else',
+  changed: 'was changed at AWS outside keyferry',
+  missing: 'was deleted at AWS outside keyferry',
+  'scheduled-for-deletion': 'was scheduled for deletion outside keyferry',
   type: 'was changed at AWS to another type than SecureString',
   key: 'has another KMS key than was set',
   tags: 'has lost tags that were set',
   replica: 'lacks a replica, or AWS reports that its replication failed',
-  foreign: 'no longer carries our tag',
+  foreign: 'no longer carries the tag of this sync',
   'later-write': 'was written after this database was backed up',
   'later-delete': 'was deleted after this database was backed up',
   'later-create': 'was created after this database was backed up',

@@ -52,5 +52,5 @@ function describeForeign({ formerOwner }: Existing, whose: ReturnType<typeof who
   // Anybody who may set tags can set ours.
   if (isOurs(whose)) return 'carries the tag of this sync, which has no record of it';
   if (formerOwner?.isSameFolder) return 'was left by a deleted sync of this folder and has changed since';
-  return formerOwner ? 'was left by a deleted sync of another folder' : 'exists and is not ours';
+  return formerOwner ? 'was left by a deleted sync of another folder' : 'exists and is not managed by this sync';
 }

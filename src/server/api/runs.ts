@@ -56,8 +56,8 @@ export function toApiRun(run: RunRecord): z.infer<typeof runShape> {
 
 /** What an action answers beside its subject. */
 export const requested = {
-  runRequestId: z.uuid().describe('The recorded wish; a run answers it'),
-  run: runShape.nullable().describe('Null while it goes on: see `GET /api/v1/runs?subjectId=`'),
+  runRequestId: z.uuid().describe('The recorded request; a run answers it'),
+  run: runShape.nullable().describe('Null while it is in progress: see `GET /api/v1/runs?subjectId=`'),
 };
 
 const NOT_YET = ['QUEUE_UNAVAILABLE'];

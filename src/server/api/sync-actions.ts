@@ -181,7 +181,8 @@ async function deleteWithSecrets(c: Context, syncId: string): Promise<void> {
   const { run } = await waitForRun(c, requestId, REMOVAL_SECONDS);
   if (run?.status === 'succeeded') return;
   if (run === null) {
-    const message = 'The removal goes on, and the sync is deleted with its end. Look again: 404 means that it is done.';
+    const message =
+      'The removal is in progress, and the sync is deleted when it ends. Send the request again: 404 means that it is done.';
     throw new JobError('SYNC_PARTIAL', { message });
   }
   const why = `The removal ended ${run.status}: ${run.errorMessage ?? 'see the run'} The sync stays.`;

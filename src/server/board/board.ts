@@ -52,7 +52,7 @@ const allowedRoutes: Readonly<Record<string, string>> = {
 
 const FINISHED = ['completed', 'failed'];
 const NOT_HERE =
-  'keyferry does not allow this on the board: jobs only wake workers, what is wanted stands in PostgreSQL.';
+  'keyferry does not allow this on the board: jobs only wake workers, and PostgreSQL holds the work itself.';
 
 class CleanAdapter extends BullMQAdapter {
   override async getJob(id: string): Promise<Job | undefined> {

@@ -28,7 +28,7 @@ export function createFrontDoor(rules: HostRules): MiddlewareHandler {
       return problem(
         c,
         421,
-        'This server does not answer to that Host. Add the name to KEYFERRY_HTTP_ALLOWED_HOSTS if it is meant.',
+        'This server does not answer to that Host. If the name is intended, add it to KEYFERRY_HTTP_ALLOWED_HOSTS.',
       );
     }
     const isForeign = isCrossSite({

@@ -69,7 +69,7 @@ function stat({ title, path, counts, extra }: Stat): Html {
 function attentionItem(item: Attention, now: Date): Html {
   const isDriftOnly = item.status === 'drifted';
   const code = isDriftOnly ? 'SYNC_DRIFTED' : item.statusCode;
-  const message = isDriftOnly ? 'Objects at AWS were changed by somebody else.' : item.statusMessage;
+  const message = isDriftOnly ? 'Objects at AWS were changed outside keyferry.' : item.statusMessage;
   return html`<li>
     <div>${chip(item.status)}</div>
     <div class="what">

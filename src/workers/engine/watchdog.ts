@@ -72,7 +72,7 @@ export function startWatchdog(deps: WatchdogDependencies): Watchdog {
 
   async function lookAtDatabase(): Promise<void> {
     if (deps.unansweredMs() < silentMs || !(await isFine('database'))) return;
-    deps.log.fatal('PostgreSQL owes an answer for too long: this process must be replaced');
+    deps.log.fatal('PostgreSQL has not responded for too long: this process must be replaced');
     deps.onDeaf();
   }
 

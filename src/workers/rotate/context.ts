@@ -117,6 +117,6 @@ export async function lookAtKeys(
 
 export function userChanged(userName: string): JobError {
   return new JobError('KEY_USER_CHANGED', {
-    message: `The IAM user ${userName} was re-created: its id is not the one pinned at the first rotation. Delete the rotation, and create it anew if the new user is meant.`,
+    message: `The IAM user ${userName} was re-created: its id is not the one pinned at the first rotation. If the new user is intended, delete the rotation and create it again.`,
   });
 }

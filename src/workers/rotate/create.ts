@@ -114,7 +114,7 @@ async function blockForeign(context: RotationContext, view: RotationView, found:
   const base =
     claimed.length === 0
       ? view
-      : await write(context, view, orphans.orphanClaimed(view, claimed, 'somebody activated it at AWS'));
+      : await write(context, view, orphans.orphanClaimed(view, claimed, 'it was activated at AWS'));
   const now = context.run.now();
   const error = await foreignError(context, { keys: open.keys, foreign, leftIds: left.ids });
   return write(context, base, to.block(base, error, { now }));
@@ -198,7 +198,7 @@ function sendingSoon(context: RotationContext, sentAt: Date): RotationContext {
   return { ...context, run: { ...run, scope: { ...run.scope, beforeMutation } } };
 }
 
-const TOO_LATE = 'CreateAccessKey had to wait for too long and was not sent; it begins anew.';
+const TOO_LATE = 'CreateAccessKey waited too long and was not sent; the step starts again.';
 const AGAIN_MS = 10_000;
 
 /** The intent stays: the machine waits, and looks what became of the call. */

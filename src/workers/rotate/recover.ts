@@ -75,7 +75,7 @@ async function leaveToPerson(
   const described: string[] = [];
   for (const key of candidates.slice(0, 2)) described.push(describeKey(key, await keys.lastUsed(key.accessKeyId), now));
   const error = new JobError('KEY_AMBIGUOUS', {
-    message: `Remove at AWS what nobody uses: an answer was lost, and which key it made cannot be told: ${described.join('; ')}`,
+    message: `Delete the unused key at AWS: the answer of CreateAccessKey was lost, and keyferry cannot tell which key it created: ${described.join('; ')}`,
   });
   const ids = candidates.map((key) => key.accessKeyId);
   return write(context, view, to.ambiguous(view, ids, { error, now }));
@@ -98,10 +98,10 @@ export async function deleteQuarantined(
   const open = await openKeys(context);
   const { owners } = await lookAtKeys(context, view, open);
   const key = owners.remote.find((one) => one.accessKeyId === accessKeyId);
-  if (key?.isActive) return write(context, view, to.orphanClaimed(view, [accessKeyId], 'somebody activated it at AWS'));
+  if (key?.isActive) return write(context, view, to.orphanClaimed(view, [accessKeyId], 'it was activated at AWS'));
   // A use is told hours late: an orphan of ours has none, since nobody ever had its secret.
   if (key && isUsed(await open.keys.lastUsed(accessKeyId)))
-    return write(context, view, to.orphanClaimed(view, [accessKeyId], 'somebody had used it'));
+    return write(context, view, to.orphanClaimed(view, [accessKeyId], 'it had been used'));
   const sent = await write(context, view, deleteSent(view, accessKeyId));
   if (key) await open.keys.delete(accessKeyId);
   return write(context, sent, to.leftoverDeleted(sent, accessKeyId));

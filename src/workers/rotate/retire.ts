@@ -138,7 +138,7 @@ async function keepActive(context: RotationContext, view: RotationView, accessKe
       }),
     );
   }
-  return write(context, view, to.reactivated(view, accessKeyId, { detail: 'somebody activated it at AWS', now }));
+  return write(context, view, to.reactivated(view, accessKeyId, { detail: 'it was activated at AWS', now }));
 }
 
 /** On the way out: `rotation delete --revoke-keys`. An orphan that a person took stays theirs. */

@@ -81,7 +81,7 @@ function toEqualEntry(work: SyncWork, found: Found, revision: number): LedgerEnt
     ...newEntry(origin, { remoteName: found.remoteName, key: found.key, settings }),
     status: 'skipped',
     errorMessage:
-      'Imported; it exists and is not ours. Allow taking it over with --on-existing adopt so that changes can follow.',
+      'Imported, and not managed by this sync. To let later changes reach it, allow adoption with --on-existing adopt.',
     remoteVersion: found.version,
     fingerprint: fingerprintOf(work, found, { value: found.value ?? '', settings }),
     syncedRevision: revision,

@@ -74,7 +74,7 @@ async function seedSync(sql: postgres.Sql): Promise<void> {
     select ${ids.partialSync}, '/app/prod/APP_KEY_' || n, 'KEY_' || n, ${ids.validConnection}, 'aws', '111122223333', 'eu-west-1', 'ssm',
       case when n = 3 then 'conflict' when n = 4 then 'failed' else 'synced' end,
       case when n = 3 then 'SYNC_CONFLICT' when n = 4 then 'SYNC_ENTRY_INVALID' end,
-      case when n = 3 then '/app/prod/APP_KEY_3 exists and is not ours.' when n = 4 then 'The value has 4,812 bytes; the standard tier takes 4,096.' end,
+      case when n = 3 then '/app/prod/APP_KEY_3 exists and is not managed by this sync.' when n = 4 then 'The value has 4,812 bytes; the standard tier takes 4,096.' end,
       now() - interval '2 hours' from generate_series(1, 25) n`;
   const plan = {
     changes: [{ action: 'create', key: 'KEY_26', remoteName: '/app/prod/APP_KEY_26', reason: 'new in the folder' }],

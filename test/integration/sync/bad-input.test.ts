@@ -197,7 +197,7 @@ test('what somebody edited or deleted by hand is not overwritten in detect mode,
   const { outcome } = await world.runUntilDone(id);
   expect(outcome).toMatchObject({ status: 'partial', code: 'SYNC_DRIFTED', counts: { updated: 1, conflicts: 2 } });
   expect('message' in outcome && outcome.message).toContain(
-    'EDITED (/app/prod/EDITED) was changed at AWS by somebody else. Repair them with `keyferry sync run`, or set --drift repair.',
+    'EDITED (/app/prod/EDITED) was changed at AWS outside keyferry. Repair them with `keyferry sync run`, or set --drift repair.',
   );
   expect(world.parameters()).toEqual({ '/app/prod/EDITED': 'theirs', '/app/prod/FINE': 'new' });
 
@@ -243,7 +243,7 @@ test('foreign objects of the same name are conflicts, or taken over where that i
     status: 'partial',
     code: 'SYNC_CONFLICT',
     message:
-      'A (/app/prod/A) exists and is not ours. Remove or rename it, or allow taking it over with --on-existing adopt. And 1 more: see `keyferry sync show`.',
+      'A (/app/prod/A) exists and is not managed by this sync. Remove or rename the object, or let the sync take it over with --on-existing adopt. And 1 more: see `keyferry sync show`.',
   });
   expect(world.parameters()).toMatchObject({ '/app/prod/A': 'theirs', '/app/prod/B': 'ours' });
 
@@ -276,7 +276,9 @@ test('a secret that somebody scheduled for deletion is not ours to restore', asy
   const { outcome } = await world.runUntilDone(id);
 
   expect(outcome).toMatchObject({ status: 'failed', code: 'SYNC_CONFLICT' });
-  expect('message' in outcome && outcome.message).toContain('A (prod/A) is scheduled for deletion and is not ours');
+  expect('message' in outcome && outcome.message).toContain(
+    'A (prod/A) is scheduled for deletion and is not managed by this sync',
+  );
 });
 
 test('a JSON secret that holds no JSON object is left alone', async () => {

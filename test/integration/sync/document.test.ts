@@ -163,7 +163,7 @@ test('a key keeps its old name while its new one is somebody else’s', async ()
   expect(plan.outcome).toMatchObject({
     result: {
       changes: [
-        { action: 'conflict', key: 'A', reason: 'the key exists in the secret and is not ours' },
+        { action: 'conflict', key: 'A', reason: 'the key exists in the secret and is not managed by this sync' },
         { action: 'update', key: 'B', reason: 'B is called X_B in the secret now' },
       ],
     },
@@ -221,7 +221,7 @@ test('a secret that somebody deleted and made anew is theirs, also on request', 
   const { outcome } = await world.runUntilDone(id, { request: 'sync' });
 
   expect(outcome).toMatchObject({ code: 'SYNC_CONFLICT' });
-  expect('message' in outcome && outcome.message).toContain('A (prod/app) no longer carries our tag');
+  expect('message' in outcome && outcome.message).toContain('A (prod/app) no longer carries the tag of this sync');
   expect(world.secrets()).toEqual({ 'prod/app': '{"theirs":"x"}' });
 });
 

@@ -116,7 +116,7 @@ test('a secret that is scheduled for deletion in between is drift, not restored'
   const { outcome } = await world.runUntilDone(id);
 
   expect(outcome).toMatchObject({ status: 'partial', code: 'SYNC_DRIFTED', counts: { conflicts: 1 } });
-  expect('message' in outcome && outcome.message).toContain('A (prod/A) was scheduled for deletion by somebody else');
+  expect('message' in outcome && outcome.message).toContain('A (prod/A) was scheduled for deletion outside keyferry');
   expect(world.secrets()).toEqual({ 'prod/B': '2' });
 });
 

@@ -57,11 +57,16 @@ test('a plan tells every action with its reason, writes nothing and shows no val
           action: 'conflict',
           key: 'DRIFTED',
           remoteName: name('DRIFTED'),
-          reason: 'was changed at AWS by somebody else; not overwritten',
+          reason: 'was changed at AWS outside keyferry; not overwritten',
         },
         { action: 'invalid', key: 'EMPTY', remoteName: name('EMPTY') },
         { action: 'create', key: 'NEW', remoteName: name('NEW'), reason: 'new in the source' },
-        { action: 'conflict', key: 'THEIRS', remoteName: name('THEIRS'), reason: 'exists and is not ours' },
+        {
+          action: 'conflict',
+          key: 'THEIRS',
+          remoteName: name('THEIRS'),
+          reason: 'exists and is not managed by this sync',
+        },
         { action: 'delete', key: 'LEFT', remoteName: name('LEFT'), reason: 'no longer in the source' },
       ],
       unchanged: 1,
@@ -109,7 +114,7 @@ test('a plan of a JSON secret looks inside for keys of others', async () => {
   expect(outcome).toMatchObject({
     result: {
       changes: [
-        { action: 'conflict', key: 'B', reason: 'the key exists in the secret and is not ours' },
+        { action: 'conflict', key: 'B', reason: 'the key exists in the secret and is not managed by this sync' },
         { action: 'create', key: 'C' },
       ],
       unchanged: 1,

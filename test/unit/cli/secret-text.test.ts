@@ -47,7 +47,7 @@ describe('secrets as text', () => {
     ['an open double quote', 'A=1\nB="canary', /^Line 2 of the secrets opens a quote that is never closed/],
     ['an open single quote', "A='canary", /never closed/],
     ['an open backtick', 'A=`canary', /never closed/],
-    ['text after a quote', 'A="canary"canary', /^Line 1 of the secrets goes on after the closing quote/],
+    ['text after a quote', 'A="canary"canary', /^Line 1 of the secrets has text after the closing quote/],
     [
       'a second value of a key',
       'A=1\nB=2\nA=3',

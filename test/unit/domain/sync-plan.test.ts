@@ -67,7 +67,7 @@ test('a violation is neither written nor deleted', () => {
 });
 
 test.each([
-  ['is not ours', {}, 'conflict A: exists and is not ours'],
+  ['is not ours', {}, 'conflict A: exists and is not managed by this sync'],
   [
     'carries our tag without a record of ours',
     { tags: { 'keyferry:sync': SYNC } },
@@ -129,16 +129,16 @@ test('drift of an unchanged entry is told, not planned; with a change it is a co
   const still = plan({ desired: [desired('A')], ledger: [owned('A')], inventory });
   expect([still.entries.length, still.unchanged[0]?.drift]).toEqual([0, 'changed']);
   const changed = { desired: [desired('A', { revision: 2 })], ledger: [owned('A')], inventory };
-  expect(shown(changed)).toEqual(['conflict A: was changed at AWS by somebody else; not overwritten']);
+  expect(shown(changed)).toEqual(['conflict A: was changed at AWS outside keyferry; not overwritten']);
   expect(shown({ ...changed, options: { overwritesDrift: true } })).toEqual([
-    'update A: was changed at AWS by somebody else',
+    'update A: was changed at AWS outside keyferry',
   ]);
 });
 
 test('an object that lost our tag is not ours any more, also in repair', () => {
   const inventory = { '/app/A': exists({ tags: {} }) };
   const given = { desired: [desired('A')], ledger: [owned('A')], inventory, options: { overwritesDrift: true } };
-  expect(shown(given)).toEqual(['conflict A: no longer carries our tag: somebody else took it over']);
+  expect(shown(given)).toEqual(['conflict A: no longer carries the tag of this sync: another owner took it over']);
 });
 
 test('what left the source is deleted, what moved is replaced, with --no-delete both stay', () => {

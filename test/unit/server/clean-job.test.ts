@@ -20,7 +20,7 @@ describe('what the board shows of a job', () => {
   });
 
   it('is the public message of our errors and BullMQ’s own words, never a foreign text', () => {
-    expect(cleanReason('AWS_THROTTLED: AWS asks to slow down.')).toBe('AWS_THROTTLED: AWS asks to slow down.');
+    expect(cleanReason('AWS_THROTTLED: AWS throttled the call.')).toBe('AWS_THROTTLED: AWS throttled the call.');
     expect(cleanReason('job stalled more than allowable limit')).toBe('job stalled more than allowable limit');
     for (const foreign of ['insert into x values (hunter2)', 'NOT_A_CODE: hunter2', 'aws_throttled: hunter2']) {
       expect(cleanReason(foreign)).not.toContain('hunter2');

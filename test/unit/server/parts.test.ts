@@ -37,12 +37,12 @@ describe('times on the status page', () => {
 describe('an error on the status page', () => {
   it('stands beside its fix, commands set apart', () => {
     const shown = text(trouble({ code: 'SYNC_PARTIAL', message: '2 of 25 entries were not synced.' }));
-    expect(shown).toContain('<b>Fix:</b> See the entries with <code>keyferry sync show</code>.');
+    expect(shown).toContain('<b>Fix:</b> List the entries with <code>keyferry sync show</code>.');
   });
 
   it('does not repeat advice that the message holds already', () => {
     expect(
-      text(trouble({ code: 'SYNC_PARTIAL', message: 'See the entries with `keyferry sync show`.' })),
+      text(trouble({ code: 'SYNC_PARTIAL', message: 'List the entries with `keyferry sync show`.' })),
     ).not.toContain('Fix:');
     expect(text(trouble({ code: 'SYNC_PARTIAL', message: 'x', fix: 'Add the statement.' }))).toContain(
       'Add the statement.',

@@ -214,5 +214,8 @@ function toKeyRow(work: SyncWork, key: KeyWrite, version: string): LedgerEntry {
 function toUntouched(work: SyncWork, entry: LedgerEntry, reason: 'foreign' | 'changed' | 'missing'): LedgerEntry {
   const now = work.run.now();
   if (reason !== 'foreign') return refusedNow(work, drifted(entry, reason, now));
-  return refusedNow(work, conflicting(entry, conflictMessage(entry, 'is a key of somebody else in the secret'), now));
+  return refusedNow(
+    work,
+    conflicting(entry, conflictMessage(entry, 'is a key in the secret that this sync did not write'), now),
+  );
 }

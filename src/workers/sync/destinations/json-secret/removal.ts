@@ -4,6 +4,7 @@ import { changeDocument, memberValue, parseDocument, printDocument } from '../..
 import { removed, written } from '../../../../domain/sync/entry.ts';
 import { findDrift } from '../../../../domain/sync/inventory.ts';
 import { isOwned, type LedgerEntry } from '../../../../domain/sync/ledger.ts';
+import { OWNERSHIP_LOST } from '../../../../domain/sync/plan.ts';
 import { toJobError } from '../../../../errors.ts';
 import { attempt, refuse, reportDrift, settleFailure, type WriteResult } from '../journal.ts';
 import { isAsWritten } from './content.ts';
@@ -26,7 +27,7 @@ export async function removeKeys(
     return keys.map(() => ({ kind: 'deleted' }));
   }
   const drift = findDrift(whole, toState(found), lookOf(work));
-  if (drift === 'foreign') return [await refuse(work, whole, 'no longer carries our tag: somebody else took it over')];
+  if (drift === 'foreign') return [await refuse(work, whole, OWNERSHIP_LOST)];
   const isAll = keysOf(work, whole).filter(isOwned).length === keys.length;
   const isOnlyOurs =
     whole.observed.isCreated === true && whole.observed.hasForeignKeys === false && drift === undefined;

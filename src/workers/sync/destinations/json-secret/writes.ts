@@ -14,6 +14,7 @@ import { findDrift, isSameKey } from '../../../../domain/sync/inventory.ts';
 import { isOwned, type LedgerEntry } from '../../../../domain/sync/ledger.ts';
 import { takeWrite } from '../../../../domain/sync/pace.ts';
 import { leftKeys } from '../../../../domain/sync/plan-document.ts';
+import { OWNERSHIP_LOST } from '../../../../domain/sync/plan.ts';
 import { type Existing, findTakeoverProblem, isLeftAsWritten } from '../../../../domain/sync/takeover.ts';
 import { JobError, toJobError } from '../../../../errors.ts';
 import {
@@ -75,7 +76,7 @@ async function overwriteDocument(context: DocumentContext, job: DocumentWrite): 
   const { work, secrets } = context;
   const found = await secrets.describe(job.remoteName);
   const drift = findDrift(job.whole, toState(found), lookOf(work));
-  if (drift === 'foreign') return { kind: 'refused', reason: 'no longer carries our tag: somebody else took it over' };
+  if (drift === 'foreign') return { kind: 'refused', reason: OWNERSHIP_LOST };
   if (drift === 'scheduled-for-deletion') {
     return work.planOptions.overwritesDrift ? restoreDocument(context, job) : { kind: 'drifted', drift };
   }
@@ -123,7 +124,7 @@ async function createTaken(
   const isMine = isOurs(whoseTags(found.tags, work.owner));
   if (found.deletionScheduledAt && isMine) return restoreDocument(context, job);
   if (found.deletionScheduledAt && !isLeftAsWritten(state))
-    return { kind: 'refused', reason: 'is scheduled for deletion and is not ours' };
+    return { kind: 'refused', reason: 'is scheduled for deletion and is not managed by this sync' };
   const refusal = findTakeoverProblem(state, work.planOptions, job.whole);
   if (refusal !== undefined) return { kind: 'refused', reason: refusal };
   const failed = found.deletionScheduledAt ? await restoreLeft(context, job) : undefined;
@@ -290,5 +291,7 @@ function toResult({ work }: DocumentContext, job: DocumentWrite, done: Stored): 
 }
 
 function toFailure(result: WriteResult): DocumentResult {
-  return result.kind === 'failed' || result.kind === 'deferred' ? result : { kind: 'refused', reason: 'is not ours' };
+  return result.kind === 'failed' || result.kind === 'deferred'
+    ? result
+    : { kind: 'refused', reason: 'is not managed by this sync' };
 }

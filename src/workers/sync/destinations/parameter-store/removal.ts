@@ -2,6 +2,7 @@
 import { removed } from '../../../../domain/sync/entry.ts';
 import { findDrift, isFresh, isOursByTag, READ_LAG_MS } from '../../../../domain/sync/inventory.ts';
 import type { LedgerEntry } from '../../../../domain/sync/ledger.ts';
+import { OWNERSHIP_LOST } from '../../../../domain/sync/plan.ts';
 import { toJobError } from '../../../../errors.ts';
 import { refuse, reportDrift, settleFailure, settleThrown, type WriteResult } from '../journal.ts';
 import type { LookContext, ParameterLooks } from './looks.ts';
@@ -39,12 +40,10 @@ async function judgeRemoval(context: RemovalContext, entry: LedgerEntry): Promis
     await work.ledger.store(removed(entry, work.run.now()));
     return { kind: 'deleted' };
   }
-  if (isOurs !== true) return refuse(work, entry, NO_LONGER_OURS);
+  if (isOurs !== true) return refuse(work, entry, OWNERSHIP_LOST);
   const drift = findDrift(entry, state, lookOf(work));
   return drift && !work.planOptions.overwritesDrift ? reportDrift(work, entry, drift) : undefined;
 }
-
-export const NO_LONGER_OURS = 'no longer carries our tag: somebody else took it over';
 
 /** Reads may not show our own last write yet: what they say is used once they must. */
 export function deferFresh(work: SyncWork, entry: LedgerEntry): WriteResult {

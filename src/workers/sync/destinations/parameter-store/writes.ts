@@ -8,6 +8,7 @@ import { isOurs, missingTags, tagsWithOwner, whoseTags } from '../../../../domai
 import { inOrder, written } from '../../../../domain/sync/entry.ts';
 import { findDrift, isFresh, isOursByTag, type RemoteState } from '../../../../domain/sync/inventory.ts';
 import { type DriftKind, isOwned, type LedgerEntry } from '../../../../domain/sync/ledger.ts';
+import { OWNERSHIP_LOST } from '../../../../domain/sync/plan.ts';
 import { findTakeoverProblem } from '../../../../domain/sync/takeover.ts';
 import { type JobError, toJobError } from '../../../../errors.ts';
 import type { WriteTask } from '../apply-each.ts';
@@ -22,7 +23,7 @@ import {
   type WriteResult,
 } from '../journal.ts';
 import { withFormerOwner } from '../../former-owners.ts';
-import { deferFresh, deleteParameters, NO_LONGER_OURS } from './removal.ts';
+import { deferFresh, deleteParameters } from './removal.ts';
 import { type LookContext, type ParameterLooks, toState } from './looks.ts';
 import { fingerprintOf } from '../../values.ts';
 import { lookOf, type SyncWork } from '../../work.ts';
@@ -88,7 +89,7 @@ async function takeOver(context: ParameterContext, task: WriteTask, pending: Led
     const error = toJobError(raw);
     if (error.code === 'AWS_NOT_FOUND') return waitForName(work, task.entry, NAME_CONTRADICTION);
     if (error.code === 'AWS_ACCESS_DENIED')
-      return refuse(work, task.entry, 'exists, and without ssm:ListTagsForResource keyferry cannot see whose it is');
+      return refuse(work, task.entry, 'exists, and without ssm:ListTagsForResource keyferry cannot read its owner');
     return settleFailure(work, { before: task.entry, pending }, error);
   }
 }
@@ -122,7 +123,7 @@ async function updateDrifted(
 ): Promise<WriteResult> {
   const { work } = context;
   const { drift, state } = found;
-  if (drift === 'foreign') return refuse(work, task.entry, NO_LONGER_OURS);
+  if (drift === 'foreign') return refuse(work, task.entry, OWNERSHIP_LOST);
   if (!work.planOptions.overwritesDrift) return reportDrift(work, task.entry, drift);
   if (!state.exists) return createParameter(context, task);
   if (drift === 'type') return recreate(context, task);
@@ -165,7 +166,7 @@ async function overwrite(context: ParameterContext, task: WriteTask, how: Overwr
   if (Number(tried.answer.version) !== Number(how.base) + 1) {
     work.run.log.warn(
       { key: task.desired.key, remoteName: task.desired.remoteName },
-      'somebody else wrote the parameter in the same instant',
+      'another client wrote the parameter at the same time',
     );
   }
   const row = toWritten(work, task, tried.answer);

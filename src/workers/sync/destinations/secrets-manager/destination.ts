@@ -4,6 +4,7 @@ import { mustCompare } from '../../../../domain/installation.ts';
 import { inOrder, landed, notLanded, removed } from '../../../../domain/sync/entry.ts';
 import { findDrift, type RemoteState } from '../../../../domain/sync/inventory.ts';
 import type { LedgerEntry } from '../../../../domain/sync/ledger.ts';
+import { OWNERSHIP_LOST } from '../../../../domain/sync/plan.ts';
 import type { Destination, Finding } from '../destination.ts';
 import { attempt, refuse, reportDrift, settleFailure, type WriteResult } from '../journal.ts';
 import { forEachPooled } from '../../../../concurrency/pool.ts';
@@ -114,7 +115,7 @@ export async function removeSecret(context: SecretContext, entry: LedgerEntry): 
     return { kind: 'deleted' };
   }
   const drift = findDrift(entry, toState(found), lookOf(work));
-  if (drift === 'foreign') return refuse(work, entry, 'no longer carries our tag: somebody else took it over');
+  if (drift === 'foreign') return refuse(work, entry, OWNERSHIP_LOST);
   if (drift && !work.planOptions.overwritesDrift) return reportDrift(work, entry, drift);
   const tried = await attempt(
     work,

@@ -8,6 +8,7 @@ import { inOrder, landed, written } from '../../../../domain/sync/entry.ts';
 import { findDrift, isSameKey, type RemoteState } from '../../../../domain/sync/inventory.ts';
 import { type EntrySettings, type InFlight, isOwned, type LedgerEntry } from '../../../../domain/sync/ledger.ts';
 import { takeWrite } from '../../../../domain/sync/pace.ts';
+import { OWNERSHIP_LOST } from '../../../../domain/sync/plan.ts';
 import { findTakeoverProblem, isLeftAsWritten } from '../../../../domain/sync/takeover.ts';
 import { type JobError, toJobError } from '../../../../errors.ts';
 import type { WriteTask } from '../apply-each.ts';
@@ -82,7 +83,7 @@ async function createTaken(
   if (isOurs(whoseTags(found.tags, work.owner)))
     return restoreSecret(context, { ...task, entry: { ...entry, remoteVersion: found.version } });
   if (isLeftAsWritten(state)) return restoreLeft(context, task, found);
-  return refuse(work, entry, 'is scheduled for deletion and is not ours');
+  return refuse(work, entry, 'is scheduled for deletion and is not managed by this sync');
 }
 
 /** A deleted sync of this folder had scheduled it for deletion: restored, it is taken over. */
@@ -130,7 +131,7 @@ async function updateSecret(context: SecretContext, task: WriteTask): Promise<Wr
   const { entry, desired, value } = task;
   const found = await secrets.describe(desired.remoteName);
   const drift = findDrift(entry, toState(found), lookOf(work));
-  if (drift === 'foreign') return refuse(work, entry, 'no longer carries our tag: somebody else took it over');
+  if (drift === 'foreign') return refuse(work, entry, OWNERSHIP_LOST);
   if (drift && !work.planOptions.overwritesDrift) return reportDrift(work, entry, drift);
   if (drift === 'scheduled-for-deletion') return restoreSecret(context, task);
   if (!found || drift === 'missing') return createSecret(context, task);
