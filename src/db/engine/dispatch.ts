@@ -6,7 +6,10 @@ import type { Kind, Reason } from '../../domain/run.ts';
 import type { Database } from '../client.ts';
 import { execute, tableNames, textArray } from './subjects.ts';
 
-/** Rows of one org and AWS account that may be queued or running at once. */
+/**
+ * Rows of one org and AWS account that may be queued or running at once. What a person requests passes rows that only
+ * wait in the queue: for it, the window counts the rows that run or were requested, too.
+ */
 const ACCOUNT_WINDOW = 4;
 /** Due rows that one statement reads of each class: requested, and all others. */
 const CANDIDATES = 2_000;
@@ -73,30 +76,43 @@ export function dispatchStatement(kind: Kind, limit: number): SQL {
   const table = tableNames[kind];
   const account = accountOf[kind];
   const isRequested = sql`t.due_reason = 'requested'`;
-  const page = (isOfClass: SQL) => sql`(
+  const page = (isOfClass: SQL, isFull: SQL) => sql`(
         select t.id, t.next_due_at, ${account.key} as account, ${isRequested} as is_requested from ${table} t ${account.join}
         where (select held from guard) and t.next_due_at <= now() and ${isOfClass}
           and (t.dispatch_lease_until is null or t.dispatch_lease_until < now())
           and (t.run_lease_until is null or t.run_lease_until < now())
-          and ${account.key} not in (select account from saturated)
+          and ${account.key} not in (select account from saturated where ${isFull})
         order by t.next_due_at limit ${CANDIDATES}
         for update of t skip locked
       )`;
   return sql`
       with guard as materialized (select pg_try_advisory_xact_lock(${guardKeys[kind]}) as held),
       flying as materialized (
-        select ${account.key} as account, t.run_token is null as is_queued from ${table} t ${account.join}
+        select
+          ${account.key} as account,
+          t.run_token is null as is_queued,
+          t.run_token is null and not ${isRequested} as is_passed
+        from ${table} t ${account.join}
         where t.is_in_flight and greatest(t.dispatch_lease_until, t.run_lease_until) > now()
       ),
-      saturated as materialized (select account from flying group by account having count(*) >= ${ACCOUNT_WINDOW}),
-      requested as materialized ${page(isRequested)},
-      others as materialized ${page(sql`not ${isRequested}`)},
+      saturated as materialized (
+        select account, count(*) filter (where not is_passed) >= ${ACCOUNT_WINDOW} as is_full_of_requests
+        from flying group by account having count(*) >= ${ACCOUNT_WINDOW}
+      ),
+      requested as materialized ${page(isRequested, sql`is_full_of_requests`)},
+      others as materialized ${page(sql`not ${isRequested}`, sql`true`)},
       candidates as (select * from requested union all select * from others),
       -- In flight and due in one list, so that no plan joins the two: both may be thousands, and nobody knows how many before.
+      placed as (
+        select null::uuid as id, null::timestamptz as next_due_at, account, false as is_requested,
+          case when is_passed then 3 else 1 end as turn
+        from flying
+        union all
+        select id, next_due_at, account, is_requested, case when is_requested then 2 else 4 end from candidates
+      ),
       ranked as (
-        select id, next_due_at, is_requested,
-          row_number() over (partition by account order by id is not null, is_requested desc, next_due_at) as place
-        from (select id, next_due_at, account, is_requested from candidates union all select null, null, account, true from flying) c
+        select id, next_due_at, is_requested, row_number() over (partition by account order by turn, next_due_at) as place
+        from placed
       ),
       ordered as (
         select id, is_requested, row_number() over (order by is_requested desc, next_due_at) as position

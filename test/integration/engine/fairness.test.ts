@@ -54,6 +54,40 @@ test('what a person requests goes before the backlog of its account', async () =
   expect(await countLooks(id)).toBe(1);
 });
 
+async function request(accountId: string, name: string): Promise<string> {
+  const { id } = await addConnection(engine().stores, name);
+  await execute(
+    sql`update keyferry.connections set account_id = ${accountId}, due_reason = 'requested' where id = ${id}`,
+  );
+  return id;
+}
+
+const dispatchedIds = async () => {
+  const { subjects } = await engine().stores.work.dispatchDue('validate', 500);
+  return subjects.map((subject) => subject.id);
+};
+
+test('what a person requests passes rows of its account that only wait in the queue', async () => {
+  await addBacklog('444444444444', 100);
+  expect(await dispatchedIds()).toHaveLength(4);
+  const id = await request('444444444444', 'asked');
+  expect(await dispatchedIds()).toEqual([id]);
+});
+
+test('requests of one account fill no more than its window, and do not pass what runs', async () => {
+  await addBacklog('555555555555', 100);
+  const [first, second] = await dispatchedIds();
+  for (const id of [first, second])
+    await execute(sql`
+      update keyferry.connections set run_token = gen_random_uuid(), run_lease_until = now() + interval '30 s'
+      where id = ${id ?? ''}`);
+  const asked: string[] = [];
+  for (let n = 0; n < 5; n += 1) asked.push(await request('555555555555', `asked-${String(n)}`));
+
+  expect(await dispatchedIds()).toEqual(asked.slice(0, 2));
+  expect(await dispatchedIds()).toEqual([]);
+});
+
 test('no more is queued than workers take within a dispatch lease, except what is requested', async () => {
   await execute(sql`update keyferry.connections set next_due_at = null where name = 'template'`);
   await execute(sql`
