@@ -80,6 +80,11 @@ async function openRequest(db: Database, request: NewRequest): Promise<string> {
             next_due_at = now(),
             attempt = 0,
             wanted_revision = t.wanted_revision + ${wished},
+            -- Dispatched again, as a job that goes before those of schedules.
+            dispatch_lease_until = case
+              when t.run_token is null and t.due_reason is distinct from 'requested' then null
+              else t.dispatch_lease_until
+            end,
             due_reason = 'requested',
             ${dueTrace()},
             due_requested_by = ${request.actor}

@@ -41,12 +41,20 @@ export async function enqueue(queue: Queue, kind: Kind, subjects: readonly Enque
       ordered.map((subject) =>
         isCrowded && !subject.isPatient
           ? toJob(kind, subject, { lifo: true, deduplicationId: `${kind}-${subject.id}-front` })
-          : toJob(kind, subject, { priority: priorities[subject.reason], deduplicationId: `${kind}-${subject.id}` }),
+          : toJob(kind, subject, {
+              priority: priorities[subject.reason],
+              deduplicationId: toDeduplicationId(kind, subject),
+            }),
       ),
     );
   } catch (cause) {
     throw new JobError('QUEUE_UNAVAILABLE', { cause });
   }
+}
+
+/** A request is not folded into the job of a schedule that waits further back. */
+function toDeduplicationId(kind: Kind, { id, reason }: Enqueued): string {
+  return reason === 'requested' ? `${kind}-${id}-requested` : `${kind}-${id}`;
 }
 
 type Place = { readonly deduplicationId: string } & ({ readonly lifo: true } | { readonly priority: number });

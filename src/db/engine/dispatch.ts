@@ -71,6 +71,21 @@ export async function dispatchDue(db: Database, kind: Kind, limit: number): Prom
   }
 }
 
+/** The due rows of each account in the order of their turns, behind what is in flight. */
+const ranking = sql`
+  -- In flight and due in one list, so that no plan joins the two: both may be thousands, and nobody knows how many before.
+  placed as (
+    select null::uuid as id, null::timestamptz as next_due_at, account, false as is_requested,
+      case when is_passed then 3 else 1 end as turn
+    from flying
+    union all
+    select id, next_due_at, account, is_requested, case when is_requested then 2 else 4 end from candidates
+  ),
+  ranked as (
+    select id, next_due_at, is_requested, row_number() over (partition by account order by turn, next_due_at) as place
+    from placed
+  )`;
+
 /** On its own so that a test can have it explained. */
 export function dispatchStatement(kind: Kind, limit: number): SQL {
   const table = tableNames[kind];
@@ -102,18 +117,7 @@ export function dispatchStatement(kind: Kind, limit: number): SQL {
       requested as materialized ${page(isRequested, sql`is_full_of_requests`)},
       others as materialized ${page(sql`not ${isRequested}`, sql`true`)},
       candidates as (select * from requested union all select * from others),
-      -- In flight and due in one list, so that no plan joins the two: both may be thousands, and nobody knows how many before.
-      placed as (
-        select null::uuid as id, null::timestamptz as next_due_at, account, false as is_requested,
-          case when is_passed then 3 else 1 end as turn
-        from flying
-        union all
-        select id, next_due_at, account, is_requested, case when is_requested then 2 else 4 end from candidates
-      ),
-      ranked as (
-        select id, next_due_at, is_requested, row_number() over (partition by account order by turn, next_due_at) as place
-        from placed
-      ),
+      ${ranking},
       ordered as (
         select id, is_requested, row_number() over (order by is_requested desc, next_due_at) as position
         from ranked where id is not null and place <= ${ACCOUNT_WINDOW}

@@ -3,6 +3,7 @@ import { sql } from 'drizzle-orm';
 import { pino } from 'pino';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 
+import { enqueue } from '../../../src/queues/enqueue.ts';
 import { createTick } from '../../../src/workers/engine/tick.ts';
 import { startWatchdog } from '../../../src/workers/engine/watchdog.ts';
 import { addConnection, eventually, rowOf, runsOf, useEngine } from './support.ts';
@@ -72,6 +73,23 @@ test('what a person requests passes rows of its account that only wait in the qu
   expect(await dispatchedIds()).toHaveLength(4);
   const id = await request('444444444444', 'asked');
   expect(await dispatchedIds()).toEqual([id]);
+});
+
+test('a row that waits in the queue for its schedule is queued again in front when a person requests it', async () => {
+  const { stores, backend } = engine();
+  await addBacklog('666666666666', 4);
+  const { subjects } = await stores.work.dispatchDue('validate', 500);
+  await enqueue(backend.queue('validate'), 'validate', subjects);
+  const last = subjects.at(-1)?.id ?? '';
+
+  await stores.requests.open({ orgId: 'acme', kind: 'validate', subjectId: last, actor: 'ann', parameters: {} });
+  const again = await stores.work.dispatchDue('validate', 500);
+  await enqueue(backend.queue('validate'), 'validate', again.subjects);
+
+  expect(again.subjects.map(({ id, reason }) => ({ id, reason }))).toEqual([{ id: last, reason: 'requested' }]);
+  const [first] = await backend.queue('validate').getJobs(['prioritized'], 0, -1, true);
+  expect(first?.data).toMatchObject({ connectionId: last, reason: 'requested' });
+  await backend.queue('validate').obliterate({ force: true });
 });
 
 test('requests of one account fill no more than its window, and do not pass what runs', async () => {
