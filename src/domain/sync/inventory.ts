@@ -84,7 +84,7 @@ export function isFresh(entry: Pick<LedgerEntry, 'writtenAt'>, now: Date): boole
 }
 
 export function findDrift(entry: LedgerEntry, state: RemoteState, look: Look): DriftKind | undefined {
-  if (isLagging(entry, state, look.now)) return undefined;
+  if (isUndecided(entry, state, look.now)) return undefined;
   if (!state.exists) return 'missing';
   if (state.deletionScheduledAt) return 'scheduled-for-deletion';
   if (isOursByTag(state, look.owner) === false) return 'foreign';
@@ -108,8 +108,11 @@ export function areReplicasInSync(entry: LedgerEntry, state: RemoteState): boole
   return (entry.settings.replicaRegions ?? []).every((region) => replicas[region]?.status === 'InSync');
 }
 
-/** What looks older than our own fresh write is a read that lags, not somebody else's change. */
-function isLagging(entry: LedgerEntry, state: RemoteState, now: Date): boolean {
+/**
+ * Whether a read looks older than our own write of the last minute: AWS may lag, or somebody may have undone the write.
+ * A later read decides.
+ */
+export function isUndecided(entry: LedgerEntry, state: RemoteState, now: Date): boolean {
   if (!isFresh(entry, now)) return false;
   if (!state.exists) return true;
   if (state.versions) return entry.remoteVersion !== null && state.versions[entry.remoteVersion] === undefined;

@@ -24,8 +24,12 @@ export interface SyncProgress {
   readonly failedAttempt?: number;
   /** AWS denied the look of a run that a person asked for; the run goes on by the ledger. */
   readonly isLookDenied?: boolean;
-  /** How many objects the check left out, because AWS's lists may not show them yet. */
+  /** How many objects the check left out, because AWS's lists may not show them yet, or could not decide about. */
   readonly notLookedAt?: number;
+  /** When a second look can decide about those that the check could not; undefined when there are none. */
+  readonly decidedAt?: string | undefined;
+  /** The run has waited until `decidedAt`; it does so once. */
+  readonly hasWaitedForReads?: boolean;
   /** It is the progress of a removal, which no other run continues. */
   readonly isRemoval?: boolean;
   /** Something was found in flight: AWS is looked at once more a while later. */

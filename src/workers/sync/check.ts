@@ -1,5 +1,6 @@
 /** The drift check: is what we wrote still as we wrote it? Versions and tags only; no value is read, nothing is written at AWS. */
 import { drifted, inOrder } from '../../domain/sync/entry.ts';
+import { READ_LAG_MS } from '../../domain/sync/inventory.ts';
 import { describeDrift } from '../../domain/sync/plan.ts';
 import { type DriftKind, isOwned, type LedgerEntry, staysLater, WHOLE_SECRET } from '../../domain/sync/ledger.ts';
 import { toJobError } from '../../errors.ts';
@@ -30,14 +31,23 @@ export async function checkDrift(
     .all()
     .filter((entry) => isHere(work, entry) && isCheckable(entry) && (isCheck || isOwned(entry)));
   if (entries.length === 0) return;
-  const findings = await destination.check(entries);
+  const all = await destination.check(entries);
+  const findings = all.filter((finding) => finding.isUndecided !== true);
   const looked = new Set(findings.map(({ entry }) => entry.id));
   const notLookedAt = entries.filter((entry) => entry.key !== WHOLE_SECRET && !looked.has(entry.id)).length;
-  work.progress = { ...work.progress, notLookedAt };
+  work.progress = { ...work.progress, notLookedAt, decidedAt: decidedAt(all) };
   const now = work.run.now();
   const hasSeenOwners = findings.every((finding) => finding.isIdentified === true || !isOwned(finding.entry));
   work.progress = { ...work.progress, hasSeenOwners };
   await work.ledger.storeAll(findings.flatMap((finding) => toStored(finding, now, work.progress.round) ?? []));
+}
+
+/** When another look can tell drift from a read that lags. */
+function decidedAt(findings: readonly Finding[]): string | undefined {
+  const writtenMs = findings.flatMap(({ entry, isUndecided }) =>
+    isUndecided === true && entry.writtenAt !== null ? [entry.writtenAt.getTime()] : [],
+  );
+  return writtenMs.length > 0 ? new Date(Math.max(...writtenMs) + READ_LAG_MS + 1).toISOString() : undefined;
 }
 
 /**

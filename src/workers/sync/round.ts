@@ -183,6 +183,8 @@ const REPLICATION_MS = 15_000;
 
 /** The round is over: what stands in the ledger is the verdict. */
 async function endRound(work: SyncWork, { isCheck }: Pick<Purpose, 'isCheck'>): Promise<PerformedSync> {
+  const secondLookAt = findSecondLook(work);
+  if (secondLookAt) return toContinued(work, secondLookAt);
   if (await confirmReplicas(work)) {
     const { replicaLooks = 0 } = work.progress;
     work.progress = { ...work.progress, replicaLooks: replicaLooks + 1 };
@@ -206,6 +208,14 @@ async function endRound(work: SyncWork, { isCheck }: Pick<Purpose, 'isCheck'>): 
       ...(isRefused || (isCheck && !isInPlace) ? {} : { lastSyncedAt: now }),
     },
   };
+}
+
+/** A run that a person asks for waits once, for at most a minute, until it can tell a deletion from a read that lags. */
+function findSecondLook(work: SyncWork): Date | undefined {
+  const { decidedAt, hasWaitedForReads } = work.progress;
+  if (!looksFirst(work.run) || decidedAt === undefined || hasWaitedForReads === true) return undefined;
+  work.progress = { ...work.progress, isChecked: false, hasWaitedForReads: true };
+  return new Date(decidedAt);
 }
 
 /** A check that only reports may find a source that is ahead. */

@@ -2,7 +2,17 @@ import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { useTestDatabase } from '../../support/postgres.ts';
-import { createWorld, HOUR, MINUTE, openStage, REGION, type Stage, type SyncInput, total } from './world.ts';
+import {
+  createWorld,
+  HOUR,
+  MINUTE,
+  openStage,
+  REGION,
+  type Stage,
+  type SyncInput,
+  total,
+  type World,
+} from './world.ts';
 
 /** A sync that a person asks for looks at AWS before it says that all is well; one that the queue wakes does not. */
 const database = useTestDatabase();
@@ -90,6 +100,49 @@ test('fresh secrets are looked at singly, and the result says how many were left
   const asked = await many.runUntilDone(sync.id, { request: 'sync' });
   expect(checked.outcome).toMatchObject({ result: { checked: 20, notLookedAt: 10, tagsCheckedSince: null } });
   expect(asked.outcome).toMatchObject({ counts: { unchanged: 30 }, result: { notLookedAt: 10 } });
+});
+
+const deleteA = (world: World, isParameter: boolean): void => {
+  if (isParameter) world.sandbox.foreign.deleteParameter({ ...world.at, name: '/app/prod/A' });
+  else world.sandbox.foreign.deleteSecret({ ...world.at, name: 'prod/A', force: true });
+};
+
+test.each([
+  ['a parameter', {}],
+  ['a secret', toSecrets],
+  ['a JSON secret', toJson],
+] as const)(
+  '%s deleted within the minute of its write: a check admits it, an asked run repairs it',
+  async (what, input) => {
+    const world = await createWorld(stage);
+    await world.set({ A: '1' });
+    const { id } = await world.createSync(input);
+    await world.runUntilDone(id);
+    const before = { ...world.parameters(), ...world.secrets() };
+    world.clock.advance(10_000);
+    deleteA(world, what === 'a parameter');
+
+    const checked = await world.runUntilDone(id, { request: 'check' });
+    expect(checked.outcome).toMatchObject({ result: { checked: 0, drift: [], notLookedAt: 1 } });
+    const asked = await world.runUntilDone(id, { request: 'sync' });
+
+    expect(asked.outcome.status).toBe('succeeded');
+    expect(asked.outcome).not.toMatchObject({ result: { notLookedAt: 1 } });
+    expect({ ...world.parameters(), ...world.secrets() }).toEqual(before);
+  },
+);
+
+test('a read that lags never clears drift that an earlier look has found', async () => {
+  const world = await createWorld(stage);
+  await world.set({ A: '1' });
+  const { id } = await world.createSync(toSecrets);
+  await world.runUntilDone(id);
+  world.clock.advance(10_000);
+  world.sandbox.foreign.putSecret({ ...world.at, name: 'prod/A', value: 'x' });
+  await world.runUntilDone(id, { request: 'check' });
+  deleteA(world, false);
+  await world.runUntilDone(id, { request: 'check' });
+  expect((await world.row(id)).drift).toBe('drifted');
 });
 
 test.each([

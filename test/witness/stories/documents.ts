@@ -84,13 +84,16 @@ async function edited(context: StoryContext): Promise<void> {
   );
   await scene.unset('theirs');
   await editSecret(scene.account, name, 'no JSON at all');
-  await step('a value changed after somebody broke the document', () => scene.set({ C: 'again' }));
+  const broken = await step('a value changed after somebody broke the document', () => scene.set({ C: 'again' }));
   await check('what is no JSON object is left alone', async () => {
     const { SecretString } = await scene.account.call('secretsmanager', 'get_secret_value', { SecretId: name });
     expectEqual(SecretString, 'no JSON at all');
   });
   await check('the sync says so', async () =>
-    expectTrue((await scene.row())['sync_status'] !== 'succeeded', 'sync_status is succeeded'),
+    expectTrue(
+      (await scene.row())['sync_status'] !== 'succeeded',
+      `sync_status is succeeded after ${JSON.stringify(broken.calls)}`,
+    ),
   );
 }
 

@@ -12,6 +12,8 @@ import type { WriteResult } from './journal.ts';
 export interface Finding {
   readonly entry: LedgerEntry;
   readonly drift: DriftKind | undefined;
+  /** The read may lag behind our own write, so it neither found nor ruled out drift. */
+  readonly isUndecided?: boolean;
   /** Milliseconds since the epoch. */
   readonly lastModified?: number;
   /** The row itself tells something new. */

@@ -2,7 +2,7 @@
 import type { SecretMetadata, SecretsManager } from '../../../../aws/secrets-manager.ts';
 import { memberValue, parseDocument } from '../../../../domain/sync/document.ts';
 import { drifted, inOrder, notLanded, removed, written } from '../../../../domain/sync/entry.ts';
-import { findDrift } from '../../../../domain/sync/inventory.ts';
+import { findDrift, isUndecided } from '../../../../domain/sync/inventory.ts';
 import {
   type InFlight,
   isOfSettings,
@@ -65,8 +65,10 @@ async function check(
   keys: readonly LedgerEntry[],
 ): Promise<readonly Finding[]> {
   const { work, secrets } = context;
-  const found = await secrets.describe(whole.remoteName);
-  const drift = findDrift(whole, toState(found), lookOf(work));
+  const state = toState(await secrets.describe(whole.remoteName));
+  if (isUndecided(whole, state, work.run.now()))
+    return [whole, ...keys].map((entry) => ({ entry, drift: undefined, isUndecided: true }));
+  const drift = findDrift(whole, state, lookOf(work));
   const isOurVersion = drift === undefined || isOfSettings(drift);
   if (!isOurVersion && drift !== 'changed') return [whole, ...keys].map((entry) => ({ entry, drift }));
   const wholeFinding: readonly Finding[] = isOurVersion ? [{ entry: whole, drift }] : [];

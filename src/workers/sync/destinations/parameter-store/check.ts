@@ -5,6 +5,7 @@ import {
   findTagDrift,
   type Inventory,
   isFresh,
+  isUndecided,
   type RemoteState,
 } from '../../../../domain/sync/inventory.ts';
 import { type DriftKind, isOwned, type LedgerEntry } from '../../../../domain/sync/ledger.ts';
@@ -78,6 +79,8 @@ function toFinding({ work }: LookContext, entry: LedgerEntry, { inventory, forei
   const known = state.exists && state.lastModified !== undefined ? { lastModified: state.lastModified } : {};
   if (foreign.has(entry.id)) return { entry, drift: 'foreign', isIdentified: true, ...known };
   const isIdentified = !state.exists || state.isOurs === true;
+  if (isUndecided(entry, state, work.run.now()))
+    return { entry, drift: undefined, isUndecided: true, isIdentified, ...known };
   const drift = findDrift(entry, state, lookOf(work)) ?? keptDrift(entry, state);
   return { entry, drift, isIdentified, ...known };
 }

@@ -2,7 +2,7 @@
 import type { SecretMetadata, SecretsManager } from '../../../../aws/secrets-manager.ts';
 import { mustCompare } from '../../../../domain/installation.ts';
 import { inOrder, landed, notLanded, removed } from '../../../../domain/sync/entry.ts';
-import { findDrift, type RemoteState } from '../../../../domain/sync/inventory.ts';
+import { findDrift, isUndecided, type RemoteState } from '../../../../domain/sync/inventory.ts';
 import type { LedgerEntry } from '../../../../domain/sync/ledger.ts';
 import { OWNERSHIP_LOST } from '../../../../domain/sync/plan.ts';
 import type { Destination, Finding } from '../destination.ts';
@@ -67,10 +67,11 @@ async function check(context: SecretContext, entries: readonly LedgerEntry[]): P
     context,
     [...doubtful, ...fresh].map((entry) => entry.remoteName),
   );
-  return [...settled, ...fresh].map((entry) => ({
-    entry,
-    drift: confirmed.has(entry.remoteName) ? driftIn(entry, confirmed.get(entry.remoteName)) : undefined,
-  }));
+  return [...settled, ...fresh].map((entry) => {
+    const state = confirmed.get(entry.remoteName);
+    if (state === undefined) return { entry, drift: undefined };
+    return { entry, drift: findDrift(entry, state, look), isUndecided: isUndecided(entry, state, look.now) };
+  });
 }
 
 /** How many fresh secrets are looked at singly; the first look in a new epoch leaves none out. */
