@@ -5,7 +5,7 @@
 import { createAccount, createKey, createRole, statement, type Account } from './account.ts';
 import { DEFAULT_ACCOUNT } from './aws/proxy.ts';
 import type { Boto, Credentials } from './boto.ts';
-import { editSecret } from './readings.ts';
+import { currentVersions } from './readings.ts';
 
 export interface Difference {
   readonly moto: string;
@@ -112,6 +112,18 @@ export const DIFFERENCES: Readonly<Record<string, Difference>> = {
     instead: 'the proxy adds VersionStage AWSCURRENT to such requests',
     differs: ({ boto }) => defaultVersionIsStale(boto),
   },
+  'current version': {
+    moto: 'leaves AWSCURRENT on an older version, too, when PutSecretValue follows a move by UpdateSecretVersionStage',
+    documented:
+      'a label is attached to one version at a time; PutSecretValue moves AWSCURRENT (Secrets Manager API reference)',
+    instead: 'the witness takes the label from the older version after each edit of its own',
+    differs: async ({ account, id }) => {
+      const SecretId = `probe-${id}/current`;
+      await moveBack(account, SecretId);
+      await account.call('secretsmanager', 'put_secret_value', { SecretId, SecretString: 'three' });
+      return (await currentVersions(account, SecretId)).length > 1;
+    },
+  },
   'type of a parameter': {
     moto: 'changes the type of a parameter by overwriting it',
     documented:
@@ -161,19 +173,20 @@ async function putAll({ account, id }: Probe, userName: string): Promise<void> {
 async function defaultVersionIsStale(boto: Boto): Promise<boolean> {
   const account = await createAccount({ boto, accountId: '210000000000', region: 'eu-west-1' });
   const SecretId = 'probe-default-version';
+  await moveBack(account, SecretId);
+  const { SecretString } = await account.call('secretsmanager', 'get_secret_value', { SecretId });
+  return SecretString !== 'one';
+}
+
+/** A secret of two versions, `one` and `two`, whose first is current again. */
+async function moveBack(account: Account, SecretId: string): Promise<void> {
   const first = await account.call('secretsmanager', 'create_secret', { Name: SecretId, SecretString: 'one' });
-  await editSecret(account, SecretId, 'two');
-  const { VersionIdsToStages } = await account.call('secretsmanager', 'describe_secret', { SecretId });
-  const current = Object.entries(VersionIdsToStages as Record<string, string[]>).find(([, stages]) =>
-    stages.includes('AWSCURRENT'),
-  );
+  const second = await account.call('secretsmanager', 'put_secret_value', { SecretId, SecretString: 'two' });
   const move = {
     SecretId,
     VersionStage: 'AWSCURRENT',
     MoveToVersionId: first['VersionId'],
-    RemoveFromVersionId: current?.[0],
+    RemoveFromVersionId: second['VersionId'],
   };
   await account.call('secretsmanager', 'update_secret_version_stage', move);
-  const { SecretString } = await account.call('secretsmanager', 'get_secret_value', { SecretId });
-  return SecretString !== 'one';
 }

@@ -97,7 +97,21 @@ export async function secretVersionCount(account: Account, name: string): Promis
 }
 
 export async function editSecret(account: Account, name: string, value: string): Promise<void> {
-  await account.call('secretsmanager', 'put_secret_value', { SecretId: name, SecretString: value });
+  const written = await account.call('secretsmanager', 'put_secret_value', { SecretId: name, SecretString: value });
+  for (const version of await currentVersions(account, name))
+    if (version !== written['VersionId']) await takeLabel(account, name, version);
+}
+
+/** One at AWS; moto may name several. */
+export async function currentVersions(account: Account, name: string): Promise<readonly string[]> {
+  const { VersionIdsToStages: stagesOf = {} } = await describeSecret(account, name);
+  const versions = Object.entries(stagesOf as Readonly<Record<string, readonly string[]>>);
+  return versions.filter(([, stages]) => stages.includes('AWSCURRENT')).map(([version]) => version);
+}
+
+async function takeLabel(account: Account, name: string, version: string): Promise<void> {
+  const change = { SecretId: name, VersionStage: 'AWSCURRENT', RemoveFromVersionId: version };
+  await account.call('secretsmanager', 'update_secret_version_stage', change);
 }
 
 export interface UserKey {
