@@ -22,6 +22,7 @@ export async function playClone(stage: Stage, seed: number, copy: Stage): Promis
   await wakeUp(clone);
   await runGuarded(clone);
   await createInstallationGuard(copy.handle.db).accept({ as: 'clone', actor: 'ann', name: 'staging' });
+  await requireDetached(clone, scene);
   await runWatched(clone, { runs: 3, withinMs: HOUR });
   await useClone(clone);
   for (let turn = 0; turn < 5; turn += 1) {
@@ -76,6 +77,24 @@ async function runGuarded(clone: Scene): Promise<void> {
   await runDue(clone, { runs: 3, withinMs: HOUR });
   const written = mutationsSince(clone.world.sandbox, before);
   if (written.length > 0) clone.problems.push(`a guarded copy called ${written.join(', ')}`);
+}
+
+/** The copy is an installation of its own, and nothing of the original counts as its own. */
+async function requireDetached({ stage, problems }: Scene, original: Scene): Promise<void> {
+  const [own, others] = await Promise.all([readIds(stage), readIds(original.stage)]);
+  if (own.id === others.id) problems.push('a copy keeps the id of the original');
+  if (own.objects > 0) problems.push(`a copy owns ${String(own.objects)} objects of the original`);
+  if (own.keys > 0) problems.push(`a copy counts ${String(own.keys)} keys of the original as its own`);
+}
+
+async function readIds({ handle }: Stage) {
+  const [row] = await handle.client<{ id: string; objects: number; keys: number }[]>`
+    select i.id,
+      (select count(*)::int from keyferry.sync_entries) as objects,
+      (select count(*)::int from keyferry.rotation_keys where state not in ('foreign', 'deleted')) as keys
+    from keyferry.installation i`;
+  if (!row) throw new Error('There is no installation.');
+  return row;
 }
 
 /** Somebody tries the copy: everything of it is resumed, changed and asked for. */

@@ -40,6 +40,7 @@ export async function playFailover(stage: Stage, seed: number): Promise<void> {
   const scene = await begin(stage, seed);
   const watch = await startWatch(stage, { isGuardAsked: false });
   await watch.beat();
+  const { epoch } = await createInstallation(stage.handle.db).get();
   const backup = await backUp(scene);
   scene.story.push('— last replicated commit —');
   await runDue(scene, { runs: scene.random.between(1, 2), withinMs: 1_000 });
@@ -49,6 +50,9 @@ export async function playFailover(stage: Stage, seed: number): Promise<void> {
   await watch.beat();
   watch.stop();
   if (watch.guardReason() !== undefined) scene.problems.push('a failover was guarded');
+  const after = await createInstallation(stage.handle.db).get();
+  if (after.epoch !== epoch + 1)
+    scene.problems.push(`a failover led from epoch ${String(epoch)} to ${String(after.epoch)}`);
   const since = await findLater(scene, backup.aws);
   await settleDown(scene);
   requireKept(scene, since);
