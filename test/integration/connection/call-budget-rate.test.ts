@@ -155,6 +155,18 @@ describe('the call budget', () => {
     }
   });
 
+  it.each([3, 10])('learns a rate of %i/s when small syncs meet a burst of 5 every minute', async (ratePerSecond) => {
+    const key = keyOf(`1111222244${String(ratePerSecond).padStart(2, '0')}`);
+    const ratios: number[] = [];
+    let startSeconds = 0;
+    for (let times = 0; times < 12; times += 1) {
+      const one = await simulate({ key, writes: 20, ratePerSecond, burst: 5, startSeconds });
+      ratios.push(one.timeRatio);
+      startSeconds = one.endSeconds + 60;
+    }
+    expect(Math.max(...ratios.slice(5))).toBeLessThanOrEqual(1.2);
+  });
+
   it('learns a rate of its own where AWS counts operations apart', async () => {
     const where = { accountId: '111122223308', region: 'eu-west-1' };
     const ledger = createBudgetLedger(handle.db);
