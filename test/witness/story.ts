@@ -1,5 +1,6 @@
 /** The registry of checks: a story is a series of steps on one installation; what it checks has a name of its own and is counted. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 
 import { DEFAULT_ACCOUNT, type RecordedCall } from './aws/proxy.ts';
 import type { Counts, Installation, Queues } from './installation.ts';
@@ -95,13 +96,17 @@ interface CallCounts {
   readonly reported: Counts;
 }
 
-/** Both sides at one moment: a call that arrives in between makes it read again. */
+/**
+ * Both sides at one moment. A call that arrives in between makes it read again, and so does a run that was under way: the
+ * proxy had its calls, while the run had not stored all of them yet.
+ */
 async function readCounts({ proxy }: World, installation: Installation): Promise<CallCounts> {
   for (;;) {
     const position = proxy.calls.length;
     const reported = await installation.reportedCalls();
     await installation.rest();
-    if (proxy.calls.length === position && proxy.callsUnderWay() === 0)
+    const isSettled = isDeepStrictEqual(await installation.reportedCalls(), reported);
+    if (isSettled && proxy.calls.length === position && proxy.callsUnderWay() === 0)
       return { position, received: count(proxy.calls), reported };
     await sleep(50);
   }
