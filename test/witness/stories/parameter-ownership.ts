@@ -172,7 +172,7 @@ async function madeAnew(context: StoryContext): Promise<void> {
     await scene.set({ A: 'one' });
     await scene.createSync(flags);
   });
-  await step('the sync deleted, its objects left', () => scene.sync('delete'));
+  await step('the sync deleted, its objects left', () => scene.sync('delete', '--abandon'));
   await check('what it wrote stays', async () => expectEqual(await values(), { A: 'one' }));
   await step('the same sync made again, with adopt', async () => {
     await scene.createSync(`${flags} --on-existing adopt`);
