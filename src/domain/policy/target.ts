@@ -8,7 +8,6 @@ export interface RotationScope {
 }
 
 export type PolicyTarget = DestinationScope | RotationScope;
-export type Use = PolicyTarget['use'];
 
 export function isOfRotation(target: { readonly use: string }): target is RotationScope {
   return target.use === 'access-key-rotation';
