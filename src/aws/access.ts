@@ -1,5 +1,5 @@
 /**
- * The one door to AWS: opens sessions for connections. Sessions are cached per connection, credentials revision and session policy, never
+ * The only way to AWS: opens sessions for connections. Sessions are cached per connection, credentials revision and session policy, never
  * shared across connections; clients per session, region and service. Nothing here knows what the calls are for.
  */
 import { validationGroup } from '../domain/call-budget.ts';
@@ -9,7 +9,7 @@ import { assumeRole, callerIdentity } from './assume-role.ts';
 import { idleScope } from './base-identity.ts';
 import type { CallContext } from './call.ts';
 import { type Credentials, guardClient } from './clients.ts';
-import { type AwsAccessOptions, createDoor, type Door } from './door.ts';
+import { type AwsAccessOptions, createAwsContext, type AwsContext } from './context.ts';
 import type { AwsService } from './services.ts';
 import type { AwsAccess, AwsSession, CallScope, Identity, SessionRequest } from './session.ts';
 import {
@@ -23,32 +23,32 @@ import {
   toPair,
 } from './sources.ts';
 
-export type { AwsAccessOptions } from './door.ts';
+export type { AwsAccessOptions } from './context.ts';
 
 const DENY_ALL = '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}';
 
 export function createAwsAccess(options: AwsAccessOptions): AwsAccess {
-  const door = createDoor(options);
+  const context = createAwsContext(options);
   return {
-    session: (request) => openSession(door, request),
-    verify: (request) => verify(door, request),
-    refusesExternalId: (request, externalId) => refusesExternalId(door, request, externalId),
-    keySession: (request) => openKeySession(door, request),
-    baseIdentity: (scope) => door.base.identity(scope),
-    baseKeyInUse: () => door.base.inUse()?.accessKeyId,
-    baseReport: () => door.base.report(),
+    session: (request) => openSession(context, request),
+    verify: (request) => verify(context, request),
+    refusesExternalId: (request, externalId) => refusesExternalId(context, request, externalId),
+    keySession: (request) => openKeySession(context, request),
+    baseIdentity: (scope) => context.base.identity(scope),
+    baseKeyInUse: () => context.base.inUse()?.accessKeyId,
+    baseReport: () => context.base.report(),
     endpointOverrides: Object.fromEntries(Object.entries(options.endpoints ?? {})),
   };
 }
 
-function openSession(door: Door, request: SessionRequest): AwsSession {
-  const source = sourceOf(door, request);
+function openSession(context: AwsContext, request: SessionRequest): AwsSession {
+  const source = sourceOf(context, request);
   const { credentials, scope, region } = request;
-  const sessionFor = (caller: CallScope) => door.sessions.get(source.key, () => source.load(caller));
+  const sessionFor = (caller: CallScope) => context.sessions.get(source.key, () => source.load(caller));
   const identity = async () => (await sessionFor(scope)).identity;
   if (credentials.method === 'access-key') {
     // A static pair needs no identity to sign with.
-    return toSession(door, {
+    return toSession(context, {
       source,
       scope,
       region,
@@ -56,7 +56,7 @@ function openSession(door: Door, request: SessionRequest): AwsSession {
       credentials: () => Promise.resolve(toPair(credentials)),
     });
   }
-  return toSession(door, {
+  return toSession(context, {
     source,
     scope,
     region,
@@ -65,7 +65,7 @@ function openSession(door: Door, request: SessionRequest): AwsSession {
     // The client outlives this run; it finds what `prepare` left in the cache.
     credentials: async () => (await sessionFor(idleScope)).credentials,
     forgetCredentials: (sinceMs) => {
-      door.sessions.forget(source.key, sinceMs);
+      context.sessions.forget(source.key, sinceMs);
     },
   });
 }
@@ -78,14 +78,14 @@ interface OpenedSession extends Pick<CallContext, 'prepare' | 'forgetCredentials
   credentials(): Promise<Credentials>;
 }
 
-function toSession(door: Door, opened: OpenedSession): AwsSession {
+function toSession(context: AwsContext, opened: OpenedSession): AwsSession {
   const { source, scope, region, prepare, forgetCredentials } = opened;
   // The SDK signs for the client's region as soon as an endpoint is set, so IAM's client needs IAM's region.
   const regionOf = { sts: source.stsRegion, iam: iamRegionOf(region), ssm: region, secretsmanager: region } as const;
   const client = <S extends AwsService>(service: S) =>
     guardClient(
-      door.client(source.key, service, { region: regionOf[service], credentials: () => opened.credentials() }),
-      door.settings,
+      context.client(source.key, service, { region: regionOf[service], credentials: () => opened.credentials() }),
+      context.settings,
       {
         service,
         scope,
@@ -115,24 +115,24 @@ function toSession(door: Door, opened: OpenedSession): AwsSession {
   };
 }
 
-async function verify(door: Door, request: SessionRequest): Promise<Identity> {
-  const source = sourceOf(door, request);
-  return (await door.sessions.refresh(source.key, () => source.load(request.scope, validationGroup))).identity;
+async function verify(context: AwsContext, request: SessionRequest): Promise<Identity> {
+  const source = sourceOf(context, request);
+  return (await context.sessions.refresh(source.key, () => source.load(request.scope, validationGroup))).identity;
 }
 
 async function refusesExternalId(
-  door: Door,
+  context: AwsContext,
   request: SessionRequest,
   externalId: string | undefined,
 ): Promise<boolean> {
   const { credentials, scope, region } = request;
   if (credentials.method !== 'assume-role') return true;
-  await checkRole(door, credentials.roleArn, { scope, region });
+  await checkRole(context, credentials.roleArn, { scope, region });
   try {
     await assumeRole(
-      door.base.sts(scope, validationGroup),
+      context.base.sts(scope, validationGroup),
       toAssumeRoleRequest(credentials, externalId, DENY_ALL),
-      door.settings.nowMs,
+      context.settings.nowMs,
     );
     return false;
   } catch (error) {
@@ -141,16 +141,16 @@ async function refusesExternalId(
   }
 }
 
-function openKeySession(door: Door, request: Parameters<AwsAccess['keySession']>[0]): AwsSession {
+function openKeySession(context: AwsContext, request: Parameters<AwsAccess['keySession']>[0]): AwsSession {
   const { scope, region } = request;
   const credentials = { accessKeyId: request.accessKeyId, secretAccessKey: request.secretAccessKey };
-  const stsRegion = stsRegionFor(door, region);
+  const stsRegion = stsRegionFor(context, region);
   const key = `key|${credentials.accessKeyId}|${digest(credentials.secretAccessKey)}`;
-  return toSession(door, {
+  return toSession(context, {
     source: { key, stsRegion, accountId: () => credentials.accessKeyId },
     scope,
     region,
-    identity: () => callerIdentity(keySts(door, credentials, { scope, region: stsRegion })),
+    identity: () => callerIdentity(keySts(context, credentials, { scope, region: stsRegion })),
     credentials: () => Promise.resolve(credentials),
   });
 }

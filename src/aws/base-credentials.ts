@@ -10,7 +10,7 @@ import type { JobError } from '../errors.ts';
 import { toBaseFault } from './base-fault.ts';
 import type { CallSettings } from './call.ts';
 import type { ClientMaker, Credentials, CredentialsProvider } from './clients.ts';
-import type { Environment } from './endpoints.ts';
+import type { EndpointEnvironment } from './endpoints.ts';
 
 export interface BaseCredentials {
   /** Throws CONNECTION_NO_BASE_IDENTITY or CONNECTION_BASE_REFUSED. */
@@ -65,7 +65,7 @@ export interface BaseCredentialsOptions {
   readonly credentials: Credentials | CredentialsProvider | undefined;
   readonly region: string;
   /** By which containers tell the SDK where their credentials are. */
-  readonly environment: Environment;
+  readonly environment: EndpointEnvironment;
 }
 
 export function createBaseCredentials(
@@ -187,7 +187,7 @@ function kindOf({ credentials, environment }: BaseCredentialsOptions, { resolved
 const POD_IDENTITY_HOST = /^https?:\/\/(169\.254\.170\.23|\[fd00:ec2::23\])[:/]/i;
 const POD_IDENTITY_TOKEN = /\/eks-pod-identity-token$/;
 
-function containerKindOf(environment: Environment): BaseKind {
+function containerKindOf(environment: EndpointEnvironment): BaseKind {
   if (environment.AWS_CONTAINER_CREDENTIALS_RELATIVE_URI) return 'ecs-task';
   const { AWS_CONTAINER_CREDENTIALS_FULL_URI: url = '', AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: token = '' } =
     environment;

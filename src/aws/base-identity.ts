@@ -14,7 +14,7 @@ import { createBaseCredentials, type BaseCredentials, type BaseCredentialsInUse 
 import { toBaseFault } from './base-fault.ts';
 import type { CallContext, CallSettings } from './call.ts';
 import { type ClientMaker, createClient, type Credentials, type CredentialsProvider, guardClient } from './clients.ts';
-import type { Environment } from './endpoints.ts';
+import type { EndpointEnvironment } from './endpoints.ts';
 import { createSessionCache } from './session-cache.ts';
 import type { CallScope, Identity } from './session.ts';
 
@@ -23,7 +23,7 @@ export interface BaseIdentityOptions {
   readonly credentials: Credentials | CredentialsProvider | undefined;
   readonly roleArn: string | undefined;
   readonly region: string | undefined;
-  readonly environment: Environment;
+  readonly environment: EndpointEnvironment;
 }
 
 export interface BaseIdentity {

@@ -2,10 +2,10 @@
 import { readFile } from 'node:fs/promises';
 
 import { JobError } from '../errors.ts';
-import type { Environment } from './endpoints.ts';
+import type { EndpointEnvironment } from './endpoints.ts';
 
 /** The bundle's text; undefined when none is set. Throws CONFIG_INVALID when it cannot be used. */
-export async function loadCaBundle(env: Environment): Promise<string | undefined> {
+export async function loadCaBundle(env: EndpointEnvironment): Promise<string | undefined> {
   const file = env.AWS_CA_BUNDLE;
   if (file === undefined || file === '') return undefined;
   const text = await readFile(file, 'utf8').catch(() => undefined);

@@ -13,7 +13,7 @@ import { hostsOf } from '../domain/servers/url-hosts.ts';
 import { JobError } from '../errors.ts';
 import { type AwsService, awsServices, endpointNames } from './services.ts';
 
-export type Environment = Readonly<Record<string, string | undefined>>;
+export type EndpointEnvironment = Readonly<Record<string, string | undefined>>;
 type Sections = Readonly<Record<string, Readonly<Record<string, string | undefined>> | undefined>>;
 
 export interface ProfileFiles {
@@ -30,7 +30,7 @@ export interface EndpointOverride {
 }
 
 /** Reads the shared files where `env` says they are; a missing file is empty. */
-export async function loadProfileFiles(env: Environment): Promise<ProfileFiles> {
+export async function loadProfileFiles(env: EndpointEnvironment): Promise<ProfileFiles> {
   const home = env.HOME ?? homedir();
   return loadSharedConfigFiles({
     configFilepath: env.AWS_CONFIG_FILE ?? join(home, '.aws', 'config'),
@@ -41,7 +41,7 @@ export async function loadProfileFiles(env: Environment): Promise<ProfileFiles> 
 }
 
 /** Every endpoint that the SDK would use besides AWS's own, in its order of precedence. */
-export function findEndpointOverrides(env: Environment, files: ProfileFiles): readonly EndpointOverride[] {
+export function findEndpointOverrides(env: EndpointEnvironment, files: ProfileFiles): readonly EndpointOverride[] {
   const profileName = env.AWS_PROFILE ?? 'default';
   const profile = { ...files.credentialsFile[profileName], ...files.configFile[profileName] };
   const ignored = env.AWS_IGNORE_CONFIGURED_ENDPOINT_URLS ?? profile.ignore_configured_endpoint_urls;
@@ -49,7 +49,7 @@ export function findEndpointOverrides(env: Environment, files: ProfileFiles): re
   return [...fromEnvironment(env), ...fromProfile(profileName, profile, files)];
 }
 
-function fromEnvironment(env: Environment): readonly EndpointOverride[] {
+function fromEnvironment(env: EndpointEnvironment): readonly EndpointOverride[] {
   const prefix = 'AWS_ENDPOINT_URL';
   return Object.entries(env)
     .filter(

@@ -71,7 +71,7 @@ export function createProbes(): PermissionProbes {
   return { probe, simulate };
 }
 
-interface Aim {
+interface ProbeTarget {
   readonly session: AwsSession;
   /** A name under the target's prefix that nobody has. */
   readonly absent: string;
@@ -87,7 +87,7 @@ const UNKNOWN = Symbol('unknown');
 /** AWS's key ids hold no 0, 1, 8 or 9, so this one is never issued. */
 const IMPOSSIBLE_KEY_ID = 'AKIA0KEYFERRY1PROBE8';
 
-async function toAim(session: AwsSession, target: PolicyTarget): Promise<Aim> {
+async function toAim(session: AwsSession, target: PolicyTarget): Promise<ProbeTarget> {
   const random = randomUUID();
   const aim = { session, absent: `${MARK}-${random}`, path: '/', userName: '', listKeys: keysOf(session, target) };
   if (target.use === 'parameter-store')
@@ -112,9 +112,9 @@ function secretArn(region: string, place: PolicyPlace, name: string): string {
   return `arn:${place.partition}:secretsmanager:${region}:${place.accountId}:secret:${name}`;
 }
 
-type Try = (aim: Aim) => Promise<unknown>;
+type Try = (aim: ProbeTarget) => Promise<unknown>;
 
-const tagged = (aim: Aim) => ({ ResourceType: 'Parameter', ResourceId: aim.absent }) as const;
+const tagged = (aim: ProbeTarget) => ({ ResourceType: 'Parameter', ResourceId: aim.absent }) as const;
 
 const ssm: Readonly<Record<string, Try>> = {
   'ssm:GetParameters': ({ session, absent }) =>
@@ -199,7 +199,7 @@ async function probe(
   return Promise.all(actions.map((action) => tryAction(aim, action)));
 }
 
-async function tryAction(aim: Aim, action: string): Promise<ProbeResult> {
+async function tryAction(aim: ProbeTarget, action: string): Promise<ProbeResult> {
   const attempt = tries[action];
   if (!attempt) return { action, verdict: 'unknown' };
   try {
@@ -233,7 +233,7 @@ function isUserMissing(action: string, error: JobError): boolean {
 }
 
 /** AWS says "denied" for a key that it does not know, so one of the user's own is asked about; without one, nothing is known. */
-async function tryLastUsed({ session, listKeys }: Aim): Promise<unknown> {
+async function tryLastUsed({ session, listKeys }: ProbeTarget): Promise<unknown> {
   const keys = await listKeys().catch(() => undefined);
   const AccessKeyId = keys?.AccessKeyMetadata?.[0]?.AccessKeyId;
   if (AccessKeyId === undefined) return UNKNOWN;

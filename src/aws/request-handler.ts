@@ -9,7 +9,7 @@ import { getProxyForUrl } from 'proxy-from-env';
 import { JobError } from '../errors.ts';
 import type { RequestHandler } from './clients.ts';
 import { isLoopback } from '../domain/servers/loopback.ts';
-import type { Environment } from './endpoints.ts';
+import type { EndpointEnvironment } from './endpoints.ts';
 
 const CONNECTION_TIMEOUT_MS = 3_000;
 /** Per origin. */
@@ -18,7 +18,7 @@ const MAX_SOCKETS = 100;
 const names = ['HTTPS_PROXY', 'https_proxy', 'ALL_PROXY', 'all_proxy'] as const;
 
 /** Throws CONFIG_INVALID, without the proxy's login, when a proxy is named in a form that cannot be used. */
-export function checkProxySettings(env: Environment): void {
+export function checkProxySettings(env: EndpointEnvironment): void {
   for (const name of names) {
     const value = env[name];
     if (value === undefined || value === '' || isProxyUrl(value)) continue;

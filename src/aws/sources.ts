@@ -9,7 +9,7 @@ import { parseRoleArn, partitionOfRegion } from '../domain/partitions.ts';
 import { assumeRole, type AssumeRoleRequest, callerIdentity, type Session, toSessionPolicy } from './assume-role.ts';
 import { detached } from './base-identity.ts';
 import { type Credentials, guardClient } from './clients.ts';
-import type { Door } from './door.ts';
+import type { AwsContext } from './context.ts';
 import { checkAccessKeyId, checkNotRoot, checkOwnAccount, checkRegion, checkRoleArn } from './role-rules.ts';
 import type { CallScope, SessionRequest } from './session.ts';
 
@@ -25,7 +25,7 @@ export interface Source {
   load(scope: CallScope, quotaGroup?: QuotaGroup): Promise<Session>;
 }
 
-export function sourceOf(door: Door, request: SessionRequest): Source {
+export function sourceOf(context: AwsContext, request: SessionRequest): Source {
   const { credentials } = request;
   const { connectionId, credentialsRevision } = credentials;
   const policy = credentials.method === 'assume-role' && request.policy ? toSessionPolicy(request.policy) : undefined;
@@ -38,18 +38,18 @@ export function sourceOf(door: Door, request: SessionRequest): Source {
   if (credentials.method === 'assume-role') {
     return {
       key,
-      stsRegion: door.base.region,
+      stsRegion: context.base.region,
       accountId: () => parseRoleArn(credentials.roleArn)?.accountId ?? connectionId,
       load: (scope, quotaGroup) =>
-        loadRoleSession(door, { ...credentials, policy }, { scope, region: request.region, quotaGroup }),
+        loadRoleSession(context, { ...credentials, policy }, { scope, region: request.region, quotaGroup }),
     };
   }
-  const stsRegion = stsRegionFor(door, request.region);
+  const stsRegion = stsRegionFor(context, request.region);
   return {
     key,
     stsRegion,
-    accountId: () => door.sessions.peek(key)?.identity.accountId ?? credentials.accessKeyId,
-    load: (scope) => loadKeySession(door, credentials, { scope, region: stsRegion }),
+    accountId: () => context.sessions.peek(key)?.identity.accountId ?? credentials.accessKeyId,
+    load: (scope) => loadKeySession(context, credentials, { scope, region: stsRegion }),
   };
 }
 
@@ -58,8 +58,8 @@ export function digest(text: string): string {
 }
 
 /** STS near the worker, unless the key belongs to another partition. */
-export function stsRegionFor(door: Door, region: string): string {
-  return partitionOfRegion(region) === door.base.partition ? door.base.region : region;
+export function stsRegionFor(context: AwsContext, region: string): string {
+  return partitionOfRegion(region) === context.base.partition ? context.base.region : region;
 }
 
 export type RoleCredentials = Extract<ConnectionCredentials, { method: 'assume-role' }>;
@@ -68,26 +68,26 @@ export type KeyCredentials = Pick<
   'accessKeyId' | 'secretAccessKey'
 >;
 
-export interface Place {
+export interface CallTarget {
   readonly scope: CallScope;
   readonly region: string;
   readonly quotaGroup?: QuotaGroup | undefined;
 }
 
 async function loadRoleSession(
-  door: Door,
+  context: AwsContext,
   wanted: RoleCredentials & { readonly policy: string | undefined },
-  place: Place,
+  place: CallTarget,
 ): Promise<Session> {
   const request = toAssumeRoleRequest(wanted, wanted.externalId, wanted.policy);
-  await checkRole(door, wanted.roleArn, place);
-  return assumeRole(door.base.sts(detached(place.scope), place.quotaGroup), request, door.settings.nowMs);
+  await checkRole(context, wanted.roleArn, place);
+  return assumeRole(context.base.sts(detached(place.scope), place.quotaGroup), request, context.settings.nowMs);
 }
 
-export async function checkRole(door: Door, roleArn: string, place: Place): Promise<void> {
-  const role = checkRoleArn(roleArn, door.base.partition);
+export async function checkRole(context: AwsContext, roleArn: string, place: CallTarget): Promise<void> {
+  const role = checkRoleArn(roleArn, context.base.partition);
   checkRegion(place.region, role.partition);
-  checkOwnAccount(roleArn, await door.base.identity(place.scope), door.options.ownAccountRoles ?? []);
+  checkOwnAccount(roleArn, await context.base.identity(place.scope), context.options.ownAccountRoles ?? []);
 }
 
 export function toAssumeRoleRequest(
@@ -99,20 +99,20 @@ export function toAssumeRoleRequest(
   return { roleArn: wanted.roleArn, sessionName: `keyferry-${wanted.connectionId}`.slice(0, 64), externalId, policy };
 }
 
-async function loadKeySession(door: Door, pair: KeyCredentials, place: Place): Promise<Session> {
+async function loadKeySession(context: AwsContext, pair: KeyCredentials, place: CallTarget): Promise<Session> {
   const credentials = toPair(pair);
-  const obtainedAtMs = door.settings.nowMs();
-  const identity = await callerIdentity(keySts(door, credentials, { ...place, scope: detached(place.scope) }));
+  const obtainedAtMs = context.settings.nowMs();
+  const identity = await callerIdentity(keySts(context, credentials, { ...place, scope: detached(place.scope) }));
   checkNotRoot(identity);
   return { credentials, identity, obtainedAtMs, expiresAtMs: obtainedAtMs + KEY_IDENTITY_MS };
 }
 
-export function keySts(door: Door, credentials: Credentials, place: Place): STSClient {
-  const client = door.client(`key|${credentials.accessKeyId}|${digest(credentials.secretAccessKey)}`, 'sts', {
+export function keySts(context: AwsContext, credentials: Credentials, place: CallTarget): STSClient {
+  const client = context.client(`key|${credentials.accessKeyId}|${digest(credentials.secretAccessKey)}`, 'sts', {
     region: place.region,
     credentials: () => Promise.resolve(credentials),
   });
-  return guardClient(client, door.settings, {
+  return guardClient(client, context.settings, {
     service: 'sts',
     scope: place.scope,
     // Charged to the key's own account, where a call an hour is nothing.

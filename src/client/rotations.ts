@@ -5,7 +5,7 @@ import type { Connections } from '../db/connections.ts';
 import type { RotationRow } from '../db/engine/subjects.ts';
 import type { Folders } from '../db/folders.ts';
 import type { RotationWish } from '../db/rotation/orders.ts';
-import type { KeyPair } from '../db/rotation/adoption.ts';
+import type { AdoptedKeyPair } from '../db/rotation/adoption.ts';
 import type { RotationStep, Rotations } from '../db/rotation/rotations.ts';
 import { rotationChanges, rotationSettings } from '../domain/rotation/input.ts';
 import type { KnownKey } from '../domain/rotation/rotation.ts';
@@ -97,7 +97,7 @@ export function createRotationsClient(context: ClientContext, stores: Stores) {
     reactivate: async (idOrName: string): Promise<string> => rotations.reactivate(await row(idOrName), actor),
     /** Deletes every key of this rotation at AWS and pauses it. Returns the request's id. */
     revokeKeys: async (idOrName: string): Promise<string> => rotations.revokeKeys(await row(idOrName), actor),
-    adoptKey: async (idOrName: string, pair: KeyPair): Promise<Rotation> =>
+    adoptKey: async (idOrName: string, pair: AdoptedKeyPair): Promise<Rotation> =>
       toRotation(await rotations.adoptKey(await row(idOrName), pair)),
     /** Keys at AWS stay; `secrets` says what becomes of the two in the folder. */
     delete: async (idOrName: string, secrets: 'keep' | 'remove' = 'keep'): Promise<void> => {

@@ -9,7 +9,7 @@ import { parseInput, placeShape, secretKeyShape, secretValueShape } from './inpu
 const valuesShape = z.record(secretKeyShape, secretValueShape.nullable());
 const metadataShape = z.record(secretKeyShape, z.record(z.string().min(1).max(128), z.string().max(256)));
 
-export type Place = z.input<typeof placeShape>;
+export type FolderPath = z.input<typeof placeShape>;
 
 export interface SetSecrets {
   /** Key to value; null removes the key. */
@@ -23,7 +23,7 @@ export interface SetSecrets {
 }
 
 export function createSecretsClient(context: ClientContext, folders: Folders) {
-  const find = async (place: Place) => {
+  const find = async (place: FolderPath) => {
     const parsed = parseInput(placeShape, place);
     const folder = await folders.find(context.orgId, parsed);
     if (folder) return folder;
@@ -33,7 +33,7 @@ export function createSecretsClient(context: ClientContext, folders: Folders) {
   };
   return {
     /** One new revision of the folder; its syncs become due. Throws SECRET_MANAGED for keys of a rotation. */
-    async set(place: Place, input: SetSecrets): Promise<FolderChange> {
+    async set(place: FolderPath, input: SetSecrets): Promise<FolderChange> {
       const parsedPlace = parseInput(placeShape, place);
       const values = parseInput(valuesShape, input.values);
       const metadata = parseInput(metadataShape, input.metadata ?? {});
@@ -49,11 +49,11 @@ export function createSecretsClient(context: ClientContext, folders: Folders) {
       return folders.changeIf(folder, changes, { mode: input.mode ?? 'merge', ifRevision, metadata: described });
     },
     /** Grows with every change of the folder. */
-    revision: async (place: Place): Promise<number> => (await find(place)).revision,
+    revision: async (place: FolderPath): Promise<number> => (await find(place)).revision,
     /** Names and revisions, never values. */
-    list: async (place: Place): Promise<readonly SecretName[]> => folders.names((await find(place)).id),
+    list: async (place: FolderPath): Promise<readonly SecretName[]> => folders.names((await find(place)).id),
     /** Removes keys; a key that is not there is an error that names it. */
-    async unset(place: Place, keys: readonly string[]): Promise<FolderChange> {
+    async unset(place: FolderPath, keys: readonly string[]): Promise<FolderChange> {
       const folder = await find(place);
       const present = new Set((await folders.names(folder.id)).map((secret) => secret.key));
       const missing = keys.filter((key) => !present.has(key));

@@ -20,7 +20,7 @@ import {
   roleArn,
   roleArns,
   webUrl,
-  type ApiToken,
+  type ApiTokenSetting,
   type EncryptionKeySetting,
 } from './values.ts';
 import { parseDatabaseUrl } from '../domain/servers/database-url.ts';
@@ -31,7 +31,7 @@ import { JobError } from '../errors.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-export interface KeyPair {
+export interface BaseKeyPair {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
   /** When the file of the secret key was last written; undefined where it comes from a variable. */
@@ -43,7 +43,7 @@ export interface Config {
   readonly redisUrl: string | undefined;
   readonly encryptionKeys: readonly [EncryptionKeySetting, ...EncryptionKeySetting[]];
   /** Reads the pair again where it comes from files, which may be replaced at any time. */
-  readonly baseCredentials: (() => Promise<KeyPair>) | undefined;
+  readonly baseCredentials: (() => Promise<BaseKeyPair>) | undefined;
   readonly baseRoleArn: string | undefined;
   readonly ownAccountRoles: readonly string[];
   readonly org: string;
@@ -66,7 +66,7 @@ export interface Config {
   readonly isBoardWritable: boolean;
   readonly metricsToken: string | undefined;
   readonly webhook: { readonly url: string; readonly secret: string } | undefined;
-  readonly apiTokens: readonly ApiToken[];
+  readonly apiTokens: readonly ApiTokenSetting[];
   readonly logLevel: string;
   readonly otlpEndpoint: string | undefined;
   /** The environment itself, for the SDK's own settings (endpoints, profiles); read by `src/aws` through arguments only. */
@@ -252,7 +252,7 @@ function toConfig(data: z.output<typeof shape>, environment: Environment): Confi
 }
 
 /** Throws CONFIG_INVALID when the files that hold the pair cannot be read. */
-async function readBaseCredentials(environment: Environment): Promise<KeyPair> {
+async function readBaseCredentials(environment: Environment): Promise<BaseKeyPair> {
   const { values, problems } = withFiles(environment, [
     'INF_APP_CONNECTION_AWS_ACCESS_KEY_ID',
     'INF_APP_CONNECTION_AWS_SECRET_ACCESS_KEY',

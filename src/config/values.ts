@@ -13,7 +13,7 @@ export interface EncryptionKeySetting {
   readonly key: Buffer;
 }
 
-export interface ApiToken {
+export interface ApiTokenSetting {
   readonly orgId: string;
   readonly name: string;
   readonly sha256: string;
@@ -130,7 +130,7 @@ export const apiTokens = z
       .filter((part) => part !== '')
       .map(parseApiToken);
     const bad = tokens.findIndex((token) => token === undefined);
-    if (bad < 0) return tokens as ApiToken[];
+    if (bad < 0) return tokens as ApiTokenSetting[];
     context.addIssue({
       code: 'custom',
       message: `entry ${String(bad + 1)} is not \`org:name:sha256hex[:read|write|admin]\``,
@@ -138,11 +138,11 @@ export const apiTokens = z
     return z.NEVER;
   });
 
-function parseApiToken(part: string): ApiToken | undefined {
+function parseApiToken(part: string): ApiTokenSetting | undefined {
   const match = /^([\w+=,.@/-]{2,128}):([^:]+):([0-9a-f]{64})(?::(read|write|admin))?$/i.exec(part);
   if (!match) return undefined;
   const [, orgId = '', name = '', sha256 = '', scope = 'write'] = match;
-  return { orgId, name, sha256: sha256.toLowerCase(), scope: scope as ApiToken['scope'] };
+  return { orgId, name, sha256: sha256.toLowerCase(), scope: scope as ApiTokenSetting['scope'] };
 }
 
 export const concurrency = z

@@ -41,12 +41,12 @@ const BURST_EPISODE_SECONDS = 0.3;
 /** A burst that was used up without a refusal grows, if the last refusal is this long ago. */
 const BURST_GROWTH = { factor: 1.5, afterSeconds: 300 } as const;
 
-export interface CallBudgetOptions {
+export interface BudgetLedgerOptions {
   /** The moment of a statement; the database's clock, which all workers share, unless a simulation says otherwise. */
   readonly now?: () => SQL;
 }
 
-export function createBudgetLedger(db: Database, options: CallBudgetOptions = {}): BudgetLedger {
+export function createBudgetLedger(db: Database, options: BudgetLedgerOptions = {}): BudgetLedger {
   const now = options.now ?? (() => sql`clock_timestamp()`);
   return {
     grant: (key, wanted, maxWaitMs) => grant(db, { key, now: now() }, { wanted, maxWaitSeconds: maxWaitMs / 1_000 }),
@@ -54,7 +54,7 @@ export function createBudgetLedger(db: Database, options: CallBudgetOptions = {}
   };
 }
 
-interface Place {
+interface BudgetRow {
   readonly key: BudgetKey;
   readonly now: SQL;
 }
@@ -68,7 +68,7 @@ interface Ask {
   readonly maxWaitSeconds: number;
 }
 
-async function grant(db: Database, place: Place, ask: Ask): Promise<Reservation> {
+async function grant(db: Database, place: BudgetRow, ask: Ask): Promise<Reservation> {
   const found = await takeTokens(db, place, ask);
   if (found) return found;
   await open(db, place);
@@ -82,7 +82,7 @@ async function grant(db: Database, place: Place, ask: Ask): Promise<Reservation>
   );
 }
 
-async function open(db: Database, { key, now }: Place): Promise<void> {
+async function open(db: Database, { key, now }: BudgetRow): Promise<void> {
   const { accountId, region, group } = key;
   await execute(
     db,
@@ -93,7 +93,7 @@ async function open(db: Database, { key, now }: Place): Promise<void> {
   );
 }
 
-async function takeTokens(db: Database, { key, now }: Place, ask: Ask): Promise<Reservation | undefined> {
+async function takeTokens(db: Database, { key, now }: BudgetRow, ask: Ask): Promise<Reservation | undefined> {
   const [row] = await execute(
     db,
     sql`
@@ -153,7 +153,7 @@ async function takeTokens(db: Database, { key, now }: Place, ask: Ask): Promise<
     : undefined;
 }
 
-async function throttled(db: Database, { key, now }: Place): Promise<void> {
+async function throttled(db: Database, { key, now }: BudgetRow): Promise<void> {
   await execute(
     db,
     sql`

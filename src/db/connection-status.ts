@@ -5,7 +5,7 @@
 import { sql, type SQL } from 'drizzle-orm';
 
 import { createBatcher } from '../concurrency/batcher.ts';
-import type { Candidate } from '../domain/connection/candidate.ts';
+import type { StoredCandidate } from '../domain/connection/candidate.ts';
 import { type ConnectionUse, targetOfSync } from '../domain/connection/uses.ts';
 import type { DestinationName } from '../domain/destinations/names.ts';
 import type { DestinationConfig } from '../domain/destinations/registry.ts';
@@ -45,7 +45,8 @@ export function createConnectionStatus(db: Database) {
     /** Makes the offered credentials the connection's own. False when they are no longer the offered ones. */
     acceptCandidate: (place: CandidatePlace) => acceptCandidate(db, place),
     /** Keeps the present credentials, and the reason. False when the refused ones are no longer the offered ones. */
-    refuseCandidate: (place: CandidatePlace, refusal: Candidate['refusal']) => refuseCandidate(db, place, refusal),
+    refuseCandidate: (place: CandidatePlace, refusal: StoredCandidate['refusal']) =>
+      refuseCandidate(db, place, refusal),
     /** Makes the connection usable and its blocked dependents due, at once. Returns how many. */
     release: (release: Release) => releaseDependents(db, release),
   };
@@ -205,7 +206,11 @@ async function acceptCandidate(db: Database, place: CandidatePlace): Promise<boo
   return rows.length > 0;
 }
 
-async function refuseCandidate(db: Database, place: CandidatePlace, refusal: Candidate['refusal']): Promise<boolean> {
+async function refuseCandidate(
+  db: Database,
+  place: CandidatePlace,
+  refusal: StoredCandidate['refusal'],
+): Promise<boolean> {
   const rows = await db
     .execute(
       sql`

@@ -1,7 +1,7 @@
 /** Connections: the rows, and their credentials in clear for the one caller that opens AWS sessions. */
 import { and, asc, eq, sql, type SQL } from 'drizzle-orm';
 
-import type { Candidate, ExternalIdException, Via } from '../domain/connection/candidate.ts';
+import type { StoredCandidate, ExternalIdException, Via } from '../domain/connection/candidate.ts';
 import type { ConnectionCredentials } from '../domain/connection/credentials.ts';
 import { pickReferred, textOf, type Reference } from '../domain/reference.ts';
 import { JobError } from '../errors.ts';
@@ -217,7 +217,7 @@ function credentialsChange(
     const forgotten = { status: 'pending', candidate: null, candidateSecret: null } as const;
     return { ...columns, secretAccessKey, credentialsRevision, createdVia: via, ...forgotten };
   }
-  const candidate: Candidate = {
+  const candidate: StoredCandidate = {
     id: crypto.randomUUID(),
     method: columns.method,
     ...(columns.method === 'assume-role'

@@ -10,7 +10,7 @@ import {
   rotationKeyPlace,
   secretPlace,
   type Encryption,
-  type Place,
+  type CipherBinding,
 } from './encryption.ts';
 
 export interface KeyUsage {
@@ -53,7 +53,7 @@ interface EncryptedColumn {
   /** Selects `ref` (unique text of the row), `cipher`, and what `place` needs. */
   readonly rows: SQL;
   readonly ref: SQL;
-  place(row: Record<string, unknown>): Place;
+  place(row: Record<string, unknown>): CipherBinding;
 }
 
 const encryptedColumns: readonly EncryptedColumn[] = [
@@ -176,7 +176,7 @@ async function tryAll(db: Database, encryption: Encryption): Promise<readonly Ci
   return checks;
 }
 
-function opens(encryption: Encryption, ciphertext: string, place: Place): boolean {
+function opens(encryption: Encryption, ciphertext: string, place: CipherBinding): boolean {
   try {
     encryption.decrypt(ciphertext, place);
     return true;
@@ -187,7 +187,7 @@ function opens(encryption: Encryption, ciphertext: string, place: Place): boolea
 
 const keyIdOf = (ciphertext: string): string => ciphertext.split('.')[1] ?? '';
 
-function probe(encryption: Encryption, ciphertext: string, place: Place): void {
+function probe(encryption: Encryption, ciphertext: string, place: CipherBinding): void {
   try {
     encryption.decrypt(ciphertext, place);
   } catch (cause) {

@@ -7,7 +7,7 @@ import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { JobError } from '../errors.ts';
 
 /** Where a ciphertext lives; every part is authenticated. */
-export interface Place {
+export interface CipherBinding {
   readonly table: string;
   readonly column: string;
   readonly orgId: string;
@@ -24,9 +24,9 @@ export interface EncryptionKey {
 export interface Encryption {
   readonly currentKeyId: string;
   readonly keyIds: readonly string[];
-  encrypt(plaintext: string, place: Place): string;
+  encrypt(plaintext: string, place: CipherBinding): string;
   /** Throws SECRET_UNDECRYPTABLE when the key is unknown or the row is not the one it was encrypted for. */
-  decrypt(ciphertext: string, place: Place): string;
+  decrypt(ciphertext: string, place: CipherBinding): string;
 }
 
 const NONCE_BYTES = 12;
@@ -54,7 +54,7 @@ export function createEncryption(keys: readonly [EncryptionKey, ...EncryptionKey
   };
 }
 
-function open(bytes: Buffer, with_: { key: Buffer; keyId: string; place: Place }): string {
+function open(bytes: Buffer, with_: { key: Buffer; keyId: string; place: CipherBinding }): string {
   try {
     const decipher = createDecipheriv('aes-256-gcm', with_.key, bytes.subarray(0, NONCE_BYTES))
       .setAAD(associatedData(with_.keyId, with_.place))
@@ -66,7 +66,7 @@ function open(bytes: Buffer, with_: { key: Buffer; keyId: string; place: Place }
 }
 
 /** Length-prefixed, so that no two places give the same bytes. */
-function associatedData(keyId: string, place: Place): Buffer {
+function associatedData(keyId: string, place: CipherBinding): Buffer {
   const parts = ['v1', keyId, place.table, place.column, place.orgId, place.rowKey, String(place.revision)];
   return Buffer.from(parts.map((part) => `${String(Buffer.byteLength(part))}:${part}`).join(','), 'utf8');
 }
@@ -75,7 +75,7 @@ export function keyIdOf(ciphertext: string): string | undefined {
   return /^v1\.([A-Za-z0-9_-]+)\./.exec(ciphertext)?.[1];
 }
 
-function parseCiphertext(ciphertext: string, place: Place): { keyId: string; bytes: Buffer } {
+function parseCiphertext(ciphertext: string, place: CipherBinding): { keyId: string; bytes: Buffer } {
   const keyId = keyIdOf(ciphertext);
   if (keyId === undefined) throw undecryptable(place, 'it has no known format');
   const bytes = Buffer.from(ciphertext.slice(`v1.${keyId}.`.length), 'base64url');
@@ -83,7 +83,7 @@ function parseCiphertext(ciphertext: string, place: Place): { keyId: string; byt
   return { keyId, bytes };
 }
 
-function undecryptable(place: Place, why: string, cause?: unknown): JobError {
+function undecryptable(place: CipherBinding, why: string, cause?: unknown): JobError {
   return new JobError('SECRET_UNDECRYPTABLE', {
     message: `${place.table}.${place.column} of ${place.rowKey} cannot be decrypted: ${why}.`,
     context: { table: place.table, column: place.column, rowKey: place.rowKey },
@@ -93,7 +93,7 @@ function undecryptable(place: Place, why: string, cause?: unknown): JobError {
 
 // One place per encrypted column, so that writers and readers cannot disagree.
 
-export const credentialPlace = (row: { orgId: string; id: string; credentialsRevision: number }): Place => ({
+export const credentialPlace = (row: { orgId: string; id: string; credentialsRevision: number }): CipherBinding => ({
   table: 'connections',
   column: 'secret_access_key',
   orgId: row.orgId,
@@ -101,7 +101,12 @@ export const credentialPlace = (row: { orgId: string; id: string; credentialsRev
   revision: row.credentialsRevision,
 });
 
-export const secretPlace = (row: { orgId: string; folderId: string; key: string; revision: number }): Place => ({
+export const secretPlace = (row: {
+  orgId: string;
+  folderId: string;
+  key: string;
+  revision: number;
+}): CipherBinding => ({
   table: 'secrets',
   column: 'value',
   orgId: row.orgId,
@@ -109,7 +114,7 @@ export const secretPlace = (row: { orgId: string; folderId: string; key: string;
   revision: row.revision,
 });
 
-export const rotationKeyPlace = (row: { orgId: string; rotationId: string; accessKeyId: string }): Place => ({
+export const rotationKeyPlace = (row: { orgId: string; rotationId: string; accessKeyId: string }): CipherBinding => ({
   table: 'rotation_keys',
   column: 'secret',
   orgId: row.orgId,
@@ -117,7 +122,7 @@ export const rotationKeyPlace = (row: { orgId: string; rotationId: string; acces
   revision: 1,
 });
 
-export const fingerprintKeyPlace = (orgId: string): Place => ({
+export const fingerprintKeyPlace = (orgId: string): CipherBinding => ({
   table: 'orgs',
   column: 'fingerprint_key',
   orgId,

@@ -24,7 +24,7 @@ import { wake } from './engine/wake.ts';
 
 export type FolderRow = typeof folders.$inferSelect;
 
-export interface FolderPlace {
+export interface FolderKey {
   readonly projectId: string;
   readonly environment: string;
   readonly secretPath: string;
@@ -55,8 +55,8 @@ const MAX_RACES = 20;
 export function createFolders(db: Database, encryption: Encryption) {
   return {
     get: (folderId: string) => getFolder(db, folderId),
-    find: (orgId: string, place: FolderPlace) => findFolder(db, orgId, place),
-    ensure: (orgId: string, place: FolderPlace) => ensureFolder(db, orgId, place),
+    find: (orgId: string, place: FolderKey) => findFolder(db, orgId, place),
+    ensure: (orgId: string, place: FolderKey) => ensureFolder(db, orgId, place),
     read: (folderId: string) => readFolder({ db, encryption }, folderId),
     names: (folderId: string) => readNames(db, folderId),
     uncertainKeys: (folderId: string) => readUncertainKeys(db, folderId),
@@ -86,12 +86,12 @@ async function getFolder(db: Database, folderId: string): Promise<FolderRow> {
   return row;
 }
 
-async function findFolder(db: Database, orgId: string, place: FolderPlace): Promise<FolderRow | undefined> {
+async function findFolder(db: Database, orgId: string, place: FolderKey): Promise<FolderRow | undefined> {
   const [row] = await db.select().from(folders).where(placeIs(orgId, place)).catch(raise);
   return row;
 }
 
-function placeIs(orgId: string, place: FolderPlace) {
+function placeIs(orgId: string, place: FolderKey) {
   return and(
     eq(folders.orgId, orgId),
     eq(folders.projectId, place.projectId),
@@ -100,7 +100,7 @@ function placeIs(orgId: string, place: FolderPlace) {
   );
 }
 
-async function ensureFolder(db: Database, orgId: string, place: FolderPlace): Promise<FolderRow> {
+async function ensureFolder(db: Database, orgId: string, place: FolderKey): Promise<FolderRow> {
   await db
     .insert(folders)
     .values({ orgId, ...place })

@@ -12,7 +12,7 @@ export interface IdempotentRequest {
   readonly requestHash: string;
 }
 
-export type Reservation =
+export type IdempotencyClaim =
   | { readonly is: 'first' }
   | { readonly is: 'running' }
   /** The key was used for another request. */
@@ -20,7 +20,7 @@ export type Reservation =
   | { readonly is: 'answered'; readonly statusCode: number; readonly response: string };
 
 export interface IdempotencyKeys {
-  claim(request: IdempotentRequest): Promise<Reservation>;
+  claim(request: IdempotentRequest): Promise<IdempotencyClaim>;
   /** Keeps the answer. */
   answer(request: IdempotentRequest, answer: { readonly statusCode: number; readonly response: string }): Promise<void>;
   /** Forgets the key: the request failed in a way that may pass. */
@@ -50,7 +50,7 @@ function isSame({ orgId, actor, key }: IdempotentRequest) {
   return sql`org_id = ${orgId} and actor = ${actor} and key = ${key}`;
 }
 
-async function claim(db: Database, request: IdempotentRequest): Promise<Reservation> {
+async function claim(db: Database, request: IdempotentRequest): Promise<IdempotencyClaim> {
   const { orgId, actor, key, requestHash } = request;
   const [reserved] = await execute(
     db,

@@ -21,13 +21,13 @@ import {
   uuid,
 } from 'drizzle-orm/pg-core';
 
-import type { Candidate, ExternalIdException, Via } from '../domain/connection/candidate.ts';
+import type { StoredCandidate, ExternalIdException, Via } from '../domain/connection/candidate.ts';
 import type { Check } from '../domain/connection/checks.ts';
 import type { RunCounts } from '../domain/run.ts';
 import type { DestinationName, DestinationService } from '../domain/destinations/names.ts';
 import type { DestinationConfig } from '../domain/destinations/registry.ts';
 import type { SyncOptions } from '../domain/sync/config.ts';
-import type { DriftKind, EntrySettings, InFlight, Observed } from '../domain/sync/ledger.ts';
+import type { DriftKind, EntrySettings, InFlight, ObservedObject } from '../domain/sync/ledger.ts';
 import type { Pace } from '../domain/sync/pace.ts';
 import type { SyncProgress } from '../domain/sync/progress.ts';
 import { moment } from './moment.ts';
@@ -103,7 +103,7 @@ export const connections = keyferry.table(
     /** Grows with every change of role, key or secret: sessions and ciphertexts are bound to it. */
     credentialsRevision: integer('credentials_revision').notNull().default(1),
     /** Credentials that replace the present ones once a validation accepts them; kept with the reason when it refused them. */
-    candidate: jsonb('candidate').$type<Candidate>(),
+    candidate: jsonb('candidate').$type<StoredCandidate>(),
     /** The candidate's secret access key, encrypted for the revision that it would become. */
     candidateSecret: text('candidate_secret'),
     /** An operator's word that this role may be used although it does not insist on an external ID. */
@@ -280,7 +280,7 @@ export const syncEntries = keyferry.table(
     /** What was asked of AWS besides the value: key, tier, tags. */
     settings: jsonb('settings').$type<EntrySettings>().notNull().default({ keyId: null, tags: {} }),
     /** What AWS told about the object, for drift checks. */
-    observed: jsonb('observed').$type<Observed>().notNull().default({}),
+    observed: jsonb('observed').$type<ObservedObject>().notNull().default({}),
     /** What the last drift check found different; null when nothing. */
     drift: text('drift').$type<DriftKind>(),
     checkedAt: moment('checked_at'),

@@ -66,7 +66,7 @@ export function guardText({ reason }: Pick<Guard, 'reason'>): string {
   return `${guardReasons[reason]} Workers validate, check and plan, and change nothing at AWS.`;
 }
 
-export interface Observed {
+export interface ObservedDatabase {
   readonly server: ServerIdentity;
   /** `KEYFERRY_INSTALLATION` of this process. */
   readonly name: string | undefined;
@@ -85,13 +85,13 @@ export type Verdict =
   | { readonly kind: 'new-timeline' }
   | { readonly kind: 'guard'; readonly reason: GuardReason };
 
-export function judgeInstallation(record: InstallationRecord, observed: Observed): Verdict {
+export function judgeInstallation(record: InstallationRecord, observed: ObservedDatabase): Verdict {
   const reason = findGuardReason(record, observed);
   if (reason !== undefined) return { kind: 'guard', reason };
   return isNewTimeline(record.timeline, observed.server.timeline) ? { kind: 'new-timeline' } : { kind: 'same' };
 }
 
-function findGuardReason(record: InstallationRecord, observed: Observed): GuardReason | undefined {
+function findGuardReason(record: InstallationRecord, observed: ObservedDatabase): GuardReason | undefined {
   const { server, name, isGuardAsked } = observed;
   const reasons: readonly (readonly [GuardReason, boolean])[] = [
     ['server-changed', differs(record.systemIdentifier, server.systemIdentifier)],
@@ -103,7 +103,7 @@ function findGuardReason(record: InstallationRecord, observed: Observed): GuardR
   return record.guardReason ?? reasons.find(([, applies]) => applies)?.[0];
 }
 
-function isFailover(record: InstallationRecord, { server, lostMs }: Observed): boolean {
+function isFailover(record: InstallationRecord, { server, lostMs }: ObservedDatabase): boolean {
   return isNewTimeline(record.timeline, server.timeline) && lostMs <= MAX_FAILOVER_LOSS_MS;
 }
 

@@ -3,7 +3,7 @@ import type { Context } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { STATUS_CODES } from 'node:http';
 
-export interface Problem {
+export interface ErrorBody {
   readonly statusCode: number;
   readonly error: string;
   readonly message: string;
@@ -18,7 +18,7 @@ export interface CodedMessage {
 }
 
 export function problem(c: Context, statusCode: ContentfulStatusCode, reason: string | CodedMessage): Response {
-  const body: Problem = {
+  const body: ErrorBody = {
     statusCode,
     error: typeof reason === 'string' ? (STATUS_CODES[statusCode] ?? 'Error') : reason.code,
     message: typeof reason === 'string' ? reason : reason.message,

@@ -160,9 +160,9 @@ function toSources({ metrics, status, queues, log }: ServerDependencies): Metric
   return { metrics, status, queues: queues ?? [], log };
 }
 
-type Door = MiddlewareHandler;
+type AccessGuard = MiddlewareHandler;
 
-function addStatus(app: Hono, { status, log, now }: ServerDependencies, door: Door): void {
+function addStatus(app: Hono, { status, log, now }: ServerDependencies, door: AccessGuard): void {
   if (status === undefined) return;
   app.route('/', createStatusRoutes({ queries: status, door, log, now: now ?? (() => new Date()) }));
 }
@@ -173,7 +173,7 @@ function addApi(app: Hono, dependencies: ServerDependencies): void {
   app.route('/', createApi({ ...api, queries, audit, log, now: nowOf(dependencies) }));
 }
 
-function addBoard(app: Hono, dependencies: ServerDependencies, door: Door): void {
+function addBoard(app: Hono, dependencies: ServerDependencies, door: AccessGuard): void {
   const { queues, audit, isBoardWritable } = dependencies;
   if (queues === undefined || queues.length === 0) return;
   const actor = dependencies.login?.user ?? LOCAL_OPERATOR;

@@ -2,7 +2,7 @@
  * Crashes on purpose. Every write of the database and every call of AWS that a rotation makes is a numbered operation; one of them is chosen to go
  * wrong in one of four ways. After a crash nothing of that process acts any more, as after SIGKILL.
  */
-import type { Work } from '../../src/db/engine/work.ts';
+import type { WorkStore } from '../../src/db/engine/work.ts';
 import { JobError } from '../../src/errors.ts';
 import type { RotateDependencies } from '../../src/workers/rotate/context.ts';
 
@@ -44,7 +44,7 @@ export interface Injector {
   /** The process was started again. */
   restart(): void;
   wrap(deps: RotateDependencies): RotateDependencies;
-  wrapWork(work: Work): Work;
+  wrapWork(work: WorkStore): WorkStore;
 }
 
 /** `observe` is called between any two operations. */

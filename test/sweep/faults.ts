@@ -2,7 +2,7 @@
  * One fault in one step. The steps of a worker are its calls of AWS, permission probes and STS apart, and the statements that
  * write its ledger, the folder and the engine's rows.
  */
-import type { Work } from '../../src/db/engine/work.ts';
+import type { WorkStore } from '../../src/db/engine/work.ts';
 import { JobError } from '../../src/errors.ts';
 import type { AwsSandbox, SandboxAnswer, SandboxRequest } from '../../src/sandbox/aws/index.ts';
 import type { SyncDependencies } from '../../src/workers/sync/processor.ts';
@@ -48,7 +48,7 @@ export interface Injector {
   /** Lets the calls arrive that are still on their way. */
   deliver(): Promise<void>;
   wrap(deps: SyncDependencies): SyncDependencies;
-  wrapWork(work: Work): Work;
+  wrapWork(work: WorkStore): WorkStore;
   wrapHandle(handle: AwsSandbox['handle']): AwsSandbox['handle'];
 }
 
@@ -174,7 +174,7 @@ function refusal(code: string, message: string): SandboxAnswer {
   return { status: 400, headers, body: Buffer.from(JSON.stringify({ __type: code, message })) };
 }
 
-function wrapWork(state: State, work: Work): Work {
+function wrapWork(state: State, work: WorkStore): WorkStore {
   return {
     ...work,
     claim: (kind, input) => statement(state, 'claim', () => work.claim(kind, input)),

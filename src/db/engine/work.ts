@@ -15,7 +15,7 @@ import { settle, shapeOf, type Settlement } from './settle.ts';
 import { rowLocks, together } from './together.ts';
 import { isOpenRequest, recordWish, type NamedRequest, type OutsideWish } from './wishes.ts';
 
-export type Work = ReturnType<typeof createWork>;
+export type WorkStore = ReturnType<typeof createWork>;
 
 export function createWork(db: Database) {
   const claims = {

@@ -9,7 +9,7 @@ import { fromRow } from '../rows.ts';
 import { rotations } from '../schema.ts';
 import { DUE_CHANNEL, dueTrace, type RotationRow } from '../engine/subjects.ts';
 
-export interface KeyPair {
+export interface AdoptedKeyPair {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
 }
@@ -23,7 +23,11 @@ interface Stores {
  * The key that consumers hold, by the word of a person. After a restore it replaces whatever this database takes for the active one: the
  * rotation continues with its publication, and what it knew before is retired as every old key is.
  */
-export async function adoptKey({ db, encryption }: Stores, row: RotationRow, pair: KeyPair): Promise<RotationRow> {
+export async function adoptKey(
+  { db, encryption }: Stores,
+  row: RotationRow,
+  pair: AdoptedKeyPair,
+): Promise<RotationRow> {
   const place = rotationKeyPlace({ orgId: row.orgId, rotationId: row.id, accessKeyId: pair.accessKeyId });
   const [updated] = await db
     .execute(
@@ -56,7 +60,7 @@ export async function adoptKey({ db, encryption }: Stores, row: RotationRow, pai
 }
 
 /** Blocked by what a restored database does not know: whatever it was in the middle of, it goes on with this key's publication. */
-const restoredRotation = (row: RotationRow, pair: KeyPair): SQL => sql`
+const restoredRotation = (row: RotationRow, pair: AdoptedKeyPair): SQL => sql`
       restored as (
         update keyferry.rotations t
         set active_access_key_id = ${pair.accessKeyId},
@@ -84,7 +88,7 @@ const restoredRotation = (row: RotationRow, pair: KeyPair): SQL => sql`
       )`;
 
 /** Before its first rotation. */
-const firstRotation = (row: RotationRow, pair: KeyPair): SQL => sql`
+const firstRotation = (row: RotationRow, pair: AdoptedKeyPair): SQL => sql`
       adopted as (
         -- Looked at again at once: the pair is checked, and a block by this key ends.
         update keyferry.rotations t set active_access_key_id = ${pair.accessKeyId}, phase_state = t.phase_state - 'inspectedAt' - 'block',

@@ -13,7 +13,7 @@ import { currentTraceparent } from '../../observe/trace.ts';
 import type { Database } from '../client.ts';
 import { toDatabaseError, violatedConstraint } from '../database-error.ts';
 import { type Encryption, rotationKeyPlace } from '../encryption.ts';
-import { adoptKey, type KeyPair } from './adoption.ts';
+import { adoptKey, type AdoptedKeyPair } from './adoption.ts';
 import { createRotationOrders } from './orders.ts';
 import { rotationById } from './reads.ts';
 import { createRotationSteps } from './steps.ts';
@@ -32,7 +32,7 @@ export interface RotationStep {
 }
 
 /** The row, and the request that its first run answers: published, or, with an adopted key, the user's keys looked at. */
-export type CreatedRotation = RotationRow & { readonly requestId: string };
+export type CreatedRotationRow = RotationRow & { readonly requestId: string };
 
 /** With the connection resolved to a row of the same org and account. */
 export type ResolvedChanges = RotationChanges & { readonly connectionId?: string };
@@ -59,7 +59,7 @@ export function createRotations(db: Database, encryption: Encryption) {
      */
     updateAsRead: (row: RotationRow, changes: ResolvedChanges) => updateAsRead(db, row, changes),
     /** The key that consumers hold, before the first rotation or after a restore. Throws KEY_ROTATION_BUSY. */
-    adoptKey: (row: RotationRow, pair: KeyPair) => adoptKey(stores, row, pair),
+    adoptKey: (row: RotationRow, pair: AdoptedKeyPair) => adoptKey(stores, row, pair),
     keys: (rotationId: string): Promise<readonly KnownKey[]> => run.knownKeys(rotationId),
     /** The timeline, oldest first; of a long one the latest `limit` lines. */
     steps: (rotationId: string, limit = 200) => listSteps(db, rotationId, limit),
@@ -74,7 +74,7 @@ function raise(error: unknown): never {
 }
 
 /** Throws CONNECTION_NOT_FOUND, KEY_ROTATION_NAME_TAKEN, KEY_USER_TAKEN, SECRET_MANAGED. */
-async function createRotation(stores: Stores, orgId: string, given: NewRotation): Promise<CreatedRotation> {
+async function createRotation(stores: Stores, orgId: string, given: NewRotation): Promise<CreatedRotationRow> {
   const { db, encryption } = stores;
   const { accountId, now } = await requireParents(db, orgId, given);
   const input = await withLeftKey(stores, { ...given, orgId, accountId });

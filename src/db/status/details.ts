@@ -8,7 +8,7 @@ import { textOrNull, type ReadAll } from '../read.ts';
 export type RunStatusRow = typeof runs.$inferSelect & { readonly subjectName: string | null };
 export type EntryStatus = Omit<typeof syncEntries.$inferSelect, 'fingerprint' | 'inFlight'>;
 export type KeyStatus = Omit<typeof rotationKeys.$inferSelect, 'secret'>;
-export type RotationStep = typeof rotationSteps.$inferSelect;
+export type RotationStepRow = typeof rotationSteps.$inferSelect;
 
 export interface Page<Row> {
   readonly rows: readonly Row[];
@@ -68,7 +68,7 @@ export async function readKeys(all: ReadAll, rotationId: string): Promise<readon
   });
 }
 
-export async function readSteps(all: ReadAll, rotationId: string, limit: number): Promise<readonly RotationStep[]> {
+export async function readSteps(all: ReadAll, rotationId: string, limit: number): Promise<readonly RotationStepRow[]> {
   const rows = await all(
     sql`select * from keyferry.rotation_steps where rotation_id = ${rotationId} order by id desc limit ${limit}`,
   );

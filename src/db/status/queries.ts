@@ -15,11 +15,11 @@ import { readCount, readEntries, readKeys, readLatestPlan, readRuns, readSteps, 
 import { readAttention, readOverview } from './overview.ts';
 
 export type ConnectionStatus = Omit<typeof connections.$inferSelect, 'secretAccessKey' | 'candidateSecret'>;
-export type FolderPlace = Pick<
+export type FolderStatus = Pick<
   typeof folders.$inferSelect,
   'id' | 'projectId' | 'environment' | 'secretPath' | 'revision'
 >;
-export type RunStatus = (typeof runs.$inferSelect)['status'];
+export type RunRowStatus = (typeof runs.$inferSelect)['status'];
 /** The last run of one kind; null when there is none in the history. */
 export type LastRun = Pick<
   typeof runs.$inferSelect,
@@ -27,13 +27,13 @@ export type LastRun = Pick<
 > | null;
 export type SyncStatus = typeof syncs.$inferSelect & {
   readonly connectionName: string;
-  readonly folder: FolderPlace;
+  readonly folder: FolderStatus;
   readonly lastImport: LastRun;
   readonly lastRemoval: LastRun;
 };
 export type RotationStatus = typeof rotations.$inferSelect & {
   readonly connectionName: string;
-  readonly folder: FolderPlace;
+  readonly folder: FolderStatus;
   readonly lastRun: LastRun;
   /** Keys that were ever published. */
   readonly publishedKeys: number;
@@ -206,7 +206,7 @@ async function connectionRows(all: ReadAll, where: SQL, rest: SQL = sql``): Prom
 const withPlace = sql`join keyferry.folders f on f.id = t.folder_id join keyferry.connections c on c.id = t.connection_id`;
 const placeColumns = sql`c.name as _connection, f.project_id as _project, f.environment as _environment, f.secret_path as _path, f.revision as _revision`;
 
-function placeOf(row: Record<string, unknown>, folderId: string): FolderPlace {
+function placeOf(row: Record<string, unknown>, folderId: string): FolderStatus {
   return {
     id: folderId,
     projectId: String(row._project),

@@ -4,7 +4,7 @@
  */
 import { asc, eq, sql, type SQL } from 'drizzle-orm';
 
-import type { LedgerEntry, Place } from '../../domain/sync/ledger.ts';
+import type { LedgerEntry, AwsLocation } from '../../domain/sync/ledger.ts';
 import { JobError } from '../../errors.ts';
 import type { Database } from '../client.ts';
 import { toDatabaseError, violatedConstraint } from '../database-error.ts';
@@ -30,7 +30,7 @@ export function createSyncEntries(db: Database) {
      */
     claim: (run: LedgerRun, entries: readonly LedgerEntry[]) => claimEntries(db, run, entries),
     /** Of these names, those that another sync holds, of whatever org. */
-    heldByOthers: (syncId: string, place: Place, names: readonly string[]) =>
+    heldByOthers: (syncId: string, place: AwsLocation, names: readonly string[]) =>
       findHeldByOthers(db, { syncId, place, names }),
     store: async (run: LedgerRun, entries: readonly LedgerEntry[]): Promise<void> => {
       await storeEntries(db, run, entries);
@@ -52,7 +52,7 @@ async function listEntries(db: Database, syncId: string): Promise<readonly Ledge
 
 interface NameQuestion {
   readonly syncId: string;
-  readonly place: Place;
+  readonly place: AwsLocation;
   readonly names: readonly string[];
 }
 

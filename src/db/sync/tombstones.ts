@@ -7,7 +7,7 @@ import { sql, type SQL } from 'drizzle-orm';
 import { services } from '../../domain/destinations/registry.ts';
 import { isUuid } from '../../domain/reference.ts';
 import type { FormerOwner } from '../../domain/sync/inventory.ts';
-import type { Place } from '../../domain/sync/ledger.ts';
+import type { AwsLocation } from '../../domain/sync/ledger.ts';
 import type { Database } from '../client.ts';
 import { execute } from '../engine/subjects.ts';
 
@@ -22,7 +22,7 @@ export interface Finder {
   readonly installationId: string;
   readonly orgId: string;
   readonly folderId: string;
-  readonly place: Place;
+  readonly place: AwsLocation;
 }
 
 /** An object whose ownership tag names another sync. */

@@ -4,7 +4,7 @@
 export type Via = 'operator' | 'api' | 'library';
 
 /** Credentials that replace the present ones once a validation accepts them. */
-export interface Candidate {
+export interface StoredCandidate {
   readonly id: string;
   readonly method: 'assume-role' | 'access-key';
   readonly roleArn?: string;

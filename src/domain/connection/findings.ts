@@ -115,14 +115,14 @@ export function regionCheck(region: string, refusal: string | undefined): Check 
 }
 
 /** What is known of one action: from a probe, from the simulator, or from the last real run. */
-export interface Finding {
+export interface ActionFinding {
   readonly action: string;
   readonly verdict: 'allowed' | 'denied' | 'missing' | 'unknown';
   readonly isExplicit?: boolean;
   readonly source: 'probe' | 'run' | 'simulation';
 }
 
-export function permissionCheck(finding: Finding, target: PolicyTarget, place: PolicyPlace): Check {
+export function permissionCheck(finding: ActionFinding, target: PolicyTarget, place: PolicyPlace): Check {
   const { action } = finding;
   const where = describeTarget(target);
   const gain = actionsOfTarget(target).optional[action];
@@ -156,7 +156,7 @@ function unknownDetail(action: string, where: string): string {
 }
 
 interface Denied {
-  readonly finding: Finding;
+  readonly finding: ActionFinding;
   readonly where: string;
   readonly gain: string | undefined;
   readonly fix: NonNullable<Check['fix']>;
@@ -173,7 +173,7 @@ function denied({ finding, where, gain, fix }: Denied): Check {
 }
 
 function fixFor(
-  finding: Finding,
+  finding: ActionFinding,
   { target, place }: { readonly target: PolicyTarget; readonly place: PolicyPlace },
 ): NonNullable<Check['fix']> {
   const policy: PolicyDocument = { Version: '2012-10-17', Statement: [statementFor(target, place, finding.action)] };
@@ -218,7 +218,7 @@ export function kmsCheck(target: PolicyTarget, place: PolicyPlace, uses: readonl
 }
 
 /** What the last real run tells of an action that cannot be probed. */
-export function findingOfRun(action: string, uses: readonly ConnectionUse[]): Finding {
+export function findingOfRun(action: string, uses: readonly ConnectionUse[]): ActionFinding {
   const isDenied = uses.some(
     (use) => use.statusCode === 'AWS_ACCESS_DENIED' && (use.statusMessage ?? '').includes(action),
   );

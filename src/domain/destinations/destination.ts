@@ -5,8 +5,8 @@
 import type { z } from 'zod';
 
 import type { QuotaGroup } from '../quota-group.ts';
-import type { EntrySettings, Place } from '../sync/ledger.ts';
-import type { Problem } from '../sync/rules.ts';
+import type { EntrySettings, AwsLocation } from '../sync/ledger.ts';
+import type { EntryProblem } from '../sync/rules.ts';
 import type { DestinationName, DestinationService, KindId } from './names.ts';
 
 export interface RegionalConfig {
@@ -20,7 +20,7 @@ export interface ScopePlace {
 }
 
 /** What a policy or a session is narrowed to. */
-export interface Scope extends ScopePlace {
+export interface PolicyScope extends ScopePlace {
   readonly use: string;
 }
 
@@ -69,7 +69,7 @@ export interface NameOption {
   readonly fallback?: string;
 }
 
-export interface DestinationKind<Config extends RegionalConfig, S extends Scope, Wide extends Scope = S> {
+export interface DestinationKind<Config extends RegionalConfig, S extends PolicyScope, Wide extends PolicyScope = S> {
   readonly id: KindId;
   readonly destination: DestinationName;
   /** As an operator calls one object of it. */
@@ -93,13 +93,13 @@ export interface DestinationKind<Config extends RegionalConfig, S extends Scope,
   namePrefix(config: Config): string;
   /** Where it writes, in a word. */
   describe(config: Config): string;
-  findNameProblem(name: string, place: Place): Problem | undefined;
+  findNameProblem(name: string, place: AwsLocation): EntryProblem | undefined;
   /** `value` is not empty. No message holds it. */
-  findValueProblem(value: string, settings: EntrySettings): Problem | undefined;
+  findValueProblem(value: string, settings: EntrySettings): EntryProblem | undefined;
 
   scope(name: string, place: ScopePlace): S;
   /** Whether a scope is of this kind. */
-  isScope(scope: Scope): boolean;
+  isScope(scope: PolicyScope): boolean;
   /** A scope that covers all names with this beginning. */
   scopeOfPrefix(prefix: string, place: ScopePlace): Wide;
   /** ARNs of what a scope covers, from the resource on. */

@@ -5,7 +5,7 @@
 import { z } from 'zod';
 
 import { regionShape as region } from '../regions.ts';
-import type { DestinationKind, Scope } from './destination.ts';
+import type { DestinationKind, PolicyScope } from './destination.ts';
 import { findSecretNameProblem, type SecretsScope, secretsManagerService, secretsScope } from './secrets-manager.ts';
 
 const config = z.strictObject({
@@ -18,7 +18,7 @@ const config = z.strictObject({
     .regex(/^[A-Za-z0-9/_+=.@-]+$/, 'may hold letters, digits and / _ + = . @ -'),
 });
 
-export interface JsonSecretScope extends Scope {
+export interface JsonSecretScope extends PolicyScope {
   readonly use: 'secrets-manager';
   readonly secretName: string;
 }

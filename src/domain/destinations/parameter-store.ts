@@ -3,9 +3,9 @@ import { z } from 'zod';
 
 import { quotaGroup } from '../quota-group.ts';
 import { regionShape as region } from '../regions.ts';
-import type { EntrySettings, Place } from '../sync/ledger.ts';
-import { byteLength, invalid, type Problem } from '../sync/rules.ts';
-import type { DestinationKind, Scope, ScopePlace, ServiceFacts } from './destination.ts';
+import type { EntrySettings, AwsLocation } from '../sync/ledger.ts';
+import { byteLength, invalid, type EntryProblem } from '../sync/rules.ts';
+import type { DestinationKind, PolicyScope, ScopePlace, ServiceFacts } from './destination.ts';
 
 /** What AWS takes per call of DescribeParameters. */
 export const PARAMETERS_PER_LOOK = 50;
@@ -31,7 +31,7 @@ const config = z.strictObject({
     ),
 });
 
-export interface ParameterScope extends Scope {
+export interface ParameterScope extends PolicyScope {
   readonly use: 'parameter-store';
   readonly path: string;
 }
@@ -112,7 +112,7 @@ function scope(path: string, place: ScopePlace): ParameterScope {
   return { use: 'parameter-store', ...place, path };
 }
 
-function findNameProblem(name: string, place: Place): Problem | undefined {
+function findNameProblem(name: string, place: AwsLocation): EntryProblem | undefined {
   if (!/^[A-Za-z0-9_.\-/]+$/.test(name)) {
     return invalid(
       'The parameter name may hold only letters, digits and . - _ /. Rename the secret or change the key schema.',
@@ -130,7 +130,7 @@ function findNameProblem(name: string, place: Place): Problem | undefined {
   return invalid(`The parameter name is ${arn.length - MAX_ARN} characters too long. Shorten path or key.`);
 }
 
-function findValueProblem(value: string, { tier }: EntrySettings): Problem | undefined {
+function findValueProblem(value: string, { tier }: EntrySettings): EntryProblem | undefined {
   const bytes = byteLength(value);
   if (/\{\{[\s\S]*\}\}/.test(value))
     return invalid('Parameter values must not hold {{…}}. Use Secrets Manager for this secret.');

@@ -1,7 +1,7 @@
 /** All kinds of destinations, and how one is found: by a sync's config, by a ledger row, by a scope. */
 import { z } from 'zod';
 
-import type { DestinationKind, RegionalConfig, Scope, ServiceFacts } from './destination.ts';
+import type { DestinationKind, RegionalConfig, PolicyScope, ServiceFacts } from './destination.ts';
 import { jsonSecret } from './json-secret.ts';
 import { type DestinationName, destinationNames, type DestinationService, type KindId, kindIds } from './names.ts';
 import { parameterStore } from './parameter-store.ts';
@@ -11,7 +11,7 @@ export const kinds = {
   'parameter-store': parameterStore,
   'secrets-manager': secretsManager,
   'json-secret': jsonSecret,
-} as const satisfies { readonly [Id in KindId]: DestinationKind<RegionalConfig, Scope> };
+} as const satisfies { readonly [Id in KindId]: DestinationKind<RegionalConfig, PolicyScope> };
 
 /** What a policy or a session for a sync is narrowed to. */
 export type DestinationScope = ReturnType<(typeof kinds)[KindId]['scope']>;
@@ -60,7 +60,7 @@ export function kindOfEntry(service: DestinationService, options: { readonly isM
   return ofService.find((kind) => kind.holdsAllKeys === options.isMember) ?? only(ofService);
 }
 
-export function kindOfScope(scope: Scope): AnyKind {
+export function kindOfScope(scope: PolicyScope): AnyKind {
   return only(allKinds.filter((kind) => destinations[kind.destination].cliName === scope.use && kind.isScope(scope)));
 }
 

@@ -3,8 +3,8 @@ import { z } from 'zod';
 
 import { quotaGroup } from '../quota-group.ts';
 import { regionShape as region } from '../regions.ts';
-import { byteLength, invalid, type Problem } from '../sync/rules.ts';
-import type { DestinationKind, Scope, ScopePlace, ServiceFacts } from './destination.ts';
+import { byteLength, invalid, type EntryProblem } from '../sync/rules.ts';
+import type { DestinationKind, PolicyScope, ScopePlace, ServiceFacts } from './destination.ts';
 
 /** What AWS takes per call of BatchGetSecretValue. */
 export const SECRETS_PER_READ = 20;
@@ -21,7 +21,7 @@ const config = z.strictObject({
     .optional(),
 });
 
-export interface SecretsScope extends Scope {
+export interface SecretsScope extends PolicyScope {
   readonly use: 'secrets-manager';
   readonly prefix: string;
 }
@@ -119,7 +119,7 @@ export function secretsScope(prefix: string, place: ScopePlace): SecretsScope {
   return { use: 'secrets-manager', ...place, prefix };
 }
 
-export function findSecretNameProblem(name: string): Problem | undefined {
+export function findSecretNameProblem(name: string): EntryProblem | undefined {
   if (!/^[A-Za-z0-9/_+=.@-]+$/.test(name)) {
     return invalid(
       'The secret name may hold only letters, digits and / _ + = . @ -. Rename the secret or change the key schema.',

@@ -19,10 +19,10 @@
  */
 import { RECOVERY_DELAY_MS } from './keys.ts';
 import { holdUntil, quietUntil } from './waits.ts';
-import type { Candidate, Cycle, KnownKey, PhaseState, RotationView } from './rotation.ts';
+import type { CandidateKey, Cycle, KnownKey, PhaseState, RotationView } from './rotation.ts';
 
 /** A step that the worker executes: one exchange with AWS or one statement. */
-export type Work =
+export type RotationAction =
   | { readonly do: 'accept' }
   | { readonly do: 'begin' }
   | { readonly do: 'inspect' }
@@ -61,7 +61,7 @@ export type Stop =
       readonly nextAt: Date | null;
     };
 
-export type Step = Work | Stop;
+export type Step = RotationAction | Stop;
 
 export function nextStep(view: RotationView, now: Date): Step {
   if (view.isPaused && view.asked.command === undefined) {
@@ -112,7 +112,7 @@ function unresolvedStep(state: PhaseState, now: Date): Step | undefined {
   return { do: 'stop', as: 'wait', until: at, message };
 }
 
-function candidateWaits({ accessKeyId, certainAt }: Candidate): string {
+function candidateWaits({ accessKeyId, certainAt }: CandidateKey): string {
   const until = minute(new Date(certainAt));
   return `A call whose answer was lost may have made the key ${accessKeyId}. It stays active until ${until}, when AWS would show a use. If nobody uses it, delete it at AWS, and the rotation continues within an hour.`;
 }
@@ -214,8 +214,8 @@ function nextWaits(view: RotationView, now: Date): string {
 function withOldKey(
   view: RotationView,
   state: KnownKey['state'],
-  step: (accessKeyId: string) => Work,
-): Work | undefined {
+  step: (accessKeyId: string) => RotationAction,
+): RotationAction | undefined {
   const key = oldKeyIn(view, state);
   return key && step(key.accessKeyId);
 }

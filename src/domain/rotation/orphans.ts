@@ -6,7 +6,7 @@ import type { JobError } from '../../errors.ts';
 import { RECHECK_AFTER_MS } from './keys.ts';
 import { block, later, moved, type NewPair } from './transitions.ts';
 import { QUARANTINE_MS } from './waits.ts';
-import type { Candidate, Intent, RotationView, Transition } from './rotation.ts';
+import type { CandidateKey, Intent, RotationView, Transition } from './rotation.ts';
 
 export function leftoverDeleted(view: RotationView, accessKeyId: string): Transition {
   const state = moved(view);
@@ -59,7 +59,7 @@ export function nothingCreated(view: RotationView, intent: Intent): Transition {
 }
 
 /** It stays active: whether somebody uses it is not certain yet. */
-export function candidateFound(view: RotationView, intent: Intent, candidate: Candidate): Transition {
+export function candidateFound(view: RotationView, intent: Intent, candidate: CandidateKey): Transition {
   const { accessKeyId, certainAt } = candidate;
   const isNews = intent.candidate?.accessKeyId !== accessKeyId;
   return {

@@ -79,7 +79,7 @@ const intent = z.object({
   candidate: z.object({ accessKeyId: z.string(), certainAt: moment, lookAt: moment }).optional(),
 });
 export type Intent = z.infer<typeof intent>;
-export type Candidate = NonNullable<Intent['candidate']>;
+export type CandidateKey = NonNullable<Intent['candidate']>;
 
 const phaseState = z.object({
   cycle: cycle.optional(),
@@ -140,13 +140,13 @@ export interface Wish {
   readonly skipSyncs: readonly string[];
 }
 
-export interface Asked {
+export interface RequestedRotation {
   readonly wish: Wish | undefined;
   readonly command: { readonly command: Command; readonly requestIds: readonly string[] } | undefined;
 }
 
 /** What is asked for and was not acted on yet. A command goes before a wish, and the last command wins. */
-export function readRequests(requests: readonly OpenRequest[], served: readonly string[]): Asked {
+export function readRequests(requests: readonly OpenRequest[], served: readonly string[]): RequestedRotation {
   const open = requests
     .filter((request) => !served.includes(request.id))
     .map((request) => ({ ...request, asks: readParameters(request.parameters) }));
@@ -226,7 +226,7 @@ export interface RotationView {
   /** Open requests, served or not. */
   readonly requests: readonly OpenRequest[];
   /** What of them was not acted on yet. */
-  readonly asked: Asked;
+  readonly asked: RequestedRotation;
 }
 
 /** The view after a transition was written. */

@@ -1,7 +1,7 @@
 /** What the destination should hold: the folder's secrets through key schema and options, with everything wrong that shows without a value. Pure. */
 import type { SyncOptions } from './config.ts';
-import type { EntrySettings, Place } from './ledger.ts';
-import { findTagsProblem, type Problem } from './rules.ts';
+import type { EntrySettings, AwsLocation } from './ledger.ts';
+import { findTagsProblem, type EntryProblem } from './rules.ts';
 import { documentKeyOf, remoteNameOf, type Target } from './target.ts';
 
 /** A secret of the source, without its value. */
@@ -18,7 +18,7 @@ export interface DesiredEntry {
   readonly documentKey: string;
   readonly revision: number;
   readonly settings: EntrySettings;
-  readonly problem?: Problem;
+  readonly problem?: EntryProblem;
   /** Known once the value was read. */
   readonly fingerprint?: string;
 }
@@ -27,7 +27,7 @@ export interface DesiredInput {
   readonly secrets: readonly SourceSecret[];
   readonly target: Target;
   readonly options: SyncOptions;
-  readonly place: Place;
+  readonly place: AwsLocation;
 }
 
 export function toDesired(input: DesiredInput): readonly DesiredEntry[] {

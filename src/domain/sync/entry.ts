@@ -14,12 +14,12 @@ import {
   type InFlight,
   isOwned,
   type LedgerEntry,
-  type Observed,
-  type Place,
+  type ObservedObject,
+  type AwsLocation,
   isLater,
 } from './ledger.ts';
 import { describeDrift } from './plan.ts';
-import type { Problem } from './rules.ts';
+import type { EntryProblem } from './rules.ts';
 import { conflictNextStep } from './takeover.ts';
 
 export interface EntryOrigin {
@@ -27,7 +27,7 @@ export interface EntryOrigin {
   readonly syncId: string;
   readonly connectionId: string;
   readonly folderId: string;
-  readonly place: Place;
+  readonly place: AwsLocation;
 }
 
 export function newEntry(
@@ -86,7 +86,7 @@ export interface Written {
   readonly revision: number;
   readonly settings: EntrySettings;
   readonly folderId: string;
-  readonly observed?: Observed;
+  readonly observed?: ObservedObject;
   readonly at: Date;
 }
 
@@ -238,7 +238,10 @@ export function conflictMessage(entry: { readonly key: string; readonly remoteNa
   return `${nameOf(entry)} ${reason}. ${conflictNextStep(reason)}`;
 }
 
-export function problemMessage(entry: { readonly key: string; readonly remoteName: string }, problem: Problem): string {
+export function problemMessage(
+  entry: { readonly key: string; readonly remoteName: string },
+  problem: EntryProblem,
+): string {
   return `${nameOf(entry)}: ${problem.message}`;
 }
 

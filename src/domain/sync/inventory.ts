@@ -52,7 +52,7 @@ export function isOursByTag(state: RemoteState, owner: Owner): boolean | undefin
 }
 
 /** Who looks, and when. */
-export interface Look {
+export interface DriftContext {
   readonly owner: Owner;
   readonly now: Date;
 }
@@ -83,7 +83,7 @@ export function isFresh(entry: Pick<LedgerEntry, 'writtenAt'>, now: Date): boole
   return entry.writtenAt !== null && now.getTime() - entry.writtenAt.getTime() <= READ_LAG_MS;
 }
 
-export function findDrift(entry: LedgerEntry, state: RemoteState, look: Look): DriftKind | undefined {
+export function findDrift(entry: LedgerEntry, state: RemoteState, look: DriftContext): DriftKind | undefined {
   if (isUndecided(entry, state, look.now)) return undefined;
   if (!state.exists) return 'missing';
   if (state.deletionScheduledAt) return 'scheduled-for-deletion';

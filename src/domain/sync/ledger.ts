@@ -4,7 +4,7 @@
  */
 import type { DestinationService } from '../destinations/names.ts';
 
-export interface Place {
+export interface AwsLocation {
   readonly partition: string;
   readonly accountId: string;
   readonly region: string;
@@ -22,7 +22,7 @@ export interface EntrySettings {
 }
 
 /** What AWS told about the object; compared with at a drift check. */
-export interface Observed {
+export interface ObservedObject {
   readonly tier?: string;
   /** Milliseconds since the epoch, as AWS told it after our write. */
   readonly lastModified?: number;
@@ -117,7 +117,7 @@ export function isOfSettings(drift: DriftKind | null | undefined): boolean {
   return drift === 'tags' || drift === 'key' || drift === 'replica';
 }
 
-export interface LedgerEntry extends Place {
+export interface LedgerEntry extends AwsLocation {
   readonly id: string;
   readonly syncId: string;
   readonly remoteName: string;
@@ -135,7 +135,7 @@ export interface LedgerEntry extends Place {
   readonly errorCode: string | null;
   readonly errorMessage: string | null;
   readonly settings: EntrySettings;
-  readonly observed: Observed;
+  readonly observed: ObservedObject;
   readonly drift: DriftKind | null;
   readonly writtenAt: Date | null;
   readonly deletedAt: Date | null;
@@ -157,7 +157,7 @@ export function isOwned(entry: LedgerEntry): boolean {
   );
 }
 
-export function isSamePlace(a: Place, b: Place): boolean {
+export function isSamePlace(a: AwsLocation, b: AwsLocation): boolean {
   return a.partition === b.partition && a.accountId === b.accountId && a.region === b.region && a.service === b.service;
 }
 

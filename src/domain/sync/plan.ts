@@ -17,7 +17,7 @@ import {
   isOwned,
   isSamePlace,
   type LedgerEntry,
-  type Place,
+  type AwsLocation,
   settingsText,
   staysLater,
   WHOLE_SECRET,
@@ -28,7 +28,7 @@ export type Action = (typeof actions)[number];
 
 export interface PlanOptions {
   readonly owner: Owner;
-  readonly place: Place;
+  readonly place: AwsLocation;
   readonly folderId: string;
   readonly onExisting: 'fail' | 'adopt';
   /** `--no-delete`: what left the source stays at AWS. */

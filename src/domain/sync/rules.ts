@@ -6,7 +6,7 @@
 import { cutText } from '../text.ts';
 
 /** What is wrong with an entry and what to do about it. */
-export interface Problem {
+export interface EntryProblem {
   readonly code: 'SYNC_ENTRY_INVALID' | 'SECRET_UNDECRYPTABLE';
   readonly message: string;
 }
@@ -14,13 +14,13 @@ export interface Problem {
 /** One of AWS's 50 is the ownership tag. */
 const MAX_TAGS = 49;
 
-export const invalid = (message: string): Problem => ({ code: 'SYNC_ENTRY_INVALID', message });
+export const invalid = (message: string): EntryProblem => ({ code: 'SYNC_ENTRY_INVALID', message });
 
 export function byteLength(text: string): number {
   return new TextEncoder().encode(text).length;
 }
 
-export function findTagsProblem(tags: Readonly<Record<string, string>>): Problem | undefined {
+export function findTagsProblem(tags: Readonly<Record<string, string>>): EntryProblem | undefined {
   const entries = Object.entries(tags);
   if (entries.length > MAX_TAGS) {
     return invalid(`${entries.length} tags; AWS allows 50, one of which marks the owner. Remove metadata or tags.`);

@@ -3,7 +3,7 @@ import { type AnyKind, type DestinationOfSync, kindOf } from '../destinations/re
 import { findKey, type KeySchema, parseKeySchema, renderKey } from '../key-schema.ts';
 import type { SyncOptions } from './config.ts';
 import type { EntrySettings } from './ledger.ts';
-import { invalid, type Problem } from './rules.ts';
+import { invalid, type EntryProblem } from './rules.ts';
 
 export interface Target {
   readonly kind: AnyKind;
@@ -56,7 +56,7 @@ export function isNameOf({ kind, namePrefix }: Target, remoteName: string): bool
   return kind.holdsAllKeys ? remoteName === namePrefix : remoteName.startsWith(namePrefix);
 }
 
-export function findValueProblem(value: string, { kind }: Target, settings: EntrySettings): Problem | undefined {
+export function findValueProblem(value: string, { kind }: Target, settings: EntrySettings): EntryProblem | undefined {
   // A member of a JSON secret may be empty.
   if (value === '' && !kind.holdsAllKeys)
     return invalid('The value is empty; AWS stores no empty values. Set a value or remove the secret.');

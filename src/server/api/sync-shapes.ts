@@ -1,6 +1,6 @@
 /** Secret syncs on the wire: Infisical’s fields, and ours beside them. */
 import { descriptionShape, nameShape, placeShape } from '../../client/input.ts';
-import type { RunStatus, SyncStatus } from '../../db/status/queries.ts';
+import type { RunRowStatus, SyncStatus } from '../../db/status/queries.ts';
 import { type DestinationName, destinationNames } from '../../domain/destinations/names.ts';
 import { destinations } from '../../domain/destinations/registry.ts';
 import { syncOptionChanges, syncOptions } from '../../domain/sync/config.ts';
@@ -120,7 +120,7 @@ export const secretSyncShape = z
   .openapi('SecretSync');
 
 /** Scripts wait for `succeeded` or `failed`, so each end is one of the two. */
-function toInfisicalStatus(status: SyncStatus['syncStatus'] | RunStatus) {
+function toInfisicalStatus(status: SyncStatus['syncStatus'] | RunRowStatus) {
   switch (status) {
     case 'partial':
     case 'blocked':

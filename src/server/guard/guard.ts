@@ -91,14 +91,14 @@ function withoutLogin(listenHost: string): MiddlewareHandler {
   };
 }
 
-export interface MetricsDoorOptions {
+export interface MetricsGuardOptions {
   readonly listenHost: string;
   /** The scraper's token; without one, off loopback nobody reads the metrics. */
   readonly token: string | undefined;
 }
 
 /** Off loopback, or behind a proxy, metrics need the bearer. */
-export function createMetricsDoor({ listenHost, token }: MetricsDoorOptions): MiddlewareHandler {
+export function createMetricsDoor({ listenHost, token }: MetricsGuardOptions): MiddlewareHandler {
   const expected = token === undefined ? undefined : digest(token);
   return async (c, next) => {
     const isOpen = expected === undefined && isLoopback(listenHost) && !isForwarded((name) => c.req.header(name));

@@ -1,7 +1,7 @@
 /** The list of rotations, and one with its phase, its keys, its steps and its runs. */
 import { html } from 'hono/html';
 
-import type { KeyStatus, Page, RotationStep, RunStatusRow } from '../../db/status/details.ts';
+import type { KeyStatus, Page, RotationStepRow, RunStatusRow } from '../../db/status/details.ts';
 import type { RotationStatus } from '../../db/status/queries.ts';
 import { pages, tools, type ListRequest } from './list-query.ts';
 import { chip, facts, panel, prose, table, trouble, when, type Html } from './parts.ts';
@@ -61,7 +61,7 @@ export function rotationsContent(request: ListRequest, { rows, total }: Page<Rot
 export interface RotationDetail {
   readonly rotation: RotationStatus;
   readonly keys: readonly KeyStatus[];
-  readonly steps: readonly RotationStep[];
+  readonly steps: readonly RotationStepRow[];
   readonly runs: readonly RunStatusRow[];
   readonly now: Date;
 }
@@ -102,7 +102,7 @@ function keysPanel(keys: readonly KeyStatus[], now: Date): Html {
   });
 }
 
-function stepsPanel(steps: readonly RotationStep[], now: Date): Html {
+function stepsPanel(steps: readonly RotationStepRow[], now: Date): Html {
   if (steps.length === 0) return html``;
   const items = steps.map(
     (step) =>

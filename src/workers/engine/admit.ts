@@ -5,14 +5,14 @@ import { setTimeout } from 'node:timers/promises';
 
 import type { Job } from 'bullmq';
 
-import type { Work } from '../../db/engine/work.ts';
+import type { WorkStore } from '../../db/engine/work.ts';
 import type { Kind } from '../../domain/run.ts';
 import { JobError, toJobError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
 import type { Payload } from '../../queues/payload.ts';
 
 export interface AdmitDependencies {
-  readonly work: Work;
+  readonly work: WorkStore;
   readonly log: Log;
 }
 

@@ -18,7 +18,7 @@ const MAX_STANDINGS = 4;
 const MAX_SUBJECTS = 10_000;
 
 /** One settlement after which the subject is due at once. */
-export interface Turn {
+export interface DueSettlement {
   readonly subjectId: string;
   readonly atMs: number;
   /** What a change would show in: counts, progress, phase, served revision, requests. */
@@ -35,7 +35,7 @@ export interface HotLoop {
 
 export interface HotLoops {
   /** The loop that this turn belongs to, if it is hot. */
-  turn(turn: Turn): HotLoop | undefined;
+  turn(turn: DueSettlement): HotLoop | undefined;
 }
 
 interface Seen {

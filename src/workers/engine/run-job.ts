@@ -9,7 +9,7 @@ import { backoffMs, retryPolicies } from '../../domain/backoff.ts';
 import { snoozed } from '../../domain/connection/base-identity.ts';
 import type { Kind, Outcome } from '../../domain/run.ts';
 import type { Claim } from '../../db/engine/claim.ts';
-import type { Work } from '../../db/engine/work.ts';
+import type { WorkStore } from '../../db/engine/work.ts';
 import { JobError, toJobError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
 import { parsePayload } from '../../queues/payload.ts';
@@ -33,7 +33,7 @@ export interface RunReport {
 
 export interface JobDependencies<K extends Kind>
   extends Pick<LeaseInput, 'isStopping' | 'requireUnguarded'>, HotLoopDependencies {
-  readonly work: Work;
+  readonly work: WorkStore;
   readonly processor: Processor<K>;
   readonly callCounts: CallCounts;
   readonly log: Log;

@@ -5,7 +5,7 @@
 import type { Queue } from 'bullmq';
 
 import type { Dispatch } from '../../db/engine/dispatch.ts';
-import type { Work } from '../../db/engine/work.ts';
+import type { WorkStore } from '../../db/engine/work.ts';
 import { jitteredMs } from '../../domain/backoff.ts';
 import type { Kind } from '../../domain/run.ts';
 import { toJobError } from '../../errors.ts';
@@ -20,7 +20,7 @@ const SPREAD = 0.2;
 const GATHER_MS = 5;
 
 export interface TickDependencies {
-  readonly work: Work;
+  readonly work: WorkStore;
   readonly kinds: readonly Kind[];
   queue(kind: Kind): Queue;
   readonly log: Log;
@@ -114,7 +114,7 @@ export function createTick(deps: TickDependencies): Tick {
 /** A round may take minutes when much is due: only a single question that stays without an answer is a bad sign. */
 function withTimes(deps: TickDependencies): { readonly timed: TickDependencies; pendingMs(): number } {
   const askedAtMs = new Map<Kind, number>();
-  const dispatchDue: Work['dispatchDue'] = (kind, limit) => {
+  const dispatchDue: WorkStore['dispatchDue'] = (kind, limit) => {
     askedAtMs.set(kind, performance.now());
     return deps.work.dispatchDue(kind, limit).finally(() => askedAtMs.delete(kind));
   };

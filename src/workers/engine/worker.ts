@@ -5,7 +5,7 @@ import { setTimeout } from 'node:timers/promises';
 
 import type { Worker } from 'bullmq';
 
-import type { Work } from '../../db/engine/work.ts';
+import type { WorkStore } from '../../db/engine/work.ts';
 import type { Kind } from '../../domain/run.ts';
 import { JobError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
@@ -20,7 +20,7 @@ import { startWatchdog, type Watchdog, type WatchdogTimes } from './watchdog.ts'
 
 export interface WorkerDependencies {
   readonly backend: QueueBackend;
-  readonly work: Work;
+  readonly work: WorkStore;
   readonly kinds: readonly Kind[];
   readonly concurrency: Readonly<Record<Kind, number>>;
   readonly processors: { readonly [K in Kind]: Processor<K> };

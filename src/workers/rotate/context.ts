@@ -93,7 +93,7 @@ export function partitionOf(connection: ConnectionRow): string {
   return arn === null ? 'aws' : partitionOfArn(arn);
 }
 
-export interface Look {
+export interface KeyInventory {
   readonly owners: KeyOwners;
   readonly clock: Intent['clock'];
 }
@@ -103,7 +103,7 @@ export async function lookAtKeys(
   context: RotationContext,
   view: RotationView,
   { keys, connection }: OpenKeys,
-): Promise<Look> {
+): Promise<KeyInventory> {
   const now = context.run.now();
   const { keys: remote, clock } = await keys.list(now);
   const ids = remote.map((key) => key.accessKeyId);

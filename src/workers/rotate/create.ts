@@ -17,7 +17,15 @@ import * as to from '../../domain/rotation/transitions.ts';
 import { BLOCKED_RECHECK_MS } from '../../domain/rotation/waits.ts';
 import type { RemoteKey, RotationView } from '../../domain/rotation/rotation.ts';
 import { JobError } from '../../errors.ts';
-import { type Look, lookAtKeys, type OpenKeys, openKeys, type RotationContext, userChanged, write } from './context.ts';
+import {
+  type KeyInventory,
+  lookAtKeys,
+  type OpenKeys,
+  openKeys,
+  type RotationContext,
+  userChanged,
+  write,
+} from './context.ts';
 import { findDoubt, waitForPerson } from './doubt.ts';
 import { checkAdoptedKey, checkPair } from './verify.ts';
 
@@ -152,7 +160,7 @@ async function foreignError(
 }
 
 interface Sending {
-  readonly look: Look;
+  readonly look: KeyInventory;
   readonly survey: Extract<Survey, { decision: 'create' }>;
   readonly missingActions: readonly string[];
 }

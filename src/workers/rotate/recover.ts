@@ -4,9 +4,16 @@ import { decideRecovery, describeKey, unusedCertainAt } from '../../domain/rotat
 import { deleteSent } from '../../domain/rotation/retirement.ts';
 import * as to from '../../domain/rotation/orphans.ts';
 import { BLOCKED_RECHECK_MS } from '../../domain/rotation/waits.ts';
-import type { Candidate, Intent, KeyUse, PhaseState, RemoteKey, RotationView } from '../../domain/rotation/rotation.ts';
+import type {
+  CandidateKey,
+  Intent,
+  KeyUse,
+  PhaseState,
+  RemoteKey,
+  RotationView,
+} from '../../domain/rotation/rotation.ts';
 import { JobError } from '../../errors.ts';
-import { type Look, lookAtKeys, openKeys, type RotationContext, write } from './context.ts';
+import { type KeyInventory, lookAtKeys, openKeys, type RotationContext, write } from './context.ts';
 
 export async function recover(context: RotationContext, view: RotationView): Promise<RotationView> {
   const { intent } = view.state;
@@ -34,7 +41,7 @@ export async function recover(context: RotationContext, view: RotationView): Pro
   }
 }
 
-function findKey({ owners }: Look, accessKeyId: string): RemoteKey {
+function findKey({ owners }: KeyInventory, accessKeyId: string): RemoteKey {
   const key = owners.remote.find((one) => one.accessKeyId === accessKeyId);
   if (!key) throw new JobError('BUG_UNEXPECTED', { context: { accessKeyId } });
   return key;
@@ -42,7 +49,7 @@ function findKey({ owners }: Look, accessKeyId: string): RemoteKey {
 
 type Judged =
   | { readonly is: 'used' }
-  | { readonly is: 'uncertain'; readonly candidate: Candidate }
+  | { readonly is: 'uncertain'; readonly candidate: CandidateKey }
   | { readonly is: 'orphan'; readonly orphan: NonNullable<PhaseState['orphan']> };
 
 /** A key without a use is an orphan only when a use would show: the intent alone does not prove that nobody has the key. */

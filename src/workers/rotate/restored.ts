@@ -9,7 +9,7 @@ import { mustCompare } from '../../domain/installation.ts';
 import { restarted } from '../../domain/rotation/retirement.ts';
 import type { RemoteKey, RotationView } from '../../domain/rotation/rotation.ts';
 import { JobError } from '../../errors.ts';
-import { type Look, lookAtKeys, type OpenKeys, openKeys, type RotationContext, write } from './context.ts';
+import { type KeyInventory, lookAtKeys, type OpenKeys, openKeys, type RotationContext, write } from './context.ts';
 import { restoredError } from './doubt.ts';
 import { checkPair } from './verify.ts';
 
@@ -47,7 +47,7 @@ async function unknownKeys(
 }
 
 interface Seen {
-  readonly look: Look;
+  readonly look: KeyInventory;
   readonly open: OpenKeys;
 }
 

@@ -2,7 +2,7 @@
 import type { RotationRow } from '../../db/engine/subjects.ts';
 import * as retirement from '../../domain/rotation/retirement.ts';
 import { nextRotationAt } from '../../domain/rotation/schedule.ts';
-import type { Work } from '../../domain/rotation/machine.ts';
+import type { RotationAction } from '../../domain/rotation/machine.ts';
 import * as transitions from '../../domain/rotation/transitions.ts';
 import type { RotationView } from '../../domain/rotation/rotation.ts';
 import { type RotationContext, write, writeScheduled } from './context.ts';
@@ -12,7 +12,11 @@ import { deleteQuarantined, discard, recheck, recover } from './recover.ts';
 import { deactivate, deleteOld, reactivate, revoke, watch } from './retire.ts';
 import { rollBack, verify } from './verify.ts';
 
-export async function executeStep(context: RotationContext, view: RotationView, step: Work): Promise<RotationView> {
+export async function executeStep(
+  context: RotationContext,
+  view: RotationView,
+  step: RotationAction,
+): Promise<RotationView> {
   switch (step.do) {
     case 'accept':
       return write(context, view, transitions.accept(view));

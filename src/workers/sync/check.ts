@@ -4,7 +4,7 @@ import { READ_LAG_MS } from '../../domain/sync/inventory.ts';
 import { describeDrift } from '../../domain/sync/plan.ts';
 import { type DriftKind, isOwned, type LedgerEntry, staysLater, WHOLE_SECRET } from '../../domain/sync/ledger.ts';
 import { toJobError } from '../../errors.ts';
-import type { Destination, Finding } from './destinations/destination.ts';
+import type { Destination, DriftFinding } from './destinations/destination.ts';
 import { isHere, type SyncWork } from './work.ts';
 
 export interface CheckResult {
@@ -43,7 +43,7 @@ export async function checkDrift(
 }
 
 /** When another look can tell drift from a read that lags. */
-function decidedAt(findings: readonly Finding[]): string | undefined {
+function decidedAt(findings: readonly DriftFinding[]): string | undefined {
   const writtenMs = findings.flatMap(({ entry, isUndecided }) =>
     isUndecided === true && entry.writtenAt !== null ? [entry.writtenAt.getTime()] : [],
   );
@@ -71,7 +71,7 @@ function isCheckable(entry: LedgerEntry): boolean {
 
 /** Undefined when the row says it already. */
 function toStored(
-  { entry, drift, lastModified, isSample }: Finding,
+  { entry, drift, lastModified, isSample }: DriftFinding,
   now: Date,
   round: string,
 ): LedgerEntry | undefined {

@@ -3,7 +3,7 @@ import { createBatcher } from '../../concurrency/batcher.ts';
 import type { MarkedObject, Tombstones } from '../../db/sync/tombstones.ts';
 import { OWNERSHIP_TAG, type Owner, parseOwnershipTag, whoseTags } from '../../domain/ownership.ts';
 import type { FormerOwner, Inventory, RemoteState } from '../../domain/sync/inventory.ts';
-import type { Place } from '../../domain/sync/ledger.ts';
+import type { AwsLocation } from '../../domain/sync/ledger.ts';
 import type { Existing } from '../../domain/sync/takeover.ts';
 
 export type FindFormerOwner = (object: MarkedObject) => Promise<FormerOwner | undefined>;
@@ -14,7 +14,7 @@ interface Asker {
   readonly owner: Owner;
   readonly orgId: string;
   readonly folderId: string;
-  readonly place: Place;
+  readonly place: AwsLocation;
 }
 
 export function createFormerOwners(tombstones: Tombstones, { owner, ...asker }: Asker): FindFormerOwner {

@@ -4,7 +4,7 @@
  * another account.
  */
 import type { ConnectionRow } from '../../db/engine/subjects.ts';
-import { isSamePlace, type LedgerEntry, type Place, WHOLE_SECRET } from '../../domain/sync/ledger.ts';
+import { isSamePlace, type LedgerEntry, type AwsLocation, WHOLE_SECRET } from '../../domain/sync/ledger.ts';
 import { type AnyKind, kindOfEntry } from '../../domain/destinations/registry.ts';
 import { isNameOf } from '../../domain/sync/target.ts';
 import { toJobError } from '../../errors.ts';
@@ -79,7 +79,7 @@ async function openGroup(work: SyncWork, { kind, entries }: Part): Promise<Entry
   const connection = isSamePlace(first, work.place) ? work.connection : await findConnection(work, first);
   if ('reason' in connection) return { ...connection, entries };
   const { partition, accountId, region, service } = first;
-  const place: Place = { partition, accountId, region, service };
+  const place: AwsLocation = { partition, accountId, region, service };
   const session = openSession(work, connection, kind.scopeOfPrefix(sharedPrefix(entries), { region }));
   const there: SyncWork = { ...work, place, connection, session, planOptions: { ...work.planOptions, place } };
   return { work: there, entries, destination: openDestination(there, kind) };

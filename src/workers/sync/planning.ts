@@ -9,13 +9,13 @@ import { survey } from './values.ts';
 import { isHere, type SyncWork } from './work.ts';
 
 /** What a plan may know of the destination. */
-export interface Sight {
+export interface KnownDestination {
   readonly inventory?: Inventory;
   /** Keys inside the JSON secret. */
   readonly documentKeys?: ReadonlySet<string>;
 }
 
-export function makePlan(work: SyncWork, desired: readonly DesiredEntry[], sight: Sight = {}): Plan {
+export function makePlan(work: SyncWork, desired: readonly DesiredEntry[], sight: KnownDestination = {}): Plan {
   const input: PlanInput = { desired, ledger: work.ledger.all(), options: work.planOptions, now: work.run.now() };
   if (!work.target.kind.holdsAllKeys)
     return planSync({ ...input, ...(sight.inventory ? { inventory: sight.inventory } : {}) });

@@ -5,7 +5,7 @@ import type { Plan } from '../../domain/sync/plan.ts';
 import { toShown } from '../../domain/sync/summary.ts';
 import { withFormerOwners } from './former-owners.ts';
 import { openDestination } from './destinations/open.ts';
-import { findPlanBlock, makePlan, type Sight, surveyDesired } from './planning.ts';
+import { findPlanBlock, makePlan, type KnownDestination, surveyDesired } from './planning.ts';
 import type { SyncWork } from './work.ts';
 
 export async function previewSync(work: SyncWork): Promise<Outcome> {
@@ -22,7 +22,7 @@ export async function previewSync(work: SyncWork): Promise<Outcome> {
 }
 
 /** Only what would be written is looked at; what is unchanged by the ledger costs no call. */
-async function look(work: SyncWork, plan: Plan): Promise<Sight> {
+async function look(work: SyncWork, plan: Plan): Promise<KnownDestination> {
   const names = [
     ...new Set(
       plan.entries.filter((one) => one.action !== 'invalid' && one.action !== 'delete').map((one) => one.remoteName),

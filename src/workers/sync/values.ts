@@ -6,7 +6,7 @@ import { fingerprintInput } from '../../domain/fingerprint.ts';
 import type { SourceValue } from '../../db/sync/source.ts';
 import type { DesiredEntry } from '../../domain/sync/desired.ts';
 import type { EntrySettings } from '../../domain/sync/ledger.ts';
-import type { Problem } from '../../domain/sync/rules.ts';
+import type { EntryProblem } from '../../domain/sync/rules.ts';
 import { findValueProblem } from '../../domain/sync/target.ts';
 import { errorTable, type JobError } from '../../errors.ts';
 import { chunk } from '../../concurrency/pool.ts';
@@ -14,7 +14,7 @@ import type { SyncWork } from './work.ts';
 
 export type ReadValue =
   | { readonly value: string; readonly revision: number; readonly fingerprint: string; readonly problem?: undefined }
-  | { readonly problem: Problem };
+  | { readonly problem: EntryProblem };
 
 export interface ValueReader {
   /** Once per key. Undefined when the key has left the source since the plan was made. */
@@ -59,7 +59,7 @@ function judge(work: SyncWork, desired: DesiredEntry, found: SourceValue): ReadV
   return { value, revision, fingerprint: fingerprintOf(work, desired, { value, settings: desired.settings }) };
 }
 
-function undecryptable(error: JobError): Problem {
+function undecryptable(error: JobError): EntryProblem {
   return {
     code: 'SECRET_UNDECRYPTABLE',
     message: `The stored value cannot be decrypted. ${errorTable[error.code].nextStep}`,

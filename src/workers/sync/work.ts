@@ -23,8 +23,8 @@ import { partitionOfRegion } from '../../domain/partitions.ts';
 import { syncOptions, type SyncOptions } from '../../domain/sync/config.ts';
 import { type DesiredEntry, toDesired } from '../../domain/sync/desired.ts';
 import type { Owner } from '../../domain/ownership.ts';
-import type { Look } from '../../domain/sync/inventory.ts';
-import type { LedgerEntry, Place } from '../../domain/sync/ledger.ts';
+import type { DriftContext } from '../../domain/sync/inventory.ts';
+import type { LedgerEntry, AwsLocation } from '../../domain/sync/ledger.ts';
 import type { PlanOptions } from '../../domain/sync/plan.ts';
 import { continueProgress, type SyncProgress } from '../../domain/sync/progress.ts';
 import { type Target, toTarget } from '../../domain/sync/target.ts';
@@ -66,7 +66,7 @@ export interface Remembered {
 }
 
 export interface SyncWork extends SyncHead {
-  readonly place: Place;
+  readonly place: AwsLocation;
   /** What the objects of this sync carry as their ownership tag. */
   readonly owner: Owner;
   readonly findFormerOwner: FindFormerOwner;
@@ -129,7 +129,10 @@ function isOfThisEpoch({ sync, installation }: SyncHead): boolean {
   return !mustCompare(sync, installation.epochStartedAt);
 }
 
-async function readRemembered({ deps, sync, folder, target, options }: SyncHead, place: Place): Promise<Remembered> {
+async function readRemembered(
+  { deps, sync, folder, target, options }: SyncHead,
+  place: AwsLocation,
+): Promise<Remembered> {
   const [entries, secrets] = await Promise.all([deps.entries.list(sync.id), deps.source.index(folder.id)]);
   return { entries, desired: toDesired({ secrets, target, options, place }) };
 }
@@ -157,7 +160,7 @@ export function policyTargetOf(head: Pick<SyncHead, 'sync' | 'options'>): Destin
 }
 
 /** Where entries lie, by what the validation of the connection has proved; no call is needed. */
-export function placeOf(connection: ConnectionRow, { region, kind }: Target): Place {
+export function placeOf(connection: ConnectionRow, { region, kind }: Target): AwsLocation {
   return {
     partition: partitionOfRegion(region) ?? 'aws',
     accountId: connection.accountId ?? 'unknown',
@@ -167,7 +170,7 @@ export function placeOf(connection: ConnectionRow, { region, kind }: Target): Pl
 }
 
 /** For comparing what AWS returns with the ledger. */
-export function lookOf(work: Pick<SyncWork, 'owner' | 'run'>): Look {
+export function lookOf(work: Pick<SyncWork, 'owner' | 'run'>): DriftContext {
   return { owner: work.owner, now: work.run.now() };
 }
 

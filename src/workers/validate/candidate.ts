@@ -10,7 +10,12 @@ import type { Connections } from '../../db/connections.ts';
 import type { ConnectionStatusStore } from '../../db/connection-status.ts';
 import type { ConnectionRow } from '../../db/engine/subjects.ts';
 import type { TrialEnd, Trials } from '../../db/trials.ts';
-import { externalIdDuty, type Candidate, type ExternalIdDuty, type Via } from '../../domain/connection/candidate.ts';
+import {
+  externalIdDuty,
+  type StoredCandidate,
+  type ExternalIdDuty,
+  type Via,
+} from '../../domain/connection/candidate.ts';
 import type { Check } from '../../domain/connection/checks.ts';
 import { type ConnectionVerdict, toVerdict } from '../../domain/connection/verdict.ts';
 import { toJobError } from '../../errors.ts';
@@ -133,7 +138,7 @@ interface CandidateDependencies extends CandidateTools {
 export async function decideCandidate(
   deps: CandidateDependencies,
   run: Run<'validate'>,
-  candidate: Candidate,
+  candidate: StoredCandidate,
 ): Promise<Performed<'validate'>> {
   const { subject: row } = run;
   const place = { connectionId: row.id, runId: run.id, candidateId: candidate.id };
@@ -163,7 +168,7 @@ interface Refused {
 async function refusalOf(
   deps: CandidateDependencies,
   run: Run<'validate'>,
-  candidate: Candidate,
+  candidate: StoredCandidate,
 ): Promise<Refused | undefined> {
   const { subject: row } = run;
   if (candidate.credentialsRevision !== row.credentialsRevision + 1) {

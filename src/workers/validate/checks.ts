@@ -12,7 +12,7 @@ import type { ConnectionCredentials } from '../../domain/connection/credentials.
 import {
   accountCheck,
   externalIdCheck,
-  type Finding,
+  type ActionFinding,
   findingOfRun,
   identityFound,
   identityRefused,
@@ -214,7 +214,7 @@ function regionRefusal(error: unknown): string | undefined {
   return isRefused ? error.publicMessage : undefined;
 }
 
-function toFinding(result: ProbeResult): Finding {
+function toFinding(result: ProbeResult): ActionFinding {
   return {
     action: result.action,
     verdict: result.verdict,
@@ -228,7 +228,7 @@ async function guess(
   checking: Checking,
   { target, uses, region, identity }: TargetCheck,
   actions: readonly string[],
-): Promise<readonly Finding[]> {
+): Promise<readonly ActionFinding[]> {
   const findings = actions.map((action) => findingOfRun(action, uses));
   const open = findings.filter((finding) => finding.verdict === 'unknown').map((finding) => finding.action);
   if (!checking.connection.withSimulation || open.length === 0) return findings;

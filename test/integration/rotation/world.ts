@@ -14,7 +14,7 @@ import { createFolders, type Folders } from '../../../src/db/folders.ts';
 import { createRotations, type Rotations } from '../../../src/db/rotation/rotations.ts';
 import { syncs } from '../../../src/db/schema.ts';
 import type { RotationRow } from '../../../src/db/engine/subjects.ts';
-import { createWork, type Work } from '../../../src/db/engine/work.ts';
+import { createWork, type WorkStore } from '../../../src/db/engine/work.ts';
 import { createCallLog } from '../../../src/domain/call-log.ts';
 import type { NewRotation } from '../../../src/domain/rotation/input.ts';
 import type { Outcome } from '../../../src/domain/run.ts';
@@ -83,7 +83,7 @@ export interface WorldOptions {
   /** Wraps what the processor is given: where crashes are injected. */
   readonly wrap?: (deps: RotateDependencies, clock: DatabaseClock) => RotateDependencies;
   /** Wraps the engine's own writes. */
-  readonly wrapWork?: (work: Work) => Work;
+  readonly wrapWork?: (work: WorkStore) => WorkStore;
   readonly log?: Log;
   /** Called while the processor waits. */
   readonly onWait?: () => Promise<void>;
@@ -296,7 +296,7 @@ type Base = Pick<
 
 interface Engine {
   readonly processor: ReturnType<typeof createRotateProcessor>;
-  readonly work: Work;
+  readonly work: WorkStore;
   readonly log: Log;
 }
 
@@ -458,7 +458,7 @@ async function letPass({ clock, rotations }: Base, id: string): Promise<void> {
 const queued = new Set<string>();
 
 /** The tick. A run that died holds its lease, which must run out first. */
-async function dispatch({ clock, rotations }: Base, work: Work, id: string): Promise<void> {
+async function dispatch({ clock, rotations }: Base, work: WorkStore, id: string): Promise<void> {
   await clock.settled();
   for (let ticks = 0; ticks < 2; ticks += 1) {
     const { subjects } = await work.dispatchDue('rotate', 500);

@@ -20,7 +20,7 @@ import type { SyncRow } from '../../../src/db/engine/subjects.ts';
 import { createSyncEntries } from '../../../src/db/sync/entries.ts';
 import { createSyncSource } from '../../../src/db/sync/source.ts';
 import { createSyncs, type NewSync } from '../../../src/db/sync/syncs.ts';
-import { createWork, type Work } from '../../../src/db/engine/work.ts';
+import { createWork, type WorkStore } from '../../../src/db/engine/work.ts';
 import { createTombstones } from '../../../src/db/sync/tombstones.ts';
 import { createCallLog } from '../../../src/domain/call-log.ts';
 import type { Outcome } from '../../../src/domain/run.ts';
@@ -119,7 +119,7 @@ export interface WorldOptions {
   /** Stands between the engine and its dependencies, to crash it. */
   readonly wrap?: (deps: SyncDependencies) => SyncDependencies;
   /** Stands between the engine and its own statements. */
-  readonly wrapWork?: (work: Work) => Work;
+  readonly wrapWork?: (work: WorkStore) => WorkStore;
   /** Stands between the worker and AWS. */
   readonly wrapHandle?: (handle: AwsSandbox['handle']) => AwsSandbox['handle'];
   /** The real time, for measuring; default: the clock stands until it is moved. */
@@ -435,7 +435,7 @@ async function openRequest(site: Site, input: RunInput & { readonly syncId: stri
 const queued = new Set<string>();
 
 /** The tick. A run that died holds its lease, which must run out first. */
-async function dispatch({ stage, clock }: Site, work: Work, syncId: string): Promise<void> {
+async function dispatch({ stage, clock }: Site, work: WorkStore, syncId: string): Promise<void> {
   for (let ticks = 0; ticks < 3; ticks += 1) {
     const { subjects } = await work.dispatchDue('sync', 500);
     subjects.forEach(({ id }) => queued.add(id));

@@ -7,7 +7,7 @@ import {
   mustCompare,
   type AcceptInput,
   type InstallationRecord,
-  type Observed,
+  type ObservedDatabase,
 } from '../../../src/domain/installation.ts';
 
 const record: InstallationRecord = {
@@ -20,7 +20,7 @@ const record: InstallationRecord = {
   database: 'shop/16384',
   timeline: 1,
 };
-const observed: Observed = {
+const observed: ObservedDatabase = {
   server: { systemIdentifier: '7001', database: 'shop/16384', timeline: 1 },
   name: 'production',
   seenCounter: 40,
@@ -29,7 +29,7 @@ const observed: Observed = {
 };
 
 describe('an installation', () => {
-  it.each<[string, Partial<Observed>, Partial<InstallationRecord>, unknown]>([
+  it.each<[string, Partial<ObservedDatabase>, Partial<InstallationRecord>, unknown]>([
     ['nothing changed', {}, {}, { kind: 'same' }],
     ['no worker was here before', {}, { systemIdentifier: null, database: null, timeline: null }, { kind: 'same' }],
     [

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
-import { getCycle, nextStep, type Work } from '../../../src/domain/rotation/machine.ts';
+import { getCycle, nextStep, type RotationAction } from '../../../src/domain/rotation/machine.ts';
 import * as retirement from '../../../src/domain/rotation/retirement.ts';
 import * as transitions from '../../../src/domain/rotation/transitions.ts';
 import { decideConfirmation, dependentsWaiting, newForeignUse } from '../../../src/domain/rotation/waits.ts';
@@ -89,7 +89,11 @@ function shownUse({ uses, lagHours }: Around, now: Date) {
 }
 
 /** The workers' steps, without AWS and database. */
-function execute(view: RotationView, step: Work, { world, now }: { world: Around; now: Date }): readonly Transition[] {
+function execute(
+  view: RotationView,
+  step: RotationAction,
+  { world, now }: { world: Around; now: Date },
+): readonly Transition[] {
   const confirmation = () => decideConfirmation(getCycle(view), dependentsAt(world, now), now);
   const blocked = (names: readonly string[]) => [
     transitions.block(view, dependentsWaiting(names), { now, recheckMs: 6 * HOUR }),

@@ -1,7 +1,7 @@
 /** Ledger rows and desired entries for the tests of the sync's decisions. */
 import type { DesiredEntry } from '../../../src/domain/sync/desired.ts';
 import { newEntry, written } from '../../../src/domain/sync/entry.ts';
-import type { LedgerEntry, Place } from '../../../src/domain/sync/ledger.ts';
+import type { LedgerEntry, AwsLocation } from '../../../src/domain/sync/ledger.ts';
 import type { Owner } from '../../../src/domain/ownership.ts';
 import type { PlanOptions } from '../../../src/domain/sync/plan.ts';
 
@@ -12,8 +12,8 @@ export const FOLDER = 'folder-1';
 export const NOW = new Date('2026-03-01T12:00:00Z');
 export const LONG_AGO = new Date('2026-01-01T00:00:00Z');
 
-export const place: Place = { partition: 'aws', accountId: '111122223333', region: 'eu-west-1', service: 'ssm' };
-export const secretPlace: Place = { ...place, service: 'secretsmanager' };
+export const place: AwsLocation = { partition: 'aws', accountId: '111122223333', region: 'eu-west-1', service: 'ssm' };
+export const secretPlace: AwsLocation = { ...place, service: 'secretsmanager' };
 
 export const noSettings = { keyId: null, tags: {} };
 

@@ -14,7 +14,7 @@ import type { Slice } from '../slice.ts';
 import { createValueReader, type ValueReader } from '../values.ts';
 import type { SyncWork } from '../work.ts';
 import type { Applied } from './destination.ts';
-import { refusedNow, settleThrown, type Turn, type WriteResult } from './journal.ts';
+import { refusedNow, settleThrown, type NextWrite, type WriteResult } from './journal.ts';
 
 /** One object to write, with its value in hand. */
 export interface WriteTask {
@@ -25,7 +25,7 @@ export interface WriteTask {
   readonly value: string;
   readonly revision: number;
   readonly fingerprint: string;
-  readonly turns?: readonly Turn[];
+  readonly turns?: readonly NextWrite[];
 }
 
 /** How a kind writes one object. */

@@ -9,7 +9,7 @@ import type { Slice } from '../slice.ts';
 import type { WriteResult } from './journal.ts';
 
 /** What a drift check found out about one entry. */
-export interface Finding {
+export interface DriftFinding {
   readonly entry: LedgerEntry;
   readonly drift: DriftKind | undefined;
   /** The read may lag behind our own write, so it neither found nor ruled out drift. */
@@ -67,7 +67,7 @@ export interface Destination {
    * Compares the ledger with AWS as cheaply as AWS allows: is what is ours unchanged, and does what is in conflict still
    * conflict? Writes nothing; reads values only where nothing else tells ours from theirs.
    */
-  check(entries: readonly LedgerEntry[]): Promise<readonly Finding[]>;
+  check(entries: readonly LedgerEntry[]): Promise<readonly DriftFinding[]>;
   /** Finds out what became of a write whose answer was lost, and stores it. */
   recover(entry: LedgerEntry): Promise<void>;
   /** Carries out the writes of a plan, as far as the slice allows. */

@@ -24,16 +24,16 @@ export type WriteResult =
   | { readonly kind: 'deferred'; readonly until: Date };
 
 /** A change of course while one object is written: AWS's last answer asked for it. */
-export type Turn = 'create' | 'restore';
+export type NextWrite = 'create' | 'restore';
 
 /** A name that is taken, then scheduled for deletion, then free: more turns than this have no end. */
 const MAX_TURNS = 3;
 
 /** Throws when AWS's answers keep contradicting each other. */
 export function takeTurn(
-  task: { readonly remoteName: string; readonly turns?: readonly Turn[] },
-  turn: Turn,
-): readonly Turn[] {
+  task: { readonly remoteName: string; readonly turns?: readonly NextWrite[] },
+  turn: NextWrite,
+): readonly NextWrite[] {
   const turns = [...(task.turns ?? []), turn];
   if (turns.length <= MAX_TURNS) return turns;
   const message = `AWS’s answers about ${task.remoteName} contradict each other: keyferry had to ${turns.join(', then ')} it, without end.`;

@@ -10,7 +10,7 @@ import {
 import { isDecided } from '../../../../domain/sync/plan.ts';
 import { SECRET_MAX_BYTES } from '../../../../domain/destinations/secrets-manager.ts';
 import { byteLength } from '../../../../domain/sync/rules.ts';
-import type { Turn } from '../journal.ts';
+import type { NextWrite } from '../journal.ts';
 import { fingerprintOf } from '../../values.ts';
 import type { SyncWork } from '../../work.ts';
 
@@ -40,7 +40,7 @@ export interface DocumentWrite {
   readonly leftKeys?: ReadonlySet<string>;
   /** The role may move version stages. */
   readonly canPromote: boolean;
-  readonly turns?: readonly Turn[];
+  readonly turns?: readonly NextWrite[];
 }
 
 /** Keys that were left as they are, and why. */

@@ -11,7 +11,7 @@ import {
   WHOLE_SECRET,
 } from '../../../../domain/sync/ledger.ts';
 import { toJobError } from '../../../../errors.ts';
-import type { Destination, Finding } from '../destination.ts';
+import type { Destination, DriftFinding } from '../destination.ts';
 import { isAsWritten } from './content.ts';
 import { applyDocument } from './apply.ts';
 import { lookInside, readDocument } from './read.ts';
@@ -63,7 +63,7 @@ async function check(
   context: DocumentContext,
   whole: LedgerEntry,
   keys: readonly LedgerEntry[],
-): Promise<readonly Finding[]> {
+): Promise<readonly DriftFinding[]> {
   const { work, secrets } = context;
   const state = toState(await secrets.describe(whole.remoteName));
   if (isUndecided(whole, state, work.run.now()))
@@ -71,7 +71,7 @@ async function check(
   const drift = findDrift(whole, state, lookOf(work));
   const isOurVersion = drift === undefined || isOfSettings(drift);
   if (!isOurVersion && drift !== 'changed') return [whole, ...keys].map((entry) => ({ entry, drift }));
-  const wholeFinding: readonly Finding[] = isOurVersion ? [{ entry: whole, drift }] : [];
+  const wholeFinding: readonly DriftFinding[] = isOurVersion ? [{ entry: whole, drift }] : [];
   if (isOurVersion && keys.every((entry) => entry.drift === null))
     return [...wholeFinding, ...keys.map((entry) => ({ entry, drift: undefined }))];
   const findings = await checkKeys(context, whole, keys);
@@ -83,11 +83,11 @@ async function checkKeys(
   { work, secrets }: DocumentContext,
   whole: LedgerEntry,
   keys: readonly LedgerEntry[],
-): Promise<readonly Finding[]> {
+): Promise<readonly DriftFinding[]> {
   const value = await secrets.value(whole.remoteName);
   const document = value?.text === undefined ? undefined : parseDocument(value.text);
   if (!value || !document) return keys.map((entry) => ({ entry, drift: 'changed' }));
-  const findings = keys.map((entry): Finding => {
+  const findings = keys.map((entry): DriftFinding => {
     const member = memberValue(document, documentKeyIn(work, entry));
     if (member === undefined) return { entry, drift: 'missing' };
     return { entry, drift: isAsWritten(work, entry, member) ? undefined : 'changed' };

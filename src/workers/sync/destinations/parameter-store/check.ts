@@ -10,7 +10,7 @@ import {
 } from '../../../../domain/sync/inventory.ts';
 import { type DriftKind, isOwned, type LedgerEntry } from '../../../../domain/sync/ledger.ts';
 import { toJobError } from '../../../../errors.ts';
-import type { Finding } from '../destination.ts';
+import type { DriftFinding } from '../destination.ts';
 import { describeOurs, inspectAll, type LookContext, toState } from './looks.ts';
 import { forEachPooled } from '../../../../concurrency/pool.ts';
 import { lookOf } from '../../work.ts';
@@ -18,7 +18,7 @@ import { lookOf } from '../../work.ts';
 export async function checkParameters(
   context: LookContext,
   entries: readonly LedgerEntry[],
-): Promise<readonly Finding[]> {
+): Promise<readonly DriftFinding[]> {
   const owned = entries.filter(isOwned);
   const ours = await describeOurs(context, toNames(owned));
   const inventory = new Map<string, RemoteState>();
@@ -74,7 +74,7 @@ interface Seen {
   readonly foreign: ReadonlySet<string>;
 }
 
-function toFinding({ work }: LookContext, entry: LedgerEntry, { inventory, foreign }: Seen): Finding {
+function toFinding({ work }: LookContext, entry: LedgerEntry, { inventory, foreign }: Seen): DriftFinding {
   const state = inventory.get(entry.remoteName) ?? { exists: false };
   const known = state.exists && state.lastModified !== undefined ? { lastModified: state.lastModified } : {};
   if (foreign.has(entry.id)) return { entry, drift: 'foreign', isIdentified: true, ...known };
@@ -94,9 +94,9 @@ function keptDrift({ drift }: LedgerEntry, state: RemoteState): DriftKind | unde
 /** AWS returns the tags of one parameter a call: each check looks at the one that has waited longest. */
 async function sampleTags(
   context: LookContext,
-  findings: readonly Finding[],
+  findings: readonly DriftFinding[],
   inventory: Inventory,
-): Promise<readonly Finding[]> {
+): Promise<readonly DriftFinding[]> {
   const sample = findings.filter((finding) => needsTags(finding, inventory)).sort((a, b) => tagsAge(a) - tagsAge(b))[0];
   if (!sample) return findings;
   const { entry } = sample;
@@ -108,10 +108,10 @@ async function sampleTags(
   return findings.map((finding) => (finding === sample ? { ...sample, entry: seen, drift, isSample: true } : finding));
 }
 
-const tagsAge = ({ entry }: Finding): number => entry.tagsCheckedAt?.getTime() ?? 0;
+const tagsAge = ({ entry }: DriftFinding): number => entry.tagsCheckedAt?.getTime() ?? 0;
 
 /** Ours and there, and its tags are the only thing that the look did not tell. */
-function needsTags({ entry, drift }: Finding, inventory: Inventory): boolean {
+function needsTags({ entry, drift }: DriftFinding, inventory: Inventory): boolean {
   const state = inventory.get(entry.remoteName);
   if (!isOwned(entry) || state?.exists !== true) return false;
   if (drift !== undefined && drift !== 'tags' && (drift !== 'foreign' || entry.drift !== 'foreign')) return false;

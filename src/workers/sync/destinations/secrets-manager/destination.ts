@@ -5,7 +5,7 @@ import { inOrder, landed, notLanded, removed } from '../../../../domain/sync/ent
 import { findDrift, isUndecided, type RemoteState } from '../../../../domain/sync/inventory.ts';
 import type { LedgerEntry } from '../../../../domain/sync/ledger.ts';
 import { OWNERSHIP_LOST } from '../../../../domain/sync/plan.ts';
-import type { Destination, Finding } from '../destination.ts';
+import type { Destination, DriftFinding } from '../destination.ts';
 import { attempt, refuse, reportDrift, settleFailure, type WriteResult } from '../journal.ts';
 import { forEachPooled } from '../../../../concurrency/pool.ts';
 import { applyEach, type WriteTask } from '../apply-each.ts';
@@ -50,7 +50,7 @@ async function describeAll(
 }
 
 /** By the page, narrowed to our tag. Whatever looks different there is looked at singly, since the list lags. */
-async function check(context: SecretContext, entries: readonly LedgerEntry[]): Promise<readonly Finding[]> {
+async function check(context: SecretContext, entries: readonly LedgerEntry[]): Promise<readonly DriftFinding[]> {
   const look = lookOf(context.work);
   const isFresh = (entry: LedgerEntry) => look.now.getTime() - (entry.writtenAt?.getTime() ?? 0) <= LIST_LAG_MS;
   const fresh = entries.filter(isFresh).slice(0, freshLooks(context.work));

@@ -6,7 +6,7 @@ import type { Session } from './assume-role.ts';
 import { type BaseIdentity, createBaseIdentity } from './base-identity.ts';
 import type { CallSettings } from './call.ts';
 import { createClient, type Credentials, type CredentialsProvider, type RequestHandler } from './clients.ts';
-import type { Environment } from './endpoints.ts';
+import type { EndpointEnvironment } from './endpoints.ts';
 import type { AwsService } from './services.ts';
 import { createRequestHandler } from './request-handler.ts';
 import { createSessionCache } from './session-cache.ts';
@@ -17,7 +17,7 @@ export interface AwsAccessOptions {
   readonly baseRoleArn?: string | undefined;
   readonly ownAccountRoles?: readonly string[];
   /** By which containers tell where their credentials are; only named in reports. */
-  readonly environment?: Environment;
+  readonly environment?: EndpointEnvironment;
   /** Where the worker runs: sessions are taken there. Undefined: us-east-1. */
   readonly region?: string | undefined;
   /** From `toServiceEndpoints`, after `checkEndpointOverrides`. */
@@ -38,7 +38,7 @@ const MAX_SESSIONS = 10_000;
 /** 30 KB each. */
 const MAX_CLIENTS = 512;
 
-export interface Door {
+export interface AwsContext {
   readonly options: AwsAccessOptions;
   readonly settings: CallSettings;
   readonly base: BaseIdentity;
@@ -51,7 +51,7 @@ export interface Door {
   ): ReturnType<typeof createClient<S>>;
 }
 
-export function createDoor(options: AwsAccessOptions): Door {
+export function createAwsContext(options: AwsAccessOptions): AwsContext {
   const settings: CallSettings = {
     budget: options.budget,
     deadlineMs: options.deadlineMs ?? CALL_DEADLINE_MS,
