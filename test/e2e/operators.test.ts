@@ -151,6 +151,16 @@ describe('an operator in a browser', () => {
     );
     expect(overflow).toBeLessThanOrEqual(0);
     expect(background).toBe('rgb(15, 19, 24)');
+    const { id } = await installation.keyferry.syncs.get('api-parameters');
+    for (const path of ['/', '/connections', '/syncs', '/rotations', '/runs', `/syncs/${id}`]) {
+      await reader.goto(`${installation.url}${path}`);
+      const [wide, clipped] = await reader.evaluate<[number, string[]]>(
+        `[document.documentElement.scrollWidth - innerWidth,
+          [...document.querySelectorAll('.why, .fix')]
+            .filter((one) => one.getBoundingClientRect().right > innerWidth).map((one) => one.textContent)]`,
+      );
+      expect([path, wide, clipped]).toEqual([path, 0, []]);
+    }
     await plain.close();
   });
 

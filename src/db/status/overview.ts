@@ -13,6 +13,8 @@ export interface Overview {
   readonly drifted: number;
   /** Null while workers may change AWS. */
   readonly guard: Guard | null;
+  /** When a worker last reported; null before the first. */
+  readonly workersSeenAt: Date | null;
   /** Subjects that need a person: all that `attention` would list. */
   readonly troubled: number;
   readonly due: Readonly<Record<Kind, { readonly count: number; readonly oldestSeconds: number }>>;
@@ -30,7 +32,20 @@ export interface Attention {
   readonly since: Date;
   /** What the first failing check of a connection advises. */
   readonly fix: string | null;
+  /** Syncs and rotations that this connection blocks. They are not listed themselves. */
+  readonly blocks: number;
 }
+
+/** A subject that only its connection keeps from working; the connection is listed in its place. */
+const isBlockedByConnection = (table: SQL) => sql`(
+  ${table}.status_code like 'CONNECTION\\_%'
+  and exists (select from keyferry.connections c where c.id = ${table}.connection_id and c.is_troubled))`;
+
+const blockedBy = sql`(
+  (select count(*) from keyferry.syncs s
+    where s.is_troubled and s.connection_id = connections.id and s.status_code like 'CONNECTION\\_%')
+  + (select count(*) from keyferry.rotations r
+    where r.is_troubled and r.connection_id = connections.id and r.status_code like 'CONNECTION\\_%'))::int`;
 
 const firstFix = sql`(select c->'fix'->>'advice' from jsonb_array_elements(checks) c where c->>'verdict' = 'fail' limit 1)`;
 
@@ -56,6 +71,7 @@ export async function readOverview(all: ReadAll): Promise<Overview> {
     rotations: byStatus(ofRotations),
     drifted: sum('drifted'),
     guard: guardOf(parsedJson(row?.installation)),
+    workersSeenAt: seenAtOf(parsedJson(row?.installation)),
     troubled: sum('troubled'),
     due: { validate: due('validate'), sync: due('sync'), rotate: due('rotate') },
   };
@@ -66,6 +82,11 @@ function guardOf(installation: unknown): Guard | null {
   if (row === null) return null;
   const guardedAt = row.guarded_at === null ? null : parseMoment(row.guarded_at);
   return toGuard({ id: row.id, guardReason: row.guard_reason, guardedAt });
+}
+
+function seenAtOf(installation: unknown): Date | null {
+  const seenAt = (installation as { seen_at: string | null } | null)?.seen_at ?? null;
+  return seenAt === null ? null : parseMoment(seenAt);
 }
 
 interface StatusCount {
@@ -94,14 +115,23 @@ function dueOf(table: SQL): SQL {
 }
 
 export async function readAttention(all: ReadAll, limit: number): Promise<readonly Attention[]> {
-  const part = (kind: Attention['kind'], table: SQL, status: SQL) => sql`
-    (select ${kind}::text as kind, id, org_id, name, ${status} as status, status_code, status_message, status_since, ${kind === 'connection' ? firstFix : sql`null::text`} as fix
-     from ${table} where is_troubled order by status_since desc limit ${limit})`;
+  const ofConnection = { fix: firstFix, blocks: blockedBy, isShown: sql`true` };
+  const ofUser = (table: SQL) => ({
+    fix: sql`null::text`,
+    blocks: sql`0`,
+    isShown: sql`not ${isBlockedByConnection(table)}`,
+  });
+  const part = (kind: Attention['kind'], status: SQL, { fix, blocks, isShown }: ReturnType<typeof ofUser>) => sql`
+    (select ${kind}::text as kind, id, org_id, name, ${status} as status, status_code, status_message,
+        status_since, ${fix} as fix, ${blocks} as blocks
+      from ${sql.raw(`keyferry.${kind}s`)}
+      where is_troubled and ${isShown}
+      order by status_since desc limit ${limit})`;
   const syncStatus = sql`case when sync_status in ('failed', 'blocked', 'partial') then sync_status else 'drifted' end`;
   const rows = await all(sql`
-    ${part('connection', sql`keyferry.connections`, sql`status`)}
-    union all ${part('rotation', sql`keyferry.rotations`, sql`rotation_status`)}
-    union all ${part('sync', sql`keyferry.syncs`, syncStatus)}
+    ${part('connection', sql`status`, ofConnection)}
+    union all ${part('rotation', sql`rotation_status`, ofUser(sql`rotations`))}
+    union all ${part('sync', syncStatus, ofUser(sql`syncs`))}
     order by kind, status_since desc limit ${limit}`);
   return rows.map((row) => ({
     kind: row.kind as Attention['kind'],
@@ -113,5 +143,6 @@ export async function readAttention(all: ReadAll, limit: number): Promise<readon
     statusMessage: textOrNull(row.status_message),
     since: parseMoment(row.status_since),
     fix: textOrNull(row.fix),
+    blocks: Number(row.blocks),
   }));
 }

@@ -5,7 +5,7 @@ import type { Page, RunStatusRow } from '../../db/status/details.ts';
 import type { ConnectionStatus, RotationStatus, SyncStatus } from '../../db/status/queries.ts';
 import type { Check } from '../../domain/connection/checks.ts';
 import { pages, tools, type ListRequest } from './list-query.ts';
-import { cause, chip, facts, fixOf, panel, prose, table, trouble, when, type Html } from './parts.ts';
+import { cause, chip, facts, fixOf, panel, prose, table, trouble, when, type Html, type Trouble } from './parts.ts';
 import { runPanel } from './runs.ts';
 
 export const connectionStatuses = ['invalid', 'degraded', 'pending', 'valid'];
@@ -23,7 +23,7 @@ function connectionRow(connection: ConnectionStatus, now: Date): Html {
     <td class="wide">
       ${connection.method}<br /><span class="muted small"
         >${connection.principalArn ?? connection.roleArn ?? connection.accessKeyId ?? ''}</span
-      >${isWell(connection) ? '' : trouble({ code: connection.statusCode, message: connection.statusMessage })}
+      >${isWell(connection) ? '' : trouble(troubleOf(connection))}
     </td>
     <td class="mono">${connection.accountId ?? '–'}</td>
     <td class="nowrap">${when(connection.lastValidatedAt, now)}</td>
@@ -47,6 +47,14 @@ export function connectionsContent(request: ListRequest, { rows, total }: Page<C
       ${table({ caption: 'Connections', columns, rows: rows.map((row) => connectionRow(row, now)), empty })}
       ${pages(request, total)}
     </section>`;
+}
+
+function troubleOf(connection: ConnectionStatus): Trouble {
+  return {
+    code: connection.statusCode,
+    message: connection.statusMessage,
+    of: { kind: 'connection', name: connection.name },
+  };
 }
 
 export interface ConnectionDetail {
@@ -154,11 +162,12 @@ function dependentsPanel({ syncs, rotations }: ConnectionDetail): Html {
 }
 
 /** Why it is not valid; what to do about it stands with the failing check right below, if there is one. */
-function noticeOf({ status, statusCode: code, statusMessage: message, checks }: ConnectionStatus): Html {
+function noticeOf(connection: ConnectionStatus): Html {
+  const { status, statusCode: code, statusMessage: message, checks } = connection;
   if (status === 'valid' || (code === null && message === null)) return html``;
   const hasFailingCheck = checks.some((check) => check.verdict === 'fail');
   return html`<div class="notice ${status === 'invalid' ? 'bad' : 'warn'}">
-    ${hasFailingCheck ? cause({ code, message }) : trouble({ code, message })}
+    ${hasFailingCheck ? cause({ code, message }) : trouble(troubleOf(connection))}
   </div>`;
 }
 

@@ -51,7 +51,7 @@ export function page({ title, section, now, content, problems }: Frame): Html {
       </head>
       <body>
         <a class="skip" href="#content">Skip to the content</a>
-        <div class="bar">
+        <header class="bar">
           <div>
             <a class="brand" href="/">${mark}keyferry</a>
             <nav aria-label="Sections">
@@ -62,7 +62,7 @@ export function page({ title, section, now, content, problems }: Frame): Html {
             </nav>
             <span class="asof">as of <time datetime="${now.toISOString()}">${formatMoment(now)}</time></span>
           </div>
-        </div>
+        </header>
         <p class="lost" id="lost" role="alert" hidden>
           The server does not answer. What you see is the last known state.
         </p>

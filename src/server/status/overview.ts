@@ -74,19 +74,26 @@ function attentionItem(item: Attention, now: Date): Html {
     <div>${chip(item.status)}</div>
     <div class="what">
       <a class="name" href="/${item.kind}s/${item.id}">${item.name}</a>
-      <span class="muted small">${item.kind} · ${item.orgId}</span>${trouble({ code, message, fix: item.fix })}
+      <span class="muted small">${item.kind} · ${item.orgId}</span
+      >${trouble({ code, message, fix: item.fix, of: item })}${blockedNote(item)}
     </div>
     <div class="when">${when(item.since, now)}</div>
   </li>`;
 }
 
+function blockedNote({ blocks, id }: Attention): Html {
+  if (blocks === 0) return html``;
+  const blocked = blocks === 1 ? '1 sync or rotation' : `${formatNumber(blocks)} syncs and rotations`;
+  return html`<p class="why">It blocks <a href="/connections/${id}#panel-used-by">${blocked}</a>.</p>`;
+}
+
 function attentionPanel({ overview, attention, now }: OverviewContent): Html {
   const problems = overview.troubled;
-  const isCut = attention.length < problems;
+  const shown = attention.reduce((sum, item) => sum + 1 + item.blocks, 0);
+  const isCut = shown < problems;
   return panel({
     title: 'Needs attention',
-    note:
-      problems === 0 ? '' : `${formatNumber(problems)}${isCut ? `, the latest ${String(attention.length)} shown` : ''}`,
+    note: problems === 0 ? '' : `${formatNumber(problems)}${isCut ? `, the latest ${String(shown)} shown` : ''}`,
     body:
       attention.length === 0
         ? html`<p class="empty">Nothing. Every connection, sync and rotation is as it should be.</p>`
@@ -98,7 +105,22 @@ function attentionPanel({ overview, attention, now }: OverviewContent): Html {
 
 const kindNames = { validate: 'validations', sync: 'syncs', rotate: 'rotations' } as const;
 
-function waiting({ due }: Overview): Html {
+/** Each worker reports once a minute; a guarded one does not. */
+const WORKER_SILENT_AFTER_MS = 150_000;
+
+function workers({ workersSeenAt: seenAt, guard }: Overview, now: Date): Html {
+  const isLive = seenAt !== null && now.getTime() - seenAt.getTime() < WORKER_SILENT_AFTER_MS;
+  const seen = seenAt === null ? 'never seen' : html`last seen ${when(seenAt, now)}`;
+  const advice =
+    isLive || guard !== null ? '' : html`<p class="fix"><b>Fix:</b> start one with <code>keyferry worker</code>.</p>`;
+  return html`<div>
+    <dt>workers</dt>
+    <dd>${isLive ? chip('running') : chip('silent')} <span class="muted">${seen}</span>${advice}</dd>
+  </div>`;
+}
+
+function waiting(overview: Overview, now: Date): Html {
+  const { due } = overview;
   const parts = (['validate', 'sync', 'rotate'] as const).map((kind) => {
     const { count, oldestSeconds } = due[kind];
     const longest = count === 0 ? '' : html` <span class="muted">the longest for ${formatSpan(oldestSeconds)}</span>`;
@@ -108,9 +130,9 @@ function waiting({ due }: Overview): Html {
     </div>`;
   });
   return panel({
-    title: 'Waiting for a worker',
+    title: 'Workers and what waits for them',
     more: html`<a href="/board">Queues</a>`,
-    body: html`<dl class="body row">${parts}</dl>`,
+    body: html`<dl class="body row">${workers(overview, now)}${parts}</dl>`,
   });
 }
 
@@ -163,6 +185,6 @@ export function overviewContent(content: OverviewContent): Html {
       ${stat({ title: 'Syncs', path: '/syncs', counts: overview.syncs, ...(drifted === undefined ? {} : { extra: drifted }) })}
       ${stat({ title: 'Rotations', path: '/rotations', counts: overview.rotations })}
     </div>
-    ${attentionPanel(content)} ${waiting(overview)} ${identityPanel(content)}
+    ${attentionPanel(content)} ${waiting(overview, now)} ${identityPanel(content)}
     ${runPanel({ title: 'Latest runs', runs, now, hasSubject: true, more: html`<a href="/runs">All runs</a>` })}`;
 }

@@ -22,6 +22,8 @@ const tones: Readonly<Record<string, Tone>> = {
   abandoned: 'warn',
   invalid: 'bad',
   failed: 'bad',
+  silent: 'bad',
+  'left-behind': 'warn',
   blocked: 'bad',
   fail: 'bad',
   running: 'busy',
@@ -118,6 +120,22 @@ export interface Trouble {
   readonly message: string | null | undefined;
   /** More exact than what the code's entry advises. */
   readonly fix?: string | null | undefined;
+  /** The object in trouble: commands of the advice get its name. */
+  readonly of?: Named | undefined;
+}
+
+export interface Named {
+  readonly kind: 'connection' | 'sync' | 'rotation';
+  readonly name: string;
+}
+
+/** Completes `keyferry sync run` with the name, so that it can be pasted. */
+export function withName(advice: string, { kind, name }: Named): string {
+  return advice.replace(
+    /`keyferry (connection|sync|rotation) (\w+)`/g,
+    (command: string, noun: string, verb: string) =>
+      noun === kind && verb !== 'create' && verb !== 'list' ? `\`keyferry ${noun} ${verb} ${name}\`` : command,
+  );
 }
 
 /** What happened and its code. */
@@ -127,9 +145,10 @@ export function cause({ code, message }: Trouble): Html {
 }
 
 /** What happened, and next to it what to do, unless the message says it already. */
-export function trouble({ code, message, fix: exactFix }: Trouble): Html {
+export function trouble({ code, message, fix: exactFix, of }: Trouble): Html {
   const usual = fixOf(code);
-  const fix = exactFix ?? (usual !== undefined && isSaid(message ?? '', usual) ? undefined : usual);
+  const advice = exactFix ?? (usual !== undefined && isSaid(message ?? '', usual) ? undefined : usual);
+  const fix = advice === undefined || of === undefined ? advice : withName(advice, of);
   return html`${cause({ code, message })}${fix === undefined ? '' : html`<p class="fix"><b>Fix:</b> ${prose(fix)}</p>`}`;
 }
 

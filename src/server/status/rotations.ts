@@ -4,7 +4,7 @@ import { html } from 'hono/html';
 import type { KeyStatus, Page, RotationStepRow, RunStatusRow } from '../../db/status/details.ts';
 import type { RotationStatus } from '../../db/status/queries.ts';
 import { pages, tools, type ListRequest } from './list-query.ts';
-import { chip, facts, panel, prose, table, trouble, when, type Html } from './parts.ts';
+import { chip, facts, panel, prose, table, trouble, when, type Html, type Trouble } from './parts.ts';
 import { runPanel } from './runs.ts';
 
 export const rotationStatuses = ['failed', 'blocked', 'running', 'pending', 'succeeded', 'paused'];
@@ -37,7 +37,7 @@ function rotationRow(rotation: RotationStatus, now: Date): Html {
     <td>${rotation.phase}</td>
     <td class="wide">
       ${rotation.userName}<br /><span class="muted small">${rotation.activeAccessKeyId ?? 'no key yet'}</span
-      >${isWell ? '' : trouble({ code: rotation.statusCode, message: rotation.statusMessage })}
+      >${isWell ? '' : trouble(troubleOf(rotation))}
     </td>
     <td class="nowrap">${when(rotation.lastRotatedAt, now)}</td>
     <td class="nowrap">${when(rotation.nextDueAt ?? rotation.nextRotationAt, now)}</td>
@@ -58,6 +58,10 @@ export function rotationsContent(request: ListRequest, { rows, total }: Page<Rot
     </section>`;
 }
 
+function troubleOf(rotation: RotationStatus): Trouble {
+  return { code: rotation.statusCode, message: rotation.statusMessage, of: { kind: 'rotation', name: rotation.name } };
+}
+
 export interface RotationDetail {
   readonly rotation: RotationStatus;
   readonly keys: readonly KeyStatus[];
@@ -66,7 +70,13 @@ export interface RotationDetail {
   readonly now: Date;
 }
 
-function phaseRail({ phase, phaseEnteredAt }: RotationStatus, now: Date): Html {
+function meaningOf({ phase, activeAccessKeyId }: RotationStatus): string {
+  if (phase === 'idle' && activeAccessKeyId === null) return 'No key yet: the first rotation makes one.';
+  return phaseMeanings[phase] ?? '';
+}
+
+function phaseRail(rotation: RotationStatus, now: Date): Html {
+  const { phase, phaseEnteredAt } = rotation;
   const current = phases.findIndex((one) => one === phase);
   const items = phases.map((one, index) => {
     if (index === current) return html`<li aria-current="step"><span>${one}</span></li>`;
@@ -79,7 +89,7 @@ function phaseRail({ phase, phaseEnteredAt }: RotationStatus, now: Date): Html {
       <ol class="phases">
         ${items}
       </ol>
-      <p class="why muted">${phaseMeanings[phase] ?? ''}</p>
+      <p class="why muted">${meaningOf(rotation)}</p>
     </div>`,
   });
 }
@@ -166,8 +176,7 @@ export function rotationContent({ rotation, keys, steps, runs, now }: RotationDe
       ${chip(rotation.rotationStatus)}
       <p class="sub">Rotation of ${rotation.orgId} for IAM user ${rotation.userName}</p>
     </header>
-    ${hasTrouble ? html`<div class="notice bad">${trouble({ code: rotation.statusCode, message: rotation.statusMessage })}</div>` : ''}
-    ${phaseRail(rotation, now)}
+    ${hasTrouble ? html`<div class="notice bad">${trouble(troubleOf(rotation))}</div>` : ''} ${phaseRail(rotation, now)}
     <div class="grid">${factsPanel(rotation, now)}${keysPanel(keys, now)}</div>
     ${stepsPanel(steps, now)} ${runPanel({ title: 'Runs', runs, now })}`;
 }

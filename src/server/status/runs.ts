@@ -3,6 +3,7 @@ import { html } from 'hono/html';
 
 import type { RunStatusRow } from '../../db/status/details.ts';
 import { callsNote } from '../../domain/call-log.ts';
+import type { Kind } from '../../domain/run.ts';
 import { cause, chip, formatDuration, formatNumber, panel, table, when, type Html } from './parts.ts';
 
 const subjectPaths: Readonly<Record<RunStatusRow['kind'], string>> = {
@@ -33,6 +34,21 @@ function lasted({ startedAt, finishedAt }: RunStatusRow, now: Date): string {
   return formatDuration((finishedAt ?? now).getTime() - startedAt.getTime());
 }
 
+const queueOfKind: Readonly<Record<RunStatusRow['kind'], Kind>> = {
+  validate: 'validate',
+  sync: 'sync',
+  plan: 'sync',
+  import: 'sync',
+  remove: 'sync',
+  rotate: 'rotate',
+};
+
+/** To the job on the board; there it is kept for a while only. */
+function jobLink({ kind, jobId }: RunStatusRow): Html {
+  if (jobId === null) return html`${kind}`;
+  return html`<a href="/board/queue/${queueOfKind[kind]}/${encodeURIComponent(jobId)}">${kind}</a>`;
+}
+
 function runRow(run: RunStatusRow, { now, hasSubject }: Pick<RunTable, 'now' | 'hasSubject'>): Html {
   const subject = html`<td class="wide">
     <a class="name" href="${subjectPaths[run.kind]}/${run.subjectId}">${run.subjectName ?? 'deleted'}</a><br /><span
@@ -43,7 +59,9 @@ function runRow(run: RunStatusRow, { now, hasSubject }: Pick<RunTable, 'now' | '
   return html`<tr>
     <td class="nowrap">${when(run.startedAt, now)}</td>
     <td>${chip(run.status)}</td>
-    <td>${run.kind}${run.attempt > 1 ? html`<br /><span class="muted small">attempt ${run.attempt}</span>` : ''}</td>
+    <td>
+      ${jobLink(run)}${run.attempt > 1 ? html`<br /><span class="muted small">attempt ${run.attempt}</span>` : ''}
+    </td>
     ${hasSubject === true ? subject : ''}
     <td class="wide">${countsOf(run)}${cause({ code: run.errorCode, message: run.errorMessage })}</td>
     <td>

@@ -4,7 +4,7 @@ export const style = `
   color-scheme: light dark;
   --page: #f6f7f9; --panel: #ffffff; --sunken: #f0f2f5; --line: #e1e5ea; --line-strong: #c9d0d8;
   --text: #17202b; --muted: #5b6775; --link: #1452a8; --focus: #1452a8;
-  --ok: #1a7f4b; --ok-soft: #e4f4ea; --warn: #8f5a00; --warn-soft: #fcf1da; --bad: #b3261e; --bad-soft: #fce8e6;
+  --ok: #166f41; --ok-soft: #e4f4ea; --warn: #855300; --warn-soft: #fcf1da; --bad: #b3261e; --bad-soft: #fce8e6;
   --busy: #1452a8; --busy-soft: #e5eefb; --idle: #5b6775; --idle-soft: #eceff2;
   --mono: ui-monospace, SFMono-Regular, Menlo, Consolas, 'Liberation Mono', monospace;
   --sans: system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'Noto Sans', 'Liberation Sans', Arial, sans-serif;
@@ -126,5 +126,24 @@ button:hover { background: var(--sunken); }
 .steps li { display: grid; grid-template-columns: 9rem minmax(0, 1fr); gap: 0.2rem 1rem; padding: 0.5rem 1.15rem; border-top: 1px solid var(--line); }
 .steps li:first-child { border-top: 0; }
 @media (prefers-reduced-motion: no-preference) { .chip.busy svg { animation: pulse 1.6s ease-in-out infinite; } @keyframes pulse { 50% { opacity: 0.35; } } }
+@media (max-width: 640px) {
+  .bar > div { padding: 0 1rem; }
+  .bar nav a { padding: 0.45rem 0.6rem; }
+  main { padding: 1rem 0.75rem 3rem; gap: 1rem; }
+  .panel > header, .panel .body, .trouble > li { padding-left: 0.85rem; padding-right: 0.85rem; }
+  .row { grid-template-columns: 1fr 1fr; }
+  .facts { grid-template-columns: 1fr; gap: 0.1rem; } .facts dd { margin-bottom: 0.5rem; }
+  thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+  table, tbody, caption { display: block; }
+  tr { display: flex; flex-wrap: wrap; align-items: baseline; gap: 0.25rem 0.75rem; padding: 0.7rem 0.85rem; border-top: 1px solid var(--line); }
+  td, td:first-child { display: block; padding: 0; border: 0; overflow-wrap: anywhere; min-width: 0; }
+  td.wide { min-width: 0; flex: 1 1 100%; }
+  td.nowrap, td.num { color: var(--muted); font-size: 0.87rem; text-align: left; }
+  td:empty { display: none; }
+  td:has(.chip) { order: -2; } td:has(.why, .name) { order: -1; }
+  td.num:last-child::after { content: ' AWS calls'; }
+  main > header { order: -2; } main > [aria-labelledby=panel-needs-attention] { order: -1; }
+  .steps li { grid-template-columns: 1fr; }
+}
 @media print { .bar nav, .tools, .skip { display: none; } .panel { break-inside: avoid; } }
 `;

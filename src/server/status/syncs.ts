@@ -6,7 +6,19 @@ import type { EntryStatus, Page, RunStatusRow } from '../../db/status/details.ts
 import type { SyncStatus } from '../../db/status/queries.ts';
 import { destinations, kindOf } from '../../domain/destinations/registry.ts';
 import { pages, tools, type ListRequest } from './list-query.ts';
-import { chip, facts, formatNumber, panel, plural, table, trouble, when, type Fact, type Html } from './parts.ts';
+import {
+  chip,
+  facts,
+  formatNumber,
+  panel,
+  plural,
+  table,
+  trouble,
+  when,
+  type Fact,
+  type Html,
+  type Trouble,
+} from './parts.ts';
 import { runPanel } from './runs.ts';
 
 export const syncStatuses = ['failed', 'blocked', 'partial', 'drifted', 'running', 'pending', 'succeeded', 'paused'];
@@ -42,7 +54,7 @@ function syncRow(sync: SyncStatus, now: Date): Html {
     <td>${chip(sync.syncStatus)}</td>
     <td class="wide">
       ${targetOf(sync)}<br /><span class="muted small">from ${sourceOf(sync)}</span
-      >${isWell ? '' : trouble({ code: sync.statusCode, message: sync.statusMessage })}
+      >${isWell ? '' : trouble(troubleOf(sync))}
     </td>
     <td>${driftOf(sync)}</td>
     <td class="nowrap">${when(sync.lastSyncedAt, now)}</td>
@@ -62,6 +74,10 @@ export function syncsContent(request: ListRequest, { rows, total }: Page<SyncSta
       ${table({ caption: 'Syncs', columns, rows: rows.map((row) => syncRow(row, now)), empty })}
       ${pages(request, total)}
     </section>`;
+}
+
+function troubleOf(sync: SyncStatus): Trouble {
+  return { code: sync.statusCode, message: sync.statusMessage, of: { kind: 'sync', name: sync.name } };
 }
 
 export interface SyncDetail {
@@ -111,9 +127,13 @@ function planPanel(plan: RunStatusRow | undefined, now: Date): Html {
   });
 }
 
+function entryState({ status, drift }: EntryStatus): string {
+  return status === 'synced' && drift !== null ? 'drifted' : status;
+}
+
 function entryRow(entry: EntryStatus, now: Date): Html {
   return html`<tr>
-    <td>${chip(entry.status)}</td>
+    <td>${chip(entryState(entry))}</td>
     <td class="wide mono">${entry.remoteName}</td>
     <td class="mono">${entry.key}</td>
     <td class="wide">${trouble({ code: entry.errorCode, message: entry.errorMessage })}</td>
@@ -196,7 +216,7 @@ export function syncContent({ sync, entries, plan, runs, now }: SyncDetail): Htm
       ${chip(sync.syncStatus)}${sync.drift === 'drifted' ? chip('drifted') : ''}
       <p class="sub">Sync of ${sync.orgId} to ${targetOf(sync)}</p>
     </header>
-    ${hasTrouble ? html`<div class="notice ${tone}">${trouble({ code: sync.statusCode, message: sync.statusMessage })}</div>` : ''}
+    ${hasTrouble ? html`<div class="notice ${tone}">${trouble(troubleOf(sync))}</div>` : ''}
     <div class="grid">
       ${factsPanel(sync, now)}${panel({ title: 'Options', body: html`<div class="body">${facts(optionsOf(sync))}</div>` })}
     </div>

@@ -45,8 +45,60 @@ describe('the status page', () => {
     await client`update keyferry.syncs set sync_status = 'succeeded', updated_at = now() where id = ${id}`;
     expect(await since()).toMatchObject({ days: 3 });
     expect(await read('/')).toMatch(/prod-parameters(?:(?!<\/li>).)*<div class="when"><time [^>]*>3 d ago</);
-    await client`update keyferry.syncs set sync_status = 'partial' where id = ${id}`;
+    await client`update keyferry.syncs set sync_status = 'partial', drift = 'drifted' where id = ${id}`;
     expect(await since()).toMatchObject({ days: 0 });
+  });
+
+  it('lists what a dead connection blocks with that connection, not as alarms of its own', async () => {
+    const { client } = fixture().handle;
+    await client`update keyferry.connections set status = 'invalid' where id = ${seeded.validConnection}`;
+    await client`update keyferry.syncs set sync_status = 'blocked', status_code = 'CONNECTION_INVALID' where id = ${seeded.partialSync}`;
+    const html = await read('/');
+    await client`update keyferry.connections set status = 'valid' where id = ${seeded.validConnection}`;
+    const afterwards = await read('/');
+    await client`update keyferry.syncs set sync_status = 'partial', status_code = 'SYNC_PARTIAL' where id = ${seeded.partialSync}`;
+    const item = `<a class="name" href="/syncs/${seeded.partialSync}">prod-parameters</a> <span`;
+    expect(html).toContain(
+      `It blocks <a href="/connections/${seeded.validConnection}#panel-used-by">1 sync or rotation`,
+    );
+    expect(html).not.toContain(item);
+    expect(html).not.toContain('shown');
+    expect(afterwards).toContain(item);
+  });
+
+  it('shows whether a worker lives', async () => {
+    const { client } = fixture().handle;
+    expect(await read('/')).toContain('start one with <code>keyferry worker</code>');
+    await client`update keyferry.installation set seen_at = now() - interval '20 seconds'`;
+    const html = await read('/');
+    await client`update keyferry.installation set seen_at = null`;
+    expect(html).toMatch(/<dt>workers<\/dt>.{0,200}running.{0,60}last seen <time [^>]*>2\d s ago/);
+    expect(html).not.toContain('start one with');
+  });
+
+  it('shows a drifted entry as drifted, and a rotation without a key as one that has not run', async () => {
+    const { client } = fixture().handle;
+    await client`update keyferry.sync_entries set drift = 'value' where key = 'KEY_7'`;
+    const sync = await read(`/syncs/${seeded.partialSync}`);
+    await client`update keyferry.sync_entries set drift = null where key = 'KEY_7'`;
+    expect(sync).toMatch(
+      /<span class="chip warn" ?>(?:(?!<tr>).)*drifted<\/span ?><\/td> <td class="wide mono">\/app\/prod\/APP_KEY_7</,
+    );
+    await client`update keyferry.rotations set phase = 'idle', active_access_key_id = null`;
+    const rotation = await read(`/rotations/${seeded.blockedRotation}`);
+    await client`update keyferry.rotations set phase = 'publishing', active_access_key_id = 'AKIAEXAMPLENEW000001'`;
+    expect(rotation).toContain('No key yet: the first rotation makes one.');
+    expect(rotation).not.toContain('nothing to do until');
+  });
+
+  it('links a run to its job, and gives each command the name of its object', async () => {
+    const { client } = fixture().handle;
+    await client`update keyferry.runs set job_id = 'sync:1' where kind = 'sync'`;
+    expect(await read(`/syncs/${seeded.partialSync}`)).toContain('href="/board/queue/sync/sync%3A1"');
+    await client`update keyferry.syncs set sync_status = 'succeeded', status_code = null, status_message = null where id = ${seeded.partialSync}`;
+    const html = await read('/');
+    await client`update keyferry.syncs set sync_status = 'partial', status_code = 'SYNC_PARTIAL' where id = ${seeded.partialSync}`;
+    expect(html).toContain('<code>keyferry sync run prod-parameters</code>');
   });
 
   it('shows a guard, since when it holds, and the command that ends it', async () => {
