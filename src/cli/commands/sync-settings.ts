@@ -6,6 +6,7 @@ import type { DestinationName } from '../../domain/destinations/names.ts';
 import { allKinds, destinations, findDestination, kindsOf, mappingOf } from '../../domain/destinations/registry.ts';
 import { JobError } from '../../errors.ts';
 import { collect, done, leaf, runWithClient, text, type Options } from '../command.ts';
+import { refuseIdleOptions } from '../idle-options.ts';
 import { regionName } from '../options.ts';
 import { describeSync } from '../reports.ts';
 import { placeOf, withPlace } from './secrets.ts';
@@ -48,6 +49,7 @@ export function addCreate(noun: Command): void {
   runWithClient(command, async ({ client, options, output }) => {
     const destination = findDestination(text(options, 'to') ?? '');
     if (destination === undefined) throw new JobError('PAYLOAD_INVALID', { message: `--to must be ${cliNames}.` });
+    refuseIdleOptions(destination, text(options, 'mapping'), options);
     const sync = await client.syncs.create({
       name: text(options, 'name') ?? '',
       ...(text(options, 'description') === undefined ? {} : { description: text(options, 'description') ?? null }),
@@ -113,6 +115,7 @@ export function addUpdate(noun: Command): void {
     .option('--delete', 'delete again at AWS what is gone from the folder');
   runWithClient(command, async ({ args: [name = ''], client, options, output }) => {
     const before = await client.syncs.get(name);
+    refuseIdleOptions(before.destination, mappingAfter(before, options), options);
     const hasDestination = ['region', 'prefix', 'mapping', 'secretName'].some(
       (option) => options[option] !== undefined,
     );
@@ -136,9 +139,14 @@ export function addUpdate(noun: Command): void {
   });
 }
 
+function mappingAfter({ destinationConfig }: Pick<Sync, 'destinationConfig'>, options: Options): string | undefined {
+  const before = mappingOf(destinationConfig);
+  return text(options, 'mapping') ?? (typeof before === 'string' ? before : undefined);
+}
+
 function mergeDestination({ destination, destinationConfig: before }: Sync, options: Options): Record<string, unknown> {
   const oldMapping = mappingOf(before);
-  const mapping = text(options, 'mapping') ?? (typeof oldMapping === 'string' ? oldMapping : undefined);
+  const mapping = mappingAfter({ destinationConfig: before }, options);
   const given = Object.entries(
     toDestination(destination, { ...options, ...(mapping === undefined ? {} : { mapping }) }),
   ).filter(([, value]) => value !== undefined);
