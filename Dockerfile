@@ -1,5 +1,5 @@
 # The worker and the server in one image: `keyferry worker`, `keyferry server`, `keyferry migrate`.
-# It writes nothing to its own file system and runs as the unprivileged user of the base image.
+# It writes nothing to its own file system and runs as an unprivileged user.
 
 FROM node:22-slim AS build
 WORKDIR /build
@@ -19,7 +19,8 @@ COPY --from=build /build/node_modules ./node_modules
 COPY --from=build /build/dist ./dist
 COPY package.json LICENSE* ./
 COPY bin ./bin
-USER node
+# The base image's user node, by number: Kubernetes' runAsNonRoot cannot judge a name.
+USER 1000:1000
 EXPOSE 3010
 ENTRYPOINT ["node", "/app/bin/keyferry.js"]
 CMD ["worker"]

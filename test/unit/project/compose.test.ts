@@ -1,6 +1,9 @@
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+
+import { encryptionKeys } from '../../../src/config/values.ts';
 
 interface Service {
   readonly image?: string;
@@ -63,6 +66,17 @@ describe('docker-compose.yml', () => {
     expect(server?.healthcheck).toBeUndefined();
     expect(read('Dockerfile')).toMatch(/HEALTHCHECK[^]*127\.0\.0\.1:3010\/healthz/);
     for (const service of [worker, server]) expect(service?.environment?.KEYFERRY_METRICS_TOKEN).toMatch(/:\?/);
+  });
+
+  it('names a command that makes an encryption key without Node', () => {
+    const [, command = ''] = /^# (echo .*openssl.*)$/m.exec(read('.env.example')) ?? [];
+    const made = execFileSync('bash', ['-c', command], { encoding: 'utf8' }).trim();
+    expect(encryptionKeys.safeParse(made).success).toBe(true);
+    expect(read('docs/configuration.md')).toContain(command);
+  });
+
+  it('runs as a user that is given by number, which Kubernetes can check', () => {
+    expect(read('Dockerfile').match(/^USER .*$/gm)).toEqual(['USER 1000:1000']);
   });
 
   it('publishes one port, on loopback', () => {
