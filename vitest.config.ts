@@ -4,6 +4,8 @@
  */
 import { defineConfig } from 'vitest/config';
 
+import { clientsSum } from './test/clients/sum.ts';
+
 const isCi = process.env['CI'] !== undefined;
 const summaryFile = process.env['KEYFERRY_TEST_SUMMARY'];
 const setupFiles = ['test/support/setup.ts'];
@@ -16,7 +18,7 @@ export default defineConfig({
     maxWorkers: 2,
     // A file that hangs at its end (an open handle) is killed and shown.
     teardownTimeout: 10_000,
-    reporters: [isCi ? 'dot' : 'default', ...(summaryFile === undefined ? [] : ['json' as const])],
+    reporters: [isCi ? 'dot' : 'default', clientsSum, ...(summaryFile === undefined ? [] : ['json' as const])],
     ...(summaryFile === undefined ? {} : { outputFile: { json: summaryFile } }),
     projects: [
       {

@@ -11,6 +11,8 @@ import { join } from 'node:path';
 import postgres from 'postgres';
 
 import { generateEncryptionKey } from '../src/config/values.ts';
+import { openDatabase } from '../src/db/client.ts';
+import { createIdentities } from '../src/db/identities.ts';
 import { sandboxEnvironment } from '../src/sandbox/environment.ts';
 import { startEmbeddedPostgres } from '../src/sandbox/postgres.ts';
 import { runKeyferry, startUnboundKeyferry, startUnboundProcess, type TestProcess } from '../test/support/processes.ts';
@@ -50,7 +52,7 @@ export async function measureApi(): Promise<readonly Figure[]> {
     processes.push(server, bare);
     const url = urlIn(await server.waitForLine(/server started/, 60_000));
     const rates = await measureRates(url, urlIn(await bare.waitForLine(/listening/, 60_000)));
-    return [...rates, await measureStatusPage(database.url, url)];
+    return [...rates, ...(await measureIdentities(database.url, url)), await measureStatusPage(database.url, url)];
   } finally {
     await Promise.all(processes.map((one) => one.kill()));
     await database.stop();
@@ -64,7 +66,7 @@ function urlIn(line: string): string {
 const requests = {
   api: {
     create: (name: string) =>
-      requestText('POST', BASE, {
+      requestText('POST', `${BASE}?wait=0`, {
         token: TOKEN,
         body: { name, method: 'assume-role', credentials: { roleArn: ROLE_ARN } },
       }),
@@ -118,6 +120,25 @@ async function measureRates(api: string, bare: string): Promise<readonly Figure[
       'of a bare select',
     ),
     figure('bare.create.per-second', best('bareCreate'), 'per second', 'for comparison'),
+  ];
+}
+
+/** Logins of one identity, and reads with an access token. */
+async function measureIdentities(databaseUrl: string, url: string): Promise<readonly Figure[]> {
+  const handle = openDatabase(databaseUrl);
+  const settings = { name: 'bench', scope: 'read', projects: null, onExisting: 'fail', expiresAt: null } as const;
+  const identities = createIdentities(handle.db);
+  const { identity, clientSecret } = await identities.create('bench', settings);
+  const login = { clientId: identity.id, clientSecret };
+  const token = (await identities.login(login))?.accessToken ?? '';
+  await handle.close();
+  const rate = async (next: () => string) =>
+    (await measureLoad({ url, connections: CONNECTIONS, seconds: SECONDS, next })).perSecond;
+  const logins = await rate(() => requestText('POST', '/api/v1/auth/universal-auth/login', { body: login }));
+  const reads = await rate(() => requestText('GET', `${BASE}/connection-name/c-1`, { token }));
+  return [
+    figure('api.logins-per-second', logins, 'per second', '>= 500'),
+    figure('api.authenticated-reads-per-second', reads, 'per second', '>= 1000'),
   ];
 }
 

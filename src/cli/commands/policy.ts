@@ -2,13 +2,13 @@
 import { type Command, Option } from 'commander';
 
 import { loadConfig, processEnvironment } from '../../config/config.ts';
-import { baseUserPolicy, policyFor, trustPolicy } from '../../domain/policy/policies.ts';
+import { baseUserPolicy, policyFor, trustPolicy, type Trusted } from '../../domain/policy/policies.ts';
 import type { PolicyTarget } from '../../domain/policy/target.ts';
 import { type AnyKind, allKinds, destinations, type DestinationScope } from '../../domain/destinations/registry.ts';
 import { partitionNames } from '../../domain/partitions.ts';
 import type { PolicyDocument } from '../../domain/policy/document.ts';
 import { JobError } from '../../errors.ts';
-import { done, leaf, run, text, withProgram, type Invocation, type Options } from '../command.ts';
+import { collect, done, leaf, run, text, withProgram, type Invocation, type Options } from '../command.ts';
 import { findEnvironment } from '../environment.ts';
 import type { ExitCode } from '../exit.ts';
 import { accountId, regionName } from '../options.ts';
@@ -34,7 +34,8 @@ export function addPolicyCommands(parent: Command): void {
   run(
     withPlaceOptions(leaf(noun, 'trust', 'trust policy of a connection’s role, with this org’s external ID'))
       .option('--org <org>')
-      .option('--external-id <id>', 'of a connection with one of its own'),
+      .option('--external-id <id>', 'of a connection with one of its own')
+      .option('--also <account=external-id>', 'who else keeps using the role (repeatable)', collect),
     printTrust,
   );
 }
@@ -106,10 +107,11 @@ async function printTrust({ options, output }: Invocation): Promise<ExitCode> {
   const externalId =
     text(options, 'externalId') ?? text(options, 'org') ?? processEnvironment().KEYFERRY_ORG ?? 'default';
   const account = text(options, 'account');
+  const also = alsoTrusted(options);
   if (account !== undefined) {
     return print(
       output,
-      trustPolicy({ partition: text(options, 'partition') ?? 'aws', baseAccountId: account, externalId }),
+      trustPolicy({ partition: text(options, 'partition') ?? 'aws', baseAccountId: account, externalId, also }),
     );
   }
   // Only the base identity is needed; the database is never opened.
@@ -122,6 +124,16 @@ async function printTrust({ options, output }: Invocation): Promise<ExitCode> {
   return withProgram(config, 'error', async (program) => {
     const { idleScope } = await import('../../aws/base-identity.ts');
     const base = await (await program.aws()).baseIdentity(idleScope);
-    return print(output, trustPolicy({ partition: base.partition, baseAccountId: base.accountId, externalId }));
+    return print(output, trustPolicy({ partition: base.partition, baseAccountId: base.accountId, externalId, also }));
+  });
+}
+
+function alsoTrusted({ also = [] }: Options): readonly Trusted[] {
+  return (also as readonly string[]).map((text) => {
+    const [, accountId, externalId] = /^(\d{12})=([\w+=,.@:/-]{2,1224})$/.exec(text) ?? [];
+    if (accountId !== undefined && externalId !== undefined) return { accountId, externalId };
+    throw new JobError('PAYLOAD_INVALID', {
+      message: '--also must be an account and its external ID, such as 381492033652=ORGANIZATION-ID.',
+    });
   });
 }

@@ -115,21 +115,27 @@ export function baseUserPolicy(
 }
 
 /** The trust policy of a connection's role: the base account may assume it, and only for this org. */
+export interface Trusted {
+  readonly accountId: string;
+  readonly externalId: string;
+}
+
 export function trustPolicy(trust: {
   readonly partition: string;
   readonly baseAccountId: string;
   readonly externalId: string;
+  /** Others that keep using the role, each with its own external ID: while connections move here from another product. */
+  readonly also?: readonly Trusted[];
 }): PolicyDocument {
-  return {
-    Version: VERSION,
-    Statement: [
-      {
-        Sid: 'KeyferryTrust',
-        Effect: 'Allow',
-        Principal: { AWS: `arn:${trust.partition}:iam::${trust.baseAccountId}:root` },
-        Action: 'sts:AssumeRole',
-        Condition: { StringEquals: { 'sts:ExternalId': trust.externalId } },
-      },
-    ],
-  };
+  const statement = (sid: string, { accountId, externalId }: Trusted) =>
+    ({
+      Sid: sid,
+      Effect: 'Allow',
+      Principal: { AWS: `arn:${trust.partition}:iam::${accountId}:root` },
+      Action: 'sts:AssumeRole',
+      Condition: { StringEquals: { 'sts:ExternalId': externalId } },
+    }) as const;
+  const own = statement('KeyferryTrust', { accountId: trust.baseAccountId, externalId: trust.externalId });
+  const others = (trust.also ?? []).map((one) => statement(`Also${one.accountId}`, one));
+  return { Version: VERSION, Statement: [own, ...others] };
 }
