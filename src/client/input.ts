@@ -66,18 +66,21 @@ const MAX_VALUE_LENGTH = 262_144;
 
 export const secretValueShape = z.string().max(MAX_VALUE_LENGTH);
 
-/** Throws PAYLOAD_INVALID naming every field that is wrong; never a value. */
+/** As many as a person reads. */
+const MAX_PROBLEMS = 20;
+
+/** Throws PAYLOAD_INVALID naming the fields that are wrong; never a value. */
 export function parseInput<T extends z.ZodType>(shape: T, input: unknown): z.output<T> {
   const parsed = shape.safeParse(input);
   if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map(describeIssue);
+  const problems = parsed.error.issues.slice(0, MAX_PROBLEMS).map(describeIssue);
   throw new JobError('PAYLOAD_INVALID', { message: `${problems.join('; ')}.`, context: { problems } });
 }
 
 function describeIssue(issue: z.core.$ZodIssue): string {
   const path = issue.path.join('.');
   if (issue.code === 'unrecognized_keys')
-    return `${[path, issue.keys.join(', ')].filter(Boolean).join('.')} is not a known field`;
+    return `${[path, issue.keys.slice(0, MAX_PROBLEMS).join(', ')].filter(Boolean).join('.')} is not a known field`;
   return `${path || 'input'} ${lowerFirst(issue.message)}`;
 }
 

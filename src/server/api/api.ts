@@ -9,7 +9,7 @@ import { problem } from '../problem.ts';
 import { addConnections } from './connections.ts';
 import type { Api, ApiOptions } from './env.ts';
 import { describeIssues, toApiError } from './errors.ts';
-import { authenticate, boundedBody, onlyJson } from './gate.ts';
+import { authenticate, boundedBody, boundedItems, limited, onlyJson } from './gate.ts';
 import { addFolders } from './folders.ts';
 import { addLogin } from './login.ts';
 import { addOutside } from './outside.ts';
@@ -30,8 +30,9 @@ export function createApi(options: ApiOptions): Api {
   addDocument(api, options.version);
   const accessTokens = createAccessTokenCheck(options.identities, options.now);
   addLogin(api, options, accessTokens);
+  const limit = limited(options);
   for (const version of ['/api/v1/*', '/api/v2/*', '/api/v3/*', '/api/v4/*'])
-    api.use(version, authenticate(options, accessTokens), onlyJson, boundedBody);
+    api.use(version, authenticate(options, accessTokens), limit, onlyJson, boundedBody, boundedItems);
   // Before the routes with an id in the same place.
   addOverviews(api, options);
   addConnections(api, options);

@@ -46,18 +46,27 @@ const refused: Readonly<Record<string, string>> = {
   stsEndpoint: 'stsEndpoint cannot be chosen: the endpoint follows from the region. Leave it out',
 };
 
+/** The message is for a person to read; a body of bad keys has as many issues as keys. */
+const MAX_ISSUES = 20;
+
 /** Fields by name, never a value. */
 export function describeIssues(error: z.ZodError): string {
-  const problems = error.issues.flatMap(describeIssue);
-  return `${[...new Set(problems)].slice(0, 20).join('; ')}.`;
+  const { issues } = error;
+  const problems = new Set(issues.slice(0, MAX_ISSUES).flatMap(describeIssue));
+  const shown = [...problems].slice(0, MAX_ISSUES);
+  const more = issues.length > MAX_ISSUES ? `; ${String(issues.length - MAX_ISSUES)} more` : '';
+  return `${shown.join('; ')}${more}.`;
 }
 
 function describeIssue(issue: z.core.$ZodIssue): readonly string[] {
   const path = issue.path.map(String).join('.');
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map(
-      (key) => refused[key] ?? `${path === '' ? cutText(key, 64) : `${path}.${cutText(key, 64)}`} is not a known field`,
-    );
+    return issue.keys
+      .slice(0, MAX_ISSUES)
+      .map(
+        (key) =>
+          refused[key] ?? `${path === '' ? cutText(key, 64) : `${path}.${cutText(key, 64)}`} is not a known field`,
+      );
   }
   if (issue.code === 'invalid_union' && issue.errors.length > 0) {
     const [first = []] = [...issue.errors].sort((a, b) => a.length - b.length);

@@ -11,7 +11,7 @@ import type { Fingerprinter } from '../../domain/fingerprint.ts';
 import type { AccessTokenCheck } from '../guard/access-tokens.ts';
 import { bearerOf, createTokenCheck } from '../guard/api-tokens.ts';
 import { addressOf } from '../guard/guard.ts';
-import { createFailureCounter } from '../guard/login.ts';
+import { createWindowCounter } from '../guard/login.ts';
 import { annotate, inSpan } from '../../observe/trace.ts';
 import { problem } from '../problem.ts';
 import type { ApiOptions } from './env.ts';
@@ -32,7 +32,7 @@ export function authenticate({ tokens, clientOf, now }: ApiOptions, accessTokens
     if (bearer?.startsWith(ACCESS_TOKEN_PREFIX) === true) return accessTokens.find(bearer);
     return check.find(authorization);
   };
-  const failures = createFailureCounter(now);
+  const failures = createWindowCounter(now);
   return async (c, next) => {
     const authorization = c.req.header('authorization');
     const caller = await find(authorization);
@@ -80,6 +80,63 @@ export const boundedBody: Gate = async (c, next) => {
 
 function tooLarge(c: Context): Response {
   return problem(c, 413, `The body is larger than ${String(MAX_BODY_BYTES / 1024 / 1024)} MiB. Send it in parts.`);
+}
+
+/** A folder of secrets with metadata fits; validating more would keep other callers waiting. */
+const MAX_ITEMS = 10_000;
+
+/** Counts before anything is validated: a body of 4 MiB can hold hundreds of thousands of keys, each a check and maybe an issue. */
+export const boundedItems: Gate = async (c, next) => {
+  if (!METHODS_WITH_BODY.includes(c.req.method)) return next();
+  const text = await c.req.text();
+  // Items have commas between them, so that most bodies need no second parse.
+  if (countCommas(text) < MAX_ITEMS || !exceedsItems(text)) return next();
+  const message = `The body has more than ${String(MAX_ITEMS)} items. Send it in parts.`;
+  return problem(c, 422, { code: 'PAYLOAD_INVALID', message });
+};
+
+function countCommas(text: string): number {
+  let count = 0;
+  for (let at = text.indexOf(','); at !== -1 && count < MAX_ITEMS; at = text.indexOf(',', at + 1)) count += 1;
+  return count;
+}
+
+function exceedsItems(text: string): boolean {
+  try {
+    const open: unknown[] = [JSON.parse(text)];
+    let count = 0;
+    while (open.length > 0 && count <= MAX_ITEMS) {
+      const value = open.pop();
+      const inner: readonly unknown[] = typeof value === 'object' && value !== null ? Object.values(value) : [];
+      count += inner.length;
+      if (count <= MAX_ITEMS) open.push(...inner);
+    }
+    return count > MAX_ITEMS;
+  } catch {
+    // What is no JSON is refused where it is read.
+    return false;
+  }
+}
+
+/** What one caller may ask for, so that a runaway script leaves time for others: far above what clients need. */
+const REQUESTS_ALLOWED = 2_000;
+const REQUESTS_WINDOW_MS = 10_000;
+
+/** For each identity or token, whatever address it comes from. */
+export function limited({ now }: Pick<ApiOptions, 'now'>): Gate {
+  const requests = createWindowCounter(now, { allowed: REQUESTS_ALLOWED, windowMs: REQUESTS_WINDOW_MS });
+  return async (c, next) => {
+    const { orgId, id } = c.get('caller');
+    const key = `${orgId}\n${id}`;
+    const blockedSeconds = requests.blockedSeconds(key);
+    if (blockedSeconds === 0) {
+      requests.add(key);
+      return next();
+    }
+    c.header('Retry-After', String(blockedSeconds));
+    const message = `More than ${String(REQUESTS_ALLOWED)} requests in ${String(REQUESTS_WINDOW_MS / 1_000)} s. Try again in ${String(blockedSeconds)} s.`;
+    return problem(c, 429, message);
+  };
 }
 
 /** A caller's `traceparent` makes the request, and whatever it sets off, part of the caller's trace. */

@@ -7,7 +7,7 @@ import type { Context } from 'hono';
 import type { AccessToken } from '../../db/identities.ts';
 import type { AccessTokenCheck } from '../guard/access-tokens.ts';
 import { addressOf } from '../guard/guard.ts';
-import { createFailureCounter, type FailureCounter } from '../guard/login.ts';
+import { createWindowCounter, type WindowCounter } from '../guard/login.ts';
 import { problem } from '../problem.ts';
 import type { Api, ApiOptions } from './env.ts';
 import { boundedBody, onlyJson, traced } from './gate.ts';
@@ -42,7 +42,7 @@ function toAnswer({ accessToken, expiresInSeconds, maxTtlSeconds }: AccessToken)
 const ENDINGS = ['', '/'] as const;
 
 export function addLogin(api: Api, options: ApiOptions, accessTokens: AccessTokenCheck): void {
-  const failures = createFailureCounter(options.now);
+  const failures = createWindowCounter(options.now);
   for (const ending of ENDINGS) {
     addUniversalLogin(api, options, { failures, ending });
     addRenew(api, options, { failures, ending, accessTokens });
@@ -58,7 +58,7 @@ function declared(id: string, summary: string, ending: Ending) {
 }
 
 interface LoginParts {
-  readonly failures: FailureCounter;
+  readonly failures: WindowCounter;
   readonly ending: Ending;
 }
 
@@ -135,7 +135,7 @@ interface Refusal {
   readonly message: string;
 }
 
-function refuse(c: Context, failures: FailureCounter, { subject, message }: Refusal): never {
+function refuse(c: Context, failures: WindowCounter, { subject, message }: Refusal): never {
   const counted = [addressOf(c), ...(subject === undefined ? [] : [subject])];
   const waitSeconds = Math.max(...counted.map((one) => failures.blockedSeconds(one)));
   for (const one of counted) failures.add(one);

@@ -26,7 +26,7 @@ const meanings: Readonly<Record<number, string>> = {
   413: 'The body is too large',
   415: 'The body is not JSON',
   422: 'A field is missing, unknown or malformed; the message names it',
-  429: 'Too many requests with a wrong token',
+  429: 'Too many requests, or too many with a wrong token',
   500: 'A defect; the request id finds it in the log',
   503: 'The database does not answer',
 };

@@ -1,6 +1,7 @@
 /**
- * The operators' login: one user and password by HTTP basic authentication, compared in constant time and rate-limited per address. Failed
- * attempts alone use up the allowance, so that a page with many requests never locks anybody out.
+ * The operators' login: one user and password by HTTP basic authentication, compared in constant time. Wrong passwords of an address are told to slow
+ * down after a while; the right one always passes. Behind a proxy all operators share one address, and a lock would let anybody keep them out. The
+ * limit spares log and CPU; what stops guessing is the password's length, which the settings demand.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 
@@ -23,13 +24,13 @@ const ADDRESSES_KEPT = 10_000;
 
 export function createLoginCheck(login: BoardLogin, now: () => number): LoginCheck {
   const expected = digest(`${login.user}:${login.password}`);
-  const failures = createFailureCounter(now);
+  const failures = createWindowCounter(now);
   return {
     verify(authorization, address) {
-      const retryAfterSeconds = failures.blockedSeconds(address);
-      if (retryAfterSeconds > 0) return { is: 'limited', retryAfterSeconds };
       if (authorization === undefined) return { is: 'refused' };
       if (timingSafeEqual(digest(decodeBasic(authorization)), expected)) return { is: 'ok' };
+      const retryAfterSeconds = failures.blockedSeconds(address);
+      if (retryAfterSeconds > 0) return { is: 'limited', retryAfterSeconds };
       failures.add(address);
       return { is: 'refused' };
     },
@@ -45,25 +46,27 @@ function decodeBasic(authorization: string): string {
   return encoded === undefined ? '' : Buffer.from(encoded, 'base64').toString('utf8');
 }
 
-export interface FailureCounter {
-  /** Seconds until this address may try again; 0 when it may now. */
+export interface WindowCounter {
+  /** Seconds until this address, or caller, may try again; 0 when it may now. */
   blockedSeconds(address: string): number;
   add(address: string): void;
 }
 
-export function createFailureCounter(now: () => number): FailureCounter {
+const wrongLogins = { allowed: FAILURES_ALLOWED, windowMs: WINDOW_MS };
+
+export function createWindowCounter(now: () => number, { allowed, windowMs } = wrongLogins): WindowCounter {
   const windows = new Map<string, { count: number; endsAt: number }>();
   return {
     blockedSeconds(address) {
       const window = windows.get(address);
-      if (window === undefined || window.count < FAILURES_ALLOWED) return 0;
+      if (window === undefined || window.count < allowed) return 0;
       return Math.max(0, Math.ceil((window.endsAt - now()) / 1_000));
     },
     add(address) {
       const window = windows.get(address);
       const isOpen = window !== undefined && window.endsAt > now();
       windows.delete(address);
-      windows.set(address, isOpen ? { ...window, count: window.count + 1 } : { count: 1, endsAt: now() + WINDOW_MS });
+      windows.set(address, isOpen ? { ...window, count: window.count + 1 } : { count: 1, endsAt: now() + windowMs });
       const oldest = windows.keys().next();
       if (windows.size > ADDRESSES_KEPT && oldest.done !== true) windows.delete(oldest.value);
     },

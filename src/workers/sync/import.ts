@@ -33,7 +33,7 @@ export interface ImportMode {
 }
 
 export async function importSecrets(work: SyncWork, { behavior, isInitial }: ImportMode): Promise<ImportResult> {
-  const all = await openDestination(work, work.target.kind).readAll();
+  const all = await markOthers(work, await openDestination(work, work.target.kind).readAll());
   const found = all.filter((one) => one.isOthers !== true);
   const mayBeEmpty = work.target.kind.holdsAllKeys;
   const readable = found.filter((one) => one.value !== undefined && (mayBeEmpty || one.value !== ''));
@@ -54,6 +54,13 @@ export async function importSecrets(work: SyncWork, { behavior, isInitial }: Imp
     unreadable: found.filter((one) => !readable.includes(one)).map((one) => one.remoteName),
     others: all.filter((one) => one.isOthers === true).map((one) => one.remoteName),
   };
+}
+
+/** What another sync holds, of whatever org, belongs into another folder. The ledger knows it where a tag was removed or cannot be read. */
+async function markOthers(work: SyncWork, all: readonly Found[]): Promise<readonly Found[]> {
+  const names = [...new Set(all.map((one) => one.remoteName))];
+  const held = await work.deps.entries.heldByOthers(work.sync.id, work.place, names);
+  return all.map((one) => (held.has(one.remoteName) ? { ...one, value: undefined, isOthers: true } : one));
 }
 
 function isManaged(secret: SecretName | undefined): boolean {

@@ -255,3 +255,22 @@ test('a parameter that another sync writes is never imported', async () => {
   });
   expect((await world.folders.read(folder.id)).secrets.map((secret) => secret.key)).toEqual(['FREE']);
 });
+
+test('a secret that another sync writes is never imported, though its tag is gone', async () => {
+  const world = await createWorld(stage);
+  await world.set({ app: 'theirs' });
+  const owner = await world.createSync({ ...toSecrets, syncOptions: { keySchema: 'svc_{{secretKey}}' } });
+  await world.runUntilDone(owner.id);
+  world.('the tag is taken away from the first sync');
+  world.sandbox.foreign.untagSecret({ ...world.at, name: 'prod/svc_app', tagKeys: ['keyferry:sync'] });
+  const folder = await world.folders.ensure(world.orgId, { projectId: 'app', environment: 'prod', secretPath: '/web' });
+  const { id } = await world.createSync({ ...toSecrets, folderId: folder.id, isAutoSyncEnabled: false });
+
+  const { outcome } = await world.runUntilDone(id, {
+    request: 'import',
+    parameters: { importBehavior: 'prioritize-destination' },
+  });
+
+  expect(outcome).toMatchObject({ result: { imported: [], others: ['prod/svc_app'] } });
+  expect((await world.folders.read(folder.id)).secrets).toEqual([]);
+});

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 
 import { hasScope, type Caller } from '../../../src/domain/caller.ts';
 import { bearerOf, createTokenCheck } from '../../../src/server/guard/api-tokens.ts';
-import { createFailureCounter, createLoginCheck } from '../../../src/server/guard/login.ts';
+import { createWindowCounter, createLoginCheck } from '../../../src/server/guard/login.ts';
 
 const basic = (text: string) => `Basic ${Buffer.from(text).toString('base64')}`;
 
@@ -27,7 +27,7 @@ describe('the login', () => {
 
   it('limits one address and no other', () => {
     let now = 0;
-    const failures = createFailureCounter(() => now);
+    const failures = createWindowCounter(() => now);
     for (let n = 0; n < 10; n += 1) failures.add('a');
     expect([failures.blockedSeconds('a'), failures.blockedSeconds('b')]).toEqual([60, 0]);
     now = 60_001;

@@ -15,8 +15,5 @@ export async function readParameters(work: SyncWork, store: ParameterStore): Pro
       if (key !== undefined) found.push({ key, remoteName, value, version });
     }
   }
-  // Their values belong into another folder.
-  const names = found.map((one) => one.remoteName);
-  const held = await work.deps.entries.heldByOthers(work.sync.id, work.place, names);
-  return found.map((one) => (held.has(one.remoteName) ? { ...one, value: undefined, isOthers: true } : one));
+  return found;
 }
