@@ -261,7 +261,7 @@ test('a secret that another sync writes is never imported, though its tag is gon
   await world.set({ app: 'theirs' });
   const owner = await world.createSync({ ...toSecrets, syncOptions: { keySchema: 'svc_{{secretKey}}' } });
   await world.runUntilDone(owner.id);
-  world.('the tag is taken away from the first sync');
+  world.meddled('the tag is taken away from the first sync');
   world.sandbox.foreign.untagSecret({ ...world.at, name: 'prod/svc_app', tagKeys: ['keyferry:sync'] });
   const folder = await world.folders.ensure(world.orgId, { projectId: 'app', environment: 'prod', secretPath: '/web' });
   const { id } = await world.createSync({ ...toSecrets, folderId: folder.id, isAutoSyncEnabled: false });
