@@ -23,7 +23,7 @@ describe('a body', () => {
   it.each([
     ['good keys', { secrets: keys(60_000, '') }],
     ['bad keys', { secrets: keys(60_000, ' bad') }],
-    ['nested lists', { secrets: {}, metadata: Array.from({ length: 200 }, () => Array(100).fill(0)) }],
+    ['nested lists', { secrets: {}, metadata: Array.from({ length: 200 }, () => Array<number>(100).fill(0)) }],
   ])('of too many items is refused before it is looked at: %s', async (_name, body) => {
     const at = place();
     const { status, body: answer } = await api.call('PUT', FOLDERS, { body: { ...at, ...body } });
