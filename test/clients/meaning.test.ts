@@ -2,10 +2,9 @@
 import { InfisicalSDK } from '@infisical/sdk';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { createIdentities } from '../../src/db/identities.ts';
-import { openDatabase } from '../../src/db/client.ts';
 import { trustPolicy } from '../../src/domain/policy/policies.ts';
 import { ACCOUNT, startInstallation, type Installation } from '../e2e/support/installation.ts';
+import { runKeyferry } from '../support/processes.ts';
 import type { Answer } from '../integration/server/api-support.ts';
 import { iamUserRotation, parameterStoreSync, place, roleConnection, secretsManagerSync } from './bodies.ts';
 
@@ -22,16 +21,8 @@ describe('the meaning of what Terraform applies', () => {
   let login: { clientId: string; clientSecret: string };
   beforeAll(async () => {
     installation = await startInstallation({ queue: 'postgres' });
-    const database = openDatabase(installation.environment['DATABASE_URL'] ?? '');
-    const { identity, clientSecret } = await createIdentities(database.db).create('acme', {
-      name: 'terraform',
-      scope: 'write',
-      projects: null,
-      onExisting: 'fail',
-      expiresAt: null,
-    });
-    await database.close();
-    login = { clientId: identity.id, clientSecret };
+    const made = await keyferry('create', 'terraform', '--scope', 'write', '--json');
+    login = { clientId: String(made.clientId), clientSecret: String(made.clientSecret) };
     createRole('terraform');
     const { body } = await call('POST', '/api/v1/auth/universal-auth/login', login);
     token = String(body.accessToken);
@@ -40,6 +31,14 @@ describe('the meaning of what Terraform applies', () => {
   afterAll(async () => {
     await installation.stop();
   }, 60_000);
+
+  /** `keyferry identity …` */
+  async function keyferry(...args: readonly string[]): Promise<Answer['body']> {
+    const environment = { ...installation.environment, KEYFERRY_ORG: 'acme' };
+    const { code, stdout, stderr } = await runKeyferry(['identity', ...args], { environment });
+    expect([code, code === 0 ? '' : stderr]).toEqual([0, '']);
+    return args.includes('--json') ? JSON.parse(stdout) : stdout;
+  }
 
   const roleArn = (roleName: string) => `arn:aws:iam::${ACCOUNT}:role/${roleName}`;
 
@@ -174,5 +173,20 @@ describe('the meaning of what Terraform applies', () => {
     await expect(
       new InfisicalSDK({ siteUrl: installation.url }).auth().universalAuth.login({ ...login, clientSecret: 'x' }),
     ).rejects.toThrow(/401|429/);
+  });
+
+  it('makes, lists, renews and revokes identities on the command line', async () => {
+    const made = await keyferry('create', 'ci', '--project', 'shop', '--expires', '2099-01-31', '--json');
+    expect(made).toMatchObject({ name: 'ci', scope: 'write', projects: ['shop'], onExisting: 'fail' });
+    expect(String(made.expiresAt)).toContain('2099-01-31');
+    expect(await keyferry('list')).toMatch(/ci +[0-9a-f-]{36} +write +shop/);
+    const renewed = await keyferry('rotate-secret', 'ci', '--json');
+    const logIn = (clientSecret: string) =>
+      call('POST', '/api/v1/auth/universal-auth/login', { clientId: made.clientId, clientSecret });
+    expect((await logIn(String(made.clientSecret))).status).toBe(401);
+    expect((await logIn(String(renewed.clientSecret))).status).toBe(200);
+    expect(JSON.stringify(await keyferry('list', '--json'))).not.toContain('secretSha256');
+    await keyferry('revoke', 'ci');
+    expect((await logIn(String(renewed.clientSecret))).status).toBe(401);
   });
 });
