@@ -7,6 +7,7 @@ import type { Context } from 'hono';
 import type { AccessToken } from '../../db/identities.ts';
 import type { AccessTokenCheck } from '../guard/access-tokens.ts';
 import { addressOf } from '../guard/guard.ts';
+import { isStorable } from '../../domain/text.ts';
 import { createWindowCounter, type WindowCounter } from '../guard/login.ts';
 import { problem } from '../problem.ts';
 import type { Api, ApiOptions } from './env.ts';
@@ -15,15 +16,18 @@ import { answers, compatibilityTag as tag, createRoute, jsonBody, z } from './op
 
 const BASE = '/api/v1/auth';
 
+/** PostgreSQL could not look for anything else. */
+const storable = (limit: number) => z.string().max(limit).refine(isStorable, 'holds a character that cannot be stored');
+
 const loginBody = z
   .strictObject({
-    clientId: z.string().min(1).max(128),
-    clientSecret: z.string().min(1).max(512),
-    organizationSlug: z.string().max(128).optional().describe('Must be the identity’s org'),
+    clientId: storable(128).min(1),
+    clientSecret: storable(512).min(1),
+    organizationSlug: storable(128).optional().describe('Must be the identity’s org'),
   })
   .openapi('Login');
 
-const tokenBody = z.strictObject({ accessToken: z.string().min(1).max(512) });
+const tokenBody = z.strictObject({ accessToken: storable(512).min(1) });
 
 const tokenShape = z
   .object({
