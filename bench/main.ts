@@ -10,6 +10,7 @@ const benches: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   sync: async () => (await import('./sync.ts')).measureSync(),
   throughput: async () => (await import('./throughput.ts')).measureThroughput(),
   quota: async () => (await import('./quota.ts')).measureQuota(),
+  latency: async () => (await import('./latency.ts')).measureLatencies(),
   validate: async () => (await import('./validate.ts')).measureValidate(),
   schedule: async () => (await import('./schedule.ts')).measureSchedule(),
   memory: async () => (await import('./memory.ts')).measureMemory(),

@@ -1,6 +1,6 @@
 /**
  * Rotations: the rows, their creation and change, and the reading of keys and timeline, without secrets. What people order of a rotation in
- * progress stands in `rotation-orders.ts`, what a run writes in `rotation-steps.ts`.
+ * progress stands in `orders.ts`, what a run writes in `steps.ts`.
  */
 import { and, asc, desc, eq, sql } from 'drizzle-orm';
 

@@ -1,5 +1,5 @@
 /**
- * What a running rotation writes; its reads stand in `rotation-reads.ts`. Every write is one statement under the run's token: phase, state, keys and a line of the timeline stand
+ * What a running rotation writes; its reads stand in `reads.ts`. Every write is one statement under the run's token: phase, state, keys and a line of the timeline stand
  * together or not at all, and a run that lost its lease writes nothing.
  */
 import { sql, type SQL } from 'drizzle-orm';

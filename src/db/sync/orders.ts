@@ -1,4 +1,4 @@
-/** What people order of a sync: pause, resume (its deletion is in `sync-deletion.ts`). Each statement is fenced, because it decides by the requests that are open. */
+/** What people order of a sync: pause, resume (its deletion is in `deletion.ts`). Each statement is fenced, because it decides by the requests that are open. */
 import { sql, type SQL } from 'drizzle-orm';
 
 import { JobError } from '../../errors.ts';

@@ -1,4 +1,4 @@
-/** Syncs as rows: creation, change and reading. Pause, resume and deletion are in `sync-orders.ts`; what a run does with them is not here. */
+/** Syncs as rows: creation, change and reading. Pause, resume and deletion are in `orders.ts`; what a run does with them is not here. */
 import { and, asc, eq, sql } from 'drizzle-orm';
 import { alias } from 'drizzle-orm/pg-core';
 

@@ -1,6 +1,6 @@
 /**
- * What each step writes when it is done, from the beginning to the publication; the later phases stand in `rotation-retirement.ts`, stray keys in
- * `rotation-orphans.ts`. Pure: a view and
+ * What each step writes when it is done, from the beginning to the publication; the later phases stand in `retirement.ts`, stray keys in
+ * `orphans.ts`. Pure: a view and
  * what was found out in, one `Transition` out.
  */
 import type { JobError } from '../../errors.ts';

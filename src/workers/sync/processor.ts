@@ -1,6 +1,6 @@
 /**
  * The processor of the queue `sync`: decides what a run is for (sync, drift check, plan, import, remove) and what its outcome means for the
- * sync's status and its next time. How AWS is written is in `sync/`.
+ * sync's status and its next time. How a round works is in `round.ts`, how AWS is written in `destinations/`.
  */
 import type { Outcome } from '../../domain/run.ts';
 import { jitteredMs } from '../../domain/backoff.ts';
