@@ -128,7 +128,7 @@ export const connections = keyferry.table(
     ...work(),
   },
   (t) => [
-    uniqueIndex('connections_org_name').on(t.orgId, sql`coalesce(${t.projectId}, '')`, t.name),
+    uniqueIndex('connections_org_name').on(t.orgId, t.name, sql`coalesce(${t.projectId}, '')`),
     unique('connections_org_id').on(t.orgId, t.id),
     // What needs a person: few rows, read by the status page and the webhook.
     index('connections_troubled')
@@ -232,7 +232,7 @@ export const syncs = keyferry.table(
     ...work(),
   },
   (t) => [
-    uniqueIndex('syncs_org_name').on(t.orgId, sql`coalesce(${t.projectId}, '')`, t.name),
+    uniqueIndex('syncs_org_name').on(t.orgId, t.name, sql`coalesce(${t.projectId}, '')`),
     // What needs a person: few rows, read by the status page and the webhook.
     index('syncs_troubled')
       .on(t.statusSince)
@@ -350,7 +350,7 @@ export const rotations = keyferry.table(
     ...work(),
   },
   (t) => [
-    uniqueIndex('rotations_org_name').on(t.orgId, sql`coalesce(${t.projectId}, '')`, t.name),
+    uniqueIndex('rotations_org_name').on(t.orgId, t.name, sql`coalesce(${t.projectId}, '')`),
     // What needs a person: few rows, read by the status page and the webhook.
     index('rotations_troubled')
       .on(t.statusSince)
