@@ -178,7 +178,7 @@ describe.skipIf(!isHere)('Terraform with Infisical’s provider (TF_BIN, TF_PROV
     await converges(base);
   }, 180_000);
 
-  it('destroys and applies again, also in another project', async () => {
+  it('destroys and applies again', async () => {
     const before = installation.sandbox.inspect.accessKeys(USER);
     expect((await workspace.destroy()).code).toBe(0);
     await converges(base);
