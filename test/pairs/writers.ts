@@ -213,6 +213,18 @@ const connections: readonly Writer[] = [
     write: async (stores, scene) => stores.connections.delete(await connectionOf(stores, scene)),
   },
   {
+    name: 'connections.deleteRefused',
+    kinds: ['validate'],
+    arrange: async ({ db, requests: store }, { orgId, ids }) => {
+      await store.open({ orgId, kind: 'validate', subjectId: ids.validate, actor: 'ann' });
+      await db.execute(sql`
+        with sync as (delete from keyferry.syncs where org_id = ${orgId}),
+        rotation as (delete from keyferry.rotations where org_id = ${orgId})
+        update keyferry.connections set status = 'invalid' where id = ${ids.validate}`);
+    },
+    write: async (stores, scene) => stores.connections.deleteRefused(await connectionOf(stores, scene)),
+  },
+  {
     name: 'status.acceptCandidate',
     kinds: ['validate'],
     isOfRun: true,

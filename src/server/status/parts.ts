@@ -2,6 +2,7 @@
 import { html } from 'hono/html';
 
 import { errorTable } from '../../errors.ts';
+import { type Named, withName } from './advice.ts';
 
 export type Html = ReturnType<typeof html>;
 export type Tone = 'ok' | 'warn' | 'bad' | 'busy' | 'idle';
@@ -122,20 +123,6 @@ export interface Trouble {
   readonly fix?: string | null | undefined;
   /** The object in trouble: commands of the advice get its name. */
   readonly of?: Named | undefined;
-}
-
-export interface Named {
-  readonly kind: 'connection' | 'sync' | 'rotation';
-  readonly name: string;
-}
-
-/** Completes `keyferry sync run` with the name, so that it can be pasted. */
-export function withName(advice: string, { kind, name }: Named): string {
-  return advice.replace(
-    /`keyferry (connection|sync|rotation) (\w+)`/g,
-    (command: string, noun: string, verb: string) =>
-      noun === kind && verb !== 'create' && verb !== 'list' ? `\`keyferry ${noun} ${verb} ${name}\`` : command,
-  );
 }
 
 /** What happened and its code. */

@@ -38,12 +38,12 @@ describe('claims and settlements that are wanted at the same time', () => {
   const claim = (subjectId: string) =>
     stores.work.claim('validate', { subjectId, runId: randomUUID(), jobId: `job "${subjectId}", of {them}` });
 
-  const settlementOf = (subjectId: string, runId: string, message: string | null = null): Settlement<'validate'> => ({
+  const settlementOf = (subjectId: string, runId: string): Settlement<'validate'> => ({
     kind: 'validate',
     subjectId,
     runId,
     outcome: { status: 'succeeded' },
-    changes: { status: 'valid', statusMessage: message, checks: [], lastValidatedAt: new Date() },
+    changes: { status: 'valid', statusMessage: null, checks: [], lastValidatedAt: new Date() },
     servedRevision: 1,
     attempt: 0,
     nextDueAt: null,
@@ -97,8 +97,11 @@ describe('claims and settlements that are wanted at the same time', () => {
     const claims = await Promise.all(ids.map(claim));
     const results = await Promise.allSettled(
       claims.map((one, index) =>
-        // No text of PostgreSQL holds this character.
-        stores.work.settle(settlementOf(one?.subject.id ?? '', one?.runId ?? '', index === 1 ? '\u0000' : null)),
+        stores.work.settle({
+          ...settlementOf(one?.subject.id ?? '', one?.runId ?? ''),
+          // No integer of PostgreSQL holds this.
+          ...(index === 1 ? { attempt: 2 ** 40 } : {}),
+        }),
       ),
     );
     expect(results.map((one) => (one.status === 'fulfilled' ? one.value : 'refused'))).toEqual([true, 'refused', true]);

@@ -37,10 +37,10 @@ const record = [
   `import { z } from 'zod';
 import { quotaGroup } from '../quota-group.ts';
 import { regionShape as region } from '../regions.ts';
-import type { DestinationKind, Scope, ScopePlace } from './destination.ts';
+import type { DestinationKind, PolicyScope, ScopePlace } from './destination.ts';
 
 const config = z.strictObject({ region, shelf: z.string() });
-interface FakeScope extends Scope {
+interface FakeScope extends PolicyScope {
   readonly use: 'fake';
   readonly shelf: string;
 }

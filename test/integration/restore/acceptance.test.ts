@@ -7,6 +7,7 @@ import { openDatabase } from '../../../src/db/client.ts';
 import { createInstallation } from '../../../src/db/installation.ts';
 import { createInstallationGuard, WORKER_SESSIONS } from '../../../src/db/installation-guard.ts';
 import { type CommandHost, startCommandHost } from '../../support/command-host.ts';
+import { databaseClock } from '../../support/database-clock.ts';
 import { cleanEnvironment } from '../../support/environment.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
 import { readRows } from '../../support/rewind.ts';
@@ -19,7 +20,8 @@ const encryptionKeys = generateEncryptionKey('first');
 const LIMIT = { timeout: 120_000 };
 let stage: Stage;
 let host: CommandHost;
-beforeAll(() => {
+beforeAll(async () => {
+  await databaseClock(database().url);
   stage = openStage(database().url);
   host = startCommandHost(cleanEnvironment({}));
 });

@@ -1,16 +1,8 @@
 /** From the plan of a JSON secret's keys to its one write, and from the write's result to the rows of the keys. */
 import type { SecretsManager } from '../../../../aws/secrets-manager.ts';
 import { settingsFor } from '../../../../domain/sync/desired.ts';
-import {
-  conflicting,
-  conflictMessage,
-  drifted,
-  failed,
-  newEntry,
-  problemMessage,
-  removed,
-  written,
-} from '../../../../domain/sync/entry.ts';
+import { conflicting, conflictMessage, drifted, failed } from '../../../../domain/sync/entry.ts';
+import { newEntry, problemMessage, removed, written } from '../../../../domain/sync/entry.ts';
 import { isOfSettings, isOwned, type LedgerEntry, settingsText, WHOLE_SECRET } from '../../../../domain/sync/ledger.ts';
 import type { Plan, PlannedEntry } from '../../../../domain/sync/plan.ts';
 import { findWhole } from '../../../../domain/sync/plan-document.ts';
