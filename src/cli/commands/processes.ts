@@ -90,11 +90,13 @@ async function runWorker(invocation: Invocation): Promise<ExitCode> {
   const config = await readConfig(invocation);
   return withProgram({ ...config, sessionName: WORKER_SESSIONS }, config.logLevel, async (program) => {
     await start(program, 'worker');
+    // From here on there is something to end in order.
+    const stopped = untilStopped();
     const worker = await program.startWorker({ queues, isGuarded: invocation.options.guarded === true });
     program.log.info({ queues, engine: program.backend.engine, concurrency: config.concurrency }, 'worker started');
     const probe = await program.startProbe(worker);
     if (probe) program.log.info({ url: probe.url }, 'health and metrics');
-    const signal = await Promise.race([untilStopped(), worker.mustBeReplaced]);
+    const signal = await Promise.race([stopped, worker.mustBeReplaced]);
     if (signal === undefined) endInTime();
     program.log.info({ signal }, 'worker stopping');
     await worker.stop();
@@ -127,9 +129,10 @@ async function runServer(invocation: Invocation): Promise<ExitCode> {
   const config = await readConfig(invocation);
   return withProgram(config, config.logLevel, async (program) => {
     await start(program, 'server');
+    const stopped = untilStopped();
     const server = await program.startServer();
     program.log.info({ url: server.url }, 'server started');
-    const signal = await untilStopped();
+    const signal = await stopped;
     program.log.info({ signal }, 'server stopping');
     await server.close();
     return done;
