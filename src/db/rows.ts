@@ -1,14 +1,26 @@
 /** Between hand-written statements and typed rows: column values in and out exactly as drizzle maps them. */
 import { getTableColumns, is, SQL, sql, type SQLWrapper } from 'drizzle-orm';
-import type { PgTable } from 'drizzle-orm/pg-core';
+import type { PgColumn, PgTable } from 'drizzle-orm/pg-core';
 
 import { isUuid, textOf, type Reference } from '../domain/reference.ts';
 import { toStorable } from '../domain/text.ts';
 
+type Columns = readonly (readonly [property: string, column: PgColumn])[];
+/** Listed once per table: every claim reads a row. */
+const columnLists = new WeakMap<PgTable, Columns>();
+
+function columnList(table: PgTable): Columns {
+  const known = columnLists.get(table);
+  if (known) return known;
+  const columns = Object.entries(getTableColumns(table));
+  columnLists.set(table, columns);
+  return columns;
+}
+
 /** A row of `table` out of the raw result of a statement that selected its columns under their own names. */
 export function fromRow<T extends PgTable>(table: T, raw: Readonly<Record<string, unknown>>): T['$inferSelect'] {
   const row: Record<string, unknown> = {};
-  for (const [property, column] of Object.entries(getTableColumns(table))) {
+  for (const [property, column] of columnList(table)) {
     const value = raw[column.name];
     row[property] = value === null || value === undefined ? null : column.mapFromDriverValue(value);
   }
@@ -85,7 +97,13 @@ export function referred(columns: { readonly id: SQLWrapper; readonly name: SQLW
   return 'name' in reference ? byName : sql`(${byId} or ${byName})`;
 }
 
+/** How JSON writes what PostgreSQL cannot hold. */
+const escapedUnstorable = /\\u(?:0000|d[89a-f])/;
+
 /** What runs found out, for a statement that many of them share: text that PostgreSQL cannot hold fails none of them. */
 export function toStorableJson(found: readonly unknown[]): string {
+  const json = JSON.stringify(found);
+  // Looking at each value costs more than all the rest, and hardly ever finds something.
+  if (!escapedUnstorable.test(json)) return json;
   return JSON.stringify(found, (_key, value: unknown) => (typeof value === 'string' ? toStorable(value) : value));
 }

@@ -17,7 +17,10 @@ const CANDIDATES = 2_000;
 const MAX_STATEMENTS = 20;
 /** How long a wish of another program lets further jobs of it go first. */
 const PATIENCE_SECONDS = 30;
-/** Rows of a kind that wait for their job. More would outlive their dispatch lease in the queue; they wait in PostgreSQL, in order of priority. */
+/**
+ * Rows of a kind that wait for their job. More would outlive their dispatch lease in the queue; they wait in PostgreSQL,
+ * in order of priority. A look at them locks thousands, so it is only taken where a whole batch finds room.
+ */
 const QUEUE_DEPTH = 2_000;
 
 /** Advisory lock keys of the tick, one per kind. */
@@ -114,18 +117,18 @@ export function dispatchStatement(kind: Kind, limit: number): SQL {
         select account, count(*) filter (where not is_passed) >= ${ACCOUNT_WINDOW} as is_full_of_requests
         from flying group by account having count(*) >= ${ACCOUNT_WINDOW}
       ),
+      room as materialized (
+        select count(*) <= ${QUEUE_DEPTH - Math.min(limit, QUEUE_DEPTH)} as is_left from flying where is_queued
+      ),
       requested as materialized ${page(isRequested, sql`is_full_of_requests`)},
-      others as materialized ${page(sql`not ${isRequested}`, sql`true`)},
+      others as materialized ${page(sql`not ${isRequested} and (select is_left from room)`, sql`true`)},
       candidates as (select * from requested union all select * from others),
       ${ranking},
       ordered as (
-        select id, is_requested, row_number() over (order by is_requested desc, next_due_at) as position
+        select id, row_number() over (order by is_requested desc, next_due_at) as position
         from ranked where id is not null and place <= ${ACCOUNT_WINDOW}
       ),
-      chosen as (
-        select id, position from ordered where position <= ${limit}
-          and (is_requested or position <= ${QUEUE_DEPTH} - (select count(*) from flying where is_queued))
-      ),
+      chosen as (select id, position from ordered where position <= ${limit}),
       dispatched as (
         update ${table} t set dispatch_lease_until = now() + make_interval(secs => ${DISPATCH_LEASE_SECONDS})
         from chosen where t.id = chosen.id
@@ -136,7 +139,7 @@ export function dispatchStatement(kind: Kind, limit: number): SQL {
           select 1 from keyferry.requests r where r.subject_id = d.id and r.done_at is null and r.source_queue is not null
         ) as is_patient,
         (select count(*) from candidates) > (select count(*) from chosen)
-          or exists (select 1 from saturated) as backlog,
+          or exists (select 1 from saturated) or not (select is_left from room) as backlog,
         ${CANDIDATES} in ((select count(*) from requested), (select count(*) from others)) as is_page_full
       from guard left join dispatched d on true order by d.position`;
 }

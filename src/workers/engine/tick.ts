@@ -17,6 +17,7 @@ const BATCH = 500;
 const MAX_BATCHES = 20;
 const EVERY_MS = 3_000;
 const SPREAD = 0.2;
+/** Wake-ups within this time after a look become one look; the first one after it does not wait. */
 const GATHER_MS = 5;
 
 export interface TickDependencies {
@@ -48,29 +49,12 @@ export interface Tick {
 export function createTick(deps: TickDependencies): Tick {
   const backlog = new Map<Kind, boolean>();
   const lastSuccessMs = new Map<Kind, number>();
-  const tookMs = new Map<Kind, number>();
-  const active = new Map<Kind, Promise<void>>();
   const { timed, pendingMs } = withTimes(deps);
-  const again = new Set<Kind>();
   let timer: NodeJS.Timeout | undefined;
   let isStopped = false;
 
-  function run(kind: Kind): void {
-    if (isStopped) return;
-    if (active.has(kind)) {
-      again.add(kind);
-      return;
-    }
-    const sinceMs = performance.now();
-    const round = look(kind).finally(() => {
-      active.delete(kind);
-      tookMs.set(kind, performance.now() - sinceMs);
-      if (again.delete(kind)) run(kind);
-    });
-    active.set(kind, round);
-  }
-
   async function look(kind: Kind): Promise<void> {
+    if (isStopped) return;
     try {
       const { hasBacklog } = await dispatchAll(timed, kind, () => isStopped);
       backlog.set(kind, hasBacklog);
@@ -81,33 +65,86 @@ export function createTick(deps: TickDependencies): Tick {
     }
   }
 
+  const rounds = createRounds(look, (kind) => {
+    runEnded(kind);
+  });
+  const run = (kind: Kind): void => {
+    if (!isStopped) rounds.run(kind);
+  };
+  const wakeUps = createWakeUps(run);
+
   function beat(): void {
     deps.kinds.forEach(run);
     timer = setTimeout(beat, jitteredMs(EVERY_MS, SPREAD, deps.random()));
   }
 
-  const wakeUps = createWakeUps(run);
-  const wake = (kind: Kind): void => {
-    if (!isStopped && deps.kinds.includes(kind)) wakeUps.add(kind, GATHER_MS);
-  };
+  function runEnded(kind: Kind): void {
+    if (rounds.noteEnd(kind) || isStopped || backlog.get(kind) !== true) return;
+    // While thousands wait, a look is dear: it may take a fifth of the time, whatever ends meanwhile.
+    wakeUps.add(kind, Math.max(GATHER_MS, 4 * rounds.tookMs(kind)));
+  }
 
   async function stop(): Promise<void> {
     isStopped = true;
     clearTimeout(timer);
     wakeUps.clear();
-    await Promise.all(active.values());
+    await rounds.settled();
   }
 
   return {
     lastSuccessMs,
     pendingMs,
     start: beat,
-    wake,
-    runEnded: (kind) => {
-      // While thousands wait, a look is dear: it may take a fifth of the time, whatever ends meanwhile.
-      if (!isStopped && backlog.get(kind) === true) wakeUps.add(kind, Math.max(GATHER_MS, 4 * (tookMs.get(kind) ?? 0)));
+    wake(kind) {
+      if (!isStopped && deps.kinds.includes(kind)) wakeUps.add(kind, Math.max(0, GATHER_MS - rounds.restedMs(kind)));
     },
+    runEnded,
     stop,
+  };
+}
+
+interface Rounds {
+  /** One at a time of each kind; asked during one, another follows at once. */
+  run(kind: Kind): void;
+  /** A run ended. True during a round, which may have looked before: `onEnds` follows it. */
+  noteEnd(kind: Kind): boolean;
+  tookMs(kind: Kind): number;
+  restedMs(kind: Kind): number;
+  settled(): Promise<unknown>;
+}
+
+function createRounds(look: (kind: Kind) => Promise<void>, onEnds: (kind: Kind) => void): Rounds {
+  const active = new Map<Kind, Promise<void>>();
+  const last = new Map<Kind, { readonly tookMs: number; readonly endedAtMs: number }>();
+  const again = new Set<Kind>();
+  const endedMeanwhile = new Set<Kind>();
+
+  function run(kind: Kind): void {
+    if (active.has(kind)) {
+      again.add(kind);
+      return;
+    }
+    const sinceMs = performance.now();
+    const round = look(kind).finally(() => {
+      active.delete(kind);
+      const endedAtMs = performance.now();
+      last.set(kind, { tookMs: endedAtMs - sinceMs, endedAtMs });
+      const hadEnds = endedMeanwhile.delete(kind);
+      if (again.delete(kind)) run(kind);
+      else if (hadEnds) onEnds(kind);
+    });
+    active.set(kind, round);
+  }
+
+  return {
+    run,
+    noteEnd(kind) {
+      if (active.has(kind)) endedMeanwhile.add(kind);
+      return active.has(kind);
+    },
+    tookMs: (kind) => last.get(kind)?.tookMs ?? 0,
+    restedMs: (kind) => performance.now() - (last.get(kind)?.endedAtMs ?? 0),
+    settled: () => Promise.all(active.values()),
   };
 }
 

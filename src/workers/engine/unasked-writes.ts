@@ -4,9 +4,9 @@ import type { Kind } from '../../domain/run.ts';
 import type { Run } from './processor.ts';
 
 export function unaskedWritesOf(run: Run<Kind>): number {
-  const { subject } = run;
+  const { kind, requestKind, subject } = run;
   if (!('isAutoSyncEnabled' in subject)) return 0;
-  return countUnaskedWrites({ ...run, subject }, run.scope.calls);
+  return countUnaskedWrites({ kind, requestKind, subject }, run.scope.calls);
 }
 
 /** Also of a run that lost its lease: what it wrote stays written. */

@@ -150,12 +150,13 @@ interface RunHooks {
 }
 
 function startQueueWorker(deps: WorkerDependencies, kind: Kind, hooks: RunHooks): Worker {
+  const jobDeps = jobDependencies(deps, kind, hooks);
   const worker = deps.backend.worker(
     kind,
     async (job, _token, signal) => {
       hooks.watchdog.jobStarted(kind);
       try {
-        return await runJob(jobDependencies(deps, kind, hooks), job, signal);
+        return await runJob(jobDeps, job, signal);
       } finally {
         hooks.watchdog.jobEnded(kind);
       }

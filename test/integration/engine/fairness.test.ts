@@ -75,6 +75,23 @@ test('what a person requests passes rows of its account that only wait in the qu
   expect(await dispatchedIds()).toEqual([id]);
 });
 
+test('a full queue is filled again by whole batches, and at once with what a person requests', async () => {
+  await addBacklog('777777777777', 2_700);
+  await execute(sql`update keyferry.connections set account_id = null where account_id = '777777777777'`);
+  const look = async () => (await engine().stores.work.dispatchDue('validate', 500)).subjects.length;
+  const finish = (count: number) =>
+    execute(sql`
+      update keyferry.connections set dispatch_lease_until = null, next_due_at = null
+      where id in (select id from keyferry.connections where dispatch_lease_until is not null limit ${count})`);
+  expect([await look(), await look(), await look(), await look()]).toEqual([500, 500, 500, 500]);
+  await finish(499);
+  expect(await engine().stores.work.dispatchDue('validate', 500)).toMatchObject({ hasBacklog: true, subjects: [] });
+  const id = await request('888888888888', 'asked');
+  expect(await dispatchedIds()).toEqual([id]);
+  await finish(2);
+  expect(await look()).toBe(500);
+});
+
 test('a row that waits in the queue for its schedule is queued again in front when a person requests it', async () => {
   const { stores, backend } = engine();
   await addBacklog('666666666666', 4);
