@@ -10,11 +10,22 @@ export interface Acceptor {
   readonly name: string | undefined;
 }
 
+/**
+ * A whole millisecond, so that every reader compares alike, and after everything on record: the clock of the server that took over may be behind
+ * the one that wrote the rows.
+ */
+export const epochStart = sql`date_trunc('milliseconds', greatest(
+          now(),
+          (select max(greatest(created_at, compared_at)) from keyferry.syncs),
+          (select max(greatest(created_at, compared_at)) from keyferry.rotations),
+          (select max(created_at) from keyferry.rotation_keys)
+        )) + interval '1 millisecond'`;
+
 const acceptances: Readonly<Record<Acceptance, SQL>> = {
   moved: sql``,
   restored: sql`,
         epoch = i.epoch + 1,
-        epoch_started_at = now()`,
+        epoch_started_at = ${epochStart}`,
   clone: sql`,
         id = gen_random_uuid(),
         epoch = 1,

@@ -5,7 +5,7 @@
 import { sql, type SQL } from 'drizzle-orm';
 
 import type { GuardReason, InstallationRecord, ServerIdentity } from '../domain/installation.ts';
-import { acceptStatement, type Acceptor } from './installation-accept.ts';
+import { acceptStatement, type Acceptor, epochStart } from './installation-accept.ts';
 import { JobError } from '../errors.ts';
 import type { Database } from './client.ts';
 import { installation } from './schema-ownership.ts';
@@ -66,7 +66,7 @@ export function createInstallationGuard(db: Database) {
         sql`
           update keyferry.installation
           set epoch = epoch + 1,
-            epoch_started_at = now(),
+            epoch_started_at = ${epochStart},
             timeline = ${timeline}
           where timeline is distinct from ${timeline}::int`,
       ),

@@ -169,3 +169,11 @@ export function mustCompare(
   if (epochStartedAt === null || subject.createdAt >= epochStartedAt) return false;
   return subject.comparedAt === null || subject.comparedAt < epochStartedAt;
 }
+
+/**
+ * What a comparison made at `now` is recorded as: never before the epoch that asked for it. The clock may be behind that epoch's start, and PostgreSQL keeps
+ * microseconds, which a Date cuts off.
+ */
+export function comparedAtIn(epochStartedAt: Date | null, now: Date): Date {
+  return new Date(Math.max(now.getTime(), (epochStartedAt?.getTime() ?? 0) + 1));
+}

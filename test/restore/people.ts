@@ -166,12 +166,23 @@ async function withRotation(
   await act(rotation.rotations, await rotation.row(rotationId));
 }
 
-/** Waits for nobody's use of the old key: then no consumer may be stubborn. */
+/** Waits for nobody's use of the old key: until it is served, no consumer may be stubborn. */
 const emergency = (scene: Scene) =>
   withRotation(scene, async (stores, row) => {
     scene.people.stubborn = undefined;
     await stores.request(row, { emergency: true }, 'ann');
   });
+
+/** A person has asked that the old key goes at once, whoever uses it. */
+async function isEmergencyOpen({ rotationId, stage }: Scene): Promise<boolean> {
+  const [row] = await stage.handle.db.execute<{ is_open: boolean }>(sql`
+    select coalesce((r.phase_state #>> '{cycle,isEmergency}')::boolean, false) or exists (
+      select from keyferry.requests q
+      where q.subject_id = r.id and q.done_at is null and (q.parameters ->> 'emergency')::boolean
+    ) as is_open
+    from keyferry.rotations r where r.id = ${rotationId}`);
+  return row?.is_open === true;
+}
 
 const address = ({ rotation: { userName } }: Scene) => ({ accountId: ACCOUNT, userName });
 
@@ -187,15 +198,16 @@ async function activateKey(scene: Scene): Promise<void> {
   const key = findKeys(scene).find(({ status }) => status === 'Inactive');
   if (!key) return;
   scene.world.sandbox.setAccessKeyStatus({ accessKeyId: key.accessKeyId, status: 'Active' });
-  scene.people.stubborn = key;
+  if (!(await isEmergencyOpen(scene))) scene.people.stubborn = key;
   await scene.rotation.use(key);
 }
 
 async function keepKey(scene: Scene): Promise<void> {
   const [first, ...more] = findConsumers(scene).filter((one) => one.works);
   if (!first) return;
-  scene.people.stubborn = scene.random.pick([first, ...more]).pair;
-  await scene.rotation.use(scene.people.stubborn);
+  const { pair } = scene.random.pick([first, ...more]);
+  if (!(await isEmergencyOpen(scene))) scene.people.stubborn = pair;
+  await scene.rotation.use(pair);
 }
 
 /** Whoever made a key that nobody else knows deletes it in the end: it would block the rotation for ever. */

@@ -53,10 +53,10 @@ async function perform(context: RotationContext): Promise<Performed<'rotate'>> {
   try {
     await requireUnguarded(context);
     await requireConnection(context);
-    const { view: start, hasCompared } = await compareKeys(context, await viewOf(context));
+    const { view: start, comparedAt } = await compareKeys(context, await viewOf(context));
     const { view, stop } = await walk(context, start);
     const outcome = toOutcome(view, stop, countKeys(start.keys, view.keys));
-    return { outcome, ...(hasCompared ? { changes: { comparedAt: run.now() } } : {}) };
+    return { outcome, ...(comparedAt ? { changes: { comparedAt } } : {}) };
   } catch (error) {
     if (error instanceof JobError && error.disposition === 'fail')
       return { outcome: toVerdict(error, { phase: phaseOf(row.phase) }, run.now()) };

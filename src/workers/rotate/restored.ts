@@ -5,7 +5,7 @@
  * from the beginning, and what cannot be told is left to a person.
  */
 import { describeKey, foreignKeys } from '../../domain/rotation/keys.ts';
-import { mustCompare } from '../../domain/installation.ts';
+import { comparedAtIn, mustCompare } from '../../domain/installation.ts';
 import { restarted } from '../../domain/rotation/retirement.ts';
 import type { RemoteKey, RotationView } from '../../domain/rotation/rotation.ts';
 import { JobError } from '../../errors.ts';
@@ -15,22 +15,22 @@ import { checkPair } from './verify.ts';
 
 export interface Compared {
   readonly view: RotationView;
-  /** The rotation has compared itself just now. */
-  readonly hasCompared: boolean;
+  /** Of the comparison that was made just now. */
+  readonly comparedAt?: Date;
 }
 
 /** Throws KEY_RESTORED naming the keys that a person must decide about. */
 export async function compareKeys(context: RotationContext, view: RotationView): Promise<Compared> {
   const { deps, row, run } = context;
   const { epochStartedAt } = await deps.installation.get();
-  if (!mustCompare(row, epochStartedAt)) return { view, hasCompared: false };
+  if (!mustCompare(row, epochStartedAt)) return { view };
   const open = await openKeys(context);
   const look = await lookAtKeys(context, view, open);
   const unknown = foreignKeys(look.owners);
   if (unknown.length > 0) throw await unknownKeys(context, unknown, open);
   await requireNewKey(context, view, { look, open });
   const next = restarted(view, run.now());
-  return { view: next ? await write(context, view, next) : view, hasCompared: true };
+  return { view: next ? await write(context, view, next) : view, comparedAt: comparedAtIn(epochStartedAt, run.now()) };
 }
 
 async function unknownKeys(

@@ -6,6 +6,7 @@
  *
  * A run that ends early leaves its place in `progress` and in the ledger; the next one takes the same way and finds most of it done.
  */
+import { comparedAtIn } from '../../domain/installation.ts';
 import { noCounts } from '../../domain/run.ts';
 import { isOwned, type LedgerEntry, WHOLE_SECRET } from '../../domain/sync/ledger.ts';
 import type { Plan } from '../../domain/sync/plan.ts';
@@ -93,7 +94,7 @@ export async function performRound(head: SyncHead, purpose: Purpose, tools: Roun
     else await (purpose.isCheck ? checkDrift(work, destination, purpose) : lookFirst(work, destination));
     work.progress = { ...work.progress, isChecked: true };
   }
-  const compared = mustCompare ? { comparedAt: work.run.now() } : {};
+  const compared = mustCompare ? { comparedAt: comparedAtIn(work.installation.epochStartedAt, work.run.now()) } : {};
   if (purpose.isCheck && !purpose.mayWrite) {
     const checked = await endRound(work, { isCheck: true });
     return { ...checked, changes: { ...checked.changes, ...compared }, leavesWish: true };

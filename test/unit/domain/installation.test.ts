@@ -4,6 +4,7 @@ import {
   confirmationOf,
   findAcceptProblem,
   judgeInstallation,
+  comparedAtIn,
   mustCompare,
   type AcceptInput,
   type InstallationRecord,
@@ -111,5 +112,12 @@ describe('a subject', () => {
     ['made in this epoch', at(2), at(3), null, false],
   ])('compares itself with AWS or not: %s', (_case, epochStartedAt, createdAt, comparedAt, expected) => {
     expect(mustCompare({ createdAt, comparedAt }, epochStartedAt)).toBe(expected);
+  });
+
+  it.each([0, 1, 2, 3])('has compared once it did, when the clock reads %i and the epoch began at 2', (now) => {
+    const comparedAt = comparedAtIn(at(2), at(now));
+    expect(mustCompare({ createdAt: at(1), comparedAt }, at(2))).toBe(false);
+    // PostgreSQL keeps microseconds that a Date cuts off.
+    expect(comparedAt.getTime()).toBeGreaterThan(at(2).getTime());
   });
 });
