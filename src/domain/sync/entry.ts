@@ -17,6 +17,7 @@ import {
   type ObservedObject,
   type AwsLocation,
   isLater,
+  WHOLE_SECRET,
 } from './ledger.ts';
 import { describeDrift } from './plan.ts';
 import type { EntryProblem } from './rules.ts';
@@ -226,11 +227,12 @@ const CREATED_NEXT_STEP =
   'Import it with `keyferry sync run NAME --accept-destination`, or delete it with `--accept-source`.';
 
 export function driftMessage(entry: { readonly key: string; readonly remoteName: string }, drift: DriftKind): string {
-  return `${nameOf(entry)} ${describeDrift(drift)}. ${nextStepOf(drift)}`;
+  return `${nameOf(entry)} ${describeDrift(drift)}. ${nextStepOf(entry, drift)}`;
 }
 
-function nextStepOf(drift: DriftKind): string {
-  if (drift === 'later-create') return CREATED_NEXT_STEP;
+/** A JSON secret is not deleted as a whole: it may hold members of others. */
+function nextStepOf({ key }: { readonly key: string }, drift: DriftKind): string {
+  if (drift === 'later-create' && key !== WHOLE_SECRET) return CREATED_NEXT_STEP;
   return isLater(drift) ? LATER_NEXT_STEP : errorTable.SYNC_DRIFTED.nextStep;
 }
 

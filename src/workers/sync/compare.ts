@@ -13,6 +13,7 @@ import { makeEntry } from './apply.ts';
 import { checkDrift } from './check.ts';
 import type { Destination, Found } from './destinations/destination.ts';
 import { openDestination } from './destinations/open.ts';
+import { noteLaterDocument, settleLaterDocument } from './later-document.ts';
 import { noteLaterObjects } from './later-objects.ts';
 import { survey, fingerprintOf } from './values.ts';
 import { isHere, type SyncWork } from './work.ts';
@@ -26,6 +27,7 @@ export async function compareWithAws(work: SyncWork, destination: Destination): 
   await checkDrift(work, destination, { isCheck: true });
   await noteUnknown(work, destination);
   await noteLaterObjects(work, destination);
+  await noteLaterDocument(work, destination);
   const doubtful = work.ledger.all().filter((entry) => isHere(work, entry) && isOwned(entry) && toLater(entry));
   if (doubtful.length === 0) return;
   const found = new Map((await destination.readAll()).map((one) => [nameKey(one), one]));
@@ -46,6 +48,7 @@ export async function compareWithAws(work: SyncWork, destination: Destination): 
     return later === 'later-create' && staysAtAws(work, entry) ? inOrder(entry) : drifted(entry, later, now);
   });
   await work.ledger.storeAll(rows);
+  await settleLaterDocument(work);
 }
 
 /** A person has decided for the folder, which lacks it, and the sync deletes nothing. */
@@ -100,7 +103,8 @@ interface Pair {
 function followed(work: SyncWork, entry: LedgerEntry, { wanted, there }: Pair): LedgerEntry {
   const { settings, revision, fingerprint = '' } = wanted;
   const by = { version: there.version, fingerprint, revision, settings, folderId: work.folder.id, at: work.run.now() };
-  return { ...written(entry, by), isClaim: entry.isClaim };
+  // When AWS took the value is not known here: the next look learns its date instead of doubting it.
+  return { ...written(entry, by), isClaim: entry.isClaim, writtenAt: null };
 }
 
 /** A person keeps what AWS holds: values go into the folder, deletions too. What a rotation manages stays as it is. */

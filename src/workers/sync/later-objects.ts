@@ -6,6 +6,7 @@
 import { drifted, leftBehind, removed } from '../../domain/sync/entry.ts';
 import type { RemoteState } from '../../domain/sync/inventory.ts';
 import { isOwned, type LedgerEntry } from '../../domain/sync/ledger.ts';
+import type { Existing } from '../../domain/sync/takeover.ts';
 import { labelOf, sourceKeyOf } from '../../domain/sync/target.ts';
 import { makeEntry } from './apply.ts';
 import type { Destination } from './destinations/destination.ts';
@@ -32,7 +33,7 @@ export async function noteLaterObjects(work: SyncWork, destination: Destination)
   ]);
 }
 
-function isLive(state: RemoteState | undefined): boolean {
+export function isLive(state: RemoteState | undefined): state is Existing {
   return state?.exists === true && state.deletionScheduledAt === undefined;
 }
 

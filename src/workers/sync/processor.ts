@@ -134,8 +134,8 @@ async function performImport(head: SyncHead): Promise<Performed<'sync'>> {
 
 /** Null: nothing is to be looked at until somebody or something lifts what blocks it. */
 function isScheduled(outcome: Outcome, run: Run<'sync'>): boolean {
-  // After a removal a schedule would write everything anew.
-  if (run.kind === 'remove') return false;
+  // After a removal a schedule would write everything anew; one that was refused has removed nothing.
+  if (run.kind === 'remove') return outcome.status === 'blocked' && outcome.code === 'SYNC_DRIFTED';
   if (outcome.status !== 'blocked') return run.subject.pausedAt === null;
   return !waitsForSomebody.has(outcome.code);
 }

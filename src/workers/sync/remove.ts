@@ -1,25 +1,57 @@
 /** `sync remove`: deletes what this sync wrote, wherever it lies; with `deleteAfterRemove` the sync itself goes last. */
+import { comparedAtIn } from '../../domain/installation.ts';
+import { listNames } from '../../domain/rotation/waits.ts';
+import type { SyncRow } from '../../db/engine/subjects.ts';
+import { cutText } from '../../domain/text.ts';
 import type { Outcome } from '../../domain/run.ts';
-import { isOwned, isSamePlace, type LedgerEntry, WHOLE_SECRET } from '../../domain/sync/ledger.ts';
+import { isLater, isOwned, isSamePlace, type LedgerEntry, WHOLE_SECRET } from '../../domain/sync/ledger.ts';
 import { summarize } from '../../domain/sync/summary.ts';
 import { errorTable } from '../../errors.ts';
 import type { Performed } from '../engine/processor.ts';
 import { countsOf, endEarly } from './endings.ts';
+import { compareWithAws, mustCompareWithAws } from './compare.ts';
+import type { Destination } from './destinations/destination.ts';
+import { openDestination } from './destinations/open.ts';
 import { recoverInFlight } from './recovery.ts';
 import { removeEntries } from './removals.ts';
 import { createSlice } from './slice.ts';
-import { openWork, type SyncHead, type SyncWork } from './work.ts';
+import { isHere, openWork, type SyncHead, type SyncWork } from './work.ts';
 
 export async function removeAll(head: SyncHead): Promise<Performed<'sync'>> {
   const work = await openWork(head);
   await recoverInFlight(work);
+  const destination = openDestination(work, work.target.kind);
+  const compared = await compareFirst(work, destination);
+  const undecided = work.ledger.all().filter((entry) => isHere(work, entry) && isOwned(entry) && isLater(entry.drift));
+  if (undecided.length > 0) return refused(work, undecided, compared);
   const slice = createSlice({ signal: work.run.scope.signal, now: () => work.run.now() });
   const isComplete = await removeEntries(
     work,
     work.ledger.all().filter((entry) => isRemovable(work, entry)),
     slice,
   );
-  return endEarly(work, { slice, isComplete, drift: 'unknown' }) ?? end(work);
+  const performed = endEarly(work, { slice, isComplete, drift: 'unknown' }) ?? (await end(work));
+  return { ...performed, changes: { ...performed.changes, ...compared } };
+}
+
+/** In a new epoch the ledger may be older than AWS: no deletion before that is known, once for all slices. */
+async function compareFirst(work: SyncWork, destination: Destination): Promise<Partial<SyncRow>> {
+  if (!mustCompareWithAws(work)) return {};
+  if (work.progress.isChecked !== true) await compareWithAws(work, destination);
+  work.progress = { ...work.progress, isChecked: true };
+  return { comparedAt: comparedAtIn(work.installation.epochStartedAt, work.run.now()) };
+}
+
+/** What keyferry wrote after the backup is deleted only once a person has decided which side counts. */
+function refused(work: SyncWork, undecided: readonly LedgerEntry[], compared: Partial<SyncRow>): Performed<'sync'> {
+  const { name } = work.sync;
+  const names = listNames([...new Set(undecided.map((entry) => entry.remoteName))]);
+  const message = `Nothing was deleted: ${names} differ from what this database knows, which was restored or failed over. Keep what AWS holds with \`keyferry sync run ${name} --accept-destination\`, or write the folder’s values with \`--accept-source\`; then remove again.`;
+  return {
+    outcome: { status: 'blocked', code: 'SYNC_DRIFTED', message: cutText(message, 500) },
+    changes: { progress: null, drift: 'drifted', ...compared },
+    leavesWish: true,
+  };
 }
 
 function isRemovable(work: SyncWork, entry: LedgerEntry): boolean {

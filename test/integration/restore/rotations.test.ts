@@ -1,5 +1,4 @@
 /** Rotations of a database that was restored from a backup, while AWS holds the keys of later rotations. */
-import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { useTestDatabase } from '../../support/postgres.ts';
@@ -15,6 +14,7 @@ import {
   type Stage,
   type World,
 } from '../rotation/world.ts';
+import { acceptAsRestored as accept } from './epoch.ts';
 
 const database = useTestDatabase();
 let stage: Stage;
@@ -23,12 +23,8 @@ beforeAll(() => {
 });
 afterAll(() => stage.close());
 
-async function acceptAsRestored(world: World, restore: () => Promise<void>): Promise<void> {
-  await restore();
-  world.clock.advance(MINUTE);
-  await world.clock.settled();
-  await stage.handle.db.execute(sql`update keyferry.installation set epoch = epoch + 1, epoch_started_at = now()`);
-}
+const acceptAsRestored = ({ clock }: World, restore: () => Promise<void>): Promise<void> =>
+  accept(stage.handle, { clock, restore });
 
 async function runUntil(world: World, id: string, isThere: (row: Awaited<ReturnType<World['row']>>) => boolean) {
   for (let runs = 0; runs < 20 && !isThere(await world.row(id)); runs += 1) {

@@ -1,5 +1,4 @@
 /** Syncs of a database that was restored from a backup, while AWS holds what was written since. */
-import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { useTestDatabase } from '../../support/postgres.ts';
@@ -16,6 +15,8 @@ import {
   type World,
   type WorldOptions,
 } from '../sync/world.ts';
+import { acceptAsRestored as accept } from './epoch.ts';
+import { isDocument, jsonSecret, kinds, wrote } from './kinds.ts';
 
 const database = useTestDatabase();
 let stage: Stage;
@@ -24,42 +25,8 @@ beforeAll(() => {
 });
 afterAll(() => stage.close());
 
-type Kind = readonly [string, SyncInput, (world: World, key: string) => string | undefined];
-
-function secretValue(world: World, name: string): string | undefined {
-  const found = world.sandbox.inspect.secret({ ...world.at, name });
-  return found === undefined || found.deletedAt !== undefined ? undefined : found.value;
-}
-
-const jsonSecret: Kind = [
-  'a JSON secret',
-  {
-    destination: 'aws-secrets-manager',
-    destinationConfig: { region: REGION, mappingBehavior: 'many-to-one', secretName: 'prod' },
-  },
-  (world, key) => (JSON.parse(secretValue(world, 'prod') ?? '{}') as Record<string, string>)[key],
-];
-
-const kinds: readonly Kind[] = [
-  ['parameters', {}, (world, key) => world.sandbox.inspect.parameter({ ...world.at, name: `/app/prod/${key}` })?.value],
-  [
-    'secrets',
-    {
-      destination: 'aws-secrets-manager',
-      destinationConfig: { region: REGION, mappingBehavior: 'one-to-one', prefix: 'prod/' },
-    },
-    (world, key) => secretValue(world, `prod/${key}`),
-  ],
-  jsonSecret,
-];
-
-/** What `restore accept --as restored` writes. */
-async function acceptAsRestored({ world, restore }: { world: World; restore: () => Promise<void> }): Promise<void> {
-  await restore();
-  world.clock.advance(MINUTE);
-  await world.clock.settled();
-  await stage.handle.db.execute(sql`update keyferry.installation set epoch = epoch + 1, epoch_started_at = now()`);
-}
+const acceptAsRestored = ({ world, restore }: { world: World; restore: () => Promise<void> }): Promise<void> =>
+  accept(stage.handle, { clock: world.clock, restore });
 
 async function begin(input: SyncInput, values: Record<string, string>, options: WorldOptions = {}) {
   const world = await createWorld(stage, options);
@@ -83,12 +50,9 @@ async function changeAndRestore(input: SyncInput) {
   return started;
 }
 
-/** What `ADDED`, which only AWS has, is called; members of a JSON secret carry no tags. */
-const added = ({ destinationConfig }: SyncInput): Readonly<Record<string, string>> =>
-  destinationConfig !== undefined && 'secretName' in destinationConfig ? {} : { ADDED: 'later-create' };
-
-const wrote = (calls: Readonly<Record<string, number>>) =>
-  Object.keys(calls).filter((name) => /\.(Put|Create|Update|Delete|Restore|Tag|AddTags)/.test(name));
+/** What `ADDED`, which only AWS has, is called. */
+const added = (input: SyncInput): Readonly<Record<string, string>> =>
+  isDocument(input) ? {} : { ADDED: 'later-create' };
 
 test.each(kinds)('nothing of %s is overwritten or made again after a restore', async (_what, input, valueOf) => {
   const { world, id } = await changeAndRestore(input);

@@ -1,0 +1,76 @@
+/**
+ * A JSON secret that carries this sync's tag although its ledger does not know it: keyferry made it, or took it over, after the backup of this
+ * database. It becomes a row with the drift `later-create`, and what it holds of the folder's keys is compared like every later write. Members that the
+ * folder lacks stay as they are: they carry no tags, so they may be somebody else's.
+ */
+import { settingsFor } from '../../domain/sync/desired.ts';
+import { drifted, inOrder, leftBehind, removed } from '../../domain/sync/entry.ts';
+import { isOursByTag } from '../../domain/sync/inventory.ts';
+import { isLater, isOwned, isSamePlace, type LedgerEntry, WHOLE_SECRET } from '../../domain/sync/ledger.ts';
+import { findWhole } from '../../domain/sync/plan-document.ts';
+import type { Existing } from '../../domain/sync/takeover.ts';
+import { makeEntry } from './apply.ts';
+import type { Destination } from './destinations/destination.ts';
+import { isLive } from './later-objects.ts';
+import type { SyncWork } from './work.ts';
+
+export async function noteLaterDocument(work: SyncWork, destination: Destination): Promise<void> {
+  if (!work.target.kind.holdsAllKeys) return;
+  const remoteName = work.target.namePrefix;
+  const known = wholeOf(work);
+  if (known && (isOwned(known) || known.inFlight !== null) && known.drift !== 'later-create') return;
+  const inventory = await destination.inspect([remoteName]);
+  const state = inventory.get(remoteName);
+  if (!isLive(state)) {
+    if (known?.drift === 'later-create') await work.ledger.store(removed(known, work.run.now()));
+    return;
+  }
+  if ((known && isOwned(known)) || isOursByTag(state, work.owner) !== true) return;
+  const held = await work.deps.entries.heldByOthers(work.sync.id, work.place, [remoteName]);
+  if (held.has(remoteName)) return;
+  const members = await destination.lookInside(inventory);
+  await work.ledger.storeAll([toWhole(work, state), ...toMembers(work, state, members)]);
+}
+
+/** When nothing in it waits for a decision any more, it is a secret of this sync like any other. */
+export async function settleLaterDocument(work: SyncWork): Promise<void> {
+  const whole = wholeOf(work);
+  if (whole?.drift !== 'later-create' || !isOwned(whole)) return;
+  const waits = work.ledger
+    .all()
+    .some((entry) => entry.key !== WHOLE_SECRET && isIn(whole, entry) && isLater(entry.drift));
+  if (!waits) await work.ledger.store({ ...inOrder(whole), fingerprint: '' });
+}
+
+const wholeOf = (work: SyncWork): LedgerEntry | undefined =>
+  findWhole(work.ledger.all(), { remoteName: work.target.namePrefix, options: work.planOptions });
+
+const isIn = (whole: LedgerEntry, entry: LedgerEntry): boolean =>
+  entry.remoteName === whole.remoteName && isSamePlace(entry, whole);
+
+/** Whoever made it: it is never deleted as a whole, and read before it is written. */
+function toWhole(work: SyncWork, state: Existing): LedgerEntry {
+  const now = work.run.now();
+  const remoteName = work.target.namePrefix;
+  const row = makeEntry(work, { remoteName, key: WHOLE_SECRET });
+  const { id } = wholeOf(work) ?? row;
+  const settings = settingsFor({ metadata: {} }, work);
+  const observed = { isCreated: false, hasForeignKeys: true };
+  const whole = { ...row, id, settings, observed, remoteVersion: state.version };
+  if (work.desired.length > 0) return drifted({ ...whole, isClaim: true }, 'later-create', now);
+  const message = `${remoteName} was created after this database was backed up, and the folder has no key for it. Import it with \`keyferry sync import ${work.sync.name}\`, or delete it at AWS.`;
+  return { ...leftBehind(drifted(whole, 'later-create', now), message, now), errorCode: 'SYNC_DRIFTED' };
+}
+
+function toMembers(work: SyncWork, state: Existing, members: ReadonlySet<string> = new Set()): readonly LedgerEntry[] {
+  const remoteName = work.target.namePrefix;
+  const rows = new Map(work.ledger.all().map((entry) => [`${entry.remoteName}\n${entry.key}`, entry]));
+  return work.desired
+    .filter((desired) => !desired.problem && members.has(desired.documentKey))
+    .map((desired) => {
+      const row = makeEntry(work, { remoteName, key: desired.key });
+      const { id } = rows.get(`${remoteName}\n${desired.key}`) ?? row;
+      const observed = { documentKey: desired.documentKey };
+      return drifted({ ...row, id, observed, remoteVersion: state.version }, 'later-write', work.run.now());
+    });
+}
