@@ -245,7 +245,7 @@ function planDeletions(input: PlanInput): readonly PlannedEntry[] {
   const keys = new Set(input.desired.map((desired) => desired.key));
   return input.ledger
     .filter((entry) => entry.key !== WHOLE_SECRET && isDeletable(entry))
-    .filter((entry) => !isLaterObject(entry) || isDecided(input.options, entry))
+    .filter((entry) => !isLaterObject(entry) || isDeletionDecided(input.options, entry))
     .filter((entry) => !isSamePlace(entry, place) || !wanted.has(nameKey(entry)))
     .map((entry) => {
       const isReplaced = keys.has(entry.key);
@@ -256,6 +256,12 @@ function planDeletions(input: PlanInput): readonly PlannedEntry[] {
 
 /** Its deletion would destroy what keyferry wrote after the backup. */
 const isLaterObject = ({ drift }: LedgerEntry): boolean => drift === 'later-write' || drift === 'later-create';
+
+/** What was created after the backup may be the pair of an uncertain rotation, under the name that this sync gave it by then. */
+function isDeletionDecided(options: PlanOptions, entry: LedgerEntry): boolean {
+  const mayBePair = entry.drift === 'later-create' && options.acceptsSource?.except.size !== 0;
+  return !mayBePair && isDecided(options, entry);
+}
 
 /** The plan without deletions of objects whose key cannot be written under its new name: they may be the last copy. */
 export function withoutUnreplaced(entries: readonly PlannedEntry[]): readonly PlannedEntry[] {

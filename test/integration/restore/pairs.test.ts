@@ -160,3 +160,34 @@ test('accepting the source leaves the pair of a rotation that does not know whic
   await world.runUntilDone(syncId, { request: 'sync' });
   expect(await world.row(syncId)).toMatchObject({ drift: 'none' });
 });
+
+test('accepting the source keeps a pair that was renamed after the backup, until the rotation knows its key', async () => {
+  const scene = await begin();
+  const { world, rotation, rotationId, syncId } = scene;
+  const restore = await takeBackup(stage.handle.client);
+  const row = await world.row(syncId);
+  await world.syncs.update(row, { syncOptions: { ...row.syncOptions, keySchema: 'NEW_{{secretKey}}' } }, 'ann');
+  await world.runUntilDone(syncId);
+  const inUse = await rotate(scene);
+  await restore();
+  await startEpoch(world);
+  await world.runUntilDone(syncId, { request: 'sync' });
+  expect(await rotation.runOnce(rotationId)).toMatchObject({ status: 'blocked', code: 'KEY_RESTORED' });
+  const acceptSource = () => world.runUntilDone(syncId, { request: 'sync', parameters: { acceptSource: true } });
+  await acceptSource();
+  expect(world.parameters()).toMatchObject({
+    '/app/prod/NEW_KEY_ID': inUse.accessKeyId,
+    '/app/prod/NEW_SECRET_KEY': inUse.secretAccessKey,
+    '/app/prod/DATA': 'old',
+  });
+
+  await rotation.rotations.adoptKey(await rotation.row(rotationId), inUse);
+  await rotation.runOnce(rotationId);
+  world.clock.advance(5 * MINUTE);
+  await acceptSource();
+  expect(world.parameters()).toEqual({
+    '/app/prod/KEY_ID': inUse.accessKeyId,
+    '/app/prod/SECRET_KEY': inUse.secretAccessKey,
+    '/app/prod/DATA': 'old',
+  });
+});
