@@ -11,13 +11,14 @@ import { VERSION } from './version.ts';
 const VERDICT_SECONDS = 20;
 
 export function toApi(
-  config: Pick<Config, 'apiTokens'>,
+  config: Pick<Config, 'apiTokens' | 'jwtLogins'>,
   stores: OpenStores,
   ports: ClientPorts,
 ): NonNullable<ServerDependencies['api']> {
   const { db } = stores.database;
   return {
     tokens: config.apiTokens,
+    jwtLogins: config.jwtLogins,
     identities: stores.identities,
     clientOf: ({ orgId, name }) => createClient(stores, { orgId, name, via: 'api' }, ports),
     fingerprints: createFingerprintKeys(db, stores.encryption),

@@ -89,6 +89,12 @@ export const errorTable = {
     'Identity names are unique within an org.',
     'Choose another name, or give that identity a new secret with `keyferry identity rotate-secret`.',
   ),
+  IDENTITY_ISSUER_UNAVAILABLE: entry(
+    'retry',
+    'The keys of the issuer of a JWT cannot be read.',
+    'A workload logged in with a JWT, and the issuer that KEYFERRY_JWT_ISSUERS names did not answer, or not with a key set of at most 256 KiB. Access tokens that were given out remain valid.',
+    'Check that the server reaches the issuer over https; the message names the cause. The client logs in again.',
+  ),
   CONNECTION_NOT_FOUND: entry(
     'fail',
     'There is no such connection.',

@@ -15,6 +15,7 @@ import {
   encryptionKeys,
   hosts,
   isHost,
+  jwtLogins,
   logLevel,
   redisUrl,
   roleArn,
@@ -23,6 +24,7 @@ import {
   type ApiTokenSetting,
   type EncryptionKeySetting,
 } from './values.ts';
+import type { JwtLogin } from '../domain/jwt-logins.ts';
 import { parseDatabaseUrl } from '../domain/servers/database-url.ts';
 import { nearest } from '../domain/nearest.ts';
 import { regionShape } from '../domain/regions.ts';
@@ -67,6 +69,7 @@ export interface Config {
   readonly metricsToken: string | undefined;
   readonly webhook: { readonly url: string; readonly secret: string } | undefined;
   readonly apiTokens: readonly ApiTokenSetting[];
+  readonly jwtLogins: readonly JwtLogin[];
   readonly logLevel: string;
   readonly otlpEndpoint: string | undefined;
   /** The environment itself, for the SDK's own settings (endpoints, profiles); read by `src/aws` through arguments only. */
@@ -83,6 +86,8 @@ const secretVariables = [
   'KEYFERRY_METRICS_TOKEN',
   'KEYFERRY_WEBHOOK_SECRET',
   'KEYFERRY_API_TOKENS',
+  // No secret, but a list that is kept in a file more easily.
+  'KEYFERRY_JWT_ISSUERS',
 ] as const;
 
 const port = z
@@ -130,6 +135,7 @@ const shape = z.object({
   KEYFERRY_WEBHOOK_URL: webUrl.optional(),
   KEYFERRY_WEBHOOK_SECRET: z.string().min(16, 'must have at least 16 characters').optional(),
   KEYFERRY_API_TOKENS: apiTokens,
+  KEYFERRY_JWT_ISSUERS: jwtLogins,
   KEYFERRY_LOG_LEVEL: logLevel.default('info'),
   OTEL_EXPORTER_OTLP_ENDPOINT: webUrl.optional(),
 });
@@ -245,6 +251,7 @@ function toConfig(data: z.output<typeof shape>, environment: Environment): Confi
     metricsToken: data.KEYFERRY_METRICS_TOKEN,
     webhook: webhookUrl && webhookSecret ? { url: webhookUrl, secret: webhookSecret } : undefined,
     apiTokens: data.KEYFERRY_API_TOKENS,
+    jwtLogins: data.KEYFERRY_JWT_ISSUERS,
     logLevel: data.KEYFERRY_LOG_LEVEL,
     otlpEndpoint: data.OTEL_EXPORTER_OTLP_ENDPOINT,
     environment,

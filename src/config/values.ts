@@ -4,6 +4,7 @@ import { isIP } from 'node:net';
 
 import { z } from 'zod';
 
+import { parseJwtLogins } from '../domain/jwt-logins.ts';
 import { parseDatabaseUrl } from '../domain/servers/database-url.ts';
 import { parseRedisUrl } from '../domain/servers/redis-url.ts';
 import type { Kind } from '../domain/run.ts';
@@ -144,6 +145,16 @@ function parseApiToken(part: string): ApiTokenSetting | undefined {
   const [, orgId = '', name = '', sha256 = '', scope = 'write'] = match;
   return { orgId, name, sha256: sha256.toLowerCase(), scope: scope as ApiTokenSetting['scope'] };
 }
+
+export const jwtLogins = z
+  .string()
+  .default('[]')
+  .transform((text, context) => {
+    const parsed = parseJwtLogins(text);
+    if ('logins' in parsed) return parsed.logins;
+    context.addIssue({ code: 'custom', message: parsed.problem });
+    return z.NEVER;
+  });
 
 export const concurrency = z
   .string()

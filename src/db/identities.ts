@@ -54,7 +54,7 @@ export function createIdentities(db: Database, life: TokenLife = LIFE) {
     revoke: (orgId: string, idOrName: string) => revokeIdentity(db, orgId, idOrName),
     /** Undefined unless id and secret belong together and the identity has not expired. */
     login: (credentials: Login) => logIn(db, credentials, life),
-    /** An access token for somebody who proved otherwise who they are. */
+    /** An access token for somebody who proved otherwise who they are; it can be renewed for a day. */
     issue: (caller: Caller) => issueToken(db, caller, life),
     /** Undefined for a token that is unknown, expired or revoked. */
     renew: (accessToken: string) => renewToken(db, accessToken, life),
@@ -173,7 +173,11 @@ async function logIn(db: Database, login: Login, life: TokenLife): Promise<Acces
   });
 }
 
-async function issueToken(db: Database, caller: Caller, life: TokenLife): Promise<AccessToken> {
+/** Whoever lost the right to such a proof keeps nothing for longer. */
+const MAX_ISSUED_SECONDS = 24 * 3600;
+
+async function issueToken(db: Database, caller: Caller, given: TokenLife): Promise<AccessToken> {
+  const life = { ...given, maxTtlSeconds: Math.min(given.maxTtlSeconds, MAX_ISSUED_SECONDS) };
   const source = sql`select null::uuid, ${JSON.stringify(caller)}::jsonb, null::timestamptz`;
   const issued = await insertToken(db, life, { source });
   if (issued === undefined) throw new JobError('BUG_UNEXPECTED');

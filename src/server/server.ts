@@ -52,7 +52,7 @@ export interface ServerDependencies {
   /** Absent: no API. Needs `status` and `audit`. */
   readonly api?: Pick<
     ApiOptions,
-    'tokens' | 'identities' | 'clientOf' | 'fingerprints' | 'idempotency' | 'verdictSeconds' | 'version'
+    'tokens' | 'jwtLogins' | 'identities' | 'clientOf' | 'fingerprints' | 'idempotency' | 'verdictSeconds' | 'version'
   >;
   /** Absent: nobody is told of trouble. */
   readonly webhook?: Pick<WebhookOptions, 'url' | 'secret' | 'notifications'>;

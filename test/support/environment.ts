@@ -81,6 +81,7 @@ function hostileSettings(): Record<string, string> {
     KEYFERRY_HTTP_HOST: '0.0.0.0',
     KEYFERRY_HTTP_PORT: '1',
     KEYFERRY_API_TOKENS: 'hostile:hostile:00',
+    KEYFERRY_JWT_ISSUERS: 'hostile',
     KEYFERRY_LOG_LEVEL: 'trace',
   };
 }

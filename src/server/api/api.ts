@@ -5,6 +5,7 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 
 import { createAccessTokenCheck } from '../guard/access-tokens.ts';
+import { createJwtCheck } from '../guard/jwt-check.ts';
 import { problem } from '../problem.ts';
 import { addConnections } from './connections.ts';
 import type { Api, ApiOptions } from './env.ts';
@@ -29,10 +30,11 @@ export function createApi(options: ApiOptions): Api {
   });
   addDocument(api, options.version);
   const accessTokens = createAccessTokenCheck(options.identities, options.now);
-  addLogin(api, options, accessTokens);
+  const jwts = createJwtCheck(options.jwtLogins, options);
+  addLogin(api, options, { accessTokens, jwts });
   const limit = limited(options);
   for (const version of ['/api/v1/*', '/api/v2/*', '/api/v3/*', '/api/v4/*'])
-    api.use(version, authenticate(options, accessTokens), limit, onlyJson, boundedBody, boundedItems);
+    api.use(version, authenticate(options, { accessTokens, jwts }), limit, onlyJson, boundedBody, boundedItems);
   // Before the routes with an id in the same place.
   addOverviews(api, options);
   addConnections(api, options);

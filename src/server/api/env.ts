@@ -9,13 +9,16 @@ import type { StatusQueries } from '../../db/status/queries.ts';
 import type { Log } from '../../observe/log.ts';
 import type { Identities } from '../../db/identities.ts';
 import type { Caller } from '../../domain/caller.ts';
+import type { JwtLogin } from '../../domain/jwt-logins.ts';
 import type { ApiToken } from '../guard/api-tokens.ts';
 
 export type Api = OpenAPIHono;
 
 export interface ApiOptions {
   readonly tokens: readonly ApiToken[];
-  readonly identities: Pick<Identities, 'login' | 'renew' | 'revokeToken' | 'callerOf'>;
+  /** Whose JWTs are accepted. */
+  readonly jwtLogins: readonly JwtLogin[];
+  readonly identities: Pick<Identities, 'login' | 'issue' | 'renew' | 'revokeToken' | 'callerOf'>;
   /** The library's client, acting for the caller's org under the token's name. */
   clientOf(caller: Caller): Client;
   readonly queries: StatusQueries;

@@ -10,6 +10,7 @@ const statuses: Partial<Readonly<Record<ErrorCode, ContentfulStatusCode>>> = {
   QUEUE_UNAVAILABLE: 503,
   DB_UNAVAILABLE: 503,
   PAYLOAD_STALE: 412,
+  IDENTITY_ISSUER_UNAVAILABLE: 503,
   DB_NOT_MIGRATED: 503,
   DB_TOO_NEW: 503,
   CONNECTION_IN_USE: 409,

@@ -8,9 +8,9 @@ import { bodyLimit } from 'hono/body-limit';
 import type { IdempotentRequest } from '../../db/idempotency.ts';
 import { ACCESS_TOKEN_PREFIX, hasScope, type Caller, type Scope } from '../../domain/caller.ts';
 import type { Fingerprinter } from '../../domain/fingerprint.ts';
-import type { AccessTokenCheck } from '../guard/access-tokens.ts';
 import { bearerOf, createTokenCheck } from '../guard/api-tokens.ts';
 import { addressOf } from '../guard/guard.ts';
+import type { LoginChecks } from '../guard/jwt-check.ts';
 import { createWindowCounter } from '../guard/login.ts';
 import { annotate, inSpan } from '../../observe/trace.ts';
 import { problem } from '../problem.ts';
@@ -25,12 +25,13 @@ const MAX_BODY_BYTES = 4 * 1024 * 1024;
  * A wrong token is told to slow down after a while; a right one never is, so that nobody locks out those who share an address with them. Tokens are far too
  * long to guess; the limit only spares the log and the CPU.
  */
-export function authenticate({ tokens, clientOf, now }: ApiOptions, accessTokens: AccessTokenCheck): Gate {
+export function authenticate({ tokens, clientOf, now }: ApiOptions, { accessTokens, jwts }: LoginChecks): Gate {
   const check = createTokenCheck(tokens);
   const find = async (authorization: string | undefined): Promise<Caller | undefined> => {
     const bearer = bearerOf(authorization);
-    if (bearer?.startsWith(ACCESS_TOKEN_PREFIX) === true) return accessTokens.find(bearer);
-    return check.find(authorization);
+    if (bearer?.startsWith(ACCESS_TOKEN_PREFIX) !== true) return check.find(authorization);
+    const caller = await accessTokens.find(bearer);
+    return caller !== undefined && jwts.isCurrent(caller) ? caller : undefined;
   };
   const failures = createWindowCounter(now);
   return async (c, next) => {

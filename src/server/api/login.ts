@@ -1,11 +1,12 @@
 /**
- * Logins of machine identities: Infisical’s Universal Auth. The only operations that need no token, because they hand one out or take one in the body.
+ * Logins of machine identities: Infisical’s Universal Auth, and JWTs of the platforms that workloads run on. The only operations that need no token, because they hand one out or take one in the body.
  * A wrong secret is told to slow down after a while; a right one never is, so that nobody can lock out an identity or those behind the same address.
  */
 import type { Context } from 'hono';
 
 import type { AccessToken } from '../../db/identities.ts';
 import type { AccessTokenCheck } from '../guard/access-tokens.ts';
+import type { JwtCheck, LoginChecks } from '../guard/jwt-check.ts';
 import { addressOf } from '../guard/guard.ts';
 import { isStorable } from '../../domain/text.ts';
 import { createWindowCounter, type WindowCounter } from '../guard/login.ts';
@@ -27,6 +28,17 @@ const loginBody = z
   })
   .openapi('Login');
 
+const jwtBody = z
+  .strictObject({
+    identityId: storable(128).min(1).describe('The name of an entry of KEYFERRY_JWT_ISSUERS'),
+    jwt: storable(16_384).min(1),
+    organizationSlug: storable(128).optional().describe('Must be the entry’s org'),
+  })
+  .openapi('JwtLogin');
+
+/** Infisical has one for each kind of platform; here they are the same. */
+const JWT_LOGINS = ['jwt', 'oidc', 'kubernetes'] as const;
+
 const tokenBody = z.strictObject({ accessToken: storable(512).min(1) });
 
 const tokenShape = z
@@ -45,10 +57,11 @@ function toAnswer({ accessToken, expiresInSeconds, maxTtlSeconds }: AccessToken)
 /** Infisical’s CLI ends the path with a slash. */
 const ENDINGS = ['', '/'] as const;
 
-export function addLogin(api: Api, options: ApiOptions, accessTokens: AccessTokenCheck): void {
+export function addLogin(api: Api, options: ApiOptions, { accessTokens, jwts }: LoginChecks): void {
   const failures = createWindowCounter(options.now);
   for (const ending of ENDINGS) {
     addUniversalLogin(api, options, { failures, ending });
+    for (const kind of JWT_LOGINS) addJwtLogin(api, options, { failures, ending, jwts, kind });
     addRenew(api, options, { failures, ending, accessTokens });
     addRevoke(api, options, { failures, ending, accessTokens });
   }
@@ -84,6 +97,38 @@ function addUniversalLogin(api: Api, { identities, log }: ApiOptions, { failures
         subject: `identity ${clientId}`,
         message:
           'Client id and client secret do not belong together, or the identity was revoked or has expired. A new secret: keyferry identity rotate-secret NAME',
+      });
+    },
+  );
+}
+
+interface JwtParts extends LoginParts {
+  readonly jwts: JwtCheck;
+  readonly kind: (typeof JWT_LOGINS)[number];
+}
+
+function addJwtLogin(api: Api, { identities, log }: ApiOptions, { failures, ending, jwts, kind }: JwtParts): void {
+  api.openapi(
+    createRoute({
+      ...declared(`auth.${kind}Login`, `Log in with a JWT (${kind}-auth)`, ending),
+      method: 'post',
+      path: `${BASE}/${kind}-auth/login${ending}`,
+      request: { body: jsonBody(jwtBody) },
+      responses: answers(tokenShape),
+    }),
+    async (c) => {
+      const { identityId, jwt, organizationSlug: orgId } = c.req.valid('json');
+      const verdict = await jwts.verify(identityId, jwt);
+      if (verdict.is === 'ok' && (orgId ?? verdict.caller.orgId) === verdict.caller.orgId) {
+        log.info({ identityId, name: verdict.caller.name }, 'login by JWT');
+        return c.json(toAnswer(await identities.issue(verdict.caller)), 200);
+      }
+      const reason = verdict.is === 'ok' ? 'another org' : verdict.reason;
+      log.warn({ address: addressOf(c), identityId, reason }, 'login refused');
+      return refuse(c, failures, {
+        subject: `identity ${identityId}`,
+        message:
+          'No entry of KEYFERRY_JWT_ISSUERS accepts this JWT under this identityId. The log of the server names the reason.',
       });
     },
   );

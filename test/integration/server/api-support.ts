@@ -5,6 +5,7 @@ import { createClient } from '../../../src/client/client.ts';
 import { createFingerprintKeys } from '../../../src/db/fingerprint-key.ts';
 import { createIdempotencyKeys } from '../../../src/db/idempotency.ts';
 import type { Scope } from '../../../src/domain/caller.ts';
+import type { JwtLogin } from '../../../src/domain/jwt-logins.ts';
 import type { ApiToken } from '../../../src/server/guard/api-tokens.ts';
 import { createServer, type ServerDependencies } from '../../../src/server/server.ts';
 import { openStores } from '../../../src/stores.ts';
@@ -57,7 +58,7 @@ export function tokenOf(org: string, scope: Scope): ApiToken {
 
 export async function createApiUnderTest(
   fixture: ServerFixture,
-  overrides: Partial<ServerDependencies> = {},
+  { jwtLogins = [], ...overrides }: Partial<ServerDependencies> & { readonly jwtLogins?: readonly JwtLogin[] } = {},
 ): Promise<ApiUnderTest> {
   const stores = openStores({
     databaseUrl: fixture.database.url,
@@ -70,6 +71,7 @@ export async function createApiUnderTest(
     fixture.dependencies({
       api: {
         tokens,
+        jwtLogins,
         identities: stores.identities,
         clientOf: ({ orgId, name }) => createClient(stores, { orgId, name, via: 'api' }),
         fingerprints: createFingerprintKeys(stores.database.db, stores.encryption),

@@ -11,7 +11,12 @@ export interface Ids {
   readonly rotationId: string;
   readonly runId: string;
   readonly names: Readonly<Record<string, string>>;
-  readonly login?: { readonly clientId: string; readonly clientSecret: string; readonly accessToken: string };
+  readonly login?: {
+    readonly clientId: string;
+    readonly clientSecret: string;
+    readonly accessToken: string;
+    readonly jwt: string;
+  };
 }
 
 export const place = { projectId: 'shop', environment: 'prod', secretPath: '/api' };
@@ -24,7 +29,8 @@ export interface EveryOperation {
 
 export type Operations = ReturnType<typeof createOperations>;
 
-export function createOperations(fixture: ServerFixture, api: ApiUnderTest) {
+/** `jwt`: one that logs in under the name `deploy`, where the API accepts any. */
+export function createOperations(fixture: ServerFixture, api: ApiUnderTest, jwt = 'x') {
   function operations(): EveryOperation[] {
     return Object.entries(api.document.paths).flatMap(([path, methods]) =>
       Object.entries(methods).map(([method, operation]) => ({ method: method.toUpperCase(), path, operation })),
@@ -57,7 +63,7 @@ export function createOperations(fixture: ServerFixture, api: ApiUnderTest) {
     });
     const token = await identities.login({ clientId: identity.id, clientSecret });
     return {
-      login: { clientId: identity.id, clientSecret, accessToken: token?.accessToken ?? '' },
+      login: { clientId: identity.id, clientSecret, accessToken: token?.accessToken ?? '', jwt },
       // Nothing uses this one, so that it can be deleted.
       connectionId: String(lone.body.appConnection.id),
       syncId: {
@@ -93,6 +99,12 @@ export function createOperations(fixture: ServerFixture, api: ApiUnderTest) {
     const sync = { name: uniqueName('s'), ...place, connectionId };
     const bodies: Record<string, unknown> = {
       'auth.login': { clientId: login?.clientId ?? 'x', clientSecret: login?.clientSecret ?? 'x' },
+      ...Object.fromEntries(
+        ['jwt', 'oidc', 'kubernetes'].map((kind) => [
+          `auth.${kind}Login`,
+          { identityId: 'deploy', jwt: login?.jwt ?? 'x' },
+        ]),
+      ),
       'auth.renew': { accessToken: login?.accessToken ?? 'x' },
       'auth.revoke': { accessToken: login?.accessToken ?? 'x' },
       'connection.create': assumeRole(uniqueName('c')),

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 
+import { jwtLoginOf, startJwtIssuer, type JwtIssuer } from '../../support/jwt-issuer.ts';
 import { createApiUnderTest, type Answer, type ApiUnderTest, type Operation } from './api-support.ts';
 import { createOperations, everyIdIs, place, type Operations } from './every-operation.ts';
 import { useServer } from './support.ts';
@@ -11,13 +12,16 @@ describe('the OpenAPI document', () => {
   const fixture = useServer(undefined);
   let api: ApiUnderTest;
   let every: Operations;
+  let issuer: JwtIssuer;
   beforeAll(async () => {
-    api = await createApiUnderTest(fixture());
-    every = createOperations(fixture(), api);
+    issuer = await startJwtIssuer();
+    api = await createApiUnderTest(fixture(), { jwtLogins: [jwtLoginOf(issuer)] });
+    every = createOperations(fixture(), api, await issuer.token());
     await api.call('PUT', '/api/v1/folders/secrets', { body: { ...place, secrets: { A: 'a' } } });
   });
   afterAll(async () => {
     await api.close();
+    await issuer.close();
   });
 
   it('declares every path of the contract, each operation once, with security and problems', () => {

@@ -80,6 +80,12 @@ describe('a setting', () => {
     ['a short password', { KEYFERRY_BOARD_USER: 'a', KEYFERRY_BOARD_PASSWORD: 'canary' }, /at least 12 characters/],
     ['a short token', { KEYFERRY_METRICS_TOKEN: 'canary' }, /^KEYFERRY_METRICS_TOKEN must have at least 16/],
     ['an API token', { KEYFERRY_API_TOKENS: 'canary' }, /^KEYFERRY_API_TOKENS entry 1 is not/],
+    [
+      'an issuer of JWTs',
+      { KEYFERRY_JWT_ISSUERS: '[{"name":"canary canary"}]' },
+      /^KEYFERRY_JWT_ISSUERS entry 1: name: /,
+    ],
+    ['issuers that are no JSON', { KEYFERRY_JWT_ISSUERS: 'canary' }, /^KEYFERRY_JWT_ISSUERS must be a JSON list/],
     ['a webhook without a secret', { KEYFERRY_WEBHOOK_URL: 'https://h' }, /set both or neither/],
     [
       'a webhook that is no URL',
