@@ -161,6 +161,12 @@ export const errorTable = {
     'The trust policy has no sts:ExternalId condition, so any customer of the base account could use the role.',
     'Add the condition that `keyferry policy trust` prints.',
   ),
+  CONNECTION_EXTERNAL_ID_TAKEN: entry(
+    'fail',
+    'The external ID is another org’s.',
+    'Another org has this id, or an operator gave it to a connection of another org first: with it, one org could use the other’s role.',
+    'Give the connection its own org’s id (`keyferry connection update NAME --external-id ORG`), and change the role’s trust policy.',
+  ),
   CONNECTION_ROLE_REFUSED: entry(
     'fail',
     'This role may not be used for a connection.',

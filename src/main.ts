@@ -175,7 +175,14 @@ function tryCredentials({ aws, stores, config }: Parts): TryCredentials {
     const { db } = stores.database;
     const [status, trials] = [createConnectionStatus(db), createTrials(db)];
     return tryCandidate(
-      { aws: await aws(), probes: createProbes(), status, trials, isShared: () => isShared(config, stores) },
+      {
+        aws: await aws(),
+        probes: createProbes(),
+        status,
+        trials,
+        isShared: () => isShared(config, stores),
+        isForeignExternalId: stores.orgs.isForeignExternalId,
+      },
       row,
       offer,
     );

@@ -38,6 +38,7 @@ export function createProcessors({ aws, stores, installation, config }: Processo
       connections,
       status: createConnectionStatus(db),
       isShared: () => isShared(config, stores),
+      isForeignExternalId: stores.orgs.isForeignExternalId,
       revalidateEveryMs: config.revalidateEveryMs,
     }),
     sync: createSyncProcessor({

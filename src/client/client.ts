@@ -53,7 +53,7 @@ export function createClient(stores: Stores, actor: Actor, ports: ClientPorts = 
     refer: (text) => (actor.via === 'api' ? { id: text } : { idOrName: text }),
     wait: async (requestId, options) => toRunRecord(await waitForAnswer(stores.requests, requestId, options)),
     tryCredentials: ports.tryCredentials,
-    isOtherOrg: (orgId) => stores.orgs.exists(orgId, actor.orgId),
+    isForeignExternalId: (externalId) => stores.orgs.isForeignExternalId(externalId, actor.orgId),
   };
   return {
     orgId: actor.orgId,

@@ -200,9 +200,9 @@ async function withExternalId(context: ClientContext, credentials: ParsedCredent
   if (context.via !== 'operator' && chosen !== context.orgId) {
     throw new JobError('PAYLOAD_INVALID', { message: 'externalId cannot be chosen: it is always the org’s id.' });
   }
-  if (chosen !== context.orgId && (await context.isOtherOrg(chosen))) {
+  if (await context.isForeignExternalId(chosen)) {
     throw new JobError('PAYLOAD_INVALID', {
-      message: 'externalId is another org’s id; leave it out to use this org’s.',
+      message: 'externalId is another org’s; leave it out to use this org’s id.',
     });
   }
   return { ...credentials, externalId: chosen };

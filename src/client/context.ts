@@ -17,7 +17,7 @@ export interface ClientContext {
   /** What a caller's text refers to: an id for the API, an id or a name for everybody else. */
   refer(text: string): Reference;
   wait(requestId: string, options: WaitOptions): Promise<RunRecord>;
-  isOtherOrg(orgId: string): Promise<boolean>;
+  isForeignExternalId(externalId: string): Promise<boolean>;
   /** Checks credentials at AWS before they replace a connection's; absent without access to AWS (the library): then a validation does it. */
   readonly tryCredentials?: TryCredentials | undefined;
 }

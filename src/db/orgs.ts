@@ -8,14 +8,22 @@ export type Orgs = ReturnType<typeof createOrgs>;
 
 export function createOrgs(db: Database) {
   return {
-    /** Whether `candidate` is an org other than `own`. */
-    async exists(candidate: string, own: string): Promise<boolean> {
-      if (candidate === own) return false;
+    /**
+     * Whether an external ID is another org's: its own id, which nobody else can take even before that org exists, or one
+     * that an operator gave to it first.
+     */
+    async isForeignExternalId(externalId: string, orgId: string): Promise<boolean> {
+      if (externalId === orgId) return false;
       try {
         const rows = await db.execute(sql`
-          select 1 where exists (select 1 from keyferry.connections where org_id = ${candidate})
-            or exists (select 1 from keyferry.folders where org_id = ${candidate})
-            or exists (select 1 from keyferry.orgs where id = ${candidate})`);
+          select 1 where exists (select 1 from keyferry.connections where org_id = ${externalId})
+            or exists (select 1 from keyferry.folders where org_id = ${externalId})
+            or exists (select 1 from keyferry.identities where org_id = ${externalId})
+            or exists (select 1 from keyferry.orgs where id = ${externalId})
+            or ${orgId} <> (
+              select org_id from keyferry.connections where external_id = ${externalId}
+              order by created_at, id limit 1
+            )`);
         return rows.length > 0;
       } catch (error) {
         throw toDatabaseError(error);

@@ -65,6 +65,14 @@ export function accountCheck(known: string | null, found: string): Check {
   };
 }
 
+export const externalIdTaken: Check = {
+  name: 'external-id',
+  verdict: 'fail',
+  code: 'CONNECTION_EXTERNAL_ID_TAKEN',
+  detail: 'The external ID is another org’s, so the role is not used with it.',
+  fix: { advice: 'Give the connection its own org’s id as external ID, and change the role’s trust policy.' },
+};
+
 export interface ExternalIdProbe {
   readonly refusesNone: boolean;
   readonly refusesOther: boolean;

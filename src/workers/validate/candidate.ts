@@ -38,6 +38,7 @@ export interface CandidateTools {
   readonly status: Pick<ConnectionStatusStore, 'usesOf'>;
   /** Several orgs, or tenants with tokens, share the base identity. */
   isShared(): Promise<boolean>;
+  isForeignExternalId(externalId: string, orgId: string): Promise<boolean>;
 }
 
 /** Someone waits for the answer. */

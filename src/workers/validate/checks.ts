@@ -12,6 +12,7 @@ import type { ConnectionCredentials } from '../../domain/connection/credentials.
 import {
   accountCheck,
   externalIdCheck,
+  externalIdTaken,
   type ActionFinding,
   findingOfRun,
   identityFound,
@@ -49,6 +50,8 @@ export interface CheckedConnection {
 export interface CheckTools {
   readonly aws: AwsAccess;
   readonly probes: PermissionProbes;
+  /** Only asked for an external ID that is not the org's own id. */
+  isForeignExternalId(externalId: string, orgId: string): Promise<boolean>;
 }
 
 export interface CheckReport {
@@ -68,6 +71,13 @@ export async function checkConnection(
   connection: CheckedConnection,
   scope: CallScope,
 ): Promise<CheckReport> {
+  const { credentials } = connection;
+  // Before the role is assumed with it.
+  if (
+    credentials.method === 'assume-role' &&
+    (await tools.isForeignExternalId(credentials.externalId, credentials.orgId))
+  )
+    return { checks: [externalIdTaken], identity: undefined, isExternalIdProbed: false };
   const { found: identity, checking } = await checkIdentity(tools, connection, scope);
   if ('verdict' in identity) return { checks: [identity], identity: undefined, isExternalIdProbed: false };
   const account = accountCheck(connection.knownAccountId, identity.accountId);

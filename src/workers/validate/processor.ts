@@ -29,6 +29,7 @@ export interface ValidateDependencies {
   readonly status: ConnectionStatusStore;
   /** Several orgs, or tenants with tokens, share the base identity. */
   isShared(): Promise<boolean>;
+  isForeignExternalId(externalId: string, orgId: string): Promise<boolean>;
   readonly revalidateEveryMs: number;
 }
 

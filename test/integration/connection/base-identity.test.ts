@@ -61,6 +61,7 @@ function createValidation(world: ReturnType<typeof createWorld>) {
     connections: stores.connections,
     status: createConnectionStatus(stores.database.db),
     isShared: () => Promise.resolve(true),
+    isForeignExternalId: () => Promise.resolve(false),
     revalidateEveryMs: 60 * MINUTE_MS,
   });
   const rest = { isStopping: () => false, now: () => clock.now(), random: () => 0.9, onRun: () => undefined };

@@ -27,6 +27,7 @@ function createCheck(uses = [useOf(parameters)]) {
     probes: createProbes(),
     status: { usesOf: () => Promise.resolve(uses) },
     isShared: () => Promise.resolve(true),
+    isForeignExternalId: () => Promise.resolve(false),
   };
   return {
     world,

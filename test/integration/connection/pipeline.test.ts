@@ -58,6 +58,7 @@ function createPipeline(world: World, during: () => Promise<unknown> = () => Pro
       },
     },
     isShared: () => Promise.resolve(true),
+    isForeignExternalId: stores.orgs.isForeignExternalId,
     revalidateEveryMs: 3_600_000,
   });
   return async (row: ConnectionRow) => {

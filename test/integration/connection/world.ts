@@ -191,6 +191,7 @@ export function createValidator(world: World, access: Partial<AwsAccessOptions> 
         refuseCandidate: () => Promise.resolve(true),
       },
       isShared: () => Promise.resolve(isShared),
+      isForeignExternalId: () => Promise.resolve(false),
       revalidateEveryMs: 3_600_000,
     });
     const run = createRun(row, { reason, now, id });
