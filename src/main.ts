@@ -17,7 +17,7 @@ import { checkProxySettings } from './aws/request-handler.ts';
 import type { AwsAccess } from './aws/session.ts';
 import { createClient, type Actor, type Client } from './client/client.ts';
 import type { TryCredentials } from './client/context.ts';
-import { isShared, openStores, type OpenStores } from './stores.ts';
+import { openStores, tenancyOf, type OpenStores } from './stores.ts';
 import type { Config } from './config/config.ts';
 import { toApi } from './api.ts';
 import { createAuditLog } from './db/audit-log.ts';
@@ -175,14 +175,7 @@ function tryCredentials({ aws, stores, config }: Parts): TryCredentials {
     const { db } = stores.database;
     const [status, trials] = [createConnectionStatus(db), createTrials(db)];
     return tryCandidate(
-      {
-        aws: await aws(),
-        probes: createProbes(),
-        status,
-        trials,
-        isShared: () => isShared(config, stores),
-        isForeignExternalId: stores.orgs.isForeignExternalId,
-      },
+      { aws: await aws(), probes: createProbes(), status, trials, ...tenancyOf(config, stores) },
       row,
       offer,
     );

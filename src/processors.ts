@@ -12,7 +12,7 @@ import { createSyncEntries } from './db/sync/entries.ts';
 import { createSyncSource } from './db/sync/source.ts';
 import { createTombstones } from './db/sync/tombstones.ts';
 import type { Kind } from './domain/run.ts';
-import { isShared, type OpenStores } from './stores.ts';
+import { tenancyOf, type OpenStores } from './stores.ts';
 import type { Processor } from './workers/engine/processor.ts';
 import { createRotateProcessor } from './workers/rotate/processor.ts';
 import { createSyncProcessor } from './workers/sync/processor.ts';
@@ -37,8 +37,7 @@ export function createProcessors({ aws, stores, installation, config }: Processo
       probes,
       connections,
       status: createConnectionStatus(db),
-      isShared: () => isShared(config, stores),
-      isForeignExternalId: stores.orgs.isForeignExternalId,
+      ...tenancyOf(config, stores),
       revalidateEveryMs: config.revalidateEveryMs,
     }),
     sync: createSyncProcessor({

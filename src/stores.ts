@@ -43,9 +43,13 @@ export function openStores(config: StoreConfig) {
   };
 }
 
-/** Whether more than one tenant uses the base identity: a role must then insist on its external ID. */
-export async function isShared(config: Pick<Config, 'apiTokens'>, { orgs }: OpenStores): Promise<boolean> {
-  return config.apiTokens.length > 0 || orgs.areSeveral();
+/** What a validation asks about the other tenants of the base identity. */
+export function tenancyOf(config: Pick<Config, 'apiTokens'>, { orgs }: OpenStores) {
+  return {
+    /** Whether more than one tenant uses the base identity: a role must then insist on its external ID. */
+    isShared: async (): Promise<boolean> => config.apiTokens.length > 0 || orgs.areSeveral(),
+    isForeignExternalId: orgs.isForeignExternalId,
+  };
 }
 
 /** Throws DB_UNAVAILABLE, DB_NOT_MIGRATED, DB_TOO_NEW. */
