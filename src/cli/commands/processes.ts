@@ -1,5 +1,5 @@
 /** `keyferry migrate|worker|server|status|doctor`: what runs, and how it is. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 
 import { serversOf } from '../../config/config.ts';
 import { WORKER_SESSIONS } from '../../db/installation-guard.ts';
@@ -15,6 +15,7 @@ import { exitCodes, type ExitCode } from '../exit.ts';
 import { fields } from '../output.ts';
 import { backupChecks, type BackupCheck } from './doctor-backup.ts';
 import { type Detail, examineBaseIdentity } from './doctor-base-identity.ts';
+import { askRole, type Role } from './doctor-role.ts';
 import { endInTime, untilStopped } from '../signals.ts';
 import { readStatus, describeStatus } from '../status.ts';
 
@@ -44,10 +45,13 @@ export function addProcessCommands(parent: Command): void {
     },
   );
   run(
-    leaf(parent, 'doctor', 'check settings, database, queue and AWS, and say what to do').option(
-      '--backup',
-      'only whether this database could be restored with these settings',
-    ),
+    leaf(parent, 'doctor', 'check settings, database, queue and AWS, and say what to do')
+      .option('--backup', 'only whether this database could be restored with these settings')
+      .addOption(
+        new Option('--role <role>', 'only whether the worker or server of this machine is ready')
+          .choices(['worker', 'server'])
+          .conflicts('backup'),
+      ),
     runDoctor,
   );
 }
@@ -146,6 +150,8 @@ interface Finding extends Detail {
 
 async function runDoctor(invocation: Invocation): Promise<ExitCode> {
   const config = await readConfig(invocation);
+  const { role } = invocation.options;
+  if (role !== undefined) return report(invocation, await askRole(role as Role, config));
   return withProgram(config, 'silent', async (program) => {
     if (invocation.options.backup === true) return report(invocation, await examineAll(backupChecks(program)));
     const findings = [

@@ -29,6 +29,24 @@ describe('a worker with KEYFERRY_WORKER_HTTP_PORT', () => {
       ),
     );
     expect(statuses).toEqual([200, 200, 404, 404, 404]);
+    const ask = (port: string) =>
+      runKeyferry(['doctor', '--role', 'worker', '--json'], {
+        environment: { ...environment, KEYFERRY_HTTP_HOST: '0.0.0.0', KEYFERRY_WORKER_HTTP_PORT: port },
+      });
+    const ready = await ask(new URL(url).port);
+    expect([ready.code, JSON.parse(ready.stdout)]).toEqual([
+      0,
+      ['database', 'queue', 'migrations', 'worker'].map((part) => ({ part, isFine: true, detail: 'ok' })),
+    ]);
+    const silent = await ask('1');
+    expect([silent.code, JSON.parse(silent.stdout)]).toEqual([
+      1,
+      [{ part: 'worker', isFine: false, detail: 'no answer at http://127.0.0.1:1/readyz' }],
+    ]);
+    const deaf = await runKeyferry(['doctor', '--role', 'worker'], {
+      environment: { ...environment, KEYFERRY_WORKER_HTTP_PORT: '' },
+    });
+    expect(deaf).toMatchObject({ code: 2, stderr: expect.stringContaining('set KEYFERRY_WORKER_HTTP_PORT') as string });
     worker.signal('SIGTERM');
     expect(await worker.waitForExit()).toMatchObject({ code: 0 });
   }, 60_000);
