@@ -95,6 +95,24 @@ export const errorTable = {
     'A workload logged in with a JWT, and the issuer that KEYFERRY_JWT_ISSUERS names did not answer, or not with a key set of at most 256 KiB. Access tokens that were given out remain valid.',
     'Check that the server reaches the issuer over https; the message names the cause. The client logs in again.',
   ),
+  WEBHOOK_NOT_FOUND: entry(
+    'fail',
+    'There is no such webhook.',
+    'No webhook of this org has this name or id.',
+    'List them with `keyferry webhook list`.',
+  ),
+  WEBHOOK_NAME_TAKEN: entry(
+    'fail',
+    'A webhook with this name already exists.',
+    'Webhook names are unique within an org.',
+    'Choose another name, or delete the existing webhook.',
+  ),
+  WEBHOOK_URL_REFUSED: entry(
+    'fail',
+    'The URL of the webhook is refused.',
+    'Messages go to https URLs with public addresses only, so that nobody reaches inner services through keyferry.',
+    'Use an https URL, or let the operator list the host in KEYFERRY_WEBHOOK_HOSTS.',
+  ),
   CONNECTION_NOT_FOUND: entry(
     'fail',
     'There is no such connection.',

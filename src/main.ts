@@ -20,13 +20,13 @@ import type { TryCredentials } from './client/context.ts';
 import { openStores, tenancyOf, type OpenStores } from './stores.ts';
 import type { Config } from './config/config.ts';
 import { toApi } from './api.ts';
+import { toWebhook } from './webhook.ts';
 import { createAuditLog } from './db/audit-log.ts';
 import { createBaseIdentities } from './db/base-identities.ts';
 import { createBudgetLedger } from './db/call-budget.ts';
 import { createInstallation } from './db/installation.ts';
 import { createInstallationGuard } from './db/installation-guard.ts';
 import { requireCurrentSchema } from './db/migrate.ts';
-import { createNotifications } from './db/notifications.ts';
 import { repairInvariants } from './db/invariants.ts';
 import { deleteExpired } from './db/engine/retention.ts';
 import { createStatusQueries } from './db/status/queries.ts';
@@ -260,7 +260,7 @@ async function startServer(parts: Parts, worker: WorkerProcess | undefined): Pro
     status: createStatusQueries(stores.database.db),
     audit: createAuditLog(stores.database.db),
     api: toApi(config, stores, { tryCredentials: tryCredentials(parts) }),
-    ...(config.webhook && { webhook: { ...config.webhook, notifications: createNotifications(stores.database.db) } }),
+    webhook: toWebhook(config, stores),
   });
   parts.tracing.refreshMetrics = server.refreshMetrics;
   return server.listen();

@@ -11,12 +11,14 @@ import { createOrgs } from './db/orgs.ts';
 import { createRequests } from './db/requests.ts';
 import { createRotations } from './db/rotation/rotations.ts';
 import { createSyncs } from './db/sync/syncs.ts';
+import { createWebhooks } from './db/webhooks.ts';
 import { createWork } from './db/engine/work.ts';
 
 export type OpenStores = ReturnType<typeof openStores>;
 
 /** `sessionName`: the application name of the database sessions, by which PostgreSQL lists them. */
-export type StoreConfig = Pick<Config, 'databaseUrl' | 'encryptionKeys'> & { readonly sessionName?: string };
+export type StoreConfig = Pick<Config, 'databaseUrl' | 'encryptionKeys'> &
+  Partial<Pick<Config, 'webhookHosts'>> & { readonly sessionName?: string };
 
 export function openStores(config: StoreConfig) {
   const database = openDatabase(
@@ -35,6 +37,7 @@ export function openStores(config: StoreConfig) {
     requests: createRequests(db),
     orgs: createOrgs(db),
     identities: createIdentities(db),
+    webhooks: createWebhooks(db, encryption, { hosts: config.webhookHosts ?? [] }),
     work: createWork(db),
     encryptionKeys: createEncryptionKeys(db, encryption),
     /** Throws DB_UNAVAILABLE. */
@@ -53,7 +56,7 @@ export function tenancyOf(config: Pick<Config, 'apiTokens'>, { orgs }: OpenStore
 }
 
 /** Throws DB_UNAVAILABLE, DB_NOT_MIGRATED, DB_TOO_NEW. */
-export async function openCurrentStores(config: Pick<Config, 'databaseUrl' | 'encryptionKeys'>): Promise<OpenStores> {
+export async function openCurrentStores(config: StoreConfig): Promise<OpenStores> {
   await requireCurrentSchema(config.databaseUrl);
   return openStores(config);
 }

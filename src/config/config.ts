@@ -68,6 +68,8 @@ export interface Config {
   readonly isBoardWritable: boolean;
   readonly metricsToken: string | undefined;
   readonly webhook: { readonly url: string; readonly secret: string } | undefined;
+  /** Hosts that webhooks may reach by plain http and at private addresses, lower case. */
+  readonly webhookHosts: readonly string[];
   readonly apiTokens: readonly ApiTokenSetting[];
   readonly jwtLogins: readonly JwtLogin[];
   readonly logLevel: string;
@@ -134,6 +136,7 @@ const shape = z.object({
   KEYFERRY_METRICS_TOKEN: z.string().min(16, 'must have at least 16 characters').optional(),
   KEYFERRY_WEBHOOK_URL: webUrl.optional(),
   KEYFERRY_WEBHOOK_SECRET: z.string().min(16, 'must have at least 16 characters').optional(),
+  KEYFERRY_WEBHOOK_HOSTS: hosts,
   KEYFERRY_API_TOKENS: apiTokens,
   KEYFERRY_JWT_ISSUERS: jwtLogins,
   KEYFERRY_LOG_LEVEL: logLevel.default('info'),
@@ -250,6 +253,7 @@ function toConfig(data: z.output<typeof shape>, environment: Environment): Confi
     isBoardWritable: data.KEYFERRY_BOARD_WRITABLE,
     metricsToken: data.KEYFERRY_METRICS_TOKEN,
     webhook: webhookUrl && webhookSecret ? { url: webhookUrl, secret: webhookSecret } : undefined,
+    webhookHosts: data.KEYFERRY_WEBHOOK_HOSTS,
     apiTokens: data.KEYFERRY_API_TOKENS,
     jwtLogins: data.KEYFERRY_JWT_ISSUERS,
     logLevel: data.KEYFERRY_LOG_LEVEL,

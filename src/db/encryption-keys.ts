@@ -9,6 +9,7 @@ import {
   fingerprintKeyPlace,
   rotationKeyPlace,
   secretPlace,
+  webhookPlace,
   type Encryption,
   type CipherBinding,
 } from './encryption.ts';
@@ -112,6 +113,14 @@ const encryptedColumns: readonly EncryptedColumn[] = [
         rotationId: String(row.rotation_id),
         accessKeyId: String(row.access_key_id),
       }),
+  },
+  {
+    kind: 'endpoints of webhooks',
+    table: sql`keyferry.webhooks`,
+    column: sql`target`,
+    ref: sql`t.id::text`,
+    rows: sql`select t.id::text as ref, t.target as cipher, t.org_id, t.id from keyferry.webhooks t`,
+    place: (row) => webhookPlace({ orgId: String(row.org_id), id: String(row.id) }),
   },
   {
     kind: 'fingerprint keys of orgs',

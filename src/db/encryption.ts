@@ -122,6 +122,14 @@ export const rotationKeyPlace = (row: { orgId: string; rotationId: string; acces
   revision: 1,
 });
 
+export const webhookPlace = (row: { orgId: string; id: string }): CipherBinding => ({
+  table: 'webhooks',
+  column: 'target',
+  orgId: row.orgId,
+  rowKey: row.id,
+  revision: 1,
+});
+
 export const fingerprintKeyPlace = (orgId: string): CipherBinding => ({
   table: 'orgs',
   column: 'fingerprint_key',

@@ -1,6 +1,6 @@
 /**
- * What the webhook has to tell: trouble that began, changed or ended, each once. `notification_states` remembers what was told last; the
- * difference to the present state becomes rows of the outbox in the same statement, so that neither a crash nor a second server tells it twice or not at all.
+ * What webhooks have to tell beside what runs settle: trouble that began, changed or ended, and what
+ * comes with time, each once. `notification_states` remembers what was told last; the difference to the present state becomes rows of the outbox in the same statement, so that neither a crash nor a second server tells it twice or not at all.
  *
  *   (well) ── trouble begins ──► told ── its state changes ──► told ── well again ──► recovered ──► (well)
  *
@@ -10,43 +10,22 @@ import { sql, type SQL } from 'drizzle-orm';
 
 import type { Database } from './client.ts';
 import { toDatabaseError } from './database-error.ts';
-import { fromRow } from './rows.ts';
-import { notifications } from './schema-operations.ts';
-
-export type NotificationRow = typeof notifications.$inferSelect;
+import { queued } from './events.ts';
 
 export interface Notifications {
-  /** Looks for news and puts them into the outbox; returns how many. Two at once: one does it. */
+  /** Looks for news and puts them into the outbox; returns how many rows. Two at once: one does it. */
   detect(): Promise<number>;
-  /** Takes due notifications for a minute. */
-  claim(limit: number): Promise<readonly NotificationRow[]>;
-  delivered(id: string): Promise<void>;
-  /** `nextAttemptAt` null: given up. */
-  failed(id: string, failure: { readonly error: string; readonly nextAttemptAt: Date | null }): Promise<void>;
 }
 
 /** Advisory lock key: one detection at a time. */
 const GUARD_KEY = 731_195_310;
 const KEPT = sql`interval '7 days'`;
+const PARKED_KEPT = sql`interval '30 days'`;
 
-export function createNotifications(db: Database): Notifications {
-  return {
-    detect: async () => Number((await execute(db, detection))[0]?.told ?? 0),
-    claim: async (limit) => (await execute(db, claiming(limit))).map((row) => fromRow(notifications, row)),
-    async delivered(id) {
-      await execute(
-        db,
-        sql`update keyferry.notifications set delivered_at = now(), next_attempt_at = null, last_error = null where id = ${id}`,
-      );
-    },
-    async failed(id, { error, nextAttemptAt }) {
-      const next = nextAttemptAt?.toISOString() ?? null;
-      await execute(
-        db,
-        sql`update keyferry.notifications set last_error = ${error}, next_attempt_at = ${next}::timestamptz where id = ${id} and delivered_at is null`,
-      );
-    },
-  };
+/** `hasOperator`: whether the operator has an endpoint, too. */
+export function createNotifications(db: Database, { hasOperator }: { readonly hasOperator: boolean }): Notifications {
+  const statement = detectionFor({ hasOperator });
+  return { detect: async () => Number((await execute(db, statement))[0]?.told ?? 0) };
 }
 
 interface Topic {
@@ -91,6 +70,13 @@ const topics: readonly Topic[] = [
   },
 ];
 
+const SOON = sql`interval '1 day'`;
+
+/** As all other moments in a message. */
+function isoText(moment: SQL): SQL {
+  return sql`to_char(${moment} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')`;
+}
+
 const facts = sql`id, org_id, name, status_code, status_message`;
 
 /** All in trouble, by topic: few rows, found by the partial indexes. */
@@ -112,16 +98,44 @@ const recovered = sql.join(
   sql` union all `,
 );
 
-const detection = sql`
+/** Of orgs with endpoints: what comes with time. `state` says about which key or date it is, so that each is told once. */
+const timed = sql`
+  select 'retiring-soon'::text as topic, string_agg(k.access_key_id, ',' order by k.access_key_id) as state,
+    r.id, r.org_id, r.name, jsonb_build_object(
+      'userName', r.user_name, 'activeAccessKeyId', r.active_access_key_id,
+      'keys', jsonb_agg(jsonb_build_object('accessKeyId', k.access_key_id, 'retireAfter', ${isoText(sql`k.retire_after`)})
+        order by k.access_key_id)) as facts
+  from (select distinct org_id from keyferry.webhooks) o
+    join keyferry.rotations r on r.org_id = o.org_id
+    join keyferry.rotation_keys k on k.rotation_id = r.id
+  where r.phase = 'quiet' and k.state = 'retiring' and k.retire_after < now() + ${SOON}
+  group by r.id
+  union all
+  select 'overdue', r.next_rotation_at::text, r.id, r.org_id, r.name, jsonb_build_object(
+      'userName', r.user_name, 'activeAccessKeyId', r.active_access_key_id, 'dueAt', ${isoText(sql`r.next_rotation_at`)})
+  from (select distinct org_id from keyferry.webhooks) o join keyferry.rotations r on r.org_id = o.org_id
+  where r.phase = 'idle' and r.next_rotation_at < now() - ${SOON}`;
+
+/**
+ * Rows: one, with how many were told. Locks: an advisory one, so that two at once do not tell twice.
+ * Also deletes from the outbox what is past its retention, and what deleted endpoints left.
+ */
+const detectionFor = ({ hasOperator }: { readonly hasOperator: boolean }): SQL => sql`
   with guard as materialized (select pg_try_advisory_xact_lock(${GUARD_KEY}) as held),
   forgotten as (
-    delete from keyferry.notifications where created_at < now() - ${KEPT} and next_attempt_at is null and (select held from guard)
+    delete from keyferry.notifications n where (select held from guard) and (
+      (n.next_attempt_at is null and n.created_at < now() - case when n.parked_at is null then ${KEPT} else ${PARKED_KEPT} end)
+      or (n.webhook_id is not null and not exists (select from keyferry.webhooks w where w.id = n.webhook_id))
+    )
   ),
   trouble as materialized (${troubled}),
   well as materialized (${recovered}),
+  coming as materialized (${timed}),
   begun as (
     insert into keyferry.notification_states as known (subject_id, topic, state)
-    select id, topic, state from trouble where (select held from guard)
+    select present.id, present.topic, present.state
+    from (select id, topic, state from trouble union all select id, topic, state from coming) present
+    where (select held from guard)
     on conflict (subject_id, topic) do update set state = excluded.state, changed_at = now() where known.state <> excluded.state
     returning subject_id, topic
   ),
@@ -130,31 +144,33 @@ const detection = sql`
     where known.subject_id = well.id and known.topic = well.topic and (select held from guard)
     returning known.subject_id, known.topic
   ),
-  news as (
+  troubles as (
     select t.* from trouble t join begun b on b.subject_id = t.id and b.topic = t.topic
     union all
     select w.* from well w join ended e on e.subject_id = w.id and e.topic = w.topic
   ),
-  told as (
-    insert into keyferry.notifications (event, subject_id, payload)
+  news as materialized (
     select
-      case topic when 'drift' then 'sync' else topic end || '.' || case when topic = 'drift' and state = 'recovered' then 'drift-repaired' else state end,
-      id,
+      case topic when 'drift' then 'sync' else topic end || '.'
+        || case when topic = 'drift' and state = 'recovered' then 'drift-repaired' else state end as event,
+      org_id, id as subject_id, name,
       jsonb_build_object('orgId', org_id, 'kind', case topic when 'drift' then 'sync' else topic end, 'id', id, 'name', name, 'state', state,
         'code', case when state = 'recovered' then null when topic = 'drift' then 'SYNC_DRIFTED' else status_code end,
-        'message', case when state = 'recovered' or topic = 'drift' then null else status_message end)
-    from news returning 1
+        'message', case when state = 'recovered' or topic = 'drift' then null else status_message end) as payload,
+      0 as position, true as is_trouble
+    from troubles
+    union all
+    select 'rotation.' || c.topic, c.org_id, c.id, c.name,
+      jsonb_build_object('orgId', c.org_id, 'kind', 'rotation', 'id', c.id, 'name', c.name) || c.facts, 0, false
+    from coming c join begun b on b.subject_id = c.id and b.topic = c.topic
+  ),
+  ${queued(sql`select * from news`)},
+  to_operator as (
+    insert into keyferry.notifications (event, subject_id, payload)
+    select event, subject_id, payload from news where is_trouble and ${hasOperator}
+    returning 1
   )
-  select count(*)::int as told from told`;
-
-function claiming(limit: number): SQL {
-  return sql`
-    update keyferry.notifications set attempts = attempts + 1, next_attempt_at = now() + interval '60 seconds'
-    where id in (
-      select id from keyferry.notifications where next_attempt_at <= now() order by next_attempt_at limit ${limit} for update skip locked
-    )
-    returning *`;
-}
+  select (select count(*) from queued)::int + (select count(*) from to_operator)::int as told`;
 
 async function execute(db: Database, statement: SQL): Promise<Record<string, unknown>[]> {
   try {

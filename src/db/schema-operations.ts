@@ -3,6 +3,7 @@ import { sql } from 'drizzle-orm';
 import { bigint, index, integer, jsonb, primaryKey, text, unique, uuid } from 'drizzle-orm/pg-core';
 
 import type { Caller, Scope } from '../domain/caller.ts';
+import type { WebhookFormat } from '../domain/webhooks.ts';
 import { moment } from './moment.ts';
 import { keyferry } from './schema.ts';
 
@@ -69,11 +70,44 @@ export const notificationStates = keyferry.table(
   (t) => [primaryKey({ columns: [t.subjectId, t.topic] })],
 );
 
-/** The webhook's outbox. */
+/** Endpoints of an org, and how deliveries to them go. */
+export const webhooks = keyferry.table(
+  'webhooks',
+  {
+    id: uuid('id').primaryKey().defaultRandom(),
+    orgId: text('org_id').notNull(),
+    name: text('name').notNull(),
+    /** Scheme, host and port; the rest of the URL may be a credential, as with Slack. */
+    origin: text('origin').notNull(),
+    /** Encrypted JSON: the whole URL and the secret that signs. */
+    target: text('target').notNull(),
+    format: text('format').$type<WebhookFormat>().notNull(),
+    /** Kinds, where `*` stands for any letters; null: all. */
+    events: jsonb('events').$type<readonly string[]>(),
+    /** Name of the subject, where `*` stands for any letters; null: all. */
+    namePattern: text('name_pattern'),
+    /** Attempts in a row without any answer. */
+    failures: integer('failures').notNull().default(0),
+    /** Nothing is sent before. */
+    retryAt: moment('retry_at'),
+    lastError: text('last_error'),
+    lastDeliveredAt: moment('last_delivered_at'),
+    createdAt: moment('created_at')
+      .notNull()
+      .default(sql`now()`),
+  },
+  (t) => [unique('webhooks_org_name').on(t.orgId, t.name)],
+);
+
+/** The outbox: one row for each event and endpoint. */
 export const notifications = keyferry.table(
   'notifications',
   {
     id: uuid('id').primaryKey().defaultRandom(),
+    /** Events of one subject leave in this order. */
+    seq: bigint('seq', { mode: 'number' }).notNull().generatedAlwaysAsIdentity(),
+    /** Null: the operator's endpoint. No foreign key: the deletion of an endpoint must not fail a settlement. */
+    webhookId: uuid('webhook_id'),
     createdAt: moment('created_at')
       .notNull()
       .default(sql`now()`),
@@ -81,15 +115,30 @@ export const notifications = keyferry.table(
     subjectId: uuid('subject_id').notNull(),
     payload: jsonb('payload').$type<Readonly<Record<string, unknown>>>().notNull(),
     attempts: integer('attempts').notNull().default(0),
-    /** Null once delivered or given up. */
+    /** Null once delivered or parked. */
     nextAttemptAt: moment('next_attempt_at').default(sql`now()`),
     deliveredAt: moment('delivered_at'),
+    /** Creation or replay: what is not delivered within three days of it is parked. */
+    queuedAt: moment('queued_at')
+      .notNull()
+      .default(sql`now()`),
+    parkedAt: moment('parked_at'),
     lastError: text('last_error'),
   },
   (t) => [
     index('notifications_due')
       .on(t.nextAttemptAt)
       .where(sql`${t.nextAttemptAt} is not null`),
+    index('notifications_pending')
+      .on(t.subjectId, t.seq)
+      .where(sql`${t.nextAttemptAt} is not null`),
+    index('notifications_queue')
+      .on(t.webhookId, t.seq)
+      .where(sql`${t.nextAttemptAt} is not null`),
+    index('notifications_by_webhook').on(t.webhookId, t.seq),
+    index('notifications_parked')
+      .on(t.webhookId)
+      .where(sql`${t.parkedAt} is not null`),
   ],
 );
 

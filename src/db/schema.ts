@@ -291,9 +291,14 @@ export const syncEntries = keyferry.table(
     deletedAt: moment('deleted_at'),
     /** The folder's revision that this entry's value stems from. */
     syncedRevision: bigint('synced_revision', { mode: 'number' }),
+    /** False: written or deleted since the last `sync.changed`. */
+    isTold: boolean('is_told').notNull().default(true),
   },
   (t) => [
     unique('sync_entries_name').on(t.syncId, t.region, t.accountId, t.remoteName, t.key),
+    index('sync_entries_untold')
+      .on(t.syncId)
+      .where(sql`not ${t.isTold}`),
     // The claim of a remote name: two syncs, of whatever orgs, never own the same object.
     uniqueIndex('sync_entries_claim')
       .on(t.partition, t.accountId, t.region, t.service, t.remoteName)

@@ -36,6 +36,7 @@ export interface StateReading {
   readonly syncs: Readonly<Record<string, number>>;
   readonly rotations: Readonly<Record<string, number>>;
   readonly due: Readonly<Record<Kind, { readonly count: number; readonly oldestSeconds: number }>>;
+  readonly events: { readonly waiting: number; readonly parked: number };
 }
 
 export interface QueueReading {
@@ -179,17 +180,19 @@ function createStateInstruments(registers: Registry[]) {
     rotations: gauge('keyferry_rotations', 'Rotations by status.', ['status']),
     due: gauge('keyferry_due', 'Subjects that are due and wait for a worker.', ['kind']),
     oldestDue: gauge('keyferry_oldest_due_seconds', 'How long the longest waiting due subject has waited.', ['kind']),
+    events: gauge('keyferry_webhook_events', 'Events that webhooks have not taken, by state.', ['state']),
     queueJobs: gauge('keyferry_queue_jobs', 'Jobs in a queue by state.', ['queue', 'state']),
   };
 }
 
 function setState(instruments: Instruments, state: StateReading | undefined): void {
-  const { connections, syncs, rotations, due, oldestDue } = instruments;
-  for (const gauge of [connections, syncs, rotations, due, oldestDue]) gauge.reset();
+  const { connections, syncs, rotations, due, oldestDue, events } = instruments;
+  for (const gauge of [connections, syncs, rotations, due, oldestDue, events]) gauge.reset();
   if (!state) return;
   setByStatus(connections, state.connections);
   setByStatus(syncs, state.syncs);
   setByStatus(rotations, state.rotations);
+  for (const [name, count] of Object.entries(state.events)) events.set({ state: name }, count);
   for (const [kind, reading] of Object.entries(state.due)) {
     due.set({ kind }, reading.count);
     oldestDue.set({ kind }, reading.oldestSeconds);

@@ -54,8 +54,8 @@ export interface ServerDependencies {
     ApiOptions,
     'tokens' | 'jwtLogins' | 'identities' | 'clientOf' | 'fingerprints' | 'idempotency' | 'verdictSeconds' | 'version'
   >;
-  /** Absent: nobody is told of trouble. */
-  readonly webhook?: Pick<WebhookOptions, 'url' | 'secret' | 'notifications'>;
+  /** Absent: nobody is told of events. */
+  readonly webhook?: Pick<WebhookOptions, 'operator' | 'hosts' | 'notifications' | 'outbox' | 'listen'>;
   readonly now?: () => Date;
 }
 

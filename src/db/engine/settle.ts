@@ -3,6 +3,7 @@ import { sql, type SQL } from 'drizzle-orm';
 
 import { isQuiet, type Kind, type Outcome } from '../../domain/run.ts';
 import type { Database } from '../client.ts';
+import { changedEntries } from '../events.ts';
 import { assignedFrom, columnNames, toJsonRow, toStorableJson } from '../rows.ts';
 import { DUE_CHANNEL, execute, isAsSeen, tableNames, tables, textArray, type SubjectRows } from './subjects.ts';
 
@@ -77,7 +78,7 @@ export async function settle<K extends Kind>(
         where run.is_final and r.done_at is null and not (r.id = any(run.request_ids))
       ),
       subject as (${servedSubject(first)}),
-      ${answeredRequests}${kind === 'validate' ? sql`` : suspectConnections(kind)}
+      ${answeredRequests}${kind === 'validate' ? sql`` : suspectConnections(kind)}${kind === 'sync' ? toldChanges : sql``}
       select given.run_id, seen.run_id is not null as is_held, subject.run_id is not null as is_settled,
         (select pg_notify(${DUE_CHANNEL}, ${kind}) from subject where next_due_at <= now() limit 1) as woken
       from given left join seen using (run_id) left join subject using (run_id)`,
@@ -99,6 +100,11 @@ const summedCalls = sql`case when previous.aws_calls is null then held.aws_calls
               group by key
             ) summed
           ) end`;
+
+/** Once the run is over: consumers would act on half a change. */
+const toldChanges = sql`,
+      ${changedEntries(sql`
+        select run.id, run.run_id from run join subject using (run_id) where run.status <> 'continued'`)}`;
 
 const answeredRequests = sql`answered as (
         update keyferry.requests r set done_at = now(), run_id = run.run_id

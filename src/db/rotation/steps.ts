@@ -9,6 +9,7 @@ import { JobError } from '../../errors.ts';
 import type { Database } from '../client.ts';
 import { toDatabaseError, violatedConstraint } from '../database-error.ts';
 import { credentialPlace, type Encryption, rotationKeyPlace, secretPlace } from '../encryption.ts';
+import { publishedPair, retiredKeys } from '../events.ts';
 import { createRotationReads } from './reads.ts';
 import { assignments } from '../rows.ts';
 import { rotations } from '../schema.ts';
@@ -73,7 +74,7 @@ async function advance(stores: Stores, fence: RotationFence, transition: Transit
   const gate = version === undefined ? sql`true` : sql`t.version = ${version}`;
   const [row] = await execute(
     stores.db,
-    sql`with ${transitionParts(stores.encryption, fence, { transition, gate })}
+    sql`with ${transitionParts(stores.encryption, fence, { transition, gate })}${toldRetirement(transition)}
       select r.run_token = ${runId} as is_held, subject.id is not null as is_written, subject.paused_at is not null as is_paused,
         r.grace_seconds, r.quiet_seconds, r.hold_seconds
       from keyferry.rotations r left join subject on subject.id = r.id where r.id = ${rotation.id}`,
@@ -81,6 +82,13 @@ async function advance(stores: Stores, fence: RotationFence, transition: Transit
   if (row?.is_written === true) return { isPaused: row.is_paused === true, times: toTimes(row) };
   if (version !== undefined && row?.is_held === true) return undefined;
   throw leaseLost(fence);
+}
+
+/** Nothing where no key stops working. */
+function toldRetirement({ keys = [] }: Transition): SQL {
+  const gone = keys.filter(({ state }) => state === 'inactive' || state === 'deleted');
+  if (gone.length === 0) return sql``;
+  return sql`, ${retiredKeys(gone.map(({ accessKeyId }) => accessKeyId))}`;
 }
 
 function toTimes(row: Record<string, unknown>): RotationTimes {
@@ -216,7 +224,8 @@ async function publishAt(stores: Stores, fence: RotationFence, publication: Publ
           due_requested_by = null
         from moved where t.folder_id = moved.id and t.is_auto_sync_enabled and t.paused_at is null
         returning t.id
-      )
+      ),
+      ${publishedPair(rotation.id, { accessKeyId: publication.pair.accessKeyId, revision })}
       select (select count(*) from moved)::int as moved, (select count(*) from due)::int as due,
         (select pg_notify(${DUE_CHANNEL}, 'sync') where exists (select 1 from due)) as woken
         ${connection ? sql`, (select pg_notify(${DUE_CHANNEL}, 'validate') where exists (select 1 from credentials)) as woken_too` : sql``}`,

@@ -18,6 +18,10 @@ export interface Overview {
   /** Subjects that need a person: all that `attention` would list. */
   readonly troubled: number;
   readonly due: Readonly<Record<Kind, { readonly count: number; readonly oldestSeconds: number }>>;
+  /** Of webhooks: not delivered yet, and not taken within three days. */
+  readonly events: { readonly waiting: number; readonly parked: number };
+  /** The webhooks with parked events, those with most of them first. */
+  readonly parkedAt: readonly { readonly orgId: string; readonly name: string; readonly parked: number }[];
 }
 
 /** A subject that needs a person. */
@@ -59,6 +63,13 @@ export async function readOverview(all: ReadAll): Promise<Overview> {
       ${dueOf(sql`keyferry.connections`)} as validate,
       ${dueOf(sql`keyferry.syncs`)} as sync,
       ${dueOf(sql`keyferry.rotations`)} as rotate,
+      (select jsonb_build_object('waiting', count(*) filter (where next_attempt_at is not null),
+          'parked', count(*) filter (where parked_at is not null))
+        from keyferry.notifications where next_attempt_at is not null or parked_at is not null) as events,
+      (select coalesce(jsonb_agg(to_jsonb(p)), '[]') from (
+        select w.org_id as "orgId", w.name, count(*)::int as parked
+        from keyferry.notifications n join keyferry.webhooks w on w.id = n.webhook_id
+        where n.parked_at is not null group by w.id order by parked desc limit 10) p) as parked_at,
       (select to_jsonb(i) from keyferry.installation i) as installation`);
   const counts = (name: string) => parsedJson(row?.[name]) as readonly StatusCount[];
   const due = (name: string) => parsedJson(row?.[name]) as { count: number; oldestSeconds: number };
@@ -73,6 +84,8 @@ export async function readOverview(all: ReadAll): Promise<Overview> {
     guard: guardOf(parsedJson(row?.installation)),
     workersSeenAt: seenAtOf(parsedJson(row?.installation)),
     troubled: sum('troubled'),
+    events: parsedJson(row?.events) as Overview['events'],
+    parkedAt: parsedJson(row?.parked_at) as Overview['parkedAt'],
     due: { validate: due('validate'), sync: due('sync'), rotate: due('rotate') },
   };
 }

@@ -6,6 +6,7 @@ import { sql } from 'drizzle-orm';
 
 import { JobError } from '../../errors.ts';
 import type { Database } from '../client.ts';
+import { changedEntries } from '../events.ts';
 import { recordedTombstones } from './tombstones.ts';
 import { closedWork, execute, isAsSeen, type SyncRow, untilAsSeen } from '../engine/subjects.ts';
 
@@ -69,6 +70,7 @@ async function tryDeletion(
         returning t.id, t.org_id, t.folder_id
       ),
       ${recordedTombstones(sql`gone`, { owns, wasLeft })},
+      ${changedEntries(sql`select gone.id, null::uuid as run_id from gone`)},
       ${closedWork(sql`gone`)}
       select (select count(*) from seen) > (select count(*) from held) as is_raced,
         exists (select from seen) as is_known,
@@ -113,6 +115,7 @@ export async function deleteRemovedSync(db: Database, ending: SyncEnding): Promi
         returning s.id, s.org_id, s.folder_id
       ),
       ${recordedTombstones(sql`gone`, { owns, wasLeft })},
+      ${changedEntries(sql`select gone.id, ${ending.runId}::uuid as run_id from gone`)},
       answered as (
         update keyferry.requests r set
           done_at = now(),

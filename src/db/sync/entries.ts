@@ -9,6 +9,7 @@ import { JobError } from '../../errors.ts';
 import type { Database } from '../client.ts';
 import { toDatabaseError, violatedConstraint } from '../database-error.ts';
 import { textArray } from '../engine/subjects.ts';
+import { isWanted, staysTold } from '../events.ts';
 import { syncEntries } from '../schema.ts';
 import { toStorableJson } from '../rows.ts';
 import { deleteRemovedSync, type SyncEnding } from './deletion.ts';
@@ -134,7 +135,10 @@ async function storeEntries(db: Database, run: LedgerRun, entries: readonly Ledg
   const rows = await execute(
     db,
     sql`
-      with fence as materialized (select id from keyferry.syncs where id = ${run.syncId} and run_token = ${run.runId}),
+      with fence as materialized (
+        select s.id, ${isWanted('sync.changed')} as is_wanted
+        from keyferry.syncs s where s.id = ${run.syncId} and s.run_token = ${run.runId}
+      ),
       wanted as (select * from jsonb_to_recordset(${toStorableJson(entries.map(toRecord))}::jsonb) as w(${record})),
       free as (
         select w.* from wanted w
@@ -144,9 +148,10 @@ async function storeEntries(db: Database, run: LedgerRun, entries: readonly Ledg
             and o.status in ('synced', 'failed') and o.sync_id <> ${run.syncId})
       ),
       stored as (
-        insert into keyferry.sync_entries (sync_id, ${list(names)})
-        select fence.id, ${list(names.map((name) => `free.${name}`))} from free, fence
-        on conflict (sync_id, region, account_id, remote_name, key) do update set ${assignments}
+        insert into keyferry.sync_entries (sync_id, is_told, ${list(names)})
+        select fence.id, not fence.is_wanted or (free.written_at is null and free.deleted_at is null),
+          ${list(names.map((name) => `free.${name}`))} from free, fence
+        on conflict (sync_id, region, account_id, remote_name, key) do update set is_told = ${staysTold}, ${assignments}
         returning id
       )
       select (select count(*) from fence)::int as held, (select coalesce(jsonb_agg(id), '[]') from stored) as ids`,
@@ -195,7 +200,7 @@ async function forgetEntries(db: Database, run: LedgerRun, ids: readonly string[
   await execute(
     db,
     sql`
-      delete from keyferry.sync_entries where sync_id = ${run.syncId} and id in (select value::uuid from jsonb_array_elements_text(${JSON.stringify(ids)}::jsonb))
+      delete from keyferry.sync_entries where sync_id = ${run.syncId} and is_told and id in (select value::uuid from jsonb_array_elements_text(${JSON.stringify(ids)}::jsonb))
       and exists (select 1 from keyferry.syncs where id = ${run.syncId} and run_token = ${run.runId})`,
   );
 }

@@ -174,6 +174,30 @@ function guardPanel({ overview: { guard }, now }: OverviewContent): Html {
   });
 }
 
+/** Absent while every webhook takes its events. */
+function webhooksPanel({ parkedAt }: Overview): Html {
+  if (parkedAt.length === 0) return html``;
+  const rows = parkedAt.map(
+    ({ name, orgId, parked }) =>
+      html`<li>
+        <div>${chip('warn', parked)}</div>
+        <div class="what">
+          <span class="name">${name}</span> <span class="muted small">webhook · ${orgId}</span>
+          <p class="why">Its endpoint did not take these events within three days.</p>
+          <p class="fix">
+            <b>Fix:</b> repair the endpoint, then <code>keyferry webhook replay ${name} --org ${orgId}</code>.
+          </p>
+        </div>
+      </li>`,
+  );
+  return panel({
+    title: 'Events that were not delivered',
+    body: html`<ul class="trouble">
+      ${rows}
+    </ul>`,
+  });
+}
+
 export function overviewContent(content: OverviewContent): Html {
   const { overview, runs, now } = content;
   const drifted =
@@ -185,6 +209,6 @@ export function overviewContent(content: OverviewContent): Html {
       ${stat({ title: 'Syncs', path: '/syncs', counts: overview.syncs, ...(drifted === undefined ? {} : { extra: drifted }) })}
       ${stat({ title: 'Rotations', path: '/rotations', counts: overview.rotations })}
     </div>
-    ${attentionPanel(content)} ${waiting(overview, now)} ${identityPanel(content)}
+    ${attentionPanel(content)} ${webhooksPanel(overview)} ${waiting(overview, now)} ${identityPanel(content)}
     ${runPanel({ title: 'Latest runs', runs, now, hasSubject: true, more: html`<a href="/runs">All runs</a>` })}`;
 }

@@ -1,53 +1,84 @@
 /**
- * The webhook: looks for news every ten seconds and delivers the outbox, with retries for about three days. Safe to run in several servers at once.
+ * Delivers the outbox: to the endpoints of the orgs, and to the operator's where there is one. Looks for trouble every ten seconds, and delivers at once what
+ * PostgreSQL notifies of. Each endpoint has a lane of its own, so that one which does not answer delays no other. Safe to run in several servers at once.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import type { Notifications, NotificationRow } from '../../db/notifications.ts';
+import type { Notifications } from '../../db/notifications.ts';
+import type { DueNotification, Endpoint, Outbox } from '../../db/outbox.ts';
 import { JobError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
 import { isLoopback } from '../../domain/servers/loopback.ts';
+import { createLanes } from './lanes.ts';
 import { toMessage } from './message.ts';
+import { post, type PostOptions } from './post.ts';
 
 export interface WebhookOptions {
-  readonly url: string;
-  readonly secret: string;
+  /** The operator's endpoint; undefined: only orgs have some. */
+  readonly operator: { readonly url: string; readonly secret: string } | undefined;
+  /** Hosts that the operator lists: for plain http and private addresses. */
+  readonly hosts: readonly string[];
   readonly notifications: Notifications;
+  readonly outbox: Outbox;
+  /** Calls back whenever an event was written; the result ends it. */
+  listen?(onEvent: () => void): Promise<() => Promise<void>>;
   readonly log: Log;
   readonly everyMs?: number;
+  readonly requestLimitMs?: number;
+  readonly resolve?: PostOptions['resolve'];
   now(): Date;
   /** In [0, 1). */
   random(): number;
 }
 
 export interface RunningWebhook {
-  /** One round now, for tests: detect and deliver what is due. */
+  /** One round now, for tests: detects, and delivers until nothing is due. */
   round(): Promise<void>;
-  /** Lets the delivery under way end. */
+  /** Lets the deliveries under way end. */
   close(): Promise<void>;
 }
 
 const EVERY_MS = 10_000;
-const BATCH = 20;
 const REQUEST_LIMIT_MS = 10_000;
 const FIRST_PAUSE_MS = 5_000;
 const MAX_PAUSE_MS = 6 * 3_600_000;
-/** With the pauses above: about three days. */
-const MAX_ATTEMPTS = 24;
+/** An endpoint that is back is found within so long. */
+const MAX_ENDPOINT_PAUSE_MS = 5 * 60_000;
 
-/** Throws CONFIG_INVALID for an address that would carry the news in clear through a network. */
+/** Throws CONFIG_INVALID for an operator's address that would carry the news in clear through a network. */
 export function startWebhook(options: WebhookOptions): RunningWebhook {
-  requireSafeUrl(options.url);
+  if (options.operator) requireSafeUrl(options.operator.url);
   const stopping = new AbortController();
+  const { outbox, log } = options;
+  const hasOperator = options.operator !== undefined;
+  const lanes = createLanes({
+    claim: (busy) => outbox.claim({ busy, hasOperator }),
+    deliver: (row) => deliver(options, row),
+    onError(error) {
+      log.warn({ err: error }, 'the webhook pauses');
+    },
+    signal: stopping.signal,
+  });
   let round: Promise<void> = Promise.resolve();
-  const next = (): Promise<void> => (round = round.then(() => runRound(options)));
+  const next = (): Promise<void> => (round = round.then(() => detect(options)).then(lanes.fill));
   const loop = repeat(next, { everyMs: options.everyMs ?? EVERY_MS, random: options.random, signal: stopping.signal });
+  const listening = options.listen?.(lanes.fill).catch((error: unknown) => {
+    options.log.warn({ err: error }, 'events are delivered every ten seconds only');
+    return undefined;
+  });
   return {
-    round: next,
+    async round() {
+      await next();
+      await lanes.idle();
+    },
     async close() {
       stopping.abort();
+      await (
+        await listening
+      )?.();
       await loop;
       await round;
+      await lanes.idle();
     },
   };
 }
@@ -75,49 +106,59 @@ async function repeat(
   }
 }
 
-async function runRound(options: WebhookOptions): Promise<void> {
+async function detect({ notifications, log }: WebhookOptions): Promise<void> {
   try {
-    await options.notifications.detect();
-    for (;;) {
-      const due = await options.notifications.claim(BATCH);
-      await Promise.all(due.map((row) => deliver(options, row)));
-      if (due.length < BATCH) return;
-    }
+    await notifications.detect();
   } catch (error) {
-    options.log.warn({ err: error }, 'the webhook pauses');
+    log.warn({ err: error }, 'the webhook pauses');
   }
 }
 
-async function deliver(options: WebhookOptions, row: NotificationRow): Promise<void> {
-  const failure = await send(options, row);
-  if (failure === undefined) return options.notifications.delivered(row.id);
-  const isOver = failure === GONE || row.attempts >= MAX_ATTEMPTS;
-  const nextAttemptAt = isOver ? null : new Date(options.now().getTime() + pauseMs(row.attempts, options.random()));
-  options.log.warn(
-    { notificationId: row.id, event: row.event, attempts: row.attempts, failure, isOver },
+async function deliver(options: WebhookOptions, row: DueNotification): Promise<void> {
+  const { operator, outbox, log, random } = options;
+  const isOperators = row.webhookId === null;
+  const endpoint: Endpoint | undefined = isOperators && operator ? { ...operator, format: 'standard' } : row.endpoint;
+  const failure = await send(options, row, endpoint);
+  if (failure === undefined) return outbox.delivered(row);
+  log.warn(
+    { notificationId: row.id, webhookId: row.webhookId, event: row.event, attempts: row.attempts, failure },
     'webhook not delivered',
   );
-  return options.notifications.failed(row.id, { error: failure, nextAttemptAt });
+  return outbox.failed(row, {
+    error: failure.error,
+    pauseMs: failure.isGone ? undefined : pauseMs(row.attempts, random()),
+    endpointPauseMs: failure.isDown ? Math.min(MAX_ENDPOINT_PAUSE_MS, pauseMs(row.failures + 1, random())) : undefined,
+  });
 }
 
-const GONE = 'HTTP 410';
+interface Failure {
+  /** In words of ours. */
+  readonly error: string;
+  /** The endpoint wants nothing more. */
+  readonly isGone: boolean;
+  /** Other events would fail, too. */
+  readonly isDown: boolean;
+}
 
-/** Undefined when the receiver took it; else why not, in words of ours. */
-async function send({ url, secret, now }: WebhookOptions, row: NotificationRow): Promise<string | undefined> {
-  const { body, headers } = toMessage(row, secret, now());
-  try {
-    const answer = await fetch(url, {
-      method: 'POST',
-      headers,
-      body,
-      redirect: 'manual',
-      signal: AbortSignal.timeout(REQUEST_LIMIT_MS),
-    });
-    await answer.body?.cancel();
-    return answer.ok ? undefined : `HTTP ${String(answer.status)}`;
-  } catch (error) {
-    return error instanceof Error && error.name === 'TimeoutError' ? 'no answer in time' : 'not reachable';
-  }
+const DOWN: readonly number[] = [429, 502, 503, 504];
+const GONE = 410;
+
+/** Undefined when the receiver took it. */
+async function send(
+  { hosts, now, requestLimitMs = REQUEST_LIMIT_MS, resolve }: WebhookOptions,
+  row: DueNotification,
+  endpoint: Endpoint | undefined,
+): Promise<Failure | undefined> {
+  if (endpoint === undefined) return { error: 'its URL cannot be decrypted', isGone: false, isDown: true };
+  const result = await post(new URL(endpoint.url), toMessage(row, endpoint, now()), {
+    hosts: row.webhookId === null ? undefined : hosts,
+    limitMs: requestLimitMs,
+    ...(resolve && { resolve }),
+  });
+  if ('error' in result) return { error: result.error, isGone: false, isDown: true };
+  const { status } = result;
+  if (status >= 200 && status < 300) return undefined;
+  return { error: `HTTP ${String(status)}`, isGone: status === GONE, isDown: DOWN.includes(status) };
 }
 
 /** 5 s doubling to 6 h, with full jitter above the half. */

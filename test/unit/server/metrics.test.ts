@@ -15,10 +15,13 @@ function filled() {
   metrics.awsCall({ service: 'ssm', operation: 'PutParameter', outcome: 'throttled' });
   metrics.tickFinished('sync', 3, new Date(5_000));
   metrics.leaseLost('rotate');
-  metrics.setState({ connections: { valid: 2 }, syncs: { failed: 1 }, rotations: { pending: 1 }, due: kinds });
+  metrics.setState({ connections: { valid: 2 }, syncs: { failed: 1 }, rotations: { pending: 1 }, due: kinds, events });
   metrics.setQueues([{ queue: 'sync', counts: { waiting: 4 } }]);
   return metrics;
 }
+
+/** Of webhooks. */
+const events = { waiting: 3, parked: 1 };
 
 const file = (path: string) => readFile(new URL(`../../../${path}`, import.meta.url), 'utf8');
 
@@ -55,7 +58,7 @@ describe('metrics', () => {
 
   it('forget a state that is no longer there', async () => {
     const metrics = filled();
-    metrics.setState({ connections: { invalid: 1 }, syncs: {}, rotations: {}, due: kinds });
+    metrics.setState({ connections: { invalid: 1 }, syncs: {}, rotations: {}, due: kinds, events });
     metrics.setQueues([]);
     const text = await metrics.registry.metrics();
     expect(text).not.toContain('keyferry_connections{status="valid"}');
