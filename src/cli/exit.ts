@@ -8,6 +8,9 @@ export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 const usageFamilies = /^(CONFIG|PAYLOAD)_/;
 /** Things that a command names and that are not there, or a database that is not ready: the input or the setting is wrong. */
 const usageCodes: ReadonlySet<ErrorCode> = new Set([
+  'WEBHOOK_NOT_FOUND',
+  'WEBHOOK_NAME_TAKEN',
+  'WEBHOOK_URL_REFUSED',
   'CONNECTION_NOT_FOUND',
   'SYNC_NOT_FOUND',
   'KEY_ROTATION_NOT_FOUND',

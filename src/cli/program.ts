@@ -14,6 +14,7 @@ import { addSandboxCommand } from './commands/sandbox.ts';
 import { addSecretsCommands } from './commands/secrets.ts';
 import { addSyncCommands } from './commands/sync.ts';
 import { addUpCommand } from './commands/up.ts';
+import { addWebhookCommands } from './commands/webhook.ts';
 import { exitCodes } from './exit.ts';
 import { createOutput } from './output.ts';
 
@@ -32,6 +33,7 @@ export function createProgram(): Command {
   addSyncCommands(program);
   addRotationCommands(program);
   addIdentityCommands(program);
+  addWebhookCommands(program);
   addKeysCommands(program);
   addRestoreCommands(program);
   addSandboxCommand(program);

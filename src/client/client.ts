@@ -8,6 +8,7 @@ import type { Orgs } from '../db/orgs.ts';
 import type { Requests } from '../db/requests.ts';
 import type { Rotations } from '../db/rotation/rotations.ts';
 import type { Syncs } from '../db/sync/syncs.ts';
+import type { Webhooks } from '../db/webhooks.ts';
 import type { Via } from '../domain/connection/candidate.ts';
 import { createConnectionsClient } from './connections.ts';
 import type { ClientContext, TryCredentials } from './context.ts';
@@ -18,6 +19,7 @@ import { createSecretsClient } from './secrets.ts';
 import { createSyncsClient } from './syncs.ts';
 import { toRunRecord } from './views.ts';
 import { waitForAnswer, type WaitOptions } from './waiting.ts';
+import { createWebhooksClient } from './webhooks.ts';
 
 export interface Stores {
   readonly connections: Connections;
@@ -26,6 +28,7 @@ export interface Stores {
   readonly rotations: Rotations;
   readonly requests: Requests;
   readonly orgs: Orgs;
+  readonly webhooks: Webhooks;
 }
 
 export interface Actor {
@@ -61,6 +64,7 @@ export function createClient(stores: Stores, actor: Actor, ports: ClientPorts = 
     secrets: guarded(createSecretsClient(context, stores.folders)),
     syncs: guarded(createSyncsClient(context, stores)),
     rotations: guarded(createRotationsClient(context, stores)),
+    webhooks: guarded(createWebhooksClient(context, stores.webhooks)),
     runs: guarded({
       get: async (runId: string) => toRunRecord(await stores.requests.run(actor.orgId, runId)),
       /** Newest first. */

@@ -14,5 +14,7 @@ declare module 'hono' {
     client: Client;
     /** Id of what a request made, for the audit trail. */
     subject: string | undefined;
+    /** The answer holds a secret, so that it is not kept for a repeated request. */
+    holdsSecret: boolean | undefined;
   }
 }

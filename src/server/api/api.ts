@@ -18,6 +18,7 @@ import { addOverviews } from './overviews.ts';
 import { addRotations } from './rotations.ts';
 import { addRuns } from './runs.ts';
 import { addSyncs } from './syncs.ts';
+import { addWebhooks } from './webhooks.ts';
 
 const DOCUMENT_PATH = '/api/openapi.json';
 
@@ -42,6 +43,7 @@ export function createApi(options: ApiOptions): Api {
   addSyncs(api, options);
   addRotations(api, options);
   addRuns(api, options);
+  addWebhooks(api, options);
   addOutside(api);
   api.onError((error, c) => {
     if (error instanceof SyntaxError || isMalformedJson(error))

@@ -229,6 +229,6 @@ async function keepAnswer(
   idempotency: ApiOptions['idempotency'],
 ): Promise<void> {
   const { status } = c.res;
-  if (status >= 500 || PASSING.includes(status)) return idempotency.release(request);
+  if (status >= 500 || PASSING.includes(status) || c.get('holdsSecret') === true) return idempotency.release(request);
   return idempotency.answer(request, { statusCode: status, response: await c.res.clone().text() });
 }

@@ -10,6 +10,7 @@ export interface Ids {
   readonly syncId: Readonly<Record<string, string>>;
   readonly rotationId: string;
   readonly runId: string;
+  readonly webhookId: string;
   readonly names: Readonly<Record<string, string>>;
   readonly login?: {
     readonly clientId: string;
@@ -50,6 +51,7 @@ export function createOperations(fixture: ServerFixture, api: ApiUnderTest, jwt 
     const ssm = await create('parameterStoreSync.create', '/api/v1/secret-syncs/aws-parameter-store');
     const sm = await create('secretsManagerSync.create', '/api/v1/secret-syncs/aws-secrets-manager');
     const rotation = await create('rotation.create', '/api/v2/secret-rotations/aws-iam-user-secret');
+    const webhook = await create('webhook.create', '/api/v1/webhooks');
     const [run] = await fixture.handle
       .client`insert into keyferry.runs (kind, subject_id, org_id, attempt, reason, status) values ('validate', ${connectionId}, 'acme', 1, 'created', 'succeeded') returning id`;
     const lone = await api.call('POST', '/api/v1/app-connections/aws', { body: assumeRole(uniqueName('lone')) });
@@ -72,6 +74,7 @@ export function createOperations(fixture: ServerFixture, api: ApiUnderTest, jwt 
       },
       rotationId: String(rotation.body.secretRotation.id),
       runId: String(run?.id),
+      webhookId: String(webhook.body.webhook.id),
       names: {
         'connection-name': lone.body.appConnection.name,
         'aws-parameter-store': ssm.body.secretSync.name,
@@ -89,6 +92,7 @@ export function createOperations(fixture: ServerFixture, api: ApiUnderTest, jwt 
       .replace('{syncId}', ids.syncId[destination] ?? '')
       .replace('{rotationId}', ids.rotationId)
       .replace('{runId}', ids.runId)
+      .replace('{webhookId}', ids.webhookId)
       .replace('{name}', name);
     const values: Record<string, string> = { subjectId: randomUUID(), importBehavior: 'prioritize-source', ...place };
     const query = (operation.parameters ?? []).filter((parameter) => parameter.in === 'query' && parameter.required);
@@ -137,6 +141,7 @@ export function createOperations(fixture: ServerFixture, api: ApiUnderTest, jwt 
         secretsMapping: { accessKeyId: 'K', secretAccessKey: 'S' },
       },
       'rotation.update': { rotationInterval: 60 },
+      'webhook.create': { name: uniqueName('w'), url: 'https://hooks.example.com/keyferry' },
       'secrets.set': { ...place, secrets: { A: 'a' } },
     };
     return bodies[operationId];
@@ -152,6 +157,7 @@ export function everyIdIs(id: string): Ids {
     syncId: { 'aws-parameter-store': id, 'aws-secrets-manager': id },
     rotationId: id,
     runId: id,
+    webhookId: id,
     names: {},
   };
 }
