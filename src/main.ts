@@ -24,7 +24,6 @@ import { toWebhook } from './webhook.ts';
 import { createAuditLog } from './db/audit-log.ts';
 import { createBaseIdentities } from './db/base-identities.ts';
 import { createBudgetLedger } from './db/call-budget.ts';
-import { createInstallation } from './db/installation.ts';
 import { createInstallationGuard } from './db/installation-guard.ts';
 import { requireCurrentSchema } from './db/migrate.ts';
 import { repairInvariants } from './db/invariants.ts';
@@ -197,7 +196,6 @@ async function startWorkerProcess(parts: Parts, options: WorkerOptions): Promise
   stores.database.watch();
   const watch = await startInstallationWatch({
     guard: createInstallationGuard(db),
-    installation: createInstallation(db),
     name: config.installation,
     isGuardAsked: options.isGuarded === true,
     log,

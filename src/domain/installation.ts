@@ -110,7 +110,8 @@ function isFailover(record: InstallationRecord, { server, lostMs }: ObservedData
 /** What the server refuses to say proves nothing. */
 const differs = (before: string | null, now: string | null) => before !== null && now !== null && before !== now;
 
-const isNewTimeline = (before: number | null, now: number | null) => before !== null && now !== null && now !== before;
+export const isNewTimeline = (before: number | null, now: number | null): boolean =>
+  before !== null && now !== null && now !== before;
 
 export const acceptances = ['moved', 'restored', 'clone'] as const;
 export type Acceptance = (typeof acceptances)[number];

@@ -105,7 +105,6 @@ async function acceptAsRestored(scene: Scene): Promise<void> {
 export function startWatch({ handle }: Stage, { isGuardAsked }: { isGuardAsked: boolean }): Promise<InstallationWatch> {
   return startInstallationWatch({
     guard: createInstallationGuard(handle.db),
-    installation: createInstallation(handle.db),
     name: undefined,
     isGuardAsked,
     log: createLog({ level: 'silent' }),

@@ -4,16 +4,15 @@
  * `keyferry restore accept`.
  */
 import type { Installation } from '../../db/installation.ts';
-import type { InstallationGuard } from '../../db/installation-guard.ts';
-import { type GuardReason, guardReasons, judgeInstallation } from '../../domain/installation.ts';
+import type { Beat, InstallationGuard } from '../../db/installation-guard.ts';
+import { type GuardReason, guardReasons, isNewTimeline, judgeInstallation } from '../../domain/installation.ts';
 import { JobError, toJobError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
 
 const EVERY_MS = 60_000;
 
 export interface InstallationWatchDependencies {
-  readonly guard: Pick<InstallationGuard, 'beat' | 'raise' | 'startEpoch'>;
-  readonly installation: Installation;
+  readonly guard: Pick<InstallationGuard, 'look' | 'beat' | 'raise' | 'startEpoch'>;
   /** KEYFERRY_INSTALLATION. */
   readonly name: string | undefined;
   /** `worker --guarded`. */
@@ -23,7 +22,7 @@ export interface InstallationWatchDependencies {
   readonly everyMs?: number;
 }
 
-/** As the installation of every run: a counter lower than seen is noticed at the first run, not only after a minute. */
+/** As the installation of every run: a lower counter and a failover are noticed at the first run, not only after a minute. */
 export interface InstallationWatch extends Installation {
   /** Why nothing may be changed at AWS now; undefined while it may. */
   guardReason(): GuardReason | undefined;
@@ -85,11 +84,11 @@ export async function startInstallationWatch(deps: InstallationWatchDependencies
   timer.unref();
   return {
     async get() {
-      const row = await deps.installation.get();
+      const look = await deps.guard.look();
       // A guard that is known is looked at once a minute, not at every run.
-      if (row.counter >= seenCounter || row.guardReason !== null) return row;
+      if (look.row.guardReason !== null || !isOlder(look, seenCounter)) return look.row;
       await beat();
-      return deps.installation.get();
+      return (await deps.guard.look()).row;
     },
     guardReason: () => reason,
     requireUnguarded() {
@@ -101,6 +100,11 @@ export async function startInstallationWatch(deps: InstallationWatchDependencies
       clearInterval(timer);
     },
   };
+}
+
+/** What the database lost may be what the next write depends on. */
+function isOlder({ record, server }: Beat, seenCounter: number): boolean {
+  return record.counter < seenCounter || isNewTimeline(record.timeline, server.timeline);
 }
 
 export function guardedError(reason: GuardReason): JobError {

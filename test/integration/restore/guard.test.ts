@@ -39,7 +39,6 @@ interface Watching {
 function watch({ db }: DatabaseHandle, { name, isGuardAsked = false }: Watching = {}): Promise<InstallationWatch> {
   return startInstallationWatch({
     guard: createInstallationGuard(db),
-    installation: createInstallation(db),
     name,
     isGuardAsked,
     log: createLog({ level: 'silent' }),
@@ -122,6 +121,15 @@ it('begins an epoch, once, when PostgreSQL failed over', async () => {
   const row = await createInstallation(handle.db).get();
   expect(row).toMatchObject({ epoch: 2, guardReason: null });
   expect(row.epochStartedAt).not.toBeNull();
+});
+
+it('begins an epoch at the first run after a failover, however soon it comes', async () => {
+  const handle = connect(database.url);
+  const watching = await watch(handle);
+  // Nothing that the guard counts was lost.
+  await handle.db.execute(sql`update keyferry.installation set timeline = timeline - 1`);
+  expect(await watching.get()).toMatchObject({ epoch: 2, guardReason: null });
+  expect(await watching.get()).toMatchObject({ epoch: 2 });
 });
 
 it('counts the sessions of workers, and of nothing else', async () => {
