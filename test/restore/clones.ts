@@ -1,17 +1,28 @@
 /**
- * A copy of the database wakes up beside its original: the same AWS, other workers. The copy is made row by row, which is what `pg_restore` does as
- * well; the drill in `test/e2e` runs those tools.
+ * A copy of the database wakes up beside its original: the same AWS, other workers. The copy is made by `pg_dump` and `pg_restore` where there are
+ * some that fit the server, else row by row.
  */
 import { sql } from 'drizzle-orm';
 
 import { createInstallationGuard } from '../../src/db/installation-guard.ts';
 import type { Stage } from '../integration/sync/world.ts';
 import { type DatabaseClock, databaseClock } from '../support/database-clock.ts';
+import { dumpAndRestore, findPgTools } from '../support/pg-tools.ts';
 import { readRows, writeRows } from '../support/rewind.ts';
 import { live } from './people.ts';
 import { begin, conclude, startWatch } from './points.ts';
 import { findDue, runDue, runOne, unlessRefused } from './runs.ts';
-import { change, DATA_KEYS, findKeys, HOUR, MINUTE, mutationsSince, readAws, type Scene } from './scene.ts';
+import {
+  change,
+  DATA_KEYS,
+  emptyDatabase,
+  findKeys,
+  HOUR,
+  MINUTE,
+  mutationsSince,
+  readAws,
+  type Scene,
+} from './scene.ts';
 
 export async function playClone(stage: Stage, seed: number, copy: Stage): Promise<void> {
   const scene = await begin(stage, seed);
@@ -34,13 +45,9 @@ export async function playClone(stage: Stage, seed: number, copy: Stage): Promis
 
 /** Its rows, among them the one that says whose database this is. */
 async function copyScene(scene: Scene, copy: Stage): Promise<Scene> {
-  const { client } = scene.stage.handle;
-  await writeRows(copy.handle.client, await readRows(client));
-  const [row] = await client<{ found: string }[]>`select to_jsonb(i)::text as found from keyferry.installation i`;
-  await copy.handle.client`delete from keyferry.installation`;
-  await copy.handle.client`
-    insert into keyferry.installation
-    select * from jsonb_populate_record(null::keyferry.installation, ${row?.found ?? ''}::text::jsonb)`;
+  const tools = await findPgTools(scene.stage.databaseUrl);
+  if (tools === undefined) await copyRows(scene.stage, copy);
+  else await copyByTools(tools, scene.stage, copy);
   const clock = followClock(scene.world.clock, await databaseClock(copy.databaseUrl));
   return {
     ...scene,
@@ -49,6 +56,27 @@ async function copyScene(scene: Scene, copy: Stage): Promise<Scene> {
     rotation: scene.rotation.elsewhere(copy, clock),
     worker: scene.world.workerOf(copy, clock),
   };
+}
+
+async function copyRows({ handle: { client } }: Stage, copy: Stage): Promise<void> {
+  await writeRows(copy.handle.client, await readRows(client));
+  const [row] = await client<{ found: string }[]>`select to_jsonb(i)::text as found from keyferry.installation i`;
+  await copy.handle.client`delete from keyferry.installation`;
+  await copy.handle.client`
+    insert into keyferry.installation
+    select * from jsonb_populate_record(null::keyferry.installation, ${row?.found ?? ''}::text::jsonb)`;
+}
+
+/** Only the rows: the database of the copy stays, with its clock. */
+async function copyByTools(tools: string, { databaseUrl: from }: Stage, copy: Stage): Promise<void> {
+  await emptyDatabase(copy);
+  await copy.handle.client`delete from keyferry.installation`;
+  const rows = ['--data-only', '--disable-triggers'];
+  await dumpAndRestore(
+    tools,
+    { from, to: copy.databaseUrl },
+    { dump: [...rows, '--schema', 'keyferry', '--exclude-table', 'keyferry.migrations'], restore: rows },
+  );
 }
 
 /** One time for both databases. */

@@ -2,10 +2,11 @@
  * `npm run test:restore`: random points in the life of an installation at which its database goes back in time. RESTORE_POINTS=n plays n of
  * them, spread over all; RESTORE_POINT=k plays the one with this number; RESTORE_SEED moves all of them.
  */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 
 import { openStage, type Stage } from '../integration/sync/world.ts';
 import { databaseClock } from '../support/database-clock.ts';
+import { findPgTools } from '../support/pg-tools.ts';
 import { useTestDatabase } from '../support/postgres.ts';
 import { playClone } from './clones.ts';
 import { playFailover, playRestore } from './points.ts';
@@ -30,19 +31,23 @@ interface Lane {
 const databases = Array.from({ length: LANES }, () => ({ original: useTestDatabase(), copy: useTestDatabase() }));
 const total = { points: 0, safe: 0 };
 let lanes: readonly Lane[];
+let copiedBy: string;
 
 beforeAll(async () => {
   for (const { original, copy } of databases) {
     await databaseClock(original().url);
     await databaseClock(copy().url);
   }
+  const tools = await findPgTools(inject('postgresUrl'));
+  copiedBy = tools === undefined ? 'row by row' : 'by pg_dump and pg_restore';
   lanes = databases.map(({ original, copy }) => ({ stage: openStage(original().url), copy: openStage(copy().url) }));
 });
 
 afterAll(async () => {
   for (const { stage, copy } of lanes) await Promise.all([stage.close(), copy.close()]);
+  const { points, safe } = total;
   console.log(
-    `restore: ${String(total.points)} points, ${String(total.safe)} safe (seed ${String(SEED)}; databases copied row by row)`,
+    `restore: ${String(points)} points, ${String(safe)} safe (seed ${String(SEED)}; copies made ${copiedBy})`,
   );
 });
 

@@ -1,16 +1,10 @@
 /** A second database with the content of a first one: by `pg_dump` and `pg_restore` where they fit the server, else row by row. */
-import { execFile } from 'node:child_process';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
 import postgres from 'postgres';
 
 import { migrate } from '../../../src/db/migrate.ts';
+import { dumpAndRestore, findPgTools } from '../../support/pg-tools.ts';
 import { createEmptyDatabase, type TestDatabase } from '../../support/postgres.ts';
 import { readRows, writeRows } from '../../support/rewind.ts';
-
-const run = promisify(execFile);
 
 export interface CopiedDatabase extends TestDatabase {
   readonly by: 'pg_restore' | 'rows';
@@ -18,37 +12,10 @@ export interface CopiedDatabase extends TestDatabase {
 
 export async function copyDatabase(url: string): Promise<CopiedDatabase> {
   const copy = await createEmptyDatabase();
-  const directory = await findTools(url);
+  const directory = await findPgTools(url);
   if (directory === undefined) await copyRows(url, copy.url);
-  else await dumpAndRestore(directory, url, copy.url);
+  else await dumpAndRestore(directory, { from: url, to: copy.url });
   return { ...copy, by: directory === undefined ? 'rows' : 'pg_restore' };
-}
-
-async function dumpAndRestore(tools: string, from: string, to: string): Promise<void> {
-  const directory = await mkdtemp(join(tmpdir(), 'keyferry-dump-'));
-  const file = join(directory, 'keyferry.dump');
-  try {
-    await run(join(tools, 'pg_dump'), ['--format', 'custom', '--file', file, '--dbname', from]);
-    await run(join(tools, 'pg_restore'), ['--dbname', to, file]);
-  } finally {
-    await rm(directory, { recursive: true });
-  }
-}
-
-const DEBIAN = '/usr/lib/postgresql';
-
-/** `pg_dump` refuses a server that is newer than itself. */
-async function findTools(url: string): Promise<string | undefined> {
-  const version = await onDatabase(url, async (client) => {
-    const [row] = await client<{ server_version_num: string }[]>`show server_version_num`;
-    return Math.floor(Number(row?.server_version_num) / 10_000);
-  });
-  const debian = await readdir(DEBIAN).catch(() => []);
-  for (const directory of ['', ...debian.map((name) => join(DEBIAN, name, 'bin'))]) {
-    const found = await run(join(directory, 'pg_dump'), ['--version']).catch(() => undefined);
-    if (Number(/ (\d+)/.exec(found?.stdout ?? '')?.[1] ?? 0) >= version) return directory;
-  }
-  return undefined;
 }
 
 async function copyRows(from: string, to: string): Promise<void> {
