@@ -163,6 +163,32 @@ describe('the meaning of what Terraform applies', () => {
     expect(value).toBe('one');
   });
 
+  it('destroys a rotation in its grace period and applies again: the rotation succeeds, and both keys keep working', async () => {
+    const userName = 'in-grace';
+    installation.sandbox.createUser({ accountId: ACCOUNT, userName });
+    const { id: connectionId } = await created(CONNECTIONS, connection('grace'));
+    const apply = async () => {
+      const { id } = await created(ROTATIONS, iamUserRotation(userName, String(connectionId)));
+      const path = `${ROTATIONS}/${String(id)}`;
+      const { rotationStatus } = await settled(path, (rotation) => rotation.rotationStatus !== null);
+      expect(rotationStatus).toBe('success');
+      return path;
+    };
+    const active = () =>
+      installation.sandbox.inspect
+        .accessKeys({ accountId: ACCOUNT, userName })
+        .map(({ accessKeyId, status }) => `${accessKeyId} ${status}`);
+    const path = await apply();
+    expect((await call('POST', `${path}/rotate-secrets?wait=20`, {})).body).toMatchObject({ run: { status: 'continued' } });
+    const before = active();
+    expect(before).toEqual([expect.stringMatching(/ Active$/), expect.stringMatching(/ Active$/)]);
+    for (let round = 0, current = path; round < 3; round += 1) {
+      expect((await call('DELETE', current)).status).toBe(200);
+      current = await apply();
+      expect(active()).toEqual(before);
+    }
+  });
+
   it('serves Infisical’s Node SDK: login, renewal, and a refusal of values', async () => {
     const sdk = new InfisicalSDK({ siteUrl: installation.url });
     await sdk.auth().universalAuth.login(login);

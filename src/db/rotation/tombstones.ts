@@ -1,6 +1,6 @@
 /**
  * What a deleted rotation left at AWS: the ids of its keys, and no secret. A later rotation of the same folder and user takes such a key over only
- * if the folder still holds its pair. A tombstone never lets a key be deleted.
+ * if the folder still holds its pair, and may then retire the others as their rotation would have done. A tombstone never lets a key be deleted at once.
  */
 import { sql, type SQL } from 'drizzle-orm';
 
@@ -13,7 +13,7 @@ import type { RotationRow } from '../engine/subjects.ts';
 export function leftKeys(gone: SQL): SQL {
   return sql`
     left_keys as (
-      insert into keyferry.tombstones
+      insert into keyferry.tombstones as t
         (installation_id, org_id, kind, subject_id, folder_id, partition, account_id, region, service, remote_name, access_key_ids)
       select i.id, ${gone}.org_id, 'rotation', ${gone}.id, ${gone}.folder_id, ${partitionOf(sql`c`)}, ${gone}.account_id, '', 'iam',
         lower(${gone}.user_name), keys.ids
@@ -31,10 +31,28 @@ export function leftKeys(gone: SQL): SQL {
         kind = excluded.kind,
         subject_id = excluded.subject_id,
         folder_id = excluded.folder_id,
-        access_key_ids = excluded.access_key_ids,
+        access_key_ids = ${mergedIds},
         created_at = now()
     )`;
 }
+
+/** Enough for a user, who has two keys: ids of keys that are gone do no harm. */
+const IDS_KEPT = 20;
+
+/** A rotation that is deleted before it looked at AWS knows only the key of its folder: what its predecessors left remains known. */
+const mergedIds = sql`case
+          when t.kind = 'rotation' and t.installation_id = excluded.installation_id
+            and t.org_id = excluded.org_id and t.folder_id = excluded.folder_id
+          then array(
+            select id from unnest(excluded.access_key_ids || t.access_key_ids) with ordinality as ids(id, place)
+            where not exists (
+              select from keyferry.rotation_keys k
+              where k.rotation_id = excluded.subject_id and k.access_key_id = id and k.state in ('deleted', 'foreign')
+            )
+            group by id order by min(place) limit ${IDS_KEPT}
+          )
+          else excluded.access_key_ids
+        end`;
 
 function partitionOf(connection: SQL): SQL {
   return sql`coalesce(nullif(split_part(coalesce(${connection}.principal_arn, ${connection}.role_arn), ':', 2), ''), 'aws')`;

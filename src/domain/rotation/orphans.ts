@@ -6,7 +6,7 @@ import type { JobError } from '../../errors.ts';
 import { RECHECK_AFTER_MS } from './keys.ts';
 import { block, later, moved, type NewPair } from './transitions.ts';
 import { QUARANTINE_MS } from './waits.ts';
-import type { CandidateKey, Intent, RotationView, Transition } from './rotation.ts';
+import type { CandidateKey, Cycle, Intent, RemoteKey, RotationView, Transition } from './rotation.ts';
 
 export function leftoverDeleted(view: RotationView, accessKeyId: string): Transition {
   const state = moved(view);
@@ -34,6 +34,37 @@ export function leftKeyAdopted(
       accessKeyId: pair.accessKeyId,
       detail: 'left by a deleted rotation of this folder',
     },
+  };
+}
+
+/**
+ * What its predecessor was about to retire when it was deleted: retired from the publication on, as if it had never stopped. Whoever began to use such a
+ * key in between has the quiet time of a key that somebody brought back.
+ */
+export function leftKeysTakenBack(
+  view: RotationView,
+  keys: { readonly activeKeyId: string; readonly old: readonly RemoteKey[] },
+  found: { readonly user: { userId?: string; accountId?: string }; readonly now: Date },
+): Transition {
+  const at = found.now.toISOString();
+  const oldKeyIds = keys.old.map((key) => key.accessKeyId);
+  const cycle: Cycle = {
+    startedAt: at,
+    isEmergency: false,
+    isRevokeNow: false,
+    skipSyncs: [],
+    isSelf: false,
+    newKeyId: keys.activeKeyId,
+    oldKeyIds,
+    dependentPolls: 0,
+    reactivatedAt: at,
+  };
+  return {
+    phase: 'publishing',
+    state: { ...moved(view), inspectedAt: at, cycle },
+    keys: keys.old.map(({ accessKeyId, createdAt }) => ({ accessKeyId, createdAt, state: 'retiring' })),
+    changes: found.user,
+    note: { step: 'left-keys-taken-back', detail: oldKeyIds.join(', ') },
   };
 }
 

@@ -61,7 +61,7 @@ const cycle = z.object({
   dependentPolls: z.number().default(0),
   /** From here the quiet time counts: when every dependent had the new key, or the old one was re-activated. */
   quietFrom: moment.optional(),
-  /** Somebody brought the old key back, and so has a use for it. */
+  /** Somebody brought the old key back, or it was out of sight for a time: somebody may have a use for it. */
   reactivatedAt: moment.optional(),
   /** The latest use of an old key that was seen since. */
   foreignUse: z.object({ at: moment, text: z.string() }).optional(),

@@ -35,7 +35,8 @@ export async function inspect(context: RotationContext, view: RotationView): Pro
   const open = await openKeys(context);
   const { owners } = await lookAtKeys(context, view, open);
   const foreign = foreignKeys(owners);
-  if (foreign.length > 0) return blockForeign(context, view, { open, foreign });
+  if (foreign.length > 0)
+    return (await takeBackLeftKeys(context, view, { open, owners })) ?? blockForeign(context, view, { open, foreign });
   const adopted = await checkAdoptedKey(context, view, open.connection);
   if (adopted instanceof JobError)
     return write(context, view, to.block(view, adopted, { now, recheckMs: BLOCKED_RECHECK_MS }));
@@ -126,6 +127,29 @@ async function blockForeign(context: RotationContext, view: RotationView, found:
   const now = context.run.now();
   const error = await foreignError(context, { keys: open.keys, foreign, leftIds: left.ids });
   return write(context, base, to.block(base, error, { now }));
+}
+
+/**
+ * Undefined unless a deleted rotation of this folder left all keys besides the active one, and the active one works and is what the folder holds. Never
+ * a key that something else of this installation holds, or that was a person's before.
+ */
+async function takeBackLeftKeys(
+  context: RotationContext,
+  view: RotationView,
+  { open, owners }: { readonly open: OpenKeys; readonly owners: KeyOwners },
+): Promise<RotationView | undefined> {
+  const active = view.keys.find((key) => key.state === 'active');
+  if (active === undefined) return undefined;
+  const old = foreignKeys(owners);
+  const ids = old.map((key) => key.accessKeyId);
+  if (ids.some((id) => owners.heldElsewhere.includes(id) || view.keys.some((key) => key.accessKeyId === id)))
+    return undefined;
+  const left = await context.deps.rotations.run.leftKeys(context.row);
+  if (left.pair?.accessKeyId !== active.accessKeyId || !ids.every((id) => left.ids.includes(id))) return undefined;
+  const user = await checkAdoptedKey(context, view, open.connection);
+  if (user instanceof JobError) return undefined;
+  const keys = { activeKeyId: active.accessKeyId, old };
+  return write(context, view, orphans.leftKeysTakenBack(view, keys, { user, now: context.run.now() }));
 }
 
 /** Undefined unless the folder holds the pair of a left key, and AWS accepts the pair for this user. */

@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { useTestDatabase } from '../../support/postgres.ts';
-import { createWorld, openStage, type Pair, type Stage, type World } from './world.ts';
+import { createWorld, DAY, HOUR, openStage, type Pair, type Stage, type World } from './world.ts';
 
 const database = useTestDatabase();
 let stage: Stage;
@@ -112,6 +112,133 @@ test('a key whose pair left the folder is named as left by a deleted rotation', 
   await world.runOnce(id);
 
   expect((await world.row(id)).statusMessage).toContain('left by a deleted rotation');
+});
+
+/** A rotation that was deleted after its publication, while its old key was in `phase`. */
+async function deletedWhileRetiring(phase: 'quiet' | 'hold') {
+  const world = await createWorld(stage);
+  const { id } = await world.createRotation();
+  await world.runUntilDone(id);
+  const old = (await world.published()) as Pair;
+  await world.rotations.request(await world.row(id), {}, null);
+  await runUntilPhase(world, id, phase);
+  await world.rotations.delete(await world.row(id), 'keep');
+  return { world, old, left: (await world.published()) as Pair };
+}
+
+async function runUntilPhase(world: World, id: string, phase: string): Promise<void> {
+  for (let runs = 0; runs < 20; runs += 1) {
+    if ((await world.row(id)).phase === phase) return;
+    await world.untilDue(id);
+    await world.runOnce(id);
+  }
+  throw new Error(`The rotation is in phase ${(await world.row(id)).phase}, not in ${phase}.`);
+}
+
+test('the next rotation takes back an old key in its grace period, and retires it', async () => {
+  const { world, old, left } = await deletedWhileRetiring('quiet');
+
+  const { id } = await world.createRotation();
+  const outcome = await world.runOnce(id);
+
+  expect(outcome).toMatchObject({ status: 'continued', answersRequest: true });
+  expect(await world.row(id)).toMatchObject({ rotationStatus: 'succeeded', phase: 'quiet', statusCode: null });
+  expect(await world.published()).toEqual(left);
+  expect(world.keys()).toEqual({ [old.accessKeyId]: 'Active', [left.accessKeyId]: 'Active' });
+  expect((await world.runUntilDone(id)).status).toBe('succeeded');
+  expect(world.keys()).toEqual({ [left.accessKeyId]: 'Active' });
+  expect((await world.rotations.steps(id)).map(({ step }) => step)).toContain('left-keys-taken-back');
+});
+
+test('a key that is taken back stays active for a day at least, and as long as somebody uses it', async () => {
+  const { world, old } = await deletedWhileRetiring('quiet');
+  const { id } = await world.createRotation({ graceSeconds: 0, quietSeconds: 0, holdSeconds: 0 });
+  await world.runOnce(id);
+  const takenBackAt = world.clock.now().getTime();
+
+  // Each use shows at AWS before the quiet time is over.
+  for (const hours of [12, 6, 12]) {
+    world.clock.advance(hours * HOUR);
+    await world.use(old);
+    await world.untilDue(id);
+    await world.runOnce(id);
+    expect((await world.row(id)).phase).toBe('quiet');
+    expect(world.keys()[old.accessKeyId]).toBe('Active');
+  }
+
+  expect(world.clock.now().getTime() - takenBackAt).toBeGreaterThanOrEqual(DAY);
+  await world.runUntilDone(id);
+  expect(world.keys()).not.toHaveProperty(old.accessKeyId);
+});
+
+test('an inactive key of a deleted rotation is taken back, too', async () => {
+  const { world, old, left } = await deletedWhileRetiring('hold');
+  expect(world.keys()).toEqual({ [old.accessKeyId]: 'Inactive', [left.accessKeyId]: 'Active' });
+
+  const { id } = await world.createRotation();
+  await world.runOnce(id);
+
+  expect(await world.row(id)).toMatchObject({ rotationStatus: 'succeeded', activeAccessKeyId: left.accessKeyId });
+  await world.runUntilDone(id);
+  expect(world.keys()).toEqual({ [left.accessKeyId]: 'Active' });
+});
+
+test('whichever of the two the folder holds is kept', async () => {
+  const { world, old } = await deletedWhileRetiring('quiet');
+  await setPair(world, old);
+
+  const { id } = await world.createRotation();
+  await world.runUntilDone(id);
+
+  expect(await world.published()).toEqual(old);
+  expect(world.keys()).toEqual({ [old.accessKeyId]: 'Active' });
+});
+
+test('rotations that are deleted at once, again and again, forget no old key', async () => {
+  const { world, old, left } = await deletedWhileRetiring('quiet');
+  for (let round = 0; round < 3; round += 1) {
+    const { id } = await world.createRotation();
+    // Only every second one looks at AWS before it goes.
+    if (round === 1) await world.runOnce(id);
+    await world.rotations.delete(await world.row(id), 'keep');
+  }
+
+  const { id } = await world.createRotation();
+  await world.runUntilDone(id);
+
+  expect((await world.row(id)).rotationStatus).toBe('succeeded');
+  expect(world.keys()).toEqual({ [left.accessKeyId]: 'Active' });
+  expect(world.keys()).not.toHaveProperty(old.accessKeyId);
+});
+
+test.each<readonly [string, (world: World, keys: { old: Pair; left: Pair }) => Promise<unknown>]>([
+  [
+    'a connection signs with it',
+    ({ handle, orgId, connectionId }, { old }) =>
+      handle.db.execute(sql`
+        insert into keyferry.connections (org_id, name, method, access_key_id)
+        select ${orgId}, 'other', 'access-key', ${old.accessKeyId} from keyferry.connections where id = ${connectionId}`),
+  ],
+  [
+    'the tombstone does not know it',
+    ({ handle, orgId }, { old }) =>
+      handle.db.execute(sql`
+        update keyferry.tombstones set access_key_ids = array_remove(access_key_ids, ${old.accessKeyId})
+        where org_id = ${orgId}`),
+  ],
+  [
+    'the key of the folder does not work',
+    (world, { left }) => setPair(world, { ...left, secretAccessKey: 'x'.repeat(40) }),
+  ],
+])('an old key is not taken back when %s', async (_name, change) => {
+  const { world, old, left } = await deletedWhileRetiring('quiet');
+  await change(world, { old, left });
+
+  const { id } = await world.createRotation();
+  const outcome = await world.runOnce(id);
+
+  expect(outcome).toMatchObject({ status: 'blocked', code: 'KEY_FOREIGN' });
+  expect(world.keys()).toEqual({ [old.accessKeyId]: 'Active', [left.accessKeyId]: 'Active' });
 });
 
 async function setPair(world: World, pair: Pair): Promise<void> {
