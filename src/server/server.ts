@@ -4,6 +4,7 @@
  */
 import type { Queue } from 'bullmq';
 import { Hono, type MiddlewareHandler } from 'hono';
+import { getPath } from 'hono/utils/url';
 import { randomUUID } from 'node:crypto';
 
 import { toJobError } from '../errors.ts';
@@ -69,7 +70,7 @@ export interface OperationsServer {
 }
 
 export function createServer(dependencies: ServerDependencies): OperationsServer {
-  const app = new Hono();
+  const app = new Hono({ getPath: pathOf });
   app.use(async (c, next) => {
     c.set('requestId', randomUUID());
     await next();
@@ -128,6 +129,12 @@ async function orClose<T>(server: ListeningServer, start: () => T): Promise<T> {
     await server.close();
     throw error;
   }
+}
+
+/** Clients of the API differ in whether they end a path with a slash. */
+function pathOf(request: Request): string {
+  const path = getPath(request);
+  return path.startsWith('/api/') && path.endsWith('/') ? path.slice(0, -1) : path;
 }
 
 function nowOf(dependencies: ServerDependencies): () => number {

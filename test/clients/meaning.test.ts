@@ -179,7 +179,9 @@ describe('the meaning of what Terraform applies', () => {
         .accessKeys({ accountId: ACCOUNT, userName })
         .map(({ accessKeyId, status }) => `${accessKeyId} ${status}`);
     const path = await apply();
-    expect((await call('POST', `${path}/rotate-secrets?wait=20`, {})).body).toMatchObject({ run: { status: 'continued' } });
+    expect((await call('POST', `${path}/rotate-secrets?wait=20`, {})).body).toMatchObject({
+      run: { status: 'continued' },
+    });
     const before = active();
     expect(before).toEqual([expect.stringMatching(/ Active$/), expect.stringMatching(/ Active$/)]);
     for (let round = 0, current = path; round < 3; round += 1) {

@@ -54,37 +54,29 @@ function toAnswer({ accessToken, expiresInSeconds, maxTtlSeconds }: AccessToken)
   return { accessToken, expiresIn: expiresInSeconds, accessTokenMaxTTL: maxTtlSeconds, tokenType: 'Bearer' };
 }
 
-/** Infisical’s CLI ends the path with a slash. */
-const ENDINGS = ['', '/'] as const;
-
 export function addLogin(api: Api, options: ApiOptions, { accessTokens, jwts }: LoginChecks): void {
   const failures = createWindowCounter(options.now);
-  for (const ending of ENDINGS) {
-    addUniversalLogin(api, options, { failures, ending });
-    for (const kind of JWT_LOGINS) addJwtLogin(api, options, { failures, ending, jwts, kind });
-    addRenew(api, options, { failures, ending, accessTokens });
-    addRevoke(api, options, { failures, ending, accessTokens });
-  }
+  addUniversalLogin(api, options, { failures });
+  for (const kind of JWT_LOGINS) addJwtLogin(api, options, { failures, jwts, kind });
+  addRenew(api, options, { failures, accessTokens });
+  addRevoke(api, options, { failures, accessTokens });
 }
 
-type Ending = (typeof ENDINGS)[number];
-
-function declared(id: string, summary: string, ending: Ending) {
+function declared(id: string, summary: string) {
   const gates = [traced(id), onlyJson, boundedBody];
-  return { operationId: id, summary, tags: [tag], security: [], middleware: gates, hide: ending === '/' };
+  return { operationId: id, summary, tags: [tag], security: [], middleware: gates };
 }
 
 interface LoginParts {
   readonly failures: WindowCounter;
-  readonly ending: Ending;
 }
 
-function addUniversalLogin(api: Api, { identities, log }: ApiOptions, { failures, ending }: LoginParts): void {
+function addUniversalLogin(api: Api, { identities, log }: ApiOptions, { failures }: LoginParts): void {
   api.openapi(
     createRoute({
-      ...declared('auth.login', 'Log in with client id and client secret', ending),
+      ...declared('auth.login', 'Log in with client id and client secret'),
       method: 'post',
-      path: `${BASE}/universal-auth/login${ending}`,
+      path: `${BASE}/universal-auth/login`,
       request: { body: jsonBody(loginBody) },
       responses: answers(tokenShape),
     }),
@@ -107,12 +99,12 @@ interface JwtParts extends LoginParts {
   readonly kind: (typeof JWT_LOGINS)[number];
 }
 
-function addJwtLogin(api: Api, { identities, log }: ApiOptions, { failures, ending, jwts, kind }: JwtParts): void {
+function addJwtLogin(api: Api, { identities, log }: ApiOptions, { failures, jwts, kind }: JwtParts): void {
   api.openapi(
     createRoute({
-      ...declared(`auth.${kind}Login`, `Log in with a JWT (${kind}-auth)`, ending),
+      ...declared(`auth.${kind}Login`, `Log in with a JWT (${kind}-auth)`),
       method: 'post',
-      path: `${BASE}/${kind}-auth/login${ending}`,
+      path: `${BASE}/${kind}-auth/login`,
       request: { body: jsonBody(jwtBody) },
       responses: answers(tokenShape),
     }),
@@ -140,12 +132,12 @@ interface TokenParts extends LoginParts {
 
 const UNKNOWN = 'The access token is unknown, revoked or expired. Log in again.';
 
-function addRenew(api: Api, { identities }: ApiOptions, { failures, ending, accessTokens }: TokenParts): void {
+function addRenew(api: Api, { identities }: ApiOptions, { failures, accessTokens }: TokenParts): void {
   api.openapi(
     createRoute({
-      ...declared('auth.renew', 'Renew an access token', ending),
+      ...declared('auth.renew', 'Renew an access token'),
       method: 'post',
-      path: `${BASE}/token/renew${ending}`,
+      path: `${BASE}/token/renew`,
       request: { body: jsonBody(tokenBody) },
       responses: answers(tokenShape),
     }),
@@ -159,12 +151,12 @@ function addRenew(api: Api, { identities }: ApiOptions, { failures, ending, acce
   );
 }
 
-function addRevoke(api: Api, { identities }: ApiOptions, { failures, ending, accessTokens }: TokenParts): void {
+function addRevoke(api: Api, { identities }: ApiOptions, { failures, accessTokens }: TokenParts): void {
   api.openapi(
     createRoute({
-      ...declared('auth.revoke', 'Revoke an access token', ending),
+      ...declared('auth.revoke', 'Revoke an access token'),
       method: 'post',
-      path: `${BASE}/token/revoke${ending}`,
+      path: `${BASE}/token/revoke`,
       request: { body: jsonBody(tokenBody) },
       responses: answers(z.object({ message: z.string() })),
     }),

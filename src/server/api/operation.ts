@@ -21,6 +21,7 @@ const meanings: Readonly<Record<number, string>> = {
   401: 'No token, or an unknown one',
   403: 'The token’s scope does not allow it',
   404: 'There is no such thing in the token’s org',
+  405: 'The path has other methods; `Allow` names them',
   409: 'The present state does not allow it',
   412: 'The object no longer has the version that `If-Match` names',
   413: 'The body is too large',
