@@ -2,6 +2,7 @@
 import { InfisicalSDK } from '@infisical/sdk';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import { openDatabase } from '../../src/db/client.ts';
 import { trustPolicy } from '../../src/domain/policy/policies.ts';
 import { ACCOUNT, startInstallation, type Installation } from '../e2e/support/installation.ts';
 import { runKeyferry } from '../support/processes.ts';
@@ -55,6 +56,15 @@ describe('the meaning of what Terraform applies', () => {
     return { status: answer.status, body: await answer.json() };
   }
 
+  /** What the audit log says of the latest connection that somebody made: null until it is settled. */
+  async function latestStatus(): Promise<unknown> {
+    const { client, close } = openDatabase(installation.environment['DATABASE_URL'] ?? '');
+    const [row] = await client`
+      select status_code from keyferry.audit_log where action = 'connection.create' order by id desc limit 1`;
+    await close();
+    return row?.['status_code'];
+  }
+
   const connection = (name: string, role = 'terraform') => ({
     ...roleConnection(name),
     credentials: { roleArn: roleArn(role) },
@@ -90,6 +100,30 @@ describe('the meaning of what Terraform applies', () => {
     expect((await call('GET', `${CONNECTIONS}/connection-name/late-role`)).status).toBe(404);
     createRole('late');
     expect((await created(CONNECTIONS, body)).status).toBe('valid');
+  });
+
+  it.each([
+    ['nowhere', 404, 409],
+    ['terraform', 200, 200],
+  ])('gives its verdict on the role %s, too, when the client hangs up', async (role, found, status) => {
+    const name = `hung-up-${role}`;
+    installation.sandbox.faults.add({ operation: 'AssumeRole', action: { delayMs: 1_500 } });
+    const hangUp = new AbortController();
+    const asked = fetch(`${installation.url}${CONNECTIONS}`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: JSON.stringify(connection(name, role)),
+      signal: hangUp.signal,
+    });
+    const byName = `${CONNECTIONS}/connection-name/${name}`;
+    await expect.poll(async () => (await call('GET', byName)).status, { interval: 20 }).toBe(200);
+    const { id } = (await call('GET', byName)).body.appConnection;
+    hangUp.abort();
+    await expect(asked).rejects.toThrow(/abort/);
+    await expect.poll(latestStatus, { timeout: 20_000 }).toBe(status);
+    installation.sandbox.faults.clear();
+    const answer = await call('GET', `${CONNECTIONS}/${String(id)}`);
+    expect([answer.status, answer.body.appConnection?.status]).toEqual([found, found === 200 ? 'valid' : undefined]);
   });
 
   it('keeps a refused connection when something began to use it', async () => {
