@@ -38,6 +38,32 @@ export function addPolicyCommands(parent: Command): void {
       .option('--also <account=external-id>', 'who else keeps using the role (repeatable)', collect),
     printTrust,
   );
+  run(
+    leaf(noun, 'servers', 'least-privilege roles of PostgreSQL, views for reports, and a user of Redis').addHelpText(
+      'after',
+      '\nRun the SQL as an administrator; set passwords first. The views want the tables: run them after `keyferry migrate`.',
+    ),
+    printServers,
+  );
+}
+
+async function printServers({ output }: Invocation): Promise<ExitCode> {
+  const [{ databaseStatements, reportingStatements }, { redisStatements }] = await Promise.all([
+    import('../../db/least-privilege.ts'),
+    import('../../queues/redis-user.ts'),
+  ]);
+  const printed = { postgres: databaseStatements, reporting: reportingStatements, redis: redisStatements };
+  output.result(printed, () =>
+    [
+      ...databaseStatements,
+      '',
+      ...reportingStatements,
+      '',
+      '-- Redis, in redis-cli:',
+      ...redisStatements.map((one) => `-- ${one}`),
+    ].join('\n'),
+  );
+  return done;
 }
 
 /** Path and name, with IAM's wildcards. */
