@@ -35,6 +35,12 @@ export interface CommandResult {
 export type Counts = Readonly<Record<string, number>>;
 export type Row = Readonly<Record<string, unknown>>;
 
+export interface RestOptions {
+  readonly limitMs?: number;
+  /** Rotations that may wait for their syncs or for a person, and are asked for all the while. */
+  readonly waiting?: ReadonlySet<string>;
+}
+
 export interface Installation {
   readonly queues: Queues;
   /** `keyferry …`, whatever it ends with. */
@@ -46,8 +52,8 @@ export interface Installation {
   rows(query: string, ...parameters: readonly string[]): Promise<readonly Row[]>;
   /** The calls that all runs together say they made. */
   reportedCalls(): Promise<Counts>;
-  /** Waits until nothing is due, asked for, or running. */
-  rest(limitMs?: number): Promise<void>;
+  /** Waits until nothing is due, asked for, or running; what rotations that wait were asked for stays open. */
+  rest(options?: RestOptions): Promise<void>;
   until(isSo: () => Promise<boolean>, limitMs?: number): Promise<void>;
   startWorker(): Promise<void>;
   /** SIGKILL; returns at once. */
@@ -167,10 +173,10 @@ function readings(sql: postgres.Sql): Pick<Installation, 'rows' | 'reportedCalls
         await sleep(POLL_MS);
       }
     },
-    async rest(limitMs = REST_LIMIT_MS) {
+    async rest({ limitMs = REST_LIMIT_MS, waiting = new Set() } = {}) {
       const deadline = Date.now() + limitMs;
       for (;;) {
-        const [{ unrest } = {}] = await rows(UNREST);
+        const [{ unrest } = {}] = await rows(UNREST, [...waiting].join(','));
         if (unrest === null) return;
         if (Date.now() > deadline)
           throw new Error(`Not at rest after ${String(limitMs / 1_000)} s: ${JSON.stringify(unrest)}`);
@@ -180,9 +186,13 @@ function readings(sql: postgres.Sql): Pick<Installation, 'rows' | 'reportedCalls
   };
 }
 
-/** Null, or the first few things that are still to be done. */
+/** Null, or what is still to be done. A rotation that waits looks at its syncs ever more rarely, up to every half minute; at a lost key every hour. */
 const UNREST = `
-  with due as (
+  with waiting as (
+    select id from keyferry.rotations
+    where name = any (string_to_array($1, ','))
+      and next_due_at > now() + interval '5 seconds' and run_token is null
+  ), due as (
     select 'connection ' || name as what, next_due_at, run_token, wanted_revision, done_revision from keyferry.connections
     union all
     select 'sync ' || name, next_due_at, run_token, wanted_revision, done_revision from keyferry.syncs
@@ -191,7 +201,8 @@ const UNREST = `
   ), open as (
     select what || ' is due' as what from due where next_due_at <= now() or run_token is not null
     union all
-    select kind || ' was asked for' from keyferry.requests where done_at is null
+    select kind || ' was asked for' from keyferry.requests
+    where done_at is null and subject_id not in (select id from waiting)
     union all
     select kind || ' runs' from keyferry.runs where status = 'running'
   )

@@ -31,9 +31,14 @@ export interface StoryContext {
   /**
    * Runs `act`, waits until keyferry is at rest, and checks that the runs report exactly the calls that reached AWS. Returns these calls.
    */
-  step(name: string, act: () => Promise<unknown>): Promise<StepResult>;
+  step(name: string, act: () => Promise<unknown>, options?: StepOptions): Promise<StepResult>;
   /** For the limits of AWS that only time passes. */
   sleep(ms: number): Promise<void>;
+}
+
+export interface StepOptions {
+  /** The rotation that waits, for its syncs or for a person, when the step is over, and is asked for all the while. */
+  readonly leavesWaiting?: string;
 }
 
 export interface StepResult {
@@ -54,17 +59,19 @@ export async function tellStory(story: Story, world: World, id: string): Promise
   const check: StoryContext['check'] = async (name, verify) => {
     results.push({ story: story.name, name, problem: await findProblem(verify) });
   };
+  const waiting = new Set<string>();
   const context: StoryContext = {
     world,
     installation,
     id,
     check,
     sleep: async (ms) => sleep(ms),
-    async step(name, act) {
-      const before = await readCounts(world, installation);
+    async step(name, act, { leavesWaiting } = {}) {
+      const before = await readCounts(world, installation, waiting);
       await act();
-      await installation.rest();
-      const after = await readCounts(world, installation);
+      waiting.clear();
+      if (leavesWaiting !== undefined) waiting.add(leavesWaiting);
+      const after = await readCounts(world, installation, waiting);
       const recorded = world.proxy.calls.slice(before.position, after.position);
       const calls = difference(after.received, before.received);
       const reported = difference(after.reported, before.reported);
@@ -77,7 +84,8 @@ export async function tellStory(story: Story, world: World, id: string): Promise
   const problem = await findProblem(() => story.tell(context));
   if (problem !== undefined) results.push({ story: story.name, name: 'the story runs to its end', problem });
   // What a broken story leaves at work would be counted by the next one.
-  if ((await findProblem(() => installation.rest(10_000))) !== undefined) await world.discard(story.queues);
+  if ((await findProblem(() => installation.rest({ limitMs: 10_000 }))) !== undefined)
+    await world.discard(story.queues);
   return { story, results, seconds: (performance.now() - startedAt) / 1_000 };
 }
 
@@ -100,11 +108,15 @@ interface CallCounts {
  * Both sides at one moment. A call that arrives in between makes it read again, and so does a run that was under way: the
  * proxy had its calls, while the run had not stored all of them yet.
  */
-async function readCounts({ proxy }: World, installation: Installation): Promise<CallCounts> {
+export async function readCounts(
+  { proxy }: Pick<World, 'proxy'>,
+  installation: Pick<Installation, 'reportedCalls' | 'rest'>,
+  waiting: ReadonlySet<string> = new Set(),
+): Promise<CallCounts> {
   for (;;) {
     const position = proxy.calls.length;
     const reported = await installation.reportedCalls();
-    await installation.rest();
+    await installation.rest({ waiting });
     const isSettled = isDeepStrictEqual(await installation.reportedCalls(), reported);
     if (isSettled && proxy.calls.length === position && proxy.callsUnderWay() === 0)
       return { position, received: count(proxy.calls), reported };

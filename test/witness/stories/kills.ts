@@ -184,23 +184,23 @@ async function rotation(context: StoryContext): Promise<void> {
   await createRoleConnection(context, account, { parameterPath: `/${id}/`, userName });
   const scene = sceneOf(context, account);
   const published = async () => (await parameterValues(account, `/${id}/`))['KEY_ID'];
-  const phase = async () =>
-    (await installation.rows('select phase from keyferry.rotations where name = $1', id))[0]?.['phase'];
+  const state = async () => (await installation.rows('select * from keyferry.rotations where name = $1', id))[0] ?? {};
   await step('a first rotation', async () => {
     await installation.must(
       `rotation create --name ${id} --connection ${id} --user ${userName} --project shop --env prod --path /${id} --access-key-id-as KEY_ID --secret-access-key-as SECRET_KEY --every 30d --grace 0s --quiet 0s --hold 0s`,
     );
     await scene.createSync(`--to parameter-store --prefix /${id}/`);
   });
-  const rotateKilledAt = (operation: string, moment: 'before' | 'after') =>
-    step(`killed at ${operation}, ${moment} it`, async () => {
-      const naming = operation === 'iam.CreateAccessKey' ? userName : ((await published()) ?? '');
-      await killAt(context, { operation, nth: 1, moment, naming }, () =>
-        installation.must(`rotation run ${id} --no-wait`),
-      );
-      await installation.until(async () => (await phase()) === 'idle' && (await published()) !== undefined, 240_000);
-      await installation.rest(240_000);
-    });
+  const killRotation = async (operation: string, moment: 'before' | 'after'): Promise<void> => {
+    const naming = operation === 'iam.CreateAccessKey' ? userName : ((await published()) ?? '');
+    await killAt(context, { operation, nth: 1, moment, naming }, () =>
+      installation.must(`rotation run ${id} --no-wait`),
+    );
+  };
+  const endsIdle = async (): Promise<void> => {
+    await installation.until(async () => (await state())['phase'] === 'idle', 240_000);
+    await installation.rest({ limitMs: 240_000 });
+  };
   const isSound = async (): Promise<void> => {
     const keys = await accessKeys(account, userName);
     const active = keys.filter(({ Status }) => Status === 'Active').map(({ AccessKeyId }) => AccessKeyId);
@@ -209,14 +209,44 @@ async function rotation(context: StoryContext): Promise<void> {
   for (const [operation, moment] of [
     ['iam.UpdateAccessKey', 'after'],
     ['iam.DeleteAccessKey', 'before'],
-    ['iam.CreateAccessKey', 'after'],
   ] as const) {
-    await rotateKilledAt(operation, moment);
+    await step(`killed at ${operation}, ${moment} it`, async () => {
+      await killRotation(operation, moment);
+      await endsIdle();
+    });
     await check(`consumers hold the one active key after a kill at ${operation}`, isSound);
   }
-  await check('the lost key cannot be used any more', async () => {
-    const active = (await accessKeys(account, userName)).filter(({ Status }) => Status === 'Active');
-    expectEqual(active.length, 1);
+  const held = await published();
+  let lost = '';
+  await step(
+    'killed at iam.CreateAccessKey, after it',
+    async () => {
+      await killRotation('iam.CreateAccessKey', 'after');
+      await installation.until(async () => {
+        lost = /made the key (AKIA\w+)/.exec(String((await state())['status_message']))?.[1] ?? '';
+        return lost !== '';
+      });
+    },
+    { leavesWaiting: id },
+  );
+  await check('the key that nobody has the secret of is named, and no key is touched', async () => {
+    const keys = (await accessKeys(account, userName)).map(({ AccessKeyId, Status }) => `${AccessKeyId} ${Status}`);
+    expectEqual(keys.sort(), [`${String(held)} Active`, `${lost} Active`].sort());
+    expectEqual(await published(), held);
+  });
+  await account.call('iam', 'delete_access_key', { UserName: userName, AccessKeyId: lost });
+  await step('the lost key deleted by a person, and an hour later', async () => {
+    await installation.rows(
+      `update keyferry.rotations set next_due_at = now(),
+         phase_state = jsonb_set(phase_state, '{intent,candidate,lookAt}', to_jsonb(to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')))
+       where name = $1`,
+      id,
+    );
+    await endsIdle();
+  });
+  await check('the rotation goes on, and consumers hold the one active key', async () => {
+    await isSound();
+    expectTrue((await published()) !== held, 'the key was not replaced');
   });
 }
 

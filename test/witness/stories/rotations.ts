@@ -318,7 +318,9 @@ async function unpublished(context: StoryContext): Promise<void> {
     PolicyName: 'p0',
     PolicyDocument: JSON.stringify(denied),
   });
-  await step('rotated while the sync may not write', () => scene.rotation(`rotation run ${id} --no-wait`));
+  await step('rotated while the sync may not write', () => scene.rotation(`rotation run ${id} --no-wait`), {
+    leavesWaiting: id,
+  });
   await check('the old key stays active while it is what consumers hold', async () => {
     const found = (await accessKeys(account, userName)).find(({ AccessKeyId }) => AccessKeyId === old?.AccessKeyId);
     expectEqual([found?.Status, (await parameterValues(account, `/${id}/`))['KEY_ID']], ['Active', old?.AccessKeyId]);
@@ -326,6 +328,10 @@ async function unpublished(context: StoryContext): Promise<void> {
   await check('the rotation waits in its publication', async () =>
     expectEqual((await scene.state())['phase'], 'publishing'),
   );
+  await check('and names the sync that it waits for', async () => {
+    const { status_message: message } = await scene.state();
+    expectTrue(String(message).includes(id), `the message is ${String(message)}`);
+  });
   await account.call('iam', 'put_role_policy', {
     RoleName: `keyferry-${id}`,
     PolicyName: 'p0',
