@@ -219,3 +219,35 @@ test('a removal does not take over what an earlier round was refused', async () 
   world.clock.advance(DAY);
   expect(world.parameters('/')).toEqual({});
 });
+
+test.each([
+  ['a secret', toSecrets, { A: '1', B: '2' }, ['A']],
+  ['a JSON secret', toJson, { A: '1' }, ['A']],
+] as const)('a read that does not show %s yet is no deletion of it', async (_what, input, values, keys) => {
+  let isHidden = false;
+  const world = await createWorld(stage, {
+    wrap: (deps) => ({
+      ...deps,
+      openSecretsManager: (session) => {
+        const secrets = deps.openSecretsManager(session);
+        return { ...secrets, describe: (name) => (isHidden ? Promise.resolve(undefined) : secrets.describe(name)) };
+      },
+    }),
+  });
+  await world.set(values);
+  const { id } = await world.createSync(input);
+  await world.runUntilDone(id);
+  const before = looks(world);
+  isHidden = true;
+  await world.set(Object.fromEntries(keys.map((key) => [key, null])));
+
+  const asked = { request: 'sync', parameters: { confirmDeletions: keys.length } } as const;
+  const { outcome } = await world.runOnce(id, asked);
+
+  expect(outcome.status).toBe('continued');
+  expect((await world.entries(id)).every(({ deletedAt }) => deletedAt === null)).toBe(true);
+  expect(looks(world)).toEqual(before);
+  isHidden = false;
+  await world.runUntilDone(id);
+  expect(Object.keys(looks(world))).toHaveLength(Object.keys(before).length - 1);
+});

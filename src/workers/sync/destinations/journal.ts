@@ -11,6 +11,7 @@ import {
   failed,
   failureMessage,
 } from '../../../domain/sync/entry.ts';
+import { READ_LAG_MS } from '../../../domain/sync/inventory.ts';
 import { type DriftKind, type InFlight, isOwned, type LedgerEntry } from '../../../domain/sync/ledger.ts';
 import { JobError, toJobError } from '../../../errors.ts';
 import type { SyncWork } from '../work.ts';
@@ -97,6 +98,12 @@ export async function waitForName(work: SyncWork, entry: LedgerEntry, contradict
   );
   await work.ledger.store(refusedNow(work, given));
   return { kind: 'failed', error: new JobError('AWS_REJECTED', { message }) };
+}
+
+/** Reads may not show our own last write yet: what they say is used once they must. */
+export function deferFresh(work: SyncWork, entry: LedgerEntry): WriteResult {
+  const writtenMs = entry.writtenAt?.getTime() ?? work.run.now().getTime();
+  return { kind: 'deferred', until: new Date(writtenMs + READ_LAG_MS + 1) };
 }
 
 /** Ours, changed by somebody else, and not to be overwritten. */

@@ -2,11 +2,11 @@
 import { OWNERSHIP_TAG } from '../../../../domain/ownership.ts';
 import { changeDocument, memberValue, parseDocument, printDocument } from '../../../../domain/sync/document.ts';
 import { removed, written } from '../../../../domain/sync/entry.ts';
-import { findDrift } from '../../../../domain/sync/inventory.ts';
+import { findDrift, isFresh } from '../../../../domain/sync/inventory.ts';
 import { isOwned, type LedgerEntry } from '../../../../domain/sync/ledger.ts';
 import { OWNERSHIP_LOST } from '../../../../domain/sync/plan.ts';
 import { toJobError } from '../../../../errors.ts';
-import { attempt, refuse, reportDrift, settleFailure, type WriteResult } from '../journal.ts';
+import { attempt, deferFresh, refuse, reportDrift, settleFailure, type WriteResult } from '../journal.ts';
 import { isAsWritten } from './content.ts';
 import { documentKeyIn, keysOf, storeRemoved } from './rows.ts';
 import type { DocumentContext } from './writes.ts';
@@ -22,6 +22,7 @@ export async function removeKeys(
 ): Promise<readonly WriteResult[]> {
   const { work, secrets } = context;
   const found = await secrets.describe(whole.remoteName);
+  if (!found && isFresh(whole, work.run.now())) return keys.map(() => deferFresh(work, whole));
   if (!found || found.deletionScheduledAt) {
     await storeRemoved(work, whole);
     return keys.map(() => ({ kind: 'deleted' }));

@@ -1,12 +1,12 @@
 /** Deleting parameters, ten a call: each only after a fresh look has found it to be ours. */
 import { removed } from '../../../../domain/sync/entry.ts';
-import { findDrift, isFresh, isOursByTag, READ_LAG_MS } from '../../../../domain/sync/inventory.ts';
+import { findDrift, isFresh, isOursByTag } from '../../../../domain/sync/inventory.ts';
 import type { LedgerEntry } from '../../../../domain/sync/ledger.ts';
 import { OWNERSHIP_LOST } from '../../../../domain/sync/plan.ts';
 import { toJobError } from '../../../../errors.ts';
-import { refuse, reportDrift, settleFailure, settleThrown, type WriteResult } from '../journal.ts';
+import { deferFresh, refuse, reportDrift, settleFailure, settleThrown, type WriteResult } from '../journal.ts';
 import type { LookContext, ParameterLooks } from './looks.ts';
-import { lookOf, type SyncWork } from '../../work.ts';
+import { lookOf } from '../../work.ts';
 
 export type RemovalContext = LookContext & { readonly looks: ParameterLooks };
 
@@ -43,12 +43,6 @@ async function judgeRemoval(context: RemovalContext, entry: LedgerEntry): Promis
   if (isOurs !== true) return refuse(work, entry, OWNERSHIP_LOST);
   const drift = findDrift(entry, state, lookOf(work));
   return drift && !work.planOptions.overwritesDrift ? reportDrift(work, entry, drift) : undefined;
-}
-
-/** Reads may not show our own last write yet: what they say is used once they must. */
-export function deferFresh(work: SyncWork, entry: LedgerEntry): WriteResult {
-  const writtenMs = entry.writtenAt?.getTime() ?? work.run.now().getTime();
-  return { kind: 'deferred', until: new Date(writtenMs + READ_LAG_MS + 1) };
 }
 
 export async function deleteParameters(

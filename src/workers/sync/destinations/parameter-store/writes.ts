@@ -15,6 +15,7 @@ import type { WriteTask } from '../apply-each.ts';
 import {
   attempt,
   awsErrorOf,
+  deferFresh,
   NAME_CONTRADICTION,
   refuse,
   reportDrift,
@@ -23,7 +24,7 @@ import {
   type WriteResult,
 } from '../journal.ts';
 import { withFormerOwner } from '../../former-owners.ts';
-import { deferFresh, deleteParameters } from './removal.ts';
+import { deleteParameters } from './removal.ts';
 import { type LookContext, type ParameterLooks, toState } from './looks.ts';
 import { fingerprintOf } from '../../values.ts';
 import { lookOf, type SyncWork } from '../../work.ts';

@@ -2,11 +2,11 @@
 import type { SecretMetadata, SecretsManager } from '../../../../aws/secrets-manager.ts';
 import { mustCompare } from '../../../../domain/installation.ts';
 import { inOrder, landed, notLanded, removed } from '../../../../domain/sync/entry.ts';
-import { findDrift, isUndecided, type RemoteState } from '../../../../domain/sync/inventory.ts';
+import { findDrift, isFresh, isUndecided, type RemoteState } from '../../../../domain/sync/inventory.ts';
 import type { LedgerEntry } from '../../../../domain/sync/ledger.ts';
 import { OWNERSHIP_LOST } from '../../../../domain/sync/plan.ts';
 import type { Destination, DriftFinding } from '../destination.ts';
-import { attempt, refuse, reportDrift, settleFailure, type WriteResult } from '../journal.ts';
+import { attempt, deferFresh, refuse, reportDrift, settleFailure, type WriteResult } from '../journal.ts';
 import { forEachPooled } from '../../../../concurrency/pool.ts';
 import { applyEach, type WriteTask } from '../apply-each.ts';
 import { listOurs } from './looks.ts';
@@ -52,9 +52,9 @@ async function describeAll(
 /** By the page, narrowed to our tag. Whatever looks different there is looked at singly, since the list lags. */
 async function check(context: SecretContext, entries: readonly LedgerEntry[]): Promise<readonly DriftFinding[]> {
   const look = lookOf(context.work);
-  const isFresh = (entry: LedgerEntry) => look.now.getTime() - (entry.writtenAt?.getTime() ?? 0) <= LIST_LAG_MS;
-  const fresh = entries.filter(isFresh).slice(0, freshLooks(context.work));
-  const settled = entries.filter((entry) => !isFresh(entry));
+  const mayBeUnlisted = (entry: LedgerEntry) => look.now.getTime() - (entry.writtenAt?.getTime() ?? 0) <= LIST_LAG_MS;
+  const fresh = entries.filter(mayBeUnlisted).slice(0, freshLooks(context.work));
+  const settled = entries.filter((entry) => !mayBeUnlisted(entry));
   const listed = settled.length > 0 ? await listOurs(context) : undefined;
   const driftIn = (entry: LedgerEntry, state: RemoteState | undefined) =>
     findDrift(entry, state ?? { exists: false }, look);
@@ -111,6 +111,7 @@ function findLanded(work: SyncWork, entry: LedgerEntry, found: SecretMetadata | 
 export async function removeSecret(context: SecretContext, entry: LedgerEntry): Promise<WriteResult> {
   const { work, secrets } = context;
   const found = await secrets.describe(entry.remoteName);
+  if (!found && isFresh(entry, work.run.now())) return deferFresh(work, entry);
   if (!found || found.deletionScheduledAt) {
     await work.ledger.store(removed(entry, work.run.now()));
     return { kind: 'deleted' };
