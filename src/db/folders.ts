@@ -2,7 +2,7 @@
  * Folders and their secrets: where values come from. Every change is one statement that writes the values, takes the folder's next revision and makes
  * its syncs due. Ciphertexts are bound to the revision at which they were written.
  */
-import { and, asc, eq, sql } from 'drizzle-orm';
+import { and, asc, eq, sql, type SQL } from 'drizzle-orm';
 
 import { JobError } from '../errors.ts';
 import type { Database } from './client.ts';
@@ -233,13 +233,7 @@ async function writeChanges(
             and s.key in (select jsonb_array_elements_text(${JSON.stringify(removed)}::jsonb))
           returning s.key
         ),
-        due as (
-          update keyferry.syncs t set wanted_revision = wanted_revision + 1, next_due_at = now(), attempt = 0,
-            due_reason = 'changed', ${dueTrace()}, due_requested_by = null
-          from moved where t.folder_id = moved.id and t.is_auto_sync_enabled and t.paused_at is null
-          and t.id is distinct from ${importer?.syncId ?? null}::uuid
-          returning t.id
-        ),
+        ${dueSyncs(importer)},
         ${importedSync(importer)}
         select (select count(*) from moved)::int as moved, (select count(*) from written)::int as set,
           (select count(*) from gone)::int as removed, (select count(*) from due)::int as due`,
@@ -248,6 +242,22 @@ async function writeChanges(
   if (!row || row.moved === 0) return undefined;
   if (row.due > 0) wake(db, 'sync');
   return { folderId: folder.id, revision, set: row.set, removed: row.removed, dueSyncs: row.due };
+}
+
+/** Of the folder in the common table expression `moved`; locked in the order in which a validation locks the dependents of its connection. */
+function dueSyncs(importer: Change['importer']): SQL {
+  return sql`locked as materialized (
+          select t.id from keyferry.syncs t, moved
+          where t.folder_id = moved.id and t.is_auto_sync_enabled and t.paused_at is null
+          and t.id is distinct from ${importer?.syncId ?? null}::uuid
+          order by t.id for no key update of t
+        ),
+        due as (
+          update keyferry.syncs t set wanted_revision = wanted_revision + 1, next_due_at = now(), attempt = 0,
+            due_reason = 'changed', ${dueTrace()}, due_requested_by = null
+          from locked where t.id = locked.id
+          returning t.id
+        )`;
 }
 
 function raise(error: unknown): never {

@@ -130,15 +130,19 @@ const record = list(columns.map(([name, type]) => `${name} ${type}`));
 const identity = new Set(['id', 'remote_name', 'key', 'region', 'account_id']);
 const assignments = list(names.filter((name) => !identity.has(name)).map((name) => `${name} = excluded.${name}`));
 
+/** Locked: a run that takes over waits for this statement, or this statement finds the other run's token. */
+const fence = ({ syncId, runId }: LedgerRun): SQL => sql`
+        select s.id, ${isWanted('sync.changed')} as is_wanted
+        from keyferry.syncs s
+        where s.id = ${syncId} and s.run_token = ${runId}
+        for share of s`;
+
 async function storeEntries(db: Database, run: LedgerRun, entries: readonly LedgerEntry[]): Promise<readonly string[]> {
   if (entries.length === 0) return [];
   const rows = await execute(
     db,
     sql`
-      with fence as materialized (
-        select s.id, ${isWanted('sync.changed')} as is_wanted
-        from keyferry.syncs s where s.id = ${run.syncId} and s.run_token = ${run.runId}
-      ),
+      with fence as materialized (${fence(run)}),
       wanted as (select * from jsonb_to_recordset(${toStorableJson(entries.map(toRecord))}::jsonb) as w(${record})),
       free as (
         select w.* from wanted w
@@ -200,8 +204,12 @@ async function forgetEntries(db: Database, run: LedgerRun, ids: readonly string[
   await execute(
     db,
     sql`
-      delete from keyferry.sync_entries where sync_id = ${run.syncId} and is_told and id in (select value::uuid from jsonb_array_elements_text(${JSON.stringify(ids)}::jsonb))
-      and exists (select 1 from keyferry.syncs where id = ${run.syncId} and run_token = ${run.runId})`,
+      with fence as materialized (${fence(run)})
+      delete from keyferry.sync_entries e
+      using fence
+      where e.sync_id = fence.id
+        and e.is_told
+        and e.id in (select value::uuid from jsonb_array_elements_text(${JSON.stringify(ids)}::jsonb))`,
   );
 }
 

@@ -41,7 +41,10 @@ export type KeyUse =
 
 const moment = z.iso.datetime();
 
-const cycle = z.object({
+/** Typed as what this version knows. Fields of newer versions stay: a worker that is older must not drop them. */
+const open = <T extends z.ZodRawShape>(fields: T): z.ZodObject<T> => z.looseObject(fields);
+
+const cycle = open({
   startedAt: moment,
   actor: z.string().optional(),
   isEmergency: z.boolean().default(false),
@@ -53,9 +56,9 @@ const cycle = z.object({
   newKeyId: z.string().optional(),
   /** What the new key replaces; in `rotation_keys` as active, retiring, then inactive. */
   oldKeyIds: z.array(z.string()).default([]),
-  verify: z.object({ startedAt: moment, polls: z.number() }).optional(),
+  verify: open({ startedAt: moment, polls: z.number() }).optional(),
   /** The new key is not wanted any more: it is deleted, and the rotation ends with this verdict. */
-  rollBack: z.object({ code: z.string(), message: z.string() }).optional(),
+  rollBack: open({ code: z.string(), message: z.string() }).optional(),
   publishedRevision: z.number().optional(),
   publishedAt: moment.optional(),
   dependentPolls: z.number().default(0),
@@ -64,36 +67,36 @@ const cycle = z.object({
   /** Somebody brought the old key back, or it was out of sight for a time: somebody may have a use for it. */
   reactivatedAt: moment.optional(),
   /** The latest use of an old key that was seen since. */
-  foreignUse: z.object({ at: moment, text: z.string() }).optional(),
+  foreignUse: open({ at: moment, text: z.string() }).optional(),
   deactivatedAt: moment.optional(),
 });
 export type Cycle = z.infer<typeof cycle>;
 
 /** A CreateAccessKey that was sent and whose answer is not recorded. */
-const intent = z.object({
+const intent = open({
   sentAt: moment,
   seen: z.array(z.string()),
   /** How far AWS's clock was ahead of ours, and how exactly that is known. */
-  clock: z.object({ aheadMs: z.number(), errorMs: z.number() }),
+  clock: open({ aheadMs: z.number(), errorMs: z.number() }),
   /** The one key that the call may have made: nobody uses it for certain only from `certainAt` on. */
-  candidate: z.object({ accessKeyId: z.string(), certainAt: moment, lookAt: moment }).optional(),
+  candidate: open({ accessKeyId: z.string(), certainAt: moment, lookAt: moment }).optional(),
 });
 export type Intent = z.infer<typeof intent>;
 export type CandidateKey = NonNullable<Intent['candidate']>;
 
-const phaseState = z.object({
+const phaseState = open({
   cycle: cycle.optional(),
   intent: intent.optional(),
   /** Being made inactive: the key of a lost answer. */
-  orphan: z.object({ accessKeyId: z.string(), isProvenUnused: z.boolean() }).optional(),
+  orphan: open({ accessKeyId: z.string(), isProvenUnused: z.boolean() }).optional(),
   /** Inactive orphans that wait for their deletion. */
-  quarantine: z.array(z.object({ accessKeyId: z.string(), deleteAt: moment, isProvenUnused: z.boolean() })).default([]),
+  quarantine: z.array(open({ accessKeyId: z.string(), deleteAt: moment, isProvenUnused: z.boolean() })).default([]),
   /** Calls that seemed to have had no effect, looked at once more: AWS itself cannot be fenced. */
   suspects: z.array(intent.extend({ recheckAt: moment })).default([]),
-  wait: z.object({ until: moment, message: z.string() }).optional(),
-  block: z.object({ code: z.string(), message: z.string(), recheckAt: moment }).optional(),
+  wait: open({ until: moment, message: z.string() }).optional(),
+  block: open({ code: z.string(), message: z.string(), recheckAt: moment }).optional(),
   /** How the last cycle failed; gone when the next begins. */
-  failure: z.object({ code: z.string(), message: z.string() }).optional(),
+  failure: open({ code: z.string(), message: z.string() }).optional(),
   /** The keys at AWS were looked at since the rotation was created. */
   inspectedAt: moment.optional(),
   /** Actions the role lacks without which the rotation still works, by time alone. */

@@ -13,6 +13,7 @@ import { createConnectionStatus } from '../../../src/db/connection-status.ts';
 import { createFolders } from '../../../src/db/folders.ts';
 import { createRequests } from '../../../src/db/requests.ts';
 import type { Settlement } from '../../../src/db/engine/settle.ts';
+import { createSyncEntries } from '../../../src/db/sync/entries.ts';
 import { createSyncs } from '../../../src/db/sync/syncs.ts';
 import { createWork } from '../../../src/db/engine/work.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
@@ -231,4 +232,52 @@ test('a validation releases what is blocked, also when it is to be tried again a
   });
   expect(released).toBe(1);
   expect((await world.row(id)).dueReason).toBe('recovered');
+});
+
+test('a ledger write that waits for a takeover is refused', async () => {
+  const world = await createWorld(stage);
+  const id = await dispatchedSync(world);
+  const work = createWork(stage.handle.db);
+  const runId = randomUUID();
+  await work.claim('sync', { subjectId: id, runId, jobId: undefined });
+  const entries = createSyncEntries(stage.handle.db);
+  const [entry] = await entries.list(id);
+  if (!entry) throw new Error('The sync has no entry.');
+  const takeOver = (db: Database) =>
+    db.execute(sql`update keyferry.syncs set run_token = ${randomUUID()} where id = ${id}`);
+  const refused = { code: 'LEASE_LOST' };
+  const stored = () => entries.store({ syncId: id, runId }, [{ ...entry, errorMessage: 'too late' }]);
+  await expect(heldOpen(takeOver, stored)).rejects.toMatchObject(refused);
+  expect(await entries.list(id)).toEqual([entry]);
+
+  await stage.handle.db.execute(sql`update keyferry.syncs set run_token = ${runId} where id = ${id}`);
+  await heldOpen(takeOver, () => entries.forget({ syncId: id, runId }, [entry.id]));
+  expect(await entries.list(id)).toHaveLength(1);
+});
+
+test('a folder change locks its syncs in the order in which a validation does', async () => {
+  const world = await createWorld(stage);
+  const made: string[] = [];
+  for (const path of ['/p1/', '/p2/', '/p3/', '/p4/']) {
+    const { id } = await world.createSync({ destinationConfig: at(path) });
+    made.push(id);
+  }
+  const [first = '', ...others] = made.toSorted();
+  // Its row moves behind the others, where a statement without an order finds it last.
+  await stage.handle.db.execute(sql`update keyferry.syncs set updated_at = now() where id = ${first}`);
+  const validation = openDatabase(database().url, { poolSize: 1 });
+  const lock = (id: string) => validation.client.unsafe('select 1 from keyferry.syncs where id = $1 for update', [id]);
+  await validation.client.unsafe('begin');
+  await lock(first);
+  const change = world.set({ A: 'new' });
+  await eventually(
+    () =>
+      stage.handle.db.execute(sql`
+        select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`),
+    (waits) => waits.length > 0,
+  );
+  for (const id of others) await lock(id);
+  await validation.client.unsafe('commit');
+  await validation.close();
+  expect(await change).toMatchObject({ dueSyncs: 4 });
 });

@@ -1,4 +1,5 @@
 /** Changes that people make while a rotation runs. */
+import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import type { Transition } from '../../../src/domain/rotation/rotation.ts';
@@ -129,4 +130,21 @@ test('automatic rotation that is switched off while a new key is refused stays o
 
   expect(outcome).toMatchObject({ status: 'failed', code: 'KEY_VERIFY_TIMEOUT' });
   expect((await world.row(id)).nextRotationAt).toBeNull();
+});
+
+test('what a newer version notes in a rotation survives the steps of this one', async () => {
+  const world = await createWorld(stage);
+  await world.addSync('slow');
+  const { id } = await world.createRotation();
+  await world.runOnce(id);
+  await world.handle.db.execute(sql`
+    update keyferry.rotations
+    set phase_state = jsonb_set(phase_state || '{"fromTomorrow": {"a": 1}}', '{cycle,fromTomorrow}', '2')
+    where id = ${id} and phase = 'publishing'`);
+  world.clock.advance(MINUTE);
+  await world.runOnce(id);
+  expect((await world.row(id)).phaseState).toMatchObject({ fromTomorrow: { a: 1 }, cycle: { fromTomorrow: 2 } });
+  await world.runSyncs();
+  await world.runUntilDone(id);
+  expect((await world.row(id)).phaseState).toMatchObject({ fromTomorrow: { a: 1 } });
 });
