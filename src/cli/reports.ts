@@ -83,6 +83,7 @@ interface Findings {
   readonly kept?: readonly string[];
   readonly managed?: readonly string[];
   readonly unreadable?: readonly string[];
+  readonly refused?: readonly string[];
   readonly others?: readonly string[];
   readonly leftBehind?: readonly LeftBehind[];
 }
@@ -98,6 +99,7 @@ function describeFindings(result: unknown): readonly (readonly [string, string |
     ['kept', list(found.kept)],
     ['left to rotations', list(found.managed)],
     ['nothing to import in', list(found.unreadable)],
+    ['keys that no secret may have', list(found.refused)],
     ['written by others', list(found.others)],
     ['stays at AWS', list(found.leftBehind?.map(describeLeft))],
   ];

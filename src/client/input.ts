@@ -1,6 +1,7 @@
 /** Input of the library, the CLI and the API, checked at the edge: an error names the field and what is allowed. */
 import { z } from 'zod';
 
+import { MAX_VALUE_LENGTH, SECRET_KEY_PATTERN } from '../domain/secret-input.ts';
 import { JobError } from '../errors.ts';
 
 export { nameShape } from '../domain/name.ts';
@@ -59,10 +60,7 @@ export const placeShape = z.strictObject({
   secretPath: secretPathShape,
 });
 
-export const secretKeyShape = z.string().regex(/^[\w./-]{1,256}$/, 'must be 1 to 256 letters, digits or . _ / -');
-
-/** Longest value that any destination takes is 64 KiB; a little more is kept so that the sync can say so. */
-const MAX_VALUE_LENGTH = 262_144;
+export const secretKeyShape = z.string().regex(SECRET_KEY_PATTERN, 'must be 1 to 256 letters, digits or . _ / -');
 
 export const secretValueShape = z.string().max(MAX_VALUE_LENGTH);
 

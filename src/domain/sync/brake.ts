@@ -6,6 +6,8 @@ export interface BrakeInput {
   /** Objects (or keys of a JSON secret) that the ledger owns before the run. */
   readonly owned: number;
   readonly desired: number;
+  /** Deletions of the last hour that nobody confirmed: many small steps are one large one. */
+  readonly recent: number;
   /** `--confirm-deletions N`: counts for a plan with exactly so many deletions. */
   readonly confirmed: number | undefined;
 }
@@ -16,19 +18,24 @@ export interface Block {
   readonly deletions: number;
 }
 
+/** Deletions within this time are counted together. */
+export const BRAKE_WINDOW_MS = 3_600_000;
 const FREE_DELETIONS = 10;
 const FREE_SHARE = 0.3;
 
 /** Undefined when the deletions may go on. What moved to a confirmed new name does not count. */
-export function findBlock(input: BrakeInput): Block | undefined {
-  const counted = input.deletions.filter((one) => one.isReplaced !== true).length;
-  const allowed = input.desired === 0 ? 0 : Math.max(FREE_DELETIONS, Math.floor(input.owned * FREE_SHARE));
-  if (counted <= allowed || counted === input.confirmed) return undefined;
-  const why = input.desired === 0 ? 'The source is empty' : `More than ${allowed} of ${input.owned} would go`;
-  const stale = input.confirmed === undefined ? '' : ` ${input.confirmed} were confirmed, the plan has changed since.`;
+export function findBlock({ deletions, owned, desired, recent, confirmed }: BrakeInput): Block | undefined {
+  const counted = deletions.filter((one) => one.isReplaced !== true).length;
+  const before = owned + recent;
+  const allowed = desired === 0 ? 0 : Math.max(FREE_DELETIONS, Math.floor(before * FREE_SHARE));
+  if (counted === 0 || counted + recent <= allowed || counted === confirmed) return undefined;
+  const within = recent === 0 ? '' : ` within an hour (${String(recent)} are gone already)`;
+  const why =
+    desired === 0 ? 'The source is empty' : `More than ${String(allowed)} of ${String(before)} would go${within}`;
+  const stale = confirmed === undefined ? '' : ` ${String(confirmed)} were confirmed, the plan has changed since.`;
   return {
     code: 'SYNC_DELETIONS_UNCONFIRMED',
-    message: `${why}: the plan deletes ${counted} objects.${stale} Look at \`keyferry sync plan\`; if meant: \`keyferry sync run --confirm-deletions ${counted}\`.`,
+    message: `${why}: the plan deletes ${String(counted)} objects.${stale} Look at \`keyferry sync plan\`; if meant: \`keyferry sync run --confirm-deletions ${String(counted)}\`.`,
     deletions: counted,
   };
 }

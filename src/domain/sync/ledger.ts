@@ -44,6 +44,8 @@ export interface ObservedObject {
   readonly documentKey?: string;
   /** Whether a many-to-one secret holds keys of others. */
   readonly hasForeignKeys?: boolean;
+  /** ISO 8601: `deletedAt` of the deletion that a person confirmed. */
+  readonly confirmedDeletion?: string;
   /** Every replica was seen complete since the last write. */
   readonly areReplicasInSync?: boolean;
 }

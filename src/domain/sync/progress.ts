@@ -1,5 +1,6 @@
 /** What a sync that gave its place back remembers until it goes on. Pure. */
 import type { RunKind } from '../run.ts';
+import type { ImportResult } from './import-result.ts';
 import { type ChangeCounts, noChanges } from './summary.ts';
 
 export interface SyncProgress {
@@ -28,6 +29,8 @@ export interface SyncProgress {
   readonly notLookedAt?: number;
   /** When a second look can decide about those that the check could not; undefined when there are none. */
   readonly decidedAt?: string | undefined;
+  /** What the initial import of this round did. */
+  readonly initialImport?: ImportResult;
   /** The run has waited until `decidedAt`; it does so once. */
   readonly hasWaitedForReads?: boolean;
   /** It is the progress of a removal, which no other run continues. */

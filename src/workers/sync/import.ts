@@ -6,25 +6,19 @@ import type { SecretName } from '../../db/folders.ts';
 import { settingsFor } from '../../domain/sync/desired.ts';
 import { newEntry } from '../../domain/sync/entry.ts';
 import type { EntrySettings, LedgerEntry } from '../../domain/sync/ledger.ts';
-import type { Found } from './destinations/destination.ts';
+import { type Owner, whoseTags } from '../../domain/ownership.ts';
+import type { ImportResult } from '../../domain/sync/import-result.ts';
+import { isSecretKey } from '../../domain/secret-input.ts';
+import type { Inventory } from '../../domain/sync/inventory.ts';
+import type { Existing } from '../../domain/sync/takeover.ts';
+import { cutText, toStorable } from '../../domain/text.ts';
+import type { Destination, Found } from './destinations/destination.ts';
 import { openDestination } from './destinations/open.ts';
+import { withFormerOwners } from './former-owners.ts';
 import { fingerprintOf } from './values.ts';
 import type { SyncWork } from './work.ts';
 
 export type ImportBehavior = 'prioritize-source' | 'prioritize-destination';
-
-export interface ImportResult {
-  /** Keys written into the folder. */
-  readonly imported: readonly string[];
-  /** Keys whose value in the folder was kept. */
-  readonly kept: readonly string[];
-  /** Keys that a rotation manages: nobody else writes them. */
-  readonly managed: readonly string[];
-  /** Names that hold nothing to import: empty, binary, no JSON object, or a key that PostgreSQL cannot hold. */
-  readonly unreadable: readonly string[];
-  /** Names that another sync, an AWS service or a rotation writes: their values are never imported. */
-  readonly others: readonly string[];
-}
 
 export interface ImportMode {
   readonly behavior: ImportBehavior;
@@ -33,31 +27,76 @@ export interface ImportMode {
 }
 
 export async function importSecrets(work: SyncWork, { behavior, isInitial }: ImportMode): Promise<ImportResult> {
-  const all = await markOthers(work, await openDestination(work, work.target.kind).readAll());
+  const destination = openDestination(work, work.target.kind);
+  const all = await markHeld(work, await destination.readAll());
   const found = all.filter((one) => one.isOthers !== true);
+  const taken = found.filter((one) => isSecretKey(one.key));
   const mayBeEmpty = work.target.kind.holdsAllKeys;
-  const readable = found.filter((one) => one.value !== undefined && (mayBeEmpty || one.value !== ''));
+  const readable = taken.filter((one) => one.value !== undefined && (mayBeEmpty || one.value !== ''));
   const present = new Map((await work.deps.folders.names(work.folder.id)).map((secret) => [secret.key, secret]));
   const managed = readable.filter((one) => isManaged(present.get(one.key))).map((one) => one.key);
   const isKept = (one: Found) =>
     managed.includes(one.key) || (behavior === 'prioritize-source' && present.has(one.key));
-  const wanted = readable.filter((one) => !isKept(one));
-  const changes = wanted.map(({ key, value }) => ({ key, value: value ?? '' }));
-  const change = isInitial
-    ? await work.deps.folders.importInto(work.folder, changes, { syncId: work.sync.id, runId: work.run.id })
-    : await work.deps.folders.change(work.folder, changes, 'merge');
-  if (work.planOptions.onExisting === 'fail') await noteEqual(work, wanted, change.revision);
+  const offered = readable.filter((one) => !isKept(one));
+  const marked = await findMarked(work, destination, offered);
+  const wanted = offered.filter((one) => !marked.includes(one));
+  const revision = await putIntoFolder(work, wanted, { isInitial });
+  if (work.planOptions.onExisting === 'fail') await noteEqual(work, wanted, revision);
   return {
     imported: wanted.map((one) => one.key),
     kept: readable.filter((one) => isKept(one) && !managed.includes(one.key)).map((one) => one.key),
     managed,
-    unreadable: found.filter((one) => !readable.includes(one)).map((one) => one.remoteName),
-    others: all.filter((one) => one.isOthers === true).map((one) => one.remoteName),
+    unreadable: taken.filter((one) => !readable.includes(one)).map((one) => one.remoteName),
+    refused: found.filter((one) => !taken.includes(one)).map((one) => nameOfKey(one.key)),
+    others: [...all.filter((one) => one.isOthers === true), ...marked].map((one) => one.remoteName),
   };
 }
 
+/** It may be any text of an object of somebody else. */
+const nameOfKey = (key: string): string => cutText(toStorable(key), 256);
+
+/** Returns the folder's revision. */
+async function putIntoFolder(
+  work: SyncWork,
+  wanted: readonly Found[],
+  { isInitial }: Pick<ImportMode, 'isInitial'>,
+): Promise<number> {
+  const { folders } = work.deps;
+  const changes = wanted.map(({ key, value }) => ({ key, value: value ?? '' }));
+  const change = isInitial
+    ? await folders.importInto(work.folder, changes, { syncId: work.sync.id, runId: work.run.id })
+    : await folders.change(work.folder, changes, 'merge');
+  return change.revision;
+}
+
+/**
+ * What carries the tag of another sync, of this installation or of another. Reads of values come without tags where each
+ * object is a parameter, so that each one that would be imported costs a call.
+ */
+async function findMarked(
+  work: SyncWork,
+  destination: Destination,
+  offered: readonly Found[],
+): Promise<readonly Found[]> {
+  const inventory: Inventory = new Map(
+    offered.map(({ remoteName, version }) => [remoteName, { exists: true, version }]),
+  );
+  const identified = await destination.identify([...inventory.keys()], inventory);
+  const known = await withFormerOwners(work, identified);
+  return offered.filter(({ remoteName }) => {
+    const state = known.get(remoteName);
+    return state?.exists === true && isMarkedByOthers(state, work.owner);
+  });
+}
+
+/** What a deleted sync of the same folder left is nobody's. */
+function isMarkedByOthers({ tags = {}, formerOwner }: Existing, owner: Owner): boolean {
+  const whose = whoseTags(tags, owner);
+  return whose === 'other-installation' || (whose === 'other-sync' && formerOwner?.isSameFolder !== true);
+}
+
 /** What another sync holds, of whatever org, belongs into another folder. The ledger knows it where a tag was removed or cannot be read. */
-async function markOthers(work: SyncWork, all: readonly Found[]): Promise<readonly Found[]> {
+async function markHeld(work: SyncWork, all: readonly Found[]): Promise<readonly Found[]> {
   const names = [...new Set(all.map((one) => one.remoteName))];
   const held = await work.deps.entries.heldByOthers(work.sync.id, work.place, names);
   return all.map((one) => (held.has(one.remoteName) ? { ...one, value: undefined, isOthers: true } : one));

@@ -1,5 +1,5 @@
 /** From the run's work to its plan: values are read where the ledger cannot vouch for them, the pure plan is made, the brake is asked. */
-import { type Block, findBlock } from '../../domain/sync/brake.ts';
+import { type Block, BRAKE_WINDOW_MS, findBlock } from '../../domain/sync/brake.ts';
 import type { DesiredEntry } from '../../domain/sync/desired.ts';
 import type { Inventory, RemoteState } from '../../domain/sync/inventory.ts';
 import { isOwned, type LedgerEntry, WHOLE_SECRET } from '../../domain/sync/ledger.ts';
@@ -46,8 +46,38 @@ function isVouchedFor(work: SyncWork, desired: DesiredEntry, entry: LedgerEntry 
 
 export function findPlanBlock(work: SyncWork, plan: Plan): Block | undefined {
   const owned = work.ledger.all().filter((entry) => isOwned(entry) && entry.key !== WHOLE_SECRET).length;
-  const { confirmDeletions } = work.run.parameters;
-  const confirmed = typeof confirmDeletions === 'number' ? confirmDeletions : undefined;
   const deletions = plan.entries.filter((one) => one.action === 'delete');
-  return findBlock({ deletions, owned, desired: work.desired.length, confirmed });
+  const [recent, confirmed] = [recentDeletions(work).length, confirmedDeletions(work)];
+  return findBlock({ deletions, owned, desired: work.desired.length, recent, confirmed });
+}
+
+function confirmedDeletions({ run }: SyncWork): number | undefined {
+  const { confirmDeletions } = run.parameters;
+  return typeof confirmDeletions === 'number' ? confirmDeletions : undefined;
+}
+
+/** What went within the window of the brake and was confirmed by nobody. A key that moved is still in the source. */
+function recentDeletions(work: SyncWork): readonly LedgerEntry[] {
+  const wanted = new Set(work.desired.map((desired) => desired.key));
+  const sinceMs = work.run.now().getTime() - BRAKE_WINDOW_MS;
+  return work.ledger
+    .all()
+    .filter(
+      ({ key, deletedAt, observed }) =>
+        deletedAt !== null &&
+        deletedAt.getTime() > sinceMs &&
+        key !== WHOLE_SECRET &&
+        !wanted.has(key) &&
+        observed.confirmedDeletion !== deletedAt.toISOString(),
+    );
+}
+
+/** Once a person has confirmed them, they do not count against later ones. */
+export async function noteConfirmed(work: SyncWork): Promise<void> {
+  if (confirmedDeletions(work) === undefined) return;
+  const rows = recentDeletions(work).map((entry) => ({
+    ...entry,
+    observed: { ...entry.observed, confirmedDeletion: entry.deletedAt?.toISOString() },
+  }));
+  await work.ledger.storeAll(rows);
 }

@@ -21,9 +21,10 @@ import type { Destination } from './destinations/destination.ts';
 import { endEarly, toContinued } from './endings.ts';
 import { settleHeld } from './held-names.ts';
 import { importSecrets } from './import.ts';
+import { shortenImport } from '../../domain/sync/import-result.ts';
 import { type PermissionCache, type Permissions, probePermissions } from './permissions.ts';
 import { openDestination } from './destinations/open.ts';
-import { findPlanBlock, makePlan, surveyDesired } from './planning.ts';
+import { findPlanBlock, makePlan, noteConfirmed, surveyDesired } from './planning.ts';
 import type { SyncMemory } from './memory.ts';
 import { recoverInFlight } from './recovery.ts';
 import { removeGone } from './removals.ts';
@@ -114,13 +115,13 @@ async function importFirst(work: SyncWork, head: SyncHead): Promise<SyncWork> {
   const { initialSyncBehavior } = work.options;
   const { lastSyncedAt, initialImportAt } = work.sync;
   if (lastSyncedAt !== null || initialImportAt !== null || initialSyncBehavior === 'overwrite-destination') return work;
-  await importSecrets(work, {
+  const imported = await importSecrets(work, {
     behavior: initialSyncBehavior === 'import-prioritize-source' ? 'prioritize-source' : 'prioritize-destination',
     isInitial: true,
   });
   const folder = await work.deps.folders.get(work.folder.id);
-  const { progress } = work;
-  return { ...(await openWork({ ...head, folder })), progress: { ...progress, revision: folder.revision } };
+  const progress = { ...work.progress, revision: folder.revision, initialImport: shortenImport(imported) };
+  return { ...(await openWork({ ...head, folder })), progress };
 }
 
 interface Carrying {
@@ -193,6 +194,7 @@ async function endRound(work: SyncWork, { isCheck }: Pick<Purpose, 'isCheck'>): 
     if (replicaLooks < MAX_REPLICA_LOOKS) return toContinued(work, new Date(work.run.now().getTime() + REPLICATION_MS));
   }
   if (driftOf(work) === 'none' && hasSeenAll(work) && isEverythingWritten(work)) await clearFailedWholes(work);
+  await noteConfirmed(work);
   await tidy(work);
   const now = work.run.now();
   const outcome = summarize(work.ledger.all(), work.progress.changes, toResult(work, { isCheck }));
@@ -235,8 +237,9 @@ function toResult(work: SyncWork, { isCheck }: { isCheck: boolean }): unknown {
         entry.status === 'skipped' && entry.remoteVersion !== null && !entry.isClaim && entry.checkedAt !== null,
     );
   const names = leftBehind.map(({ remoteName, region, accountId }) => ({ remoteName, region, accountId }));
-  const { isLookDenied, notLookedAt = 0 } = work.progress;
+  const { isLookDenied, notLookedAt = 0, initialImport } = work.progress;
   const result = {
+    ...initialImport,
     ...(notLookedAt > 0 ? { notLookedAt } : {}),
     ...(isLookDenied === true ? { isLookDenied } : {}),
     ...(isCheck ? toCheckResult(work) : {}),

@@ -14,6 +14,7 @@ import {
   total,
 } from './world.ts';
 
+const JSON_SECRET = { region: REGION, mappingBehavior: 'many-to-one', secretName: 'app' } as const;
 const database = useTestDatabase();
 let stage: Stage;
 beforeAll(() => {
@@ -229,6 +230,35 @@ test('a source emptied by mistake is blocked until exactly its deletions are con
   const confirmed = await world.runUntilDone(id, { request: 'sync', parameters: { confirmDeletions: 2 } });
   expect(confirmed.outcome).toMatchObject({ status: 'succeeded', counts: { deleted: 2 } });
   expect(world.parameters()).toEqual({});
+});
+
+test.each([
+  ['parameters', {}],
+  ['keys of a JSON secret', { destination: 'aws-secrets-manager', destinationConfig: JSON_SECRET }],
+] as const)('a script that removes few %s many times is stopped like one that removes many', async (_what, input) => {
+  const world = await createWorld(stage);
+  const keys = Array.from({ length: 40 }, (_, index) => `K${String(index)}`);
+  await world.set(Object.fromEntries(keys.map((key) => [key, 'v'])));
+  const { id } = await world.createSync(input);
+  await world.runUntilDone(id);
+  const removeSome = async (count: number, confirmDeletions?: number) => {
+    await world.set(Object.fromEntries(keys.splice(0, count).map((key) => [key, null])));
+    if (confirmDeletions === undefined) return (await world.runUntilDone(id)).outcome;
+    return (await world.runUntilDone(id, { request: 'sync', parameters: { confirmDeletions } })).outcome;
+  };
+
+  expect(await removeSome(6)).toMatchObject({ status: 'succeeded', counts: { deleted: 6 } });
+  expect(await removeSome(6)).toMatchObject({ status: 'succeeded', counts: { deleted: 6 } });
+  const stopped = await removeSome(6);
+  expect(stopped).toMatchObject({ status: 'blocked', code: 'SYNC_DELETIONS_UNCONFIRMED' });
+  expect('message' in stopped && stopped.message).toMatch(
+    /^More than 12 of 40 would go within an hour \(12 are gone already\): the plan deletes 6 objects\..*--confirm-deletions 6/,
+  );
+  // What a person has confirmed does not count against the next ones.
+  expect(await removeSome(0, 6)).toMatchObject({ status: 'succeeded', counts: { deleted: 6 } });
+  expect(await removeSome(6)).toMatchObject({ status: 'succeeded', counts: { deleted: 6 } });
+  world.clock.advance(61 * MINUTE);
+  expect(await removeSome(9)).toMatchObject({ status: 'succeeded', counts: { deleted: 9 } });
 });
 
 test('foreign objects of the same name are conflicts, or taken over where that is allowed', async () => {

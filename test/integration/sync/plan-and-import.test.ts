@@ -188,7 +188,7 @@ test('an import on request reads only names of the sync and says what it did', a
     status: 'succeeded',
     result: { imported: ['B'], kept: ['A'], managed: [], unreadable: [] },
   });
-  expect(calls).toEqual({ 'ssm.GetParametersByPath': 1 });
+  expect(calls).toEqual({ 'ssm.GetParametersByPath': 1, 'ssm.ListTagsForResource': 1 });
   expect(await folderOf(world)).toEqual({ A: 'ours', B: 'theirs' });
 });
 
@@ -234,6 +234,61 @@ function withRotation(deps: SyncDependencies, isRotated: { readonly value: boole
   };
   return { ...deps, openSecretsManager: openRotated };
 }
+
+test.each(['first run', 'request'])(
+  'parameters that another installation marked are named and not imported, by a %s',
+  async (how) => {
+    const world = await createWorld(stage);
+    const marks = [`${crypto.randomUUID()}/${crypto.randomUUID()}`, crypto.randomUUID()];
+    for (const [index, mark] of marks.entries()) {
+      const name = `/app/prod/MARKED${String(index)}`;
+      world.sandbox.foreign.putParameter({ ...world.at, name, value: 'theirs' });
+      world.sandbox.foreign.tagParameter({ ...world.at, name, tags: { 'keyferry:sync': mark } });
+    }
+    world.sandbox.foreign.putParameter({ ...world.at, name: '/app/prod/FREE', value: 'of nobody' });
+    await world.set({ OWN: 'ours' });
+    const { id } = await world.createSync({
+      syncOptions: {
+        onExisting: 'adopt',
+        ...(how === 'first run' && { initialSyncBehavior: 'import-prioritize-destination' }),
+      },
+      isAutoSyncEnabled: how !== 'request',
+    });
+
+    const { outcome } = await world.runUntilDone(
+      id,
+      how === 'request' ? { request: 'import', parameters: { importBehavior: 'prioritize-destination' } } : {},
+    );
+
+    const others = ['/app/prod/MARKED0', '/app/prod/MARKED1'];
+    expect(outcome).toMatchObject({ status: 'succeeded', result: { imported: ['FREE'], others } });
+    expect(await folderOf(world)).toEqual({ FREE: 'of nobody', OWN: 'ours' });
+  },
+);
+
+test.each(['first run', 'request'])('keys that no secret may have are named and not imported, by a %s', async (how) => {
+  const world = await createWorld(stage);
+  const long = 'k'.repeat(300);
+  const value = JSON.stringify({ FINE: '1', 'with blank': '2', [long]: '3', 'a\u0000b': '5' });
+  world.sandbox.foreign.putSecret({ ...world.at, name: 'prod/app', value });
+  const { id } = await world.createSync({
+    ...toDocument,
+    syncOptions: {
+      onExisting: 'adopt',
+      ...(how === 'first run' && { initialSyncBehavior: 'import-prioritize-destination' }),
+    },
+    isAutoSyncEnabled: how !== 'request',
+  });
+
+  const { outcome } = await world.runUntilDone(
+    id,
+    how === 'request' ? { request: 'import', parameters: { importBehavior: 'prioritize-destination' } } : {},
+  );
+
+  const refused = ['with blank', 'k'.repeat(256), 'a\uFFFDb'];
+  expect(outcome).toMatchObject({ result: { imported: ['FINE'], refused } });
+  expect(await folderOf(world)).toEqual({ FINE: '1' });
+});
 
 test('a parameter that another sync writes is never imported', async () => {
   const world = await createWorld(stage);

@@ -49,13 +49,20 @@ test.each([
   ['31 of 100', { deletions: deletions(31), owned: 100, desired: 69 }, 31],
   ['an empty source', { deletions: deletions(1), owned: 1, desired: 0 }, 1],
   ['a move of everything', { deletions: deletions(500, true), owned: 500, desired: 500 }, undefined],
+  [
+    '10 more of 100 after 20 within the hour',
+    { deletions: deletions(10), owned: 80, desired: 70, recent: 20 },
+    undefined,
+  ],
+  ['11 more of 100 after 20 within the hour', { deletions: deletions(11), owned: 80, desired: 69, recent: 20 }, 11],
+  ['nothing after 500 within the hour', { deletions: [], owned: 5, desired: 5, recent: 500 }, undefined],
   ['nothing', { deletions: [], owned: 0, desired: 0 }, undefined],
 ])('the brake: %s', (_what, input, blocked) => {
-  expect(findBlock({ ...input, confirmed: undefined })?.deletions).toBe(blocked);
+  expect(findBlock({ recent: 0, ...input, confirmed: undefined })?.deletions).toBe(blocked);
 });
 
 test('a confirmation holds for its number of deletions only', () => {
-  const input = { deletions: deletions(40), owned: 100, desired: 60 };
+  const input = { deletions: deletions(40), owned: 100, desired: 60, recent: 0 };
   expect(findBlock({ ...input, confirmed: 40 })).toBeUndefined();
   expect(findBlock({ ...input, confirmed: 39 })?.message).toContain('39 were confirmed, the plan has changed since');
 });

@@ -1,6 +1,7 @@
 /** Parameter Store as a destination. Looks, checks, recovery, writes and deletions are in the files beside it. */
 import type { ParameterStore } from '../../../../aws/parameter-store.ts';
 import { createBatcher } from '../../../../concurrency/batcher.ts';
+import { forEachPooled } from '../../../../concurrency/pool.ts';
 import type { Inventory, RemoteState } from '../../../../domain/sync/inventory.ts';
 import { isOwned } from '../../../../domain/sync/ledger.ts';
 import { PARAMETERS_PER_CALL } from '../../../../domain/destinations/parameter-store.ts';
@@ -60,11 +61,13 @@ async function inspectBoth(
   return new Map([...ours, ...others]);
 }
 
+const CONCURRENT_LOOKS = 8;
+
 async function addTags(store: ParameterStore, names: readonly string[], inventory: Inventory): Promise<Inventory> {
   const identified = new Map(inventory);
-  for (const name of names) {
+  await forEachPooled(names, { concurrency: CONCURRENT_LOOKS, mayStart: () => true }, async (name) => {
     const state = inventory.get(name);
     if (state?.exists) identified.set(name, { ...state, tags: await store.tagsOf(name) });
-  }
+  });
   return identified;
 }
