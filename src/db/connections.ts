@@ -161,7 +161,8 @@ async function updateConnection(
     ...(credentials && credentialsChange(stores.encryption, row, changes)),
     ...(exception === undefined ? {} : { externalIdException: exception }),
   };
-  const isDue = credentials !== undefined || exception !== undefined;
+  const isMoved = description.region !== undefined && description.region !== row.region;
+  const isDue = isMoved || credentials !== undefined || exception !== undefined;
   try {
     const [updated] = await stores.db.execute(sql`
       with updated as (
