@@ -72,7 +72,7 @@ export const errorTable = {
     'Start it with the CLI, the API or the library instead of adding the job to the queue.',
   ),
   QUEUE_UNAVAILABLE: entry(
-    'retry',
+    'snooze',
     'The queue cannot be reached.',
     'Redis, or PostgreSQL as the queue, does not respond.',
     'Check REDIS_URL and that the server is running. Requests are kept in PostgreSQL and run when the queue is back.',
@@ -426,10 +426,10 @@ export const errorTable = {
     'No action needed; keyferry retries automatically.',
   ),
   DB_UNAVAILABLE: entry(
-    'retry',
+    'snooze',
     'PostgreSQL cannot be reached.',
     'The database does not respond or closed the connection.',
-    'Check DATABASE_URL and that the server is running.',
+    'Check DATABASE_URL and that the server is running. Runs wait, keep their status, and resume when it responds.',
   ),
   DB_DENIED: entry(
     'fail',

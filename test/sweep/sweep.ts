@@ -36,6 +36,7 @@ export async function playCase(stage: Stage, wanted: Case): Promise<readonly Ste
   const play = await arrange(stage, wanted);
   const { injector, problems } = play;
   await runWithFault(play);
+  await checkBlame(play);
   const worker = injector.isDead() || wanted.fault?.mode === 'overtaken' ? play.world.anotherWorker() : play.world;
   const arrivesSoon = (wanted.fault?.index ?? 0) % 2 === 0;
   if (arrivesSoon) await injector.deliver();
@@ -109,6 +110,17 @@ async function endOf(run: Promise<unknown>): Promise<void> {
     const isOver = error instanceof Crash || /could not be claimed|was not settled/.test(String(error));
     if (!isOver && !(error instanceof Error && 'code' in error && error.code === 'LEASE_LOST')) throw error;
   }
+}
+
+/** An outage of PostgreSQL is nobody's fault: no connection, sync or entry says so. */
+async function checkBlame({ world, problems }: Play): Promise<void> {
+  const rows = await world.stage.handle.db.execute(sql`
+    select 'connection' as what from keyferry.connections where status_code like 'DB%' or status <> 'valid'
+    union all
+    select 'sync' from keyferry.syncs where status_code like 'DB%'
+    union all
+    select 'entry' from keyferry.sync_entries where error_code like 'DB%'`);
+  for (const { what } of rows) problems.push(`an outage marked a ${String(what)}`);
 }
 
 async function recover(play: Play, worker: Worker): Promise<void> {

@@ -3,7 +3,6 @@
  * rotation is to blame, and none changes. Pure.
  */
 import type { JobError } from '../../errors.ts';
-import type { Outcome } from '../run.ts';
 
 /** Where the worker's own credentials come from, and how that is called. */
 export const baseKinds = {
@@ -93,24 +92,6 @@ export function keyAgeWarning(report: BaseReport & { readonly firstSeenAt?: Date
   return `The worker’s access key ${report.accessKeyId ?? ''} ${what} (${String(age.days)}). Create a second key for its user, configure it, and delete this one; or give the worker a role, which needs no key.`;
 }
 
-/** A run waits this long for a repair, ± a third, so that everything resumes within a minute of it. */
-const WAIT_MS = 30_000;
-
 export function isBaseFault({ code }: JobError): boolean {
   return code === 'CONNECTION_NO_BASE_IDENTITY' || code === 'CONNECTION_BASE_REFUSED';
-}
-
-/**
- * The outcome of a run that has to wait: it comes again without an attempt spent. A fault of the worker's identity also leaves the status of its subject
- * as it was.
- */
-export function snoozed(
-  error: JobError,
-  run: { now(): Date; random(): number },
-  defaultMs = 0,
-): Outcome & { readonly status: 'continued' } {
-  const isFault = isBaseFault(error);
-  const waitMs = isFault ? WAIT_MS * (2 / 3 + (2 / 3) * run.random()) : (error.retryAfterMs ?? defaultMs);
-  const at = new Date(run.now().getTime() + waitMs);
-  return { status: 'continued', at, ...(isFault && { waitsFor: { code: error.code, message: error.publicMessage } }) };
 }

@@ -14,6 +14,7 @@ import type { Payload } from '../../queues/payload.ts';
 export interface AdmitDependencies {
   readonly work: WorkStore;
   readonly log: Log;
+  noticeOutage?(error: JobError): boolean;
 }
 
 const DATABASE_PAUSE_MS = 1_000;
@@ -29,9 +30,10 @@ export async function whileDatabaseIsDown<T>(
   for (;;) {
     try {
       return await use();
-    } catch (error) {
-      if (toJobError(error).code !== 'DB_UNAVAILABLE' || signal?.aborted === true) throw error;
-      deps.log.warn({ err: error }, 'waiting for PostgreSQL');
+    } catch (raw) {
+      const error = toJobError(raw);
+      if (error.code !== 'DB_UNAVAILABLE' || signal?.aborted === true) throw raw;
+      if (deps.noticeOutage?.(error) !== true) deps.log.warn({ err: error }, 'waiting for PostgreSQL');
       await setTimeout(DATABASE_PAUSE_MS, undefined, { ref: false });
     }
   }

@@ -2,7 +2,7 @@
 import { UnrecoverableError } from 'bullmq';
 
 import type { Kind, Outcome } from '../../domain/run.ts';
-import { toJobError } from '../../errors.ts';
+import { type JobError, toJobError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
 import type { Run } from './processor.ts';
 
@@ -46,11 +46,17 @@ function cleanError(message: string): UnrecoverableError {
   return error;
 }
 
-export function toQueueError(log: Log, error: unknown): UnrecoverableError {
+export interface QueueErrorDependencies {
+  readonly log: Log;
+  noticeOutage?(error: JobError): boolean;
+}
+
+export function toQueueError({ log, noticeOutage }: QueueErrorDependencies, error: unknown): UnrecoverableError {
   if (error instanceof ReportedError) return error;
   const jobError = toJobError(error);
+  const isOfProducer = jobError.code === 'PAYLOAD_INVALID' || jobError.code === 'PAYLOAD_REQUEST_MISSING';
   // A lost lease is no failure of the work: whoever took over goes on.
-  if (jobError.code !== 'PAYLOAD_INVALID' && jobError.code !== 'PAYLOAD_REQUEST_MISSING')
+  if (!isOfProducer && noticeOutage?.(jobError) !== true)
     log.error({ err: jobError }, 'job ended without a settlement');
   return cleanError(`${jobError.code}: ${jobError.publicMessage}`);
 }

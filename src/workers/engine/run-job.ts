@@ -6,7 +6,7 @@ import type { Job } from 'bullmq';
 
 import type { CallLog } from '../../domain/call-log.ts';
 import { backoffMs, retryPolicies } from '../../domain/backoff.ts';
-import { snoozed } from '../../domain/connection/base-identity.ts';
+import { snoozed } from '../../domain/snooze.ts';
 import type { Kind, Outcome } from '../../domain/run.ts';
 import type { Claim } from '../../db/engine/claim.ts';
 import type { WorkStore } from '../../db/engine/work.ts';
@@ -42,6 +42,8 @@ export interface JobDependencies<K extends Kind>
   onRun(report: RunReport): void;
   /** Writes of a run that nobody asked for: always a defect. */
   onUnaskedWrites?(count: number): void;
+  /** Given each error that a run or a job ends with; returns whether it is an outage, which is logged there. */
+  noticeOutage?(error: JobError): boolean;
 }
 
 export async function runJob<K extends Kind>(
@@ -58,7 +60,7 @@ export async function runJob<K extends Kind>(
     if (!claim) return { status: 'stale' };
     return await runClaimed(deps, claim, { claimedAtMs, signal, now: clockFrom(claim.claimedAt) });
   } catch (error) {
-    throw toQueueError(deps.log, error);
+    throw toQueueError(deps, error);
   }
 }
 
@@ -180,7 +182,9 @@ async function perform<K extends Kind>(deps: JobDependencies<K>, run: Run<K>): P
   try {
     return await deps.processor.perform(run);
   } catch (error) {
-    return { outcome: toOutcome(run, toJobError(error)) };
+    const jobError = toJobError(error);
+    deps.noticeOutage?.(jobError);
+    return { outcome: toOutcome(run, jobError) };
   }
 }
 

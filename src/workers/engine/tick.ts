@@ -8,7 +8,7 @@ import type { Dispatch } from '../../db/engine/dispatch.ts';
 import type { WorkStore } from '../../db/engine/work.ts';
 import { jitteredMs } from '../../domain/backoff.ts';
 import type { Kind } from '../../domain/run.ts';
-import { toJobError } from '../../errors.ts';
+import { type JobError, toJobError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
 import { enqueue } from '../../queues/enqueue.ts';
 
@@ -28,8 +28,10 @@ export interface TickDependencies {
   random(): number;
   /** Told of every look that ended well, for metrics. */
   onTick?(kind: Kind, dispatched: number): void;
-  /** Called when a round of dispatches has ended. */
-  onRound?(kind: Kind): void;
+  /** Called when a round of dispatches has ended well. */
+  roundEnded?(kind: Kind): unknown;
+  /** Returns whether the error is an outage, which is logged there. */
+  noticeOutage?(error: JobError): boolean;
 }
 
 export interface Tick {
@@ -59,9 +61,10 @@ export function createTick(deps: TickDependencies): Tick {
       const { hasBacklog } = await dispatchAll(timed, kind, () => isStopped);
       backlog.set(kind, hasBacklog);
       lastSuccessMs.set(kind, performance.now());
-      deps.onRound?.(kind);
-    } catch (error) {
-      deps.log.warn({ err: toJobError(error), queue: kind }, 'tick failed');
+      deps.roundEnded?.(kind);
+    } catch (raw) {
+      const error = toJobError(raw);
+      if (deps.noticeOutage?.(error) !== true) deps.log.warn({ err: error, queue: kind }, 'tick failed');
     }
   }
 

@@ -13,6 +13,7 @@ import type { QueueBackend } from '../../queues/backend.ts';
 import { createCallCounts, type CallCounts } from './call-counts.ts';
 import type { Processor } from './processor.ts';
 import { createHotLoops, type HotLoops } from './hot-loops.ts';
+import { createOutages, type Outages } from './outages.ts';
 import { runJob, type RunReport } from './run-job.ts';
 import { startHousekeeping, type HousekeepingDependencies } from './housekeeping.ts';
 import { createTick } from './tick.ts';
@@ -34,6 +35,8 @@ export interface WorkerDependencies {
   /** Throws DB_GUARDED while nothing may be changed at AWS. */
   requireUnguarded?(): void;
   readonly watchdogTimes?: WatchdogTimes;
+  /** How long a server must have worked until its outage counts as over. */
+  readonly outageQuietMs?: number;
   readonly name: string;
   readonly log: Log;
   random(): number;
@@ -74,13 +77,15 @@ export async function startWorker(deps: WorkerDependencies): Promise<WorkerProce
     },
   });
   const stopHousekeeping = startHousekeeping(deps);
-  const tick = createTick({ ...deps, queue: (kind) => deps.backend.queue(kind) });
+  const outages = createOutages({ ...deps, quietMs: deps.outageQuietMs });
+  const tick = createTick({ ...deps, queue: (kind) => deps.backend.queue(kind), ...outages });
   const hotLoops = createHotLoops();
   const callCounts = createCallCounts({ store: (given) => deps.work.storeCalls(given) });
   const workers = deps.kinds.map((kind) =>
     startQueueWorker(deps, kind, {
       hotLoops,
       callCounts,
+      outages,
       isStopping: () => isStopping,
       watchdog,
       onRun(report) {
@@ -145,6 +150,7 @@ interface RunHooks {
   readonly watchdog: Watchdog;
   readonly hotLoops: HotLoops;
   readonly callCounts: CallCounts;
+  readonly outages: Outages;
   isStopping(): boolean;
   onRun(report: RunReport): void;
 }
@@ -166,7 +172,7 @@ function startQueueWorker(deps: WorkerDependencies, kind: Kind, hooks: RunHooks)
       name: deps.name,
     },
   );
-  worker.on('error', rateLimited(deps.log, kind));
+  worker.on('error', logErrors(deps.log, kind, hooks.outages));
   worker.on('stalled', (jobId) => {
     deps.log.warn({ queue: kind, jobId }, 'job stalled; it is delivered again');
   });
@@ -187,24 +193,25 @@ function jobDependencies(deps: WorkerDependencies, kind: Kind, hooks: RunHooks) 
   const processor = deps.processors[kind] as Processor<Kind>;
   // A validation only tries what it may do, on objects that cannot exist.
   const requireUnguarded = kind === 'validate' ? undefined : deps.requireUnguarded;
-  return { ...deps, ...hooks, processor, requireUnguarded };
+  return { ...deps, ...hooks, noticeOutage: hooks.outages.noticeOutage, processor, requireUnguarded };
 }
 
 const ERROR_LOG_EVERY_MS = 10_000;
 
-/** A Redis that is down or full makes thousands of error events a second. */
-function rateLimited(log: Log, kind: Kind): (error: Error) => void {
+/** A Redis that is down or full makes thousands of error events a second, and one alarm. */
+function logErrors(log: Log, kind: Kind, outages: Outages): (error: Error) => void {
   let loggedAtMs = Number.NEGATIVE_INFINITY;
   let suppressed = 0;
   return (error) => {
     suppressed += 1;
     if (performance.now() - loggedAtMs < ERROR_LOG_EVERY_MS) return;
-    log.warn(
-      { err: new JobError('QUEUE_UNAVAILABLE', { cause: error }), queue: kind, errors: suppressed },
-      'queue error',
-    );
+    const errors = suppressed;
     loggedAtMs = performance.now();
     suppressed = 0;
+    void outages.queueFailed(error).then((isOut) => {
+      if (isOut) return;
+      log.warn({ err: new JobError('QUEUE_UNAVAILABLE', { cause: error }), queue: kind, errors }, 'queue error');
+    });
   };
 }
 

@@ -1,5 +1,5 @@
 /** How a slice ends early, the same for a round and a removal: it continues, is retried, or stops with the reason that concerns the whole sync. */
-import { snoozed } from '../../domain/connection/base-identity.ts';
+import { snoozed } from '../../domain/snooze.ts';
 import { noCounts, type RunCounts } from '../../domain/run.ts';
 import { addChanges } from '../../domain/sync/summary.ts';
 import type { SyncRow } from '../../db/engine/subjects.ts';

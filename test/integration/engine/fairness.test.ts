@@ -157,7 +157,7 @@ test('a long round that is answered is no dead database, and it ends', async () 
     queue: () => queue as never,
     log,
     random: () => 0.5,
-    onRound: () => (rounds += 1),
+    roundEnded: () => (rounds += 1),
   });
   const watchdog = startWatchdog({
     kinds: ['validate'],

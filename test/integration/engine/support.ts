@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 
 import { sql } from 'drizzle-orm';
-import { pino } from 'pino';
+import { pino, type Logger } from 'pino';
 import { afterAll, beforeAll } from 'vitest';
 
 import { openStores, type OpenStores } from '../../../src/stores.ts';
@@ -46,6 +46,8 @@ export interface Script {
   readonly watchdogTimes?: WatchdogTimes;
   /** Its queue workers take nothing, as if their connections were dead. */
   readonly isDeaf?: boolean;
+  readonly log?: Logger;
+  readonly outageQuietMs?: number;
 }
 
 export async function openEngine(databaseUrl: string, redisUrl: string | undefined): Promise<Engine> {
@@ -93,7 +95,8 @@ function startScriptedWorker(stores: OpenStores, backend: QueueBackend, script: 
     deleteExpired: () => Promise.resolve({ deleted: 0, mayHaveMore: false }),
     repairInvariants: () => repairInvariants(stores.database.db),
     name: 'test',
-    log: pino({ level: process.env['KEYFERRY_TEST_LOG'] ?? 'silent' }),
+    log: script.log ?? pino({ level: process.env['KEYFERRY_TEST_LOG'] ?? 'silent' }),
+    ...(script.outageQuietMs !== undefined && { outageQuietMs: script.outageQuietMs }),
     random: () => 0.5,
     onRun: () => undefined,
     onHotLoop: (kind) => script.onHotLoop?.(kind),

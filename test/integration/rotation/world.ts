@@ -19,7 +19,7 @@ import { createCallLog } from '../../../src/domain/call-log.ts';
 import type { NewRotation } from '../../../src/domain/rotation/input.ts';
 import type { Outcome } from '../../../src/domain/run.ts';
 import { syncOptions } from '../../../src/domain/sync/config.ts';
-import { snoozed } from '../../../src/domain/connection/base-identity.ts';
+import { snoozed } from '../../../src/domain/snooze.ts';
 import { JobError } from '../../../src/errors.ts';
 import { createLog, type Log } from '../../../src/observe/log.ts';
 import { createRotateProcessor } from '../../../src/workers/rotate/processor.ts';

@@ -27,7 +27,7 @@ import type { Outcome } from '../../../src/domain/run.ts';
 import { syncOptions } from '../../../src/domain/sync/config.ts';
 import { ownershipTag } from '../../../src/domain/ownership.ts';
 import type { LedgerEntry } from '../../../src/domain/sync/ledger.ts';
-import { snoozed } from '../../../src/domain/connection/base-identity.ts';
+import { snoozed } from '../../../src/domain/snooze.ts';
 import { JobError } from '../../../src/errors.ts';
 import { createLog } from '../../../src/observe/log.ts';
 import {

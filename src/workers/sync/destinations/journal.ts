@@ -13,6 +13,7 @@ import {
 } from '../../../domain/sync/entry.ts';
 import { READ_LAG_MS } from '../../../domain/sync/inventory.ts';
 import { type DriftKind, type InFlight, isOwned, type LedgerEntry } from '../../../domain/sync/ledger.ts';
+import { isOutage } from '../../../domain/snooze.ts';
 import { JobError, toJobError } from '../../../errors.ts';
 import type { SyncWork } from '../work.ts';
 
@@ -122,6 +123,8 @@ export async function settleFailure(
   const message = failureMessage(before, error);
   // After a lost lease the ledger refuses anything anyway.
   if (error.code === 'LEASE_LOST') throw error;
+  // Of PostgreSQL, which is no fault of the entry: its row stays as it was stored, and a write in flight is looked for.
+  if (isOutage(error)) return { kind: 'failed', error };
   if (error.context['isAmbiguous'] === true) {
     await work.ledger.store({ ...pending, errorCode: error.code, errorMessage: message });
   } else {
