@@ -98,7 +98,7 @@ const released = sql`
 
 /**
  * A clone owns nothing and does nothing by itself: the original goes on. Its folders and connections stay usable. A rotation keeps what it knows as
- * keys of somebody else.
+ * keys of somebody else. Whoever is told by webhooks is told by the original.
  */
 const givenUp = sql`
     paused_syncs as (
@@ -143,4 +143,10 @@ const givenUp = sql`
       set done_at = now()
       from accepted
       where t.done_at is null
+    ),
+    forgotten_events as (
+      delete from keyferry.notifications t using accepted where t.webhook_id is not null
+    ),
+    forgotten_webhooks as (
+      delete from keyferry.webhooks using accepted
     ),`;

@@ -84,6 +84,7 @@ function claiming({ busy, hasOperator }: ClaimQuery): SQL {
       select w.id, case when w.failures = 0 then ${PER_ENDPOINT}::int else 1 end as room
       from keyferry.webhooks w
       where (w.retry_at is null or w.retry_at <= now())
+        and not ${isDoubtful}
         and not jsonb_exists(${others}::jsonb, w.id::text)
         and exists (
           select from keyferry.notifications n where n.webhook_id = w.id and n.next_attempt_at <= now())
@@ -103,6 +104,13 @@ function claiming({ busy, hasOperator }: ClaimQuery): SQL {
     where n.id = due.id
     returning n.*, w.org_id as _org_id, w.target as _target, w.format as _format, coalesce(w.failures, 0) as _failures`;
 }
+
+/** Guarded, or a copy that no worker has looked at yet: its events are those of the original, which delivers them itself. */
+const isDoubtful = sql`exists (
+          select from keyferry.installation i
+          where i.guard_reason is not null
+            or i.database_name <> (select datname || '/' || oid from pg_database where datname = current_database())
+        )`;
 
 function toDue(encryption: Encryption, row: Record<string, unknown>): DueNotification {
   const notification = fromRow(notifications, row);
