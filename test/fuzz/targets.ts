@@ -9,9 +9,11 @@ import { openSecretsManager } from '../../src/aws/secrets-manager.ts';
 import { decodeSecretText, parseSecrets } from '../../src/cli/secret-text.ts';
 import { loadConfig, variables } from '../../src/config/config.ts';
 import { findKey, parseKeySchema, renderKey } from '../../src/domain/key-schema.ts';
+import { newWebhookShape, refusalOf } from '../../src/domain/webhooks.ts';
 import { parseDatabaseUrl } from '../../src/domain/servers/database-url.ts';
 import { parseRedisUrl } from '../../src/domain/servers/redis-url.ts';
 import { parseDocument, printDocument } from '../../src/domain/sync/document.ts';
+import { isPublicAddress } from '../../src/server/webhook/address.ts';
 import { jobNames, parsePayload } from '../../src/queues/payload.ts';
 import { assumedRole, baseUser, createScope, createScriptedAws } from '../unit/aws/scripted-aws.ts';
 
@@ -165,9 +167,19 @@ export const targets: readonly Target[] = [
   target({ name: 'settings', share: 80, input: settings, try: (environment) => loadConfig(environment) }),
   target({
     name: 'URLs of servers',
-    share: 140,
+    share: 100,
     input: url,
     try: (text) => [parseDatabaseUrl(text), parseRedisUrl(text)],
+  }),
+  target({
+    name: 'URLs of webhooks',
+    share: 40,
+    input: fc.oneof(textOf('https:/[]@#%.0123456789abcdefx'), fc.webUrl(), fc.ipV4Extended(), fc.ipV6()),
+    try: (text) => {
+      isPublicAddress(text);
+      const parsed = newWebhookShape.safeParse({ name: 'w', url: text });
+      if (parsed.success) refusalOf(parsed.data.url, []);
+    },
   }),
   target({
     name: 'JSON secrets',

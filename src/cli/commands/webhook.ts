@@ -2,8 +2,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { Option, type Command } from 'commander';
+import { z } from 'zod';
 
 import type { Client } from '../../client/client.ts';
+import { parseInput } from '../../client/input.ts';
 import type { Webhook, WebhookDelivery } from '../../client/webhooks.ts';
 import { eventKinds, webhookFormats } from '../../domain/webhooks.ts';
 import { collect, done, leaf, runWithClient, text } from '../command.ts';
@@ -79,11 +81,19 @@ function addTest(noun: Command): void {
     '30',
   );
   runWithClient(command, async ({ args: [name = ''], client, options, output }) => {
+    const { timeout } = parseInput(testOptions, { timeout: options.timeout });
     const { id } = await client.webhooks.test(name);
-    const delivery = await waitForAttempt(client, { name, id, timeoutMs: Number(options.timeout) * 1_000 });
+    const delivery = await waitForAttempt(client, { name, id, timeoutMs: timeout * 1_000 });
     return reportTest(output, delivery);
   });
 }
+
+const testOptions = z.object({
+  timeout: z
+    .string()
+    .regex(/^\d{1,4}$/, 'must be a number of seconds')
+    .transform(Number),
+});
 
 const POLL_MS = 200;
 

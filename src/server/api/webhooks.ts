@@ -4,11 +4,11 @@ import type { Context } from 'hono';
 import type { Webhook, WebhookDelivery } from '../../client/webhooks.ts';
 import { newWebhookShape, webhookFormats } from '../../domain/webhooks.ts';
 import type { Api, ApiOptions } from './env.ts';
+import { ofWholeOrg } from './within-projects.ts';
 import { answers, common, createRoute, jsonBody, moment, toMoment, z } from './operation.ts';
 
 const BASE = '/api/v1/webhooks';
 const tag = 'Webhooks';
-const scope = 'admin';
 const byId = z.object({ webhookId: z.uuid() });
 
 const webhookShape = z
@@ -70,6 +70,12 @@ export function addWebhooks(api: Api, options: ApiOptions): void {
   addReplay(api, options);
 }
 
+/** For admins of the whole org only. */
+function declared(id: string, summary: string, options: ApiOptions) {
+  const { middleware, ...rest } = common({ id, scope: 'admin', summary, tag }, options);
+  return { ...rest, middleware: [ofWholeOrg, ...middleware] };
+}
+
 function client(c: Context) {
   return c.get('client').webhooks;
 }
@@ -81,7 +87,7 @@ function addCreate(api: Api, options: ApiOptions): void {
   });
   api.openapi(
     createRoute({
-      ...common({ id: 'webhook.create', scope, summary: 'Create a webhook; the secret is shown once', tag }, options),
+      ...declared('webhook.create', 'Create a webhook; the secret is shown once', options),
       method: 'post',
       path: BASE,
       request: { body: jsonBody(newWebhookShape.extend({}).openapi('CreateWebhook')) },
@@ -99,7 +105,7 @@ function addCreate(api: Api, options: ApiOptions): void {
 function addReads(api: Api, options: ApiOptions): void {
   api.openapi(
     createRoute({
-      ...common({ id: 'webhook.list', scope, summary: 'List webhooks by name', tag }, options),
+      ...declared('webhook.list', 'List webhooks by name', options),
       method: 'get',
       path: BASE,
       responses: answers(z.object({ webhooks: z.array(webhookShape) })),
@@ -108,7 +114,7 @@ function addReads(api: Api, options: ApiOptions): void {
   );
   api.openapi(
     createRoute({
-      ...common({ id: 'webhook.listDeliveries', scope, summary: 'List deliveries, newest first', tag }, options),
+      ...declared('webhook.listDeliveries', 'List deliveries, newest first', options),
       method: 'get',
       path: `${BASE}/{webhookId}/deliveries`,
       request: { params: byId, query: z.object({ limit: z.coerce.number().int().min(1).max(500).default(50) }) },
@@ -126,7 +132,7 @@ function addReads(api: Api, options: ApiOptions): void {
 function addDelete(api: Api, options: ApiOptions): void {
   api.openapi(
     createRoute({
-      ...common({ id: 'webhook.delete', scope, summary: 'Delete a webhook and what waits for it', tag }, options),
+      ...declared('webhook.delete', 'Delete a webhook and what waits for it', options),
       method: 'delete',
       path: `${BASE}/{webhookId}`,
       request: { params: byId },
@@ -139,10 +145,7 @@ function addDelete(api: Api, options: ApiOptions): void {
 function addTest(api: Api, options: ApiOptions): void {
   api.openapi(
     createRoute({
-      ...common(
-        { id: 'webhook.test', scope, summary: 'Send a test message; its delivery tells how it went', tag },
-        options,
-      ),
+      ...declared('webhook.test', 'Send a test message; its delivery tells how it went', options),
       method: 'post',
       path: `${BASE}/{webhookId}/test`,
       request: { params: byId },
@@ -156,7 +159,7 @@ function addReplay(api: Api, options: ApiOptions): void {
   const query = z.object({ deliveryId: z.uuid().optional().describe('Only this one; without it all parked ones') });
   api.openapi(
     createRoute({
-      ...common({ id: 'webhook.replay', scope, summary: 'Send parked events, or one event, again', tag }, options),
+      ...declared('webhook.replay', 'Send parked events, or one event, again', options),
       method: 'post',
       path: `${BASE}/{webhookId}/replay`,
       request: { params: byId, query },

@@ -29,8 +29,14 @@ export function withinProjects({ queries }: ApiOptions, { isChange }: { readonly
   };
 }
 
-function outside(c: Context, projects: readonly string[]): Response {
-  const message = `This identity is limited to the projects ${projects.join(', ')}. Name one of them as projectId.`;
+/** Of what belongs to the org as a whole and to no project: such an identity neither sees nor changes it, whatever it names. */
+export const ofWholeOrg: Gate = async (c, next) => {
+  const { projects } = c.get('caller');
+  return projects === null ? next() : outside(c, projects, 'Webhooks belong to the whole org.');
+};
+
+function outside(c: Context, projects: readonly string[], advice = 'Name one of them as projectId.'): Response {
+  const message = `This identity is limited to the projects ${projects.join(', ')}. ${advice}`;
   return problem(c, 403, message);
 }
 

@@ -51,15 +51,15 @@ describe('an endpoint', () => {
     return Object.assign(receiver, { webhook, secret });
   }
 
-  function start(options: { readonly everyMs?: number; readonly isListening?: boolean } = {}): RunningWebhook {
+  function start(options: { readonly limitMs?: number; readonly isListening?: boolean } = {}): RunningWebhook {
     const server = startWebhook({
       operator: undefined,
       hosts: ['127.0.0.1'],
       notifications: createNotifications(handle.db, { hasOperator: false }),
       outbox: createOutbox(handle.db, encryption),
       log: createLog({ level: 'silent' }),
-      everyMs: options.everyMs ?? HOUR_MS,
-      requestLimitMs: 1_000,
+      everyMs: HOUR_MS,
+      requestLimitMs: options.limitMs ?? 1_000,
       now: () => new Date(),
       random: () => 0,
       ...(options.isListening === true && {
@@ -146,18 +146,17 @@ describe('an endpoint', () => {
       live,
       Array.from({ length: 40 }, (_, n) => n),
     );
-    const server = start();
-    const startedAt = performance.now();
+    const server = start({ limitMs: 3_000 });
     const round = server.round();
-    while (live.received.length < 40 && performance.now() - startedAt < 10_000)
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    const liveMs = performance.now() - startedAt;
+    while (live.received.length < 40) await new Promise((resolve) => setTimeout(resolve, 5));
+    const meanwhile = await webhooks().get('acme', { name: 'dead' });
     await round;
     const first = dead.received.length;
     await handle.client`update keyferry.webhooks set retry_at = null`;
     await server.round();
 
-    expect(liveMs).toBeLessThan(1_000 + 500);
+    // Its first requests still wait for their answers when the other endpoint has got everything.
+    expect(meanwhile).toMatchObject({ failures: 0, lastError: null });
     expect([first, dead.received.length]).toEqual([10, 11]);
     expect(await webhooks().get('acme', { name: 'dead' })).toMatchObject({
       ...{ failures: 2, waiting: 40, lastError: 'no answer in time' },
