@@ -201,7 +201,8 @@ function tooLate(row: RotationRow): JobError {
 
 /** A cycle that may have made a key nobody knows, or holds one that nobody else knows, must end first. */
 async function deleteRotation(db: Database, row: RotationRow, secrets: 'keep' | 'remove'): Promise<true | undefined> {
-  const isIdle = sql`t.run_token is null and t.phase <> 'verifying'
+  // A paused rotation whose worker died is claimed by nobody, so that its token would stay for ever.
+  const isIdle = sql`(t.run_token is null or t.run_lease_until < now()) and t.phase <> 'verifying'
           and t.phase_state -> 'intent' is null and t.phase_state -> 'orphan' is null`;
   const [result] = await execute(
     db,

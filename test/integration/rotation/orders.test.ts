@@ -1,3 +1,4 @@
+import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { useTestDatabase } from '../../support/postgres.ts';
@@ -257,6 +258,25 @@ test('a rotation that is blocked before it made a key can be deleted', async () 
   await world.rotations.delete(await world.row(id), 'keep');
 
   expect(world.works(person)).toBe(true);
+  await expect(world.row(id)).rejects.toMatchObject({ code: 'KEY_ROTATION_NOT_FOUND' });
+});
+
+test('a paused rotation whose worker died can be deleted once its lease is over', async () => {
+  const world = await createWorld(stage);
+  const { id } = await rotatedOnce(world);
+  const held = (lease: string) =>
+    stage.handle.db.execute(sql`
+      update keyferry.rotations
+      set paused_at = now(), next_due_at = null, run_token = gen_random_uuid(), run_lease_until = now() + ${lease}::interval
+      where id = ${id}`);
+  await held('1 minute');
+  await expect(world.rotations.delete(await world.row(id), 'keep')).rejects.toMatchObject({
+    code: 'KEY_ROTATION_BUSY',
+  });
+  await held('-1 minute');
+
+  await world.rotations.delete(await world.row(id), 'keep');
+
   await expect(world.row(id)).rejects.toMatchObject({ code: 'KEY_ROTATION_NOT_FOUND' });
 });
 
