@@ -3,11 +3,12 @@ import { createHash, randomBytes } from 'node:crypto';
 
 import { createClient } from '../../../src/client/client.ts';
 import { createFingerprintKeys } from '../../../src/db/fingerprint-key.ts';
+import type { Identities } from '../../../src/db/identities.ts';
 import { createIdempotencyKeys } from '../../../src/db/idempotency.ts';
 import type { Scope } from '../../../src/domain/caller.ts';
 import type { JwtLogin } from '../../../src/domain/jwt-logins.ts';
 import type { ApiToken } from '../../../src/server/guard/api-tokens.ts';
-import { createServer, type ServerDependencies } from '../../../src/server/server.ts';
+import { createServer, type ListeningServer, type ServerDependencies } from '../../../src/server/server.ts';
 import { openStores } from '../../../src/stores.ts';
 import type { ServerFixture } from './support.ts';
 
@@ -33,6 +34,8 @@ export interface ApiUnderTest {
     paths: Record<string, Record<string, Operation>>;
     components: { schemas: Record<string, unknown> };
   };
+  /** For clients of their own; the address. Ends with `close`. */
+  listen(): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -56,9 +59,15 @@ export function tokenOf(org: string, scope: Scope): ApiToken {
   return { orgId: org, name: `${org}-${scope}`, sha256, scope };
 }
 
+interface ApiOverrides extends Partial<ServerDependencies> {
+  readonly jwtLogins?: readonly JwtLogin[];
+  /** Instead of the usual ones. */
+  readonly identities?: Identities;
+}
+
 export async function createApiUnderTest(
   fixture: ServerFixture,
-  { jwtLogins = [], ...overrides }: Partial<ServerDependencies> & { readonly jwtLogins?: readonly JwtLogin[] } = {},
+  { jwtLogins = [], identities, ...overrides }: ApiOverrides = {},
 ): Promise<ApiUnderTest> {
   const stores = openStores({
     databaseUrl: fixture.database.url,
@@ -67,12 +76,12 @@ export async function createApiUnderTest(
   const tokens = ['acme', 'globex'].flatMap((org) =>
     (['read', 'write', 'admin'] as const).map((scope) => tokenOf(org, scope)),
   );
-  const { app } = createServer(
+  const { app, listen } = createServer(
     fixture.dependencies({
       api: {
         tokens,
         jwtLogins,
-        identities: stores.identities,
+        identities: identities ?? stores.identities,
         clientOf: ({ orgId, name }) => createClient(stores, { orgId, name, via: 'api' }),
         fingerprints: createFingerprintKeys(stores.database.db, stores.encryption),
         idempotency: createIdempotencyKeys(stores.database.db),
@@ -83,6 +92,7 @@ export async function createApiUnderTest(
       ...overrides,
     }),
   );
+  let listening: ListeningServer | undefined;
   const document = (await (
     await app.request('/api/openapi.json', { headers: { host: 'localhost' } })
   ).json()) as ApiUnderTest['document'];
@@ -104,7 +114,14 @@ export async function createApiUnderTest(
       });
       return { status: answer.status, body: await answer.json(), headers: answer.headers };
     },
-    close: () => stores.close(),
+    async listen() {
+      listening = await listen();
+      return listening.url;
+    },
+    async close() {
+      await listening?.close();
+      await stores.close();
+    },
   };
 }
 
