@@ -47,10 +47,15 @@ describe('the meaning of what Terraform applies', () => {
     installation.sandbox.createRole({ accountId: ACCOUNT, roleName, trustPolicy: TRUST, policy: [...ALLOW_ALL] });
   }
 
-  async function call(method: string, path: string, body?: object): Promise<Pick<Answer, 'status' | 'body'>> {
+  async function call(
+    method: string,
+    path: string,
+    body?: object,
+    bearer = token,
+  ): Promise<Pick<Answer, 'status' | 'body'>> {
     const answer = await fetch(`${installation.url}${path}`, {
       method,
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      headers: { authorization: `Bearer ${bearer}`, 'content-type': 'application/json' },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     return { status: answer.status, body: await answer.json() };
@@ -70,8 +75,8 @@ describe('the meaning of what Terraform applies', () => {
     credentials: { roleArn: roleArn(role) },
   });
 
-  async function created(path: string, body: object): Promise<Answer['body']> {
-    const answer = await call('POST', path, body);
+  async function created(path: string, body: object, bearer = token): Promise<Answer['body']> {
+    const answer = await call('POST', path, body, bearer);
     expect([path, answer.status, answer.body.message]).toEqual([path, 200, undefined]);
     return Object.values(answer.body as object)[0];
   }
@@ -223,6 +228,29 @@ describe('the meaning of what Terraform applies', () => {
       current = await apply();
       expect(active()).toEqual(before);
     }
+  });
+
+  it('moves a sync to another project: its objects stay a conflict, unless the identity was made to adopt', async () => {
+    const { clientId, clientSecret } = await keyferry('create', 'mover', '--on-existing', 'adopt', '--json');
+    const { body: login } = await call('POST', '/api/v1/auth/universal-auth/login', { clientId, clientSecret });
+    const { id: connectionId } = await created(CONNECTIONS, connection('moving'));
+    await call('PUT', '/api/v1/folders/secrets', {
+      ...place,
+      projectId: 'moved',
+      secrets: { DB_URL: 'one', DB_USER: 'two' },
+    });
+    const apply = async (projectId: string, bearer?: string) => {
+      const body = { ...parameterStoreSync('moving', String(connectionId)), projectId };
+      const { id } = await created(syncsOf('aws-parameter-store'), body, bearer);
+      const path = `${syncsOf('aws-parameter-store')}/${String(id)}`;
+      const isSettled = ({ syncStatus }: Answer['body']) => ['succeeded', 'failed'].includes(String(syncStatus));
+      const { syncStatus } = await settled(path, isSettled);
+      expect((await call('DELETE', path)).status).toBe(200);
+      return String(syncStatus);
+    };
+    expect(await apply('shop')).toBe('succeeded');
+    expect(await apply('moved')).toBe('failed');
+    expect(await apply('moved', String(login.accessToken))).toBe('succeeded');
   });
 
   it('serves Infisical’s Node SDK: login, renewal, and a refusal of values', async () => {
