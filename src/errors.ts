@@ -59,6 +59,12 @@ export const errorTable = {
     'A field of a job, a request or a command is missing, unknown or malformed.',
     'Correct the field that the message names and send it again.',
   ),
+  PAYLOAD_DECLINED: entry(
+    'fail',
+    'Nothing was done.',
+    'A command that takes something away asks on a terminal, and the answer was not yes.',
+    'Answer y, or give --yes.',
+  ),
   PAYLOAD_STALE: entry(
     'fail',
     'The object was changed in the meantime.',
@@ -70,6 +76,18 @@ export const errorTable = {
     'There is no open request for this destructive job.',
     'import, remove and emergency jobs only name a request that the library, the CLI or the API recorded.',
     'Start it with the CLI, the API or the library instead of adding the job to the queue.',
+  ),
+  QUEUE_TIMEOUT: entry(
+    'fail',
+    'The result did not come in time.',
+    'Waiting for a run took longer than the time limit of the command or request. The run goes on.',
+    'Look at `keyferry run list`, or wait longer with --timeout.',
+  ),
+  QUEUE_REQUEST_CANCELLED: entry(
+    'fail',
+    'The request was cancelled before a run answered it.',
+    'Somebody cancelled what was asked for, or the object was deleted.',
+    'Ask for it again if it is still wanted.',
   ),
   QUEUE_UNAVAILABLE: entry(
     'snooze',
@@ -268,6 +286,18 @@ export const errorTable = {
     'The plan deletes more than the brake allows.',
     'The source is empty, or the plan deletes far more entries than usual.',
     'Check `keyferry sync plan`, then run `keyferry sync run --confirm-deletions N`.',
+  ),
+  SYNC_CANCELLED: entry(
+    'fail',
+    'A person cancelled it. What was written until then stays at AWS.',
+    'The run stopped before its next write. An automatic sync is paused, so that it does not begin again by itself.',
+    'Start an automatic sync again with `keyferry sync resume NAME`, or run it once with `keyferry sync run NAME`.',
+  ),
+  SYNC_NOTHING_TO_CANCEL: entry(
+    'fail',
+    'Nothing of the sync is running or waiting.',
+    'A sync is cancelled only while a run or a request of it is open.',
+    'To stop automatic runs, use `keyferry sync pause NAME`.',
   ),
   SYNC_PARTIAL: entry(
     'fail',

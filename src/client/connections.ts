@@ -118,7 +118,8 @@ export interface ValidatedConnection {
 
 /** No worker took the request up, or AWS is slow: that says nothing about the connection. */
 function withoutVerdict(error: unknown): null {
-  if (toJobError(error).code === 'QUEUE_UNAVAILABLE') return null;
+  const { code } = toJobError(error);
+  if (code === 'QUEUE_UNAVAILABLE' || code === 'QUEUE_TIMEOUT') return null;
   throw error;
 }
 

@@ -125,6 +125,15 @@ export function createSyncsClient(context: ClientContext, stores: Stores) {
     remove: (idOrName: string, options: WaitOptions = {}) => requestAndWait('remove', idOrName, options),
     pause: async (idOrName: string): Promise<Sync> => view(await syncs.pause(await get(idOrName))),
     resume: async (idOrName: string): Promise<Sync> => view(await syncs.resume(await get(idOrName))),
+    /**
+     * Withdraws what was asked for, and stops the run before its next write; what is written stays. An automatic sync is paused. Throws
+     * SYNC_NOTHING_TO_CANCEL. The run in the answer stops soon: its status is then `cancelled`.
+     */
+    async cancel(idOrName: string): Promise<{ readonly sync: Sync; readonly runId: string | null }> {
+      const row = await get(idOrName);
+      const { runId } = await syncs.cancel(row);
+      return { sync: await view({ id: row.id }), runId };
+    },
     /** Deletes what this sync wrote, then the sync. It is gone when the run succeeded; otherwise it stays, and the run says why. */
     deleteWithSecrets: (idOrName: string, options: WaitOptions = {}) =>
       requestAndWait('remove', idOrName, { ...options, parameters: { deleteAfterRemove: true } }),

@@ -11,6 +11,7 @@ const machinery = [
   'dueRequestedBy',
   'dueTraceparent',
   'datedStatus',
+  'cancelledRunId',
   'secretAccessKey',
   'candidateSecret',
 ] as const;

@@ -2,6 +2,8 @@
 import { setTimeout } from 'node:timers/promises';
 
 import type { Requests, RunRow } from '../db/requests.ts';
+import type { RunProgress } from '../domain/run.ts';
+import { formatSpan } from '../domain/span.ts';
 import { JobError } from '../errors.ts';
 
 export interface WaitOptions {
@@ -12,6 +14,8 @@ export interface WaitOptions {
   readonly signal?: AbortSignal;
   /** Told once when no worker has taken the request for a few seconds. */
   onUntaken?(): void;
+  /** Told how far a long run has come, whenever that changes. */
+  onProgress?(progress: RunProgress): void;
 }
 
 const FIRST_PAUSE_MS = 10;
@@ -20,14 +24,18 @@ const HINT_AFTER_MS = 4_000;
 const DEFAULT_TIMEOUT_MS = 30 * 60_000;
 const DEFAULT_UNTAKEN_TIMEOUT_MS = 120_000;
 
-/** Resolves with the run that answered the request. Throws QUEUE_UNAVAILABLE when nobody does in time. */
+/** Resolves with the run that answered the request. Throws QUEUE_TIMEOUT, and QUEUE_REQUEST_CANCELLED. */
 export async function waitForAnswer(requests: Requests, requestId: string, options: WaitOptions = {}): Promise<RunRow> {
   const startedAtMs = performance.now();
   let isHinted = false;
+  let shown = '';
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(MAX_PAUSE_MS, pauseMs * 1.5)) {
     const progress = await requests.progress(requestId);
     if (progress.run) return progress.run;
-    if (progress.isDone) throw new JobError('PAYLOAD_INVALID', { message: 'The request was cancelled.' });
+    if (progress.isDone) throw new JobError('QUEUE_REQUEST_CANCELLED');
+    const report = JSON.stringify(progress.progress);
+    if (progress.progress && report !== shown) options.onProgress?.(progress.progress);
+    shown = report;
     const waitedMs = performance.now() - startedAtMs;
     if (!progress.isTaken && waitedMs > HINT_AFTER_MS && !isHinted) {
       isHinted = true;
@@ -39,14 +47,12 @@ export async function waitForAnswer(requests: Requests, requestId: string, optio
 }
 
 function refuseEndless({ isTaken, waitedMs }: { isTaken: boolean; waitedMs: number }, options: WaitOptions): void {
-  if (!isTaken && waitedMs > (options.untakenTimeoutMs ?? DEFAULT_UNTAKEN_TIMEOUT_MS)) {
-    throw new JobError('QUEUE_UNAVAILABLE', {
-      message: 'No worker took the request. It stays recorded; start a worker with `keyferry worker`.',
+  const { timeoutMs = DEFAULT_TIMEOUT_MS, untakenTimeoutMs = DEFAULT_UNTAKEN_TIMEOUT_MS } = options;
+  if (!isTaken && waitedMs > untakenTimeoutMs) {
+    throw new JobError('QUEUE_TIMEOUT', {
+      message: `No worker took the request within ${formatSpan(untakenTimeoutMs / 1_000)}. It stays recorded; start a worker with \`keyferry worker\`.`,
     });
   }
-  if (waitedMs > (options.timeoutMs ?? DEFAULT_TIMEOUT_MS)) {
-    throw new JobError('QUEUE_UNAVAILABLE', {
-      message: 'The answer did not come in time. The request stays recorded and is done later.',
-    });
-  }
+  if (waitedMs > timeoutMs)
+    throw new JobError('QUEUE_TIMEOUT', { message: `No result within ${formatSpan(timeoutMs / 1_000)}.` });
 }

@@ -4,7 +4,7 @@
 import { and, desc, eq, sql } from 'drizzle-orm';
 
 import { isUuid } from '../domain/reference.ts';
-import type { Kind } from '../domain/run.ts';
+import type { Kind, RunProgress } from '../domain/run.ts';
 import { JobError } from '../errors.ts';
 import type { Database } from './client.ts';
 import { toDatabaseError } from './database-error.ts';
@@ -53,6 +53,8 @@ export interface Progress {
   /** True once a worker took the subject up after the request was made. */
   readonly isTaken: boolean;
   readonly run: RunRow | undefined;
+  /** Of the run that is under way; undefined before its first write. */
+  readonly progress?: RunProgress | undefined;
 }
 
 export type Requests = ReturnType<typeof createRequests>;
@@ -105,10 +107,15 @@ async function readProgress(db: Database, requestId: string): Promise<Progress> 
     ? await db.select().from(requests).where(eq(requests.id, requestId)).catch(raise)
     : [];
   if (!request) throw new JobError('PAYLOAD_INVALID', { message: `There is no request ${requestId}.` });
-  if (request.doneAt && request.runId)
-    return { isDone: true, isTaken: true, run: await getRun(db, request.orgId, request.runId) };
-  const [taken] = await db
-    .select({ id: runs.id })
+  if (request.doneAt && request.runId) {
+    const run = await getRun(db, request.orgId, request.runId);
+    // Of a cancelled request: its run is still on the way to the next safe point.
+    return run.status === 'running'
+      ? { isDone: false, isTaken: true, run: undefined }
+      : { isDone: true, isTaken: true, run };
+  }
+  const [latest] = await db
+    .select({ progress: runs.progress })
     .from(runs)
     .where(
       and(
@@ -116,9 +123,11 @@ async function readProgress(db: Database, requestId: string): Promise<Progress> 
         sql`${runs.startedAt} >= ${request.createdAt.toISOString()}::timestamptz`,
       ),
     )
+    .orderBy(desc(runs.startedAt))
     .limit(1)
     .catch(raise);
-  return { isDone: request.doneAt !== null, isTaken: taken !== undefined, run: undefined };
+  const progress = latest?.progress ?? undefined;
+  return { isDone: request.doneAt !== null, isTaken: latest !== undefined, run: undefined, progress };
 }
 
 async function getRun(db: Database, orgId: string, runId: string): Promise<RunRow> {

@@ -23,7 +23,7 @@ import {
 
 import type { StoredCandidate, ExternalIdException, Via } from '../domain/connection/candidate.ts';
 import type { Check } from '../domain/connection/checks.ts';
-import type { RunCounts } from '../domain/run.ts';
+import type { RunCounts, RunProgress, RunStatus } from '../domain/run.ts';
 import type { DestinationName, DestinationService } from '../domain/destinations/names.ts';
 import type { DestinationConfig } from '../domain/destinations/registry.ts';
 import type { SyncOptions } from '../domain/sync/config.ts';
@@ -206,7 +206,7 @@ export const syncs = keyferry.table(
     syncOptions: jsonb('sync_options').$type<SyncOptions>().notNull(),
     isAutoSyncEnabled: boolean('is_auto_sync_enabled').notNull().default(true),
     syncStatus: text('sync_status')
-      .$type<'pending' | 'running' | 'succeeded' | 'partial' | 'failed' | 'blocked'>()
+      .$type<'pending' | 'running' | 'succeeded' | 'partial' | 'failed' | 'blocked' | 'cancelled'>()
       .notNull()
       .default('pending'),
     statusCode: text('status_code'),
@@ -224,6 +224,8 @@ export const syncs = keyferry.table(
     lastCheckedAt: moment('last_checked_at'),
     nextReconcileAt: moment('next_reconcile_at'),
     pausedAt: moment('paused_at'),
+    /** The run that a person told to stop; null again once no run goes on with its work. */
+    cancelledRunId: uuid('cancelled_run_id'),
     /** When this subject last compared itself with AWS because of a new epoch of the installation. */
     comparedAt: moment('compared_at'),
     createdAt: created(),
@@ -431,6 +433,12 @@ export const requests = keyferry.table(
     createdAt: created(),
     doneAt: moment('done_at'),
     runId: uuid('run_id'),
+    status: text('status')
+      .$type<'open' | 'answered' | 'cancelled'>()
+      .notNull()
+      .generatedAlwaysAs(
+        sql`case when done_at is null then 'open' when run_id is null then 'cancelled' else 'answered' end`,
+      ),
   },
   (t) => [
     unique('requests_source').on(t.sourceQueue, t.sourceJobId, t.sourceTimestamp),
@@ -454,9 +462,7 @@ export const runs = keyferry.table(
     attempt: integer('attempt').notNull(),
     reason: text('reason').notNull(),
     requestedBy: text('requested_by'),
-    status: text('status')
-      .$type<'running' | 'continued' | 'succeeded' | 'partial' | 'failed' | 'blocked' | 'abandoned'>()
-      .notNull(),
+    status: text('status').$type<RunStatus>().notNull(),
     startedAt: moment('started_at')
       .notNull()
       .default(sql`now()`),
@@ -466,6 +472,8 @@ export const runs = keyferry.table(
     counts: jsonb('counts').$type<RunCounts>(),
     /** Stored while the run is under way; of a run that replaced others like it, the calls of all. */
     awsCalls: jsonb('aws_calls').$type<Readonly<Record<string, number>>>(),
+    /** How far a long sync has come, stored while it writes. */
+    progress: jsonb('progress').$type<RunProgress>(),
     /** What the run found out, for who asked: a plan, a list of what stays behind. Never a value. */
     result: jsonb('result').$type<unknown>(),
     /** Null: the run did or said something. Else it found everything as before, and stands for this many earlier runs that did, too. */

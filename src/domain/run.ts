@@ -13,7 +13,19 @@ export type RunKind = Kind | 'plan' | 'import' | 'remove';
 export const reasons = ['requested', 'scheduled', 'created', 'changed', 'recovered'] as const;
 export type Reason = (typeof reasons)[number];
 
-export type RunStatus = 'running' | 'continued' | 'succeeded' | 'partial' | 'failed' | 'blocked' | 'abandoned';
+export type RunStatus =
+  'running' | 'continued' | 'succeeded' | 'partial' | 'failed' | 'blocked' | 'cancelled' | 'abandoned';
+
+/** How far a run that writes many objects has come, summed over its slices. */
+export interface RunProgress {
+  /** Objects that were tried: written, found as wanted, or refused. */
+  readonly done: number;
+  readonly total: number;
+  /** Objects a second since the first; null while it is too early to say. */
+  readonly perSecond: number | null;
+  /** At that rate, which includes the waiting for AWS's quota. */
+  readonly secondsLeft: number | null;
+}
 
 export interface RunCounts {
   readonly created: number;
@@ -40,6 +52,7 @@ export const noCounts: RunCounts = {
  * - `continued` gives the place back and comes again at `at`, without spending an attempt.
  * - `retry` spends an attempt; `at` is chosen by the backoff unless the error carries `retryAfterMs`.
  * - `failed` and `blocked` are verdicts; they are not retried. `blocked` waits until what blocks it is lifted.
+ * - `cancelled`: a person stopped it; what it did until then stays.
  */
 export type Outcome =
   | { readonly status: 'succeeded'; readonly counts?: RunCounts; readonly result?: unknown }
@@ -51,7 +64,7 @@ export type Outcome =
       readonly result?: unknown;
     }
   | {
-      readonly status: 'failed' | 'blocked';
+      readonly status: 'failed' | 'blocked' | 'cancelled';
       readonly code: string;
       readonly message: string;
       readonly counts?: RunCounts;

@@ -219,6 +219,7 @@ const runStatuses: ReadonlySet<string> = new Set<RunStatus>([
   'partial',
   'failed',
   'blocked',
+  'cancelled',
   'abandoned',
 ]);
 

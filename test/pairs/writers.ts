@@ -133,6 +133,14 @@ const syncs: readonly Writer[] = [
     write: async (stores, scene) => stores.syncs.resume(await syncOf(stores, scene)),
   },
   {
+    name: 'syncs.cancel',
+    kinds: ['sync'],
+    arrange: async ({ requests: store }, { orgId, ids }) =>
+      store.open({ orgId, kind: 'sync', subjectId: ids.sync, actor: 'ann' }),
+    refusal: 'SYNC_NOTHING_TO_CANCEL',
+    write: async (stores, scene) => stores.syncs.cancel(await syncOf(stores, scene)),
+  },
+  {
     name: 'syncs.delete',
     kinds: ['sync'],
     write: async (stores, scene) => stores.syncs.delete(await syncOf(stores, scene), { abandon: true }),

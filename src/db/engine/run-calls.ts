@@ -1,28 +1,41 @@
-/** The AWS calls of runs that are not settled: stored while they are under way, and after another run has taken over. */
+/**
+ * What runs that are not settled have done so far: stored while they are under way, and after another run has taken over. In return they learn here that a
+ * person has cancelled them.
+ */
 import { sql } from 'drizzle-orm';
 
+import type { RunProgress } from '../../domain/run.ts';
 import type { Database } from '../client.ts';
 import { execute } from './subjects.ts';
 
 export interface RunCalls {
   readonly runId: string;
   readonly awsCalls: Readonly<Record<string, number>>;
+  readonly progress?: RunProgress | undefined;
+}
+
+export interface StoredCalls {
+  /** Runs whose rows somebody else has locked: nothing of them was stored. */
+  readonly passedOver: readonly string[];
+  /** Runs that are to stop. */
+  readonly cancelled: readonly string[];
 }
 
 /**
- * Returns: the runs that were passed over because somebody else has locked their rows.
+ * Returns: the runs that were passed over, and those that are cancelled.
  * Locks: the runs' rows, and waits for none. Fence: a settled run is left alone, because its settlement has stored all calls.
  */
-export async function storeCalls(db: Database, given: readonly RunCalls[]): Promise<readonly string[]> {
+export async function storeCalls(db: Database, given: readonly RunCalls[]): Promise<StoredCalls> {
   const rows = await execute(
     db,
     sql`
       with given as (
-        select id, calls
-        from jsonb_to_recordset(${JSON.stringify(given.map(toRecord))}::jsonb) as g(id uuid, calls jsonb)
+        select id, calls, progress
+        from jsonb_to_recordset(${JSON.stringify(given.map(toRecord))}::jsonb)
+          as g(id uuid, calls jsonb, progress jsonb)
       ),
       free as materialized (
-        select found.id, given.calls
+        select found.id, given.calls, given.progress
         from given, lateral (
           select r.id
           from keyferry.runs r
@@ -32,16 +45,20 @@ export async function storeCalls(db: Database, given: readonly RunCalls[]): Prom
       ),
       stored as (
         update keyferry.runs r
-        set aws_calls = free.calls
+        set aws_calls = free.calls,
+          progress = coalesce(free.progress, r.progress)
         from free
         where r.id = free.id
       )
-      select given.id
+      select given.id, s.cancelled_run_id is not null as is_cancelled,
+        not exists (select from free where free.id = given.id) as is_passed_over
       from given
       join keyferry.runs r using (id)
-      where r.status in ('running', 'abandoned') and not exists (select from free where free.id = given.id)`,
+      left join keyferry.syncs s on s.id = r.subject_id and s.cancelled_run_id = r.id
+      where r.status in ('running', 'abandoned')`,
   );
-  return rows.map((row) => String(row['id']));
+  const those = (column: string) => rows.filter((row) => row[column] === true).map((row) => String(row['id']));
+  return { passedOver: those('is_passed_over'), cancelled: those('is_cancelled') };
 }
 
-const toRecord = ({ runId, awsCalls }: RunCalls) => ({ id: runId, calls: awsCalls });
+const toRecord = ({ runId, awsCalls, progress }: RunCalls) => ({ id: runId, calls: awsCalls, progress });

@@ -162,13 +162,14 @@ const givenColumns = sql`subject_id uuid, run_id uuid, status text, error_code t
  *
  *   its runs get nowhere (a hot loop)                       when it is slowed to
  *   a request is open that the run does not answer          now
+ *   cancelled, and the run did not notice                   now: the next one does
  *   paused                                                  as the run says while a request of its own stays open, else never
  *   automatic, and wanted beyond what the run served        now
  *   made due while the run was under way                    then
  *   else                                                    as the run says
  */
 function servedSubject({ kind, changes }: Settlement<Kind>): SQL {
-  const { isPaused, isAutomatic } = conditions[kind];
+  const { isPaused, isAutomatic, isCancelled } = conditions[kind];
   const isAhead = sql`(t.wanted_revision > run.served and ${isAutomatic})`;
   const keepsReason = sql`(${isAhead} or run.is_woken or not run.is_final)`;
   return sql`
@@ -182,6 +183,7 @@ function servedSubject({ kind, changes }: Settlement<Kind>): SQL {
           next_due_at = case
             when run.slowed_until is not null then run.slowed_until
             when waiting.subject_id is not null then now()
+            when ${isCancelled} and not run.is_final then now()
             when ${isPaused} and run.request_ids = '{}' then null
             when ${isPaused} and run.is_answer then case when run.is_woken then t.next_due_at end
             when ${isPaused} then run.next_due_at
@@ -197,11 +199,21 @@ function servedSubject({ kind, changes }: Settlement<Kind>): SQL {
       `;
 }
 
-/** On the row `t`: whether only requests may run it, and whether a change alone makes it due. */
-const conditions: Readonly<Record<Kind, { readonly isPaused: SQL; readonly isAutomatic: SQL }>> = {
-  validate: { isPaused: sql`false`, isAutomatic: sql`true` },
-  sync: { isPaused: sql`t.paused_at is not null`, isAutomatic: sql`t.is_auto_sync_enabled` },
-  rotate: { isPaused: sql`t.paused_at is not null`, isAutomatic: sql`true` },
+interface Conditions {
+  readonly isPaused: SQL;
+  readonly isAutomatic: SQL;
+  readonly isCancelled: SQL;
+}
+
+/** On the row `t`: whether only requests may run it, whether a change alone makes it due, and whether a person stopped it. */
+const conditions: Readonly<Record<Kind, Conditions>> = {
+  validate: { isPaused: sql`false`, isAutomatic: sql`true`, isCancelled: sql`false` },
+  sync: {
+    isPaused: sql`t.paused_at is not null`,
+    isAutomatic: sql`t.is_auto_sync_enabled`,
+    isCancelled: sql`t.cancelled_run_id is not null`,
+  },
+  rotate: { isPaused: sql`t.paused_at is not null`, isAutomatic: sql`true`, isCancelled: sql`false` },
 };
 
 /** What a validation found out holds for the credentials that it validated. */

@@ -1,7 +1,7 @@
-/** What people order of a sync: pause, resume (its deletion is in `deletion.ts`). Each statement is fenced, because it decides by the requests that are open. */
+/** What people order of a sync: pause, resume, cancel (its deletion is in `deletion.ts`). Each statement is fenced, because it decides by the requests that are open. */
 import { sql, type SQL } from 'drizzle-orm';
 
-import { JobError } from '../../errors.ts';
+import { errorTable, JobError } from '../../errors.ts';
 import type { Database } from '../client.ts';
 import { toDatabaseError } from '../database-error.ts';
 import { fromRow } from '../rows.ts';
@@ -15,6 +15,11 @@ export function createSyncOrders(db: Database) {
     pause: (sync: SyncRow) => untilAsSeen(() => pauseSync(db, sync)),
     /** An automatic sync catches up with what changed while it was paused; a manual one waits for a request. */
     resume: (sync: SyncRow) => untilAsSeen(() => resumeSync(db, sync)),
+    /**
+     * Withdraws what is wanted of the sync, and tells its run to stop before the next write. An automatic sync pauses. Returns the run that is to stop.
+     * Throws SYNC_NOTHING_TO_CANCEL.
+     */
+    cancel: (sync: SyncRow) => untilAsSeen(() => cancelSync(db, sync)),
   };
 }
 
@@ -84,6 +89,91 @@ async function resumeSync(db: Database, sync: SyncRow): Promise<SyncRow | undefi
   if (row) wake(db, 'sync');
   return row;
 }
+
+export interface Cancelled {
+  /** The run that stops soon; null when none was under way. */
+  readonly runId: string | null;
+}
+
+/**
+ * Rows: one. Locks: the sync's row. Fence: its version, because the statement decides by the run and
+ * the requests that the snapshot shows. While a run holds the lease its settlement ends the work, or
+ * the next run does if the worker dies: the row stays due.
+ */
+async function cancelSync(db: Database, sync: SyncRow): Promise<Cancelled | undefined> {
+  const [row] = await db
+    .execute(
+      sql`
+      with seen as materialized (
+        select s.id, s.xmin as row_version, s.run_token,
+          coalesce(s.run_token is not null and s.run_lease_until > now(), false) as is_running,
+          s.progress is not null
+            or (s.is_auto_sync_enabled and s.paused_at is null and s.wanted_revision > s.done_revision)
+            or exists (select from keyferry.requests r where r.subject_id = s.id and r.done_at is null) as is_wanted
+        from keyferry.syncs s where s.id = ${sync.id}
+      ),
+      cancelled as (
+        update keyferry.syncs t set
+          paused_at = case when t.is_auto_sync_enabled then coalesce(t.paused_at, now()) else t.paused_at end,
+          updated_at = now(),
+          attempt = 0,
+          cancelled_run_id = case when seen.is_running then seen.run_token end,
+          ${endedNow}
+        from seen where t.id = seen.id and ${isAsSeen} and (seen.is_running or seen.is_wanted)
+        returning t.id
+      ),
+      ended as (
+        update keyferry.runs r set
+          status = 'cancelled',
+          finished_at = now(),
+          error_code = 'SYNC_CANCELLED',
+          error_message = ${errorTable.SYNC_CANCELLED.message}
+        from cancelled join seen using (id)
+        where r.subject_id = seen.id and r.status = 'running' and not seen.is_running
+      ),
+      -- Those that the run answers get its result, the others none.
+      withdrawn as (
+        update keyferry.requests q set
+          done_at = now(),
+          run_id = (
+            select r.id from keyferry.runs r
+            where seen.is_running and r.id = seen.run_token and r.started_at >= q.created_at
+              and r.kind = case q.kind when 'check' then 'sync' else q.kind end
+          )
+        from cancelled join seen using (id)
+        where q.subject_id = seen.id and q.done_at is null
+      )
+      select case when seen.is_running then seen.run_token end as run_id,
+        seen.is_running or seen.is_wanted as is_due, cancelled.id is not null as is_written
+      from seen left join cancelled using (id)`,
+    )
+    .catch(raise);
+  if (!row) throw new JobError('SYNC_NOT_FOUND');
+  if (row['is_due'] !== true)
+    throw new JobError('SYNC_NOTHING_TO_CANCEL', { message: `${sync.name} has no run and no request to cancel.` });
+  if (row['is_written'] !== true) return undefined;
+  return { runId: typeof row['run_id'] === 'string' ? row['run_id'] : null };
+}
+
+/** What a run's settlement would do, where none is under way: a lease that ran out is taken away. */
+const endedNow = sql.join(
+  Object.entries({
+    run_token: sql`null::uuid`,
+    run_lease_until: sql`null::timestamptz`,
+    dispatch_lease_until: sql`null::timestamptz`,
+    progress: sql`null::jsonb`,
+    done_revision: sql`t.wanted_revision`,
+    next_due_at: sql`case when not t.is_auto_sync_enabled and t.paused_at is null then t.next_reconcile_at end`,
+    sync_status: sql`'cancelled'`,
+    status_code: sql`'SYNC_CANCELLED'`,
+    status_message: sql`${errorTable.SYNC_CANCELLED.message}::text`,
+  }).map(([column, value]) => {
+    const name = sql.identifier(column);
+    return sql`${name} = case when seen.is_running then t.${name} else ${value} end`;
+  }),
+  sql`,
+          `,
+);
 
 /** Undefined when another transaction changed the row first. */
 function changedSync([row]: readonly Record<string, unknown>[]): SyncRow | undefined {

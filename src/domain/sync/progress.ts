@@ -11,6 +11,8 @@ export interface SyncProgress {
   readonly version: number;
   /** Summed over the slices, so that the last run tells the whole. */
   readonly changes: ChangeCounts;
+  /** How many objects the round had to write or delete when it began to, and when that was (ISO 8601). */
+  readonly writing?: { readonly total: number; readonly startedAt: string };
   /** Every value was checked against AWS's rules. */
   readonly isSurveyed?: boolean;
   /** How often this round waited for replicas to become complete. */

@@ -169,7 +169,8 @@ export function audited(action: string, { audit, log }: ApiOptions): Gate {
   return async (c, next) => {
     const { orgId, name } = c.get('caller');
     const requestId = c.get('requestId');
-    await audit.record({ orgId, actor: name, via: 'api', action, subject: targetOf(c), requestId });
+    const entry = { orgId, actor: name, via: 'api', action: actionOf(action, c), requestId } as const;
+    await audit.record({ ...entry, subject: targetOf(c) });
     await next();
     try {
       await audit.settle({ requestId, statusCode: c.res.status, subject: c.get('subject') });
@@ -178,6 +179,12 @@ export function audited(action: string, { audit, log }: ApiOptions): Gate {
       log.warn({ err: error, requestId }, 'the outcome of a change is not in the audit log');
     }
   };
+}
+
+/** `rotation.order` with the order that the path names: `rotation.pause`. */
+function actionOf(action: string, c: Context): string {
+  const { order } = c.req.param() as { readonly order?: string };
+  return order !== undefined && /^[a-z]{1,32}$/.test(order) ? action.replace(/\.order$/, `.${order}`) : action;
 }
 
 /** What the path names, if it can be an id or a name: the trail keeps nothing that was not checked. */

@@ -22,6 +22,7 @@ import {
   windowOf,
   z,
 } from './operation.ts';
+import { addRotationOrders } from './rotation-orders.ts';
 import {
   createRotationBody,
   requireSamePlace,
@@ -45,6 +46,7 @@ export function addRotations(api: Api, options: ApiOptions): void {
   addGeneratedCredentials(api, options);
   addUpdate(api, options);
   addRotate(api, options);
+  addRotationOrders({ api, options, base: BASE, tag, find: (c, id) => find(c, options, { id }) });
   addDelete(api, options);
 }
 

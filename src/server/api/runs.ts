@@ -12,7 +12,7 @@ export const runShape = z
     id: z.uuid(),
     kind: z.enum(['validate', 'sync', 'plan', 'import', 'remove', 'rotate']),
     subjectId: z.uuid(),
-    status: z.enum(['running', 'continued', 'succeeded', 'partial', 'failed', 'blocked', 'abandoned']),
+    status: z.enum(['running', 'continued', 'succeeded', 'partial', 'failed', 'blocked', 'cancelled', 'abandoned']),
     attempt: z.number().int(),
     reason: z.string(),
     requestedBy: z.string().nullable(),
@@ -60,7 +60,7 @@ export const requested = {
   run: runShape.nullable().describe('Null while it is in progress: see `GET /api/v1/runs?subjectId=`'),
 };
 
-const NOT_YET = ['QUEUE_UNAVAILABLE'];
+const NOT_YET = ['QUEUE_UNAVAILABLE', 'QUEUE_TIMEOUT'];
 
 /** Waits at most so long; a run that takes longer goes on by itself. */
 export async function waitForRun(

@@ -21,7 +21,8 @@ interface Wish {
   readonly waitSeconds: number;
 }
 
-async function act(c: Context, part: SyncApi, { syncId, kind, parameters, waitSeconds }: Wish) {
+/** Records the wish and, if asked, waits for its run. */
+export async function act(c: Context, part: SyncApi, { syncId, kind, parameters, waitSeconds }: Wish) {
   await findSync(c, part, { id: syncId });
   const runRequestId = await c.get('client').syncs.request(kind, syncId, parameters ?? {});
   const waited = await waitForRun(c, runRequestId, waitSeconds);

@@ -92,7 +92,9 @@ export const secretSyncShape = z
     createdAt: z.iso.datetime(),
     updatedAt: z.iso.datetime(),
     syncStatus: z.enum(['pending', 'running', 'succeeded', 'failed']).describe('Infisical’s word'),
-    status: z.enum(['pending', 'running', 'succeeded', 'partial', 'failed', 'blocked']).describe('keyferry’s word'),
+    status: z
+      .enum(['pending', 'running', 'succeeded', 'partial', 'failed', 'blocked', 'cancelled'])
+      .describe('keyferry’s word'),
     statusCode: z.string().nullable(),
     lastSyncJobId: z.uuid().nullable().describe('The last run'),
     lastSyncMessage: z.string().nullable(),
@@ -124,6 +126,7 @@ function toInfisicalStatus(status: SyncStatus['syncStatus'] | RunRowStatus) {
   switch (status) {
     case 'partial':
     case 'blocked':
+    case 'cancelled':
     case 'abandoned':
       return 'failed';
     case 'continued':

@@ -10,6 +10,7 @@ import { requireSameApp, requireSameId } from './infisical.ts';
 import { answers, common, compatibilityTag, createRoute, jsonBody, listQuery, windowOf, z } from './operation.ts';
 import { findSync, type SyncApi } from './sync-part.ts';
 import { addSyncActions } from './sync-actions.ts';
+import { addSyncOrders } from './sync-orders.ts';
 import { ifMatch, tagVersion } from './versions.ts';
 import { secretSyncShape, shapesOf, toOptions, toSecretSync, wordOf } from './sync-shapes.ts';
 
@@ -32,6 +33,7 @@ export function addSyncs(api: Api, options: ApiOptions): void {
     addUpdate(part);
     addDestinationCheck(part);
     addSyncActions(part);
+    addSyncOrders(part);
   }
 }
 

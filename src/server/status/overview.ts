@@ -10,7 +10,8 @@ import {
   keyAgeWarning,
   type SeenBaseIdentity,
 } from '../../domain/connection/base-identity.ts';
-import { chip, formatNumber, formatSpan, panel, table, toneOf, trouble, when, type Html, type Tone } from './parts.ts';
+import { formatSpan } from '../../domain/span.ts';
+import { chip, formatNumber, panel, table, toneOf, trouble, when, type Html, type Tone } from './parts.ts';
 import { runPanel } from './runs.ts';
 
 export interface OverviewContent {

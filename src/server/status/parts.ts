@@ -1,6 +1,7 @@
 /** The pieces that all status pages are made of: chips, times, errors with their fix, tables' captions, pages. Pure; everything is escaped by `html`. */
 import { html } from 'hono/html';
 
+import { formatRelative } from '../../domain/span.ts';
 import { errorTable } from '../../errors.ts';
 import { type Named, withName } from './advice.ts';
 
@@ -64,25 +65,6 @@ export function plural(count: number, noun: string): string {
   return `${formatNumber(count)} ${noun}${count === 1 ? '' : 's'}`;
 }
 
-const units: readonly (readonly [string, number])[] = [
-  ['d', 86_400],
-  ['h', 3_600],
-  ['min', 60],
-  ['s', 1],
-];
-
-/** `40 s`, `7 min`, `1 h 15 min`, `30 d`: the largest unit that fits, and the next one while the first is small. */
-export function formatSpan(seconds: number): string {
-  const whole = Math.floor(Math.abs(seconds));
-  const found = units.findIndex(([, size]) => whole >= size);
-  const [name, size] = units[found] ?? ['s', 1];
-  const count = Math.floor(whole / size);
-  const [nextName, nextSize] = units[found + 1] ?? ['', 0];
-  const rest = nextSize === 0 ? 0 : Math.floor((whole % size) / nextSize);
-  const isFine = count < 3 && rest > 0 && name !== 'min';
-  return isFine ? `${String(count)} ${name} ${String(rest)} ${nextName}` : `${String(count)} ${name}`;
-}
-
 export function formatDuration(ms: number): string {
   if (ms < 1_000) return `${String(Math.round(ms))} ms`;
   return ms < 60_000
@@ -98,10 +80,7 @@ export function formatMoment(at: Date): string {
 /** Relative to now, with the moment itself as the title. */
 export function when(at: Date | null | undefined, now: Date): Html {
   if (at === null || at === undefined) return html`<span class="muted">–</span>`;
-  const seconds = (now.getTime() - at.getTime()) / 1_000;
-  const words =
-    Math.abs(seconds) < 5 ? 'now' : seconds > 0 ? `${formatSpan(seconds)} ago` : `in ${formatSpan(seconds)}`;
-  return html`<time datetime="${at.toISOString()}" title="${formatMoment(at)}">${words}</time>`;
+  return html`<time datetime="${at.toISOString()}" title="${formatMoment(at)}">${formatRelative(at, now)}</time>`;
 }
 
 /** Text with `commands` in backticks. */

@@ -21,7 +21,9 @@ import {
 } from './parts.ts';
 import { runPanel } from './runs.ts';
 
-export const syncStatuses = ['failed', 'blocked', 'partial', 'drifted', 'running', 'pending', 'succeeded', 'paused'];
+export const syncStatuses = [
+  ...['failed', 'blocked', 'partial', 'drifted', 'running', 'pending', 'succeeded', 'paused', 'cancelled'],
+];
 
 /** Where it writes, in a line. */
 export function targetOf(sync: SyncStatus): string {

@@ -1,13 +1,22 @@
 /**
- * Stores the AWS calls of runs while they are under way: a worker that is killed loses the count of its last tenth of a second, no more. All runs of a
- * process share one statement, which no run waits for. A run that settles sooner costs none.
+ * Stores the AWS calls and the progress of runs while they are under way: a worker that is killed loses those of its last tenth of a second, no more. All
+ * runs of a process share one statement, which no run waits for; its answer names those that a person cancelled. A run that settles sooner costs none.
  */
-import type { RunCalls } from '../../db/engine/run-calls.ts';
+import type { RunCalls, StoredCalls } from '../../db/engine/run-calls.ts';
 import { createCallLog, type CallLog } from '../../domain/call-log.ts';
+import type { RunProgress } from '../../domain/run.ts';
+
+/** What a run notes of itself, and what it learns in return. */
+export interface RunRecord {
+  readonly calls: CallLog;
+  noteProgress(progress: RunProgress): void;
+  /** True soon after a person cancelled it: it stops before its next write. */
+  isCancelled(): boolean;
+}
 
 export interface CallCounts {
-  /** The call log of a run that begins. */
-  open(runId: string): CallLog;
+  /** The record of a run that begins. */
+  open(runId: string): RunRecord;
   /** The settlement has stored the run's calls. */
   settled(runId: string): void;
   /** The run is over. Calls that nothing has stored yet are stored now. */
@@ -18,13 +27,14 @@ export interface CallCounts {
 
 interface OpenRun {
   readonly calls: CallLog;
+  progress: RunProgress | undefined;
   isStored: boolean;
   isOver: boolean;
+  isCancelled: boolean;
 }
 
 export interface CallCountsInput {
-  /** Returns the runs that it passed over because their rows are locked. */
-  store(given: readonly RunCalls[]): Promise<readonly string[]>;
+  store(given: readonly RunCalls[]): Promise<StoredCalls>;
   readonly everyMs?: number;
 }
 
@@ -48,13 +58,21 @@ export function createCallCounts({ store, everyMs = STORE_EVERY_MS }: CallCounts
 
   return {
     open(runId) {
-      const calls = createCallLog(() => {
+      const note = () => {
         run.isStored = false;
         schedule(everyMs);
-      });
-      const run: OpenRun = { calls, isStored: true, isOver: false };
+      };
+      const calls = createCallLog(note);
+      const run: OpenRun = { calls, progress: undefined, isStored: true, isOver: false, isCancelled: false };
       runs.set(runId, run);
-      return calls;
+      return {
+        calls,
+        noteProgress: (progress) => {
+          run.progress = progress;
+          note();
+        },
+        isCancelled: () => run.isCancelled,
+      };
     },
     settled: (runId) => runs.delete(runId),
     ended(runId) {
@@ -78,9 +96,12 @@ async function storeAll(runs: Map<string, OpenRun>, store: CallCountsInput['stor
   if (batch.length === 0) return true;
   for (const [, run] of batch) run.isStored = true;
   try {
-    const passedOver = new Set(await store(batch.map(([runId, { calls }]) => ({ runId, awsCalls: calls.counts }))));
+    const stored = await store(
+      batch.map(([runId, { calls, progress }]) => ({ runId, awsCalls: calls.counts, progress })),
+    );
     for (const [runId, run] of batch) {
-      if (passedOver.has(runId)) run.isStored = false;
+      if (stored.cancelled.includes(runId)) run.isCancelled = true;
+      if (stored.passedOver.includes(runId)) run.isStored = false;
       else if (run.isOver && run.isStored) runs.delete(runId);
     }
     return true;

@@ -18,6 +18,7 @@ export function report(log: Log, run: Run<Kind>, outcome: Outcome): JobResult {
     case 'succeeded':
     case 'partial':
     case 'continued':
+    case 'cancelled':
       logEnd(log, run, outcome.status);
       return { runId: run.id, status: outcome.status };
     case 'failed':

@@ -1,7 +1,7 @@
 /** What a processor is: it does the work of one run and says how it ended. It never touches BullMQ, leases or the run's row. */
 import type { CallScope } from '../../aws/session.ts';
 import type { SubjectRows } from '../../db/engine/subjects.ts';
-import type { Kind, Outcome, Reason, RunKind } from '../../domain/run.ts';
+import type { Kind, Outcome, Reason, RunKind, RunProgress } from '../../domain/run.ts';
 import type { Log } from '../../observe/log.ts';
 
 /** One run in progress, handed to a processor. */
@@ -27,6 +27,10 @@ export interface Run<K extends Kind> {
   /** Signal, call counter and lease guard of this run: pass it to `AwsAccess.session`. */
   readonly scope: CallScope;
   readonly log: Log;
+  /** True soon after a person cancelled the run: it ends before its next write. */
+  isCancelled(): boolean;
+  /** Shows others how far the run has come. */
+  noteProgress(progress: RunProgress): void;
   /** The database's clock; the worker's own decides nothing. */
   now(): Date;
   /** In [0, 1). */

@@ -135,6 +135,7 @@ function toRun<K extends Kind>(
 ): Run<K> {
   const { subject } = claim;
   let log: Log | undefined;
+  const { calls, isCancelled, noteProgress } = deps.callCounts.open(claim.runId);
   return {
     id: claim.runId,
     kind: claim.runKind,
@@ -148,7 +149,7 @@ function toRun<K extends Kind>(
     parameters: claim.parameters,
     scope: {
       signal: lease.signal,
-      calls: deps.callCounts.open(claim.runId),
+      calls,
       beforeMutation: lease.beforeMutation,
       subjectId: subject.id,
     },
@@ -162,6 +163,8 @@ function toRun<K extends Kind>(
         attempt: subject.attempt,
       }));
     },
+    isCancelled,
+    noteProgress,
     now,
     random: deps.random,
   };

@@ -108,6 +108,7 @@ export function toStatus(outcome: Outcome, run: Run<'rotate'>): Partial<Rotation
       return { rotationStatus: 'running', statusCode: outcome.error.code, statusMessage: outcome.error.publicMessage };
     case 'partial':
     case 'failed':
+    case 'cancelled':
       return { rotationStatus: 'failed', statusCode: outcome.code, statusMessage: outcome.message };
     case 'blocked':
       if (outcome.code === 'KEY_ROTATION_PAUSED') return pausedStatus(run);

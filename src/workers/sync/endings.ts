@@ -3,8 +3,9 @@ import { snoozed } from '../../domain/snooze.ts';
 import { noCounts, type RunCounts } from '../../domain/run.ts';
 import { addChanges } from '../../domain/sync/summary.ts';
 import type { SyncRow } from '../../db/engine/subjects.ts';
-import type { JobError } from '../../errors.ts';
-import type { Performed } from '../engine/processor.ts';
+import type { SyncProgress } from '../../domain/sync/progress.ts';
+import { errorTable, type JobError } from '../../errors.ts';
+import type { Performed, Run } from '../engine/processor.ts';
 import { isOfEntry } from './destinations/journal.ts';
 import type { Slice } from './slice.ts';
 import type { SyncWork } from './work.ts';
@@ -21,12 +22,20 @@ export interface SliceEnd {
 export function endEarly(work: SyncWork, { slice, isComplete, drift }: SliceEnd): Performed<'sync'> | undefined {
   const { changes, deferredUntil, error } = slice.result();
   work.progress = { ...work.progress, changes: addChanges(work.progress.changes, changes) };
+  if (work.run.isCancelled() && !isComplete) return cancelled(work.run, work.progress);
   if (error && error.disposition !== 'fail') return interrupted(work, error);
   // What must wait holds up nothing else.
   if (deferredUntil && (isComplete || error)) return toContinued(work, deferredUntil);
   if (error && !isOfEntry(error)) return refusedAsWhole(work, error, drift);
   // A run of refusals: the rest would meet the same.
   return isComplete || error ? undefined : toContinued(work, work.run.now());
+}
+
+/** A person wants no more of it. What was written stays; the next run begins a new round and resolves what is in flight. */
+export function cancelled(run: Run<'sync'>, progress: SyncProgress | null): Performed<'sync'> {
+  const { message } = errorTable.SYNC_CANCELLED;
+  const counts = { ...noCounts, ...progress?.changes };
+  return { outcome: { status: 'cancelled', code: 'SYNC_CANCELLED', message, counts }, changes: { progress: null } };
 }
 
 function interrupted(work: SyncWork, error: JobError): Performed<'sync'> {

@@ -11,6 +11,7 @@ import { type ImportBehavior, importSecrets } from './import.ts';
 import type { GuardReason } from '../../domain/installation.ts';
 import { guardedError } from '../engine/installation-watch.ts';
 import { acceptDestination } from './compare.ts';
+import { cancelled } from './endings.ts';
 import { createSyncMemory } from './memory.ts';
 import { previewSync } from './preview.ts';
 import { removeAll } from './remove.ts';
@@ -53,6 +54,8 @@ export function createSyncProcessor(deps: SyncDependencies): Processor<'sync'> {
 }
 
 async function perform(deps: SyncDependencies, run: Run<'sync'>, tools: RoundTools): Promise<PerformedSync> {
+  // Told to stop between two slices, and nobody has asked for anything since.
+  if (run.subject.cancelledRunId !== null && run.requestKind === undefined) return cancelled(run, run.subject.progress);
   const known = unchanged(run);
   if (known) return known;
   const head = await readHead(deps, run);
@@ -151,8 +154,13 @@ const waitsForSomebody = new Set([
 type Schedule = (outcome: Outcome, run: Run<'sync'>) => Date | null;
 
 function toStatus(outcome: Outcome, run: Run<'sync'>, schedule: Schedule): Partial<SyncRow> {
+  const isOver = outcome.status !== 'continued' && outcome.status !== 'retry';
+  const stopped = isOver ? { cancelledRunId: null } : {};
   // A plan changes nothing, and an import concerns the folder.
-  if (run.kind === 'plan') return {};
+  return run.kind === 'plan' ? stopped : { ...stopped, ...toSyncStatus(outcome, run, schedule) };
+}
+
+function toSyncStatus(outcome: Outcome, run: Run<'sync'>, schedule: Schedule): Partial<SyncRow> {
   switch (outcome.status) {
     case 'succeeded':
       return {
@@ -164,7 +172,8 @@ function toStatus(outcome: Outcome, run: Run<'sync'>, schedule: Schedule): Parti
       };
     case 'partial':
     case 'failed':
-    case 'blocked': {
+    case 'blocked':
+    case 'cancelled': {
       const { status, code, message } = outcome;
       return {
         syncStatus: status,

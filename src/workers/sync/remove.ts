@@ -13,6 +13,7 @@ import { compareWithAws, mustCompareWithAws } from './compare.ts';
 import type { Destination } from './destinations/destination.ts';
 import { openDestination } from './destinations/open.ts';
 import { recoverInFlight } from './recovery.ts';
+import { trackProgress } from './progress.ts';
 import { removeEntries } from './removals.ts';
 import { createSlice } from './slice.ts';
 import { isHere, openWork, type SyncHead, type SyncWork } from './work.ts';
@@ -24,12 +25,9 @@ export async function removeAll(head: SyncHead): Promise<Performed<'sync'>> {
   const compared = await compareFirst(work, destination);
   const undecided = work.ledger.all().filter((entry) => isHere(work, entry) && isOwned(entry) && isLater(entry.drift));
   if (undecided.length > 0) return refused(work, undecided, compared);
-  const slice = createSlice({ signal: work.run.scope.signal, now: () => work.run.now() });
-  const isComplete = await removeEntries(
-    work,
-    work.ledger.all().filter((entry) => isRemovable(work, entry)),
-    slice,
-  );
+  const removable = work.ledger.all().filter((entry) => isRemovable(work, entry));
+  const slice = createSlice(work.run, trackProgress(work, removable.length));
+  const isComplete = await removeEntries(work, removable, slice);
   const performed = endEarly(work, { slice, isComplete, drift: 'unknown' }) ?? (await end(work));
   return { ...performed, changes: { ...performed.changes, ...compared } };
 }

@@ -14,7 +14,7 @@ import { summarize } from '../../domain/sync/summary.ts';
 import { cutText } from '../../domain/text.ts';
 import type { SyncRow } from '../../db/engine/subjects.ts';
 import type { Performed, Run } from '../engine/processor.ts';
-import { isWrite, noteUnwritten } from './apply.ts';
+import { isSettledInRound, isWrite, noteUnwritten } from './apply.ts';
 import { checkDrift, clearFailedWholes, lookFirst, toCheckResult } from './check.ts';
 import { compareWithAws, mustCompareWithAws } from './compare.ts';
 import type { Destination } from './destinations/destination.ts';
@@ -27,6 +27,7 @@ import { openDestination } from './destinations/open.ts';
 import { findPlanBlock, makePlan, noteConfirmed, surveyDesired } from './planning.ts';
 import type { SyncMemory } from './memory.ts';
 import { recoverInFlight } from './recovery.ts';
+import { trackProgress } from './progress.ts';
 import { removeGone } from './removals.ts';
 import { confirmReplicas } from './replicas.ts';
 import { createSlice, type Slice } from './slice.ts';
@@ -140,10 +141,13 @@ async function carryOut(work: SyncWork, { destination, purpose, cache }: Carryin
   const permissions = await findPermissions(work, plan, cache);
   if (permissions.missing.length > 0) return missingPermissions(work, permissions);
   await noteUnwritten(work, plan);
-  const { signal } = work.run.scope;
-  const slice = createSlice({ signal, now: () => work.run.now() });
+  const slice = createSlice(work.run, trackProgress(work, countRemaining(work, plan)));
   const isComplete = await applyPlan(work, { plan, destination, slice, permissions });
   return endEarly(work, { slice, isComplete, drift: driftOf(work) }) ?? endRound(work, purpose);
+}
+
+function countRemaining(work: SyncWork, plan: Plan): number {
+  return plan.entries.filter((one) => (isWrite(one) || one.action === 'delete') && !isSettledInRound(work, one)).length;
 }
 
 const noPermissions: Permissions = { missing: [], statements: [], canPromote: false };

@@ -4,6 +4,7 @@
  */
 import { addChanges, type ChangeCounts, noChanges } from '../../domain/sync/summary.ts';
 import type { JobError } from '../../errors.ts';
+import type { Run } from '../engine/processor.ts';
 import { isOfEntry, type WriteResult } from './destinations/journal.ts';
 
 const MAX_WRITES = 50;
@@ -38,10 +39,15 @@ const counted: Readonly<Partial<Record<WriteResult['kind'], ChangeCounts>>> = {
   deleted: { ...noChanges, deleted: 1 },
 };
 
-export function createSlice(options: { readonly signal: AbortSignal; now(): Date }): Slice {
-  const endsAtMs = options.now().getTime() + MAX_MS;
+/** `onTried` is told how many objects the slice has tried, after each of them. */
+export function createSlice(
+  run: Pick<Run<'sync'>, 'scope' | 'isCancelled' | 'now'>,
+  onTried: (tried: number) => void = () => undefined,
+): Slice {
+  const endsAtMs = run.now().getTime() + MAX_MS;
   let writes = 0;
   let refusals = 0;
+  let tried = 0;
   let changes = noChanges;
   let deferredUntil: Date | undefined;
   let error: JobError | undefined;
@@ -50,7 +56,11 @@ export function createSlice(options: { readonly signal: AbortSignal; now(): Date
   };
   return {
     isOpen: () =>
-      error === undefined && writes < MAX_WRITES && !options.signal.aborted && options.now().getTime() < endsAtMs,
+      error === undefined &&
+      writes < MAX_WRITES &&
+      !run.scope.signal.aborted &&
+      !run.isCancelled() &&
+      run.now().getTime() < endsAtMs,
     countWrite: () => {
       writes += 1;
     },
@@ -58,6 +68,7 @@ export function createSlice(options: { readonly signal: AbortSignal; now(): Date
       writes -= 1;
     },
     note(result) {
+      if (result.kind !== 'deferred') onTried((tried += 1));
       changes = addChanges(changes, counted[result.kind] ?? noChanges);
       if (result.kind === 'deferred' && (!deferredUntil || result.until < deferredUntil)) deferredUntil = result.until;
       refusals = result.kind === 'failed' ? refusals + 1 : 0;

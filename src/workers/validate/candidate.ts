@@ -63,7 +63,7 @@ export async function tryCandidate(
   const runId = randomUUID();
   const callCounts = createCallCounts({ store: trials.storeCalls });
   await trials.open({ runId, connection: row, requestedBy });
-  const calls = callCounts.open(runId);
+  const { calls } = callCounts.open(runId);
   const scope = {
     signal: AbortSignal.timeout(TIME_LIMIT_MS),
     calls,

@@ -184,6 +184,7 @@ function toStatus(deps: ValidateDependencies, outcome: Outcome, run: Run<'valida
     case 'succeeded':
     case 'partial':
     case 'blocked':
+    case 'cancelled':
       return {};
     case 'continued':
       // Nothing is known of it yet: then at least why.

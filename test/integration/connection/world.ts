@@ -236,5 +236,7 @@ function createRun(
     log: createLog({ level: 'silent' }),
     now: () => options.now,
     random: () => 0.5,
+    isCancelled: () => false,
+    noteProgress: () => undefined,
   };
 }

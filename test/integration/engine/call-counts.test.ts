@@ -5,7 +5,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { sql } from 'drizzle-orm';
 import { expect, it } from 'vitest';
 
-import type { RunCalls } from '../../../src/db/engine/run-calls.ts';
+import type { RunCalls, StoredCalls } from '../../../src/db/engine/run-calls.ts';
 import { createCallCounts, type CallCounts } from '../../../src/workers/engine/call-counts.ts';
 import type { Kind } from '../../../src/domain/run.ts';
 import type { Run } from '../../../src/workers/engine/processor.ts';
@@ -77,24 +77,24 @@ it('keeps the calls of a run whose lease ran out, also those that it makes until
 });
 
 /** Counts whose statement a test answers itself. */
-function scripted(answer: (given: readonly RunCalls[]) => Promise<readonly string[]>) {
+function scripted(answer: (given: readonly RunCalls[]) => Promise<Partial<StoredCalls>>) {
   const stored: RunCalls[][] = [];
   const counts = createCallCounts({
     everyMs: 1,
     store(given) {
       stored.push(given.map(({ runId, awsCalls }) => ({ runId, awsCalls: { ...awsCalls } })));
-      return answer(given);
+      return answer(given).then((stored) => ({ passedOver: [], cancelled: [], ...stored }));
     },
   });
   return { counts, stored };
 }
 
 const record = (counts: CallCounts, runId: string) => {
-  counts.open(runId).record('ssm.PutParameter');
+  counts.open(runId).calls.record('ssm.PutParameter');
 };
 
 it('makes no statement for runs that settle soon, and one for all that do not', async () => {
-  const { counts, stored } = scripted(() => Promise.resolve([]));
+  const { counts, stored } = scripted(() => Promise.resolve({}));
   record(counts, 'quick');
   record(counts, 'slow');
   record(counts, 'slower');
@@ -113,7 +113,7 @@ it('makes no statement for runs that settle soon, and one for all that do not', 
 });
 
 it('stores again what was passed over or failed, also after the end of the run', async () => {
-  const answers: (readonly string[] | undefined)[] = [['locked'], undefined, []];
+  const answers: (Partial<StoredCalls> | undefined)[] = [{ passedOver: ['locked'] }, undefined, {}];
   const { counts, stored } = scripted(() => {
     const answer = answers.shift();
     return answer ? Promise.resolve(answer) : Promise.reject(new Error('The database does not answer.'));
@@ -138,9 +138,9 @@ it('passes over a locked row without waiting, and leaves a settled run alone', a
   const given = [locked, settled].map((runId) => ({ runId, awsCalls: { 'ssm.PutParameter': 1 } }));
   await stores.database.db.transaction(async (other) => {
     await other.execute(sql`select from keyferry.runs where id = ${locked} for update`);
-    expect(await stores.work.storeCalls(given)).toEqual([locked]);
+    expect(await stores.work.storeCalls(given)).toEqual({ passedOver: [locked], cancelled: [] });
   });
-  expect(await stores.work.storeCalls(given)).toEqual([]);
+  expect(await stores.work.storeCalls(given)).toEqual({ passedOver: [], cancelled: [] });
   const rows = await stores.database.db.execute(sql`
     select status, aws_calls from keyferry.runs where id in (${locked}, ${settled}) order by status`);
   expect(rows.map(({ aws_calls }) => aws_calls)).toEqual([{ 'ssm.PutParameter': 1 }, { 'ssm.PutParameter': 2 }]);

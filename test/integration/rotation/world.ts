@@ -497,6 +497,8 @@ async function performRun(base: Base, { processor, work, log }: Engine, id: stri
     log,
     now,
     random: () => 0.5,
+    isCancelled: () => false,
+    noteProgress: () => undefined,
   };
   const { outcome, changes } = await performLikePipeline(processor, run);
   const nextDueAt =

@@ -93,6 +93,7 @@ export function createOperations(fixture: ServerFixture, api: ApiUnderTest, jwt 
       .replace('{rotationId}', ids.rotationId)
       .replace('{runId}', ids.runId)
       .replace('{webhookId}', ids.webhookId)
+      .replace('{order}', 'pause')
       .replace('{name}', name);
     const values: Record<string, string> = { subjectId: randomUUID(), importBehavior: 'prioritize-source', ...place };
     const query = (operation.parameters ?? []).filter((parameter) => parameter.in === 'query' && parameter.required);

@@ -133,6 +133,8 @@ export type SyncInput = Partial<Omit<NewSync, 'syncOptions'>> & {
 export interface RunInput {
   readonly request?: 'sync' | 'plan' | 'check' | 'import' | 'remove';
   readonly parameters?: Readonly<Record<string, unknown>>;
+  readonly isCancelled?: Run<'sync'>['isCancelled'];
+  readonly noteProgress?: Run<'sync'>['noteProgress'];
 }
 
 /** What a run came to, and what it called besides AssumeRole and permission probes. */
@@ -486,6 +488,8 @@ async function performRun(
     parameters: claim.parameters,
     scope: { signal: new AbortController().signal, calls, beforeMutation: () => undefined, subjectId: input.syncId },
     log: createLog({ level: 'silent' }),
+    isCancelled: input.isCancelled ?? (() => false),
+    noteProgress: input.noteProgress ?? (() => undefined),
     now,
     random: () => 0.5,
   };

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
-import { formatDuration, formatSpan, prose, trouble, when } from '../../../src/server/status/parts.ts';
+import { formatSpan } from '../../../src/domain/span.ts';
+import { formatDuration, prose, trouble, when } from '../../../src/server/status/parts.ts';
 import { addressOf, parseListRequest } from '../../../src/server/status/list-query.ts';
 
 const now = new Date('2026-03-01T12:00:00Z');
