@@ -5,6 +5,7 @@ import type { Client } from '../client/client.ts';
 import { loadConfig, type Config } from '../config/config.ts';
 import { createLog } from '../observe/log.ts';
 import type { Program } from '../main.ts';
+import { JobError } from '../errors.ts';
 import { findEnvironment } from './environment.ts';
 import { exitCodes, reportError, type ExitCode } from './exit.ts';
 import { endInTime } from './signals.ts';
@@ -34,6 +35,7 @@ export function leaf(parent: Command, usage: string, description: string): Comma
 }
 
 export function run(command: Command, handler: (invocation: Invocation) => Promise<ExitCode>): Command {
+  const requireAll = takeRequired(command);
   return command.action(async (...received: unknown[]) => {
     const options = command.opts();
     const output = createOutput({ isJson: options.json === true });
@@ -42,11 +44,34 @@ export function run(command: Command, handler: (invocation: Invocation) => Promi
       .flat()
       .filter((argument) => typeof argument === 'string');
     try {
+      requireAll();
       process.exitCode = await handler({ options, args, output });
     } catch (error) {
       process.exitCode = reportError(output, error);
     }
   });
+}
+
+/** Commander names the first missing option only. Here all of them are named at once, and `--help` says which are required. */
+function takeRequired(command: Command): () => void {
+  const required = command.options.filter((option) => option.mandatory);
+  for (const option of required) {
+    option.mandatory = false;
+    option.description = `${option.description} (required)`.trim();
+  }
+  return () => {
+    const missing = required.filter((option) => command.getOptionValue(option.attributeName()) === undefined);
+    if (missing.length === 0) return;
+    const names = missing.map(({ long, flags }) => long ?? flags).join(', ');
+    throw new JobError('PAYLOAD_INVALID', {
+      message: `${names} ${missing.length === 1 ? 'is' : 'are'} missing. \`${pathOf(command)} --help\` shows an example.`,
+    });
+  };
+}
+
+/** `keyferry sync create` */
+export function pathOf(command: Command): string {
+  return command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`;
 }
 
 /** A command that talks to the database as an org's client. */

@@ -26,6 +26,8 @@ const usageCodes: ReadonlySet<ErrorCode> = new Set([
 ]);
 
 export function toExitCode(error: JobError): ExitCode {
+  // A person's no is no mistake.
+  if (error.code === 'PAYLOAD_DECLINED') return exitCodes.failed;
   return usageFamilies.test(error.code) || usageCodes.has(error.code) ? exitCodes.usage : exitCodes.failed;
 }
 

@@ -22,6 +22,8 @@ export function createProgram(): Command {
   const program = new Command('keyferry')
     .description('Keeps AWS connections valid, AWS secrets equal to their source, and IAM access keys rotated.')
     .version(VERSION)
+    // For `sandbox create --json`: the option belongs to the command that it follows.
+    .enablePositionalOptions()
     .configureHelp({ sortSubcommands: false })
     .showHelpAfterError('(--help shows the options)');
   addDemoCommand(program);

@@ -2,25 +2,35 @@
 import type { Client } from '../client/client.ts';
 import { createBaseIdentities } from '../db/base-identities.ts';
 import { createInstallation } from '../db/installation.ts';
+import { createInstallationGuard } from '../db/installation-guard.ts';
 import { baseKinds, describeBaseKey, keyAgeWarning } from '../domain/connection/base-identity.ts';
 import { guardText, toGuard } from '../domain/installation.ts';
+import { formatRelative } from '../domain/span.ts';
 import type { Program } from '../main.ts';
 import { table } from './output.ts';
 
 export type Status = Awaited<ReturnType<typeof readStatus>>;
 
+/** Each worker reports once a minute. Its sessions are not shown to every role of PostgreSQL. */
+const WORKER_SILENT_AFTER_MS = 150_000;
+
 export async function readStatus(client: Client, program: Pick<Program, 'backend' | 'endpointOverrides' | 'stores'>) {
-  const [connections, syncs, rotations, endpointOverrides, baseIdentities, installation] = await Promise.all([
+  const { db } = program.stores.database;
+  const [connections, syncs, rotations, endpointOverrides, baseIdentities, installation, sessions] = await Promise.all([
     client.connections.list(),
     client.syncs.list(),
     client.rotations.list(),
     program.endpointOverrides(),
-    createBaseIdentities(program.stores.database.db).list(),
-    createInstallation(program.stores.database.db).get(),
+    createBaseIdentities(db).list(),
+    createInstallation(db).get(),
+    createInstallationGuard(db).countWorkers(),
   ]);
   const queue = program.backend.engine;
   const guard = toGuard(installation);
-  return { org: client.orgId, queue, guard, endpointOverrides, baseIdentities, connections, syncs, rotations };
+  const lastSeenAt = installation.seenAt;
+  const wasSeen = lastSeenAt !== null && Date.now() - lastSeenAt.getTime() < WORKER_SILENT_AFTER_MS;
+  const workers = { areRunning: sessions > 0 || wasSeen, lastSeenAt };
+  return { org: client.orgId, queue, workers, guard, endpointOverrides, baseIdentities, connections, syncs, rotations };
 }
 
 export function describeStatus(status: Status, now: Date): string {
@@ -28,7 +38,7 @@ export function describeStatus(status: Status, now: Date): string {
     .map(({ source, url }) => `AWS endpoint override: ${source} = ${url}\n`)
     .join('');
   return [
-    `org ${status.org}, queue on ${status.queue}\n${overrides}`,
+    `org ${status.org}, queue on ${status.queue}\n${describeWorkers(status, now)}\n${overrides}`,
     ...guardLines(status),
     ...identitySection(status, now),
     section('connections', ['NAME', 'METHOD', 'STATUS', 'ACCOUNT', 'VALIDATED', 'MESSAGE'], connectionRows(status)),
@@ -40,6 +50,25 @@ export function describeStatus(status: Status, now: Date): string {
     ),
     ...status.baseIdentities.flatMap((one) => keyAgeWarning(one, now) ?? []),
   ].join('\n');
+}
+
+function describeWorkers({ workers }: Status, now: Date): string {
+  if (workers.areRunning) return 'workers are running';
+  const seen =
+    workers.lastSeenAt === null ? 'none was ever seen' : `last seen ${formatRelative(workers.lastSeenAt, now)}`;
+  return `NO WORKER is running (${seen}): start one with \`keyferry worker\``;
+}
+
+/** Whether something waits for a person: what `status --exit-code` is about. */
+export function needsAttention({ workers, guard, connections, syncs, rotations }: Status): boolean {
+  const troubled: readonly string[] = ['invalid', 'degraded', 'failed', 'blocked', 'partial'];
+  return (
+    !workers.areRunning ||
+    guard !== null ||
+    connections.some(({ status }) => troubled.includes(status)) ||
+    syncs.some(({ syncStatus, drift }) => troubled.includes(syncStatus) || drift === 'drifted') ||
+    rotations.some(({ rotationStatus }) => troubled.includes(rotationStatus))
+  );
 }
 
 function guardLines({ guard }: Status): readonly string[] {

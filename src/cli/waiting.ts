@@ -1,11 +1,94 @@
-/** What a waiting command tells the person in front of it. */
-import type { WaitOptions } from '../client/waiting.ts';
-import type { Invocation } from './command.ts';
+/** Waiting for a run: how far it has come, what Ctrl-C and a time limit mean. The work goes on without the command. */
+import { setTimeout } from 'node:timers/promises';
 
-export function waitOptions({ output }: Invocation): WaitOptions {
-  return {
-    onUntaken: () => {
-      output.note('Waiting for a worker; none has taken the request yet. Start one with `keyferry worker`.');
-    },
+import type { Command } from 'commander';
+
+import type { Client } from '../client/client.ts';
+import type { RunRecord } from '../client/views.ts';
+import { parseDuration } from '../config/values.ts';
+import { JobError, toJobError } from '../errors.ts';
+import { text, type Invocation } from './command.ts';
+import { createProgressLine } from './progress-line.ts';
+
+const DEFAULT_TIMEOUT = '30m';
+
+/** For a command that always waits. */
+export function withTimeout(command: Command): Command {
+  return command.option(
+    '--timeout <duration>',
+    'how long to wait, such as 90s or 10m; the work goes on',
+    DEFAULT_TIMEOUT,
+  );
+}
+
+export function withWaiting(command: Command): Command {
+  return withTimeout(command.option('--no-wait', 'return the request’s id at once'));
+}
+
+/** Commands, ready to paste, for who stops waiting. */
+export interface Hints {
+  readonly follow: string;
+  /** Absent where nothing can be cancelled. */
+  readonly cancel?: string;
+}
+
+type Waiting = Invocation & { readonly client: Client };
+
+/** Waits for the run that answers a request. Throws QUEUE_TIMEOUT, QUEUE_REQUEST_CANCELLED. */
+export async function waitForRun(invocation: Waiting, requestId: string, hints: Hints): Promise<RunRecord> {
+  const { client, options, output } = invocation;
+  const timeoutMs = toTimeout(text(options, 'timeout'));
+  const progress = createProgressLine(output);
+  const onInterrupt = () => {
+    progress.end();
+    output.note(goesOn(hints));
+    process.exit(130);
   };
+  process.once('SIGINT', onInterrupt);
+  try {
+    return await client.runs.wait(requestId, {
+      timeoutMs,
+      untakenTimeoutMs: timeoutMs,
+      onProgress: progress.show,
+      onUntaken: () => {
+        output.note('Waiting for a worker; none has taken the request yet. Start one with `keyferry worker`.');
+      },
+    });
+  } catch (error) {
+    progress.end();
+    throw withHints(error, hints);
+  } finally {
+    progress.end();
+    process.removeListener('SIGINT', onInterrupt);
+  }
+}
+
+function withHints(error: unknown, hints: Hints): unknown {
+  const { code, publicMessage } = toJobError(error);
+  if (code !== 'QUEUE_TIMEOUT') return error;
+  return new JobError(code, { message: `${publicMessage} ${goesOn(hints)}`, cause: error });
+}
+
+function goesOn({ follow, cancel }: Hints): string {
+  return `The work goes on: follow it with \`${follow}\`${cancel === undefined ? '' : `, cancel it with \`${cancel}\``}.`;
+}
+
+function toTimeout(given = DEFAULT_TIMEOUT): number {
+  const ms = parseDuration(given);
+  if (ms !== undefined && ms > 0) return ms;
+  throw new JobError('PAYLOAD_INVALID', { message: '--timeout must be a duration such as 90s, 10m or 2h.' });
+}
+
+const LOOK_EVERY_MS = 200;
+
+/** Waits until a run that was told to stop has done so. Throws QUEUE_TIMEOUT. */
+export async function untilEnded({ client, options }: Waiting, runId: string): Promise<RunRecord> {
+  const endsAtMs = performance.now() + toTimeout(text(options, 'timeout'));
+  for (;;) {
+    const run = await client.runs.get(runId);
+    if (run.status !== 'running') return run;
+    if (performance.now() > endsAtMs)
+      throw new JobError('QUEUE_TIMEOUT', { message: 'The run was told to stop and has not ended yet.' });
+    await setTimeout(LOOK_EVERY_MS);
+  }
 }

@@ -9,19 +9,14 @@ import { readSecret } from '../input.ts';
 import { regionName } from '../options.ts';
 import { table } from '../output.ts';
 import { describeConnection } from '../reports.ts';
-import { waitOptions } from '../waiting.ts';
+import { confirm, withConfirmation } from '../confirm.ts';
+import { waitForRun, withTimeout, withWaiting, type Hints } from '../waiting.ts';
 
 export function addConnectionCommands(parent: Command): void {
   const noun = parent.command('connection').description('how keyferry reaches AWS accounts');
   addCreate(noun);
   addUpdate(noun);
-  runWithClient(
-    leaf(noun, 'validate <name>', 'validate now, and show what is missing').option(
-      '--no-wait',
-      'return the request’s id at once',
-    ),
-    validate,
-  );
+  runWithClient(withWaiting(leaf(noun, 'validate <name>', 'validate now, and show what is missing')), validate);
   runWithClient(
     leaf(noun, 'show <name>', 'everything known about a connection'),
     async ({ args: [name = ''], client, output }) => {
@@ -50,8 +45,14 @@ export function addConnectionCommands(parent: Command): void {
     return done;
   });
   runWithClient(
-    leaf(noun, 'delete <name>', 'delete a connection that nothing uses'),
-    async ({ args: [name = ''], client, output }) => {
+    withConfirmation(leaf(noun, 'delete <name>', 'delete a connection that nothing uses')),
+    async (invocation) => {
+      const {
+        args: [name = ''],
+        client,
+        output,
+      } = invocation;
+      await confirm(invocation, `The connection ${name} and its stored credentials are deleted.`);
       await client.connections.delete(name);
       output.result({ deleted: name }, () => `Deleted ${name}.`);
       return done;
@@ -68,9 +69,8 @@ function addCreate(noun: Command): void {
     .option(...exceptionOption)
     .option('--access-key-id <id>', 'AKIA…; the secret access key comes from stdin or a hidden prompt')
     .option('--region <region>', 'where checks are made', regionName)
-    .option('--description <text>')
-    .option('--no-wait', 'return the request’s id at once');
-  runWithClient(command, async (invocation) => {
+    .option('--description <text>');
+  runWithClient(withWaiting(command), async (invocation) => {
     const { client, options, output } = invocation;
     const { connection, requestId } = await client.connections.create({
       name: text(options, 'name') ?? '',
@@ -83,7 +83,7 @@ function addCreate(noun: Command): void {
       output.result({ id: connection.id, requestId }, () => `Recorded ${connection.name}; request ${requestId}.`);
       return done;
     }
-    await client.runs.wait(requestId, waitOptions(invocation));
+    await waitForRun(invocation, requestId, hintsOf(connection.name));
     return showConnection(invocation, connection.id);
   });
 }
@@ -103,7 +103,7 @@ function addUpdate(noun: Command): void {
     .option('--rename <name>')
     .option('--description <text>')
     .option('--force', 'replace the credentials even if they are refused');
-  runWithClient(command, async (invocation) => {
+  runWithClient(withTimeout(command), async (invocation) => {
     const {
       args: [name = ''],
       client,
@@ -121,10 +121,12 @@ function addUpdate(noun: Command): void {
       { force: options.force === true },
     );
     if (hasCredentials || options.allowMissingExternalId !== undefined)
-      await client.connections.validate(updated.id, waitOptions(invocation));
+      await waitForRun(invocation, await client.connections.requestValidation(updated.id), hintsOf(updated.name));
     return showConnection(invocation, updated.id);
   });
 }
+
+const hintsOf = (name: string): Hints => ({ follow: `keyferry connection show ${name}` });
 
 const exceptionOption = [
   '--allow-missing-external-id <reason>',
@@ -187,7 +189,7 @@ async function validate(invocation: ClientInvocation): Promise<ExitCode> {
     output.result({ requestId }, () => `Request ${requestId}.`);
     return done;
   }
-  const run: RunRecord = await client.runs.wait(requestId, waitOptions(invocation));
+  const run: RunRecord = await waitForRun(invocation, requestId, hintsOf(name));
   const connection = await client.connections.get(name);
   output.result(run, () => describeConnection(connection, []));
   return verdict(connection);

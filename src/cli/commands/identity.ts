@@ -6,6 +6,7 @@ import { nameShape, parseInput } from '../../client/input.ts';
 import type { IdentityRow, IdentityWithSecret } from '../../db/identities.ts';
 import { scopes } from '../../domain/caller.ts';
 import { collect, done, leaf, runWithClient, type Options } from '../command.ts';
+import { confirm, withConfirmation } from '../confirm.ts';
 import { fields, table, type Output } from '../output.ts';
 
 export function addIdentityCommands(parent: Command): void {
@@ -37,8 +38,15 @@ export function addIdentityCommands(parent: Command): void {
     },
   );
   runWithClient(
-    leaf(noun, 'revoke <name>', 'delete an identity; its access tokens stop working within 5 s'),
-    async ({ args: [name = ''], client, program, output }) => {
+    withConfirmation(leaf(noun, 'revoke <name>', 'delete an identity; its access tokens stop working within 5 s')),
+    async (invocation) => {
+      const {
+        args: [name = ''],
+        client,
+        program,
+        output,
+      } = invocation;
+      await confirm(invocation, `The identity ${name} is deleted, and its clients lose their access.`);
       const identity = await program.stores.identities.revoke(client.orgId, name);
       output.result({ revoked: identity.name }, () => `Revoked ${identity.name}.`);
       return done;

@@ -17,7 +17,7 @@ import { backupChecks, type BackupCheck } from './doctor-backup.ts';
 import { type Detail, examineBaseIdentity } from './doctor-base-identity.ts';
 import { askRole, type Role } from './doctor-role.ts';
 import { endInTime, untilStopped } from '../signals.ts';
-import { readStatus, describeStatus } from '../status.ts';
+import { describeStatus, needsAttention, readStatus } from '../status.ts';
 
 export function addProcessCommands(parent: Command): void {
   run(
@@ -37,11 +37,14 @@ export function addProcessCommands(parent: Command): void {
   );
   run(leaf(parent, 'server', 'board, health, metrics and API until stopped'), runServer);
   runWithClient(
-    leaf(parent, 'status', 'connections, syncs and rotations at a glance'),
-    async ({ client, output, program }) => {
+    leaf(parent, 'status', 'connections, syncs and rotations at a glance, and whether workers are running').option(
+      '--exit-code',
+      'exit 3 when something needs attention: trouble, drift, a guard, or no worker',
+    ),
+    async ({ client, options, output, program }) => {
       const status = await readStatus(client, program);
       output.result(status, () => describeStatus(status, new Date()));
-      return done;
+      return options.exitCode === true && needsAttention(status) ? exitCodes.hasChanges : done;
     },
   );
   run(

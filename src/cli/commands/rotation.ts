@@ -9,7 +9,9 @@ import { exitCodes, type ExitCode } from '../exit.ts';
 import { readSecret } from '../input.ts';
 import { indent, table } from '../output.ts';
 import { describeRotation, describeRun } from '../reports.ts';
-import { waitOptions } from '../waiting.ts';
+import { confirm, withConfirmation } from '../confirm.ts';
+import { waitForRun, withWaiting } from '../waiting.ts';
+import { addDelete, hintsOf } from './rotation-delete.ts';
 import { placeOf, withPlace } from './secrets.ts';
 
 export function addRotationCommands(parent: Command): void {
@@ -42,9 +44,8 @@ function addCreate(noun: Command): void {
       .requiredOption('--secret-access-key-as <key>', 'the secret that holds the secret access key'),
   )
     .option('--adopt-key <id>', 'the key in use today; its secret access key comes from stdin or a hidden prompt')
-    .option('--no-auto', 'rotate only when asked')
-    .option('--no-wait', 'return at once');
-  runWithClient(command, async (invocation) => {
+    .option('--no-auto', 'rotate only when asked');
+  runWithClient(withWaiting(command), async (invocation) => {
     const { client, options } = invocation;
     const days = text(options, 'every');
     if (days === undefined)
@@ -77,7 +78,7 @@ async function showCreated(invocation: ClientInvocation, created: CreatedRotatio
     output.result(created, () => describeRotation(created));
     return done;
   }
-  const run = await client.runs.wait(created.requestId, waitOptions(invocation));
+  const run = await waitForRun(invocation, created.requestId, hintsOf(created.name));
   const rotation = await client.rotations.get(created.id);
   output.result({ ...rotation, requestId: created.requestId }, () => describeRotation(rotation));
   return run.status === 'failed' || run.status === 'blocked' ? exitCodes.failed : done;
@@ -154,16 +155,18 @@ function addRun(noun: Command): void {
   const command = leaf(noun, 'run <name>', 'rotate now; waits until the new key is published and confirmed')
     .option('--emergency', 'retire the old key without quiet time and hold')
     .option('--revoke-now <name>', 'with --emergency: cut consumers off at once; repeat the rotation’s name to confirm')
-    .option('--skip-sync <name>', 'do not wait for this dependent sync; repeatable', collect)
-    .option('--no-wait', 'return the request’s id at once');
-  runWithClient(command, async (invocation) => {
+    .option('--skip-sync <name>', 'do not wait for this dependent sync; repeatable', collect);
+  runWithClient(withConfirmation(withWaiting(command)), async (invocation) => {
     const {
       args: [name = ''],
       client,
       options,
     } = invocation;
     const rotation = await client.rotations.get(name);
-    const requestId = await client.rotations.request(name, toWish(options, rotation.name));
+    const wish = toWish(options, rotation.name);
+    if (options.emergency === true)
+      await confirm(invocation, `The present key of ${rotation.userName} is retired without its quiet time and hold.`);
+    const requestId = await client.rotations.request(name, wish);
     return answer(invocation, name, requestId);
   });
 }
@@ -190,7 +193,7 @@ async function answer(invocation: ClientInvocation, name: string, requestId: str
     );
     return done;
   }
-  const run = await client.runs.wait(requestId, waitOptions(invocation));
+  const run = await waitForRun(invocation, requestId, hintsOf(name));
   const rotation = await client.rotations.get(name);
   output.result(run, () => `${describeRun(run)}\n\n${describeRotation(rotation)}`);
   return run.status === 'succeeded' || run.status === 'continued' ? exitCodes.done : exitCodes.failed;
@@ -211,7 +214,7 @@ function addOrders(noun: Command): void {
     ['cancel', 'before the publication: the new key goes, the old one stays'],
     ['reactivate', 'during the hold: the old key becomes active again'],
   ] as const) {
-    runWithClient(leaf(noun, `${verb} <name>`, description).option('--no-wait'), async (invocation) => {
+    runWithClient(withWaiting(leaf(noun, `${verb} <name>`, description)), async (invocation) => {
       const [name = ''] = invocation.args;
       return answer(invocation, name, await invocation.client.rotations[verb](name));
     });
@@ -263,33 +266,6 @@ function addShowing(noun: Command): void {
         ]),
       ),
     );
-    return done;
-  });
-}
-
-function addDelete(noun: Command): void {
-  const command = leaf(noun, 'delete <name>', 'forget a rotation; keys at AWS stay unless --revoke-keys')
-    .option('--revoke-keys', 'first delete at AWS every key that it made')
-    .option('--remove-secrets', 'remove the two secrets from the folder');
-  runWithClient(command, async (invocation) => {
-    const {
-      args: [name = ''],
-      client,
-      options,
-      output,
-    } = invocation;
-    if (options.revokeKeys === true) {
-      const run = await client.runs.wait(await client.rotations.revokeKeys(name), waitOptions(invocation));
-      if (run.status === 'failed' || run.status === 'blocked') {
-        output.result(
-          run,
-          () => `${describeRun(run)}\nThe rotation was kept, because its keys could not all be deleted.`,
-        );
-        return exitCodes.failed;
-      }
-    }
-    await client.rotations.delete(name, options.removeSecrets === true ? 'remove' : 'keep');
-    output.result({ deleted: name }, () => `Deleted ${name}.`);
     return done;
   });
 }

@@ -10,11 +10,12 @@ import type { ExitCode } from '../exit.ts';
 import { portNumber } from '../options.ts';
 import { fields } from '../output.ts';
 import { untilStopped } from '../signals.ts';
+import { addSandboxCreate } from './sandbox-create.ts';
 
 const quotaPresets = ['off', 'documented', 'support-2023', 'high-throughput', 'hostile'] as const;
 
 export function addSandboxCommand(parent: Command): void {
-  run(
+  const sandbox = run(
     leaf(parent, 'sandbox', 'run the AWS sandbox on loopback until stopped')
       .option('--port <port>', 'default: a free one', portNumber)
       .option('--quotas <preset>', quotaPresets.join(', '), 'off')
@@ -23,6 +24,8 @@ export function addSandboxCommand(parent: Command): void {
       .option('--key-folder <folder>', 'write the base identity there, for INF_APP_CONNECTION_AWS_…_FILE of a worker'),
     runSandbox,
   );
+  // Options after `create` are those of `create`.
+  addSandboxCreate(sandbox.enablePositionalOptions());
 }
 
 async function runSandbox({ options, output }: Invocation): Promise<ExitCode> {

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 
 import { done, leaf, runWithClient, text, type Options } from '../command.ts';
 import { JobError } from '../../errors.ts';
+import { confirm, withConfirmation } from '../confirm.ts';
 import { readBytes } from '../input.ts';
 import { table } from '../output.ts';
 import { decodeSecretText, parseSecrets } from '../secret-text.ts';
@@ -56,14 +57,13 @@ export function addSecretsCommands(parent: Command): void {
       return done;
     },
   );
-  runWithClient(
-    withPlace(leaf(noun, 'unset <keys...>', 'remove secrets')),
-    async ({ client, options, args, output }) => {
-      const change = await client.secrets.unset(placeOf(options), args);
-      output.result(change, () => describeChange(change));
-      return done;
-    },
-  );
+  runWithClient(withConfirmation(withPlace(leaf(noun, 'unset <keys...>', 'remove secrets'))), async (invocation) => {
+    const { client, options, args, output } = invocation;
+    await confirm(invocation, `${args.join(', ')} is removed, and its syncs delete it at AWS.`);
+    const change = await client.secrets.unset(placeOf(options), args);
+    output.result(change, () => describeChange(change));
+    return done;
+  });
 }
 
 /** An empty file or a pipe whose command failed must not empty the folder. */

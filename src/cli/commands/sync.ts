@@ -7,8 +7,10 @@ import { JobError } from '../../errors.ts';
 import { done, leaf, runWithClient, text, type ClientInvocation } from '../command.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
 import { table } from '../output.ts';
-import { describeDeletion, describePlan, describeRun, describeSync, type PlanDocument } from '../reports.ts';
-import { waitOptions } from '../waiting.ts';
+import { describePlan, describeRun, describeSync, type PlanDocument } from '../reports.ts';
+import { confirm, withConfirmation } from '../confirm.ts';
+import { waitForRun, withWaiting } from '../waiting.ts';
+import { addLifetime, hintsOf } from './sync-lifetime.ts';
 import { addCreate, addUpdate } from './sync-settings.ts';
 
 export function addSyncCommands(parent: Command): void {
@@ -21,8 +23,7 @@ export function addSyncCommands(parent: Command): void {
 }
 
 function addRuns(noun: Command): void {
-  const command = (verb: string, description: string) =>
-    leaf(noun, `${verb} <name>`, description).option('--no-wait', 'return the request’s id at once');
+  const command = (verb: string, description: string) => withWaiting(leaf(noun, `${verb} <name>`, description));
   runWithClient(
     command('run', 'sync now')
       .option('--confirm-deletions <n>', 'confirm that the plan deletes this many objects')
@@ -31,9 +32,10 @@ function addRuns(noun: Command): void {
     runSync,
   );
   runWithClient(command('check', 'check for drift now'), (invocation) => perform(invocation, 'check', {}));
-  runWithClient(command('remove', 'delete at AWS what this sync wrote'), (invocation) =>
-    perform(invocation, 'remove', {}),
-  );
+  runWithClient(withConfirmation(command('remove', 'delete at AWS what this sync wrote')), async (invocation) => {
+    await confirm(invocation, `Everything that ${invocation.args[0] ?? ''} wrote is deleted at AWS.`);
+    return perform(invocation, 'remove', {});
+  });
   runWithClient(
     command('import', 'read the destination into the folder').option(
       '--prioritize <side>',
@@ -100,7 +102,7 @@ async function request(
 ): Promise<RunRecord | undefined> {
   const { client, options, output } = invocation;
   const requestId = await client.syncs.request(wish.kind, name, wish.parameters);
-  if (options.wait !== false) return client.runs.wait(requestId, waitOptions(invocation));
+  if (options.wait !== false) return waitForRun(invocation, requestId, hintsOf(name));
   output.result({ requestId }, () => `Request ${requestId}.`);
   return undefined;
 }
@@ -166,42 +168,6 @@ function addShowing(noun: Command): void {
         ]),
       ),
     );
-    return done;
-  });
-}
-
-function addLifetime(noun: Command): void {
-  for (const verb of ['pause', 'resume'] as const) {
-    runWithClient(
-      leaf(noun, `${verb} <name>`, `${verb} scheduled and automatic runs`),
-      async ({ args: [name = ''], client, output }) => {
-        const sync = await client.syncs[verb](name);
-        output.result(sync, () => describeSync(sync));
-        return done;
-      },
-    );
-  }
-  const remove = leaf(noun, 'delete <name>', 'delete a sync that owns nothing at AWS')
-    .addOption(new Option('--remove-secrets', 'first delete at AWS what this sync wrote').conflicts('abandon'))
-    .option('--abandon', 'leave at AWS what this sync wrote, and list it');
-  runWithClient(remove, async (invocation) => {
-    const {
-      args: [name = ''],
-      client,
-      options,
-      output,
-    } = invocation;
-    if (options.removeSecrets !== true) {
-      const leftBehind = await client.syncs.delete(name, { abandon: options.abandon === true });
-      output.result({ deleted: name, run: null, leftBehind }, () => describeDeletion(name, leftBehind));
-      return done;
-    }
-    const run = await client.syncs.deleteWithSecrets(name, waitOptions(invocation));
-    if (run.status !== 'succeeded') {
-      output.result(run, () => `${describeRun(run)}\nThe sync was kept, because its objects could not all be removed.`);
-      return exitCodes.failed;
-    }
-    output.result({ deleted: name, run }, () => `${describeRun(run)}\nDeleted ${name}.`);
     return done;
   });
 }
