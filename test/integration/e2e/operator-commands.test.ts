@@ -5,26 +5,38 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import { startCommandHost, type CommandHost } from '../../support/command-host.ts';
 import { cleanEnvironment } from '../../support/environment.ts';
 import { runKeyferry, startKeyferry, startUnboundKeyferry, type TestProcess } from '../../support/processes.ts';
 
 let directory: string;
 let up: TestProcess;
+let host: CommandHost;
+let environment: Readonly<Record<string, string>>;
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'keyferry-operator-'));
   up = startUnboundKeyferry(['up', '--sandbox', '--port', '0'], { environment: cleanEnvironment(), directory });
   await up.waitForLine(/npx keyferry status/, 60_000);
+  const state = JSON.parse(await readFile(join(directory, '.keyferry', 'up.json'), 'utf8')) as UpFile;
+  environment = { ...cleanEnvironment(), ...state.environment };
+  host = startCommandHost(environment);
 }, 70_000);
 
+interface UpFile {
+  readonly environment: Readonly<Record<string, string>>;
+}
+
 afterAll(async () => {
+  await host.stop();
   up.signal('SIGTERM');
   await up.waitForExit(30_000).finally(() => up.kill());
   await rm(directory, { recursive: true, force: true });
 }, 40_000);
 
-const keyferry = (line: string, input?: string) =>
-  runKeyferry(line.split(' '), { directory, ...(input === undefined ? {} : { input }) }, 60_000);
+const keyferry = (line: string) => host.run({ args: line.split(' '), environment });
+/** In a process of its own, in the folder of `up`. */
+const keyferryWith = (input: string, line: string) => runKeyferry(line.split(' '), { directory, input }, 60_000);
 const json = async <T>(line: string) => JSON.parse((await keyferry(`${line} --json`)).stdout) as T;
 const place = '--project shop --env prod --path /long';
 
@@ -36,13 +48,11 @@ describe('keyferry sandbox create', () => {
     expect(byRole.code, byRole.stdout + byRole.stderr).toBe(0);
 
     expect((await keyferry('sandbox create user robot')).code).toBe(0);
-    const key = await json<{ accessKeyId: string }>(
-      'sandbox create access-key --user robot --secret-file robot-secret',
-    );
-    const secret = await readFile(join(directory, 'robot-secret'), 'utf8');
-    const byKey = await keyferry(
+    const file = join(directory, 'robot-secret');
+    const key = await json<{ accessKeyId: string }>(`sandbox create access-key --user robot --secret-file ${file}`);
+    const byKey = await keyferryWith(
+      await readFile(file, 'utf8'),
       `connection create --name robot --method access-key --access-key-id ${key.accessKeyId}`,
-      secret,
     );
     expect(byKey.code, byKey.stdout + byKey.stderr).toBe(0);
   }, 120_000);
@@ -60,15 +70,10 @@ describe('a long sync', () => {
     const secrets = Array.from({ length: 600 }, (_, index) => `K${String(index)}=v`).join('\n');
     const account = /role +(arn:aws:iam::\d+:role\/\w+)/.exec(up.stdout())?.[1] ?? '';
     await keyferry(`connection create --name main --method assume-role --role-arn ${account}`);
-    await keyferry(`secrets set ${place}`, secrets);
-    const { AWS_ENDPOINT_URL } = (
-      JSON.parse(await readFile(join(directory, '.keyferry', 'up.json'), 'utf8')) as {
-        environment: Record<string, string>;
-      }
-    ).environment;
+    await keyferryWith(secrets, `secrets set ${place}`);
     const { connectAwsSandbox } = await import('../../../src/sandbox/aws/index.ts');
     // As slow as AWS is without higher limits.
-    await connectAwsSandbox(AWS_ENDPOINT_URL ?? '').setQuotas('documented');
+    await connectAwsSandbox(environment.AWS_ENDPOINT_URL ?? '').setQuotas('documented');
     const to = '--to parameter-store --region eu-west-1 --prefix /long/';
     const created = await keyferry(`sync create --name long --connection main ${place} ${to} --no-auto`);
     expect(created.code, created.stderr).toBe(0);
