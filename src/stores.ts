@@ -5,6 +5,7 @@ import { createConnections } from './db/connections.ts';
 import { createEncryption } from './db/encryption.ts';
 import { createEncryptionKeys } from './db/encryption-keys.ts';
 import { createFolders } from './db/folders.ts';
+import { createHistory } from './db/history.ts';
 import { createIdentities } from './db/identities.ts';
 import { requireCurrentSchema } from './db/migrate.ts';
 import { createOrgs } from './db/orgs.ts';
@@ -35,6 +36,7 @@ export function openStores(config: StoreConfig) {
     syncs: createSyncs(db),
     rotations: createRotations(db, encryption),
     requests: createRequests(db),
+    history: createHistory(db),
     orgs: createOrgs(db),
     identities: createIdentities(db),
     webhooks: createWebhooks(db, encryption, { hosts: config.webhookHosts ?? [] }),

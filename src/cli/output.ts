@@ -1,5 +1,9 @@
 /** What a command prints: one JSON document with `--json`, else tables and sentences. Results go to stdout, everything else to stderr. */
 
+import { formatRelative } from '../domain/span.ts';
+import { cutText } from '../domain/text.ts';
+import { colored, currentScreen, type Screen } from './screen.ts';
+
 export interface Output {
   readonly isJson: boolean;
   /** The command's result: with `--json` the document, else the text. */
@@ -24,27 +28,59 @@ export type Cell = string | number | Date | null | undefined;
 
 /** A cell of a table is one glance; the whole text stands in the object's own report. */
 const MAX_CELL = 88;
+/** Narrower columns say nothing. */
+const MIN_COLUMN = 8;
+const GAP = 2;
 
-/** Columns as wide as their content; the last one is not padded. */
-export function table(headings: readonly string[], rows: readonly (readonly Cell[])[]): string {
-  const cells = [headings, ...rows.map((row) => row.map((cell) => shorten(toText(cell))))];
-  const widths = headings.map((_, column) => Math.max(...cells.map((row) => (row[column] ?? '').length)));
-  const lines = cells.map((row) =>
-    row
-      .map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0)))
-      .join('  ')
-      .trimEnd(),
+/** Columns whose words are states. */
+const stateHeadings: ReadonlySet<string> = new Set(['STATUS', 'DRIFT', 'STATE']);
+
+/** Columns as wide as their content, and together no wider than the terminal; the last one is not padded. */
+export function table(
+  headings: readonly string[],
+  rows: readonly (readonly Cell[])[],
+  screen: Screen = currentScreen(),
+): string {
+  const cells = rows.map((row) => row.map((cell) => toText(cell, screen.now)));
+  const widths = fit(
+    headings.map((heading, column) =>
+      Math.max(heading.length, ...cells.map((row) => Math.min(MAX_CELL, row[column]?.length ?? 0))),
+    ),
+    screen.columns,
   );
-  return [lines[0], widths.map((width) => '─'.repeat(width)).join('  '), ...lines.slice(1)].join('\n');
+  const line = (row: readonly string[], isHeading: boolean) =>
+    row
+      .map((cell, column) => {
+        const width = widths[column] ?? 0;
+        const padded = column === row.length - 1 ? cut(cell, width) : cut(cell, width).padEnd(width);
+        return !isHeading && stateHeadings.has(headings[column] ?? '') ? colored(padded, screen) : padded;
+      })
+      .join(' '.repeat(GAP))
+      .trimEnd();
+  const rule = widths.map((width) => '─'.repeat(width)).join(' '.repeat(GAP));
+  return [line(headings, true), rule, ...cells.map((row) => line(row, false))].join('\n');
 }
 
-function shorten(text: string): string {
-  return text.length <= MAX_CELL ? text : `${text.slice(0, MAX_CELL - 1)}…`;
+/** Takes from the widest column until all fit, or none can give more. */
+function fit(widths: readonly number[], columns: number | undefined): readonly number[] {
+  const fitted = [...widths];
+  const total = () => fitted.reduce((sum, width) => sum + width, GAP * (fitted.length - 1));
+  while (columns !== undefined && total() > columns) {
+    const widest = Math.max(...fitted);
+    if (widest <= MIN_COLUMN) break;
+    fitted[fitted.indexOf(widest)] = widest - 1;
+  }
+  return fitted;
 }
 
-function toText(cell: Cell): string {
+function cut(text: string, width: number): string {
+  return text.length <= width ? text : `${cutText(text, width - 1)}…`;
+}
+
+function toText(cell: Cell, now: Date | undefined): string {
   if (cell === null || cell === undefined || cell === '') return '–';
-  return cell instanceof Date ? moment(cell) : String(cell);
+  if (!(cell instanceof Date)) return String(cell);
+  return now === undefined ? moment(cell) : formatRelative(cell, now);
 }
 
 /** `2026-11-23 08:15:04Z`. */
@@ -55,11 +91,15 @@ export function moment(date: Date): string {
     .replace(/\.\d+Z$/, 'Z');
 }
 
-/** Label and value, aligned; empty values are left out. */
-export function fields(entries: readonly (readonly [string, Cell])[]): string {
+/** Label and value, aligned; empty values are left out. On a terminal times also say how long ago they were. */
+export function fields(entries: readonly (readonly [string, Cell])[], { now }: Screen = currentScreen()): string {
   const shown = entries.filter(([, value]) => value !== null && value !== undefined && value !== '');
   const width = Math.max(0, ...shown.map(([label]) => label.length));
-  return shown.map(([label, value]) => `${label.padEnd(width)}  ${toText(value)}`).join('\n');
+  const text = (value: Cell) =>
+    value instanceof Date && now !== undefined
+      ? `${moment(value)} (${formatRelative(value, now)})`
+      : toText(value, undefined);
+  return shown.map(([label, value]) => `${label.padEnd(width)}  ${text(value)}`).join('\n');
 }
 
 export function indent(text: string, by = '  '): string {

@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { VERSION } from '../version.ts';
 import { addConnectionCommands } from './commands/connection.ts';
 import { addDemoCommand } from './commands/demo.ts';
+import { addHistoryCommands } from './commands/history.ts';
 import { addIdentityCommands } from './commands/identity.ts';
 import { addKeysCommands } from './commands/keys.ts';
 import { addPolicyCommands } from './commands/policy.ts';
@@ -36,6 +37,7 @@ export function createProgram(): Command {
   addRotationCommands(program);
   addIdentityCommands(program);
   addWebhookCommands(program);
+  addHistoryCommands(program);
   addKeysCommands(program);
   addRestoreCommands(program);
   addSandboxCommand(program);

@@ -54,17 +54,21 @@ export function describeCheck(check: Check): string {
   return `${title}\n    → ${check.fix.advice}${policy}`;
 }
 
-export function describeRun(run: RunRecord): string {
-  const counts = Object.entries(run.counts ?? {})
+/** `3 created, 1 failed`; what is 0 is left out. */
+export function countsOf({ counts }: Pick<RunRecord, 'counts'>): string {
+  return Object.entries(counts ?? {})
     .filter(([, count]) => count > 0)
     .map(([name, count]) => `${String(count)} ${name}`)
     .join(', ');
+}
+
+export function describeRun(run: RunRecord): string {
   const calls = Object.entries(run.awsCalls ?? {})
     .map(([operation, count]) => `${operation} ${String(count)}`)
     .join(', ');
   return fields([
     [run.kind, run.errorMessage ? `${run.status}: ${run.errorMessage}` : run.status],
-    ['changes', counts],
+    ['changes', countsOf(run)],
     ['AWS calls', withNote(calls === '' ? 'none' : calls, callsNote(run))],
     ['run', run.id],
     ...describeFindings(run.result),

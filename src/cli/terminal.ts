@@ -1,6 +1,8 @@
 /** What is in front of the command: a terminal with a person, or a pipe. */
 import { createInterface } from 'node:readline/promises';
 
+import { processEnvironment } from '../config/config.ts';
+
 export interface Terminal {
   /** A person can answer a question: input and messages are both on a terminal. */
   readonly canAsk: boolean;
@@ -15,7 +17,7 @@ export function createTerminal(): Terminal {
   const { stdin, stderr } = process;
   return {
     canAsk: stdin.isTTY && stderr.isTTY,
-    canRedraw: stderr.isTTY && process.env.TERM !== 'dumb',
+    canRedraw: stderr.isTTY && processEnvironment().TERM !== 'dumb',
     async ask(question) {
       const prompt = createInterface({ input: stdin, output: stderr });
       try {

@@ -4,6 +4,7 @@
  */
 import type { Connections } from '../db/connections.ts';
 import type { Folders } from '../db/folders.ts';
+import type { History } from '../db/history.ts';
 import type { Orgs } from '../db/orgs.ts';
 import type { Requests } from '../db/requests.ts';
 import type { Rotations } from '../db/rotation/rotations.ts';
@@ -14,6 +15,7 @@ import { createConnectionsClient } from './connections.ts';
 import type { ClientContext, TryCredentials } from './context.ts';
 import { requireStorable } from '../domain/storable-text.ts';
 import { guarded } from './guarded.ts';
+import { createHistoryClient } from './history.ts';
 import { createRotationsClient } from './rotations.ts';
 import { createSecretsClient } from './secrets.ts';
 import { createSyncsClient } from './syncs.ts';
@@ -27,6 +29,7 @@ export interface Stores {
   readonly syncs: Syncs;
   readonly rotations: Rotations;
   readonly requests: Requests;
+  readonly history: History;
   readonly orgs: Orgs;
   readonly webhooks: Webhooks;
 }
@@ -65,6 +68,7 @@ export function createClient(stores: Stores, actor: Actor, ports: ClientPorts = 
     syncs: guarded(createSyncsClient(context, stores)),
     rotations: guarded(createRotationsClient(context, stores)),
     webhooks: guarded(createWebhooksClient(context, stores.webhooks)),
+    history: guarded(createHistoryClient(context, stores)),
     runs: guarded({
       get: async (runId: string) => toRunRecord(await stores.requests.run(actor.orgId, runId)),
       /** Newest first. */

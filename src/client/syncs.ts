@@ -129,11 +129,7 @@ export function createSyncsClient(context: ClientContext, stores: Stores) {
      * Withdraws what was asked for, and stops the run before its next write; what is written stays. An automatic sync is paused. Throws
      * SYNC_NOTHING_TO_CANCEL. The run in the answer stops soon: its status is then `cancelled`.
      */
-    async cancel(idOrName: string): Promise<{ readonly sync: Sync; readonly runId: string | null }> {
-      const row = await get(idOrName);
-      const { runId } = await syncs.cancel(row);
-      return { sync: await view({ id: row.id }), runId };
-    },
+    cancel: async (idOrName: string): Promise<CancelledSync> => cancelSync(stores, await get(idOrName)),
     /** Deletes what this sync wrote, then the sync. It is gone when the run succeeded; otherwise it stays, and the run says why. */
     deleteWithSecrets: (idOrName: string, options: WaitOptions = {}) =>
       requestAndWait('remove', idOrName, { ...options, parameters: { deleteAfterRemove: true } }),
@@ -143,6 +139,17 @@ export function createSyncsClient(context: ClientContext, stores: Stores) {
     delete: async (idOrName: string, deletion: SyncDeletion = { abandon: false }): Promise<readonly LeftBehind[]> =>
       syncs.delete(await get(idOrName), deletion),
   };
+}
+
+/** `runId`: the run that stops soon; null when none was under way. */
+export interface CancelledSync {
+  readonly sync: Sync;
+  readonly runId: string | null;
+}
+
+async function cancelSync({ syncs }: Stores, row: SyncRow): Promise<CancelledSync> {
+  const { runId } = await syncs.cancel(row);
+  return { sync: toSync(await syncs.view(row.orgId, { id: row.id })), runId };
 }
 
 function isMove({ destinationConfig, syncOptions: options, folderId: folder }: SyncChanges): boolean {

@@ -8,13 +8,16 @@ import type { JobError } from '../errors.ts';
 export const kinds = ['validate', 'sync', 'rotate'] as const;
 export type Kind = (typeof kinds)[number];
 
-export type RunKind = Kind | 'plan' | 'import' | 'remove';
+export const runKinds = ['validate', 'sync', 'plan', 'import', 'remove', 'rotate'] as const;
+export type RunKind = (typeof runKinds)[number];
 
 export const reasons = ['requested', 'scheduled', 'created', 'changed', 'recovered'] as const;
 export type Reason = (typeof reasons)[number];
 
-export type RunStatus =
-  'running' | 'continued' | 'succeeded' | 'partial' | 'failed' | 'blocked' | 'cancelled' | 'abandoned';
+export const runStatuses = [
+  ...(['running', 'continued', 'succeeded', 'partial', 'failed', 'blocked', 'cancelled', 'abandoned'] as const),
+] as const;
+export type RunStatus = (typeof runStatuses)[number];
 
 /** How far a run that writes many objects has come, summed over its slices. */
 export interface RunProgress {

@@ -6,7 +6,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 
 import { services as destinationServices } from '../domain/destinations/registry.ts';
-import type { Kind, RunKind, RunStatus } from '../domain/run.ts';
+import { runKinds, runStatuses, type Kind } from '../domain/run.ts';
 
 /** OpenTelemetry's list for durations, and beyond for runs that take minutes. */
 const DURATION_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
@@ -69,8 +69,8 @@ export function createMetrics(options: { readonly version: string; readonly hasP
   return {
     registry,
     runFinished(run) {
-      const kind = known(runKinds, run.kind);
-      instruments.runs.inc({ kind, status: known(runStatuses, run.status) });
+      const kind = known(knownKinds, run.kind);
+      instruments.runs.inc({ kind, status: known(knownStatuses, run.status) });
       instruments.duration.observe({ kind }, run.durationSeconds);
       if (run.waitSeconds !== undefined) instruments.wait.observe({ kind }, Math.max(0, run.waitSeconds));
     },
@@ -211,17 +211,8 @@ function setQueues(gauge: Gauge, queues: readonly QueueReading[]): void {
 }
 
 const services: ReadonlySet<string> = new Set([...destinationServices.map(({ name }) => name), 'iam', 'sts', 'kms']);
-const runKinds: ReadonlySet<string> = new Set<RunKind>(['validate', 'sync', 'plan', 'import', 'remove', 'rotate']);
-const runStatuses: ReadonlySet<string> = new Set<RunStatus>([
-  'running',
-  'continued',
-  'succeeded',
-  'partial',
-  'failed',
-  'blocked',
-  'cancelled',
-  'abandoned',
-]);
+const knownKinds: ReadonlySet<string> = new Set(runKinds);
+const knownStatuses: ReadonlySet<string> = new Set(runStatuses);
 
 function known(values: ReadonlySet<string>, value: string): string {
   return values.has(value) ? value : 'other';

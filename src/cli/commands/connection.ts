@@ -44,6 +44,10 @@ export function addConnectionCommands(parent: Command): void {
     );
     return done;
   });
+  addDelete(noun);
+}
+
+function addDelete(noun: Command): void {
   runWithClient(
     withConfirmation(leaf(noun, 'delete <name>', 'delete a connection that nothing uses')),
     async (invocation) => {

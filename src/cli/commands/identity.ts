@@ -37,6 +37,10 @@ export function addIdentityCommands(parent: Command): void {
       return done;
     },
   );
+  addRevoke(noun);
+}
+
+function addRevoke(noun: Command): void {
   runWithClient(
     withConfirmation(leaf(noun, 'revoke <name>', 'delete an identity; its access tokens stop working within 5 s')),
     async (invocation) => {

@@ -1,5 +1,5 @@
 /** `keyferry sync …` */
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 
 import type { RunRecord } from '../../client/views.ts';
 import { createStatusQueries } from '../../db/status/queries.ts';

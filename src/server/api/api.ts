@@ -12,6 +12,7 @@ import type { Api, ApiOptions } from './env.ts';
 import { describeIssues, toApiError } from './errors.ts';
 import { authenticate, boundedBody, boundedItems, limited, onlyJson } from './gate.ts';
 import { addFolders } from './folders.ts';
+import { addHistory } from './history.ts';
 import { addLogin } from './login.ts';
 import { addOutside } from './outside.ts';
 import { addOverviews } from './overviews.ts';
@@ -26,7 +27,8 @@ export function createApi(options: ApiOptions): Api {
   const api: Api = new OpenAPIHono({
     defaultHook: (result, c) => {
       if (result.success) return undefined;
-      return problem(c, 422, { code: 'PAYLOAD_INVALID', message: describeIssues(result.error) });
+      const message = describeIssues(result.error, result.target);
+      return problem(c, 422, { code: 'PAYLOAD_INVALID', message });
     },
   });
   addDocument(api, options.version);
@@ -44,6 +46,7 @@ export function createApi(options: ApiOptions): Api {
   addRotations(api, options);
   addRuns(api, options);
   addWebhooks(api, options);
+  addHistory(api, options);
   addOutside(api);
   api.onError((error, c) => {
     if (error instanceof SyntaxError || isMalformedJson(error))

@@ -51,9 +51,12 @@ const refused: Readonly<Record<string, string>> = {
 const MAX_ISSUES = 20;
 
 /** Fields by name, never a value. */
-export function describeIssues(error: z.ZodError): string {
+export function describeIssues(error: z.ZodError, target = 'json'): string {
   const { issues } = error;
-  const problems = new Set(issues.slice(0, MAX_ISSUES).flatMap(describeIssue));
+  const describe = (issue: z.core.$ZodIssue) =>
+    // The message of a query names what was meant.
+    target === 'query' && issue.code === 'unrecognized_keys' ? [issue.message] : describeIssue(issue);
+  const problems = new Set(issues.slice(0, MAX_ISSUES).flatMap(describe));
   const shown = [...problems].slice(0, MAX_ISSUES);
   const more = issues.length > MAX_ISSUES ? `; ${String(issues.length - MAX_ISSUES)} more` : '';
   return `${shown.join('; ')}${more}.`;

@@ -1,9 +1,10 @@
 /** How an operation of the API is declared: one place for what all have in common, so that the OpenAPI document and the checks cannot differ. */
-import { createRoute, z } from '@hono/zod-openapi';
+import { createRoute as declareRoute, z } from '@hono/zod-openapi';
 
 import { JobError } from '../../errors.ts';
 import type { Scope } from '../../domain/caller.ts';
 import type { ApiOptions } from './env.ts';
+import { strictQuery } from './query.ts';
 import { withinProjects } from './within-projects.ts';
 import { audited, idempotent, needs, traced } from './gate.ts';
 
@@ -78,7 +79,14 @@ export function jsonBody<S extends z.ZodType>(schema: S) {
   return { required: true, content: { 'application/json': { schema } } } as const;
 }
 
-export { createRoute, z };
+export { z };
+
+/** A route that refuses query parameters which it does not declare. */
+export const createRoute: typeof declareRoute = (route) => {
+  const { request } = route;
+  const query = strictQuery(request?.query);
+  return declareRoute({ ...route, request: { ...request, query } });
+};
 
 /** Lists are complete, as Infisical's are. Only a caller that sends `limit` or `offset` gets a page. */
 export const listQuery = {

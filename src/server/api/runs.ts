@@ -1,6 +1,7 @@
 /** Runs: what was done and how it ended, and waiting for the run that answers a request. */
 import type { Context } from 'hono';
 
+import { runKinds, runStatuses } from '../../domain/run.ts';
 import { JobError, toJobError } from '../../errors.ts';
 import type { RunRecord } from '../../client/views.ts';
 import { problem } from '../problem.ts';
@@ -10,9 +11,9 @@ import { answers, common, createRoute, moment, toMoment, z } from './operation.t
 export const runShape = z
   .object({
     id: z.uuid(),
-    kind: z.enum(['validate', 'sync', 'plan', 'import', 'remove', 'rotate']),
+    kind: z.enum(runKinds),
     subjectId: z.uuid(),
-    status: z.enum(['running', 'continued', 'succeeded', 'partial', 'failed', 'blocked', 'cancelled', 'abandoned']),
+    status: z.enum(runStatuses),
     attempt: z.number().int(),
     reason: z.string(),
     requestedBy: z.string().nullable(),
@@ -30,6 +31,15 @@ export const runShape = z
       .int()
       .nullable()
       .describe('Earlier scheduled runs that ended alike and that this one replaces; `awsCalls` counts theirs, too.'),
+    progress: z
+      .object({
+        done: z.number().int(),
+        total: z.number().int(),
+        perSecond: z.number().nullable(),
+        secondsLeft: z.number().int().nullable(),
+      })
+      .nullable()
+      .describe('How far a long sync or removal has come; null before its first write'),
     result: z.unknown().describe('What the run found out: the plan of a plan. Never a value.'),
   })
   .openapi('Run');
@@ -50,6 +60,7 @@ export function toApiRun(run: RunRecord): z.infer<typeof runShape> {
     counts: run.counts === null ? null : { ...run.counts },
     awsCalls: run.awsCalls === null ? null : { ...run.awsCalls },
     repeats: run.repeats,
+    progress: run.progress,
     result: run.result ?? null,
   };
 }
@@ -86,16 +97,28 @@ const tag = 'Runs';
 export function addRuns(api: Api, options: ApiOptions): void {
   api.openapi(
     createRoute({
-      ...common({ id: 'run.list', scope: 'read', summary: 'List the runs of a subject, newest first', tag }, options),
+      ...common(
+        {
+          id: 'run.list',
+          scope: 'read',
+          summary: 'List runs, newest first; of one subject each slice, across subjects the latest slice only',
+          tag,
+        },
+        options,
+      ),
       method: 'get',
       path: '/api/v1/runs',
-      request: { query: z.object({ subjectId: z.uuid(), limit: z.coerce.number().int().min(1).max(200).default(20) }) },
+      request: {
+        query: z.object({
+          subjectId: z.uuid().optional(),
+          kind: z.enum(runKinds).optional(),
+          status: z.enum(runStatuses).optional(),
+          limit: z.coerce.number().int().min(1).max(200).default(20),
+        }),
+      },
       responses: answers(z.object({ runs: z.array(runShape) })),
     }),
-    async (c) => {
-      const { subjectId, limit } = c.req.valid('query');
-      return c.json({ runs: (await c.get('client').runs.list(subjectId, limit)).map(toApiRun) }, 200);
-    },
+    async (c) => c.json({ runs: (await listed(c, c.req.valid('query'))).map(toApiRun) }, 200),
   );
   api.openapi(
     createRoute({
@@ -122,4 +145,17 @@ async function findRun(c: Context, runId: string): Promise<RunRecord | undefined
     if (error instanceof JobError && error.code === 'PAYLOAD_INVALID') return undefined;
     throw error;
   }
+}
+
+interface RunQuery {
+  readonly subjectId?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly status?: string | undefined;
+  readonly limit: number;
+}
+
+async function listed(c: Context, { subjectId, limit, ...filter }: RunQuery): Promise<readonly RunRecord[]> {
+  const { runs, history } = c.get('client');
+  const isOfSubject = subjectId !== undefined && filter.kind === undefined && filter.status === undefined;
+  return isOfSubject ? runs.list(subjectId, limit) : history.runs({ subject: subjectId, limit, ...filter });
 }

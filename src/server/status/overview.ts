@@ -11,7 +11,8 @@ import {
   type SeenBaseIdentity,
 } from '../../domain/connection/base-identity.ts';
 import { formatSpan } from '../../domain/span.ts';
-import { chip, formatNumber, panel, table, toneOf, trouble, when, type Html, type Tone } from './parts.ts';
+import { type Tone, toneOf } from '../../domain/tone.ts';
+import { chip, formatNumber, panel, table, trouble, when, type Html } from './parts.ts';
 import { runPanel } from './runs.ts';
 
 export interface OverviewContent {

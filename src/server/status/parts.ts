@@ -2,40 +2,11 @@
 import { html } from 'hono/html';
 
 import { formatRelative } from '../../domain/span.ts';
+import { type Tone, toneOf } from '../../domain/tone.ts';
 import { errorTable } from '../../errors.ts';
 import { type Named, withName } from './advice.ts';
 
 export type Html = ReturnType<typeof html>;
-export type Tone = 'ok' | 'warn' | 'bad' | 'busy' | 'idle';
-
-const tones: Readonly<Record<string, Tone>> = {
-  valid: 'ok',
-  succeeded: 'ok',
-  synced: 'ok',
-  pass: 'ok',
-  active: 'ok',
-  none: 'ok',
-  degraded: 'warn',
-  partial: 'warn',
-  warn: 'warn',
-  drifted: 'warn',
-  conflict: 'warn',
-  retiring: 'warn',
-  abandoned: 'warn',
-  invalid: 'bad',
-  failed: 'bad',
-  silent: 'bad',
-  'left-behind': 'warn',
-  blocked: 'bad',
-  fail: 'bad',
-  running: 'busy',
-  continued: 'busy',
-};
-
-export function toneOf(status: string): Tone {
-  return tones[status] ?? 'idle';
-}
-
 /** A shape per tone, so that colour is not the only sign. */
 const shapes: Readonly<Record<Tone, Html>> = {
   ok: html`<svg viewBox="0 0 10 10" aria-hidden="true"><circle cx="5" cy="5" r="4.5" /></svg>`,

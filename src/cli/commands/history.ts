@@ -1,0 +1,95 @@
+/** `keyferry runs|folders|audit list`: what was done, what there is, and who changed what. */
+import { type Command, InvalidArgumentError, Option } from 'commander';
+
+import { runKinds, runStatuses } from '../../domain/run.ts';
+import { describeProgress } from '../../domain/progress.ts';
+import type { ListedRun } from '../../db/history.ts';
+import { done, leaf, runWithClient, text } from '../command.ts';
+import { table } from '../output.ts';
+import { countsOf } from '../reports.ts';
+
+const limitOption = () => new Option('--limit <n>', 'how many, newest first').argParser(toLimit).default(20);
+
+function toLimit(given: string): number {
+  if (/^\d{1,4}$/.test(given) && Number(given) >= 1 && Number(given) <= 1_000) return Number(given);
+  throw new InvalidArgumentError('It must be a number from 1 to 1000.');
+}
+
+export function addHistoryCommands(parent: Command): void {
+  addRuns(parent);
+  addFolders(parent);
+  addAudit(parent);
+}
+
+function addRuns(parent: Command): void {
+  const noun = parent.command('runs').alias('run').description('what was done, and how it ended');
+  const command = leaf(noun, 'list [subject]', 'runs of the org, or of one connection, sync or rotation (name or id)')
+    .addOption(new Option('--kind <kind>', 'only these').choices([...runKinds]))
+    .addOption(new Option('--status <status>', 'only these').choices([...runStatuses]))
+    .addOption(limitOption());
+  runWithClient(command, async ({ args: [subject], client, options, output }) => {
+    const filter = { subject, kind: text(options, 'kind'), status: text(options, 'status') };
+    const runs = await client.history.runs({ ...filter, limit: Number(options.limit) });
+    output.result(runs, () =>
+      table(
+        ['STARTED', 'KIND', 'SUBJECT', 'STATUS', 'BY', 'CHANGES', 'MESSAGE'],
+        runs.map((run) => [
+          run.startedAt,
+          run.kind,
+          run.subjectName ?? 'deleted',
+          run.status,
+          run.requestedBy ?? run.reason,
+          changesOf(run),
+          run.errorMessage,
+        ]),
+      ),
+    );
+    return done;
+  });
+}
+
+function changesOf(run: ListedRun): string {
+  const isUnderWay = run.status === 'running' || run.status === 'continued';
+  return isUnderWay && run.progress !== null ? describeProgress(run.progress) : countsOf(run);
+}
+
+function addFolders(parent: Command): void {
+  const noun = parent.command('folders').alias('folder').description('the folders that hold secrets');
+  const command = leaf(noun, 'list', 'folders of the org, with how many secrets and syncs each has').option(
+    '--project <project>',
+    'only this project',
+  );
+  runWithClient(command, async ({ client, options, output }) => {
+    const folders = await client.history.folders(text(options, 'project'));
+    output.result(folders, () =>
+      table(
+        ['PROJECT', 'ENVIRONMENT', 'PATH', 'SECRETS', 'SYNCS', 'REVISION', 'CHANGED'],
+        folders.map((one) => [
+          one.projectId,
+          one.environment,
+          one.secretPath,
+          one.secrets,
+          one.syncs,
+          one.revision,
+          one.updatedAt,
+        ]),
+      ),
+    );
+    return done;
+  });
+}
+
+function addAudit(parent: Command): void {
+  const noun = parent.command('audit').description('who changed what over the API and the board');
+  const command = leaf(noun, 'list', 'changes of the org, newest first').addOption(limitOption());
+  runWithClient(command, async ({ client, options, output }) => {
+    const changes = await client.history.audit(Number(options.limit));
+    output.result(changes, () =>
+      table(
+        ['AT', 'ACTOR', 'VIA', 'ACTION', 'SUBJECT', 'STATUS', 'REQUEST'],
+        changes.map((one) => [one.at, one.actor, one.via, one.action, one.subject, one.statusCode, one.requestId]),
+      ),
+    );
+    return done;
+  });
+}

@@ -1,0 +1,33 @@
+/** What stdout is: a terminal with a width and colours, or a pipe, which gets whole cells and absolute times. */
+import { processEnvironment } from '../config/config.ts';
+import { type Tone, toneOf } from '../domain/tone.ts';
+
+export interface Screen {
+  /** Undefined: as wide as it gets. */
+  readonly columns: number | undefined;
+  readonly hasColor: boolean;
+  /** Times relative to this one; undefined: absolute times. */
+  readonly now: Date | undefined;
+}
+
+export function currentScreen(): Screen {
+  const { stdout } = process;
+  if (!stdout.isTTY) return { columns: undefined, hasColor: false, now: undefined };
+  const { NO_COLOR, TERM } = processEnvironment();
+  const hasColor = (NO_COLOR === undefined || NO_COLOR === '') && TERM !== 'dumb';
+  return { columns: stdout.columns, hasColor, now: new Date() };
+}
+
+const codes: Readonly<Record<Tone, string | undefined>> = {
+  ok: '32',
+  warn: '33',
+  bad: '31',
+  busy: '36',
+  idle: undefined,
+};
+
+/** A state in its colour; the word itself says the same. */
+export function colored(state: string, { hasColor }: Screen): string {
+  const code = codes[toneOf(state.trim())];
+  return hasColor && code !== undefined ? `\u001b[${code}m${state}\u001b[0m` : state;
+}

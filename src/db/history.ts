@@ -1,0 +1,105 @@
+/** What an org can look back on: its runs, its folders and the audit trail. Only reads; values and ciphertexts are in none of it. */
+import { sql, type SQL } from 'drizzle-orm';
+
+import type { Database } from './client.ts';
+import { execute } from './engine/subjects.ts';
+import { parseMoment } from './moment.ts';
+import { fromRow } from './rows.ts';
+import { auditLog } from './schema-operations.ts';
+import { runs } from './schema.ts';
+import { textOrNull } from './read.ts';
+
+export type ListedRun = typeof runs.$inferSelect & {
+  /** Null once the subject is deleted. */
+  readonly subjectName: string | null;
+};
+
+export interface RunFilter {
+  readonly subjectId?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly status?: string | undefined;
+  readonly limit: number;
+}
+
+export interface ListedFolder {
+  readonly id: string;
+  readonly projectId: string;
+  readonly environment: string;
+  readonly secretPath: string;
+  readonly revision: number;
+  readonly secrets: number;
+  readonly syncs: number;
+  readonly updatedAt: Date;
+}
+
+export type ListedChange = typeof auditLog.$inferSelect;
+
+export type History = ReturnType<typeof createHistory>;
+
+export function createHistory(db: Database) {
+  return {
+    /** Newest first. Of a run in slices the latest only: it counts for all of them. */
+    runs: (orgId: string, filter: RunFilter) => listRuns(db, orgId, filter),
+    /** By project, environment and path. */
+    folders: (orgId: string, projectId?: string) => listFolders(db, orgId, projectId),
+    /** Newest first. */
+    audit: (orgId: string, limit: number) => listChanges(db, orgId, limit),
+  };
+}
+
+async function listRuns(db: Database, orgId: string, filter: RunFilter): Promise<readonly ListedRun[]> {
+  const { subjectId, kind, status } = filter;
+  const conditions: SQL[] = [sql`r.org_id = ${orgId}`];
+  if (subjectId !== undefined) conditions.push(sql`r.subject_id = ${subjectId}`);
+  if (kind !== undefined) conditions.push(sql`r.kind = ${kind}`);
+  conditions.push(status === undefined ? isLatestSlice : sql`r.status = ${status}`);
+  const rows = await execute(
+    db,
+    sql`
+      with r as materialized (
+        select * from keyferry.runs r where ${sql.join(conditions, sql` and `)}
+        order by r.started_at desc limit ${filter.limit}
+      )
+      select r.*, coalesce(c.name, s.name, t.name) as _name from r
+      left join keyferry.connections c on c.id = r.subject_id
+      left join keyferry.syncs s on s.id = r.subject_id
+      left join keyferry.rotations t on t.id = r.subject_id
+      order by r.started_at desc`,
+  );
+  return rows.map((row) => ({ ...fromRow(runs, row), subjectName: textOrNull(row['_name']) }));
+}
+
+const isLatestSlice = sql`(r.status <> 'continued' or r.kind = 'rotate' or not exists (
+          select from keyferry.runs later where later.subject_id = r.subject_id and later.started_at > r.started_at
+        ))`;
+
+async function listFolders(db: Database, orgId: string, projectId?: string): Promise<readonly ListedFolder[]> {
+  const rows = await execute(
+    db,
+    sql`
+      select f.id, f.project_id, f.environment, f.secret_path, f.revision::int as revision, f.updated_at,
+        (select count(*)::int from keyferry.secrets s where s.folder_id = f.id) as secrets,
+        (select count(*)::int from keyferry.syncs s where s.folder_id = f.id) as syncs
+      from keyferry.folders f
+      where f.org_id = ${orgId} and (${projectId ?? null}::text is null or f.project_id = ${projectId ?? null})
+      order by f.project_id, f.environment, f.secret_path`,
+  );
+  return rows.map((row) => ({
+    id: String(row['id']),
+    projectId: String(row['project_id']),
+    environment: String(row['environment']),
+    secretPath: String(row['secret_path']),
+    revision: Number(row['revision']),
+    secrets: Number(row['secrets']),
+    syncs: Number(row['syncs']),
+    updatedAt: parseMoment(row['updated_at']),
+  }));
+}
+
+async function listChanges(db: Database, orgId: string, limit: number): Promise<readonly ListedChange[]> {
+  const rows = await execute(
+    db,
+    sql`select * from keyferry.audit_log a where a.org_id = ${orgId} order by a.at desc, a.id desc limit ${limit}`,
+  );
+  return rows.map((row) => fromRow(auditLog, row));
+}

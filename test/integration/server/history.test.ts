@@ -1,0 +1,68 @@
+/** What an org looks back on over HTTP, and query parameters that do not exist. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import { createApiUnderTest, type ApiUnderTest } from './api-support.ts';
+import { createOperations, type Ids } from './every-operation.ts';
+import { useServer } from './support.ts';
+
+describe('the history of an org', () => {
+  const fixture = useServer(undefined);
+  let api: ApiUnderTest;
+  let ids: Ids;
+  beforeAll(async () => {
+    api = await createApiUnderTest(fixture());
+    await api.call('PUT', '/api/v1/folders/secrets', {
+      body: { projectId: 'shop', environment: 'prod', secretPath: '/api', secrets: { A: 'a', B: 'b' } },
+    });
+    ids = await createOperations(fixture(), api).createSubjects();
+    const { client } = fixture().handle;
+    const syncId = ids.syncId['aws-parameter-store'] ?? '';
+    await client`insert into keyferry.runs (kind, subject_id, org_id, attempt, reason, status, started_at, progress) values
+      ('sync', ${syncId}, 'acme', 1, 'changed', 'continued', now() - interval '3 min', null),
+      ('sync', ${syncId}, 'acme', 1, 'changed', 'continued', now() - interval '2 min', null),
+      ('sync', ${syncId}, 'acme', 1, 'changed', 'running', now() - interval '1 min',
+        '{"done": 100, "total": 400, "perSecond": 2, "secondsLeft": 150}')`;
+  });
+  afterAll(async () => {
+    await api.close();
+  });
+
+  it('lists runs across subjects, a run in slices once, with its progress', async () => {
+    const { status, body } = await api.call('GET', '/api/v1/runs?kind=sync');
+    expect(status).toBe(200);
+    expect(body.runs).toMatchObject([
+      { status: 'running', progress: { done: 100, total: 400, perSecond: 2, secondsLeft: 150 } },
+    ]);
+    const slices = await api.call('GET', `/api/v1/runs?subjectId=${ids.syncId['aws-parameter-store'] ?? ''}`);
+    expect(slices.body.runs).toHaveLength(3);
+    const ofOthers = await api.call('GET', '/api/v1/runs', { org: 'globex' });
+    expect(ofOthers.body.runs).toEqual([]);
+  });
+
+  it('lists folders with what they hold, and the changes of the org', async () => {
+    const { body } = await api.call('GET', '/api/v1/folders?projectId=shop');
+    expect(body.folders).toContainEqual(
+      expect.objectContaining({ projectId: 'shop', environment: 'prod', secretPath: '/api', secrets: 2, syncs: 2 }),
+    );
+    const audit = await api.call('GET', '/api/v1/audit');
+    expect(audit.body.changes).toContainEqual(
+      expect.objectContaining({ action: 'secrets.set', actor: 'acme-admin', via: 'api', statusCode: 200 }),
+    );
+    expect((await api.call('GET', '/api/v1/audit', { org: 'globex' })).body.changes).toEqual([]);
+    const workers = await api.call('GET', '/api/v1/workers');
+    expect(workers.body).toEqual({ areRunning: false, lastSeenAt: null });
+  });
+
+  it('refuses unknown query parameters, and names the near miss', async () => {
+    const sync = `/api/v1/secret-syncs/aws-parameter-store/${ids.syncId['aws-parameter-store'] ?? ''}`;
+    const misspelt = await api.call('DELETE', `${sync}?removeSecret=true`);
+    expect([misspelt.status, misspelt.body.message]).toEqual([
+      422,
+      'removeSecret is not a query parameter of this operation, but removeSecrets is.',
+    ]);
+    expect((await api.call('GET', sync)).status).toBe(200);
+    const listed = await api.call('GET', '/api/v1/secret-syncs/aws-parameter-store?projectID=shop');
+    expect([listed.status, listed.body.message]).toEqual([422, expect.stringContaining('but projectId is')]);
+    expect((await api.call('GET', `${sync}?x=1`)).status).toBe(422);
+  });
+});
