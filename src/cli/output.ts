@@ -48,17 +48,16 @@ export function table(
     ),
     screen.columns,
   );
-  const line = (row: readonly string[], isHeading: boolean) =>
-    row
-      .map((cell, column) => {
-        const width = widths[column] ?? 0;
-        const padded = column === row.length - 1 ? cut(cell, width) : cut(cell, width).padEnd(width);
-        return !isHeading && stateHeadings.has(headings[column] ?? '') ? colored(padded, screen) : padded;
-      })
-      .join(' '.repeat(GAP))
-      .trimEnd();
+  const padded = (row: readonly string[]) =>
+    row.map((cell, column) => {
+      const width = widths[column] ?? 0;
+      return column === row.length - 1 ? cut(cell, width) : cut(cell, width).padEnd(width);
+    });
+  const shown = (row: readonly string[]) =>
+    padded(row).map((cell, column) => (stateHeadings.has(headings[column] ?? '') ? colored(cell, screen) : cell));
+  const line = (row: readonly string[]) => row.join(' '.repeat(GAP)).trimEnd();
   const rule = widths.map((width) => '─'.repeat(width)).join(' '.repeat(GAP));
-  return [line(headings, true), rule, ...cells.map((row) => line(row, false))].join('\n');
+  return [line(padded(headings)), rule, ...cells.map((row) => line(shown(row)))].join('\n');
 }
 
 /** Takes from the widest column until all fit, or none can give more. */
