@@ -57,6 +57,10 @@ export function addSecretsCommands(parent: Command): void {
       return done;
     },
   );
+  addUnset(noun);
+}
+
+function addUnset(noun: Command): void {
   runWithClient(withConfirmation(withPlace(leaf(noun, 'unset <keys...>', 'remove secrets'))), async (invocation) => {
     const { client, options, args, output } = invocation;
     await confirm(invocation, `${args.join(', ')} is removed, and its syncs delete it at AWS.`);

@@ -151,6 +151,10 @@ function addShowing(noun: Command): void {
       return done;
     },
   );
+  addList(noun);
+}
+
+function addList(noun: Command): void {
   runWithClient(leaf(noun, 'list', 'all syncs'), async ({ client, output }) => {
     const syncs = await client.syncs.list();
     output.result(syncs, () =>

@@ -120,6 +120,10 @@ export function addRuns(api: Api, options: ApiOptions): void {
     }),
     async (c) => c.json({ runs: (await listed(c, c.req.valid('query'))).map(toApiRun) }, 200),
   );
+  addRun(api, options);
+}
+
+function addRun(api: Api, options: ApiOptions): void {
   api.openapi(
     createRoute({
       ...common({ id: 'run.get', scope: 'read', summary: 'Get a run', tag }, options),

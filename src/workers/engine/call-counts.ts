@@ -7,7 +7,7 @@ import { createCallLog, type CallLog } from '../../domain/call-log.ts';
 import type { RunProgress } from '../../domain/run.ts';
 
 /** What a run notes of itself, and what it learns in return. */
-export interface RunRecord {
+export interface RunNotes {
   readonly calls: CallLog;
   noteProgress(progress: RunProgress): void;
   /** True soon after a person cancelled it: it stops before its next write. */
@@ -16,7 +16,7 @@ export interface RunRecord {
 
 export interface CallCounts {
   /** The record of a run that begins. */
-  open(runId: string): RunRecord;
+  open(runId: string): RunNotes;
   /** The settlement has stored the run's calls. */
   settled(runId: string): void;
   /** The run is over. Calls that nothing has stored yet are stored now. */

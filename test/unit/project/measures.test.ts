@@ -23,10 +23,10 @@ const sources = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf
   .map((path) => ({ path, text: readFileSync(join(ROOT, 'src', path), 'utf8') }));
 
 describe('the budget', () => {
-  it('of commands is 60', () => {
+  it('of commands is 64', () => {
     const count = (command: Command): number =>
       command.commands.length === 0 ? 1 : command.commands.reduce((sum, sub) => sum + count(sub), 0);
-    expect(count(createProgram())).toBeLessThanOrEqual(60);
+    expect(count(createProgram())).toBeLessThanOrEqual(64);
   });
 
   it('of tables is 21', () => {
