@@ -68,6 +68,8 @@ export const tombstones = keyferry.table(
     accessKeyIds: text('access_key_ids').array().notNull().default([]),
     /** Keys that a sync owned inside a JSON secret. */
     documentKeys: text('document_keys').array().notNull().default([]),
+    /** Tags that a sync set beside the one of ownership: whoever takes the object over sets its own in their place. */
+    tags: jsonb('tags').$type<Readonly<Record<string, string>>>().notNull().default({}),
     createdAt: moment('created_at')
       .notNull()
       .default(sql`now()`),

@@ -64,6 +64,7 @@ function findStatement({ installationId, orgId, folderId, place }: Finder, marke
     )
     select m.remote_name, t.last_version,
       to_jsonb(coalesce(t.document_keys, '{}')) as document_keys,
+      coalesce(t.tags, '{}') as tags,
       coalesce(t.org_id = ${orgId} and t.folder_id = ${folderId}, false) as is_same_folder
     from marked m
     left join keyferry.tombstones t on t.remote_name = m.remote_name
@@ -79,13 +80,15 @@ function findStatement({ installationId, orgId, folderId, place }: Finder, marke
 }
 
 function toFormerOwner(row: Record<string, unknown>): FormerOwner {
-  const keys: unknown = row['document_keys'];
   return {
     isSameFolder: row['is_same_folder'] === true,
     lastVersion: typeof row['last_version'] === 'string' ? row['last_version'] : null,
-    documentKeys: (typeof keys === 'string' ? JSON.parse(keys) : keys) as readonly string[],
+    documentKeys: parsed(row['document_keys']) as readonly string[],
+    tags: parsed(row['tags']) as Readonly<Record<string, string>>,
   };
 }
+
+const parsed = (json: unknown): unknown => (typeof json === 'string' ? JSON.parse(json) : json);
 
 /** Entries that may have an object at AWS: `e` is a row of the ledger. */
 export interface LedgerRules {
@@ -102,7 +105,7 @@ export function recordedTombstones(gone: SQL, { owns, wasLeft }: LedgerRules): S
   return sql`
     recorded_tombstones as (
       insert into keyferry.tombstones as t (installation_id, org_id, kind, subject_id, folder_id,
-        partition, account_id, region, service, remote_name, last_version, document_keys)
+        partition, account_id, region, service, remote_name, last_version, document_keys, tags)
       select distinct on (e.partition, e.account_id, e.region, e.service, e.remote_name)
         i.id, gone.org_id, 'sync', gone.id, gone.folder_id,
         e.partition, e.account_id, e.region, e.service, e.remote_name,
@@ -114,7 +117,8 @@ export function recordedTombstones(gone: SQL, { owns, wasLeft }: LedgerRules): S
             and k.remote_version is not null
             and (k.deleted_at is null or k.deleted_at > e.deleted_at - interval '1 hour')
             and k.status in ('synced', 'failed')
-        ) else '{}' end
+        ) else '{}' end,
+        coalesce(e.settings->'tags', '{}')
       from ${gone} gone
       join keyferry.sync_entries e on e.sync_id = gone.id
       cross join keyferry.installation i
@@ -129,6 +133,7 @@ export function recordedTombstones(gone: SQL, { owns, wasLeft }: LedgerRules): S
         last_version = excluded.last_version,
         access_key_ids = '{}',
         document_keys = excluded.document_keys,
+        tags = excluded.tags,
         created_at = now()
     )`;
 }

@@ -13,6 +13,8 @@ export interface FormerOwner {
   readonly lastVersion: string | null;
   /** The keys that it owned inside a JSON secret. */
   readonly documentKeys: readonly string[];
+  /** That it set itself, beside the one of ownership. */
+  readonly tags: Readonly<Record<string, string>>;
 }
 
 /** One remote object as a read found it. */

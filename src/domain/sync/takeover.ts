@@ -48,6 +48,11 @@ export function isLeftAsWritten({ formerOwner, version }: Existing): boolean {
   return formerOwner?.isSameFolder === true && formerOwner.lastVersion === version;
 }
 
+/** Tags that a deleted sync set and nobody has changed since: only these may go when its object is taken over. */
+export function leftTags({ formerOwner, tags = {} }: Existing): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(formerOwner?.tags ?? {}).filter(([key, value]) => tags[key] === value));
+}
+
 function describeForeign({ formerOwner }: Existing, whose: ReturnType<typeof whoseTags>): string {
   // Anybody who may set tags can set ours.
   if (isOurs(whose)) return 'carries the tag of this sync, which has no record of it';

@@ -66,6 +66,28 @@ test.each(destinations)('%s is taken over by the next sync of its folder', async
   expect((await world.runScheduled(id)).outcome).toMatchObject({ status: 'succeeded', result: { drift: [] } });
 });
 
+test.each(destinations)('%s loses the tags that its former sync set, and no others', async (_what, destination) => {
+  const world = await createWorld(stage);
+  await world.set({ A: 'first' });
+  const tags = [
+    { key: 'team', value: 'shop' },
+    { key: 'cost', value: '7' },
+    { key: 'tier', value: 'gold' },
+  ];
+  const old = await world.createSync({ ...destination, syncOptions: { tags } });
+  await world.runUntilDone(old.id);
+  await world.syncs.delete(await world.row(old.id), { abandon: true });
+  const others = { cost: 'changed by others', owner: 'others' };
+  if (isParameter(world)) world.sandbox.foreign.tagParameter({ ...at(world), tags: others });
+  else world.sandbox.foreign.tagSecret({ ...at(world), tags: others });
+  world.clock.advance(HOUR);
+
+  const { id } = await world.createSync({ ...destination, syncOptions: { tags: [{ key: 'tier', value: 'silver' }] } });
+  expect((await world.runUntilDone(id)).outcome).toMatchObject({ status: 'succeeded' });
+
+  expect(object(world)?.tags).toEqual({ 'keyferry:sync': world.tagOf(id), tier: 'silver', ...others });
+});
+
 test.each(destinations)('%s that somebody changed since needs adopt', async (_what, destination) => {
   const { world } = await leftWorld(destination);
   edit(world);

@@ -25,6 +25,7 @@ const state: fc.Arbitrary<Existing> = fc
         isSameFolder: fc.boolean(),
         lastVersion: fc.constantFrom('1', '2', null),
         documentKeys: fc.constant([]),
+        tags: fc.constant({}),
       }),
     },
     { requiredKeys: ['value', 'version'] },

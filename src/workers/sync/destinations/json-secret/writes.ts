@@ -15,7 +15,7 @@ import { isOwned, type LedgerEntry } from '../../../../domain/sync/ledger.ts';
 import { takeWrite } from '../../../../domain/sync/pace.ts';
 import { leftKeys } from '../../../../domain/sync/plan-document.ts';
 import { OWNERSHIP_LOST } from '../../../../domain/sync/plan.ts';
-import { type Existing, findTakeoverProblem, isLeftAsWritten } from '../../../../domain/sync/takeover.ts';
+import { type Existing, findTakeoverProblem, isLeftAsWritten, leftTags } from '../../../../domain/sync/takeover.ts';
 import { JobError, toJobError } from '../../../../errors.ts';
 import {
   attempt,
@@ -155,7 +155,7 @@ async function beginTakeover(
   const observed = { ...job.whole.observed, isCreated, wasOurs: true };
   const whole = { ...job.whole, inFlight: null, isClaim: false, observed };
   await work.ledger.store(whole);
-  const settings = { keyId: state.keyId ?? null, tags: {} };
+  const settings = { keyId: state.keyId ?? null, tags: leftTags(state) };
   return { ...job, whole: { ...whole, settings }, leftKeys: leftKeys(state) };
 }
 

@@ -9,7 +9,7 @@ import { inOrder, written } from '../../../../domain/sync/entry.ts';
 import { findDrift, isFresh, isOursByTag, type RemoteState } from '../../../../domain/sync/inventory.ts';
 import { type DriftKind, isOwned, type LedgerEntry } from '../../../../domain/sync/ledger.ts';
 import { OWNERSHIP_LOST } from '../../../../domain/sync/plan.ts';
-import { findTakeoverProblem } from '../../../../domain/sync/takeover.ts';
+import { findTakeoverProblem, leftTags } from '../../../../domain/sync/takeover.ts';
 import { type JobError, toJobError } from '../../../../errors.ts';
 import type { WriteTask } from '../apply-each.ts';
 import {
@@ -85,6 +85,7 @@ async function takeOver(context: ParameterContext, task: WriteTask, pending: Led
       kind: 'adopted',
       // Our tag comes first: where it may not be set, nothing is overwritten either.
       marks: isOurs(whoseTags(tags, work.owner)) ? {} : tagsWithOwner(task.desired.settings.tags, work.owner),
+      unmarked: Object.keys(leftTags(state)).filter((key) => !(key in task.desired.settings.tags)),
     });
   } catch (raw) {
     const error = toJobError(raw);
@@ -152,6 +153,8 @@ interface Overwriting {
   readonly kind: 'updated' | 'adopted';
   /** Tags to set before the value. */
   readonly marks?: Readonly<Record<string, string>>;
+  /** Keys of tags to take away before it. */
+  readonly unmarked?: readonly string[];
 }
 
 /** Journals the intent before the first mark: a parameter with our tag and without our value is never taken for done. */
@@ -178,9 +181,10 @@ async function overwrite(context: ParameterContext, task: WriteTask, how: Overwr
 async function markAndOverwrite(
   { store }: ParameterContext,
   task: WriteTask,
-  { marks = {} }: Overwriting,
+  { marks = {}, unmarked = [] }: Overwriting,
 ): Promise<WrittenParameter> {
   if (Object.keys(marks).length > 0) await store.addTags(task.desired.remoteName, marks);
+  if (unmarked.length > 0) await store.removeTags(task.desired.remoteName, unmarked);
   return store.overwrite(toWrite(task));
 }
 

@@ -9,7 +9,7 @@ import { findDrift, isSameKey, type RemoteState } from '../../../../domain/sync/
 import { type EntrySettings, type InFlight, isOwned, type LedgerEntry } from '../../../../domain/sync/ledger.ts';
 import { takeWrite } from '../../../../domain/sync/pace.ts';
 import { OWNERSHIP_LOST } from '../../../../domain/sync/plan.ts';
-import { findTakeoverProblem, isLeftAsWritten } from '../../../../domain/sync/takeover.ts';
+import { type Existing, findTakeoverProblem, isLeftAsWritten, leftTags } from '../../../../domain/sync/takeover.ts';
 import { type JobError, toJobError } from '../../../../errors.ts';
 import type { WriteTask } from '../apply-each.ts';
 import {
@@ -78,32 +78,37 @@ async function createTaken(
   const state = await withFormerOwner(work, desired.remoteName, toState(found));
   if (!found.deletionScheduledAt) {
     const refusal = findTakeoverProblem(state, work.planOptions, entry);
-    return refusal === undefined ? adoptSecret(context, task, found) : refuse(work, entry, refusal);
+    return refusal === undefined ? adoptSecret(context, task, { found, state }) : refuse(work, entry, refusal);
   }
   if (isOurs(whoseTags(found.tags, work.owner)))
     return restoreSecret(context, { ...task, entry: { ...entry, remoteVersion: found.version } });
-  if (isLeftAsWritten(state)) return restoreLeft(context, task, found);
+  if (isLeftAsWritten(state)) return restoreLeft(context, task, { found, state });
   return refuse(work, entry, 'is scheduled for deletion and is not managed by this sync');
 }
 
 /** A deleted sync of this folder had scheduled it for deletion: restored, it is taken over. */
-async function restoreLeft(context: SecretContext, task: WriteTask, found: SecretMetadata): Promise<WriteResult> {
+async function restoreLeft(context: SecretContext, task: WriteTask, taken: Taken): Promise<WriteResult> {
   const { work, secrets } = context;
   try {
     await secrets.restore(task.desired.remoteName);
-    return await adoptSecret(context, task, found);
+    return await adoptSecret(context, task, taken);
   } catch (raw) {
     return settleFailure(work, { before: task.entry, pending: { ...task.entry, inFlight: null } }, toJobError(raw));
   }
 }
 
-async function adoptSecret(context: SecretContext, task: WriteTask, found: SecretMetadata): Promise<WriteResult> {
+interface Taken {
+  readonly found: SecretMetadata;
+  readonly state: Existing;
+}
+
+async function adoptSecret(context: SecretContext, task: WriteTask, { found, state }: Taken): Promise<WriteResult> {
   // What is there counts as written by nobody: value, key and tags are all set.
   const entry = {
     ...task.entry,
     remoteVersion: found.version,
     fingerprint: null,
-    settings: { keyId: found.keyId, tags: {} },
+    settings: { keyId: found.keyId, tags: leftTags(state) },
   };
   return change(context, { ...task, entry }, { found, kind: 'adopted', isValueNeeded: true, before: task.entry });
 }

@@ -1,0 +1,1 @@
+ALTER TABLE "keyferry"."tombstones" ADD COLUMN "tags" jsonb DEFAULT '{}'::jsonb NOT NULL;
