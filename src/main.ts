@@ -20,6 +20,7 @@ import type { TryCredentials } from './client/context.ts';
 import { openStores, tenancyOf, type OpenStores } from './stores.ts';
 import type { Config } from './config/config.ts';
 import { toApi } from './api.ts';
+import { openPuller } from './pulls.ts';
 import { toWebhook } from './webhook.ts';
 import { createAuditLog } from './db/audit-log.ts';
 import { createBaseIdentities } from './db/base-identities.ts';
@@ -30,6 +31,7 @@ import { repairInvariants } from './db/invariants.ts';
 import { deleteExpired } from './db/engine/retention.ts';
 import { createStatusQueries } from './db/status/queries.ts';
 import { DUE_CHANNEL } from './db/engine/subjects.ts';
+import { PULL_WAKE } from './db/sources.ts';
 import { kinds, type Kind } from './domain/run.ts';
 import { isLoopback } from './domain/servers/loopback.ts';
 import { originOf } from './domain/servers/url-hosts.ts';
@@ -201,15 +203,20 @@ async function startWorkerProcess(parts: Parts, options: WorkerOptions): Promise
     log,
   });
   const identityWatch = startBaseIdentityWatch({ aws, identities: createBaseIdentities(db), log });
+  const queues = options.queues ?? kinds;
+  const puller = await openPuller(parts, { queues, watch });
   const worker = await startWorker({
     backend,
     work: stores.work,
-    kinds: options.queues ?? kinds,
+    kinds: queues,
     concurrency: config.concurrency,
     processors: createProcessors({ aws, stores, config, installation: watch }),
     requireUnguarded: watch.requireUnguarded,
     async listen(onDue) {
-      const subscription = await stores.database.client.listen(DUE_CHANNEL, onDue);
+      const subscription = await stores.database.client.listen(DUE_CHANNEL, (kind) => {
+        if (kind === PULL_WAKE) puller?.wake();
+        else onDue(kind);
+      });
       return () => subscription.unlisten();
     },
     checkDatabase: () => stores.database.checkAfresh(),
@@ -226,7 +233,7 @@ async function startWorkerProcess(parts: Parts, options: WorkerOptions): Promise
   return {
     ...worker,
     async stop(deadlineMs) {
-      await worker.stop(deadlineMs);
+      await Promise.all([worker.stop(deadlineMs), puller?.stop(deadlineMs)]);
       watch.stop();
       identityWatch.stop();
       // What proves later that a moved database is complete; a guarded worker proves nothing.

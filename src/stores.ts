@@ -11,6 +11,7 @@ import { requireCurrentSchema } from './db/migrate.ts';
 import { createOrgs } from './db/orgs.ts';
 import { createRequests } from './db/requests.ts';
 import { createRotations } from './db/rotation/rotations.ts';
+import { createSources } from './db/sources.ts';
 import { createSyncs } from './db/sync/syncs.ts';
 import { createWebhooks } from './db/webhooks.ts';
 import { createWork } from './db/engine/work.ts';
@@ -19,7 +20,7 @@ export type OpenStores = ReturnType<typeof openStores>;
 
 /** `sessionName`: the application name of the database sessions, by which PostgreSQL lists them. */
 export type StoreConfig = Pick<Config, 'databaseUrl' | 'encryptionKeys'> &
-  Partial<Pick<Config, 'webhookHosts'>> & { readonly sessionName?: string };
+  Partial<Pick<Config, 'webhookHosts' | 'sourceHosts'>> & { readonly sessionName?: string };
 
 export function openStores(config: StoreConfig) {
   const database = openDatabase(
@@ -33,6 +34,7 @@ export function openStores(config: StoreConfig) {
     encryption,
     connections: createConnections(db, encryption),
     folders: createFolders(db, encryption),
+    sources: createSources(db, encryption, { hosts: config.sourceHosts ?? [] }),
     syncs: createSyncs(db),
     rotations: createRotations(db, encryption),
     requests: createRequests(db),

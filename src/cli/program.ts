@@ -13,6 +13,7 @@ import { addRestoreCommands } from './commands/restore.ts';
 import { addRotationCommands } from './commands/rotation.ts';
 import { addSandboxCommand } from './commands/sandbox.ts';
 import { addSecretsCommands } from './commands/secrets.ts';
+import { addSourceCommands } from './commands/source.ts';
 import { addSyncCommands } from './commands/sync.ts';
 import { addUpCommand } from './commands/up.ts';
 import { addWebhookCommands } from './commands/webhook.ts';
@@ -33,6 +34,7 @@ export function createProgram(): Command {
   addConnectionCommands(program);
   addPolicyCommands(program);
   addSecretsCommands(program);
+  addSourceCommands(program);
   addSyncCommands(program);
   addRotationCommands(program);
   addIdentityCommands(program);

@@ -8,6 +8,7 @@ import type { History } from '../db/history.ts';
 import type { Orgs } from '../db/orgs.ts';
 import type { Requests } from '../db/requests.ts';
 import type { Rotations } from '../db/rotation/rotations.ts';
+import type { Sources } from '../db/sources.ts';
 import type { Syncs } from '../db/sync/syncs.ts';
 import type { Webhooks } from '../db/webhooks.ts';
 import type { Via } from '../domain/connection/candidate.ts';
@@ -18,6 +19,7 @@ import { guarded } from './guarded.ts';
 import { createHistoryClient } from './history.ts';
 import { createRotationsClient } from './rotations.ts';
 import { createSecretsClient } from './secrets.ts';
+import { createSourcesClient } from './sources.ts';
 import { createSyncsClient } from './syncs.ts';
 import { toRunRecord } from './views.ts';
 import { waitForAnswer, type WaitOptions } from './waiting.ts';
@@ -26,6 +28,7 @@ import { createWebhooksClient } from './webhooks.ts';
 export interface Stores {
   readonly connections: Connections;
   readonly folders: Folders;
+  readonly sources: Sources;
   readonly syncs: Syncs;
   readonly rotations: Rotations;
   readonly requests: Requests;
@@ -65,6 +68,7 @@ export function createClient(stores: Stores, actor: Actor, ports: ClientPorts = 
     orgId: actor.orgId,
     connections: guarded(createConnectionsClient(context, stores.connections)),
     secrets: guarded(createSecretsClient(context, stores.folders)),
+    sources: guarded(createSourcesClient(context, stores)),
     syncs: guarded(createSyncsClient(context, stores)),
     rotations: guarded(createRotationsClient(context, stores)),
     webhooks: guarded(createWebhooksClient(context, stores.webhooks)),

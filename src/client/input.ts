@@ -1,10 +1,10 @@
 /** Input of the library, the CLI and the API, checked at the edge: an error names the field and what is allowed. */
 import { z } from 'zod';
 
-import { MAX_VALUE_LENGTH, SECRET_KEY_PATTERN } from '../domain/secret-input.ts';
 import { JobError } from '../errors.ts';
 
 export { nameShape } from '../domain/name.ts';
+export { secretKeyShape, secretValueShape } from '../domain/secret-shapes.ts';
 
 export const descriptionShape = z.string().max(256).nullable();
 
@@ -59,10 +59,6 @@ export const placeShape = z.strictObject({
   environment: labelShape,
   secretPath: secretPathShape,
 });
-
-export const secretKeyShape = z.string().regex(SECRET_KEY_PATTERN, 'must be 1 to 256 letters, digits or . _ / -');
-
-export const secretValueShape = z.string().max(MAX_VALUE_LENGTH);
 
 /** As many as a person reads. */
 const MAX_PROBLEMS = 20;

@@ -17,6 +17,7 @@ import {
   isHost,
   jwtLogins,
   logLevel,
+  port,
   redisUrl,
   roleArn,
   roleArns,
@@ -70,6 +71,8 @@ export interface Config {
   readonly webhook: { readonly url: string; readonly secret: string } | undefined;
   /** Hosts that webhooks may reach by plain http and at private addresses, lower case. */
   readonly webhookHosts: readonly string[];
+  /** Hosts from which sources may be read by plain http and at private addresses, lower case. */
+  readonly sourceHosts: readonly string[];
   readonly apiTokens: readonly ApiTokenSetting[];
   readonly jwtLogins: readonly JwtLogin[];
   readonly logLevel: string;
@@ -91,12 +94,6 @@ const secretVariables = [
   // No secret, but a list that is kept in a file more easily.
   'KEYFERRY_JWT_ISSUERS',
 ] as const;
-
-const port = z
-  .string()
-  .regex(/^\d{1,5}$/, 'must be a port number')
-  .transform(Number)
-  .refine((number) => number <= 65_535, 'must be a port number');
 
 const shape = z.object({
   DATABASE_URL: databaseUrl,
@@ -137,6 +134,7 @@ const shape = z.object({
   KEYFERRY_WEBHOOK_URL: webUrl.optional(),
   KEYFERRY_WEBHOOK_SECRET: z.string().min(16, 'must have at least 16 characters').optional(),
   KEYFERRY_WEBHOOK_HOSTS: hosts,
+  KEYFERRY_SOURCE_HOSTS: hosts,
   KEYFERRY_API_TOKENS: apiTokens,
   KEYFERRY_JWT_ISSUERS: jwtLogins,
   KEYFERRY_LOG_LEVEL: logLevel.default('info'),
@@ -254,6 +252,7 @@ function toConfig(data: z.output<typeof shape>, environment: Environment): Confi
     metricsToken: data.KEYFERRY_METRICS_TOKEN,
     webhook: webhookUrl && webhookSecret ? { url: webhookUrl, secret: webhookSecret } : undefined,
     webhookHosts: data.KEYFERRY_WEBHOOK_HOSTS,
+    sourceHosts: data.KEYFERRY_SOURCE_HOSTS,
     apiTokens: data.KEYFERRY_API_TOKENS,
     jwtLogins: data.KEYFERRY_JWT_ISSUERS,
     logLevel: data.KEYFERRY_LOG_LEVEL,

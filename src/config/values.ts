@@ -68,6 +68,12 @@ export function isHost(text: string): boolean {
 
 export const webUrl = z.url({ protocol: /^https?$/, error: 'must be an http or https URL' });
 
+export const port = z
+  .string()
+  .regex(/^\d{1,5}$/, 'must be a port number')
+  .transform(Number)
+  .refine((number) => number <= 65_535, 'must be a port number');
+
 export const logLevel = z.enum(
   ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
   'must be trace, debug, info, warn, error, fatal or silent',

@@ -9,6 +9,7 @@ import {
   fingerprintKeyPlace,
   rotationKeyPlace,
   secretPlace,
+  sourcePlace,
   webhookPlace,
   type Encryption,
   type CipherBinding,
@@ -121,6 +122,14 @@ const encryptedColumns: readonly EncryptedColumn[] = [
     ref: sql`t.id::text`,
     rows: sql`select t.id::text as ref, t.target as cipher, t.org_id, t.id from keyferry.webhooks t`,
     place: (row) => webhookPlace({ orgId: String(row.org_id), id: String(row.id) }),
+  },
+  {
+    kind: 'settings of sources',
+    table: sql`keyferry.sources`,
+    column: sql`target`,
+    ref: sql`t.folder_id::text`,
+    rows: sql`select t.folder_id::text as ref, t.target as cipher, t.org_id, t.folder_id from keyferry.sources t`,
+    place: (row) => sourcePlace({ orgId: String(row.org_id), folderId: String(row.folder_id) }),
   },
   {
     kind: 'fingerprint keys of orgs',

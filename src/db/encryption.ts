@@ -130,6 +130,14 @@ export const webhookPlace = (row: { orgId: string; id: string }): CipherBinding 
   revision: 1,
 });
 
+export const sourcePlace = (row: { orgId: string; folderId: string }): CipherBinding => ({
+  table: 'sources',
+  column: 'target',
+  orgId: row.orgId,
+  rowKey: row.folderId,
+  revision: 1,
+});
+
 export const fingerprintKeyPlace = (orgId: string): CipherBinding => ({
   table: 'orgs',
   column: 'fingerprint_key',

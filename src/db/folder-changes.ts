@@ -16,6 +16,15 @@ export interface SecretChange {
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
+/** The pull that replaces the secrets of a folder. */
+export interface Puller {
+  readonly leaseToken: string;
+  /** False for the first pull with these settings: nobody has seen yet whether it is the right source. */
+  readonly hasFreeDeletions: boolean;
+  /** `--confirm-deletions N`: counts for exactly so many. */
+  readonly confirmedDeletions: number | null;
+}
+
 export interface Change {
   readonly changes: readonly SecretChange[];
   /** New metadata of secrets whose values stay. */
@@ -24,6 +33,8 @@ export interface Change {
   /** Refuses the change unless the folder still has one of these revisions. */
   readonly ifRevision?: readonly number[] | undefined;
   readonly importer?: ImportingRun;
+  /** The pull of the folder's source; only it may write where there is one. */
+  readonly puller?: Puller;
 }
 
 /** Metadata alone is a change to the value that is there. */

@@ -10,15 +10,17 @@ import { toDatabaseError } from './database-error.ts';
 import {
   type Change,
   effectiveChanges,
+  type Puller,
   refuseManaged,
   type SecretChange,
   type StoredSecret,
   withDescribed,
 } from './folder-changes.ts';
 import { type Encryption, secretPlace } from './encryption.ts';
+import { holdsSource, refuseUnconfirmed, requireHold, type SourceHold, withoutManaged } from './folder-source.ts';
 import { holdsLease, importedSync, type ImportingRun, recordImport, refuseLostLease } from './sync/initial-import.ts';
 import { createReadAll } from './read.ts';
-import { folders, secrets } from './schema.ts';
+import { folders, secrets, sources } from './schema.ts';
 import { dueTrace, isAsSeen } from './engine/subjects.ts';
 import { wake } from './engine/wake.ts';
 
@@ -72,6 +74,12 @@ export function createFolders(db: Database, encryption: Encryption) {
     /** Merges what the first run of a sync imports, and records in the same statement that it did: an initial import is never repeated. */
     importInto: (folder: FolderRow, changes: readonly SecretChange[], importer: ImportingRun) =>
       changeFolder({ db, encryption }, folder, { changes, mode: 'merge', importer }),
+    /**
+     * Replaces the unmanaged secrets by what the folder's source holds, and leaves out what rotations manage. Throws SOURCE_DELETIONS_UNCONFIRMED, and
+     * LEASE_LOST when another pull holds the source.
+     */
+    pullInto: (folder: FolderRow, changes: readonly SecretChange[], puller: Puller) =>
+      changeFolder({ db, encryption }, folder, { changes, mode: 'replace', puller }),
   };
 }
 
@@ -114,19 +122,20 @@ async function ensureFolder(db: Database, orgId: string, place: FolderKey): Prom
 async function readFolder(
   stores: Stores,
   folderId: string,
-): Promise<{ folder: FolderRow; secrets: readonly StoredSecret[] }> {
+): Promise<{ folder: FolderRow; secrets: readonly StoredSecret[]; source: SourceHold | null }> {
   // One statement, so that revision and values belong together.
   const rows = await stores.db
-    .select({ folder: folders, secret: secrets })
+    .select({ folder: folders, secret: secrets, source: { kind: sources.kind, leaseToken: sources.leaseToken } })
     .from(folders)
     .leftJoin(secrets, eq(secrets.folderId, folders.id))
+    .leftJoin(sources, eq(sources.folderId, folders.id))
     .where(eq(folders.id, folderId))
     .orderBy(asc(secrets.key))
     .catch(raise);
   const folder = rows[0]?.folder;
   if (!folder) throw new JobError('SECRET_FOLDER_NOT_FOUND');
   const stored = rows.flatMap(({ secret }) => (secret ? [decryptRow(stores.encryption, folder.orgId, secret)] : []));
-  return { folder, secrets: stored };
+  return { folder, secrets: stored, source: rows[0]?.source ?? null };
 }
 
 function decryptRow(encryption: Encryption, orgId: string, row: typeof secrets.$inferSelect): StoredSecret {
@@ -174,10 +183,12 @@ async function changeFolder(stores: Stores, folder: FolderRow, wanted: Change): 
       throw new JobError('PAYLOAD_STALE', {
         message: `${folder.secretPath} was changed in the meantime: it is at revision ${String(current.revision)}. Read it again, then repeat the change.`,
       });
-    const existing = (await readFolder(stores, folder.id)).secrets;
-    const change = withDescribed(existing, wanted);
+    const { secrets: existing, source } = await readFolder(stores, folder.id);
+    requireHold(source, wanted, folder.secretPath);
+    const change = withoutManaged(existing, withDescribed(existing, wanted));
     refuseManaged(existing, change);
     const effective = effectiveChanges(existing, change);
+    refuseUnconfirmed(folder, existing, { ...change, effective });
     if (effective.length === 0) {
       if (change.importer) await recordImport(stores.db, change.importer);
       return { folderId: folder.id, revision: current.revision, set: 0, removed: 0, dueSyncs: 0 };
@@ -194,7 +205,7 @@ async function changeFolder(stores: Stores, folder: FolderRow, wanted: Change): 
 async function writeChanges(
   { db, encryption }: Stores,
   folder: FolderRow,
-  { changes, importer }: Change,
+  { changes, importer, puller }: Change,
 ): Promise<FolderChange | undefined> {
   const revision = folder.revision + 1;
   const place = (key: string) => secretPlace({ orgId: folder.orgId, folderId: folder.id, key, revision });
@@ -217,6 +228,7 @@ async function writeChanges(
           and not exists (select 1 from keyferry.secrets s where s.folder_id = ${folder.id} and s.managed_by is not null
             and s.key in (select jsonb_array_elements_text(${JSON.stringify(changes.map((change) => change.key))}::jsonb)))
           and ${holdsLease(importer)}
+          and ${holdsSource(folder.id, puller)}
           returning t.id
         ),
         written as (

@@ -11,6 +11,7 @@ import { sql, type SQL } from 'drizzle-orm';
 import type { Database } from './client.ts';
 import { toDatabaseError } from './database-error.ts';
 import { queued } from './events.ts';
+import { sourceSubjects } from './source-staleness.ts';
 
 export interface Notifications {
   /** Looks for news and puts them into the outbox; returns how many rows. Two at once: one does it. */
@@ -29,7 +30,7 @@ export function createNotifications(db: Database, { hasOperator }: { readonly ha
 }
 
 interface Topic {
-  readonly topic: 'connection' | 'sync' | 'drift' | 'rotation';
+  readonly topic: 'connection' | 'sync' | 'drift' | 'rotation' | 'source';
   readonly table: SQL;
   readonly state: SQL;
   readonly isTrouble: SQL;
@@ -67,6 +68,13 @@ const topics: readonly Topic[] = [
     state: sql`rotation_status`,
     isTrouble: sql`rotation_status in ('failed', 'blocked') and ${ownTrouble}`,
     isWell: sql`rotation_status = 'succeeded'`,
+  },
+  {
+    topic: 'source',
+    table: sourceSubjects,
+    state: sql`'stale'::text`,
+    isTrouble: sql`true`,
+    isWell: sql`not is_troubled`,
   },
 ];
 

@@ -60,7 +60,7 @@ export const notificationStates = keyferry.table(
   'notification_states',
   {
     subjectId: uuid('subject_id').notNull(),
-    /** `connection`, `sync`, `drift` or `rotation`: a sync may fail and drift at once. */
+    /** `connection`, `sync`, `drift`, `rotation` or `source`: a sync may fail and drift at once. */
     topic: text('topic').notNull(),
     state: text('state').notNull(),
     changedAt: moment('changed_at')

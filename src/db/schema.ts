@@ -26,6 +26,7 @@ import type { Check } from '../domain/connection/checks.ts';
 import type { RunCounts, RunProgress, RunStatus } from '../domain/run.ts';
 import type { DestinationName, DestinationService } from '../domain/destinations/names.ts';
 import type { DestinationConfig } from '../domain/destinations/registry.ts';
+import type { SourceConfig, SourceKind } from '../domain/sources.ts';
 import type { SyncOptions } from '../domain/sync/config.ts';
 import type { DriftKind, EntrySettings, InFlight, ObservedObject } from '../domain/sync/ledger.ts';
 import type { Pace } from '../domain/sync/pace.ts';
@@ -191,6 +192,57 @@ export const secrets = keyferry.table(
     updatedAt: updated(),
   },
   (t) => [primaryKey({ columns: [t.folderId, t.key] })],
+);
+
+/** The source of a folder: who alone writes its secrets, besides rotations. */
+export const sources = keyferry.table(
+  'sources',
+  {
+    folderId: uuid('folder_id').primaryKey(),
+    orgId: text('org_id').notNull(),
+    kind: text('kind').$type<SourceKind>().notNull(),
+    /** What may be shown. */
+    config: jsonb('config').$type<SourceConfig>().notNull(),
+    /** Encrypted JSON: all settings, with URL and credentials. */
+    target: text('target').notNull(),
+    everySeconds: integer('every_seconds').notNull(),
+    status: text('status').$type<'pending' | 'succeeded' | 'blocked' | 'failed'>().notNull().default('pending'),
+    statusCode: text('status_code'),
+    statusMessage: text('status_message'),
+    statusSince: moment('status_since')
+      .notNull()
+      .default(sql`now()`),
+    /** Failed pulls in a row. */
+    failures: integer('failures').notNull().default(0),
+    etag: text('etag'),
+    /** The folder's revision that the last pull left: with `etag` it decides that the same answer needs no look. Null: not read with these settings. */
+    pulledRevision: bigint('pulled_revision', { mode: 'number' }),
+    /** The last pull that left the folder equal to its source. */
+    lastPulledAt: moment('last_pulled_at'),
+    /** Keys of the source that a rotation manages. */
+    skippedKeys: jsonb('skipped_keys').$type<readonly string[]>().notNull().default([]),
+    nextDueAt: moment('next_due_at')
+      .notNull()
+      .default(sql`now()`),
+    /** Pulls ever asked for, and how many of them are answered. */
+    asked: bigint('asked', { mode: 'number' }).notNull().default(1),
+    answered: bigint('answered', { mode: 'number' }).notNull().default(0),
+    /** `--confirm-deletions N` of the open request. */
+    confirmedDeletions: integer('confirmed_deletions'),
+    /** Every write of a pull is bound to it. */
+    leaseToken: uuid('lease_token'),
+    leaseUntil: moment('lease_until'),
+    createdAt: created(),
+    updatedAt: updated(),
+  },
+  (t) => [
+    foreignKey({
+      name: 'sources_folder',
+      columns: [t.orgId, t.folderId],
+      foreignColumns: [folders.orgId, folders.id],
+    }).onDelete('cascade'),
+    index('sources_due').on(t.nextDueAt),
+  ],
 );
 
 export const syncs = keyferry.table(

@@ -25,13 +25,15 @@ export const eventKinds = {
   'rotation.recovered': 'A rotation that was in trouble succeeds again.',
   'connection.invalid': 'AWS refuses the credentials of a connection.',
   'connection.recovered': 'A connection that was in trouble is valid again.',
+  'source.stale': 'The source of a folder was not read for long, so its secrets may be old.',
+  'source.recovered': 'The source of a folder is read again.',
   'webhook.test': 'Somebody asked for a test message.',
 } as const;
 export type EventKind = keyof typeof eventKinds;
 
 const kinds = Object.keys(eventKinds);
 
-const urlShape = z
+export const urlShape = z
   .string()
   .max(2_048)
   .refine((text) => URL.canParse(text), 'must be a URL such as https://hooks.example.com/keyferry')
@@ -44,7 +46,7 @@ function isPlain({ username, password, hash }: URL): boolean {
 const eventShape = z
   .string()
   .refine(
-    (text) => kinds.includes(text) || /^(sync|rotation|connection)\.\*$/.test(text),
+    (text) => kinds.includes(text) || /^(sync|rotation|connection|source)\.\*$/.test(text),
     `must be one of ${kinds.filter((kind) => kind !== 'webhook.test').join(', ')}, or all of one sort such as rotation.*`,
   );
 
@@ -61,7 +63,7 @@ export const newWebhookShape = z.strictObject({
 });
 export type NewWebhook = z.output<typeof newWebhookShape>;
 
-/** Why nothing is sent to this URL, whatever its address; undefined when its address decides. `hosts`: what the operator lists. */
+/** Why no request goes to this URL, whatever its address; undefined when its address decides. `hosts`: what the operator lists. */
 export function refusalOf(url: string, hosts: readonly string[]): string | undefined {
   const { protocol, hostname } = new URL(url);
   if (isListed(hostname, hosts)) return undefined;

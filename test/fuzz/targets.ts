@@ -6,14 +6,14 @@ import { createAccessKeys } from '../../src/aws/access-keys.ts';
 import { readDenial } from '../../src/aws/denial.ts';
 import { openParameterStore } from '../../src/aws/parameter-store.ts';
 import { openSecretsManager } from '../../src/aws/secrets-manager.ts';
-import { decodeSecretText, parseSecrets } from '../../src/cli/secret-text.ts';
+import { decodeSecretText, parseSecrets } from '../../src/domain/secret-text.ts';
 import { loadConfig, variables } from '../../src/config/config.ts';
 import { findKey, parseKeySchema, renderKey } from '../../src/domain/key-schema.ts';
 import { newWebhookShape, refusalOf } from '../../src/domain/webhooks.ts';
 import { parseDatabaseUrl } from '../../src/domain/servers/database-url.ts';
 import { parseRedisUrl } from '../../src/domain/servers/redis-url.ts';
 import { parseDocument, printDocument } from '../../src/domain/sync/document.ts';
-import { isPublicAddress } from '../../src/server/webhook/address.ts';
+import { isPublicAddress } from '../../src/network/public-address.ts';
 import { jobNames, parsePayload } from '../../src/queues/payload.ts';
 import { assumedRole, baseUser, createScope, createScriptedAws } from '../unit/aws/scripted-aws.ts';
 

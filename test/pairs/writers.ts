@@ -99,7 +99,21 @@ const folders: readonly Writer[] = [
       if (run && claim) scene.runs.set(neighbourId, { ...run, claim, folderRevision: change.revision });
     },
   },
+  {
+    name: 'folders.pullInto',
+    kinds: ['sync'],
+    arrange: ({ db }, { orgId, folderId }) =>
+      db.execute(sql`
+        insert into keyferry.sources (folder_id, org_id, kind, config, target, every_seconds, lease_token)
+        values (${folderId}, ${orgId}, 'http', '{}', 'none', 300, ${PULL_TOKEN})`),
+    write: async (stores, { folderId }) => {
+      const puller = { leaseToken: PULL_TOKEN, hasFreeDeletions: true, confirmedDeletions: null };
+      return stores.folders.pullInto(await stores.folders.get(folderId), [{ key: 'A', value: randomUUID() }], puller);
+    },
+  },
 ];
+
+const PULL_TOKEN = '00000000-0000-4000-8000-000000000001';
 
 const syncs: readonly Writer[] = [
   {

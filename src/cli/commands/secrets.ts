@@ -6,7 +6,7 @@ import { JobError } from '../../errors.ts';
 import { confirm, withConfirmation } from '../confirm.ts';
 import { readBytes } from '../input.ts';
 import { table } from '../output.ts';
-import { decodeSecretText, parseSecrets } from '../secret-text.ts';
+import { decodeSecretText, parseSecrets } from '../../domain/secret-text.ts';
 
 export function placeOf(options: Options) {
   return {

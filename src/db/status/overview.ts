@@ -4,6 +4,7 @@ import { sql, type SQL } from 'drizzle-orm';
 import { type Guard, type GuardReason, toGuard } from '../../domain/installation.ts';
 import type { Kind } from '../../domain/run.ts';
 import { parseMoment } from '../moment.ts';
+import { isStale } from '../source-staleness.ts';
 import { parsedJson, textOrNull, type ReadAll } from '../read.ts';
 
 export interface Overview {
@@ -20,8 +21,19 @@ export interface Overview {
   readonly due: Readonly<Record<Kind, { readonly count: number; readonly oldestSeconds: number }>>;
   /** Of webhooks: not delivered yet, and not taken within three days. */
   readonly events: { readonly waiting: number; readonly parked: number };
+  /** Folders whose sources are stale, the longest first. */
+  readonly staleSources: readonly StaleSource[];
   /** The webhooks with parked events, those with most of them first. */
   readonly parkedAt: readonly { readonly orgId: string; readonly name: string; readonly parked: number }[];
+}
+
+export interface StaleSource {
+  readonly orgId: string;
+  readonly projectId: string;
+  readonly environment: string;
+  readonly secretPath: string;
+  readonly statusCode: string | null;
+  readonly statusMessage: string | null;
 }
 
 /** A subject that needs a person. */
@@ -70,6 +82,11 @@ export async function readOverview(all: ReadAll): Promise<Overview> {
         select w.org_id as "orgId", w.name, count(*)::int as parked
         from keyferry.notifications n join keyferry.webhooks w on w.id = n.webhook_id
         where n.parked_at is not null group by w.id order by parked desc limit 10) p) as parked_at,
+      (select coalesce(jsonb_agg(to_jsonb(o)), '[]') from (
+        select f.org_id as "orgId", f.project_id as "projectId", f.environment, f.secret_path as "secretPath",
+          s.status_code as "statusCode", s.status_message as "statusMessage"
+        from keyferry.sources s join keyferry.folders f on f.id = s.folder_id
+        where ${isStale} order by coalesce(last_pulled_at, created_at) limit 10) o) as stale_sources,
       (select to_jsonb(i) from keyferry.installation i) as installation`);
   const counts = (name: string) => parsedJson(row?.[name]) as readonly StatusCount[];
   const due = (name: string) => parsedJson(row?.[name]) as { count: number; oldestSeconds: number };
@@ -85,6 +102,7 @@ export async function readOverview(all: ReadAll): Promise<Overview> {
     workersSeenAt: seenAtOf(parsedJson(row?.installation)),
     troubled: sum('troubled'),
     events: parsedJson(row?.events) as Overview['events'],
+    staleSources: parsedJson(row?.stale_sources) as Overview['staleSources'],
     parkedAt: parsedJson(row?.parked_at) as Overview['parkedAt'],
     due: { validate: due('validate'), sync: due('sync'), rotate: due('rotate') },
   };

@@ -23,11 +23,16 @@ export const BRAKE_WINDOW_MS = 3_600_000;
 const FREE_DELETIONS = 10;
 const FREE_SHARE = 0.3;
 
+/** How many deletions need no confirmation; none when nothing is left. */
+export function freeDeletions({ owned, desired }: Pick<BrakeInput, 'owned' | 'desired'>): number {
+  return desired === 0 ? 0 : Math.max(FREE_DELETIONS, Math.floor(owned * FREE_SHARE));
+}
+
 /** Undefined when the deletions may go on. What moved to a confirmed new name does not count. */
 export function findBlock({ deletions, owned, desired, recent, confirmed }: BrakeInput): Block | undefined {
   const counted = deletions.filter((one) => one.isReplaced !== true).length;
   const before = owned + recent;
-  const allowed = desired === 0 ? 0 : Math.max(FREE_DELETIONS, Math.floor(before * FREE_SHARE));
+  const allowed = freeDeletions({ owned: before, desired });
   if (counted === 0 || counted + recent <= allowed || counted === confirmed) return undefined;
   const within = recent === 0 ? '' : ` within an hour (${String(recent)} are gone already)`;
   const why =

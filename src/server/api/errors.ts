@@ -16,6 +16,7 @@ const statuses: Partial<Readonly<Record<ErrorCode, ContentfulStatusCode>>> = {
   CONNECTION_IN_USE: 409,
   CONNECTION_ROLE_REFUSED: 422,
   SECRET_MANAGED: 409,
+  SECRET_SOURCED: 409,
   SECRET_UNDECRYPTABLE: 500,
   KEY_FOREIGN: 409,
   BUG_UNEXPECTED: 500,

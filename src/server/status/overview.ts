@@ -200,6 +200,35 @@ function webhooksPanel({ parkedAt }: Overview): Html {
   });
 }
 
+/** Absent while every source is read. */
+function sourcesPanel({ staleSources }: Overview): Html {
+  if (staleSources.length === 0) return html``;
+  const rows = staleSources.map(
+    ({ orgId, projectId, environment, secretPath, statusCode, statusMessage }) =>
+      html`<li>
+        <div>${chip('warn')}</div>
+        <div class="what">
+          <span class="name">${projectId}/${environment}${secretPath}</span>
+          <span class="muted small">source · ${orgId}</span>
+          <p class="why">${statusMessage ?? 'No worker has read it.'} ${statusCode}</p>
+          <p class="fix">
+            <b>Fix:</b> look at
+            <code
+              >keyferry source show --project ${projectId} --env ${environment} --path ${secretPath} --org
+              ${orgId}</code
+            >.
+          </p>
+        </div>
+      </li>`,
+  );
+  return panel({
+    title: 'Sources that were not read for long',
+    body: html`<ul class="trouble">
+      ${rows}
+    </ul>`,
+  });
+}
+
 export function overviewContent(content: OverviewContent): Html {
   const { overview, runs, now } = content;
   const drifted =
@@ -211,6 +240,7 @@ export function overviewContent(content: OverviewContent): Html {
       ${stat({ title: 'Syncs', path: '/syncs', counts: overview.syncs, ...(drifted === undefined ? {} : { extra: drifted }) })}
       ${stat({ title: 'Rotations', path: '/rotations', counts: overview.rotations })}
     </div>
-    ${attentionPanel(content)} ${webhooksPanel(overview)} ${waiting(overview, now)} ${identityPanel(content)}
+    ${attentionPanel(content)} ${webhooksPanel(overview)} ${sourcesPanel(overview)} ${waiting(overview, now)}
+    ${identityPanel(content)}
     ${runPanel({ title: 'Latest runs', runs, now, hasSubject: true, more: html`<a href="/runs">All runs</a>` })}`;
 }

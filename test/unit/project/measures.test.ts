@@ -23,17 +23,17 @@ const sources = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf
   .map((path) => ({ path, text: readFileSync(join(ROOT, 'src', path), 'utf8') }));
 
 describe('the budget', () => {
-  it('of commands is 64', () => {
+  it('of commands is 68', () => {
     const count = (command: Command): number =>
       command.commands.length === 0 ? 1 : command.commands.reduce((sum, sub) => sum + count(sub), 0);
-    expect(count(createProgram())).toBeLessThanOrEqual(64);
+    expect(count(createProgram())).toBeLessThanOrEqual(68);
   });
 
-  it('of tables is 21', () => {
+  it('of tables is 22', () => {
     const tables = [schema, operations, ownership]
       .flatMap((file) => Object.values<unknown>({ ...file }))
       .filter((value) => is(value, PgTable));
-    expect(new Set(tables.map((table) => getTableName(table))).size).toBeLessThanOrEqual(21);
+    expect(new Set(tables.map((table) => getTableName(table))).size).toBeLessThanOrEqual(22);
   });
 
   it('of settings is 26', () => {

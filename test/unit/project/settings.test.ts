@@ -92,6 +92,7 @@ describe('a setting', () => {
       { KEYFERRY_WEBHOOK_URL: 'h', KEYFERRY_WEBHOOK_SECRET: 'canary-canary-canary' },
       /^KEYFERRY_WEBHOOK_URL must be an http or https URL/,
     ],
+    ['a source host with a scheme', { KEYFERRY_SOURCE_HOSTS: 'http://h' }, /^KEYFERRY_SOURCE_HOSTS entry 1/],
     ['a webhook host with a scheme', { KEYFERRY_WEBHOOK_HOSTS: 'http://h' }, /^KEYFERRY_WEBHOOK_HOSTS entry 1/],
     ['a log level', { KEYFERRY_LOG_LEVEL: 'loud' }, /^KEYFERRY_LOG_LEVEL /],
     [

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { newWebhookShape, refusalOf } from '../../../src/domain/webhooks.ts';
-import { isPublicAddress } from '../../../src/server/webhook/address.ts';
+import { isPublicAddress } from '../../../src/network/public-address.ts';
 import { post } from '../../../src/server/webhook/post.ts';
 
 /** Nobody reaches inner services through a webhook. */

@@ -1,4 +1,4 @@
-/** Which network addresses a webhook may reach: public ones only. Pure. */
+/** Which network addresses what tenants name may reach, webhooks and sources: public ones only. Pure. */
 import { BlockList, isIP } from 'node:net';
 
 /** Address blocks that are not public, from IANA's registries of special-purpose addresses, and multicast. */

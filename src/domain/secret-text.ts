@@ -33,7 +33,7 @@ export function parseSecrets(source: string): Record<string, string> {
 
 type Entries = Map<string, string>;
 
-function parseJson(source: string): Entries {
+export function parseJson(source: string): Entries {
   let parsed: unknown;
   try {
     parsed = JSON.parse(source);
@@ -41,7 +41,8 @@ function parseJson(source: string): Entries {
     // The parser's message quotes the text, which holds values.
     throw refused('The secrets are not valid JSON.');
   }
-  if (Array.isArray(parsed)) throw refused('The secrets must be one JSON object: { "KEY": "value" }.');
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
+    throw refused('The secrets must be one JSON object: { "KEY": "value" }.');
   const twice = repeatedKeys(source);
   if (twice.length > 0) throw refused(`The JSON names ${twice.join(', ')} more than once. Keep one of them.`);
   const entries = Object.entries(parsed as Record<string, unknown>);
@@ -73,7 +74,7 @@ const QUOTED: Readonly<Record<string, RegExp>> = {
   '`': /`([^`]*)`/y,
 };
 
-function parseDotenv(source: string): Entries {
+export function parseDotenv(source: string): Entries {
   const entries: Entries = new Map();
   const firstLines = new Map<string, number>();
   let at = 0;

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-import { decodeSecretText, parseSecrets } from '../../../src/cli/secret-text.ts';
+import { decodeSecretText, parseSecrets } from '../../../src/domain/secret-text.ts';
 
 const parse = (input: string | Uint8Array): Record<string, string> =>
   parseSecrets(decodeSecretText(typeof input === 'string' ? new TextEncoder().encode(input) : input));

@@ -1,0 +1,136 @@
+/** `keyferry source …`: where the secrets of a folder come from. Credentials come from stdin or a file and are never shown. */
+import { Option, type Command } from 'commander';
+
+import type { SetSource, Source } from '../../client/sources.ts';
+import { parseDuration } from '../../config/values.ts';
+import { sourceKinds } from '../../domain/sources.ts';
+import { JobError } from '../../errors.ts';
+import { done, leaf, runWithClient, text, type Options } from '../command.ts';
+import { exitCodes } from '../exit.ts';
+import { readBytes, readSecret } from '../input.ts';
+import { fields } from '../output.ts';
+import { placeOf, withPlace } from './secrets.ts';
+
+export function addSourceCommands(parent: Command): void {
+  const noun = parent.command('source').description('where the secrets of a folder come from');
+  addSet(noun);
+  addRun(noun);
+  runWithClient(withPlace(leaf(noun, 'show', 'the source and its state')), async ({ client, options, output }) => {
+    const source = await client.sources.show(placeOf(options));
+    output.result(source, () => describeSource(source));
+    return done;
+  });
+  runWithClient(
+    withPlace(leaf(noun, 'unset', 'end the source; the folder keeps its secrets')),
+    async ({ client, options, output }) => {
+      const source = await client.sources.unset(placeOf(options));
+      output.result(source, () => 'The folder has no source any more. It keeps its secrets.');
+      return done;
+    },
+  );
+}
+
+function addSet(noun: Command): void {
+  const command = withPlace(leaf(noun, 'set', 'set the source of a folder, or its new settings'))
+    .addOption(new Option('--kind <kind>', 'what answers').choices([...sourceKinds]).makeOptionMandatory())
+    .option('--url <url>', 'http: URL of the secrets; infisical: the site (default: https://app.infisical.com)')
+    .option('--every <duration>', 'how often it is read, as 5m (default), 1m to 1d')
+    .option('--secret-file <file>', 'bearer token or client secret from a file instead of stdin')
+    .option('--no-auth', 'http: without a bearer token')
+    .option('--client-id <id>', 'infisical: client id of a machine identity')
+    .option('--source-project <id>', 'infisical: id of the project')
+    .option('--source-env <slug>', 'infisical: the environment')
+    .option('--source-path <path>', 'infisical: the folder (default: /)')
+    .option('--recursive', 'infisical: with the folders below');
+  runWithClient(command, async ({ client, options, output }) => {
+    const source = await client.sources.set(placeOf(options), await settingsOf(options));
+    output.result(source, () => describeSource(source));
+    output.note('A worker reads it now; `keyferry source run` waits for that.');
+    return done;
+  });
+}
+
+async function settingsOf(options: Options): Promise<SetSource> {
+  const every = text(options, 'every');
+  const schedule = every === undefined ? {} : { everySeconds: toSeconds(every) };
+  const url = text(options, 'url');
+  if (options.kind === 'http') {
+    const token = options.auth === false ? null : await credential(options, 'Bearer token');
+    return { kind: 'http', url: url ?? required('--url'), token, ...schedule };
+  }
+  const path = text(options, 'sourcePath');
+  return {
+    kind: 'infisical',
+    ...(url === undefined ? {} : { url }),
+    projectId: text(options, 'sourceProject') ?? required('--source-project'),
+    environment: text(options, 'sourceEnv') ?? required('--source-env'),
+    ...(path === undefined ? {} : { secretPath: path }),
+    isRecursive: options.recursive === true,
+    clientId: text(options, 'clientId') ?? required('--client-id'),
+    clientSecret: await credential(options, 'Client secret'),
+    ...schedule,
+  };
+}
+
+async function credential(options: Options, what: string): Promise<string> {
+  const file = text(options, 'secretFile');
+  return file === undefined
+    ? readSecret(what)
+    : Buffer.from(await readBytes(file))
+        .toString('utf8')
+        .trim();
+}
+
+function required(option: string): never {
+  throw new JobError('PAYLOAD_INVALID', { message: `Give ${option} for a source of this kind.` });
+}
+
+function toSeconds(every: string): number {
+  const ms = parseDuration(every);
+  if (ms !== undefined) return Math.round(ms / 1_000);
+  throw new JobError('PAYLOAD_INVALID', { message: '--every must be a duration such as 90s, 15m or 1h.' });
+}
+
+function addRun(noun: Command): void {
+  const command = withPlace(leaf(noun, 'run', 'read the source now and wait for the result'))
+    .option('--confirm-deletions <n>', 'let this pull remove exactly so many secrets')
+    .option('--timeout <seconds>', 'how long to wait', '120');
+  runWithClient(command, async ({ client, options, output }) => {
+    const confirmed = text(options, 'confirmDeletions');
+    const source = await client.sources.run(
+      placeOf(options),
+      confirmed === undefined ? {} : { confirmDeletions: Number(confirmed) },
+      {
+        timeoutMs: Number(options.timeout) * 1_000,
+        onUntaken() {
+          output.note('Waiting for a worker. Start one with `keyferry worker`.');
+        },
+      },
+    );
+    output.result(source, () => describeSource(source));
+    return source.status === 'succeeded' ? done : exitCodes.failed;
+  });
+}
+
+function describeSource(source: Source): string {
+  const stale = source.isStale ? ' (stale)' : '';
+  const message = source.statusMessage === null ? '' : `: ${source.statusMessage}`;
+  return fields([
+    ['source', source.kind],
+    ...Object.entries(source.config).map(([name, value]) => [labels[name] ?? name, String(value)] as const),
+    ['every', `${String(source.everySeconds)} s`],
+    ['status', `${source.status}${stale}${message}`],
+    ['since', source.statusSince],
+    ['last read', source.lastPulledAt],
+    ['next', source.nextDueAt],
+    ['left to rotations', source.skippedKeys.join(', ')],
+  ]);
+}
+
+const labels: Readonly<Record<string, string>> = {
+  origin: 'from',
+  projectId: 'project there',
+  environment: 'environment there',
+  secretPath: 'path there',
+  isRecursive: 'recursive',
+};

@@ -1,0 +1,77 @@
+/** `client.sources`: where the secrets of folders come from. Credentials go in and never come out. */
+import { setTimeout } from 'node:timers/promises';
+
+import { z } from 'zod';
+
+import type { FolderRow, Folders } from '../db/folders.ts';
+import type { SourceRow, Sources } from '../db/sources.ts';
+import { newSourceShape, type NewSource } from '../domain/sources.ts';
+import { JobError } from '../errors.ts';
+import type { ClientContext } from './context.ts';
+import { parseInput, placeShape } from './input.ts';
+import type { FolderPath } from './secrets.ts';
+
+/** Settings of a source, by its kind; `everySeconds` is 60 to 86,400, 300 by default. */
+export type SetSource = z.input<typeof newSourceShape>;
+export type Source = SourceRow;
+
+export interface PullSource {
+  /** Lets the pull remove exactly so many secrets. */
+  readonly confirmDeletions?: number;
+}
+
+export interface WaitForPull {
+  readonly timeoutMs?: number;
+  /** Told once when no worker has taken the source for a few seconds. */
+  onUntaken?(): void;
+}
+
+const confirmShape = z.int().min(1).max(1_000_000).nullable();
+const HINT_AFTER_MS = 4_000;
+const POLL_MS = 200;
+const DEFAULT_TIMEOUT_MS = 120_000;
+
+export function createSourcesClient({ orgId }: ClientContext, stores: { folders: Folders; sources: Sources }) {
+  const { folders, sources } = stores;
+  const find = async (place: FolderPath): Promise<FolderRow> => {
+    const folder = await folders.find(orgId, parseInput(placeShape, place));
+    if (folder === undefined) throw new JobError('SOURCE_NOT_FOUND');
+    return folder;
+  };
+  return {
+    /** Makes the folder if need be; the source is read at once. Throws SOURCE_URL_REFUSED. */
+    async set(place: FolderPath, input: SetSource): Promise<Source> {
+      const [parsedPlace, settings] = [parseInput(placeShape, place), parseInput(newSourceShape, input)];
+      return sources.set(await folders.ensure(orgId, parsedPlace), settings satisfies NewSource);
+    },
+    /** Throws SOURCE_NOT_FOUND, as all that follow. */
+    show: async (place: FolderPath): Promise<Source> => sources.get(await find(place)),
+    /** The folder keeps its secrets, which can be set by hand again. */
+    unset: async (place: FolderPath): Promise<Source> => sources.unset(await find(place)),
+    /** Has a worker read the source now, and returns its state afterwards. Throws QUEUE_UNAVAILABLE when none does in time. */
+    async run(place: FolderPath, { confirmDeletions }: PullSource = {}, wait: WaitForPull = {}): Promise<Source> {
+      const folder = await find(place);
+      const asked = await sources.ask(folder, parseInput(confirmShape, confirmDeletions ?? null));
+      return waitForPull(() => sources.get(folder), asked, wait);
+    },
+  };
+}
+
+async function waitForPull(look: () => Promise<Source>, asked: number, wait: WaitForPull): Promise<Source> {
+  const startedAtMs = performance.now();
+  let isHinted = false;
+  for (;;) {
+    const source = await look();
+    if (source.answered >= asked) return source;
+    const waitedMs = performance.now() - startedAtMs;
+    if (!isHinted && !source.isRunning && waitedMs > HINT_AFTER_MS) {
+      isHinted = true;
+      wait.onUntaken?.();
+    }
+    if (waitedMs > (wait.timeoutMs ?? DEFAULT_TIMEOUT_MS))
+      throw new JobError('QUEUE_UNAVAILABLE', {
+        message: 'No worker has read the source in time. The request stays recorded; start one with `keyferry worker`.',
+      });
+    await setTimeout(POLL_MS);
+  }
+}

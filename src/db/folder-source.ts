@@ -1,0 +1,73 @@
+/** What a folder's source means for changes of the folder: it alone writes, with a pull's lease, and takes no more away than the brake allows. */
+import { sql, type SQL } from 'drizzle-orm';
+
+import { freeDeletions } from '../domain/sync/brake.ts';
+import { JobError } from '../errors.ts';
+import type { Change, Puller, SecretChange, StoredSecret } from './folder-changes.ts';
+
+/** The folder's source as it was read with its secrets. */
+export interface SourceHold {
+  readonly kind: string;
+  readonly leaseToken: string | null;
+}
+
+/** Throws SECRET_SOURCED for all but a pull, and LEASE_LOST for a pull of another lease. */
+export function requireHold(hold: SourceHold | null, { puller }: Change, secretPath: string): void {
+  if (puller) {
+    if (hold?.leaseToken !== puller.leaseToken) throw new JobError('LEASE_LOST');
+  } else if (hold !== null) {
+    throw new JobError('SECRET_SOURCED', {
+      message: `The secrets of ${secretPath} come from its source (${hold.kind}), which alone may change them.`,
+      context: { secretPath },
+    });
+  }
+}
+
+/** The same in the statement that writes. A writer of sources also writes the folder's row, so that the snapshot is current. */
+export function holdsSource(folderId: string, puller: Puller | undefined): SQL {
+  const source = sql`select from keyferry.sources o where o.folder_id = ${folderId}`;
+  return puller ? sql`exists (${source} and o.lease_token = ${puller.leaseToken})` : sql`not exists (${source})`;
+}
+
+export function managedKeys(existing: readonly StoredSecret[]): ReadonlySet<string> {
+  return new Set(existing.filter((secret) => secret.managedBy !== null).map((secret) => secret.key));
+}
+
+/** A pull leaves out what rotations manage. */
+export function withoutManaged(existing: readonly StoredSecret[], change: Change): Change {
+  if (!change.puller) return change;
+  const managed = managedKeys(existing);
+  return { ...change, changes: change.changes.filter((one) => !managed.has(one.key)) };
+}
+
+interface PlaceOfFolder {
+  readonly projectId: string;
+  readonly environment: string;
+  readonly secretPath: string;
+}
+
+function flagsOf({ projectId, environment, secretPath }: PlaceOfFolder): string {
+  return `--project ${projectId} --env ${environment} --path ${secretPath}`;
+}
+
+/** Throws SOURCE_DELETIONS_UNCONFIRMED. `effective`: what the pull would change. */
+export function refuseUnconfirmed(
+  folder: PlaceOfFolder,
+  existing: readonly StoredSecret[],
+  { changes, puller, effective }: Change & { readonly effective: readonly SecretChange[] },
+): void {
+  if (!puller) return;
+  const deletions = effective.filter((one) => one.value === null).length;
+  const owned = existing.length - managedKeys(existing).size;
+  const free = puller.hasFreeDeletions ? freeDeletions({ owned, desired: changes.length }) : 0;
+  if (deletions <= free || deletions === puller.confirmedDeletions) return;
+  const why = changes.length === 0 ? 'The source is empty' : `${String(deletions)} of ${String(owned)} would go`;
+  const stale =
+    puller.confirmedDeletions === null
+      ? ''
+      : ` ${String(puller.confirmedDeletions)} were confirmed, the answer has changed since.`;
+  throw new JobError('SOURCE_DELETIONS_UNCONFIRMED', {
+    message: `${why}: the pull removes ${String(deletions)} secrets.${stale} If meant: \`keyferry source run ${flagsOf(folder)} --confirm-deletions ${String(deletions)}\`.`,
+    context: { deletions },
+  });
+}

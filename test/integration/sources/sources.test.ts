@@ -1,0 +1,248 @@
+/** Folders with a source: who may write them, the brake, rotations, several workers, secrecy, staleness. */
+import { sql } from 'drizzle-orm';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+
+import { createNotifications } from '../../../src/db/notifications.ts';
+import { createStatusQueries } from '../../../src/db/status/queries.ts';
+import { createWebhooks } from '../../../src/db/webhooks.ts';
+import { newWebhookShape } from '../../../src/domain/webhooks.ts';
+import { createLog } from '../../../src/observe/log.ts';
+import { startPuller } from '../../../src/workers/pull/puller.ts';
+import { useTestDatabase } from '../../support/postgres.ts';
+import { openStage, type Stage } from '../sync/world.ts';
+import { openHttpSource, type FakeSource } from './fake-sources.ts';
+import { codeOf, createSourceWorld, type SourceWorld } from './world.ts';
+
+const database = useTestDatabase();
+let stage: Stage;
+let fake: FakeSource;
+let world: SourceWorld;
+beforeAll(() => {
+  stage = openStage(database().url);
+});
+afterAll(() => stage.close());
+
+const TOKEN = 'canary-token-of-a-source';
+beforeEach(async () => {
+  fake = await openHttpSource(TOKEN);
+  world = await createSourceWorld(stage);
+});
+afterEach(async () => {
+  await fake.server.close();
+  await world.db.execute(sql`delete from keyferry.sources`);
+});
+
+const setSource = () => world.set({ kind: 'http', url: `${fake.server.url}/canary-path`, token: TOKEN });
+const many = (count: number) =>
+  Object.fromEntries(Array.from({ length: count }, (_, at) => [`KEY_${String(at)}`, `canary-value-${String(at)}`]));
+
+test('a folder with a source refuses all other changes, and takes them again without it', async () => {
+  fake.values = { A: 'a' };
+  await setSource();
+  await world.pull();
+  const refused = { code: 'SECRET_SOURCED' };
+  await expect(world.folders.change(world.folder, [{ key: 'B', value: 'b' }], 'merge')).rejects.toMatchObject(refused);
+  await expect(world.folders.change(world.folder, [{ key: 'A', value: 'a' }], 'merge')).rejects.toMatchObject(refused);
+  await expect(world.folders.change(world.folder, [{ key: 'A', value: null }], 'merge')).rejects.toMatchObject(refused);
+  await world.sources.unset(world.folder);
+  await world.folders.change(world.folder, [{ key: 'B', value: 'b' }], 'merge');
+  expect(await world.values()).toEqual({ A: 'a', B: 'b' });
+});
+
+let pending: Promise<string>;
+test('a change that began before the source was set does not end after it', async () => {
+  const { handle } = stage;
+  await handle.client.begin(async (held) => {
+    await held`update keyferry.folders set revision = revision where id = ${world.folder.id}`;
+    await held`
+      insert into keyferry.sources (folder_id, org_id, kind, config, target, every_seconds)
+      values (${world.folder.id}, ${world.orgId}, 'http', '{}', 'v1.test.x', 300)`;
+    pending = world.folders.change(world.folder, [{ key: 'B', value: 'b' }], 'merge').then(
+      () => 'written',
+      (error: unknown) => (error as { code: string }).code,
+    );
+    await untilBlocked(1);
+  });
+  expect(await pending).toBe('SECRET_SOURCED');
+  expect(await world.values()).toEqual({});
+});
+
+async function untilBlocked(count: number): Promise<void> {
+  for (;;) {
+    const rows = await stage.handle.client`
+      select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+    if (rows.length >= count) return;
+  }
+}
+
+test('more deletions than the brake lets through wait for their confirmation', async () => {
+  fake.values = many(40);
+  await setSource();
+  await world.pull();
+  fake.values = many(28);
+  expect(codeOf(await world.pull())).toBe('succeeded');
+  fake.values = many(10);
+  expect(codeOf(await world.pull())).toBe('SOURCE_DELETIONS_UNCONFIRMED');
+  const { status, statusMessage } = await world.source();
+  expect(status).toBe('blocked');
+  expect(statusMessage).toContain('`keyferry source run --project web --env prod --path /api --confirm-deletions 18`');
+  fake.values = many(9);
+  expect(codeOf(await world.pull(18))).toBe('SOURCE_DELETIONS_UNCONFIRMED');
+  expect(codeOf(await world.pull(19))).toBe('succeeded');
+  expect(Object.keys(await world.values())).toHaveLength(9);
+});
+
+test('a confirmation counts once', async () => {
+  fake.values = many(3);
+  await setSource();
+  await world.pull();
+  fake.values = {};
+  await world.pull(2);
+  expect((await world.source()).confirmedDeletions).toBeNull();
+  expect(codeOf(await world.pull())).toBe('SOURCE_DELETIONS_UNCONFIRMED');
+});
+
+test('the first pull with new settings removes nothing unasked', async () => {
+  await world.folders.change(world.folder, [{ key: 'BY_HAND', value: 'x' }], 'merge');
+  fake.values = { A: 'a' };
+  await setSource();
+  expect(codeOf(await world.pull())).toBe('SOURCE_DELETIONS_UNCONFIRMED');
+  expect(await world.values()).toEqual({ BY_HAND: 'x' });
+  expect(codeOf(await world.pull(1))).toBe('succeeded');
+  expect(await world.values()).toEqual({ A: 'a' });
+});
+
+test('keys of a rotation are left to it, and reported', async () => {
+  await world.folders.change(world.folder, [{ key: 'AWS_ACCESS_KEY_ID', value: 'of the rotation' }], 'merge');
+  await world.manage('AWS_ACCESS_KEY_ID');
+  fake.values = { AWS_ACCESS_KEY_ID: 'of the source', A: 'a' };
+  await setSource();
+  expect(codeOf(await world.pull())).toBe('succeeded');
+  expect(await world.values()).toEqual({ AWS_ACCESS_KEY_ID: 'of the rotation', A: 'a' });
+  expect((await world.source()).skippedKeys).toEqual(['AWS_ACCESS_KEY_ID']);
+});
+
+test('a folder that somebody else changed is compared again, whatever the ETag', async () => {
+  fake.values = { A: 'a', B: 'b' };
+  await setSource();
+  await world.pull();
+  await world.db.execute(sql`
+    with gone as (delete from keyferry.secrets where folder_id = ${world.folder.id} and key = 'B')
+    update keyferry.folders set revision = revision + 1 where id = ${world.folder.id}`);
+  await world.pull();
+  expect(await world.values()).toEqual({ A: 'a', B: 'b' });
+});
+
+test('two workers at once read a source once', async () => {
+  fake.values = { A: 'a' };
+  await setSource();
+  const both = await Promise.all([world.sources.claim(8), world.sources.claim(8)]);
+  expect(both.flat()).toHaveLength(1);
+  await world.sources.ask(world.folder, null);
+  expect(await world.sources.claim(8)).toEqual([]);
+});
+
+test('a pull whose lease another took writes nothing and settles nothing', async () => {
+  fake.values = { A: 'late' };
+  await setSource();
+  const [late] = await world.sources.claim(8);
+  await world.assign(sql`lease_until = now() - interval '1 second'`);
+  const [taken] = await world.sources.claim(8);
+  if (!late || !taken) throw new Error('Not claimed.');
+  expect(await world.newPull()(late)).toBeUndefined();
+  expect(await world.values()).toEqual({});
+  fake.values = { A: 'right' };
+  expect(codeOf(await world.newPull()(taken))).toBe('succeeded');
+  expect(await world.values()).toEqual({ A: 'right' });
+});
+
+test('settings that are replaced during a pull take its lease away', async () => {
+  fake.values = { A: 'of the old' };
+  await setSource();
+  const [old] = await world.sources.claim(8);
+  await setSource();
+  expect(old && (await world.newPull()(old))).toBeUndefined();
+  expect(await world.values()).toEqual({});
+});
+
+test('a worker reads what is due, and what becomes due while it runs', async () => {
+  fake.values = { A: 'a' };
+  await setSource();
+  const puller = startPuller({
+    ...{ sources: world.sources, pull: world.newPull(), log: createLog({ level: 'silent' }) },
+    ...{ requireUnguarded: () => undefined, everyMs: 3_600_000, random: () => 0.5 },
+  });
+  try {
+    await expect.poll(() => world.values(), { timeout: 10_000 }).toEqual({ A: 'a' });
+    await expect.poll(async () => (await world.source()).answered, { timeout: 10_000 }).toBe(1);
+    fake.values = { A: 'b' };
+    await world.sources.ask(world.folder, null);
+    puller.wake();
+    await expect.poll(() => world.values(), { timeout: 10_000 }).toEqual({ A: 'b' });
+  } finally {
+    await puller.stop();
+  }
+});
+
+test('a guarded worker reads nothing', async () => {
+  await setSource();
+  const guard = () => {
+    throw new Error('guarded');
+  };
+  const puller = startPuller({
+    ...{ sources: world.sources, pull: world.newPull(), log: createLog({ level: 'silent' }) },
+    ...{ requireUnguarded: guard, everyMs: 3_600_000, random: () => 0.5 },
+  });
+  await puller.stop();
+  expect(fake.server.requests).toEqual([]);
+  expect(await world.sources.claim(8)).toHaveLength(1);
+});
+
+test('no row holds a credential, a value or the path of a URL in clear', async () => {
+  fake.values = many(3);
+  await setSource();
+  await world.pull();
+  const rows = await world.db.execute(sql`
+    select to_jsonb(s)::text as text from keyferry.sources s
+    union all select to_jsonb(s)::text from keyferry.secrets s
+    union all select to_jsonb(s)::text from keyferry.notifications s`);
+  expect(rows.length).toBeGreaterThan(3);
+  expect(JSON.stringify(rows)).not.toContain('canary');
+  expect(JSON.stringify(await world.source())).not.toContain('canary');
+});
+
+test('a source that is not read for long is told once, and its recovery', async () => {
+  const webhooks = createWebhooks(world.db, stage.encryption, { hosts: [] });
+  const hook = newWebhookShape.parse({ name: 'all', url: 'https://hooks.example.com/x', events: ['source.*'] });
+  await webhooks.create(world.orgId, hook);
+  await setSource();
+  await world.pull();
+  const { detect } = createNotifications(world.db, { hasOperator: false });
+  const told = async () => {
+    await detect();
+    const rows = await world.db.execute(sql`
+      select event, payload ->> 'name' as name, payload ->> 'code' as code from keyferry.notifications
+      where payload ->> 'orgId' = ${world.orgId} order by seq`);
+    return rows.map((row) => [row['event'], row['name'], row['code']]);
+  };
+  expect(await told()).toEqual([]);
+  fake.faults = ['error'];
+  await world.pull();
+  await world.assign(sql`last_pulled_at = now() - interval '20 minutes'`);
+  await told();
+  expect(await told()).toEqual([['source.stale', 'web/prod/api', 'SOURCE_UNAVAILABLE']]);
+  expect((await world.source()).isStale).toBe(true);
+  await world.pull();
+  expect((await told())[1]).toEqual(['source.recovered', 'web/prod/api', null]);
+});
+
+test('the overview lists a stale source with its reason', async () => {
+  fake.faults = ['denied'];
+  await setSource();
+  await world.pull();
+  const overview = () => createStatusQueries(world.db).overview();
+  expect((await overview()).staleSources).toEqual([]);
+  await world.assign(sql`created_at = now() - interval '1 day'`);
+  const stale = { orgId: world.orgId, ...world.place, statusCode: 'SOURCE_DENIED' };
+  expect((await overview()).staleSources).toEqual([expect.objectContaining(stale)]);
+});
