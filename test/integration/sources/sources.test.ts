@@ -2,6 +2,7 @@
 import { sql } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 
+import { createFolders } from '../../../src/db/folders.ts';
 import { createNotifications } from '../../../src/db/notifications.ts';
 import { createStatusQueries } from '../../../src/db/status/queries.ts';
 import { createWebhooks } from '../../../src/db/webhooks.ts';
@@ -64,6 +65,25 @@ test('a change that began before the source was set does not end after it', asyn
     await untilBlocked(1);
   });
   expect(await pending).toBe('SECRET_SOURCED');
+  expect(await world.values()).toEqual({});
+});
+
+test('a source that is set after a change has read the folder refuses the change', async () => {
+  const { db } = world;
+  let isSet = false;
+  const meddled = new Proxy(db, {
+    get(target, property, receiver) {
+      const value: unknown = Reflect.get(target, property, receiver);
+      if (property !== 'execute' || isSet) return value;
+      return async (statement: ReturnType<typeof sql>) => {
+        isSet = true;
+        await setSource();
+        return target.execute(statement);
+      };
+    },
+  });
+  const change = createFolders(meddled, stage.encryption).change(world.folder, [{ key: 'B', value: 'b' }], 'merge');
+  await expect(change).rejects.toMatchObject({ code: 'SECRET_SOURCED' });
   expect(await world.values()).toEqual({});
 });
 
