@@ -114,7 +114,8 @@ function addRun(noun: Command): void {
 
 function describeSource(source: Source): string {
   const stale = source.isStale ? ' (stale)' : '';
-  const message = source.statusMessage === null ? '' : `: ${source.statusMessage}`;
+  const { statusMessage, statusCode } = source;
+  const message = statusMessage === null ? '' : `: ${statusMessage} [${statusCode ?? ''}]`;
   return fields([
     ['source', source.kind],
     ...Object.entries(source.config).map(([name, value]) => [labels[name] ?? name, String(value)] as const),
