@@ -62,7 +62,7 @@ export type { Client } from './client/client.ts';
 export type { CreateConnection, UpdateConnection } from './client/connections.ts';
 export type { CreateRotation, UpdateRotation } from './client/rotations.ts';
 export type { FolderPath, SetSecrets } from './client/secrets.ts';
-export type { PullSource, SetSource, Source } from './client/sources.ts';
+export type { FolderSource, PullSource, SetSource } from './client/sources.ts';
 export type { CreateSync, RunSync, UpdateSync } from './client/syncs.ts';
 export type { Connection, Rotation, RunRecord, Sync } from './client/views.ts';
 export type { WaitOptions } from './client/waiting.ts';

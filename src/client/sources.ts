@@ -13,7 +13,7 @@ import type { FolderPath } from './secrets.ts';
 
 /** Settings of a source, by its kind; `everySeconds` is 60 to 86,400, 300 by default. */
 export type SetSource = z.input<typeof newSourceShape>;
-export type Source = SourceRow;
+export type FolderSource = SourceRow;
 
 export interface PullSource {
   /** Lets the pull remove exactly so many secrets. */
@@ -40,16 +40,16 @@ export function createSourcesClient({ orgId }: ClientContext, stores: { folders:
   };
   return {
     /** Makes the folder if need be; the source is read at once. Throws SOURCE_URL_REFUSED. */
-    async set(place: FolderPath, input: SetSource): Promise<Source> {
+    async set(place: FolderPath, input: SetSource): Promise<FolderSource> {
       const [parsedPlace, settings] = [parseInput(placeShape, place), parseInput(newSourceShape, input)];
       return sources.set(await folders.ensure(orgId, parsedPlace), settings satisfies NewSource);
     },
     /** Throws SOURCE_NOT_FOUND, as all that follow. */
-    show: async (place: FolderPath): Promise<Source> => sources.get(await find(place)),
+    show: async (place: FolderPath): Promise<FolderSource> => sources.get(await find(place)),
     /** The folder keeps its secrets, which can be set by hand again. */
-    unset: async (place: FolderPath): Promise<Source> => sources.unset(await find(place)),
+    unset: async (place: FolderPath): Promise<FolderSource> => sources.unset(await find(place)),
     /** Has a worker read the source now, and returns its state afterwards. Throws QUEUE_UNAVAILABLE when none does in time. */
-    async run(place: FolderPath, { confirmDeletions }: PullSource = {}, wait: WaitForPull = {}): Promise<Source> {
+    async run(place: FolderPath, { confirmDeletions }: PullSource = {}, wait: WaitForPull = {}): Promise<FolderSource> {
       const folder = await find(place);
       const asked = await sources.ask(folder, parseInput(confirmShape, confirmDeletions ?? null));
       return waitForPull(() => sources.get(folder), asked, wait);
@@ -57,7 +57,7 @@ export function createSourcesClient({ orgId }: ClientContext, stores: { folders:
   };
 }
 
-async function waitForPull(look: () => Promise<Source>, asked: number, wait: WaitForPull): Promise<Source> {
+async function waitForPull(look: () => Promise<FolderSource>, asked: number, wait: WaitForPull): Promise<FolderSource> {
   const startedAtMs = performance.now();
   let isHinted = false;
   for (;;) {

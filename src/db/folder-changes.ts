@@ -17,7 +17,7 @@ export interface SecretChange {
 }
 
 /** The pull that replaces the secrets of a folder. */
-export interface Puller {
+export interface PullLease {
   readonly leaseToken: string;
   /** False for the first pull with these settings: nobody has seen yet whether it is the right source. */
   readonly hasFreeDeletions: boolean;
@@ -34,7 +34,7 @@ export interface Change {
   readonly ifRevision?: readonly number[] | undefined;
   readonly importer?: ImportingRun;
   /** The pull of the folder's source; only it may write where there is one. */
-  readonly puller?: Puller;
+  readonly puller?: PullLease;
 }
 
 /** Metadata alone is a change to the value that is there. */

@@ -3,7 +3,7 @@ import { sql, type SQL } from 'drizzle-orm';
 
 import { freeDeletions } from '../domain/sync/brake.ts';
 import { JobError } from '../errors.ts';
-import type { Change, Puller, SecretChange, StoredSecret } from './folder-changes.ts';
+import type { Change, PullLease, SecretChange, StoredSecret } from './folder-changes.ts';
 
 /** The folder's source as it was read with its secrets. */
 export interface SourceHold {
@@ -24,7 +24,7 @@ export function requireHold(hold: SourceHold | null, { puller }: Change, secretP
 }
 
 /** The same in the statement that writes. A writer of sources also writes the folder's row, so that the snapshot is current. */
-export function holdsSource(folderId: string, puller: Puller | undefined): SQL {
+export function holdsSource(folderId: string, puller: PullLease | undefined): SQL {
   const source = sql`select from keyferry.sources o where o.folder_id = ${folderId}`;
   return puller ? sql`exists (${source} and o.lease_token = ${puller.leaseToken})` : sql`not exists (${source})`;
 }

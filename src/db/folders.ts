@@ -10,7 +10,7 @@ import { toDatabaseError } from './database-error.ts';
 import {
   type Change,
   effectiveChanges,
-  type Puller,
+  type PullLease,
   refuseManaged,
   type SecretChange,
   type StoredSecret,
@@ -78,7 +78,7 @@ export function createFolders(db: Database, encryption: Encryption) {
      * Replaces the unmanaged secrets by what the folder's source holds, and leaves out what rotations manage. Throws SOURCE_DELETIONS_UNCONFIRMED, and
      * LEASE_LOST when another pull holds the source.
      */
-    pullInto: (folder: FolderRow, changes: readonly SecretChange[], puller: Puller) =>
+    pullInto: (folder: FolderRow, changes: readonly SecretChange[], puller: PullLease) =>
       changeFolder({ db, encryption }, folder, { changes, mode: 'replace', puller }),
   };
 }

@@ -1,7 +1,7 @@
 /** `keyferry source …`: where the secrets of a folder come from. Credentials come from stdin or a file and are never shown. */
 import { Option, type Command } from 'commander';
 
-import type { SetSource, Source } from '../../client/sources.ts';
+import type { SetSource, FolderSource } from '../../client/sources.ts';
 import { parseDuration } from '../../config/values.ts';
 import { sourceKinds } from '../../domain/sources.ts';
 import { JobError } from '../../errors.ts';
@@ -112,7 +112,7 @@ function addRun(noun: Command): void {
   });
 }
 
-function describeSource(source: Source): string {
+function describeSource(source: FolderSource): string {
   const stale = source.isStale ? ' (stale)' : '';
   const { statusMessage, statusCode } = source;
   const message = statusMessage === null ? '' : `: ${statusMessage} [${statusCode ?? ''}]`;

@@ -2,9 +2,12 @@
 import { sql } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 
+import { createEncryption } from '../../../src/db/encryption.ts';
+import { createEncryptionKeys } from '../../../src/db/encryption-keys.ts';
 import { createFolders } from '../../../src/db/folders.ts';
 import { createNotifications } from '../../../src/db/notifications.ts';
 import { createStatusQueries } from '../../../src/db/status/queries.ts';
+import { createSources } from '../../../src/db/sources.ts';
 import { createWebhooks } from '../../../src/db/webhooks.ts';
 import { newWebhookShape } from '../../../src/domain/webhooks.ts';
 import { createLog } from '../../../src/observe/log.ts';
@@ -265,4 +268,22 @@ test('the overview lists a stale source with its reason', async () => {
   await world.assign(sql`created_at = now() - interval '1 day'`);
   const stale = { orgId: world.orgId, ...world.place, statusCode: 'SOURCE_DENIED' };
   expect((await overview()).staleSources).toEqual([expect.objectContaining(stale)]);
+});
+
+test('a new encryption key takes over the settings of sources, which are bound to their folder', async () => {
+  fake.values = { A: 'a' };
+  await setSource();
+  const [old, renewed] = [
+    { id: 'test', key: Buffer.alloc(32, 7) },
+    { id: 'renewed', key: Buffer.alloc(32, 8) },
+  ];
+  await createEncryptionKeys(world.db, createEncryption([renewed, old])).rewrap();
+  const only = createSources(world.db, createEncryption([renewed]), { hosts: [] });
+  const [claimed] = await only.claim(8);
+  expect(claimed?.settings()).toMatchObject({ kind: 'http', token: TOKEN });
+
+  const other = await world.folders.ensure(world.orgId, { ...world.place, secretPath: '/other' });
+  await world.assign(sql`folder_id = ${other.id}, lease_until = null`);
+  const [moved] = await only.claim(8);
+  expect(() => moved?.settings()).toThrow(expect.objectContaining({ code: 'SECRET_UNDECRYPTABLE' }) as Error);
 });
