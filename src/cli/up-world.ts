@@ -21,7 +21,7 @@ export function describeWorld(world: UpWorld): string {
   ]);
   return `${facts}\n\nNext, in another terminal and in this folder:\n\n${nextCommands(world)
     .map((command) => `  ${command}`)
-    .join('\n')}\n\nMore roles, users and keys: npx keyferry sandbox create --help\n`;
+    .join('\n')}\n\n# More roles, users and keys: npx keyferry sandbox create --help\n`;
 }
 
 /** Each fits one line of its own, so that it survives being pasted. */

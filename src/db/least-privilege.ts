@@ -19,6 +19,7 @@ const hidden: Readonly<Record<string, readonly string[] | '*'>> = {
   rotation_keys: ['secret'],
   identities: ['secret_sha256'],
   webhooks: ['target'],
+  sources: ['target'],
   access_tokens: '*',
   idempotency_keys: '*',
   tombstones: '*',

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 
 import { createNotifications } from '../../../src/db/notifications.ts';
 import { JobError } from '../../../src/errors.ts';
+import { databaseClock } from '../../support/database-clock.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
 import * as rotations from '../rotation/world.ts';
 import { ALL_ACTIONS, allow, createWorld, openStage, REGION, type Stage, type World } from '../sync/world.ts';
@@ -11,7 +12,9 @@ import { ALL_ACTIONS, allow, createWorld, openStage, REGION, type Stage, type Wo
 const database = useTestDatabase();
 let stage: Stage;
 let rotationStage: rotations.Stage;
-beforeAll(() => {
+beforeAll(async () => {
+  // Before the first session, which would keep the server's own clock.
+  await databaseClock(database().url);
   stage = openStage(database().url);
   rotationStage = rotations.openStage(database().url);
 });

@@ -114,6 +114,7 @@ it('no column that may hold a ciphertext, a hash or a token is in a view', () =>
     'rotation_keys.state',
     'rotations.run_token',
     'rotations.secrets_mapping',
+    'sources.lease_token',
     'syncs.run_token',
   ]);
 });
