@@ -5,9 +5,9 @@ import { migrate } from '../../src/db/migrate.ts';
 import { createQueueBackend } from '../../src/queues/backend.ts';
 import { type Exit, runKeyferry, startUnboundKeyferry, type TestProcess } from '../support/processes.ts';
 import { type CopiedDatabase, copyDatabase } from './support/copy-database.ts';
+import { createFirstSync, place } from './support/first-sync.ts';
 import { ACCOUNT, startInstallation, type Installation } from './support/installation.ts';
 
-const place = { projectId: 'shop', environment: 'prod', secretPath: '/api' };
 const PARAMETER = { accountId: ACCOUNT, region: 'eu-west-1', name: '/shop/prod/DB_HOST' };
 const LIMIT_MS = 60_000;
 
@@ -19,7 +19,8 @@ describe('the drill', () => {
   beforeAll(async () => {
     installation = await startInstallation({ queue: 'postgres' });
     installation.trust('acme');
-    await createSync(installation);
+    await createFirstSync(installation.keyferry, ACCOUNT);
+    expect(valueAtAws()).toBe('first');
   }, 120_000);
 
   afterAll(async () => {
@@ -116,22 +117,3 @@ describe('the drill', () => {
     expect(valueAtAws()).toBe('second');
   });
 });
-
-async function createSync({ keyferry, sandbox }: Installation): Promise<void> {
-  const { connection, requestId } = await keyferry.connections.create({
-    name: 'prod-aws',
-    region: 'eu-west-1',
-    credentials: { method: 'assume-role', roleArn: `arn:aws:iam::${ACCOUNT}:role/keyferry` },
-  });
-  await keyferry.runs.wait(requestId);
-  await keyferry.secrets.set(place, { values: { DB_HOST: 'first' } });
-  await keyferry.syncs.create({
-    name: 'api',
-    source: place,
-    connection: connection.id,
-    destination: 'aws-parameter-store',
-    destinationConfig: { region: 'eu-west-1', path: '/shop/prod/' },
-  });
-  await keyferry.syncs.run('api');
-  expect(sandbox.inspect.parameter(PARAMETER)?.value).toBe('first');
-}

@@ -8,12 +8,12 @@ import { createAwsSandbox, startAwsSandboxServer } from '../../src/sandbox/aws/i
 import { cleanEnvironment } from '../support/environment.ts';
 import { createEmptyDatabase, type TestDatabase } from '../support/postgres.ts';
 import { runKeyferry, startUnboundKeyferry, type TestProcess } from '../support/processes.ts';
+import { createFirstSync, place } from './support/first-sync.ts';
 import { findPreviousRelease, type PreviousRelease, unpackRelease } from './support/previous-release.ts';
 
 const BASE_ACCOUNT = '111122223333';
 const ACCOUNT = '444455556666';
 const LIMIT_MS = 60_000;
-const place = { projectId: 'shop', environment: 'prod', secretPath: '/api' };
 const found = await findPreviousRelease();
 
 describe.skipIf(typeof found === 'string')(
@@ -114,7 +114,7 @@ describe.skipIf(typeof found === 'string')(
         org: 'acme',
         actor: 'upstream',
       });
-      await createSync(keyferry);
+      await createFirstSync(keyferry, ACCOUNT);
       expect(valueAtAws()).toBe('first');
       await stop(before);
       const again = await startPrevious();
@@ -126,21 +126,3 @@ describe.skipIf(typeof found === 'string')(
     });
   },
 );
-
-async function createSync(keyferry: Keyferry): Promise<void> {
-  const { connection, requestId } = await keyferry.connections.create({
-    name: 'prod-aws',
-    region: 'eu-west-1',
-    credentials: { method: 'assume-role', roleArn: `arn:aws:iam::${ACCOUNT}:role/keyferry` },
-  });
-  await keyferry.runs.wait(requestId);
-  await keyferry.secrets.set(place, { values: { DB_HOST: 'first' } });
-  await keyferry.syncs.create({
-    name: 'api',
-    source: place,
-    connection: connection.id,
-    destination: 'aws-parameter-store',
-    destinationConfig: { region: 'eu-west-1', path: '/shop/prod/' },
-  });
-  await keyferry.syncs.run('api');
-}
