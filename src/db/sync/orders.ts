@@ -118,6 +118,10 @@ async function cancelSync(db: Database, sync: SyncRow): Promise<Cancelled | unde
           updated_at = now(),
           attempt = 0,
           cancelled_run_id = case when seen.is_running then seen.run_token end,
+          next_due_at = case
+            -- As the claim left it: what made the sync due since then is withdrawn too.
+            when seen.is_running then t.claimed_due_at
+            when not t.is_auto_sync_enabled and t.paused_at is null then t.next_reconcile_at end,
           ${endedNow}
         from seen where t.id = seen.id and ${isAsSeen} and (seen.is_running or seen.is_wanted)
         returning t.id
@@ -163,7 +167,6 @@ const endedNow = sql.join(
     dispatch_lease_until: sql`null::timestamptz`,
     progress: sql`null::jsonb`,
     done_revision: sql`t.wanted_revision`,
-    next_due_at: sql`case when not t.is_auto_sync_enabled and t.paused_at is null then t.next_reconcile_at end`,
     sync_status: sql`'cancelled'`,
     status_code: sql`'SYNC_CANCELLED'`,
     status_message: sql`${errorTable.SYNC_CANCELLED.message}::text`,

@@ -163,6 +163,9 @@ function toStatus(outcome: Outcome, run: Run<'sync'>, schedule: Schedule): Parti
 function toSyncStatus(outcome: Outcome, run: Run<'sync'>, schedule: Schedule): Partial<SyncRow> {
   switch (outcome.status) {
     case 'succeeded':
+      // A look at what was written makes nobody's cancelled work complete.
+      if (run.statusBefore === 'cancelled' && !purposeOf({ run, sync: run.subject }).mayWrite)
+        return { syncStatus: 'cancelled', lastRunId: run.id, nextReconcileAt: schedule(outcome, run) };
       return {
         syncStatus: 'succeeded',
         statusCode: null,

@@ -48,7 +48,7 @@ export type PerformedSync = Performed<'sync'> & {
 };
 
 /** A manual or paused sync writes only for a request to sync. Whatever else makes it due leads to a drift check that only reports. */
-export function purposeOf({ run, sync }: SyncHead): Purpose {
+export function purposeOf({ run, sync }: Pick<SyncHead, 'run' | 'sync'>): Purpose {
   if (run.requestKind !== undefined) {
     const isCheck = run.requestKind !== 'sync';
     return { isCheck, mayWrite: !isCheck };

@@ -22,8 +22,8 @@ const numbered = (count: number) =>
 const cancel = async (world: World, id: string) => createSyncs(stage.handle.db).cancel(await world.row(id));
 const requestsOf = (id: string) => stage.handle.db.select().from(requests).where(eq(requests.subjectId, id));
 
-/** A world whose sync is cancelled while its nth parameter is written. */
-async function cancelledAtWrite(count: number) {
+/** A world whose sync is cancelled while its nth parameter is written, after somebody asked for `asked`. */
+async function cancelledAtWrite(count: number, asked?: 'check') {
   const state = { id: '', writes: 0, isCancelled: false, runId: null as string | null };
   const world = await createWorld(stage, {
     wrapHandle: (handle) => async (request) => {
@@ -31,6 +31,14 @@ async function cancelledAtWrite(count: number) {
       if (!JSON.stringify(request.headers).includes('AmazonSSM.PutParameter')) return answer;
       state.writes += 1;
       if (state.writes !== count) return answer;
+      if (asked !== undefined)
+        await world.requests.open({
+          orgId: world.orgId,
+          kind: asked,
+          subjectId: state.id,
+          actor: 'ann',
+          parameters: {},
+        });
       state.runId = (await cancel(world, state.id)).runId;
       state.isCancelled = true;
       return answer;
@@ -126,6 +134,24 @@ test('a request after the cancellation is a new wish', async () => {
 
   expect(again.outcome).toMatchObject({ status: 'succeeded' });
   expect(Object.keys(world.parameters())).toHaveLength(40);
+});
+
+test('what was asked for during the run is withdrawn with it, and a later look leaves the sync cancelled', async () => {
+  const { world, state, isCancelled } = await cancelledAtWrite(2, 'check');
+  const { id } = await world.createSync({ isAutoSyncEnabled: false });
+  state.id = id;
+  const ran = await world.runOnce(id, { request: 'sync', isCancelled });
+  expect(ran.outcome).toMatchObject({ status: 'cancelled' });
+  expect((await requestsOf(id)).map(({ kind, status }) => `${kind} ${status}`).sort()).toEqual([
+    'check cancelled',
+    'sync answered',
+  ]);
+  expect(await world.isDue(id)).toBe(false);
+
+  const looked = await world.runScheduled(id);
+
+  expect(looked.outcome).toMatchObject({ status: 'succeeded' });
+  expect(await world.row(id)).toMatchObject({ syncStatus: 'cancelled', statusCode: 'SYNC_CANCELLED' });
 });
 
 test('a worker learns of it with the next calls that it stores', async () => {
