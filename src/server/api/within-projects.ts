@@ -6,11 +6,12 @@ import type { Context } from 'hono';
 
 import { mayChange, maySee } from '../../domain/caller.ts';
 import { isUuid } from '../../domain/reference.ts';
+import { JobError } from '../../errors.ts';
 import { problem } from '../problem.ts';
 import type { ApiOptions } from './env.ts';
 import type { Gate } from './gate.ts';
 
-/** The project of an object; undefined when there is no such object. */
+/** The project of an object; undefined when there is no such object, which must look like one of another project. */
 type Found = { readonly projectId: string | null } | undefined;
 
 export function withinProjects({ queries }: ApiOptions, { isChange }: { readonly isChange: boolean }): Gate {
@@ -21,7 +22,8 @@ export function withinProjects({ queries }: ApiOptions, { isChange }: { readonly
     const objects = await namedObjects(c, queries);
     const used = await usedConnection(c, queries);
     if (named.some((projectId) => !maySee(caller, projectId))) return outside(c, caller.projects);
-    if ([...objects, ...used].some((one) => one !== undefined && !maySee(caller, one.projectId))) return hidden(c);
+    const visible = [...objects, ...used].filter((one) => one !== undefined && maySee(caller, one.projectId));
+    if (visible.length < objects.length + used.length) return hidden(c);
     const touched = [...named, ...objects.flatMap((one) => (one === undefined ? [] : [one.projectId]))];
     if (isChange && touched.some((projectId) => !mayChange(caller, projectId))) return outside(c, caller.projects);
     if (named.length + objects.length > 0 || c.req.path.endsWith('/options')) return next();
@@ -60,20 +62,28 @@ async function namedProjects(c: Context): Promise<readonly string[]> {
 async function namedObjects(c: Context, queries: ApiOptions['queries']): Promise<readonly Found[]> {
   const { orgId } = c.get('caller');
   const { connectionId, syncId, rotationId, runId, name } = c.req.param() as Readonly<Record<string, string>>;
-  const subjectId = c.req.query('subjectId') ?? (await subjectOfRun(c, runId));
+  const subjectId = c.req.query('subjectId');
   const found: Promise<Found>[] = [];
   if (connectionId !== undefined) found.push(queries.findConnection(orgId, { id: connectionId }));
   if (syncId !== undefined) found.push(queries.findSync(orgId, { id: syncId }));
   if (rotationId !== undefined) found.push(queries.findRotation(orgId, { id: rotationId }));
   if (name !== undefined && c.req.path.includes('/connection-name/'))
     found.push(queries.findConnection(orgId, { name }));
+  if (runId !== undefined) found.push(findRun(c, runId, queries));
   if (subjectId !== undefined) found.push(findSubject(orgId, subjectId, queries));
   return Promise.all(found);
 }
 
-async function subjectOfRun(c: Context, runId: string | undefined): Promise<string | undefined> {
-  if (runId === undefined || !isUuid(runId)) return undefined;
-  return (await c.get('client').runs.get(runId)).subjectId;
+/** Undefined for a run of what was deleted, too: nobody knows any more which project that belonged to. */
+async function findRun(c: Context, runId: string, queries: ApiOptions['queries']): Promise<Found> {
+  if (!isUuid(runId)) return undefined;
+  try {
+    const { subjectId } = await c.get('client').runs.get(runId);
+    return await findSubject(c.get('caller').orgId, subjectId, queries);
+  } catch (error) {
+    if (error instanceof JobError && error.code === 'PAYLOAD_INVALID') return undefined;
+    throw error;
+  }
 }
 
 async function findSubject(orgId: string, id: string, queries: ApiOptions['queries']): Promise<Found> {
