@@ -154,7 +154,7 @@ export const identities = keyferry.table(
     scope: text('scope').$type<Scope>().notNull(),
     /** Null: all projects of the org. */
     projects: jsonb('projects').$type<readonly string[]>(),
-    /** What a sync that this identity creates does with existing objects, where the request does not say. */
+    /** What a sync or rotation that this identity creates does with what exists, where the request does not say. */
     onExisting: text('on_existing').$type<'fail' | 'adopt'>().notNull().default('fail'),
     expiresAt: moment('expires_at'),
     secretChangedAt: moment('secret_changed_at')

@@ -376,6 +376,8 @@ export const rotations = keyferry.table(
     rotateAtUtc: jsonb('rotate_at_utc').$type<{ hours: number; minutes: number }>().notNull(),
     /** Kept for clients that send one and expect it back; IAM is global. */
     region: text('region'),
+    /** Whether a key is taken over that a deleted rotation of another folder left. */
+    onExisting: text('on_existing').$type<'fail' | 'adopt'>().notNull().default('fail'),
     grace: interval('grace').notNull(),
     /** Further times of the machine, in seconds: quiet window and hold. */
     /** How `grace` is read: the text of an interval depends on the session's IntervalStyle. */

@@ -16,7 +16,7 @@ export interface Caller {
   readonly scope: Scope;
   /** Null: all projects of the org. */
   readonly projects: readonly string[] | null;
-  /** What a new sync does with existing objects where the request does not say. */
+  /** What a new sync or rotation does with what exists where the request does not say. */
   readonly onExisting: 'fail' | 'adopt';
 }
 

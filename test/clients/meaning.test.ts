@@ -253,6 +253,37 @@ describe('the meaning of what Terraform applies', () => {
     expect(await apply('moved', String(login.accessToken))).toBe('succeeded');
   });
 
+  it('moves a rotation to another project: its key stays foreign, unless an identity of the whole org was made to adopt', async () => {
+    const bearerOf = async (name: string, ...options: readonly string[]) => {
+      const made = await keyferry('create', name, '--on-existing', 'adopt', ...options, '--json');
+      const { clientId, clientSecret } = made;
+      const { body } = await call('POST', '/api/v1/auth/universal-auth/login', { clientId, clientSecret });
+      return String(body.accessToken);
+    };
+    const [mover, limited] = [await bearerOf('key-mover'), await bearerOf('limited-mover', '--project', 'moved')];
+    const userName = 'moving-user';
+    installation.sandbox.createUser({ accountId: ACCOUNT, userName });
+    const { id: connectionId } = await created(CONNECTIONS, connection('moving-keys'));
+    const keys = () => installation.sandbox.inspect.accessKeys({ accountId: ACCOUNT, userName });
+    const apply = async (projectId: string, bearer?: string) => {
+      const body = { ...iamUserRotation(userName, String(connectionId)), projectId };
+      const { id } = await created(ROTATIONS, body, bearer);
+      const path = `${ROTATIONS}/${String(id)}`;
+      const { rotationStatus } = await settled(path, (rotation) => rotation.rotationStatus !== null);
+      expect((await call('DELETE', path)).status).toBe(200);
+      return String(rotationStatus);
+    };
+    expect(await apply('shop')).toBe('success');
+    const before = keys();
+    expect(before).toHaveLength(1);
+    expect(await apply('moved')).toBe('failed');
+    expect(await apply('moved', limited)).toBe('failed');
+    expect(await apply('moved', mover)).toBe('success');
+    expect(keys()).toEqual(before);
+    const named = { ...iamUserRotation(userName, String(connectionId)), projectId: 'moved', onExisting: 'adopt' };
+    expect(await call('POST', ROTATIONS, named, limited)).toMatchObject({ status: 422 });
+  });
+
   it('serves Infisical’s Node SDK: login, renewal, and a refusal of values', async () => {
     const sdk = new InfisicalSDK({ siteUrl: installation.url });
     await sdk.auth().universalAuth.login(login);

@@ -167,6 +167,7 @@ async function createRotation(stores: Stores, orgId: string, parents: Parents): 
     quietSeconds: 0,
     holdSeconds: 0,
     isAutoRotationEnabled: true,
+    onExisting: 'fail',
     requestedBy: null,
   });
   return id;

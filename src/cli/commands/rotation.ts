@@ -1,5 +1,5 @@
 /** `keyferry rotation …` */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 
 import type { CreatedRotation } from '../../client/rotations.ts';
 import { parseDuration } from '../../config/values.ts';
@@ -31,7 +31,13 @@ function withTimes(command: Command): Command {
     .option('--grace <duration>', 'how long the old key stays active at least (default 24h)')
     .option('--quiet <duration>', 'how long the old key must show no use (default 24h)')
     .option('--hold <duration>', 'how long the old key stays inactive before it is deleted (default 7d)')
-    .option('--description <text>');
+    .option('--description <text>')
+    .addOption(
+      new Option(
+        '--on-existing <what>',
+        'adopt: take over a key that a deleted rotation of another folder left',
+      ).choices(['fail', 'adopt']),
+    );
 }
 
 function addCreate(noun: Command): void {
@@ -99,10 +105,12 @@ function toDays(every: string): number {
 function toTimes(options: Options) {
   const at = text(options, 'at');
   const every = text(options, 'every');
+  const onExisting = text(options, 'onExisting');
   return {
     ...(every === undefined ? {} : { rotationIntervalDays: toDays(every) }),
     ...(at === undefined ? {} : { rotateAtUtc: toTimeOfDay(at) }),
     ...(text(options, 'description') === undefined ? {} : { description: text(options, 'description') ?? null }),
+    ...(onExisting === undefined ? {} : { onExisting: onExisting as 'fail' | 'adopt' }),
     ...seconds(options, 'grace', 'graceSeconds'),
     ...seconds(options, 'quiet', 'quietSeconds'),
     ...seconds(options, 'hold', 'holdSeconds'),

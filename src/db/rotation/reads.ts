@@ -29,7 +29,7 @@ export function createRotationReads(db: Database, encryption: Encryption) {
     /** Of the ids asked for, those that another rotation or another connection holds. */
     heldElsewhere: (rotation: RotationRow, accessKeyIds: readonly string[]) =>
       heldElsewhere(db, rotation, accessKeyIds),
-    /** Of the rotation's user, what a deleted rotation of the same folder left. Throws SECRET_UNDECRYPTABLE. */
+    /** Of the rotation's user, what a deleted rotation left. Throws SECRET_UNDECRYPTABLE. */
     leftKeys: (rotation: RotationRow) => findLeftKeys({ db, encryption }, rotation),
     dependents: (rotation: RotationRow, revision: number) => dependents(db, rotation, revision),
     /** Runs that may still sign with what the connection held before `since`. */
@@ -82,9 +82,10 @@ async function secretOf(
   );
 }
 
-async function heldElsewhere(
+/** Of the ids asked for, those that another rotation or another connection holds. */
+export async function heldElsewhere(
   db: Database,
-  rotation: RotationRow,
+  rotation: Pick<RotationRow, 'id' | 'connectionId'>,
   accessKeyIds: readonly string[],
 ): Promise<readonly string[]> {
   const ids = JSON.stringify(accessKeyIds);

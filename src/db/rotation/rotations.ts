@@ -15,7 +15,7 @@ import { toDatabaseError, violatedConstraint } from '../database-error.ts';
 import { type Encryption, rotationKeyPlace } from '../encryption.ts';
 import { adoptKey, type AdoptedKeyPair } from './adoption.ts';
 import { createRotationOrders } from './orders.ts';
-import { rotationById } from './reads.ts';
+import { heldElsewhere, rotationById } from './reads.ts';
 import { createRotationSteps } from './steps.ts';
 import { findLeftKeys } from './tombstones.ts';
 import { assignments, fromRow, insertion, referred } from '../rows.ts';
@@ -77,8 +77,8 @@ function raise(error: unknown): never {
 async function createRotation(stores: Stores, orgId: string, given: NewRotation): Promise<CreatedRotationRow> {
   const { db, encryption } = stores;
   const { accountId, now } = await requireParents(db, orgId, given);
-  const input = await withLeftKey(stores, { ...given, orgId, accountId });
   const id = crypto.randomUUID();
+  const input = await withLeftKey(stores, id, { ...given, orgId, accountId });
   const { adoptKey: pair, requestedBy } = input;
   // It is in the folder, so it is published.
   const isLeft = pair !== undefined && given.adoptKey === undefined;
@@ -122,10 +122,13 @@ async function createRotation(stores: Stores, orgId: string, given: NewRotation)
 type Owned = NewRotation & { readonly orgId: string; readonly accountId: string | null };
 
 /** What a deleted rotation left and the folder still gives to consumers is adopted: a new key at once would take a second place from the user. */
-async function withLeftKey(stores: Stores, input: Owned): Promise<Owned> {
+async function withLeftKey(stores: Stores, id: string, input: Owned): Promise<Owned> {
   if (input.adoptKey !== undefined) return input;
   const { pair } = await findLeftKeys(stores, input);
-  return pair === undefined ? input : { ...input, adoptKey: pair };
+  if (pair?.isHere !== true) return input;
+  const { accessKeyId, secretAccessKey } = pair;
+  const held = await heldElsewhere(stores.db, { id, connectionId: input.connectionId }, [accessKeyId]);
+  return held.length > 0 ? input : { ...input, adoptKey: { accessKeyId, secretAccessKey } };
 }
 
 function toColumns(input: Owned, now: Date) {
@@ -230,6 +233,8 @@ async function updateAsRead(
         due_reason = 'changed',
         ${dueTrace()},
         next_due_at = case when t.paused_at is null then now() end
+        -- What it may adopt may be what blocks it.
+        ${changes.onExisting === undefined ? sql`` : sql`, phase_state = t.phase_state - 'block'`}
         ${set}
       where t.id = ${row.id} and t.version = ${row.version} and t.phase = ${row.phase}
       returning *, pg_notify(${DUE_CHANNEL}, 'rotate') as woken`);

@@ -1,6 +1,7 @@
 /**
  * What a deleted rotation left at AWS: the ids of its keys, and no secret. A later rotation of the same folder and user takes such a key over only
- * if the folder still holds its pair, and may then retire the others as their rotation would have done. A tombstone never lets a key be deleted at once.
+ * if the folder still holds its pair, and may then retire the others as their rotation would have done; one of another folder of the org does so
+ * only where it was told to adopt. A tombstone never lets a key be deleted at once.
  */
 import { sql, type SQL } from 'drizzle-orm';
 
@@ -39,10 +40,14 @@ export function leftKeys(gone: SQL): SQL {
 /** Enough for a user, who has two keys: ids of keys that are gone do no harm. */
 const IDS_KEPT = 20;
 
-/** A rotation that is deleted before it looked at AWS knows only the key of its folder: what its predecessors left remains known. */
+/**
+ * A rotation that is deleted before it looked at AWS knows only the key that it took over: what its predecessors left remains known, also
+ * where it moved the key to another folder.
+ */
 const mergedIds = sql`case
           when t.kind = 'rotation' and t.installation_id = excluded.installation_id
-            and t.org_id = excluded.org_id and t.folder_id = excluded.folder_id
+            and t.org_id = excluded.org_id
+            and (t.folder_id = excluded.folder_id or t.access_key_ids && excluded.access_key_ids)
           then array(
             select id from unnest(excluded.access_key_ids || t.access_key_ids) with ordinality as ids(id, place)
             where not exists (
@@ -58,47 +63,82 @@ function partitionOf(connection: SQL): SQL {
   return sql`coalesce(nullif(split_part(coalesce(${connection}.principal_arn, ${connection}.role_arn), ':', 2), ''), 'aws')`;
 }
 
+export interface LeftPair {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  /** The rotation's own folder holds it; else only the folder of the deleted rotation does. */
+  readonly isHere: boolean;
+}
+
 export interface LeftKeys {
   /** All that a deleted rotation of this installation left of the user. */
   readonly ids: readonly string[];
-  /** One of them, if the rotation's folder holds its pair. */
-  readonly pair: { readonly accessKeyId: string; readonly secretAccessKey: string } | undefined;
+  /** It was a rotation of another folder, whose keys this one may not take over. */
+  readonly isElsewhere: boolean;
+  /** One of them, if a folder holds its pair and it may be taken over. */
+  readonly pair: LeftPair | undefined;
 }
 
 /** A rotation, or what one is about to be made of. */
-export type Successor = Pick<RotationRow, 'orgId' | 'folderId' | 'connectionId' | 'userName' | 'secretsMapping'> & {
+export type Successor = Pick<
+  RotationRow,
+  'orgId' | 'folderId' | 'connectionId' | 'userName' | 'secretsMapping' | 'onExisting'
+> & {
   /** Null: the connection's. */
   readonly accountId: string | null;
 };
 
+interface Stores {
+  readonly db: Database;
+  readonly encryption: Encryption;
+}
+
 /** Throws SECRET_UNDECRYPTABLE. */
-export async function findLeftKeys(
-  { db, encryption }: { readonly db: Database; readonly encryption: Encryption },
-  { orgId, folderId, connectionId, userName, secretsMapping, accountId }: Successor,
-): Promise<LeftKeys> {
-  const { accessKeyId, secretAccessKey } = secretsMapping;
-  const [row] = await createReadAll(db)(
+export async function findLeftKeys(stores: Stores, successor: Successor): Promise<LeftKeys> {
+  const { orgId, folderId, connectionId, userName, accountId } = successor;
+  const [row] = await createReadAll(stores.db)(
     sql`
-      select array_to_json(t.access_key_ids)::text as ids, id.value as id_value, id.revision as id_revision,
-        secret.value as secret_value, secret.revision as secret_revision
+      select array_to_json(t.access_key_ids)::text as ids, t.folder_id
       from keyferry.connections c
         join keyferry.tombstones t on t.kind = 'rotation' and t.service = 'iam'
           and t.remote_name = lower(${userName}) and t.partition = ${partitionOf(sql`c`)}
           and t.account_id = coalesce(${accountId}::text, c.account_id)
-          and t.org_id = c.org_id and t.folder_id = ${folderId}
+          and t.org_id = c.org_id
         join keyferry.installation i on i.id = t.installation_id
-        left join keyferry.secrets id on id.folder_id = t.folder_id and id.key = ${accessKeyId}
-        left join keyferry.secrets secret on secret.folder_id = t.folder_id and secret.key = ${secretAccessKey}
       where c.id = ${connectionId} and c.org_id = ${orgId}`,
   );
-  if (typeof row?.ids !== 'string') return { ids: [], pair: undefined };
+  if (typeof row?.ids !== 'string') return { ids: [], isElsewhere: false, pair: undefined };
   const ids = JSON.parse(row.ids) as readonly string[];
-  const read = (key: string, value: unknown, revision: unknown) =>
-    typeof value === 'string'
-      ? encryption.decrypt(value, secretPlace({ orgId, folderId, key, revision: Number(revision) }))
-      : undefined;
-  const id = read(accessKeyId, row.id_value, row.id_revision);
-  if (id === undefined || !ids.includes(id)) return { ids, pair: undefined };
-  const secret = read(secretAccessKey, row.secret_value, row.secret_revision);
-  return { ids, pair: secret === undefined ? undefined : { accessKeyId: id, secretAccessKey: secret } };
+  const leftIn = String(row.folder_id);
+  if (leftIn !== folderId && successor.onExisting === 'fail') return { ids, isElsewhere: true, pair: undefined };
+  const here = await findPair(stores, successor, { folderId, ids });
+  const pair = here ?? (leftIn === folderId ? undefined : await findPair(stores, successor, { folderId: leftIn, ids }));
+  return { ids, isElsewhere: false, pair };
+}
+
+/** Undefined unless the folder holds the pair of one of the keys. What another rotation writes is its own. */
+async function findPair(
+  { db, encryption }: Stores,
+  { orgId, folderId: own, secretsMapping }: Successor,
+  { folderId, ids }: { readonly folderId: string; readonly ids: readonly string[] },
+): Promise<LeftPair | undefined> {
+  const isHere = folderId === own;
+  const { accessKeyId, secretAccessKey } = secretsMapping;
+  const rows = await createReadAll(db)(
+    sql`
+      select s.key, s.value, s.revision from keyferry.secrets s join keyferry.folders f on f.id = s.folder_id
+      where f.id = ${folderId} and f.org_id = ${orgId} and s.key in (${accessKeyId}, ${secretAccessKey})
+        and (${isHere} or s.managed_by is null)`,
+  );
+  const read = (key: string) => {
+    const row = rows.find((one) => one.key === key);
+    return (
+      row &&
+      encryption.decrypt(String(row.value), secretPlace({ orgId, folderId, key, revision: Number(row.revision) }))
+    );
+  };
+  const id = read(accessKeyId);
+  if (id === undefined || !ids.includes(id)) return undefined;
+  const secret = read(secretAccessKey);
+  return secret === undefined ? undefined : { accessKeyId: id, secretAccessKey: secret, isHere };
 }

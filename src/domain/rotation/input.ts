@@ -36,6 +36,8 @@ const changeable = {
   isAutoRotationEnabled: z.boolean(),
   /** Given back to clients that send one. IAM is global, so nothing uses it. */
   region: regionShape.nullable(),
+  /** `adopt`: a key that a deleted rotation of another folder of this org left for the same user is taken over. */
+  onExisting: z.enum(['fail', 'adopt']),
 };
 
 export const rotationDefaults = {
@@ -49,6 +51,7 @@ export const rotationSettings = z.strictObject({
   ...changeable,
   description: changeable.description.default(null),
   region: changeable.region.optional(),
+  onExisting: changeable.onExisting.default('fail'),
   rotateAtUtc: timeOfDay.default(rotationDefaults.rotateAtUtc),
   graceSeconds: seconds.default(rotationDefaults.graceSeconds),
   quietSeconds: seconds.default(rotationDefaults.quietSeconds),

@@ -37,6 +37,25 @@ export function leftKeyAdopted(
   };
 }
 
+/** The same where only the deleted rotation's folder holds it: the cycle that was to make a key publishes this one. */
+export function leftKeyMoved(
+  view: RotationView,
+  pair: NewPair,
+  user: { readonly userId: string; readonly accountId: string },
+): Transition {
+  return {
+    phase: 'publishing',
+    state: moved(view, { newKeyId: pair.accessKeyId, oldKeyIds: [] }),
+    keys: [{ ...pair, state: 'active' }],
+    changes: user,
+    note: {
+      step: 'left-key-adopted',
+      accessKeyId: pair.accessKeyId,
+      detail: 'left by a deleted rotation of another folder',
+    },
+  };
+}
+
 /**
  * What its predecessor was about to retire when it was deleted: retired from the publication on, as if it had never stopped. Whoever began to use such a
  * key in between has the quiet time of a key that somebody brought back.

@@ -1,6 +1,8 @@
 /** IAM user rotations on the wire: Infisical’s fields, and ours beside them. */
 import { descriptionShape, nameShape, placeShape, regionShape } from '../../client/input.ts';
 import type { RotationStatus } from '../../db/status/queries.ts';
+import type { Caller } from '../../domain/caller.ts';
+import { JobError } from '../../errors.ts';
 import { environmentShape, projectShape, requireSame, sentId, toEnvironment, toProject } from './infisical.ts';
 import { moment, toMoment, z } from './operation.ts';
 
@@ -21,6 +23,11 @@ const waiting = {
   holdSeconds: seconds.optional().describe('How long the old key stays inactive before it is deleted'),
 };
 
+const onExisting = z
+  .enum(['fail', 'adopt'])
+  .optional()
+  .describe('adopt: take over a key that a deleted rotation of another folder left; default: of the identity');
+
 const provider = z.string().optional().describe('Sent by Infisical’s Terraform provider; must be the kind of the path');
 
 export const createRotationBody = z
@@ -38,6 +45,7 @@ export const createRotationBody = z
     parameters,
     secretsMapping,
     ...waiting,
+    onExisting,
     adoptKey: z
       .strictObject({ accessKeyId: z.string(), secretAccessKey: z.string() })
       .optional()
@@ -60,6 +68,7 @@ export const updateRotationBody = z
     secretPath: secretPath.optional().describe('Cannot change'),
     secretsMapping: secretsMapping.optional().describe('Cannot change'),
     ...waiting,
+    onExisting,
   })
   .openapi('UpdateIamUserRotation');
 
@@ -78,6 +87,7 @@ export const secretRotationShape = z
     projectId: z.string(),
     rotationInterval: z.number().int(),
     rotateAtUtc: timeOfDay,
+    onExisting: z.enum(['fail', 'adopt']),
     phase: z.string(),
     rotationStatus: z.enum(['success', 'failed']).nullable().describe('Infisical’s word for the last rotation'),
     status: z.enum(['pending', 'running', 'succeeded', 'failed', 'blocked']).describe('keyferry’s word'),
@@ -122,6 +132,18 @@ export function requireSamePlace(sent: z.infer<typeof updateRotationBody>, row: 
   requireSame('secretsMapping.secretAccessKey', sent.secretsMapping?.secretAccessKey, secretAccessKey);
 }
 
+/**
+ * What the request or its identity says. The left key may be another project's, so an identity that is limited to projects does not take it over.
+ */
+export function toOnExisting({ projects, onExisting }: Caller, sent: 'fail' | 'adopt' | undefined): 'fail' | 'adopt' {
+  if (projects === null) return sent ?? onExisting;
+  if (sent !== 'adopt') return 'fail';
+  throw new JobError('PAYLOAD_INVALID', {
+    message:
+      'onExisting: this identity is limited to projects and cannot take over keys of others. Leave it out, or use an identity of the whole org.',
+  });
+}
+
 export function toSecretRotation(row: RotationStatus): z.infer<typeof secretRotationShape> {
   const { folder } = row;
   return {
@@ -138,6 +160,7 @@ export function toSecretRotation(row: RotationStatus): z.infer<typeof secretRota
     projectId: folder.projectId,
     rotationInterval: row.rotationIntervalDays,
     rotateAtUtc: row.rotateAtUtc,
+    onExisting: row.onExisting,
     phase: row.phase,
     rotationStatus: infisicalStatuses[row.rotationStatus],
     status: row.rotationStatus,

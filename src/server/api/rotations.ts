@@ -27,6 +27,7 @@ import {
   createRotationBody,
   requireSamePlace,
   secretRotationShape,
+  toOnExisting,
   toSecretRotation,
   updateRotationBody,
 } from './rotation-shapes.ts';
@@ -79,9 +80,11 @@ function addCreate(api: Api, options: ApiOptions): void {
     async (c) => {
       const { projectId, environment, secretPath, connectionId, rotationInterval, parameters, Provider, ...rest } =
         c.req.valid('json');
+      const onExisting = toOnExisting(c.get('caller'), rest.onExisting);
       requireSameApp('Provider', Provider, KIND);
       const created = await c.get('client').rotations.create({
         ...(given(rest) as typeof rest),
+        onExisting,
         connection: connectionId,
         target: { projectId, environment, secretPath },
         rotationIntervalDays: rotationInterval,
@@ -175,6 +178,7 @@ function addUpdate(api: Api, options: ApiOptions): void {
       requireSameApp('Provider', body.Provider, KIND);
       requireSameId(body.ID, rotationId);
       requireSamePlace(body, await find(c, options, { id: rotationId }));
+      if (body.onExisting !== undefined) toOnExisting(c.get('caller'), body.onExisting);
       await c.get('client').rotations.update(rotationId, toChanges(body), ifMatch(c));
       return c.json({ secretRotation: shown(c, await find(c, options, { id: rotationId })) }, 200);
     },
@@ -182,9 +186,10 @@ function addUpdate(api: Api, options: ApiOptions): void {
 }
 
 function toChanges(body: z.infer<typeof updateRotationBody>) {
-  const { name, description, isAutoRotationEnabled, rotateAtUtc, graceSeconds, quietSeconds, holdSeconds } = body;
+  const { name, description, isAutoRotationEnabled, rotateAtUtc, graceSeconds, quietSeconds, holdSeconds, onExisting } =
+    body;
   return given({
-    ...{ name, description, isAutoRotationEnabled, rotateAtUtc, graceSeconds, quietSeconds, holdSeconds },
+    ...{ name, description, isAutoRotationEnabled, rotateAtUtc, graceSeconds, quietSeconds, holdSeconds, onExisting },
     rotationIntervalDays: body.rotationInterval,
     connection: body.connectionId,
     region: body.parameters?.region,

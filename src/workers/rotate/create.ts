@@ -3,7 +3,7 @@
  * else happens: whatever is cut off in between is found by `recover.ts`.
  */
 import type { AccessKeys } from '../../aws/access-keys.ts';
-import type { LeftKeys } from '../../db/rotation/tombstones.ts';
+import type { LeftKeys, LeftPair } from '../../db/rotation/tombstones.ts';
 import {
   decideSurvey,
   describeKey,
@@ -25,6 +25,7 @@ import {
   type RotationContext,
   userChanged,
   write,
+  writeScheduled,
 } from './context.ts';
 import { findDoubt, waitForPerson } from './doubt.ts';
 import { checkAdoptedKey, checkPair } from './verify.ts';
@@ -36,7 +37,10 @@ export async function inspect(context: RotationContext, view: RotationView): Pro
   const { owners } = await lookAtKeys(context, view, open);
   const foreign = foreignKeys(owners);
   if (foreign.length > 0)
-    return (await takeBackLeftKeys(context, view, { open, owners })) ?? blockForeign(context, view, { open, foreign });
+    return (
+      (await takeBackLeftKeys(context, view, { open, owners })) ??
+      blockForeign(context, view, { open, owners, foreign })
+    );
   const adopted = await checkAdoptedKey(context, view, open.connection);
   if (adopted instanceof JobError)
     return write(context, view, to.block(view, adopted, { now, recheckMs: BLOCKED_RECHECK_MS }));
@@ -53,7 +57,7 @@ export async function create(context: RotationContext, view: RotationView): Prom
   const survey = decideSurvey(look.owners, view.state.cycle?.isEmergency ? 'emergency' : 'none');
   switch (survey.decision) {
     case 'block':
-      return blockForeign(context, view, { open, foreign: survey.foreign });
+      return blockForeign(context, view, { open, owners: look.owners, foreign: survey.foreign });
     case 'wait':
       return write(
         context,
@@ -108,12 +112,15 @@ async function deleteLeftover(
 
 interface Foreign {
   readonly open: OpenKeys;
+  readonly owners: KeyOwners;
   readonly foreign: readonly RemoteKey[];
 }
 
 /** Keys that are not ours block the rotation, unless one is what a deleted rotation left: that one becomes ours first. */
 async function blockForeign(context: RotationContext, view: RotationView, found: Foreign): Promise<RotationView> {
-  const left = await context.deps.rotations.run.leftKeys(context.row);
+  const { current, leftKeys } = context.deps.rotations.run;
+  const row = await current(context.row.id);
+  const left = await leftKeys(row);
   const adopted = await adoptLeftKey(context, view, { ...found, left });
   if (adopted) return adopted;
   const { open, foreign } = found;
@@ -125,12 +132,15 @@ async function blockForeign(context: RotationContext, view: RotationView, found:
       ? view
       : await write(context, view, orphans.orphanClaimed(view, claimed, 'it was activated at AWS'));
   const now = context.run.now();
-  const error = await foreignError(context, { keys: open.keys, foreign, leftIds: left.ids });
-  return write(context, base, to.block(base, error, { now }));
+  const error = await foreignError(context, { keys: open.keys, foreign, left });
+  // A person may have allowed in between what this verdict refuses.
+  return writeScheduled(context, base, ({ onExisting }) =>
+    to.block(base, error, onExisting === row.onExisting ? { now } : { now, recheckMs: 0 }),
+  );
 }
 
 /**
- * Undefined unless a deleted rotation of this folder left all keys besides the active one, and the active one works and is what the folder holds. Never
+ * Undefined unless a deleted rotation left all keys besides the active one, and the active one works and is what the folder holds. Never
  * a key that something else of this installation holds, or that was a person's before.
  */
 async function takeBackLeftKeys(
@@ -152,33 +162,50 @@ async function takeBackLeftKeys(
   return write(context, view, orphans.leftKeysTakenBack(view, keys, { user, now: context.run.now() }));
 }
 
-/** Undefined unless the folder holds the pair of a left key, and AWS accepts the pair for this user. */
+/**
+ * Undefined unless a folder holds the pair of a left key, nothing else of this installation holds the key, and AWS accepts the pair for
+ * this user.
+ */
 async function adoptLeftKey(
   context: RotationContext,
   view: RotationView,
-  { open, foreign, left }: Foreign & { readonly left: LeftKeys },
+  { open, owners, foreign, left }: Foreign & { readonly left: LeftKeys },
 ): Promise<RotationView | undefined> {
   const { pair } = left;
   const key = foreign.find((one) => one.accessKeyId === pair?.accessKeyId);
-  if (!pair || !key || view.keys.some((known) => known.accessKeyId === key.accessKeyId && known.state !== 'foreign'))
-    return undefined;
+  if (!pair || !key || !mayAdopt(view, owners, pair)) return undefined;
   const user = await checkPair(context, pair, open.connection);
   if (user instanceof JobError) return undefined;
-  return write(context, view, orphans.leftKeyAdopted(view, { ...pair, createdAt: key.createdAt }, user));
+  const { accessKeyId, secretAccessKey, isHere } = pair;
+  const adopted = isHere ? orphans.leftKeyAdopted : orphans.leftKeyMoved;
+  return write(context, view, adopted(view, { accessKeyId, secretAccessKey, createdAt: key.createdAt }, user));
+}
+
+function mayAdopt(view: RotationView, owners: KeyOwners, { accessKeyId, isHere }: LeftPair): boolean {
+  if (owners.heldElsewhere.includes(accessKeyId)) return false;
+  if (view.keys.some((known) => known.accessKeyId === accessKeyId && known.state !== 'foreign')) return false;
+  // A key is published only where consumers have none yet, by the cycle that was to make one.
+  return isHere || (view.phase === 'creating' && !view.keys.some((known) => known.state === 'active'));
 }
 
 async function foreignError(
   context: RotationContext,
-  found: { keys: AccessKeys; foreign: readonly RemoteKey[]; leftIds: readonly string[] },
+  found: { keys: AccessKeys; foreign: readonly RemoteKey[]; left: LeftKeys },
 ): Promise<JobError> {
+  const { ids, isElsewhere } = found.left;
   const described: string[] = [];
+  let isLeftElsewhere = false;
   for (const key of found.foreign.slice(0, 2)) {
     const text = describeKey(key, await found.keys.lastUsed(key.accessKeyId), context.run.now());
-    described.push(found.leftIds.includes(key.accessKeyId) ? `${text}, left by a deleted rotation` : text);
+    const isLeft = ids.includes(key.accessKeyId);
+    const leftBy = `, left by a deleted rotation${isElsewhere ? ' of another folder' : ''}`;
+    described.push(isLeft ? `${text}${leftBy}` : text);
+    isLeftElsewhere ||= isLeft && isElsewhere;
   }
+  const advice = isLeftElsewhere ? 'Take over (--on-existing adopt)' : 'Adopt (--adopt-key)';
   return new JobError('KEY_FOREIGN', {
     // The advice first: a long list is cut off at its end.
-    message: `Adopt (--adopt-key) or remove at AWS what IAM user ${context.row.userName} has besides keyferry’s keys: ${described.join('; ')}`,
+    message: `${advice} or remove at AWS what IAM user ${context.row.userName} has besides keyferry’s keys: ${described.join('; ')}`,
     context: { count: found.foreign.length },
   });
 }

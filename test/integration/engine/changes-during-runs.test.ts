@@ -158,6 +158,7 @@ const rotationFields: Fields<ResolvedChanges, rotations.World> = {
   name: IGNORED,
   description: IGNORED,
   region: IGNORED,
+  onExisting: value({ onExisting: 'adopt' }),
   connectionId: async ({ connections, connectionId, orgId }) => {
     const { roleArn } = await connections.byId(connectionId);
     const other = await connect(stage, connections, { orgId, name: 'r', accountId: '1', roleArn: roleArn ?? '' });

@@ -241,6 +241,128 @@ test.each<readonly [string, (world: World, keys: { old: Pair; left: Pair }) => P
   expect(world.keys()).toEqual({ [old.accessKeyId]: 'Active', [left.accessKeyId]: 'Active' });
 });
 
+/** A rotation of another project for the user of `world`. */
+async function movedRotation(world: World, input: Parameters<World['createRotation']>[0] = {}) {
+  const place = { projectId: 'moved', environment: 'prod', secretPath: '/ci' };
+  const { id: folderId } = await world.folders.ensure(world.orgId, place);
+  const row = await world.createRotation({ folderId, projectId: 'moved', ...input });
+  const pairThere = async () => {
+    const { secrets } = await world.folders.read(folderId);
+    const value = (key: string) => secrets.flatMap((one) => (one.key === key && 'value' in one ? [one.value] : []))[0];
+    return { accessKeyId: value('KEY_ID'), secretAccessKey: value('SECRET_KEY') };
+  };
+  return { id: row.id, folderId, pairThere };
+}
+
+test('a rotation that moves to another project publishes its predecessor’s key there, where it may adopt', async () => {
+  const { world, left } = await deleted('keep');
+
+  const { id, pairThere } = await movedRotation(world, { onExisting: 'adopt' });
+  await world.runUntilDone(id);
+
+  expect(await world.row(id)).toMatchObject({ rotationStatus: 'succeeded', activeAccessKeyId: left.accessKeyId });
+  expect(await pairThere()).toEqual(left);
+  expect(world.keys()).toEqual({ [left.accessKeyId]: 'Active' });
+  await world.rotations.request(await world.row(id), {}, null);
+  expect((await world.runUntilDone(id)).status).toBe('succeeded');
+  expect(world.keys()).toEqual({ [(await pairThere()).accessKeyId ?? '']: 'Active' });
+});
+
+test('a rotation that moves in a grace period takes both keys along', async () => {
+  const { world, old, left } = await deletedWhileRetiring('quiet');
+
+  const { id, pairThere } = await movedRotation(world, { onExisting: 'adopt' });
+  await runUntilPhase(world, id, 'quiet');
+  expect(await pairThere()).toEqual(left);
+  expect(world.keys()).toEqual({ [old.accessKeyId]: 'Active', [left.accessKeyId]: 'Active' });
+  await world.runUntilDone(id);
+
+  expect((await world.row(id)).rotationStatus).toBe('succeeded');
+  expect(world.keys()).toEqual({ [left.accessKeyId]: 'Active' });
+});
+
+test('a rotation that moves back and forth makes no further key', async () => {
+  const { world, left } = await deleted('keep');
+  for (let round = 0; round < 4; round += 1) {
+    const { id } =
+      round % 2 === 0
+        ? await movedRotation(world, { onExisting: 'adopt' })
+        : await world.createRotation({ onExisting: 'adopt' });
+    await world.runUntilDone(id);
+    expect((await world.row(id)).rotationStatus).toBe('succeeded');
+    await world.rotations.delete(await world.row(id), 'keep');
+  }
+  expect(world.keys()).toEqual({ [left.accessKeyId]: 'Active' });
+});
+
+test('a key left in another project blocks a rotation that may not adopt, until it may', async () => {
+  const { world, left } = await deleted('keep');
+
+  const { id } = await movedRotation(world);
+  expect(await world.runOnce(id)).toMatchObject({ status: 'blocked', code: 'KEY_FOREIGN' });
+  expect((await world.row(id)).statusMessage).toContain('left by a deleted rotation of another folder');
+  expect((await world.row(id)).statusMessage).toContain('--on-existing adopt');
+
+  await world.rotations.updateAsRead(await world.row(id), { onExisting: 'adopt' });
+  await world.runUntilDone(id);
+  expect(await world.row(id)).toMatchObject({ rotationStatus: 'succeeded', activeAccessKeyId: left.accessKeyId });
+});
+
+test.each<readonly [string, (world: World, left: Pair) => Promise<unknown>]>([
+  [
+    'another installation left it',
+    (world) =>
+      stage.handle.db.execute(
+        sql`update keyferry.tombstones set installation_id = gen_random_uuid() where org_id = ${world.orgId}`,
+      ),
+  ],
+  [
+    'a rotation of another org left it',
+    (world) =>
+      stage.handle.db.execute(sql`update keyferry.tombstones set org_id = 'another' where org_id = ${world.orgId}`),
+  ],
+  [
+    'a living rotation holds it',
+    async ({ handle, orgId, connectionId, folderId }, { accessKeyId }) => {
+      const [other] = await handle.db.execute<{ id: string }>(sql`
+        insert into keyferry.rotations (org_id, name, connection_id, folder_id, user_name, secrets_mapping,
+          rotation_interval_days, rotate_at_utc, grace, quiet_seconds, hold_seconds)
+        values (${orgId}, 'living', ${connectionId}, ${folderId}, 'somebody-else', '{}', 30, '{}', '0 s', 0, 0)
+        returning id`);
+      await handle.db.execute(sql`
+        insert into keyferry.rotation_keys (rotation_id, access_key_id, state)
+        values (${other?.id ?? ''}, ${accessKeyId}, 'active')`);
+    },
+  ],
+  [
+    'a living rotation manages its pair',
+    (world) =>
+      stage.handle.db.execute(
+        sql`update keyferry.secrets set managed_by = gen_random_uuid() where folder_id = ${world.folderId}`,
+      ),
+  ],
+  [
+    'a connection signs with it',
+    ({ handle, orgId, connectionId }, { accessKeyId }) =>
+      handle.db.execute(sql`
+        insert into keyferry.connections (org_id, name, method, access_key_id)
+        select ${orgId}, 'other', 'access-key', ${accessKeyId} from keyferry.connections where id = ${connectionId}`),
+  ],
+  [
+    'its pair left the folder',
+    (world) => stage.handle.db.execute(sql`delete from keyferry.secrets where folder_id = ${world.folderId}`),
+  ],
+])('a rotation that moves takes no key when %s', async (_name, change) => {
+  const { world, left } = await deleted('keep');
+  await change(world, left);
+
+  const { id, pairThere } = await movedRotation(world, { onExisting: 'adopt' });
+
+  expect(await world.runOnce(id)).toMatchObject({ status: 'blocked', code: 'KEY_FOREIGN' });
+  expect(await pairThere()).toEqual({ accessKeyId: undefined, secretAccessKey: undefined });
+  expect(world.keys()).toEqual({ [left.accessKeyId]: 'Active' });
+});
+
 async function setPair(world: World, pair: Pair): Promise<void> {
   const folder = await world.folders.get(world.folderId);
   const secrets = [

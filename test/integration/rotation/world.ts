@@ -426,6 +426,7 @@ function defaults(base: Pick<World, 'connectionId' | 'folderId' | 'userName'>): 
     quietSeconds: DAY / SECOND,
     holdSeconds: (7 * DAY) / SECOND,
     isAutoRotationEnabled: true,
+    onExisting: 'fail',
     requestedBy: null,
   };
 }

@@ -1,0 +1,1 @@
+ALTER TABLE "keyferry"."rotations" ADD COLUMN "on_existing" text DEFAULT 'fail' NOT NULL;
