@@ -82,6 +82,15 @@ function toText(cell: Cell, now: Date | undefined): string {
   return now === undefined ? moment(cell) : formatRelative(cell, now);
 }
 
+/** When something comes next. What should have come already comes as soon as a worker takes it, so it is never in the past. */
+export function upcoming(
+  at: Date | null,
+  { now = new Date(), pausedAt = null }: { readonly now?: Date; readonly pausedAt?: Date | null } = {},
+): Cell {
+  if (pausedAt !== null) return 'paused';
+  return at !== null && at <= now ? 'now' : at;
+}
+
 /** `2026-11-23 08:15:04Z`. */
 export function moment(date: Date): string {
   return date

@@ -1,9 +1,11 @@
 /** Rows as readable reports. */
 import type { Connection, Rotation, RunRecord, Sync } from '../client/views.ts';
+import { isUnderWay } from '../domain/run.ts';
 import type { LeftBehind } from '../db/sync/deletion.ts';
 import type { Check } from '../domain/connection/checks.ts';
 import { callsNote } from '../domain/call-log.ts';
-import { fields, indent, table } from './output.ts';
+import { describeProgress } from '../domain/progress.ts';
+import { fields, indent, table, upcoming } from './output.ts';
 
 const marks: Readonly<Record<Check['verdict'], string>> = { pass: '✓', warn: '!', fail: '✗', unknown: '?' };
 
@@ -24,7 +26,7 @@ export function describeConnection(
     ['account', connection.accountId],
     ['principal', connection.principalArn],
     ['validated', connection.lastValidatedAt],
-    ['next validation', connection.nextDueAt],
+    ['next validation', upcoming(connection.nextDueAt)],
     ['used by', dependents.map((one) => `${one.kind} ${one.name}`).join(', ')],
   ]);
   const note =
@@ -68,6 +70,7 @@ export function describeRun(run: RunRecord): string {
     .join(', ');
   return fields([
     [run.kind, run.errorMessage ? `${run.status}: ${run.errorMessage}` : run.status],
+    ['progress', isUnderWay(run) && run.progress !== null ? describeProgress(run.progress) : null],
     ['changes', countsOf(run)],
     ['AWS calls', withNote(calls === '' ? 'none' : calls, callsNote(run))],
     ['run', run.id],
@@ -137,7 +140,7 @@ export function describeSync(sync: Sync): string {
     ['drift', sync.drift],
     ['synced', sync.lastSyncedAt],
     ['paused', sync.pausedAt],
-    ['next', sync.nextDueAt],
+    ['next', upcoming(sync.nextDueAt)],
   ]);
 }
 
@@ -154,9 +157,9 @@ export function describeRotation(rotation: Rotation): string {
     ['active key', rotation.activeAccessKeyId],
     ['every', `${String(rotation.rotationIntervalDays)} days`],
     ['rotated', rotation.lastRotatedAt],
-    ['next rotation', rotation.nextRotationAt],
+    ['next rotation', upcoming(rotation.nextRotationAt, rotation)],
     ['paused', rotation.pausedAt],
-    ['next step', rotation.nextDueAt],
+    ['next step', upcoming(rotation.nextDueAt)],
   ]);
 }
 

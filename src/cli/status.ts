@@ -7,7 +7,7 @@ import { baseKinds, describeBaseKey, keyAgeWarning } from '../domain/connection/
 import { guardText, toGuard } from '../domain/installation.ts';
 import { formatRelative } from '../domain/span.ts';
 import type { Program } from '../main.ts';
-import { table } from './output.ts';
+import { table, upcoming } from './output.ts';
 
 export type Status = Awaited<ReturnType<typeof readStatus>>;
 
@@ -46,7 +46,7 @@ export function describeStatus(status: Status, now: Date): string {
     section(
       'rotations',
       ['NAME', 'IAM USER', 'STATUS', 'PHASE', 'ACTIVE KEY', 'NEXT', 'MESSAGE'],
-      rotationRows(status),
+      rotationRows(status, now),
     ),
     ...status.baseIdentities.flatMap((one) => keyAgeWarning(one, now) ?? []),
   ].join('\n');
@@ -112,13 +112,13 @@ const syncRows = ({ syncs }: Status) =>
     one.statusMessage,
   ]);
 
-const rotationRows = ({ rotations }: Status) =>
+const rotationRows = ({ rotations }: Status, now: Date) =>
   rotations.map((one) => [
     one.name,
     one.userName,
     one.rotationStatus,
     one.phase,
     one.activeAccessKeyId,
-    one.nextRotationAt,
+    upcoming(one.nextRotationAt, { now, pausedAt: one.pausedAt }),
     one.statusMessage,
   ]);

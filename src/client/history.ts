@@ -1,6 +1,7 @@
 /** `client.history`: what was done in the org, what folders it has, and who changed what. */
 import type { Connections } from '../db/connections.ts';
-import type { History, ListedChange, ListedFolder, ListedRun } from '../db/history.ts';
+import type { History, ListedChange, ListedFolder } from '../db/history.ts';
+import type { LogicalRun } from '../db/logical-runs.ts';
 import type { Rotations } from '../db/rotation/rotations.ts';
 import type { Syncs } from '../db/sync/syncs.ts';
 import type { Reference } from '../domain/reference.ts';
@@ -26,8 +27,8 @@ export interface RunQuery {
 
 export function createHistoryClient({ orgId, refer }: ClientContext, stores: Stores) {
   return {
-    /** Newest first; of a sync in slices the latest run, which counts for all. Throws PAYLOAD_INVALID for an unknown or ambiguous name. */
-    async runs({ subject, limit = 20, ...filter }: RunQuery = {}): Promise<readonly ListedRun[]> {
+    /** Newest first; a run in slices is one. Throws PAYLOAD_INVALID for an unknown or ambiguous name. */
+    async runs({ subject, limit = 20, ...filter }: RunQuery = {}): Promise<readonly LogicalRun[]> {
       const subjectId = subject === undefined ? undefined : await idOf(subject);
       return stores.history.runs(orgId, { ...filter, subjectId, limit });
     },

@@ -3,16 +3,10 @@ import { sql, type SQL } from 'drizzle-orm';
 
 import type { Database } from './client.ts';
 import { execute } from './engine/subjects.ts';
+import { logicalRuns, toLogicalRun, type LogicalRun } from './logical-runs.ts';
 import { parseMoment } from './moment.ts';
 import { fromRow } from './rows.ts';
 import { auditLog } from './schema-operations.ts';
-import { runs } from './schema.ts';
-import { textOrNull } from './read.ts';
-
-export type ListedRun = typeof runs.$inferSelect & {
-  /** Null once the subject is deleted. */
-  readonly subjectName: string | null;
-};
 
 export interface RunFilter {
   readonly subjectId?: string | undefined;
@@ -38,7 +32,7 @@ export type History = ReturnType<typeof createHistory>;
 
 export function createHistory(db: Database) {
   return {
-    /** Newest first. Of a run in slices the latest only: it counts for all of them. */
+    /** Newest first; a run in slices is one. */
     runs: (orgId: string, filter: RunFilter) => listRuns(db, orgId, filter),
     /** By project, environment and path. */
     folders: (orgId: string, projectId?: string) => listFolders(db, orgId, projectId),
@@ -47,31 +41,14 @@ export function createHistory(db: Database) {
   };
 }
 
-async function listRuns(db: Database, orgId: string, filter: RunFilter): Promise<readonly ListedRun[]> {
-  const { subjectId, kind, status } = filter;
+async function listRuns(db: Database, orgId: string, filter: RunFilter): Promise<readonly LogicalRun[]> {
+  const { subjectId, kind, status, limit } = filter;
   const conditions: SQL[] = [sql`r.org_id = ${orgId}`];
   if (subjectId !== undefined) conditions.push(sql`r.subject_id = ${subjectId}`);
   if (kind !== undefined) conditions.push(sql`r.kind = ${kind}`);
-  conditions.push(status === undefined ? isLatestSlice : sql`r.status = ${status}`);
-  const rows = await execute(
-    db,
-    sql`
-      with r as materialized (
-        select * from keyferry.runs r where ${sql.join(conditions, sql` and `)}
-        order by r.started_at desc limit ${filter.limit}
-      )
-      select r.*, coalesce(c.name, s.name, t.name) as _name from r
-      left join keyferry.connections c on c.id = r.subject_id
-      left join keyferry.syncs s on s.id = r.subject_id
-      left join keyferry.rotations t on t.id = r.subject_id
-      order by r.started_at desc`,
-  );
-  return rows.map((row) => ({ ...fromRow(runs, row), subjectName: textOrNull(row['_name']) }));
+  if (status !== undefined) conditions.push(sql`r.status = ${status}`);
+  return (await execute(db, logicalRuns(conditions, limit))).map(toLogicalRun);
 }
-
-const isLatestSlice = sql`(r.status <> 'continued' or r.kind = 'rotate' or not exists (
-          select from keyferry.runs later where later.subject_id = r.subject_id and later.started_at > r.started_at
-        ))`;
 
 async function listFolders(db: Database, orgId: string, projectId?: string): Promise<readonly ListedFolder[]> {
   const rows = await execute(

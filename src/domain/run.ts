@@ -30,6 +30,11 @@ export interface RunProgress {
   readonly secondsLeft: number | null;
 }
 
+/** Work that is not over: a run at work, or one that waits between two slices. */
+export function isUnderWay({ status, kind }: { readonly status: RunStatus; readonly kind: RunKind }): boolean {
+  return status === 'running' || (status === 'continued' && kind !== 'rotate');
+}
+
 export interface RunCounts {
   readonly created: number;
   readonly updated: number;

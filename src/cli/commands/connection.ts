@@ -7,7 +7,7 @@ import { done, leaf, runWithClient, text, type ClientInvocation, type Options } 
 import { exitCodes, type ExitCode } from '../exit.ts';
 import { readSecret } from '../input.ts';
 import { regionName } from '../options.ts';
-import { table } from '../output.ts';
+import { table, upcoming } from '../output.ts';
 import { describeConnection } from '../reports.ts';
 import { confirm, withConfirmation } from '../confirm.ts';
 import { waitForRun, withTimeout, withWaiting, type Hints } from '../waiting.ts';
@@ -37,7 +37,7 @@ export function addConnectionCommands(parent: Command): void {
           one.status,
           one.accountId,
           one.lastValidatedAt,
-          one.nextDueAt,
+          upcoming(one.nextDueAt),
           one.statusMessage,
         ]),
       ),

@@ -1,9 +1,9 @@
 /** `keyferry runs|folders|audit list`: what was done, what there is, and who changed what. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 
-import { runKinds, runStatuses } from '../../domain/run.ts';
+import { isUnderWay, runKinds, runStatuses } from '../../domain/run.ts';
 import { describeProgress } from '../../domain/progress.ts';
-import type { ListedRun } from '../../db/history.ts';
+import type { LogicalRun } from '../../db/logical-runs.ts';
 import { done, leaf, runWithClient, text } from '../command.ts';
 import { table } from '../output.ts';
 import { countsOf } from '../reports.ts';
@@ -48,9 +48,9 @@ function addRuns(parent: Command): void {
   });
 }
 
-function changesOf(run: ListedRun): string {
-  const isUnderWay = run.status === 'running' || run.status === 'continued';
-  return isUnderWay && run.progress !== null ? describeProgress(run.progress) : countsOf(run);
+function changesOf(run: LogicalRun): string {
+  const changes = isUnderWay(run) && run.progress !== null ? describeProgress(run.progress) : countsOf(run);
+  return run.slices.length === 0 ? changes : `${changes} (${String(run.slices.length)} slices)`;
 }
 
 function addFolders(parent: Command): void {

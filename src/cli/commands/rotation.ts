@@ -7,7 +7,7 @@ import { JobError } from '../../errors.ts';
 import { collect, done, leaf, runWithClient, text, type ClientInvocation, type Options } from '../command.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
 import { readSecret } from '../input.ts';
-import { indent, table } from '../output.ts';
+import { indent, table, upcoming } from '../output.ts';
 import { describeRotation, describeRun } from '../reports.ts';
 import { confirm, withConfirmation } from '../confirm.ts';
 import { waitForRun, withWaiting } from '../waiting.ts';
@@ -269,7 +269,7 @@ function addShowing(noun: Command): void {
           one.phase,
           one.activeAccessKeyId,
           one.lastRotatedAt,
-          one.nextRotationAt,
+          upcoming(one.nextRotationAt, one),
           one.statusMessage,
         ]),
       ),

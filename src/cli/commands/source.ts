@@ -8,7 +8,7 @@ import { JobError } from '../../errors.ts';
 import { done, leaf, runWithClient, text, type Options } from '../command.ts';
 import { exitCodes } from '../exit.ts';
 import { readBytes, readSecret } from '../input.ts';
-import { fields } from '../output.ts';
+import { fields, upcoming } from '../output.ts';
 import { placeOf, withPlace } from './secrets.ts';
 
 export function addSourceCommands(parent: Command): void {
@@ -123,7 +123,7 @@ function describeSource(source: FolderSource): string {
     ['status', `${source.status}${stale}${message}`],
     ['since', source.statusSince],
     ['last read', source.lastPulledAt],
-    ['next', source.nextDueAt],
+    ['next', upcoming(source.nextDueAt)],
     ['left to rotations', source.skippedKeys.join(', ')],
   ]);
 }

@@ -2,11 +2,12 @@
 import type { Command } from 'commander';
 
 import type { RunRecord } from '../../client/views.ts';
+import { isUnderWay } from '../../domain/run.ts';
 import { createStatusQueries } from '../../db/status/queries.ts';
 import { JobError } from '../../errors.ts';
 import { done, leaf, runWithClient, text, type ClientInvocation } from '../command.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
-import { table } from '../output.ts';
+import { table, upcoming } from '../output.ts';
 import { describePlan, describeRun, describeSync, type PlanDocument } from '../reports.ts';
 import { confirm, withConfirmation } from '../confirm.ts';
 import { waitForRun, withWaiting } from '../waiting.ts';
@@ -124,6 +125,9 @@ async function plan(invocation: ClientInvocation): Promise<ExitCode> {
   return options.exitCode === true && document.changes.length > 0 ? exitCodes.hasChanges : done;
 }
 
+/** Plans may be among the newest runs. */
+const RUNS_SEEN = 20;
+
 function addShowing(noun: Command): void {
   runWithClient(
     leaf(noun, 'show <name>', 'everything known about a sync'),
@@ -132,8 +136,10 @@ function addShowing(noun: Command): void {
       const entries = await createStatusQueries(program.stores.database.db)
         .entries(sync.id, 10_000)
         .then((page) => page.rows);
-      const lastRun = sync.lastRunId === null ? undefined : await client.runs.get(sync.lastRunId);
-      output.result({ ...sync, entries }, () => {
+      const lastRun = (await client.history.runs({ subject: sync.id, limit: RUNS_SEEN })).find(
+        ({ kind }) => kind !== 'plan',
+      );
+      output.result({ ...sync, lastRun: lastRun ?? null, entries }, () => {
         const rows = entries.map((entry) => [
           entry.key,
           entry.remoteName,
@@ -146,7 +152,7 @@ function addShowing(noun: Command): void {
           entries.length === 0
             ? ''
             : `\n\n${table(['KEY', 'REMOTE NAME', 'STATUS', 'VERSION', 'WRITTEN', 'MESSAGE'], rows)}`;
-        return `${describeSync(sync)}${lastRun ? `\n\nlast run\n${describeRun(lastRun)}` : ''}${list}`;
+        return `${describeSync(sync)}${lastRun ? `\n\n${isUnderWay(lastRun) ? 'run under way' : 'last run'}\n${describeRun(lastRun)}` : ''}${list}`;
       });
       return done;
     },
@@ -167,7 +173,7 @@ function addList(noun: Command): void {
           one.syncStatus,
           one.drift,
           one.lastSyncedAt,
-          one.nextDueAt,
+          upcoming(one.nextDueAt),
           one.statusMessage,
         ]),
       ),

@@ -50,8 +50,8 @@ export async function settle<K extends Kind>(
         ) found
       ),
       held as materialized (
-        select found.id, found.is_woken, given.* from given join seen using (subject_id, run_id), lateral (
-          select t.id, t.next_due_at is distinct from t.claimed_due_at as is_woken from ${table} t
+        select found.id, found.is_woken, found.is_paused, given.* from given join seen using (subject_id, run_id), lateral (
+          select t.id, t.next_due_at is distinct from t.claimed_due_at as is_woken, ${conditions[kind].isPaused} as is_paused from ${table} t
           where t.id = seen.subject_id and ${isAsSeen} limit 1 ${lock}
         ) found
       ),
@@ -193,11 +193,19 @@ function servedSubject({ kind, changes }: Settlement<Kind>): SQL {
           due_reason = case when ${keepsReason} then t.due_reason else 'scheduled' end,
           due_requested_by = case when ${keepsReason} then t.due_requested_by end,
           due_traceparent = case when ${keepsReason} then t.due_traceparent end${assignedFrom(tables[kind], changes, isAbout(kind))}
-        from run left join waiting on waiting.subject_id = run.id, jsonb_populate_record(null::${tableNames[kind]}, run.changes) changed
+        from run left join waiting on waiting.subject_id = run.id,
+          jsonb_populate_record(null::${tableNames[kind]}, ${kind === 'sync' ? changesOfSync : sql`run.changes`}) changed
         where t.id = run.id and t.run_token = run.run_id
         returning run.run_id, t.next_due_at
       `;
 }
+
+/** Of a paused sync nothing runs on: the rest of its round waits for a person. */
+const changesOfSync = sql`case
+            when run.is_paused and run.request_ids = '{}' and run.changes ->> 'sync_status' = 'running'
+              then run.changes || '{"sync_status": "pending"}'
+            else run.changes
+          end`;
 
 interface Conditions {
   readonly isPaused: SQL;

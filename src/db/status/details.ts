@@ -2,11 +2,14 @@
 import { sql, type SQL } from 'drizzle-orm';
 
 import { fromRow } from '../rows.ts';
-import { rotationKeys, rotationSteps, runs, syncEntries } from '../schema.ts';
-import { textOrNull, type ReadAll } from '../read.ts';
+import { logicalRuns, toLogicalRun, type LogicalRun } from '../logical-runs.ts';
+import { rotationKeys, rotationSteps, syncEntries } from '../schema.ts';
+import type { ReadAll } from '../read.ts';
 
-export type RunStatusRow = typeof runs.$inferSelect & { readonly subjectName: string | null };
-export type EntryStatus = Omit<typeof syncEntries.$inferSelect, 'fingerprint' | 'inFlight'>;
+export type EntryStatus = Omit<typeof syncEntries.$inferSelect, 'fingerprint' | 'inFlight' | 'status'> & {
+  /** `writing`: its write is under way in a living run; what the ledger says until the answer is there would look like a failure. */
+  readonly status: (typeof syncEntries.$inferSelect)['status'] | 'writing';
+};
 export type KeyStatus = Omit<typeof rotationKeys.$inferSelect, 'secret'>;
 export type RotationStepRow = typeof rotationSteps.$inferSelect;
 
@@ -21,41 +24,48 @@ export async function readCount(all: ReadAll, from: SQL): Promise<number> {
   return Number(row?.n ?? 0);
 }
 
-export async function readRuns(all: ReadAll, where: SQL, limit: number): Promise<readonly RunStatusRow[]> {
-  const rows = await all(sql`
-    with r as materialized (select * from keyferry.runs r ${where} order by r.started_at desc limit ${limit})
-    select r.*, coalesce(c.name, s.name, t.name) as _name from r
-    left join keyferry.connections c on c.id = r.subject_id
-    left join keyferry.syncs s on s.id = r.subject_id
-    left join keyferry.rotations t on t.id = r.subject_id
-    order by r.started_at desc`);
-  return rows.map((row) => ({ ...fromRow(runs, row), subjectName: textOrNull(row._name) }));
+export async function readRuns(all: ReadAll, where: readonly SQL[], limit: number): Promise<readonly LogicalRun[]> {
+  return (await all(logicalRuns(where, limit))).map(toLogicalRun);
 }
 
-export async function readLatestPlan(all: ReadAll, syncId: string): Promise<RunStatusRow | undefined> {
-  const [row] = await readRuns(
-    all,
-    sql`where r.subject_id = ${syncId} and r.kind = 'plan' and r.result is not null`,
-    1,
-  );
+export async function readLatestPlan(all: ReadAll, syncId: string): Promise<LogicalRun | undefined> {
+  const [row] = await readRuns(all, [sql`r.subject_id = ${syncId} and r.kind = 'plan' and r.result is not null`], 1);
   return row;
 }
 
-/** Entries with trouble first, then by name. Deleted ones are history. */
+/** Entries with trouble first, then what is being written, then by name. Deleted ones are history. */
 export async function readEntries(all: ReadAll, syncId: string, limit: number): Promise<Page<EntryStatus>> {
   const where = sql`keyferry.sync_entries t where t.sync_id = ${syncId} and t.deleted_at is null`;
   const [total, rows] = await Promise.all([
     readCount(all, where),
-    all(sql`select t.* from ${where}
-      order by case t.status when 'failed' then 0 when 'conflict' then 1 when 'skipped' then 2 else 3 end, t.remote_name, t.key limit ${limit}`),
+    all(sql`
+      select t.*, coalesce(${isBeingWritten}, false) as _is_writing from ${where}
+      order by
+        case
+          when ${isBeingWritten} then 3
+          when t.status = 'failed' then 0
+          when t.status = 'conflict' then 1
+          when t.status = 'skipped' then 2
+          else 4
+        end,
+        t.remote_name,
+        t.key
+      limit ${limit}`),
   ]);
-  return {
-    total,
-    rows: rows.map((row) => {
-      const { fingerprint: _fingerprint, inFlight: _inFlight, ...shown } = fromRow(syncEntries, row);
-      return shown;
-    }),
-  };
+  return { total, rows: rows.map(toEntryStatus) };
+}
+
+/** On the entry `t`: the run that began its write holds the lease. */
+const isBeingWritten = sql`exists (
+        select from keyferry.syncs s
+        where s.id = t.sync_id
+          and s.run_lease_until > now()
+          and s.run_token::text = t.in_flight ->> 'runId'
+      )`;
+
+function toEntryStatus(row: Record<string, unknown>): EntryStatus {
+  const { fingerprint: _fingerprint, inFlight: _inFlight, ...shown } = fromRow(syncEntries, row);
+  return row['_is_writing'] === true ? { ...shown, status: 'writing', errorCode: null, errorMessage: null } : shown;
 }
 
 export async function readKeys(all: ReadAll, rotationId: string): Promise<readonly KeyStatus[]> {

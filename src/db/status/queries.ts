@@ -80,8 +80,8 @@ export function createStatusQueries(db: Database) {
       syncRows(all, sql`t.connection_id = ${id}`, sql`order by t.name limit ${limit}`),
     rotationsOfConnection: (id: string, limit: number) =>
       rotationRows(all, sql`t.connection_id = ${id}`, sql`order by t.name limit ${limit}`),
-    runsOf: (subjectId: string, limit: number) => readRuns(all, sql`where r.subject_id = ${subjectId}`, limit),
-    recentRuns: (limit: number) => readRuns(all, sql``, limit),
+    runsOf: (subjectId: string, limit: number) => readRuns(all, [sql`r.subject_id = ${subjectId}`], limit),
+    recentRuns: (limit: number) => readRuns(all, [], limit),
     latestPlan: (syncId: string) => readLatestPlan(all, syncId),
     entries: (syncId: string, limit: number) => readEntries(all, syncId, limit),
     keys: (rotationId: string) => readKeys(all, rotationId),

@@ -52,6 +52,10 @@ async function pauseSync(db: Database, sync: SyncRow): Promise<SyncRow | undefin
         update keyferry.syncs t set
           paused_at = coalesce(t.paused_at, now()),
           updated_at = now(),
+          -- Between two slices; a run under way says it itself when it ends.
+          sync_status = case
+            when t.sync_status = 'running' and t.run_token is null and not seen.is_asked then 'pending'
+            else t.sync_status end,
           next_due_at = case when seen.is_asked then coalesce(t.next_due_at, now()) end
         from seen where t.id = seen.id and ${isAsSeen} returning t.*
       )
@@ -105,7 +109,7 @@ async function cancelSync(db: Database, sync: SyncRow): Promise<Cancelled | unde
     .execute(
       sql`
       with seen as materialized (
-        select s.id, s.xmin as row_version, s.run_token,
+        select s.id, s.xmin as row_version, s.run_token, s.last_run_id,
           coalesce(s.run_token is not null and s.run_lease_until > now(), false) as is_running,
           s.progress is not null
             or (s.is_auto_sync_enabled and s.paused_at is null and s.wanted_revision > s.done_revision)
@@ -133,7 +137,9 @@ async function cancelSync(db: Database, sync: SyncRow): Promise<Cancelled | unde
           error_code = 'SYNC_CANCELLED',
           error_message = ${errorTable.SYNC_CANCELLED.message}
         from cancelled join seen using (id)
-        where r.subject_id = seen.id and r.status = 'running' and not seen.is_running
+        where r.subject_id = seen.id and not seen.is_running
+          -- Between two slices, the last one is where the run ended.
+          and (r.status = 'running' or (r.status = 'continued' and r.id = seen.last_run_id))
       ),
       -- Those that the run answers get its result, the others none.
       withdrawn as (

@@ -1,7 +1,8 @@
 /** The list of connections, and one with its checks, what depends on it and its runs. */
 import { html } from 'hono/html';
 
-import type { Page, RunStatusRow } from '../../db/status/details.ts';
+import type { LogicalRun } from '../../db/logical-runs.ts';
+import type { Page } from '../../db/status/details.ts';
 import type { ConnectionStatus, RotationStatus, SyncStatus } from '../../db/status/queries.ts';
 import type { Check } from '../../domain/connection/checks.ts';
 import { pages, tools, type ListRequest } from './list-query.ts';
@@ -61,7 +62,7 @@ export interface ConnectionDetail {
   readonly connection: ConnectionStatus;
   readonly syncs: readonly SyncStatus[];
   readonly rotations: readonly RotationStatus[];
-  readonly runs: readonly RunStatusRow[];
+  readonly runs: readonly LogicalRun[];
   readonly now: Date;
 }
 

@@ -1,7 +1,7 @@
 /** The first page: how many are well, what needs a person and what to do about it, what waits, what ran last. */
 import { html } from 'hono/html';
 
-import type { RunStatusRow } from '../../db/status/details.ts';
+import type { LogicalRun } from '../../db/logical-runs.ts';
 import { guardText } from '../../domain/installation.ts';
 import type { Attention, Overview } from '../../db/status/overview.ts';
 import {
@@ -18,7 +18,7 @@ import { runPanel } from './runs.ts';
 export interface OverviewContent {
   readonly overview: Overview;
   readonly attention: readonly Attention[];
-  readonly runs: readonly RunStatusRow[];
+  readonly runs: readonly LogicalRun[];
   readonly identities: readonly SeenBaseIdentity[];
   readonly now: Date;
 }

@@ -1,7 +1,8 @@
 /** The list of rotations, and one with its phase, its keys, its steps and its runs. */
 import { html } from 'hono/html';
 
-import type { KeyStatus, Page, RotationStepRow, RunStatusRow } from '../../db/status/details.ts';
+import type { LogicalRun } from '../../db/logical-runs.ts';
+import type { KeyStatus, Page, RotationStepRow } from '../../db/status/details.ts';
 import type { RotationStatus } from '../../db/status/queries.ts';
 import { pages, tools, type ListRequest } from './list-query.ts';
 import { chip, facts, panel, prose, table, trouble, when, type Html, type Trouble } from './parts.ts';
@@ -66,7 +67,7 @@ export interface RotationDetail {
   readonly rotation: RotationStatus;
   readonly keys: readonly KeyStatus[];
   readonly steps: readonly RotationStepRow[];
-  readonly runs: readonly RunStatusRow[];
+  readonly runs: readonly LogicalRun[];
   readonly now: Date;
 }
 

@@ -1,12 +1,13 @@
 /** Runs: the timeline of a subject, and the latest of all. */
 import { html } from 'hono/html';
 
-import type { RunStatusRow } from '../../db/status/details.ts';
+import type { LogicalRun } from '../../db/logical-runs.ts';
 import { callsNote } from '../../domain/call-log.ts';
-import type { Kind } from '../../domain/run.ts';
-import { cause, chip, formatDuration, formatNumber, panel, table, when, type Html } from './parts.ts';
+import { describeProgress } from '../../domain/progress.ts';
+import { isUnderWay, type Kind } from '../../domain/run.ts';
+import { cause, chip, formatDuration, formatNumber, panel, plural, table, when, type Html } from './parts.ts';
 
-const subjectPaths: Readonly<Record<RunStatusRow['kind'], string>> = {
+const subjectPaths: Readonly<Record<LogicalRun['kind'], string>> = {
   validate: '/connections',
   sync: '/syncs',
   plan: '/syncs',
@@ -15,12 +16,18 @@ const subjectPaths: Readonly<Record<RunStatusRow['kind'], string>> = {
   rotate: '/rotations',
 };
 
-function countsOf({ counts }: RunStatusRow): string {
+/** What it did, or how far it has come. */
+function happened(run: LogicalRun): string {
+  if (isUnderWay(run) && run.progress !== null) return describeProgress(run.progress);
+  return countsOf(run);
+}
+
+function countsOf({ counts }: LogicalRun): string {
   const named = Object.entries(counts ?? {}).filter(([, count]) => typeof count === 'number' && count > 0);
   return named.map(([name, count]) => `${formatNumber(count as number)} ${name}`).join(', ');
 }
 
-function callsOf(run: RunStatusRow): Html {
+function callsOf(run: LogicalRun): Html {
   const calls = Object.entries(run.awsCalls ?? {});
   const total = calls.reduce((sum, [, count]) => sum + count, 0);
   const detail = calls.map(([operation, count]) => `${operation} ${formatNumber(count)}`).join('\n');
@@ -30,11 +37,18 @@ function callsOf(run: RunStatusRow): Html {
   </td>`;
 }
 
-function lasted({ startedAt, finishedAt }: RunStatusRow, now: Date): string {
-  return formatDuration((finishedAt ?? now).getTime() - startedAt.getTime());
+function lasted(run: LogicalRun, now: Date): string {
+  const { startedAt, finishedAt } = run;
+  return formatDuration(((isUnderWay(run) ? undefined : finishedAt) ?? now).getTime() - startedAt.getTime());
 }
 
-const queueOfKind: Readonly<Record<RunStatusRow['kind'], Kind>> = {
+function slicesOf({ slices }: LogicalRun): Html {
+  if (slices.length === 0) return html``;
+  const ids = slices.map(({ id }) => id).join('\n');
+  return html`<br /><span class="muted small" title="${ids}">in ${plural(slices.length, 'slice')}</span>`;
+}
+
+const queueOfKind: Readonly<Record<LogicalRun['kind'], Kind>> = {
   validate: 'validate',
   sync: 'sync',
   plan: 'sync',
@@ -44,12 +58,12 @@ const queueOfKind: Readonly<Record<RunStatusRow['kind'], Kind>> = {
 };
 
 /** To the job on the board; there it is kept for a while only. */
-function jobLink({ kind, jobId }: RunStatusRow): Html {
+function jobLink({ kind, jobId }: LogicalRun): Html {
   if (jobId === null) return html`${kind}`;
   return html`<a href="/board/queue/${queueOfKind[kind]}/${encodeURIComponent(jobId)}">${kind}</a>`;
 }
 
-function runRow(run: RunStatusRow, { now, hasSubject }: Pick<RunTable, 'now' | 'hasSubject'>): Html {
+function runRow(run: LogicalRun, { now, hasSubject }: Pick<RunTable, 'now' | 'hasSubject'>): Html {
   const subject = html`<td class="wide">
     <a class="name" href="${subjectPaths[run.kind]}/${run.subjectId}">${run.subjectName ?? 'deleted'}</a><br /><span
       class="muted small"
@@ -63,18 +77,18 @@ function runRow(run: RunStatusRow, { now, hasSubject }: Pick<RunTable, 'now' | '
       ${jobLink(run)}${run.attempt > 1 ? html`<br /><span class="muted small">attempt ${run.attempt}</span>` : ''}
     </td>
     ${hasSubject === true ? subject : ''}
-    <td class="wide">${countsOf(run)}${cause({ code: run.errorCode, message: run.errorMessage })}</td>
+    <td class="wide">${happened(run)}${cause({ code: run.errorCode, message: run.errorMessage })}</td>
     <td>
       ${run.reason}${run.requestedBy === null ? '' : html`<br /><span class="muted small">${run.requestedBy}</span>`}
     </td>
-    <td class="num">${lasted(run, now)}</td>
+    <td class="num">${lasted(run, now)}${slicesOf(run)}</td>
     ${callsOf(run)}
   </tr>`;
 }
 
 export interface RunTable {
   readonly title: string;
-  readonly runs: readonly RunStatusRow[];
+  readonly runs: readonly LogicalRun[];
   readonly now: Date;
   readonly hasSubject?: boolean;
   readonly more?: Html;

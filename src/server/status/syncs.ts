@@ -2,9 +2,12 @@
 import { html } from 'hono/html';
 import { z } from 'zod';
 
-import type { EntryStatus, Page, RunStatusRow } from '../../db/status/details.ts';
+import type { LogicalRun } from '../../db/logical-runs.ts';
+import type { EntryStatus, Page } from '../../db/status/details.ts';
 import type { SyncStatus } from '../../db/status/queries.ts';
 import { destinations, kindOf } from '../../domain/destinations/registry.ts';
+import { describeProgress } from '../../domain/progress.ts';
+import { isUnderWay } from '../../domain/run.ts';
 import { pages, tools, type ListRequest } from './list-query.ts';
 import {
   chip,
@@ -85,8 +88,8 @@ function troubleOf(sync: SyncStatus): Trouble {
 export interface SyncDetail {
   readonly sync: SyncStatus;
   readonly entries: Page<EntryStatus>;
-  readonly plan: RunStatusRow | undefined;
-  readonly runs: readonly RunStatusRow[];
+  readonly plan: LogicalRun | undefined;
+  readonly runs: readonly LogicalRun[];
   readonly now: Date;
 }
 
@@ -106,7 +109,7 @@ const planShape = z.object({
 
 const PLAN_ROWS = 200;
 
-function planPanel(plan: RunStatusRow | undefined, now: Date): Html {
+function planPanel(plan: LogicalRun | undefined, now: Date): Html {
   const parsed = planShape.safeParse(plan?.result);
   if (plan === undefined || !parsed.success) return html``;
   const { changes, unchanged } = parsed.data;
@@ -186,7 +189,16 @@ function behind({ folder, syncedRevision }: SyncStatus): string {
     : `revision ${String(syncedRevision)} of ${String(folder.revision)}`;
 }
 
-function factsPanel(sync: SyncStatus, now: Date): Html {
+/** Of the run under way, or of the one that a pause interrupted. */
+function progressOf(runs: readonly LogicalRun[]): Html | null {
+  const run = runs.find(({ kind }) => kind !== 'plan');
+  if (run === undefined || !isUnderWay(run) || run.progress === null) return null;
+  const { done, total } = run.progress;
+  return html`<progress max="${total}" value="${done}" aria-label="Progress"></progress>
+    ${describeProgress(run.progress)}`;
+}
+
+function factsPanel({ sync, runs, now }: SyncDetail): Html {
   return panel({
     title: 'Sync',
     body: html`<div class="body">
@@ -194,6 +206,7 @@ function factsPanel(sync: SyncStatus, now: Date): Html {
         ['To', targetOf(sync)],
         ['From', sourceOf(sync)],
         ['Connection', html`<a href="/connections/${sync.connectionId}">${sync.connectionName}</a>`],
+        ['Progress', progressOf(runs)],
         ['Synced', behind(sync)],
         ['Last synced', when(sync.lastSyncedAt, now)],
         ['Last checked', when(sync.lastCheckedAt, now)],
@@ -220,7 +233,7 @@ export function syncContent({ sync, entries, plan, runs, now }: SyncDetail): Htm
     </header>
     ${hasTrouble ? html`<div class="notice ${tone}">${trouble(troubleOf(sync))}</div>` : ''}
     <div class="grid">
-      ${factsPanel(sync, now)}${panel({ title: 'Options', body: html`<div class="body">${facts(optionsOf(sync))}</div>` })}
+      ${factsPanel({ sync, entries, plan, runs, now })}${panel({ title: 'Options', body: html`<div class="body">${facts(optionsOf(sync))}</div>` })}
     </div>
     ${planPanel(plan, now)} ${runPanel({ title: 'Runs', runs, now })} ${entriesPanel(entries, now)}`;
 }

@@ -17,11 +17,13 @@ describe('the history of an org', () => {
     ids = await createOperations(fixture(), api).createSubjects();
     const { client } = fixture().handle;
     const syncId = ids.syncId['aws-parameter-store'] ?? '';
-    await client`insert into keyferry.runs (kind, subject_id, org_id, attempt, reason, status, started_at, progress) values
-      ('sync', ${syncId}, 'acme', 1, 'changed', 'continued', now() - interval '3 min', null),
-      ('sync', ${syncId}, 'acme', 1, 'changed', 'continued', now() - interval '2 min', null),
-      ('sync', ${syncId}, 'acme', 1, 'changed', 'running', now() - interval '1 min',
-        '{"done": 100, "total": 400, "perSecond": 2, "secondsLeft": 150}')`;
+    await client`insert into keyferry.runs (kind, subject_id, org_id, attempt, reason, status, started_at, progress, aws_calls) values
+      ('sync', ${syncId}, 'acme', 1, 'changed', 'succeeded', now() - interval '5 min', null, '{"ssm.PutParameter": 1}'),
+      ('sync', ${syncId}, 'acme', 1, 'changed', 'continued', now() - interval '3 min', null, '{"ssm.PutParameter": 50}'),
+      ('plan', ${syncId}, 'acme', 1, 'requested', 'succeeded', now() - interval '150 s', null, '{}'),
+      ('sync', ${syncId}, 'acme', 1, 'changed', 'continued', now() - interval '2 min',
+        '{"done": 100, "total": 400, "perSecond": 2, "secondsLeft": 150}', '{"ssm.PutParameter": 50}'),
+      ('sync', ${syncId}, 'acme', 1, 'changed', 'running', now() - interval '1 min', null, '{"ssm.PutParameter": 7}')`;
   });
   afterAll(async () => {
     await api.close();
@@ -31,12 +33,28 @@ describe('the history of an org', () => {
     const { status, body } = await api.call('GET', '/api/v1/runs?kind=sync');
     expect(status).toBe(200);
     expect(body.runs).toMatchObject([
-      { status: 'running', progress: { done: 100, total: 400, perSecond: 2, secondsLeft: 150 } },
+      {
+        status: 'running',
+        progress: { done: 100, total: 400, perSecond: 2, secondsLeft: 150 },
+        awsCalls: { 'ssm.PutParameter': 107 },
+      },
+      { status: 'succeeded', awsCalls: { 'ssm.PutParameter': 1 } },
     ]);
     const slices = await api.call('GET', `/api/v1/runs?subjectId=${ids.syncId['aws-parameter-store'] ?? ''}`);
-    expect(slices.body.runs).toHaveLength(3);
+    expect(slices.body.runs).toHaveLength(5);
+    const continued = await api.call('GET', '/api/v1/runs?status=continued');
+    expect(continued.body.runs).toEqual([]);
     const ofOthers = await api.call('GET', '/api/v1/runs', { org: 'globex' });
     expect(ofOthers.body.runs).toEqual([]);
+  });
+
+  it('shows on the page of the sync how far it has come, and its slices as one run', async () => {
+    const answer = await fetch(`${await fixture().start()}/syncs/${ids.syncId['aws-parameter-store'] ?? ''}`);
+    const text = (await answer.text()).replace(/\s+/g, ' ');
+    expect(text).toContain('<progress max="400" value="100" aria-label="Progress">');
+    expect(text).toContain('100 of 400 written, 2 a second, about 2 min left');
+    expect(text).toContain('in 3 slices');
+    expect(text).not.toContain('continued');
   });
 
   it('lists folders with what they hold, and the changes of the org', async () => {

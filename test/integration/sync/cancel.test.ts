@@ -93,10 +93,12 @@ test('a change that waits for its run is withdrawn, and so is the rest of a run 
   const world = await createWorld(stage);
   await world.set(numbered(80));
   const { id } = await world.createSync();
-  expect((await world.runOnce(id)).outcome.status).toBe('continued');
+  const slice = await world.runOnce(id);
+  expect(slice.outcome.status).toBe('continued');
 
   expect(await cancel(world, id)).toEqual({ runId: null });
 
+  expect(await world.run(slice.runId)).toMatchObject({ status: 'cancelled', errorCode: 'SYNC_CANCELLED' });
   expect(await world.isDue(id)).toBe(false);
   expect(await world.row(id)).toMatchObject({ syncStatus: 'cancelled', progress: null, dispatchLeaseUntil: null });
   await world.set({ K0: 'changed' });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { fields, table } from '../../../src/cli/output.ts';
+import { fields, table, upcoming } from '../../../src/cli/output.ts';
 import type { Screen } from '../../../src/cli/screen.ts';
 
 const now = new Date('2026-11-26T12:00:00Z');
@@ -50,5 +50,19 @@ describe('a list of facts', () => {
     const facts = [['synced', new Date('2026-11-26T11:53:00Z')]] as const;
     expect(fields(facts, narrow)).toBe('synced  2026-11-26 11:53:00Z (7 min ago)');
     expect(fields(facts, pipe)).toBe('synced  2026-11-26 11:53:00Z');
+  });
+});
+
+describe('what comes next', () => {
+  const at = (minutes: number) => new Date(now.getTime() + minutes * 60_000);
+
+  it('is never in the past: what is late is due now', () => {
+    expect(upcoming(at(5), { now })).toEqual(at(5));
+    expect(upcoming(at(-5), { now })).toBe('now');
+    expect(upcoming(null, { now })).toBeNull();
+  });
+
+  it('waits for a person while it is paused', () => {
+    expect(upcoming(at(5), { now, pausedAt: at(-60) })).toBe('paused');
   });
 });
