@@ -5,6 +5,7 @@ import { JobError } from '../errors.ts';
 import type { Database } from './client.ts';
 import { toDatabaseError } from './database-error.ts';
 import {
+  COMMITTED,
   credentialPlace,
   fingerprintKeyPlace,
   rotationKeyPlace,
@@ -243,8 +244,10 @@ async function rewrapColumn(rewrapping: Rewrapping): Promise<Rewrapped> {
   }
 }
 
+/** Under another key, or of a version without commitment. */
 function oldRows({ rows, column, ref }: EncryptedColumn, currentKeyId: string, after: string): SQL {
-  return sql`${rows} where t.${column} is not null and split_part(t.${column}, '.', 2) <> ${currentKeyId} and ${ref} > ${after} order by ${ref} limit ${BATCH}`;
+  const isOld = sql`(split_part(t.${column}, '.', 2) <> ${currentKeyId} or position(${COMMITTED} in t.${column}) = 0)`;
+  return sql`${rows} where t.${column} is not null and ${isOld} and ${ref} > ${after} order by ${ref} limit ${BATCH}`;
 }
 
 interface Rewrapping {

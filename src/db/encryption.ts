@@ -1,8 +1,12 @@
 /**
  * Encryption at the column: AES-256-GCM, the key's id in front, bound by associated data to its row, so that a ciphertext
- * copied to another row, org or revision does not decrypt. Format: `v1.<key id>.<base64url of nonce, tag, ciphertext>`.
+ * copied to another row, org or revision does not decrypt. AES-GCM does not commit to its key: ciphertexts can be made that
+ * open under two keys. A keyed hash of the key follows the ciphertext and is compared first.
+ *
+ * Format: `v1.<key id>.<base64url of nonce, tag, ciphertext>=<base64url of the key's commitment>`. Rows of earlier versions
+ * end before the `=`; those versions read a longer row up to there, so that both work during an upgrade.
  */
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 
 import { JobError } from '../errors.ts';
 
@@ -25,17 +29,29 @@ export interface Encryption {
   readonly currentKeyId: string;
   readonly keyIds: readonly string[];
   encrypt(plaintext: string, place: CipherBinding): string;
-  /** Throws SECRET_UNDECRYPTABLE when the key is unknown or the row is not the one it was encrypted for. */
+  /** Throws SECRET_UNDECRYPTABLE when the key is unknown or another, or the row is not the one it was encrypted for. */
   decrypt(ciphertext: string, place: CipherBinding): string;
 }
 
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
+/** Ends the base64 before it. */
+export const COMMITTED = '=';
+
+/** Says nothing of a random key, and no two keys have the same. */
+function commitmentOf(key: Buffer): Buffer {
+  return createHmac('sha256', key).update('keyferry key commitment').digest();
+}
+
+function isSame(one: Buffer, other: Buffer): boolean {
+  return one.length === other.length && timingSafeEqual(one, other);
+}
 
 /** `keys[0]` encrypts, all decrypt. */
 export function createEncryption(keys: readonly [EncryptionKey, ...EncryptionKey[]]): Encryption {
-  const byId = new Map(keys.map((key) => [key.id, key.key]));
+  const byId = new Map(keys.map(({ id, key }) => [id, { key, commitment: commitmentOf(key) }]));
   const [current] = keys;
+  const commitment = commitmentOf(current.key).toString('base64url');
   return {
     currentKeyId: current.id,
     keyIds: [...byId.keys()],
@@ -43,13 +59,16 @@ export function createEncryption(keys: readonly [EncryptionKey, ...EncryptionKey
       const nonce = randomBytes(NONCE_BYTES);
       const cipher = createCipheriv('aes-256-gcm', current.key, nonce).setAAD(associatedData(current.id, place));
       const body = Buffer.concat([cipher.update(plaintext, 'utf8'), cipher.final()]);
-      return `v1.${current.id}.${Buffer.concat([nonce, cipher.getAuthTag(), body]).toString('base64url')}`;
+      const sealed = Buffer.concat([nonce, cipher.getAuthTag(), body]).toString('base64url');
+      return `v1.${current.id}.${sealed}${COMMITTED}${commitment}`;
     },
     decrypt(ciphertext, place) {
-      const { keyId, bytes } = parseCiphertext(ciphertext, place);
-      const key = byId.get(keyId);
-      if (!key) throw undecryptable(place, `its encryption key ${keyId} is not configured`);
-      return open(bytes, { key, keyId, place });
+      const { keyId, bytes, committed } = parseCiphertext(ciphertext, place);
+      const known = byId.get(keyId);
+      if (!known) throw undecryptable(place, `its encryption key ${keyId} is not configured`);
+      if (committed !== undefined && !isSame(committed, known.commitment))
+        throw undecryptable(place, `it was encrypted with another key named ${keyId} than the configured one`);
+      return open(bytes, { key: known.key, keyId, place });
     },
   };
 }
@@ -75,12 +94,20 @@ export function keyIdOf(ciphertext: string): string | undefined {
   return /^v1\.([A-Za-z0-9_-]+)\./.exec(ciphertext)?.[1];
 }
 
-function parseCiphertext(ciphertext: string, place: CipherBinding): { keyId: string; bytes: Buffer } {
+interface Envelope {
+  readonly keyId: string;
+  readonly bytes: Buffer;
+  /** Undefined in rows of earlier versions. */
+  readonly committed: Buffer | undefined;
+}
+
+function parseCiphertext(ciphertext: string, place: CipherBinding): Envelope {
   const keyId = keyIdOf(ciphertext);
   if (keyId === undefined) throw undecryptable(place, 'it has no known format');
-  const bytes = Buffer.from(ciphertext.slice(`v1.${keyId}.`.length), 'base64url');
+  const [sealed = '', commitment] = ciphertext.slice(`v1.${keyId}.`.length).split(COMMITTED);
+  const bytes = Buffer.from(sealed, 'base64url');
   if (bytes.length < NONCE_BYTES + TAG_BYTES) throw undecryptable(place, 'it is cut off');
-  return { keyId, bytes };
+  return { keyId, bytes, committed: commitment === undefined ? undefined : Buffer.from(commitment, 'base64url') };
 }
 
 function undecryptable(place: CipherBinding, why: string, cause?: unknown): JobError {

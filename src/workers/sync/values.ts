@@ -5,7 +5,7 @@
 import { fingerprintInput } from '../../domain/fingerprint.ts';
 import type { SourceValue } from '../../db/sync/source.ts';
 import type { DesiredEntry } from '../../domain/sync/desired.ts';
-import type { EntrySettings } from '../../domain/sync/ledger.ts';
+import { type EntrySettings, isOwned } from '../../domain/sync/ledger.ts';
 import type { EntryProblem } from '../../domain/sync/rules.ts';
 import { findValueProblem } from '../../domain/sync/target.ts';
 import { errorTable, type JobError } from '../../errors.ts';
@@ -30,6 +30,7 @@ export function createValueReader(work: SyncWork, order: readonly DesiredEntry[]
     order.map((desired) => desired.key),
     readAhead,
   );
+  const written = newestWritten(work);
   const place = new Map(chunks.flatMap((keys, index) => keys.map((key) => [key, index] as const)));
   const reads = new Map<number, Promise<Map<string, SourceValue>>>();
   return {
@@ -41,9 +42,19 @@ export function createValueReader(work: SyncWork, order: readonly DesiredEntry[]
       const found = values.get(desired.key);
       values.delete(desired.key);
       if (values.size === 0) reads.delete(index);
-      return found && judge(work, desired, found);
+      return found && judge(work, desired, { ...found, written: written.get(desired.key) ?? 0 });
     },
   };
+}
+
+/** By key: the newest revision of this folder that the ledger knows at AWS. */
+function newestWritten(work: SyncWork): ReadonlyMap<string, number> {
+  const newest = new Map<string, number>();
+  for (const entry of work.ledger.all()) {
+    if (entry.folderId !== work.folder.id || !isOwned(entry)) continue;
+    newest.set(entry.key, Math.max(newest.get(entry.key) ?? 0, entry.syncedRevision ?? 0));
+  }
+  return newest;
 }
 
 async function readChunk(work: SyncWork, keys: readonly string[]): Promise<Map<string, SourceValue>> {
@@ -51,8 +62,11 @@ async function readChunk(work: SyncWork, keys: readonly string[]): Promise<Map<s
   return new Map(values.map((one) => [one.key, one]));
 }
 
-function judge(work: SyncWork, desired: DesiredEntry, found: SourceValue): ReadValue {
+type FoundValue = SourceValue & { readonly written: number };
+
+function judge(work: SyncWork, desired: DesiredEntry, found: FoundValue): ReadValue {
   if ('error' in found) return { problem: undecryptable(found.error) };
+  if (found.revision < found.written) return { problem: putBack(found) };
   const problem = findValueProblem(found.value, work.target, desired.settings);
   if (problem) return { problem };
   const { value, revision } = found;
@@ -63,6 +77,14 @@ function undecryptable(error: JobError): EntryProblem {
   return {
     code: 'SECRET_UNDECRYPTABLE',
     message: `The stored value cannot be decrypted. ${errorTable[error.code].nextStep}`,
+  };
+}
+
+/** A row and its ciphertext are bound to each other, so an older pair decrypts as it always did. Revisions only grow. */
+function putBack({ revision, written }: FoundValue): EntryProblem {
+  return {
+    code: 'SECRET_UNDECRYPTABLE',
+    message: `The stored value is of revision ${String(revision)}, but revision ${String(written)} was written to AWS: the row was changed outside keyferry. Set the secret again.`,
   };
 }
 
