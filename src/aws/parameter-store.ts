@@ -71,7 +71,10 @@ export interface ParameterStore {
   /** Values of at most 10 names. */
   read(names: readonly string[]): Promise<ReadonlyMap<string, ParameterMetadata & { readonly value: string }>>;
   /** The parameters directly under a path, page by page. */
-  readPath(path: string): AsyncIterable<ReadonlyMap<string, ParameterMetadata & { readonly value: string }>>;
+  readPath(
+    path: string,
+    options?: { readonly isRecursive: boolean },
+  ): AsyncIterable<ReadonlyMap<string, ParameterMetadata & { readonly value: string }>>;
   tagsOf(name: string): Promise<Readonly<Record<string, string>>>;
   addTags(name: string, tags: Readonly<Record<string, string>>): Promise<void>;
   removeTags(name: string, keys: readonly string[]): Promise<void>;
@@ -99,7 +102,7 @@ export function openParameterStore(session: AwsSession): ParameterStore {
       const answer = await ssm.send(new GetParametersCommand({ Names: [...names], WithDecryption: true }));
       return toValues(answer.Parameters);
     },
-    readPath: (path) => readPath(session, path),
+    readPath: (path, options) => readPath(session, path, options),
     async tagsOf(name) {
       const answer = await ssm.send(new ListTagsForResourceCommand({ ResourceType: 'Parameter', ResourceId: name }));
       return Object.fromEntries((answer.TagList ?? []).map((tag) => [tag.Key ?? '', tag.Value ?? '']));
@@ -200,14 +203,14 @@ function toDescribed(parameters: readonly SsmParameterMetadata[] | undefined) {
   );
 }
 
-async function* readPath(session: AwsSession, path: string) {
+async function* readPath(session: AwsSession, path: string, { isRecursive } = { isRecursive: false }) {
   let token: string | undefined;
   do {
     // A page may be empty and still have a next one.
     const answer = await session.ssm.send(
       new GetParametersByPathCommand({
         Path: path,
-        Recursive: false,
+        Recursive: isRecursive,
         WithDecryption: true,
         MaxResults: 10,
         NextToken: token,

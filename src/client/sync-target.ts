@@ -1,5 +1,6 @@
 /** Refuses targets under which no secret could get a name that AWS accepts: such a sync could only fail. */
 import { kindOf } from '../domain/destinations/registry.ts';
+import type { SchemaFolder } from '../domain/key-schema.ts';
 import { partitionOfRegion } from '../domain/partitions.ts';
 import { remoteNameOf, type TargetSource, toTarget } from '../domain/sync/target.ts';
 import { JobError } from '../errors.ts';
@@ -10,17 +11,17 @@ const PLAINEST_KEY = 'K';
 const ANY_ACCOUNT = '000000000000';
 
 /** Throws PAYLOAD_INVALID, naming the field and the flag. */
-export function refuseImpossibleTarget(sync: TargetSource, environment: string): void {
-  const problem = findProblem(sync, environment);
+export function refuseImpossibleTarget(sync: TargetSource, folder: SchemaFolder): void {
+  const problem = findProblem(sync, folder);
   if (!problem) return;
   const { keySchema, ...options } = sync.syncOptions;
-  const isSchema = keySchema !== undefined && !findProblem({ ...sync, syncOptions: options }, environment);
+  const isSchema = keySchema !== undefined && !findProblem({ ...sync, syncOptions: options }, folder);
   const field = isSchema ? 'syncOptions.keySchema (--key-schema)' : destinationField(sync);
   throw new JobError('PAYLOAD_INVALID', { message: `${field} allows no valid name: ${problem}` });
 }
 
-function findProblem(sync: TargetSource, environment: string): string | undefined {
-  const target = toTarget(sync, environment);
+function findProblem(sync: TargetSource, folder: SchemaFolder): string | undefined {
+  const target = toTarget(sync, folder);
   const { region, kind } = target;
   const place = {
     partition: partitionOfRegion(region) ?? 'aws',

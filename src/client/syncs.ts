@@ -90,12 +90,12 @@ export function createSyncsClient(context: ClientContext, stores: Stores) {
     async create(input: CreateSync): Promise<Sync> {
       const { connection, source, destinationConfig, ...rest } = parseInput(createShape, input);
       const target = { ...rest, destinationConfig: parseDestination(rest.destination, destinationConfig) };
-      refuseImpossibleTarget(target, source.environment);
+      refuseImpossibleTarget(target, source);
       const row = await syncs.create(orgId, {
         ...target,
         projectId: source.projectId,
         connectionId: (await stores.connections.get(orgId, context.refer(connection))).id,
-        folderId: (await findFolder(stores.folders, orgId, source)).id,
+        folderId: (await findRoot(stores.folders, orgId, { source, recursive: target.syncOptions.recursive })).id,
         requestedBy: context.actor,
       });
       return view(row);
@@ -163,14 +163,23 @@ async function updateSync({ context, stores }: Parts, sync: SyncRow, input: Upda
   const changes = await toChanges({ context, stores }, sync, parsed);
   if (isEmpty(changes)) return sync;
   const after = { ...sync, ...changes };
-  const { environment } = await stores.folders.get(after.folderId);
   // A sync that is older than the rule can still be renamed or given another connection.
-  if (isMove(changes)) refuseImpossibleTarget(after, environment);
+  if (isMove(changes)) refuseImpossibleTarget(after, await stores.folders.get(after.folderId));
   return stores.syncs.update(sync, changes, context.actor);
 }
 
 function definedOnly(parameters: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(parameters).filter(([, value]) => value !== undefined));
+}
+
+/** A recursive sync may begin at a folder that holds nothing but folders. */
+async function findRoot(
+  folders: Folders,
+  orgId: string,
+  { source, recursive }: { source: z.output<typeof placeShape>; recursive: boolean | undefined },
+) {
+  if (recursive === true && (await folders.hasBelow(orgId, source))) return folders.ensure(orgId, source);
+  return findFolder(folders, orgId, source);
 }
 
 async function findFolder(folders: Folders, orgId: string, place: z.output<typeof placeShape>) {

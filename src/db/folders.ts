@@ -19,6 +19,7 @@ import {
 import { type Encryption, secretPlace } from './encryption.ts';
 import { holdsSource, refuseUnconfirmed, requireHold, type SourceHold, withoutManaged } from './folder-source.ts';
 import { holdsLease, importedSync, type ImportingRun, recordImport, refuseLostLease } from './sync/initial-import.ts';
+import { foldersAbove, isAboveAsSeen, readers } from './sync/tree.ts';
 import { createReadAll } from './read.ts';
 import { folders, secrets, sources } from './schema.ts';
 import { dueTrace, isAsSeen } from './engine/subjects.ts';
@@ -58,10 +59,11 @@ export function createFolders(db: Database, encryption: Encryption) {
   return {
     get: (folderId: string) => getFolder(db, folderId),
     find: (orgId: string, place: FolderKey) => findFolder(db, orgId, place),
+    /** Whether there are folders below this one, which need not exist itself. */
+    hasBelow: (orgId: string, place: FolderKey) => hasFoldersBelow(db, orgId, place),
     ensure: (orgId: string, place: FolderKey) => ensureFolder(db, orgId, place),
     read: (folderId: string) => readFolder({ db, encryption }, folderId),
     names: (folderId: string) => readNames(db, folderId),
-    uncertainKeys: (folderId: string) => readUncertainKeys(db, folderId),
     /** Merges `changes` into the folder, or replaces its unmanaged secrets by them. */
     change: (folder: FolderRow, changes: readonly SecretChange[], mode: 'merge' | 'replace') =>
       changeFolder({ db, encryption }, folder, { changes, mode }),
@@ -108,6 +110,14 @@ function placeIs(orgId: string, place: FolderKey) {
   );
 }
 
+async function hasFoldersBelow(db: Database, orgId: string, place: FolderKey): Promise<boolean> {
+  const start = `${place.secretPath.replace(/\/$/, '')}/`;
+  const rows = await createReadAll(db)(sql`
+    select from keyferry.folders f where f.org_id = ${orgId} and f.project_id = ${place.projectId}
+      and f.environment = ${place.environment} and f.secret_path <> '/' and starts_with(f.secret_path, ${start}) limit 1`);
+  return rows.length > 0;
+}
+
 async function ensureFolder(db: Database, orgId: string, place: FolderKey): Promise<FolderRow> {
   await db
     .insert(folders)
@@ -146,19 +156,6 @@ function decryptRow(encryption: Encryption, orgId: string, row: typeof secrets.$
   } catch (error) {
     return { key, revision, metadata, managedBy, error: toDatabaseError(error) };
   }
-}
-
-/** Of rotations that have not found out yet which key is in use after a restore. */
-async function readUncertainKeys(db: Database, folderId: string): Promise<readonly string[]> {
-  const rows = await createReadAll(db)(sql`
-    select s.key
-    from keyferry.secrets s
-      join keyferry.rotations r on r.id = s.managed_by
-      cross join keyferry.installation i
-    where s.folder_id = ${folderId}
-      and r.created_at < i.epoch_started_at
-      and (r.status_code = 'KEY_RESTORED' or r.compared_at is null or r.compared_at < i.epoch_started_at)`);
-  return rows.map((row) => String(row.key));
 }
 
 async function readNames(db: Database, folderId: string): Promise<readonly SecretName[]> {
@@ -221,9 +218,10 @@ async function writeChanges(
           select f.id, f.xmin as row_version from keyferry.folders f
           where f.id = ${folder.id} and f.revision = ${folder.revision}
         ),
+        ${foldersAbove(folder.id)},
         moved as (
           update keyferry.folders t set revision = ${revision}, updated_at = now()
-          from seen where t.id = seen.id and ${isAsSeen}
+          from seen where t.id = seen.id and ${isAsSeen} and ${isAboveAsSeen}
           -- A rotation may have taken over a key since it was looked at.
           and not exists (select 1 from keyferry.secrets s where s.folder_id = ${folder.id} and s.managed_by is not null
             and s.key in (select jsonb_array_elements_text(${JSON.stringify(changes.map((change) => change.key))}::jsonb)))
@@ -256,11 +254,12 @@ async function writeChanges(
   return { folderId: folder.id, revision, set: row.set, removed: row.removed, dueSyncs: row.due };
 }
 
-/** Of the folder in the common table expression `moved`; locked in the order in which a validation locks the dependents of its connection. */
+/** Of those that read the folder in the common table expression `moved`; locked in the order in which a validation locks the dependents of its connection. */
 function dueSyncs(importer: Change['importer']): SQL {
-  return sql`locked as materialized (
-          select t.id from keyferry.syncs t, moved
-          where t.folder_id = moved.id and t.is_auto_sync_enabled and t.paused_at is null
+  return sql`${readers},
+        locked as materialized (
+          select t.id from keyferry.syncs t join readers using (id)
+          where t.is_auto_sync_enabled and t.paused_at is null
           and t.id is distinct from ${importer?.syncId ?? null}::uuid
           order by t.id for no key update of t
         ),

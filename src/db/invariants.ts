@@ -6,6 +6,7 @@ import { sql, type SQL } from 'drizzle-orm';
 
 import type { Database } from './client.ts';
 import { DUE_CHANNEL, execute } from './engine/subjects.ts';
+import { treeRevision, treeUpdatedAt } from './sync/tree.ts';
 
 /**
  * - `ahead`: an automatic subject, neither paused nor blocked, whose wish or folder is ahead of what was done, and which is not due
@@ -43,7 +44,7 @@ const broken: readonly { readonly table: SQL; readonly cases: SQL }[] = [
     cases: sql`when ${isDead} then 'lease' when ${isAtRest} and ${isForgotten} and ${isAsked} then 'request'
           when ${isAtRest} and t.is_auto_sync_enabled and t.paused_at is null and t.sync_status <> 'blocked' and (${isAhead}
             or (t.sync_status = 'succeeded' and t.next_due_at > now() and exists (select 1 from keyferry.folders f
-              where f.id = t.folder_id and f.revision > t.synced_revision and f.updated_at > t.last_synced_at))) then 'ahead'`,
+              where f.id = t.folder_id and ${treeRevision(sql`t`)} > t.synced_revision and ${treeUpdatedAt(sql`t`)} > t.last_synced_at))) then 'ahead'`,
   },
   {
     table: sql`keyferry.rotations`,

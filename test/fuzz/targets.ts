@@ -158,7 +158,7 @@ export const targets: readonly Target[] = [
       .tuple(keys, keys, keys)
       .map(([before, after, key]) => [`${before}{{secretKey}}${after}`, key.replaceAll('/', '')] as const),
     try: ([text, key]) => {
-      const schema = parseKeySchema(text, 'prod');
+      const schema = parseKeySchema(text, { projectId: 'app', environment: 'prod', secretPath: '/a/b' });
       if (key !== '' && findKey(schema, renderKey(schema, key)) !== key)
         throw new Error('a key does not come back from its name');
     },

@@ -3,6 +3,13 @@ import { sql, type SQL } from 'drizzle-orm';
 
 import type { Database } from '../../src/db/client.ts';
 
+/** What a sync `t` reads: its folder, or all below it, where each change counts once. */
+export const readRevision = sql`(
+          select case when t.sync_options -> 'recursive' = 'true'::jsonb then (
+            select 1 + sum(b.revision - 1) from keyferry.folders b
+            where b.org_id = f.org_id and (b.id = f.id or b.secret_path like f.secret_path || '/%')
+          ) else f.revision end from keyferry.folders f where f.id = t.folder_id)`;
+
 const isDue = sql`coalesce(t.next_due_at <= now(), false)`;
 const isAtWork = sql`coalesce(t.run_lease_until > now(), false)`;
 const isAsked = sql`exists (select from keyferry.requests r where r.subject_id = t.id and r.done_at is null)`;
@@ -18,9 +25,8 @@ const subjects = sql`
       union all
       select t.id, t.org_id, 'sync', ${isDue}, ${isAtWork}, ${isAsked},
         t.wanted_revision > t.done_revision and t.is_auto_sync_enabled and t.paused_at is null,
-        t.is_auto_sync_enabled and t.paused_at is null and t.sync_status <> 'blocked' and exists (
-          select from keyferry.folders f where f.id = t.folder_id
-            and (f.revision is distinct from t.synced_revision or t.version is distinct from t.synced_version)),
+        t.is_auto_sync_enabled and t.paused_at is null and t.sync_status <> 'blocked' and 
+          (${readRevision} is distinct from t.synced_revision or t.version is distinct from t.synced_version),
         false, t.paused_at is null and ${isWaitingForValid(sql`t.sync_status`)}
       from keyferry.syncs t
       union all

@@ -7,6 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { sql, type SQL } from 'drizzle-orm';
 
 import type { Claim } from '../../src/db/engine/claim.ts';
+import { readRevision } from './invariants.ts';
 import { openDatabase, type Database } from '../../src/db/client.ts';
 import { createConnectionStatus } from '../../src/db/connection-status.ts';
 import { createConnections } from '../../src/db/connections.ts';
@@ -90,6 +91,8 @@ export interface Scene {
   readonly connectionId: string;
   readonly folderId: string;
   readonly otherFolderId: string;
+  /** Below the sync's folder. */
+  readonly belowId: string;
   readonly ids: Readonly<Record<Kind, string>>;
   /** Of the same folder as the sync. */
   readonly neighbourId: string;
@@ -119,8 +122,9 @@ export async function createScene(stores: Stores): Promise<Scene> {
     credentials: { method: 'access-key', accessKeyId: 'AKIAOLD', secretAccessKey: 'old' },
   });
   const place = { projectId: 'app', environment: 'prod' };
-  const [folder, other] = await Promise.all([
+  const [folder, below, other] = await Promise.all([
     stores.folders.ensure(orgId, { ...place, secretPath: '/api' }),
+    stores.folders.ensure(orgId, { ...place, secretPath: '/api/below' }),
     stores.folders.ensure(orgId, { ...place, secretPath: '/other' }),
   ]);
   await stores.folders.change(folder, [{ key: 'A', value: '1' }], 'merge');
@@ -132,7 +136,8 @@ export async function createScene(stores: Stores): Promise<Scene> {
   ]);
   await settle(stores, orgId);
   const ids = { sync: syncId, rotate: rotationId, validate: connection.id };
-  return { orgId, ...parents, otherFolderId: other.id, ids, neighbourId, runs: new Map(), runIds: new Map() };
+  const folderIds = { otherFolderId: other.id, belowId: below.id };
+  return { orgId, ...parents, ...folderIds, ids, neighbourId, runs: new Map(), runIds: new Map() };
 }
 
 interface Parents {
@@ -203,9 +208,9 @@ export async function beginRun(stores: Stores, scene: Scene, { kind, id }: { kin
 
 async function look({ db }: Stores, scene: Scene, { kind, id }: { kind: Kind; id: string }) {
   const [row] = await db.execute(sql`
-    select c.status in ('valid', 'degraded') as is_usable, (
-      select f.revision from keyferry.folders f where f.id = coalesce(
-        (select s.folder_id from keyferry.syncs s where ${kind === 'sync'} and s.id = ${id}), ${scene.folderId})
+    select c.status in ('valid', 'degraded') as is_usable, coalesce(
+      (select ${readRevision} from keyferry.syncs t where ${kind === 'sync'} and t.id = ${id}),
+      (select f.revision from keyferry.folders f where f.id = ${scene.folderId})
     ) as folder_revision
     from keyferry.connections c where c.id = ${scene.connectionId}`);
   return { folderRevision: Number(row?.['folder_revision']), isUsable: row?.['is_usable'] === true };

@@ -76,6 +76,22 @@ const folders: readonly Writer[] = [
       stores.folders.change(await stores.folders.get(folderId), [{ key: 'A', value: randomUUID() }], 'merge'),
   },
   {
+    name: 'folders.change of a folder below',
+    kinds: ['sync'],
+    arrange: makeRecursive,
+    write: async (stores, { belowId }) =>
+      stores.folders.change(await stores.folders.get(belowId), [{ key: 'B', value: randomUUID() }], 'merge'),
+  },
+  {
+    name: 'folders.change of a folder that is new below',
+    kinds: ['sync'],
+    arrange: makeRecursive,
+    write: async (stores, { orgId }) => {
+      const place = { projectId: 'app', environment: 'prod', secretPath: '/api/below/new' };
+      return stores.folders.change(await stores.folders.ensure(orgId, place), [{ key: 'N', value: '1' }], 'merge');
+    },
+  },
+  {
     name: 'folders.changeIf',
     kinds: ['sync'],
     write: async (stores, { folderId }) => {
@@ -113,6 +129,16 @@ const folders: readonly Writer[] = [
   },
 ];
 
+/** The sync reads the folders below its own, and is up to date with them. */
+async function makeRecursive(stores: Stores, { ids, belowId }: Scene): Promise<void> {
+  await stores.folders.change(await stores.folders.get(belowId), [{ key: 'B', value: '1' }], 'merge');
+  const set = sql`sync_options = sync_options || '{"recursive": true}', done_revision = wanted_revision,
+    synced_revision = (
+      select 1 + sum(f.revision - 1) from keyferry.folders f where f.org_id = syncs.org_id and f.secret_path like '/api%'
+    )`;
+  await given(stores, 'sync', { id: ids.sync, set });
+}
+
 const PULL_TOKEN = '00000000-0000-4000-8000-000000000001';
 
 const syncs: readonly Writer[] = [
@@ -134,6 +160,16 @@ const syncs: readonly Writer[] = [
     arrange: (stores, { ids }) => given(stores, 'sync', { id: ids.sync, set: sql`is_auto_sync_enabled = false` }),
     write: async (stores, scene) =>
       stores.syncs.update(await syncOf(stores, scene), { isAutoSyncEnabled: true }, 'ann'),
+  },
+  {
+    name: 'syncs.update to the folders below',
+    kinds: ['sync'],
+    arrange: async ({ folders: store }, { belowId }) =>
+      store.change(await store.get(belowId), [{ key: 'B', value: '1' }], 'merge'),
+    write: async (stores, scene) => {
+      const sync = await syncOf(stores, scene);
+      return stores.syncs.update(sync, { syncOptions: { ...sync.syncOptions, recursive: true } }, 'ann');
+    },
   },
   {
     name: 'syncs.pause',
@@ -391,7 +427,7 @@ export const writers: readonly Writer[] = [
 /** Methods that write the row of no subject that exists already. */
 const readers = {
   requests: ['progress', 'run', 'runsOf'],
-  folders: ['get', 'find', 'ensure', 'read', 'names', 'uncertainKeys'],
+  folders: ['get', 'find', 'hasBelow', 'ensure', 'read', 'names'],
   syncs: ['create', 'get', 'view', 'list'],
   entries: ['list', 'heldByOthers', 'claim', 'store', 'forget'],
   connections: ['create', 'get', 'byId', 'list', 'dependents', 'credentialsOf', 'candidateOf'],

@@ -82,6 +82,25 @@ export const SCENARIOS: readonly Scenario[] = [
     expected: { NEW_A: '1', NEW_B: '2' },
   },
   {
+    name: 'a change in a folder below',
+    options: { recursive: true, keySchema: '{{folder}}_{{secretKey}}' },
+    prepare: async (world) => {
+      await world.setBelow('db', { C: '3', D: '4' });
+    },
+    change: (world) => world.setBelow('db', { C: '9', D: null, E: '5' }),
+    expected: { api_A: '1', api_B: '2', db_C: '9', db_E: '5' },
+  },
+  {
+    name: 'the folders below are left out',
+    options: { recursive: true, keySchema: '{{folder}}_{{secretKey}}' },
+    prepare: async (world) => {
+      await world.setBelow('db', { C: '3', D: '4' });
+    },
+    change: async (world, id) =>
+      update(world, id, { syncOptions: { ...(await world.row(id)).syncOptions, recursive: false } }),
+    expected: { api_A: '1', api_B: '2' },
+  },
+  {
     name: 'a pause in between',
     change: (world) => world.set({ A: '9' }),
     between: async (world, id) => {

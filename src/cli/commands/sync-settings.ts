@@ -21,6 +21,9 @@ function withOptions(command: Command): Command {
     .option('--mapping <mapping>', 'Secrets Manager: one-to-one or many-to-one')
     .option('--secret-name <name>', 'many-to-one: the one secret')
     .option('--key-schema <schema>', "name at AWS, as 'APP_{{secretKey}}'")
+    .option('--recursive', 'with the folders below; their names keep the path')
+    .option('--include <pattern>', "only these secrets, as 'DB_*' or 'api/**'; repeatable", collect)
+    .option('--exclude <pattern>', 'not these; repeatable', collect)
     .option('--kms-key <key>', 'KMS key id, alias or ARN')
     .option('--tag <k=v>', 'tag on every object; repeatable', collect)
     .option('--metadata-as-tags', 'write metadata of secrets as tags')
@@ -85,6 +88,9 @@ function toSyncOptions(options: Options): Record<string, unknown> {
   const recovery = text(options, 'recoveryDays');
   const given: Record<string, unknown> = {
     keySchema: text(options, 'keySchema'),
+    recursive: options.recursive,
+    include: toPatterns(options.include),
+    exclude: toPatterns(options.exclude),
     keyId: text(options, 'kmsKey'),
     tags: Array.isArray(options.tag) ? options.tag.map((tag) => toTag(String(tag))) : undefined,
     syncSecretMetadataAsTags: options.metadataAsTags,
@@ -97,6 +103,11 @@ function toSyncOptions(options: Options): Record<string, unknown> {
     replicaRegions: options.replicaRegion,
   };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+}
+
+/** An empty pattern takes away what is set. */
+function toPatterns(given: unknown): unknown {
+  return Array.isArray(given) && given.every((pattern) => pattern === '') ? null : given;
 }
 
 function toTag(tag: string): { key: string; value: string } {
@@ -112,6 +123,7 @@ export function addUpdate(noun: Command): void {
     .option('--rename <name>')
     .option('--connection <connection>')
     .option('--description <text>')
+    .option('--no-recursive', 'without the folders below')
     .option('--delete', 'delete again at AWS what is gone from the folder');
   runWithClient(command, async ({ args: [name = ''], client, options, output }) => {
     const before = await client.syncs.get(name);

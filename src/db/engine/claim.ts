@@ -5,6 +5,7 @@ import { RUN_LEASE_SECONDS } from '../../domain/lease.ts';
 import type { Kind, Reason, RunKind } from '../../domain/run.ts';
 import type { Database } from '../client.ts';
 import { fromRow } from '../rows.ts';
+import { treeRevision } from '../sync/tree.ts';
 import { execute, isAsSeen, nowMs, tableNames, tables, textArray, type SubjectRows } from './subjects.ts';
 
 export interface Claim<K extends Kind> {
@@ -147,7 +148,7 @@ const unchangedEntries = sql`,
         (select (select count(*) from keyferry.sync_entries e where e.sync_id = claimed.id and e.status = 'synced' and e.deleted_at is null and e.key <> '')::int
           from keyferry.folders f, keyferry.connections c
           where f.id = claimed.folder_id and c.id = claimed.connection_id
-            and claimed.synced_revision = f.revision and claimed.synced_version = claimed.version
+            and claimed.synced_revision = ${treeRevision(sql`claimed`)} and claimed.synced_version = claimed.version
             and not exists (select from keyferry.installation i
               where i.epoch_started_at > greatest(claimed.created_at, claimed.compared_at))
             and claimed.progress is null and claimed.drift <> 'drifted'

@@ -8,6 +8,7 @@ import type { Command } from '../../domain/rotation/rotation.ts';
 import { JobError } from '../../errors.ts';
 import type { Database } from '../client.ts';
 import { toDatabaseError } from '../database-error.ts';
+import { foldersAbove, isAboveAsSeen, readers, syncsReading } from '../sync/tree.ts';
 import { leftKeys } from './tombstones.ts';
 import { fromRow } from '../rows.ts';
 import { rotations } from '../schema.ts';
@@ -64,7 +65,7 @@ async function requireSyncs(db: Database, row: RotationRow, names: readonly stri
     db,
     sql`
       select string_agg(n.name, ', ') as unknown from jsonb_array_elements_text(${JSON.stringify(names)}::jsonb) as n(name)
-      where not exists (select 1 from keyferry.syncs s where s.folder_id = ${row.folderId} and n.name in (s.name, s.id::text))`,
+      where not exists (select 1 from ${syncsReading(row.folderId)} s where n.name in (s.name, s.id::text))`,
   );
   if (typeof found?.unknown !== 'string') return;
   throw new JobError('SYNC_NOT_FOUND', {
@@ -216,8 +217,9 @@ async function deleteRotation(db: Database, row: RotationRow, secrets: 'keep' | 
         select f.id from keyferry.folders f join seen_folder using (id)
         where f.xmin = seen_folder.row_version for update of f
       ),
+      ${foldersAbove(row.folderId)},
       gone as (
-        delete from keyferry.rotations t using seen, folder where t.id = seen.id and ${isAsSeen} and ${isIdle}
+        delete from keyferry.rotations t using seen, folder where t.id = seen.id and ${isAsSeen} and ${isAboveAsSeen} and ${isIdle}
         returning t.id, t.org_id, t.folder_id, t.connection_id, t.account_id, t.user_name
       ),
       ${leftKeys(sql`gone`)},
@@ -234,9 +236,10 @@ async function deleteRotation(db: Database, row: RotationRow, secrets: 'keep' | 
         update keyferry.secrets s set managed_by = null from gone where s.folder_id = gone.folder_id and s.managed_by = gone.id and ${secrets === 'keep'}
       ),
       ${closedWork(sql`gone`)},
+      ${readers},
       due as (
         update keyferry.syncs t set wanted_revision = t.wanted_revision + 1, next_due_at = now(), attempt = 0, due_reason = 'changed', ${dueTrace()}
-        from moved where t.folder_id = moved.id and t.is_auto_sync_enabled and t.paused_at is null returning t.id
+        from readers where t.id = readers.id and t.is_auto_sync_enabled and t.paused_at is null returning t.id
       )
       select (select count(*) from gone)::int as gone, (select pg_notify(${DUE_CHANNEL}, 'sync') where exists (select 1 from due)) as woken,
         exists (select 1 from keyferry.rotations t join seen using (id) where ${isIdle}) as was_idle`,

@@ -7,6 +7,10 @@ import { JobError } from '../../errors.ts';
 import type { Database } from '../client.ts';
 import { type Encryption, rotationKeyPlace } from '../encryption.ts';
 import { createReadAll, parsedJson, textOrNull } from '../read.ts';
+import { isSelected } from '../../domain/patterns.ts';
+import { toSourceKey } from '../../domain/source-key.ts';
+import type { SyncOptions } from '../../domain/sync/config.ts';
+import { syncsReading } from '../sync/tree.ts';
 import { findLeftKeys } from './tombstones.ts';
 import { fromRow } from '../rows.ts';
 import { rotationKeys, rotations } from '../schema.ts';
@@ -102,46 +106,60 @@ export async function heldElsewhere(
 }
 
 /**
- * One row per sync that the rotation waits for: every automatic one, every one that may hold a value of the pair, whatever became of its last
- * write, and every one that is running and may be about to write the old pair. Reads without locks.
+ * One for each sync that the rotation waits for: every automatic one that writes a value of the pair, every one that may hold one, whatever
+ * became of its last write, and every one that is running and may be about to write the old pair. Reads without locks.
  */
 async function dependents(db: Database, rotation: RotationRow, revision: number): Promise<readonly ComparedSync[]> {
   const rows = await createReadAll(db)(
     sql`
-      select s.id, s.name, entries.confirmed,
+      select s.id, s.name, s.below, s.sync_options,
+        s.run_lease_until > now() as is_running,
+        s.is_auto_sync_enabled and s.paused_at is null as is_automatic,
+        entries.held, entries.confirmed,
         entries.undecided = 0
           and (i.epoch_started_at is null or greatest(s.created_at, s.compared_at) >= i.epoch_started_at) as compared
-      from keyferry.syncs s cross join keyferry.installation i cross join lateral (
+      from ${syncsReading(rotation.folderId)} s cross join keyferry.installation i cross join lateral (
         select
-          count(*) filter (where ${mayHold}) as held,
-          (count(distinct e.key) filter (
+          coalesce(jsonb_agg(e.key) filter (where ${mayHold}), '[]') as held,
+          coalesce(jsonb_agg(e.key) filter (
             where e.status = 'synced' and e.in_flight is null and e.synced_revision >= ${revision}
-          ))::int as confirmed,
+          ), '[]') as confirmed,
           count(*) filter (where e.drift in ('later-write', 'later-delete', 'later-create')) as undecided
         from keyferry.sync_entries e
         where e.sync_id = s.id and e.deleted_at is null
           and coalesce(e.folder_id, s.folder_id) = s.folder_id and ${writesPair(rotation)}
       ) entries
-      where s.folder_id = ${rotation.folderId} and (
-        (s.is_auto_sync_enabled and s.paused_at is null) or entries.held > 0 or s.run_lease_until > now()
-      )
       order by s.name`,
   );
-  return rows.map((row) => ({
-    id: String(row.id),
-    name: String(row.name),
-    hasConfirmed: Number(row.confirmed) === 2 && row.compared === true,
-    hasCompared: row.compared === true,
-  }));
+  return rows.flatMap((row) => toDependent(rotation, row) ?? []);
 }
 
-/** An entry `e` of one of the two values, or of a JSON secret whose write in flight contains one. */
-function writesPair({ secretsMapping }: RotationRow): SQL {
+/** Undefined where nothing is to be waited for. */
+function toDependent({ secretsMapping }: RotationRow, row: Record<string, unknown>): ComparedSync | undefined {
   const { accessKeyId, secretAccessKey } = secretsMapping;
+  const pair = [accessKeyId, secretAccessKey].map((key) => toSourceKey({ below: String(row.below), key }));
+  const written = pair.filter((key) => isSelected(parsedJson(row.sync_options) as SyncOptions, key));
+  const [held, confirmed] = [textList(row.held), textList(row.confirmed)];
+  const isWriting = row.is_automatic === true && written.length > 0;
+  if (!isWriting && held.length === 0 && row.is_running !== true) return undefined;
+  // What it holds and no longer writes is on its way out.
+  const isLeaving = held.some((key) => pair.includes(key) && !written.includes(key));
+  const isConfirmed = written.length > 0 && !isLeaving && written.every((key) => confirmed.includes(key));
+  const hasCompared = row.compared === true;
+  return { id: String(row.id), name: String(row.name), hasConfirmed: isConfirmed && hasCompared, hasCompared };
+}
+
+function textList(value: unknown): readonly string[] {
+  return (typeof value === 'string' ? JSON.parse(value) : value) as readonly string[];
+}
+
+/** An entry `e` of one of the two values, or of a JSON secret whose write in flight contains one. `s`: the sync, and the path from its folder. */
+function writesPair({ secretsMapping }: RotationRow): SQL {
+  const sourceKey = (key: string) => sql`case s.below when '' then '' else s.below || ':' end || ${key}::text`;
+  const [id, secret] = [sourceKey(secretsMapping.accessKeyId), sourceKey(secretsMapping.secretAccessKey)];
   return sql`(
-    e.key in (${accessKeyId}, ${secretAccessKey})
-    or (e.key = '' and (jsonb_exists(e.in_flight -> 'keys', ${accessKeyId})
-      or jsonb_exists(e.in_flight -> 'keys', ${secretAccessKey})))
+    e.key in (${id}, ${secret})
+    or (e.key = '' and (jsonb_exists(e.in_flight -> 'keys', ${id}) or jsonb_exists(e.in_flight -> 'keys', ${secret})))
   )`;
 }
 

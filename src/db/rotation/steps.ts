@@ -12,6 +12,7 @@ import { credentialPlace, type Encryption, rotationKeyPlace, secretPlace } from 
 import { publishedPair, retiredKeys } from '../events.ts';
 import { createRotationReads } from './reads.ts';
 import { assignments } from '../rows.ts';
+import { foldersAbove, isAboveAsSeen, readers } from '../sync/tree.ts';
 import { rotations } from '../schema.ts';
 import { type ConnectionRow, DUE_CHANNEL, type RotationRow, dueTrace } from '../engine/subjects.ts';
 
@@ -208,7 +209,8 @@ async function publishAt(stores: Stores, fence: RotationFence, publication: Publ
           and f.xmin = (select seen.xmin from keyferry.folders seen where seen.id = f.id)
         for update
       ),
-      ${transitionParts(encryption, fence, { transition, gate: sql`exists (select 1 from guard)` })},
+      ${foldersAbove(rotation.folderId)},
+      ${transitionParts(encryption, fence, { transition, gate: sql`exists (select 1 from guard) and ${isAboveAsSeen}` })},
       moved as (
         update keyferry.folders f set revision = ${revision}, updated_at = now() from guard, subject where f.id = guard.folder_id returning f.id
       ),
@@ -219,10 +221,11 @@ async function publishAt(stores: Stores, fence: RotationFence, publication: Publ
           updated_at = now()
       ),
       ${connection ? sql`${credentialsPart(encryption, connection, publication.pair)},` : sql``}
+      ${readers},
       due as (
         update keyferry.syncs t set wanted_revision = t.wanted_revision + 1, next_due_at = now(), attempt = 0, due_reason = 'changed', ${dueTrace()},
           due_requested_by = null
-        from moved where t.folder_id = moved.id and t.is_auto_sync_enabled and t.paused_at is null
+        from readers where t.id = readers.id and t.is_auto_sync_enabled and t.paused_at is null
         returning t.id
       ),
       ${publishedPair(rotation.id, { accessKeyId: publication.pair.accessKeyId, revision })}

@@ -122,8 +122,8 @@ async function refuseTakenTarget(db: Database, orgId: string, wanted: WantedTarg
       destination: syncs.destination,
       destinationConfig: syncs.destinationConfig,
       syncOptions: syncs.syncOptions,
-      environment: folders.environment,
-      ourEnvironment: ourFolder.environment,
+      folder: folders,
+      ourFolder,
     })
     .from(syncs)
     .innerJoin(folders, eq(folders.id, syncs.folderId))
@@ -141,7 +141,7 @@ async function refuseTakenTarget(db: Database, orgId: string, wanted: WantedTarg
       ),
     );
   const other = rows.find(
-    (row) => nameTemplateOf(toTarget(row, row.environment)) === nameTemplateOf(toTarget(wanted, row.ourEnvironment)),
+    (row) => nameTemplateOf(toTarget(row, row.folder)) === nameTemplateOf(toTarget(wanted, row.ourFolder)),
   );
   if (other) {
     throw new JobError('SYNC_TARGET_TAKEN', {

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 
+import { patternsShape } from '../patterns.ts';
 import { regionShape as region } from '../regions.ts';
 
 const tagText = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u;
@@ -17,11 +18,15 @@ export const syncOptions = z.strictObject({
     .trim()
     .max(255)
     .regex(
-      /^[A-Za-z0-9_\-/]*(\{\{(secretKey|environment)\}\}[A-Za-z0-9_\-/]*)*$/,
-      'may hold letters, digits, _ - / and the placeholders {{secretKey}} and {{environment}}',
+      /^[A-Za-z0-9_\-/]*(\{\{(secretKey|environment|project|path|folder)\}\}[A-Za-z0-9_\-/]*)*$/,
+      'may hold letters, digits, _ - / and the placeholders {{secretKey}}, {{environment}}, {{project}}, {{path}} and {{folder}}',
     )
     .refine((schema) => schema.split('{{secretKey}}').length === 2, 'must hold {{secretKey}} exactly once')
     .optional(),
+  /** With the folders below the sync's. */
+  recursive: z.boolean().optional(),
+  include: patternsShape.optional(),
+  exclude: patternsShape.optional(),
   disableSecretDeletion: z.boolean().default(false),
   keyId: z
     .string()
@@ -57,11 +62,13 @@ export const syncOptions = z.strictObject({
 
 export type SyncOptions = z.infer<typeof syncOptions>;
 
-const { keySchema, keyId, tags, replicaRegions } = syncOptions.shape;
+const { keySchema, include, exclude, keyId, tags, replicaRegions } = syncOptions.shape;
 
 /** What a change of options takes. Null removes an option that has no default. */
 export const syncOptionChanges = syncOptions.partial().extend({
   keySchema: keySchema.nullable(),
+  include: include.nullable(),
+  exclude: exclude.nullable(),
   keyId: keyId.nullable(),
   tags: tags.nullable(),
   replicaRegions: replicaRegions.nullable(),

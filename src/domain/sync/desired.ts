@@ -1,10 +1,12 @@
-/** What the destination should hold: the folder's secrets through key schema and options, with everything wrong that shows without a value. Pure. */
+/** What the destination should hold: the source's secrets through patterns, key schema and options, with everything wrong that shows without a value. Pure. */
+import { isSelected } from '../patterns.ts';
+import { pathOfSourceKey } from '../source-key.ts';
 import type { SyncOptions } from './config.ts';
 import type { EntrySettings, AwsLocation } from './ledger.ts';
-import { findTagsProblem, type EntryProblem } from './rules.ts';
+import { findTagsProblem, invalid, type EntryProblem } from './rules.ts';
 import { documentKeyOf, remoteNameOf, type Target } from './target.ts';
 
-/** A secret of the source, without its value. */
+/** A secret of the source, without its value. `key`: the source key. */
 export interface SourceSecret {
   readonly key: string;
   readonly revision: number;
@@ -31,14 +33,35 @@ export interface DesiredInput {
 }
 
 export function toDesired(input: DesiredInput): readonly DesiredEntry[] {
-  return input.secrets.map((secret) => {
-    const remoteName = remoteNameOf(input.target, secret.key);
-    const settings = input.target.kind.holdsAllKeys ? noSettings : settingsFor(secret, input);
-    const problem = input.target.kind.findNameProblem(remoteName, input.place) ?? findTagsProblem(settings.tags);
-    const { key, revision } = secret;
-    const documentKey = documentKeyOf(input.target, key);
-    return { key, remoteName, documentKey, revision, settings, ...(problem ? { problem } : {}) };
+  const selected = input.secrets.filter(({ key }) => isSelected(input.options, key));
+  return withoutClashes(selected.map((secret) => toEntry(secret, input)));
+}
+
+function toEntry(secret: SourceSecret, input: DesiredInput): DesiredEntry {
+  const remoteName = remoteNameOf(input.target, secret.key);
+  const settings = input.target.kind.holdsAllKeys ? noSettings : settingsFor(secret, input);
+  const problem = input.target.kind.findNameProblem(remoteName, input.place) ?? findTagsProblem(settings.tags);
+  const { key, revision } = secret;
+  const documentKey = documentKeyOf(input.target, key);
+  return { key, remoteName, documentKey, revision, settings, ...(problem ? { problem } : {}) };
+}
+
+/** Secrets of several folders may get one name: none of them is written, since each would overwrite the other. */
+function withoutClashes(entries: readonly DesiredEntry[]): readonly DesiredEntry[] {
+  const byName = new Map<string, DesiredEntry[]>();
+  for (const entry of entries) byName.set(nameOf(entry), [...(byName.get(nameOf(entry)) ?? []), entry]);
+  return entries.map((entry) => {
+    const other = byName.get(nameOf(entry))?.find((one) => one !== entry);
+    return other === undefined || entry.problem ? entry : { ...entry, problem: clash(other.key) };
   });
+}
+
+const nameOf = ({ remoteName, documentKey }: DesiredEntry): string => `${remoteName}\n${documentKey}`;
+
+function clash(other: string): EntryProblem {
+  return invalid(
+    `${pathOfSourceKey(other)} gets the same name. Add {{path}} to the key schema, rename one of the two, or exclude one.`,
+  );
 }
 
 /** Of a key inside a JSON secret: key, tags and regions belong to the secret as a whole. */

@@ -4,6 +4,7 @@ import type { RunRowStatus, SyncStatus } from '../../db/status/queries.ts';
 import { type DestinationName, destinationNames } from '../../domain/destinations/names.ts';
 import { destinations } from '../../domain/destinations/registry.ts';
 import { syncOptionChanges, syncOptions } from '../../domain/sync/config.ts';
+import { JobError } from '../../errors.ts';
 import {
   environmentShape,
   projectShape,
@@ -15,10 +16,10 @@ import {
 } from './infisical.ts';
 import { moment, toMoment, z } from './operation.ts';
 
-/** Fields of Infisical’s that have one meaning here: sending that meaning is fine, anything else is refused. */
-const fixed = { recursive: z.literal(false).optional(), preserveSecretPaths: z.literal(false).optional() };
+/** A field of Infisical’s that has one meaning here: a recursive sync keeps the paths, and no other has any. */
+const fixed = { preserveSecretPaths: z.boolean().optional().describe('Must be what `recursive` is') };
 
-const removable = ['keySchema', 'keyId', 'tags'] as const;
+const removable = ['keySchema', 'include', 'exclude', 'keyId', 'tags'] as const;
 const options = z.preprocess(withoutUnset(...removable), syncOptions.extend(fixed));
 const optionChanges = z
   .preprocess(unsetAsNull(...removable), syncOptionChanges.extend(fixed))
@@ -177,10 +178,14 @@ export function toSecretSync(row: SyncStatus): z.infer<typeof secretSyncShape> {
   };
 }
 
-/** The options as the client takes them: without the fields that only Infisical knows. */
-export function toOptions<T extends { recursive?: unknown; preserveSecretPaths?: unknown }>(
+/** The options as the client takes them: without the field that only Infisical knows. */
+export function toOptions<T extends { recursive?: boolean | undefined; preserveSecretPaths?: boolean | undefined }>(
   sent: T,
-): Omit<T, 'recursive' | 'preserveSecretPaths'> {
-  const { recursive: _recursive, preserveSecretPaths: _preserve, ...known } = sent;
-  return known;
+): Omit<T, 'preserveSecretPaths'> {
+  const { preserveSecretPaths: preserves, ...known } = sent;
+  const { recursive = preserves === true ? false : preserves } = known;
+  if (preserves === undefined || preserves === recursive) return known;
+  throw new JobError('PAYLOAD_INVALID', {
+    message: 'syncOptions.preserveSecretPaths must be what recursive is: a recursive sync keeps the paths.',
+  });
 }

@@ -167,6 +167,9 @@ function entriesPanel({ rows, total }: Page<EntryStatus>, now: Date): Html {
 function optionsOf({ syncOptions: options }: SyncStatus): readonly Fact[] {
   return [
     ['Key schema', options.keySchema === undefined ? null : html`<code>${options.keySchema}</code>`],
+    ['Folders below', options.recursive === true ? 'included' : null],
+    ['Only', options.include?.join(', ') ?? null],
+    ['Without', options.exclude?.join(', ') ?? null],
     ['Initial sync', options.initialSyncBehavior],
     ['On existing', options.onExisting],
     ['Drift', options.drift],

@@ -17,6 +17,7 @@ import { noteLaterDocument, settleLaterDocument } from './later-document.ts';
 import { noteLaterObjects } from './later-objects.ts';
 import { survey, fingerprintOf } from './values.ts';
 import { isHere, type SyncWork } from './work.ts';
+import { writeBack } from './write-back.ts';
 
 /** In a new epoch, and as long as a person has to decide something. */
 export function mustCompareWithAws({ sync, installation, ledger }: SyncWork): boolean {
@@ -112,7 +113,7 @@ export async function acceptDestination(work: SyncWork): Promise<AcceptedDestina
   const later = work.ledger.all().filter((entry) => isHere(work, entry) && isLater(entry.drift));
   const created = new Set(later.filter((entry) => entry.drift === 'later-create').map((entry) => entry.key));
   const found = new Map((await openDestination(work, work.target.kind).readAll()).map((one) => [nameKey(one), one]));
-  const names = await work.deps.folders.names(work.folder.id);
+  const names = await work.deps.source.names(work.folder);
   const managed = new Set(names.filter((name) => name.managedBy !== null).map((name) => name.key));
   const open = later.filter((entry) => isOwned(entry) && !managed.has(entry.key));
   const changes = open.flatMap((entry): readonly { readonly key: string; readonly value: string | null }[] => {
@@ -121,7 +122,7 @@ export async function acceptDestination(work: SyncWork): Promise<AcceptedDestina
     const value = found.get(nameKey(entry))?.value;
     return value === undefined ? [] : [{ key: entry.key, value }];
   });
-  if (changes.length > 0) await work.deps.folders.change(work.folder, changes, 'merge');
+  await writeBack(work, changes);
   return {
     accepted: changes.map((one) => one.key),
     managed: later.filter((entry) => isOwned(entry) && managed.has(entry.key)).map((entry) => entry.key),

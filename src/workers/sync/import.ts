@@ -2,13 +2,15 @@
  * Import: what exists at the destination under the sync's names goes into the folder. Nothing at AWS changes, and what was imported does not become
  * ours by it: taking over stays an explicit choice (`--on-existing adopt`).
  */
-import type { SecretName } from '../../db/folders.ts';
+import type { SourceName } from '../../db/sync/source.ts';
 import { settingsFor } from '../../domain/sync/desired.ts';
 import { newEntry } from '../../domain/sync/entry.ts';
 import type { EntrySettings, LedgerEntry } from '../../domain/sync/ledger.ts';
 import { type Owner, whoseTags } from '../../domain/ownership.ts';
 import type { ImportResult } from '../../domain/sync/import-result.ts';
+import { isSelected } from '../../domain/patterns.ts';
 import { isSecretKey } from '../../domain/secret-input.ts';
+import { parseSourceKey } from '../../domain/source-key.ts';
 import type { Inventory } from '../../domain/sync/inventory.ts';
 import type { Existing } from '../../domain/sync/takeover.ts';
 import { cutText, toStorable } from '../../domain/text.ts';
@@ -17,6 +19,7 @@ import { openDestination } from './destinations/open.ts';
 import { withFormerOwners } from './former-owners.ts';
 import { fingerprintOf } from './values.ts';
 import type { SyncWork } from './work.ts';
+import { writeBack } from './write-back.ts';
 
 export type ImportBehavior = 'prioritize-source' | 'prioritize-destination';
 
@@ -28,20 +31,20 @@ export interface ImportMode {
 
 export async function importSecrets(work: SyncWork, { behavior, isInitial }: ImportMode): Promise<ImportResult> {
   const destination = openDestination(work, work.target.kind);
-  const all = await markHeld(work, await destination.readAll());
+  const all = await markHeld(work, await readSelected(work, destination));
   const found = all.filter((one) => one.isOthers !== true);
-  const taken = found.filter((one) => isSecretKey(one.key));
+  const taken = found.filter((one) => isSecretKey(parseSourceKey(one.key).key));
   const mayBeEmpty = work.target.kind.holdsAllKeys;
   const readable = taken.filter((one) => one.value !== undefined && (mayBeEmpty || one.value !== ''));
-  const present = new Map((await work.deps.folders.names(work.folder.id)).map((secret) => [secret.key, secret]));
+  const present = new Map((await work.deps.source.names(work.folder)).map((secret) => [secret.key, secret]));
   const managed = readable.filter((one) => isManaged(present.get(one.key))).map((one) => one.key);
   const isKept = (one: Found) =>
     managed.includes(one.key) || (behavior === 'prioritize-source' && present.has(one.key));
   const offered = readable.filter((one) => !isKept(one));
   const marked = await findMarked(work, destination, offered);
   const wanted = offered.filter((one) => !marked.includes(one));
-  const revision = await putIntoFolder(work, wanted, { isInitial });
-  if (work.planOptions.onExisting === 'fail') await noteEqual(work, wanted, revision);
+  const revisions = await putIntoFolders(work, wanted, { isInitial });
+  if (work.planOptions.onExisting === 'fail') await noteEqual(work, wanted, revisions);
   return {
     imported: wanted.map((one) => one.key),
     kept: readable.filter((one) => isKept(one) && !managed.includes(one.key)).map((one) => one.key),
@@ -52,22 +55,25 @@ export async function importSecrets(work: SyncWork, { behavior, isInitial }: Imp
   };
 }
 
+/** What the sync's patterns leave out is none of its business. */
+async function readSelected(work: SyncWork, destination: Destination): Promise<readonly Found[]> {
+  return (await destination.readAll()).filter(({ key }) => isSelected(work.options, key));
+}
+
 /** It may be any text of an object of somebody else. */
 const nameOfKey = (key: string): string => cutText(toStorable(key), 256);
 
-/** Returns the folder's revision. */
-async function putIntoFolder(
+async function putIntoFolders(
   work: SyncWork,
   wanted: readonly Found[],
   { isInitial }: Pick<ImportMode, 'isInitial'>,
-): Promise<number> {
-  const { folders } = work.deps;
+): Promise<Revisions> {
   const changes = wanted.map(({ key, value }) => ({ key, value: value ?? '' }));
-  const change = isInitial
-    ? await folders.importInto(work.folder, changes, { syncId: work.sync.id, runId: work.run.id })
-    : await folders.change(work.folder, changes, 'merge');
-  return change.revision;
+  return writeBack(work, changes, isInitial ? { syncId: work.sync.id, runId: work.run.id } : undefined);
 }
+
+/** Of the folders after the import, by their paths. */
+type Revisions = ReadonlyMap<string, number>;
 
 /**
  * What carries the tag of another sync, of this installation or of another. Reads of values come without tags where each
@@ -102,18 +108,18 @@ async function markHeld(work: SyncWork, all: readonly Found[]): Promise<readonly
   return all.map((one) => (held.has(one.remoteName) ? { ...one, value: undefined, isOthers: true } : one));
 }
 
-function isManaged(secret: SecretName | undefined): boolean {
+function isManaged(secret: SourceName | undefined): boolean {
   return secret !== undefined && secret.managedBy !== null;
 }
 
 /** Foreign objects that hold the same value now: nothing is to be done for them until the source changes. */
-async function noteEqual(work: SyncWork, imported: readonly Found[], revision: number): Promise<void> {
+async function noteEqual(work: SyncWork, imported: readonly Found[], revisions: Revisions): Promise<void> {
   const known = new Set(work.ledger.all().map((entry) => `${entry.remoteName}\n${entry.key}`));
   const fresh = imported.filter((one) => !known.has(`${one.remoteName}\n${one.key}`));
-  await work.ledger.storeAll(fresh.map((one) => toEqualEntry(work, one, revision)));
+  await work.ledger.storeAll(fresh.map((one) => toEqualEntry(work, one, revisions)));
 }
 
-function toEqualEntry(work: SyncWork, found: Found, revision: number): LedgerEntry {
+function toEqualEntry(work: SyncWork, found: Found, revisions: Revisions): LedgerEntry {
   const isKey = work.target.kind.holdsAllKeys;
   const settings: EntrySettings = isKey ? { keyId: null, tags: {} } : settingsFor({ metadata: {} }, work);
   const origin = {
@@ -130,6 +136,6 @@ function toEqualEntry(work: SyncWork, found: Found, revision: number): LedgerEnt
       'Imported, and not managed by this sync. To let later changes reach it, allow adoption with --on-existing adopt.',
     remoteVersion: found.version,
     fingerprint: fingerprintOf(work, found, { value: found.value ?? '', settings }),
-    syncedRevision: revision,
+    syncedRevision: revisions.get(parseSourceKey(found.key).below) ?? null,
   };
 }

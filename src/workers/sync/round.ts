@@ -120,7 +120,7 @@ async function importFirst(work: SyncWork, head: SyncHead): Promise<SyncWork> {
     behavior: initialSyncBehavior === 'import-prioritize-source' ? 'prioritize-source' : 'prioritize-destination',
     isInitial: true,
   });
-  const folder = await work.deps.folders.get(work.folder.id);
+  const folder = await work.deps.source.folder(work.sync);
   const progress = { ...work.progress, revision: folder.revision, initialImport: shortenImport(imported) };
   return { ...(await openWork({ ...head, folder })), progress };
 }

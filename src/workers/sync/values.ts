@@ -58,7 +58,7 @@ function newestWritten(work: SyncWork): ReadonlyMap<string, number> {
 }
 
 async function readChunk(work: SyncWork, keys: readonly string[]): Promise<Map<string, SourceValue>> {
-  const values = await work.deps.source.values(work.folder.id, keys);
+  const values = await work.deps.source.values(work.folder, keys);
   return new Map(values.map((one) => [one.key, one]));
 }
 

@@ -8,10 +8,10 @@ import type { ParameterStore } from '../../aws/parameter-store.ts';
 import type { SecretsManager } from '../../aws/secrets-manager.ts';
 import type { Connections } from '../../db/connections.ts';
 import type { FingerprintKeys } from '../../db/fingerprint-key.ts';
-import type { Folders, FolderRow } from '../../db/folders.ts';
+import type { Folders } from '../../db/folders.ts';
 import type { Installation, InstallationRow } from '../../db/installation.ts';
 import type { SyncEntries } from '../../db/sync/entries.ts';
-import type { SyncSource } from '../../db/sync/source.ts';
+import type { SourceFolder, SyncSource } from '../../db/sync/source.ts';
 import type { ConnectionRow, SyncRow } from '../../db/engine/subjects.ts';
 import type { Tombstones } from '../../db/sync/tombstones.ts';
 import type { Fingerprinter } from '../../domain/fingerprint.ts';
@@ -38,7 +38,7 @@ export interface SyncDependencies {
   openParameterStore(session: AwsSession): ParameterStore;
   openSecretsManager(session: AwsSession): SecretsManager;
   readonly connections: Pick<Connections, 'byId' | 'credentialsOf'>;
-  readonly folders: Pick<Folders, 'get' | 'change' | 'importInto' | 'names' | 'uncertainKeys'>;
+  readonly folders: Pick<Folders, 'get' | 'change' | 'importInto'>;
   readonly source: SyncSource;
   readonly entries: SyncEntries;
   readonly fingerprints: FingerprintKeys;
@@ -53,7 +53,7 @@ export interface SyncHead {
   readonly run: Run<'sync'>;
   readonly sync: SyncRow;
   readonly options: SyncOptions;
-  readonly folder: FolderRow;
+  readonly folder: SourceFolder;
   readonly connection: ConnectionRow;
   readonly target: Target;
   readonly installation: InstallationRow;
@@ -81,13 +81,13 @@ export interface SyncWork extends SyncHead {
 export async function readHead(deps: SyncDependencies, run: Run<'sync'>): Promise<SyncHead> {
   const sync = run.subject;
   const [folder, connection, installation] = await Promise.all([
-    deps.folders.get(sync.folderId),
+    deps.source.folder(sync),
     deps.connections.byId(sync.connectionId),
     deps.installation.get(),
   ]);
   // Defaults are filled in for rows that are older than an option.
   const options = syncOptions.parse(sync.syncOptions);
-  const target = toTarget({ ...sync, syncOptions: options }, folder.environment);
+  const target = toTarget({ ...sync, syncOptions: options }, folder, [...folder.parts.keys()]);
   return { deps, run, sync, options, folder, connection, target, installation };
 }
 
@@ -98,7 +98,7 @@ export async function openWork(head: SyncHead, remembered?: Remembered): Promise
   const [{ entries, desired }, fingerprint, uncertainKeys] = await Promise.all([
     remembered ?? readRemembered(head, place),
     deps.fingerprints.forOrg(sync.orgId),
-    acceptsSource ? deps.folders.uncertainKeys(folder.id) : [],
+    acceptsSource ? deps.source.uncertainKeys(folder) : [],
   ]);
   const owner: Owner = { installationId: head.installation.id, syncId: sync.id };
   const basis = { revision: folder.revision, version: sync.version };
@@ -133,7 +133,7 @@ async function readRemembered(
   { deps, sync, folder, target, options }: SyncHead,
   place: AwsLocation,
 ): Promise<Remembered> {
-  const [entries, secrets] = await Promise.all([deps.entries.list(sync.id), deps.source.index(folder.id)]);
+  const [entries, secrets] = await Promise.all([deps.entries.list(sync.id), deps.source.index(folder)]);
   return { entries, desired: toDesired({ secrets, target, options, place }) };
 }
 

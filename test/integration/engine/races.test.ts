@@ -17,6 +17,7 @@ import { createSyncEntries } from '../../../src/db/sync/entries.ts';
 import { createSyncs } from '../../../src/db/sync/syncs.ts';
 import { createWork } from '../../../src/db/engine/work.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
+import { syncOptions } from '../../../src/domain/sync/config.ts';
 import { createWorld, openStage, type Stage, type World } from '../sync/world.ts';
 import { eventually } from './support.ts';
 
@@ -108,6 +109,44 @@ test('a folder change reaches a sync that is created, resumed or moved to the fo
     const { wantedRevision, doneRevision } = await world.row(attached);
     expect([how, wantedRevision - doneRevision]).toEqual([how, 2]);
     await stage.handle.db.execute(sql`update keyferry.syncs set done_revision = wanted_revision`);
+  }
+});
+
+test('a change of a folder below reaches a recursive sync that is created, resumed or made one at the same time', async () => {
+  const world = await createWorld(stage);
+  await world.setBelow('db', { A: '1' });
+  const recursive = syncOptions.parse({ recursive: true });
+  const { id } = await world.createSync({ isPaused: true, syncOptions: recursive });
+  const flat = await world.createSync({ destinationConfig: at('/flat/') });
+  const row = await world.row(id);
+  const attach: Readonly<Record<string, (db: Database) => Promise<unknown>>> = {
+    created: (db) =>
+      createSyncs(db).create(world.orgId, {
+        name: 'late',
+        projectId: 'app',
+        connectionId: row.connectionId,
+        folderId: row.folderId,
+        destination: row.destination,
+        destinationConfig: at('/late/'),
+        syncOptions: recursive,
+        isAutoSyncEnabled: true,
+        requestedBy: null,
+      }),
+    resumed: (db) => createSyncs(db).resume(row),
+    changed: async (db) => createSyncs(db).update(await world.row(flat.id), { syncOptions: recursive }, null),
+  };
+  for (const [how, write] of Object.entries(attach)) {
+    await stage.handle.db.execute(sql`update keyferry.syncs set done_revision = wanted_revision`);
+    await heldOpen(write, async () => {
+      const place = { projectId: 'app', environment: 'prod', secretPath: '/api/db' };
+      const folder = await world.folders.ensure(world.orgId, place);
+      return createFolders(stage.handle.db, stage.encryption).change(folder, [{ key: 'A', value: how }], 'merge');
+    });
+    const rows = await stage.handle.db.execute(
+      sql`select max(wanted_revision - done_revision)::int as ahead from keyferry.syncs where org_id = ${world.orgId}`,
+    );
+    // Once by its own writer, once by the change.
+    expect([how, rows[0]?.['ahead']]).toEqual([how, 2]);
   }
 });
 

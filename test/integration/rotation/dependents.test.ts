@@ -85,12 +85,64 @@ const troubles: readonly (readonly [string, (syncId: string) => Promise<unknown>
     },
   ],
   [
+    'reads the folder from above and has not run since',
+    async (id) => {
+      await byHand(id);
+      await readFromAbove(id);
+    },
+  ],
+  [
+    'is to leave the pair out and has not run since',
+    async (id) => {
+      await execute(
+        sql`update keyferry.syncs set sync_options = sync_options || '{"exclude": ["*KEY*"]}' where id = ${id}`,
+      );
+    },
+  ],
+  [
     'is paused',
     async (id) => {
       await execute(sql`update keyferry.syncs set paused_at = now() where id = ${id}`);
     },
   ],
 ];
+
+/** As a recursive sync of the root folder that has written the same. */
+async function readFromAbove(syncId: string): Promise<void> {
+  await execute(sql`
+    with root as (
+      insert into keyferry.folders (org_id, project_id, environment, secret_path)
+      select f.org_id, f.project_id, f.environment, '/' from keyferry.syncs s join keyferry.folders f on f.id = s.folder_id
+      where s.id = ${syncId} returning id
+    ),
+    entries as (
+      update keyferry.sync_entries e set key = ltrim(f.secret_path, '/') || ':' || e.key, folder_id = (select id from root)
+      from keyferry.syncs s join keyferry.folders f on f.id = s.folder_id where s.id = ${syncId} and e.sync_id = s.id
+    )
+    update keyferry.syncs s set folder_id = (select id from root),
+      sync_options = s.sync_options || '{"recursive": true}' where s.id = ${syncId}`);
+}
+
+test('a sync that leaves the pair out by its patterns is not waited for', async () => {
+  const { world, id, syncId } = await rotatedWith('app');
+  await execute(sql`delete from keyferry.sync_entries where sync_id = ${syncId}`);
+  await execute(sql`
+    update keyferry.syncs set sync_options = sync_options || '{"include": ["OTHER_*"]}' where id = ${syncId}`);
+  expect(await rotate(world, id)).toMatchObject({ status: 'succeeded' });
+});
+
+test('a recursive sync above the folder becomes due with the pair, and is waited for until it has written both', async () => {
+  const { world, id, syncId } = await rotatedWith('app');
+  await readFromAbove(syncId);
+  const before = await execute(sql`select wanted_revision from keyferry.syncs where id = ${syncId}`);
+  await world.rotations.request(await world.row(id), {}, 'ann');
+  do await world.runOnce(id);
+  while ((await world.row(id)).phase !== 'publishing');
+  const [after] = await execute(sql`select wanted_revision from keyferry.syncs where id = ${syncId}`);
+  expect(Number(after?.['wanted_revision'])).toBe(Number(before[0]?.['wanted_revision']) + 1);
+  await execute(sql`update keyferry.sync_entries set synced_revision = 99 where sync_id = ${syncId}`);
+  expect(await world.runUntilDone(id, LONG)).toMatchObject({ status: 'succeeded' });
+});
 
 test.each(troubles)('a sync that %s keeps the old key alive', async (_name, trouble) => {
   const { world, id, syncId, old } = await rotatedWith('app');

@@ -6,6 +6,7 @@
 import type { LedgerEntry } from '../../../src/domain/sync/ledger.ts';
 import type { Outcome } from '../../../src/domain/run.ts';
 import type { SyncRow } from '../../../src/db/engine/subjects.ts';
+import type { FolderRow } from '../../../src/db/folders.ts';
 import type { AwsSandbox } from '../../../src/sandbox/aws/index.ts';
 
 const OWNER_TAG = 'keyferry:sync';
@@ -23,7 +24,8 @@ export interface Statement {
   /** The ownership tag in its present and its earlier form. */
   readonly ownerTags: readonly string[];
   readonly entries: readonly LedgerEntry[];
-  readonly folder: { readonly id: string; readonly revision: number; readonly environment: string };
+  /** `revision`: of the folder, or of all that a recursive sync reads. */
+  readonly folder: Pick<FolderRow, 'id' | 'projectId' | 'environment' | 'secretPath' | 'revision'>;
   readonly secrets: ReadonlyMap<string, SourceSecret>;
 }
 
@@ -161,6 +163,18 @@ function nameOf({ sync, folder }: Statement, key: string): string {
   const config = sync.destinationConfig;
   if ('secretName' in config) return config.secretName;
   const prefix = 'path' in config ? config.path : (config.prefix ?? '');
+  const [path = '', name = ''] = key.includes(':') ? key.split(':') : ['', key];
+  const full = [...folder.secretPath.split('/'), ...path.split('/')].filter((level) => level !== '');
   const schema = sync.syncOptions.keySchema ?? '{{secretKey}}';
-  return prefix + schema.replaceAll('{{environment}}', folder.environment).replace('{{secretKey}}', key);
+  const start = path === '' || /\{\{(path|folder)\}\}/.test(schema) ? '' : `${path}/`;
+  return (
+    prefix +
+    start +
+    schema
+      .replaceAll('{{environment}}', folder.environment)
+      .replaceAll('{{project}}', folder.projectId)
+      .replaceAll('{{path}}', full.join('/'))
+      .replaceAll('{{folder}}', full.at(-1) ?? '')
+      .replace('{{secretKey}}', name)
+  );
 }

@@ -15,7 +15,7 @@ import { createFingerprintKeys } from '../../../src/db/fingerprint-key.ts';
 import { createFolders, type FolderRow } from '../../../src/db/folders.ts';
 import { createInstallation } from '../../../src/db/installation.ts';
 import { createRequests } from '../../../src/db/requests.ts';
-import { runs, syncs } from '../../../src/db/schema.ts';
+import { folders as folderRows, runs, syncs } from '../../../src/db/schema.ts';
 import type { SyncRow } from '../../../src/db/engine/subjects.ts';
 import { createSyncEntries } from '../../../src/db/sync/entries.ts';
 import { createSyncSource } from '../../../src/db/sync/source.ts';
@@ -202,15 +202,32 @@ export async function createWorld(stage: Stage, options: WorldOptions = {}) {
 /** After each test: every sync of the world that says all is well must be right, unless the test declared why not. */
 function truths({ stage, sandbox, orgId, folders, installationId }: Site) {
   let meddledWhy: string | undefined;
-  const sourceOf = async (folderId: string): Promise<ReadonlyMap<string, SourceSecret>> => {
-    const { secrets } = await folders.read(folderId);
-    return new Map(secrets.flatMap((secret) => ('value' in secret ? [[secret.key, secret] as const] : [])));
+  const partsOf = async ({ folderId, syncOptions: { recursive } }: SyncRow): Promise<readonly FolderRow[]> => {
+    const own = await folders.get(folderId);
+    if (recursive !== true) return [own];
+    const rows = await stage.handle.db.select().from(folderRows).where(eq(folderRows.orgId, orgId));
+    return rows.filter(({ id, secretPath }) => id === own.id || secretPath.startsWith(`${own.secretPath}/`));
+  };
+  const sourceOf = async (sync: SyncRow, parts: readonly FolderRow[]): Promise<ReadonlyMap<string, SourceSecret>> => {
+    const { secretPath: root } = await folders.get(sync.folderId);
+    const found = await Promise.all(
+      parts.map(async ({ id, secretPath }) => {
+        const path = secretPath.slice(root.length + 1);
+        const { secrets } = await folders.read(id);
+        return secrets.map((secret) => [path === '' ? secret.key : `${path}:${secret.key}`, secret] as const);
+      }),
+    );
+    return new Map(
+      found.flat().flatMap(([key, secret]) => ('value' in secret && isTaken(sync, key) ? [[key, secret]] : [])),
+    );
   };
   const untruths = async (sync: SyncRow) => {
     const entries = await createSyncEntries(stage.handle.db).list(sync.id);
-    const folder = await folders.get(sync.folderId);
+    const parts = await partsOf(sync);
+    const grown = parts.reduce((sum, { revision }) => sum + revision - 1, 1);
+    const folder = { ...(await folders.get(sync.folderId)), revision: grown };
     const ownerTags = [ownershipTag({ installationId, syncId: sync.id }), sync.id];
-    const said = { sandbox, sync, ownerTags, entries, folder, secrets: await sourceOf(folder.id) };
+    const said = { sandbox, sync, ownerTags, entries, folder, secrets: await sourceOf(sync, parts) };
     return findUntruths(said).map((text) => `${sync.name}: ${text}`);
   };
   const find = async (): Promise<readonly string[]> => {
@@ -230,6 +247,17 @@ function truths({ stage, sandbox, orgId, folders, installationId }: Site) {
         throw new Error(`The status says succeeded without drift, but ${found.join('; ')}.`);
     },
   };
+}
+
+/** The documented rule of patterns, for those without `**`. */
+function isTaken({ syncOptions: { include, exclude } }: SyncRow, key: string): boolean {
+  const fits = (pattern: string) => {
+    const text = pattern.includes('/') ? key.replace(':', '/') : (key.split(':').at(-1) ?? '');
+    return new RegExp(`^${pattern.replaceAll('.', '\\.').replaceAll('?', '[^/]').replaceAll('*', '[^/]*')}$`).test(
+      text,
+    );
+  };
+  return (include?.some(fits) ?? true) && !(exclude?.some(fits) ?? false);
 }
 
 export type Worker = ReturnType<typeof actions>;
@@ -333,6 +361,13 @@ function subjects({ stage, orgId, connection, folders, folder }: Site) {
           value,
           ...(metadata[key] ? { metadata: metadata[key] } : {}),
         })),
+        'merge',
+      ),
+    /** The same in a folder below. */
+    setBelow: async (path: string, values: Readonly<Record<string, string | null>>) =>
+      folders.change(
+        await folders.ensure(orgId, { projectId: 'app', environment: 'prod', secretPath: `/api/${path}` }),
+        Object.entries(values).map(([key, value]) => ({ key, value })),
         'merge',
       ),
     createSync: async (input: SyncInput = {}): Promise<SyncRow> => {

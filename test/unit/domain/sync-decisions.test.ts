@@ -10,13 +10,14 @@ import type { PlannedEntry } from '../../../src/domain/sync/plan.ts';
 import { continueProgress } from '../../../src/domain/sync/progress.ts';
 import { LONG_AGO, NOW, owned, owner, SYNC } from './sync-fixtures.ts';
 
+const folder = { projectId: 'shop', environment: 'prod', secretPath: '/api/db' };
 const keys = fc.stringMatching(/^[A-Za-z0-9_.-]{1,20}$/);
 
 test('every key comes back out of its name, and two keys never share one', () => {
   const texts = fc.stringMatching(/^[A-Za-z0-9_/-]{0,10}$/);
   fc.assert(
     fc.property(texts, texts, keys, keys, (before, after, key, other) => {
-      const schema = parseKeySchema(`${before}{{environment}}{{secretKey}}${after}`, 'prod');
+      const schema = parseKeySchema(`${before}{{environment}}{{secretKey}}${after}`, folder);
       expect(findKey(schema, renderKey(schema, key))).toBe(key);
       expect(renderKey(schema, key) === renderKey(schema, other)).toBe(key === other);
     }),
@@ -24,7 +25,7 @@ test('every key comes back out of its name, and two keys never share one', () =>
 });
 
 test('names of deeper levels are not of the schema', () => {
-  const schema = parseKeySchema('svc/{{secretKey}}', 'prod');
+  const schema = parseKeySchema('svc/{{secretKey}}', folder);
   expect([
     findKey(schema, 'svc/A'),
     findKey(schema, 'svc/a/B'),

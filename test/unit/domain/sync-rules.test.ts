@@ -7,11 +7,11 @@ import { place, secretPlace } from './sync-fixtures.ts';
 const region = 'eu-west-1';
 const parameters = toTarget(
   { destination: 'aws-parameter-store', destinationConfig: { region, path: '/a/' }, syncOptions: {} },
-  'prod',
+  { projectId: 'shop', environment: 'prod', secretPath: '/api' },
 );
 const secrets = toTarget(
   { destination: 'aws-secrets-manager', destinationConfig: { region, mappingBehavior: 'one-to-one' }, syncOptions: {} },
-  'prod',
+  { projectId: 'shop', environment: 'prod', secretPath: '/api' },
 );
 const standard = { keyId: null, tags: {}, tier: 'standard' as const };
 

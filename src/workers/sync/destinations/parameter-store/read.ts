@@ -1,15 +1,14 @@
 /** All parameters under the names of a sync, with their values. */
 import type { ParameterStore } from '../../../../aws/parameter-store.ts';
-import { sourceKeyOf } from '../../../../domain/sync/target.ts';
+import { commonPrefixOf, sourceKeyOf } from '../../../../domain/sync/target.ts';
 import type { SyncWork } from '../../work.ts';
 import type { Found } from '../destination.ts';
 
 export async function readParameters(work: SyncWork, store: ParameterStore): Promise<readonly Found[]> {
-  const { namePrefix, schema } = work.target;
-  const start = namePrefix + schema.prefix;
+  const start = commonPrefixOf(work.target);
   const path = start.slice(0, start.lastIndexOf('/')) || '/';
   const found: Found[] = [];
-  for await (const page of store.readPath(path)) {
+  for await (const page of store.readPath(path, { isRecursive: work.target.schemas.size > 1 })) {
     for (const [remoteName, { value, version }] of page) {
       const key = sourceKeyOf(work.target, remoteName);
       if (key !== undefined) found.push({ key, remoteName, value, version });

@@ -3,14 +3,14 @@ import type { SecretMetadata, SecretsManager } from '../../../../aws/secrets-man
 import { chunk } from '../../../../concurrency/pool.ts';
 import { SECRETS_PER_READ } from '../../../../domain/destinations/secrets-manager.ts';
 import { whoseTags } from '../../../../domain/ownership.ts';
-import { sourceKeyOf } from '../../../../domain/sync/target.ts';
+import { commonPrefixOf, sourceKeyOf } from '../../../../domain/sync/target.ts';
 import type { SyncWork } from '../../work.ts';
 import type { Found } from '../destination.ts';
 
 export async function readSecrets(work: SyncWork, secrets: SecretsManager): Promise<readonly Found[]> {
   const keys = new Map<string, string>();
   const found: Found[] = [];
-  for await (const page of secrets.list({ prefix: work.target.namePrefix + work.target.schema.prefix })) {
+  for await (const page of secrets.list({ prefix: commonPrefixOf(work.target) })) {
     for (const one of page) {
       const key = one.deletionScheduledAt ? undefined : sourceKeyOf(work.target, one.name);
       if (key !== undefined && isOthers(work, one)) found.push(toOthers(key, one));
