@@ -92,6 +92,22 @@ test('a new region moves everything through both regions', async () => {
   expect(world.sandbox.inspect.secret({ ...world.at, region: 'us-east-1', name: 'prod/A' })?.value).toBe('1');
 });
 
+test('a JSON secret that moves to another region under the same name is deleted in the former one', async () => {
+  const world = await createWorld(stage);
+  await world.set({ A: '1', B: '2' });
+  const config = { region: REGION, mappingBehavior: 'many-to-one' as const, secretName: 'prod/app' };
+  const { id } = await world.createSync({ destination: 'aws-secrets-manager', destinationConfig: config });
+  await world.runUntilDone(id);
+
+  await world.set({ B: null });
+  await world.syncs.update(await world.row(id), { destinationConfig: { ...config, region: 'us-east-1' } }, 'ann');
+  const { outcome } = await world.runUntilDone(id);
+
+  expect(outcome).toMatchObject({ status: 'succeeded', counts: { created: 1, deleted: 2 } });
+  expect(world.secrets()).toEqual({});
+  expect(world.sandbox.inspect.secret({ ...world.at, region: 'us-east-1', name: 'prod/app' })?.value).toBe('{"A":"1"}');
+});
+
 test('a new mapping writes the JSON secret, then deletes the single ones, and back', async () => {
   const world = await createWorld(stage);
   await world.set({ A: '1', B: '2' });

@@ -15,7 +15,7 @@ import type { DocumentWrite, KeyWrite } from './content.ts';
 import { type DocumentResult, writeDocument } from './writes.ts';
 import type { Slice } from '../../slice.ts';
 import { createValueReader } from '../../values.ts';
-import type { SyncWork } from '../../work.ts';
+import { isHere, type SyncWork } from '../../work.ts';
 
 export interface DocumentApplying {
   readonly work: SyncWork;
@@ -33,9 +33,14 @@ export async function applyDocument(applying: DocumentApplying, plan: Plan): Pro
 }
 
 /** Keys that left the document went with its write, unless nothing of it is to stay. */
-function deletionsApart({ desired, target }: SyncWork, plan: Plan): readonly PlannedEntry[] {
+function deletionsApart(work: SyncWork, plan: Plan): readonly PlannedEntry[] {
   const deletions = plan.entries.filter((one) => one.action === 'delete');
-  return desired.length > 0 ? deletions.filter((one) => one.remoteName !== target.namePrefix) : deletions;
+  return work.desired.length > 0 ? deletions.filter((one) => !isInDocument(work, one)) : deletions;
+}
+
+/** A secret of the same name in another region or account is another document. */
+function isInDocument(work: SyncWork, { remoteName, entry }: PlannedEntry): boolean {
+  return remoteName === work.target.namePrefix && entry !== undefined && isHere(work, entry);
 }
 
 async function writeOnce(applying: DocumentApplying, plan: Plan): Promise<void> {
@@ -59,7 +64,7 @@ async function toJob({ work, canPromote }: DocumentApplying, plan: Plan): Promis
   const wanted = new Set(
     plan.entries.filter((one) => isWrite(one) && !isSettledInRound(work, one)).map((one) => one.key),
   );
-  const removals = toRemovals(work, plan, remoteName);
+  const removals = toRemovals(work, plan);
   const hasLostSettings = work.planOptions.overwritesDrift && isOfSettings(whole.drift);
   const hasNewSettings = isOwned(whole) && (hasLostSettings || settingsText(settings) !== settingsText(whole.settings));
   const isIdle = wanted.size === 0 && removals.length === 0 && !hasNewSettings;
@@ -90,9 +95,9 @@ function newWhole(work: SyncWork, remoteName: string): LedgerEntry {
   return newEntry(origin, { remoteName, key: WHOLE_SECRET, settings: { keyId: null, tags: {} } });
 }
 
-function toRemovals(work: SyncWork, plan: Plan, remoteName: string): DocumentWrite['removals'] {
+function toRemovals(work: SyncWork, plan: Plan): DocumentWrite['removals'] {
   const gone = plan.entries.filter(
-    (one) => one.action === 'delete' && one.remoteName === remoteName && !isSettledInRound(work, one),
+    (one) => one.action === 'delete' && isInDocument(work, one) && !isSettledInRound(work, one),
   );
   return gone.flatMap(({ entry }) => (entry ? [{ entry, documentKey: entry.observed.documentKey ?? entry.key }] : []));
 }
