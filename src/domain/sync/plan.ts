@@ -255,7 +255,7 @@ function planDeletions(input: PlanInput): readonly PlannedEntry[] {
 }
 
 /** Its deletion would destroy what keyferry wrote after the backup. */
-const isLaterObject = ({ drift }: LedgerEntry): boolean => drift === 'later-write' || drift === 'later-create';
+export const isLaterObject = ({ drift }: LedgerEntry): boolean => drift === 'later-write' || drift === 'later-create';
 
 /** What was created after the backup may be the pair of an uncertain rotation, under the name that this sync gave it by then. */
 function isDeletionDecided(options: PlanOptions, entry: LedgerEntry): boolean {

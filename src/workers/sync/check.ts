@@ -25,11 +25,12 @@ export interface CheckResult {
 export async function checkDrift(
   work: SyncWork,
   destination: Destination,
-  { isCheck }: { readonly isCheck: boolean },
+  { isCheck, except }: { readonly isCheck: boolean; readonly except?: ReadonlySet<LedgerEntry> },
 ): Promise<void> {
   const entries = work.ledger
     .all()
-    .filter((entry) => isHere(work, entry) && isCheckable(entry) && (isCheck || isOwned(entry)));
+    .filter((entry) => isHere(work, entry) && isCheckable(entry) && (isCheck || isOwned(entry)))
+    .filter((entry) => except?.has(entry) !== true);
   if (entries.length === 0) return;
   const all = await destination.check(entries);
   const findings = all.filter((finding) => finding.isUndecided !== true);

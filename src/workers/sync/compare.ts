@@ -13,8 +13,10 @@ import { makeEntry } from './apply.ts';
 import { checkDrift } from './check.ts';
 import type { Destination, Found } from './destinations/destination.ts';
 import { openDestination } from './destinations/open.ts';
+import { compareFormer } from './former-places.ts';
 import { noteLaterDocument, settleLaterDocument } from './later-document.ts';
 import { noteLaterObjects } from './later-objects.ts';
+import { findFormer } from './places.ts';
 import { survey, fingerprintOf } from './values.ts';
 import { isHere, type SyncWork } from './work.ts';
 import { writeBack } from './write-back.ts';
@@ -25,11 +27,14 @@ export function mustCompareWithAws({ sync, installation, ledger }: SyncWork): bo
 }
 
 export async function compareWithAws(work: SyncWork, destination: Destination): Promise<void> {
-  await checkDrift(work, destination, { isCheck: true });
+  await compareFormer(work);
+  await checkDrift(work, destination, { isCheck: true, except: new Set(findFormer(work)) });
   await noteUnknown(work, destination);
   await noteLaterObjects(work, destination);
   await noteLaterDocument(work, destination);
-  const doubtful = work.ledger.all().filter((entry) => isHere(work, entry) && isOwned(entry) && toLater(entry));
+  const former = new Set(findFormer(work));
+  const isDoubtful = (entry: LedgerEntry) => isHere(work, entry) && isOwned(entry) && toLater(entry) !== undefined;
+  const doubtful = work.ledger.all().filter((entry) => isDoubtful(entry) && !former.has(entry));
   if (doubtful.length === 0) return;
   const found = new Map((await destination.readAll()).map((one) => [nameKey(one), one]));
   const desired = new Map(work.desired.map((one) => [nameKey(one), one]));
@@ -60,10 +65,12 @@ function staysAtAws({ planOptions }: SyncWork, entry: LedgerEntry): boolean {
 /** Names of the folder whose objects carry our tag and that this ledger does not know: written after the backup. */
 async function noteUnknown(work: SyncWork, destination: Destination): Promise<void> {
   if (work.target.kind.holdsAllKeys) return;
+  // What is recorded as deleted after the comparison waits for its deletion, and is no later write.
+  const hasCompared = !mustCompare(work.sync, work.installation.epochStartedAt);
   const known = new Set(
     work.ledger
       .all()
-      .filter((entry) => isHere(work, entry) && isOwned(entry))
+      .filter((entry) => isHere(work, entry) && (isOwned(entry) || (hasCompared && entry.deletedAt !== null)))
       .map(nameKey),
   );
   const unknown = work.desired.filter((one) => !one.problem && !known.has(nameKey(one)));

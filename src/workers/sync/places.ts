@@ -4,7 +4,7 @@
  * another account.
  */
 import type { ConnectionRow } from '../../db/engine/subjects.ts';
-import { isSamePlace, type LedgerEntry, type AwsLocation, WHOLE_SECRET } from '../../domain/sync/ledger.ts';
+import { isOwned, isSamePlace, type LedgerEntry, type AwsLocation, WHOLE_SECRET } from '../../domain/sync/ledger.ts';
 import { type AnyKind, kindOfEntry } from '../../domain/destinations/registry.ts';
 import { isNameOf } from '../../domain/sync/target.ts';
 import { toJobError } from '../../errors.ts';
@@ -35,15 +35,10 @@ export async function groupByPlace(
   work: SyncWork,
   entries: readonly LedgerEntry[],
 ): Promise<{ readonly groups: readonly EntryGroup[]; readonly unreachable: readonly Unreachable[] }> {
-  const documents = new Set(
-    work.ledger
-      .all()
-      .filter((entry) => entry.key === WHOLE_SECRET)
-      .map(documentKey),
-  );
+  const kindOf = createKinds(work);
   const parts = new Map<string, Part>();
   for (const entry of entries) {
-    const kind = kindOfEntry(entry.service, { isMember: documents.has(documentKey(entry)) });
+    const kind = kindOf(entry);
     const connectionId = isSamePlace(entry, work.place) ? work.connection.id : entry.connectionId;
     const name = [
       kind.id,
@@ -59,6 +54,18 @@ export async function groupByPlace(
   }
   const groups = await Promise.all([...parts.values()].map((part) => openGroup(work, part)));
   return { groups: groups.filter((one) => 'destination' in one), unreachable: groups.filter((one) => 'reason' in one) };
+}
+
+/** What of the ledger lies where the sync does not write any more: a former place, path or mapping. */
+export function findFormer(work: SyncWork): readonly LedgerEntry[] {
+  const kindOf = createKinds(work);
+  return work.ledger.all().filter((entry) => isOwned(entry) && !isInTarget(work, entry, kindOf(entry)));
+}
+
+function createKinds(work: SyncWork): (entry: LedgerEntry) => AnyKind {
+  const wholes = work.ledger.all().filter((entry) => entry.key === WHOLE_SECRET);
+  const documents = new Set(wholes.map(documentKey));
+  return (entry) => kindOfEntry(entry.service, { isMember: documents.has(documentKey(entry)) });
 }
 
 interface Part {

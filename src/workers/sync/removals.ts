@@ -9,6 +9,7 @@ import { nameKey, type PlannedEntry } from '../../domain/sync/plan.ts';
 import { toJobError } from '../../errors.ts';
 import { isSettledInRound, skipWaiting, storeDeferred } from './apply.ts';
 import { refusedNow, settleThrown, type WriteResult } from './destinations/journal.ts';
+import { compareFormer, isKept } from './former-places.ts';
 import { chunk } from '../../concurrency/pool.ts';
 import { type EntryGroup, groupByPlace, type Unreachable } from './places.ts';
 import type { Slice } from './slice.ts';
@@ -17,14 +18,16 @@ import { isHere, type SyncWork } from './work.ts';
 /** Returns false when the slice ended before the deletions did. */
 export async function removeGone(work: SyncWork, deletions: readonly PlannedEntry[], slice: Slice): Promise<boolean> {
   if (deletions.length === 0) return true;
+  await compareFormer(work);
   const inPlace = findKeysInPlace(work);
   // The old object of a key that moved may be its last copy.
   const ready = deletions.filter(
     (one) => !isSettledInRound(work, one) && (one.isReplaced !== true || inPlace.has(one.key)),
   );
+  const entries = ready.flatMap((one) => (one.entry ? [work.ledger.get(one.entry.id) ?? one.entry] : []));
   return removeEntries(
     work,
-    ready.flatMap((one) => (one.entry ? [work.ledger.get(one.entry.id) ?? one.entry] : [])),
+    entries.filter((entry) => entry.deletedAt === null && !isKept(work, entry)),
     slice,
   );
 }

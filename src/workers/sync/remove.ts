@@ -12,18 +12,20 @@ import { countsOf, endEarly } from './endings.ts';
 import { compareWithAws, mustCompareWithAws } from './compare.ts';
 import type { Destination } from './destinations/destination.ts';
 import { openDestination } from './destinations/open.ts';
+import { compareFormer } from './former-places.ts';
 import { recoverInFlight } from './recovery.ts';
 import { trackProgress } from './progress.ts';
 import { removeEntries } from './removals.ts';
 import { createSlice } from './slice.ts';
-import { isHere, openWork, type SyncHead, type SyncWork } from './work.ts';
+import { openWork, type SyncHead, type SyncWork } from './work.ts';
 
 export async function removeAll(head: SyncHead): Promise<Performed<'sync'>> {
   const work = await openWork(head);
   await recoverInFlight(work);
   const destination = openDestination(work, work.target.kind);
   const compared = await compareFirst(work, destination);
-  const undecided = work.ledger.all().filter((entry) => isHere(work, entry) && isOwned(entry) && isLater(entry.drift));
+  await compareFormer(work);
+  const undecided = work.ledger.all().filter((entry) => isOwned(entry) && isLater(entry.drift));
   if (undecided.length > 0) return refused(work, undecided, compared);
   const removable = work.ledger.all().filter((entry) => isRemovable(work, entry));
   const slice = createSlice(work.run, trackProgress(work, removable.length));
