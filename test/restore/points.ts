@@ -2,6 +2,8 @@
  * The three ways in which a database goes back in time, each from a seed: a backup that is restored and accepted, a failover that loses the
  * last runs, and a copy that wakes up beside its original.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+
 import { sql } from 'drizzle-orm';
 
 import { createInstallation } from '../../src/db/installation.ts';
@@ -63,7 +65,7 @@ export async function playFailover(stage: Stage, seed: number): Promise<void> {
 
 /** Ahead of every point: a random past. */
 export async function begin(stage: Stage, seed: number): Promise<Scene> {
-  const scene = await createScene(stage, createRandom(seed));
+  const scene = await createScene(stage, createRandom(seed), seed);
   await runDue(scene, { runs: 12, withinMs: 5 * MINUTE });
   await live(scene, scene.random.between(1, 6));
   return scene;
@@ -77,13 +79,17 @@ interface Backup {
 /** Between runs, or in the middle of one: before one of its calls, which then goes on as if nothing was. */
 async function backUp(scene: Scene): Promise<Backup> {
   const { random, onCall, stage } = scene;
-  const read = async (): Promise<Backup> => ({ rows: await readRows(stage.handle.client), aws: readAws(scene) });
+  const read = async (): Promise<Backup> => {
+    // No other call may change AWS between the two.
+    while (onCall.open > 0) await nextTurn();
+    return { rows: await readRows(stage.handle.client), aws: readAws(scene) };
+  };
   if (random.chance(0.4)) return read();
   let calls = random.between(0, 9);
-  let backup: Backup | undefined;
+  let backup: Promise<Backup> | undefined;
   onCall.before = async () => {
     calls -= 1;
-    if (calls < 0) backup ??= await read();
+    if (calls < 0) await (backup ??= read());
   };
   await runDue(scene, { runs: random.between(1, 4), withinMs: HOUR });
   onCall.before = undefined;

@@ -11,17 +11,19 @@ export interface Due {
   readonly inMs: number;
 }
 
-/** What is due first; undefined when nothing is. */
+/** What is due first; undefined when nothing is. Of what is due now, the order is always the same. */
 export async function findDue({ world, stage }: Scene): Promise<Due | undefined> {
   await world.clock.settled();
   const [row] = await stage.handle.db.execute<{ kind: Due['kind']; id: string; in_ms: string }>(sql`
     select kind, id, extract(epoch from due_at - now()) * 1000 as in_ms from (
-      select 'sync' as kind, id, next_due_at as due_at from keyferry.syncs where org_id = ${world.orgId}
+      select 'sync' as kind, id, next_due_at as due_at, created_at
+      from keyferry.syncs where org_id = ${world.orgId}
       union all
-      select 'rotate', id, next_due_at from keyferry.rotations where org_id = ${world.orgId}
+      select 'rotate', id, next_due_at, created_at
+      from keyferry.rotations where org_id = ${world.orgId}
     ) subjects
     where due_at is not null
-    order by due_at, kind
+    order by greatest(due_at, now()), kind, created_at
     limit 1`);
   return row && { kind: row.kind, id: row.id, inMs: Math.max(0, Math.ceil(Number(row.in_ms))) };
 }

@@ -30,8 +30,8 @@ export interface Scene {
   readonly problems: string[];
   /** What happened, for a point that is played again. */
   readonly story: string[];
-  /** Hooked into every call of a sync. */
-  readonly onCall: { before: (() => Promise<void>) | undefined };
+  /** Hooked into every call of a sync; `open` counts those that are under way. */
+  readonly onCall: { before: (() => Promise<void>) | undefined; open: number };
   /** The one that runs now; a restored database gets a new one. */
   worker: syncing.Worker;
 }
@@ -52,14 +52,16 @@ const OTHER_INSTALLATION = 'ffffffff-0000-4000-8000-000000000000/eeeeeeee-0000-4
 /** A name that another installation has taken. */
 export const TAKEN = 'OTHER';
 
-export async function createScene(stage: syncing.Stage, random: Random): Promise<Scene> {
+/** The sandbox has the seed of the point, too: its answers do not depend on the points before it. */
+export async function createScene(stage: syncing.Stage, random: Random, seed: number): Promise<Scene> {
   await emptyDatabase(stage);
-  const onCall: Scene['onCall'] = { before: undefined };
+  const onCall: Scene['onCall'] = { before: undefined, open: 0 };
   const world = await syncing.createWorld(stage, {
-    sandbox: { timing: 'late-last-use' },
+    sandbox: { timing: 'late-last-use', seed },
     wrapHandle: (handle) => async (request) => {
       await onCall.before?.();
-      return handle(request);
+      onCall.open += 1;
+      return handle(request).finally(() => (onCall.open -= 1));
     },
   });
   const { clock, sandbox, orgId } = world;
