@@ -26,7 +26,7 @@ export interface ConnectOptions {
   readonly encryptionKeys: string;
   /** Everything the client sees and does belongs to this org; its id is the external ID of its roles. Default: `default`. */
   readonly org?: string;
-  /** Who asks, for the audit trail; at most 256 characters. */
+  /** Who asks: in runs, and in the audit trail, which says `library` without it; at most 256 characters. */
   readonly actor?: string;
   /**
    * `tenant` (default) for an application that acts for its customers: external IDs cannot be chosen, and a role must insist on its own.
@@ -50,11 +50,15 @@ export async function connect(options: ConnectOptions): Promise<Keyferry> {
   });
   const stores = await openCurrentStores(config);
   const as = (actor: { readonly org?: string; readonly actor?: string }) =>
-    createClient(stores, {
-      orgId: actor.org ?? config.org,
-      ...(actor.actor === undefined ? {} : { name: actor.actor }),
-      via: options.actsFor === 'operator' ? 'operator' : 'library',
-    });
+    createClient(
+      stores,
+      {
+        orgId: actor.org ?? config.org,
+        ...(actor.actor === undefined ? {} : { name: actor.actor }),
+        via: options.actsFor === 'operator' ? 'operator' : 'library',
+      },
+      { audit: { log: stores.audit, via: 'library' } },
+    );
   return { ...as(options), as, close: stores.close };
 }
 

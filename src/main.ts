@@ -22,7 +22,6 @@ import type { Config } from './config/config.ts';
 import { toApi } from './api.ts';
 import { openPuller } from './pulls.ts';
 import { toWebhook } from './webhook.ts';
-import { createAuditLog } from './db/audit-log.ts';
 import { createBaseIdentities } from './db/base-identities.ts';
 import { createBudgetLedger } from './db/call-budget.ts';
 import { createInstallationGuard } from './db/installation-guard.ts';
@@ -88,10 +87,10 @@ export function compose(config: Config & { readonly sessionName?: string }, log:
   let aws: Promise<AwsAccess> | undefined;
   const openOnce = () => (aws ??= openAws(parts));
   const parts: Parts = { config, log, stores, backend, metrics, tracing, aws: openOnce };
+  const ports = { tryCredentials: tryCredentials(parts), audit: { log: stores.audit, via: 'cli' } } as const;
   return {
     ...parts,
-    client: (actor = {}) =>
-      createClient(stores, { orgId: config.org, via: 'operator', ...actor }, { tryCredentials: tryCredentials(parts) }),
+    client: (actor = {}) => createClient(stores, { orgId: config.org, via: 'operator', ...actor }, ports),
     endpointOverrides: async () =>
       findEndpointOverrides(config.environment, await loadProfileFiles(config.environment)).map(({ source, url }) => ({
         source,
@@ -263,7 +262,7 @@ async function startServer(parts: Parts, worker: WorkerProcess | undefined): Pro
     queues: kinds.map((kind) => backend.queue(kind)),
     isBoardWritable: config.isBoardWritable,
     status: createStatusQueries(stores.database.db),
-    audit: createAuditLog(stores.database.db),
+    audit: stores.audit,
     api: toApi(config, stores, { tryCredentials: tryCredentials(parts) }),
     webhook: toWebhook(config, stores),
   });

@@ -1,5 +1,6 @@
 /** Opens the database and makes every store on it: for the composition root and for the library, which needs nothing else. */
 import type { Config } from './config/config.ts';
+import { createAuditLog } from './db/audit-log.ts';
 import { openDatabase } from './db/client.ts';
 import { createConnections } from './db/connections.ts';
 import { createEncryption } from './db/encryption.ts';
@@ -40,6 +41,7 @@ export function openStores(config: StoreConfig) {
     requests: createRequests(db),
     history: createHistory(db),
     orgs: createOrgs(db),
+    audit: createAuditLog(db),
     identities: createIdentities(db),
     webhooks: createWebhooks(db, encryption, { hosts: config.webhookHosts ?? [] }),
     work: createWork(db),

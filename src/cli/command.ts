@@ -10,6 +10,7 @@ import { findEnvironment } from './environment.ts';
 import { exitCodes, reportError, type ExitCode } from './exit.ts';
 import { endInTime } from './signals.ts';
 import { createOutput, type Output } from './output.ts';
+import { personName } from './person.ts';
 
 export type Options = Readonly<Record<string, unknown>>;
 
@@ -83,7 +84,7 @@ export function runWithClient(command: Command, handler: (invocation: ClientInvo
     return withProgram(config, 'error', async (program) => {
       const { requireCurrentSchema } = await import('../db/migrate.ts');
       await requireCurrentSchema(config.databaseUrl);
-      return handler({ ...invocation, program, client: program.client({ name: actorName() }) });
+      return handler({ ...invocation, program, client: program.client({ name: personName() }) });
     });
   });
 }
@@ -108,10 +109,6 @@ export async function withProgram(
   } finally {
     await program.close();
   }
-}
-
-function actorName(): string {
-  return 'cli';
 }
 
 /** Values of a repeatable option. */

@@ -12,6 +12,7 @@ import type { Sources } from '../db/sources.ts';
 import type { Syncs } from '../db/sync/syncs.ts';
 import type { Webhooks } from '../db/webhooks.ts';
 import type { Via } from '../domain/connection/candidate.ts';
+import { type Actions, audited, type AuditPort, clientActions, type Methods, type Recorder } from './audit.ts';
 import { createConnectionsClient } from './connections.ts';
 import type { ClientContext, TryCredentials } from './context.ts';
 import { requireStorable } from '../domain/storable-text.ts';
@@ -50,6 +51,8 @@ export type Client = ReturnType<typeof createClient>;
 /** What a client can do beyond PostgreSQL. */
 export interface ClientPorts {
   readonly tryCredentials?: TryCredentials;
+  /** Absent where changes are recorded elsewhere. */
+  readonly audit?: AuditPort;
 }
 
 export function createClient(stores: Stores, actor: Actor, ports: ClientPorts = {}) {
@@ -64,22 +67,28 @@ export function createClient(stores: Stores, actor: Actor, ports: ClientPorts = 
     tryCredentials: ports.tryCredentials,
     isForeignExternalId: (externalId) => stores.orgs.isForeignExternalId(externalId, actor.orgId),
   };
+  const recorder: Recorder = { orgId: context.orgId, actor: context.actor, port: ports.audit };
+  const open = <T extends Methods<T>>(methods: T, actions: Actions<T>): T =>
+    guarded(audited(methods, actions, recorder));
   return {
     orgId: actor.orgId,
-    connections: guarded(createConnectionsClient(context, stores.connections)),
-    secrets: guarded(createSecretsClient(context, stores.folders)),
-    sources: guarded(createSourcesClient(context, stores)),
-    syncs: guarded(createSyncsClient(context, stores)),
-    rotations: guarded(createRotationsClient(context, stores)),
-    webhooks: guarded(createWebhooksClient(context, stores.webhooks)),
-    history: guarded(createHistoryClient(context, stores)),
-    runs: guarded({
-      get: async (runId: string) => toRunRecord(await stores.requests.run(actor.orgId, runId)),
-      /** Newest first. */
-      list: async (subjectId: string, limit = 20) =>
-        (await stores.requests.runsOf(actor.orgId, subjectId, limit)).map(toRunRecord),
-      /** Waits for the run that answers a request. */
-      wait: (requestId: string, options: WaitOptions = {}) => context.wait(requestId, options),
-    }),
+    connections: open(createConnectionsClient(context, stores.connections), clientActions.connections),
+    secrets: open(createSecretsClient(context, stores.folders), clientActions.secrets),
+    sources: open(createSourcesClient(context, stores), clientActions.sources),
+    syncs: open(createSyncsClient(context, stores), clientActions.syncs),
+    rotations: open(createRotationsClient(context, stores), clientActions.rotations),
+    webhooks: open(createWebhooksClient(context, stores.webhooks), clientActions.webhooks),
+    history: open(createHistoryClient(context, stores), clientActions.history),
+    runs: open(createRunsClient(context, stores), clientActions.runs),
+  };
+}
+
+function createRunsClient({ orgId, wait }: ClientContext, { requests }: Pick<Stores, 'requests'>) {
+  return {
+    get: async (runId: string) => toRunRecord(await requests.run(orgId, runId)),
+    /** Newest first. */
+    list: async (subjectId: string, limit = 20) => (await requests.runsOf(orgId, subjectId, limit)).map(toRunRecord),
+    /** Waits for the run that answers a request. */
+    wait: (requestId: string, options: WaitOptions = {}) => wait(requestId, options),
   };
 }

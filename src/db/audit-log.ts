@@ -12,7 +12,7 @@ export interface AuditEntry {
   /** Undefined for operators, who stand above the orgs. */
   readonly orgId: string | undefined;
   readonly actor: string;
-  readonly via: 'api' | 'board';
+  readonly via: 'api' | 'board' | 'cli' | 'library';
   readonly action: string;
   readonly subject: string | undefined;
   readonly requestId: string;
@@ -27,7 +27,7 @@ export interface AuditLog {
 
 export interface AuditOutcome {
   readonly requestId: string;
-  /** HTTP status. */
+  /** HTTP status, or the one that the API would answer. */
   readonly statusCode: number;
   readonly subject?: string | undefined;
 }

@@ -43,15 +43,24 @@ const SECRET_BYTES = 32;
 
 export type Identities = ReturnType<typeof createIdentities>;
 
+/** Who changes identities, where nobody says. */
+const OPERATOR = 'operator';
+
+/** Of which org, and who does it: only the command line makes, renews and revokes identities. */
+interface By {
+  readonly orgId: string;
+  readonly actor: string;
+}
+
 export function createIdentities(db: Database, life: TokenLife = LIFE) {
   return {
     /** Throws IDENTITY_NAME_TAKEN. */
-    create: (orgId: string, input: NewIdentity) => createIdentity(db, orgId, input),
+    create: (orgId: string, input: NewIdentity, actor = OPERATOR) => createIdentity(db, { orgId, actor }, input),
     list: (orgId: string) => listIdentities(db, orgId),
     /** The former secret and every access token stop working. Throws IDENTITY_NOT_FOUND. */
-    rotateSecret: (orgId: string, idOrName: string) => rotateSecret(db, orgId, idOrName),
+    rotateSecret: (orgId: string, idOrName: string, actor = OPERATOR) => rotateSecret(db, { orgId, actor }, idOrName),
     /** The identity and its access tokens are gone. Throws IDENTITY_NOT_FOUND. */
-    revoke: (orgId: string, idOrName: string) => revokeIdentity(db, orgId, idOrName),
+    revoke: (orgId: string, idOrName: string, actor = OPERATOR) => revokeIdentity(db, { orgId, actor }, idOrName),
     /** Undefined unless id and secret belong together and the identity has not expired. */
     login: (credentials: Login) => logIn(db, credentials, life),
     /** An access token for somebody who proved otherwise who they are; it can be renewed for a day. */
@@ -85,13 +94,13 @@ function toIdentity(row: Record<string, unknown>): IdentityRow {
   return identity;
 }
 
-async function createIdentity(db: Database, orgId: string, input: NewIdentity): Promise<IdentityWithSecret> {
+async function createIdentity(db: Database, { orgId, actor }: By, input: NewIdentity): Promise<IdentityWithSecret> {
   const clientSecret = newSecret(CLIENT_SECRET_PREFIX);
   const values = { orgId, ...input, secretSha256: sha256(clientSecret) };
   try {
     const [row] = await db.execute(sql`
       with changed as (insert into keyferry.identities ${insertion(identities, values)} returning *),
-      ${audited('identity.create')}
+      ${audited('identity.create', actor)}
       select * from changed`);
     return { identity: toIdentity(row ?? {}), clientSecret };
   } catch (error) {
@@ -103,11 +112,11 @@ async function createIdentity(db: Database, orgId: string, input: NewIdentity): 
   }
 }
 
-function audited(action: string): SQL {
+function audited(action: string, actor: string): SQL {
   return sql`
       audited as (
         insert into keyferry.audit_log (org_id, actor, via, action, subject, request_id, status_code)
-        select org_id, 'operator', 'cli', ${action}, id::text, gen_random_uuid()::text, 200 from changed
+        select org_id, ${actor}, 'cli', ${action}, id::text, gen_random_uuid()::text, 200 from changed
       )`;
 }
 
@@ -119,7 +128,7 @@ function isReferred(orgId: string, idOrName: string): SQL {
   return sql`org_id = ${orgId} and ${referred({ id: sql`id`, name: sql`name` }, { idOrName })}`;
 }
 
-async function rotateSecret(db: Database, orgId: string, idOrName: string): Promise<IdentityWithSecret> {
+async function rotateSecret(db: Database, { orgId, actor }: By, idOrName: string): Promise<IdentityWithSecret> {
   const clientSecret = newSecret(CLIENT_SECRET_PREFIX);
   const [row] = await run(
     db,
@@ -132,19 +141,19 @@ async function rotateSecret(db: Database, orgId: string, idOrName: string): Prom
         returning *
       ),
       gone as (delete from keyferry.access_tokens t using changed where t.identity_id = changed.id),
-      ${audited('identity.rotateSecret')}
+      ${audited('identity.rotateSecret', actor)}
       select * from changed`,
   );
   if (!row) throw notFound(idOrName);
   return { identity: toIdentity(row), clientSecret };
 }
 
-async function revokeIdentity(db: Database, orgId: string, idOrName: string): Promise<IdentityRow> {
+async function revokeIdentity(db: Database, { orgId, actor }: By, idOrName: string): Promise<IdentityRow> {
   const [row] = await run(
     db,
     sql`
       with changed as (delete from keyferry.identities where ${isReferred(orgId, idOrName)} returning *),
-      ${audited('identity.revoke')}
+      ${audited('identity.revoke', actor)}
       select * from changed`,
   );
   if (!row) throw notFound(idOrName);

@@ -7,7 +7,7 @@ import type { WebhookFormat } from '../domain/webhooks.ts';
 import { moment } from './moment.ts';
 import { keyferry } from './schema.ts';
 
-/** One row per change that somebody asked for through the API or the board, refused ones included. */
+/** One row per change that somebody asked for through API, board, command line or library, refused ones included. */
 export const auditLog = keyferry.table(
   'audit_log',
   {
@@ -18,15 +18,15 @@ export const auditLog = keyferry.table(
     /** Null for operators, who stand above the orgs. */
     orgId: text('org_id'),
     actor: text('actor').notNull(),
-    /** `api` or `board`. */
+    /** `api`, `board`, `cli` or `library`; `operator` for what an operator allows an org. */
     via: text('via').notNull(),
     /** `connection.create`, `sync.remove`, `board.retry`. */
     action: text('action').notNull(),
     /** Id or name of what it was about; never its content. */
     subject: text('subject'),
-    /** Of the HTTP request, as in its answer and in the log. */
+    /** Of the HTTP request, as in its answer and in the log; else of nothing but this row. */
     requestId: text('request_id').notNull(),
-    /** HTTP status of the answer; null while it is not known, and for ever when the server died in between. */
+    /** HTTP status of the answer, or the one that the API would give; null while it is not known, and for ever when the process ended in between. */
     statusCode: integer('status_code'),
   },
   (t) => [

@@ -80,7 +80,7 @@ function addFolders(parent: Command): void {
 }
 
 function addAudit(parent: Command): void {
-  const noun = parent.command('audit').description('who changed what over the API and the board');
+  const noun = parent.command('audit').description('who changed what by API, command line and library');
   const command = leaf(noun, 'list', 'changes of the org, newest first').addOption(limitOption());
   runWithClient(command, async ({ client, options, output }) => {
     const changes = await client.history.audit(Number(options.limit));

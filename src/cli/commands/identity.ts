@@ -8,6 +8,7 @@ import { scopes } from '../../domain/caller.ts';
 import { collect, done, leaf, runWithClient, type Options } from '../command.ts';
 import { confirm, withConfirmation } from '../confirm.ts';
 import { fields, table, type Output } from '../output.ts';
+import { personName } from '../person.ts';
 
 export function addIdentityCommands(parent: Command): void {
   const noun = parent.command('identity').description('who may log in to the HTTP API');
@@ -33,7 +34,7 @@ export function addIdentityCommands(parent: Command): void {
   runWithClient(
     leaf(noun, 'rotate-secret <name>', 'a new client secret; the old one and all its access tokens stop working'),
     async ({ args: [name = ''], client, program, output }) => {
-      show(output, await program.stores.identities.rotateSecret(client.orgId, name));
+      show(output, await program.stores.identities.rotateSecret(client.orgId, name, personName()));
       return done;
     },
   );
@@ -51,7 +52,7 @@ function addRevoke(noun: Command): void {
         output,
       } = invocation;
       await confirm(invocation, `The identity ${name} is deleted, and its clients lose their access.`);
-      const identity = await program.stores.identities.revoke(client.orgId, name);
+      const identity = await program.stores.identities.revoke(client.orgId, name, personName());
       output.result({ revoked: identity.name }, () => `Revoked ${identity.name}.`);
       return done;
     },
@@ -85,7 +86,7 @@ function addCreate(noun: Command): void {
     );
   runWithClient(command, async ({ args: [name = ''], client, program, options, output }) => {
     const input = parseInput(settings, { name, ...toSettings(options) });
-    show(output, await program.stores.identities.create(client.orgId, input));
+    show(output, await program.stores.identities.create(client.orgId, input, personName()));
     return done;
   });
 }

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 
 import { generateEncryptionKey } from '../../config/values.ts';
+import { auditedChange } from '../audited.ts';
 import { done, leaf, readConfig, run, withProgram } from '../command.ts';
 import { exitCodes } from '../exit.ts';
 import { table } from '../output.ts';
@@ -28,7 +29,7 @@ export function addKeysCommands(parent: Command): void {
   );
   run(leaf(noun, 'rewrap', 're-encrypt everything under the first key, online and restartable'), async (invocation) =>
     withProgram(await readConfig(invocation), 'error', async ({ stores }) => {
-      const rewrapped = await stores.encryptionKeys.rewrap();
+      const rewrapped = await auditedChange(stores.audit, 'keys.rewrap', () => stores.encryptionKeys.rewrap());
       invocation.output.result(rewrapped, () => {
         const failed = rewrapped.failed.map((place) => `\n  cannot be decrypted: ${place}`).join('');
         return `${String(rewrapped.rows)} rows re-encrypted under ${stores.encryption.currentKeyId}.${failed}`;

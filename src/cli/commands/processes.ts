@@ -9,6 +9,7 @@ import { errorTable, JobError, toJobError } from '../../errors.ts';
 
 import type { Program } from '../../main.ts';
 import { createQueueBackend } from '../../queues/backend.ts';
+import { recordMigration } from '../audited.ts';
 import { done, leaf, readConfig, run, runWithClient, text, withProgram, type Invocation } from '../command.ts';
 import { findEnvironment } from '../environment.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
@@ -83,6 +84,7 @@ async function runMigrate({ options, output }: Invocation): Promise<ExitCode> {
     return done;
   }
   const migrated = await migrate(databaseUrl);
+  if (migrated.applied > 0) await recordMigration(databaseUrl);
   const backend = createQueueBackend(servers);
   await backend.prepare();
   await backend.close();

@@ -20,6 +20,7 @@ import { JobError } from '../../errors.ts';
 import { done, leaf, readConfig, run, text, withProgram, type Invocation } from '../command.ts';
 import type { ExitCode } from '../exit.ts';
 import { fields } from '../output.ts';
+import { personName } from '../person.ts';
 
 export function addRestoreCommands(parent: Command): void {
   const noun = parent.command('restore').description('a database that was moved, restored or copied');
@@ -62,7 +63,7 @@ async function accept(invocation: Invocation): Promise<ExitCode> {
     const problem = findAcceptProblem(look.record, full);
     if (problem === undefined) {
       if (look.record.guardReason !== null) await guard.raise(look.record.guardReason);
-      const { row } = await guard.accept({ as, actor: 'cli', name: input.name });
+      const { row } = await guard.accept({ as, actor: personName(), name: input.name });
       output.result({ acceptedAs: as, id: row.id, epoch: row.epoch, name: row.name }, () =>
         [`The database is accepted as ${as}.`, ...plans[as](look.summary), 'Start the workers.'].join('\n'),
       );

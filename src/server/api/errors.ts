@@ -2,33 +2,9 @@
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import type { z } from 'zod';
 
+import { statusOf } from '../../domain/http-status.ts';
 import { cutText } from '../../domain/text.ts';
 import { errorTable, toJobError, type ErrorCode } from '../../errors.ts';
-
-const statuses: Partial<Readonly<Record<ErrorCode, ContentfulStatusCode>>> = {
-  PAYLOAD_INVALID: 422,
-  QUEUE_UNAVAILABLE: 503,
-  DB_UNAVAILABLE: 503,
-  PAYLOAD_STALE: 412,
-  IDENTITY_ISSUER_UNAVAILABLE: 503,
-  DB_NOT_MIGRATED: 503,
-  DB_TOO_NEW: 503,
-  CONNECTION_IN_USE: 409,
-  CONNECTION_ROLE_REFUSED: 422,
-  SECRET_MANAGED: 409,
-  SECRET_SOURCED: 409,
-  SECRET_UNDECRYPTABLE: 500,
-  KEY_FOREIGN: 409,
-  BUG_UNEXPECTED: 500,
-};
-
-/** What is not listed follows from the code's name; a refusal that fits nothing else is a conflict with the present state. */
-export function statusOf(code: ErrorCode): ContentfulStatusCode {
-  const listed = statuses[code];
-  if (listed !== undefined) return listed;
-  if (code.endsWith('_NOT_FOUND')) return 404;
-  return code.startsWith('DB_') || code.startsWith('BUG_') ? 500 : 409;
-}
 
 export interface ApiError {
   readonly statusCode: ContentfulStatusCode;
