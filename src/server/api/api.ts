@@ -8,6 +8,7 @@ import { createAccessTokenCheck } from '../guard/access-tokens.ts';
 import { createJwtCheck } from '../guard/jwt-check.ts';
 import { problem } from '../problem.ts';
 import { addConnections } from './connections.ts';
+import { completeDocument, type OpenApiDocument } from './document.ts';
 import type { Api, ApiOptions } from './env.ts';
 import { describeIssues, toApiError } from './errors.ts';
 import { authenticate, boundedBody, boundedItems, limited, onlyJson } from './gate.ts';
@@ -74,15 +75,17 @@ function addDocument(api: Api, version: string): void {
   });
   let document: unknown;
   api.get(DOCUMENT_PATH, (c) => {
-    document ??= api.getOpenAPI31Document({
-      openapi: '3.1.0',
-      info: {
-        title: 'keyferry',
-        version,
-        description:
-          'Keeps AWS connections valid, AWS secrets equal to their source, and IAM access keys rotated. Scopes: read looks, write changes and runs, admin also takes away at AWS.',
-      },
-    });
+    document ??= completeDocument(
+      api.getOpenAPI31Document({
+        openapi: '3.1.0',
+        info: {
+          title: 'keyferry',
+          version,
+          description:
+            'Keeps AWS connections valid, AWS secrets equal to their source, and IAM access keys rotated. Scopes: read looks, write changes and runs, admin also takes away at AWS.',
+        },
+      }) as unknown as OpenApiDocument,
+    );
     return c.json(document as object);
   });
 }
