@@ -99,6 +99,8 @@ export async function withProgram(
   logLevel: string,
   use: (program: Program) => Promise<ExitCode>,
 ): Promise<ExitCode> {
+  // Before the engine is loaded: its stack traces name the lines of the sources, in a built package too. Help needs none of it.
+  process.setSourceMapsEnabled(true);
   const { compose } = await import('../main.ts');
   const program = compose(config, createLog({ level: logLevel }));
   try {

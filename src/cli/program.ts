@@ -17,6 +17,7 @@ import { addSourceCommands } from './commands/source.ts';
 import { addSyncCommands } from './commands/sync.ts';
 import { addUpCommand } from './commands/up.ts';
 import { addWebhookCommands } from './commands/webhook.ts';
+import { addExamples } from './examples.ts';
 import { exitCodes } from './exit.ts';
 import { createOutput } from './output.ts';
 
@@ -43,6 +44,7 @@ export function createProgram(): Command {
   addKeysCommands(program);
   addRestoreCommands(program);
   addSandboxCommand(program);
+  addExamples(program);
   overrideExit(program);
   return program;
 }

@@ -73,7 +73,7 @@ function addCreate(noun: Command): void {
     .option(...exceptionOption)
     .option('--access-key-id <id>', 'AKIA…; the secret access key comes from stdin or a hidden prompt')
     .option('--region <region>', 'where checks are made', regionName)
-    .option('--description <text>');
+    .option('--description <text>', 'for people');
   runWithClient(withWaiting(command), async (invocation) => {
     const { client, options, output } = invocation;
     const { connection, requestId } = await client.connections.create({
@@ -98,14 +98,14 @@ function addUpdate(noun: Command): void {
     'update <name>',
     'change a connection; changed credentials are validated before they replace the old ones',
   )
-    .option('--role-arn <arn>')
+    .option('--role-arn <arn>', 'another role to assume')
     .option('--access-key-id <id>', 'the secret access key comes from stdin or a hidden prompt')
     .option('--external-id <id>', 'operators only')
     .option(...exceptionOption)
     .option('--no-allow-missing-external-id', 'take that permission back')
     .option('--region <region>', 'where checks are made', regionName)
-    .option('--rename <name>')
-    .option('--description <text>')
+    .option('--rename <name>', 'the new name')
+    .option('--description <text>', 'for people')
     .option('--force', 'replace the credentials even if they are refused');
   runWithClient(withTimeout(command), async (invocation) => {
     const {

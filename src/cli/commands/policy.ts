@@ -26,14 +26,14 @@ export function addPolicyCommands(parent: Command): void {
     for (const { policyOption } of kinds) command.option(policyOption.flags, policyOption.description);
     run(command, (invocation) => printUse(invocation, scopeIn(kinds, invocation.options)));
   }
-  run(useCommand(noun, 'access-key-rotation').option('--user <user>', 'the IAM user'), (invocation) => {
+  run(useCommand(noun, 'access-key-rotation').requiredOption('--user <user>', 'the IAM user'), (invocation) => {
     const { options } = invocation;
     const userName = required(options, 'user');
     return printUse(invocation, { use: 'access-key-rotation', kmsKey: text(options, 'kmsKey'), userName });
   });
   run(
     withPlaceOptions(leaf(noun, 'trust', 'trust policy of a connection’s role, with this org’s external ID'))
-      .option('--org <org>')
+      .option('--org <org>', 'the org to act for (default: KEYFERRY_ORG)')
       .option('--external-id <id>', 'of a connection with one of its own')
       .option('--also <account=external-id>', 'who else keeps using the role (repeatable)', collect),
     printTrust,
@@ -115,7 +115,7 @@ function scopeIn(kinds: readonly AnyKind[], options: Options): DestinationScope 
 function withPlaceOptions(command: Command): Command {
   return command
     .option('--account <id>', 'AWS account (trust: the base identity’s; default: asked of AWS)', accountId)
-    .addOption(new Option('--partition <partition>').choices(partitionNames).default('aws'));
+    .addOption(new Option('--partition <partition>', 'of AWS').choices(partitionNames).default('aws'));
 }
 
 function print(output: Invocation['output'], policy: PolicyDocument): Promise<ExitCode> {

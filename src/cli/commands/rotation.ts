@@ -31,7 +31,7 @@ function withTimes(command: Command): Command {
     .option('--grace <duration>', 'how long the old key stays active at least (default 24h)')
     .option('--quiet <duration>', 'how long the old key must show no use (default 24h)')
     .option('--hold <duration>', 'how long the old key stays inactive before it is deleted (default 7d)')
-    .option('--description <text>')
+    .option('--description <text>', 'for people')
     .addOption(
       new Option(
         '--on-existing <what>',
@@ -134,7 +134,7 @@ function toTimeOfDay(at: string): { hours: number; minutes: number } {
 
 function addUpdate(noun: Command): void {
   const command = withTimes(leaf(noun, 'update <name>', 'change a rotation'))
-    .option('--rename <name>')
+    .option('--rename <name>', 'the new name')
     .option(
       '--adopt-key <id>',
       'before the first rotation: the key in use today; its secret comes from stdin or a hidden prompt',

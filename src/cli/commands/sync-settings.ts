@@ -46,7 +46,7 @@ export function addCreate(noun: Command): void {
       .requiredOption('--connection <connection>', 'name or id')
       .requiredOption('--to <service>', cliNames),
   )
-    .option('--description <text>')
+    .option('--description <text>', 'for people')
     .option('--no-auto', 'sync only when requested')
     .option('--paused', 'create it paused: preview with `sync plan`, start with `sync resume`');
   runWithClient(command, async ({ client, options, output }) => {
@@ -120,9 +120,9 @@ export function addUpdate(noun: Command): void {
   const command = withOptions(
     leaf(noun, 'update <name>', 'change a sync; objects under old names are deleted after the new ones are written'),
   )
-    .option('--rename <name>')
-    .option('--connection <connection>')
-    .option('--description <text>')
+    .option('--rename <name>', 'the new name')
+    .option('--connection <connection>', 'another connection, by name or id')
+    .option('--description <text>', 'for people')
     .option('--no-recursive', 'without the folders below')
     .option('--delete', 'delete again at AWS what is gone from the folder');
   runWithClient(command, async ({ args: [name = ''], client, options, output }) => {
