@@ -168,6 +168,6 @@ export function detached(scope: CallScope): CallScope {
 export const idleScope: CallScope = {
   signal: new AbortController().signal,
   calls: { record: () => undefined, recordRewrite: () => undefined, counts: {}, rewrites: 0 },
-  beforeMutation: () => undefined,
+  beforeMutation: () => Promise.resolve(),
   subjectId: 'base',
 };

@@ -157,7 +157,8 @@ function startAttempt(call: Call): Attempt & { readonly aborted: Promise<never>;
     async beforeSend() {
       await takeBudget(call, controller.signal);
       controller.signal.throwIfAborted();
-      if (call.isMutation) scope.beforeMutation();
+      if (call.isMutation) await scope.beforeMutation();
+      controller.signal.throwIfAborted();
       isSent = true;
       timer = setTimeout(() => {
         controller.abort(timedOut(call));

@@ -18,8 +18,8 @@ export interface CallScope {
   readonly signal: AbortSignal;
   /** Counts every attempt, as `ssm.PutParameter`. */
   readonly calls: CallLog;
-  /** Throws LEASE_LOST unless the lease outlives a call's deadline; asked before every mutation. */
-  beforeMutation(): void;
+  /** Rejects with LEASE_LOST unless the lease outlives a call's deadline; asked before every mutation. */
+  beforeMutation(): Promise<void>;
   /** Who asks the call budget: calls of one account are shared out between subjects. */
   readonly subjectId: string;
 }

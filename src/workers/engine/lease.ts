@@ -1,16 +1,18 @@
 /**
  * Keeps one run's lease: renews it, aborts the run when it is lost, and answers whether there is time left for one more mutation. The local deadline
- * counts from before each renewal was sent, on the monotonic clock, so it never outlasts the database's.
+ * counts from before each renewal was sent, so it never outlasts the database's. A machine that was suspended sees that by its wall clock alone; then
+ * the database is asked before the mutation, because that clock may as well have been set.
  */
 import { CALL_DEADLINE_MS, RUN_LEASE_SECONDS } from '../../domain/lease.ts';
 import { JobError } from '../../errors.ts';
+import { elapsedMs, type Moment } from './moment.ts';
 
 const RENEW_EVERY_MS = 10_000;
 
 export interface Lease {
   readonly signal: AbortSignal;
-  /** Throws LEASE_LOST, or LEASE_SHUTDOWN while the worker stops. */
-  beforeMutation(): void;
+  /** Rejects with LEASE_LOST, or with LEASE_SHUTDOWN while the worker stops. */
+  beforeMutation(): Promise<void>;
   abort(reason: JobError): void;
   /** Stops renewing. */
   end(): void;
@@ -19,43 +21,54 @@ export interface Lease {
 export interface LeaseInput {
   /** Seconds that the lease has now, undefined when it is lost. Throws when the database does not answer. */
   renew(): Promise<number | undefined>;
-  /** `performance.now()` before the claim was sent. */
-  readonly claimedAtMs: number;
+  /** Before the claim was sent. */
+  readonly claimedAt: Moment;
   /** True once the worker was asked to stop. */
   isStopping(): boolean;
   /** Throws while nothing may be changed at AWS. */
   requireUnguarded?: (() => void) | undefined;
-  /** Monotonic milliseconds. */
-  monotonicMs(): number;
+  now(): Moment;
 }
+
+const LEASE_MS = RUN_LEASE_SECONDS * 1_000;
 
 export function holdLease(input: LeaseInput): Lease {
   const controller = new AbortController();
-  let heldUntilMs = input.claimedAtMs + RUN_LEASE_SECONDS * 1_000;
+  let heldSince = input.claimedAt;
   const lose = () => {
     controller.abort(new JobError('LEASE_LOST'));
   };
   const timer = setInterval(() => void beat(), RENEW_EVERY_MS);
 
   async function beat(): Promise<void> {
-    const sentAtMs = input.monotonicMs();
+    const sentAt = input.now();
     try {
       const seconds = await input.renew();
       if (seconds === undefined) lose();
-      else heldUntilMs = sentAtMs + seconds * 1_000;
+      else heldSince = sentAt;
     } catch {
       // The database may come back before the lease runs out.
-      if (input.monotonicMs() > heldUntilMs) lose();
+      if (input.now().monotonicMs - heldSince.monotonicMs > LEASE_MS) lose();
     }
   }
 
+  function requireLease(): void {
+    input.requireUnguarded?.();
+    if (input.isStopping()) throw new JobError('LEASE_SHUTDOWN');
+    const isOver = isTooLate(input.now().monotonicMs - heldSince.monotonicMs);
+    if (controller.signal.aborted || isOver) throw new JobError('LEASE_LOST');
+  }
+
+  const isDoubtful = () => isTooLate(elapsedMs(heldSince, input.now()));
+
   return {
     signal: controller.signal,
-    beforeMutation() {
-      input.requireUnguarded?.();
-      if (input.isStopping()) throw new JobError('LEASE_SHUTDOWN');
-      if (controller.signal.aborted || heldUntilMs - input.monotonicMs() <= CALL_DEADLINE_MS)
-        throw new JobError('LEASE_LOST');
+    async beforeMutation() {
+      requireLease();
+      if (!isDoubtful()) return;
+      await beat();
+      requireLease();
+      if (isDoubtful()) throw new JobError('LEASE_LOST');
     },
     abort: (reason) => {
       controller.abort(reason);
@@ -64,4 +77,9 @@ export function holdLease(input: LeaseInput): Lease {
       clearInterval(timer);
     },
   };
+}
+
+/** Too late to send one more mutation, so long after the lease was taken or renewed. */
+function isTooLate(sinceMs: number): boolean {
+  return LEASE_MS - sinceMs <= CALL_DEADLINE_MS;
 }

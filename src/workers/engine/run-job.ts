@@ -19,6 +19,7 @@ import type { CallCounts } from './call-counts.ts';
 import { slowHotLoop, type HotLoopDependencies } from './hot-loops.ts';
 import { report, toQueueError, type JobResult } from './job-result.ts';
 import { holdLease, type Lease, type LeaseInput } from './lease.ts';
+import { thisMoment, type Moment } from './moment.ts';
 import type { Performed, Processor, Run } from './processor.ts';
 import { noteUnaskedWrites } from './unasked-writes.ts';
 
@@ -55,23 +56,23 @@ export async function runJob<K extends Kind>(
     const payload = parsePayload(deps.processor.kind, job.name, job.data);
     const requestId = await whileDatabaseIsDown(deps, () => admit(deps, job, payload), signal);
     if (requestId !== undefined) return { requestId };
-    const { claim, claimedAtMs } = await whileDatabaseIsDown(deps, () => take(deps, payload.subjectId, job.id), signal);
+    const { claim, claimedAt } = await whileDatabaseIsDown(deps, () => take(deps, payload.subjectId, job.id), signal);
     // A repeated delivery, or another run holds the lease: that run, or the row's due time, takes care of the rest.
     if (!claim) return { status: 'stale' };
-    return await runClaimed(deps, claim, { claimedAtMs, signal, now: clockFrom(claim.claimedAt) });
+    return await runClaimed(deps, claim, { claimedAt, signal, now: clockFrom(claim.claimedAt) });
   } catch (error) {
     throw toQueueError(deps, error);
   }
 }
 
 async function take<K extends Kind>(deps: JobDependencies<K>, subjectId: string, jobId: string | undefined) {
-  const claimedAtMs = performance.now();
+  const claimedAt = thisMoment();
   const claim = await deps.work.claim(deps.processor.kind, { subjectId, runId: crypto.randomUUID(), jobId });
-  return { claim, claimedAtMs };
+  return { claim, claimedAt };
 }
 
 interface Started {
-  readonly claimedAtMs: number;
+  readonly claimedAt: Moment;
   readonly signal: AbortSignal | undefined;
   readonly now: () => Date;
 }
@@ -93,10 +94,10 @@ async function runClaimed<K extends Kind>(
   const { kind } = deps.processor;
   const lease = holdLease({
     renew: () => deps.work.renew(kind, claim.subject.id, claim.runId),
-    claimedAtMs: started.claimedAtMs,
+    claimedAt: started.claimedAt,
     isStopping: deps.isStopping,
     requireUnguarded: deps.requireUnguarded,
-    monotonicMs: () => performance.now(),
+    now: thisMoment,
   });
   started.signal?.addEventListener(
     'abort',
@@ -111,7 +112,7 @@ async function runClaimed<K extends Kind>(
       const performed = await perform(deps, run).finally(() => {
         noteUnaskedWrites(deps, run);
       });
-      return settle(deps, { claim, run, performed, startedAtMs: started.claimedAtMs });
+      return settle(deps, { claim, run, performed, startedAtMs: started.claimedAt.monotonicMs });
     });
   } finally {
     lease.end();

@@ -249,10 +249,12 @@ async function createOnce(
 /** Asked last before the request leaves: a key that is made too late after its intent would be taken for a person's. */
 function sendingSoon(context: RotationContext, sentAt: Date): RotationContext {
   const { run } = context;
-  const beforeMutation = () => {
-    run.scope.beforeMutation();
-    if (run.now().getTime() - sentAt.getTime() > SEND_WITHIN_MS)
-      throw new JobError('AWS_THROTTLED', { message: TOO_LATE, retryAfterMs: AGAIN_MS });
+  const sentAtWallMs = Date.now();
+  const beforeMutation = async () => {
+    await run.scope.beforeMutation();
+    // The run's clock stands still while a virtual machine is suspended.
+    const waitedMs = Math.max(run.now().getTime() - sentAt.getTime(), Date.now() - sentAtWallMs);
+    if (waitedMs > SEND_WITHIN_MS) throw new JobError('AWS_THROTTLED', { message: TOO_LATE, retryAfterMs: AGAIN_MS });
   };
   return { ...context, run: { ...run, scope: { ...run.scope, beforeMutation } } };
 }

@@ -67,7 +67,7 @@ export async function tryCandidate(
   const scope = {
     signal: AbortSignal.timeout(TIME_LIMIT_MS),
     calls,
-    beforeMutation: () => undefined,
+    beforeMutation: () => Promise.resolve(),
     subjectId: row.id,
   };
   const end = async (result: Omit<TrialEnd, 'runId' | 'awsCalls'>) => {

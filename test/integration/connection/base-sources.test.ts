@@ -79,7 +79,7 @@ function open(world: ReturnType<typeof createWorld>, options: Partial<AwsAccessO
       scope: {
         signal: AbortSignal.timeout(30_000),
         calls: createCallLog(),
-        beforeMutation: () => undefined,
+        beforeMutation: () => Promise.resolve(),
         subjectId: 'test',
       },
     });

@@ -116,7 +116,7 @@ function openSession(): AwsSession {
   const scope = {
     signal: new AbortController().signal,
     calls: createCallLog(),
-    beforeMutation: () => undefined,
+    beforeMutation: () => Promise.resolve(),
     subjectId: 's',
   };
   const pair = { accessKeyId: 'AKIAEXAMPLE000000001', secretAccessKey: 'not-a-secret' };

@@ -44,7 +44,12 @@ async function codesOf(row: ConnectionRow): Promise<readonly (string | undefined
       uses: [],
       withSimulation: false,
     },
-    { signal: AbortSignal.timeout(5_000), calls: createCallLog(), beforeMutation: () => undefined, subjectId: row.id },
+    {
+      signal: AbortSignal.timeout(5_000),
+      calls: createCallLog(),
+      beforeMutation: () => Promise.resolve(),
+      subjectId: row.id,
+    },
   );
   return checks.map((check) => check.code);
 }

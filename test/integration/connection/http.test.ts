@@ -34,7 +34,7 @@ function openSession(options: { readonly deadlineMs?: number; readonly signal?: 
     endpoints: { sts: url, iam: url, ssm: url, secretsmanager: url },
     ...(deadlineMs === undefined ? {} : { deadlineMs }),
   });
-  const scope = { signal, calls: createCallLog(), beforeMutation: () => undefined, subjectId: 's' };
+  const scope = { signal, calls: createCallLog(), beforeMutation: () => Promise.resolve(), subjectId: 's' };
   return access.session({ credentials, region: REGION, scope });
 }
 

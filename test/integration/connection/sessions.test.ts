@@ -20,7 +20,7 @@ const credentials = {
 const scopeOf = (subjectId: string): CallScope => ({
   signal: new AbortController().signal,
   calls: createCallLog(),
-  beforeMutation: () => undefined,
+  beforeMutation: () => Promise.resolve(),
   subjectId,
 });
 const put = (name: string) =>

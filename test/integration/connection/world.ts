@@ -230,7 +230,7 @@ function createRun(
     scope: {
       signal: new AbortController().signal,
       calls: createCallLog(),
-      beforeMutation: () => undefined,
+      beforeMutation: () => Promise.resolve(),
       subjectId: row.id,
     },
     log: createLog({ level: 'silent' }),

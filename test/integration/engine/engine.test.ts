@@ -255,7 +255,7 @@ describe.each(queueBackends)('the engine on $name', ({ redisUrl }) => {
       perform: async (run) => {
         isRunning = true;
         for (;;) {
-          run.scope.beforeMutation();
+          await run.scope.beforeMutation();
           await new Promise((resolve) => setTimeout(resolve, 10));
         }
       },

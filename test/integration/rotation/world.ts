@@ -397,7 +397,12 @@ function consumers(base: Base) {
 }
 
 function idleScope(subjectId: string) {
-  return { signal: new AbortController().signal, calls: createCallLog(), beforeMutation: () => undefined, subjectId };
+  return {
+    signal: new AbortController().signal,
+    calls: createCallLog(),
+    beforeMutation: () => Promise.resolve(),
+    subjectId,
+  };
 }
 
 async function recordEntries(

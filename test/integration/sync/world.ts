@@ -521,7 +521,12 @@ async function performRun(
     attempt: claim.subject.attempt,
     reason: claim.reason,
     parameters: claim.parameters,
-    scope: { signal: new AbortController().signal, calls, beforeMutation: () => undefined, subjectId: input.syncId },
+    scope: {
+      signal: new AbortController().signal,
+      calls,
+      beforeMutation: () => Promise.resolve(),
+      subjectId: input.syncId,
+    },
     log: createLog({ level: 'silent' }),
     isCancelled: input.isCancelled ?? (() => false),
     noteProgress: input.noteProgress ?? (() => undefined),

@@ -294,9 +294,7 @@ describe('a call', () => {
 
   it('is not sent when the lease is too short for it', async () => {
     const scope = createScope({
-      beforeMutation: () => {
-        throw new JobError('LEASE_LOST');
-      },
+      beforeMutation: () => Promise.reject(new JobError('LEASE_LOST')),
     });
     const { aws, access } = accessWith({});
     const session = access.session({ credentials: key, region: 'eu-west-1', scope });

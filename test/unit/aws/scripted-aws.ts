@@ -120,7 +120,7 @@ export function createScope(overrides: Partial<CallScope> = {}): CallScope {
   return {
     signal: new AbortController().signal,
     calls: createCallLog(),
-    beforeMutation: () => undefined,
+    beforeMutation: () => Promise.resolve(),
     subjectId: 'subject-1',
     ...overrides,
   };
