@@ -3,6 +3,8 @@
  * served least first, so that a sync of five secrets does not queue behind one of five thousand. Short waits happen here; a long one is the run's,
  * which gives its place back and comes again.
  */
+import { setTimeout } from 'node:timers/promises';
+
 import { type BudgetedCall, type BudgetLedger, type CallBudget, dueInMs } from '../domain/call-budget.ts';
 import { JobError, toJobError } from '../errors.ts';
 
@@ -36,6 +38,10 @@ interface Lane {
   level: number;
   /** Fetched and due, not yet used. */
   spare: { count: number; untilMs: number };
+  /** Fetched and not yet due. */
+  promised: number;
+  /** Ends the wait for the next of them. */
+  wakeUp: () => void;
   isPumping: boolean;
   /** How many tokens to fetch at least, and when the last were fetched. */
   prefetch: number;
@@ -61,7 +67,14 @@ export function createCallBudget(ledger: BudgetLedger, options: CallBudgetOption
       if (lane.waiting.length === 0 && takeSpare(lane, desk.nowMs())) return Promise.resolve();
       return wait(desk, lane, { subjectId: call.subjectId, signal });
     },
-    throttled: (call) => ledger.throttled(call),
+    async throttled(call) {
+      const lane = laneOf(lanes, call);
+      const returned = giveBack(lane, desk.nowMs());
+      // The next tokens are asked for when the ledger knows.
+      await ledger.throttled(call, returned).finally(() => {
+        lane.wakeUp();
+      });
+    },
   };
 }
 
@@ -74,6 +87,8 @@ function laneOf(lanes: Map<string, Lane>, call: BudgetedCall): Lane {
     served: new Map(),
     level: 0,
     spare: { count: 0, untilMs: 0 },
+    promised: 0,
+    wakeUp: () => undefined,
     isPumping: false,
     prefetch: 0,
     fetchedMs: Number.NEGATIVE_INFINITY,
@@ -89,6 +104,15 @@ function takeSpare(lane: Lane, nowMs: number): boolean {
   if (lane.spare.count < 1 || lane.spare.untilMs < nowMs) return false;
   lane.spare.count -= 1;
   return true;
+}
+
+/** What was promised before a refusal came too fast. Returns how many tokens go back unused. */
+function giveBack(lane: Lane, nowMs: number): number {
+  const returned = lane.promised + (lane.spare.untilMs < nowMs ? 0 : lane.spare.count);
+  lane.promised = 0;
+  lane.prefetch = 0;
+  lane.spare = { count: 0, untilMs: 0 };
+  return returned;
 }
 
 function wait(
@@ -166,8 +190,11 @@ async function handOutBatch(desk: Desk, lane: Lane): Promise<void> {
     giveUp(desk, lane, { olderThanMs: 0, retryAfterMs: dueInMs(reservation, 1) });
     return;
   }
+  lane.promised = reservation.granted;
   for (let n = 1; n <= reservation.granted; n += 1) {
-    await sleep(startMs + dueInMs(reservation, n) - desk.nowMs());
+    await sleep(lane, startMs + dueInMs(reservation, n) - desk.nowMs());
+    if (lane.promised === 0) return;
+    lane.promised -= 1;
     serveOne(desk, lane);
     giveUp(desk, lane, {
       olderThanMs: desk.maxWaitMs,
@@ -213,6 +240,12 @@ function giveUp(desk: Desk, lane: Lane, limit: { readonly olderThanMs: number; r
   }
 }
 
-function sleep(ms: number): Promise<void> {
-  return ms <= 0 ? Promise.resolve() : new Promise((resolve) => setTimeout(resolve, ms));
+/** Until then, or until the lane's tokens are given back. */
+async function sleep(lane: Lane, ms: number): Promise<void> {
+  if (ms <= 0) return;
+  const woken = new AbortController();
+  lane.wakeUp = () => {
+    woken.abort();
+  };
+  await setTimeout(ms, undefined, { signal: woken.signal }).catch(() => undefined);
 }

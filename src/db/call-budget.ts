@@ -1,43 +1,43 @@
 /**
- * The ledger of the call budget: a token bucket per account, region and quota group, shared by all workers, whose rate is learned.
+ * The ledger of the call budget: a token bucket per account, region and quota group, shared by all workers, whose rate
+ * is learned.
  *
- * The rate grows while calls wait for it and AWS does not object: quickly until the first refusal, carefully after it.
- * Between two refusals AWS's bucket went from empty to empty, so what was granted in between is AWS's rate: the budget
- * then stays just below it, and probes only once more was granted than AWS can have saved up. One refusal counts once,
- * however many calls were in flight. A refusal right after a pause shrinks the burst and leaves the rate as it is. The
- * burst grows again while whole bursts pass long after the last refusal.
+ * AWS's side is a bucket of unknown rate and size, which every refusal shows to be empty. What was granted between two
+ * refusals is therefore AWS's rate, as exact as the window is long: a second refusal soon after the first keeps its
+ * window. The first window begins at rest, where AWS's bucket is full, so the burst is taken off.
+ *
+ *   at rest        → the burst, call after call at a pace that shows a smaller one in time
+ *   never refused  → the rate doubles each second while calls wait
+ *   refused        → just below the measured rate; it then grows with every call, the more calls and time without a refusal
+ *   at rest again  → no faster than what was really served before
+ *
+ * One refusal counts once, however many calls were in flight. One within the burst shrinks the burst alone; it grows
+ * again while whole bursts pass long after the last refusal.
  */
 import { sql, type SQL } from 'drizzle-orm';
 
 import type { BudgetKey, BudgetLedger, Reservation } from '../domain/call-budget.ts';
 import type { Database } from './client.ts';
-import { toDatabaseError } from './database-error.ts';
+import { refuse } from './call-budget-refusal.ts';
+import {
+  BELOW_CEILING,
+  type BudgetRow,
+  EPISODE_SECONDS,
+  execute,
+  UNKNOWN_GROWTH,
+  whereKey,
+} from './call-budget-row.ts';
 
 /**
- * Growth per second while calls wait: before the first refusal, after a pause or a refusal of the burst, after one that
- * measured nothing, and beyond the measured rate. The last grows with
- * the square of the time without a refusal, up to `bold`, so that an account that was given more is found in minutes.
+ * Shares of a measured rate that a granted call adds while calls wait: for each call, more with each 20 s since the last
+ * refusal (ten times at most), with each call since it, and with each beyond the hundredth, so that an account that was
+ * given more is found within two syncs.
  */
-const GROWTH = {
-  unknown: 0.2,
-  rested: 0.1,
-  careful: 0.03,
-  probing: 0.0005,
-  bold: 0.02,
-  boldAfterSeconds: 300,
-} as const;
-/** Share of the measured rate that is used. */
-const BELOW_CEILING = 0.97;
-/** What a refusal leaves of the rate when it measured nothing. */
-const CUT = 0.7;
-/** Calls between two refusals that make a measurement. */
-const MIN_MEASURED = 5;
+const GROWTH = { each: 0.0003, perCall: 0.000_007, perLaterCall: 0.000_02 } as const;
+/** At which calls of a burst are made, or at the rate if that is higher: a smaller burst shows before many are refused. */
+const BURST_PACE = 40;
 /** How far ahead of its due time a token is promised to one process: others queue behind that. */
-const AHEAD_SECONDS = 0.25;
-/** Refusals this close together are one. */
-const EPISODE_SECONDS = 2;
-/** After a refusal of the burst, the next one soon says that the rate is too high, too. */
-const BURST_EPISODE_SECONDS = 0.3;
+const AHEAD_SECONDS = { burst: 0.05, growing: 0.05, known: 0.25 } as const;
 /** A burst that was used up without a refusal grows, if the last refusal is this long ago. */
 const BURST_GROWTH = { factor: 1.5, afterSeconds: 300 } as const;
 
@@ -50,17 +50,8 @@ export function createBudgetLedger(db: Database, options: BudgetLedgerOptions = 
   const now = options.now ?? (() => sql`clock_timestamp()`);
   return {
     grant: (key, wanted, maxWaitMs) => grant(db, { key, now: now() }, { wanted, maxWaitSeconds: maxWaitMs / 1_000 }),
-    throttled: (key) => throttled(db, { key, now: now() }),
+    throttled: (key, returned) => refuse(db, { key, now: now() }, returned),
   };
-}
-
-interface BudgetRow {
-  readonly key: BudgetKey;
-  readonly now: SQL;
-}
-
-function whereKey({ accountId, region, group }: BudgetKey): SQL {
-  return sql`account_id = ${accountId} and region = ${region} and quota_group = ${group.name}`;
 }
 
 interface Ask {
@@ -93,117 +84,97 @@ async function open(db: Database, { key, now }: BudgetRow): Promise<void> {
   );
 }
 
+/**
+ * Rows: the budget's. Locks: that row. `refilled_at` is ahead of the clock while calls of a burst are spread out, and
+ * `tokens` is what there will be then.
+ */
 async function takeTokens(db: Database, { key, now }: BudgetRow, ask: Ask): Promise<Reservation | undefined> {
+  const { initialRate, maxRate } = key.group;
   const [row] = await execute(
     db,
     sql`
       with budget as materialized (
         select *, ${now} as at from keyferry.call_budgets where ${whereKey(key)} for update
       ),
-      filled as (
-        select *, greatest(0, extract(epoch from at - refilled_at))::float8 as elapsed from budget
-      ),
-      level as (
-        select *, least(burst, tokens + elapsed * rate_per_second) as available, tokens + elapsed * rate_per_second >= burst as is_full from filled
-      ),
-      grown as (
-        select *, case
-          when available >= 1 then rate_per_second
-          when ceiling_rate is null then least(${key.group.maxRate}::float8, rate_per_second * exp(least(elapsed, 1) *
-            case when throttled_at is null then ${GROWTH.unknown}::float8
-              when window_started_at > throttled_at then ${GROWTH.rested}::float8
-              else ${GROWTH.careful}::float8 end))
-          when rate_per_second < ceiling_rate * ${BELOW_CEILING}::float8
-            then least(ceiling_rate * ${BELOW_CEILING}::float8, rate_per_second * exp(least(elapsed, 1) * ${GROWTH.unknown}::float8))
-          -- AWS may still serve from a burst that is larger than the learned one: that proves no higher rate.
-          when window_granted <= ${key.group.burst}::float8 - burst then rate_per_second
-          else least(${key.group.maxRate}::float8, rate_per_second * exp(least(elapsed, 1) * (${GROWTH.probing}::float8 + ${GROWTH.bold}::float8
-            * least(1, power(extract(epoch from at - throttled_at)::float8 / ${GROWTH.boldAfterSeconds}::float8, 2)))))
-        end as rate from level
-      ),
-      sized as (
-        select *, case
-          when is_full and burst < ${key.group.burst}::float8 and window_granted >= 0 and window_started_at > throttled_at
-            and at > throttled_at + make_interval(secs => ${BURST_GROWTH.afterSeconds})
-          then least(${key.group.burst}::float8, ceil(burst * ${BURST_GROWTH.factor}::float8))
-          else burst
-        end as next_burst from grown
+      ${restedLevel(key)},
+      paced as (
+        select *, available >= 1 as is_burst, greatest(${BURST_PACE}::float8, rate) as pace,
+          case when is_rested then at else window_started_at end as started_at,
+          case when is_rested then -next_burst else window_granted end as granted_before,
+          case when ceiling_rate is null and rate > ${2 * initialRate}::float8 then ${AHEAD_SECONDS.growing}::float8
+            else ${AHEAD_SECONDS.known}::float8 end as ahead_seconds
+        from rested
       ),
       granted as (
-        select *, greatest(0, least(
-          ${ask.wanted}::float8,
-          greatest(1, floor(available), floor(rate * ${AHEAD_SECONDS}::float8)),
-          floor(available + rate * ${ask.maxWaitSeconds}::float8)
-        )) as n from sized
+        select *, case when is_burst
+          then least(${ask.wanted}::float8, floor(available), greatest(1, floor(pace * ${AHEAD_SECONDS.burst}::float8)))
+          else greatest(0, least(${ask.wanted}::float8, greatest(1, floor(rate * ahead_seconds)),
+            floor(available + rate * ${ask.maxWaitSeconds}::float8))) end as n
+        from paced
+      ),
+      spread as (
+        select *, case when is_burst then ahead + n / pace else ahead end as ahead_after from granted
       ),
       taken as (
         update keyferry.call_budgets b set
-          rate_per_second = granted.rate,
-          burst = granted.next_burst,
-          tokens = granted.available - granted.n, refilled_at = greatest(b.refilled_at, granted.at),
-          window_started_at = case when granted.is_full then granted.at else b.window_started_at end,
-          window_granted = case when granted.is_full then -granted.next_burst else b.window_granted end + granted.n
-        from granted where b.account_id = granted.account_id and b.region = granted.region and b.quota_group = granted.quota_group
-        returning granted.n, granted.available, granted.rate
+          rate_per_second = ${grownRate(maxRate)},
+          burst = spread.next_burst,
+          tokens = spread.available - spread.n + spread.ahead_after * spread.rate,
+          refilled_at = spread.at + make_interval(secs => spread.ahead_after),
+          window_started_at = spread.started_at,
+          window_granted = spread.granted_before + spread.n
+        from spread
+        where b.account_id = spread.account_id and b.region = spread.region and b.quota_group = spread.quota_group
+        returning spread.*
       )
-      select n, available, rate from taken`,
+      select n, case when is_burst then 1 - ahead * pace else available end as available,
+        case when is_burst then pace else rate end as rate
+      from taken`,
   );
   return row
     ? { granted: Number(row.n), available: Number(row.available), ratePerSecond: Number(row.rate) }
     : undefined;
 }
 
-async function throttled(db: Database, { key, now }: BudgetRow): Promise<void> {
-  await execute(
-    db,
-    sql`
-      with budget as materialized (
-        select *, ${now} as at from keyferry.call_budgets where ${whereKey(key)} for update
-      ),
-      counted as (
-        select *, window_granted - 1 as served, extract(epoch from at - window_started_at)::float8 as seconds,
-          throttled_at is not null and at - throttled_at < make_interval(secs => case
-            when window_started_at > throttled_at then ${BURST_EPISODE_SECONDS}::float8
-            else ${EPISODE_SECONDS}::float8
-          end) as is_same
+/** The row `budget` with the tokens that are there; after a rest with the burst and the rate to begin anew with. */
+function restedLevel({ group: { initialRate, burst: fullBurst } }: BudgetKey): SQL {
+  return sql`filled as (
+        select *, greatest(0, extract(epoch from at - refilled_at))::float8 as elapsed,
+          greatest(0, extract(epoch from refilled_at - at))::float8 as ahead,
+          case when window_granted > 0 then window_granted
+            / nullif(extract(epoch from refilled_at - window_started_at)::float8, 0) end as served_rate
         from budget
       ),
-      measured as (
-        select *, served >= ${MIN_MEASURED} and seconds > 1 as is_measured from counted
+      level as (
+        select *, least(burst, tokens + (elapsed - ahead) * rate_per_second) as available,
+          window_granted > -burst and ahead = 0 and tokens + elapsed * rate_per_second >= burst as is_rested
+        from filled
       ),
-      judged as (
-        select *, case when is_measured then least(rate_per_second, greatest(served / seconds, rate_per_second * 0.5)) end as ceiling,
-          -- AWS refused soon after a pause: it allows less at once than we thought, which says nothing of the rate.
-          (served < 0 or seconds <= 1) and burst > 1
-            and (throttled_at is null or window_started_at > throttled_at + make_interval(secs => ${EPISODE_SECONDS})) as is_of_burst
-        from measured
-      )
-      update keyferry.call_budgets b set
-        window_granted = case when judged.is_same then b.window_granted - 1 else 0 end,
-        -- After a refusal of the burst, the rate is as unknown as before: the window begins later than the refusal.
-        window_started_at = case
-          when judged.is_same then b.window_started_at
-          when judged.is_of_burst then judged.at + interval '1 millisecond'
-          else judged.at
-        end,
-        throttled_at = case when judged.is_same then b.throttled_at else judged.at end,
-        ceiling_rate = case when judged.is_same or judged.is_of_burst then b.ceiling_rate else judged.ceiling end,
-        burst = case
-          when judged.is_same or not judged.is_of_burst then b.burst
-          when judged.served < 0 then greatest(1, b.burst + judged.served)
-          else greatest(1, floor(b.burst * ${CUT}::float8))
-        end,
-        rate_per_second = case when judged.is_same or judged.is_of_burst then b.rate_per_second
-          else greatest(0.2, coalesce(judged.ceiling * ${BELOW_CEILING}::float8, b.rate_per_second * ${CUT}::float8)) end,
-        tokens = case when judged.is_same then b.tokens else least(b.tokens, 0) - 1 end
-      from judged where b.account_id = judged.account_id and b.region = judged.region and b.quota_group = judged.quota_group`,
-  );
+      rested as (
+        select *,
+          case
+            when not is_rested or (ceiling_rate is null and served_rate is null) then rate_per_second
+            when ceiling_rate is null then least(rate_per_second, greatest(${initialRate}::float8, served_rate))
+            else least(rate_per_second, greatest(ceiling_rate * ${BELOW_CEILING}::float8, served_rate)) end as rate,
+          case
+            when is_rested and burst < ${fullBurst}::float8 and window_granted >= 0
+              and window_started_at > throttled_at
+              and at > throttled_at + make_interval(secs => ${BURST_GROWTH.afterSeconds})
+            then least(${fullBurst}::float8, ceil(burst * ${BURST_GROWTH.factor}::float8))
+            else burst end as next_burst
+        from level
+      )`;
 }
 
-async function execute(db: Database, statement: SQL): Promise<Record<string, unknown>[]> {
-  try {
-    return await db.execute(statement);
-  } catch (error) {
-    throw toDatabaseError(error);
-  }
+/** While calls wait, and not while a refusal is answered. Of the row `spread`. */
+function grownRate(maxRate: number): SQL {
+  const calls = sql`least(500, greatest(0, spread.granted_before))`;
+  const age = sql`least(10, extract(epoch from spread.at - spread.throttled_at)::float8 / 20)`;
+  return sql`case
+            when spread.is_burst or spread.at < spread.throttled_at + make_interval(secs => ${EPISODE_SECONDS})
+            then spread.rate
+            else least(${maxRate}::float8, spread.rate + spread.n * case
+              when spread.ceiling_rate is null then ${UNKNOWN_GROWTH}::float8
+              else spread.rate * (${GROWTH.each}::float8 * (1 + ${age}) + ${GROWTH.perCall}::float8 * ${calls}
+                + ${GROWTH.perLaterCall}::float8 * greatest(0, ${calls} - 100)) end) end`;
 }

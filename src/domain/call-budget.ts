@@ -27,7 +27,8 @@ export interface CallBudget {
 export interface BudgetLedger {
   /** Takes up to `wanted` tokens, also ahead of time as long as the last is due within `maxWaitMs`. */
   grant(key: BudgetKey, wanted: number, maxWaitMs: number): Promise<Reservation>;
-  throttled(key: BudgetKey): Promise<void>;
+  /** AWS refused a call; `returned` tokens were promised to the caller, who gives them back unused. */
+  throttled(key: BudgetKey, returned: number): Promise<void>;
 }
 
 export type BudgetKey = Omit<BudgetedCall, 'subjectId'>;

@@ -115,6 +115,30 @@ describe('the call budget of a process', () => {
     expect(reservations).toEqual([20]);
   });
 
+  it('gives tokens that are not due yet back after a refusal, and asks anew', async () => {
+    const returned: number[] = [];
+    let grants = 0;
+    const budget = createCallBudget(
+      {
+        grant: (_key, wanted) => {
+          grants += 1;
+          // The first grant promises one token now and the others an hour later.
+          return Promise.resolve({ granted: wanted, available: grants === 1 ? 1 : wanted, ratePerSecond: 1 / 3_600 });
+        },
+        throttled: (_key, count) => {
+          returned.push(count);
+          return Promise.resolve();
+        },
+      },
+      { maxWaitMs: 10_000_000 },
+    );
+    const calls = Array.from({ length: 4 }, () => budget.take(callOf('a'), forever()));
+    await calls[0];
+    await budget.throttled(callOf('a'));
+    await Promise.all(calls);
+    expect({ returned, grants }).toEqual({ returned: [3], grants: 2 });
+  });
+
   it('passes on that the ledger cannot be reached', async () => {
     const budget = createCallBudget({
       grant: () => Promise.reject(new Error('down')),

@@ -1,0 +1,101 @@
+/** What a refusal of AWS says of a call budget: of its rate, or of its burst alone. */
+import { sql } from 'drizzle-orm';
+
+import type { Database } from './client.ts';
+import {
+  BELOW_CEILING,
+  type BudgetRow,
+  EPISODE_SECONDS,
+  execute,
+  UNKNOWN_GROWTH,
+  whereKey,
+} from './call-budget-row.ts';
+
+/** What a refusal leaves of the rate when it measured nothing. */
+const CUT = 0.7;
+/** The least that one measurement leaves: AWS's bucket may have been full for a while in between, which measures too little. */
+const FLOOR = { afterRest: 0.95, soon: 0.7, soonCalls: 15, later: 0.9 } as const;
+/** What makes a measurement. */
+const MEASURED = { calls: 2, seconds: 0.5 } as const;
+/** A window younger than this goes on over a refusal. */
+const SHORT_WINDOW_SECONDS = 10;
+/** What a refusal right behind the burst leaves of it. */
+const BURST_CUT = 0.85;
+
+/**
+ * Rows: the budget's. Locks: that row. A window that begins at the very moment of its refusal follows a refusal of the
+ * burst; after one of the rate it begins a moment before it, and after a rest later than any refusal.
+ */
+export async function refuse(db: Database, { key, now }: BudgetRow, returned: number): Promise<void> {
+  await execute(
+    db,
+    sql`
+      with budget as materialized (
+        select *, ${now} as at from keyferry.call_budgets where ${whereKey(key)} for update
+      ),
+      counted as (
+        select *, window_granted - ${returned}::float8 - 1 as served,
+          extract(epoch from at - window_started_at)::float8 as seconds,
+          coalesce(at - throttled_at < make_interval(secs => ${EPISODE_SECONDS}), false) as is_same,
+          coalesce(window_started_at <= throttled_at, false) as is_after_refusal
+        from budget
+      ),
+      judged as (
+        select *, served >= ${MEASURED.calls} and seconds >= ${MEASURED.seconds} as is_measured,
+          burst > 1 and (served < 0 or (not is_after_refusal
+            and (served < ${MEASURED.calls} or seconds < ${MEASURED.seconds}))) as is_of_burst
+        from counted
+      ),
+      measured as (
+        select *, case when is_of_burst or not is_measured then ceiling_rate
+          else least(rate_per_second, greatest(served / seconds, ${leastRate})) end as ceiling
+        from judged
+      ),
+      decided as (
+        select *, case
+          when is_same then 'same'
+          when is_of_burst then 'burst'
+          when not is_measured then 'cut'
+          when is_after_refusal and seconds < ${SHORT_WINDOW_SECONDS} then 'kept'
+          else 'measured' end as verdict
+        from measured
+      )
+      update keyferry.call_budgets b set
+        rate_per_second = case decided.verdict
+          when 'cut' then greatest(0.2, b.rate_per_second * ${CUT}::float8)
+          when 'kept' then greatest(0.2, decided.ceiling * ${BELOW_CEILING}::float8)
+          when 'measured' then greatest(0.2, decided.ceiling * ${BELOW_CEILING}::float8)
+          else b.rate_per_second end,
+        ceiling_rate = case when decided.verdict in ('kept', 'measured') then decided.ceiling else b.ceiling_rate end,
+        burst = case
+          when decided.verdict = 'same' and b.window_started_at = b.throttled_at
+          then greatest(1, b.burst - ${returned}::float8 - 1)
+          when decided.verdict <> 'burst' then b.burst
+          when decided.served < 0 then greatest(1, b.burst + decided.served)
+          else greatest(1, floor(b.burst * ${BURST_CUT}::float8)) end,
+        tokens = least(b.tokens + ${returned}::float8, 0) - 1,
+        refilled_at = least(b.refilled_at, decided.at),
+        window_granted = case when decided.verdict in ('same', 'kept') then decided.served else 0 end,
+        window_started_at = case decided.verdict
+          when 'burst' then decided.at
+          when 'cut' then decided.at - interval '1 millisecond'
+          when 'measured' then decided.at - interval '1 millisecond'
+          else b.window_started_at end,
+        throttled_at = case when decided.is_same then b.throttled_at else decided.at end
+      from decided
+      where b.account_id = decided.account_id and b.region = decided.region and b.quota_group = decided.quota_group`,
+  );
+}
+
+/**
+ * The least that AWS's rate must be. Before anything was measured the rate grew from below AWS's, whose bucket was full
+ * when ours passed it: a rate r that doubles each second empties the rest of the bucket b when AWS's is r × e^-x, where
+ * 1 − (1 + x) e^-x = b × growth ÷ r; here by a polynomial of s = √(2 b × growth ÷ r) that misses e^-x by 0.03 at most.
+ */
+const leastRate = sql`case
+            when ceiling_rate is null then (
+              select rate_per_second * (1 - s + 0.17 * s * s)
+              from (select least(1.1, sqrt(2 * (burst - 0.9) * ${UNKNOWN_GROWTH}::float8 / rate_per_second)) as s) ramp)
+            when not is_after_refusal then rate_per_second * ${FLOOR.afterRest}::float8
+            when served < ${FLOOR.soonCalls} then rate_per_second * ${FLOOR.soon}::float8
+            else rate_per_second * ${FLOOR.later}::float8 end`;
