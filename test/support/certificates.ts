@@ -1,9 +1,9 @@
 /** An authority of a test's own and certificates of it, made with the openssl program. */
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { createTemporaryDirectory } from './temporary-directory.ts';
 
 const run = promisify(execFile);
 
@@ -22,7 +22,7 @@ export interface Authority {
 }
 
 export async function createAuthority(): Promise<Authority> {
-  const folder = await mkdtemp(join(tmpdir(), 'keyferry-ca-'));
+  const folder = await createTemporaryDirectory('ca');
   const at = (name: string) => join(folder, name);
   const openssl = (...given: string[]) => run('openssl', given, { cwd: folder });
   const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];

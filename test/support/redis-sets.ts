@@ -1,11 +1,11 @@
 /** Several Redis servers that belong together: a cluster of three masters, or a master with a replica and the sentinel that watches them. */
-import { writeFile, mkdtemp } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { Redis } from 'ioredis';
 
 import { startRedis, type TestRedis } from './redis.ts';
+import { createTemporaryDirectory } from './temporary-directory.ts';
 
 export interface RedisSet {
   /** As REDIS_URL takes it. */
@@ -46,7 +46,7 @@ export async function startRedisCluster(): Promise<RedisSet> {
 export async function startRedisSentinel(): Promise<RedisSet> {
   const master = await startRedis({ appendOnly: false });
   const replica = await startRedis({ appendOnly: false, arguments: ['--replicaof', '127.0.0.1', String(master.port)] });
-  const folder = await mkdtemp(join(tmpdir(), 'keyferry-sentinel-'));
+  const folder = await createTemporaryDirectory('sentinel');
   const settings = [
     `sentinel monitor ${MASTER_NAME} 127.0.0.1 ${String(master.port)} 1`,
     `sentinel down-after-milliseconds ${MASTER_NAME} 1000`,

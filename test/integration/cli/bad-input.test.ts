@@ -1,7 +1,4 @@
 /** What a person sees who got something wrong: the thing and the remedy by name, the right exit code, and nothing half-written. */
-import { mkdtemp } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 
 import postgres from 'postgres';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -10,6 +7,7 @@ import { generateEncryptionKey } from '../../../src/config/values.ts';
 import { cleanEnvironment } from '../../support/environment.ts';
 import { createEmptyDatabase, useTestDatabase } from '../../support/postgres.ts';
 import { runKeyferry } from '../../support/processes.ts';
+import { createTemporaryDirectory } from '../../support/temporary-directory.ts';
 
 const place = ['--project', 'shop', '--env', 'prod', '--path', '/api'];
 const parameterStore = ['--to', 'parameter-store', '--region', 'eu-west-1', '--prefix', '/shop/'];
@@ -20,7 +18,7 @@ describe('a person who gets it wrong', () => {
   let directory: string;
 
   beforeAll(async () => {
-    directory = await mkdtemp(join(tmpdir(), 'keyferry-cli-'));
+    directory = await createTemporaryDirectory('cli');
   });
 
   const keyferry = async (

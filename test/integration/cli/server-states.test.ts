@@ -1,6 +1,4 @@
 /** States of PostgreSQL and Redis, as `keyferry doctor` reports them: what works, and what is wrong with its reason and the exit code. */
-import { mkdtemp } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { Redis } from 'ioredis';
@@ -17,6 +15,7 @@ import { cleanEnvironment } from '../../support/environment.ts';
 import { type Forwarder, startForwarder } from '../../support/forwarder.ts';
 import { type RedisOptions, startRedis } from '../../support/redis.ts';
 import { createWorld } from '../connection/world.ts';
+import { createTemporaryDirectory } from '../../support/temporary-directory.ts';
 
 interface Finding {
   readonly part: string;
@@ -35,7 +34,7 @@ const CANARY = 'canary-of-the-password';
 
 beforeAll(async () => {
   server = await startEmbeddedPostgres({
-    directory: await mkdtemp(join(tmpdir(), 'keyferry-states-')),
+    directory: await createTemporaryDirectory('states'),
     persistent: false,
   });
   authority = await createAuthority();
@@ -49,7 +48,7 @@ beforeAll(async () => {
     INF_APP_CONNECTION_AWS_SECRET_ACCESS_KEY: world.baseKey.secretAccessKey,
     AWS_ENDPOINT_URL: aws.url,
   };
-  socketFolder = await mkdtemp(join(tmpdir(), 'keyferry-socket-'));
+  socketFolder = await createTemporaryDirectory('socket');
   forwarders.push(await startForwarder(server.port, { path: join(socketFolder, '.s.PGSQL.5432') }));
   forwarders.push(await startForwarder(server.port, { host: '::1', port: 0 }));
   await administer(

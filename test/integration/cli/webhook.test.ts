@@ -1,7 +1,3 @@
-import { mkdtemp } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { createEncryption } from '../../../src/db/encryption.ts';
@@ -15,6 +11,7 @@ import { startCommandHost, type CommandHost } from '../../support/command-host.t
 import { cleanEnvironment } from '../../support/environment.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
 import { openReceiver, type Receiver } from '../events/receiver.ts';
+import { createTemporaryDirectory } from '../../support/temporary-directory.ts';
 
 /** `keyferry webhook`: from the secret that is shown once to the events that are sent again. */
 describe('keyferry webhook', () => {
@@ -27,7 +24,7 @@ describe('keyferry webhook', () => {
   let receiver: Receiver;
 
   beforeAll(async () => {
-    directory = await mkdtemp(join(tmpdir(), 'keyferry-webhook-'));
+    directory = await createTemporaryDirectory('webhook');
     host = startCommandHost(cleanEnvironment({ HOME: directory }));
     handle = openDatabase(database().url, { poolSize: 3 });
     receiver = await openReceiver();

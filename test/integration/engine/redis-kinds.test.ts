@@ -1,7 +1,5 @@
 /** Every kind of Redis that REDIS_URL can name does the whole job: with a password, with TLS, a cluster, a master behind a sentinel. */
 import { execFile } from 'node:child_process';
-import { mkdtemp } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -17,6 +15,7 @@ import { runKeyferry } from '../../support/processes.ts';
 import { startRedis } from '../../support/redis.ts';
 import { startRedisCluster, startRedisSentinel } from '../../support/redis-sets.ts';
 import { addConnection, openEngine, type Engine } from './support.ts';
+import { createTemporaryDirectory } from '../../support/temporary-directory.ts';
 
 const PASSWORD = 'p@ss:word/1';
 
@@ -107,7 +106,7 @@ async function openssl(parameters: readonly string[]): Promise<void> {
 
 /** Self-signed, for one day and for 127.0.0.1 only. */
 async function makeCertificate(): Promise<{ certificate: string; key: string }> {
-  const folder = await mkdtemp(join(tmpdir(), 'keyferry-tls-'));
+  const folder = await createTemporaryDirectory('tls');
   const [certificate, key] = [join(folder, 'certificate.pem'), join(folder, 'key.pem')];
   const subject = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1'];
   await openssl([

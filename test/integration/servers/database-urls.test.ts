@@ -1,6 +1,4 @@
 /** The forms of DATABASE_URL that providers give out, against a real server: our tables and the queue must agree on every one of them. */
-import { mkdtemp } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import postgres from 'postgres';
@@ -14,6 +12,7 @@ import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../../src/sandb
 import { type Authority, type Certificate, createAuthority } from '../../support/certificates.ts';
 import { eventually } from '../engine/support.ts';
 import { type Forwarder, startForwarder } from '../../support/forwarder.ts';
+import { createTemporaryDirectory } from '../../support/temporary-directory.ts';
 
 let server: EmbeddedPostgres;
 let authority: Authority;
@@ -24,13 +23,13 @@ const PASSWORD = 'p@ss/wo rd%41?#';
 
 beforeAll(async () => {
   server = await startEmbeddedPostgres({
-    directory: await mkdtemp(join(tmpdir(), 'keyferry-urls-')),
+    directory: await createTemporaryDirectory('urls'),
     persistent: false,
   });
   authority = await createAuthority();
   good = await authority.issue('localhost', { altNames: 'DNS:localhost,IP:127.0.0.1,IP:::1' });
   await administer((sql) => sql.unsafe(`create role "odd@user" login superuser password '${PASSWORD}'`));
-  socketFolder = await mkdtemp(join(tmpdir(), 'keyferry-socket-'));
+  socketFolder = await createTemporaryDirectory('socket');
   forwarders.push(await startForwarder(server.port, { path: join(socketFolder, '.s.PGSQL.5432') }));
   forwarders.push(await startForwarder(server.port, { host: '::1', port: 0 }));
   await migrate(server.url);
