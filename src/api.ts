@@ -4,13 +4,19 @@ import type { Config } from './config/config.ts';
 import { createFingerprintKeys } from './db/fingerprint-key.ts';
 import { createIdempotencyKeys } from './db/idempotency.ts';
 import type { ServerDependencies } from './server/server.ts';
+import { toPageActions } from './page-actions.ts';
 import type { OpenStores } from './stores.ts';
 import { VERSION } from './version.ts';
 
 /** Most validations end within two seconds; a client's own time limit is rarely below a minute. */
 const VERDICT_SECONDS = 20;
 
-export function toApi(
+/** What changes something over HTTP: the API for applications, the status page for operators. */
+export function toServed(config: Config, stores: OpenStores, ports: ClientPorts) {
+  return { api: toApi(config, stores, ports), pageActions: toPageActions(config, stores, ports) };
+}
+
+function toApi(
   config: Pick<Config, 'apiTokens' | 'jwtLogins'>,
   stores: OpenStores,
   ports: ClientPorts,

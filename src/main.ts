@@ -19,7 +19,7 @@ import { createClient, type Actor, type Client } from './client/client.ts';
 import type { TryCredentials } from './client/context.ts';
 import { openStores, tenancyOf, type OpenStores } from './stores.ts';
 import type { Config } from './config/config.ts';
-import { toApi } from './api.ts';
+import { toServed } from './api.ts';
 import { openPuller } from './pulls.ts';
 import { toWebhook } from './webhook.ts';
 import { createBaseIdentities } from './db/base-identities.ts';
@@ -263,7 +263,7 @@ async function startServer(parts: Parts, worker: WorkerProcess | undefined): Pro
     isBoardWritable: config.isBoardWritable,
     status: createStatusQueries(stores.database.db),
     audit: stores.audit,
-    api: toApi(config, stores, { tryCredentials: tryCredentials(parts) }),
+    ...toServed(config, stores, { tryCredentials: tryCredentials(parts) }),
     webhook: toWebhook(config, stores),
   });
   parts.tracing.refreshMetrics = server.refreshMetrics;

@@ -12,7 +12,8 @@ export interface AuditEntry {
   /** Undefined for operators, who stand above the orgs. */
   readonly orgId: string | undefined;
   readonly actor: string;
-  readonly via: 'api' | 'board' | 'cli' | 'library';
+  /** `page`: the status page. */
+  readonly via: 'api' | 'board' | 'cli' | 'library' | 'page';
   readonly action: string;
   readonly subject: string | undefined;
   readonly requestId: string;

@@ -18,7 +18,7 @@ export const auditLog = keyferry.table(
     /** Null for operators, who stand above the orgs. */
     orgId: text('org_id'),
     actor: text('actor').notNull(),
-    /** `api`, `board`, `cli` or `library`; `operator` for what an operator allows an org. */
+    /** `api`, `board`, `cli`, `library` or `page`; `operator` for what an operator allows an org. */
     via: text('via').notNull(),
     /** `connection.create`, `sync.remove`, `board.retry`. */
     action: text('action').notNull(),

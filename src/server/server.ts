@@ -13,6 +13,7 @@ import type { Metrics } from '../observe/metrics.ts';
 import type { AuditEntry, AuditLog } from '../db/audit-log.ts';
 import type { StatusQueries } from '../db/status/queries.ts';
 import { storableAddress } from './guard/storable-address.ts';
+import { createSignatures } from './guard/forms.ts';
 import { createFrontDoor, createMetricsDoor, createOperatorDoor, LOCAL_OPERATOR } from './guard/guard.ts';
 import type { BoardLogin } from './guard/login.ts';
 import { createApi } from './api/api.ts';
@@ -24,6 +25,7 @@ import { createHealth, type HealthChecks } from './health.ts';
 import { listen, type ListeningServer } from './listen.ts';
 import { refreshMetrics, renderMetrics, type MetricsSources } from './metrics-route.ts';
 import { problem } from './problem.ts';
+import type { Acting } from './status/acting.ts';
 import { createStatusRoutes } from './status/routes.ts';
 import { startWebhook, type WebhookOptions } from './webhook/webhook.ts';
 
@@ -50,6 +52,13 @@ export interface ServerDependencies {
   readonly audit?: AuditLog;
   /** Absent: no status page, and no gauges of state. */
   readonly status?: StatusQueries;
+  /** Lets operators act on the status page; needs `audit`. Absent: they may only look. */
+  readonly pageActions?:
+    | (Pick<Acting, 'clientOf' | 'org'> & {
+        /** 32 bytes that all servers of the installation have, and nobody else. */
+        readonly formKey: Uint8Array;
+      })
+    | undefined;
   /** Absent: no API. Needs `status` and `audit`. */
   readonly api?: Pick<
     ApiOptions,
@@ -169,9 +178,17 @@ function toSources({ metrics, status, queues, log }: ServerDependencies): Metric
 
 type AccessGuard = MiddlewareHandler;
 
-function addStatus(app: Hono, { status, log, now }: ServerDependencies, door: AccessGuard): void {
-  if (status === undefined) return;
-  app.route('/', createStatusRoutes({ queries: status, door, log, now: now ?? (() => new Date()) }));
+function addStatus(app: Hono, dependencies: ServerDependencies, door: AccessGuard): void {
+  const { status: queries, log, now } = dependencies;
+  if (queries === undefined) return;
+  const acting = toActing(dependencies);
+  app.route('/', createStatusRoutes({ queries, door, log, acting, now: now ?? (() => new Date()) }));
+}
+
+function toActing({ pageActions, audit, now }: ServerDependencies): Acting | undefined {
+  if (pageActions === undefined || audit === undefined) return undefined;
+  const { formKey, ...actions } = pageActions;
+  return { ...actions, audit, signatures: createSignatures(formKey, () => (now?.() ?? new Date()).getTime()) };
 }
 
 function addApi(app: Hono, dependencies: ServerDependencies): void {

@@ -7,6 +7,7 @@ import type { PolicyTarget } from '../../domain/policy/target.ts';
 import { type AnyKind, allKinds, destinations, type DestinationScope } from '../../domain/destinations/registry.ts';
 import { partitionNames } from '../../domain/partitions.ts';
 import type { PolicyDocument } from '../../domain/policy/document.ts';
+import { formatPermissions, formatRole, type PolicyFormat, policyFormats } from '../../domain/policy/formats.ts';
 import { JobError } from '../../errors.ts';
 import { collect, done, leaf, run, text, withProgram, type Invocation, type Options } from '../command.ts';
 import { findEnvironment } from '../environment.ts';
@@ -75,10 +76,9 @@ function printBaseUser({ options, output }: Invocation): Promise<ExitCode> {
     throw new JobError('PAYLOAD_INVALID', {
       message: '--role-name must be the name of a role, with * and ? as wildcards and with its path if it has one.',
     });
-  return print(
-    output,
-    baseUserPolicy(text(options, 'partition') ?? 'aws', { roleName, canReadOwnKey: options.keyAge === true }),
-  );
+  const place = text(options, 'partition') ?? 'aws';
+  const permissions = baseUserPolicy(place, { roleName, canReadOwnKey: options.keyAge === true });
+  return print(output, permissions, formatPermissions(formatOf(options), { of: 'user', name: NAME, permissions }));
 }
 
 /** Kinds by the name that `sync create --to` has for them. */
@@ -96,7 +96,15 @@ function useCommand(noun: Command, use: string): Command {
 
 function printUse({ options, output }: Invocation, target: PolicyTarget): Promise<ExitCode> {
   const place = { partition: text(options, 'partition') ?? 'aws', accountId: text(options, 'account') ?? '*' };
-  return print(output, policyFor(target, place, options.least === true ? 'least' : 'complete'));
+  const permissions = policyFor(target, place, options.least === true ? 'least' : 'complete');
+  return print(output, permissions, formatPermissions(formatOf(options), { of: 'role', name: NAME, permissions }));
+}
+
+/** Of the role, user and policy in templates: to be changed there. */
+const NAME = 'keyferry';
+
+function formatOf(options: Options): PolicyFormat {
+  return policyFormats.find((format) => format === options.format) ?? 'json';
 }
 
 /** The kind whose own option is given, or the one that can do without. */
@@ -115,11 +123,16 @@ function scopeIn(kinds: readonly AnyKind[], options: Options): DestinationScope 
 function withPlaceOptions(command: Command): Command {
   return command
     .option('--account <id>', 'AWS account (trust: the base identity’s; default: asked of AWS)', accountId)
-    .addOption(new Option('--partition <partition>', 'of AWS').choices(partitionNames).default('aws'));
+    .addOption(new Option('--partition <partition>', 'of AWS').choices(partitionNames).default('aws'))
+    .addOption(
+      new Option('--format <format>', 'how it is put into AWS; --json prints the policy alone')
+        .choices(policyFormats)
+        .default('json'),
+    );
 }
 
-function print(output: Invocation['output'], policy: PolicyDocument): Promise<ExitCode> {
-  output.result(policy, () => JSON.stringify(policy, null, 2));
+function print(output: Invocation['output'], policy: PolicyDocument, formatted: string): Promise<ExitCode> {
+  output.result(policy, () => formatted);
   return Promise.resolve(done);
 }
 
@@ -135,10 +148,8 @@ async function printTrust({ options, output }: Invocation): Promise<ExitCode> {
   const account = text(options, 'account');
   const also = alsoTrusted(options);
   if (account !== undefined) {
-    return print(
-      output,
-      trustPolicy({ partition: text(options, 'partition') ?? 'aws', baseAccountId: account, externalId, also }),
-    );
+    const partition = text(options, 'partition') ?? 'aws';
+    return printRole({ options, output }, trustPolicy({ partition, baseAccountId: account, externalId, also }));
   }
   // Only the base identity is needed; the database is never opened.
   const environment = await findEnvironment(output);
@@ -150,8 +161,16 @@ async function printTrust({ options, output }: Invocation): Promise<ExitCode> {
   return withProgram(config, 'error', async (program) => {
     const { idleScope } = await import('../../aws/base-identity.ts');
     const base = await (await program.aws()).baseIdentity(idleScope);
-    return print(output, trustPolicy({ partition: base.partition, baseAccountId: base.accountId, externalId, also }));
+    const { partition, accountId: baseAccountId } = base;
+    return printRole({ options, output }, trustPolicy({ partition, baseAccountId, externalId, also }));
   });
+}
+
+function printRole(
+  { options, output }: Pick<Invocation, 'options' | 'output'>,
+  trust: PolicyDocument,
+): Promise<ExitCode> {
+  return print(output, trust, formatRole(formatOf(options), { roleName: NAME, trust }));
 }
 
 function alsoTrusted({ also = [] }: Options): readonly Trusted[] {

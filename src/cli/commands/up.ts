@@ -49,6 +49,8 @@ async function runUp({ options, output }: Invocation): Promise<ExitCode> {
       KEYFERRY_ENCRYPTION_KEYS: secrets.encryptionKeys,
       KEYFERRY_API_TOKENS: `default:up:${createHash('sha256').update(secrets.apiToken).digest('hex')}:admin`,
       KEYFERRY_HTTP_PORT: text(options, 'port') ?? processEnvironment().KEYFERRY_HTTP_PORT ?? '3010',
+      // In the sandbox nothing real is in reach, so the page may act unless it is told otherwise.
+      ...(isSandbox ? { KEYFERRY_BOARD_WRITABLE: processEnvironment().KEYFERRY_BOARD_WRITABLE ?? 'true' } : {}),
     },
   });
   try {

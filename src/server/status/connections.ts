@@ -6,6 +6,7 @@ import type { Page } from '../../db/status/details.ts';
 import type { ConnectionStatus, RotationStatus, SyncStatus } from '../../db/status/queries.ts';
 import type { Check } from '../../domain/connection/checks.ts';
 import { pages, tools, type ListRequest } from './list-query.ts';
+import { connectionOrders, type FormToken } from './order-forms.ts';
 import { cause, chip, facts, fixOf, panel, prose, table, trouble, when, type Html, type Trouble } from './parts.ts';
 import { runPanel } from './runs.ts';
 
@@ -40,9 +41,12 @@ export function connectionsContent(request: ListRequest, { rows, total }: Page<C
   const columns = ['Name', 'State', 'Identity', 'Account', 'Validated', 'Next'].map((title) => ({ title }));
   const empty =
     request.search === undefined && request.status === undefined
-      ? 'There is no connection yet. Make one with `keyferry connection create`.'
+      ? 'There is no connection yet. Connect an AWS account here, or with `keyferry connection create`.'
       : 'No connection matches.';
-  return html`<header><h1>Connections</h1></header>
+  return html`<header>
+      <h1>Connections</h1>
+      <a class="button primary" href="/connect">Connect an AWS account</a>
+    </header>
     <section class="panel" aria-label="Connections">
       ${tools(request, connectionStatuses)}
       ${table({ caption: 'Connections', columns, rows: rows.map((row) => connectionRow(row, now)), empty })}
@@ -64,6 +68,9 @@ export interface ConnectionDetail {
   readonly rotations: readonly RotationStatus[];
   readonly runs: readonly LogicalRun[];
   readonly now: Date;
+  readonly token: FormToken;
+  /** A validation is under way or about to begin. */
+  readonly isBusy: boolean;
 }
 
 function checkRow(check: Check, index: number): Html {
@@ -87,7 +94,7 @@ function checkRow(check: Check, index: number): Html {
   </tr>`;
 }
 
-function checksPanel({ checks }: ConnectionStatus): Html {
+function checksPanel({ connection: { checks }, isBusy }: ConnectionDetail): Html {
   const order: Readonly<Record<Check['verdict'], number>> = { fail: 0, warn: 1, unknown: 2, pass: 3 };
   const sorted = [...checks].sort((a, b) => order[a.verdict] - order[b.verdict]);
   const columns = ['Verdict', 'Check', 'Finding'].map((title) => ({ title }));
@@ -97,7 +104,12 @@ function checksPanel({ checks }: ConnectionStatus): Html {
       checks.length === 0
         ? ''
         : `${String(checks.filter((check) => check.verdict === 'pass').length)} of ${String(checks.length)} pass`,
-    body: table({ caption: 'Checks', columns, rows: sorted.map(checkRow), empty: 'Not validated yet.' }),
+    body: table({
+      caption: 'Checks',
+      columns,
+      rows: sorted.map(checkRow),
+      empty: isBusy ? 'A worker checks it now; this page shows what it finds.' : 'Not validated yet.',
+    }),
   });
 }
 
@@ -173,13 +185,13 @@ function noticeOf(connection: ConnectionStatus): Html {
 }
 
 export function connectionContent(detail: ConnectionDetail): Html {
-  const { connection, runs, now } = detail;
+  const { connection, runs, now, token } = detail;
   return html`<header>
       <h1>${connection.name}</h1>
       ${chip(connection.status)}
       <p class="sub">Connection of ${connection.orgId}</p>
     </header>
-    ${noticeOf(connection)} ${checksPanel(connection)}
+    ${connectionOrders(connection, token)} ${noticeOf(connection)} ${checksPanel(detail)}
     <div class="grid">${factsPanel(connection, now)}${dependentsPanel(detail)}</div>
     ${runPanel({ title: 'Validations', runs, now })}`;
 }

@@ -16,6 +16,10 @@ export interface Frame {
   readonly content: Html;
   /** How many subjects need a person; announced to screen readers when it changes. */
   readonly problems?: number;
+  /** What an order came to, above everything else. */
+  readonly notice?: Html;
+  /** Seconds until the page looks again; `none` where a person fills in a form. Default: 10 with JavaScript, 30 without. */
+  readonly refresh?: number | 'none';
 }
 
 const links: readonly (readonly [Section, string, string])[] = [
@@ -37,7 +41,18 @@ const mark = raw(
   '<svg viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true"><circle cx="12" cy="5.5" r="3"/><path d="M12 8.5V16M12 12h3"/><path d="M3 16h18l-2.2 4.2a1.5 1.5 0 0 1-1.3.8H6.5a1.5 1.5 0 0 1-1.3-.8z"/></svg>',
 );
 
-export function page({ title, section, now, content, problems }: Frame): Html {
+function reload({ refresh = 30 }: Pick<Frame, 'refresh'>): Html {
+  if (refresh === 'none') return html``;
+  return html`<noscript><meta http-equiv="refresh" content="${refresh}" /></noscript>`;
+}
+
+/** For the script. */
+function mainData({ problems, refresh }: Frame): Html {
+  return html`${problems === undefined ? '' : html` data-problems="${problems}"`}${refresh === undefined ? '' : html` data-refresh="${refresh}"`}`;
+}
+
+export function page(frame: Frame): Html {
+  const { title, section, now, content, notice } = frame;
   return html`<!doctype html>
     <html lang="en">
       <head>
@@ -46,8 +61,7 @@ export function page({ title, section, now, content, problems }: Frame): Html {
         <meta name="robots" content="noindex" />
         <title>${title} · keyferry</title>
         <link rel="icon" href="data:," />
-        <noscript><meta http-equiv="refresh" content="30" /></noscript>
-        ${styleElement}
+        ${reload(frame)} ${styleElement}
       </head>
       <body>
         <a class="skip" href="#content">Skip to the content</a>
@@ -67,7 +81,7 @@ export function page({ title, section, now, content, problems }: Frame): Html {
           The server does not answer. What you see is the last known state.
         </p>
         <p class="hidden-text" id="news" role="status"></p>
-        <main id="content" ${problems === undefined ? '' : html` data-problems="${problems}"`}>${content}</main>
+        <main id="content" ${mainData(frame)}>${notice ?? ''}${content}</main>
         <footer>keyferry shows names, states and ids, never a secret value.</footer>
         ${scriptElement}
       </body>

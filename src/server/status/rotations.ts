@@ -5,6 +5,7 @@ import type { LogicalRun } from '../../db/logical-runs.ts';
 import type { KeyStatus, Page, RotationStepRow } from '../../db/status/details.ts';
 import type { RotationStatus } from '../../db/status/queries.ts';
 import { pages, tools, type ListRequest } from './list-query.ts';
+import { type FormToken, rotationOrders } from './order-forms.ts';
 import { chip, facts, panel, prose, table, trouble, when, type Html, type Trouble } from './parts.ts';
 import { runPanel } from './runs.ts';
 
@@ -69,6 +70,7 @@ export interface RotationDetail {
   readonly steps: readonly RotationStepRow[];
   readonly runs: readonly LogicalRun[];
   readonly now: Date;
+  readonly token: FormToken;
 }
 
 function meaningOf({ phase, activeAccessKeyId }: RotationStatus): string {
@@ -169,7 +171,7 @@ function factsPanel(rotation: RotationStatus, now: Date): Html {
   });
 }
 
-export function rotationContent({ rotation, keys, steps, runs, now }: RotationDetail): Html {
+export function rotationContent({ rotation, keys, steps, runs, now, token }: RotationDetail): Html {
   const hasTrouble =
     rotation.rotationStatus !== 'succeeded' && (rotation.statusCode !== null || rotation.statusMessage !== null);
   return html`<header>
@@ -177,6 +179,7 @@ export function rotationContent({ rotation, keys, steps, runs, now }: RotationDe
       ${chip(rotation.rotationStatus)}
       <p class="sub">Rotation of ${rotation.orgId} for IAM user ${rotation.userName}</p>
     </header>
+    ${rotationOrders(rotation, token)}
     ${hasTrouble ? html`<div class="notice bad">${trouble(troubleOf(rotation))}</div>` : ''} ${phaseRail(rotation, now)}
     <div class="grid">${factsPanel(rotation, now)}${keysPanel(keys, now)}</div>
     ${stepsPanel(steps, now)} ${runPanel({ title: 'Runs', runs, now })}`;

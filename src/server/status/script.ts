@@ -1,19 +1,23 @@
 /**
- * The one script of the status page: every ten seconds it fetches the page again and swaps its content, keeping what the reader opened, typed, selected or
- * focused. Without JavaScript the page reloads itself by a meta element.
+ * The one script of the status page: every ten seconds, sooner while something is under way, it fetches the page again and swaps its content, keeping what
+ * the reader opened, typed, selected or focused, and the answer to an order. Without JavaScript the page reloads itself by a meta element.
  */
 export const script = `
 (() => {
-  const every = 10000;
+  const usual = 10;
   const lost = document.getElementById('lost');
   const news = document.getElementById('news');
-  const isBusy = () => document.hidden || document.activeElement?.matches('input') || String(getSelection() ?? '') !== '';
+  const isTyped = (one) => one.type !== 'hidden' && one.value !== one.defaultValue;
+  const isFilled = () => [...document.querySelectorAll('main form[method=post] input')].some(isTyped);
+  const isBusy = () => document.hidden || document.activeElement?.matches('input, select') || isFilled() || String(getSelection() ?? '') !== '';
   const openIds = () => [...document.querySelectorAll('details[open][id]')].map((one) => one.id);
   const place = (element) => element?.id ? '#' + CSS.escape(element.id) : element?.matches('main a[href]') ? 'main a[href="' + CSS.escape(element.getAttribute('href')) + '"]' : null;
   const swap = (fresh) => {
     const opened = openIds();
     const focused = place(document.activeElement);
     const before = document.querySelector('main').dataset.problems;
+    const told = document.getElementById('told');
+    if (told && !fresh.getElementById('told')) fresh.querySelector('main').prepend(told);
     for (const selector of ['main', '.asof']) document.querySelector(selector)?.replaceWith(fresh.querySelector(selector));
     for (const id of opened) document.getElementById(id)?.setAttribute('open', '');
     if (focused) document.querySelector(focused)?.focus({ preventScroll: true });
@@ -33,8 +37,15 @@ export const script = `
       lost.hidden = false;
     }
   };
-  setInterval(refresh, every);
-  document.addEventListener('visibilitychange', refresh);
+  const next = () => {
+    const asked = Number(document.querySelector('main').dataset.refresh) || usual;
+    setTimeout(() => void refresh().finally(next), 1000 * asked);
+  };
+  // A page that a person fills in, or that answers one, stays as it is.
+  if (document.querySelector('main').dataset.refresh !== 'none') {
+    next();
+    document.addEventListener('visibilitychange', refresh);
+  }
   document.addEventListener('keydown', (event) => {
     if (event.key !== '/' || event.ctrlKey || event.metaKey || event.target.matches('input')) return;
     const search = document.querySelector('input[type=search]');

@@ -110,6 +110,32 @@ details[open] > summary { margin-bottom: 0.5rem; }
 input[type=search] { flex: 1; min-width: 0; font: inherit; color: inherit; background: var(--page); border: 1px solid var(--line-strong); border-radius: 6px; padding: 0.35rem 0.65rem; }
 button { font: inherit; font-weight: 550; color: var(--text); background: var(--panel); border: 1px solid var(--line-strong); border-radius: 6px; padding: 0.35rem 0.8rem; cursor: pointer; }
 button:hover { background: var(--sunken); }
+.button { display: inline-block; font-weight: 550; color: var(--text); background: var(--panel); border: 1px solid var(--line-strong); border-radius: 6px; padding: 0.35rem 0.8rem; }
+.button:hover { background: var(--sunken); text-decoration: none; }
+.primary, .primary:hover { background: var(--link); border-color: var(--link); color: var(--panel); }
+main > header .button { margin-left: auto; }
+.actions { display: flex; flex-wrap: wrap; gap: 0.5rem; align-items: flex-start; }
+.actions > form { display: flex; flex-wrap: wrap; gap: 0.5rem; }
+.actions details { border: 1px solid var(--line-strong); border-radius: 6px; background: var(--panel); padding: 0.35rem 0.8rem; max-width: 34rem; }
+.actions details form { display: grid; gap: 0.6rem; justify-items: start; padding-bottom: 0.4rem; }
+.tabs { display: flex; flex-wrap: wrap; gap: 0.6rem; }
+.tabs a { flex: 1 1 14rem; display: block; background: var(--panel); border: 1px solid var(--line-strong); border-radius: 8px; padding: 0.6rem 0.9rem; color: var(--text); }
+.tabs a:hover { text-decoration: none; background: var(--sunken); }
+.tabs a[aria-current] { border-color: var(--link); box-shadow: inset 0 0 0 1px var(--link); }
+.tabs .small { display: block; color: var(--muted); }
+.fields { display: grid; gap: 1rem; max-width: 46rem; }
+.fields.columns { grid-template-columns: repeat(auto-fit, minmax(min(100%, 17rem), 1fr)); align-items: end; max-width: none; }
+.field { display: grid; gap: 0.25rem; min-width: 0; }
+.field label { font-weight: 550; }
+.field label .muted { font-weight: 400; }
+.field input, .field select { width: 100%; min-width: 0; font: inherit; color: inherit; background: var(--page); border: 1px solid var(--line-strong); border-radius: 6px; padding: 0.4rem 0.65rem; }
+.field input::placeholder, input[type=search]::placeholder { color: var(--muted); opacity: 1; }
+.field input[aria-invalid] { border-color: var(--bad); }
+.field .hint { color: var(--muted); font-size: 0.87rem; }
+.field .error { color: var(--bad); }
+.snippet { margin-top: 0.9rem; display: grid; gap: 0.35rem; min-width: 0; }
+.snippet figcaption { font-weight: 600; font-size: 0.87rem; }
+.snippet pre { max-height: 24rem; overflow: auto; user-select: all; }
 .filters { list-style: none; display: flex; flex-wrap: wrap; gap: 0.35rem; }
 .filters a { display: block; border: 1px solid var(--line); border-radius: 999px; padding: 0.12rem 0.7rem; font-size: 0.87rem; color: var(--muted); }
 .filters a:hover { text-decoration: none; border-color: var(--line-strong); color: var(--text); }
@@ -142,7 +168,8 @@ button:hover { background: var(--sunken); }
   td:empty { display: none; }
   td:has(.chip) { order: -2; } td:has(.why, .name) { order: -1; }
   td.num:last-child::after { content: ' AWS calls'; }
-  main > header { order: -2; } main > [aria-labelledby=panel-needs-attention] { order: -1; }
+  main > header, main > .told { order: -2; } main > [aria-labelledby=panel-needs-attention] { order: -1; }
+  main > header .button { margin-left: 0; }
   .steps li { grid-template-columns: 1fr; }
 }
 @media print { .bar nav, .tools, .skip { display: none; } .panel { break-inside: avoid; } }

@@ -9,6 +9,7 @@ import { destinations, kindOf } from '../../domain/destinations/registry.ts';
 import { describeProgress } from '../../domain/progress.ts';
 import { isUnderWay } from '../../domain/run.ts';
 import { pages, tools, type ListRequest } from './list-query.ts';
+import { confirmationForm, type FormToken, syncOrders } from './order-forms.ts';
 import {
   chip,
   facts,
@@ -91,6 +92,9 @@ export interface SyncDetail {
   readonly plan: LogicalRun | undefined;
   readonly runs: readonly LogicalRun[];
   readonly now: Date;
+  readonly token: FormToken;
+  /** A run is under way or about to begin. */
+  readonly isBusy: boolean;
 }
 
 /** A plan as the sync processor leaves it with its run; names and reasons only. */
@@ -226,7 +230,8 @@ function factsPanel({ sync, runs, now }: SyncDetail): Html {
   });
 }
 
-export function syncContent({ sync, entries, plan, runs, now }: SyncDetail): Html {
+export function syncContent(detail: SyncDetail): Html {
+  const { sync, entries, plan, runs, now, token, isBusy } = detail;
   const hasTrouble = sync.syncStatus !== 'succeeded' && (sync.statusCode !== null || sync.statusMessage !== null);
   const tone = sync.syncStatus === 'partial' ? 'warn' : 'bad';
   return html`<header>
@@ -234,9 +239,11 @@ export function syncContent({ sync, entries, plan, runs, now }: SyncDetail): Htm
       ${chip(sync.syncStatus)}${sync.drift === 'drifted' ? chip('drifted') : ''}
       <p class="sub">Sync of ${sync.orgId} to ${targetOf(sync)}</p>
     </header>
+    ${syncOrders({ sync, token, isBusy })}
     ${hasTrouble ? html`<div class="notice ${tone}">${trouble(troubleOf(sync))}</div>` : ''}
+    ${confirmationForm(sync, token)}
     <div class="grid">
-      ${factsPanel({ sync, entries, plan, runs, now })}${panel({ title: 'Options', body: html`<div class="body">${facts(optionsOf(sync))}</div>` })}
+      ${factsPanel(detail)}${panel({ title: 'Options', body: html`<div class="body">${facts(optionsOf(sync))}</div>` })}
     </div>
     ${planPanel(plan, now)} ${runPanel({ title: 'Runs', runs, now })} ${entriesPanel(entries, now)}`;
 }
