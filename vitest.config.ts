@@ -5,6 +5,7 @@
 import { defineConfig } from 'vitest/config';
 
 import { clientsSum } from './test/clients/sum.ts';
+import { secrecySum } from './test/support/secrecy-sum.ts';
 
 const isCi = process.env['CI'] !== undefined;
 const summaryFile = process.env['KEYFERRY_TEST_SUMMARY'];
@@ -18,7 +19,7 @@ export default defineConfig({
     maxWorkers: 2,
     // A file that hangs at its end (an open handle) is killed and shown.
     teardownTimeout: 10_000,
-    reporters: [isCi ? 'dot' : 'default', clientsSum, ...(summaryFile === undefined ? [] : ['json' as const])],
+    reporters: [isCi ? 'dot' : 'default', clientsSum, secrecySum, ...(summaryFile === undefined ? [] : ['json' as const])],
     ...(summaryFile === undefined ? {} : { outputFile: { json: summaryFile } }),
     projects: [
       {

@@ -1,0 +1,223 @@
+/**
+ * Values that go in by every way are found nowhere again but encrypted: in no table (which is what a dump holds), file, answer, command line, output at log
+ * level trace, or message to a webhook.
+ */
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { sql } from 'drizzle-orm';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+import { loadConfig } from '../../../src/config/config.ts';
+import { generateEncryptionKey } from '../../../src/config/values.ts';
+import { connect, type Keyferry } from '../../../src/index.ts';
+import { toMessage, type Event } from '../../../src/server/webhook/message.ts';
+import { openStores, type OpenStores } from '../../../src/stores.ts';
+import { encodings, expectNoCanary, findCanaries, type Place } from '../../support/canaries.ts';
+import { startCommandHost, type CommandHost } from '../../support/command-host.ts';
+import { cleanEnvironment } from '../../support/environment.ts';
+import { useTestDatabase } from '../../support/postgres.ts';
+import { runKeyferry } from '../../support/processes.ts';
+import * as rotating from '../rotation/world.ts';
+import * as syncing from '../sync/world.ts';
+
+const database = useTestDatabase();
+const canary = (way: string) => `canary~${way}~9f3b/27+c1?é`;
+const place = { projectId: 'shop', environment: 'prod', secretPath: '/api' };
+const at = '--project shop --env prod --path /api';
+const secretAccessKey = `canary/access+key${'k'.repeat(23)}`;
+
+let directory: string;
+let environment: Readonly<Record<string, string>>;
+let host: CommandHost;
+let keyferry: Keyferry;
+let stores: OpenStores;
+let stage: syncing.Stage;
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'keyferry-secrecy-'));
+  environment = cleanEnvironment({
+    DATABASE_URL: database().url,
+    KEYFERRY_ENCRYPTION_KEYS: generateEncryptionKey(),
+    KEYFERRY_LOG_LEVEL: 'trace',
+    TMPDIR: directory,
+  });
+  host = startCommandHost(environment);
+  stage = syncing.openStage(database().url);
+  stores = openStores(loadConfig(environment));
+  keyferry = await connect({
+    databaseUrl: database().url,
+    encryptionKeys: environment['KEYFERRY_ENCRYPTION_KEYS'] ?? '',
+    actor: 'ann',
+  });
+}, 60_000);
+afterAll(async () => {
+  await Promise.all([host.stop(), keyferry.close(), stores.close(), stage.close()]);
+  await rm(directory, { recursive: true });
+});
+
+/** Every row of every table of the schemas that keyferry uses. */
+async function tables(): Promise<readonly Place[]> {
+  const { db } = stores.database;
+  const names = await db.execute<{ schema: string; name: string }>(sql`
+    select table_schema as schema, table_name as name from information_schema.tables
+    where table_schema in ('keyferry', 'bullmq') and table_type = 'BASE TABLE' order by 1, 2`);
+  const places: Place[] = [];
+  for (const { schema, name } of names) {
+    const table = sql`${sql.identifier(schema)}.${sql.identifier(name)}`;
+    const [row] = await db.execute<{ text: string | null }>(
+      sql`select string_agg(t::text, E'\n') as text from ${table} t`,
+    );
+    places.push({ name: `table ${name}`, text: row?.text ?? '' });
+  }
+  return places;
+}
+
+/** What is left in the temporary folder, besides what this test puts there. */
+async function files(): Promise<readonly Place[]> {
+  const names = (await readdir(directory)).filter((name) => !name.startsWith('given-'));
+  return Promise.all(
+    names.map(async (name) => ({
+      name: `file ${name}`,
+      text: await readFile(join(directory, name), 'latin1').catch(() => ''),
+    })),
+  );
+}
+
+async function given(name: string, text: string): Promise<string> {
+  const file = join(directory, `given-${name}`);
+  await writeFile(file, text);
+  return file;
+}
+
+test('what goes in by library and command line comes out nowhere', async ({ task }) => {
+  const ways = ['library', 'dotenv', 'json', 'webhook', 'source', 'source-file', 'refused', 'database', 'redis'];
+  const canaries = [...ways.map(canary), secretAccessKey];
+  const answers: Place[] = [];
+  const run = async (line: string, input?: string, more: Record<string, string> = {}) => {
+    const all = { ...environment, ...more };
+    const { code, stdout, stderr } =
+      input === undefined
+        ? await host.run({ args: line.split(' '), environment: all })
+        : await runKeyferry(line.split(' '), { environment: all, input }, 60_000);
+    answers.push({ name: `argv of ${line}`, text: line }, { name: `output of ${line}`, text: stdout + stderr });
+    return code;
+  };
+  const said = async (name: string, answer: Promise<unknown>) => {
+    const text = await answer.then(
+      (value) => JSON.stringify(value),
+      (error: unknown) => `${String(error)}\n${JSON.stringify(error)}\n${String((error as Error).stack)}`,
+    );
+    answers.push({ name: `answer of ${name}`, text });
+  };
+
+  await said('secrets.set', keyferry.secrets.set(place, { values: { A: canary('library') } }));
+  await said(
+    'secrets.set refused',
+    keyferry.secrets.set(place, { values: { LONG: canary('refused') + 'x'.repeat(99_999) } }),
+  );
+  await said(
+    'webhooks.create',
+    keyferry.webhooks
+      .create({ name: 'w', url: `https://hooks.example.com/${encodeURIComponent(canary('webhook'))}` })
+      .then(({ webhook }) => webhook),
+  );
+  await said(
+    'sources.set',
+    keyferry.sources.set(
+      { ...place, secretPath: '/sourced' },
+      {
+        kind: 'http',
+        url: 'https://secrets.example.com/',
+        token: 'x'.repeat(20) + encodeURIComponent(canary('source')),
+      },
+    ),
+  );
+  await said('secrets.list', keyferry.secrets.list(place));
+  await said(
+    'connections.create',
+    keyferry.connections.create({
+      name: 'key',
+      credentials: { method: 'access-key', accessKeyId: 'AKIAEXAMPLE000000001', secretAccessKey },
+    }),
+  );
+  await said(
+    'connections.update',
+    keyferry.connections.update('key', {
+      credentials: { method: 'access-key', accessKeyId: 'AKIAEXAMPLE000000002', secretAccessKey },
+    }),
+  );
+  expect(await run(`secrets set ${at} --file ${await given('dotenv', `B=${canary('dotenv')}\n`)} --json`)).toBe(0);
+  expect(await run(`secrets set ${at} --file ${await given('json', JSON.stringify({ C: canary('json') }))}`)).toBe(0);
+  const token = await given('token', encodeURIComponent(canary('source-file')));
+  expect(
+    await run(
+      `source set --project shop --env prod --path /other --kind http --url https://s.example.com/ --secret-file ${token}`,
+    ),
+  ).toBe(0);
+  expect(
+    await run(
+      'connection create --name by-cli --method access-key --access-key-id AKIAEXAMPLE000000003 --no-wait',
+      secretAccessKey,
+    ),
+  ).toBe(0);
+  for (const line of [
+    `secrets list ${at}`,
+    'connection show key',
+    'webhook show w',
+    'status',
+    'doctor',
+    'audit list',
+    'keys check',
+  ])
+    await run(`${line} --json`);
+  // What fails says where, and not with which password.
+  const password = encodeURIComponent(canary('database'));
+  expect(await run('status', undefined, { DATABASE_URL: `postgres://ann:${password}@127.0.0.1:1/none` })).toBe(1);
+  expect(
+    await run('worker', undefined, { REDIS_URL: `redis://:${encodeURIComponent(canary('redis'))}@127.0.0.1:1` }),
+  ).toBe(1);
+
+  expectNoCanary(task, canaries, [...answers, ...(await tables()), ...(await files())]);
+}, 240_000);
+
+test('what syncs and rotations carry comes out nowhere but at AWS', async ({ task }) => {
+  const world = await syncing.createWorld(stage);
+  await keyferry.as({ org: world.orgId }).webhooks.create({ name: 'all', url: 'https://hooks.example.com/' });
+  await world.set({ A: canary('synced'), B: canary('removed') });
+  const { id } = await world.createSync();
+  await world.runUntilDone(id);
+  await world.set({ B: null });
+  await world.runUntilDone(id);
+  const rotation = await rotating.createWorld(stage);
+  const { id: rotationId } = await rotation.createRotation({ graceSeconds: 0, quietSeconds: 0, holdSeconds: 0 });
+  await rotation.runUntilDone(rotationId);
+  const old = (await rotation.published()).secretAccessKey ?? '';
+  await rotation.rotations.request(await rotation.row(rotationId), {}, 'ann');
+  await rotation.runUntilDone(rotationId);
+  const fresh = (await rotation.published()).secretAccessKey ?? '';
+  const rows = await stage.handle.db.execute(
+    sql`select id, event, created_at as "createdAt", payload from keyferry.notifications where payload ->> 'orgId' = ${world.orgId}`,
+  );
+  const bodies = rows.flatMap((row) =>
+    (['standard', 'slack'] as const).map((format) => {
+      const event = { ...row, createdAt: new Date(String(row['createdAt'])) } as unknown as Event;
+      const secret = `whsec_${Buffer.alloc(32, 4).toString('base64')}`;
+      return { name: `${format} body`, text: toMessage(event, { secret, format }, new Date()).body };
+    }),
+  );
+
+  expect(bodies.length).toBeGreaterThan(0);
+  expectNoCanary(task, [canary('synced'), canary('removed'), old, fresh], [...bodies, ...(await tables())]);
+}, 120_000);
+
+test('the search finds a value in each encoding', () => {
+  const value = canary('found');
+  const hidden = [value, encodeURIComponent(value), JSON.stringify({ value }), Buffer.from(value).toString('hex')];
+  for (const before of ['', 'a', 'ab', 'abc'])
+    hidden.push(Buffer.from(`${before}${value}, and more`).toString('base64'));
+  const places = hidden.map((text, index) => ({ name: String(index), text: `before ${text} after` }));
+  expect(findCanaries([value], places)).toHaveLength(places.length);
+  expect(findCanaries([value], [{ name: 'none', text: canary('other') }])).toEqual([]);
+  expect(encodings(value).every((form) => form.length >= 16)).toBe(true);
+});
