@@ -19,7 +19,12 @@ export default defineConfig({
     maxWorkers: 2,
     // A file that hangs at its end (an open handle) is killed and shown.
     teardownTimeout: 10_000,
-    reporters: [isCi ? 'dot' : 'default', clientsSum, secrecySum, ...(summaryFile === undefined ? [] : ['json' as const])],
+    reporters: [
+      isCi ? 'dot' : 'default',
+      clientsSum,
+      secrecySum,
+      ...(summaryFile === undefined ? [] : ['json' as const]),
+    ],
     ...(summaryFile === undefined ? {} : { outputFile: { json: summaryFile } }),
     projects: [
       {
