@@ -110,6 +110,7 @@ export function reactivated(view: RotationView, accessKeyId: string, who: { deta
       isRevokeNow: false,
       quietFrom: who.now.toISOString(),
       reactivatedAt: who.now.toISOString(),
+      overruled: [...(cycle.overruled ?? []), ...(view.asked.command?.olderWishes ?? [])],
     },
   };
   return {

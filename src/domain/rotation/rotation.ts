@@ -66,6 +66,8 @@ const cycle = open({
   quietFrom: moment.optional(),
   /** Somebody brought the old key back, or it was out of sight for a time: somebody may have a use for it. */
   reactivatedAt: moment.optional(),
+  /** Emergencies that were asked for before the old key was brought back: they do not shorten this cycle. */
+  overruled: z.array(z.string()).optional(),
   /** The latest use of an old key that was seen since. */
   foreignUse: open({ at: moment, text: z.string() }).optional(),
   deactivatedAt: moment.optional(),
@@ -143,22 +145,45 @@ export interface Wish {
   readonly skipSyncs: readonly string[];
 }
 
+type AskedWish = OpenRequest & { readonly asks: z.infer<typeof rotateRequest> };
+
 export interface RequestedRotation {
   readonly wish: Wish | undefined;
-  readonly command: { readonly command: Command; readonly requestIds: readonly string[] } | undefined;
+  readonly command:
+    | {
+        readonly command: Command;
+        readonly requestIds: readonly string[];
+        /** Wishes that are older than the command. */
+        readonly olderWishes: readonly string[];
+      }
+    | undefined;
 }
 
-/** What is asked for and was not acted on yet. A command goes before a wish, and the last command wins. */
-export function readRequests(requests: readonly OpenRequest[], served: readonly string[]): RequestedRotation {
+/**
+ * What is asked for and was not acted on yet, from the oldest to the newest. A command goes before a wish, and the last command wins.
+ * An `overruled` wish is one for a rotation without hurry.
+ */
+export function readRequests(
+  requests: readonly OpenRequest[],
+  { served, cycle }: { readonly served: readonly string[]; readonly cycle?: Pick<Cycle, 'overruled'> | undefined },
+): RequestedRotation {
   const open = requests
     .filter((request) => !served.includes(request.id))
     .map((request) => ({ ...request, asks: readParameters(request.parameters) }));
   const wishes = open.filter((request) => request.asks.command === undefined);
   const commands = open.flatMap(({ id, asks }) => (isCommand(asks.command) ? [{ id, command: asks.command }] : []));
   const last = commands.at(-1);
+  const older = open.slice(
+    0,
+    Math.max(
+      0,
+      open.findIndex((request) => request.id === last?.id),
+    ),
+  );
+  const olderWishes = older.flatMap(({ id, asks }) => (asks.command === undefined ? [id] : []));
   return {
-    wish: wishes.length === 0 ? undefined : mergeWishes(wishes),
-    command: last && { command: last.command, requestIds: commands.map((command) => command.id) },
+    wish: wishes.length === 0 ? undefined : mergeWishes(wishes, cycle?.overruled ?? []),
+    command: last && { command: last.command, requestIds: commands.map((command) => command.id), olderWishes },
   };
 }
 
@@ -172,12 +197,13 @@ function isCommand(text: string | undefined): text is Command {
   return text === 'cancel' || text === 'reactivate' || text === 'revoke';
 }
 
-function mergeWishes(wishes: readonly (OpenRequest & { asks: z.infer<typeof rotateRequest> })[]): Wish {
+function mergeWishes(wishes: readonly AskedWish[], overruled: readonly string[]): Wish {
+  const urgent = wishes.filter((wish) => !overruled.includes(wish.id));
   return {
     requestIds: wishes.map((wish) => wish.id),
     actor: wishes.at(-1)?.actor ?? undefined,
-    isEmergency: wishes.some((wish) => wish.asks.emergency || wish.asks.revokeNow),
-    isRevokeNow: wishes.some((wish) => wish.asks.revokeNow),
+    isEmergency: urgent.some((wish) => wish.asks.emergency || wish.asks.revokeNow),
+    isRevokeNow: urgent.some((wish) => wish.asks.revokeNow),
     skipSyncs: [...new Set(wishes.flatMap((wish) => wish.asks.skipSync))],
   };
 }
@@ -245,7 +271,7 @@ export function applyTransition(view: RotationView, transition: Transition, now:
     keys: [...changed.values()],
     isPaused: view.isPaused || transition.changes?.pausedAt !== undefined,
     nextRotationAt: next === undefined ? view.nextRotationAt : next,
-    asked: readRequests(view.requests, transition.state.served),
+    asked: readRequests(view.requests, transition.state),
   };
 }
 

@@ -103,7 +103,7 @@ async function viewOf({ deps, run, row }: RotationContext): Promise<RotationView
     isPaused: row.pausedAt !== null,
     nextRotationAt: row.nextRotationAt,
     requests,
-    asked: readRequests(requests, state.served),
+    asked: readRequests(requests, state),
   };
 }
 

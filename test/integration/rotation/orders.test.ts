@@ -91,6 +91,44 @@ test('within the hold one command brings the old key back, and it is retired ane
   expect(world.keys()).not.toHaveProperty(old.accessKeyId);
 });
 
+test('who brings the old key back overrules an emergency that was asked for before', async () => {
+  const world = await createWorld(stage);
+  const { id, old } = await rotatedOnce(world);
+  await toHold(world, id);
+  const published = await world.published();
+  await ask(world, id, { emergency: true });
+  world.clock.advance(1_000);
+  await world.clock.settled();
+  await world.rotations.reactivate(await world.row(id), 'ann');
+
+  await world.runOnce(id);
+  const { phase, nextDueAt } = await world.row(id);
+  expect([phase, world.works(old)]).toEqual(['quiet', true]);
+  expect(nextDueAt?.getTime() ?? 0).toBeGreaterThan(world.clock.now().getTime() + 23 * HOUR);
+
+  // The rotation that was asked for follows once this one has ended.
+  await world.runUntilDone(id);
+  expect(world.keys()).not.toHaveProperty(old.accessKeyId);
+  expect(await world.published()).not.toEqual(published);
+});
+
+test('an emergency that is asked for after the old key was brought back takes it away', async () => {
+  const world = await createWorld(stage);
+  const { id, old } = await rotatedOnce(world);
+  await toHold(world, id);
+  await ask(world, id, { emergency: true });
+  world.clock.advance(1_000);
+  await world.clock.settled();
+  await world.rotations.reactivate(await world.row(id), 'ann');
+  world.clock.advance(1_000);
+  await world.clock.settled();
+  await ask(world, id, { emergency: true });
+
+  await world.runOnce(id);
+
+  expect(world.keys()).not.toHaveProperty(old.accessKeyId);
+});
+
 test('outside the hold there is nothing to bring back', async () => {
   const world = await createWorld(stage);
   const { id } = await rotatedOnce(world);
