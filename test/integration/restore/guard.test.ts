@@ -78,6 +78,35 @@ it('records server, database and name at the first worker, and raises the counte
   expect(watching.counter()).toBe(2);
 });
 
+it('costs one statement a look, at a run the one that reads the installation, also while it is guarded', async () => {
+  const handle = connect(database.url);
+  const { db, statements } = countStatements(handle);
+  const watching = await watch({ ...handle, db });
+  for (let looks = 0; looks < 9; looks += 1) await watching.beat();
+  expect(statements()).toBe(10);
+  for (let runs = 0; runs < 10; runs += 1) await watching.get();
+  expect(statements()).toBe(20);
+  await createInstallationGuard(handle.db).raise('asked');
+  for (let looks = 0; looks < 10; looks += 1) await watching.beat();
+  expect([watching.guardReason(), statements()]).toEqual(['asked', 30]);
+});
+
+/** Whatever the store sends, each call of its client is one statement. */
+function countStatements({ db }: DatabaseHandle) {
+  let count = 0;
+  const counted = new Proxy(db, {
+    get(target, name) {
+      const found: unknown = Reflect.get(target, name, target);
+      if (typeof found !== 'function') return found;
+      return (...input: unknown[]): unknown => {
+        count += 1;
+        return Reflect.apply(found, target, input);
+      };
+    },
+  });
+  return { db: counted, statements: () => count };
+}
+
 it('guards a copy, for every worker, and leaves its counter alone', async () => {
   (await watch(connect(database.url))).stop();
   const copied = connect((await copy()).url);
