@@ -3,7 +3,7 @@ import { redisProblem } from '../domain/servers/redis-problems.ts';
 import type { RedisServers } from '../domain/servers/redis-url.ts';
 import { hostsOf } from '../domain/servers/url-hosts.ts';
 import { JobError } from '../errors.ts';
-import { lastErrorOf, type RedisConnection } from './redis.ts';
+import { findReason, type RedisConnection } from './redis.ts';
 import { QUEUE_PREFIX } from './settings.ts';
 
 const KEY = `${QUEUE_PREFIX}:readiness`;
@@ -22,7 +22,7 @@ export async function checkRedis(
     if (servers.database > 0) await connection.select(servers.database);
     await connection.eval(SCRIPT, 1, KEY, 'ok');
   } catch (cause) {
-    throw unavailable(lastErrorOf(connection) ?? cause, url);
+    throw unavailable((await findReason(connection, servers)) ?? cause, url);
   }
   const policy = await evictionPolicy(connection);
   if (policy === undefined || policy === 'noeviction') return [];

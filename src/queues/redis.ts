@@ -2,6 +2,8 @@
  * Connections to Redis: standalone, TLS, Sentinel or Cluster, from one URL. Producers fail fast instead of hanging; workers wait for Redis
  * for ever, but look every second (BullMQ's own pause of up to 20 s would leave jobs lying after an outage).
  */
+import { once } from 'node:events';
+
 import { Cluster, Redis, type ClusterOptions, type RedisOptions } from 'ioredis';
 
 import type { RedisServers } from '../domain/servers/redis-url.ts';
@@ -10,6 +12,8 @@ export type RedisConnection = Redis | Cluster;
 
 const MAX_RECONNECT_DELAY_MS = 1_000;
 const PRODUCER_TIMEOUT_MS = 2_000;
+/** For the first answer of one node of a cluster. */
+const NODE_LIMIT_MS = 2_000;
 // A connection that is dead and does not know it would time out every command for ever: without an answer for this long it is closed and made anew.
 const PRODUCER_SILENCE_MS = 5_000;
 /** Longer than a worker's blocking command waits for a job (10 s at most). */
@@ -60,6 +64,10 @@ export function connectRedis(servers: RedisServers, role: Role): RedisConnection
   connection.on('error', (error) => {
     lastErrors.set(connection, error);
   });
+  // Of a node whose name a cluster announced; the cluster's own error has no reason then.
+  connection.on('node error', (error: unknown) => {
+    if (connection.status !== 'ready' && hasCode(error)) lastErrors.set(connection, error);
+  });
   connection.on('ready', () => {
     lastErrors.delete(connection);
   });
@@ -69,6 +77,36 @@ export function connectRedis(servers: RedisServers, role: Role): RedisConnection
 /** Why the connection is not ready; undefined when it is. */
 export function lastErrorOf(connection: RedisConnection): unknown {
   return lastErrors.get(connection);
+}
+
+/**
+ * Why the connection is not ready, if somebody knows. The client of a cluster keeps to itself why it cannot reach the nodes that it was given: a client
+ * of such a node alone is told.
+ */
+export async function findReason(connection: RedisConnection, servers: RedisServers): Promise<unknown> {
+  const known = lastErrorOf(connection);
+  if (servers.kind !== 'cluster' || connection.status === 'ready' || hasCode(known)) return known;
+  for (const node of servers.nodes) {
+    const error = await findNodeError({ ...servers, kind: 'standalone', nodes: [node] });
+    if (error !== undefined) return error;
+  }
+  return known;
+}
+
+async function findNodeError(server: RedisServers): Promise<unknown> {
+  const connection = connectRedis(server, 'producer');
+  try {
+    await once(connection, 'ready', { signal: AbortSignal.timeout(NODE_LIMIT_MS) });
+    return undefined;
+  } catch (error) {
+    return hasCode(error) && error.name !== 'AbortError' ? error : undefined;
+  } finally {
+    connection.disconnect();
+  }
+}
+
+function hasCode(error: unknown): error is Error & { readonly code: string } {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string';
 }
 
 function create(servers: RedisServers, options: RedisOptions): RedisConnection {

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 
 import { Redis } from 'ioredis';
 
-import { startRedis, type TestRedis } from './redis.ts';
+import type { Certificate } from './certificates.ts';
+import { startRedis, type RedisOptions, type TestRedis } from './redis.ts';
 import { createTemporaryDirectory } from './temporary-directory.ts';
 
 export interface RedisSet {
@@ -18,13 +19,17 @@ const SLOTS = 16_384;
 const READY_LIMIT_MS = 20_000;
 export const MASTER_NAME = 'keyferry';
 
-export async function startRedisCluster(): Promise<RedisSet> {
-  const servers = await Promise.all(
-    [0, 1, 2].map(() =>
-      startRedis({ appendOnly: false, arguments: ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000'] }),
-    ),
-  );
-  const clients = servers.map((server) => new Redis(server.url));
+export interface ClusterTls extends Certificate {
+  readonly authority: string;
+  /** The name that the nodes announce. */
+  readonly host: string;
+}
+
+/** With TLS the nodes speak it to clients and to each other. */
+export async function startRedisCluster(tls?: ClusterTls): Promise<RedisSet> {
+  const servers = await Promise.all([0, 1, 2].map(() => startRedis(nodeOptions(tls))));
+  // Only for the making: who they are, the program under test must find out.
+  const clients = servers.map((server) => new Redis(server.url, tls ? { tls: { rejectUnauthorized: false } } : {}));
   for (const [index, client] of clients.entries()) {
     await client.cluster('SET-CONFIG-EPOCH', index + 1);
     const from = Math.floor((SLOTS * index) / clients.length);
@@ -39,7 +44,19 @@ export async function startRedisCluster(): Promise<RedisSet> {
   clients.forEach((client) => {
     client.disconnect();
   });
-  return { url: servers.map((server) => server.url).join(','), servers, stop: () => stopAll(servers) };
+  const urls = servers.map(({ url, port }) => (tls ? `rediss://${tls.host}:${String(port)}` : url));
+  return { url: urls.join(','), servers, stop: () => stopAll(servers) };
+}
+
+function nodeOptions(tls: ClusterTls | undefined): RedisOptions {
+  const cluster = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000'];
+  if (!tls) return { appendOnly: false, arguments: cluster };
+  const named = ['--cluster-announce-hostname', tls.host, '--cluster-preferred-endpoint-type', 'hostname'];
+  return {
+    appendOnly: false,
+    tls: { certificate: tls.certificateFile, key: tls.keyFile, authority: tls.authority },
+    arguments: [...cluster, '--tls-cluster', 'yes', ...named],
+  };
 }
 
 /** The first server is the master, the second its replica; what the sentinel promotes takes over within about two seconds. */

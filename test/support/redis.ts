@@ -16,8 +16,8 @@ const POLL_MS = 20;
 export interface RedisOptions {
   /** Keeps what was written over `kill` and `restart`, as a production server does. Default: true. */
   readonly appendOnly?: boolean;
-  /** Speaks TLS only. */
-  readonly tls?: { readonly certificate: string; readonly key: string };
+  /** Speaks TLS only. `authority`: the file of who signed the certificate, if it is not its own. */
+  readonly tls?: { readonly certificate: string; readonly key: string; readonly authority?: string };
   /** Runs as a sentinel with this file, which it rewrites. */
   readonly sentinelConfigFile?: string;
   /** Further settings, for example `['--maxmemory', '4mb']`. */
@@ -135,7 +135,7 @@ function portSettings(port: number, tls: RedisOptions['tls']): Record<string, st
     'tls-port': String(port),
     'tls-cert-file': tls.certificate,
     'tls-key-file': tls.key,
-    'tls-ca-cert-file': tls.certificate,
+    'tls-ca-cert-file': tls.authority ?? tls.certificate,
     'tls-auth-clients': 'no',
   };
 }

@@ -301,8 +301,10 @@ describe.skipIf(!hasRedis)('Redis', () => {
     for (const [url, expected] of [
       ['redis://127.0.0.1:1', /Redis at 127\.0\.0\.1:1 cannot be reached \(ECONNREFUSED\)/],
       ['redis://nowhere.invalid', /Redis at nowhere\.invalid has no address/],
-      // The client keeps the reason of a node to itself.
-      ['redis://127.0.0.1:1,redis://127.0.0.1:2', /Redis at 127\.0\.0\.1:1, 127\.0\.0\.1:2 cannot be reached/],
+      [
+        'redis://127.0.0.1:1,redis://127.0.0.1:2',
+        /Redis at 127\.0\.0\.1:1, 127\.0\.0\.1:2 cannot be reached \(ECONNREFUSED\)/,
+      ],
       ['redis+sentinel://127.0.0.1:1/main', /cannot be reached/],
     ] as const) {
       const { code, bad } = await doctor({ DATABASE_URL: at('app'), REDIS_URL: url });
