@@ -4,6 +4,8 @@ import { setTimeout } from 'node:timers/promises';
 import { z } from 'zod';
 
 import type { FolderRow, Folders } from '../db/folders.ts';
+import type { History } from '../db/history.ts';
+import type { LogicalRun } from '../db/logical-runs.ts';
 import type { SourceRow, Sources } from '../db/sources.ts';
 import { newSourceShape, type NewSource } from '../domain/sources.ts';
 import { JobError } from '../errors.ts';
@@ -31,8 +33,14 @@ const HINT_AFTER_MS = 4_000;
 const POLL_MS = 200;
 const DEFAULT_TIMEOUT_MS = 120_000;
 
-export function createSourcesClient({ orgId }: ClientContext, stores: { folders: Folders; sources: Sources }) {
-  const { folders, sources } = stores;
+interface Stores {
+  readonly folders: Folders;
+  readonly history: History;
+  readonly sources: Sources;
+}
+
+export function createSourcesClient({ orgId }: ClientContext, stores: Stores) {
+  const { folders, history, sources } = stores;
   const find = async (place: FolderPath): Promise<FolderRow> => {
     const folder = await folders.find(orgId, parseInput(placeShape, place));
     if (folder === undefined) throw new JobError('SOURCE_NOT_FOUND');
@@ -46,6 +54,9 @@ export function createSourcesClient({ orgId }: ClientContext, stores: { folders:
     },
     /** Throws SOURCE_NOT_FOUND, as all that follow. */
     show: async (place: FolderPath): Promise<FolderSource> => sources.get(await find(place)),
+    /** The last pulls that did or said something, newest first. */
+    pulls: async (place: FolderPath, limit = 5): Promise<readonly LogicalRun[]> =>
+      history.runs(orgId, { subjectId: (await find(place)).id, kind: 'pull', limit }),
     /** The folder keeps its secrets, which can be set by hand again. */
     unset: async (place: FolderPath): Promise<FolderSource> => sources.unset(await find(place)),
     /** Has a worker read the source now, and returns its state afterwards. Throws QUEUE_UNAVAILABLE when none does in time. */

@@ -1,15 +1,30 @@
 /** What a folder's source means for changes of the folder: it alone writes, with a pull's lease, and takes no more away than the brake allows. */
 import { sql, type SQL } from 'drizzle-orm';
 
-import { freeDeletions } from '../domain/sync/brake.ts';
+import { BRAKE_WINDOW_MS, freeDeletions } from '../domain/sync/brake.ts';
 import { JobError } from '../errors.ts';
+import { sources } from './schema.ts';
 import type { Change, PullLease, SecretChange, StoredSecret } from './folder-changes.ts';
 
 /** The folder's source as it was read with its secrets. */
 export interface SourceHold {
   readonly kind: string;
   readonly leaseToken: string | null;
+  /** Within the window of the brake, and confirmed by nobody. */
+  readonly recentDeletions: number;
 }
+
+/** Of the source's pulls: many small steps are one large one. */
+export const recentDeletions = sql<number>`coalesce((
+          select sum((r.counts ->> 'deleted')::int) from keyferry.runs r
+          where r.subject_id = ${sources.folderId} and r.kind = 'pull'
+            and r.started_at > now() - make_interval(secs => ${BRAKE_WINDOW_MS / 1_000})
+            and not exists (
+              select from keyferry.runs confirmed
+              where confirmed.subject_id = r.subject_id and confirmed.kind = 'pull'
+                and confirmed.started_at >= r.started_at and confirmed.status = 'succeeded' and confirmed.result is not null
+            )
+        ), 0)::int`;
 
 /** Throws SECRET_SOURCED for all but a pull, and LEASE_LOST for a pull of another lease. */
 export function requireHold(hold: SourceHold | null, { puller }: Change, secretPath: string): void {
@@ -50,18 +65,28 @@ function flagsOf({ projectId, environment, secretPath }: PlaceOfFolder): string 
   return `--project ${projectId} --env ${environment} --path ${secretPath}`;
 }
 
-/** Throws SOURCE_DELETIONS_UNCONFIRMED. `effective`: what the pull would change. */
+interface Pulled {
+  /** What the pull would change. */
+  readonly effective: readonly SecretChange[];
+  readonly recent: number;
+}
+
+/** Throws SOURCE_DELETIONS_UNCONFIRMED. */
 export function refuseUnconfirmed(
   folder: PlaceOfFolder,
   existing: readonly StoredSecret[],
-  { changes, puller, effective }: Change & { readonly effective: readonly SecretChange[] },
+  { changes, puller, effective, recent }: Change & Pulled,
 ): void {
   if (!puller) return;
   const deletions = effective.filter((one) => one.value === null).length;
-  const owned = existing.length - managedKeys(existing).size;
+  const owned = existing.length - managedKeys(existing).size + recent;
   const free = puller.hasFreeDeletions ? freeDeletions({ owned, desired: changes.length }) : 0;
-  if (deletions <= free || deletions === puller.confirmedDeletions) return;
-  const why = changes.length === 0 ? 'The source is empty' : `${String(deletions)} of ${String(owned)} would go`;
+  if (deletions === 0 || deletions + recent <= free || deletions === puller.confirmedDeletions) return;
+  const within = recent === 0 ? '' : ` within an hour (${String(recent)} are gone already)`;
+  const why =
+    changes.length === 0
+      ? 'The source is empty'
+      : `${String(deletions + recent)} of ${String(owned)} would go${within}`;
   const stale =
     puller.confirmedDeletions === null
       ? ''

@@ -17,7 +17,14 @@ import {
   withDescribed,
 } from './folder-changes.ts';
 import { type Encryption, secretPlace } from './encryption.ts';
-import { holdsSource, refuseUnconfirmed, requireHold, type SourceHold, withoutManaged } from './folder-source.ts';
+import {
+  holdsSource,
+  recentDeletions,
+  refuseUnconfirmed,
+  requireHold,
+  type SourceHold,
+  withoutManaged,
+} from './folder-source.ts';
 import { holdsLease, importedSync, type ImportingRun, recordImport, refuseLostLease } from './sync/initial-import.ts';
 import { foldersAbove, isAboveAsSeen, readers } from './sync/tree.ts';
 import { createReadAll } from './read.ts';
@@ -135,7 +142,11 @@ async function readFolder(
 ): Promise<{ folder: FolderRow; secrets: readonly StoredSecret[]; source: SourceHold | null }> {
   // One statement, so that revision and values belong together.
   const rows = await stores.db
-    .select({ folder: folders, secret: secrets, source: { kind: sources.kind, leaseToken: sources.leaseToken } })
+    .select({
+      folder: folders,
+      secret: secrets,
+      source: { kind: sources.kind, leaseToken: sources.leaseToken, recentDeletions },
+    })
     .from(folders)
     .leftJoin(secrets, eq(secrets.folderId, folders.id))
     .leftJoin(sources, eq(sources.folderId, folders.id))
@@ -185,7 +196,7 @@ async function changeFolder(stores: Stores, folder: FolderRow, wanted: Change): 
     const change = withoutManaged(existing, withDescribed(existing, wanted));
     refuseManaged(existing, change);
     const effective = effectiveChanges(existing, change);
-    refuseUnconfirmed(folder, existing, { ...change, effective });
+    refuseUnconfirmed(folder, existing, { ...change, effective, recent: source?.recentDeletions ?? 0 });
     if (effective.length === 0) {
       if (change.importer) await recordImport(stores.db, change.importer);
       return { folderId: folder.id, revision: current.revision, set: 0, removed: 0, dueSyncs: 0 };

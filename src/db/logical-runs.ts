@@ -35,11 +35,12 @@ export function logicalRuns(where: readonly SQL[], limit: number): SQL {
       with r as materialized (
         select * from keyferry.runs r where ${conditions} order by r.started_at desc limit ${limit}
       )
-      select r.*, coalesce(c.name, s.name, t.name) as _name, earlier.slices as _slices
+      select r.*, coalesce(c.name, s.name, t.name, f.project_id || '/' || f.environment || f.secret_path) as _name, earlier.slices as _slices
       from r
       left join keyferry.connections c on c.id = r.subject_id
       left join keyferry.syncs s on s.id = r.subject_id
-      left join keyferry.rotations t on t.id = r.subject_id,
+      left join keyferry.rotations t on t.id = r.subject_id
+      left join keyferry.folders f on f.id = r.subject_id,
       lateral (${earlierSlices}) earlier
       order by r.started_at desc`;
 }

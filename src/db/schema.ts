@@ -23,7 +23,7 @@ import {
 
 import type { StoredCandidate, ExternalIdException, Via } from '../domain/connection/candidate.ts';
 import type { Check } from '../domain/connection/checks.ts';
-import type { RunCounts, RunProgress, RunStatus } from '../domain/run.ts';
+import type { RunCounts, RunKind, RunProgress, RunStatus } from '../domain/run.ts';
 import type { DestinationName, DestinationService } from '../domain/destinations/names.ts';
 import type { DestinationConfig } from '../domain/destinations/registry.ts';
 import type { SourceConfig, SourceKind } from '../domain/sources.ts';
@@ -509,7 +509,7 @@ export const runs = keyferry.table(
   'runs',
   {
     id: uuid('id').primaryKey().defaultRandom(),
-    kind: text('kind').$type<'validate' | 'sync' | 'plan' | 'import' | 'remove' | 'rotate'>().notNull(),
+    kind: text('kind').$type<RunKind>().notNull(),
     subjectId: uuid('subject_id').notNull(),
     orgId: text('org_id').notNull(),
     jobId: text('job_id'),

@@ -4,13 +4,14 @@
  */
 import { sql, type SQL } from 'drizzle-orm';
 
+import { noCounts } from '../domain/run.ts';
 import { pauseSeconds, shownConfig, type NewSource, type SourceSettings } from '../domain/sources.ts';
 import { refusalOf } from '../domain/webhooks.ts';
 import { JobError } from '../errors.ts';
 import type { Database } from './client.ts';
 import { type Encryption, sourcePlace } from './encryption.ts';
 import { DUE_CHANNEL, execute } from './engine/subjects.ts';
-import type { FolderRow } from './folders.ts';
+import type { FolderChange, FolderRow } from './folders.ts';
 import { fromRow, insertion } from './rows.ts';
 import { folders, sources } from './schema.ts';
 import { isStale } from './source-staleness.ts';
@@ -39,6 +40,8 @@ export type PullOutcome =
       readonly etag: string | null;
       readonly revision: number;
       readonly skippedKeys: readonly string[];
+      /** Of the folder's secrets. */
+      readonly changes: Pick<FolderChange, 'set' | 'removed'>;
     }
   | { readonly status: 'blocked' | 'failed'; readonly error: JobError };
 
@@ -195,6 +198,7 @@ async function settleSource(
   const rows = await execute(
     db,
     sql`
+      with settled as (
       update keyferry.sources s set
         status_since = case when status = ${outcome.status} then status_since else now() end,
         status = ${outcome.status},
@@ -211,9 +215,34 @@ async function settleSource(
         lease_until = null
         ${outcome.status === 'succeeded' ? pulled(outcome) : sql``}
       where s.folder_id = ${source.folderId} and s.lease_token = ${leaseToken}
-      returning s.folder_id`,
+      returning s.folder_id, s.org_id
+      ),
+      ${recordedPull({ source, leaseToken }, outcome)}
+      select folder_id from settled`,
   );
   return rows.length > 0;
+}
+
+/** A CTE: the run of the history, unless nobody asked and all is as after the last pull. */
+function recordedPull({ source, leaseToken }: Pick<ClaimedSource, 'source' | 'leaseToken'>, outcome: PullOutcome): SQL {
+  const error = outcome.status === 'succeeded' ? undefined : outcome.error;
+  const { set, removed } = outcome.status === 'succeeded' ? outcome.changes : { set: 0, removed: 0 };
+  const isAsked = source.asked > source.answered;
+  const isAsBefore = source.status === outcome.status && source.statusCode === (error?.code ?? null);
+  const isTold = isAsked || set + removed > 0 || !isAsBefore;
+  // Confirmed deletions, and all before them, no longer count for the brake.
+  const result = source.confirmedDeletions === null ? null : { confirmedDeletions: source.confirmedDeletions };
+  return sql`recorded as (
+        insert into keyferry.runs
+          (id, kind, subject_id, org_id, attempt, reason, status, started_at, finished_at, error_code, error_message, counts, result)
+        select ${leaseToken}::uuid, 'pull', settled.folder_id, settled.org_id, ${source.failures},
+          ${isAsked ? 'requested' : 'scheduled'}, ${outcome.status},
+          least(${source.leaseUntil?.toISOString() ?? null}::timestamptz - ${LEASE}, now()), now(),
+          ${error?.code ?? null}, ${error?.publicMessage ?? null},
+          ${JSON.stringify({ ...noCounts, updated: set, deleted: removed })}::jsonb,
+          ${result === null ? null : JSON.stringify(result)}::jsonb
+        from settled where ${isTold}
+      )`;
 }
 
 function pulled({ etag, revision, skippedKeys }: Extract<PullOutcome, { readonly status: 'succeeded' }>): SQL {

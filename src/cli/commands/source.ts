@@ -2,13 +2,15 @@
 import { Option, type Command } from 'commander';
 
 import type { SetSource, FolderSource } from '../../client/sources.ts';
+import type { LogicalRun } from '../../db/logical-runs.ts';
 import { parseDuration } from '../../config/values.ts';
 import { sourceKinds } from '../../domain/sources.ts';
 import { JobError } from '../../errors.ts';
 import { done, leaf, runWithClient, text, type Options } from '../command.ts';
 import { exitCodes } from '../exit.ts';
 import { readBytes, readSecret } from '../input.ts';
-import { fields, upcoming } from '../output.ts';
+import { fields, table, upcoming } from '../output.ts';
+import { countsOf } from '../reports.ts';
 import { placeOf, withPlace } from './secrets.ts';
 
 export function addSourceCommands(parent: Command): void {
@@ -17,7 +19,8 @@ export function addSourceCommands(parent: Command): void {
   addRun(noun);
   runWithClient(withPlace(leaf(noun, 'show', 'the source and its state')), async ({ client, options, output }) => {
     const source = await client.sources.show(placeOf(options));
-    output.result(source, () => describeSource(source));
+    const pulls = await client.sources.pulls(placeOf(options));
+    output.result({ ...source, pulls }, () => `${describeSource(source)}${describePulls(pulls)}`);
     return done;
   });
   runWithClient(
@@ -126,6 +129,12 @@ function describeSource(source: FolderSource): string {
     ['next', upcoming(source.nextDueAt)],
     ['left to rotations', source.skippedKeys.join(', ')],
   ]);
+}
+
+function describePulls(pulls: readonly LogicalRun[]): string {
+  if (pulls.length === 0) return '';
+  const rows = pulls.map((run) => [run.startedAt, run.status, run.reason, countsOf(run), run.errorMessage]);
+  return `\n\n${table(['READ', 'STATUS', 'BECAUSE', 'CHANGES', 'MESSAGE'], rows)}`;
 }
 
 const labels: Readonly<Record<string, string>> = {

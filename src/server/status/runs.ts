@@ -7,13 +7,15 @@ import { describeProgress } from '../../domain/progress.ts';
 import { isUnderWay, type Kind } from '../../domain/run.ts';
 import { cause, chip, formatDuration, formatNumber, panel, plural, table, when, type Html } from './parts.ts';
 
-const subjectPaths: Readonly<Record<LogicalRun['kind'], string>> = {
+/** Folders have no page. */
+const subjectPaths: Readonly<Record<LogicalRun['kind'], string | undefined>> = {
   validate: '/connections',
   sync: '/syncs',
   plan: '/syncs',
   import: '/syncs',
   remove: '/syncs',
   rotate: '/rotations',
+  pull: undefined,
 };
 
 /** What it did, or how far it has come. */
@@ -54,6 +56,7 @@ const queueOfKind: Readonly<Record<LogicalRun['kind'], Kind>> = {
   plan: 'sync',
   import: 'sync',
   remove: 'sync',
+  pull: 'sync',
   rotate: 'rotate',
 };
 
@@ -63,13 +66,15 @@ function jobLink({ kind, jobId }: LogicalRun): Html {
   return html`<a href="/board/queue/${queueOfKind[kind]}/${encodeURIComponent(jobId)}">${kind}</a>`;
 }
 
+function subjectLink({ kind, subjectId, subjectName }: LogicalRun): Html {
+  const path = subjectPaths[kind];
+  const name = subjectName ?? 'deleted';
+  if (path === undefined) return html`<span class="name">${name}</span>`;
+  return html`<a class="name" href="${path}/${subjectId}">${name}</a>`;
+}
+
 function runRow(run: LogicalRun, { now, hasSubject }: Pick<RunTable, 'now' | 'hasSubject'>): Html {
-  const subject = html`<td class="wide">
-    <a class="name" href="${subjectPaths[run.kind]}/${run.subjectId}">${run.subjectName ?? 'deleted'}</a><br /><span
-      class="muted small"
-      >${run.orgId}</span
-    >
-  </td>`;
+  const subject = html`<td class="wide">${subjectLink(run)}<br /><span class="muted small">${run.orgId}</span></td>`;
   return html`<tr>
     <td class="nowrap">${when(run.startedAt, now)}</td>
     <td>${chip(run.status)}</td>

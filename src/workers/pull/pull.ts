@@ -53,12 +53,13 @@ async function pull(deps: PullDependencies, infisical: Infisical, claimed: Claim
   });
   if (answer.status === 'unchanged') {
     if (etag === null) throw answerRefused('it is 304, and nothing was asked that could be unchanged');
-    return { status: 'succeeded', etag, revision: folder.revision, skippedKeys: source.skippedKeys };
+    const { revision } = folder;
+    return { status: 'succeeded', etag, revision, skippedKeys: source.skippedKeys, changes: { set: 0, removed: 0 } };
   }
   const problem = valuesProblem(answer.values);
   if (problem !== undefined) throw answerRefused(problem);
   const changes = Object.entries(answer.values).map(([key, value]) => ({ key, value }));
-  const { revision } = await deps.folders.pullInto(folder, changes, {
+  const change = await deps.folders.pullInto(folder, changes, {
     leaseToken,
     hasFreeDeletions: source.pulledRevision !== null,
     confirmedDeletions: source.confirmedDeletions,
@@ -67,7 +68,7 @@ async function pull(deps: PullDependencies, infisical: Infisical, claimed: Claim
   const isSkipped = ({ key, managedBy }: (typeof names)[number]) =>
     managedBy !== null && Object.hasOwn(answer.values, key);
   const skippedKeys = names.filter(isSkipped).map(({ key }) => key);
-  return { status: 'succeeded', etag: answer.etag, revision, skippedKeys };
+  return { status: 'succeeded', etag: answer.etag, revision: change.revision, skippedKeys, changes: change };
 }
 
 function read(settings: SourceSettings, infisical: Infisical, reading: SourceReading): Promise<SourceAnswer> {

@@ -88,6 +88,7 @@ async function performKind(head: SyncHead, tools: RoundTools): Promise<Performed
     case 'sync':
     case 'validate':
     case 'rotate':
+    case 'pull':
       return performSync(head, tools);
   }
 }

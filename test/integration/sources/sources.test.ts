@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest
 import { createEncryption } from '../../../src/db/encryption.ts';
 import { createEncryptionKeys } from '../../../src/db/encryption-keys.ts';
 import { createFolders } from '../../../src/db/folders.ts';
+import { createHistory } from '../../../src/db/history.ts';
 import { createNotifications } from '../../../src/db/notifications.ts';
 import { createStatusQueries } from '../../../src/db/status/queries.ts';
 import { createSources } from '../../../src/db/sources.ts';
@@ -113,6 +114,64 @@ test('more deletions than the brake lets through wait for their confirmation', a
   expect(codeOf(await world.pull(18))).toBe('SOURCE_DELETIONS_UNCONFIRMED');
   expect(codeOf(await world.pull(19))).toBe('succeeded');
   expect(Object.keys(await world.values())).toHaveLength(9);
+});
+
+test('many small removals count together until somebody confirms some', async () => {
+  fake.values = many(40);
+  await setSource();
+  await world.pull();
+  for (const left of [36, 32, 28]) {
+    fake.values = many(left);
+    expect(codeOf(await world.pull())).toBe('succeeded');
+  }
+  fake.values = many(27);
+  expect(codeOf(await world.pull())).toBe('SOURCE_DELETIONS_UNCONFIRMED');
+  expect((await world.source()).statusMessage).toContain('13 of 40 would go within an hour (12 are gone already)');
+  expect(codeOf(await world.pull(1))).toBe('succeeded');
+  fake.values = many(20);
+  expect(codeOf(await world.pull())).toBe('succeeded');
+  // After an hour they are no longer one large step.
+  await world.db.execute(
+    sql`update keyferry.runs set started_at = started_at - interval '61 minutes' where kind = 'pull'`,
+  );
+  fake.values = many(11);
+  expect(codeOf(await world.pull())).toBe('succeeded');
+});
+
+test('the history holds pulls that were asked for, changed something or ended otherwise, and no others', async () => {
+  fake.values = many(2);
+  await setSource();
+  await world.pull();
+  const scheduled = async () => {
+    await world.assign(sql`next_due_at = now()`);
+    const claimed = (await world.sources.claim(100)).find((one) => one.folder.id === world.folder.id);
+    if (claimed) await world.newPull()(claimed);
+  };
+  await scheduled();
+  fake.faults = ['denied', 'denied'];
+  await scheduled();
+  await scheduled();
+  await scheduled();
+  fake.values = { ...many(1), NEW: 'canary-value' };
+  await scheduled();
+  const runs = await createHistory(world.db).runs(world.orgId, { kind: 'pull', limit: 10 });
+  expect(
+    runs.map(({ reason, status, errorCode, counts, subjectName }) => [
+      subjectName,
+      reason,
+      status,
+      errorCode,
+      counts?.updated,
+      counts?.deleted,
+    ]),
+  ).toEqual([
+    ['web/prod/api', 'scheduled', 'succeeded', null, 1, 1],
+    ['web/prod/api', 'scheduled', 'succeeded', null, 0, 0],
+    ['web/prod/api', 'scheduled', 'failed', 'SOURCE_DENIED', 0, 0],
+    ['web/prod/api', 'requested', 'succeeded', null, 2, 0],
+  ]);
+  expect(runs.every(({ startedAt, finishedAt }) => finishedAt !== null && startedAt <= finishedAt)).toBe(true);
+  expect(JSON.stringify(runs)).not.toContain('canary');
 });
 
 test('a confirmation counts once', async () => {

@@ -1,0 +1,102 @@
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import { openDatabase, type DatabaseHandle } from '../../../src/db/client.ts';
+import { createEncryption } from '../../../src/db/encryption.ts';
+import { createFolders } from '../../../src/db/folders.ts';
+import { createSources } from '../../../src/db/sources.ts';
+import { createLog } from '../../../src/observe/log.ts';
+import { createPull } from '../../../src/workers/pull/pull.ts';
+import { startPuller, type Puller } from '../../../src/workers/pull/puller.ts';
+import { startCommandHost, type CommandHost } from '../../support/command-host.ts';
+import { cleanEnvironment } from '../../support/environment.ts';
+import { useTestDatabase } from '../../support/postgres.ts';
+import { openHttpSource, type FakeSource } from '../sources/fake-sources.ts';
+
+const TOKEN = 'canary-token-of-the-command-line';
+
+/** `keyferry source`: from its settings to the pulls that it shows. */
+describe('keyferry source', () => {
+  const database = useTestDatabase();
+  const key = Buffer.alloc(32, 3);
+  const hosts = ['127.0.0.1'];
+  let host: CommandHost;
+  let handle: DatabaseHandle;
+  let source: FakeSource;
+  let puller: Puller;
+  let secretFile: string;
+
+  beforeAll(async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'keyferry-source-'));
+    secretFile = join(directory, 'token');
+    await writeFile(secretFile, `${TOKEN}\n`);
+    host = startCommandHost(cleanEnvironment({ HOME: directory }));
+    handle = openDatabase(database().url, { poolSize: 3 });
+    source = await openHttpSource(TOKEN);
+    const encryption = createEncryption([{ id: 'k', key }]);
+    const log = createLog({ level: 'silent' });
+    const sources = createSources(handle.db, encryption, { hosts });
+    const pull = createPull({ folders: createFolders(handle.db, encryption), sources, network: { hosts }, log });
+    puller = startPuller({ sources, pull, requireUnguarded: () => undefined, log, everyMs: 200, random: () => 0 });
+  });
+  afterAll(async () => {
+    await puller.stop();
+    await source.server.close();
+    await handle.close();
+    await host.stop();
+  });
+
+  const keyferry = (...args: string[]) =>
+    host.run({
+      args,
+      environment: cleanEnvironment({
+        DATABASE_URL: database().url,
+        KEYFERRY_ENCRYPTION_KEYS: `k:${key.toString('base64')}`,
+        KEYFERRY_SOURCE_HOSTS: '127.0.0.1',
+      }),
+    });
+  const place = ['--project', 'web', '--env', 'prod', '--path', '/api'];
+  const set = (...more: string[]) =>
+    keyferry('source', 'set', ...place, '--kind', 'http', '--url', `${source.server.url}/canary-path`, ...more);
+
+  it('sets, reads, shows and unsets one, and never shows a credential', async () => {
+    source.values = { A: 'canary-a', B: 'canary-b' };
+    const made = await set('--secret-file', secretFile, '--every', '15m');
+    const read = await keyferry('source', 'run', ...place);
+    const shown = await keyferry('source', 'show', ...place);
+    const json = await keyferry('source', 'show', ...place, '--json');
+    const names = await keyferry('secrets', 'list', ...place, '--json');
+    const runs = await keyferry('runs', 'list', '--kind', 'pull');
+    const refused = await keyferry('secrets', 'unset', 'A', ...place);
+    const gone = await keyferry('source', 'unset', ...place);
+    const none = await keyferry('source', 'show', ...place);
+
+    expect([made.code, read.code, shown.code, gone.code, none.code]).toEqual([0, 0, 0, 0, 2]);
+    expect(read.stdout).toMatch(/status +succeeded/);
+    expect(shown.stdout).toContain('every           900 s');
+    expect(shown.stdout).toMatch(/succeeded +requested +2 updated/);
+    expect(JSON.parse(json.stdout)).toMatchObject({ kind: 'http', pulls: [{ kind: 'pull', status: 'succeeded' }] });
+    expect(names.stdout).toContain('"A"');
+    expect(runs.stdout).toMatch(/pull +web\/prod\/api +succeeded/);
+    expect(refused.stderr).toContain('SECRET_SOURCED');
+    const all = [made, read, shown, json, names, runs, refused, gone, none];
+    expect(JSON.stringify(all)).not.toContain('canary');
+  });
+
+  it('ends with 1 and the reason when the source is not read', async () => {
+    await set('--no-auth');
+    const denied = await keyferry('source', 'run', ...place);
+    expect([denied.code, denied.stdout]).toEqual([1, expect.stringContaining('SOURCE_DENIED')]);
+  });
+
+  it.each([
+    [['--url', 'http://example.com/x', '--no-auth'], 'SOURCE_URL_REFUSED'],
+    [['--url', 'https://example.com/x', '--no-auth', '--every', 'soon'], '--every must be a duration'],
+  ])('refuses %j', async (options, message) => {
+    const refused = await keyferry('source', 'set', ...place, '--kind', 'http', ...options);
+    expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining(message)]);
+  });
+});
