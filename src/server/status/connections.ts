@@ -7,7 +7,20 @@ import type { ConnectionStatus, RotationStatus, SyncStatus } from '../../db/stat
 import type { Check } from '../../domain/connection/checks.ts';
 import { pages, tools, type ListRequest } from './list-query.ts';
 import { connectionOrders, type FormToken } from './order-forms.ts';
-import { cause, chip, facts, fixOf, panel, prose, table, trouble, when, type Html, type Trouble } from './parts.ts';
+import {
+  cause,
+  chip,
+  facts,
+  fixOf,
+  panel,
+  prose,
+  table,
+  trouble,
+  upcoming,
+  when,
+  type Html,
+  type Trouble,
+} from './parts.ts';
 import { runPanel } from './runs.ts';
 
 export const connectionStatuses = ['invalid', 'degraded', 'pending', 'valid'];
@@ -29,7 +42,7 @@ function connectionRow(connection: ConnectionStatus, now: Date): Html {
     </td>
     <td class="mono">${connection.accountId ?? '–'}</td>
     <td class="nowrap">${when(connection.lastValidatedAt, now)}</td>
-    <td class="nowrap">${when(connection.nextDueAt, now)}</td>
+    <td class="nowrap">${upcoming(connection.nextDueAt, now)}</td>
   </tr>`;
 }
 
@@ -128,7 +141,7 @@ function factsPanel(connection: ConnectionStatus, now: Date): Html {
         ['Acts as', connection.principalArn === null ? null : html`<code>${connection.principalArn}</code>`],
         ['Region', connection.region],
         ['Last validated', when(connection.lastValidatedAt, now)],
-        ['Next due', when(connection.nextDueAt, now)],
+        ['Next due', upcoming(connection.nextDueAt, now)],
         ['Failures in a row', connection.consecutiveFailures === 0 ? null : connection.consecutiveFailures],
         ['Description', connection.description],
         ['Project', connection.projectId],

@@ -54,6 +54,12 @@ export function when(at: Date | null | undefined, now: Date): Html {
   return html`<time datetime="${at.toISOString()}" title="${formatMoment(at)}">${formatRelative(at, now)}</time>`;
 }
 
+/** Of what is to come: what is due already reads so, and never as a moment of the past. */
+export function upcoming(at: Date | null | undefined, now: Date): Html {
+  if (at === null || at === undefined || at > now) return when(at, now);
+  return html`<span class="muted" title="${formatMoment(at)}">due now</span>`;
+}
+
 /** Text with `commands` in backticks. */
 export function prose(text: string): Html {
   const parts = text.split(/`([^`]+)`/);

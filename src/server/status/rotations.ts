@@ -6,7 +6,7 @@ import type { KeyStatus, Page, RotationStepRow } from '../../db/status/details.t
 import type { RotationStatus } from '../../db/status/queries.ts';
 import { pages, tools, type ListRequest } from './list-query.ts';
 import { type FormToken, rotationOrders } from './order-forms.ts';
-import { chip, facts, panel, prose, table, trouble, when, type Html, type Trouble } from './parts.ts';
+import { chip, facts, panel, prose, table, trouble, upcoming, when, type Html, type Trouble } from './parts.ts';
 import { runPanel } from './runs.ts';
 
 export const rotationStatuses = ['failed', 'blocked', 'running', 'pending', 'succeeded', 'paused'];
@@ -42,7 +42,7 @@ function rotationRow(rotation: RotationStatus, now: Date): Html {
       >${isWell ? '' : trouble(troubleOf(rotation))}
     </td>
     <td class="nowrap">${when(rotation.lastRotatedAt, now)}</td>
-    <td class="nowrap">${when(rotation.nextDueAt ?? rotation.nextRotationAt, now)}</td>
+    <td class="nowrap">${upcoming(rotation.nextDueAt ?? nextRotationOf(rotation, now), now)}</td>
   </tr>`;
 }
 
@@ -58,6 +58,11 @@ export function rotationsContent(request: ListRequest, { rows, total }: Page<Rot
       ${table({ caption: 'Rotations', columns, rows: rows.map((row) => rotationRow(row, now)), empty })}
       ${pages(request, total)}
     </section>`;
+}
+
+/** Null once it has begun, and while something keeps it from beginning: its status says what. */
+function nextRotationOf({ nextRotationAt }: RotationStatus, now: Date): Date | null {
+  return nextRotationAt !== null && nextRotationAt > now ? nextRotationAt : null;
 }
 
 function troubleOf(rotation: RotationStatus): Trouble {
@@ -154,8 +159,8 @@ function factsPanel(rotation: RotationStatus, now: Date): Html {
         ['Connection', html`<a href="/connections/${rotation.connectionId}">${rotation.connectionName}</a>`],
         ['Every', `${String(rotation.rotationIntervalDays)} days at ${at}`],
         ['Last rotated', when(rotation.lastRotatedAt, now)],
-        ['Next rotation', when(rotation.nextRotationAt, now)],
-        ['Next step', when(rotation.nextDueAt, now)],
+        ['Next rotation', when(nextRotationOf(rotation, now), now)],
+        ['Next step', upcoming(rotation.nextDueAt, now)],
         [
           'Automatic',
           rotation.pausedAt === null

@@ -18,6 +18,7 @@ import {
   plural,
   table,
   trouble,
+  upcoming,
   when,
   type Fact,
   type Html,
@@ -64,7 +65,7 @@ function syncRow(sync: SyncStatus, now: Date): Html {
     </td>
     <td>${driftOf(sync)}</td>
     <td class="nowrap">${when(sync.lastSyncedAt, now)}</td>
-    <td class="nowrap">${when(sync.nextDueAt, now)}</td>
+    <td class="nowrap">${upcoming(sync.nextDueAt, now)}</td>
   </tr>`;
 }
 
@@ -217,7 +218,7 @@ function factsPanel({ sync, runs, now }: SyncDetail): Html {
         ['Synced', behind(sync)],
         ['Last synced', when(sync.lastSyncedAt, now)],
         ['Last checked', when(sync.lastCheckedAt, now)],
-        ['Next due', when(sync.nextDueAt, now)],
+        ['Next due', upcoming(sync.nextDueAt, now)],
         [
           'Automatic',
           sync.pausedAt === null ? (sync.isAutoSyncEnabled ? 'yes' : 'no') : html`paused ${when(sync.pausedAt, now)}`,

@@ -130,6 +130,17 @@ describe('the status page', () => {
     expect(html).toContain('ssm.PutParameter 24');
   });
 
+  it('names no past moment as the next one', async () => {
+    const { client } = fixture().handle;
+    const [list, one] = [await read('/rotations'), await read(`/rotations/${seeded.blockedRotation}`)];
+    await client`update keyferry.syncs set next_due_at = now() - interval '3 minutes' where id = ${seeded.partialSync}`;
+    const sync = await read(`/syncs/${seeded.partialSync}`);
+    await client`update keyferry.syncs set next_due_at = now() + interval '20 minutes' where id = ${seeded.partialSync}`;
+    expect(list).toMatch(/30 d ago<\/time> ?<\/td> <td class="nowrap">(?:(?!ago).)*<\/td> ?<\/tr>/);
+    expect(one).toMatch(/<dt>Next rotation<\/dt> <dd>(?:(?!ago).)*<\/dd> ?<dt>Next step/);
+    expect(sync).toMatch(/<dt>Next due<\/dt> <dd>(?:(?!ago).)*due now/);
+  });
+
   it('shows a rotation’s phase, keys and timeline', async () => {
     const html = await read(`/rotations/${seeded.blockedRotation}`);
     expect(html).toContain('<li aria-current="step"><span>publishing</span></li>');
