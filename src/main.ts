@@ -156,9 +156,11 @@ async function openAws({ config, stores, metrics, log }: Parts): Promise<AwsAcce
     caBundle: await loadCaBundle(config.environment),
     budget: createCallBudget(createBudgetLedger(stores.database.db)),
     onCall: metrics.awsCall,
+    onNarrowingRefused: (connectionId, err) => {
+      log.warn({ err, connectionId }, 'AWS refused a narrowed session; the access key is used as it is');
+    },
     onBaseChange(fault) {
-      if (fault)
-        log.error({ err: fault }, 'the worker’s own AWS identity cannot be used; all work at AWS waits for it');
+      if (fault) log.error({ err: fault }, 'the worker’s own AWS identity cannot be used; all work at AWS waits');
       else log.info('the worker’s own AWS identity can be used again');
     },
   });

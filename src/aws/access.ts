@@ -12,6 +12,7 @@ import { type Credentials, guardClient } from './clients.ts';
 import { type AwsAccessOptions, createAwsContext, type AwsContext } from './context.ts';
 import type { AwsService } from './services.ts';
 import type { AwsAccess, AwsSession, CallScope, Identity, SessionRequest } from './session.ts';
+import { narrowedSourceOf, type NarrowedSource } from './narrowed-keys.ts';
 import {
   checkRole,
   digest,
@@ -48,13 +49,10 @@ function openSession(context: AwsContext, request: SessionRequest): AwsSession {
   const identity = async () => (await sessionFor(scope)).identity;
   if (credentials.method === 'access-key') {
     // A static pair needs no identity to sign with.
-    return toSession(context, {
-      source,
-      scope,
-      region,
-      identity,
-      credentials: () => Promise.resolve(toPair(credentials)),
-    });
+    const own = { source, scope, region, identity, credentials: () => Promise.resolve(toPair(credentials)) };
+    const session = toSession(context, own);
+    const narrowed = narrowedSourceOf(context, request, source);
+    return narrowed === undefined ? session : openNarrowed(context, { ...own, source: narrowed }, session);
   }
   return toSession(context, {
     source,
@@ -68,6 +66,41 @@ function openSession(context: AwsContext, request: SessionRequest): AwsSession {
       context.sessions.forget(source.key, sinceMs);
     },
   });
+}
+
+/** STS and IAM stay with the key itself: AWS lets such a session call nothing of IAM. */
+function openNarrowed(
+  context: AwsContext,
+  opened: OpenedSession & { readonly source: NarrowedSource },
+  own: AwsSession,
+): AwsSession {
+  const { source, scope } = opened;
+  const sessionFor = (caller: CallScope) => context.sessions.get(source.key, () => source.load(caller));
+  const narrowed = toSession(context, {
+    ...opened,
+    prepare: () => sessionFor(scope),
+    credentials: async () => (await sessionFor(idleScope)).credentials,
+    forgetCredentials: (sinceMs) => {
+      context.sessions.forget(source.key, sinceMs);
+    },
+  });
+  return {
+    region: own.region,
+    scope,
+    identity: () => own.identity(),
+    get sts() {
+      return own.sts;
+    },
+    get iam() {
+      return own.iam;
+    },
+    get ssm() {
+      return narrowed.ssm;
+    },
+    get secretsManager() {
+      return narrowed.secretsManager;
+    },
+  };
 }
 
 interface OpenedSession extends Pick<CallContext, 'prepare' | 'forgetCredentials'> {
@@ -116,7 +149,8 @@ function toSession(context: AwsContext, opened: OpenedSession): AwsSession {
 }
 
 async function verify(context: AwsContext, request: SessionRequest): Promise<Identity> {
-  const source = sourceOf(context, request);
+  const own = sourceOf(context, request);
+  const source = narrowedSourceOf(context, request, own) ?? own;
   return (await context.sessions.refresh(source.key, () => source.load(request.scope, validationGroup))).identity;
 }
 

@@ -30,6 +30,12 @@ const rules: Readonly<Record<string, Rule>> = {
     'Credentials.SessionToken',
     'AssumedRoleUser.Arn',
   ),
+  'sts.GetFederationToken': having(
+    'Credentials.AccessKeyId',
+    'Credentials.SecretAccessKey',
+    'Credentials.SessionToken',
+    'FederatedUser.Arn',
+  ),
   'sts.GetCallerIdentity': having('Arn', 'Account'),
   'iam.ListAccessKeys': having(...key),
   'iam.CreateAccessKey': having('AccessKey.AccessKeyId', 'AccessKey.SecretAccessKey'),

@@ -1,5 +1,10 @@
-/** AssumeRole and GetCallerIdentity: the two calls that credentials and identities come from. */
-import { AssumeRoleCommand, GetCallerIdentityCommand, type STSClient } from '@aws-sdk/client-sts';
+/** AssumeRole, GetFederationToken and GetCallerIdentity: the calls that credentials and identities come from. */
+import {
+  AssumeRoleCommand,
+  GetCallerIdentityCommand,
+  GetFederationTokenCommand,
+  type STSClient,
+} from '@aws-sdk/client-sts';
 
 import { partitionOfArn } from '../domain/partitions.ts';
 import type { PolicyDocument } from '../domain/policy/document.ts';
@@ -60,6 +65,31 @@ export async function assumeRole(sts: STSClient, request: AssumeRoleRequest, now
       sessionToken: given.SessionToken,
     },
     identity: toIdentity(user.Arn, user.AssumedRoleId ?? ''),
+  };
+}
+
+/** A session of the key's user that can do what user and policy both allow, at most an hour long. `name`: 2 to 32 characters. */
+export async function federate(
+  sts: STSClient,
+  request: { readonly name: string; readonly policy: string },
+  nowMs: () => number,
+): Promise<Session> {
+  const obtainedAtMs = nowMs();
+  const answer = await sts.send(
+    new GetFederationTokenCommand({ Name: request.name, Policy: request.policy, DurationSeconds: SESSION_SECONDS }),
+  );
+  const { Credentials: given, FederatedUser: user } = answer;
+  if (!given?.AccessKeyId || !given.SecretAccessKey || !given.SessionToken || !user?.Arn)
+    throw incomplete('sts.GetFederationToken');
+  return {
+    obtainedAtMs,
+    expiresAtMs: obtainedAtMs + SESSION_SECONDS * 1_000,
+    credentials: {
+      accessKeyId: given.AccessKeyId,
+      secretAccessKey: given.SecretAccessKey,
+      sessionToken: given.SessionToken,
+    },
+    identity: toIdentity(user.Arn, user.FederatedUserId ?? ''),
   };
 }
 

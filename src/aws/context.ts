@@ -30,6 +30,8 @@ export interface AwsAccessOptions {
   readonly onCall?: CallSettings['onCall'];
   /** Called when the worker's own identity fails, and when it works again. */
   readonly onBaseChange?: (fault: JobError | undefined) => void;
+  /** Called when AWS refuses the narrowed session of an access key, which is then used as it is. */
+  readonly onNarrowingRefused?: (connectionId: string, refusal: JobError) => void;
   readonly nowMs?: () => number;
   readonly random?: () => number;
 }

@@ -27,8 +27,13 @@ export interface CallScope {
 export interface SessionRequest {
   readonly credentials: ConnectionCredentials;
   readonly region: string;
-  /** Narrows an assumed role to this use; ignored for access keys, which cannot be narrowed. */
+  /** Narrows an assumed role to this use; an access key only as `narrowing` says. */
   readonly policy?: PolicyDocument;
+  /**
+   * Of an access key: SSM and Secrets Manager are called with a session of GetFederationToken under `policy`. `wanted`: with the key itself where AWS
+   * refuses that; `required`: the refusal is thrown. STS and IAM are always called with the key. Absent: everything is.
+   */
+  readonly narrowing?: 'wanted' | 'required';
   readonly scope: CallScope;
 }
 
@@ -54,7 +59,7 @@ export interface AwsAccess {
   /** Opens without a call; the first call through the session assumes the role. */
   session(request: SessionRequest): AwsSession;
   /**
-   * A fresh AssumeRole (or GetCallerIdentity), past the cache, which it seeds: what a validation calls.
+   * A fresh AssumeRole (or GetCallerIdentity; GetFederationToken with `narrowing`), past the cache, which it seeds: what a validation calls.
    */
   verify(request: SessionRequest): Promise<Identity>;
   /**

@@ -20,6 +20,7 @@ export function describeConnection(
     ['role', connection.roleArn],
     ['external ID', connection.externalId],
     ['access key', connection.accessKeyId],
+    ['narrowed', connection.method === 'access-key' && connection.narrowAccessKey ? 'where the checks say so' : null],
     ['new credentials', describeCandidate(connection.candidate)],
     ['external ID exception', describeException(connection.externalIdException)],
     ['status', connection.statusMessage ? `${connection.status}: ${connection.statusMessage}` : connection.status],
@@ -30,8 +31,8 @@ export function describeConnection(
     ['used by', dependents.map((one) => `${one.kind} ${one.name}`).join(', ')],
   ]);
   const note =
-    connection.method === 'access-key'
-      ? '\nAn access key cannot be narrowed: every sync has all permissions of its user.'
+    connection.method === 'access-key' && !connection.narrowAccessKey
+      ? `\nEvery sync has all permissions of the access key’s user. To narrow them: keyferry connection update ${connection.name} --narrow-access-key`
       : '';
   const checks = connection.checks.map(describeCheck).join('\n');
   return `${head}${note}${checks === '' ? '' : `\n\nchecks\n${indent(checks)}`}`;

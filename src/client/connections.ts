@@ -21,6 +21,7 @@ const createShape = z.strictObject({
   projectId: z.string().max(128).nullable().optional(),
   region: regionShape.nullable().optional(),
   credentials: credentialsShape,
+  narrowAccessKey: z.boolean().optional(),
   allowMissingExternalId: exceptionReason.nullable().optional(),
 });
 
@@ -29,6 +30,7 @@ const updateShape = z.strictObject({
   description: descriptionShape.optional(),
   region: regionShape.nullable().optional(),
   credentials: credentialsShape.optional(),
+  narrowAccessKey: z.boolean().optional(),
   allowMissingExternalId: exceptionReason.nullable().optional(),
 });
 
@@ -51,6 +53,7 @@ export function createConnectionsClient(context: ClientContext, connections: Con
     async create(input: CreateConnection): Promise<{ connection: Connection; requestId: string }> {
       const { credentials: given, allowMissingExternalId: reason, ...rest } = parseInput(createShape, input);
       const credentials = await withExternalId(context, given);
+      requireNarrowable(rest.narrowAccessKey, credentials.method);
       const created = await connections.create(orgId, {
         ...rest,
         createdVia: context.via,
@@ -142,6 +145,7 @@ async function updateConnection(
 ): Promise<ConnectionRow | undefined> {
   if (isEmpty(description) && credentials === undefined && reason === undefined) return row;
   const by = credentials && (await withExternalId(context, credentials, row));
+  requireNarrowable(description.narrowAccessKey, by?.method ?? row.method);
   return connections.update(row, {
     description,
     ...(by === undefined ? {} : { credentials: { by, are: await admit(context, row, { by, force }) } }),
@@ -166,6 +170,13 @@ async function admit(
   throw new JobError('CONNECTION_INVALID', {
     message: `The new credentials were refused, so ${row.name} keeps its old ones: ${trial.verdict.message ?? ''}`,
     context: { checks: trial.checks },
+  });
+}
+
+function requireNarrowable(narrowAccessKey: boolean | undefined, method: NewCredentials['method']): void {
+  if (narrowAccessKey !== true || method === 'access-key') return;
+  throw new JobError('PAYLOAD_INVALID', {
+    message: 'narrowAccessKey is for an access key; a role is narrowed for each use anyhow.',
   });
 }
 

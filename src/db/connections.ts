@@ -24,6 +24,7 @@ export interface NewConnection {
   readonly description?: string | null;
   readonly projectId?: string | null;
   readonly region?: string | null;
+  readonly narrowAccessKey?: boolean;
   readonly createdVia: Via;
   readonly requestedBy: string | null;
   readonly credentials: NewCredentials;
@@ -34,6 +35,7 @@ export interface ConnectionDescription {
   readonly name?: string;
   readonly description?: string | null;
   readonly region?: string | null;
+  readonly narrowAccessKey?: boolean;
 }
 
 export interface ConnectionChanges {
@@ -161,8 +163,9 @@ async function updateConnection(
     ...(credentials && credentialsChange(stores.encryption, row, changes)),
     ...(exception === undefined ? {} : { externalIdException: exception }),
   };
-  const isMoved = description.region !== undefined && description.region !== row.region;
-  const isDue = isMoved || credentials !== undefined || exception !== undefined;
+  const { region = row.region, narrowAccessKey = row.narrowAccessKey } = description;
+  const isOtherwise = region !== row.region || narrowAccessKey !== row.narrowAccessKey;
+  const isDue = isOtherwise || credentials !== undefined || exception !== undefined;
   try {
     const [updated] = await stores.db.execute(sql`
       with updated as (

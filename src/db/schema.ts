@@ -109,6 +109,8 @@ export const connections = keyferry.table(
     candidateSecret: text('candidate_secret'),
     /** An operator's word that this role may be used although it does not insist on an external ID. */
     externalIdException: jsonb('external_id_exception').$type<ExternalIdException>(),
+    /** Whether syncs use the access key only through a federated session that their policy narrows. */
+    narrowAccessKey: boolean('narrow_access_key').notNull().default(false),
     region: text('region'),
     /** Who set the credentials last. */
     createdVia: text('created_via').$type<Via>().notNull().default('operator'),

@@ -48,7 +48,10 @@ export function dueInMs(reservation: Reservation, n: number): number {
 /** Of services that are no destination; IAM publishes no rates, the start is what AWS's support and users reported. */
 const otherGroups: readonly (readonly [QuotaGroup, readonly string[]])[] = [
   // 600/s together with what validations may take: sessions for work never queue behind them.
-  [quotaGroup('sts', [190, 600, 200]), ['sts.AssumeRole', 'sts.GetCallerIdentity', 'sts.GetAccessKeyInfo']],
+  [
+    quotaGroup('sts', [190, 600, 200]),
+    ['sts.AssumeRole', 'sts.GetCallerIdentity', 'sts.GetAccessKeyInfo', 'sts.GetFederationToken'],
+  ],
   [
     quotaGroup('iam.keys', [5, 20, 10]),
     [

@@ -82,6 +82,36 @@ const assumeRoleInput = each(
   ],
 );
 
+const federation = each(
+  {
+    moto: 'gives one made-up key (AKIA…, moto’s own user) to every caller, whatever its credentials and policies; no limit holds for what it does',
+    documented:
+      'a long-term key of a user that may call sts:GetFederationToken gets a session (ASIA…) of the federated user; user and session policy must both allow, nothing of IAM and of STS only GetCallerIdentity is open to it (STS API reference, GetFederationToken; IAM user guide, "Compare AWS STS credentials")',
+  },
+  [
+    'sts: GetFederationToken gives a federated user, for twelve hours unless asked otherwise',
+    'sts: a federated session may do what user and session policy both allow',
+    'sts: a federated session without a policy may do nothing',
+    'sts: a federated session may call nothing of IAM',
+    'sts: a federated session may call of STS only GetCallerIdentity',
+    'sts: a session of a role may not call GetFederationToken',
+    'sts: a user without sts:GetFederationToken is AccessDenied',
+  ],
+);
+
+const federationInput = each(
+  {
+    moto: 'does not check the fields of GetFederationToken',
+    documented:
+      'Name 2-32 of [\\w+=,.@-]; DurationSeconds 900-129,600; a policy of at most 2,048 characters, in JSON (STS API reference, GetFederationToken)',
+  },
+  [
+    'sts: a name of a federated user has 2 to 32 characters, and none that ARNs use',
+    'sts: a federated session lasts 900 to 129,600 seconds',
+    'sts: a policy for a federated session has at most 2,048 characters, and must be one',
+  ],
+);
+
 const userIds = each(
   {
     moto: 'makes user ids of 20 random small letters and digits',
@@ -219,6 +249,8 @@ export const MOTO_DIFFERENCES: Readonly<Record<string, KnownDifference>> = {
   ...authorization,
   ...trust,
   ...assumeRoleInput,
+  ...federation,
+  ...federationInput,
   ...userIds,
   ...iamLists,
   ...iamInput,

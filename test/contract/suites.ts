@@ -9,9 +9,11 @@ import { SSM_DESCRIBE_CASES } from './ssm-describe.contract.ts';
 import { SSM_TAG_CASES } from './ssm-tags.contract.ts';
 import { SSM_VERSION_CASES } from './ssm-versions.contract.ts';
 import { STS_CASES } from './sts.contract.ts';
+import { STS_FEDERATION_CASES } from './sts-federation.contract.ts';
 
 export const CONTRACT_CASES: readonly ContractCase[] = [
   ...STS_CASES,
+  ...STS_FEDERATION_CASES,
   ...IAM_CASES,
   ...SSM_CASES,
   ...SSM_DESCRIBE_CASES,

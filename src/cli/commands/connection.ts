@@ -72,6 +72,7 @@ function addCreate(noun: Command): void {
     .option('--external-id <id>', 'operators only: another external ID than the org’s id')
     .option(...exceptionOption)
     .option('--access-key-id <id>', 'AKIA…; the secret access key comes from stdin or a hidden prompt')
+    .option(...narrowOption)
     .option('--region <region>', 'where checks are made', regionName)
     .option('--description <text>', 'for people');
   runWithClient(withWaiting(command), async (invocation) => {
@@ -81,6 +82,7 @@ function addCreate(noun: Command): void {
       ...(text(options, 'description') === undefined ? {} : { description: text(options, 'description') ?? null }),
       ...(text(options, 'region') === undefined ? {} : { region: text(options, 'region') ?? null }),
       ...exceptionOf(options),
+      ...narrowingOf(options),
       credentials: await readCredentials(options, text(options, 'method')),
     });
     if (options.wait === false) {
@@ -103,6 +105,8 @@ function addUpdate(noun: Command): void {
     .option('--external-id <id>', 'operators only')
     .option(...exceptionOption)
     .option('--no-allow-missing-external-id', 'take that permission back')
+    .option(...narrowOption)
+    .option('--no-narrow-access-key', 'use the access key as it is')
     .option('--region <region>', 'where checks are made', regionName)
     .option('--rename <name>', 'the new name')
     .option('--description <text>', 'for people')
@@ -120,11 +124,12 @@ function addUpdate(noun: Command): void {
       {
         ...pick(options, { rename: 'name', region: 'region', description: 'description' }),
         ...exceptionOf(options),
+        ...narrowingOf(options),
         ...(hasCredentials ? { credentials: await readCredentials(options, method) } : {}),
       },
       { force: options.force === true },
     );
-    if (hasCredentials || options.allowMissingExternalId !== undefined)
+    if (hasCredentials || options.allowMissingExternalId !== undefined || options.narrowAccessKey !== undefined)
       await waitForRun(invocation, await client.connections.requestValidation(updated.id), hintsOf(updated.name));
     return showConnection(invocation, updated.id);
   });
@@ -136,6 +141,15 @@ const exceptionOption = [
   '--allow-missing-external-id <reason>',
   'operators only: accept a role that does not insist on an external ID; the reason is kept on record',
 ] as const;
+
+const narrowOption = [
+  '--narrow-access-key',
+  'syncs use the key only through sessions that are narrowed to their path; the user needs sts:GetFederationToken',
+] as const;
+
+function narrowingOf({ narrowAccessKey }: Options): { narrowAccessKey?: boolean } {
+  return typeof narrowAccessKey === 'boolean' ? { narrowAccessKey } : {};
+}
 
 function exceptionOf(options: Options): { allowMissingExternalId?: string | null } {
   const { allowMissingExternalId: reason } = options;

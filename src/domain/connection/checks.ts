@@ -1,6 +1,14 @@
 /** What a validation finds out, one typed check at a time. Pure data. */
 
-export const checkNames = ['identity', 'account', 'external-id', 'permission', 'region', 'kms-key'] as const;
+export const checkNames = [
+  'identity',
+  'account',
+  'external-id',
+  'permission',
+  'region',
+  'kms-key',
+  'narrowing',
+] as const;
 export type CheckName = (typeof checkNames)[number];
 
 export interface Check {

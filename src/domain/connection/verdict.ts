@@ -2,7 +2,7 @@
  * From checks to the status of a connection. `invalid` only when AWS, or a rule of ours, refused the credentials themselves; what is missing for
  * one use degrades, and so does trouble with the network, which says nothing of the credentials. Pure.
  */
-import type { ErrorCode, JobError } from '../../errors.ts';
+import { type ErrorCode, JobError } from '../../errors.ts';
 import type { Check, CheckName } from './checks.ts';
 
 export interface ConnectionVerdict {
@@ -41,4 +41,15 @@ const refusals: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 
 export function isRefusal(error: JobError): boolean {
   return refusals.has(error.code);
+}
+
+const narrowingRefusals: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'AWS_ACCESS_DENIED',
+  'AWS_REJECTED',
+  'CONNECTION_REGION_DISABLED',
+]);
+
+/** AWS's answer to the narrowing of an access key, which the key itself need not share; not a network, a budget or a lost lease. */
+export function isNarrowingRefusal(error: unknown): error is JobError {
+  return error instanceof JobError && narrowingRefusals.has(error.code);
 }

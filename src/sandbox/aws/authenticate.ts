@@ -3,7 +3,13 @@
  * expired session tokens, skewed clocks, and regions that the account has not switched on, each with its service's code.
  */
 import { AwsError } from './aws-error.ts';
-import { toRootPrincipal, toSessionPrincipal, toUserPrincipal, type Principal } from './principal.ts';
+import {
+  toFederatedPrincipal,
+  toRootPrincipal,
+  toSessionPrincipal,
+  toUserPrincipal,
+  type Principal,
+} from './principal.ts';
 import type { SandboxRandom } from './random.ts';
 import { isOptInRegion, type Partition } from './regions.ts';
 import { getAccount, type AccessKey, type Account, type World } from './state.ts';
@@ -33,14 +39,24 @@ export function authenticate(given: Authentication): Principal {
 }
 
 function authenticateSession(given: Authentication): Principal {
-  const session = given.world.sessions.get(given.claim.accessKeyId);
+  const federated = given.world.federatedSessions.get(given.claim.accessKeyId);
+  const session = federated ?? given.world.sessions.get(given.claim.accessKeyId);
   if (!session || session.sessionToken !== given.claim.sessionToken) throw invalidToken(given);
   checkSignature(given.request, { ...given, secretAccessKey: session.secretAccessKey });
   if (session.expiresAt <= given.now) {
     const code = given.protocol === 'json' ? 'ExpiredTokenException' : 'ExpiredToken';
     throw new AwsError(code, 'The security token included in the request is expired');
   }
-  return toSessionPrincipal(getAccount(given.world, session.role.accountId), session);
+  if ('role' in session) return toSessionPrincipal(getAccount(given.world, session.role.accountId), session);
+  requireOpenToFederation(given);
+  return toFederatedPrincipal(getAccount(given.world, session.accountId), session);
+}
+
+/** Such a session may call nothing of IAM, and of STS only GetCallerIdentity. */
+function requireOpenToFederation(given: Authentication): void {
+  if (given.claim.service === 'iam') throw invalidToken(given);
+  if (given.claim.service === 'sts' && given.operation !== 'GetCallerIdentity')
+    throw new AwsError('AccessDenied', `Cannot call ${given.operation} with session credentials`);
 }
 
 function authenticateKey(given: Authentication): Principal {

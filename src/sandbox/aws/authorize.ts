@@ -2,7 +2,7 @@
 import { AwsError } from './aws-error.ts';
 import type { ContextLookup } from './policy/conditions.ts';
 import { evaluatePolicies, type Decision } from './policy/evaluate.ts';
-import { principalUserId, type Principal } from './principal.ts';
+import { policyOwnerOf, principalUserId, sessionPoliciesOf, type Principal } from './principal.ts';
 import type { AccessNeed, Call } from './service.ts';
 
 /** Query services call it AccessDenied, JSON services AccessDeniedException. */
@@ -25,9 +25,9 @@ function findRefusal(call: Call, need: AccessNeed): string | undefined {
   const { principal } = call;
   if (principal.kind === 'root') return undefined;
   const question = { action: need.action, resource: need.resource, context: contextFor(call, need) };
-  const owner = principal.kind === 'user' ? principal.user : principal.role;
-  const identity = evaluatePolicies(owner.policies.at(call.now) ?? [], question).decision;
-  const sessionPolicies = principal.kind === 'session' ? principal.session.sessionPolicies : undefined;
+  const owner = policyOwnerOf(principal);
+  const identity = owner ? evaluatePolicies(owner.policies.at(call.now) ?? [], question).decision : 'allowed';
+  const sessionPolicies = sessionPoliciesOf(principal);
   const session: Decision = sessionPolicies ? evaluatePolicies(sessionPolicies, question).decision : 'allowed';
   if (identity === 'explicitDeny') return 'with an explicit deny in an identity-based policy';
   if (session === 'explicitDeny') return 'with an explicit deny in a session policy';
@@ -41,6 +41,8 @@ export function contextFor(call: Call, need: Pick<AccessNeed, 'context'>): Conte
   return (key) => need.context?.[key] ?? globalContext(call, key);
 }
 
+const principalTypes = { root: 'Account', user: 'User', session: 'AssumedRole', federated: 'FederatedUser' } as const;
+
 function globalContext(call: Call, key: string): readonly string[] | undefined {
   const { principal } = call;
   switch (key) {
@@ -49,7 +51,7 @@ function globalContext(call: Call, key: string): readonly string[] | undefined {
     case 'aws:principalaccount':
       return [principal.account.accountId];
     case 'aws:principaltype':
-      return [principal.kind === 'session' ? 'AssumedRole' : principal.kind === 'user' ? 'User' : 'Account'];
+      return [principalTypes[principal.kind]];
     case 'aws:userid':
       return [principalUserId(principal)];
     case 'aws:username':
@@ -75,6 +77,7 @@ function globalContext(call: Call, key: string): readonly string[] | undefined {
 
 function principalTag(principal: Principal, lowerCaseName: string): readonly string[] | undefined {
   const sources = principal.kind === 'session' ? [principal.session.tags, principal.role.tags] : [];
+  if (principal.kind === 'federated') sources.push(principal.session.tags, principal.session.user?.tags ?? new Map());
   if (principal.kind === 'user') sources.push(principal.user.tags);
   for (const tags of sources) {
     for (const [name, value] of tags) if (name.toLowerCase() === lowerCaseName) return [value];

@@ -32,7 +32,7 @@ const bucket = (operations: string, ratePerSecond: number, burst = ratePerSecond
   burst,
 });
 
-const STS = [bucket('sts.AssumeRole sts.GetCallerIdentity sts.GetAccessKeyInfo', 600)];
+const STS = [bucket('sts.AssumeRole sts.GetCallerIdentity sts.GetAccessKeyInfo sts.GetFederationToken', 600)];
 
 const IAM = [
   bucket(

@@ -83,10 +83,21 @@ export interface Session {
   readonly sourceIdentity: string | undefined;
 }
 
+/** Made by GetFederationToken. */
+export interface FederatedSession extends Pick<Session, 'accessKeyId' | 'secretAccessKey' | 'sessionToken' | 'tags'> {
+  readonly name: string;
+  readonly accountId: string;
+  /** undefined: of the account's root user. */
+  readonly user: User | undefined;
+  readonly expiresAt: number;
+  readonly sessionPolicies: readonly CompiledPolicy[];
+}
+
 export interface World {
   readonly accounts: Map<string, Account>;
   readonly accessKeys: Map<string, AccessKey>;
   readonly sessions: Map<string, Session>;
+  readonly federatedSessions: Map<string, FederatedSession>;
   findKmsKeys(accountId: string, region: string): ReadonlyMap<string, KmsKey>;
   nextSequence(): number;
 }
@@ -100,6 +111,7 @@ export function createWorld(): World {
     accounts,
     accessKeys: new Map(),
     sessions: new Map(),
+    federatedSessions: new Map(),
     findKmsKeys: (accountId, region) => accounts.get(accountId)?.regions.get(region)?.kmsKeys ?? NO_KEYS,
     nextSequence: () => (sequence += 1),
   };

@@ -14,6 +14,11 @@ const fixed = {
   isAutoRotationEnabled: z.literal(false).optional(),
 };
 
+const narrowAccessKey = z
+  .boolean()
+  .optional()
+  .describe('Syncs use the access key only through sessions of sts:GetFederationToken that are narrowed to their path');
+
 const described = {
   description: descriptionShape.optional(),
   projectId: z.string().max(128).nullable().optional(),
@@ -38,6 +43,7 @@ export const createConnectionBody = z
       ...fixed,
       method: z.literal('access-key'),
       credentials: keyCredentials,
+      narrowAccessKey,
     }),
   ])
   .openapi('CreateAwsConnection', {
@@ -55,6 +61,7 @@ export const updateConnectionBody = z
     region: regionShape.nullable().optional(),
     method: z.enum(['assume-role', 'access-key']).optional(),
     credentials: z.union([roleCredentials, keyCredentials]).optional(),
+    narrowAccessKey,
     projectId: described.projectId.describe('Cannot be changed: only the present project is accepted'),
     ID: sentId,
     ...fixed,
@@ -110,6 +117,7 @@ export const appConnectionShape = z
     credentialsHash: z.string().describe('Changes with the credentials and says nothing about them'),
     project: projectShape.nullable(),
     roleArn: z.string().nullable(),
+    narrowAccessKey: z.boolean(),
     region: z.string().nullable(),
     status: z.enum(['pending', 'valid', 'degraded', 'invalid']),
     statusCode: z.string().nullable(),
@@ -151,6 +159,7 @@ export function toAppConnection(
     credentialsHash: credentialsHash(row, fingerprint),
     project: row.projectId === null ? null : toProject(row.projectId),
     roleArn: row.roleArn,
+    narrowAccessKey: row.narrowAccessKey,
     region: row.region,
     status: row.status,
     statusCode: row.statusCode,

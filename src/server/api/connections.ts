@@ -76,8 +76,13 @@ function addCreate(api: Api, options: ApiOptions): void {
       responses: answersInTime(z.object({ appConnection: appConnectionShape, ...requested })),
     }),
     async (c) => {
-      const { name, description, projectId, region, credentials } = c.req.valid('json');
-      const input = { name, ...given({ description, projectId, region }), credentials: toCredentials(credentials) };
+      const { name, description, projectId, region, credentials, ...rest } = c.req.valid('json');
+      const narrowAccessKey = 'narrowAccessKey' in rest ? rest.narrowAccessKey : undefined;
+      const input = {
+        name,
+        ...given({ description, projectId, region, narrowAccessKey }),
+        credentials: toCredentials(credentials),
+      };
       const { wait } = c.req.valid('query');
       const create = (waitSeconds: number) => createWithin(c, input, waitSeconds);
       const { connection, requestId, run } = await waiting.within(c.get('caller').orgId, wait, create);
@@ -163,7 +168,7 @@ function addChanges(api: Api, options: ApiOptions): void {
       responses: answers(one),
     }),
     async (c) => {
-      const { name, description, region, method, credentials, projectId, ID } = c.req.valid('json');
+      const { name, description, region, method, credentials, projectId, ID, narrowAccessKey } = c.req.valid('json');
       const { connectionId } = c.req.valid('param');
       requireSameId(ID, connectionId);
       if (projectId !== undefined)
@@ -172,7 +177,11 @@ function addChanges(api: Api, options: ApiOptions): void {
       requireMethod(method, typed?.method);
       const changed = await c
         .get('client')
-        .connections.update(connectionId, given({ name, description, region, credentials: typed }), ifMatch(c));
+        .connections.update(
+          connectionId,
+          given({ name, description, region, narrowAccessKey, credentials: typed }),
+          ifMatch(c),
+        );
       return c.json({ appConnection: await shown(c, options, changed) }, 200);
     },
   );

@@ -135,6 +135,7 @@ function factsPanel(connection: ConnectionStatus, now: Date): Html {
         ['Role', connection.roleArn === null ? null : html`<code>${connection.roleArn}</code>`],
         ['External ID', connection.externalId === null ? null : html`<code>${connection.externalId}</code>`],
         ['Access key', connection.accessKeyId === null ? null : html`<code>${connection.accessKeyId}</code>`],
+        ['Narrowed', connection.narrowAccessKey ? 'Where the checks say so' : null],
         ['New credentials', candidateText(connection)],
         ['External ID exception', connection.externalIdException?.reason ?? null],
         ['Account', connection.accountId],

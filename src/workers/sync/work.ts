@@ -2,6 +2,7 @@
  * Everything one sync run works with, gathered before its first call: the rows, the target, the session, the ledger in memory. What prevents the run
  * is found here, without a call to AWS.
  */
+import { isNarrowed } from '../../domain/connection/narrowing.ts';
 import type { AwsAccess, AwsSession } from '../../aws/session.ts';
 import type { PermissionProbes } from '../../aws/probes.ts';
 import type { ParameterStore } from '../../aws/parameter-store.ts';
@@ -142,7 +143,7 @@ function overwritesDrift({ run, options }: SyncHead): boolean {
   return options.drift === 'repair' || run.requestKind === 'sync' || run.kind === 'remove';
 }
 
-/** Narrowed to what this target needs; an access key cannot be narrowed. */
+/** Narrowed to what this target needs; an access key only if that is wanted and was tried. */
 export function openSession(head: SyncHead, connection: ConnectionRow, target: DestinationScope): AwsSession {
   const { deps, run } = head;
   const partition = partitionOfRegion(target.region) ?? 'aws';
@@ -152,6 +153,7 @@ export function openSession(head: SyncHead, connection: ConnectionRow, target: D
     region: target.region,
     scope: run.scope,
     policy,
+    ...(isNarrowed(connection, target) ? { narrowing: 'wanted' as const } : {}),
   });
 }
 

@@ -123,6 +123,7 @@ export async function checkCandidate(
       externalIdDuty: () => dutyOf(tools, row, { roleArn, via }),
       earlierExternalIdCheck: undefined,
       uses: await tools.status.usesOf(row.id),
+      narrowsAccessKey: row.narrowAccessKey,
       withSimulation: false,
     },
     scope,

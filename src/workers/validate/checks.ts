@@ -23,13 +23,14 @@ import {
   type Trust,
 } from '../../domain/connection/findings.ts';
 import { type ConnectionUse, distinctTargets, regionOf } from '../../domain/connection/uses.ts';
-import { isRefusal } from '../../domain/connection/verdict.ts';
+import { isRefusal, isNarrowingRefusal } from '../../domain/connection/verdict.ts';
 import { defaultRegionOf, parseRoleArn, partitionOfRegion } from '../../domain/partitions.ts';
+import { narrowed, notNarrowed } from '../../domain/connection/narrowing.ts';
 import { unprobeableActions } from '../../domain/policy/actions.ts';
-import { validationPolicy } from '../../domain/policy/session.ts';
+import { sessionPolicyFor, validationPolicy } from '../../domain/policy/session.ts';
 import { actionsOfTarget } from '../../domain/policy/actions.ts';
 import { resourcesOf } from '../../domain/policy/policies.ts';
-import type { PolicyTarget } from '../../domain/policy/target.ts';
+import { isOfRotation, type PolicyTarget } from '../../domain/policy/target.ts';
 import { JobError } from '../../errors.ts';
 
 export interface CheckedConnection {
@@ -43,6 +44,8 @@ export interface CheckedConnection {
   readonly earlierExternalIdCheck: Check | undefined;
   /** May still be on their way. */
   readonly uses: readonly ConnectionUse[] | Promise<readonly ConnectionUse[]>;
+  /** Whether an access key is to be narrowed to each use. */
+  readonly narrowsAccessKey: boolean;
   /** Whether AWS's simulator may be asked about what cannot be probed. */
   readonly withSimulation: boolean;
 }
@@ -205,11 +208,36 @@ async function checkTarget(
       .flatMap((action) => findings.get(action) ?? [])
       .map((finding) => permissionCheck(finding, target, identity));
     const kms = kmsCheck(target, identity, uses);
-    return { region: regionCheck(region, undefined), checks: kms ? [...permissions, kms] : permissions };
+    const narrowing = await tryNarrowing(checking, one, probed);
+    const checks = [...permissions, ...[kms, narrowing].filter((check) => check !== undefined)];
+    return { region: regionCheck(region, undefined), checks };
   } catch (error) {
     const refusal = regionRefusal(error);
     if (refusal === undefined) throw error;
     return { region: regionCheck(region, refusal), checks: [] };
+  }
+}
+
+/** All that the use needs is tried again under the narrowed session, before a sync uses it. */
+async function tryNarrowing(
+  checking: Checking,
+  { target, region, identity }: TargetCheck,
+  probed: readonly ProbeResult[],
+): Promise<Check | undefined> {
+  const { aws, probes, connection, request } = checking;
+  if (!connection.narrowsAccessKey || request.credentials.method !== 'access-key' || isOfRotation(target))
+    return undefined;
+  const policy = sessionPolicyFor([target], identity);
+  const allowed = probed.filter(({ verdict }) => verdict === 'allowed').map(({ action }) => action);
+  try {
+    const wanted = { ...request, region, policy, narrowing: 'required' } as const;
+    await aws.verify(wanted);
+    const again = await probes.probe(aws.session(wanted), target, allowed);
+    const lost = again.filter(({ verdict }) => verdict !== 'allowed').map(({ action }) => action);
+    return lost.length === 0 ? narrowed(target) : notNarrowed(target, { lost }, identity);
+  } catch (error) {
+    if (!isNarrowingRefusal(error)) throw error;
+    return notNarrowed(target, { refusal: error.publicMessage }, identity);
   }
 }
 

@@ -76,6 +76,7 @@ async function check(
     externalIdDuty: () => dutyOf(deps, row, { roleArn: row.roleArn, via: row.createdVia }),
     earlierExternalIdCheck: earlierExternalIdCheck(row, run.now()),
     uses,
+    narrowsAccessKey: row.narrowAccessKey,
     // Its calls are scarce: not for the rounds that nobody waits for.
     withSimulation: run.reason !== 'scheduled',
   };

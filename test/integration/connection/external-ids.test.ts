@@ -42,6 +42,7 @@ async function codesOf(row: ConnectionRow): Promise<readonly (string | undefined
       externalIdDuty: () => Promise.resolve({ is: 'required' }),
       earlierExternalIdCheck: undefined,
       uses: [],
+      narrowsAccessKey: false,
       withSimulation: false,
     },
     {

@@ -94,6 +94,7 @@ export function connectionRow(overrides: Partial<ConnectionRow> = {}): Connectio
     candidate: null,
     candidateSecret: null,
     externalIdException: null,
+    narrowAccessKey: false,
     region: REGION,
     createdVia: 'api',
     status: 'valid',

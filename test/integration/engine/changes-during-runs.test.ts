@@ -130,6 +130,7 @@ const connectionFields: Fields<Change> = {
   via: IGNORED,
   requestedBy: IGNORED,
   region: value({ ...by, region: 'us-west-2' }),
+  narrowAccessKey: value({ ...by, narrowAccessKey: true }),
   credentials: value({ ...by, credentials: { are: 'offered', by: newRole } }),
   externalIdException: value({
     ...by,

@@ -1,9 +1,11 @@
-/** STS: AssumeRole, GetCallerIdentity, GetAccessKeyInfo. */
+/** STS: AssumeRole, GetCallerIdentity, GetAccessKeyInfo, GetFederationToken. */
 import { AwsError } from '../aws-error.ts';
 import { principalUserId, toSessionPrincipal } from '../principal.ts';
 import { BASE32, ALPHANUMERIC } from '../random.ts';
 import { defineOperation, type Call, type OperationTable } from '../service.ts';
 import { getAccount, type Role, type Session } from '../state.ts';
+import { getFederationToken } from './federation.ts';
+import { toPackedPercent } from './packed.ts';
 import { readSessionPolicies, type SessionPolicyInput } from './session-policies.ts';
 import { readSessionTags, type SessionTagInput } from './session-tags.ts';
 import { requireTrust } from './trust.ts';
@@ -38,11 +40,13 @@ export const STS_OPERATIONS: OperationTable = {
     run: (call, input) => {
       const account =
         call.world.accessKeys.get(input.AccessKeyId)?.accountId ??
-        call.world.sessions.get(input.AccessKeyId)?.role.accountId;
+        call.world.sessions.get(input.AccessKeyId)?.role.accountId ??
+        call.world.federatedSessions.get(input.AccessKeyId)?.accountId;
       if (account === undefined) throw new AwsError('ValidationError', `Access key ${input.AccessKeyId} is not valid.`);
       return { Account: account };
     },
   }),
+  GetFederationToken: getFederationToken,
   AssumeRole: defineOperation<AssumeRoleInput>({
     // Trust and identity policies decide together, in requireTrust.
     access: () => [],
@@ -53,7 +57,7 @@ export const STS_OPERATIONS: OperationTable = {
 function assumeRole(call: Call, input: AssumeRoleInput): object {
   checkRoleArn(input.RoleArn);
   if (call.principal.kind === 'root') throw new AwsError('AccessDenied', 'Roles may not be assumed by root accounts.');
-  const policies = readSessionPolicies(call, input);
+  const policies = readSessionPolicies(call, input, input.RoleArn.split(':')[4] ?? '');
   const tags = readSessionTags(call.principal, input);
   const role = findRole(call, input.RoleArn);
   const sourceIdentity = readSourceIdentity(call, input);
@@ -165,16 +169,4 @@ function toAssumeRoleResult(call: Call, session: Session, packedPercent: number 
     SessionTokenSize: session.sessionToken.length,
     SessionTokenUtilization: Math.ceil((100 * session.sessionToken.length) / MAX_TOKEN_LENGTH),
   };
-}
-
-/** AWS packs policies and tags in a form it does not publish; the sandbox allows this many deflated bytes. */
-const PACKED_LIMIT_BYTES = 1_024;
-
-function toPackedPercent(bytes: number): number {
-  const percent = Math.ceil((100 * bytes) / PACKED_LIMIT_BYTES);
-  if (percent <= 100) return percent;
-  throw new AwsError(
-    'PackedPolicyTooLarge',
-    `Packed policy consumes ${String(percent)}% of allotted space, please use smaller policy.`,
-  );
 }

@@ -8,7 +8,6 @@ import type { Call } from '../service.ts';
 export interface SessionPolicyInput {
   readonly Policy?: string;
   readonly PolicyArns?: readonly { readonly arn?: string }[];
-  readonly RoleArn: string;
 }
 
 export interface SessionPolicies {
@@ -19,7 +18,8 @@ export interface SessionPolicies {
 const MAX_POLICY_ARNS = 10;
 const MAX_PLAIN_CHARS = 2_048;
 
-export function readSessionPolicies(call: Call, input: SessionPolicyInput): SessionPolicies {
+/** `accountId`: whose managed policies may be named. */
+export function readSessionPolicies(call: Call, input: SessionPolicyInput, accountId: string): SessionPolicies {
   const arns = (input.PolicyArns ?? []).map((entry) => entry.arn ?? '');
   if (arns.length > MAX_POLICY_ARNS) {
     throw new AwsError(
@@ -35,7 +35,7 @@ export function readSessionPolicies(call: Call, input: SessionPolicyInput): Sess
     );
   }
   if (plain === '') return { compiled: undefined, packedBytes: 0 };
-  const compiled = arns.map((arn) => findManagedPolicy(call, input.RoleArn, arn));
+  const compiled = arns.map((arn) => findManagedPolicy(call, accountId, arn));
   if (input.Policy !== undefined) compiled.push(compileInline(input.Policy));
   return { compiled, packedBytes: deflateRawSync(plain).byteLength };
 }
@@ -56,9 +56,8 @@ function requireArn(resource: string): void {
   throw new AwsError('MalformedPolicyDocument', `Resource ${resource} must be in ARN format or "*".`);
 }
 
-/** Only policies of the role's own account; those of AWS itself exist where a fixture made them. */
-function findManagedPolicy(call: Call, roleArn: string, arn: string): CompiledPolicy {
-  const accountId = roleArn.split(':')[4] ?? '';
+/** Only policies of that account; those of AWS itself exist where a fixture made them. */
+function findManagedPolicy(call: Call, accountId: string, arn: string): CompiledPolicy {
   const policy = call.world.accounts.get(accountId)?.managedPolicies.get(arn);
   if (!policy) throw new AwsError('ValidationError', `${arn} does not exist or is not attachable.`);
   return policy;

@@ -6,7 +6,7 @@ import { contextFor } from '../authorize.ts';
 import { AwsError } from '../aws-error.ts';
 import { evaluatePolicies, statementApplies, type AccessQuestion, type Decision } from '../policy/evaluate.ts';
 import type { CompiledStatement } from '../policy/document.ts';
-import type { Principal } from '../principal.ts';
+import { policyOwnerOf, sessionPoliciesOf, type Principal } from '../principal.ts';
 import type { Call } from '../service.ts';
 import type { Role } from '../state.ts';
 
@@ -66,11 +66,10 @@ function mayAssume(call: Call, role: Role, question: AccessQuestion): boolean {
 
 function callerDecisions(call: Call, question: AccessQuestion): { identity: Decision; session: Decision } {
   const { principal } = call;
-  if (principal.kind === 'root') return { identity: 'allowed', session: 'allowed' };
-  const owner = principal.kind === 'user' ? principal.user : principal.role;
-  const sessionPolicies = principal.kind === 'session' ? principal.session.sessionPolicies : undefined;
+  const owner = policyOwnerOf(principal);
+  const sessionPolicies = sessionPoliciesOf(principal);
   return {
-    identity: evaluatePolicies(owner.policies.at(call.now) ?? [], question).decision,
+    identity: owner ? evaluatePolicies(owner.policies.at(call.now) ?? [], question).decision : 'allowed',
     session: sessionPolicies ? evaluatePolicies(sessionPolicies, question).decision : 'allowed',
   };
 }

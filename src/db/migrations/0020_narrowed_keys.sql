@@ -1,0 +1,1 @@
+ALTER TABLE "keyferry"."connections" ADD COLUMN "narrow_access_key" boolean DEFAULT false NOT NULL;
