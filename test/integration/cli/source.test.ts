@@ -84,7 +84,7 @@ describe('keyferry source', () => {
     expect(refused.stderr).toContain('SECRET_SOURCED');
     const all = [made, read, shown, json, names, runs, refused, gone, none];
     expect(JSON.stringify(all)).not.toContain('canary');
-  });
+  }, 90_000);
 
   it('ends with 1 and the reason when the source is not read', async () => {
     await set('--no-auth');
