@@ -40,9 +40,9 @@ function connectionRow(connection: ConnectionStatus, now: Date): Html {
         >${connection.principalArn ?? connection.roleArn ?? connection.accessKeyId ?? ''}</span
       >${isWell(connection) ? '' : trouble(troubleOf(connection))}
     </td>
-    <td class="mono">${connection.accountId ?? '–'}</td>
-    <td class="nowrap">${when(connection.lastValidatedAt, now)}</td>
-    <td class="nowrap">${upcoming(connection.nextDueAt, now)}</td>
+    <td class="mono" data-title="account">${connection.accountId ?? '–'}</td>
+    <td class="nowrap" data-title="validated">${when(connection.lastValidatedAt, now)}</td>
+    <td class="nowrap" data-title="next">${upcoming(connection.nextDueAt, now)}</td>
   </tr>`;
 }
 
@@ -205,7 +205,7 @@ export function connectionContent(detail: ConnectionDetail): Html {
       ${chip(connection.status)}
       <p class="sub">Connection of ${connection.orgId}</p>
     </header>
-    ${connectionOrders(connection, token)} ${noticeOf(connection)} ${checksPanel(detail)}
+    ${noticeOf(connection)} ${connectionOrders(connection, token)} ${checksPanel(detail)}
     <div class="grid">${factsPanel(connection, now)}${dependentsPanel(detail)}</div>
     ${runPanel({ title: 'Validations', runs, now })}`;
 }

@@ -18,8 +18,14 @@ export function hiddenToken(token: string): Html {
   return html`<input type="hidden" name="token" value="${token}" />`;
 }
 
-function button({ kind }: Subject, name: string): Html {
-  return html`<button type="submit" id="do-${name}" name="action" value="${name}">
+function button({ kind }: Subject, name: string, look?: 'danger'): Html {
+  return html`<button
+    type="submit"
+    id="do-${name}"
+    name="action"
+    value="${name}"
+    ${look === undefined ? '' : html` class="${look}"`}
+  >
     ${orders[kind][name]?.label ?? name}
   </button>`;
 }
@@ -124,7 +130,7 @@ export function confirmationForm(sync: SyncStatus, token: FormToken): Html {
             Look at the plan, then type how many it deletes. It counts only for a plan with exactly so many.
           </p>
         </div>
-        <div>${button(subject, 'confirm')}</div>
+        <div>${button(subject, 'confirm', 'danger')}</div>
       </div>`,
     ),
   });

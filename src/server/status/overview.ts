@@ -154,8 +154,8 @@ function identityPanel({ identities, now }: OverviewContent): Html {
                 <p class="fix">${warning}</p>`
         }
       </td>
-      <td>${when(one.firstSeenAt, now)}</td>
-      <td>${when(one.lastSeenAt, now)}</td>
+      <td data-title="first used">${when(one.firstSeenAt, now)}</td>
+      <td data-title="last used">${when(one.lastSeenAt, now)}</td>
     </tr>`;
   });
   const columns = ['Source', 'Identity', 'Key', 'Since', 'Last used'].map((title) => ({ title }));

@@ -36,13 +36,13 @@ function rotationRow(rotation: RotationStatus, now: Date): Html {
       >
     </td>
     <td>${chip(rotation.rotationStatus)}</td>
-    <td>${rotation.phase}</td>
+    <td data-title="phase">${rotation.phase}</td>
     <td class="wide">
       ${rotation.userName}<br /><span class="muted small">${rotation.activeAccessKeyId ?? 'no key yet'}</span
       >${isWell ? '' : trouble(troubleOf(rotation))}
     </td>
-    <td class="nowrap">${when(rotation.lastRotatedAt, now)}</td>
-    <td class="nowrap">${upcoming(rotation.nextDueAt ?? nextRotationOf(rotation, now), now)}</td>
+    <td class="nowrap" data-title="rotated">${when(rotation.lastRotatedAt, now)}</td>
+    <td class="nowrap" data-title="next">${upcoming(rotation.nextDueAt ?? nextRotationOf(rotation, now), now)}</td>
   </tr>`;
 }
 
@@ -109,9 +109,9 @@ function keysPanel(keys: readonly KeyStatus[], now: Date): Html {
       html`<tr>
         <td class="mono">${key.accessKeyId}</td>
         <td>${chip(key.state)}</td>
-        <td class="nowrap">${when(key.createdAt, now)}</td>
-        <td class="nowrap">${when(key.lastUsedAt, now)}</td>
-        <td class="nowrap">${when(key.retireAfter, now)}</td>
+        <td class="nowrap" data-title="made">${when(key.createdAt, now)}</td>
+        <td class="nowrap" data-title="used">${when(key.lastUsedAt, now)}</td>
+        <td class="nowrap" data-title="retires">${when(key.retireAfter, now)}</td>
       </tr>`,
   );
   return panel({
@@ -184,8 +184,8 @@ export function rotationContent({ rotation, keys, steps, runs, now, token }: Rot
       ${chip(rotation.rotationStatus)}
       <p class="sub">Rotation of ${rotation.orgId} for IAM user ${rotation.userName}</p>
     </header>
-    ${rotationOrders(rotation, token)}
-    ${hasTrouble ? html`<div class="notice bad">${trouble(troubleOf(rotation))}</div>` : ''} ${phaseRail(rotation, now)}
+    ${hasTrouble ? html`<div class="notice bad">${trouble(troubleOf(rotation))}</div>` : ''}
+    ${rotationOrders(rotation, token)} ${phaseRail(rotation, now)}
     <div class="grid">${factsPanel(rotation, now)}${keysPanel(keys, now)}</div>
     ${stepsPanel(steps, now)} ${runPanel({ title: 'Runs', runs, now })}`;
 }

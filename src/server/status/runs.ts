@@ -34,7 +34,7 @@ function callsOf(run: LogicalRun): Html {
   const total = calls.reduce((sum, [, count]) => sum + count, 0);
   const detail = calls.map(([operation, count]) => `${operation} ${formatNumber(count)}`).join('\n');
   const note = callsNote(run);
-  return html`<td class="num" title="${detail}">
+  return html`<td class="num" data-title="AWS calls" title="${detail}">
     ${formatNumber(total)}${note === undefined ? '' : html`<br /><span class="muted small">${note}</span>`}
   </td>`;
 }
@@ -79,14 +79,14 @@ function runRow(run: LogicalRun, { now, hasSubject }: Pick<RunTable, 'now' | 'ha
     <td class="nowrap">${when(run.startedAt, now)}</td>
     <td>${chip(run.status)}</td>
     <td>
-      ${jobLink(run)}${run.attempt > 1 ? html`<br /><span class="muted small">attempt ${run.attempt}</span>` : ''}
+      ${jobLink(run)}${run.attempt > 1 ? html` <br /><span class="muted small">attempt ${run.attempt}</span>` : ''}
     </td>
     ${hasSubject === true ? subject : ''}
     <td class="wide">${happened(run)}${cause({ code: run.errorCode, message: run.errorMessage })}</td>
     <td>
-      ${run.reason}${run.requestedBy === null ? '' : html`<br /><span class="muted small">${run.requestedBy}</span>`}
+      ${run.reason}${run.requestedBy === null ? '' : html` <br /><span class="muted small">${run.requestedBy}</span>`}
     </td>
-    <td class="num">${lasted(run, now)}${slicesOf(run)}</td>
+    <td class="num" data-title="took">${lasted(run, now)}${slicesOf(run)}</td>
     ${callsOf(run)}
   </tr>`;
 }

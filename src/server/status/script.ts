@@ -11,7 +11,13 @@ export const script = `
   const isFilled = () => [...document.querySelectorAll('main form[method=post] input')].some(isTyped);
   const isBusy = () => document.hidden || document.activeElement?.matches('input, select') || isFilled() || String(getSelection() ?? '') !== '';
   const openIds = () => [...document.querySelectorAll('details[open][id]')].map((one) => one.id);
-  const place = (element) => element?.id ? '#' + CSS.escape(element.id) : element?.matches('main a[href]') ? 'main a[href="' + CSS.escape(element.getAttribute('href')) + '"]' : null;
+  const quoted = (element, name) => '[' + name + '="' + CSS.escape(element.getAttribute(name)) + '"]';
+  const place = (element) => {
+    if (element?.id) return '#' + CSS.escape(element.id);
+    if (element?.matches('main details[id] > summary')) return '#' + CSS.escape(element.parentElement.id) + ' > summary';
+    if (element?.matches('main a[href]')) return 'main a' + quoted(element, 'href');
+    return element?.matches('main [tabindex][aria-label]') ? 'main [tabindex]' + quoted(element, 'aria-label') : null;
+  };
   const swap = (fresh) => {
     const opened = openIds();
     const focused = place(document.activeElement);

@@ -7,7 +7,7 @@ import { errorTable, toJobError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
 import { statusOf } from '../../domain/http-status.ts';
 import { page, STATUS_POLICY, type Frame } from './layout.ts';
-import { type Html, prose, trouble } from './parts.ts';
+import { cause, type Html, prose, trouble } from './parts.ts';
 
 export interface Content extends Omit<Frame, 'now'> {
   /** Default: 200. */
@@ -72,14 +72,14 @@ export function showFailure(c: Context, answering: Answering, error: unknown): R
   return show(c, answering, { title: 'Status unavailable', section: undefined, status, content });
 }
 
-/** Why an order was not carried out, on the page of its subject. */
+/** Why an order was not carried out, on the page of its subject. What was typed wrong says itself what is right. */
 export function orderNotice(error: unknown, name: string): { readonly status: ContentfulStatusCode; notice: Html } {
   const { code, publicMessage: message } = toJobError(error);
   return {
     status: statusOf(code),
     notice: html`<div class="notice bad told" id="told" role="alert">
       <p><b>${name}:</b> nothing was changed.</p>
-      ${trouble({ code, message })}
+      ${code === 'PAYLOAD_INVALID' ? cause({ code, message }) : trouble({ code, message })}
     </div>`,
   };
 }

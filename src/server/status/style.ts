@@ -24,7 +24,7 @@ h1, h2, h3, p, dl, dd, ul, ol, figure, pre { margin: 0; padding: 0; }
 h1 { font-size: 1.55rem; line-height: 1.25; font-weight: 650; letter-spacing: -0.015em; overflow-wrap: anywhere; }
 h2 { font-size: 1.02rem; font-weight: 650; }
 a { color: var(--link); text-decoration: none; }
-a:hover { text-decoration: underline; text-underline-offset: 2px; }
+a:hover, p a { text-decoration: underline; text-underline-offset: 2px; }
 :focus-visible { outline: 2px solid var(--focus); outline-offset: 2px; border-radius: 3px; }
 code, pre, .mono { font-family: var(--mono); font-size: 0.87em; }
 code { background: var(--sunken); border: 1px solid var(--line); border-radius: 4px; padding: 0.05em 0.35em; overflow-wrap: anywhere; }
@@ -61,7 +61,7 @@ footer { max-width: 1240px; margin: 0 auto; padding: 0 1.5rem 2rem; color: var(-
 .empty { padding: 1.6rem 1.15rem; color: var(--muted); }
 
 .stat .total { font-size: 2rem; font-weight: 650; letter-spacing: -0.03em; line-height: 1.1; font-variant-numeric: tabular-nums; }
-.stat .total a { color: inherit; }
+.stat .total a { color: inherit; text-decoration: none; }
 .stat svg.share { display: block; width: 100%; height: 8px; border-radius: 4px; margin: 0.7rem 0 0.8rem; background: var(--idle-soft); }
 .stat ul { list-style: none; display: flex; flex-wrap: wrap; gap: 0.35rem 0.5rem; }
 .stat ul a:hover { text-decoration: none; }
@@ -79,6 +79,7 @@ th { text-align: left; font-size: 0.78rem; font-weight: 600; color: var(--muted)
 td { padding: 0.6rem 1.15rem 0.6rem 0; vertical-align: top; border-top: 1px solid var(--line); }
 th:first-child, td:first-child { padding-left: 1.15rem; }
 .name { font-weight: 600; }
+td a.name { display: inline-block; padding-bottom: 0.3rem; } td a.small { display: inline-block; padding-block: 0.1rem 0.25rem; }
 td .chip { margin-top: 0.05rem; }
 td > .why:first-child { margin-top: 0; }
 td.wide { min-width: 17rem; overflow-wrap: anywhere; }
@@ -99,6 +100,7 @@ tbody tr:hover { background: color-mix(in srgb, var(--sunken) 60%, transparent);
 .row { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 14rem), 1fr)); gap: 0.75rem 1.5rem; }
 .row dt { color: var(--muted); }
 .row dd b { font-size: 1.25rem; font-weight: 650; font-variant-numeric: tabular-nums; }
+.row dd .fix b { font-size: inherit; }
 .notice { border: 1px solid var(--line); border-left: 4px solid var(--idle); border-radius: 8px; background: var(--panel); padding: 0.85rem 1.15rem; }
 .notice.bad { border-left-color: var(--bad); } .notice.warn { border-left-color: var(--warn); } .notice.busy { border-left-color: var(--busy); }
 .notice .fix { margin-top: 0.5rem; }
@@ -110,6 +112,7 @@ details[open] > summary { margin-bottom: 0.5rem; }
 input[type=search] { flex: 1; min-width: 0; font: inherit; color: inherit; background: var(--page); border: 1px solid var(--line-strong); border-radius: 6px; padding: 0.35rem 0.65rem; }
 button { font: inherit; font-weight: 550; color: var(--text); background: var(--panel); border: 1px solid var(--line-strong); border-radius: 6px; padding: 0.35rem 0.8rem; cursor: pointer; }
 button:hover { background: var(--sunken); }
+.danger { color: var(--bad); border-color: var(--bad); }
 .button { display: inline-block; font-weight: 550; color: var(--text); background: var(--panel); border: 1px solid var(--line-strong); border-radius: 6px; padding: 0.35rem 0.8rem; }
 .button:hover { background: var(--sunken); text-decoration: none; }
 .primary, .primary:hover { background: var(--link); border-color: var(--link); color: var(--panel); }
@@ -124,6 +127,7 @@ main > header .button { margin-left: auto; }
 .tabs a[aria-current] { border-color: var(--link); box-shadow: inset 0 0 0 1px var(--link); }
 .tabs .small { display: block; color: var(--muted); }
 .fields { display: grid; gap: 1rem; max-width: 46rem; }
+@media (min-width: 700px) { .fields.columns .field:has(#field-use) { grid-column: span 2; } }
 .fields.columns { grid-template-columns: repeat(auto-fit, minmax(min(100%, 17rem), 1fr)); align-items: end; max-width: none; }
 .field { display: grid; gap: 0.25rem; min-width: 0; }
 .field label { font-weight: 550; }
@@ -153,7 +157,7 @@ main > header .button { margin-left: auto; }
 .steps li:first-child { border-top: 0; }
 @media (prefers-reduced-motion: no-preference) { .chip.busy svg { animation: pulse 1.6s ease-in-out infinite; } @keyframes pulse { 50% { opacity: 0.35; } } }
 @media (max-width: 640px) {
-  .bar > div { padding: 0 1rem; }
+  .bar > div { padding: 0.6rem 1rem 0; justify-content: space-between; } .bar nav { order: 1; flex-basis: 100%; margin: 0 -0.6rem; } .bar nav ul { gap: 0; }
   .bar nav a { padding: 0.45rem 0.6rem; }
   main { padding: 1rem 0.75rem 3rem; gap: 1rem; }
   .panel > header, .panel .body, .trouble > li { padding-left: 0.85rem; padding-right: 0.85rem; }
@@ -167,7 +171,8 @@ main > header .button { margin-left: auto; }
   td.nowrap, td.num { color: var(--muted); font-size: 0.87rem; text-align: left; }
   td:empty { display: none; }
   td:has(.chip) { order: -2; } td:has(.why, .name) { order: -1; }
-  td.num:last-child::after { content: ' AWS calls'; }
+  td[data-title]::before { content: attr(data-title) ' '; }
+  td:not(.wide):not(.num) > br { display: none; }
   main > header, main > .told { order: -2; } main > [aria-labelledby=panel-needs-attention] { order: -1; }
   main > header .button { margin-left: 0; }
   .steps li { grid-template-columns: 1fr; }

@@ -64,8 +64,8 @@ function syncRow(sync: SyncStatus, now: Date): Html {
       >${isWell ? '' : trouble(troubleOf(sync))}
     </td>
     <td>${driftOf(sync)}</td>
-    <td class="nowrap">${when(sync.lastSyncedAt, now)}</td>
-    <td class="nowrap">${upcoming(sync.nextDueAt, now)}</td>
+    <td class="nowrap" data-title="synced">${when(sync.lastSyncedAt, now)}</td>
+    <td class="nowrap" data-title="next">${upcoming(sync.nextDueAt, now)}</td>
   </tr>`;
 }
 
@@ -141,17 +141,18 @@ function entryState({ status, drift }: EntryStatus): string {
   return status === 'synced' && drift !== null ? 'drifted' : status;
 }
 
-function entryRow(entry: EntryStatus, now: Date): Html {
+function entryRow(entry: EntryStatus, { sync: { name }, now }: SyncDetail): Html {
   return html`<tr>
     <td>${chip(entryState(entry))}</td>
     <td class="wide mono">${entry.remoteName}</td>
     <td class="mono">${entry.key}</td>
-    <td class="wide">${trouble({ code: entry.errorCode, message: entry.errorMessage })}</td>
-    <td class="nowrap">${when(entry.writtenAt, now)}</td>
+    <td class="wide">${trouble({ code: entry.errorCode, message: entry.errorMessage, of: { kind: 'sync', name } })}</td>
+    <td class="nowrap" data-title="written">${when(entry.writtenAt, now)}</td>
   </tr>`;
 }
 
-function entriesPanel({ rows, total }: Page<EntryStatus>, now: Date): Html {
+function entriesPanel(detail: SyncDetail): Html {
+  const { rows, total } = detail.entries;
   const columns = ['State', 'Name at AWS', 'Secret', 'Trouble', 'Written'].map((title) => ({ title }));
   const note =
     rows.length < total
@@ -163,7 +164,7 @@ function entriesPanel({ rows, total }: Page<EntryStatus>, now: Date): Html {
     body: table({
       caption: 'Entries',
       columns,
-      rows: rows.map((entry) => entryRow(entry, now)),
+      rows: rows.map((entry) => entryRow(entry, detail)),
       empty: 'This sync has written nothing yet.',
     }),
   });
@@ -232,7 +233,7 @@ function factsPanel({ sync, runs, now }: SyncDetail): Html {
 }
 
 export function syncContent(detail: SyncDetail): Html {
-  const { sync, entries, plan, runs, now, token, isBusy } = detail;
+  const { sync, plan, runs, now, token, isBusy } = detail;
   const hasTrouble = sync.syncStatus !== 'succeeded' && (sync.statusCode !== null || sync.statusMessage !== null);
   const tone = sync.syncStatus === 'partial' ? 'warn' : 'bad';
   return html`<header>
@@ -240,11 +241,10 @@ export function syncContent(detail: SyncDetail): Html {
       ${chip(sync.syncStatus)}${sync.drift === 'drifted' ? chip('drifted') : ''}
       <p class="sub">Sync of ${sync.orgId} to ${targetOf(sync)}</p>
     </header>
-    ${syncOrders({ sync, token, isBusy })}
     ${hasTrouble ? html`<div class="notice ${tone}">${trouble(troubleOf(sync))}</div>` : ''}
-    ${confirmationForm(sync, token)}
+    ${syncOrders({ sync, token, isBusy })} ${confirmationForm(sync, token)}
     <div class="grid">
       ${factsPanel(detail)}${panel({ title: 'Options', body: html`<div class="body">${facts(optionsOf(sync))}</div>` })}
     </div>
-    ${planPanel(plan, now)} ${runPanel({ title: 'Runs', runs, now })} ${entriesPanel(entries, now)}`;
+    ${planPanel(plan, now)} ${runPanel({ title: 'Runs', runs, now })} ${entriesPanel(detail)}`;
 }

@@ -136,7 +136,7 @@ describe('the status page', () => {
     await client`update keyferry.syncs set next_due_at = now() - interval '3 minutes' where id = ${seeded.partialSync}`;
     const sync = await read(`/syncs/${seeded.partialSync}`);
     await client`update keyferry.syncs set next_due_at = now() + interval '20 minutes' where id = ${seeded.partialSync}`;
-    expect(list).toMatch(/30 d ago<\/time> ?<\/td> <td class="nowrap">(?:(?!ago).)*<\/td> ?<\/tr>/);
+    expect(list).toMatch(/30 d ago<\/time> ?<\/td> <td class="nowrap" data-title="next">(?:(?!ago).)*<\/td> ?<\/tr>/);
     expect(one).toMatch(/<dt>Next rotation<\/dt> <dd>(?:(?!ago).)*<\/dd> ?<dt>Next step/);
     expect(sync).toMatch(/<dt>Next due<\/dt> <dd>(?:(?!ago).)*due now/);
   });

@@ -50,6 +50,13 @@ describe('an error on the status page', () => {
     );
   });
 
+  it('names the object in commands, before their options', () => {
+    const of = { kind: 'sync', name: 'api' } as const;
+    const shown = text(trouble({ code: 'SYNC_DELETIONS_UNCONFIRMED', message: 'x', of }));
+    expect(shown).toContain('<code>keyferry sync plan api</code>');
+    expect(shown).toContain('<code>keyferry sync run api --confirm-deletions N</code>');
+  });
+
   it('escapes what it is given', () => {
     expect(text(prose('<b> `<i>`'))).toBe('&lt;b&gt; <code>&lt;i&gt;</code>');
   });
