@@ -11,7 +11,7 @@ import type { Job, Queue } from 'bullmq';
 import type { Hono } from 'hono';
 
 import { errorTable } from '../../errors.ts';
-import { cleanData, cleanJob, cleanName, cleanProgress, cleanResult } from './clean-job.ts';
+import { cleanData, cleanJob, cleanName, cleanProgress, cleanResult, subjectPage } from './clean-job.ts';
 
 export const BOARD_PATH = '/board';
 
@@ -100,6 +100,7 @@ function adapterOf(queue: Queue, { isWritable }: Pick<BoardOptions, 'isWritable'
     readOnlyMode: !isWritable,
     allowRetries: isWritable,
     description: descriptions[queue.name] ?? '',
+    externalJobUrl: ({ data }) => subjectPage(data),
   });
   adapter.setFormatter('data', cleanData);
   adapter.setFormatter('returnValue', cleanResult);

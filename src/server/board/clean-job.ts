@@ -37,6 +37,21 @@ export function cleanData(data: unknown): Record<string, unknown> {
   return hidden === 0 ? shown : { ...shown, hiddenFields: hidden };
 }
 
+const pages: readonly (readonly [field: string, path: string, name: string])[] = [
+  ['connectionId', '/connections', 'Connection'],
+  ['syncId', '/syncs', 'Sync'],
+  ['rotationId', '/rotations', 'Rotation'],
+];
+
+/** The page of the object that the job is about; the overview where the job names none. */
+export function subjectPage(data: unknown): { readonly href: string; readonly displayText: string } {
+  const shown = cleanData(data);
+  const found = pages.find(([field]) => field in shown);
+  if (found === undefined) return { href: '/', displayText: 'Status page' };
+  const [field, path, name] = found;
+  return { href: `${path}/${String(shown[field])}`, displayText: name };
+}
+
 function isShown(field: string, value: unknown): boolean {
   if (ID_FIELDS.includes(field)) return typeof value === 'string' && UUID.test(value);
   if (field === 'reason') return typeof value === 'string' && REASONS.includes(value);

@@ -57,6 +57,21 @@ describe.each(queueBackends)('the board on $name', ({ redisUrl }) => {
     expect(shown.job.data).toEqual({ syncId, hiddenFields: 1 });
   });
 
+  it('links a job to the page of its object, and a job without one to the overview', async () => {
+    const { backend, start } = fixture();
+    const url = await start();
+    const id = randomUUID();
+    const linkOf = async (kind: 'validate' | 'sync' | 'rotate', data: object) => {
+      const job = await backend.queue(kind).add(kind, data);
+      const answer = await fetch(`${url}/board/api/queues/${kind}/${job.id ?? ''}`);
+      return ((await answer.json()) as { job: { externalUrl: { href: string } } }).job.externalUrl.href;
+    };
+    expect(await linkOf('validate', { connectionId: id })).toBe(`/connections/${id}`);
+    expect(await linkOf('sync', { syncId: id })).toBe(`/syncs/${id}`);
+    expect(await linkOf('rotate', { rotationId: id })).toBe(`/rotations/${id}`);
+    expect(await linkOf('sync', { syncId: `//${marker}` })).toBe('/');
+  });
+
   it('keeps the reason of a foreign error private and shows ours', async () => {
     const { backend, start } = fixture();
     const url = await start();
