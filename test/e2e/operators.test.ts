@@ -102,6 +102,9 @@ describe('an operator in a browser', () => {
     expect((await retried).status()).toBe(204);
     await status.locator('h1 + .chip', { hasText: /^valid$/ }).waitFor({ timeout: 30_000 });
     await status.close();
+    await page.goto(`${url}/connect/role?org=acme&object=%2Fshop%2Fprod%2F&region=eu-west-1&account=111122223333`);
+    await page.getByText('sts:ExternalId').waitFor();
+    await picture('connect');
     // By the operator's wish, not because its time had come.
     const runs = await keyferry.runs.list(connection.id);
     expect(runs.map((run) => `${run.reason} ${run.status}`)).toContain('requested succeeded');
