@@ -54,13 +54,16 @@ describe('the pages under axe', () => {
   let stores: OpenStores;
   let acting: string;
   let looking: string;
+  let broken: string;
   let seeded: Seeded;
   beforeAll(async () => {
-    const { start } = fixture();
+    const { dependencies, start } = fixture();
     const opened = openPageActions(fixture());
     stores = opened.stores;
     acting = await start({ pageActions: opened.pageActions });
     looking = await start();
+    const status = { ...dependencies().status, overview: () => Promise.reject(new Error('away')) };
+    broken = await start({ status: status as ReturnType<typeof dependencies>['status'] });
     const { program, environment } = await findChromium();
     browser = await chromium.launch({
       executablePath: program,
@@ -161,6 +164,9 @@ describe('the pages under axe', () => {
     await page.getByRole('button', { name: 'Resume' }).click();
     await page.getByRole('heading', { name: 'Nothing was changed' }).waitFor();
     await check(page, 'form-refused');
+    await page.goto(broken);
+    await page.getByRole('heading', { name: 'The status cannot be read' }).waitFor();
+    await check(page, 'unavailable');
     await page.close();
     expect(problems).toEqual([]);
   });
