@@ -140,7 +140,9 @@ async function takeTokens(db: Database, { key, now }: BudgetRow, ask: Ask): Prom
 function restedLevel({ group: { initialRate, burst: fullBurst } }: BudgetKey): SQL {
   return sql`filled as (
         select *, greatest(0, extract(epoch from at - refilled_at))::float8 as elapsed,
-          greatest(0, extract(epoch from refilled_at - at))::float8 as ahead,
+          -- Further ahead than a burst reaches, the clock was set back.
+          case when refilled_at between at and at + make_interval(secs => burst / ${BURST_PACE}::float8)
+            then extract(epoch from refilled_at - at)::float8 else 0 end as ahead,
           case when window_granted > 0 then window_granted
             / nullif(extract(epoch from refilled_at - window_started_at)::float8, 0) end as served_rate
         from budget

@@ -1,7 +1,6 @@
 /** The examples, run as their readers run them, against a worker, a server, and the AWS sandbox. */
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { InfisicalSDK } from '@infisical/sdk';
@@ -10,6 +9,7 @@ import { parse } from 'yaml';
 
 import { openInfisical, type FakeInfisical } from '../integration/sources/fake-sources.ts';
 import { runProcess, startProcess, type ProcessOptions } from '../support/processes.ts';
+import { createTemporaryDirectory } from '../support/temporary-directory.ts';
 import { ACCOUNT, startInstallation, type Installation } from './support/installation.ts';
 
 const root = new URL('../../', import.meta.url).pathname;
@@ -25,7 +25,7 @@ describe('the examples', () => {
     const hosts = { KEYFERRY_SOURCE_HOSTS: '127.0.0.1', KEYFERRY_WEBHOOK_HOSTS: '127.0.0.1', KEYFERRY_ORG: 'acme' };
     installation = await startInstallation({ environment: hosts });
     installation.trust('acme');
-    const bin = mkdtempSync(join(tmpdir(), 'keyferry-examples-'));
+    const bin = await createTemporaryDirectory('examples');
     const command = `#!/bin/sh\nexec '${process.execPath}' '${root}bin/keyferry.js' "$@"\n`;
     writeFileSync(join(bin, 'keyferry'), command, { mode: 0o755 });
     path = `${bin}:${process.env['PATH'] ?? ''}`;

@@ -18,7 +18,7 @@ export interface Acting {
   readonly org: string;
 }
 
-export interface Change {
+export interface PageChange {
   readonly orgId: string;
   /** `sync.run` */
   readonly action: string;
@@ -37,7 +37,7 @@ export function tokenFor(c: Context, acting: Acting | undefined): FormToken {
 export async function audited(
   c: Context,
   { acting, log }: { readonly acting: Acting; readonly log: Log },
-  { make, ...change }: Change,
+  { make, ...change }: PageChange,
 ): Promise<string> {
   const requestId = c.get('requestId');
   const actor = c.get('operator');

@@ -11,7 +11,7 @@ import { isPrivate } from '../guard/transport.ts';
 import { audited, tokenFor, type Acting } from './acting.ts';
 import { connectContent, credentialsContent, type Method, notPrivate } from './connect.ts';
 import { problemsByField } from './fields.ts';
-import { type Base, parseWanted, ORG } from './needed-policies.ts';
+import { type AssumingAccount, parseWanted, ORG } from './needed-policies.ts';
 import { type ActingPages, doneAddress, readOnly } from './order-routes.ts';
 import { findSubject } from './readers.ts';
 import { type Content, orderNotice, show, showFailure, showNotFound, showRefusal } from './shown.ts';
@@ -179,7 +179,7 @@ async function showConnect(c: Context, pages: ActingPages, { method, values, err
 }
 
 /** Of the identity that workers used last, unless another account is typed. */
-async function baseOf({ queries }: ActingPages, typed: string): Promise<Base | undefined> {
+async function baseOf({ queries }: ActingPages, typed: string): Promise<AssumingAccount | undefined> {
   const seen = await queries.baseIdentities();
   const last = seen.reduce<(typeof seen)[number] | undefined>(
     (latest, one) => (latest === undefined || one.lastSeenAt > latest.lastSeenAt ? one : latest),

@@ -3,7 +3,14 @@ import { html } from 'hono/html';
 
 import { policyFormats } from '../../domain/policy/formats.ts';
 import { choice, field } from './fields.ts';
-import { type Base, roleSnippets, type Snippet, userSnippets, uses, type Wanted } from './needed-policies.ts';
+import {
+  type AssumingAccount,
+  roleSnippets,
+  type Snippet,
+  userSnippets,
+  uses,
+  type Wanted,
+} from './needed-policies.ts';
 import { type FormToken, hiddenToken } from './order-forms.ts';
 import { type Html, panel, prose } from './parts.ts';
 
@@ -13,7 +20,7 @@ export interface ConnectPage {
   readonly method: Method;
   readonly wanted: Wanted;
   /** Undefined while no worker has used an identity and no account was typed. */
-  readonly base: Base | undefined;
+  readonly base: AssumingAccount | undefined;
   readonly token: FormToken;
   /** Whether a secret may be typed here. */
   readonly isPrivate: boolean;

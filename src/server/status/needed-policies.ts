@@ -21,7 +21,7 @@ export interface Wanted {
 }
 
 /** Where roles are assumed from. */
-export interface Base {
+export interface AssumingAccount {
   readonly accountId: string;
   readonly partition: string;
 }
@@ -77,7 +77,7 @@ export interface Snippet {
 }
 
 /** For a role: trust and permissions, in one file where the format has a place for both. */
-export function roleSnippets(wanted: Wanted, base: Base): readonly Snippet[] {
+export function roleSnippets(wanted: Wanted, base: AssumingAccount): readonly Snippet[] {
   const trust = trustPolicy({ ...base, baseAccountId: base.accountId, externalId: wanted.org });
   const permissions = policyFor(targetOf(wanted), { partition: base.partition, accountId: '*' });
   const role = { roleName: DEFAULT_ROLE_NAME, trust };

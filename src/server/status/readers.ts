@@ -14,7 +14,7 @@ const DEPENDENTS_SHOWN = 100;
 const STEPS_SHOWN = 60;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
-export interface Asked {
+export interface PageOfObject {
   readonly id: string | undefined;
   readonly now: Date;
   readonly token: FormToken;
@@ -23,7 +23,7 @@ export interface Asked {
 export function readSubject(
   queries: StatusQueries,
   kind: SubjectKind,
-  { id, now, token }: Asked,
+  { id, now, token }: PageOfObject,
 ): Promise<Content | undefined> {
   if (id === undefined || !UUID.test(id)) return Promise.resolve(undefined);
   switch (kind) {
@@ -45,7 +45,7 @@ export async function findSubject(
   return id !== undefined && UUID.test(id) ? queries[kind](id) : undefined;
 }
 
-type Seen = Omit<Asked, 'id'>;
+type Seen = Omit<PageOfObject, 'id'>;
 
 /** Faster while something is about to change; at the usual pace otherwise. */
 const soon: Pick<Content, 'refresh'> = { refresh: UNDER_WAY_SECONDS };

@@ -28,6 +28,7 @@ const RUN_ELSEWHERE: readonly (readonly [page: string, text: string, where: stri
   ['docs/sources.md', '--kind infisical', 'test/integration/sources: it reads another host'],
   ['docs/sources.md', '--kind http', 'test/integration/sources: it reads another host'],
   ['docs/events.md', 'keyferry webhook create', 'test/integration/cli/webhook.test.ts: it posts to another host'],
+  ['docs/infisical.md', 'keyferry rotation delete shop-deployer', 'test/e2e/moving-over.test.ts: it moves both ways'],
   ['docs/operations.md', 'keyferry policy servers', 'test/integration/servers: it needs an administrator'],
   ['docs/configuration.md', 'export DATABASE_URL', 'test/integration/cli/settings.test.ts'],
   [

@@ -94,6 +94,13 @@ describe('the call budget', () => {
     }
   });
 
+  it('goes on when the clock is set back', async () => {
+    const key = keyOf('331111000030');
+    await simulate({ key, writes: 60, ratePerSecond: 10, burst: 20, startSeconds: 3_600 });
+    const again = await simulate({ key, writes: 60, ratePerSecond: 10, burst: 20, startSeconds: 0 });
+    expect(again.timeRatio).toBeLessThanOrEqual(2);
+  });
+
   it('starts no faster than was really served, where AWS never refused', async () => {
     const key = keyOf('331111000020');
     const first = await simulate({ key, writes: 60, ratePerSecond: 1_000, burst: 1_000, startSeconds: 0 });

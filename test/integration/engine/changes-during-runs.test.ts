@@ -148,9 +148,12 @@ test.each([
   ['credentials at once', value<Change>({ ...by, credentials: { are: 'replaced', by: newRole } })] as const,
 ])('%s of a connection, changed during its validation, is validated at once', async (_, change) => {
   const world = await createWorld(stage);
-  const { region, ...changes } = await change(world);
+  const { region, narrowAccessKey, ...changes } = await change(world);
   const { id } = world.connection;
-  const description = region === undefined ? {} : { region };
+  const description = {
+    ...(region === undefined ? {} : { region }),
+    ...(narrowAccessKey === undefined ? {} : { narrowAccessKey }),
+  };
   const update = async () => world.connections.update(await world.connections.byId(id), { ...changes, description });
   expect(await isDueAfter('validate', id, update)).toBe(true);
 });
