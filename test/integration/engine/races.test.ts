@@ -34,7 +34,8 @@ async function heldOpen<T>(write: (db: Database) => Promise<unknown>, meanwhile:
   await other.client.unsafe('begin');
   await write(other.db);
   let hasEnded = false;
-  const waiting = meanwhile().finally(() => {
+  // Settled here: a refusal that comes while the other commits is nobody's unhandled rejection.
+  const waiting = Promise.allSettled([meanwhile()]).finally(() => {
     hasEnded = true;
   });
   const countWaiting = () =>
@@ -42,9 +43,10 @@ async function heldOpen<T>(write: (db: Database) => Promise<unknown>, meanwhile:
       select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`);
   await eventually(countWaiting, (waits) => hasEnded || waits.length > 0);
   await other.client.unsafe('commit');
-  const result = await waiting;
+  const [result] = await waiting;
   await other.close();
-  return result;
+  if (result.status === 'rejected') throw result.reason;
+  return result.value;
 }
 
 /** A sync that has run, dispatched again by its schedule. */
