@@ -246,7 +246,9 @@ async function isAtRest({ world, id, scenario }: Play): Promise<boolean> {
   } = row.phaseState as Record<string, readonly unknown[] | undefined>;
   if (quarantine.length > 0 || suspects.length > 0 || intent || orphan) return false;
   if (typeof scenario.ends === 'object' && 'blocked' in scenario.ends) return row.rotationStatus === 'blocked';
-  const isBusy = row.nextRotationAt !== null && row.nextRotationAt.getTime() - world.clock.now().getTime() < DAY / 2;
+  const isSoon = (at: Date | null) => at !== null && at.getTime() - world.clock.now().getTime() < DAY / 2;
+  // After an outage of the database the status is as before, and the next run is due in a moment.
+  const isBusy = isSoon(row.nextRotationAt) || isSoon(row.nextDueAt);
   return row.phase === 'idle' && !isBusy && row.rotationStatus !== 'running';
 }
 
