@@ -8,8 +8,13 @@ import { setTimeout } from 'node:timers/promises';
 import { type BudgetedCall, type BudgetLedger, type CallBudget, dueInMs } from '../domain/call-budget.ts';
 import { JobError, toJobError } from '../errors.ts';
 
-/** Longer than this nobody waits in place. */
+/** Tokens are fetched this long ahead of their due time. */
 const MAX_WAIT_MS = 3_000;
+/**
+ * Nobody waits in place longer than so many times that, from its arrival to the token that it can expect. All lanes of one sync fit into it at 1.3 calls
+ * a second: who gives up although its turn is near only makes its run come again.
+ */
+const PATIENCE = 2;
 /** Where calls follow each other closely, up to this much is fetched beyond the demand of the moment: a statement per call would cost more than the call. */
 const PREFETCH_SECONDS = 0.25;
 /** What a prefetched token is worth: afterwards AWS has forgotten it, too. */
@@ -187,7 +192,7 @@ async function handOutBatch(desk: Desk, lane: Lane): Promise<void> {
   const startMs = desk.nowMs();
   adaptPrefetch(lane, { nowMs: startMs, wanted, ratePerSecond: reservation.ratePerSecond });
   if (reservation.granted < 1) {
-    giveUp(desk, lane, { olderThanMs: 0, retryAfterMs: dueInMs(reservation, 1) });
+    for (const waiter of [...lane.waiting]) waiter.reject(usedUp(lane, dueInMs(reservation, 1)));
     return;
   }
   lane.promised = reservation.granted;
@@ -196,10 +201,7 @@ async function handOutBatch(desk: Desk, lane: Lane): Promise<void> {
     if (lane.promised === 0) return;
     lane.promised -= 1;
     serveOne(desk, lane);
-    giveUp(desk, lane, {
-      olderThanMs: desk.maxWaitMs,
-      retryAfterMs: (lane.waiting.length / reservation.ratePerSecond) * 1_000,
-    });
+    sendAway(desk, lane, 1_000 / reservation.ratePerSecond);
   }
 }
 
@@ -214,9 +216,7 @@ function adaptPrefetch(
 }
 
 function serveOne(desk: Desk, lane: Lane): void {
-  const [next] = [...lane.waiting].sort(
-    (a, b) => servedOf(lane, a.subjectId) - servedOf(lane, b.subjectId) || a.sinceMs - b.sinceMs,
-  );
+  const [next] = inTurn(lane);
   if (next) {
     const served = servedOf(lane, next.subjectId);
     lane.level = Math.max(lane.level, served);
@@ -228,16 +228,28 @@ function serveOne(desk: Desk, lane: Lane): void {
   lane.spare = { count: (lane.spare.untilMs < nowMs ? 0 : lane.spare.count) + 1, untilMs: nowMs + TOKEN_LIFE_MS };
 }
 
-function giveUp(desk: Desk, lane: Lane, limit: { readonly olderThanMs: number; readonly retryAfterMs: number }): void {
+function inTurn(lane: Lane): readonly Waiter[] {
+  return [...lane.waiting].sort(
+    (a, b) => servedOf(lane, a.subjectId) - servedOf(lane, b.subjectId) || a.sinceMs - b.sinceMs,
+  );
+}
+
+/** Those whose token would come too late; each comes again when the others have theirs. */
+function sendAway(desk: Desk, lane: Lane, everyMs: number): void {
   const nowMs = desk.nowMs();
-  for (const waiter of lane.waiting.filter((one) => nowMs - one.sinceMs >= limit.olderThanMs)) {
-    waiter.reject(
-      new JobError('AWS_THROTTLED', {
-        message: `The request rate of AWS for ${lane.call.group.name} is used up; keyferry waits.`,
-        retryAfterMs: Math.ceil(limit.retryAfterMs),
-      }),
-    );
+  let ahead = 0;
+  for (const waiter of inTurn(lane)) {
+    const expectedMs = (ahead + 1) * everyMs;
+    if (nowMs - waiter.sinceMs + expectedMs > PATIENCE * desk.maxWaitMs) waiter.reject(usedUp(lane, expectedMs));
+    else ahead += 1;
   }
+}
+
+function usedUp({ call }: Lane, retryAfterMs: number): JobError {
+  return new JobError('AWS_THROTTLED', {
+    message: `The request rate of AWS for ${call.group.name} is used up; keyferry waits.`,
+    retryAfterMs: Math.ceil(retryAfterMs),
+  });
 }
 
 /** Until then, or until the lane's tokens are given back. */

@@ -30,6 +30,8 @@ export interface RunReport {
   readonly durationSeconds: number;
   readonly waitSeconds: number | undefined;
   readonly awsCalls: Readonly<Record<string, number>>;
+  /** Until the subject is due again as the run says; undefined when it is not. */
+  readonly dueInMs: number | undefined;
 }
 
 export interface JobDependencies<K extends Kind>
@@ -236,7 +238,7 @@ async function settle<K extends Kind>(deps: JobDependencies<K>, settling: Settli
   const isSettled = await whileDatabaseIsDown(deps, settle, run.scope.signal);
   if (!isSettled) throw new JobError('LEASE_LOST');
   deps.callCounts.settled(run.id);
-  deps.onRun(toReport(settling, outcome));
+  deps.onRun(toReport(settling, { outcome, nextDueAt: slowedUntil ?? nextDueAt }));
   annotate({ 'keyferry.run.status': outcome.status, 'error.type': codeOf(outcome) });
   return report(deps.log, run, outcome);
 }
@@ -271,7 +273,10 @@ function codeOf(outcome: Outcome): string | undefined {
   return 'code' in outcome ? outcome.code : undefined;
 }
 
-function toReport<K extends Kind>({ claim, run, startedAtMs }: Settling<K>, outcome: Outcome): RunReport {
+function toReport<K extends Kind>(
+  { claim, run, startedAtMs }: Settling<K>,
+  { outcome, nextDueAt }: { readonly outcome: Outcome; readonly nextDueAt: Date | null },
+): RunReport {
   const calls: CallLog['counts'] = run.scope.calls.counts;
   const durationSeconds = (performance.now() - startedAtMs) / 1_000;
   const dueAtMs = claim.dueAt?.getTime();
@@ -283,5 +288,6 @@ function toReport<K extends Kind>({ claim, run, startedAtMs }: Settling<K>, outc
     waitSeconds:
       dueAtMs === undefined ? undefined : Math.max(0, (run.now().getTime() - dueAtMs) / 1_000 - durationSeconds),
     awsCalls: calls,
+    dueInMs: nextDueAt === null ? undefined : nextDueAt.getTime() - run.now().getTime(),
   };
 }

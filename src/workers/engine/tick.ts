@@ -11,6 +11,7 @@ import type { Kind } from '../../domain/run.ts';
 import { type JobError, toJobError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
 import { enqueue } from '../../queues/enqueue.ts';
+import { createAlarms } from './alarms.ts';
 
 const BATCH = 500;
 /** Batches of one round; what is left is dispatched as soon as a run ends, or by the next round. */
@@ -38,8 +39,8 @@ export interface Tick {
   start(): void;
   /** Looks for due rows of this kind now. */
   wake(kind: Kind): void;
-  /** Looks again if the last look left something behind. */
-  runEnded(kind: Kind): void;
+  /** Looks again if the last look left something behind, and when the run's subject is due, if that is soon. */
+  runEnded(kind: Kind, dueInMs?: number): void;
   /** Resolves when no dispatch is under way any more. */
   stop(): Promise<void>;
   /** How long the oldest unanswered statement has taken: the database ends every statement of a living connection well within a minute. */
@@ -75,21 +76,26 @@ export function createTick(deps: TickDependencies): Tick {
     if (!isStopped) rounds.run(kind);
   };
   const wakeUps = createWakeUps(run);
+  // While thousands wait, a look is dear: it may take a fifth of the time, whatever ends meanwhile.
+  const lookSoon = (kind: Kind): void => {
+    wakeUps.add(kind, Math.max(GATHER_MS, 4 * rounds.tookMs(kind)));
+  };
+  const alarms = createAlarms(lookSoon);
 
   function beat(): void {
     deps.kinds.forEach(run);
     timer = setTimeout(beat, jitteredMs(EVERY_MS, SPREAD, deps.random()));
   }
 
-  function runEnded(kind: Kind): void {
-    if (rounds.noteEnd(kind) || isStopped || backlog.get(kind) !== true) return;
-    // While thousands wait, a look is dear: it may take a fifth of the time, whatever ends meanwhile.
-    wakeUps.add(kind, Math.max(GATHER_MS, 4 * rounds.tookMs(kind)));
+  function runEnded(kind: Kind, dueInMs?: number): void {
+    alarms.set(kind, dueInMs);
+    if (!rounds.noteEnd(kind) && !isStopped && backlog.get(kind) === true) lookSoon(kind);
   }
 
   async function stop(): Promise<void> {
     isStopped = true;
     clearTimeout(timer);
+    alarms.stop();
     wakeUps.clear();
     await rounds.settled();
   }

@@ -90,7 +90,7 @@ export async function startWorker(deps: WorkerDependencies): Promise<WorkerProce
       watchdog,
       onRun(report) {
         deps.onRun(report);
-        tick.runEnded(report.kind);
+        tick.runEnded(report.kind, report.dueInMs);
       },
     }),
   );

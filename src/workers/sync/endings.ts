@@ -20,10 +20,10 @@ export interface SliceEnd {
 
 /** Adds what the slice changed to the run's progress. Undefined when the run is over and its verdict is in the ledger. */
 export function endEarly(work: SyncWork, { slice, isComplete, drift }: SliceEnd): Performed<'sync'> | undefined {
-  const { changes, deferredUntil, error } = slice.result();
+  const { changes, deferredUntil, error, stoppedAt } = slice.result();
   work.progress = { ...work.progress, changes: addChanges(work.progress.changes, changes) };
   if (work.run.isCancelled() && !isComplete) return cancelled(work.run, work.progress);
-  if (error && error.disposition !== 'fail') return interrupted(work, error);
+  if (error && error.disposition !== 'fail') return interrupted(work, error, stoppedAt);
   // What must wait holds up nothing else.
   if (deferredUntil && (isComplete || error)) return toContinued(work, deferredUntil);
   if (error && !isOfEntry(error)) return refusedAsWhole(work, error, drift);
@@ -38,11 +38,14 @@ export function cancelled(run: Run<'sync'>, progress: SyncProgress | null): Perf
   return { outcome: { status: 'cancelled', code: 'SYNC_CANCELLED', message, counts }, changes: { progress: null } };
 }
 
-function interrupted(work: SyncWork, error: JobError): Performed<'sync'> {
+/** What was under way went on after the error: the wait that it asks for began then. */
+function interrupted(work: SyncWork, error: JobError, since = work.run.now()): Performed<'sync'> {
   const counts = countsOf(work);
   const progress = { ...work.progress, failedAttempt: work.run.attempt };
   if (error.disposition === 'retry') return { outcome: { status: 'retry', error, counts }, changes: { progress } };
-  return { outcome: { ...snoozed(error, work.run, 1_000), counts }, changes: { progress: work.progress } };
+  const { random } = work.run;
+  const outcome = snoozed(error, { now: () => since, random }, 1_000);
+  return { outcome: { ...outcome, counts }, changes: { progress: work.progress } };
 }
 
 /** AWS refuses the connection itself, for example: nothing that the sync could do differently. */

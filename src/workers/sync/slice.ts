@@ -18,6 +18,8 @@ export interface SliceResult {
   readonly deferredUntil: Date | undefined;
   /** What ended the slice early. */
   readonly error: JobError | undefined;
+  /** When that was: calls that were under way then are waited for. */
+  readonly stoppedAt: Date | undefined;
 }
 
 export interface Slice {
@@ -51,8 +53,10 @@ export function createSlice(
   let changes = noChanges;
   let deferredUntil: Date | undefined;
   let error: JobError | undefined;
+  let stoppedAt: Date | undefined;
   const stop = (reason: JobError) => {
     error ??= reason;
+    stoppedAt ??= run.now();
   };
   return {
     isOpen: () =>
@@ -78,7 +82,7 @@ export function createSlice(
     result: () => {
       // Another run has taken over: this one has no say any more.
       if (error?.code === 'LEASE_LOST') throw error;
-      return { changes, deferredUntil, error };
+      return { changes, deferredUntil, error, stoppedAt };
     },
   };
 }

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
+import { JobError } from '../../../src/errors.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
 import { createWorld, openStage, REGION, type Stage, type SyncInput, total } from './world.ts';
 
@@ -14,6 +15,11 @@ const toSecrets: SyncInput = {
   destination: 'aws-secrets-manager',
   destinationConfig: { region: REGION, mappingBehavior: 'one-to-one', prefix: 'prod/' },
 };
+function deferred() {
+  let resolve: () => void = () => undefined;
+  const promise = new Promise<void>((done) => (resolve = done));
+  return { promise, resolve };
+}
 const numbered = (count: number, value = 'v') =>
   Object.fromEntries(Array.from({ length: count }, (_, index) => [`K${String(index)}`, value]));
 
@@ -56,6 +62,30 @@ test('what fails in one slice does not hold up the next ones, and is tried again
   const again = await world.runUntilDone(id, { request: 'sync' });
   expect(again.outcome).toMatchObject({ status: 'succeeded', counts: { created: 1, unchanged: 60 } });
   expect(again.calls).toEqual({ 'ssm.DescribeParameters': 2, 'ssm.PutParameter': 1 });
+});
+
+test('a wait for AWS begins when it is asked for, not when the last call under way is back', async () => {
+  const sentAway = deferred();
+  let calls = 0;
+  const world = await createWorld(stage, {
+    budget: {
+      take: async ({ group: { name } }) => {
+        if (name !== 'ssm.put') return;
+        calls += 1;
+        if (calls === 1) throw new JobError('AWS_THROTTLED', { message: 'used up', retryAfterMs: 2_000 });
+        await sentAway.promise;
+        world.clock.advance(300);
+      },
+      throttled: () => Promise.resolve(),
+    },
+  });
+  await world.set(numbered(8));
+  const { id } = await world.createSync();
+
+  const { outcome } = await world.runOnce(id, { noteProgress: sentAway.resolve });
+  expect(outcome).toMatchObject({ status: 'continued', counts: { created: 7 } });
+  // Seven calls took 2.1 s: the wait of 2 s is over.
+  expect(await world.isDue(id)).toBe(true);
 });
 
 test('ten refusals in a row end the round: the rest would meet the same', async () => {

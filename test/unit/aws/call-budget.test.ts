@@ -21,6 +21,17 @@ function createLedger(everyMs: number) {
   return { ledger, reservations };
 }
 
+/** Each token is due when it is granted: only the clock of the budget goes on, by itself. */
+function createSlowBudget(perSecond: number) {
+  let now = 0;
+  const grant = () => {
+    now += 1_000 / perSecond;
+    return Promise.resolve({ granted: 1, available: 1, ratePerSecond: perSecond });
+  };
+  const nowMs = () => now;
+  return { budget: createCallBudget({ grant, throttled: () => Promise.resolve() }, { nowMs }), nowMs };
+}
+
 describe('the call budget of a process', () => {
   it('lets a small subject pass a large one that waits already', async () => {
     const { ledger } = createLedger(5);
@@ -89,6 +100,20 @@ describe('the call budget of a process', () => {
       disposition: 'snooze',
       retryAfterMs: 10_334,
     });
+  });
+
+  it.each([
+    { perSecond: 2, served: 8 },
+    { perSecond: 1, served: 6 },
+  ])('serves $served of the eight calls of a sync at $perSecond a second', async ({ perSecond, served }) => {
+    const { budget, nowMs } = createSlowBudget(perSecond);
+    const calls = Array.from({ length: 8 }, () => budget.take(callOf('a'), forever()).then(() => nowMs()));
+    const settled = await Promise.allSettled(calls);
+    const times = settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    expect(times).toEqual(Array.from({ length: served }, (_, n) => ((n + 1) * 1_000) / perSecond));
+    const errors: unknown[] = settled.flatMap((one) => (one.status === 'rejected' ? [one.reason as unknown] : []));
+    // Sent away at the first token: six more are given out before there is one for them.
+    for (const error of errors) expect(error).toMatchObject({ code: 'AWS_THROTTLED', retryAfterMs: 6_000 });
   });
 
   it('forgets who is stopped while waiting, and wastes no token on it', async () => {

@@ -1,0 +1,32 @@
+/** Calls back at moments that lie near ahead, so that what is due then does not wait for the next regular look. */
+import type { Kind } from '../../domain/run.ts';
+
+/** What is due later than this waits for the regular look. */
+const SOON_MS = 10_000;
+/** So much later, so that the database's clock, which decides, is past it. */
+const PAST_MS = 5;
+
+export interface Alarms {
+  /** Undefined: it is not due at all. */
+  set(kind: Kind, inMs: number | undefined): void;
+  stop(): void;
+}
+
+export function createAlarms(onAlarm: (kind: Kind) => void): Alarms {
+  const timers = new Set<NodeJS.Timeout>();
+  let isStopped = false;
+  return {
+    set(kind, inMs) {
+      if (isStopped || inMs === undefined || inMs <= 0 || inMs > SOON_MS) return;
+      const timer = setTimeout(() => {
+        timers.delete(timer);
+        onAlarm(kind);
+      }, inMs + PAST_MS);
+      timers.add(timer);
+    },
+    stop() {
+      isStopped = true;
+      timers.forEach(clearTimeout);
+    },
+  };
+}

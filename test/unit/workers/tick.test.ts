@@ -1,0 +1,66 @@
+/** When a tick looks: with a clock of its own, and a database that only counts. */
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+
+import type { WorkStore } from '../../../src/db/engine/work.ts';
+import { createLog } from '../../../src/observe/log.ts';
+import { createTick, type Tick } from '../../../src/workers/engine/tick.ts';
+
+let ticks: Tick[] = [];
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(async () => {
+  await Promise.all(ticks.map((tick) => tick.stop()));
+  ticks = [];
+  vi.useRealTimers();
+});
+
+/** Nothing is due; the moments of its looks, in milliseconds since its start. */
+function startTick(): { readonly tick: Tick; readonly looks: number[] } {
+  const startedAt = performance.now();
+  const looks: number[] = [];
+  const dispatchDue = () => {
+    looks.push(performance.now() - startedAt);
+    return Promise.resolve({ hadGuard: true, hasBacklog: false, subjects: [] });
+  };
+  const tick = createTick({
+    work: { dispatchDue } as unknown as WorkStore,
+    kinds: ['sync'],
+    queue: () => ({}) as never,
+    log: createLog({ level: 'silent' }),
+    random: () => 0.5,
+  });
+  ticks.push(tick);
+  tick.start();
+  return { tick, looks };
+}
+
+it('looks when the subject of a run that has just ended is due, not at its next beat', async () => {
+  const { tick, looks } = startTick();
+  await vi.advanceTimersByTimeAsync(100);
+  tick.runEnded('sync', 700);
+  await vi.advanceTimersByTimeAsync(690);
+  expect(looks).toEqual([0]);
+  await vi.advanceTimersByTimeAsync(30);
+  expect(looks).toHaveLength(2);
+  expect(looks[1]).toBeGreaterThan(800);
+});
+
+it('takes one look for many that are due together, and none for those of another day', async () => {
+  const { tick, looks } = startTick();
+  for (let times = 0; times < 100; times += 1) tick.runEnded('sync', 1_000);
+  tick.runEnded('sync', 86_400_000);
+  tick.runEnded('sync');
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect(looks).toHaveLength(2);
+});
+
+it('looks no more once it is stopped', async () => {
+  const { tick, looks } = startTick();
+  await vi.advanceTimersByTimeAsync(10);
+  tick.runEnded('sync', 500);
+  await tick.stop();
+  tick.runEnded('sync', 500);
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(looks).toEqual([0]);
+});
