@@ -97,7 +97,7 @@ export const examples: Readonly<Record<string, readonly string[]>> = {
   'runs list': ['keyferry runs list api --limit 5', 'keyferry runs list --status failed --json'],
   'folders list': ['keyferry folders list --project shop'],
   'audit list': ['keyferry audit list --limit 100'],
-  'keys generate': ['keyferry keys generate'],
+  'keys generate': ['keyferry keys generate', 'keyferry keys generate --operator ann'],
   'keys check': ['keyferry keys check'],
   'keys rewrap': ['keyferry keys rewrap'],
   'restore status': ['keyferry restore status'],

@@ -25,6 +25,7 @@ import {
   type ApiTokenSetting,
   type EncryptionKeySetting,
 } from './values.ts';
+import { parseLogins, type LoginSettings, type OperatorSetting } from './operators.ts';
 import type { JwtLogin } from '../domain/jwt-logins.ts';
 import { parseDatabaseUrl } from '../domain/servers/database-url.ts';
 import { nearest } from '../domain/nearest.ts';
@@ -66,6 +67,8 @@ export interface Config {
   /** Further names under which the server may be reached, lower case. */
   readonly httpAllowedHosts: readonly string[];
   readonly boardLogin: { readonly user: string; readonly password: string } | undefined;
+  /** Who logs in to board and status page beside `boardLogin`. */
+  readonly operators: readonly OperatorSetting[];
   readonly isBoardWritable: boolean;
   readonly metricsToken: string | undefined;
   readonly webhook: { readonly url: string; readonly secret: string } | undefined;
@@ -127,7 +130,7 @@ const shape = z.object({
   KEYFERRY_HTTP_PORT: port.default(3010),
   KEYFERRY_WORKER_HTTP_PORT: port.optional(),
   KEYFERRY_BOARD_USER: z.string().optional(),
-  KEYFERRY_BOARD_PASSWORD: z.string().min(12, 'must have at least 12 characters').optional(),
+  KEYFERRY_BOARD_PASSWORD: z.string().optional(),
   KEYFERRY_BOARD_WRITABLE: boolean,
   KEYFERRY_HTTP_ALLOWED_HOSTS: hosts,
   KEYFERRY_METRICS_TOKEN: z.string().min(16, 'must have at least 16 characters').optional(),
@@ -146,7 +149,6 @@ export const variables: readonly string[] = Object.keys(shape.shape);
 
 const together = [
   ['INF_APP_CONNECTION_AWS_ACCESS_KEY_ID', 'INF_APP_CONNECTION_AWS_SECRET_ACCESS_KEY'],
-  ['KEYFERRY_BOARD_USER', 'KEYFERRY_BOARD_PASSWORD'],
   ['KEYFERRY_WEBHOOK_URL', 'KEYFERRY_WEBHOOK_SECRET'],
 ] as const;
 
@@ -165,11 +167,13 @@ export function loadConfig(environment: Environment): Config {
       problems.push(`${first} and ${second}: set both or neither`);
     }
   }
+  const logins = parseLogins(values.KEYFERRY_BOARD_USER, values.KEYFERRY_BOARD_PASSWORD);
+  problems.push(...logins.problems);
   if (!parsed.success) problems.push(...describeIssues(parsed.error, { values, problems }));
   if (values.REDIS_URL === undefined && parseDatabaseUrl(values.DATABASE_URL ?? '').server?.isPooled === true)
     problems.push('DATABASE_URL has pgbouncer=true, but the queue in PostgreSQL needs whole sessions: set REDIS_URL');
   if (!parsed.success || problems.length > 0) throw invalid(problems);
-  return toConfig(parsed.data, environment);
+  return toConfig(parsed.data, environment, logins);
 }
 
 /** A setting that nobody reads is a misspelling, or was meant for another version: silence would let it look obeyed. */
@@ -225,8 +229,7 @@ function withFiles(
   return { values, problems };
 }
 
-function toConfig(data: z.output<typeof shape>, environment: Environment): Config {
-  const { KEYFERRY_BOARD_USER: user, KEYFERRY_BOARD_PASSWORD: password } = data;
+function toConfig(data: z.output<typeof shape>, environment: Environment, logins: LoginSettings): Config {
   const { KEYFERRY_WEBHOOK_URL: webhookUrl, KEYFERRY_WEBHOOK_SECRET: webhookSecret } = data;
   return {
     databaseUrl: data.DATABASE_URL,
@@ -247,7 +250,8 @@ function toConfig(data: z.output<typeof shape>, environment: Environment): Confi
     httpPort: data.KEYFERRY_HTTP_PORT,
     workerHttpPort: data.KEYFERRY_WORKER_HTTP_PORT,
     httpAllowedHosts: data.KEYFERRY_HTTP_ALLOWED_HOSTS,
-    boardLogin: user && password ? { user, password } : undefined,
+    boardLogin: logins.login,
+    operators: logins.operators,
     isBoardWritable: data.KEYFERRY_BOARD_WRITABLE,
     metricsToken: data.KEYFERRY_METRICS_TOKEN,
     webhook: webhookUrl && webhookSecret ? { url: webhookUrl, secret: webhookSecret } : undefined,

@@ -10,15 +10,16 @@ import { randomUUID } from 'node:crypto';
 import { toJobError } from '../errors.ts';
 import type { Log } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
-import type { AuditEntry, AuditLog } from '../db/audit-log.ts';
+import type { AuditLog } from '../db/audit-log.ts';
 import type { StatusQueries } from '../db/status/queries.ts';
 import { storableAddress } from './guard/storable-address.ts';
 import { createSignatures } from './guard/forms.ts';
-import { createFrontDoor, createMetricsDoor, createOperatorDoor, LOCAL_OPERATOR } from './guard/guard.ts';
-import type { BoardLogin } from './guard/login.ts';
+import { createFrontDoor, createMetricsDoor, createOperatorDoor } from './guard/guard.ts';
+import type { Logins } from './guard/login.ts';
 import { createApi } from './api/api.ts';
 import type { ApiOptions } from './api/env.ts';
-import { BOARD_PATH, createBoard, withoutForeignAssets, type BoardChange } from './board/board.ts';
+import { BOARD_PATH, createBoard, withoutForeignAssets } from './board/board.ts';
+import { createChangeRecord } from './board/changes.ts';
 import type {} from './context.ts';
 import { BOARD_POLICY, secureHeaders } from './headers.ts';
 import { createHealth, type HealthChecks } from './health.ts';
@@ -29,7 +30,7 @@ import type { Acting } from './status/acting.ts';
 import { createStatusRoutes } from './status/routes.ts';
 import { startWebhook, type WebhookOptions } from './webhook/webhook.ts';
 
-export interface ServerDependencies {
+export interface ServerDependencies extends Logins {
   /** `127.0.0.1`, `::1` and `localhost` are loopback: no login needed there. */
   readonly host: string;
   /** 0 for any free port. */
@@ -38,7 +39,6 @@ export interface ServerDependencies {
   readonly portSetting?: string;
   /** Further names under which it may be reached, lower case. */
   readonly allowedHosts?: readonly string[];
-  readonly login: BoardLogin | undefined;
   /** The bearer for `/metrics`. */
   readonly metricsToken?: string | undefined;
   readonly log: Log;
@@ -93,6 +93,7 @@ export function createServer(dependencies: ServerDependencies): OperationsServer
     listenHost: dependencies.host,
     allowedHosts: dependencies.allowedHosts ?? [],
     login: dependencies.login,
+    operators: dependencies.operators ?? [],
     now: nowOf(dependencies),
   });
   addBoard(app, dependencies, door);
@@ -198,16 +199,17 @@ function addApi(app: Hono, dependencies: ServerDependencies): void {
 }
 
 function addBoard(app: Hono, dependencies: ServerDependencies, door: AccessGuard): void {
-  const { queues, audit, isBoardWritable } = dependencies;
+  const { queues, audit, log, isBoardWritable } = dependencies;
   if (queues === undefined || queues.length === 0) return;
-  const actor = dependencies.login?.user ?? LOCAL_OPERATOR;
+  const changes = audit && createChangeRecord(audit, log);
   const routes = createBoard({
     queues,
-    isWritable: isBoardWritable === true && audit !== undefined,
-    onChange: async (change) => audit?.record(toAuditEntry(change, actor)),
+    isWritable: isBoardWritable === true && changes !== undefined,
+    onChange: async (change) => changes?.record(change),
   });
   app.use(BOARD_PATH, door);
   app.use(`${BOARD_PATH}/*`, door);
+  if (changes !== undefined) app.use(`${BOARD_PATH}/*`, changes.scene);
   app.use(`${BOARD_PATH}/*`, async (c, next) => {
     await next();
     c.res.headers.set('Content-Security-Policy', BOARD_POLICY);
@@ -217,9 +219,4 @@ function addBoard(app: Hono, dependencies: ServerDependencies, door: AccessGuard
   // The board's adapter knows `/board` but not `/board/`.
   app.get(`${BOARD_PATH}/`, (c) => c.redirect(BOARD_PATH, 308));
   app.route(BOARD_PATH, routes);
-}
-
-function toAuditEntry({ action, queue, jobId }: BoardChange, actor: string): AuditEntry {
-  const subject = [queue, jobId].filter((part) => part !== undefined).join('/');
-  return { orgId: undefined, actor, via: 'board', action: `board.${action}`, subject, requestId: randomUUID() };
 }

@@ -1,18 +1,30 @@
-/** `keyferry keys …`: the keys that encrypt what is stored. */
+/** `keyferry keys …`: the keys that encrypt what is stored, and the passwords of operators. */
+import { randomBytes } from 'node:crypto';
+
 import type { Command } from 'commander';
 
 import { generateEncryptionKey } from '../../config/values.ts';
+import { MIN_PASSWORD, operatorName } from '../../domain/password-hash.ts';
+import { JobError } from '../../errors.ts';
 import { auditedChange } from '../audited.ts';
-import { done, leaf, readConfig, run, withProgram } from '../command.ts';
-import { exitCodes } from '../exit.ts';
-import { table } from '../output.ts';
+import { done, leaf, readConfig, run, text, withProgram } from '../command.ts';
+import { exitCodes, type ExitCode } from '../exit.ts';
+import { readSecret } from '../input.ts';
+import { table, type Output } from '../output.ts';
 
 export function addKeysCommands(parent: Command): void {
   const noun = parent.command('keys').description('the encryption keys of the database');
-  run(leaf(noun, 'generate', 'print a new key for KEYFERRY_ENCRYPTION_KEYS'), ({ output }) => {
+  const generate = leaf(noun, 'generate', 'print a new key for KEYFERRY_ENCRYPTION_KEYS, or the login of an operator');
+  generate.option(
+    '--operator <name>',
+    'print a line for KEYFERRY_BOARD_PASSWORD_FILE instead; the password is read from stdin, or generated and shown once',
+  );
+  run(generate, async ({ options, output }) => {
+    const operator = text(options, 'operator');
+    if (operator !== undefined) return generateOperator(operator, output);
     const key = generateEncryptionKey();
     output.result({ key }, () => key);
-    return Promise.resolve(done);
+    return done;
   });
   run(leaf(noun, 'check', 'which keys the rows use, and whether all of them are configured'), async (invocation) =>
     withProgram(await readConfig(invocation), 'error', async ({ stores }) => {
@@ -37,4 +49,23 @@ export function addKeysCommands(parent: Command): void {
       return rewrapped.failed.length === 0 ? exitCodes.done : exitCodes.failed;
     }),
   );
+}
+
+/** The line goes to stdout, so that it can be appended to the file; a generated password goes to stderr. */
+async function generateOperator(given: string, output: Output): Promise<ExitCode> {
+  const { data: name, error } = operatorName.safeParse(given);
+  if (name === undefined)
+    throw new JobError('PAYLOAD_INVALID', { message: `--operator ${error?.issues[0]?.message ?? 'is not a name'}.` });
+  const typed = await readSecret(`Password of ${name} (empty: one is generated)`);
+  if (typed !== '' && typed.length < MIN_PASSWORD)
+    throw new JobError('PAYLOAD_INVALID', {
+      message: `The password has fewer than ${String(MIN_PASSWORD)} characters.`,
+    });
+  const password = typed === '' ? randomBytes(24).toString('base64url') : typed;
+  const { hashPassword } = await import('../../server/guard/scrypt.ts');
+  const line = `${name}:${await hashPassword(password)}`;
+  const generated = typed === '' ? { password } : {};
+  output.result({ operator: name, line, ...generated }, () => line);
+  if (typed === '' && !output.isJson) output.note(`Password of ${name}, shown once: ${password}`);
+  return done;
 }

@@ -10,10 +10,9 @@ import { isLoopback } from '../../domain/servers/loopback.ts';
 import { problem } from '../problem.ts';
 import { bearerOf } from './api-tokens.ts';
 import { isAllowedHost, isCrossSite, isForwarded, type HostRules } from './hosts.ts';
-import { createLoginCheck, type BoardLogin } from './login.ts';
+import { createLoginCheck, isLoginNeeded, type Logins } from './login.ts';
 
-export interface GuardOptions extends HostRules {
-  readonly login: BoardLogin | undefined;
+export interface GuardOptions extends HostRules, Logins {
   readonly now: () => number;
 }
 
@@ -46,14 +45,13 @@ export function createFrontDoor(rules: HostRules): MiddlewareHandler {
 
 /** For what operators see: board and status page. */
 export function createOperatorDoor(options: GuardOptions): MiddlewareHandler {
-  const { login } = options;
-  if (login === undefined) return withoutLogin(options.listenHost);
-  const check = createLoginCheck(login, options.now);
+  if (!isLoginNeeded(options)) return withoutLogin(options.listenHost);
+  const check = createLoginCheck(options, options.now);
   return async (c, next) => {
-    const verdict = check.verify(c.req.header('authorization'), addressOf(c));
+    const verdict = await check.verify(c.req.header('authorization'), addressOf(c));
     switch (verdict.is) {
       case 'ok':
-        c.set('operator', login.user);
+        c.set('operator', verdict.name);
         return next();
       case 'limited':
         c.header('Retry-After', String(verdict.retryAfterSeconds));
@@ -63,7 +61,7 @@ export function createOperatorDoor(options: GuardOptions): MiddlewareHandler {
         return problem(
           c,
           401,
-          'User and password are needed: KEYFERRY_BOARD_USER and KEYFERRY_BOARD_PASSWORD of the server.',
+          'User and password are needed: those of KEYFERRY_BOARD_USER and KEYFERRY_BOARD_PASSWORD of the server.',
         );
     }
   };

@@ -1,20 +1,34 @@
 /**
- * The operators' login: one user and password by HTTP basic authentication, compared in constant time. Wrong passwords of an address are told to slow
- * down after a while; the right one always passes. Behind a proxy all operators share one address, and a lock would let anybody keep them out. The
- * limit spares log and CPU; what stops guessing is the password's length, which the settings demand.
+ * The operators' login by HTTP basic authentication: one user of the settings, and named operators, compared in constant time. Wrong passwords of an
+ * address are told to slow down after a while; the right one always passes. Behind a proxy all operators share one address, and a lock would let anybody
+ * keep them out. The limit spares log and CPU; what stops guessing is the password's length, which the settings demand.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
+
+import { createPasswordCheck, type NamedOperator } from './passwords.ts';
 
 export interface BoardLogin {
   readonly user: string;
   readonly password: string;
 }
 
+/** Who may log in. */
+export interface Logins {
+  readonly login: BoardLogin | undefined;
+  readonly operators?: readonly NamedOperator[];
+}
+
+export function isLoginNeeded({ login, operators = [] }: Logins): boolean {
+  return login !== undefined || operators.length > 0;
+}
+
 export type LoginVerdict =
-  { readonly is: 'ok' } | { readonly is: 'refused' } | { readonly is: 'limited'; readonly retryAfterSeconds: number };
+  | { readonly is: 'ok'; readonly name: string }
+  | { readonly is: 'refused' }
+  | { readonly is: 'limited'; readonly retryAfterSeconds: number };
 
 export interface LoginCheck {
-  verify(authorization: string | undefined, address: string): LoginVerdict;
+  verify(authorization: string | undefined, address: string): Promise<LoginVerdict>;
 }
 
 const FAILURES_ALLOWED = 10;
@@ -22,13 +36,19 @@ const WINDOW_MS = 60_000;
 /** Addresses remembered at once; the oldest are forgotten, so that a sweep of addresses cannot fill the memory. */
 const ADDRESSES_KEPT = 10_000;
 
-export function createLoginCheck(login: BoardLogin, now: () => number): LoginCheck {
-  const expected = digest(`${login.user}:${login.password}`);
+export function createLoginCheck({ login, operators = [] }: Logins, now: () => number): LoginCheck {
+  const expected = login && { name: login.user, digest: digest(`${login.user}:${login.password}`) };
+  const passwords = operators.length === 0 ? undefined : createPasswordCheck(operators, { now });
   const failures = createWindowCounter(now);
   return {
-    verify(authorization, address) {
+    async verify(authorization, address) {
       if (authorization === undefined) return { is: 'refused' };
-      if (timingSafeEqual(digest(decodeBasic(authorization)), expected)) return { is: 'ok' };
+      const given = decodeBasic(authorization);
+      if (expected !== undefined && timingSafeEqual(digest(given), expected.digest))
+        return { is: 'ok', name: expected.name };
+      const found = await passwords?.verify(given, address);
+      if (found === 'busy') return { is: 'limited', retryAfterSeconds: 1 };
+      if (found !== undefined) return { is: 'ok', name: found.name };
       const retryAfterSeconds = failures.blockedSeconds(address);
       if (retryAfterSeconds > 0) return { is: 'limited', retryAfterSeconds };
       failures.add(address);

@@ -6,10 +6,13 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { type Environment, loadConfig, serversOf } from '../../../src/config/config.ts';
+import { printPasswordHash } from '../../../src/domain/password-hash.ts';
 import { JobError } from '../../../src/errors.ts';
 
 const key = `k1:${Buffer.alloc(32).toString('base64')}`;
 const right = { DATABASE_URL: 'postgres://localhost/app', KEYFERRY_ENCRYPTION_KEYS: key };
+const operatorLine = (name: string) =>
+  `${name}:${printPasswordHash({ salt: Buffer.alloc(16, 1), hash: Buffer.alloc(32, 2) })}`;
 
 function problemsOf(environment: Environment, read: (given: Environment) => unknown = loadConfig): readonly string[] {
   try {
@@ -78,6 +81,41 @@ describe('a setting', () => {
     ['a port in words', { KEYFERRY_WORKER_HTTP_PORT: 'http' }, /^KEYFERRY_WORKER_HTTP_PORT must be a port number/],
     ['half a login', { KEYFERRY_BOARD_USER: 'ann' }, /KEYFERRY_BOARD_USER and KEYFERRY_BOARD_PASSWORD: set both/],
     ['a short password', { KEYFERRY_BOARD_USER: 'a', KEYFERRY_BOARD_PASSWORD: 'canary' }, /at least 12 characters/],
+    [
+      'a line that is no operator',
+      { KEYFERRY_BOARD_PASSWORD: `${operatorLine('ann')}\nbob:$scrypt$canary` },
+      /^KEYFERRY_BOARD_PASSWORD line 2 is not `name:\$scrypt\$…`; make one with `keyferry keys generate --operator NAME`$/,
+    ],
+    [
+      'an operator of another cost',
+      { KEYFERRY_BOARD_PASSWORD: operatorLine('ann').replace('ln=14', 'ln=4') },
+      /^KEYFERRY_BOARD_PASSWORD line 1 is not/,
+    ],
+    [
+      'a password among operators without its user',
+      { KEYFERRY_BOARD_PASSWORD: `canary-canary\n${operatorLine('ann')}` },
+      /^KEYFERRY_BOARD_PASSWORD line 1 is not/,
+    ],
+    [
+      'a user whose password is missing above the operators',
+      { KEYFERRY_BOARD_USER: 'root', KEYFERRY_BOARD_PASSWORD: operatorLine('ann') },
+      /^KEYFERRY_BOARD_PASSWORD line 1 must be the password of KEYFERRY_BOARD_USER/,
+    ],
+    [
+      'a short password above the operators',
+      { KEYFERRY_BOARD_USER: 'root', KEYFERRY_BOARD_PASSWORD: `canary\n${operatorLine('ann')}` },
+      /at least 12 characters/,
+    ],
+    [
+      'an operator twice',
+      { KEYFERRY_BOARD_PASSWORD: `${operatorLine('ann')}\n\n${operatorLine('ann')}` },
+      /^KEYFERRY_BOARD_PASSWORD line 3 has the name of an earlier login/,
+    ],
+    [
+      'an operator with the name of the user',
+      { KEYFERRY_BOARD_USER: 'ann', KEYFERRY_BOARD_PASSWORD: `canary-canary\n${operatorLine('ann')}` },
+      /^KEYFERRY_BOARD_PASSWORD line 2 has the name of an earlier login/,
+    ],
     ['a short token', { KEYFERRY_METRICS_TOKEN: 'canary' }, /^KEYFERRY_METRICS_TOKEN must have at least 16/],
     ['an API token', { KEYFERRY_API_TOKENS: 'canary' }, /^KEYFERRY_API_TOKENS entry 1 is not/],
     [
