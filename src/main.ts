@@ -246,7 +246,7 @@ async function startWorkerProcess(parts: Parts, options: WorkerOptions): Promise
 async function startServer(parts: Parts, worker: WorkerProcess | undefined): Promise<ListeningServer> {
   const { config, stores, backend, log, metrics } = parts;
   stores.database.watch();
-  if (!isLoopback(config.httpHost) && config.boardLogin === undefined && config.operators.length === 0) {
+  if (!isLoopback(config.httpHost) && !config.logins.login && config.logins.operators.length === 0) {
     throw new JobError('CONFIG_INVALID', {
       message: `KEYFERRY_HTTP_HOST ${config.httpHost} is not loopback: set KEYFERRY_BOARD_USER and KEYFERRY_BOARD_PASSWORD.`,
     });
@@ -256,8 +256,7 @@ async function startServer(parts: Parts, worker: WorkerProcess | undefined): Pro
     host: config.httpHost,
     port: config.httpPort,
     allowedHosts: config.httpAllowedHosts,
-    login: config.boardLogin,
-    operators: config.operators,
+    ...config.logins,
     metricsToken: config.metricsToken,
     log,
     metrics,

@@ -25,7 +25,7 @@ import {
   type ApiTokenSetting,
   type EncryptionKeySetting,
 } from './values.ts';
-import { parseLogins, type LoginSettings, type OperatorSetting } from './operators.ts';
+import { parseLogins, type Logins } from './operators.ts';
 import type { JwtLogin } from '../domain/jwt-logins.ts';
 import { parseDatabaseUrl } from '../domain/servers/database-url.ts';
 import { nearest } from '../domain/nearest.ts';
@@ -66,9 +66,7 @@ export interface Config {
   readonly workerHttpPort: number | undefined;
   /** Further names under which the server may be reached, lower case. */
   readonly httpAllowedHosts: readonly string[];
-  readonly boardLogin: { readonly user: string; readonly password: string } | undefined;
-  /** Who logs in to board and status page beside `boardLogin`. */
-  readonly operators: readonly OperatorSetting[];
+  readonly logins: Logins;
   readonly isBoardWritable: boolean;
   readonly metricsToken: string | undefined;
   readonly webhook: { readonly url: string; readonly secret: string } | undefined;
@@ -167,8 +165,8 @@ export function loadConfig(environment: Environment): Config {
       problems.push(`${first} and ${second}: set both or neither`);
     }
   }
-  const logins = parseLogins(values.KEYFERRY_BOARD_USER, values.KEYFERRY_BOARD_PASSWORD);
-  problems.push(...logins.problems);
+  const { problems: ofLogins, ...logins } = parseLogins(values.KEYFERRY_BOARD_USER, values.KEYFERRY_BOARD_PASSWORD);
+  problems.push(...ofLogins);
   if (!parsed.success) problems.push(...describeIssues(parsed.error, { values, problems }));
   if (values.REDIS_URL === undefined && parseDatabaseUrl(values.DATABASE_URL ?? '').server?.isPooled === true)
     problems.push('DATABASE_URL has pgbouncer=true, but the queue in PostgreSQL needs whole sessions: set REDIS_URL');
@@ -229,7 +227,7 @@ function withFiles(
   return { values, problems };
 }
 
-function toConfig(data: z.output<typeof shape>, environment: Environment, logins: LoginSettings): Config {
+function toConfig(data: z.output<typeof shape>, environment: Environment, logins: Logins): Config {
   const { KEYFERRY_WEBHOOK_URL: webhookUrl, KEYFERRY_WEBHOOK_SECRET: webhookSecret } = data;
   return {
     databaseUrl: data.DATABASE_URL,
@@ -250,8 +248,7 @@ function toConfig(data: z.output<typeof shape>, environment: Environment, logins
     httpPort: data.KEYFERRY_HTTP_PORT,
     workerHttpPort: data.KEYFERRY_WORKER_HTTP_PORT,
     httpAllowedHosts: data.KEYFERRY_HTTP_ALLOWED_HOSTS,
-    boardLogin: logins.login,
-    operators: logins.operators,
+    logins,
     isBoardWritable: data.KEYFERRY_BOARD_WRITABLE,
     metricsToken: data.KEYFERRY_METRICS_TOKEN,
     webhook: webhookUrl && webhookSecret ? { url: webhookUrl, secret: webhookSecret } : undefined,

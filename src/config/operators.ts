@@ -9,9 +9,12 @@ export interface OperatorSetting {
   readonly password: PasswordHash;
 }
 
-export interface LoginSettings {
+export interface Logins {
   readonly login: { readonly user: string; readonly password: string } | undefined;
   readonly operators: readonly OperatorSetting[];
+}
+
+interface LoginSettings extends Logins {
   readonly problems: readonly string[];
 }
 

@@ -55,7 +55,7 @@ export function addKeysCommands(parent: Command): void {
 async function generateOperator(given: string, output: Output): Promise<ExitCode> {
   const { data: name, error } = operatorName.safeParse(given);
   if (name === undefined)
-    throw new JobError('PAYLOAD_INVALID', { message: `--operator ${error?.issues[0]?.message ?? 'is not a name'}.` });
+    throw new JobError('PAYLOAD_INVALID', { message: `--operator ${error.issues[0]?.message ?? 'is not a name'}.` });
   const typed = await readSecret(`Password of ${name} (empty: one is generated)`);
   if (typed !== '' && typed.length < MIN_PASSWORD)
     throw new JobError('PAYLOAD_INVALID', {

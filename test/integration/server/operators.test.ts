@@ -34,7 +34,7 @@ beforeAll(async () => {
   ofBob = /^Password of bob, shown once: (\S+)$/m.exec(bob.stderr)?.[1] ?? '';
   output = [ann.stdout, ann.stderr, bob.stdout].join('\n');
   await writeFile(file, `${passwords.root}\n${ann.stdout}${bob.stdout}`);
-  const { boardLogin, operators } = loadConfig({
+  const { logins } = loadConfig({
     DATABASE_URL: fixture().database.url,
     KEYFERRY_ENCRYPTION_KEYS: generateEncryptionKey(),
     KEYFERRY_BOARD_USER: 'root',
@@ -43,7 +43,7 @@ beforeAll(async () => {
   seeded = await seedStates(fixture().handle.client);
   const acting = openPageActions(fixture());
   stores = acting.stores;
-  const url = await fixture().start({ pageActions: acting.pageActions, login: boardLogin, operators });
+  const url = await fixture().start({ pageActions: acting.pageActions, ...logins });
   page = `${url}/connections/${seeded.validConnection}`;
 }, 60_000);
 afterAll(async () => {
