@@ -27,6 +27,7 @@ function toApi(
     jwtLogins: config.jwtLogins,
     identities: stores.identities,
     clientOf: ({ orgId, name }) => createClient(stores, { orgId, name, via: 'api' }, ports),
+    notifications: stores.sources,
     fingerprints: createFingerprintKeys(db, stores.encryption),
     idempotency: createIdempotencyKeys(db),
     verdictSeconds: VERDICT_SECONDS,

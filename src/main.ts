@@ -20,7 +20,7 @@ import type { TryCredentials } from './client/context.ts';
 import { openStores, tenancyOf, type OpenStores } from './stores.ts';
 import type { Config } from './config/config.ts';
 import { toServed } from './api.ts';
-import { openPuller } from './pulls.ts';
+import { openPulls } from './pulls.ts';
 import { toWebhook } from './webhook.ts';
 import { createBaseIdentities } from './db/base-identities.ts';
 import { createBudgetLedger } from './db/call-budget.ts';
@@ -30,7 +30,6 @@ import { repairInvariants } from './db/invariants.ts';
 import { deleteExpired } from './db/engine/retention.ts';
 import { createStatusQueries } from './db/status/queries.ts';
 import { DUE_CHANNEL } from './db/engine/subjects.ts';
-import { PULL_WAKE } from './db/sources.ts';
 import { kinds, type Kind } from './domain/run.ts';
 import { isLoopback } from './domain/servers/loopback.ts';
 import { originOf } from './domain/servers/url-hosts.ts';
@@ -205,18 +204,18 @@ async function startWorkerProcess(parts: Parts, options: WorkerOptions): Promise
   });
   const identityWatch = startBaseIdentityWatch({ aws, identities: createBaseIdentities(db), log });
   const queues = options.queues ?? kinds;
-  const puller = await openPuller(parts, { queues, watch });
+  const pulls = await openPulls(parts, { queues, watch });
   const worker = await startWorker({
     backend,
     work: stores.work,
     kinds: queues,
     concurrency: config.concurrency,
     processors: createProcessors({ aws, stores, config, installation: watch }),
+    runPull: pulls?.runPull,
     requireUnguarded: watch.requireUnguarded,
     async listen(onDue) {
       const subscription = await stores.database.client.listen(DUE_CHANNEL, (kind) => {
-        if (kind === PULL_WAKE) puller?.wake();
-        else onDue(kind);
+        if (pulls?.wake(kind) !== true) onDue(kind);
       });
       return () => subscription.unlisten();
     },
@@ -229,12 +228,13 @@ async function startWorkerProcess(parts: Parts, options: WorkerOptions): Promise
     random: () => Math.random(),
     onRun: ({ runKind, ...report }) => {
       metrics.runFinished({ ...report, kind: runKind });
+      pulls?.ended(runKind);
     },
   });
   return {
     ...worker,
     async stop(deadlineMs) {
-      await Promise.all([worker.stop(deadlineMs), puller?.stop(deadlineMs)]);
+      await Promise.all([worker.stop(deadlineMs), pulls?.stop()]);
       watch.stop();
       identityWatch.stop();
       // What proves later that a moved database is complete; a guarded worker proves nothing.

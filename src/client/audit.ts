@@ -38,7 +38,14 @@ export const clientActions = {
     delete: 'connection.delete',
   },
   secrets: { set: 'secrets.set', revision: null, list: null, unset: 'secrets.unset' },
-  sources: { set: 'source.set', show: null, pulls: null, unset: 'source.unset', run: 'source.run' },
+  sources: {
+    set: 'source.set',
+    show: null,
+    pulls: null,
+    unset: 'source.unset',
+    request: 'source.run',
+    run: 'source.run',
+  },
   syncs: {
     create: 'sync.create',
     get: null,

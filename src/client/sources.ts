@@ -47,7 +47,10 @@ export function createSourcesClient({ orgId }: ClientContext, stores: Stores) {
     return folder;
   };
   return {
-    /** Makes the folder if need be; the source is read at once. Throws SOURCE_URL_REFUSED. */
+    /**
+     * Makes the folder if need be; the source is read at once. Throws SOURCE_URL_REFUSED, and PAYLOAD_INVALID for a client certificate that has expired or
+     * does not fit its key.
+     */
     async set(place: FolderPath, input: SetSource): Promise<FolderSource> {
       const [parsedPlace, settings] = [parseInput(placeShape, place), parseInput(newSourceShape, input)];
       return sources.set(await folders.ensure(orgId, parsedPlace), settings satisfies NewSource);
@@ -59,6 +62,12 @@ export function createSourcesClient({ orgId }: ClientContext, stores: Stores) {
       history.runs(orgId, { subjectId: (await find(place)).id, kind: 'pull', limit }),
     /** The folder keeps its secrets, which can be set by hand again. */
     unset: async (place: FolderPath): Promise<FolderSource> => sources.unset(await find(place)),
+    /** Has a worker read the source soon, and returns at once. */
+    async request(place: FolderPath, { confirmDeletions }: PullSource = {}): Promise<FolderSource> {
+      const folder = await find(place);
+      await sources.ask(folder, parseInput(confirmShape, confirmDeletions ?? null));
+      return sources.get(folder);
+    },
     /** Has a worker read the source now, and returns its state afterwards. Throws QUEUE_UNAVAILABLE when none does in time. */
     async run(place: FolderPath, { confirmDeletions }: PullSource = {}, wait: WaitForPull = {}): Promise<FolderSource> {
       const folder = await find(place);

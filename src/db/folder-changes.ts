@@ -1,5 +1,6 @@
 /** What a change of a folder comes to, compared with the secrets that it holds. */
 import { JobError } from '../errors.ts';
+import type { PullLease } from './pull-settlement.ts';
 import type { ImportingRun } from './sync/initial-import.ts';
 
 export type StoredSecret = {
@@ -17,12 +18,10 @@ export interface SecretChange {
 }
 
 /** The pull that replaces the secrets of a folder. */
-export interface PullLease {
-  readonly leaseToken: string;
-  /** False for the first pull with these settings: nobody has seen yet whether it is the right source. */
-  readonly hasFreeDeletions: boolean;
-  /** `--confirm-deletions N`: counts for exactly so many. */
-  readonly confirmedDeletions: number | null;
+export interface Puller {
+  readonly lease: PullLease;
+  /** Of the answer that it read. */
+  readonly etag: string | null;
 }
 
 export interface Change {
@@ -34,7 +33,7 @@ export interface Change {
   readonly ifRevision?: readonly number[] | undefined;
   readonly importer?: ImportingRun;
   /** The pull of the folder's source; only it may write where there is one. */
-  readonly puller?: PullLease;
+  readonly puller?: Puller;
 }
 
 /** Metadata alone is a change to the value that is there. */

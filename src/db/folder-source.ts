@@ -3,8 +3,9 @@ import { sql, type SQL } from 'drizzle-orm';
 
 import { BRAKE_WINDOW_MS, freeDeletions } from '../domain/sync/brake.ts';
 import { JobError } from '../errors.ts';
+import { type Pulled, settledPull } from './pull-settlement.ts';
 import { sources } from './schema.ts';
-import type { Change, PullLease, SecretChange, StoredSecret } from './folder-changes.ts';
+import type { Change, Puller, SecretChange, StoredSecret } from './folder-changes.ts';
 
 /** The folder's source as it was read with its secrets. */
 export interface SourceHold {
@@ -29,7 +30,7 @@ export const recentDeletions = sql<number>`coalesce((
 /** Throws SECRET_SOURCED for all but a pull, and LEASE_LOST for a pull of another lease. */
 export function requireHold(hold: SourceHold | null, { puller }: Change, secretPath: string): void {
   if (puller) {
-    if (hold?.leaseToken !== puller.leaseToken) throw new JobError('LEASE_LOST');
+    if (hold?.leaseToken !== puller.lease.leaseToken) throw new JobError('LEASE_LOST');
   } else if (hold !== null) {
     throw new JobError('SECRET_SOURCED', {
       message: `The secrets of ${secretPath} come from its source (${hold.kind}), which alone may change them.`,
@@ -38,10 +39,15 @@ export function requireHold(hold: SourceHold | null, { puller }: Change, secretP
   }
 }
 
-/** The same in the statement that writes. A writer of sources also writes the folder's row, so that the snapshot is current. */
-export function holdsSource(folderId: string, puller: PullLease | undefined): SQL {
+/**
+ * The same in the statement that writes. Who sets a source also writes the folder's row, so that the snapshot is current. Another pull takes a lease only
+ * after it has run out.
+ */
+export function holdsSource(folderId: string, puller: Puller | undefined): SQL {
   const source = sql`select from keyferry.sources o where o.folder_id = ${folderId}`;
-  return puller ? sql`exists (${source} and o.lease_token = ${puller.leaseToken})` : sql`not exists (${source})`;
+  return puller
+    ? sql`exists (${source} and o.lease_token = ${puller.lease.leaseToken} and o.lease_until > now())`
+    : sql`not exists (${source})`;
 }
 
 export function managedKeys(existing: readonly StoredSecret[]): ReadonlySet<string> {
@@ -49,10 +55,14 @@ export function managedKeys(existing: readonly StoredSecret[]): ReadonlySet<stri
 }
 
 /** A pull leaves out what rotations manage. */
-export function withoutManaged(existing: readonly StoredSecret[], change: Change): Change {
-  if (!change.puller) return change;
+export function withoutManaged(
+  existing: readonly StoredSecret[],
+  change: Change,
+): { readonly change: Change; readonly skippedKeys: readonly string[] } {
+  if (!change.puller) return { change, skippedKeys: [] };
   const managed = managedKeys(existing);
-  return { ...change, changes: change.changes.filter((one) => !managed.has(one.key)) };
+  const skippedKeys = change.changes.map((one) => one.key).filter((key) => managed.has(key));
+  return { change: { ...change, changes: change.changes.filter((one) => !managed.has(one.key)) }, skippedKeys };
 }
 
 interface PlaceOfFolder {
@@ -65,7 +75,7 @@ function flagsOf({ projectId, environment, secretPath }: PlaceOfFolder): string 
   return `--project ${projectId} --env ${environment} --path ${secretPath}`;
 }
 
-interface Pulled {
+interface PlannedPull {
   /** What the pull would change. */
   readonly effective: readonly SecretChange[];
   readonly recent: number;
@@ -75,24 +85,36 @@ interface Pulled {
 export function refuseUnconfirmed(
   folder: PlaceOfFolder,
   existing: readonly StoredSecret[],
-  { changes, puller, effective, recent }: Change & Pulled,
+  { changes, puller, effective, recent }: Change & PlannedPull,
 ): void {
   if (!puller) return;
   const deletions = effective.filter((one) => one.value === null).length;
   const owned = existing.length - managedKeys(existing).size + recent;
-  const free = puller.hasFreeDeletions ? freeDeletions({ owned, desired: changes.length }) : 0;
-  if (deletions === 0 || deletions + recent <= free || deletions === puller.confirmedDeletions) return;
+  const { pulledRevision, confirmedDeletions } = puller.lease.source;
+  // With new settings nobody has seen yet whether it is the right source.
+  const free = pulledRevision === null ? 0 : freeDeletions({ owned, desired: changes.length });
+  if (deletions === 0 || deletions + recent <= free || deletions === confirmedDeletions) return;
   const within = recent === 0 ? '' : ` within an hour (${String(recent)} are gone already)`;
   const why =
     changes.length === 0
       ? 'The source is empty'
       : `${String(deletions + recent)} of ${String(owned)} would go${within}`;
   const stale =
-    puller.confirmedDeletions === null
-      ? ''
-      : ` ${String(puller.confirmedDeletions)} were confirmed, the answer has changed since.`;
+    confirmedDeletions === null ? '' : ` ${String(confirmedDeletions)} were confirmed, the answer has changed since.`;
   throw new JobError('SOURCE_DELETIONS_UNCONFIRMED', {
     message: `${why}: the pull removes ${String(deletions)} secrets.${stale} If meant: \`keyferry source run ${flagsOf(folder)} --confirm-deletions ${String(deletions)}\`.`,
     context: { deletions },
   });
+}
+
+interface Pulling extends Omit<Pulled, 'status' | 'etag'> {
+  readonly puller: Puller | undefined;
+}
+
+/** Of a pull: CTEs that settle it with the write. */
+export function settledWith({ puller, ...pulled }: Pulling): SQL {
+  if (!puller) return sql``;
+  const outcome = { status: 'succeeded', etag: puller.etag, ...pulled } as const;
+  const under = { from: sql`from moved`, where: sql`moved.id = s.folder_id` };
+  return sql`${settledPull(puller.lease, outcome, under)},`;
 }

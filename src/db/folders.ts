@@ -10,7 +10,7 @@ import { toDatabaseError } from './database-error.ts';
 import {
   type Change,
   effectiveChanges,
-  type PullLease,
+  type Puller,
   refuseManaged,
   type SecretChange,
   type StoredSecret,
@@ -22,6 +22,7 @@ import {
   recentDeletions,
   refuseUnconfirmed,
   requireHold,
+  settledWith,
   type SourceHold,
   withoutManaged,
 } from './folder-source.ts';
@@ -55,6 +56,8 @@ export interface FolderChange {
   readonly removed: number;
   /** Syncs that became due. */
   readonly dueSyncs: number;
+  /** Of a pull: keys that a rotation manages. */
+  readonly skippedKeys?: readonly string[];
 }
 
 export type Folders = ReturnType<typeof createFolders>;
@@ -84,10 +87,10 @@ export function createFolders(db: Database, encryption: Encryption) {
     importInto: (folder: FolderRow, changes: readonly SecretChange[], importer: ImportingRun) =>
       changeFolder({ db, encryption }, folder, { changes, mode: 'merge', importer }),
     /**
-     * Replaces the unmanaged secrets by what the folder's source holds, and leaves out what rotations manage. Throws SOURCE_DELETIONS_UNCONFIRMED, and
-     * LEASE_LOST when another pull holds the source.
+     * Replaces the unmanaged secrets by what the folder's source holds, and leaves out what rotations manage. Where that changes something, the same
+     * statement settles the pull. Throws SOURCE_DELETIONS_UNCONFIRMED, and LEASE_LOST when another pull holds the source.
      */
-    pullInto: (folder: FolderRow, changes: readonly SecretChange[], puller: PullLease) =>
+    pullInto: (folder: FolderRow, changes: readonly SecretChange[], puller: Puller) =>
       changeFolder({ db, encryption }, folder, { changes, mode: 'replace', puller }),
   };
 }
@@ -193,16 +196,17 @@ async function changeFolder(stores: Stores, folder: FolderRow, wanted: Change): 
       });
     const { secrets: existing, source } = await readFolder(stores, folder.id);
     requireHold(source, wanted, folder.secretPath);
-    const change = withoutManaged(existing, withDescribed(existing, wanted));
+    const { change, skippedKeys } = withoutManaged(existing, withDescribed(existing, wanted));
+    const skipped = change.puller ? { skippedKeys } : {};
     refuseManaged(existing, change);
     const effective = effectiveChanges(existing, change);
     refuseUnconfirmed(folder, existing, { ...change, effective, recent: source?.recentDeletions ?? 0 });
     if (effective.length === 0) {
       if (change.importer) await recordImport(stores.db, change.importer);
-      return { folderId: folder.id, revision: current.revision, set: 0, removed: 0, dueSyncs: 0 };
+      return { folderId: folder.id, revision: current.revision, set: 0, removed: 0, dueSyncs: 0, ...skipped };
     }
-    const written = await writeChanges(stores, current, { ...change, changes: effective });
-    if (written) return written;
+    const written = await writeChanges(stores, current, { ...change, changes: effective, skippedKeys });
+    if (written) return { ...written, ...skipped };
     if (change.importer) await refuseLostLease(stores.db, change.importer);
     current = await getFolder(stores.db, folder.id);
   }
@@ -213,7 +217,7 @@ async function changeFolder(stores: Stores, folder: FolderRow, wanted: Change): 
 async function writeChanges(
   { db, encryption }: Stores,
   folder: FolderRow,
-  { changes, importer, puller }: Change,
+  { changes, importer, puller, skippedKeys }: Change & { readonly skippedKeys: readonly string[] },
 ): Promise<FolderChange | undefined> {
   const revision = folder.revision + 1;
   const place = (key: string) => secretPlace({ orgId: folder.orgId, folderId: folder.id, key, revision });
@@ -221,6 +225,8 @@ async function writeChanges(
     value === null ? [] : [{ key, value: encryption.encrypt(value, place(key)), metadata: metadata ?? null }],
   );
   const removed = changes.filter((change) => change.value === null).map((change) => change.key);
+  const counts = { set: written.length, removed: removed.length };
+  const pulled = settledWith({ puller, revision, skippedKeys, changes: counts });
   const [row] = await db
     .execute<{ set: number; removed: number; due: number; moved: number }>(
       sql`
@@ -253,7 +259,7 @@ async function writeChanges(
           delete from keyferry.secrets s using moved where s.folder_id = moved.id
             and s.key in (select jsonb_array_elements_text(${JSON.stringify(removed)}::jsonb))
           returning s.key
-        ),
+        ),${pulled}
         ${dueSyncs(importer)},
         ${importedSync(importer)}
         select (select count(*) from moved)::int as moved, (select count(*) from written)::int as set,

@@ -87,7 +87,8 @@ async function repairSubjects(db: Database, kind: string): Promise<ReadonlyMap<s
 
 async function closeLeftovers(db: Database): Promise<number> {
   const hasSubject = (id: SQL) => sql`(exists (select 1 from keyferry.syncs where id = ${id})
-          or exists (select 1 from keyferry.rotations where id = ${id}) or exists (select 1 from keyferry.connections where id = ${id}))`;
+          or exists (select 1 from keyferry.rotations where id = ${id}) or exists (select 1 from keyferry.connections where id = ${id})
+          or exists (select 1 from keyferry.sources where folder_id = ${id}))`;
   const [row] = await execute(
     db,
     sql`

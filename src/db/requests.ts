@@ -12,7 +12,8 @@ import { requests, runs } from './schema.ts';
 import { dueTrace } from './engine/subjects.ts';
 import { wake } from './engine/wake.ts';
 
-export type RequestKind = (typeof requests.$inferSelect)['kind'];
+/** A pull is asked for at its source (`db/sources.ts`). */
+export type RequestKind = Exclude<(typeof requests.$inferSelect)['kind'], 'pull'>;
 export type RunRow = typeof runs.$inferSelect;
 
 export interface NewRequest {

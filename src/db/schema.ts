@@ -231,9 +231,11 @@ export const sources = keyferry.table(
     answered: bigint('answered', { mode: 'number' }).notNull().default(0),
     /** `--confirm-deletions N` of the open request. */
     confirmedDeletions: integer('confirmed_deletions'),
-    /** Every write of a pull is bound to it. */
+    /** Every write of a pull is bound to it. Null with a lease: the pull is in the queue. */
     leaseToken: uuid('lease_token'),
     leaseUntil: moment('lease_until'),
+    /** Of the last notification that was accepted, in milliseconds of its sender's clock: no older one is. */
+    notifiedAtMs: bigint('notified_at_ms', { mode: 'number' }),
     createdAt: created(),
     updatedAt: updated(),
   },
@@ -477,7 +479,9 @@ export const requests = keyferry.table(
   {
     id: uuid('id').primaryKey().defaultRandom(),
     orgId: text('org_id').notNull(),
-    kind: text('kind').$type<'validate' | 'sync' | 'plan' | 'check' | 'import' | 'remove' | 'rotate'>().notNull(),
+    kind: text('kind')
+      .$type<'validate' | 'sync' | 'plan' | 'check' | 'import' | 'remove' | 'rotate' | 'pull'>()
+      .notNull(),
     subjectId: uuid('subject_id').notNull(),
     parameters: jsonb('parameters').$type<Readonly<Record<string, unknown>>>().notNull().default({}),
     actor: text('actor'),

@@ -6,3 +6,5 @@ export const DISPATCH_LEASE_SECONDS = 60;
 export const RUN_LEASE_SECONDS = 30;
 /** How long a call to AWS may take. A mutation starts only if the run lease outlives it, and the window of a lost call contains it. */
 export const CALL_DEADLINE_MS = 10_000;
+/** A pull is not renewed: its lease outlives its few requests, of 10 s each, and the writes after them. */
+export const PULL_LEASE_SECONDS = 120;

@@ -8,7 +8,7 @@ import type { JobError } from '../errors.ts';
 export const kinds = ['validate', 'sync', 'rotate'] as const;
 export type Kind = (typeof kinds)[number];
 
-/** A `pull` has no queue: it is read by whoever serves `sync`, and recorded when it ends. */
+/** A `pull` comes through the queue `sync`, and is recorded when it ends. */
 export const runKinds = ['validate', 'sync', 'plan', 'import', 'remove', 'rotate', 'pull'] as const;
 export type RunKind = (typeof runKinds)[number];
 

@@ -13,16 +13,46 @@ const credentialShape = z
   .string()
   .regex(/^[\x21-\x7e]{1,4096}$/, 'must be 1 to 4,096 visible ASCII characters without spaces');
 
+/** Signs notifications; the sender has the same. */
+const notifySecretShape = z
+  .string()
+  .regex(/^[\x21-\x7e]{16,256}$/, 'must be 16 to 256 visible ASCII characters without spaces')
+  .nullable()
+  .default(null)
+  .describe('Signs notifications of the source, which make a pull due at once. Null: none are taken');
+
+/** Whether certificate and key fit together is looked at where they are stored. */
+const pemShape = z
+  .string()
+  .regex(/^-----BEGIN [A-Z0-9 ]+-----/, 'must be PEM')
+  .max(65_536)
+  .nullable()
+  .default(null);
+
 const everyShape = z.int().min(60).max(86_400).default(300);
 
-const httpShape = z.strictObject({
+const httpFields = z.strictObject({
   kind: z.literal('http'),
   /** Answers with one JSON object or dotenv lines. */
   url: urlShape,
   /** Sent as a bearer token. */
   token: credentialShape.nullable().default(null),
+  /** For mutual TLS, with the authorities in between. */
+  clientCertificate: pemShape,
+  clientKey: pemShape,
+  notifySecret: notifySecretShape,
   everySeconds: everyShape,
 });
+
+const httpShape = httpFields
+  .refine(
+    ({ clientCertificate, clientKey }) => (clientCertificate === null) === (clientKey === null),
+    'clientCertificate and clientKey belong together: give both or none',
+  )
+  .refine(({ clientKey, url }) => clientKey === null || url.startsWith('https:'), {
+    path: ['url'],
+    message: 'must begin with https:// for a client certificate',
+  });
 
 const infisicalShape = z.strictObject({
   kind: z.literal('infisical'),
@@ -35,24 +65,42 @@ const infisicalShape = z.strictObject({
   /** Of a machine identity with universal auth. */
   clientId: credentialShape,
   clientSecret: credentialShape,
+  notifySecret: notifySecretShape,
   everySeconds: everyShape,
 });
 
 export const newSourceShape = z.discriminatedUnion('kind', [httpShape, infisicalShape]);
 export type NewSource = z.output<typeof newSourceShape>;
 
-/** All settings but the schedule: stored encrypted as a whole, since a URL may be a credential, too. */
-export type SourceSettings = Omit<z.output<typeof httpShape>, 'everySeconds'> | InfisicalSettings;
-export type InfisicalSettings = Omit<z.output<typeof infisicalShape>, 'everySeconds'>;
+/** All settings but the schedule: stored encrypted as a whole, since a URL may be a credential, too. Rows of earlier versions lack what came later. */
+export type SourceSettings = HttpSettings | InfisicalSettings;
+type Later = 'clientCertificate' | 'clientKey' | 'notifySecret';
+type Stored<S> = Omit<S, 'everySeconds' | Later> & Partial<Pick<S, Extract<keyof S, Later>>>;
+export type HttpSettings = Stored<z.output<typeof httpShape>>;
+export type InfisicalSettings = Stored<z.output<typeof infisicalShape>>;
+
+/** PEM: the client's own certificate first, then the authorities in between. */
+export interface CertificatePair {
+  readonly certificate: string;
+  readonly key: string;
+}
+
+/** For mutual TLS. */
+export function clientCertificateOf(source: SourceSettings): CertificatePair | undefined {
+  if (source.kind !== 'http') return undefined;
+  const { clientCertificate: certificate, clientKey: key } = source;
+  return typeof certificate === 'string' && typeof key === 'string' ? { certificate, key } : undefined;
+}
 
 /** What may be shown. */
 export type SourceConfig = Readonly<Record<string, string | boolean>>;
 
 export function shownConfig(settings: SourceSettings): SourceConfig {
   const { origin } = new URL(settings.url);
-  if (settings.kind === 'http') return { origin };
+  const isNotified = typeof settings.notifySecret === 'string';
+  if (settings.kind === 'http') return { origin, isNotified };
   const { projectId, environment, secretPath, isRecursive } = settings;
-  return { origin, projectId, environment, secretPath, isRecursive };
+  return { origin, projectId, environment, secretPath, isRecursive, isNotified };
 }
 
 /** Why the values are refused as a whole: a part of them would delete the rest. Names keys, never a value. */

@@ -1,10 +1,10 @@
 /** Adds dispatched subjects to their queue: automatic job ids, a deduplication id per subject, the mark that the row is dispatched. */
 import type { Queue } from 'bullmq';
 
-import type { Kind, Reason } from '../domain/run.ts';
+import type { Reason } from '../domain/run.ts';
 import { JobError } from '../errors.ts';
 import { recordSpan } from '../observe/trace.ts';
-import { subjectFields } from './payload.ts';
+import { type JobSubject, subjectFields } from './payload.ts';
 
 export interface Enqueued {
   readonly id: string;
@@ -31,7 +31,7 @@ const CROWD = 50;
  * priority before the first one with a priority, and jobs of other programs have none: while many of them wait, dispatched jobs are put in front of them,
  * except those that these very jobs may have asked for.
  */
-export async function enqueue(queue: Queue, kind: Kind, subjects: readonly Enqueued[]): Promise<void> {
+export async function enqueue(queue: Queue, kind: JobSubject, subjects: readonly Enqueued[]): Promise<void> {
   if (subjects.length === 0) return;
   try {
     const isCrowded = (await queue.getJobCountByTypes('waiting')) >= CROWD;
@@ -53,13 +53,13 @@ export async function enqueue(queue: Queue, kind: Kind, subjects: readonly Enque
 }
 
 /** A request is not folded into the job of a schedule that waits further back. */
-function toDeduplicationId(kind: Kind, { id, reason }: Enqueued): string {
+function toDeduplicationId(kind: JobSubject, { id, reason }: Enqueued): string {
   return reason === 'requested' ? `${kind}-${id}-requested` : `${kind}-${id}`;
 }
 
 type Place = { readonly deduplicationId: string } & ({ readonly lifo: true } | { readonly priority: number });
 
-function toJob(kind: Kind, subject: Enqueued, { deduplicationId, ...place }: Place) {
+function toJob(kind: JobSubject, subject: Enqueued, { deduplicationId, ...place }: Place) {
   const { id, reason, requestedBy, traceparent } = subject;
   const carried = traceDispatch(kind, traceparent);
   return {
@@ -80,7 +80,7 @@ function toJob(kind: Kind, subject: Enqueued, { deduplicationId, ...place }: Pla
 }
 
 /** What a BullMQ job carries of its trace, in the form of `bullmq-otel`; undefined when nobody traces. */
-function traceDispatch(kind: Kind, parent: string | undefined): string | undefined {
+function traceDispatch(kind: JobSubject, parent: string | undefined): string | undefined {
   const traceparent = recordSpan({ name: `dispatch ${kind}`, kind: 'producer', parent });
   return traceparent === null ? undefined : JSON.stringify({ traceparent });
 }

@@ -20,13 +20,20 @@ const fieldsOf = {
   validate: { connectionId: z.uuid(), ...common },
   sync: { syncId: z.uuid(), requestId: z.uuid().optional(), ...common },
   rotate: { rotationId: z.uuid(), requestId: z.uuid().optional(), ...common },
+  pull: { folderId: z.uuid(), ...common },
 } as const;
+
+/** What a job is about: a `pull`, which comes through the queue `sync`, is about the source of a folder. */
+export type JobSubject = Kind | 'pull';
+
+const subjectOf = (kind: Kind, name: string): JobSubject => (kind === 'sync' && name === 'pull' ? 'pull' : kind);
 
 /** Of other programs: every field is one that we know. */
 const outsideShapes = {
   validate: z.strictObject(fieldsOf.validate),
   sync: z.strictObject(fieldsOf.sync),
   rotate: z.strictObject(fieldsOf.rotate),
+  pull: z.strictObject(fieldsOf.pull),
 } as const;
 
 /** Of keyferry itself, perhaps of a newer version in the middle of a deployment: what this one does not know, it leaves alone. */
@@ -35,13 +42,19 @@ const ownShapes = {
   validate: z.object({ ...fieldsOf.validate, ...ownReason }),
   sync: z.object({ ...fieldsOf.sync, ...ownReason }),
   rotate: z.object({ ...fieldsOf.rotate, ...ownReason }),
+  pull: z.object({ ...fieldsOf.pull, ...ownReason }),
 } as const;
 
-export const subjectFields = { validate: 'connectionId', sync: 'syncId', rotate: 'rotationId' } as const;
+export const subjectFields = {
+  validate: 'connectionId',
+  sync: 'syncId',
+  rotate: 'rotationId',
+  pull: 'folderId',
+} as const;
 
 export const jobNames = {
   validate: ['validate'],
-  sync: ['sync', 'plan', 'import', 'remove'],
+  sync: ['sync', 'plan', 'import', 'remove', 'pull'],
   rotate: ['rotate'],
 } as const;
 
@@ -67,7 +80,8 @@ export function parsePayload(kind: Kind, name: string, data: unknown): Payload {
     throw invalid(`job name "${cutText(name, 40)}" is unknown in queue ${kind}; it takes ${jobNames[kind].join(', ')}`);
   }
   const isOwn = typeof data === 'object' && data !== null && 'dispatched' in data && data.dispatched === true;
-  const parsed = (isOwn ? ownShapes : outsideShapes)[kind].safeParse(data);
+  const subject = subjectOf(kind, name);
+  const parsed = (isOwn ? ownShapes : outsideShapes)[subject].safeParse(data);
   if (!parsed.success) throw invalid(parsed.error.issues.map(describeIssue).join('; '));
   const fields = parsed.data as Record<string, unknown> & {
     requestId?: string;
@@ -82,7 +96,7 @@ export function parsePayload(kind: Kind, name: string, data: unknown): Payload {
   return {
     kind,
     name: name as JobName,
-    subjectId: String(fields[subjectFields[kind]]),
+    subjectId: String(fields[subjectFields[subject]]),
     requestId: fields.requestId,
     requestedBy: fields.requestedBy,
     reason: fields.reason,

@@ -62,7 +62,15 @@ export interface ServerDependencies extends Logins {
   /** Absent: no API. Needs `status` and `audit`. */
   readonly api?: Pick<
     ApiOptions,
-    'tokens' | 'jwtLogins' | 'identities' | 'clientOf' | 'fingerprints' | 'idempotency' | 'verdictSeconds' | 'version'
+    | 'tokens'
+    | 'jwtLogins'
+    | 'identities'
+    | 'clientOf'
+    | 'notifications'
+    | 'fingerprints'
+    | 'idempotency'
+    | 'verdictSeconds'
+    | 'version'
   >;
   /** Absent: nobody is told of events. */
   readonly webhook?: Pick<WebhookOptions, 'operator' | 'hosts' | 'notifications' | 'outbox' | 'listen'>;

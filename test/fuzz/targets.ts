@@ -50,7 +50,16 @@ const job = fc.record({
   data: fc.oneof(
     fc.anything(),
     fc.dictionary(
-      fc.constantFrom('connectionId', 'syncId', 'rotationId', 'requestId', 'orgId', 'traceparent', '__proto__'),
+      fc.constantFrom(
+        'connectionId',
+        'syncId',
+        'rotationId',
+        'folderId',
+        'requestId',
+        'orgId',
+        'traceparent',
+        '__proto__',
+      ),
       fc.oneof(fc.uuid(), fc.anything()),
     ),
   ),

@@ -15,6 +15,7 @@ import { createEncryption } from '../../src/db/encryption.ts';
 import { createFolders } from '../../src/db/folders.ts';
 import { createRequests } from '../../src/db/requests.ts';
 import { createRotations } from '../../src/db/rotation/rotations.ts';
+import { createSources } from '../../src/db/sources.ts';
 import { createSyncEntries } from '../../src/db/sync/entries.ts';
 import { createSyncs } from '../../src/db/sync/syncs.ts';
 import type { SubjectRows } from '../../src/db/engine/subjects.ts';
@@ -34,6 +35,7 @@ export function openStores(db: Database) {
     folders: createFolders(db, encryption),
     requests: createRequests(db),
     rotations: createRotations(db, encryption),
+    sources: createSources(db, encryption, { hosts: [] }),
     status: createConnectionStatus(db),
     syncs: createSyncs(db),
     work: createWork(db),

@@ -120,11 +120,13 @@ const folders: readonly Writer[] = [
     kinds: ['sync'],
     arrange: ({ db }, { orgId, folderId }) =>
       db.execute(sql`
-        insert into keyferry.sources (folder_id, org_id, kind, config, target, every_seconds, lease_token)
-        values (${folderId}, ${orgId}, 'http', '{}', 'none', 300, ${PULL_TOKEN})`),
+        insert into keyferry.sources (folder_id, org_id, kind, config, target, every_seconds)
+        values (${folderId}, ${orgId}, 'http', '{}', 'none', 300)`),
     write: async (stores, { folderId }) => {
-      const puller = { leaseToken: PULL_TOKEN, hasFreeDeletions: true, confirmedDeletions: null };
-      return stores.folders.pullInto(await stores.folders.get(folderId), [{ key: 'A', value: randomUUID() }], puller);
+      const lease = await stores.sources.claim({ folderId });
+      if (lease === undefined) throw new Error('The source is not due.');
+      const changes = [{ key: 'A', value: randomUUID() }];
+      return stores.folders.pullInto(await stores.folders.get(folderId), changes, { lease, etag: null });
     },
   },
 ];
@@ -138,8 +140,6 @@ async function makeRecursive(stores: Stores, { ids, belowId }: Scene): Promise<v
     )`;
   await given(stores, 'sync', { id: ids.sync, set });
 }
-
-const PULL_TOKEN = '00000000-0000-4000-8000-000000000001';
 
 const syncs: readonly Writer[] = [
   {

@@ -40,6 +40,9 @@ function addSet(noun: Command): void {
     .option('--every <duration>', 'how often it is read, as 5m (default), 1m to 1d')
     .option('--secret-file <file>', 'bearer token or client secret from a file instead of stdin')
     .option('--no-auth', 'http: without a bearer token')
+    .option('--cert-file <file>', 'http: client certificate for mutual TLS, as PEM')
+    .option('--key-file <file>', 'http: its private key, as PEM without a passphrase')
+    .option('--notify-secret-file <file>', 'take notifications that are signed with this secret')
     .option('--client-id <id>', 'infisical: client id of a machine identity')
     .option('--source-project <id>', 'infisical: id of the project')
     .option('--source-env <slug>', 'infisical: the environment')
@@ -48,6 +51,8 @@ function addSet(noun: Command): void {
   runWithClient(command, async ({ client, options, output }) => {
     const source = await client.sources.set(placeOf(options), await settingsOf(options));
     output.result(source, () => describeSource(source));
+    if (source.config.isNotified === true)
+      output.note(`Notifications go to /api/v1/sources/${source.folderId}/notify.`);
     output.note('A worker reads it now; `keyferry source run` waits for that.');
     return done;
   });
@@ -57,9 +62,12 @@ async function settingsOf(options: Options): Promise<SetSource> {
   const every = text(options, 'every');
   const schedule = every === undefined ? {} : { everySeconds: toSeconds(every) };
   const url = text(options, 'url');
+  const notifySecret = await fileOf(options, 'notifySecretFile');
   if (options.kind === 'http') {
     const token = options.auth === false ? null : await credential(options, 'Bearer token');
-    return { kind: 'http', url: url ?? required('--url'), token, ...schedule };
+    const [clientCertificate, clientKey] = [await fileOf(options, 'certFile'), await fileOf(options, 'keyFile')];
+    const pair = { clientCertificate, clientKey };
+    return { kind: 'http', url: url ?? required('--url'), token, ...pair, notifySecret, ...schedule };
   }
   const path = text(options, 'sourcePath');
   return {
@@ -71,17 +79,22 @@ async function settingsOf(options: Options): Promise<SetSource> {
     isRecursive: options.recursive === true,
     clientId: text(options, 'clientId') ?? required('--client-id'),
     clientSecret: await credential(options, 'Client secret'),
+    notifySecret,
     ...schedule,
   };
 }
 
 async function credential(options: Options, what: string): Promise<string> {
-  const file = text(options, 'secretFile');
-  return file === undefined
-    ? readSecret(what)
-    : Buffer.from(await readBytes(file))
-        .toString('utf8')
-        .trim();
+  return (await fileOf(options, 'secretFile')) ?? readSecret(what);
+}
+
+/** Null without the option. */
+async function fileOf(options: Options, option: string): Promise<string | null> {
+  const file = text(options, option);
+  if (file === undefined) return null;
+  return Buffer.from(await readBytes(file))
+    .toString('utf8')
+    .trim();
 }
 
 function required(option: string): never {
@@ -143,4 +156,6 @@ const labels: Readonly<Record<string, string>> = {
   environment: 'environment there',
   secretPath: 'path there',
   isRecursive: 'recursive',
+  isNotified: 'takes notifications',
+  certificateExpiresAt: 'certificate until',
 };

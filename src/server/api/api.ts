@@ -15,10 +15,12 @@ import { authenticate, boundedBody, boundedItems, limited, onlyJson } from './ga
 import { addFolders } from './folders.ts';
 import { addHistory } from './history.ts';
 import { addLogin } from './login.ts';
+import { addNotify } from './notify.ts';
 import { addOutside } from './outside.ts';
 import { addOverviews } from './overviews.ts';
 import { addRotations } from './rotations.ts';
 import { addRuns } from './runs.ts';
+import { addSources } from './sources.ts';
 import { addSyncs } from './syncs.ts';
 import { addWebhooks } from './webhooks.ts';
 
@@ -36,6 +38,7 @@ export function createApi(options: ApiOptions): Api {
   const accessTokens = createAccessTokenCheck(options.identities, options.now);
   const jwts = createJwtCheck(options.jwtLogins, options);
   addLogin(api, options, { accessTokens, jwts });
+  addNotify(api, options);
   const limit = limited(options);
   for (const version of ['/api/v1/*', '/api/v2/*', '/api/v3/*', '/api/v4/*'])
     api.use(version, authenticate(options, { accessTokens, jwts }), limit, onlyJson, boundedBody, boundedItems);
@@ -43,6 +46,7 @@ export function createApi(options: ApiOptions): Api {
   addOverviews(api, options);
   addConnections(api, options);
   addFolders(api, options);
+  addSources(api, options);
   addSyncs(api, options);
   addRotations(api, options);
   addRuns(api, options);

@@ -5,6 +5,7 @@ import type { Client } from '../../client/client.ts';
 import type { AuditLog } from '../../db/audit-log.ts';
 import type { FingerprintKeys } from '../../db/fingerprint-key.ts';
 import type { IdempotencyKeys } from '../../db/idempotency.ts';
+import type { Sources } from '../../db/sources.ts';
 import type { StatusQueries } from '../../db/status/queries.ts';
 import type { Log } from '../../observe/log.ts';
 import type { Identities } from '../../db/identities.ts';
@@ -21,6 +22,7 @@ export interface ApiOptions {
   readonly identities: Pick<Identities, 'login' | 'issue' | 'renew' | 'revokeToken' | 'callerOf'>;
   /** The library's client, acting for the caller's org under the token's name. */
   clientOf(caller: Caller): Client;
+  readonly notifications: Pick<Sources, 'notifySecretOf' | 'notify'>;
   readonly queries: StatusQueries;
   readonly audit: AuditLog;
   /** The key of an org, for hashes that say nothing about what they are made of. */

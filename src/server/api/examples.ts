@@ -20,6 +20,13 @@ export const bodyExamples: Readonly<Record<string, unknown>> = {
   },
   'connection.update': { credentials: { roleArn: 'arn:aws:iam::444455556666:role/keyferry-2' } },
   'secrets.set': { projectId: 'shop', environment: 'prod', secretPath: '/api', secrets: { DB_HOST: 'db.internal' } },
+  'source.set': {
+    projectId: 'shop',
+    environment: 'prod',
+    secretPath: '/api',
+    source: { kind: 'http', url: 'https://config.example.com/api.env', token: 'cfg-of-the-shop', everySeconds: 300 },
+  },
+  'source.run': { projectId: 'shop', environment: 'prod', secretPath: '/api' },
   'parameterStoreSync.create': { name: 'api', ...source, ...parameters },
   'parameterStoreSync.update': { syncOptions: { tags: [{ key: 'team', value: 'shop' }] } },
   'parameterStoreSync.checkDestination': { projectId: 'shop', ...parameters },

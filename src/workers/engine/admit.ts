@@ -23,7 +23,7 @@ const DATABASE_PAUSE_MS = 1_000;
  * Holds the job while PostgreSQL is away, under BullMQ's own lock: failing it would lose an outside producer's wish, which exists nowhere else yet.
  */
 export async function whileDatabaseIsDown<T>(
-  deps: AdmitDependencies,
+  deps: Omit<AdmitDependencies, 'work'>,
   use: () => Promise<T>,
   signal?: AbortSignal,
 ): Promise<T> {
@@ -54,21 +54,33 @@ export async function admit(deps: AdmitDependencies, job: Job, payload: Payload)
     });
   }
   // A person's retry in Bull Board is a wish of its own, also for a job that keyferry dispatched.
-  if (payload.isDispatched && job.attemptsMade === 0) return undefined;
+  if (isFirstDelivery(job, payload)) return undefined;
   const recorded = await deps.work.recordWish({
     kind,
     requestKind: payload.name as 'validate' | 'sync' | 'plan' | 'rotate',
     subjectId,
-    actor: payload.requestedBy,
-    reason: payload.isDispatched ? 'requested' : (payload.reason ?? 'requested'),
+    ...askedBy(job, payload),
+  });
+  if (recorded !== undefined) return recorded;
+  throw new JobError('PAYLOAD_INVALID', { message: `There is no ${subjectNouns[kind]} with the id ${subjectId}.` });
+}
+
+/** Of a job that keyferry dispatched and nobody retried. */
+export function isFirstDelivery(job: Job, { isDispatched }: Payload): boolean {
+  return isDispatched && job.attemptsMade === 0;
+}
+
+/** Who asks for it with this job, and by what a redelivery of it is known. */
+export function askedBy(job: Job, { kind, isDispatched, reason, requestedBy }: Payload) {
+  return {
+    actor: requestedBy,
+    reason: isDispatched ? ('requested' as const) : (reason ?? 'requested'),
     source: {
       queue: kind,
       jobId: job.attemptsMade === 0 ? String(job.id) : `${String(job.id)}#${String(job.attemptsMade)}`,
       timestamp: job.timestamp,
     },
-  });
-  if (recorded !== undefined) return recorded;
-  throw new JobError('PAYLOAD_INVALID', { message: `There is no ${subjectNouns[kind]} with the id ${subjectId}.` });
+  };
 }
 
 const subjectNouns: Readonly<Record<Kind, string>> = { validate: 'connection', sync: 'sync', rotate: 'rotation' };

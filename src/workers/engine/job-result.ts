@@ -37,10 +37,11 @@ function logEnd(log: Log, run: Run<Kind>, status: string): void {
   if (log.isLevelEnabled(level)) run.log[level]({ status, awsCalls }, 'run ended');
 }
 
+/** Of a run whose outcome is a failure, stored and logged elsewhere. */
 class ReportedError extends UnrecoverableError {}
 
 /** BullMQ stores message and stack as they are, so both hold the public sentence only. */
-function cleanError(message: string): UnrecoverableError {
+export function cleanError(message: string): UnrecoverableError {
   const error = new ReportedError(message);
   error.name = 'UnrecoverableError';
   error.stack = message;

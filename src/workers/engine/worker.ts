@@ -11,6 +11,7 @@ import { JobError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
 import type { QueueBackend } from '../../queues/backend.ts';
 import { createCallCounts, type CallCounts } from './call-counts.ts';
+import type { RunPull } from '../pull/run-pull.ts';
 import type { Processor } from './processor.ts';
 import { createHotLoops, type HotLoops } from './hot-loops.ts';
 import { createOutages, type Outages } from './outages.ts';
@@ -25,6 +26,8 @@ export interface WorkerDependencies {
   readonly kinds: readonly Kind[];
   readonly concurrency: Readonly<Record<Kind, number>>;
   readonly processors: { readonly [K in Kind]: Processor<K> };
+  /** Takes the `pull` jobs of the queue `sync`. */
+  readonly runPull?: RunPull | undefined;
   /** Calls back on every NOTIFY; returns how to stop listening. */
   listen(onDue: (kind: string) => void): Promise<() => Promise<void>>;
   /** Over a fresh connection; rejects unless the database can be written. */
@@ -162,7 +165,8 @@ function startQueueWorker(deps: WorkerDependencies, kind: Kind, hooks: RunHooks)
     async (job, _token, signal) => {
       hooks.watchdog.jobStarted(kind);
       try {
-        return await runJob(jobDeps, job, signal);
+        const isPull = kind === 'sync' && job.name === 'pull' && deps.runPull !== undefined;
+        return await (isPull ? deps.runPull(jobDeps, job, signal) : runJob(jobDeps, job, signal));
       } finally {
         hooks.watchdog.jobEnded(kind);
       }

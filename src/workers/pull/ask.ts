@@ -5,6 +5,7 @@
 import { request as requestHttp, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
 import { request as requestHttps } from 'node:https';
 
+import type { CertificatePair } from '../../domain/sources.ts';
 import { isListed, refusalOf } from '../../domain/webhooks.ts';
 import { JobError } from '../../errors.ts';
 import { literalRefusal, lookupPublic, reasonOf, type Resolve } from '../../network/public-lookup.ts';
@@ -15,6 +16,8 @@ export interface AskOptions {
   readonly limitMs?: number;
   /** For tests: instead of the resolver of this machine. */
   readonly resolve?: Resolve;
+  /** For tests: instead of the authorities that Node trusts. */
+  readonly ca?: string;
 }
 
 export interface Question {
@@ -22,6 +25,8 @@ export interface Question {
   readonly headers?: OutgoingHttpHeaders;
   /** A body makes it a POST of JSON. */
   readonly body?: string;
+  /** For mutual TLS. */
+  readonly client?: CertificatePair;
 }
 
 /** 200 or 304. */
@@ -38,7 +43,7 @@ const LIMIT_MS = 10_000;
 
 /** Throws SOURCE_UNAVAILABLE, SOURCE_DENIED, SOURCE_ANSWER_REFUSED, SOURCE_URL_REFUSED. */
 export function createAsk(options: AskOptions): Ask {
-  return async ({ url, headers = {}, body }) => {
+  return async ({ url, headers = {}, body, client }) => {
     const isFree = isListed(url.hostname, options.hosts);
     const refusal = refusalOf(url.href, options.hosts) ?? (isFree ? undefined : literalRefusal(url));
     if (refusal !== undefined)
@@ -47,7 +52,7 @@ export function createAsk(options: AskOptions): Ask {
     const send = url.protocol === 'https:' ? requestHttps : requestHttp;
     return new Promise((resolve, reject) => {
       const fail = (error: Error) => {
-        reject(error instanceof JobError ? error : unavailable(reasonOf(error), error));
+        reject(error instanceof JobError ? error : toRefusal(error));
       };
       const request = send(url, {
         method: body === undefined ? 'GET' : 'POST',
@@ -55,6 +60,8 @@ export function createAsk(options: AskOptions): Ask {
         // No connection is kept: it would outlive the check of its address.
         agent: false,
         signal,
+        ...(options.ca !== undefined && { ca: options.ca }),
+        ...(client && { cert: client.certificate, key: client.key }),
         ...(isFree ? {} : { lookup: lookupPublic(options.resolve) }),
       });
       request.on('response', (response) => {
@@ -102,6 +109,16 @@ async function readBody(response: IncomingMessage): Promise<Buffer> {
     parts.push(part);
   }
   return Buffer.concat(parts);
+}
+
+/** The alert of a source that asks for a client certificate and got none, or one that it does not accept. */
+const CERTIFICATE_ALERT =
+  /^ERR_SSL_.*ALERT_(CERTIFICATE|BAD_CERTIFICATE|UNKNOWN_CA|UNSUPPORTED_CERT|HANDSHAKE_FAILURE)/;
+
+function toRefusal(error: Error & { readonly code?: string }): JobError {
+  if (!CERTIFICATE_ALERT.test(error.code ?? '')) return unavailable(reasonOf(error), error);
+  const message = 'The secrets cannot be read: the source does not accept the client certificate, or misses one.';
+  return new JobError('SOURCE_DENIED', { message, cause: error });
 }
 
 function unavailable(reason: string, cause?: Error): JobError {

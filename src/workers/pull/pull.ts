@@ -3,7 +3,8 @@
  * refused, changes nothing.
  */
 import type { Folders } from '../../db/folders.ts';
-import type { ClaimedSource, PullOutcome, Sources } from '../../db/sources.ts';
+import type { PullOutcome } from '../../db/pull-settlement.ts';
+import type { ClaimedSource, Sources } from '../../db/sources.ts';
 import { type SourceSettings, valuesProblem } from '../../domain/sources.ts';
 import { toJobError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
@@ -13,7 +14,7 @@ import { createInfisical, type Infisical } from './kinds/infisical.ts';
 import type { SourceAnswer, SourceReading } from './source.ts';
 
 export interface PullDependencies {
-  readonly folders: Pick<Folders, 'names' | 'pullInto'>;
+  readonly folders: Pick<Folders, 'pullInto'>;
   readonly sources: Pick<Sources, 'settle'>;
   readonly network: AskOptions;
   readonly log: Log;
@@ -25,25 +26,32 @@ export type Pull = (claimed: ClaimedSource) => Promise<PullOutcome | undefined>;
 export function createPull(deps: PullDependencies): Pull {
   const infisical = createInfisical();
   return async (claimed) => {
-    const outcome = await toOutcome(() => pull(deps, infisical, claimed));
-    const isSettled = outcome !== undefined && (await deps.sources.settle(claimed, outcome));
-    report(deps.log, claimed, isSettled ? outcome : undefined);
-    return isSettled ? outcome : undefined;
+    const { outcome, isSettled } = await toResult(() => pull(deps, infisical, claimed));
+    const isHeld = isSettled || (outcome !== undefined && (await deps.sources.settle(claimed, outcome)));
+    report(deps.log, claimed, isHeld ? outcome : undefined);
+    return isHeld ? outcome : undefined;
   };
 }
 
-async function toOutcome(pulled: () => Promise<PullOutcome>): Promise<PullOutcome | undefined> {
+interface Result {
+  readonly outcome: PullOutcome | undefined;
+  /** With the write of the folder. */
+  readonly isSettled: boolean;
+}
+
+async function toResult(pulled: () => Promise<Result>): Promise<Result> {
   try {
     return await pulled();
   } catch (thrown) {
     const error = toJobError(thrown);
-    if (error.code === 'LEASE_LOST') return undefined;
-    return { status: error.code === 'SOURCE_DELETIONS_UNCONFIRMED' ? 'blocked' : 'failed', error };
+    if (error.code === 'LEASE_LOST') return { outcome: undefined, isSettled: false };
+    const status = error.code === 'SOURCE_DELETIONS_UNCONFIRMED' ? 'blocked' : 'failed';
+    return { outcome: { status, error }, isSettled: false };
   }
 }
 
-async function pull(deps: PullDependencies, infisical: Infisical, claimed: ClaimedSource): Promise<PullOutcome> {
-  const { source, folder, leaseToken } = claimed;
+async function pull(deps: PullDependencies, infisical: Infisical, claimed: ClaimedSource): Promise<Result> {
+  const { source, folder } = claimed;
   // Whatever else wrote into the folder may need the values again.
   const etag = source.pulledRevision === folder.revision ? source.etag : null;
   const answer = await read(claimed.settings(), infisical, {
@@ -54,21 +62,20 @@ async function pull(deps: PullDependencies, infisical: Infisical, claimed: Claim
   if (answer.status === 'unchanged') {
     if (etag === null) throw answerRefused('it is 304, and nothing was asked that could be unchanged');
     const { revision } = folder;
-    return { status: 'succeeded', etag, revision, skippedKeys: source.skippedKeys, changes: { set: 0, removed: 0 } };
+    const changes = { set: 0, removed: 0 };
+    const outcome = { status: 'succeeded', etag, revision, skippedKeys: source.skippedKeys, changes } as const;
+    return { outcome, isSettled: false };
   }
   const problem = valuesProblem(answer.values);
   if (problem !== undefined) throw answerRefused(problem);
-  const changes = Object.entries(answer.values).map(([key, value]) => ({ key, value }));
-  const change = await deps.folders.pullInto(folder, changes, {
-    leaseToken,
-    hasFreeDeletions: source.pulledRevision !== null,
-    confirmedDeletions: source.confirmedDeletions,
+  const wanted = Object.entries(answer.values).map(([key, value]) => ({ key, value }));
+  const { set, removed, ...change } = await deps.folders.pullInto(folder, wanted, {
+    lease: claimed,
+    etag: answer.etag,
   });
-  const names = await deps.folders.names(folder.id);
-  const isSkipped = ({ key, managedBy }: (typeof names)[number]) =>
-    managedBy !== null && Object.hasOwn(answer.values, key);
-  const skippedKeys = names.filter(isSkipped).map(({ key }) => key);
-  return { status: 'succeeded', etag: answer.etag, revision: change.revision, skippedKeys, changes: change };
+  const { revision, skippedKeys = [] } = change;
+  const outcome = { status: 'succeeded', etag: answer.etag, revision, skippedKeys, changes: { set, removed } } as const;
+  return { outcome, isSettled: set + removed > 0 };
 }
 
 function read(settings: SourceSettings, infisical: Infisical, reading: SourceReading): Promise<SourceAnswer> {

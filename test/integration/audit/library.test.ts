@@ -58,6 +58,7 @@ const changes: Changes = {
   sources: {
     set: (client, { sourced }) => client.sources.set(sourced, settings),
     unset: (client, { sourced }) => client.sources.unset(sourced),
+    request: (client, { sourced }) => client.sources.request(sourced),
     run: (client, { sourced }) => client.sources.run(sourced, {}, wait),
   },
   syncs: {

@@ -7,14 +7,12 @@ import { openDatabase, type DatabaseHandle } from '../../../src/db/client.ts';
 import { createEncryption } from '../../../src/db/encryption.ts';
 import { createFolders } from '../../../src/db/folders.ts';
 import { createSources } from '../../../src/db/sources.ts';
-import { createLog } from '../../../src/observe/log.ts';
-import { createPull } from '../../../src/workers/pull/pull.ts';
-import { startPuller, type Puller } from '../../../src/workers/pull/puller.ts';
 import { startCommandHost, type CommandHost } from '../../support/command-host.ts';
 import { cleanEnvironment } from '../../support/environment.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
 import { createTemporaryDirectory } from '../../support/temporary-directory.ts';
 import { openHttpSource, type FakeSource } from '../sources/fake-sources.ts';
+import { startPullWorker, type PullWorker } from '../sources/pull-worker.ts';
 
 const TOKEN = 'canary-token-of-the-command-line';
 
@@ -26,7 +24,7 @@ describe('keyferry source', () => {
   let host: CommandHost;
   let handle: DatabaseHandle;
   let source: FakeSource;
-  let puller: Puller;
+  let worker: PullWorker;
   let secretFile: string;
 
   beforeAll(async () => {
@@ -37,13 +35,12 @@ describe('keyferry source', () => {
     handle = openDatabase(database().url, { poolSize: 3 });
     source = await openHttpSource(TOKEN);
     const encryption = createEncryption([{ id: 'k', key }]);
-    const log = createLog({ level: 'silent' });
     const sources = createSources(handle.db, encryption, { hosts });
-    const pull = createPull({ folders: createFolders(handle.db, encryption), sources, network: { hosts }, log });
-    puller = startPuller({ sources, pull, requireUnguarded: () => undefined, log, everyMs: 200, random: () => 0 });
+    const folders = createFolders(handle.db, encryption);
+    worker = await startPullWorker({ databaseUrl: database().url, folders, sources, hosts, everyMs: 200 });
   });
   afterAll(async () => {
-    await puller.stop();
+    await worker.stop();
     await source.server.close();
     await handle.close();
     await host.stop();

@@ -83,6 +83,7 @@ export async function createApiUnderTest(
         jwtLogins,
         identities: identities ?? stores.identities,
         clientOf: ({ orgId, name }) => createClient(stores, { orgId, name, via: 'api' }),
+        notifications: stores.sources,
         fingerprints: createFingerprintKeys(stores.database.db, stores.encryption),
         idempotency: createIdempotencyKeys(stores.database.db),
         // Without workers nobody would answer.

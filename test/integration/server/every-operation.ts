@@ -20,6 +20,9 @@ export interface Ids {
   };
 }
 
+/** Of a folder that has a source. */
+const SOURCED = '/sourced';
+
 export const place = { projectId: 'shop', environment: 'prod', secretPath: '/api' };
 
 export interface EveryOperation {
@@ -52,6 +55,7 @@ export function createOperations(fixture: ServerFixture, api: ApiUnderTest, jwt 
     const sm = await create('secretsManagerSync.create', '/api/v1/secret-syncs/aws-secrets-manager');
     const rotation = await create('rotation.create', '/api/v2/secret-rotations/aws-iam-user-secret');
     const webhook = await create('webhook.create', '/api/v1/webhooks');
+    await api.call('PUT', '/api/v1/folders/source', { body: validBody('source.set', { connectionId } as Ids) });
     const [run] = await fixture.handle
       .client`insert into keyferry.runs (kind, subject_id, org_id, attempt, reason, status) values ('validate', ${connectionId}, 'acme', 1, 'created', 'succeeded') returning id`;
     const lone = await api.call('POST', '/api/v1/app-connections/aws', { body: assumeRole(uniqueName('lone')) });
@@ -96,6 +100,7 @@ export function createOperations(fixture: ServerFixture, api: ApiUnderTest, jwt 
       .replace('{order}', 'pause')
       .replace('{name}', name);
     const values: Record<string, string> = { subjectId: randomUUID(), importBehavior: 'prioritize-source', ...place };
+    if (path.includes('/folders/source')) values['secretPath'] = SOURCED;
     const query = (operation.parameters ?? []).filter((parameter) => parameter.in === 'query' && parameter.required);
     return `${filled}?${new URLSearchParams(Object.fromEntries(query.map(({ name: one }) => [one, values[one] ?? '']))).toString()}`;
   }
@@ -144,6 +149,11 @@ export function createOperations(fixture: ServerFixture, api: ApiUnderTest, jwt 
       'rotation.update': { rotationInterval: 60 },
       'webhook.create': { name: uniqueName('w'), url: 'https://hooks.example.com/keyferry' },
       'secrets.set': { ...place, secrets: { A: 'a' } },
+      'source.set': {
+        ...{ ...place, secretPath: SOURCED },
+        source: { kind: 'http', url: 'https://sources.example.com/canary-path', token: 'canary-token-of-a-source' },
+      },
+      'source.run': { ...place, secretPath: SOURCED },
     };
     return bodies[operationId];
   }

@@ -38,7 +38,14 @@ export async function plant(fixture: ServerFixture, api: ApiUnderTest, every: Op
   const marks = [
     ...[connectionId, rotationId, runId, webhookId, things.deliveryId, ...Object.values(ids.syncId)],
     ...Object.values(names),
-    ...['THEIR_KEY_NAME', 'their value', 'hooks.example.com', DESCRIPTION, ids.login?.clientId ?? ''],
+    ...[
+      'THEIR_KEY_NAME',
+      'their value',
+      'hooks.example.com',
+      'sources.example.com',
+      DESCRIPTION,
+      ids.login?.clientId ?? '',
+    ],
   ];
   return planted({ fixture, api, every, things, marks });
 }

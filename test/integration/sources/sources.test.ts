@@ -11,8 +11,6 @@ import { createStatusQueries } from '../../../src/db/status/queries.ts';
 import { createSources } from '../../../src/db/sources.ts';
 import { createWebhooks } from '../../../src/db/webhooks.ts';
 import { newWebhookShape } from '../../../src/domain/webhooks.ts';
-import { createLog } from '../../../src/observe/log.ts';
-import { startPuller } from '../../../src/workers/pull/puller.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
 import { openStage, type Stage } from '../sync/world.ts';
 import { openHttpSource, type FakeSource } from './fake-sources.ts';
@@ -144,7 +142,7 @@ test('the history holds pulls that were asked for, changed something or ended ot
   await world.pull();
   const scheduled = async () => {
     await world.assign(sql`next_due_at = now()`);
-    const claimed = (await world.sources.claim(100)).find((one) => one.folder.id === world.folder.id);
+    const claimed = await world.claim();
     if (claimed) await world.newPull()(claimed);
   };
   await scheduled();
@@ -184,6 +182,28 @@ test('a confirmation counts once', async () => {
   expect(codeOf(await world.pull())).toBe('SOURCE_DELETIONS_UNCONFIRMED');
 });
 
+test('a worker that dies right after the write of a pull leaves its removals to the brake, and its confirmation used up', async () => {
+  fake.values = many(40);
+  await setSource();
+  await world.pull();
+  const dying = async (left: number, confirmed: number | null) => {
+    await world.sources.ask(world.folder, confirmed);
+    const lease = await world.claim();
+    const values = Object.entries(many(left)).map(([key, value]) => ({ key, value }));
+    // Nothing follows: the worker is gone.
+    if (lease) await world.folders.pullInto(await world.folders.get(world.folder.id), values, { lease, etag: null });
+    await world.assign(sql`next_due_at = now(), lease_token = null, lease_until = null`);
+  };
+  await dying(28, null);
+  fake.values = many(27);
+  expect(codeOf(await world.pull())).toBe('SOURCE_DELETIONS_UNCONFIRMED');
+  await dying(20, 8);
+  fake.values = many(12);
+  expect(codeOf(await world.pull())).toBe('succeeded');
+  await dying(4, 8);
+  expect((await world.source()).confirmedDeletions).toBeNull();
+});
+
 test('the first pull with new settings removes nothing unasked', async () => {
   await world.folders.change(world.folder, [{ key: 'BY_HAND', value: 'x' }], 'merge');
   fake.values = { A: 'a' };
@@ -218,18 +238,21 @@ test('a folder that somebody else changed is compared again, whatever the ETag',
 test('two workers at once read a source once', async () => {
   fake.values = { A: 'a' };
   await setSource();
-  const both = await Promise.all([world.sources.claim(8), world.sources.claim(8)]);
-  expect(both.flat()).toHaveLength(1);
+  const dispatched = await Promise.all([world.sources.dispatch(8), world.sources.dispatch(8)]);
+  expect(dispatched.flat()).toHaveLength(1);
+  const both = await Promise.all([world.claim(), world.claim()]);
+  expect(both.filter((one) => one !== undefined)).toHaveLength(1);
   await world.sources.ask(world.folder, null);
-  expect(await world.sources.claim(8)).toEqual([]);
+  expect(await world.sources.dispatch(8)).toEqual([]);
+  expect(await world.claim()).toBeUndefined();
 });
 
 test('a pull whose lease another took writes nothing and settles nothing', async () => {
   fake.values = { A: 'late' };
   await setSource();
-  const [late] = await world.sources.claim(8);
+  const late = await world.claim();
   await world.assign(sql`lease_until = now() - interval '1 second'`);
-  const [taken] = await world.sources.claim(8);
+  const taken = await world.claim();
   if (!late || !taken) throw new Error('Not claimed.');
   expect(await world.newPull()(late)).toBeUndefined();
   expect(await world.values()).toEqual({});
@@ -241,43 +264,10 @@ test('a pull whose lease another took writes nothing and settles nothing', async
 test('settings that are replaced during a pull take its lease away', async () => {
   fake.values = { A: 'of the old' };
   await setSource();
-  const [old] = await world.sources.claim(8);
+  const old = await world.claim();
   await setSource();
   expect(old && (await world.newPull()(old))).toBeUndefined();
   expect(await world.values()).toEqual({});
-});
-
-test('a worker reads what is due, and what becomes due while it runs', async () => {
-  fake.values = { A: 'a' };
-  await setSource();
-  const puller = startPuller({
-    ...{ sources: world.sources, pull: world.newPull(), log: createLog({ level: 'silent' }) },
-    ...{ requireUnguarded: () => undefined, everyMs: 3_600_000, random: () => 0.5 },
-  });
-  try {
-    await expect.poll(() => world.values(), { timeout: 10_000 }).toEqual({ A: 'a' });
-    await expect.poll(async () => (await world.source()).answered, { timeout: 10_000 }).toBe(1);
-    fake.values = { A: 'b' };
-    await world.sources.ask(world.folder, null);
-    puller.wake();
-    await expect.poll(() => world.values(), { timeout: 10_000 }).toEqual({ A: 'b' });
-  } finally {
-    await puller.stop();
-  }
-});
-
-test('a guarded worker reads nothing', async () => {
-  await setSource();
-  const guard = () => {
-    throw new Error('guarded');
-  };
-  const puller = startPuller({
-    ...{ sources: world.sources, pull: world.newPull(), log: createLog({ level: 'silent' }) },
-    ...{ requireUnguarded: guard, everyMs: 3_600_000, random: () => 0.5 },
-  });
-  await puller.stop();
-  expect(fake.server.requests).toEqual([]);
-  expect(await world.sources.claim(8)).toHaveLength(1);
 });
 
 test('no row holds a credential, a value or the path of a URL in clear', async () => {
@@ -338,11 +328,11 @@ test('a new encryption key takes over the settings of sources, which are bound t
   ];
   await createEncryptionKeys(world.db, createEncryption([renewed, old])).rewrap();
   const only = createSources(world.db, createEncryption([renewed]), { hosts: [] });
-  const [claimed] = await only.claim(8);
+  const claimed = await only.claim({ folderId: world.folder.id });
   expect(claimed?.settings()).toMatchObject({ kind: 'http', token: TOKEN });
 
   const other = await world.folders.ensure(world.orgId, { ...world.place, secretPath: '/other' });
-  await world.assign(sql`folder_id = ${other.id}, lease_until = null`);
-  const [moved] = await only.claim(8);
+  await world.assign(sql`folder_id = ${other.id}, lease_token = null`);
+  const moved = await only.claim({ folderId: other.id });
   expect(() => moved?.settings()).toThrow(expect.objectContaining({ code: 'SECRET_UNDECRYPTABLE' }) as Error);
 });

@@ -4,7 +4,8 @@ import { randomBytes } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 
 import { createFolders, type FolderRow } from '../../../src/db/folders.ts';
-import { createSources, type PullOutcome } from '../../../src/db/sources.ts';
+import type { PullOutcome } from '../../../src/db/pull-settlement.ts';
+import { createSources } from '../../../src/db/sources.ts';
 import { newSourceShape } from '../../../src/domain/sources.ts';
 import { createLog } from '../../../src/observe/log.ts';
 import { createPull } from '../../../src/workers/pull/pull.ts';
@@ -22,6 +23,7 @@ export async function createSourceWorld({ handle, encryption }: Stage) {
   const newPull = () =>
     createPull({ folders, sources, network: { hosts: HOSTS, limitMs: 2_000 }, log: createLog({ level: 'silent' }) });
   const pull = newPull();
+  const claim = () => sources.claim({ folderId: folder.id });
   return {
     ...{ db, orgId, folders, sources, folder, place, newPull },
     set: (input: object) => sources.set(folder, newSourceShape.parse(input)),
@@ -30,9 +32,10 @@ export async function createSourceWorld({ handle, encryption }: Stage) {
     /** Makes the source due, and pulls it. */
     async pull(confirmedDeletions: number | null = null): Promise<PullOutcome | undefined> {
       await sources.ask(folder, confirmedDeletions);
-      const claimed = (await sources.claim(100)).find((one) => one.folder.id === folder.id);
+      const claimed = await claim();
       return claimed && pull(claimed);
     },
+    claim,
     /** As a sync reads it. */
     async values(): Promise<Readonly<Record<string, string>>> {
       const { secrets } = await folders.read(folder.id);

@@ -1,15 +1,16 @@
 /** Kind `http`: a URL that answers with one JSON object or with dotenv lines, told apart by the content type. */
-import type { SourceSettings } from '../../../domain/sources.ts';
+import { clientCertificateOf, type HttpSettings } from '../../../domain/sources.ts';
 import { decodeSecretText, parseDotenv, parseJson } from '../../../domain/secret-text.ts';
 import { JobError } from '../../../errors.ts';
 import { type Answer, answerRefused } from '../ask.ts';
 import type { ReadSource } from '../source.ts';
 
-type HttpSettings = Extract<SourceSettings, { readonly kind: 'http' }>;
-
-export const readHttp: ReadSource<HttpSettings> = async ({ url, token }, { ask, etag }) => {
+export const readHttp: ReadSource<HttpSettings> = async (settings, { ask, etag }) => {
+  const { url, token } = settings;
+  const client = clientCertificateOf(settings);
   const answer = await ask({
     url: new URL(url),
+    ...(client && { client }),
     headers: {
       accept: 'application/json, text/plain;q=0.9',
       ...(token === null ? {} : { authorization: `Bearer ${token}` }),

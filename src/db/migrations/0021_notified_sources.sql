@@ -1,0 +1,1 @@
+ALTER TABLE "keyferry"."sources" ADD COLUMN "notified_at_ms" bigint;
