@@ -7,6 +7,7 @@ import { logicalRuns, toLogicalRun, type LogicalRun } from './logical-runs.ts';
 import { parseMoment } from './moment.ts';
 import { fromRow } from './rows.ts';
 import { auditLog } from './schema-operations.ts';
+import { readerCount } from './sync/tree.ts';
 
 export interface RunFilter {
   readonly subjectId?: string | undefined;
@@ -22,6 +23,7 @@ export interface ListedFolder {
   readonly secretPath: string;
   readonly revision: number;
   readonly secrets: number;
+  /** That read it, recursive ones of the folders above among them. */
   readonly syncs: number;
   readonly updatedAt: Date;
 }
@@ -56,7 +58,7 @@ async function listFolders(db: Database, orgId: string, projectId?: string): Pro
     sql`
       select f.id, f.project_id, f.environment, f.secret_path, f.revision::int as revision, f.updated_at,
         (select count(*)::int from keyferry.secrets s where s.folder_id = f.id) as secrets,
-        (select count(*)::int from keyferry.syncs s where s.folder_id = f.id) as syncs
+        ${readerCount} as syncs
       from keyferry.folders f
       where f.org_id = ${orgId} and (${projectId ?? null}::text is null or f.project_id = ${projectId ?? null})
       order by f.project_id, f.environment, f.secret_path`,

@@ -436,6 +436,11 @@ const readers = {
     ...['current', 'knownKeys', 'openRequests', 'secretOf', 'heldElsewhere', 'leftKeys', 'dependents', 'runsSince'],
   ],
   status: ['usesOf'],
+  // Of no subject: what a pull changes is a folder (`folders.pullInto`).
+  sources: [
+    ...['set', 'get', 'ask', 'unset', 'notifySecretOf', 'notify', 'dispatch', 'undispatch', 'recordWish', 'claim'],
+    ...['settle'],
+  ],
   work: ['isOpenRequest', 'storeCalls'],
 } as const;
 

@@ -57,6 +57,15 @@ export const readers = sql`readers as materialized (
           where ${isRecursive(sql`s`)}
         )`;
 
+/** How many syncs read the folder `f`. */
+export const readerCount = sql`(
+          (select count(*) from keyferry.syncs s where s.folder_id = f.id)
+          + (
+            select count(*) from (select 1) one ${above} join keyferry.syncs s on s.folder_id = a.id
+            where ${isRecursive(sql`s`)}
+          )
+        )::int`;
+
 /** Rows `s` of the syncs that read the folder, and `below`, the path from the sync's folder to this one. */
 export function syncsReading(folderId: string): SQL {
   return sql`(

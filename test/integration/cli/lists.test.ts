@@ -124,6 +124,27 @@ describe('an org with a history', () => {
     expect(await json('folders list --project nothing')).toEqual([]);
   }, 60_000);
 
+  it('counts recursive syncs for the folders below theirs', async () => {
+    const file = join(directory, 'below');
+    await writeFile(file, 'C=c\n');
+    const at = (path: string) => `--org tree --project shop --env prod --path ${path}`;
+    for (const path of ['/team', '/team/a', '/team/a/b', '/teams', '/other'])
+      await done(`secrets set ${at(path)} --file ${file}`);
+    const role = '--method assume-role --role-arn arn:aws:iam::444455556666:role/keyferry';
+    await done(`connection create --org tree --name prod ${role} --no-wait`);
+    const create = 'sync create --connection prod --to parameter-store --region eu-west-1 --no-auto';
+    await done(`${create} --name all ${at('/team')} --prefix /all/ --recursive`);
+    await done(`${create} --name one ${at('/team/a')} --prefix /one/`);
+    const folders = await json('folders list --org tree');
+    expect(folders.map(({ secretPath, syncs }) => [secretPath, syncs])).toEqual([
+      ['/other', 0],
+      ['/team', 1],
+      ['/team/a', 2],
+      ['/team/a/b', 1],
+      ['/teams', 0],
+    ]);
+  }, 60_000);
+
   it('lists changes, newest first, of this org only', async () => {
     expect(await json('audit list --limit 2')).toMatchObject([{ action: 'sync.pause' }, { action: 'sync.pause' }]);
     expect((await json('audit list')).length).toBeGreaterThanOrEqual(3);
