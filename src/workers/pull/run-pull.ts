@@ -86,5 +86,6 @@ function toReport({ source }: ClaimedSource, { status }: PullOutcome, startedAtM
     durationSeconds: (performance.now() - startedAtMs) / 1_000,
     waitSeconds: takenAtMs === undefined ? undefined : Math.max(0, (takenAtMs - nextDueAt.getTime()) / 1_000),
     awsCalls: {},
+    dueInMs: undefined,
   };
 }
