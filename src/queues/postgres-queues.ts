@@ -17,6 +17,7 @@ import { lazily, type QueueBackend, queueSettings, retention, type Traced, worke
 
 /** Each queue and each worker has a pool of this many, and one connection more to listen. */
 const POOL_SIZE = 4;
+const TRIM_EVERY_MS = 60_000;
 const MISSING_TABLES =
   'The tables of the queue are missing in PostgreSQL. Run `keyferry migrate` with the same REDIS_URL (or none) as the workers.';
 
@@ -52,10 +53,18 @@ export function createPostgresQueues(databaseUrl: string, traced: Traced): Queue
     engine: 'postgres',
     queue: queues.get,
     worker(kind, handler, { concurrency, name }) {
-      const settings = { ...workerSettings, ...retention[kind], ...traced() };
+      const { removeOnComplete, removeOnFail } = retention[kind];
+      const { age, count } = removeOnComplete;
+      const settings = { ...workerSettings, removeOnComplete: { age }, removeOnFail, ...traced() };
       const worker = new Bound.Worker(kind, handler, { ...settings, connection: connection(), concurrency, name });
       worker.on('error', (error) => {
         if ((error as { code?: unknown }).code === '25006') sockets.dropAll();
+      });
+      const trimming = setInterval(() => {
+        void keepNewest(queues.get(kind), count).catch(() => undefined);
+      }, TRIM_EVERY_MS).unref();
+      worker.on('closed', () => {
+        clearInterval(trimming);
       });
       return worker as unknown as Worker;
     },
@@ -68,6 +77,16 @@ export function createPostgresQueues(databaseUrl: string, traced: Traced): Queue
       await Promise.allSettled(queues.all().map((queue) => queue.close()));
     },
   };
+}
+
+/**
+ * Deletes completed jobs beyond the newest `count`. As a setting of its worker BullMQ does that at the end of each job, with a statement that reads
+ * all of them: most of what a job took of PostgreSQL.
+ */
+export async function keepNewest(queue: Pick<Queue, 'getJobs' | 'clean'>, count: number): Promise<void> {
+  const [firstTooMany] = await queue.getJobs(['completed'], count, count);
+  if (firstTooMany?.finishedOn === undefined) return;
+  await queue.clean(Math.max(0, Date.now() - firstTooMany.finishedOn), 0, 'completed');
 }
 
 type DriverOptions = Omit<pg.ClientConfig, 'password'> & { readonly password?: string };

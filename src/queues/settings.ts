@@ -1,5 +1,5 @@
 /** What both backends share: what a backend is, settings that must differ from BullMQ's defaults, and queues that are made when first asked for. */
-import type { Job, Queue, Worker, WorkerOptions } from 'bullmq';
+import type { Job, Queue, Worker } from 'bullmq';
 
 import type { Kind } from '../domain/run.ts';
 import type { QueueTelemetry } from './telemetry.ts';
@@ -26,8 +26,14 @@ export interface QueueBackend {
 
 const DAY_SECONDS = 86_400;
 
+/** Seconds, and how many at most. */
+interface KeptJobs {
+  readonly age: number;
+  readonly count: number;
+}
+
 /** Removal is set on the worker, so that jobs of outside producers obey it too. */
-export const retention: Readonly<Record<Kind, Pick<WorkerOptions, 'removeOnComplete' | 'removeOnFail'>>> = {
+export const retention: Readonly<Record<Kind, Record<'removeOnComplete' | 'removeOnFail', KeptJobs>>> = {
   validate: { removeOnComplete: { age: 3_600, count: 1_000 }, removeOnFail: { age: 7 * DAY_SECONDS, count: 5_000 } },
   sync: { removeOnComplete: { age: 3_600, count: 1_000 }, removeOnFail: { age: 7 * DAY_SECONDS, count: 5_000 } },
   rotate: {
