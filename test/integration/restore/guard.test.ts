@@ -8,6 +8,7 @@ import { createInstallation } from '../../../src/db/installation.ts';
 import { createInstallationGuard, WORKER_SESSIONS } from '../../../src/db/installation-guard.ts';
 import { createLog } from '../../../src/observe/log.ts';
 import { startInstallationWatch, type InstallationWatch } from '../../../src/workers/engine/installation-watch.ts';
+import { countStatements } from '../../support/count-statements.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.ts';
 
 let database: TestDatabase;
@@ -90,22 +91,6 @@ it('costs one statement a look, at a run the one that reads the installation, al
   for (let looks = 0; looks < 10; looks += 1) await watching.beat();
   expect([watching.guardReason(), statements()]).toEqual(['asked', 30]);
 });
-
-/** Whatever the store sends, each call of its client is one statement. */
-function countStatements({ db }: DatabaseHandle) {
-  let count = 0;
-  const counted = new Proxy(db, {
-    get(target, name) {
-      const found: unknown = Reflect.get(target, name, target);
-      if (typeof found !== 'function') return found;
-      return (...input: unknown[]): unknown => {
-        count += 1;
-        return Reflect.apply(found, target, input);
-      };
-    },
-  });
-  return { db: counted, statements: () => count };
-}
 
 it('guards a copy, for every worker, and leaves its counter alone', async () => {
   (await watch(connect(database.url))).stop();
