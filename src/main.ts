@@ -16,15 +16,16 @@ import {
 import { checkProxySettings } from './aws/request-handler.ts';
 import type { AwsAccess } from './aws/session.ts';
 import { createClient, type Actor, type Client } from './client/client.ts';
-import type { TryCredentials } from './client/context.ts';
-import { openStores, tenancyOf, type OpenStores } from './stores.ts';
+import { openStores, type OpenStores } from './stores.ts';
 import type { Config } from './config/config.ts';
 import { toServed } from './api.ts';
 import { openPulls } from './pulls.ts';
+import { tryCredentials } from './trials.ts';
 import { toWebhook } from './webhook.ts';
 import { createBaseIdentities } from './db/base-identities.ts';
 import { createBudgetLedger } from './db/call-budget.ts';
 import { createInstallationGuard } from './db/installation-guard.ts';
+import { createLiveWorkers } from './db/live-workers.ts';
 import { requireCurrentSchema } from './db/migrate.ts';
 import { repairInvariants } from './db/invariants.ts';
 import { deleteExpired } from './db/engine/retention.ts';
@@ -42,6 +43,7 @@ import type { ListeningServer } from './server/server.ts';
 import { VERSION } from './version.ts';
 import { startBaseIdentityWatch } from './workers/engine/base-identity-watch.ts';
 import { startWorker, type WorkerProcess } from './workers/engine/worker.ts';
+import { startWorkerReports } from './workers/engine/worker-reports.ts';
 
 export interface WorkerOptions {
   readonly queues?: readonly Kind[];
@@ -165,24 +167,6 @@ async function openAws({ config, stores, metrics, log }: Parts): Promise<AwsAcce
   });
 }
 
-function tryCredentials({ aws, stores, config }: Parts): TryCredentials {
-  return async (row, offer) => {
-    const [{ tryCandidate }, { createProbes }, { createConnectionStatus }, { createTrials }] = await Promise.all([
-      import('./workers/validate/candidate.ts'),
-      import('./aws/probes.ts'),
-      import('./db/connection-status.ts'),
-      import('./db/trials.ts'),
-    ]);
-    const { db } = stores.database;
-    const [status, trials] = [createConnectionStatus(db), createTrials(db)];
-    return tryCandidate(
-      { aws: await aws(), probes: createProbes(), status, trials, ...tenancyOf(config, stores) },
-      row,
-      offer,
-    );
-  };
-}
-
 async function checkReady({ config, stores, backend }: Parts): Promise<readonly string[]> {
   await requireCurrentSchema(config.databaseUrl);
   await stores.encryptionKeys.requireAll();
@@ -205,6 +189,7 @@ async function startWorkerProcess(parts: Parts, options: WorkerOptions): Promise
   const identityWatch = startBaseIdentityWatch({ aws, identities: createBaseIdentities(db), log });
   const queues = options.queues ?? kinds;
   const pulls = await openPulls(parts, { queues, watch });
+  const name = `${hostname()}-${String(process.pid)}`;
   const worker = await startWorker({
     backend,
     work: stores.work,
@@ -223,7 +208,7 @@ async function startWorkerProcess(parts: Parts, options: WorkerOptions): Promise
     deleteExpired: () => deleteExpired(stores.database.db, config.keepHistoryMs),
     repairInvariants: () => repairInvariants(stores.database.db),
     ...workerHooks(metrics),
-    name: `${hostname()}-${String(process.pid)}`,
+    name,
     log,
     random: () => Math.random(),
     onRun: ({ runKind, ...report }) => {
@@ -231,12 +216,15 @@ async function startWorkerProcess(parts: Parts, options: WorkerOptions): Promise
       pulls?.ended(runKind);
     },
   });
+  const { running } = worker;
+  const reports = startWorkerReports({ workers: createLiveWorkers(db), name, version: VERSION, queues, running, log });
   return {
     ...worker,
     async stop(deadlineMs) {
       await Promise.all([worker.stop(deadlineMs), pulls?.stop()]);
       watch.stop();
       identityWatch.stop();
+      await reports.stop();
       // What proves later that a moved database is complete; a guarded worker proves nothing.
       log.info(watch.guardReason() === undefined ? { counter: watch.counter() } : {}, 'worker stopped');
     },
@@ -266,6 +254,7 @@ async function startServer(parts: Parts, worker: WorkerProcess | undefined): Pro
     status: createStatusQueries(stores.database.db),
     audit: stores.audit,
     ...toServed(config, stores, { tryCredentials: tryCredentials(parts) }),
+    ownIdentity: async () => (await parts.aws()).baseReport(),
     webhook: toWebhook(config, stores),
   });
   parts.tracing.refreshMetrics = server.refreshMetrics;

@@ -50,12 +50,18 @@ export interface ProbeResult {
   readonly error?: JobError;
 }
 
+export interface ProbeWish {
+  readonly actions: readonly string[];
+  /** Given each as it comes. */
+  onResult?(result: ProbeResult): void;
+}
+
 export interface PermissionProbes {
   /**
    * Tries these actions for this target. Actions that cannot be probed are `unknown`. Throws what says nothing of permissions: network trouble,
    * throttling, a lost lease, refused credentials (in a region: that it is not enabled).
    */
-  probe(session: AwsSession, target: PolicyTarget, actions: readonly string[]): Promise<readonly ProbeResult[]>;
+  probe(session: AwsSession, target: PolicyTarget, wanted: ProbeWish): Promise<readonly ProbeResult[]>;
   /** What AWS's policy simulator thinks; undefined where the session may not ask it. A hint only: it knows no session or resource policies. */
   simulate(session: AwsSession, question: SimulationQuestion): Promise<Readonly<Record<string, boolean>> | undefined>;
 }
@@ -190,13 +196,15 @@ const iam: Readonly<Record<string, Try>> = {
 
 const tries: Readonly<Record<string, Try>> = { ...ssm, ...secretsManager, ...iam };
 
-async function probe(
-  session: AwsSession,
-  target: PolicyTarget,
-  actions: readonly string[],
-): Promise<readonly ProbeResult[]> {
+async function probe(session: AwsSession, target: PolicyTarget, wanted: ProbeWish): Promise<readonly ProbeResult[]> {
   const aim = await toAim(session, target);
-  return Promise.all(actions.map((action) => tryAction(aim, action)));
+  return Promise.all(
+    wanted.actions.map(async (action) => {
+      const result = await tryAction(aim, action);
+      wanted.onResult?.(result);
+      return result;
+    }),
+  );
 }
 
 async function tryAction(aim: ProbeTarget, action: string): Promise<ProbeResult> {

@@ -48,7 +48,7 @@ export const examples: Readonly<Record<string, readonly string[]>> = {
   'source show': [`keyferry source show ${folder}`],
   'source unset': [`keyferry source unset ${folder}`],
   'sync create': [
-    `keyferry sync create --name api --connection prod ${folder} --to parameter-store --region eu-west-1 --prefix /shop/prod/`,
+    `keyferry sync create --name api --connection prod ${folder} --to parameter-store --region eu-west-1 --prefix /shop/prod/ --preview`,
     `keyferry sync create --name api-json --connection prod ${folder} --to secrets-manager --region eu-west-1 --mapping many-to-one --secret-name shop/api --paused`,
   ],
   'sync update': [
@@ -93,7 +93,7 @@ export const examples: Readonly<Record<string, readonly string[]>> = {
   'webhook show': ['keyferry webhook show shop'],
   'webhook test': ['keyferry webhook test shop'],
   'webhook replay': ['keyferry webhook replay shop'],
-  'webhook delete': ['keyferry webhook delete shop'],
+  'webhook delete': ['keyferry webhook delete shop --yes'],
   'runs list': ['keyferry runs list api --limit 5', 'keyferry runs list --status failed --json'],
   'folders list': ['keyferry folders list --project shop'],
   'audit list': ['keyferry audit list --limit 100'],

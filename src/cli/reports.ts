@@ -4,6 +4,7 @@ import { isUnderWay } from '../domain/run.ts';
 import type { LeftBehind } from '../db/sync/deletion.ts';
 import type { Check } from '../domain/connection/checks.ts';
 import { callsNote } from '../domain/call-log.ts';
+import { counted, describeCounts, formatNumber } from '../domain/counted.ts';
 import { describeProgress } from '../domain/progress.ts';
 import { fields, indent, table, upcoming } from './output.ts';
 
@@ -57,14 +58,6 @@ export function describeCheck(check: Check): string {
   return `${title}\n    → ${check.fix.advice}${policy}`;
 }
 
-/** `3 created, 1 failed`; what is 0 is left out. */
-export function countsOf({ counts }: Pick<RunRecord, 'counts'>): string {
-  return Object.entries(counts ?? {})
-    .filter(([, count]) => count > 0)
-    .map(([name, count]) => `${String(count)} ${name}`)
-    .join(', ');
-}
-
 export function describeRun(run: RunRecord): string {
   const calls = Object.entries(run.awsCalls ?? {})
     .map(([operation, count]) => `${operation} ${String(count)}`)
@@ -72,7 +65,7 @@ export function describeRun(run: RunRecord): string {
   return fields([
     [run.kind, run.errorMessage ? `${run.status}: ${run.errorMessage}` : run.status],
     ['progress', isUnderWay(run) && run.progress !== null ? describeProgress(run.progress) : null],
-    ['changes', countsOf(run)],
+    ['changes', describeCounts(run.counts)],
     ['AWS calls', withNote(calls === '' ? 'none' : calls, callsNote(run))],
     ['run', run.id],
     ...describeFindings(run.result),
@@ -156,7 +149,7 @@ export function describeRotation(rotation: Rotation): string {
     ['phase', rotation.phase],
     ['IAM user', rotation.userName],
     ['active key', rotation.activeAccessKeyId],
-    ['every', `${String(rotation.rotationIntervalDays)} days`],
+    ['every', counted(rotation.rotationIntervalDays, 'day')],
     ['rotated', rotation.lastRotatedAt],
     ['next rotation', upcoming(rotation.nextRotationAt, rotation)],
     ['paused', rotation.pausedAt],
@@ -186,9 +179,9 @@ export interface PlanDocument {
 }
 
 export function describePlan(plan: PlanDocument): string {
-  const changes = plan.changes.length === 1 ? '1 change' : `${String(plan.changes.length)} changes`;
+  const changes = counted(plan.changes.length, 'change');
   const blocked = plan.blockedBy ? `\nblocked: ${plan.blockedBy.message}` : '';
-  const summary = `${changes}, ${String(plan.unchanged)} unchanged${blocked}`;
+  const summary = `${changes}, ${formatNumber(plan.unchanged)} unchanged${blocked}`;
   if (plan.changes.length === 0) return summary;
   const rows = plan.changes.map((change) => [change.action, change.key, change.remoteName, change.reason]);
   return `${table(['ACTION', 'KEY', 'REMOTE NAME', 'REASON'], rows)}\n${summary}`;

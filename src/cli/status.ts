@@ -3,16 +3,15 @@ import type { Client } from '../client/client.ts';
 import { createBaseIdentities } from '../db/base-identities.ts';
 import { createInstallation } from '../db/installation.ts';
 import { createInstallationGuard } from '../db/installation-guard.ts';
+import { toLiveWorkers } from '../db/live-workers.ts';
 import { baseKinds, describeBaseKey, keyAgeWarning } from '../domain/connection/base-identity.ts';
 import { guardText, toGuard } from '../domain/installation.ts';
+import { describeRunning, stateOfWorker, summarizeWorkers } from '../domain/live-worker.ts';
 import { formatRelative } from '../domain/span.ts';
 import type { Program } from '../main.ts';
 import { table, upcoming } from './output.ts';
 
 export type Status = Awaited<ReturnType<typeof readStatus>>;
-
-/** Each worker reports once a minute. Its sessions are not shown to every role of PostgreSQL. */
-const WORKER_SILENT_AFTER_MS = 150_000;
 
 export async function readStatus(client: Client, program: Pick<Program, 'backend' | 'endpointOverrides' | 'stores'>) {
   const { db } = program.stores.database;
@@ -27,9 +26,13 @@ export async function readStatus(client: Client, program: Pick<Program, 'backend
   ]);
   const queue = program.backend.engine;
   const guard = toGuard(installation);
-  const lastSeenAt = installation.seenAt;
-  const wasSeen = lastSeenAt !== null && Date.now() - lastSeenAt.getTime() < WORKER_SILENT_AFTER_MS;
-  const workers = { areRunning: sessions > 0 || wasSeen, lastSeenAt };
+  const { areRunning, ...seen } = summarizeWorkers(
+    toLiveWorkers(installation.workers),
+    installation.seenAt,
+    new Date(),
+  );
+  // Their sessions are not shown to every role of PostgreSQL.
+  const workers = { areRunning: areRunning || sessions > 0, ...seen };
   return { org: client.orgId, queue, workers, guard, endpointOverrides, baseIdentities, connections, syncs, rotations };
 }
 
@@ -40,6 +43,7 @@ export function describeStatus(status: Status, now: Date): string {
   return [
     `org ${status.org}, queue on ${status.queue}\n${describeWorkers(status, now)}\n${overrides}`,
     ...guardLines(status),
+    ...workerSection(status, now),
     ...identitySection(status, now),
     section('connections', ['NAME', 'METHOD', 'STATUS', 'ACCOUNT', 'VALIDATED', 'MESSAGE'], connectionRows(status)),
     section('syncs', ['NAME', 'DESTINATION', 'STATUS', 'DRIFT', 'REVISION', 'SYNCED', 'MESSAGE'], syncRows(status)),
@@ -57,6 +61,21 @@ function describeWorkers({ workers }: Status, now: Date): string {
   const seen =
     workers.lastSeenAt === null ? 'none was ever seen' : `last seen ${formatRelative(workers.lastSeenAt, now)}`;
   return `NO WORKER is running (${seen}): start one with \`keyferry worker\``;
+}
+
+/** Nothing while none has reported itself within the hour. */
+function workerSection({ workers: { workers } }: Status, now: Date): readonly string[] {
+  if (workers.length === 0) return [];
+  const rows = workers.map((one) => [
+    one.name,
+    stateOfWorker(one, now),
+    one.version,
+    one.queues.join(','),
+    one.stoppedAt === null ? describeRunning(one) : null,
+    one.startedAt,
+    one.stoppedAt ?? one.seenAt,
+  ]);
+  return [section('workers', ['NAME', 'STATE', 'VERSION', 'QUEUES', 'RUNS NOW', 'STARTED', 'LAST SEEN'], rows)];
 }
 
 /** Whether something waits for a person: what `status --exit-code` is about. */

@@ -1,6 +1,7 @@
 /** Which encryption keys the rows use, and their renewal: re-encrypts everything under the first key, online and restartable. */
 import { sql, type SQL } from 'drizzle-orm';
 
+import { counted } from '../domain/counted.ts';
 import { JobError } from '../errors.ts';
 import type { Database } from './client.ts';
 import { toDatabaseError } from './database-error.ts';
@@ -158,7 +159,7 @@ async function readUsage(db: Database, encryption: Encryption): Promise<readonly
 async function requireAll(db: Database, encryption: Encryption): Promise<void> {
   const missing = (await readUsage(db, encryption)).filter((usage) => !usage.isConfigured);
   if (missing.length > 0) {
-    const list = missing.map(({ keyId, rows }) => `${keyId} (${String(rows)} rows)`).join(', ');
+    const list = missing.map(({ keyId, rows }) => `${keyId} (${counted(rows, 'row')})`).join(', ');
     throw new JobError('DB_KEY_MISSING', {
       message: `KEYFERRY_ENCRYPTION_KEYS lacks keys that are in use: ${list}. Add them; all listed keys decrypt.`,
     });

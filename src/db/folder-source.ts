@@ -1,6 +1,7 @@
 /** What a folder's source means for changes of the folder: it alone writes, with a pull's lease, and takes no more away than the brake allows. */
 import { sql, type SQL } from 'drizzle-orm';
 
+import { counted } from '../domain/counted.ts';
 import { BRAKE_WINDOW_MS, freeDeletions } from '../domain/sync/brake.ts';
 import { JobError } from '../errors.ts';
 import { type Pulled, settledPull } from './pull-settlement.ts';
@@ -102,7 +103,7 @@ export function refuseUnconfirmed(
   const stale =
     confirmedDeletions === null ? '' : ` ${String(confirmedDeletions)} were confirmed, the answer has changed since.`;
   throw new JobError('SOURCE_DELETIONS_UNCONFIRMED', {
-    message: `${why}: the pull removes ${String(deletions)} secrets.${stale} If meant: \`keyferry source run ${flagsOf(folder)} --confirm-deletions ${String(deletions)}\`.`,
+    message: `${why}: the pull removes ${counted(deletions, 'secret')}.${stale} If meant: \`keyferry source run ${flagsOf(folder)} --confirm-deletions ${String(deletions)}\`.`,
     context: { deletions },
   });
 }

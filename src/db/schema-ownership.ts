@@ -34,6 +34,8 @@ export const installation = keyferry.table(
     compatibleSince: bigint('compatible_since', { mode: 'number' }).notNull().default(0),
     /** The workers' own AWS identities, by kind and key or owner; one that is not used any more is dropped after a while. */
     baseIdentities: jsonb('base_identities').$type<Readonly<Record<string, unknown>>>().notNull().default({}),
+    /** The worker processes that reported themselves within the hour, by an id of the process. */
+    workers: jsonb('workers').$type<Readonly<Record<string, unknown>>>().notNull().default({}),
     createdAt: moment('created_at')
       .notNull()
       .default(sql`now()`),

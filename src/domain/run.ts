@@ -8,6 +8,10 @@ import type { JobError } from '../errors.ts';
 export const kinds = ['validate', 'sync', 'rotate'] as const;
 export type Kind = (typeof kinds)[number];
 
+export function isKind(text: string): text is Kind {
+  return (kinds as readonly string[]).includes(text);
+}
+
 /** A `pull` comes through the queue `sync`, and is recorded when it ends. */
 export const runKinds = ['validate', 'sync', 'plan', 'import', 'remove', 'rotate', 'pull'] as const;
 export type RunKind = (typeof runKinds)[number];

@@ -7,7 +7,7 @@ import { Hono, type MiddlewareHandler } from 'hono';
 import { getPath } from 'hono/utils/url';
 import { randomUUID } from 'node:crypto';
 
-import { toJobError } from '../errors.ts';
+import { JobError, toJobError } from '../errors.ts';
 import type { Log } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import type { AuditLog } from '../db/audit-log.ts';
@@ -59,6 +59,8 @@ export interface ServerDependencies extends Logins {
         readonly formKey: Uint8Array;
       })
     | undefined;
+  /** This server's own AWS identity, whose account new roles must trust. Throws why there is none. */
+  ownIdentity?(): Promise<{ readonly accountId: string; readonly arn: string }>;
   /** Absent: no API. Needs `status` and `audit`. */
   readonly api?: Pick<
     ApiOptions,
@@ -191,7 +193,12 @@ function addStatus(app: Hono, dependencies: ServerDependencies, door: AccessGuar
   const { status: queries, log, now } = dependencies;
   if (queries === undefined) return;
   const acting = toActing(dependencies);
-  app.route('/', createStatusRoutes({ queries, door, log, acting, now: now ?? (() => new Date()) }));
+  const ownIdentity = dependencies.ownIdentity ?? noIdentity;
+  app.route('/', createStatusRoutes({ queries, door, log, acting, ownIdentity, now: now ?? (() => new Date()) }));
+}
+
+function noIdentity(): Promise<never> {
+  return Promise.reject(new JobError('CONNECTION_NO_BASE_IDENTITY'));
 }
 
 function toActing({ pageActions, audit, now }: ServerDependencies): Acting | undefined {

@@ -1,6 +1,7 @@
 /** `keyferry doctor --backup`: whether this database, restored with these settings, could be worked with. */
 import { createInstallationGuard } from '../../db/installation-guard.ts';
 import { requireCurrentSchema } from '../../db/migrate.ts';
+import { counted } from '../../domain/counted.ts';
 import { JobError } from '../../errors.ts';
 import type { Program } from '../../main.ts';
 import { moment } from '../output.ts';
@@ -25,7 +26,7 @@ export function backupChecks({ stores, config }: Program): readonly BackupCheck[
         const usage = await stores.encryptionKeys.usage();
         const missing = usage
           .filter((one) => !one.isConfigured)
-          .map((one) => `${one.keyId} (${String(one.rows)} rows)`);
+          .map((one) => `${one.keyId} (${counted(one.rows, 'row')})`);
         if (missing.length > 0)
           throw unusable(`Not configured: ${missing.join(', ')}. Keep every key id with the backup.`);
         return `${String(usage.length)} in use, all configured`;

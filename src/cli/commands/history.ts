@@ -1,12 +1,12 @@
 /** `keyferry runs|folders|audit list`: what was done, what there is, and who changed what. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 
+import { describeCounts } from '../../domain/counted.ts';
 import { isUnderWay, runKinds, runStatuses } from '../../domain/run.ts';
 import { describeProgress } from '../../domain/progress.ts';
 import type { LogicalRun } from '../../db/logical-runs.ts';
 import { done, leaf, runWithClient, text } from '../command.ts';
 import { table } from '../output.ts';
-import { countsOf } from '../reports.ts';
 
 const limitOption = () => new Option('--limit <n>', 'how many, newest first').argParser(toLimit).default(20);
 
@@ -49,7 +49,8 @@ function addRuns(parent: Command): void {
 }
 
 function changesOf(run: LogicalRun): string {
-  const changes = isUnderWay(run) && run.progress !== null ? describeProgress(run.progress) : countsOf(run);
+  const changes =
+    isUnderWay(run) && run.progress !== null ? describeProgress(run.progress) : describeCounts(run.counts);
   return run.slices.length === 0 ? changes : `${changes} (${String(run.slices.length)} slices)`;
 }
 

@@ -6,6 +6,7 @@ import type { Command } from 'commander';
 import { generateEncryptionKey } from '../../config/values.ts';
 import { MIN_PASSWORD, operatorName } from '../../domain/password-hash.ts';
 import { JobError } from '../../errors.ts';
+import { counted } from '../../domain/counted.ts';
 import { auditedChange } from '../audited.ts';
 import { done, leaf, readConfig, run, text, withProgram } from '../command.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
@@ -44,7 +45,7 @@ export function addKeysCommands(parent: Command): void {
       const rewrapped = await auditedChange(stores.audit, 'keys.rewrap', () => stores.encryptionKeys.rewrap());
       invocation.output.result(rewrapped, () => {
         const failed = rewrapped.failed.map((place) => `\n  cannot be decrypted: ${place}`).join('');
-        return `${String(rewrapped.rows)} rows re-encrypted under ${stores.encryption.currentKeyId}.${failed}`;
+        return `${counted(rewrapped.rows, 'row')} re-encrypted under ${stores.encryption.currentKeyId}.${failed}`;
       });
       return rewrapped.failed.length === 0 ? exitCodes.done : exitCodes.failed;
     }),

@@ -4,6 +4,7 @@ import { type Command, Option } from 'commander';
 import { serversOf } from '../../config/config.ts';
 import { WORKER_SESSIONS } from '../../db/installation-guard.ts';
 import { migrate, planMigrations, readSchemaState, requireCurrentSchema } from '../../db/migrate.ts';
+import { counted } from '../../domain/counted.ts';
 import { kinds, type Kind } from '../../domain/run.ts';
 import { errorTable, JobError, toJobError } from '../../errors.ts';
 
@@ -70,7 +71,7 @@ async function runMigrate({ options, output }: Invocation): Promise<ExitCode> {
     output.result({ ...state, isCurrent }, () =>
       isCurrent
         ? 'The schema is up to date.'
-        : `${String(state.known - state.applied)} migrations are missing. Run \`keyferry migrate\`.`,
+        : `${counted(state.known - state.applied, 'migration is', 'migrations are')} missing. Run \`keyferry migrate\`.`,
     );
     return isCurrent ? exitCodes.done : exitCodes.failed;
   }
@@ -89,7 +90,7 @@ async function runMigrate({ options, output }: Invocation): Promise<ExitCode> {
   await backend.prepare();
   await backend.close();
   output.result(migrated, () =>
-    migrated.applied === 0 ? 'The schema is up to date.' : `${String(migrated.applied)} migrations applied.`,
+    migrated.applied === 0 ? 'The schema is up to date.' : `${counted(migrated.applied, 'migration')} applied.`,
   );
   return done;
 }
@@ -165,7 +166,7 @@ async function runDoctor(invocation: Invocation): Promise<ExitCode> {
         await requireCurrentSchema(config.databaseUrl);
         await program.stores.database.requireWritable();
         const { applied } = await readSchemaState(config.databaseUrl);
-        return `writable, ${String(applied)} migrations applied`;
+        return `writable, ${counted(applied, 'migration')} applied`;
       }),
       await examine('encryption keys', async () => {
         await program.stores.encryptionKeys.requireAll();

@@ -7,6 +7,7 @@ import {
   type InstallationGuard,
   type InstallationSummary,
 } from '../../db/installation-guard.ts';
+import { counted } from '../../domain/counted.ts';
 import {
   type Acceptance,
   acceptances,
@@ -78,14 +79,14 @@ async function accept(invocation: Invocation): Promise<ExitCode> {
 const plans: Readonly<Record<Acceptance, (summary: InstallationSummary) => readonly string[]>> = {
   moved: () => ['Only the recorded server changes: workers resume where they stopped.'],
   restored: ({ ownedObjects, syncs, rotations }) => [
-    `A new epoch begins: ${String(syncs)} syncs compare ${String(ownedObjects)} objects with AWS before their first write.`,
+    `A new epoch begins: ${counted(syncs, 'sync compares', 'syncs compare')} ${counted(ownedObjects, 'object')} with AWS before the first write.`,
     'What keyferry wrote after the backup was taken is listed for a person where it differs from the folder; nothing is overwritten.',
-    `${String(rotations)} rotations find out which key is in use; nothing is deactivated or deleted before that is certain.`,
+    `${counted(rotations, 'rotation finds', 'rotations find')} out which key is in use; nothing is deactivated or deleted before that is certain.`,
   ],
   clone: ({ ownedObjects, syncs, rotations, openRequests }) => [
     'The database becomes an installation of its own, with a new id.',
-    `It owns none of the ${String(ownedObjects)} objects at AWS any more: they belong to the original.`,
-    `${String(syncs)} syncs and ${String(rotations)} rotations are paused, ${String(openRequests)} open requests are closed. Folders, connections and encryption keys stay.`,
+    `It owns nothing of what is at AWS any more: ${counted(ownedObjects, 'object belongs', 'objects belong')} to the original.`,
+    `Paused: ${counted(syncs, 'sync')} and ${counted(rotations, 'rotation')}. Closed: ${counted(openRequests, 'open request')}. Folders, connections and encryption keys stay.`,
   ],
 };
 

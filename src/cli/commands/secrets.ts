@@ -1,6 +1,7 @@
 /** `keyferry secrets …`: values go in from stdin or a file; only names come out. */
 import type { Command } from 'commander';
 
+import { counted } from '../../domain/counted.ts';
 import { done, leaf, runWithClient, text, type Options } from '../command.ts';
 import { JobError } from '../../errors.ts';
 import { confirm, withConfirmation } from '../confirm.ts';
@@ -80,7 +81,7 @@ function refuseEmpty(values: Record<string, string>): void {
 }
 
 function describeChange(change: { revision: number; set: number; removed: number; dueSyncs: number }): string {
-  const due = change.dueSyncs === 0 ? '' : `; ${String(change.dueSyncs)} syncs are due`;
+  const due = change.dueSyncs === 0 ? '' : `; ${counted(change.dueSyncs, 'sync is', 'syncs are')} due`;
   if (change.set + change.removed === 0) return `Nothing changed (revision ${String(change.revision)}).`;
   return `${String(change.set)} set, ${String(change.removed)} removed: revision ${String(change.revision)}${due}.`;
 }

@@ -4,13 +4,13 @@ import { Option, type Command } from 'commander';
 import type { SetSource, FolderSource } from '../../client/sources.ts';
 import type { LogicalRun } from '../../db/logical-runs.ts';
 import { parseDuration } from '../../config/values.ts';
+import { describeCounts } from '../../domain/counted.ts';
 import { sourceKinds } from '../../domain/sources.ts';
 import { JobError } from '../../errors.ts';
 import { done, leaf, runWithClient, text, type Options } from '../command.ts';
 import { exitCodes } from '../exit.ts';
 import { readBytes, readSecret } from '../input.ts';
 import { fields, table, upcoming } from '../output.ts';
-import { countsOf } from '../reports.ts';
 import { placeOf, withPlace } from './secrets.ts';
 
 export function addSourceCommands(parent: Command): void {
@@ -146,7 +146,13 @@ function describeSource(source: FolderSource): string {
 
 function describePulls(pulls: readonly LogicalRun[]): string {
   if (pulls.length === 0) return '';
-  const rows = pulls.map((run) => [run.startedAt, run.status, run.reason, countsOf(run), run.errorMessage]);
+  const rows = pulls.map((run) => [
+    run.startedAt,
+    run.status,
+    run.reason,
+    describeCounts(run.counts),
+    run.errorMessage,
+  ]);
   return `\n\n${table(['READ', 'STATUS', 'BECAUSE', 'CHANGES', 'MESSAGE'], rows)}`;
 }
 

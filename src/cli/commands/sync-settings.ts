@@ -9,7 +9,9 @@ import { collect, done, leaf, runWithClient, text, type Options } from '../comma
 import { refuseIdleOptions } from '../idle-options.ts';
 import { regionName } from '../options.ts';
 import { describeSync } from '../reports.ts';
+import { withTimeout } from '../waiting.ts';
 import { placeOf, withPlace } from './secrets.ts';
+import { previewFirstRun } from './sync-preview.ts';
 
 /** `parameter-store or secrets-manager` */
 const cliNames = [...new Set(allKinds.map((kind) => destinations[kind.destination].cliName))].join(' or ');
@@ -48,8 +50,13 @@ export function addCreate(noun: Command): void {
   )
     .option('--description <text>', 'for people')
     .option('--no-auto', 'sync only when requested')
-    .option('--paused', 'create it paused: preview with `sync plan`, start with `sync resume`');
-  runWithClient(command, async ({ client, options, output }) => {
+    .option('--paused', 'create it paused: preview with `sync plan`, start with `sync resume`')
+    .option(
+      '--preview',
+      'create it paused, show what its first run would write, and ask on a terminal whether to start it',
+    );
+  runWithClient(withTimeout(command), async (invocation) => {
+    const { client, options, output } = invocation;
     const destination = findDestination(text(options, 'to') ?? '');
     if (destination === undefined) throw new JobError('PAYLOAD_INVALID', { message: `--to must be ${cliNames}.` });
     refuseIdleOptions(destination, text(options, 'mapping'), options);
@@ -62,8 +69,9 @@ export function addCreate(noun: Command): void {
       destinationConfig: toDestination(destination, options),
       syncOptions: toSyncOptions(options),
       isAutoSyncEnabled: options.auto !== false,
-      isPaused: options.paused === true,
+      isPaused: options.paused === true || options.preview === true,
     });
+    if (options.preview === true) return previewFirstRun(invocation, sync);
     output.result(sync, () => describeSync(sync));
     return done;
   });

@@ -7,8 +7,10 @@ import { z } from 'zod';
 import type { Client } from '../../client/client.ts';
 import { parseInput } from '../../client/input.ts';
 import type { Webhook, WebhookDelivery } from '../../client/webhooks.ts';
+import { counted } from '../../domain/counted.ts';
 import { eventKinds, webhookFormats } from '../../domain/webhooks.ts';
 import { collect, done, leaf, runWithClient, text } from '../command.ts';
+import { confirm, withConfirmation } from '../confirm.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
 import { fields, table, type Output } from '../output.ts';
 
@@ -39,14 +41,26 @@ export function addWebhookCommands(parent: Command): void {
   );
   addTest(noun);
   addReplay(noun);
-  runWithClient(
-    leaf(noun, 'delete <name>', 'delete a webhook and what waits for it'),
-    async ({ args: [name = ''], client, output }) => {
-      const webhook = await client.webhooks.delete(name);
-      output.result({ deleted: webhook.name }, () => `Deleted ${webhook.name}.`);
-      return done;
-    },
-  );
+  addDelete(noun);
+}
+
+function addDelete(noun: Command): void {
+  const command = withConfirmation(leaf(noun, 'delete <name>', 'delete a webhook and what waits for it'));
+  runWithClient(command, async (invocation) => {
+    const {
+      args: [name = ''],
+      client,
+      output,
+    } = invocation;
+    const { waiting, parked } = await client.webhooks.get(name);
+    await confirm(
+      invocation,
+      `The webhook ${name} is deleted, and ${counted(waiting + parked, 'undelivered event')} with it.`,
+    );
+    const webhook = await client.webhooks.delete(name);
+    output.result({ deleted: webhook.name }, () => `Deleted ${webhook.name}.`);
+    return done;
+  });
 }
 
 function addCreate(noun: Command): void {

@@ -4,6 +4,7 @@
  */
 import type { Client } from '../../client/client.ts';
 import type { RunRecord } from '../../client/views.ts';
+import { describeCounts } from '../../domain/counted.ts';
 import type { AwsSandbox } from '../../sandbox/aws/index.ts';
 import { indent } from '../output.ts';
 import { describeCheck, describePlan, type PlanDocument } from '../reports.ts';
@@ -136,20 +137,12 @@ async function syncAll(story: Story): Promise<readonly SyncFacts[]> {
   const runs = await Promise.all(syncNames.map(async (name) => ({ name, run: await story.client.syncs.run(name) })));
   return runs.map(({ name, run }) => {
     story.say(
-      `   ${run.status === 'succeeded' ? '✓' : '✗'} ${name.padEnd(14)} ${countsOf(run)}   calls: ${callsOf(run)}`,
+      `   ${run.status === 'succeeded' ? '✓' : '✗'} ${name.padEnd(14)} ${describeCounts(run.counts).padEnd(36)}   calls: ${callsOf(run)}`,
     );
     if (run.errorMessage) story.say(`       ${run.errorMessage}`);
     requireStatus(run.status, 'succeeded');
     return { sync: name, status: run.status, counts: run.counts, awsCalls: run.awsCalls };
   });
-}
-
-function countsOf(run: RunRecord): string {
-  const shown = Object.entries(run.counts ?? {}).filter(([, count]) => count > 0);
-  return shown
-    .map(([name, count]) => `${String(count)} ${name}`)
-    .join(', ')
-    .padEnd(36);
 }
 
 function callsOf(run: RunRecord): string {

@@ -12,6 +12,8 @@ export interface RunCalls {
   readonly runId: string;
   readonly awsCalls: Readonly<Record<string, number>>;
   readonly progress?: RunProgress | undefined;
+  /** What it has found out so far; its settlement stores the whole. */
+  readonly result?: unknown;
 }
 
 export interface StoredCalls {
@@ -30,12 +32,12 @@ export async function storeCalls(db: Database, given: readonly RunCalls[]): Prom
     db,
     sql`
       with given as (
-        select id, calls, progress
+        select id, calls, progress, result
         from jsonb_to_recordset(${JSON.stringify(given.map(toRecord))}::jsonb)
-          as g(id uuid, calls jsonb, progress jsonb)
+          as g(id uuid, calls jsonb, progress jsonb, result jsonb)
       ),
       free as materialized (
-        select found.id, given.calls, given.progress
+        select found.id, given.calls, given.progress, given.result
         from given, lateral (
           select r.id
           from keyferry.runs r
@@ -46,7 +48,8 @@ export async function storeCalls(db: Database, given: readonly RunCalls[]): Prom
       stored as (
         update keyferry.runs r
         set aws_calls = free.calls,
-          progress = coalesce(free.progress, r.progress)
+          progress = coalesce(free.progress, r.progress),
+          result = coalesce(free.result, r.result)
         from free
         where r.id = free.id
       )
@@ -61,4 +64,4 @@ export async function storeCalls(db: Database, given: readonly RunCalls[]): Prom
   return { passedOver: those('is_passed_over'), cancelled: those('is_cancelled') };
 }
 
-const toRecord = ({ runId, awsCalls, progress }: RunCalls) => ({ id: runId, calls: awsCalls, progress });
+const toRecord = ({ runId, awsCalls: calls, progress, result }: RunCalls) => ({ id: runId, calls, progress, result });

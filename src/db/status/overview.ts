@@ -3,6 +3,8 @@ import { sql, type SQL } from 'drizzle-orm';
 
 import { type Guard, type GuardReason, toGuard } from '../../domain/installation.ts';
 import type { Kind } from '../../domain/run.ts';
+import { type Workers, summarizeWorkers } from '../../domain/live-worker.ts';
+import { toLiveWorkers } from '../live-workers.ts';
 import { parseMoment } from '../moment.ts';
 import { isStale } from '../source-staleness.ts';
 import { parsedJson, textOrNull, type ReadAll } from '../read.ts';
@@ -14,8 +16,7 @@ export interface Overview {
   readonly drifted: number;
   /** Null while workers may change AWS. */
   readonly guard: Guard | null;
-  /** When a worker last reported; null before the first. */
-  readonly workersSeenAt: Date | null;
+  readonly workers: Workers;
   /** Subjects that need a person: all that `attention` would list. */
   readonly troubled: number;
   readonly due: Readonly<Record<Kind, { readonly count: number; readonly oldestSeconds: number }>>;
@@ -87,7 +88,7 @@ export async function readOverview(all: ReadAll): Promise<Overview> {
           s.status_code as "statusCode", s.status_message as "statusMessage"
         from keyferry.sources s join keyferry.folders f on f.id = s.folder_id
         where ${isStale} order by coalesce(last_pulled_at, created_at) limit 10) o) as stale_sources,
-      (select to_jsonb(i) from keyferry.installation i) as installation`);
+      (select to_jsonb(i) || jsonb_build_object('now', now()) from keyferry.installation i) as installation`);
   const counts = (name: string) => parsedJson(row?.[name]) as readonly StatusCount[];
   const due = (name: string) => parsedJson(row?.[name]) as { count: number; oldestSeconds: number };
   const tables = [counts('connections'), counts('syncs'), counts('rotations')] as const;
@@ -99,7 +100,7 @@ export async function readOverview(all: ReadAll): Promise<Overview> {
     rotations: byStatus(ofRotations),
     drifted: sum('drifted'),
     guard: guardOf(parsedJson(row?.installation)),
-    workersSeenAt: seenAtOf(parsedJson(row?.installation)),
+    workers: workersOf(parsedJson(row?.installation)),
     troubled: sum('troubled'),
     events: parsedJson(row?.events) as Overview['events'],
     staleSources: parsedJson(row?.stale_sources) as Overview['staleSources'],
@@ -115,9 +116,11 @@ function guardOf(installation: unknown): Guard | null {
   return toGuard({ id: row.id, guardReason: row.guard_reason, guardedAt });
 }
 
-function seenAtOf(installation: unknown): Date | null {
-  const seenAt = (installation as { seen_at: string | null } | null)?.seen_at ?? null;
-  return seenAt === null ? null : parseMoment(seenAt);
+function workersOf(installation: unknown): Workers {
+  const row = installation as { seen_at: string | null; workers: unknown; now: string } | null;
+  if (row === null) return { areRunning: false, lastSeenAt: null, workers: [] };
+  const countedAt = row.seen_at === null ? null : parseMoment(row.seen_at);
+  return summarizeWorkers(toLiveWorkers(row.workers), countedAt, parseMoment(row.now));
 }
 
 interface StatusCount {

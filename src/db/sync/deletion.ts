@@ -4,6 +4,7 @@
  */
 import { sql } from 'drizzle-orm';
 
+import { counted } from '../../domain/counted.ts';
 import { JobError } from '../../errors.ts';
 import type { Database } from '../client.ts';
 import { changedEntries } from '../events.ts';
@@ -87,7 +88,7 @@ function toLeftBehind(value: unknown): readonly LeftBehind[] {
 }
 
 function stillOwned(name: string, count: number): JobError {
-  const what = count === 0 ? 'A run of it is in progress' : `It owns ${String(count)} objects at AWS`;
+  const what = count === 0 ? 'A run of it is in progress' : `It owns ${counted(count, 'object')} at AWS`;
   return new JobError('SYNC_STILL_OWNED', {
     message: `The sync ${name} was not deleted. ${what}: delete them with \`keyferry sync delete ${name} --remove-secrets\`, or leave them at AWS with --abandon.`,
   });

@@ -19,6 +19,7 @@
  *                                                 |   not wait
  *   2 or more keys that may be in use             | blocked KEY_FOREIGN: there is no room, and neither may go
  */
+import { counted } from '../counted.ts';
 import { CALL_DEADLINE_MS } from '../lease.ts';
 import { QUARANTINE_MS } from './waits.ts';
 import type { Intent, KeyUse, KnownKey, PhaseState, RemoteKey } from './rotation.ts';
@@ -161,7 +162,7 @@ function fits(intent: Intent, key: RemoteKey): boolean {
 /** `AKIA… (active, 412 days old, last used 2026-01-02 by s3 in eu-west-1)`. */
 export function describeKey(key: RemoteKey, use: KeyUse, now: Date): string {
   const days = Math.max(0, Math.floor((now.getTime() - key.createdAt.getTime()) / 86_400_000));
-  return `${key.accessKeyId} (${key.isActive ? 'active' : 'inactive'}, ${String(days)} days old, ${describeUse(use)})`;
+  return `${key.accessKeyId} (${key.isActive ? 'active' : 'inactive'}, ${counted(days, 'day')} old, ${describeUse(use)})`;
 }
 
 export function describeUse(use: KeyUse): string {

@@ -1,4 +1,5 @@
 /** The brake: a source emptied by mistake must not empty the destination. Pure. */
+import { counted } from '../counted.ts';
 import type { PlannedEntry } from './plan.ts';
 
 export interface BrakeInput {
@@ -30,17 +31,17 @@ export function freeDeletions({ owned, desired }: Pick<BrakeInput, 'owned' | 'de
 
 /** Undefined when the deletions may go on. What moved to a confirmed new name does not count. */
 export function findBlock({ deletions, owned, desired, recent, confirmed }: BrakeInput): Block | undefined {
-  const counted = deletions.filter((one) => one.isReplaced !== true).length;
+  const deleted = deletions.filter((one) => one.isReplaced !== true).length;
   const before = owned + recent;
   const allowed = freeDeletions({ owned: before, desired });
-  if (counted === 0 || counted + recent <= allowed || counted === confirmed) return undefined;
+  if (deleted === 0 || deleted + recent <= allowed || deleted === confirmed) return undefined;
   const within = recent === 0 ? '' : ` within an hour (${String(recent)} are gone already)`;
   const why =
     desired === 0 ? 'The source is empty' : `More than ${String(allowed)} of ${String(before)} would go${within}`;
   const stale = confirmed === undefined ? '' : ` ${String(confirmed)} were confirmed, the plan has changed since.`;
   return {
     code: 'SYNC_DELETIONS_UNCONFIRMED',
-    message: `${why}: the plan deletes ${String(counted)} objects.${stale} Look at \`keyferry sync plan\`; if meant: \`keyferry sync run --confirm-deletions ${String(counted)}\`.`,
-    deletions: counted,
+    message: `${why}: the plan deletes ${counted(deleted, 'object')}.${stale} Look at \`keyferry sync plan\`; if meant: \`keyferry sync run --confirm-deletions ${String(deleted)}\`.`,
+    deletions: deleted,
   };
 }

@@ -1,4 +1,7 @@
 /** What an org looks back on: its folders, who changed what, and whether workers are there. */
+import { hasScope } from '../../domain/caller.ts';
+import { type LiveWorker, stateOfWorker } from '../../domain/live-worker.ts';
+import { kinds } from '../../domain/run.ts';
 import { answers, common, createRoute, moment, toMoment, z } from './operation.ts';
 import type { Api, ApiOptions } from './env.ts';
 
@@ -62,8 +65,15 @@ function addAudit(api: Api, options: ApiOptions): void {
   );
 }
 
-/** Each worker reports once a minute. */
-const SILENT_AFTER_MS = 150_000;
+const worker = z.object({
+  name: z.string().describe('Host and process id'),
+  state: z.enum(['running', 'silent', 'stopped']),
+  version: z.string(),
+  queues: z.array(z.enum(kinds)),
+  running: z.partialRecord(z.enum(kinds), z.number().int()).describe('Jobs under way, by queue'),
+  startedAt: z.iso.datetime(),
+  lastSeenAt: z.iso.datetime(),
+});
 
 function addWorkers(api: Api, options: ApiOptions): void {
   api.openapi(
@@ -74,14 +84,28 @@ function addWorkers(api: Api, options: ApiOptions): void {
       responses: answers(
         z.object({
           areRunning: z.boolean(),
-          lastSeenAt: moment.describe('When a worker reported last; each does once a minute'),
+          lastSeenAt: moment.describe('When a worker reported last; each does every ten seconds'),
+          workers: z
+            .array(worker)
+            .nullable()
+            .describe('Those of the last hour, the latest start first; null without the scope `admin`'),
         }),
       ),
     }),
     async (c) => {
-      const { workersSeenAt } = await options.queries.overview();
-      const areRunning = workersSeenAt !== null && options.now() - workersSeenAt.getTime() < SILENT_AFTER_MS;
-      return c.json({ areRunning, lastSeenAt: toMoment(workersSeenAt) }, 200);
+      const { areRunning, lastSeenAt, workers } = (await options.queries.overview()).workers;
+      const now = new Date(options.now());
+      // Hosts are the operators' business, not that of every tenant.
+      const shown = hasScope(c.get('caller'), 'admin') ? workers.map((one) => toWorker(one, now)) : null;
+      return c.json({ areRunning, lastSeenAt: toMoment(lastSeenAt), workers: shown }, 200);
     },
   );
+}
+
+function toWorker(one: LiveWorker, now: Date): z.infer<typeof worker> {
+  const { name, version, queues, running, startedAt, seenAt, stoppedAt } = one;
+  return {
+    ...{ name, state: stateOfWorker(one, now), version, queues: [...queues], running: { ...running } },
+    ...{ startedAt: startedAt.toISOString(), lastSeenAt: (stoppedAt ?? seenAt).toISOString() },
+  };
 }

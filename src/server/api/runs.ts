@@ -4,6 +4,7 @@ import type { Context } from 'hono';
 import { runKinds, runStatuses } from '../../domain/run.ts';
 import { JobError, toJobError } from '../../errors.ts';
 import type { RunRecord } from '../../client/views.ts';
+import type { LogicalRun } from '../../db/logical-runs.ts';
 import { problem } from '../problem.ts';
 import type { Api, ApiOptions } from './env.ts';
 import { answers, common, createRoute, moment, toMoment, z } from './operation.ts';
@@ -43,6 +44,19 @@ export const runShape = z
     result: z.unknown().describe('What the run found out: the plan of a plan. Never a value.'),
   })
   .openapi('Run');
+
+const slice = z.object({ id: z.uuid(), startedAt: z.iso.datetime(), finishedAt: moment });
+
+const listedRun = runShape
+  .extend({ slices: z.array(slice).describe('The oldest first; empty for a run that was done in one') })
+  .openapi('ListedRun');
+
+function toListed(run: LogicalRun): z.infer<typeof listedRun> {
+  const slices = run.slices.map(({ id, startedAt, finishedAt }) => ({
+    ...{ id, startedAt: startedAt.toISOString(), finishedAt: toMoment(finishedAt) },
+  }));
+  return { ...toApiRun(run), slices };
+}
 
 export function toApiRun(run: RunRecord): z.infer<typeof runShape> {
   return {
@@ -101,7 +115,7 @@ export function addRuns(api: Api, options: ApiOptions): void {
         {
           id: 'run.list',
           scope: 'read',
-          summary: 'List runs, newest first; of one subject each slice, across subjects the latest slice only',
+          summary: 'List runs, newest first; a run in slices is one, from its first slice on',
           tag,
         },
         options,
@@ -116,9 +130,9 @@ export function addRuns(api: Api, options: ApiOptions): void {
           limit: z.coerce.number().int().min(1).max(200).default(20),
         }),
       },
-      responses: answers(z.object({ runs: z.array(runShape) })),
+      responses: answers(z.object({ runs: z.array(listedRun) })),
     }),
-    async (c) => c.json({ runs: (await listed(c, c.req.valid('query'))).map(toApiRun) }, 200),
+    async (c) => c.json({ runs: (await listed(c, c.req.valid('query'))).map(toListed) }, 200),
   );
   addRun(api, options);
 }
@@ -158,8 +172,6 @@ interface RunQuery {
   readonly limit: number;
 }
 
-async function listed(c: Context, { subjectId, limit, ...filter }: RunQuery): Promise<readonly RunRecord[]> {
-  const { runs, history } = c.get('client');
-  const isOfSubject = subjectId !== undefined && filter.kind === undefined && filter.status === undefined;
-  return isOfSubject ? runs.list(subjectId, limit) : history.runs({ subject: subjectId, limit, ...filter });
+function listed(c: Context, { subjectId: subject, ...filter }: RunQuery): Promise<readonly LogicalRun[]> {
+  return c.get('client').history.runs({ subject, ...filter });
 }

@@ -9,9 +9,10 @@ import { statusOf } from '../../domain/http-status.ts';
 import { addressOf } from '../guard/guard.ts';
 import { isPrivate } from '../guard/transport.ts';
 import { audited, tokenFor, type Acting } from './acting.ts';
+import { baseOf } from './base-account.ts';
 import { connectContent, credentialsContent, type Method, notPrivate } from './connect.ts';
 import { problemsByField } from './fields.ts';
-import { type AssumingAccount, parseWanted, ORG } from './needed-policies.ts';
+import { parseWanted, ORG } from './needed-policies.ts';
 import { type ActingPages, doneAddress, readOnly } from './order-routes.ts';
 import { findSubject } from './readers.ts';
 import { type Content, orderNotice, show, showFailure, showNotFound, showRefusal } from './shown.ts';
@@ -175,20 +176,13 @@ async function showConnect(c: Context, pages: ActingPages, { method, values, err
   const { errors, told } = explain(error, 'Connect');
   const token = tokenFor(c, pages.acting);
   const content = connectContent({ method, wanted, base, values, errors, token, isPrivate: mayTypeSecret(c) });
-  return show(c, pages, { title: 'Connect', section: 'connections', refresh: 'none', content, ...told });
+  // Sooner complete than usual; whoever types is not disturbed.
+  const pace =
+    base.of === 'nobody' && error === undefined ? { refresh: LOOK_AGAIN_SECONDS } : { refresh: 'none' as const };
+  return show(c, pages, { title: 'Connect', section: 'connections', ...pace, asksForText: true, content, ...told });
 }
 
-/** Of the identity that workers used last, unless another account is typed. */
-async function baseOf({ queries }: ActingPages, typed: string): Promise<AssumingAccount | undefined> {
-  const seen = await queries.baseIdentities();
-  const last = seen.reduce<(typeof seen)[number] | undefined>(
-    (latest, one) => (latest === undefined || one.lastSeenAt > latest.lastSeenAt ? one : latest),
-    undefined,
-  );
-  const partition = last?.arn.split(':')[1] ?? 'aws';
-  const accountId = typed === '' ? last?.accountId : typed;
-  return accountId === undefined ? undefined : { accountId, partition };
-}
+const LOOK_AGAIN_SECONDS = 3;
 
 async function showCredentials(c: Context, pages: ActingPages, { method, values, error }: Shown): Promise<Response> {
   const subject = await findSubject(pages.queries, 'connection', c.req.param('id'));

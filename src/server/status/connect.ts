@@ -2,15 +2,9 @@
 import { html } from 'hono/html';
 
 import { policyFormats } from '../../domain/policy/formats.ts';
+import { type BaseAccount, serversAccount, unknownBase } from './base-account.ts';
 import { choice, field } from './fields.ts';
-import {
-  type AssumingAccount,
-  roleSnippets,
-  type Snippet,
-  userSnippets,
-  uses,
-  type Wanted,
-} from './needed-policies.ts';
+import { roleSnippets, type Snippet, userSnippets, uses, type Wanted } from './needed-policies.ts';
 import { type FormToken, hiddenToken } from './order-forms.ts';
 import { type Html, panel, prose } from './parts.ts';
 
@@ -19,8 +13,7 @@ export type Method = 'role' | 'access-key';
 export interface ConnectPage {
   readonly method: Method;
   readonly wanted: Wanted;
-  /** Undefined while no worker has used an identity and no account was typed. */
-  readonly base: AssumingAccount | undefined;
+  readonly base: BaseAccount;
   readonly token: FormToken;
   /** Whether a secret may be typed here. */
   readonly isPrivate: boolean;
@@ -88,21 +81,15 @@ function policiesPanel({ method, wanted, base }: ConnectPage): Html {
       title,
       body: html`<div class="body">
         <p>${howToUser}</p>
-        ${userSnippets(wanted, base?.partition ?? 'aws').map(snippet)}
+        ${userSnippets(wanted, base.of === 'nobody' ? 'aws' : base.partition).map(snippet)}
       </div>`,
     });
-  if (base === undefined)
-    return panel({
-      title,
-      body: html`<p class="empty">
-        No worker has used an AWS identity of its own yet, so it is not known which account the role must trust. Start
-        one with <code>keyferry worker</code>, or type the account above.
-      </p>`,
-    });
+  if (base.of === 'nobody') return panel({ title, body: unknownBase(base.reason) });
   return panel({
     title,
     body: html`<div class="body">
       <p>${howToRole}</p>
+      ${base.of === 'server' ? html`<p class="muted small">${serversAccount(base.accountId)}</p>` : ''}
       ${roleSnippets(wanted, base).map(snippet)}
     </div>`,
   });

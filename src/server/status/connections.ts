@@ -4,24 +4,11 @@ import { html } from 'hono/html';
 import type { LogicalRun } from '../../db/logical-runs.ts';
 import type { Page } from '../../db/status/details.ts';
 import type { ConnectionStatus, RotationStatus, SyncStatus } from '../../db/status/queries.ts';
-import type { Check } from '../../domain/connection/checks.ts';
 import { pages, tools, type ListRequest } from './list-query.ts';
 import { connectionOrders, type FormToken } from './order-forms.ts';
-import {
-  cause,
-  chip,
-  facts,
-  fixOf,
-  panel,
-  prose,
-  table,
-  trouble,
-  upcoming,
-  when,
-  type Html,
-  type Trouble,
-} from './parts.ts';
+import { cause, chip, facts, panel, table, trouble, upcoming, when, type Html, type Trouble } from './parts.ts';
 import { runPanel } from './runs.ts';
+import { checksPanel } from './checks.ts';
 
 export const connectionStatuses = ['invalid', 'degraded', 'pending', 'valid'];
 
@@ -84,46 +71,6 @@ export interface ConnectionDetail {
   readonly token: FormToken;
   /** A validation is under way or about to begin. */
   readonly isBusy: boolean;
-}
-
-function checkRow(check: Check, index: number): Html {
-  const fix = check.fix?.advice ?? (check.verdict === 'fail' ? fixOf(check.code) : undefined);
-  const policy = check.fix?.policy;
-  return html`<tr>
-    <td>${chip(check.verdict)}</td>
-    <td class="nowrap">${check.name}${check.subject === undefined ? '' : html`<br /><code>${check.subject}</code>`}</td>
-    <td class="wide">
-      <p>${prose(check.detail)}</p>
-      ${fix === undefined ? '' : html`<p class="fix"><b>Fix:</b> ${prose(fix)}</p>`}
-      ${
-        policy === undefined
-          ? ''
-          : html`<details id="policy-${index}">
-              <summary>Statement to add</summary>
-              <pre tabindex="0">${JSON.stringify(policy, null, 2)}</pre>
-            </details>`
-      }
-    </td>
-  </tr>`;
-}
-
-function checksPanel({ connection: { checks }, isBusy }: ConnectionDetail): Html {
-  const order: Readonly<Record<Check['verdict'], number>> = { fail: 0, warn: 1, unknown: 2, pass: 3 };
-  const sorted = [...checks].sort((a, b) => order[a.verdict] - order[b.verdict]);
-  const columns = ['Verdict', 'Check', 'Finding'].map((title) => ({ title }));
-  return panel({
-    title: 'Checks',
-    note:
-      checks.length === 0
-        ? ''
-        : `${String(checks.filter((check) => check.verdict === 'pass').length)} of ${String(checks.length)} pass`,
-    body: table({
-      caption: 'Checks',
-      columns,
-      rows: sorted.map(checkRow),
-      empty: isBusy ? 'A worker checks it now; this page shows what it finds.' : 'Not validated yet.',
-    }),
-  });
 }
 
 function factsPanel(connection: ConnectionStatus, now: Date): Html {
@@ -192,6 +139,7 @@ function dependentsPanel({ syncs, rotations }: ConnectionDetail): Html {
 function noticeOf(connection: ConnectionStatus): Html {
   const { status, statusCode: code, statusMessage: message, checks } = connection;
   if (status === 'valid' || (code === null && message === null)) return html``;
+  // What is wrong now stands in the checks below, as far as they are made.
   const hasFailingCheck = checks.some((check) => check.verdict === 'fail');
   return html`<div class="notice ${status === 'invalid' ? 'bad' : 'warn'}">
     ${hasFailingCheck ? cause({ code, message }) : trouble(troubleOf(connection))}

@@ -20,6 +20,8 @@ export interface Frame {
   readonly notice?: Html;
   /** Seconds until the page looks again; `none` where a person fills in a form. Default: 10 with JavaScript, 30 without. */
   readonly refresh?: number | 'none';
+  /** It asks for text. Without JavaScript it does not reload itself then, which would clear what is half typed. */
+  readonly asksForText?: boolean;
 }
 
 const links: readonly (readonly [Section, string, string])[] = [
@@ -41,9 +43,19 @@ const mark = raw(
   '<svg viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true"><circle cx="12" cy="5.5" r="3"/><path d="M12 8.5V16M12 12h3"/><path d="M3 16h18l-2.2 4.2a1.5 1.5 0 0 1-1.3.8H6.5a1.5 1.5 0 0 1-1.3-.8z"/></svg>',
 );
 
-function reload({ refresh = 30 }: Pick<Frame, 'refresh'>): Html {
-  if (refresh === 'none') return html``;
+function reload({ refresh = 30, asksForText = false }: Pick<Frame, 'refresh' | 'asksForText'>): Html {
+  if (refresh === 'none' || asksForText) return html``;
   return html`<noscript><meta http-equiv="refresh" content="${refresh}" /></noscript>`;
+}
+
+/** In the place of the reload. */
+function reloadNote({ refresh, asksForText = false }: Frame): Html {
+  if (refresh === 'none' || !asksForText) return html``;
+  return html`<noscript
+    ><p class="muted small">
+      This page asks for input, so it does not reload itself. <a href="">Reload it</a>
+    </p></noscript
+  >`;
 }
 
 /** For the script. */
@@ -81,7 +93,7 @@ export function page(frame: Frame): Html {
           The server does not answer. What you see is the last known state.
         </p>
         <p class="hidden-text" id="news" role="status"></p>
-        <main id="content" ${mainData(frame)}>${notice ?? ''}${content}</main>
+        <main id="content" ${mainData(frame)}>${notice ?? ''}${reloadNote(frame)}${content}</main>
         <footer>keyferry shows names, states and ids, never a secret value.</footer>
         ${scriptElement}
       </body>

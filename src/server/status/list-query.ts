@@ -3,7 +3,8 @@ import { html } from 'hono/html';
 
 import type { ListQuery } from '../../db/status/queries.ts';
 import { cutText } from '../../domain/text.ts';
-import { formatNumber, type Html } from './parts.ts';
+import { formatNumber } from '../../domain/counted.ts';
+import type { Html } from './parts.ts';
 
 export const PAGE_SIZE = 50;
 /** Deep pages cost what they skip; nobody reads them: search finds. */

@@ -105,9 +105,13 @@ export function rotationOrders(rotation: RotationStatus, token: FormToken): Html
   );
 }
 
+export function asksForConfirmation({ statusCode }: SyncStatus, token: FormToken): token is string {
+  return token !== undefined && statusCode === 'SYNC_DELETIONS_UNCONFIRMED';
+}
+
 /** Shown while the brake holds a sync: the number is typed, not offered. */
 export function confirmationForm(sync: SyncStatus, token: FormToken): Html {
-  if (token === undefined || sync.statusCode !== 'SYNC_DELETIONS_UNCONFIRMED') return html``;
+  if (!asksForConfirmation(sync, token)) return html``;
   const subject: Subject = { kind: 'sync', id: sync.id, token };
   return panel({
     title: 'Confirm the deletions',

@@ -7,11 +7,12 @@ import { JobError, toJobError } from '../../errors.ts';
 import { statusOf } from '../../domain/http-status.ts';
 import { readForm } from '../guard/form-body.ts';
 import { type Acting, audited, tokenFor } from './acting.ts';
+import type { AccountSources } from './base-account.ts';
 import { findOrder, type Order, type SubjectKind } from './orders.ts';
 import { findSubject, readSubject } from './readers.ts';
 import { type Answering, orderNotice, showFailure, showNotFound, showRefusal, show, type Refusal } from './shown.ts';
 
-export interface ActingPages extends Answering {
+export interface ActingPages extends Answering, Pick<AccountSources, 'ownIdentity'> {
   readonly queries: StatusQueries;
   readonly door: MiddlewareHandler;
   /** Undefined: operators may only look. */

@@ -2,18 +2,14 @@
 import { html } from 'hono/html';
 
 import type { LogicalRun } from '../../db/logical-runs.ts';
+import { formatNumber } from '../../domain/counted.ts';
 import { guardText } from '../../domain/installation.ts';
 import type { Attention, Overview } from '../../db/status/overview.ts';
-import {
-  baseKinds,
-  describeBaseKey,
-  keyAgeWarning,
-  type SeenBaseIdentity,
-} from '../../domain/connection/base-identity.ts';
-import { formatSpan } from '../../domain/span.ts';
+import type { SeenBaseIdentity } from '../../domain/connection/base-identity.ts';
 import { type Tone, toneOf } from '../../domain/tone.ts';
-import { chip, formatNumber, panel, table, trouble, when, type Html } from './parts.ts';
+import { chip, panel, trouble, when, type Html } from './parts.ts';
 import { runPanel } from './runs.ts';
+import { identityPanel, workersPanel } from './workers.ts';
 
 export interface OverviewContent {
   readonly overview: Overview;
@@ -105,64 +101,6 @@ function attentionPanel({ overview, attention, now }: OverviewContent): Html {
   });
 }
 
-const kindNames = { validate: 'validations', sync: 'syncs', rotate: 'rotations' } as const;
-
-/** Each worker reports once a minute; a guarded one does not. */
-const WORKER_SILENT_AFTER_MS = 150_000;
-
-function workers({ workersSeenAt: seenAt, guard }: Overview, now: Date): Html {
-  const isLive = seenAt !== null && now.getTime() - seenAt.getTime() < WORKER_SILENT_AFTER_MS;
-  const seen = seenAt === null ? 'never seen' : html`last seen ${when(seenAt, now)}`;
-  const advice =
-    isLive || guard !== null ? '' : html`<p class="fix"><b>Fix:</b> start one with <code>keyferry worker</code>.</p>`;
-  return html`<div>
-    <dt>workers</dt>
-    <dd>${isLive ? chip('running') : chip('silent')} <span class="muted">${seen}</span>${advice}</dd>
-  </div>`;
-}
-
-function waiting(overview: Overview, now: Date): Html {
-  const { due } = overview;
-  const parts = (['validate', 'sync', 'rotate'] as const).map((kind) => {
-    const { count, oldestSeconds } = due[kind];
-    const longest = count === 0 ? '' : html` <span class="muted">the longest for ${formatSpan(oldestSeconds)}</span>`;
-    return html`<div>
-      <dt>${kindNames[kind]}</dt>
-      <dd><b>${formatNumber(count)}</b> due${longest}</dd>
-    </div>`;
-  });
-  return panel({
-    title: 'Workers and what waits for them',
-    more: html`<a href="/board">Queues</a>`,
-    body: html`<dl class="body row">${workers(overview, now)}${parts}</dl>`,
-  });
-}
-
-/** Absent while no worker has used an identity of its own. */
-function identityPanel({ identities, now }: OverviewContent): Html {
-  if (identities.length === 0) return html``;
-  const rows = identities.map((one) => {
-    const warning = keyAgeWarning(one, now);
-    return html`<tr>
-      <td>${baseKinds[one.kind]}</td>
-      <td>${one.arn}</td>
-      <td>
-        ${describeBaseKey(one, now)}${
-          warning === undefined
-            ? ''
-            : html` ${chip('warn')}
-                <p class="fix">${warning}</p>`
-        }
-      </td>
-      <td data-title="first used">${when(one.firstSeenAt, now)}</td>
-      <td data-title="last used">${when(one.lastSeenAt, now)}</td>
-    </tr>`;
-  });
-  const columns = ['Source', 'Identity', 'Key', 'Since', 'Last used'].map((title) => ({ title }));
-  const caption = 'AWS identities of the workers';
-  return panel({ title: 'Workers’ AWS identity', body: table({ caption, columns, rows, empty: '' }) });
-}
-
 /** Absent while workers may change AWS. */
 function guardPanel({ overview: { guard }, now }: OverviewContent): Html {
   if (guard === null) return html``;
@@ -240,7 +178,7 @@ export function overviewContent(content: OverviewContent): Html {
       ${stat({ title: 'Syncs', path: '/syncs', counts: overview.syncs, ...(drifted === undefined ? {} : { extra: drifted }) })}
       ${stat({ title: 'Rotations', path: '/rotations', counts: overview.rotations })}
     </div>
-    ${attentionPanel(content)} ${webhooksPanel(overview)} ${sourcesPanel(overview)} ${waiting(overview, now)}
-    ${identityPanel(content)}
+    ${attentionPanel(content)} ${webhooksPanel(overview)} ${sourcesPanel(overview)} ${workersPanel(overview, now)}
+    ${identityPanel(content.identities, now)}
     ${runPanel({ title: 'Latest runs', runs, now, hasSubject: true, more: html`<a href="/runs">All runs</a>` })}`;
 }

@@ -1,6 +1,7 @@
 /** The pieces that all status pages are made of: chips, times, errors with their fix, tables' captions, pages. Pure; everything is escaped by `html`. */
 import { html } from 'hono/html';
 
+import { formatNumber } from '../../domain/counted.ts';
 import { formatRelative } from '../../domain/span.ts';
 import { type Tone, toneOf } from '../../domain/tone.ts';
 import { errorTable } from '../../errors.ts';
@@ -25,15 +26,6 @@ export function chip(status: string, count?: number): Html {
   return html`<span class="chip ${tone}"
     >${shapes[tone]}${count === undefined ? '' : html`<b>${formatNumber(count)}</b> `}${status}</span
   >`;
-}
-
-export function formatNumber(value: number): string {
-  return value.toLocaleString('en-US');
-}
-
-/** `1 change`, `2 changes`. */
-export function plural(count: number, noun: string): string {
-  return `${formatNumber(count)} ${noun}${count === 1 ? '' : 's'}`;
 }
 
 export function formatDuration(ms: number): string {

@@ -1,7 +1,7 @@
 /** What each page of one subject shows: its row and what belongs to it, read at once. Undefined: there is no such subject. */
 import type { StatusQueries } from '../../db/status/queries.ts';
 import { connectionContent } from './connections.ts';
-import type { FormToken } from './order-forms.ts';
+import { asksForConfirmation, type FormToken } from './order-forms.ts';
 import type { SubjectKind } from './orders.ts';
 import { rotationContent } from './rotations.ts';
 import type { Content } from './shown.ts';
@@ -62,7 +62,8 @@ async function readConnection(queries: StatusQueries, id: string, { now, token }
   return {
     title: connection.name,
     section: 'connections',
-    ...(isBusy ? soon : {}),
+    // Checks appear as they are made, and a validation takes seconds.
+    ...(isBusy ? { refresh: 1 } : {}),
     content: connectionContent({ connection, syncs, rotations, runs, now, token, isBusy }),
   };
 }
@@ -77,7 +78,8 @@ async function readSync(queries: StatusQueries, id: string, { now, token }: Seen
   if (sync === undefined) return undefined;
   const isBusy = isAboutToChange(sync, runs, now);
   const content = syncContent({ sync, entries, plan, runs, now, token, isBusy });
-  return { title: sync.name, section: 'syncs', ...(isBusy ? soon : {}), content };
+  const asksForText = asksForConfirmation(sync, token);
+  return { title: sync.name, section: 'syncs', ...(isBusy ? soon : {}), asksForText, content };
 }
 
 async function readRotation(queries: StatusQueries, id: string, { now, token }: Seen): Promise<Content | undefined> {

@@ -4,6 +4,7 @@ import { html } from 'hono/html';
 import type { LogicalRun } from '../../db/logical-runs.ts';
 import type { KeyStatus, Page, RotationStepRow } from '../../db/status/details.ts';
 import type { RotationStatus } from '../../db/status/queries.ts';
+import { counted } from '../../domain/counted.ts';
 import { pages, tools, type ListRequest } from './list-query.ts';
 import { type FormToken, rotationOrders } from './order-forms.ts';
 import { chip, facts, panel, prose, table, trouble, upcoming, when, type Html, type Trouble } from './parts.ts';
@@ -157,7 +158,7 @@ function factsPanel(rotation: RotationStatus, now: Date): Html {
             <code>${rotation.secretsMapping.secretAccessKey}</code>`,
         ],
         ['Connection', html`<a href="/connections/${rotation.connectionId}">${rotation.connectionName}</a>`],
-        ['Every', `${String(rotation.rotationIntervalDays)} days at ${at}`],
+        ['Every', `${counted(rotation.rotationIntervalDays, 'day')} at ${at}`],
         ['Last rotated', when(rotation.lastRotatedAt, now)],
         ['Next rotation', when(nextRotationOf(rotation, now), now)],
         ['Next step', upcoming(rotation.nextDueAt, now)],

@@ -2,10 +2,11 @@
 import { html } from 'hono/html';
 
 import type { LogicalRun } from '../../db/logical-runs.ts';
+import { counted, describeCounts, formatNumber } from '../../domain/counted.ts';
 import { callsNote } from '../../domain/call-log.ts';
 import { describeProgress } from '../../domain/progress.ts';
 import { isUnderWay, type Kind } from '../../domain/run.ts';
-import { cause, chip, formatDuration, formatNumber, panel, plural, table, when, type Html } from './parts.ts';
+import { cause, chip, formatDuration, panel, table, when, type Html } from './parts.ts';
 
 /** Folders have no page. */
 const subjectPaths: Readonly<Record<LogicalRun['kind'], string | undefined>> = {
@@ -21,12 +22,7 @@ const subjectPaths: Readonly<Record<LogicalRun['kind'], string | undefined>> = {
 /** What it did, or how far it has come. */
 function happened(run: LogicalRun): string {
   if (isUnderWay(run) && run.progress !== null) return describeProgress(run.progress);
-  return countsOf(run);
-}
-
-function countsOf({ counts }: LogicalRun): string {
-  const named = Object.entries(counts ?? {}).filter(([, count]) => typeof count === 'number' && count > 0);
-  return named.map(([name, count]) => `${formatNumber(count as number)} ${name}`).join(', ');
+  return describeCounts(run.counts);
 }
 
 function callsOf(run: LogicalRun): Html {
@@ -47,7 +43,7 @@ function lasted(run: LogicalRun, now: Date): string {
 function slicesOf({ slices }: LogicalRun): Html {
   if (slices.length === 0) return html``;
   const ids = slices.map(({ id }) => id).join('\n');
-  return html`<br /><span class="muted small" title="${ids}">in ${plural(slices.length, 'slice')}</span>`;
+  return html`<br /><span class="muted small" title="${ids}">in ${counted(slices.length, 'slice')}</span>`;
 }
 
 const queueOfKind: Readonly<Record<LogicalRun['kind'], Kind>> = {
@@ -73,6 +69,12 @@ function subjectLink({ kind, subjectId, subjectName }: LogicalRun): Html {
   return html`<a class="name" href="${path}/${subjectId}">${name}</a>`;
 }
 
+/** What other codes advise stands with the subject; a defect is found by its run. */
+function defectAdvice({ id, errorCode }: LogicalRun): Html {
+  if (errorCode !== 'BUG_UNEXPECTED') return html``;
+  return html`<p class="fix"><b>Fix:</b> find run <code>${id}</code> in the worker’s log, and report it.</p>`;
+}
+
 function runRow(run: LogicalRun, { now, hasSubject }: Pick<RunTable, 'now' | 'hasSubject'>): Html {
   const subject = html`<td class="wide">${subjectLink(run)}<br /><span class="muted small">${run.orgId}</span></td>`;
   return html`<tr>
@@ -82,7 +84,9 @@ function runRow(run: LogicalRun, { now, hasSubject }: Pick<RunTable, 'now' | 'ha
       ${jobLink(run)}${run.attempt > 1 ? html` <br /><span class="muted small">attempt ${run.attempt}</span>` : ''}
     </td>
     ${hasSubject === true ? subject : ''}
-    <td class="wide">${happened(run)}${cause({ code: run.errorCode, message: run.errorMessage })}</td>
+    <td class="wide">
+      ${happened(run)}${cause({ code: run.errorCode, message: run.errorMessage })}${defectAdvice(run)}
+    </td>
     <td>
       ${run.reason}${run.requestedBy === null ? '' : html` <br /><span class="muted small">${run.requestedBy}</span>`}
     </td>

@@ -8,7 +8,9 @@ export const script = `
   const lost = document.getElementById('lost');
   const news = document.getElementById('news');
   const isTyped = (one) => one.type !== 'hidden' && one.value !== one.defaultValue;
-  const isFilled = () => [...document.querySelectorAll('main form[method=post] input')].some(isTyped);
+  const isChosen = (one) => one.selectedIndex !== Math.max(0, [...one.options].findIndex((option) => option.defaultSelected));
+  const any = (selector, is) => [...document.querySelectorAll('main form ' + selector)].some(is);
+  const isFilled = () => any('input', isTyped) || any('select', isChosen);
   const isBusy = () => document.hidden || document.activeElement?.matches('input, select') || isFilled() || String(getSelection() ?? '') !== '';
   const openIds = () => [...document.querySelectorAll('details[open][id]')].map((one) => one.id);
   const quoted = (element, name) => '[' + name + '="' + CSS.escape(element.getAttribute(name)) + '"]';
@@ -44,14 +46,14 @@ export const script = `
     }
   };
   const next = () => {
-    const asked = Number(document.querySelector('main').dataset.refresh) || usual;
+    const { refresh: pace } = document.querySelector('main').dataset;
+    if (pace === 'none') return;
+    const asked = Number(pace) || usual;
     setTimeout(() => void refresh().finally(next), 1000 * asked);
   };
   // A page that a person fills in, or that answers one, stays as it is.
-  if (document.querySelector('main').dataset.refresh !== 'none') {
-    next();
-    document.addEventListener('visibilitychange', refresh);
-  }
+  if (document.querySelector('main').dataset.refresh !== 'none') document.addEventListener('visibilitychange', refresh);
+  next();
   document.addEventListener('keydown', (event) => {
     if (event.key !== '/' || event.ctrlKey || event.metaKey || event.target.matches('input')) return;
     const search = document.querySelector('input[type=search]');

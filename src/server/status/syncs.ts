@@ -1,5 +1,6 @@
 /** The list of syncs, and one with what it writes, its plan, its entries and its runs. */
 import { html } from 'hono/html';
+import { counted, formatNumber } from '../../domain/counted.ts';
 import { z } from 'zod';
 
 import type { LogicalRun } from '../../db/logical-runs.ts';
@@ -10,20 +11,7 @@ import { describeProgress } from '../../domain/progress.ts';
 import { isUnderWay } from '../../domain/run.ts';
 import { pages, tools, type ListRequest } from './list-query.ts';
 import { confirmationForm, type FormToken, syncOrders } from './order-forms.ts';
-import {
-  chip,
-  facts,
-  formatNumber,
-  panel,
-  plural,
-  table,
-  trouble,
-  upcoming,
-  when,
-  type Fact,
-  type Html,
-  type Trouble,
-} from './parts.ts';
+import { chip, facts, panel, table, trouble, upcoming, when, type Fact, type Html, type Trouble } from './parts.ts';
 import { runPanel } from './runs.ts';
 
 export const syncStatuses = [
@@ -131,7 +119,7 @@ function planPanel(plan: LogicalRun | undefined, now: Date): Html {
   const cut = changes.length > PLAN_ROWS ? `, the first ${String(PLAN_ROWS)} shown` : '';
   return panel({
     title: 'Last plan',
-    note: html`${plural(changes.length, 'change')}${cut}, ${formatNumber(unchanged ?? 0)} unchanged ·
+    note: html`${counted(changes.length, 'change')}${cut}, ${formatNumber(unchanged ?? 0)} unchanged ·
     ${when(plan.startedAt, now)}`,
     body: table({ caption: 'Last plan', columns, rows, empty: 'Nothing to change.' }),
   });

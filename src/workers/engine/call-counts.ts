@@ -1,5 +1,5 @@
 /**
- * Stores the AWS calls and the progress of runs while they are under way: a worker that is killed loses those of its last tenth of a second, no more. All
+ * Stores the AWS calls, the progress and the findings of runs while they are under way: a worker that is killed loses those of its last tenth of a second, no more. All
  * runs of a process share one statement, which no run waits for; its answer names those that a person cancelled. A run that settles sooner costs none.
  */
 import type { RunCalls, StoredCalls } from '../../db/engine/run-calls.ts';
@@ -10,6 +10,8 @@ import type { RunProgress } from '../../domain/run.ts';
 export interface RunNotes {
   readonly calls: CallLog;
   noteProgress(progress: RunProgress): void;
+  /** What it has found out so far, as the result of its settlement. */
+  noteResult(result: unknown): void;
   /** True soon after a person cancelled it: it stops before its next write. */
   isCancelled(): boolean;
 }
@@ -28,6 +30,7 @@ export interface CallCounts {
 interface OpenRun {
   readonly calls: CallLog;
   progress: RunProgress | undefined;
+  result: unknown;
   isStored: boolean;
   isOver: boolean;
   isCancelled: boolean;
@@ -63,12 +66,17 @@ export function createCallCounts({ store, everyMs = STORE_EVERY_MS }: CallCounts
         schedule(everyMs);
       };
       const calls = createCallLog(note);
-      const run: OpenRun = { calls, progress: undefined, isStored: true, isOver: false, isCancelled: false };
+      const nothing = { progress: undefined, result: undefined };
+      const run: OpenRun = { calls, ...nothing, isStored: true, isOver: false, isCancelled: false };
       runs.set(runId, run);
       return {
         calls,
         noteProgress: (progress) => {
           run.progress = progress;
+          note();
+        },
+        noteResult: (result) => {
+          run.result = result;
           note();
         },
         isCancelled: () => run.isCancelled,
@@ -97,7 +105,7 @@ async function storeAll(runs: Map<string, OpenRun>, store: CallCountsInput['stor
   for (const [, run] of batch) run.isStored = true;
   try {
     const stored = await store(
-      batch.map(([runId, { calls, progress }]) => ({ runId, awsCalls: calls.counts, progress })),
+      batch.map(([runId, { calls, progress, result }]) => ({ runId, awsCalls: calls.counts, progress, result })),
     );
     for (const [runId, run] of batch) {
       if (stored.cancelled.includes(runId)) run.isCancelled = true;

@@ -31,6 +31,8 @@ export interface Run<K extends Kind> {
   isCancelled(): boolean;
   /** Shows others how far the run has come. */
   noteProgress(progress: RunProgress): void;
+  /** Shows others what the run has found out so far; the outcome's result replaces it. */
+  noteResult(result: unknown): void;
   /** The database's clock; the worker's own decides nothing. */
   now(): Date;
   /** In [0, 1). */

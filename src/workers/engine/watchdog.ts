@@ -31,6 +31,8 @@ export interface WatchdogDependencies {
 export interface Watchdog {
   jobStarted(kind: Kind): void;
   jobEnded(kind: Kind): void;
+  /** Jobs under way. */
+  running(): Readonly<Partial<Record<Kind, number>>>;
   stop(): void;
 }
 
@@ -89,6 +91,7 @@ export function startWatchdog(deps: WatchdogDependencies): Watchdog {
     jobEnded(kind) {
       active.set(kind, (active.get(kind) ?? 1) - 1);
     },
+    running: () => Object.fromEntries(active),
     stop: () => {
       clearInterval(timer);
     },

@@ -53,6 +53,8 @@ export interface WorkerDependencies {
 export interface WorkerProcess {
   /** False once it was asked to stop, when its tick stands still, or when a queue has gone deaf. */
   isReady(): boolean;
+  /** Jobs under way, by queue. */
+  running(): Readonly<Partial<Record<Kind, number>>>;
   /** Resolves when only a new process helps: a queue has gone deaf. */
   readonly mustBeReplaced: Promise<void>;
   /** Ends within `deadlineMs`: running jobs reach their next safe point, the rest is left to the leases. */
@@ -104,6 +106,7 @@ export async function startWorker(deps: WorkerDependencies): Promise<WorkerProce
   tick.start();
   return {
     mustBeReplaced,
+    running: watchdog.running,
     isReady() {
       const newest = Math.min(...deps.kinds.map((kind) => tick.lastSuccessMs.get(kind) ?? startedAtMs));
       return !isStopping && !isDeaf && performance.now() - newest < STALE_TICK_MS;

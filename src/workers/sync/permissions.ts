@@ -42,7 +42,7 @@ async function probe(work: SyncWork): Promise<Permissions> {
   const target = policyTargetOf(work);
   const { required, probed, promoting } = work.target.kind.actions;
   const actions = probed.filter((action) => !work.options.disableSecretDeletion || !/:Delete/.test(action));
-  const results = await work.deps.probes.probe(work.session, target, actions);
+  const results = await work.deps.probes.probe(work.session, target, { actions });
   const denied = results.filter((result) => result.verdict === 'denied').map((result) => result.action);
   const missing = denied.filter((action) => required.includes(action));
   return {

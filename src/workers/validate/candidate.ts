@@ -39,6 +39,7 @@ export interface CandidateTools {
   /** Several orgs, or tenants with tokens, share the base identity. */
   isShared(): Promise<boolean>;
   isForeignExternalId(externalId: string, orgId: string): Promise<boolean>;
+  onChecks?(checks: readonly Check[]): void;
 }
 
 /** Someone waits for the answer. */

@@ -4,8 +4,8 @@
  */
 import { randomUUID } from 'node:crypto';
 
-import type { PermissionProbes, ProbeResult } from '../../aws/probes.ts';
-import type { AwsAccess, CallScope, Identity, SessionRequest } from '../../aws/session.ts';
+import type { ProbeResult } from '../../aws/probes.ts';
+import type { CallScope, Identity, SessionRequest } from '../../aws/session.ts';
 import type { ExternalIdDuty } from '../../domain/connection/candidate.ts';
 import type { Check } from '../../domain/connection/checks.ts';
 import type { ConnectionCredentials } from '../../domain/connection/credentials.ts';
@@ -32,6 +32,7 @@ import { actionsOfTarget } from '../../domain/policy/actions.ts';
 import { resourcesOf } from '../../domain/policy/policies.ts';
 import { isOfRotation, type PolicyTarget } from '../../domain/policy/target.ts';
 import { JobError } from '../../errors.ts';
+import { type CheckTools, noting, type NotingTools } from './check-tools.ts';
 
 export interface CheckedConnection {
   readonly credentials: ConnectionCredentials;
@@ -50,13 +51,6 @@ export interface CheckedConnection {
   readonly withSimulation: boolean;
 }
 
-export interface CheckTools {
-  readonly aws: AwsAccess;
-  readonly probes: PermissionProbes;
-  /** Only asked for an external ID that is not the org's own id. */
-  isForeignExternalId(externalId: string, orgId: string): Promise<boolean>;
-}
-
 export interface CheckReport {
   readonly checks: readonly Check[];
   /** Undefined when AWS refused the credentials. */
@@ -64,7 +58,7 @@ export interface CheckReport {
   readonly isExternalIdProbed: boolean;
 }
 
-interface Checking extends CheckTools {
+interface Checking extends NotingTools {
   readonly connection: CheckedConnection;
   readonly request: SessionRequest;
 }
@@ -85,9 +79,11 @@ export async function checkConnection(
   if ('verdict' in identity) return { checks: [identity], identity: undefined, isExternalIdProbed: false };
   const account = accountCheck(connection.knownAccountId, identity.accountId);
   const checks = [identityFound(identity.arn), account];
+  checking.note(...checks);
   // Nothing more is asked of an account that is not the connection's.
   if (account.verdict === 'fail') return { checks, identity, isExternalIdProbed: false };
   const externalId = await checkExternalId(checking);
+  checking.note(...externalId.checks);
   const ofUses = await checkUses(checking, identity);
   return { checks: [...checks, ...externalId.checks, ...ofUses], identity, isExternalIdProbed: externalId.isProbed };
 }
@@ -118,7 +114,7 @@ async function checkIdentity(
   const { credentials } = connection;
   const askIn = async (region: string): Promise<IdentityCheck> => {
     const request = { credentials, region, policy: validationPolicy, scope };
-    const checking: Checking = { ...tools, connection, request };
+    const checking: Checking = { ...noting(tools), connection, request };
     return { found: await askIdentity(checking), checking };
   };
   const [first, ...others] = await identityRegions(connection);
@@ -171,6 +167,7 @@ async function checkUses(checking: Checking, identity: Identity): Promise<readon
     // One refusal speaks for the region: its other targets are not asked.
     if (regions.get(region)?.verdict === 'fail') continue;
     const found = await checkTarget(checking, { target, uses, region, identity });
+    if (regionOf(target) !== undefined && !regions.has(region)) checking.note(found.region);
     if (regionOf(target) !== undefined) regions.set(region, found.region);
     checks.push(...found.checks);
   }
@@ -193,11 +190,12 @@ async function checkTarget(
   const actions = [...required, ...Object.keys(optional)];
   try {
     const session = checking.aws.session({ ...checking.request, region });
-    const probed = await checking.probes.probe(
-      session,
-      target,
-      actions.filter((action) => !unprobeableActions.has(action)),
-    );
+    const probed = await checking.probes.probe(session, target, {
+      actions: actions.filter((action) => !unprobeableActions.has(action)),
+      onResult: (result) => {
+        checking.note(permissionCheck(toFinding(result), target, identity));
+      },
+    });
     const guessed = await guess(
       checking,
       one,
@@ -209,7 +207,9 @@ async function checkTarget(
       .map((finding) => permissionCheck(finding, target, identity));
     const kms = kmsCheck(target, identity, uses);
     const narrowing = await tryNarrowing(checking, one, probed);
-    const checks = [...permissions, ...[kms, narrowing].filter((check) => check !== undefined)];
+    const others = [kms, narrowing].filter((check) => check !== undefined);
+    checking.note(...guessed.map((finding) => permissionCheck(finding, target, identity)), ...others);
+    const checks = [...permissions, ...others];
     return { region: regionCheck(region, undefined), checks };
   } catch (error) {
     const refusal = regionRefusal(error);
@@ -232,7 +232,7 @@ async function tryNarrowing(
   try {
     const wanted = { ...request, region, policy, narrowing: 'required' } as const;
     await aws.verify(wanted);
-    const again = await probes.probe(aws.session(wanted), target, allowed);
+    const again = await probes.probe(aws.session(wanted), target, { actions: allowed });
     const lost = again.filter(({ verdict }) => verdict !== 'allowed').map(({ action }) => action);
     return lost.length === 0 ? narrowed(target) : notNarrowed(target, { lost }, identity);
   } catch (error) {

@@ -20,6 +20,7 @@ import type { Outcome } from '../../domain/run.ts';
 import { JobError } from '../../errors.ts';
 import type { Performed, Processor, Run } from '../engine/processor.ts';
 import { decideCandidate, dutyOf } from './candidate.ts';
+import type { CheckTools } from './check-tools.ts';
 import { checkConnection, type CheckReport } from './checks.ts';
 
 export interface ValidateDependencies {
@@ -44,8 +45,12 @@ export function createValidateProcessor(deps: ValidateDependencies): Processor<'
   };
 }
 
-async function validate(deps: ValidateDependencies, run: Run<'validate'>): Promise<Performed<'validate'>> {
+async function validate(settings: ValidateDependencies, run: Run<'validate'>): Promise<Performed<'validate'>> {
   const row = run.subject;
+  const onChecks = (checks: readonly Check[]) => {
+    run.noteResult({ checks });
+  };
+  const deps = { ...settings, onChecks };
   warnWhenLate(deps, run);
   if (row.candidate !== null && row.candidate.refusal === undefined) return decideCandidate(deps, run, row.candidate);
   // Read while AWS is asked who it is: that seldom depends on them.
@@ -61,7 +66,7 @@ async function validate(deps: ValidateDependencies, run: Run<'validate'>): Promi
 }
 
 async function check(
-  deps: ValidateDependencies,
+  deps: ValidateDependencies & Pick<CheckTools, 'onChecks'>,
   run: Run<'validate'>,
   uses: Promise<readonly ConnectionUse[]>,
 ): Promise<CheckReport> {

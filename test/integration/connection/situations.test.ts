@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 
 import type { ConnectionRow } from '../../../src/db/engine/subjects.ts';
 import type { ConnectionUse } from '../../../src/domain/connection/uses.ts';
+import type { Check } from '../../../src/domain/connection/checks.ts';
 import { policyFor, trustPolicy } from '../../../src/domain/policy/policies.ts';
 import type { PolicyDocument } from '../../../src/domain/policy/document.ts';
 import type { AwsAccessOptions } from '../../../src/aws/access.ts';
@@ -661,6 +662,21 @@ describe('a validation', () => {
     world.setPolicy(without(policyFor(parameters, place), 'ssm:DeleteParameters'), fix);
     const after = await createValidator(world)({ uses: [useOf(parameters)] });
     expect(after.changes.status).toBe('valid');
+  });
+
+  it('shows each check as it is made, and in the end all of them', async () => {
+    const world = createWorld();
+    world.setPolicy(policyFor(parameters, place));
+    const shown: (readonly Check[])[] = [];
+    const noteResult = (result: unknown) => void shown.push((result as { checks: readonly Check[] }).checks);
+    const { changes } = await createValidator(world)({ uses: [useOf(parameters)], noteResult });
+    const names = (checks: readonly Check[]) => checks.map(({ name, subject = '' }) => `${name} ${subject}`);
+    expect(names(shown[0] ?? [])).toEqual(['identity ', 'account ']);
+    const permissions = shown.map((checks) => checks.filter(({ name }) => name === 'permission').length);
+    // One after the other; those that cannot be tried come together.
+    expect(new Set(permissions)).toEqual(new Set([...new Set(permissions).keys()].sort((a, b) => a - b)));
+    expect(permissions).toEqual(expect.arrayContaining([0, 1, 2, 3, 4, 5]));
+    expect(names(shown.at(-1) ?? []).sort()).toEqual(names(changes.checks ?? []).sort());
   });
 
   it('never shows a credential', async () => {

@@ -161,6 +161,7 @@ export interface Validation {
   readonly access?: Partial<AwsAccessOptions>;
   readonly now?: Date;
   readonly id?: string;
+  readonly noteResult?: Run<'validate'>['noteResult'];
 }
 
 /** Runs the processor once. What it throws is returned, too. */
@@ -178,6 +179,7 @@ export function createValidator(world: World, access: Partial<AwsAccessOptions> 
     reason = 'requested',
     now = world.sandbox.clock.now(),
     id = 'run-1',
+    noteResult,
     isShared = true,
   }: Validation = {}) => {
     const releases: unknown[] = [];
@@ -195,7 +197,7 @@ export function createValidator(world: World, access: Partial<AwsAccessOptions> 
       isForeignExternalId: () => Promise.resolve(false),
       revalidateEveryMs: 3_600_000,
     });
-    const run = createRun(row, { reason, now, id });
+    const run = createRun(row, { reason, now, id, ...(noteResult && { noteResult }) });
     const performed = await processor.perform(run);
     return { ...performed, changes: performed.changes ?? {}, calls: run.scope.calls.counts, releases, processor, run };
   };
@@ -215,7 +217,7 @@ function toCredentials(row: ConnectionRow) {
 
 function createRun(
   row: ConnectionRow,
-  options: { readonly reason: Reason; readonly now: Date; readonly id: string },
+  options: Pick<Validation, 'noteResult'> & { readonly reason: Reason; readonly now: Date; readonly id: string },
 ): Run<'validate'> {
   return {
     id: options.id,
@@ -239,5 +241,6 @@ function createRun(
     random: () => 0.5,
     isCancelled: () => false,
     noteProgress: () => undefined,
+    noteResult: options.noteResult ?? (() => undefined),
   };
 }

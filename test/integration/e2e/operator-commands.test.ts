@@ -5,6 +5,7 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import { VERSION } from '../../../src/version.ts';
 import { startCommandHost, type CommandHost } from '../../support/command-host.ts';
 import { cleanEnvironment } from '../../support/environment.ts';
 import { runKeyferry, startKeyferry, startUnboundKeyferry, type TestProcess } from '../../support/processes.ts';
@@ -103,6 +104,37 @@ describe('a long sync', () => {
     const exit = await keyferry('sync create --name x');
     expect(exit.code).toBe(2);
     expect(exit.stderr).toContain('--project, --env, --path, --connection, --to are missing.');
+  }, 60_000);
+});
+
+describe('keyferry sync create --preview', () => {
+  it('shows what the first run would write, and writes nothing until the sync is resumed', async () => {
+    await keyferryWith('SEEN=1\nUNSEEN=2\n', 'secrets set --project shop --env prod --path /preview');
+    const options =
+      '--connection main --project shop --env prod --path /preview --to parameter-store --region eu-west-1';
+    const created = await keyferry(`sync create --name first-look ${options} --prefix /preview/ --preview`);
+    expect([created.code, created.stderr]).toEqual([0, expect.stringContaining('keyferry sync resume first-look')]);
+    expect(created.stdout).toMatch(/create +SEEN +\/preview\/SEEN/);
+    expect(created.stdout).toContain('2 changes, 0 unchanged');
+    const seen = await json<{ pausedAt: string | null; entries: unknown[] }>('sync show first-look');
+    expect([seen.pausedAt, seen.entries]).toEqual([expect.any(String), []]);
+    const document = await json<{ sync: { name: string }; plan: { changes: unknown[] } }>(
+      `sync create --name second-look ${options} --prefix /again/ --preview`,
+    );
+    expect([document.sync.name, document.plan.changes.length]).toEqual(['second-look', 2]);
+    await keyferry('sync resume first-look');
+    const written = await json<{ counts: { created: number; unchanged: number } }>('sync run first-look');
+    expect(written.counts.created + written.counts.unchanged).toBe(2);
+  }, 120_000);
+});
+
+describe('keyferry status', () => {
+  it('lists the workers with version, queues and what they run', async () => {
+    const { workers } = await json<{ workers: { areRunning: boolean; workers: { name: string }[] } }>('status');
+    expect(workers.areRunning).toBe(true);
+    expect(workers.workers).toMatchObject([{ version: VERSION, queues: ['validate', 'sync', 'rotate'] }]);
+    const { stdout } = await keyferry('status');
+    expect(stdout).toMatch(new RegExp(`${workers.workers[0]?.name ?? '-'} +running +${VERSION} +validate,sync,rotate`));
   }, 60_000);
 });
 

@@ -56,6 +56,20 @@ it('shows the calls of a run that is under way, and those of its settlement afte
   await worker.stop();
 });
 
+it('shows what a run has found out so far, and its own result afterwards', async () => {
+  const held = heldRun();
+  const worker = await engine().startWorker(held);
+  const { id } = await addConnection(engine().stores, 'finding out');
+  const run = await held.started;
+  const resultOf = async () => (await runsOf(engine().stores, id)).map(({ status, result }) => [status, result]);
+  const found = { checks: [{ name: 'identity', verdict: 'pass' }] };
+  run.noteResult(found);
+  await eventually(resultOf, ([first]) => isDeepStrictEqual(first, ['running', found]));
+  held.release();
+  await eventually(resultOf, ([first]) => isDeepStrictEqual(first, ['succeeded', null]));
+  await worker.stop();
+});
+
 it('keeps the calls of a run whose lease ran out, also those that it makes until it notices', async () => {
   const held = heldRun();
   const worker = await engine().startWorker(held);

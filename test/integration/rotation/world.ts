@@ -505,6 +505,7 @@ async function performRun(base: Base, { processor, work, log }: Engine, id: stri
     random: () => 0.5,
     isCancelled: () => false,
     noteProgress: () => undefined,
+    noteResult: () => undefined,
   };
   const { outcome, changes } = await performLikePipeline(processor, run);
   const nextDueAt =

@@ -3,7 +3,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
 import { policyFor, trustPolicy } from '../../../src/domain/policy/policies.ts';
 import { formatPermissions, formatRole } from '../../../src/domain/policy/formats.ts';
+import { JobError } from '../../../src/errors.ts';
 import type { Log } from '../../../src/observe/log.ts';
+import type { ServerDependencies } from '../../../src/server/server.ts';
 import type { OpenStores } from '../../../src/stores.ts';
 import {
   openPageActions,
@@ -65,6 +67,10 @@ describe('the connect page', () => {
     return answer;
   }
 
+  const start = (ownIdentity: ServerDependencies['ownIdentity']) =>
+    fixture().start({ login: LOGIN, ...(ownIdentity && { ownIdentity }) });
+  const readOn = async (other: string) => (await send(`${other}/connect/role`, { headers: basic })).text;
+
   async function connections() {
     return fixture().handle.client<{ org_id: string; name: string; method: string; created_via: string }[]>`
       select org_id, name, method, created_via from keyferry.connections order by created_at`;
@@ -93,9 +99,24 @@ describe('the connect page', () => {
     const [kept] = await client`select base_identities from keyferry.installation`;
     await client`update keyferry.installation set base_identities = '{}'`;
     const unknown = await read('/connect/role');
+    const [failing, own] = await Promise.all([
+      readOn(
+        await start(() => Promise.reject(new JobError('CONNECTION_NO_BASE_IDENTITY', { message: 'No role here.' }))),
+      ),
+      readOn(
+        await start(() => Promise.resolve({ accountId: '777788889999', arn: 'arn:aws-cn:iam::777788889999:user/k' })),
+      ),
+    ]);
     const typed = unescaped(await read('/connect/role?account=123456789012'));
     await client`update keyferry.installation set base_identities = ${JSON.stringify(kept?.['base_identities'])}::text::jsonb`;
-    expect(unknown).toContain('No worker has used an AWS identity of its own yet');
+    expect(unknown).toContain('is not known yet: no worker has used one, and this server has none.');
+    expect(unknown).toMatch(/<main [^>]*data-refresh="3"/);
+    expect(unknown).not.toContain('http-equiv="refresh"');
+    expect(unknown).toContain('it does not reload itself. <a href="">Reload it</a>');
+    expect(failing).toContain('this server has none. No role here.');
+    expect(own).toContain('arn:aws-cn:iam::777788889999:root');
+    expect(own).toContain('is the account of this server’s own AWS identity');
+    expect(own).toMatch(/<main [^>]*data-refresh="none"/);
     expect(typed).toContain('arn:aws:iam::123456789012:root');
     const odd = '?org=%22%3E%3Cscript%3E&object=%3Cimg%3E&region=%22&format=x&use=constructor&kmsKey=%3C';
     const page = await read(`/connect/role${odd}`);
@@ -115,9 +136,21 @@ describe('the connect page', () => {
     ]);
     const waiting = await read(made.location);
     expect(waiting).toContain('A worker checks it now');
-    expect(waiting).toContain('<meta http-equiv="refresh" content="2" />');
+    expect(waiting).toContain('<meta http-equiv="refresh" content="1" />');
     const id = made.location.slice('/connections/'.length).split('?')[0] ?? '';
     const { client } = fixture().handle;
+    const made1 = { name: 'identity', verdict: 'pass', detail: 'AWS knows it.' };
+    const made2 = { name: 'permission', verdict: 'fail', detail: 'Denied.', fix: { advice: 'Add the statement.' } };
+    await client`insert into keyferry.runs (kind, subject_id, org_id, attempt, reason, status, result)
+      values ('validate', ${id}, 'acme', 1, 'created', 'running', ${JSON.stringify({ checks: [made1, made2] })}::text::jsonb)`;
+    const under = await read(`/connections/${id}`);
+    await client`delete from keyferry.runs where subject_id = ${id}`;
+    expect(under).toContain('2 checks made, more follow');
+    expect(under).toMatch(
+      /<svg.{0,300}fail<\/span.{0,200}permission.{0,200}<b>Fix:<\/b> Add the statement\..*AWS knows it\./,
+    );
+    expect(under).toContain('<meta http-equiv="refresh" content="1" />');
+    expect(under).toContain('Validate now </button>');
     const checks = [{ name: 'identity', verdict: 'fail', code: 'CONNECTION_ACCESS_DENIED', detail: 'AWS refused.' }];
     await client`update keyferry.connections set status = 'invalid', status_code = 'CONNECTION_ACCESS_DENIED',
       checks = ${JSON.stringify(checks)}::text::jsonb, next_due_at = now() + interval '1 hour' where id = ${id}`;

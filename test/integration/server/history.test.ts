@@ -1,6 +1,9 @@
 /** What an org looks back on over HTTP, and query parameters that do not exist. */
+import { randomUUID } from 'node:crypto';
+
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import { createLiveWorkers } from '../../../src/db/live-workers.ts';
 import { createApiUnderTest, type ApiUnderTest } from './api-support.ts';
 import { createOperations, type Ids } from './every-operation.ts';
 import { useServer } from './support.ts';
@@ -40,8 +43,12 @@ describe('the history of an org', () => {
       },
       { status: 'succeeded', awsCalls: { 'ssm.PutParameter': 1 } },
     ]);
-    const slices = await api.call('GET', `/api/v1/runs?subjectId=${ids.syncId['aws-parameter-store'] ?? ''}`);
-    expect(slices.body.runs).toHaveLength(5);
+    const ofSubject = await api.call('GET', `/api/v1/runs?subjectId=${ids.syncId['aws-parameter-store'] ?? ''}`);
+    expect(ofSubject.body.runs).toMatchObject([
+      { kind: 'sync', status: 'running', slices: [{}, {}, { finishedAt: null }] },
+      { kind: 'plan', status: 'succeeded', slices: [] },
+      { kind: 'sync', status: 'succeeded', slices: [] },
+    ]);
     const continued = await api.call('GET', '/api/v1/runs?status=continued');
     expect(continued.body.runs).toEqual([]);
     const ofOthers = await api.call('GET', '/api/v1/runs', { org: 'globex' });
@@ -67,8 +74,19 @@ describe('the history of an org', () => {
       expect.objectContaining({ action: 'secrets.set', actor: 'acme-admin', via: 'api', statusCode: 200 }),
     );
     expect((await api.call('GET', '/api/v1/audit', { org: 'globex' })).body.changes).toEqual([]);
-    const workers = await api.call('GET', '/api/v1/workers');
-    expect(workers.body).toEqual({ areRunning: false, lastSeenAt: null });
+  });
+
+  it('shows the workers to who administers the org, and to others whether any is running', async () => {
+    const read = async (scope?: 'read'): Promise<unknown> =>
+      (await api.call('GET', '/api/v1/workers', scope ? { scope } : {})).body;
+    expect(await read()).toEqual({ areRunning: false, lastSeenAt: null, workers: [] });
+    const report = { name: 'host-1', version: '1.2.3', queues: ['sync'], running: { sync: 2 } } as const;
+    await createLiveWorkers(fixture().handle.db).report(randomUUID(), report);
+    expect(await read()).toMatchObject({
+      areRunning: true,
+      workers: [{ ...report, state: 'running', startedAt: expect.stringMatching(/Z$/) as unknown }],
+    });
+    expect(await read('read')).toMatchObject({ areRunning: true, workers: null });
   });
 
   it('refuses unknown query parameters, and names the near miss', async () => {

@@ -71,7 +71,7 @@ describe('orders of the status page', () => {
     });
     const shown = await send(`${url}${sent.location}`, { headers: basic });
     expect(shown.text).toContain('The validation is requested.');
-    expect(shown.text).toContain('<meta http-equiv="refresh" content="2" />');
+    expect(shown.text).toContain('<meta http-equiv="refresh" content="1" />');
     const other = sent.location.replace('done=validate', 'done=connect');
     expect((await send(`${url}${other}`, { headers: basic })).text).not.toContain('id="told"');
   });
@@ -110,6 +110,9 @@ describe('orders of the status page', () => {
     const page = await send(paths.sync, { headers: basic });
     expect(page.text).toMatch(/<input [^>]*name="confirmDeletions" required/);
     expect(page.text).not.toMatch(/name="confirmDeletions"[^>]*value="25"/);
+    // Without JavaScript a reload would clear what is half typed.
+    expect(page.text).not.toContain('http-equiv="refresh"');
+    expect(page.text).toContain('<a href="">Reload it</a>');
     for (const confirmDeletions of ['', 'all', '-1', '25 or so', '1e3']) {
       const refused = await submit(paths.sync, { action: 'confirm', confirmDeletions }, basic);
       expect([confirmDeletions, refused.status]).toEqual([confirmDeletions, 422]);

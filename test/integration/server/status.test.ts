@@ -1,5 +1,8 @@
+import { randomUUID } from 'node:crypto';
+
 import { beforeAll, describe, expect, it } from 'vitest';
 
+import { createLiveWorkers } from '../../../src/db/live-workers.ts';
 import { seedManySyncs, seedStates, type Seeded } from './seed.ts';
 import { useServer } from './support.ts';
 
@@ -74,6 +77,57 @@ describe('the status page', () => {
     await client`update keyferry.installation set seen_at = null`;
     expect(html).toMatch(/<dt>workers<\/dt>.{0,200}running.{0,60}last seen <time [^>]*>2\d s ago/);
     expect(html).not.toContain('start one with');
+  });
+
+  it('lists the workers with version, queues and what they run, until an hour after their end', async () => {
+    const { client, db } = fixture().handle;
+    const workers = createLiveWorkers(db);
+    const report = { version: '1.2.3', queues: ['validate', 'sync'], running: { sync: 3 } } as const;
+    await workers.report(randomUUID(), { ...report, name: 'busy-1' });
+    const [ended, restarted, gone] = [randomUUID(), randomUUID(), randomUUID()];
+    await workers.report(ended, { ...report, name: 'ended-1' });
+    await workers.stopped(ended);
+    await workers.report(gone, { ...report, name: 'gone-1' });
+    await client`update keyferry.installation set workers =
+      jsonb_set(workers, array[${gone}, 'seenAt'], to_jsonb(now() - interval '50 seconds'))`;
+    const html = await read('/');
+    // Of the same name as one before, which no longer runs then.
+    await workers.report(restarted, { ...report, name: 'gone-1' });
+    await client`update keyferry.installation set workers =
+      jsonb_set(workers, array[${ended}, 'seenAt'], to_jsonb(now() - interval '61 minutes'))`;
+    await workers.report(restarted, { ...report, name: 'gone-1' });
+    const [kept] = await client`select count(*)::int as workers from keyferry.installation, jsonb_object_keys(workers)`;
+    await client`update keyferry.installation set workers = '{}'`;
+    const row = (name: string, state: string) =>
+      new RegExp(`>${name}</td>.{0,400}</svg ?>${state}</span.{0,60}>1\\.2\\.3</td>.{0,60}>validate, sync</td>`);
+    expect(html).toMatch(row('busy-1', 'running'));
+    expect(html).toMatch(/>sync 3<\/td>/);
+    expect(html).toMatch(row('ended-1', 'stopped'));
+    expect(html).toMatch(row('gone-1', 'silent'));
+    expect(kept).toEqual({ workers: 2 });
+  });
+
+  it('counts no worker as running that ended in order, however lately it counted for the guard', async () => {
+    const { client, db } = fixture().handle;
+    const workers = createLiveWorkers(db);
+    const id = randomUUID();
+    await workers.report(id, { name: 'only-1', version: '1.2.3', queues: ['sync'], running: {} });
+    await client`update keyferry.installation set seen_at = now()`;
+    await workers.stopped(id);
+    const html = await read('/');
+    await client`update keyferry.installation set seen_at = null, workers = '{}'`;
+    expect(html).toContain('start one with <code>keyferry worker</code>');
+  });
+
+  it('says of a defect which run to look for in the log', async () => {
+    const { client } = fixture().handle;
+    const [run] =
+      await client`insert into keyferry.runs (kind, subject_id, org_id, attempt, reason, status, error_code, error_message)
+      values ('sync', ${seeded.partialSync}, 'acme', 1, 'changed', 'failed', 'BUG_UNEXPECTED', 'An unexpected error occurred.') returning id`;
+    const id = String(run?.['id']);
+    const html = await read('/runs');
+    await client`delete from keyferry.runs where id = ${id}`;
+    expect(html).toContain(`find run <code>${id}</code> in the worker’s log`);
   });
 
   it('shows a drifted entry as drifted, and a rotation without a key as one that has not run', async () => {

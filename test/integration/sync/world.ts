@@ -530,6 +530,7 @@ async function performRun(
     log: createLog({ level: 'silent' }),
     isCancelled: input.isCancelled ?? (() => false),
     noteProgress: input.noteProgress ?? (() => undefined),
+    noteResult: () => undefined,
     now,
     random: () => 0.5,
   };

@@ -26,6 +26,7 @@ function createDatabase() {
       counter: 5,
       compatibleSince: 0,
       baseIdentities: {},
+      workers: {},
     },
     ...{ systemIdentifier: '1', databaseName: 'keyferry/1', timeline: 1, epochStartedAt: null },
     ...{ createdAt: new Date(0), seenAt: new Date(0), guardedAt: null, guardReason: null as GuardReason | null },

@@ -1,0 +1,1 @@
+ALTER TABLE "keyferry"."installation" ADD COLUMN "workers" jsonb DEFAULT '{}'::jsonb NOT NULL;
