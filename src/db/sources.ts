@@ -5,19 +5,19 @@
  */
 import { sql, type SQL } from 'drizzle-orm';
 
-import { DISPATCH_LEASE_SECONDS } from '../domain/lease.ts';
-import { clientCertificateOf, shownConfig, type NewSource, type SourceSettings } from '../domain/sources.ts';
+import { clientCertificateOf, shownConfig, type NewSource } from '../domain/sources.ts';
 import { refusalOf } from '../domain/webhooks.ts';
 import { JobError } from '../errors.ts';
 import { certificateProblem, expiryOf } from './client-certificate.ts';
 import type { Database } from './client.ts';
 import { type Encryption, sourcePlace } from './encryption.ts';
-import { DUE_CHANNEL, execute, textArray } from './engine/subjects.ts';
+import { DUE_CHANNEL, execute, untilAsSeen } from './engine/subjects.ts';
 import type { FolderRow } from './folders.ts';
-import { PULL_LEASE, type PullLease, type PullOutcome, settledPull } from './pull-settlement.ts';
+import { claimSource, dispatchSources, type PullJob, settingsOf, undispatchSources } from './pull-claims.ts';
+import { type PullLease, type PullOutcome, settledPull } from './pull-settlement.ts';
 import { PULL_WAKE, type PullWish, recordPullWish } from './pull-wishes.ts';
 import { fromRow, insertion } from './rows.ts';
-import { folders, sources } from './schema.ts';
+import { sources } from './schema.ts';
 import { isStale } from './source-staleness.ts';
 import { attachedFolder } from './sync/orders.ts';
 
@@ -25,24 +25,6 @@ export type SourceRow = Omit<typeof sources.$inferSelect, 'target' | 'leaseToken
   readonly isStale: boolean;
   readonly isRunning: boolean;
 };
-
-/** What a worker needs for one pull. */
-export interface ClaimedSource extends PullLease {
-  readonly folder: FolderRow;
-  /** Throws SECRET_UNDECRYPTABLE. */
-  settings(): SourceSettings;
-}
-
-/** To be queued: the id is that of the folder. */
-export interface DispatchedSource {
-  readonly id: string;
-  readonly isAsked: boolean;
-}
-
-export interface PullJob {
-  readonly folderId: string;
-  readonly jobId?: string | undefined;
-}
 
 export type Sources = ReturnType<typeof createSources>;
 
@@ -160,19 +142,34 @@ async function askSource(db: Database, folder: FolderRow, confirmedDeletions: nu
 }
 
 async function unsetSource(db: Database, folder: FolderRow): Promise<SourceRow> {
+  return toSource(await untilAsSeen(() => tryToUnset(db, folder)).then(({ row }) => row));
+}
+
+/** Also closes its requests: those that the snapshot does not see yet have changed the source's row. Undefined in that case. */
+async function tryToUnset(
+  db: Database,
+  folder: FolderRow,
+): Promise<{ readonly row: Record<string, unknown> | undefined } | undefined> {
   const [row] = await execute(
     db,
     sql`
-      with gone as (
-        delete from keyferry.sources where ${isOf(folder)} returning *
+      with seen as materialized (
+        select folder_id, xmin as row_version from keyferry.sources where ${isOf(folder)}
+      ),
+      gone as (
+        delete from keyferry.sources s using seen
+        where s.folder_id = seen.folder_id and s.xmin = seen.row_version
+        returning s.*
       ),
       closed as (
         update keyferry.requests r set done_at = now()
         from gone where r.subject_id = gone.folder_id and r.kind = 'pull' and r.done_at is null
       )
-      select gone.*, ${shown} from gone`,
+      select gone.*, ${shown}, exists (select 1 from seen) as _was_seen
+      from (select 1) one left join gone on true`,
   );
-  return toSource(row);
+  if (row?._was_seen !== true) return { row: undefined };
+  return row.folder_id === null ? undefined : { row };
 }
 
 async function findNotifySecret(db: Database, encryption: Encryption, folderId: string): Promise<string | undefined> {
@@ -180,10 +177,6 @@ async function findNotifySecret(db: Database, encryption: Encryption, folderId: 
   if (row === undefined) return undefined;
   const settings = settingsOf(fromRow(sources, row), encryption);
   return settings.notifySecret ?? undefined;
-}
-
-function settingsOf(source: typeof sources.$inferSelect, encryption: Encryption): SourceSettings {
-  return JSON.parse(encryption.decrypt(source.target, sourcePlace(source))) as SourceSettings;
 }
 
 /** Notifications within this time after one become one pull. */
@@ -204,88 +197,6 @@ async function notifySource(db: Database, folderId: string, atMs: number): Promi
       returning ${wakePullers}`,
   );
   return rows.length > 0;
-}
-
-/** Sources of one org that may be queued or read at once: slow ones of one org leave room for those of others. */
-const ORG_WINDOW = 4;
-/** A job that takes longer to come to a worker than this is queued again. */
-const DISPATCH_LEASE = sql`make_interval(secs => ${DISPATCH_LEASE_SECONDS})`;
-
-/** On the row `s`: due, and neither queued nor read by anybody. A lease without a token is that of a job in the queue. */
-const isFree = sql`s.next_due_at <= now() and (s.lease_until is null or s.lease_until < now())`;
-
-/** Rows: the sources to be queued, the oldest first. Locks: those sources; what another process dispatches just now is left out. */
-async function dispatchSources(db: Database, limit: number): Promise<readonly DispatchedSource[]> {
-  const rows = await execute(
-    db,
-    sql`
-      with taken as (
-        select org_id, count(*) as places from keyferry.sources where lease_until > now() group by org_id
-      ),
-      candidates as materialized (
-        select s.folder_id, row_number() over (partition by s.org_id order by s.next_due_at)
-          + coalesce(taken.places, 0) as place
-        from keyferry.sources s left join taken on taken.org_id = s.org_id
-        where ${isFree}
-      ),
-      due as materialized (
-        select s.folder_id from keyferry.sources s
-        join candidates on candidates.folder_id = s.folder_id
-        where candidates.place <= ${ORG_WINDOW} and ${isFree}
-        order by s.next_due_at
-        limit ${limit}
-        for update of s skip locked
-      ),
-      dispatched as (
-        update keyferry.sources s set
-          lease_token = null,
-          lease_until = now() + ${DISPATCH_LEASE}
-        from due where s.folder_id = due.folder_id
-        returning s.folder_id, s.asked > s.answered as is_asked, s.next_due_at
-      )
-      select folder_id, is_asked from dispatched order by next_due_at`,
-  );
-  return rows.map((row) => ({ id: String(row.folder_id), isAsked: row.is_asked === true }));
-}
-
-/** Gives back what could not be queued, so that it does not wait for its dispatch lease. */
-async function undispatchSources(db: Database, folderIds: readonly string[]): Promise<void> {
-  await execute(
-    db,
-    sql`
-      update keyferry.sources set lease_until = null
-      where folder_id = any(${textArray(folderIds)}::uuid[]) and lease_token is null`,
-  );
-}
-
-/** Undefined when the source is not due, is gone, or is read by another worker. */
-async function claimSource(
-  db: Database,
-  encryption: Encryption,
-  { folderId, jobId }: PullJob,
-): Promise<ClaimedSource | undefined> {
-  const [row] = await execute(
-    db,
-    sql`
-      with claimed as (
-        update keyferry.sources s set
-          lease_token = gen_random_uuid(),
-          lease_until = now() + ${PULL_LEASE}
-        where s.folder_id = ${folderId} and s.next_due_at <= now()
-          and (s.lease_token is null or s.lease_until < now())
-        returning s.*
-      )
-      select to_jsonb(claimed) as source, to_jsonb(f) as folder
-      from claimed join keyferry.folders f on f.id = claimed.folder_id`,
-  );
-  if (row === undefined) return undefined;
-  const source = fromRow(sources, row.source as Record<string, unknown>);
-  return {
-    ...{ source, jobId },
-    folder: fromRow(folders, row.folder as Record<string, unknown>),
-    leaseToken: source.leaseToken ?? '',
-    settings: () => settingsOf(source, encryption),
-  };
 }
 
 /** False when the lease was lost. */

@@ -9,12 +9,14 @@ import { openSecretsManager } from '../../src/aws/secrets-manager.ts';
 import { decodeSecretText, parseSecrets } from '../../src/domain/secret-text.ts';
 import { loadConfig, variables } from '../../src/config/config.ts';
 import { findKey, parseKeySchema, renderKey } from '../../src/domain/key-schema.ts';
+import { newSourceShape, shownConfig } from '../../src/domain/sources.ts';
 import { newWebhookShape, refusalOf } from '../../src/domain/webhooks.ts';
 import { parseDatabaseUrl } from '../../src/domain/servers/database-url.ts';
 import { parseRedisUrl } from '../../src/domain/servers/redis-url.ts';
 import { parseDocument, printDocument } from '../../src/domain/sync/document.ts';
 import { isPublicAddress } from '../../src/network/public-address.ts';
 import { jobNames, parsePayload } from '../../src/queues/payload.ts';
+import { verifiedTime } from '../../src/server/guard/notification.ts';
 import { assumedRole, baseUser, createScope, createScriptedAws } from '../unit/aws/scripted-aws.ts';
 
 export interface Target<T = unknown> {
@@ -176,7 +178,7 @@ export const targets: readonly Target[] = [
   target({ name: 'settings', share: 80, input: settings, try: (environment) => loadConfig(environment) }),
   target({
     name: 'URLs of servers',
-    share: 100,
+    share: 80,
     input: url,
     try: (text) => [parseDatabaseUrl(text), parseRedisUrl(text)],
   }),
@@ -188,6 +190,32 @@ export const targets: readonly Target[] = [
       isPublicAddress(text);
       const parsed = newWebhookShape.safeParse({ name: 'w', url: text });
       if (parsed.success) refusalOf(parsed.data.url, []);
+    },
+  }),
+  target({
+    name: 'settings of sources',
+    share: 10,
+    input: fc.record(
+      {
+        kind: fc.constantFrom('http', 'infisical'),
+        ...{ url: fc.webUrl(), token: textOf('abc'), everySeconds: fc.anything(), secretPath: textOf('/ab') },
+        ...{ clientCertificate: textOf('-BEGIN '), clientKey: textOf('-BEGIN '), notifySecret: fc.anything() },
+        ...{ projectId: textOf('ab'), environment: textOf('ab'), clientId: textOf('ab'), clientSecret: textOf('ab') },
+      },
+      { requiredKeys: ['kind'] },
+    ),
+    try: (input) => {
+      const parsed = newSourceShape.safeParse(input);
+      if (parsed.success) shownConfig(parsed.data);
+    },
+  }),
+  target({
+    name: 'notifications',
+    share: 10,
+    input: fc.tuple(fc.uint8Array(), fc.oneof(textOf('t=;0123456789abcdef'), fc.constant(`t=1;${'0'.repeat(64)}`))),
+    try: ([body, signature]) => {
+      if (verifiedTime({ body, signature }, 'secret-of-nobody') !== undefined)
+        throw new Error('a notification passes that nobody signed');
     },
   }),
   target({

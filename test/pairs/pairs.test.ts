@@ -2,7 +2,7 @@
  * `npm run test:pairs`: every writer of a subject × every statement of the engine that may wait for the subject's row, in both orders. The first is held
  * open in a transaction until the second waits for it. Whichever comes first, nothing is forgotten afterwards.
  */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readdirSync, readFileSync } from 'node:fs';
 
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 
@@ -43,7 +43,7 @@ afterAll(async () => {
   // Also those that no test of this run awaits.
   await Promise.all(problems.values());
   await Promise.all([...lanes.values()].map((lane) => lane.close()));
-  writeFileSync(inject('pairsReport'), `pairs: ${String(total.tried)} tried, ${String(total.hold)} hold`);
+  appendFileSync(inject('pairsReport'), `${String(total.tried)} ${String(total.hold)}\n`);
 }, 120_000);
 
 const pairs: readonly Pair[] = writers.flatMap((writer) =>

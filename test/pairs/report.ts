@@ -6,7 +6,7 @@ import type { TestProject } from 'vitest/node';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** The file into which the test writes its sum. */
+    /** The file to which each test appends a line: how many it tried, and how many hold. */
     pairsReport: string;
   }
 }
@@ -16,7 +16,17 @@ export default async function setUp(project: TestProject): Promise<() => Promise
   const report = join(directory, 'sum');
   project.provide('pairsReport', report);
   return async () => {
-    console.log(await readFile(report, 'utf8').catch(() => 'pairs: none tried'));
+    console.log(sumOf(await readFile(report, 'utf8').catch(() => '')));
     await rm(directory, { recursive: true });
   };
+}
+
+function sumOf(report: string): string {
+  if (report === '') return 'pairs: none tried';
+  const lines = report
+    .trim()
+    .split('\n')
+    .map((line) => line.split(' ').map(Number));
+  const sum = (at: number) => String(lines.reduce((total, line) => total + (line[at] ?? 0), 0));
+  return `pairs: ${sum(0)} tried, ${sum(1)} hold`;
 }

@@ -4,7 +4,8 @@
  */
 import type { Folders } from '../../db/folders.ts';
 import type { PullOutcome } from '../../db/pull-settlement.ts';
-import type { ClaimedSource, Sources } from '../../db/sources.ts';
+import type { ClaimedSource } from '../../db/pull-claims.ts';
+import type { Sources } from '../../db/sources.ts';
 import { type SourceSettings, valuesProblem } from '../../domain/sources.ts';
 import { toJobError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';

@@ -5,7 +5,8 @@
 import type { Job } from 'bullmq';
 
 import type { PullOutcome } from '../../db/pull-settlement.ts';
-import type { ClaimedSource, Sources } from '../../db/sources.ts';
+import type { ClaimedSource } from '../../db/pull-claims.ts';
+import type { Sources } from '../../db/sources.ts';
 import { PULL_LEASE_SECONDS } from '../../domain/lease.ts';
 import { JobError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';

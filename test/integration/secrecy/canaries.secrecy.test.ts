@@ -91,7 +91,10 @@ async function given(name: string, text: string): Promise<string> {
 }
 
 test('what goes in by library and command line comes out nowhere', async ({ task }) => {
-  const ways = ['library', 'dotenv', 'json', 'webhook', 'source', 'source-file', 'refused', 'database', 'redis'];
+  const ways = [
+    ...['library', 'dotenv', 'json', 'webhook', 'source', 'source-file', 'notify', 'notify-file', 'client-key'],
+    ...['refused', 'database', 'redis'],
+  ];
   const canaries = [...ways.map(canary), secretAccessKey];
   const answers: Place[] = [];
   const run = async (line: string, input?: string, more: Record<string, string> = {}) => {
@@ -130,6 +133,7 @@ test('what goes in by library and command line comes out nowhere', async ({ task
         kind: 'http',
         url: 'https://secrets.example.com/',
         token: 'x'.repeat(20) + encodeURIComponent(canary('source')),
+        notifySecret: 'x'.repeat(20) + encodeURIComponent(canary('notify')),
       },
     ),
   );
@@ -152,9 +156,14 @@ test('what goes in by library and command line comes out nowhere', async ({ task
   const token = await given('token', encodeURIComponent(canary('source-file')));
   expect(
     await run(
-      `source set --project shop --env prod --path /other --kind http --url https://s.example.com/ --secret-file ${token}`,
+      `source set --project shop --env prod --path /other --kind http --url https://s.example.com/ --secret-file ${token} --notify-secret-file ${await given('notify', `${'x'.repeat(20)}${encodeURIComponent(canary('notify-file'))}`)}`,
     ),
   ).toBe(0);
+  const pem = await given('client-key', `-----BEGIN PRIVATE KEY-----\n${canary('client-key')}\n`);
+  const mutual = `--no-auth --cert-file ${pem} --key-file ${pem}`;
+  expect(
+    await run(`source set --project shop --env prod --path /other --kind http --url https://s.example.com/ ${mutual}`),
+  ).toBe(2);
   expect(
     await run(
       'connection create --name by-cli --method access-key --access-key-id AKIAEXAMPLE000000003 --no-wait',
