@@ -16,6 +16,14 @@ export function isKind(text: string): text is Kind {
 export const runKinds = ['validate', 'sync', 'plan', 'import', 'remove', 'rotate', 'pull'] as const;
 export type RunKind = (typeof runKinds)[number];
 
+/** What the runs of each queue are for. */
+interface RunKindsOfQueues {
+  readonly validate: 'validate';
+  readonly sync: 'sync' | 'plan' | 'import' | 'remove';
+  readonly rotate: 'rotate';
+}
+export type RunKindOf<K extends Kind> = RunKindsOfQueues[K];
+
 export const reasons = ['requested', 'scheduled', 'created', 'changed', 'recovered'] as const;
 export type Reason = (typeof reasons)[number];
 

@@ -2,7 +2,7 @@
 import { sql, type SQL } from 'drizzle-orm';
 
 import { RUN_LEASE_SECONDS } from '../../domain/lease.ts';
-import type { Kind, Reason, RunKind } from '../../domain/run.ts';
+import type { Kind, Reason, RunKindOf } from '../../domain/run.ts';
 import type { Database } from '../client.ts';
 import { fromRow } from '../rows.ts';
 import { treeRevision } from '../sync/tree.ts';
@@ -10,7 +10,7 @@ import { execute, isAsSeen, nowMs, tableNames, tables, textArray, type SubjectRo
 
 export interface Claim<K extends Kind> {
   readonly runId: string;
-  readonly runKind: RunKind;
+  readonly runKind: RunKindOf<K>;
   readonly subject: SubjectRows[K];
   /** The subject's status before this claim set it to running. */
   readonly statusBefore: string;
@@ -160,7 +160,7 @@ function toClaim<K extends Kind>(kind: K, row: Record<string, unknown>): Claim<K
   const subject = fromRow(tables[kind], row) as SubjectRows[K];
   return {
     runId: String(row.run_token),
-    runKind: row._run_kind as RunKind,
+    runKind: row._run_kind as RunKindOf<K>,
     subject,
     statusBefore: String(row._status_before),
     reason: row._reason as Reason,

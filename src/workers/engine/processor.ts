@@ -1,14 +1,14 @@
 /** What a processor is: it does the work of one run and says how it ended. It never touches BullMQ, leases or the run's row. */
 import type { CallScope } from '../../aws/session.ts';
 import type { SubjectRows } from '../../db/engine/subjects.ts';
-import type { Kind, Outcome, Reason, RunKind, RunProgress } from '../../domain/run.ts';
+import type { Kind, Outcome, Reason, RunKindOf, RunProgress } from '../../domain/run.ts';
 import type { Log } from '../../observe/log.ts';
 
 /** One run in progress, handed to a processor. */
 export interface Run<K extends Kind> {
   readonly id: string;
   /** What is asked for: `sync`, `plan`, `import` or `remove` on the sync queue. */
-  readonly kind: RunKind;
+  readonly kind: RunKindOf<K>;
   /** The kind of the open request that this run answers (`check` is a sync run), if there is one. */
   readonly requestKind: string | undefined;
   /** Somebody asked for it through the CLI, the API or the library, not by a queued job. */
@@ -39,10 +39,16 @@ export interface Run<K extends Kind> {
   random(): number;
 }
 
+/** How a run ended, and what that means for its subject. */
 export interface Performed<K extends Kind> {
   readonly outcome: Outcome;
-  /** Columns of the subject to write with the settlement, beyond the status columns. */
-  readonly changes?: Partial<SubjectRows[K]>;
+  /** Columns of the subject to write with the settlement. */
+  readonly changes: Partial<SubjectRows[K]>;
+  /**
+   * When the subject is due again by its schedule; null while it waits for something else. The pipeline decides it for
+   * `continued`, which names its own time, and for `retry`, whose time is the backoff's.
+   */
+  readonly dueAt: Date | null;
   /** What is wanted of the subject is still to be done: a plan only looked. */
   readonly leavesWish?: boolean;
   /** The processor has settled the run itself, together with the deletion of its subject. */
@@ -53,8 +59,6 @@ export interface Processor<K extends Kind> {
   readonly kind: K;
   /** Expected refusals are outcomes. Whatever it throws is classified by the pipeline: retry, snooze or fail by the code's disposition. */
   perform(run: Run<K>): Promise<Performed<K>>;
-  /** The status columns that an outcome means, also for what `perform` threw. */
-  toStatus(outcome: Outcome, run: Run<K>): Partial<SubjectRows[K]>;
-  /** When the subject is due again by its schedule after this outcome; null while it waits for something else. */
-  nextScheduledAt(outcome: Outcome, run: Run<K>): Date | null;
+  /** What an outcome means that `perform` did not return: it threw, its attempts are spent, or its runs died. */
+  conclude(outcome: Outcome, run: Run<K>): Performed<K>;
 }

@@ -178,20 +178,15 @@ async function perform<K extends Kind>(deps: JobDependencies<K>, run: Run<K>): P
   const { maxAttempts } = retryPolicies[deps.processor.kind];
   if (run.attempt > maxAttempts) {
     // Its runs ended without an answer: the worker died each time. Poison work stops here.
-    return {
-      outcome: {
-        status: 'failed',
-        code: 'LEASE_LOST',
-        message: `${String(maxAttempts)} runs ended without an answer.`,
-      },
-    };
+    const message = `${String(maxAttempts)} runs ended without an answer.`;
+    return deps.processor.conclude({ status: 'failed', code: 'LEASE_LOST', message }, run);
   }
   try {
     return await deps.processor.perform(run);
   } catch (error) {
     const jobError = toJobError(error);
     deps.noticeOutage?.(jobError);
-    return { outcome: toOutcome(run, jobError) };
+    return deps.processor.conclude(toOutcome(run, jobError), run);
   }
 }
 
@@ -218,15 +213,15 @@ interface Settling<K extends Kind> {
 }
 
 async function settle<K extends Kind>(deps: JobDependencies<K>, settling: Settling<K>): Promise<JobResult> {
-  const { claim, run, performed } = settling;
-  const { processor } = deps;
-  const { outcome, nextDueAt, attempt } = spendAttempt(deps, run, performed.outcome);
+  const { claim, run } = settling;
+  const { attempt, ...performed } = spendAttempt(deps, run, settling.performed);
+  const { outcome, changes, dueAt: nextDueAt } = performed;
   const settlement = {
-    kind: processor.kind,
+    kind: deps.processor.kind,
     subjectId: claim.subject.id,
     runId: claim.runId,
     outcome,
-    changes: { ...processor.toStatus(outcome, run), ...performed.changes },
+    changes,
     servedRevision: performed.leavesWish === true ? claim.subject.doneRevision : claim.subject.wantedRevision,
     attempt,
     nextDueAt,
@@ -234,12 +229,13 @@ async function settle<K extends Kind>(deps: JobDependencies<K>, settling: Settli
     awsCalls: run.scope.calls.counts,
   };
   const slowedUntil = slowHotLoop(deps, run, settlement);
-  const settle = () =>
+  const write = () =>
     performed.isSettled === true ? Promise.resolve(true) : deps.work.settle({ ...settlement, slowedUntil });
-  const isSettled = await whileDatabaseIsDown(deps, settle, run.scope.signal);
+  const isSettled = await whileDatabaseIsDown(deps, write, run.scope.signal);
   if (!isSettled) throw new JobError('LEASE_LOST');
   deps.callCounts.settled(run.id);
-  deps.onRun(toReport(settling, { outcome, nextDueAt: slowedUntil ?? nextDueAt }));
+  const { kind } = deps.processor;
+  deps.onRun(toReport(settling, { kind, outcome, nextDueAt: slowedUntil ?? nextDueAt }));
   annotate({ 'keyferry.run.status': outcome.status, 'error.type': codeOf(outcome) });
   return report(deps.log, run, outcome);
 }
@@ -248,12 +244,12 @@ async function settle<K extends Kind>(deps: JobDependencies<K>, settling: Settli
 function spendAttempt<K extends Kind>(
   deps: JobDependencies<K>,
   run: Run<K>,
-  outcome: Outcome,
-): { outcome: Outcome; nextDueAt: Date | null; attempt: number } {
+  performed: Performed<K>,
+): Performed<K> & { readonly attempt: number } {
   const policy = retryPolicies[deps.processor.kind];
-  if (outcome.status === 'continued') return { outcome, nextDueAt: outcome.at, attempt: Math.max(0, run.attempt - 1) };
-  if (outcome.status !== 'retry')
-    return { outcome, nextDueAt: deps.processor.nextScheduledAt(outcome, run), attempt: 0 };
+  const { outcome } = performed;
+  if (outcome.status === 'continued') return { ...performed, dueAt: outcome.at, attempt: Math.max(0, run.attempt - 1) };
+  if (outcome.status !== 'retry') return { ...performed, attempt: 0 };
   if (run.attempt >= policy.maxAttempts) {
     const { error } = outcome;
     const message = `${error.publicMessage} (${String(policy.maxAttempts)} attempts)`;
@@ -263,10 +259,11 @@ function spendAttempt<K extends Kind>(
       message,
       ...(outcome.counts ? { counts: outcome.counts } : {}),
     };
-    return { outcome: failed, nextDueAt: deps.processor.nextScheduledAt(failed, run), attempt: 0 };
+    const concluded = deps.processor.conclude(failed, run);
+    return { ...performed, ...concluded, changes: { ...performed.changes, ...concluded.changes }, attempt: 0 };
   }
   const delayMs = backoffMs(policy, { attempt: run.attempt, retryAfterMs: outcome.error.retryAfterMs }, deps.random());
-  return { outcome, nextDueAt: new Date(run.now().getTime() + delayMs), attempt: run.attempt };
+  return { ...performed, dueAt: new Date(run.now().getTime() + delayMs), attempt: run.attempt };
 }
 
 function codeOf(outcome: Outcome): string | undefined {
@@ -274,15 +271,21 @@ function codeOf(outcome: Outcome): string | undefined {
   return 'code' in outcome ? outcome.code : undefined;
 }
 
+interface Settled {
+  readonly kind: Kind;
+  readonly outcome: Outcome;
+  readonly nextDueAt: Date | null;
+}
+
 function toReport<K extends Kind>(
   { claim, run, startedAtMs }: Settling<K>,
-  { outcome, nextDueAt }: { readonly outcome: Outcome; readonly nextDueAt: Date | null },
+  { kind, outcome, nextDueAt }: Settled,
 ): RunReport {
   const calls: CallLog['counts'] = run.scope.calls.counts;
   const durationSeconds = (performance.now() - startedAtMs) / 1_000;
   const dueAtMs = claim.dueAt?.getTime();
   return {
-    kind: run.kind === 'validate' ? 'validate' : run.kind === 'rotate' ? 'rotate' : 'sync',
+    kind,
     runKind: run.kind,
     status: outcome.status === 'retry' ? 'failed' : outcome.status,
     durationSeconds,

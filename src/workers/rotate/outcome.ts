@@ -6,7 +6,7 @@ import { BLOCKED_RECHECK_MS } from '../../domain/rotation/waits.ts';
 import type { RotationPhase, RotationView } from '../../domain/rotation/rotation.ts';
 import type { Outcome, RunCounts } from '../../domain/run.ts';
 import type { JobError } from '../../errors.ts';
-import type { Run } from '../engine/processor.ts';
+import type { Performed, Run } from '../engine/processor.ts';
 
 /** What stands in the run's row for who asked. Never a value. */
 export interface RotationResult {
@@ -17,39 +17,74 @@ export interface RotationResult {
   readonly hasRotated: boolean;
 }
 
-export function toOutcome(view: RotationView, stop: Stop, counts: RunCounts): Outcome {
-  const result = (nextAt: Date | null, message: string | null): RotationResult => ({
-    phase: view.phase,
-    message,
-    nextAt: nextAt?.toISOString() ?? null,
-    hasRotated: view.keys.some((key) => key.publishedAt !== null),
-  });
+/** How a run ended, and what its row's status and next time are made of. */
+export interface Ending {
+  readonly outcome: Outcome;
+  /** Undefined of what was thrown before it was known. */
+  readonly phase?: RotationPhase;
+  readonly message: string | null;
+  readonly hasRotated: boolean;
+  /** Null while only a person can help. */
+  readonly nextAt: Date | null;
+}
+
+export function toEnding(view: RotationView, stop: Stop, counts: RunCounts): Ending {
+  const { phase } = view;
+  const [message, nextAt] = [messageOf(view, stop), nextAtOf(stop)];
+  const hasRotated = view.keys.some((key) => key.publishedAt !== null);
+  const result = { phase, message, nextAt: nextAt?.toISOString() ?? null, hasRotated };
+  return { outcome: toOutcome(view, stop, { counts, result }), phase, message, nextAt, hasRotated };
+}
+
+function nextAtOf(stop: Stop): Date | null {
   switch (stop.as) {
     case 'done':
-      return { status: 'succeeded', counts, result: result(stop.nextAt, missingActions(view)) };
-    case 'revoked':
-      return { status: 'succeeded', counts, result: result(null, 'All keys of this rotation were deleted at AWS.') };
-    case 'paused': {
-      const message = 'The rotation is paused; its keys stay as they are.';
-      return { status: 'blocked', code: 'KEY_ROTATION_PAUSED', message, result: result(null, message) };
-    }
-    case 'wait':
-      return {
-        status: 'continued',
-        counts,
-        at: stop.until,
-        answersRequest: answersRequest(view),
-        result: result(stop.until, [stop.message, missingActions(view)].filter((text) => text !== null).join(' ')),
-      };
     case 'blocked':
     case 'failed':
-      return {
-        status: stop.as,
-        code: stop.code,
-        message: stop.message,
-        counts,
-        result: result(stop.nextAt, stop.message),
-      };
+      return stop.nextAt;
+    case 'wait':
+      return stop.until;
+    case 'revoked':
+    case 'paused':
+      return null;
+  }
+}
+
+const PAUSED_MESSAGE = 'The rotation is paused; its keys stay as they are.';
+
+function messageOf(view: RotationView, stop: Stop): string | null {
+  switch (stop.as) {
+    case 'done':
+      return missingActions(view);
+    case 'revoked':
+      return 'All keys of this rotation were deleted at AWS.';
+    case 'paused':
+      return PAUSED_MESSAGE;
+    case 'wait':
+      return [stop.message, missingActions(view)].filter((text) => text !== null).join(' ');
+    case 'blocked':
+    case 'failed':
+      return stop.message;
+  }
+}
+
+interface Reported {
+  readonly counts: RunCounts;
+  readonly result: RotationResult;
+}
+
+function toOutcome(view: RotationView, stop: Stop, { counts, result }: Reported): Outcome {
+  switch (stop.as) {
+    case 'done':
+    case 'revoked':
+      return { status: 'succeeded', counts, result };
+    case 'paused':
+      return { status: 'blocked', code: 'KEY_ROTATION_PAUSED', message: PAUSED_MESSAGE, result };
+    case 'wait':
+      return { status: 'continued', counts, at: stop.until, answersRequest: answersRequest(view), result };
+    case 'blocked':
+    case 'failed':
+      return { status: stop.as, code: stop.code, message: stop.message, counts, result };
   }
 }
 
@@ -69,7 +104,7 @@ function missingActions(view: RotationView): string | null {
 }
 
 /** A verdict of AWS or of a store that only a person changes; it is looked at again by itself. */
-export function toVerdict(error: JobError, view: Pick<RotationView, 'phase'>, now: Date): Outcome {
+export function toVerdict(error: JobError, { phase }: Pick<RotationView, 'phase'>, now: Date): Ending {
   const isGuarded = error.code === 'DB_GUARDED';
   const isBlock =
     isGuarded ||
@@ -77,23 +112,30 @@ export function toVerdict(error: JobError, view: Pick<RotationView, 'phase'>, no
     error.code === 'AWS_ACCESS_DENIED' ||
     error.code.startsWith('CONNECTION_');
   // A guard ends with a person's decision, which makes the rotation due.
-  const nextAt = isGuarded ? null : new Date(now.getTime() + BLOCKED_RECHECK_MS).toISOString();
-  const result = { phase: view.phase, message: error.publicMessage, nextAt };
-  return { status: isBlock ? 'blocked' : 'failed', code: error.code, message: error.publicMessage, result };
+  const nextAt = isGuarded ? null : new Date(now.getTime() + BLOCKED_RECHECK_MS);
+  const { code, publicMessage: message } = error;
+  const result = { phase, message, nextAt: nextAt?.toISOString() ?? null };
+  const outcome: Outcome = { status: isBlock ? 'blocked' : 'failed', code, message, result };
+  return { outcome, phase, message, nextAt, hasRotated: false };
 }
 
-function readResult(outcome: Outcome): Partial<RotationResult> {
-  return 'result' in outcome && typeof outcome.result === 'object' && outcome.result !== null ? outcome.result : {};
+export function conclude(ending: Ending, run: Run<'rotate'>): Performed<'rotate'> {
+  return { outcome: ending.outcome, changes: toStatus(ending, run), dueAt: ending.nextAt };
 }
 
-export function toStatus(outcome: Outcome, run: Run<'rotate'>): Partial<RotationRow> {
-  const { message, hasRotated, phase } = readResult(outcome);
+/** Of what was thrown and not retried any more: a cycle may be under way, so it is not left until its schedule. */
+export function concludeUnplanned(outcome: Outcome, run: Run<'rotate'>): Performed<'rotate'> {
+  const nextAt = new Date(run.now().getTime() + BLOCKED_RECHECK_MS);
+  return conclude({ outcome, message: null, hasRotated: false, nextAt }, run);
+}
+
+function toStatus({ outcome, message, hasRotated, phase }: Ending, run: Run<'rotate'>): Partial<RotationRow> {
   switch (outcome.status) {
     case 'succeeded':
       return {
-        rotationStatus: hasRotated === true ? 'succeeded' : 'pending',
+        rotationStatus: hasRotated ? 'succeeded' : 'pending',
         statusCode: null,
-        statusMessage: message ?? null,
+        statusMessage: message,
       };
     case 'continued': {
       if (outcome.waitsFor) return { rotationStatus: run.statusBefore as RotationRow['rotationStatus'] };
@@ -101,7 +143,7 @@ export function toStatus(outcome: Outcome, run: Run<'rotate'>): Partial<Rotation
       return {
         rotationStatus: isPublished ? 'succeeded' : 'running',
         statusCode: null,
-        statusMessage: message ?? null,
+        statusMessage: message,
       };
     }
     case 'retry':
@@ -120,11 +162,4 @@ export function toStatus(outcome: Outcome, run: Run<'rotate'>): Partial<Rotation
 function pausedStatus(run: Run<'rotate'>): Partial<RotationRow> {
   const { lastRotatedAt, statusCode, statusMessage } = run.subject;
   return { rotationStatus: lastRotatedAt === null ? 'pending' : 'succeeded', statusCode, statusMessage };
-}
-
-export function nextScheduledAt(outcome: Outcome, run: Run<'rotate'>): Date | null {
-  const { nextAt } = readResult(outcome);
-  if (nextAt !== undefined) return nextAt === null ? null : new Date(nextAt);
-  // What was thrown and not retried any more: a cycle may be under way, so it is not left until its schedule.
-  return new Date(run.now().getTime() + BLOCKED_RECHECK_MS);
 }

@@ -18,7 +18,7 @@ import { JobError } from '../../errors.ts';
 import { guardedError } from '../engine/installation-watch.ts';
 import type { Performed, Processor, Run } from '../engine/processor.ts';
 import type { RotateDependencies, RotationContext } from './context.ts';
-import { nextScheduledAt, toOutcome, toStatus, toVerdict } from './outcome.ts';
+import { conclude, concludeUnplanned, toEnding, toVerdict } from './outcome.ts';
 import { compareKeys } from './restored.ts';
 import { executeStep } from './steps.ts';
 
@@ -38,8 +38,7 @@ export function createRotateProcessor(
   return {
     kind: 'rotate',
     perform: (run) => perform({ deps, run, row: run.subject }),
-    toStatus,
-    nextScheduledAt,
+    conclude: concludeUnplanned,
   };
 }
 
@@ -55,11 +54,11 @@ async function perform(context: RotationContext): Promise<Performed<'rotate'>> {
     await requireConnection(context);
     const { view: start, comparedAt } = await compareKeys(context, await viewOf(context));
     const { view, stop } = await walk(context, start);
-    const outcome = toOutcome(view, stop, countKeys(start.keys, view.keys));
-    return { outcome, ...(comparedAt ? { changes: { comparedAt } } : {}) };
+    const performed = conclude(toEnding(view, stop, countKeys(start.keys, view.keys)), run);
+    return comparedAt ? { ...performed, changes: { ...performed.changes, comparedAt } } : performed;
   } catch (error) {
     if (error instanceof JobError && error.disposition === 'fail')
-      return { outcome: toVerdict(error, { phase: phaseOf(row.phase) }, run.now()) };
+      return conclude(toVerdict(error, { phase: phaseOf(row.phase) }, run.now()), run);
     throw error;
   }
 }

@@ -10,6 +10,14 @@ import { isOfEntry } from './destinations/journal.ts';
 import type { Slice } from './slice.ts';
 import type { SyncWork } from './work.ts';
 
+/** How a run ended; the processor adds its status columns and its next time. */
+export type SyncEnding = Omit<Performed<'sync'>, 'changes' | 'dueAt'> & {
+  /** Columns beyond those of the status. */
+  readonly changes?: Partial<SyncRow>;
+  /** AWS is to be looked at once more in a while: an abandoned call may still arrive there. */
+  readonly hasRecovered?: boolean;
+};
+
 export interface SliceEnd {
   readonly slice: Slice;
   /** Everything planned was tried. */
@@ -19,7 +27,7 @@ export interface SliceEnd {
 }
 
 /** Adds what the slice changed to the run's progress. Undefined when the run is over and its verdict is in the ledger. */
-export function endEarly(work: SyncWork, { slice, isComplete, drift }: SliceEnd): Performed<'sync'> | undefined {
+export function endEarly(work: SyncWork, { slice, isComplete, drift }: SliceEnd): SyncEnding | undefined {
   const { changes, deferredUntil, error, stoppedAt } = slice.result();
   work.progress = { ...work.progress, changes: addChanges(work.progress.changes, changes) };
   if (work.run.isCancelled() && !isComplete) return cancelled(work.run, work.progress);
@@ -32,14 +40,14 @@ export function endEarly(work: SyncWork, { slice, isComplete, drift }: SliceEnd)
 }
 
 /** A person wants no more of it. What was written stays; the next run begins a new round and resolves what is in flight. */
-export function cancelled(run: Run<'sync'>, progress: SyncProgress | null): Performed<'sync'> {
+export function cancelled(run: Run<'sync'>, progress: SyncProgress | null): SyncEnding {
   const { message } = errorTable.SYNC_CANCELLED;
   const counts = { ...noCounts, ...progress?.changes };
   return { outcome: { status: 'cancelled', code: 'SYNC_CANCELLED', message, counts }, changes: { progress: null } };
 }
 
 /** What was under way went on after the error: the wait that it asks for began then. */
-function interrupted(work: SyncWork, error: JobError, since = work.run.now()): Performed<'sync'> {
+function interrupted(work: SyncWork, error: JobError, since = work.run.now()): SyncEnding {
   const counts = countsOf(work);
   const progress = { ...work.progress, failedAttempt: work.run.attempt };
   if (error.disposition === 'retry') return { outcome: { status: 'retry', error, counts }, changes: { progress } };
@@ -49,7 +57,7 @@ function interrupted(work: SyncWork, error: JobError, since = work.run.now()): P
 }
 
 /** AWS refuses the connection itself, for example: nothing that the sync could do differently. */
-function refusedAsWhole(work: SyncWork, error: JobError, drift: SyncRow['drift']): Performed<'sync'> {
+function refusedAsWhole(work: SyncWork, error: JobError, drift: SyncRow['drift']): SyncEnding {
   const { code, publicMessage: message } = error;
   const status = code.startsWith('CONNECTION_') ? 'blocked' : 'failed';
   return {
@@ -58,7 +66,7 @@ function refusedAsWhole(work: SyncWork, error: JobError, drift: SyncRow['drift']
   };
 }
 
-export function toContinued(work: SyncWork, at: Date): Performed<'sync'> {
+export function toContinued(work: SyncWork, at: Date): SyncEnding {
   return { outcome: { status: 'continued', at, counts: countsOf(work) }, changes: { progress: work.progress } };
 }
 

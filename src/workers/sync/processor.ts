@@ -11,11 +11,11 @@ import { type ImportBehavior, importSecrets } from './import.ts';
 import type { GuardReason } from '../../domain/installation.ts';
 import { guardedError } from '../engine/installation-watch.ts';
 import { acceptDestination } from './compare.ts';
-import { cancelled } from './endings.ts';
+import { cancelled, type SyncEnding } from './endings.ts';
 import { createSyncMemory } from './memory.ts';
 import { previewSync } from './preview.ts';
 import { removeAll } from './remove.ts';
-import { type PerformedSync, type RoundTools, performRound, purposeOf, unchanged } from './round.ts';
+import { type RoundTools, performRound, purposeOf, unchanged } from './round.ts';
 import { openWork, readHead, type SyncDependencies, type SyncHead } from './work.ts';
 
 export type { SyncDependencies } from './work.ts';
@@ -26,34 +26,28 @@ const JITTER = 0.1;
 
 export function createSyncProcessor(deps: SyncDependencies): Processor<'sync'> {
   const tools: RoundTools = { permissions: new Map(), memory: createSyncMemory() };
-  // The schedule is asked for twice, for the row and for the status; both must be told the same.
-  const schedules = new WeakMap<object, Date | null>();
-  const recovered = new WeakSet<object>();
-  const nextScheduledAt = (outcome: Outcome, run: Run<'sync'>): Date | null => {
-    const known = schedules.get(run);
-    if (known !== undefined) return known;
-    const delayMs = recovered.has(run) ? LOOK_AGAIN_MS : jitteredMs(deps.reconcileEveryMs, JITTER, run.random());
-    const next = isScheduled(outcome, run)
-      ? run.kind === 'plan'
-        ? run.subject.nextReconcileAt
-        : new Date(run.now().getTime() + delayMs)
-      : null;
-    schedules.set(run, next);
-    return next;
-  };
   return {
     kind: 'sync',
-    async perform(run) {
-      const performed = await perform(deps, run, tools);
-      if (performed.hasRecovered === true) recovered.add(run);
-      return performed;
-    },
-    nextScheduledAt,
-    toStatus: (outcome, run) => toStatus(outcome, run, nextScheduledAt),
+    perform: async (run) => conclude(deps, run, await perform(deps, run, tools)),
+    conclude: (outcome, run) => conclude(deps, run, { outcome }),
   };
 }
 
-async function perform(deps: SyncDependencies, run: Run<'sync'>, tools: RoundTools): Promise<PerformedSync> {
+function conclude(
+  deps: Pick<SyncDependencies, 'reconcileEveryMs'>,
+  run: Run<'sync'>,
+  { hasRecovered = false, changes, ...ended }: SyncEnding,
+): Performed<'sync'> {
+  const delayMs = hasRecovered ? LOOK_AGAIN_MS : jitteredMs(deps.reconcileEveryMs, JITTER, run.random());
+  const dueAt = isScheduled(ended.outcome, run) ? scheduledAt(run, delayMs) : null;
+  return { ...ended, dueAt, changes: { ...toStatus(ended.outcome, run, dueAt), ...changes } };
+}
+
+function scheduledAt(run: Run<'sync'>, delayMs: number): Date | null {
+  return run.kind === 'plan' ? run.subject.nextReconcileAt : new Date(run.now().getTime() + delayMs);
+}
+
+async function perform(deps: SyncDependencies, run: Run<'sync'>, tools: RoundTools): Promise<SyncEnding> {
   // Told to stop between two slices, and nobody has asked for anything since.
   if (run.subject.cancelledRunId !== null && run.requestKind === undefined) return cancelled(run, run.subject.progress);
   const known = unchanged(run);
@@ -77,7 +71,7 @@ function isRefusedConnection(error: unknown): error is JobError {
   return error instanceof JobError && error.disposition === 'fail' && error.code.startsWith('CONNECTION_');
 }
 
-async function performKind(head: SyncHead, tools: RoundTools): Promise<PerformedSync> {
+async function performKind(head: SyncHead, tools: RoundTools): Promise<SyncEnding> {
   switch (head.run.kind) {
     case 'plan':
       return { outcome: await previewSync(await openWork(head)), leavesWish: true };
@@ -86,24 +80,17 @@ async function performKind(head: SyncHead, tools: RoundTools): Promise<Performed
     case 'remove':
       return removeAll(head);
     case 'sync':
-    case 'validate':
-    case 'rotate':
-    case 'pull':
-      return performSync(head, tools);
+      return performRound(head, purposeOf(head), tools);
   }
 }
 
 /** Only looks: a drift check still reports, everything else waits until a person has accepted the database. */
-async function guardedRun(head: SyncHead, reason: GuardReason, tools: RoundTools): Promise<PerformedSync> {
+async function guardedRun(head: SyncHead, reason: GuardReason, tools: RoundTools): Promise<SyncEnding> {
   const purpose = purposeOf(head);
   if (purpose.isCheck && head.run.kind === 'sync')
     return performRound(head, { ...purpose, mayWrite: false, isGuarded: true }, tools);
   const { code, publicMessage: message } = guardedError(reason);
   return { outcome: { status: 'blocked', code, message }, leavesWish: true };
-}
-
-async function performSync(head: SyncHead, tools: RoundTools): Promise<PerformedSync> {
-  return performRound(head, purposeOf(head), tools);
 }
 
 /** What an unusable connection blocks, without a call; undefined when it may be used. */
@@ -126,7 +113,7 @@ const pending: Outcome = {
   message: `${errorTable.CONNECTION_PENDING.message} ${errorTable.CONNECTION_PENDING.nextStep}`,
 };
 
-async function performImport(head: SyncHead): Promise<Performed<'sync'>> {
+async function performImport(head: SyncHead): Promise<SyncEnding> {
   const work = await openWork(head);
   if (head.run.parameters['acceptDestination'] === true) {
     return { outcome: { status: 'succeeded', result: await acceptDestination(work) }, leavesWish: true };
@@ -152,27 +139,25 @@ const waitsForSomebody = new Set([
   'DB_GUARDED',
 ]);
 
-type Schedule = (outcome: Outcome, run: Run<'sync'>) => Date | null;
-
-function toStatus(outcome: Outcome, run: Run<'sync'>, schedule: Schedule): Partial<SyncRow> {
+function toStatus(outcome: Outcome, run: Run<'sync'>, nextReconcileAt: Date | null): Partial<SyncRow> {
   const isOver = outcome.status !== 'continued' && outcome.status !== 'retry';
   const stopped = isOver ? { cancelledRunId: null } : {};
   // A plan changes nothing, and an import concerns the folder.
-  return run.kind === 'plan' ? stopped : { ...stopped, ...toSyncStatus(outcome, run, schedule) };
+  return run.kind === 'plan' ? stopped : { ...stopped, ...toSyncStatus(outcome, run, nextReconcileAt) };
 }
 
-function toSyncStatus(outcome: Outcome, run: Run<'sync'>, schedule: Schedule): Partial<SyncRow> {
+function toSyncStatus(outcome: Outcome, run: Run<'sync'>, nextReconcileAt: Date | null): Partial<SyncRow> {
   switch (outcome.status) {
     case 'succeeded':
       // A look at what was written makes nobody's cancelled work complete.
       if (run.statusBefore === 'cancelled' && !purposeOf({ run, sync: run.subject }).mayWrite)
-        return { syncStatus: 'cancelled', lastRunId: run.id, nextReconcileAt: schedule(outcome, run) };
+        return { syncStatus: 'cancelled', lastRunId: run.id, nextReconcileAt };
       return {
         syncStatus: 'succeeded',
         statusCode: null,
         statusMessage: null,
         lastRunId: run.id,
-        nextReconcileAt: schedule(outcome, run),
+        nextReconcileAt,
       };
     case 'partial':
     case 'failed':
@@ -184,7 +169,7 @@ function toSyncStatus(outcome: Outcome, run: Run<'sync'>, schedule: Schedule): P
         statusCode: code,
         statusMessage: message,
         lastRunId: run.id,
-        nextReconcileAt: schedule(outcome, run),
+        nextReconcileAt,
       };
     }
     case 'continued':

@@ -7,8 +7,7 @@ import type { Outcome } from '../../domain/run.ts';
 import { isLater, isOwned, isSamePlace, type LedgerEntry, WHOLE_SECRET } from '../../domain/sync/ledger.ts';
 import { summarize } from '../../domain/sync/summary.ts';
 import { errorTable } from '../../errors.ts';
-import type { Performed } from '../engine/processor.ts';
-import { countsOf, endEarly } from './endings.ts';
+import { countsOf, endEarly, type SyncEnding } from './endings.ts';
 import { compareWithAws, mustCompareWithAws } from './compare.ts';
 import type { Destination } from './destinations/destination.ts';
 import { openDestination } from './destinations/open.ts';
@@ -19,7 +18,7 @@ import { removeEntries } from './removals.ts';
 import { createSlice } from './slice.ts';
 import { openWork, type SyncHead, type SyncWork } from './work.ts';
 
-export async function removeAll(head: SyncHead): Promise<Performed<'sync'>> {
+export async function removeAll(head: SyncHead): Promise<SyncEnding> {
   const work = await openWork(head);
   await recoverInFlight(work);
   const destination = openDestination(work, work.target.kind);
@@ -43,7 +42,7 @@ async function compareFirst(work: SyncWork, destination: Destination): Promise<P
 }
 
 /** What keyferry wrote after the backup is deleted only once a person has decided which side counts. */
-function refused(work: SyncWork, undecided: readonly LedgerEntry[], compared: Partial<SyncRow>): Performed<'sync'> {
+function refused(work: SyncWork, undecided: readonly LedgerEntry[], compared: Partial<SyncRow>): SyncEnding {
   const { name } = work.sync;
   const names = listNames([...new Set(undecided.map((entry) => entry.remoteName))]);
   const message = `Nothing was deleted: ${names} differ from what this database knows, which was restored or failed over. Keep what AWS holds with \`keyferry sync run ${name} --accept-destination\`, or write the folder’s values with \`--accept-source\`; then remove again.`;
@@ -64,7 +63,7 @@ function isKeyOf(whole: LedgerEntry, entry: LedgerEntry): boolean {
   return entry.key !== WHOLE_SECRET && entry.remoteName === whole.remoteName && isSamePlace(entry, whole);
 }
 
-async function end(work: SyncWork): Promise<Performed<'sync'>> {
+async function end(work: SyncWork): Promise<SyncEnding> {
   const outcome = toOutcome(work);
   if (work.run.parameters['deleteAfterRemove'] === true && outcome.status === 'succeeded') {
     const ending = { counts: countsOf(work), awsCalls: work.run.scope.calls.counts };

@@ -13,12 +13,12 @@ import type { Plan } from '../../domain/sync/plan.ts';
 import { summarize } from '../../domain/sync/summary.ts';
 import { cutText } from '../../domain/text.ts';
 import type { SyncRow } from '../../db/engine/subjects.ts';
-import type { Performed, Run } from '../engine/processor.ts';
+import type { Run } from '../engine/processor.ts';
 import { isSettledInRound, isWrite, noteUnwritten } from './apply.ts';
 import { checkDrift, clearFailedWholes, lookFirst, toCheckResult } from './check.ts';
 import { compareWithAws, mustCompareWithAws } from './compare.ts';
 import type { Destination } from './destinations/destination.ts';
-import { endEarly, toContinued } from './endings.ts';
+import { endEarly, type SyncEnding, toContinued } from './endings.ts';
 import { settleHeld } from './held-names.ts';
 import { importSecrets } from './import.ts';
 import { shortenImport } from '../../domain/sync/import-result.ts';
@@ -41,11 +41,6 @@ export interface Purpose {
   /** True: nothing may change at AWS, not even to finish a write whose answer was lost. */
   readonly isGuarded?: boolean;
 }
-
-export type PerformedSync = Performed<'sync'> & {
-  /** AWS is to be looked at once more in a while: an abandoned call may still arrive there. */
-  readonly hasRecovered?: boolean;
-};
 
 /** A manual or paused sync writes only for a request to sync. Whatever else makes it due leads to a drift check that only reports. */
 export function purposeOf({ run, sync }: Pick<SyncHead, 'run' | 'sync'>): Purpose {
@@ -70,7 +65,7 @@ function isScheduled({ reason, subject }: Run<'sync'>): boolean {
 }
 
 /** What a run that need not look at anything found, by revisions alone; undefined for every other run. */
-export function unchanged(run: Run<'sync'>): PerformedSync | undefined {
+export function unchanged(run: Run<'sync'>): SyncEnding | undefined {
   const isWish = run.kind === 'sync' && run.requestKind !== 'check' && !looksFirst(run) && !isScheduled(run);
   if (!isWish || run.unchangedEntries === undefined) return undefined;
   return {
@@ -84,7 +79,7 @@ export interface RoundTools {
   readonly memory: SyncMemory;
 }
 
-export async function performRound(head: SyncHead, purpose: Purpose, tools: RoundTools): Promise<PerformedSync> {
+export async function performRound(head: SyncHead, purpose: Purpose, tools: RoundTools): Promise<SyncEnding> {
   let work = await openWork(head, tools.memory.take(head.run, head.folder.revision));
   if (purpose.isGuarded !== true && (await recoverInFlight(work)))
     work.progress = { ...work.progress, hasRecovered: true };
@@ -131,7 +126,7 @@ interface Carrying {
   readonly cache: PermissionCache;
 }
 
-async function carryOut(work: SyncWork, { destination, purpose, cache }: Carrying): Promise<PerformedSync> {
+async function carryOut(work: SyncWork, { destination, purpose, cache }: Carrying): Promise<SyncEnding> {
   const desired = work.progress.isSurveyed === true ? work.desired : await surveyDesired(work);
   work.progress = { ...work.progress, isSurveyed: true };
   const plan = makePlan(work, desired);
@@ -175,11 +170,11 @@ function blocked(
   work: SyncWork,
   why: { readonly code: string; readonly message: string },
   result: unknown,
-): Performed<'sync'> {
+): SyncEnding {
   return { outcome: { status: 'blocked', ...why, result }, changes: { progress: null, drift: driftOf(work) } };
 }
 
-function missingPermissions(work: SyncWork, { missing, statements }: Permissions): Performed<'sync'> {
+function missingPermissions(work: SyncWork, { missing, statements }: Permissions): SyncEnding {
   const message = `The connection lacks ${missing.join(', ')}; nothing was written. Add to its policy: ${JSON.stringify(statements)}`;
   return blocked(work, { code: 'AWS_ACCESS_DENIED', message: cutText(message, 2_000) }, { missing, statements });
 }
@@ -188,7 +183,7 @@ const MAX_REPLICA_LOOKS = 8;
 const REPLICATION_MS = 15_000;
 
 /** The round is over: what stands in the ledger is the verdict. */
-async function endRound(work: SyncWork, { isCheck }: Pick<Purpose, 'isCheck'>): Promise<PerformedSync> {
+async function endRound(work: SyncWork, { isCheck }: Pick<Purpose, 'isCheck'>): Promise<SyncEnding> {
   const secondLookAt = findSecondLook(work);
   if (secondLookAt) return toContinued(work, secondLookAt);
   if (await confirmReplicas(work)) {

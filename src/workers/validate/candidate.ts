@@ -137,17 +137,19 @@ interface CandidateDependencies extends CandidateTools {
   readonly status: ConnectionStatusStore;
 }
 
+export type Validated = Pick<Performed<'validate'>, 'outcome' | 'changes'>;
+
 /** The working credentials stay until AWS has accepted their successors; a refusal changes nothing but what is known of the candidate. */
 export async function decideCandidate(
   deps: CandidateDependencies,
   run: Run<'validate'>,
   candidate: StoredCandidate,
-): Promise<Performed<'validate'>> {
+): Promise<Validated> {
   const { subject: row } = run;
   const place = { connectionId: row.id, runId: run.id, candidateId: candidate.id };
   const refused = await refusalOf(deps, run, candidate);
   // Validated in a run of its own, which answers whoever waits.
-  const again: Performed<'validate'> = { outcome: { status: 'continued', at: run.now() } };
+  const again: Validated = { outcome: { status: 'continued', at: run.now() }, changes: {} };
   if (refused === undefined) {
     await deps.status.acceptCandidate(place);
     return again;

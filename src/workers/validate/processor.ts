@@ -19,7 +19,7 @@ import { identityRefused } from '../../domain/connection/findings.ts';
 import type { Outcome } from '../../domain/run.ts';
 import { JobError } from '../../errors.ts';
 import type { Performed, Processor, Run } from '../engine/processor.ts';
-import { decideCandidate, dutyOf } from './candidate.ts';
+import { decideCandidate, dutyOf, type Validated } from './candidate.ts';
 import type { CheckTools } from './check-tools.ts';
 import { checkConnection, type CheckReport } from './checks.ts';
 
@@ -40,8 +40,7 @@ export function createValidateProcessor(deps: ValidateDependencies): Processor<'
   return {
     kind: 'validate',
     perform: (run) => validate(deps, run),
-    toStatus: (outcome, run) => ({ ...toStatus(deps, outcome, run), ...validatedCredentials(run) }),
-    nextScheduledAt: (outcome, run) => nextValidationAt(deps, run, historyOf(outcome)),
+    conclude: (outcome, run) => conclude(deps, run, { outcome, changes: toStatus(deps, outcome, run) }),
   };
 }
 
@@ -52,17 +51,29 @@ async function validate(settings: ValidateDependencies, run: Run<'validate'>): P
   };
   const deps = { ...settings, onChecks };
   warnWhenLate(deps, run);
-  if (row.candidate !== null && row.candidate.refusal === undefined) return decideCandidate(deps, run, row.candidate);
+  if (row.candidate !== null && row.candidate.refusal === undefined)
+    return conclude(deps, run, await decideCandidate(deps, run, row.candidate));
   // Read while AWS is asked who it is: that seldom depends on them.
   const reading = deps.status.usesOf(row.id);
   reading.catch(() => undefined);
   const report = await check(deps, run, reading);
   const uses = await reading;
   const verdict = toVerdict(report.checks);
-  const performed = toPerformed(deps, run, { report, verdict });
+  const validated = toValidated(deps, run, { report, verdict });
   if (verdict.status !== 'invalid' && mayHoldBack(row, uses))
-    await release(deps, run, { status: verdict.status, checks: report.checks, changes: performed.changes ?? {} });
-  return performed;
+    await release(deps, run, { status: verdict.status, checks: report.checks, changes: validated.changes });
+  return conclude(deps, run, validated);
+}
+
+/** A settlement writes its columns only while the row still has the credentials that this run validated. */
+function conclude(
+  deps: ValidateDependencies,
+  run: Run<'validate'>,
+  { outcome, changes }: Validated,
+): Performed<'validate'> {
+  const { credentialsRevision } = run.subject;
+  const dueAt = nextValidationAt(deps, run, historyOf(outcome));
+  return { outcome, changes: { ...changes, credentialsRevision }, dueAt };
 }
 
 async function check(
@@ -109,11 +120,7 @@ interface Found {
   readonly verdict: ConnectionVerdict;
 }
 
-function toPerformed(
-  deps: ValidateDependencies,
-  run: Run<'validate'>,
-  { report, verdict }: Found,
-): Performed<'validate'> {
+function toValidated(deps: ValidateDependencies, run: Run<'validate'>, { report, verdict }: Found): Validated {
   // What passed stands on the connection; the history keeps what did not.
   const outcome = toOutcome(verdict, {
     status: verdict.status,
@@ -151,11 +158,6 @@ function toOutcome(verdict: ConnectionVerdict, result: unknown): Outcome {
     case 'invalid':
       return { status: 'failed', code, message, result };
   }
-}
-
-/** A settlement writes its columns only while the row still has the credentials that this run validated. */
-function validatedCredentials(run: Run<'validate'>): Pick<ConnectionRow, 'credentialsRevision'> {
-  return { credentialsRevision: run.subject.credentialsRevision };
 }
 
 /** A connection that was valid all along has nothing to release but what stands blocked among its uses, of which the blocked come first. */

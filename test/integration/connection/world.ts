@@ -199,7 +199,7 @@ export function createValidator(world: World, access: Partial<AwsAccessOptions> 
     });
     const run = createRun(row, { reason, now, id, ...(noteResult && { noteResult }) });
     const performed = await processor.perform(run);
-    return { ...performed, changes: performed.changes ?? {}, calls: run.scope.calls.counts, releases, processor, run };
+    return { ...performed, calls: run.scope.calls.counts, releases, processor, run };
   };
 }
 

@@ -41,7 +41,7 @@ export function useEngine(): () => Engine {
 export interface Script {
   /** What a run of any kind does; default: succeeds. */
   perform?(run: Run<Kind>): Promise<Outcome>;
-  nextScheduledAt?(): Date | null;
+  dueAt?(): Date | null;
   onHotLoop?(kind: Kind): void;
   readonly watchdogTimes?: WatchdogTimes;
   /** Its queue workers take nothing, as if their connections were dead. */
@@ -72,13 +72,11 @@ export async function openEngine(databaseUrl: string, redisUrl: string | undefin
 }
 
 function startScriptedWorker(stores: OpenStores, backend: QueueBackend, script: Script): Promise<WorkerProcess> {
+  const conclude = (outcome: Outcome) => ({ outcome, changes: {}, dueAt: script.dueAt?.() ?? null });
   const processor = <K extends Kind>(kind: K): Processor<K> => ({
     kind,
-    perform: async (run) => ({
-      outcome: (await script.perform?.(run)) ?? { status: 'succeeded' },
-    }),
-    toStatus: () => ({}),
-    nextScheduledAt: () => script.nextScheduledAt?.() ?? null,
+    perform: async (run) => conclude((await script.perform?.(run)) ?? { status: 'succeeded' }),
+    conclude,
   });
   return startWorker({
     backend: script.isDeaf === true ? deafen(backend) : backend,

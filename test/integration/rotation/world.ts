@@ -446,9 +446,10 @@ async function performLikePipeline(
   try {
     return await processor.perform(run);
   } catch (error) {
-    if (error instanceof JobError && error.disposition === 'snooze') return { outcome: snoozed(error, run) };
+    if (error instanceof JobError && error.disposition === 'snooze')
+      return processor.conclude(snoozed(error, run), run);
     if (error instanceof JobError && error.disposition === 'retry' && error.code !== 'LEASE_LOST')
-      return { outcome: { status: 'retry', error } };
+      return processor.conclude({ status: 'retry', error }, run);
     throw error;
   }
 }
@@ -507,19 +508,19 @@ async function performRun(base: Base, { processor, work, log }: Engine, id: stri
     noteProgress: () => undefined,
     noteResult: () => undefined,
   };
-  const { outcome, changes } = await performLikePipeline(processor, run);
+  const { outcome, changes, dueAt } = await performLikePipeline(processor, run);
   const nextDueAt =
     outcome.status === 'continued'
       ? outcome.at
       : outcome.status === 'retry'
         ? new Date(now().getTime() + (outcome.error.retryAfterMs ?? 30 * SECOND))
-        : processor.nextScheduledAt(outcome, run);
+        : dueAt;
   const isSettled = await work.settle({
     kind: 'rotate',
     subjectId: id,
     runId,
     outcome,
-    changes: { ...processor.toStatus(outcome, run), ...changes },
+    changes,
     servedRevision: claim.subject.wantedRevision,
     attempt: 0,
     nextDueAt,

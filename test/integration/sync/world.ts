@@ -535,7 +535,7 @@ async function performRun(
     random: () => 0.5,
   };
   const before = site.sandbox.calls.count();
-  const { outcome, changes, isSettled, leavesWish } = await performLikePipeline(processor, run).finally(() => {
+  const { outcome, changes, dueAt, isSettled, leavesWish } = await performLikePipeline(processor, run).finally(() => {
     requireWish(run);
   });
   const counted = countCalls(site.sandbox, before);
@@ -545,13 +545,13 @@ async function performRun(
       ? outcome.at
       : outcome.status === 'retry'
         ? new Date(now().getTime() + (outcome.error.retryAfterMs ?? 30_000))
-        : processor.nextScheduledAt(outcome, run);
+        : dueAt;
   const settled = await work.settle({
     kind: 'sync',
     subjectId: input.syncId,
     runId,
     outcome,
-    changes: { ...processor.toStatus(outcome, run), ...changes },
+    changes,
     servedRevision: leavesWish === true ? claim.subject.doneRevision : claim.subject.wantedRevision,
     attempt: 0,
     nextDueAt,
@@ -582,9 +582,9 @@ async function performLikePipeline(
     return await processor.perform(run);
   } catch (error) {
     if (!(error instanceof JobError) || error.code === 'LEASE_LOST') throw error;
-    if (error.disposition === 'retry') return { outcome: { status: 'retry', error } };
-    if (error.disposition === 'snooze') return { outcome: snoozed(error, run, 1_000) };
-    return { outcome: { status: 'failed', code: error.code, message: error.publicMessage } };
+    if (error.disposition === 'retry') return processor.conclude({ status: 'retry', error }, run);
+    if (error.disposition === 'snooze') return processor.conclude(snoozed(error, run, 1_000), run);
+    return processor.conclude({ status: 'failed', code: error.code, message: error.publicMessage }, run);
   }
 }
 
