@@ -5,7 +5,8 @@ import { describeDrift } from '../../domain/sync/plan.ts';
 import { type DriftKind, isOwned, type LedgerEntry, staysLater, WHOLE_SECRET } from '../../domain/sync/ledger.ts';
 import { toJobError } from '../../errors.ts';
 import type { Destination, DriftFinding } from './destinations/destination.ts';
-import { isHere, type SyncWork } from './work.ts';
+import { isHere, type SyncJob } from './job.ts';
+import type { Round } from './progress.ts';
 
 export interface CheckResult {
   readonly checked: number;
@@ -23,24 +24,24 @@ export interface CheckResult {
 
 /** A run that writes afterwards tries what is in conflict anyway; only a check looks whether it still is. */
 export async function checkDrift(
-  work: SyncWork,
+  round: Round,
   destination: Destination,
   { isCheck, except }: { readonly isCheck: boolean; readonly except?: ReadonlySet<LedgerEntry> },
 ): Promise<void> {
-  const entries = work.ledger
+  const { job } = round;
+  const entries = job.ledger
     .all()
-    .filter((entry) => isHere(work, entry) && isCheckable(entry) && (isCheck || isOwned(entry)))
+    .filter((entry) => isHere(job, entry) && isCheckable(entry) && (isCheck || isOwned(entry)))
     .filter((entry) => except?.has(entry) !== true);
   if (entries.length === 0) return;
   const all = await destination.check(entries);
   const findings = all.filter((finding) => finding.isUndecided !== true);
   const looked = new Set(findings.map(({ entry }) => entry.id));
   const notLookedAt = entries.filter((entry) => entry.key !== WHOLE_SECRET && !looked.has(entry.id)).length;
-  work.progress = { ...work.progress, notLookedAt, decidedAt: decidedAt(all) };
-  const now = work.run.now();
+  const now = job.run.now();
   const hasSeenOwners = findings.every((finding) => finding.isIdentified === true || !isOwned(finding.entry));
-  work.progress = { ...work.progress, hasSeenOwners };
-  await work.ledger.storeAll(findings.flatMap((finding) => toStored(finding, now, work.progress.round) ?? []));
+  round.advance({ notLookedAt, decidedAt: decidedAt(all), hasSeenOwners });
+  await job.ledger.storeAll(findings.flatMap((finding) => toStored(finding, now, job.roundId) ?? []));
 }
 
 /** When another look can tell drift from a read that lags. */
@@ -55,13 +56,13 @@ function decidedAt(findings: readonly DriftFinding[]): string | undefined {
  * The look of a run that a person asked for. A role may be allowed to write and not to look: then the run goes on by
  * the ledger, and its result says so.
  */
-export async function lookFirst(work: SyncWork, destination: Destination): Promise<void> {
+export async function lookFirst(round: Round, destination: Destination): Promise<void> {
   try {
-    await checkDrift(work, destination, { isCheck: false });
+    await checkDrift(round, destination, { isCheck: false });
   } catch (raw) {
     const error = toJobError(raw);
     if (error.code !== 'AWS_ACCESS_DENIED') throw error;
-    work.progress = { ...work.progress, isLookDenied: true };
+    round.advance({ isLookDenied: true });
   }
 }
 
@@ -74,9 +75,9 @@ function isCheckable(entry: LedgerEntry): boolean {
 function toStored(
   { entry, drift, lastModified, isSample }: DriftFinding,
   now: Date,
-  round: string,
+  roundId: string,
 ): LedgerEntry | undefined {
-  if (entry.status === 'conflict') return toConflict(entry, drift, round);
+  if (entry.status === 'conflict') return toConflict(entry, drift, roundId);
   if (staysLater(entry, drift)) return undefined;
   if (drift) return entry.drift === drift && !isSample ? undefined : drifted(entry, drift, now);
   const isLearned = lastModified !== undefined && entry.observed.lastModified === undefined;
@@ -86,38 +87,39 @@ function toStored(
 }
 
 /** Still taken: nothing is tried in this round. Gone: the name is free to be written. */
-function toConflict(entry: LedgerEntry, drift: DriftKind | undefined, round: string): LedgerEntry {
-  if (drift !== 'missing') return { ...entry, observed: { ...entry.observed, refusedIn: round } };
+function toConflict(entry: LedgerEntry, drift: DriftKind | undefined, roundId: string): LedgerEntry {
+  if (drift !== 'missing') return { ...entry, observed: { ...entry.observed, refusedIn: roundId } };
   return { ...entry, status: 'failed', errorCode: null, errorMessage: null };
 }
 
 /** The batched look says whose a parameter is; its other tags, and all of them where that look is denied, are sampled. */
-function isSampled(work: SyncWork, entry: LedgerEntry): boolean {
-  return work.progress.hasSeenOwners !== true || Object.keys(entry.settings.tags).length > 0;
+function isSampled({ progress }: Pick<Round, 'progress'>, entry: LedgerEntry): boolean {
+  return progress.hasSeenOwners !== true || Object.keys(entry.settings.tags).length > 0;
 }
 
-export function toCheckResult(work: SyncWork): CheckResult {
-  const ours = work.ledger.all().filter((entry) => isHere(work, entry) && isOwned(entry));
+export function toCheckResult(round: Round): CheckResult {
+  const { job } = round;
+  const ours = job.ledger.all().filter((entry) => isHere(job, entry) && isOwned(entry));
   const drift = ours.flatMap(({ key, remoteName, drift: kind }) =>
     kind === null ? [] : [{ key, remoteName, kind, detail: describeDrift(kind) }],
   );
-  const sampled = work.target.kind.samplesTags ? ours.filter((entry) => isSampled(work, entry)) : [];
+  const sampled = job.target.kind.samplesTags ? ours.filter((entry) => isSampled(round, entry)) : [];
   const seen = sampled.map((entry) => entry.tagsCheckedAt?.toISOString() ?? '').sort();
-  const oldest = sampled.length > 0 ? seen[0] : work.run.now().toISOString();
-  const { notLookedAt = 0 } = work.progress;
+  const oldest = sampled.length > 0 ? seen[0] : job.run.now().toISOString();
+  const { notLookedAt = 0 } = round.progress;
   const checked = ours.filter((entry) => entry.key !== WHOLE_SECRET).length - notLookedAt;
   const tagsCheckedSince = oldest === undefined || oldest === '' || notLookedAt > 0 ? null : oldest;
   return { checked, drift, tagsCheckedSince, ...(notLookedAt > 0 ? { notLookedAt } : {}) };
 }
 
 /** The last write of a JSON secret failed, and a look has since found every key in it as it is wanted. */
-export async function clearFailedWholes(work: SyncWork): Promise<void> {
+export async function clearFailedWholes(job: Pick<SyncJob, 'ledger' | 'place' | 'roundId'>): Promise<void> {
   const isCleared = (entry: LedgerEntry): boolean =>
     entry.key === WHOLE_SECRET &&
     entry.errorCode !== null &&
     entry.inFlight === null &&
-    entry.observed.refusedIn !== work.progress.round &&
-    isHere(work, entry) &&
+    entry.observed.refusedIn !== job.roundId &&
+    isHere(job, entry) &&
     isOwned(entry);
-  await work.ledger.storeAll(work.ledger.all().filter(isCleared).map(inOrder));
+  await job.ledger.storeAll(job.ledger.all().filter(isCleared).map(inOrder));
 }

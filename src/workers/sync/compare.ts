@@ -18,75 +18,79 @@ import { noteLaterDocument, settleLaterDocument } from './later-document.ts';
 import { noteLaterObjects } from './later-objects.ts';
 import { findFormer } from './places.ts';
 import { survey, fingerprintOf } from './values.ts';
-import { isHere, type SyncWork } from './work.ts';
+import { isHere, type SyncJob } from './job.ts';
+import type { Round } from './progress.ts';
 import { writeBack } from './write-back.ts';
 
+type Comparable = Pick<SyncJob, 'sync' | 'installation' | 'ledger'>;
+
 /** In a new epoch, and as long as a person has to decide something. */
-export function mustCompareWithAws({ sync, installation, ledger }: SyncWork): boolean {
+export function mustCompareWithAws({ sync, installation, ledger }: Comparable): boolean {
   return mustCompare(sync, installation.epochStartedAt) || ledger.all().some((entry) => isLater(entry.drift));
 }
 
-export async function compareWithAws(work: SyncWork, destination: Destination): Promise<void> {
-  await compareFormer(work);
-  await checkDrift(work, destination, { isCheck: true, except: new Set(findFormer(work)) });
-  await noteUnknown(work, destination);
-  await noteLaterObjects(work, destination);
-  await noteLaterDocument(work, destination);
-  const former = new Set(findFormer(work));
-  const isDoubtful = (entry: LedgerEntry) => isHere(work, entry) && isOwned(entry) && toLater(entry) !== undefined;
-  const doubtful = work.ledger.all().filter((entry) => isDoubtful(entry) && !former.has(entry));
+export async function compareWithAws(round: Round, destination: Destination): Promise<void> {
+  const { job } = round;
+  await compareFormer(job);
+  await checkDrift(round, destination, { isCheck: true, except: new Set(findFormer(job)) });
+  await noteUnknown(job, destination);
+  await noteLaterObjects(round, destination);
+  await noteLaterDocument(job, destination);
+  const former = new Set(findFormer(job));
+  const isDoubtful = (entry: LedgerEntry) => isHere(job, entry) && isOwned(entry) && toLater(entry) !== undefined;
+  const doubtful = job.ledger.all().filter((entry) => isDoubtful(entry) && !former.has(entry));
   if (doubtful.length === 0) return;
   const found = new Map((await destination.readAll()).map((one) => [nameKey(one), one]));
-  const desired = new Map(work.desired.map((one) => [nameKey(one), one]));
+  const desired = new Map(job.desired.map((one) => [nameKey(one), one]));
   const keys = doubtful.filter((entry) => entry.key !== WHOLE_SECRET);
   const surveyed = await survey(
-    work,
+    job,
     keys.flatMap((entry) => desired.get(nameKey(entry)) ?? []),
   );
-  const now = work.run.now();
+  const now = job.run.now();
   const rows = keys.map((entry) => {
     const [there, wanted] = [found.get(nameKey(entry)), surveyed.get(entry.key)];
-    if (there && wanted && isEqual(work, wanted, there)) return followed(work, entry, { wanted, there });
+    if (there && wanted && isEqual(job, wanted, there)) return followed(job, entry, { wanted, there });
     const later = toLater(entry) ?? 'later-write';
     if (desired.has(nameKey(entry))) return drifted(entry, later, now);
     // Gone on both sides.
     if (later === 'later-delete') return removed(entry, now);
-    return later === 'later-create' && staysAtAws(work, entry) ? inOrder(entry) : drifted(entry, later, now);
+    return later === 'later-create' && staysAtAws(job, entry) ? inOrder(entry) : drifted(entry, later, now);
   });
-  await work.ledger.storeAll(rows);
-  await settleLaterDocument(work);
+  await job.ledger.storeAll(rows);
+  await settleLaterDocument(job);
 }
 
 /** A person has decided for the folder, which lacks it, and the sync deletes nothing. */
-function staysAtAws({ planOptions }: SyncWork, entry: LedgerEntry): boolean {
+function staysAtAws({ planOptions }: SyncJob, entry: LedgerEntry): boolean {
   return planOptions.keepsDeleted && isDecided(planOptions, entry);
 }
 
 /** Names of the folder whose objects carry our tag and that this ledger does not know: written after the backup. */
-async function noteUnknown(work: SyncWork, destination: Destination): Promise<void> {
-  if (work.target.kind.holdsAllKeys) return;
+async function noteUnknown(job: SyncJob, destination: Destination): Promise<void> {
+  if (job.target.kind.holdsAllKeys) return;
   // What is recorded as deleted after the comparison waits for its deletion, and is no later write.
-  const hasCompared = !mustCompare(work.sync, work.installation.epochStartedAt);
+  const hasCompared = !mustCompare(job.sync, job.installation.epochStartedAt);
   const known = new Set(
-    work.ledger
+    job.ledger
       .all()
-      .filter((entry) => isHere(work, entry) && (isOwned(entry) || (hasCompared && entry.deletedAt !== null)))
+      .filter((entry) => isHere(job, entry) && (isOwned(entry) || (hasCompared && entry.deletedAt !== null)))
       .map(nameKey),
   );
-  const unknown = work.desired.filter((one) => !one.problem && !known.has(nameKey(one)));
+  const unknown = job.desired.filter((one) => !one.problem && !known.has(nameKey(one)));
   if (unknown.length === 0) return;
   const names = unknown.map((one) => one.remoteName);
   const inventory = await destination.inspect(names);
   const there = names.filter((name) => inventory.get(name)?.exists === true);
   const identified = await destination.identify(there, inventory);
-  const now = work.run.now();
+  const now = job.run.now();
   const ours = unknown.flatMap((desired): readonly LedgerEntry[] => {
     const state = identified.get(desired.remoteName) ?? { exists: false };
-    if (!state.exists || isOursByTag(state, work.owner) !== true) return [];
-    const entry = makeEntry(work, { ...desired, desired });
+    if (!state.exists || isOursByTag(state, job.owner) !== true) return [];
+    const entry = makeEntry(job, { ...desired, desired });
     return [drifted({ ...entry, isClaim: true, remoteVersion: state.version, status: 'failed' }, 'later-write', now)];
   });
-  await work.ledger.storeAll(ours);
+  await job.ledger.storeAll(ours);
 }
 
 /** How a difference is called that keyferry made itself; undefined for what is no such difference. */
@@ -98,9 +102,9 @@ function toLater({ drift }: LedgerEntry): DriftKind | undefined {
     : undefined;
 }
 
-function isEqual(work: SyncWork, wanted: DesiredEntry, { value }: Found): boolean {
+function isEqual(job: SyncJob, wanted: DesiredEntry, { value }: Found): boolean {
   if (value === undefined || wanted.fingerprint === undefined) return false;
-  return fingerprintOf(work, wanted, { value, settings: wanted.settings }) === wanted.fingerprint;
+  return fingerprintOf(job, wanted, { value, settings: wanted.settings }) === wanted.fingerprint;
 }
 
 interface Pair {
@@ -108,19 +112,19 @@ interface Pair {
   readonly there: Found;
 }
 
-function followed(work: SyncWork, entry: LedgerEntry, { wanted, there }: Pair): LedgerEntry {
+function followed(job: SyncJob, entry: LedgerEntry, { wanted, there }: Pair): LedgerEntry {
   const { settings, revision, fingerprint = '' } = wanted;
-  const by = { version: there.version, fingerprint, revision, settings, folderId: work.folder.id, at: work.run.now() };
+  const by = { version: there.version, fingerprint, revision, settings, folderId: job.folder.id, at: job.run.now() };
   // When AWS took the value is not known here: the next look learns its date instead of doubting it.
   return { ...written(entry, by), isClaim: entry.isClaim, writtenAt: null };
 }
 
 /** A person keeps what AWS holds: values go into the folder, deletions too. What a rotation manages stays as it is. */
-export async function acceptDestination(work: SyncWork): Promise<AcceptedDestination> {
-  const later = work.ledger.all().filter((entry) => isHere(work, entry) && isLater(entry.drift));
+export async function acceptDestination(job: SyncJob): Promise<AcceptedDestination> {
+  const later = job.ledger.all().filter((entry) => isHere(job, entry) && isLater(entry.drift));
   const created = new Set(later.filter((entry) => entry.drift === 'later-create').map((entry) => entry.key));
-  const found = new Map((await openDestination(work, work.target.kind).readAll()).map((one) => [nameKey(one), one]));
-  const names = await work.deps.source.names(work.folder);
+  const found = new Map((await openDestination(job, job.target.kind).readAll()).map((one) => [nameKey(one), one]));
+  const names = await job.deps.source.names(job.folder);
   const managed = new Set(names.filter((name) => name.managedBy !== null).map((name) => name.key));
   const open = later.filter((entry) => isOwned(entry) && !managed.has(entry.key));
   const changes = open.flatMap((entry): readonly { readonly key: string; readonly value: string | null }[] => {
@@ -129,7 +133,7 @@ export async function acceptDestination(work: SyncWork): Promise<AcceptedDestina
     const value = found.get(nameKey(entry))?.value;
     return value === undefined ? [] : [{ key: entry.key, value }];
   });
-  await writeBack(work, changes);
+  await writeBack(job, changes);
   return {
     accepted: changes.map((one) => one.key),
     managed: later.filter((entry) => isOwned(entry) && managed.has(entry.key)).map((entry) => entry.key),

@@ -8,7 +8,7 @@ import { errorTable, type JobError } from '../../errors.ts';
 import type { Performed, Run } from '../engine/processor.ts';
 import { isOfEntry } from './destinations/journal.ts';
 import type { Slice } from './slice.ts';
-import type { SyncWork } from './work.ts';
+import type { Round } from './progress.ts';
 
 /** How a run ended; the processor adds its status columns and its next time. */
 export type SyncEnding = Omit<Performed<'sync'>, 'changes' | 'dueAt'> & {
@@ -27,16 +27,17 @@ export interface SliceEnd {
 }
 
 /** Adds what the slice changed to the run's progress. Undefined when the run is over and its verdict is in the ledger. */
-export function endEarly(work: SyncWork, { slice, isComplete, drift }: SliceEnd): SyncEnding | undefined {
+export function endEarly(round: Round, { slice, isComplete, drift }: SliceEnd): SyncEnding | undefined {
+  const { run } = round.job;
   const { changes, deferredUntil, error, stoppedAt } = slice.result();
-  work.progress = { ...work.progress, changes: addChanges(work.progress.changes, changes) };
-  if (work.run.isCancelled() && !isComplete) return cancelled(work.run, work.progress);
-  if (error && error.disposition !== 'fail') return interrupted(work, error, stoppedAt);
+  round.advance({ changes: addChanges(round.progress.changes, changes) });
+  if (run.isCancelled() && !isComplete) return cancelled(run, round.progress);
+  if (error && error.disposition !== 'fail') return interrupted(round, error, stoppedAt);
   // What must wait holds up nothing else.
-  if (deferredUntil && (isComplete || error)) return toContinued(work, deferredUntil);
-  if (error && !isOfEntry(error)) return refusedAsWhole(work, error, drift);
+  if (deferredUntil && (isComplete || error)) return toContinued(round, deferredUntil);
+  if (error && !isOfEntry(error)) return refusedAsWhole(round, error, drift);
   // A run of refusals: the rest would meet the same.
-  return isComplete || error ? undefined : toContinued(work, work.run.now());
+  return isComplete || error ? undefined : toContinued(round, run.now());
 }
 
 /** A person wants no more of it. What was written stays; the next run begins a new round and resolves what is in flight. */
@@ -47,29 +48,29 @@ export function cancelled(run: Run<'sync'>, progress: SyncProgress | null): Sync
 }
 
 /** What was under way went on after the error: the wait that it asks for began then. */
-function interrupted(work: SyncWork, error: JobError, since = work.run.now()): SyncEnding {
-  const counts = countsOf(work);
-  const progress = { ...work.progress, failedAttempt: work.run.attempt };
+function interrupted(round: Round, error: JobError, since = round.job.run.now()): SyncEnding {
+  const { attempt, random } = round.job.run;
+  const counts = countsOf(round);
+  const progress = { ...round.progress, failedAttempt: attempt };
   if (error.disposition === 'retry') return { outcome: { status: 'retry', error, counts }, changes: { progress } };
-  const { random } = work.run;
   const outcome = snoozed(error, { now: () => since, random }, 1_000);
-  return { outcome: { ...outcome, counts }, changes: { progress: work.progress } };
+  return { outcome: { ...outcome, counts }, changes: { progress: round.progress } };
 }
 
 /** AWS refuses the connection itself, for example: nothing that the sync could do differently. */
-function refusedAsWhole(work: SyncWork, error: JobError, drift: SyncRow['drift']): SyncEnding {
+function refusedAsWhole(round: Round, error: JobError, drift: SyncRow['drift']): SyncEnding {
   const { code, publicMessage: message } = error;
   const status = code.startsWith('CONNECTION_') ? 'blocked' : 'failed';
   return {
-    outcome: { status, code, message, counts: countsOf(work) },
+    outcome: { status, code, message, counts: countsOf(round) },
     changes: { progress: null, drift },
   };
 }
 
-export function toContinued(work: SyncWork, at: Date): SyncEnding {
-  return { outcome: { status: 'continued', at, counts: countsOf(work) }, changes: { progress: work.progress } };
+export function toContinued(round: Round, at: Date): SyncEnding {
+  return { outcome: { status: 'continued', at, counts: countsOf(round) }, changes: { progress: round.progress } };
 }
 
-export function countsOf(work: SyncWork): RunCounts {
-  return { ...noCounts, ...work.progress.changes };
+export function countsOf({ progress }: Pick<Round, 'progress'>): RunCounts {
+  return { ...noCounts, ...progress.changes };
 }

@@ -9,35 +9,35 @@ import { isLater, type LedgerEntry, WHOLE_SECRET } from '../../domain/sync/ledge
 import { isDecided, isLaterObject } from '../../domain/sync/plan.ts';
 import type { DriftFinding } from './destinations/destination.ts';
 import { findFormer, groupByPlace } from './places.ts';
-import type { SyncWork } from './work.ts';
+import type { SyncJob } from './job.ts';
 
-export async function compareFormer(work: SyncWork): Promise<void> {
-  const open = findFormer(work).filter((entry) => mustLook(work, entry));
+export async function compareFormer(job: SyncJob): Promise<void> {
+  const open = findFormer(job).filter((entry) => mustLook(job, entry));
   if (open.length === 0) return;
-  const { groups } = await groupByPlace(work, open);
+  const { groups } = await groupByPlace(job, open);
   for (const { destination, entries } of groups) {
     const findings = await destination.check(entries);
     const known = findings.filter((finding) => finding.isUndecided !== true);
-    await work.ledger.storeAll(known.map((finding) => toCompared(work, finding)));
+    await job.ledger.storeAll(known.map((finding) => toCompared(job, finding)));
   }
 }
 
 /** Whether only a person may let it be deleted, and nobody has. */
-export function isKept({ planOptions }: Pick<SyncWork, 'planOptions'>, entry: LedgerEntry): boolean {
+export function isKept({ planOptions }: Pick<SyncJob, 'planOptions'>, entry: LedgerEntry): boolean {
   return isLaterObject(entry) && !isDecided(planOptions, entry);
 }
 
 /** Last seen in an earlier epoch, or waiting for a person, who may have deleted it. */
-function mustLook({ installation: { epochStartedAt } }: SyncWork, entry: LedgerEntry): boolean {
+function mustLook({ installation: { epochStartedAt } }: Pick<SyncJob, 'installation'>, entry: LedgerEntry): boolean {
   if (isLater(entry.drift)) return true;
   if (epochStartedAt === null) return false;
   const seenMs = Math.max(entry.writtenAt?.getTime() ?? 0, entry.checkedAt?.getTime() ?? 0);
   return seenMs < epochStartedAt.getTime();
 }
 
-function toCompared(work: SyncWork, { entry, drift }: DriftFinding): LedgerEntry {
-  const now = work.run.now();
-  const checkedAt = comparedAtIn(work.installation.epochStartedAt, now);
+function toCompared(job: Pick<SyncJob, 'run' | 'installation' | 'sync'>, { entry, drift }: DriftFinding): LedgerEntry {
+  const now = job.run.now();
+  const checkedAt = comparedAtIn(job.installation.epochStartedAt, now);
   switch (drift) {
     case 'missing':
     case 'scheduled-for-deletion':
@@ -46,14 +46,14 @@ function toCompared(work: SyncWork, { entry, drift }: DriftFinding): LedgerEntry
       return drifted(entry, drift, checkedAt);
     case 'changed':
     case 'type':
-      return { ...drifted(entry, 'later-write', checkedAt), errorMessage: textOf(work, entry) };
+      return { ...drifted(entry, 'later-write', checkedAt), errorMessage: textOf(job, entry) };
     default:
       // Settings do not matter any more.
       return { ...(isLater(entry.drift) ? inOrder(entry) : entry), checkedAt };
   }
 }
 
-function textOf({ sync }: SyncWork, { key, remoteName, accountId, region }: LedgerEntry): string {
+function textOf({ sync }: Pick<SyncJob, 'sync'>, { key, remoteName, accountId, region }: LedgerEntry): string {
   const what = key === WHOLE_SECRET || key === remoteName ? remoteName : `${key} (${remoteName})`;
   return `${what} in account ${accountId}, ${region}, was written after this database was backed up, and the sync does not write there today. Delete it with \`keyferry sync run ${sync.name} --accept-source\`, or point the sync there again.`;
 }

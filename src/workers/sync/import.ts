@@ -18,7 +18,7 @@ import type { Destination, Found } from './destinations/destination.ts';
 import { openDestination } from './destinations/open.ts';
 import { withFormerOwners } from './former-owners.ts';
 import { fingerprintOf } from './values.ts';
-import type { SyncWork } from './work.ts';
+import type { SyncJob } from './job.ts';
 import { writeBack } from './write-back.ts';
 
 export type ImportBehavior = 'prioritize-source' | 'prioritize-destination';
@@ -29,22 +29,22 @@ export interface ImportMode {
   readonly isInitial: boolean;
 }
 
-export async function importSecrets(work: SyncWork, { behavior, isInitial }: ImportMode): Promise<ImportResult> {
-  const destination = openDestination(work, work.target.kind);
-  const all = await markHeld(work, await readSelected(work, destination));
+export async function importSecrets(job: SyncJob, { behavior, isInitial }: ImportMode): Promise<ImportResult> {
+  const destination = openDestination(job, job.target.kind);
+  const all = await markHeld(job, await readSelected(job, destination));
   const found = all.filter((one) => one.isOthers !== true);
   const taken = found.filter((one) => isSecretKey(parseSourceKey(one.key).key));
-  const mayBeEmpty = work.target.kind.holdsAllKeys;
+  const mayBeEmpty = job.target.kind.holdsAllKeys;
   const readable = taken.filter((one) => one.value !== undefined && (mayBeEmpty || one.value !== ''));
-  const present = new Map((await work.deps.source.names(work.folder)).map((secret) => [secret.key, secret]));
+  const present = new Map((await job.deps.source.names(job.folder)).map((secret) => [secret.key, secret]));
   const managed = readable.filter((one) => isManaged(present.get(one.key))).map((one) => one.key);
   const isKept = (one: Found) =>
     managed.includes(one.key) || (behavior === 'prioritize-source' && present.has(one.key));
   const offered = readable.filter((one) => !isKept(one));
-  const marked = await findMarked(work, destination, offered);
+  const marked = await findMarked(job, destination, offered);
   const wanted = offered.filter((one) => !marked.includes(one));
-  const revisions = await putIntoFolders(work, wanted, { isInitial });
-  if (work.planOptions.onExisting === 'fail') await noteEqual(work, wanted, revisions);
+  const revisions = await putIntoFolders(job, wanted, { isInitial });
+  if (job.planOptions.onExisting === 'fail') await noteEqual(job, wanted, revisions);
   return {
     imported: wanted.map((one) => one.key),
     kept: readable.filter((one) => isKept(one) && !managed.includes(one.key)).map((one) => one.key),
@@ -56,20 +56,20 @@ export async function importSecrets(work: SyncWork, { behavior, isInitial }: Imp
 }
 
 /** What the sync's patterns leave out is none of its business. */
-async function readSelected(work: SyncWork, destination: Destination): Promise<readonly Found[]> {
-  return (await destination.readAll()).filter(({ key }) => isSelected(work.options, key));
+async function readSelected(job: Pick<SyncJob, 'options'>, destination: Destination): Promise<readonly Found[]> {
+  return (await destination.readAll()).filter(({ key }) => isSelected(job.options, key));
 }
 
 /** It may be any text of an object of somebody else. */
 const nameOfKey = (key: string): string => cutText(toStorable(key), 256);
 
 async function putIntoFolders(
-  work: SyncWork,
+  job: Pick<SyncJob, 'deps' | 'folder' | 'sync' | 'run'>,
   wanted: readonly Found[],
   { isInitial }: Pick<ImportMode, 'isInitial'>,
 ): Promise<Revisions> {
   const changes = wanted.map(({ key, value }) => ({ key, value: value ?? '' }));
-  return writeBack(work, changes, isInitial ? { syncId: work.sync.id, runId: work.run.id } : undefined);
+  return writeBack(job, changes, isInitial ? { syncId: job.sync.id, runId: job.run.id } : undefined);
 }
 
 /** Of the folders after the import, by their paths. */
@@ -80,7 +80,7 @@ type Revisions = ReadonlyMap<string, number>;
  * object is a parameter, so that each one that would be imported costs a call.
  */
 async function findMarked(
-  work: SyncWork,
+  job: Pick<SyncJob, 'owner' | 'findFormerOwner'>,
   destination: Destination,
   offered: readonly Found[],
 ): Promise<readonly Found[]> {
@@ -88,10 +88,10 @@ async function findMarked(
     offered.map(({ remoteName, version }) => [remoteName, { exists: true, version }]),
   );
   const identified = await destination.identify([...inventory.keys()], inventory);
-  const known = await withFormerOwners(work, identified);
+  const known = await withFormerOwners(job, identified);
   return offered.filter(({ remoteName }) => {
     const state = known.get(remoteName);
-    return state?.exists === true && isMarkedByOthers(state, work.owner);
+    return state?.exists === true && isMarkedByOthers(state, job.owner);
   });
 }
 
@@ -102,9 +102,12 @@ function isMarkedByOthers({ tags = {}, formerOwner }: Existing, owner: Owner): b
 }
 
 /** What another sync holds, of whatever org, belongs into another folder. The ledger knows it where a tag was removed or cannot be read. */
-async function markHeld(work: SyncWork, all: readonly Found[]): Promise<readonly Found[]> {
+async function markHeld(
+  job: Pick<SyncJob, 'deps' | 'sync' | 'place'>,
+  all: readonly Found[],
+): Promise<readonly Found[]> {
   const names = [...new Set(all.map((one) => one.remoteName))];
-  const held = await work.deps.entries.heldByOthers(work.sync.id, work.place, names);
+  const held = await job.deps.entries.heldByOthers(job.sync.id, job.place, names);
   return all.map((one) => (held.has(one.remoteName) ? { ...one, value: undefined, isOthers: true } : one));
 }
 
@@ -113,21 +116,21 @@ function isManaged(secret: SourceName | undefined): boolean {
 }
 
 /** Foreign objects that hold the same value now: nothing is to be done for them until the source changes. */
-async function noteEqual(work: SyncWork, imported: readonly Found[], revisions: Revisions): Promise<void> {
-  const known = new Set(work.ledger.all().map((entry) => `${entry.remoteName}\n${entry.key}`));
+async function noteEqual(job: SyncJob, imported: readonly Found[], revisions: Revisions): Promise<void> {
+  const known = new Set(job.ledger.all().map((entry) => `${entry.remoteName}\n${entry.key}`));
   const fresh = imported.filter((one) => !known.has(`${one.remoteName}\n${one.key}`));
-  await work.ledger.storeAll(fresh.map((one) => toEqualEntry(work, one, revisions)));
+  await job.ledger.storeAll(fresh.map((one) => toEqualEntry(job, one, revisions)));
 }
 
-function toEqualEntry(work: SyncWork, found: Found, revisions: Revisions): LedgerEntry {
-  const isKey = work.target.kind.holdsAllKeys;
-  const settings: EntrySettings = isKey ? { keyId: null, tags: {} } : settingsFor({ metadata: {} }, work);
+function toEqualEntry(job: SyncJob, found: Found, revisions: Revisions): LedgerEntry {
+  const isKey = job.target.kind.holdsAllKeys;
+  const settings: EntrySettings = isKey ? { keyId: null, tags: {} } : settingsFor({ metadata: {} }, job);
   const origin = {
     id: crypto.randomUUID(),
-    syncId: work.sync.id,
-    connectionId: work.connection.id,
-    folderId: work.folder.id,
-    place: work.place,
+    syncId: job.sync.id,
+    connectionId: job.connection.id,
+    folderId: job.folder.id,
+    place: job.place,
   };
   return {
     ...newEntry(origin, { remoteName: found.remoteName, key: found.key, settings }),
@@ -135,7 +138,7 @@ function toEqualEntry(work: SyncWork, found: Found, revisions: Revisions): Ledge
     errorMessage:
       'Imported, and not managed by this sync. To let later changes reach it, allow adoption with --on-existing adopt.',
     remoteVersion: found.version,
-    fingerprint: fingerprintOf(work, found, { value: found.value ?? '', settings }),
+    fingerprint: fingerprintOf(job, found, { value: found.value ?? '', settings }),
     syncedRevision: revisions.get(parseSourceKey(found.key).below) ?? null,
   };
 }

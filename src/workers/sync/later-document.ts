@@ -12,65 +12,65 @@ import type { Existing } from '../../domain/sync/takeover.ts';
 import { makeEntry } from './apply.ts';
 import type { Destination } from './destinations/destination.ts';
 import { isLive } from './later-objects.ts';
-import type { SyncWork } from './work.ts';
+import type { SyncJob } from './job.ts';
 
-export async function noteLaterDocument(work: SyncWork, destination: Destination): Promise<void> {
-  if (!work.target.kind.holdsAllKeys) return;
-  const remoteName = work.target.namePrefix;
-  const known = wholeOf(work);
+export async function noteLaterDocument(job: SyncJob, destination: Destination): Promise<void> {
+  if (!job.target.kind.holdsAllKeys) return;
+  const remoteName = job.target.namePrefix;
+  const known = wholeOf(job);
   if (known && (isOwned(known) || known.inFlight !== null) && known.drift !== 'later-create') return;
   const inventory = await destination.inspect([remoteName]);
   const state = inventory.get(remoteName);
   if (!isLive(state)) {
-    if (known?.drift === 'later-create') await work.ledger.store(removed(known, work.run.now()));
+    if (known?.drift === 'later-create') await job.ledger.store(removed(known, job.run.now()));
     return;
   }
-  if ((known && isOwned(known)) || isOursByTag(state, work.owner) !== true) return;
-  const held = await work.deps.entries.heldByOthers(work.sync.id, work.place, [remoteName]);
+  if ((known && isOwned(known)) || isOursByTag(state, job.owner) !== true) return;
+  const held = await job.deps.entries.heldByOthers(job.sync.id, job.place, [remoteName]);
   if (held.has(remoteName)) return;
   const members = await destination.lookInside(inventory);
-  await work.ledger.storeAll([toWhole(work, state), ...toMembers(work, state, members)]);
+  await job.ledger.storeAll([toWhole(job, state), ...toMembers(job, state, members)]);
 }
 
 /** When nothing in it waits for a decision any more, it is a secret of this sync like any other. */
-export async function settleLaterDocument(work: SyncWork): Promise<void> {
-  const whole = wholeOf(work);
+export async function settleLaterDocument(job: Pick<SyncJob, 'ledger' | 'target' | 'planOptions'>): Promise<void> {
+  const whole = wholeOf(job);
   if (whole?.drift !== 'later-create' || !isOwned(whole)) return;
-  const waits = work.ledger
+  const waits = job.ledger
     .all()
     .some((entry) => entry.key !== WHOLE_SECRET && isIn(whole, entry) && isLater(entry.drift));
-  if (!waits) await work.ledger.store({ ...inOrder(whole), fingerprint: '' });
+  if (!waits) await job.ledger.store({ ...inOrder(whole), fingerprint: '' });
 }
 
-const wholeOf = (work: SyncWork): LedgerEntry | undefined =>
-  findWhole(work.ledger.all(), { remoteName: work.target.namePrefix, options: work.planOptions });
+const wholeOf = (job: Pick<SyncJob, 'ledger' | 'target' | 'planOptions'>): LedgerEntry | undefined =>
+  findWhole(job.ledger.all(), { remoteName: job.target.namePrefix, options: job.planOptions });
 
 const isIn = (whole: LedgerEntry, entry: LedgerEntry): boolean =>
   entry.remoteName === whole.remoteName && isSamePlace(entry, whole);
 
 /** Whoever made it: it is never deleted as a whole, and read before it is written. */
-function toWhole(work: SyncWork, state: Existing): LedgerEntry {
-  const now = work.run.now();
-  const remoteName = work.target.namePrefix;
-  const row = makeEntry(work, { remoteName, key: WHOLE_SECRET });
-  const { id } = wholeOf(work) ?? row;
-  const settings = settingsFor({ metadata: {} }, work);
+function toWhole(job: SyncJob, state: Existing): LedgerEntry {
+  const now = job.run.now();
+  const remoteName = job.target.namePrefix;
+  const row = makeEntry(job, { remoteName, key: WHOLE_SECRET });
+  const { id } = wholeOf(job) ?? row;
+  const settings = settingsFor({ metadata: {} }, job);
   const observed = { isCreated: false, hasForeignKeys: true };
   const whole = { ...row, id, settings, observed, remoteVersion: state.version };
-  if (work.desired.length > 0) return drifted({ ...whole, isClaim: true }, 'later-create', now);
-  const message = `${remoteName} was created after this database was backed up, and the folder has no key for it. Import it with \`keyferry sync import ${work.sync.name}\`, or delete it at AWS.`;
+  if (job.desired.length > 0) return drifted({ ...whole, isClaim: true }, 'later-create', now);
+  const message = `${remoteName} was created after this database was backed up, and the folder has no key for it. Import it with \`keyferry sync import ${job.sync.name}\`, or delete it at AWS.`;
   return { ...leftBehind(drifted(whole, 'later-create', now), message, now), errorCode: 'SYNC_DRIFTED' };
 }
 
-function toMembers(work: SyncWork, state: Existing, members: ReadonlySet<string> = new Set()): readonly LedgerEntry[] {
-  const remoteName = work.target.namePrefix;
-  const rows = new Map(work.ledger.all().map((entry) => [`${entry.remoteName}\n${entry.key}`, entry]));
-  return work.desired
+function toMembers(job: SyncJob, state: Existing, members: ReadonlySet<string> = new Set()): readonly LedgerEntry[] {
+  const remoteName = job.target.namePrefix;
+  const rows = new Map(job.ledger.all().map((entry) => [`${entry.remoteName}\n${entry.key}`, entry]));
+  return job.desired
     .filter((desired) => !desired.problem && members.has(desired.documentKey))
     .map((desired) => {
-      const row = makeEntry(work, { remoteName, key: desired.key });
+      const row = makeEntry(job, { remoteName, key: desired.key });
       const { id } = rows.get(`${remoteName}\n${desired.key}`) ?? row;
       const observed = { documentKey: desired.documentKey };
-      return drifted({ ...row, id, observed, remoteVersion: state.version }, 'later-write', work.run.now());
+      return drifted({ ...row, id, observed, remoteVersion: state.version }, 'later-write', job.run.now());
     });
 }

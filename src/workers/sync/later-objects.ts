@@ -10,26 +10,28 @@ import type { Existing } from '../../domain/sync/takeover.ts';
 import { labelOf, sourceKeyOf } from '../../domain/sync/target.ts';
 import { makeEntry } from './apply.ts';
 import type { Destination } from './destinations/destination.ts';
-import { isHere, type SyncWork } from './work.ts';
+import { isHere, type SyncJob } from './job.ts';
+import type { Round } from './progress.ts';
 
-export async function noteLaterObjects(work: SyncWork, destination: Destination): Promise<void> {
+export async function noteLaterObjects(round: Round, destination: Destination): Promise<void> {
   if (!destination.listOurs) return;
   const listed = await destination.listOurs();
   if (!listed) {
-    work.progress = { ...work.progress, isLookDenied: true };
+    round.advance({ isLookDenied: true });
     return;
   }
-  const rows = work.ledger.all().filter((entry) => isHere(work, entry));
+  const { job } = round;
+  const rows = job.ledger.all().filter((entry) => isHere(job, entry));
   const isThere = (name: string): boolean => isLive(listed.get(name));
   const gone = rows.filter((entry) => entry.drift === 'later-create' && !isThere(entry.remoteName));
   const known = new Set(rows.filter(isOnRecord).map((entry) => entry.remoteName));
-  const wanted = new Set(work.desired.map((one) => one.remoteName));
+  const wanted = new Set(job.desired.map((one) => one.remoteName));
   const names = [...listed.keys()].filter((name) => isThere(name) && !known.has(name) && !wanted.has(name));
-  const held = await work.deps.entries.heldByOthers(work.sync.id, work.place, names);
-  const now = work.run.now();
-  await work.ledger.storeAll([
+  const held = await job.deps.entries.heldByOthers(job.sync.id, job.place, names);
+  const now = job.run.now();
+  await job.ledger.storeAll([
     ...gone.map((entry) => removed(entry, now)),
-    ...names.map((name) => toRow(work, { name, state: listed.get(name), isHeld: held.has(name) })),
+    ...names.map((name) => toRow(job, { name, state: listed.get(name), isHeld: held.has(name) })),
   ]);
 }
 
@@ -50,14 +52,14 @@ interface Later {
 }
 
 /** An object under a name that this sync does not give today is reported, and no run deletes it. */
-function toRow(work: SyncWork, { name, state, isHeld }: Later): LedgerEntry {
-  const now = work.run.now();
-  const sourceKey = isHeld ? undefined : sourceKeyOf(work.target, name);
-  const key = sourceKey ?? labelOf(work.target, name);
-  const isSame = (entry: LedgerEntry) => isHere(work, entry) && entry.remoteName === name && entry.key === key;
-  const { id } = work.ledger.all().find(isSame) ?? { id: crypto.randomUUID() };
+function toRow(job: SyncJob, { name, state, isHeld }: Later): LedgerEntry {
+  const now = job.run.now();
+  const sourceKey = isHeld ? undefined : sourceKeyOf(job.target, name);
+  const key = sourceKey ?? labelOf(job.target, name);
+  const isSame = (entry: LedgerEntry) => isHere(job, entry) && entry.remoteName === name && entry.key === key;
+  const { id } = job.ledger.all().find(isSame) ?? { id: crypto.randomUUID() };
   const version = state?.exists === true ? state.version : null;
-  const entry = { ...makeEntry(work, { remoteName: name, key }), id, remoteVersion: version };
+  const entry = { ...makeEntry(job, { remoteName: name, key }), id, remoteVersion: version };
   if (sourceKey !== undefined) return drifted({ ...entry, isClaim: true }, 'later-create', now);
   const outside = drifted(entry, 'later-create', now);
   const message = `${name} was created after this database was backed up, under a name that this sync does not give today. Delete it at AWS, or point the sync at it again.`;

@@ -3,10 +3,10 @@
  * run came in between: otherwise everything is read anew. Losing it costs time, nothing else.
  */
 import type { Run } from '../engine/processor.ts';
-import type { Remembered, SyncWork } from './work.ts';
+import type { Remembered, SyncJob } from './job.ts';
 
 export interface SyncMemory {
-  keep(work: SyncWork): void;
+  keep(job: Pick<SyncJob, 'run' | 'sync' | 'folder' | 'ledger' | 'desired'>): void;
   /** Undefined when nothing was kept, or it no longer fits. */
   take(run: Run<'sync'>, folderRevision: number): Remembered | undefined;
 }

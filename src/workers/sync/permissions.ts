@@ -4,7 +4,7 @@
  */
 import { statementFor } from '../../domain/policy/policies.ts';
 import type { PolicyStatement } from '../../domain/policy/document.ts';
-import { policyTargetOf, type SyncWork } from './work.ts';
+import { policyTargetOf, type SyncJob } from './job.ts';
 
 export interface Permissions {
   /** Denied actions without which the sync cannot do its work. */
@@ -20,34 +20,34 @@ export type PermissionCache = Map<string, { readonly permissions: Permissions; r
 const VALID_MS = 50 * 60_000;
 const MAX_CACHED = 2_000;
 
-export async function probePermissions(work: SyncWork, cache: PermissionCache): Promise<Permissions> {
-  const target = policyTargetOf(work);
+export async function probePermissions(job: SyncJob, cache: PermissionCache): Promise<Permissions> {
+  const target = policyTargetOf(job);
   const key = [
-    work.connection.id,
-    work.connection.credentialsRevision,
-    work.options.disableSecretDeletion,
+    job.connection.id,
+    job.connection.credentialsRevision,
+    job.options.disableSecretDeletion,
     JSON.stringify(target),
   ].join('|');
-  const now = work.run.now().getTime();
+  const now = job.run.now().getTime();
   const known = cache.get(key);
   if (known && known.until > now) return known.permissions;
-  const permissions = await probe(work);
+  const permissions = await probe(job);
   if (cache.size >= MAX_CACHED) cache.clear();
   // A missing permission may be granted at any moment: it is looked at again by the next run.
   if (permissions.missing.length === 0) cache.set(key, { permissions, until: now + VALID_MS });
   return permissions;
 }
 
-async function probe(work: SyncWork): Promise<Permissions> {
-  const target = policyTargetOf(work);
-  const { required, probed, promoting } = work.target.kind.actions;
-  const actions = probed.filter((action) => !work.options.disableSecretDeletion || !/:Delete/.test(action));
-  const results = await work.deps.probes.probe(work.session, target, { actions });
+async function probe(job: SyncJob): Promise<Permissions> {
+  const target = policyTargetOf(job);
+  const { required, probed, promoting } = job.target.kind.actions;
+  const actions = probed.filter((action) => !job.options.disableSecretDeletion || !/:Delete/.test(action));
+  const results = await job.deps.probes.probe(job.session, target, { actions });
   const denied = results.filter((result) => result.verdict === 'denied').map((result) => result.action);
   const missing = denied.filter((action) => required.includes(action));
   return {
     missing,
-    statements: missing.map((action) => statementFor(target, work.place, action)),
+    statements: missing.map((action) => statementFor(target, job.place, action)),
     canPromote:
       promoting.length > 0 &&
       promoting.every((action) => results.some((one) => one.action === action && one.verdict === 'allowed')),

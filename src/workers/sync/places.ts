@@ -10,11 +10,11 @@ import { isNameOf } from '../../domain/sync/target.ts';
 import { toJobError } from '../../errors.ts';
 import type { Destination } from './destinations/destination.ts';
 import { openDestination } from './destinations/open.ts';
-import { openSession, type SyncWork } from './work.ts';
+import { openSession, type SyncJob } from './job.ts';
 
 export interface EntryGroup {
-  /** The run's work, seen from this group's place. */
-  readonly work: SyncWork;
+  /** The job, seen from this group's place. */
+  readonly job: SyncJob;
   readonly destination: Destination;
   readonly entries: readonly LedgerEntry[];
 }
@@ -32,17 +32,17 @@ export interface Unreachable extends Obstacle {
 
 /** Entries by the place and kind of their objects, each with the means to reach it. */
 export async function groupByPlace(
-  work: SyncWork,
+  job: SyncJob,
   entries: readonly LedgerEntry[],
 ): Promise<{ readonly groups: readonly EntryGroup[]; readonly unreachable: readonly Unreachable[] }> {
-  const kindOf = createKinds(work);
+  const kindOf = createKinds(job);
   const parts = new Map<string, Part>();
   for (const entry of entries) {
     const kind = kindOf(entry);
-    const connectionId = isSamePlace(entry, work.place) ? work.connection.id : entry.connectionId;
+    const connectionId = isSamePlace(entry, job.place) ? job.connection.id : entry.connectionId;
     const name = [
       kind.id,
-      isInTarget(work, entry, kind),
+      isInTarget(job, entry, kind),
       connectionId,
       entry.partition,
       entry.accountId,
@@ -52,18 +52,18 @@ export async function groupByPlace(
     part.entries.push(entry);
     parts.set(name, part);
   }
-  const groups = await Promise.all([...parts.values()].map((part) => openGroup(work, part)));
+  const groups = await Promise.all([...parts.values()].map((part) => openGroup(job, part)));
   return { groups: groups.filter((one) => 'destination' in one), unreachable: groups.filter((one) => 'reason' in one) };
 }
 
 /** What of the ledger lies where the sync does not write any more: a former place, path or mapping. */
-export function findFormer(work: SyncWork): readonly LedgerEntry[] {
-  const kindOf = createKinds(work);
-  return work.ledger.all().filter((entry) => isOwned(entry) && !isInTarget(work, entry, kindOf(entry)));
+export function findFormer(job: Pick<SyncJob, 'ledger' | 'target' | 'place'>): readonly LedgerEntry[] {
+  const kindOf = createKinds(job);
+  return job.ledger.all().filter((entry) => isOwned(entry) && !isInTarget(job, entry, kindOf(entry)));
 }
 
-function createKinds(work: SyncWork): (entry: LedgerEntry) => AnyKind {
-  const wholes = work.ledger.all().filter((entry) => entry.key === WHOLE_SECRET);
+function createKinds(job: Pick<SyncJob, 'ledger'>): (entry: LedgerEntry) => AnyKind {
+  const wholes = job.ledger.all().filter((entry) => entry.key === WHOLE_SECRET);
   const documents = new Set(wholes.map(documentKey));
   return (entry) => kindOfEntry(entry.service, { isMember: documents.has(documentKey(entry)) });
 }
@@ -74,22 +74,22 @@ interface Part {
 }
 
 /** Whether the session of the run reaches it, which is narrowed to the present target. */
-function isInTarget({ target, place }: SyncWork, entry: LedgerEntry, kind: AnyKind): boolean {
+function isInTarget({ target, place }: Pick<SyncJob, 'target' | 'place'>, entry: LedgerEntry, kind: AnyKind): boolean {
   return kind.id === target.kind.id && isSamePlace(entry, place) && isNameOf(target, entry.remoteName);
 }
 
 const documentKey = (entry: LedgerEntry): string => `${entry.accountId}\n${entry.region}\n${entry.remoteName}`;
 
-async function openGroup(work: SyncWork, { kind, entries }: Part): Promise<EntryGroup | Unreachable> {
+async function openGroup(job: SyncJob, { kind, entries }: Part): Promise<EntryGroup | Unreachable> {
   const [first] = entries;
-  if (!first || isInTarget(work, first, kind)) return { work, entries, destination: openDestination(work, kind) };
-  const connection = isSamePlace(first, work.place) ? work.connection : await findConnection(work, first);
+  if (!first || isInTarget(job, first, kind)) return { job, entries, destination: openDestination(job, kind) };
+  const connection = isSamePlace(first, job.place) ? job.connection : await findConnection(job, first);
   if ('reason' in connection) return { ...connection, entries };
   const { partition, accountId, region, service } = first;
   const place: AwsLocation = { partition, accountId, region, service };
-  const session = openSession(work, connection, kind.scopeOfPrefix(sharedPrefix(entries), { region }));
-  const there: SyncWork = { ...work, place, connection, session, planOptions: { ...work.planOptions, place } };
-  return { work: there, entries, destination: openDestination(there, kind) };
+  const session = openSession(job, connection, kind.scopeOfPrefix(sharedPrefix(entries), { region }));
+  const there: SyncJob = { ...job, place, connection, session, planOptions: { ...job.planOptions, place } };
+  return { job: there, entries, destination: openDestination(there, kind) };
 }
 
 /** The longest beginning that all names share. */
@@ -105,10 +105,13 @@ function commonPrefix(a: string, b: string): string {
 }
 
 /** The connection that wrote the entry, or why it cannot be used. */
-async function findConnection(work: SyncWork, entry: LedgerEntry): Promise<ConnectionRow | Obstacle> {
+async function findConnection(
+  job: Pick<SyncJob, 'deps' | 'sync'>,
+  entry: LedgerEntry,
+): Promise<ConnectionRow | Obstacle> {
   try {
-    const connection = await work.deps.connections.byId(entry.connectionId);
-    if (connection.orgId !== work.sync.orgId) return gone;
+    const connection = await job.deps.connections.byId(entry.connectionId);
+    if (connection.orgId !== job.sync.orgId) return gone;
     return findObstacle(connection, entry) ?? connection;
   } catch (raw) {
     const error = toJobError(raw);

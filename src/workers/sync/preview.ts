@@ -6,13 +6,13 @@ import { toShown } from '../../domain/sync/summary.ts';
 import { withFormerOwners } from './former-owners.ts';
 import { openDestination } from './destinations/open.ts';
 import { findPlanBlock, makePlan, type KnownDestination, surveyDesired } from './planning.ts';
-import type { SyncWork } from './work.ts';
+import type { SyncJob } from './job.ts';
 
-export async function previewSync(work: SyncWork): Promise<Outcome> {
-  const desired = await surveyDesired(work);
-  const sight = await look(work, makePlan(work, desired));
-  const plan = makePlan(work, desired, sight);
-  const block = findPlanBlock(work, plan);
+export async function previewSync(job: SyncJob): Promise<Outcome> {
+  const desired = await surveyDesired(job);
+  const sight = await look(job, makePlan(job, desired));
+  const plan = makePlan(job, desired, sight);
+  const block = findPlanBlock(job, plan);
   const result = {
     changes: plan.entries.map(toShown),
     unchanged: plan.unchanged.length,
@@ -22,22 +22,22 @@ export async function previewSync(work: SyncWork): Promise<Outcome> {
 }
 
 /** Only what would be written is looked at; what is unchanged by the ledger costs no call. */
-async function look(work: SyncWork, plan: Plan): Promise<KnownDestination> {
+async function look(job: SyncJob, plan: Plan): Promise<KnownDestination> {
   const names = [
     ...new Set(
       plan.entries.filter((one) => one.action !== 'invalid' && one.action !== 'delete').map((one) => one.remoteName),
     ),
   ];
   if (names.length === 0) return {};
-  const destination = openDestination(work, work.target.kind);
+  const destination = openDestination(job, job.target.kind);
   const found = await destination.inspect(names);
-  const identified = await destination.identify(foreignLooking(work, plan, found), found);
+  const identified = await destination.identify(foreignLooking(job, plan, found), found);
   const documentKeys = await destination.lookInside(identified);
-  return { inventory: await withFormerOwners(work, identified), ...(documentKeys && { documentKeys }) };
+  return { inventory: await withFormerOwners(job, identified), ...(documentKeys && { documentKeys }) };
 }
 
 /** Names that exist although the ledger does not have them: whose they are tells only their tag. */
-function foreignLooking(work: SyncWork, plan: Plan, inventory: Inventory): readonly string[] {
+function foreignLooking(job: SyncJob, plan: Plan, inventory: Inventory): readonly string[] {
   const created = plan.entries
     .filter((one) => one.action === 'create' || one.action === 'restore')
     .map((one) => one.remoteName);

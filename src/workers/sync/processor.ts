@@ -16,9 +16,9 @@ import { createSyncMemory } from './memory.ts';
 import { previewSync } from './preview.ts';
 import { removeAll } from './remove.ts';
 import { type RoundTools, performRound, purposeOf, unchanged } from './round.ts';
-import { openWork, readHead, type SyncDependencies, type SyncHead } from './work.ts';
+import { openJob, readHead, type SyncDependencies, type SyncHead } from './job.ts';
 
-export type { SyncDependencies } from './work.ts';
+export type { SyncDependencies } from './job.ts';
 
 /** An abandoned call may still arrive at AWS: after a recovery it is looked at once more. */
 const LOOK_AGAIN_MS = 15 * 60_000;
@@ -74,7 +74,7 @@ function isRefusedConnection(error: unknown): error is JobError {
 async function performKind(head: SyncHead, tools: RoundTools): Promise<SyncEnding> {
   switch (head.run.kind) {
     case 'plan':
-      return { outcome: await previewSync(await openWork(head)), leavesWish: true };
+      return { outcome: await previewSync(await openJob(head)), leavesWish: true };
     case 'import':
       return performImport(head);
     case 'remove':
@@ -114,12 +114,12 @@ const pending: Outcome = {
 };
 
 async function performImport(head: SyncHead): Promise<SyncEnding> {
-  const work = await openWork(head);
+  const job = await openJob(head);
   if (head.run.parameters['acceptDestination'] === true) {
-    return { outcome: { status: 'succeeded', result: await acceptDestination(work) }, leavesWish: true };
+    return { outcome: { status: 'succeeded', result: await acceptDestination(job) }, leavesWish: true };
   }
   const behavior = head.run.parameters['importBehavior'] as ImportBehavior | undefined;
-  const result = await importSecrets(work, { behavior: behavior ?? 'prioritize-source', isInitial: false });
+  const result = await importSecrets(job, { behavior: behavior ?? 'prioritize-source', isInitial: false });
   return { outcome: { status: 'succeeded', result }, leavesWish: true };
 }
 

@@ -13,28 +13,28 @@ import { compareFormer, isKept } from './former-places.ts';
 import { chunk } from '../../concurrency/pool.ts';
 import { type EntryGroup, groupByPlace, type Unreachable } from './places.ts';
 import type { Slice } from './slice.ts';
-import { isHere, type SyncWork } from './work.ts';
+import { isHere, type Journal, type SyncJob } from './job.ts';
 
 /** Returns false when the slice ended before the deletions did. */
-export async function removeGone(work: SyncWork, deletions: readonly PlannedEntry[], slice: Slice): Promise<boolean> {
+export async function removeGone(job: SyncJob, deletions: readonly PlannedEntry[], slice: Slice): Promise<boolean> {
   if (deletions.length === 0) return true;
-  await compareFormer(work);
-  const inPlace = findKeysInPlace(work);
+  await compareFormer(job);
+  const inPlace = findKeysInPlace(job);
   // The old object of a key that moved may be its last copy.
   const ready = deletions.filter(
-    (one) => !isSettledInRound(work, one) && (one.isReplaced !== true || inPlace.has(one.key)),
+    (one) => !isSettledInRound(job, one) && (one.isReplaced !== true || inPlace.has(one.key)),
   );
-  const entries = ready.flatMap((one) => (one.entry ? [work.ledger.get(one.entry.id) ?? one.entry] : []));
+  const entries = ready.flatMap((one) => (one.entry ? [job.ledger.get(one.entry.id) ?? one.entry] : []));
   return removeEntries(
-    work,
-    entries.filter((entry) => entry.deletedAt === null && !isKept(work, entry)),
+    job,
+    entries.filter((entry) => entry.deletedAt === null && !isKept(job, entry)),
     slice,
   );
 }
 
-export async function removeEntries(work: SyncWork, entries: readonly LedgerEntry[], slice: Slice): Promise<boolean> {
-  const { groups, unreachable } = await groupByPlace(work, entries);
-  for (const lost of unreachable) await (lost.waitsFor ? keepWaiting(work, lost) : leave(work, lost));
+export async function removeEntries(job: SyncJob, entries: readonly LedgerEntry[], slice: Slice): Promise<boolean> {
+  const { groups, unreachable } = await groupByPlace(job, entries);
+  for (const lost of unreachable) await (lost.waitsFor ? keepWaiting(job, lost) : leave(job, lost));
   for (const group of groups) {
     const isComplete = await removeGroup(group, slice);
     if (!isComplete) return false;
@@ -42,20 +42,20 @@ export async function removeEntries(work: SyncWork, entries: readonly LedgerEntr
   return true;
 }
 
-async function removeGroup({ work, destination, entries }: EntryGroup, slice: Slice): Promise<boolean> {
-  const due = entries.filter((entry) => !skipWaiting({ work, slice }, entry));
+async function removeGroup({ job, destination, entries }: EntryGroup, slice: Slice): Promise<boolean> {
+  const due = entries.filter((entry) => !skipWaiting({ job, slice }, entry));
   destination.expect?.(due.map((entry) => entry.remoteName));
   for (const part of chunk(due, destination.removalsPerCall)) {
     if (!slice.isOpen()) return false;
     slice.countWrite();
     try {
       const results = await destination.remove(part);
-      for (const [index, result] of results.entries()) await noteRemoval({ work, slice }, part[index], result);
+      for (const [index, result] of results.entries()) await noteRemoval({ job, slice }, part[index], result);
     } catch (raw) {
       slice.note(
         await settleThrown(
-          work,
-          part.map((entry) => work.ledger.get(entry.id) ?? entry),
+          job,
+          part.map((entry) => job.ledger.get(entry.id) ?? entry),
           toJobError(raw),
         ),
       );
@@ -65,52 +65,54 @@ async function removeGroup({ work, destination, entries }: EntryGroup, slice: Sl
 }
 
 async function noteRemoval(
-  { work, slice }: { readonly work: SyncWork; readonly slice: Slice },
+  { job, slice }: { readonly job: SyncJob; readonly slice: Slice },
   entry: LedgerEntry | undefined,
   result: WriteResult,
 ): Promise<void> {
-  if (entry && result.kind === 'deferred') await storeDeferred(work, entry, result.until);
+  if (entry && result.kind === 'deferred') await storeDeferred(job, entry, result.until);
   slice.note(result);
 }
 
 /** The objects stay ours; each later run tries again. A write in flight there is looked at first. */
-async function keepWaiting(work: SyncWork, { entries, reason, waitsFor }: Unreachable): Promise<void> {
+async function keepWaiting(job: Journal, { entries, reason, waitsFor }: Unreachable): Promise<void> {
   const { code = 'CONNECTION_INVALID', connection = '' } = waitsFor ?? {};
   const remedy = `Repair the connection, or leave the object there with \`keyferry connection delete ${connection}\`.`;
   const text = ({ remoteName, accountId, region }: LedgerEntry) =>
     `${remoteName} in account ${accountId}, ${region}, is not deleted yet: ${reason}. ${remedy}`;
-  const now = work.run.now();
+  const now = job.run.now();
   const rows = entries.map((entry) => ({
     ...failed(entry, { code, message: text(entry) }, now),
     inFlight: entry.inFlight,
   }));
-  await work.ledger.storeAll(rows.map((row) => refusedNow(work, row)));
+  await job.ledger.storeAll(rows.map((row) => refusedNow(job, row)));
 }
 
-async function leave(work: SyncWork, { entries, reason }: Unreachable): Promise<void> {
+async function leave(job: Pick<SyncJob, 'ledger' | 'run'>, { entries, reason }: Unreachable): Promise<void> {
   const text = (entry: LedgerEntry) =>
     `${entry.remoteName} stays in account ${entry.accountId}, ${entry.region}: ${reason}. Delete it there by hand.`;
-  await work.ledger.storeAll(entries.map((entry) => leftBehind(entry, text(entry), work.run.now())));
+  await job.ledger.storeAll(entries.map((entry) => leftBehind(entry, text(entry), job.run.now())));
 }
 
 /** Keys whose present value is in place under the name that the sync gives them now. */
-function findKeysInPlace(work: SyncWork): ReadonlySet<string> {
+function findKeysInPlace(
+  job: Pick<SyncJob, 'ledger' | 'place' | 'target' | 'folder' | 'desired'>,
+): ReadonlySet<string> {
   const rows = new Map(
-    work.ledger
+    job.ledger
       .all()
-      .filter((entry) => isHere(work, entry))
+      .filter((entry) => isHere(job, entry))
       .map((entry) => [nameKey(entry), entry]),
   );
   // Keys inside a JSON secret are in place only while the secret is.
-  if (work.target.kind.holdsAllKeys) {
-    const whole = rows.get(nameKey({ remoteName: work.target.namePrefix, key: WHOLE_SECRET }));
+  if (job.target.kind.holdsAllKeys) {
+    const whole = rows.get(nameKey({ remoteName: job.target.namePrefix, key: WHOLE_SECRET }));
     if (!isInPlace(whole)) return new Set();
   }
   const isKeyInPlace = (desired: DesiredEntry) => {
     const row = rows.get(nameKey(desired));
-    return isInPlace(row) && row.folderId === work.folder.id && (row.syncedRevision ?? -1) >= desired.revision;
+    return isInPlace(row) && row.folderId === job.folder.id && (row.syncedRevision ?? -1) >= desired.revision;
   };
-  return new Set(work.desired.filter(isKeyInPlace).map((desired) => desired.key));
+  return new Set(job.desired.filter(isKeyInPlace).map((desired) => desired.key));
 }
 
 function isInPlace(entry: LedgerEntry | undefined): entry is LedgerEntry {

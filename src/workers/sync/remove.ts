@@ -13,37 +13,39 @@ import type { Destination } from './destinations/destination.ts';
 import { openDestination } from './destinations/open.ts';
 import { compareFormer } from './former-places.ts';
 import { recoverInFlight } from './recovery.ts';
-import { trackProgress } from './progress.ts';
+import { openRound, type Round, trackProgress } from './progress.ts';
 import { removeEntries } from './removals.ts';
 import { createSlice } from './slice.ts';
-import { openWork, type SyncHead, type SyncWork } from './work.ts';
+import type { SyncHead, SyncJob } from './job.ts';
 
 export async function removeAll(head: SyncHead): Promise<SyncEnding> {
-  const work = await openWork(head);
-  await recoverInFlight(work);
-  const destination = openDestination(work, work.target.kind);
-  const compared = await compareFirst(work, destination);
-  await compareFormer(work);
-  const undecided = work.ledger.all().filter((entry) => isOwned(entry) && isLater(entry.drift));
-  if (undecided.length > 0) return refused(work, undecided, compared);
-  const removable = work.ledger.all().filter((entry) => isRemovable(work, entry));
-  const slice = createSlice(work.run, trackProgress(work, removable.length));
-  const isComplete = await removeEntries(work, removable, slice);
-  const performed = endEarly(work, { slice, isComplete, drift: 'unknown' }) ?? (await end(work));
+  const round = await openRound(head);
+  const { job } = round;
+  await recoverInFlight(job);
+  const destination = openDestination(job, job.target.kind);
+  const compared = await compareFirst(round, destination);
+  await compareFormer(job);
+  const undecided = job.ledger.all().filter((entry) => isOwned(entry) && isLater(entry.drift));
+  if (undecided.length > 0) return refused(job, undecided, compared);
+  const removable = job.ledger.all().filter((entry) => isRemovable(job, entry));
+  const slice = createSlice(job.run, trackProgress(round, removable.length));
+  const isComplete = await removeEntries(job, removable, slice);
+  const performed = endEarly(round, { slice, isComplete, drift: 'unknown' }) ?? (await end(round));
   return { ...performed, changes: { ...performed.changes, ...compared } };
 }
 
 /** In a new epoch the ledger may be older than AWS: no deletion before that is known, once for all slices. */
-async function compareFirst(work: SyncWork, destination: Destination): Promise<Partial<SyncRow>> {
-  if (!mustCompareWithAws(work)) return {};
-  if (work.progress.isChecked !== true) await compareWithAws(work, destination);
-  work.progress = { ...work.progress, isChecked: true };
-  return { comparedAt: comparedAtIn(work.installation.epochStartedAt, work.run.now()) };
+async function compareFirst(round: Round, destination: Destination): Promise<Partial<SyncRow>> {
+  const { installation, run } = round.job;
+  if (!mustCompareWithAws(round.job)) return {};
+  if (round.progress.isChecked !== true) await compareWithAws(round, destination);
+  round.advance({ isChecked: true });
+  return { comparedAt: comparedAtIn(installation.epochStartedAt, run.now()) };
 }
 
 /** What keyferry wrote after the backup is deleted only once a person has decided which side counts. */
-function refused(work: SyncWork, undecided: readonly LedgerEntry[], compared: Partial<SyncRow>): SyncEnding {
-  const { name } = work.sync;
+function refused({ sync }: SyncHead, undecided: readonly LedgerEntry[], compared: Partial<SyncRow>): SyncEnding {
+  const { name } = sync;
   const names = listNames([...new Set(undecided.map((entry) => entry.remoteName))]);
   const message = `Nothing was deleted: ${names} differ from what this database knows, which was restored or failed over. Keep what AWS holds with \`keyferry sync run ${name} --accept-destination\`, or write the folder’s values with \`--accept-source\`; then remove again.`;
   return {
@@ -53,36 +55,36 @@ function refused(work: SyncWork, undecided: readonly LedgerEntry[], compared: Pa
   };
 }
 
-function isRemovable(work: SyncWork, entry: LedgerEntry): boolean {
-  if (!isOwned(entry) || entry.observed.refusedIn === work.progress.round) return false;
+function isRemovable(job: Pick<SyncJob, 'ledger' | 'roundId'>, entry: LedgerEntry): boolean {
+  if (!isOwned(entry) || entry.observed.refusedIn === job.roundId) return false;
   // A JSON secret goes with its keys; one that holds none of them goes by itself.
-  return entry.key !== WHOLE_SECRET || !work.ledger.all().some((one) => isOwned(one) && isKeyOf(entry, one));
+  return entry.key !== WHOLE_SECRET || !job.ledger.all().some((one) => isOwned(one) && isKeyOf(entry, one));
 }
 
 function isKeyOf(whole: LedgerEntry, entry: LedgerEntry): boolean {
   return entry.key !== WHOLE_SECRET && entry.remoteName === whole.remoteName && isSamePlace(entry, whole);
 }
 
-async function end(work: SyncWork): Promise<SyncEnding> {
-  const outcome = toOutcome(work);
-  if (work.run.parameters['deleteAfterRemove'] === true && outcome.status === 'succeeded') {
-    const ending = { counts: countsOf(work), awsCalls: work.run.scope.calls.counts };
-    const isGone = await work.deps.entries.deleteSync({ syncId: work.sync.id, runId: work.run.id, ...ending });
+async function end(round: Round): Promise<SyncEnding> {
+  const { job } = round;
+  const outcome = toOutcome(round);
+  if (job.run.parameters['deleteAfterRemove'] === true && outcome.status === 'succeeded') {
+    const ending = { counts: countsOf(round), awsCalls: job.run.scope.calls.counts };
+    const isGone = await job.deps.entries.deleteSync({ syncId: job.sync.id, runId: job.run.id, ...ending });
     if (isGone) return { outcome, isSettled: true };
   }
   return { outcome, changes: { progress: null, syncedRevision: null, syncedVersion: null, drift: 'unknown' } };
 }
 
 /** Succeeded only when nothing of this sync is left at AWS, as far as the ledger knows. */
-function toOutcome(work: SyncWork): Outcome {
-  const rows = work.ledger.all();
-  const isRefusedNow = (entry: LedgerEntry) =>
-    entry.status === 'conflict' && entry.observed.refusedIn === work.progress.round;
+function toOutcome({ job, progress }: Round): Outcome {
+  const rows = job.ledger.all();
+  const isRefusedNow = (entry: LedgerEntry) => entry.status === 'conflict' && entry.observed.refusedIn === job.roundId;
   const stays = rows.filter((entry) => isOwned(entry) || entry.inFlight !== null || isRefusedNow(entry));
   const left = rows.filter(isLeftBehind);
   const named = [...stays, ...left].filter((entry) => entry.key !== WHOLE_SECRET || entry.inFlight !== null);
   const result = named.length > 0 ? { leftBehind: toNames(named) } : undefined;
-  const verdict = summarize(stays, work.progress.changes, result);
+  const verdict = summarize(stays, progress.changes, result);
   if (verdict.status === 'failed') return { ...verdict, status: 'partial' };
   if (verdict.status !== 'succeeded') return verdict;
   if (stays.length > 0) return { ...verdict, status: 'partial', ...told('SYNC_STILL_OWNED') };

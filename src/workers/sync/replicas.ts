@@ -3,16 +3,16 @@ import { driftMessage, drifted } from '../../domain/sync/entry.ts';
 import { areReplicasInSync, findDrift, type RemoteState } from '../../domain/sync/inventory.ts';
 import { isOwned, type LedgerEntry } from '../../domain/sync/ledger.ts';
 import { openDestination } from './destinations/open.ts';
-import { isHere, lookOf, type SyncWork } from './work.ts';
+import { isHere, lookOf, type SyncJob } from './job.ts';
 
 /** One DescribeSecret for each secret with replicas that was not seen complete since its last write. True while AWS still replicates one of them. */
-export async function confirmReplicas(work: SyncWork): Promise<boolean> {
-  const unconfirmed = work.ledger.all().filter((entry) => isHere(work, entry) && isUnconfirmed(entry));
+export async function confirmReplicas(job: SyncJob): Promise<boolean> {
+  const unconfirmed = job.ledger.all().filter((entry) => isHere(job, entry) && isUnconfirmed(entry));
   if (unconfirmed.length === 0) return false;
-  const destination = openDestination(work, work.target.kind);
+  const destination = openDestination(job, job.target.kind);
   const states = await destination.inspect(unconfirmed.map((entry) => entry.remoteName));
-  const verdicts = unconfirmed.map((entry) => judge(work, entry, states.get(entry.remoteName) ?? { exists: false }));
-  await work.ledger.storeAll(verdicts.filter((verdict) => verdict !== undefined));
+  const verdicts = unconfirmed.map((entry) => judge(job, entry, states.get(entry.remoteName) ?? { exists: false }));
+  await job.ledger.storeAll(verdicts.filter((verdict) => verdict !== undefined));
   return verdicts.some((verdict) => verdict === undefined);
 }
 
@@ -22,14 +22,14 @@ function isUnconfirmed(entry: LedgerEntry): boolean {
 }
 
 /** The row to store; undefined while AWS still replicates. */
-function judge(work: SyncWork, entry: LedgerEntry, state: RemoteState): LedgerEntry | undefined {
+function judge(job: Pick<SyncJob, 'owner' | 'run'>, entry: LedgerEntry, state: RemoteState): LedgerEntry | undefined {
   if (areReplicasInSync(entry, state) === true)
     return { ...entry, observed: { ...entry.observed, areReplicasInSync: true } };
-  const drift = findDrift(entry, state, lookOf(work));
+  const drift = findDrift(entry, state, lookOf(job));
   if (drift === undefined) return undefined;
-  if (drift !== 'replica' || !state.exists) return drifted(entry, drift, work.run.now());
+  if (drift !== 'replica' || !state.exists) return drifted(entry, drift, job.run.now());
   const message = `${driftMessage(entry, drift)} ${reasonsOf(entry, state.replicas ?? {})}`;
-  return { ...drifted(entry, drift, work.run.now()), errorMessage: message };
+  return { ...drifted(entry, drift, job.run.now()), errorMessage: message };
 }
 
 function reasonsOf(entry: LedgerEntry, replicas: NonNullable<Extract<RemoteState, { exists: true }>['replicas']>) {

@@ -1,7 +1,7 @@
 /**
  * One run of a sync, as far as a slice goes:
  *
- *   head (rows) → nothing to do? → work (ledger, source) → recover what was in flight → import (first sync) → check (drift)
+ *   head (rows) → nothing to do? → job (ledger, source) → recover what was in flight → import (first sync) → check (drift)
  *     → survey values → plan → brake → permissions → writes → deletions → summary
  *
  * A run that ends early leaves its place in `progress` and in the ledger; the next one takes the same way and finds most of it done.
@@ -27,11 +27,11 @@ import { openDestination } from './destinations/open.ts';
 import { findPlanBlock, makePlan, noteConfirmed, surveyDesired } from './planning.ts';
 import type { SyncMemory } from './memory.ts';
 import { recoverInFlight } from './recovery.ts';
-import { trackProgress } from './progress.ts';
+import { createRound, openRound, type Round, trackProgress } from './progress.ts';
 import { removeGone } from './removals.ts';
 import { confirmReplicas } from './replicas.ts';
 import { createSlice, type Slice } from './slice.ts';
-import { openWork, type SyncHead, type SyncWork } from './work.ts';
+import { openJob, type SyncHead, type SyncJob } from './job.ts';
 
 /** What the round is for. */
 export interface Purpose {
@@ -80,44 +80,51 @@ export interface RoundTools {
 }
 
 export async function performRound(head: SyncHead, purpose: Purpose, tools: RoundTools): Promise<SyncEnding> {
-  let work = await openWork(head, tools.memory.take(head.run, head.folder.revision));
-  if (purpose.isGuarded !== true && (await recoverInFlight(work)))
-    work.progress = { ...work.progress, hasRecovered: true };
-  const destination = openDestination(work, work.target.kind);
-  const mustCompare = purpose.isGuarded !== true && mustCompareWithAws(work);
-  const mustLook = purpose.isCheck || mustCompare || looksFirst(work.run);
-  if (mustLook && work.progress.isChecked !== true) {
-    if (mustCompare) await compareWithAws(work, destination);
-    else await (purpose.isCheck ? checkDrift(work, destination, purpose) : lookFirst(work, destination));
-    work.progress = { ...work.progress, isChecked: true };
-  }
-  const compared = mustCompare ? { comparedAt: comparedAtIn(work.installation.epochStartedAt, work.run.now()) } : {};
+  const opened = await openRound(head, tools.memory.take(head.run, head.folder.revision));
+  if (purpose.isGuarded !== true && (await recoverInFlight(opened.job))) opened.advance({ hasRecovered: true });
+  const compared = await lookAtAws(opened, purpose);
   if (purpose.isCheck && !purpose.mayWrite) {
-    const checked = await endRound(work, { isCheck: true });
+    const checked = await endRound(opened, { isCheck: true });
     return { ...checked, changes: { ...checked.changes, ...compared }, leavesWish: true };
   }
-  work = await importFirst(work, head);
-  const performed = await carryOut(work, {
-    destination: openDestination(work, work.target.kind),
+  const round = await importFirst(opened, head);
+  const performed = await carryOut(round, {
+    destination: openDestination(round.job, round.job.target.kind),
     purpose,
     cache: tools.permissions,
   });
-  if (performed.outcome.status === 'continued') tools.memory.keep(work);
+  if (performed.outcome.status === 'continued') tools.memory.keep(round.job);
   return { ...performed, changes: { ...performed.changes, ...compared } };
 }
 
+/** Once a round: the comparison of a new epoch, a drift check, or the look of a run that a person asked for. */
+async function lookAtAws(round: Round, purpose: Purpose): Promise<Partial<SyncRow>> {
+  const { job } = round;
+  const mustCompare = purpose.isGuarded !== true && mustCompareWithAws(job);
+  const mustLook = purpose.isCheck || mustCompare || looksFirst(job.run);
+  if (mustLook && round.progress.isChecked !== true) {
+    const destination = openDestination(job, job.target.kind);
+    if (mustCompare) await compareWithAws(round, destination);
+    else await (purpose.isCheck ? checkDrift(round, destination, purpose) : lookFirst(round, destination));
+    round.advance({ isChecked: true });
+  }
+  return mustCompare ? { comparedAt: comparedAtIn(job.installation.epochStartedAt, job.run.now()) } : {};
+}
+
 /** The first run may import what the destination holds; no later run repeats it, however the first one ended. */
-async function importFirst(work: SyncWork, head: SyncHead): Promise<SyncWork> {
-  const { initialSyncBehavior } = work.options;
-  const { lastSyncedAt, initialImportAt } = work.sync;
-  if (lastSyncedAt !== null || initialImportAt !== null || initialSyncBehavior === 'overwrite-destination') return work;
-  const imported = await importSecrets(work, {
+async function importFirst(round: Round, head: SyncHead): Promise<Round> {
+  const { job } = round;
+  const { initialSyncBehavior } = job.options;
+  const { lastSyncedAt, initialImportAt } = job.sync;
+  if (lastSyncedAt !== null || initialImportAt !== null || initialSyncBehavior === 'overwrite-destination')
+    return round;
+  const imported = await importSecrets(job, {
     behavior: initialSyncBehavior === 'import-prioritize-source' ? 'prioritize-source' : 'prioritize-destination',
     isInitial: true,
   });
-  const folder = await work.deps.source.folder(work.sync);
-  const progress = { ...work.progress, revision: folder.revision, initialImport: shortenImport(imported) };
-  return { ...(await openWork({ ...head, folder })), progress };
+  const folder = await job.deps.source.folder(job.sync);
+  round.advance({ revision: folder.revision, initialImport: shortenImport(imported) });
+  return createRound(await openJob({ ...head, folder }, { roundId: job.roundId }), round.progress);
 }
 
 interface Carrying {
@@ -126,30 +133,31 @@ interface Carrying {
   readonly cache: PermissionCache;
 }
 
-async function carryOut(work: SyncWork, { destination, purpose, cache }: Carrying): Promise<SyncEnding> {
-  const desired = work.progress.isSurveyed === true ? work.desired : await surveyDesired(work);
-  work.progress = { ...work.progress, isSurveyed: true };
-  const plan = makePlan(work, desired);
-  const block = work.progress.isConfirmed === true ? undefined : findPlanBlock(work, plan);
-  if (block) return blocked(work, { code: block.code, message: block.message }, { deletions: block.deletions });
-  if (plan.entries.some((one) => one.action === 'delete')) work.progress = { ...work.progress, isConfirmed: true };
-  const permissions = await findPermissions(work, plan, cache);
-  if (permissions.missing.length > 0) return missingPermissions(work, permissions);
-  await noteUnwritten(work, plan);
-  const slice = createSlice(work.run, trackProgress(work, countRemaining(work, plan)));
-  const isComplete = await applyPlan(work, { plan, destination, slice, permissions });
-  return endEarly(work, { slice, isComplete, drift: driftOf(work) }) ?? endRound(work, purpose);
+async function carryOut(round: Round, { destination, purpose, cache }: Carrying): Promise<SyncEnding> {
+  const { job } = round;
+  const desired = round.progress.isSurveyed === true ? job.desired : await surveyDesired(job);
+  round.advance({ isSurveyed: true });
+  const plan = makePlan(job, desired);
+  const block = round.progress.isConfirmed === true ? undefined : findPlanBlock(job, plan);
+  if (block) return blocked(round, { code: block.code, message: block.message }, { deletions: block.deletions });
+  if (plan.entries.some((one) => one.action === 'delete')) round.advance({ isConfirmed: true });
+  const permissions = await findPermissions(job, plan, cache);
+  if (permissions.missing.length > 0) return missingPermissions(round, permissions);
+  await noteUnwritten(job, plan);
+  const slice = createSlice(job.run, trackProgress(round, countRemaining(job, plan)));
+  const isComplete = await applyPlan(job, { plan, destination, slice, permissions });
+  return endEarly(round, { slice, isComplete, drift: driftOf(round) }) ?? endRound(round, purpose);
 }
 
-function countRemaining(work: SyncWork, plan: Plan): number {
-  return plan.entries.filter((one) => (isWrite(one) || one.action === 'delete') && !isSettledInRound(work, one)).length;
+function countRemaining(job: Pick<SyncJob, 'roundId'>, plan: Plan): number {
+  return plan.entries.filter((one) => (isWrite(one) || one.action === 'delete') && !isSettledInRound(job, one)).length;
 }
 
 const noPermissions: Permissions = { missing: [], statements: [], canPromote: false };
 
-async function findPermissions(work: SyncWork, plan: Plan, cache: PermissionCache): Promise<Permissions> {
+async function findPermissions(job: SyncJob, plan: Plan, cache: PermissionCache): Promise<Permissions> {
   const writes = plan.entries.some((one) => isWrite(one) || one.action === 'delete');
-  return writes ? probePermissions(work, cache) : noPermissions;
+  return writes ? probePermissions(job, cache) : noPermissions;
 }
 
 interface Applying {
@@ -160,101 +168,99 @@ interface Applying {
 }
 
 /** Returns false when the slice ended before the plan did. */
-async function applyPlan(work: SyncWork, { plan, destination, slice, permissions }: Applying): Promise<boolean> {
+async function applyPlan(job: SyncJob, { plan, destination, slice, permissions }: Applying): Promise<boolean> {
   const { canPromote } = permissions;
   const { isComplete, deletions, held } = await destination.apply(plan, { slice, canPromote });
-  return isComplete && (await removeGone(work, deletions, slice)) && settleHeld(work, held, slice);
+  return isComplete && (await removeGone(job, deletions, slice)) && settleHeld(job, held, slice);
 }
 
-function blocked(
-  work: SyncWork,
-  why: { readonly code: string; readonly message: string },
-  result: unknown,
-): SyncEnding {
-  return { outcome: { status: 'blocked', ...why, result }, changes: { progress: null, drift: driftOf(work) } };
+function blocked(round: Round, why: { readonly code: string; readonly message: string }, result: unknown): SyncEnding {
+  return { outcome: { status: 'blocked', ...why, result }, changes: { progress: null, drift: driftOf(round) } };
 }
 
-function missingPermissions(work: SyncWork, { missing, statements }: Permissions): SyncEnding {
+function missingPermissions(round: Round, { missing, statements }: Permissions): SyncEnding {
   const message = `The connection lacks ${missing.join(', ')}; nothing was written. Add to its policy: ${JSON.stringify(statements)}`;
-  return blocked(work, { code: 'AWS_ACCESS_DENIED', message: cutText(message, 2_000) }, { missing, statements });
+  return blocked(round, { code: 'AWS_ACCESS_DENIED', message: cutText(message, 2_000) }, { missing, statements });
 }
 
 const MAX_REPLICA_LOOKS = 8;
 const REPLICATION_MS = 15_000;
 
 /** The round is over: what stands in the ledger is the verdict. */
-async function endRound(work: SyncWork, { isCheck }: Pick<Purpose, 'isCheck'>): Promise<SyncEnding> {
-  const secondLookAt = findSecondLook(work);
-  if (secondLookAt) return toContinued(work, secondLookAt);
-  if (await confirmReplicas(work)) {
-    const { replicaLooks = 0 } = work.progress;
-    work.progress = { ...work.progress, replicaLooks: replicaLooks + 1 };
+async function endRound(round: Round, { isCheck }: Pick<Purpose, 'isCheck'>): Promise<SyncEnding> {
+  const { job } = round;
+  const secondLookAt = findSecondLook(round);
+  if (secondLookAt) return toContinued(round, secondLookAt);
+  if (await confirmReplicas(job)) {
+    const { replicaLooks = 0 } = round.progress;
+    round.advance({ replicaLooks: replicaLooks + 1 });
     // What takes longer is looked at by the next drift check.
-    if (replicaLooks < MAX_REPLICA_LOOKS) return toContinued(work, new Date(work.run.now().getTime() + REPLICATION_MS));
+    if (replicaLooks < MAX_REPLICA_LOOKS) return toContinued(round, new Date(job.run.now().getTime() + REPLICATION_MS));
   }
-  if (driftOf(work) === 'none' && hasSeenAll(work) && isEverythingWritten(work)) await clearFailedWholes(work);
-  await noteConfirmed(work);
-  await tidy(work);
-  const now = work.run.now();
-  const outcome = summarize(work.ledger.all(), work.progress.changes, toResult(work, { isCheck }));
-  const isInPlace = outcome.status === 'succeeded' && isEverythingWritten(work);
+  if (driftOf(round) === 'none' && hasSeenAll(round) && isEverythingWritten(job)) await clearFailedWholes(job);
+  await noteConfirmed(job);
+  await tidy(job);
+  const now = job.run.now();
+  const outcome = summarize(job.ledger.all(), round.progress.changes, toResult(round, { isCheck }));
+  const isInPlace = outcome.status === 'succeeded' && isEverythingWritten(job);
   const isRefused = outcome.status === 'failed' || outcome.status === 'blocked';
   return {
     outcome,
-    hasRecovered: work.progress.hasRecovered === true,
+    hasRecovered: round.progress.hasRecovered === true,
     changes: {
       progress: null,
-      drift: driftOf(work),
+      drift: driftOf(round),
       ...(isCheck ? { lastCheckedAt: now } : {}),
-      ...(isInPlace ? { syncedRevision: work.folder.revision, syncedVersion: work.sync.version } : {}),
+      ...(isInPlace ? { syncedRevision: job.folder.revision, syncedVersion: job.sync.version } : {}),
       ...(isRefused || (isCheck && !isInPlace) ? {} : { lastSyncedAt: now }),
     },
   };
 }
 
 /** A run that a person asks for waits once, for at most a minute, until it can tell a deletion from a read that lags. */
-function findSecondLook(work: SyncWork): Date | undefined {
-  const { decidedAt, hasWaitedForReads } = work.progress;
-  if (!looksFirst(work.run) || decidedAt === undefined || hasWaitedForReads === true) return undefined;
-  work.progress = { ...work.progress, isChecked: false, hasWaitedForReads: true };
+function findSecondLook(round: Round): Date | undefined {
+  const { decidedAt, hasWaitedForReads } = round.progress;
+  if (!looksFirst(round.job.run) || decidedAt === undefined || hasWaitedForReads === true) return undefined;
+  round.advance({ isChecked: false, hasWaitedForReads: true });
   return new Date(decidedAt);
 }
 
 /** A check that only reports may find a source that is ahead. */
-function isEverythingWritten(work: SyncWork): boolean {
-  const rows = new Map(work.ledger.all().map((entry) => [`${entry.remoteName}\n${entry.key}`, entry]));
-  return work.desired.every(
+function isEverythingWritten(job: Pick<SyncJob, 'ledger' | 'desired'>): boolean {
+  const rows = new Map(job.ledger.all().map((entry) => [`${entry.remoteName}\n${entry.key}`, entry]));
+  return job.desired.every(
     (desired) => rows.get(`${desired.remoteName}\n${desired.key}`)?.syncedRevision === desired.revision,
   );
 }
 
-function toResult(work: SyncWork, { isCheck }: { isCheck: boolean }): unknown {
-  const leftBehind = work.ledger
+function toResult(round: Round, { isCheck }: { isCheck: boolean }): unknown {
+  const leftBehind = round.job.ledger
     .all()
     .filter(
       (entry) =>
         entry.status === 'skipped' && entry.remoteVersion !== null && !entry.isClaim && entry.checkedAt !== null,
     );
   const names = leftBehind.map(({ remoteName, region, accountId }) => ({ remoteName, region, accountId }));
-  const { isLookDenied, notLookedAt = 0, initialImport } = work.progress;
+  const { isLookDenied, notLookedAt = 0, initialImport } = round.progress;
   const result = {
     ...initialImport,
     ...(notLookedAt > 0 ? { notLookedAt } : {}),
     ...(isLookDenied === true ? { isLookDenied } : {}),
-    ...(isCheck ? toCheckResult(work) : {}),
+    ...(isCheck ? toCheckResult(round) : {}),
     ...(names.length > 0 ? { leftBehind: names } : {}),
   };
   return Object.keys(result).length > 0 ? result : undefined;
 }
 
-function hasSeenAll({ progress }: SyncWork): boolean {
+function hasSeenAll({ progress }: Pick<Round, 'progress'>): boolean {
   return progress.isChecked === true && (progress.notLookedAt ?? 0) === 0 && progress.isLookDenied !== true;
 }
 
-function driftOf(work: SyncWork): SyncRow['drift'] {
-  if (work.ledger.all().some((entry) => entry.drift !== null && entry.deletedAt === null)) return 'drifted';
-  if (work.progress.isLookDenied === true) return 'unknown';
-  const isKnown = hasSeenAll(work) || work.sync.drift !== 'unknown' || work.sync.syncedRevision === null;
+function driftOf(round: Round): SyncRow['drift'] {
+  const { job, progress } = round;
+  if (job.ledger.all().some((entry) => entry.drift !== null && entry.deletedAt === null)) return 'drifted';
+  if (progress.isLookDenied === true) return 'unknown';
+  const isKnown = hasSeenAll(round) || job.sync.drift !== 'unknown' || job.sync.syncedRevision === null;
   return isKnown ? 'none' : 'unknown';
 }
 
@@ -262,9 +268,9 @@ function driftOf(work: SyncWork): SyncRow['drift'] {
 const FORGET_AFTER_MS = 31 * 86_400_000;
 
 /** Rows that say nothing any more: refusals and imports of names that are no longer wanted, deletions of long ago. */
-async function tidy(work: SyncWork): Promise<void> {
-  const wanted = new Set(work.desired.map((desired) => `${desired.remoteName}\n${desired.key}`));
-  const now = work.run.now().getTime();
+async function tidy(job: Pick<SyncJob, 'ledger' | 'desired' | 'run' | 'roundId'>): Promise<void> {
+  const wanted = new Set(job.desired.map((desired) => `${desired.remoteName}\n${desired.key}`));
+  const now = job.run.now().getTime();
   const isStale = (entry: LedgerEntry) => {
     if (entry.deletedAt) return now - entry.deletedAt.getTime() > FORGET_AFTER_MS;
     // A skipped row that was looked at is what stays behind somewhere; it goes on being told.
@@ -273,12 +279,12 @@ async function tidy(work: SyncWork): Promise<void> {
     return (
       (isRefused || isImported) &&
       // What this round was refused is reported once, though nobody wants the name any more.
-      entry.observed.refusedIn !== work.progress.round &&
+      entry.observed.refusedIn !== job.roundId &&
       entry.key !== WHOLE_SECRET &&
       !isOwned(entry) &&
       !entry.inFlight &&
       !wanted.has(`${entry.remoteName}\n${entry.key}`)
     );
   };
-  await work.ledger.forget(work.ledger.all().filter(isStale));
+  await job.ledger.forget(job.ledger.all().filter(isStale));
 }

@@ -10,7 +10,10 @@ import type { EntryProblem } from '../../domain/sync/rules.ts';
 import { findValueProblem } from '../../domain/sync/target.ts';
 import { errorTable, type JobError } from '../../errors.ts';
 import { chunk } from '../../concurrency/pool.ts';
-import type { SyncWork } from './work.ts';
+import type { SyncJob } from './job.ts';
+
+/** What reading and judging values takes. */
+export type ValueSource = Pick<SyncJob, 'deps' | 'run' | 'sync' | 'folder' | 'target' | 'ledger' | 'fingerprint'>;
 
 export type ReadValue =
   | { readonly value: string; readonly revision: number; readonly fingerprint: string; readonly problem?: undefined }
@@ -25,52 +28,63 @@ const READ_AHEAD = 50;
 const SURVEY_CHUNK = 500;
 
 /** Reads ahead in the given order. */
-export function createValueReader(work: SyncWork, order: readonly DesiredEntry[], readAhead = READ_AHEAD): ValueReader {
+export function createValueReader(
+  job: ValueSource,
+  order: readonly DesiredEntry[],
+  readAhead = READ_AHEAD,
+): ValueReader {
   const chunks = chunk(
     order.map((desired) => desired.key),
     readAhead,
   );
-  const written = newestWritten(work);
+  const written = newestWritten(job);
   const place = new Map(chunks.flatMap((keys, index) => keys.map((key) => [key, index] as const)));
   const reads = new Map<number, Promise<Map<string, SourceValue>>>();
   return {
     async take(desired) {
       const index = place.get(desired.key) ?? -1;
-      const read = reads.get(index) ?? readChunk(work, chunks[index] ?? [desired.key]);
+      const read = reads.get(index) ?? readChunk(job, chunks[index] ?? [desired.key]);
       reads.set(index, read);
       const values = await read;
       const found = values.get(desired.key);
       values.delete(desired.key);
       if (values.size === 0) reads.delete(index);
-      return found && judge(work, desired, { ...found, written: written.get(desired.key) ?? 0 });
+      return found && judge(job, desired, { ...found, written: written.get(desired.key) ?? 0 });
     },
   };
 }
 
 /** By key: the newest revision of this folder that the ledger knows at AWS. */
-function newestWritten(work: SyncWork): ReadonlyMap<string, number> {
+function newestWritten(job: Pick<SyncJob, 'ledger' | 'folder'>): ReadonlyMap<string, number> {
   const newest = new Map<string, number>();
-  for (const entry of work.ledger.all()) {
-    if (entry.folderId !== work.folder.id || !isOwned(entry)) continue;
+  for (const entry of job.ledger.all()) {
+    if (entry.folderId !== job.folder.id || !isOwned(entry)) continue;
     newest.set(entry.key, Math.max(newest.get(entry.key) ?? 0, entry.syncedRevision ?? 0));
   }
   return newest;
 }
 
-async function readChunk(work: SyncWork, keys: readonly string[]): Promise<Map<string, SourceValue>> {
-  const values = await work.deps.source.values(work.folder, keys);
+async function readChunk(
+  job: Pick<SyncJob, 'deps' | 'folder'>,
+  keys: readonly string[],
+): Promise<Map<string, SourceValue>> {
+  const values = await job.deps.source.values(job.folder, keys);
   return new Map(values.map((one) => [one.key, one]));
 }
 
 type FoundValue = SourceValue & { readonly written: number };
 
-function judge(work: SyncWork, desired: DesiredEntry, found: FoundValue): ReadValue {
+function judge(
+  job: Pick<SyncJob, 'target' | 'fingerprint' | 'sync'>,
+  desired: DesiredEntry,
+  found: FoundValue,
+): ReadValue {
   if ('error' in found) return { problem: undecryptable(found.error) };
   if (found.revision < found.written) return { problem: putBack(found) };
-  const problem = findValueProblem(found.value, work.target, desired.settings);
+  const problem = findValueProblem(found.value, job.target, desired.settings);
   if (problem) return { problem };
   const { value, revision } = found;
-  return { value, revision, fingerprint: fingerprintOf(work, desired, { value, settings: desired.settings }) };
+  return { value, revision, fingerprint: fingerprintOf(job, desired, { value, settings: desired.settings }) };
 }
 
 function undecryptable(error: JobError): EntryProblem {
@@ -90,12 +104,12 @@ function putBack({ revision, written }: FoundValue): EntryProblem {
 
 /** What the fingerprint of this entry is, or would be, with this value and these settings. */
 export function fingerprintOf(
-  work: SyncWork,
+  job: Pick<SyncJob, 'fingerprint' | 'sync'>,
   desired: Pick<DesiredEntry, 'remoteName' | 'key'>,
   content: { readonly value: string; readonly settings: EntrySettings },
 ): string {
   const { remoteName, key } = desired;
-  return work.fingerprint(fingerprintInput({ syncId: work.sync.id, remoteName, key, ...content }));
+  return job.fingerprint(fingerprintInput({ syncId: job.sync.id, remoteName, key, ...content }));
 }
 
 /**
@@ -103,13 +117,13 @@ export function fingerprintOf(
  * are fingerprints and problems.
  */
 export async function survey(
-  work: SyncWork,
+  job: ValueSource,
   entries: readonly DesiredEntry[],
 ): Promise<ReadonlyMap<string, DesiredEntry>> {
   const surveyed = new Map<string, DesiredEntry>();
   for (const part of chunk(entries, SURVEY_CHUNK)) {
-    work.run.scope.signal.throwIfAborted();
-    const reader = createValueReader(work, part, SURVEY_CHUNK);
+    job.run.scope.signal.throwIfAborted();
+    const reader = createValueReader(job, part, SURVEY_CHUNK);
     for (const desired of part) {
       const read = await reader.take(desired);
       if (!read) continue;

@@ -91,11 +91,11 @@ const registry = edited(REGISTRY, [
 
 const code = [
   'src/workers/sync/destinations/fake/destination.ts',
-  `import type { SyncWork } from '../../work.ts';
+  `import type { SyncJob } from '../../job.ts';
 import { applyEach } from '../apply-each.ts';
 import type { Destination } from '../destination.ts';
 
-export function createFake(work: SyncWork): Destination {
+export function createFake(job: SyncJob): Destination {
   const writer = { concurrency: 1, write: () => Promise.resolve({ kind: 'created' as const }) };
   return {
     removalsPerCall: 1,
@@ -104,7 +104,7 @@ export function createFake(work: SyncWork): Destination {
     lookInside: () => Promise.resolve(undefined),
     check: (entries) => Promise.resolve(entries.map((entry) => ({ entry, drift: undefined }))),
     recover: () => Promise.resolve(),
-    apply: (plan, { slice }) => applyEach({ work, slice, writer }, plan),
+    apply: (plan, { slice }) => applyEach({ job, slice, writer }, plan),
     remove: (entries) => Promise.resolve(entries.map(() => ({ kind: 'deleted' as const }))),
     readAll: () => Promise.resolve([]),
   };
@@ -122,7 +122,7 @@ const probes = edited('src/aws/probes.ts', [
 
 const open = edited(OPEN, [
   ['import { createDocument }', "import { createFake } from './fake/destination.ts';\nimport { createDocument }"],
-  ["'json-secret': (work)", "fake: createFake,\n  'json-secret': (work)"],
+  ["'json-secret': (job)", "fake: createFake,\n  'json-secret': (job)"],
 ]);
 
 const parsed = new Map<string, ts.SourceFile>();

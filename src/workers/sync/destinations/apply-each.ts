@@ -12,7 +12,7 @@ import { isSettledInRound, isWrite, makeEntry, noteRewrite, skipWaiting, storeDe
 import { findHeld } from '../held-names.ts';
 import type { Slice } from '../slice.ts';
 import { createValueReader, type ValueReader } from '../values.ts';
-import type { SyncWork } from '../work.ts';
+import type { SyncJob } from '../job.ts';
 import type { Applied } from './destination.ts';
 import { refusedNow, settleThrown, type NextWrite, type WriteResult } from './journal.ts';
 
@@ -38,7 +38,7 @@ export interface EachWriter {
 }
 
 interface EachContext {
-  readonly work: SyncWork;
+  readonly job: SyncJob;
   readonly writer: EachWriter;
   readonly slice: Slice;
 }
@@ -48,7 +48,7 @@ interface Applying extends EachContext {
 }
 
 export async function applyEach(context: EachContext, plan: Plan): Promise<Applied> {
-  const held = findHeld(context.work, plan);
+  const held = findHeld(context.job, plan);
   const isComplete = await applyWrites(
     context,
     plan.entries.filter((one) => !held.includes(one)),
@@ -58,11 +58,11 @@ export async function applyEach(context: EachContext, plan: Plan): Promise<Appli
 
 /** Returns false when the slice ended before the writes did. A write that must wait holds up no other. */
 async function applyWrites(context: EachContext, planned: readonly PlannedEntry[]): Promise<boolean> {
-  const { work, writer, slice } = context;
-  const due = planned.filter((one) => isWrite(one) && !isSettledInRound(work, one));
+  const { job, writer, slice } = context;
+  const due = planned.filter((one) => isWrite(one) && !isSettledInRound(job, one));
   const writes = due.filter((one) => !skipWaiting(context, one.entry));
   const values = createValueReader(
-    work,
+    job,
     writes.flatMap((one) => (one.desired ? [one.desired] : [])),
   );
   writer.expect?.(writes.filter((one) => one.entry && isOwned(one.entry)).map((one) => one.remoteName));
@@ -72,19 +72,19 @@ async function applyWrites(context: EachContext, planned: readonly PlannedEntry[
 }
 
 async function writeOne(applying: Applying, planned: PlannedEntry): Promise<void> {
-  const { work, slice } = applying;
+  const { job, slice } = applying;
   const { desired } = planned;
   if (!desired) return;
   // Before anything is awaited: other lanes look at the count.
   slice.countWrite();
-  const entry = (planned.entry && work.ledger.get(planned.entry.id)) ?? makeEntry(work, planned);
+  const entry = (planned.entry && job.ledger.get(planned.entry.id)) ?? makeEntry(job, planned);
   try {
     const result = await writeEntry(applying, { planned, desired, entry });
     if (result.kind === 'unchanged' || result.kind === 'invalid' || result.kind === 'deferred') slice.uncountWrite();
-    if (result.kind === 'deferred') await storeDeferred(work, entry, result.until);
+    if (result.kind === 'deferred') await storeDeferred(job, entry, result.until);
     slice.note(result);
   } catch (raw) {
-    slice.note(await settleThrown(work, [work.ledger.get(entry.id) ?? entry], toJobError(raw)));
+    slice.note(await settleThrown(job, [job.ledger.get(entry.id) ?? entry], toJobError(raw)));
   }
 }
 
@@ -95,7 +95,7 @@ interface Writing {
 }
 
 async function writeEntry(
-  { work, writer, values }: Applying,
+  { job, writer, values }: Applying,
   { planned, desired, entry }: Writing,
 ): Promise<WriteResult> {
   const read = await values.take(desired);
@@ -103,8 +103,8 @@ async function writeEntry(
   if (!read) return { kind: 'unchanged' };
   if (read.problem) {
     const { code } = read.problem;
-    await work.ledger.store(
-      refusedNow(work, failed(entry, { code, message: problemMessage(entry, read.problem) }, work.run.now())),
+    await job.ledger.store(
+      refusedNow(job, failed(entry, { code, message: problemMessage(entry, read.problem) }, job.run.now())),
     );
     return { kind: 'invalid' };
   }
@@ -113,14 +113,14 @@ async function writeEntry(
     isOwned(entry) &&
     entry.drift === null &&
     planned.drift === undefined &&
-    findChange(known, entry, work.planOptions) === undefined
+    findChange(known, entry, job.planOptions) === undefined
   ) {
-    await work.ledger.store({ ...inOrder(entry), syncedRevision: read.revision, folderId: work.folder.id });
+    await job.ledger.store({ ...inOrder(entry), syncedRevision: read.revision, folderId: job.folder.id });
     return { kind: 'unchanged' };
   }
-  const task = { ...read, desired: known, planned, entry: { ...entry, connectionId: work.connection.id } };
+  const task = { ...read, desired: known, planned, entry: { ...entry, connectionId: job.connection.id } };
   const result = await writer.write(task);
-  if (isChange(result)) noteRewrite(work, entry, known);
+  if (isChange(result)) noteRewrite(job, entry, known);
   return result;
 }
 

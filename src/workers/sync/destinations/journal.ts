@@ -15,7 +15,7 @@ import { READ_LAG_MS } from '../../../domain/sync/inventory.ts';
 import { type DriftKind, type InFlight, isOwned, type LedgerEntry } from '../../../domain/sync/ledger.ts';
 import { isOutage } from '../../../domain/snooze.ts';
 import { JobError, toJobError } from '../../../errors.ts';
-import type { SyncWork } from '../work.ts';
+import type { Journal, SyncJob } from '../job.ts';
 
 /** What became of one planned entry. */
 export type WriteResult =
@@ -49,14 +49,14 @@ export type Attempt<T> =
 
 /** Journals the intent, durably, then makes the call. */
 export async function attempt<T>(
-  work: SyncWork,
+  job: Journal,
   intent: { readonly entry: LedgerEntry; readonly inFlight: Omit<InFlight, 'runId' | 'at'> },
   call: () => Promise<T>,
 ): Promise<Attempt<T>> {
   const { entry } = intent;
-  const pending = begun(entry, { ...intent.inFlight, runId: work.run.id, at: work.run.now().toISOString() });
-  const isClaimed = await work.ledger.claim(pending);
-  if (!isClaimed) return { result: await refuse(work, entry, 'is written by another sync') };
+  const pending = begun(entry, { ...intent.inFlight, runId: job.run.id, at: job.run.now().toISOString() });
+  const isClaimed = await job.ledger.claim(pending);
+  if (!isClaimed) return { result: await refuse(job, entry, 'is written by another sync') };
   try {
     return { pending, answer: await call() };
   } catch (error) {
@@ -65,13 +65,13 @@ export async function attempt<T>(
 }
 
 /** Later slices of the round leave it alone. */
-export function refusedNow(work: SyncWork, entry: LedgerEntry): LedgerEntry {
-  return { ...entry, observed: { ...entry.observed, refusedIn: work.progress.round } };
+export function refusedNow(job: Pick<SyncJob, 'roundId'>, entry: LedgerEntry): LedgerEntry {
+  return { ...entry, observed: { ...entry.observed, refusedIn: job.roundId } };
 }
 
 /** Somebody else has the name: the row gives it up. */
-export async function refuse(work: SyncWork, entry: LedgerEntry, reason: string): Promise<WriteResult> {
-  await work.ledger.store(refusedNow(work, conflicting(entry, conflictMessage(entry, reason), work.run.now())));
+export async function refuse(job: Journal, entry: LedgerEntry, reason: string): Promise<WriteResult> {
+  await job.ledger.store(refusedNow(job, conflicting(entry, conflictMessage(entry, reason), job.run.now())));
   return { kind: 'conflict' };
 }
 
@@ -83,39 +83,39 @@ const NAME_WAITS_MS = [1_000, 5_000, 15_000, 30_000, 60_000, 60_000] as const;
  * AWS calls a name taken or busy and returns no object of that name. Reads may lag, so the write is tried again a few
  * times; then it is a failure, because two answers that exclude each other must not alternate without end.
  */
-export async function waitForName(work: SyncWork, entry: LedgerEntry, contradiction: string): Promise<WriteResult> {
+export async function waitForName(job: Journal, entry: LedgerEntry, contradiction: string): Promise<WriteResult> {
   const { waits = 0 } = entry.observed;
   const delayMs = NAME_WAITS_MS[waits];
   const row = { ...entry, inFlight: null, isClaim: entry.isClaim && isOwned(entry) };
   if (delayMs !== undefined) {
-    await work.ledger.store({ ...row, observed: { ...entry.observed, waits: waits + 1 } });
-    return { kind: 'deferred', until: new Date(work.run.now().getTime() + delayMs) };
+    await job.ledger.store({ ...row, observed: { ...entry.observed, waits: waits + 1 } });
+    return { kind: 'deferred', until: new Date(job.run.now().getTime() + delayMs) };
   }
   const message = contradictionMessage(entry, contradiction);
   const given = failed(
     { ...row, observed: { ...entry.observed, waits: 0 } },
     { code: 'AWS_REJECTED', message },
-    work.run.now(),
+    job.run.now(),
   );
-  await work.ledger.store(refusedNow(work, given));
+  await job.ledger.store(refusedNow(job, given));
   return { kind: 'failed', error: new JobError('AWS_REJECTED', { message }) };
 }
 
 /** Reads may not show our own last write yet: what they say is used once they must. */
-export function deferFresh(work: SyncWork, entry: LedgerEntry): WriteResult {
-  const writtenMs = entry.writtenAt?.getTime() ?? work.run.now().getTime();
+export function deferFresh(job: Pick<SyncJob, 'run'>, entry: LedgerEntry): WriteResult {
+  const writtenMs = entry.writtenAt?.getTime() ?? job.run.now().getTime();
   return { kind: 'deferred', until: new Date(writtenMs + READ_LAG_MS + 1) };
 }
 
 /** Ours, changed by somebody else, and not to be overwritten. */
-export async function reportDrift(work: SyncWork, entry: LedgerEntry, drift: DriftKind): Promise<WriteResult> {
-  await work.ledger.store(refusedNow(work, drifted({ ...entry, inFlight: null }, drift, work.run.now())));
+export async function reportDrift(job: Journal, entry: LedgerEntry, drift: DriftKind): Promise<WriteResult> {
+  await job.ledger.store(refusedNow(job, drifted({ ...entry, inFlight: null }, drift, job.run.now())));
   return { kind: 'conflict' };
 }
 
 /** What a refused or lost call leaves in the ledger: an unclear answer stays in flight until somebody has looked. */
 export async function settleFailure(
-  work: SyncWork,
+  job: Journal,
   rows: { readonly before: LedgerEntry; readonly pending: LedgerEntry },
   error: JobError,
 ): Promise<WriteResult> {
@@ -126,30 +126,30 @@ export async function settleFailure(
   // Of PostgreSQL, which is no fault of the entry: its row stays as it was stored, and a write in flight is looked for.
   if (isOutage(error)) return { kind: 'failed', error };
   if (error.context['isAmbiguous'] === true) {
-    await work.ledger.store({ ...pending, errorCode: error.code, errorMessage: message });
+    await job.ledger.store({ ...pending, errorCode: error.code, errorMessage: message });
   } else {
     const kept = { ...before, isClaim: before.remoteVersion !== null && before.isClaim };
-    const refused = failed(kept, { code: error.code, message }, work.run.now());
+    const refused = failed(kept, { code: error.code, message }, job.run.now());
     // What is no fault of the entry is tried again in the same round.
-    await work.ledger.store(isOfEntry(error) ? refusedNow(work, refused) : refused);
+    await job.ledger.store(isOfEntry(error) ? refusedNow(job, refused) : refused);
   }
   return { kind: 'failed', error };
 }
 
 /** A look that failed before any write: what concerns these entries stands in their rows. */
 export async function settleThrown(
-  work: SyncWork,
+  job: Journal,
   entries: readonly LedgerEntry[],
   error: JobError,
 ): Promise<WriteResult> {
   if (error.code === 'LEASE_LOST') throw error;
   if (isOfEntry(error)) {
-    const now = work.run.now();
+    const now = job.run.now();
     const toRow = (entry: LedgerEntry) => ({
       ...failed(entry, { code: error.code, message: failureMessage(entry, error) }, now),
       inFlight: entry.inFlight,
     });
-    await work.ledger.storeAll(entries.map((entry) => refusedNow(work, toRow(entry))));
+    await job.ledger.storeAll(entries.map((entry) => refusedNow(job, toRow(entry))));
   }
   return { kind: 'failed', error };
 }

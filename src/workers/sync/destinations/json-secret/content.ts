@@ -12,7 +12,7 @@ import { SECRET_MAX_BYTES } from '../../../../domain/destinations/secrets-manage
 import { byteLength } from '../../../../domain/sync/rules.ts';
 import type { NextWrite } from '../journal.ts';
 import { fingerprintOf } from '../../values.ts';
-import type { SyncWork } from '../../work.ts';
+import type { SyncJob } from '../../job.ts';
 
 export interface KeyWrite {
   readonly documentKey: string;
@@ -59,42 +59,42 @@ function writtenName({ entry, documentKey }: { readonly entry: LedgerEntry; read
 }
 
 /** The document with our keys in it. */
-export function changeOf(job: DocumentWrite, document: Document, untouched: Untouched): Document {
-  const written = job.keys.filter((key) => !untouched.has(key.documentKey));
+export function changeOf(writing: DocumentWrite, document: Document, untouched: Untouched): Document {
+  const written = writing.keys.filter((key) => !untouched.has(key.documentKey));
   const set = new Map(written.map((key) => [key.documentKey, key.value]));
   // A key that is called otherwise now leaves its old name.
   const oldNames = written.flatMap((key) => writtenName(key) ?? []).filter((name) => !set.has(name));
-  const gone = job.removals.map((one) => one.documentKey).filter((key) => !untouched.has(key));
+  const gone = writing.removals.map((one) => one.documentKey).filter((key) => !untouched.has(key));
   return changeDocument(document, { set, remove: new Set([...oldNames, ...gone]) });
 }
 
 /** Keys that are not ours by the ledger and may not be taken over, and keys of ours that somebody else changed and that may not be overwritten. */
-export function findUntouched(work: SyncWork, job: DocumentWrite, { version, document }: Base): Untouched {
-  const { onExisting } = work.planOptions;
-  const isForeignWrite = isOwned(job.whole) && version !== job.whole.remoteVersion;
+export function findUntouched(job: SyncJob, writing: DocumentWrite, { version, document }: Base): Untouched {
+  const { onExisting } = job.planOptions;
+  const isForeignWrite = isOwned(writing.whole) && version !== writing.whole.remoteVersion;
   const untouched = new Map<string, 'foreign' | 'changed' | 'missing'>();
-  const ours = new Set([...job.keys, ...job.removals].flatMap((key) => writtenName(key) ?? []));
-  for (const key of [...job.keys, ...job.removals]) {
+  const ours = new Set([...writing.keys, ...writing.removals].flatMap((key) => writtenName(key) ?? []));
+  for (const key of [...writing.keys, ...writing.removals]) {
     const { documentKey, entry } = key;
     const oldName = writtenName(key);
     const isTaken = !ours.has(documentKey) && document.has(documentKey);
-    const isRefused = onExisting === 'fail' && job.leftKeys?.has(documentKey) !== true;
+    const isRefused = onExisting === 'fail' && writing.leftKeys?.has(documentKey) !== true;
     if (isTaken && isRefused) untouched.set(documentKey, 'foreign');
-    else if (oldName !== undefined && (isForeignWrite || entry.drift !== null) && isKept(work, entry)) {
+    else if (oldName !== undefined && (isForeignWrite || entry.drift !== null) && isKept(job, entry)) {
       const value = memberValue(document, oldName);
-      if (!isAsWritten(work, entry, value)) untouched.set(documentKey, value === undefined ? 'missing' : 'changed');
+      if (!isAsWritten(job, entry, value)) untouched.set(documentKey, value === undefined ? 'missing' : 'changed');
     }
   }
   return untouched;
 }
 
 /** Somebody's change that this run does not overwrite. */
-function isKept({ planOptions }: SyncWork, entry: LedgerEntry): boolean {
+function isKept({ planOptions }: SyncJob, entry: LedgerEntry): boolean {
   return isLater(entry.drift) ? !isDecided(planOptions, entry) : !planOptions.overwritesDrift;
 }
 
-export function isAsWritten(work: SyncWork, entry: LedgerEntry, value: string | undefined): boolean {
-  return value !== undefined && fingerprintOf(work, entry, { value, settings: entry.settings }) === entry.fingerprint;
+export function isAsWritten(job: SyncJob, entry: LedgerEntry, value: string | undefined): boolean {
+  return value !== undefined && fingerprintOf(job, entry, { value, settings: entry.settings }) === entry.fingerprint;
 }
 
 export function print(document: Document): { readonly text: string; readonly problem?: string } {
@@ -112,36 +112,36 @@ export function isEqual(a: Document, b: Document): boolean {
 }
 
 /** What was left as it is counts as somebody else's: the next write must read the document, too. */
-export function hasForeignKeys(job: DocumentWrite, document: Document, untouched: Untouched): boolean {
-  const ours = new Set(job.keys.map((key) => key.documentKey).filter((key) => !untouched.has(key)));
+export function hasForeignKeys(writing: DocumentWrite, document: Document, untouched: Untouched): boolean {
+  const ours = new Set(writing.keys.map((key) => key.documentKey).filter((key) => !untouched.has(key)));
   return [...document.keys()].some((key) => !ours.has(key));
 }
 
 /** What of the job is really written: a recovery must not take for ours what was left as it is. */
-export function toReplacement(job: DocumentWrite, base: Base, untouched: Untouched) {
+export function toReplacement(writing: DocumentWrite, base: Base, untouched: Untouched) {
   const isWritten = ({ documentKey }: { readonly documentKey: string }) => !untouched.has(documentKey);
-  const written = { ...job, keys: job.keys.filter(isWritten), removals: job.removals.filter(isWritten) };
-  const left = [...job.keys, ...job.removals].flatMap(({ documentKey, entry }) => {
+  const written = { ...writing, keys: writing.keys.filter(isWritten), removals: writing.removals.filter(isWritten) };
+  const left = [...writing.keys, ...writing.removals].flatMap(({ documentKey, entry }) => {
     const reason = untouched.get(documentKey);
     return reason === undefined || reason === 'foreign' ? [] : [[entry.key, reason] as const];
   });
   return {
     ...toInFlight(written, 'update', base.version),
     left: Object.fromEntries(left),
-    hasForeignKeys: hasForeignKeys(job, changeOf(job, base.document, untouched), untouched),
+    hasForeignKeys: hasForeignKeys(writing, changeOf(writing, base.document, untouched), untouched),
   };
 }
 
-export function toInFlight(job: DocumentWrite, operation: InFlight['operation'], baseVersion: string | null) {
-  const set = job.keys.map(
+export function toInFlight(writing: DocumentWrite, operation: InFlight['operation'], baseVersion: string | null) {
+  const set = writing.keys.map(
     ({ entry, fingerprint, revision, documentKey }) => [entry.key, { fingerprint, revision, documentKey }] as const,
   );
-  const removed = job.removals.map(({ entry }) => [entry.key, null] as const);
+  const removed = writing.removals.map(({ entry }) => [entry.key, null] as const);
   return {
     operation,
     baseVersion,
     token: crypto.randomUUID(),
-    settings: job.settings,
+    settings: writing.settings,
     keys: Object.fromEntries([...set, ...removed]),
   };
 }

@@ -19,34 +19,34 @@ import { removeKeys } from './removal.ts';
 import { documentKeyIn, isInDocument, keyEntry, keysOf, storeRemoved } from './rows.ts';
 import type { DocumentContext } from './writes.ts';
 import { toState } from '../secrets-manager/writes.ts';
-import { lookOf, type SyncWork } from '../../work.ts';
+import { lookOf, type SyncJob } from '../../job.ts';
 
 /** All keys of a JSON secret go in one write. */
 const NO_LIMIT = 1_000_000;
 
-export function createDocument(work: SyncWork, secrets: SecretsManager): Destination {
-  const context: DocumentContext = { work, secrets };
+export function createDocument(job: SyncJob, secrets: SecretsManager): Destination {
+  const context: DocumentContext = { job, secrets };
   return {
     removalsPerCall: NO_LIMIT,
     inspect: async (names) =>
       new Map(await Promise.all(names.map(async (name) => [name, toState(await secrets.describe(name))] as const))),
     identify: (_names, inventory) => Promise.resolve(inventory),
-    check: (entries) => perDocument(work, entries, (whole, keys) => check(context, whole, keys)),
+    check: (entries) => perDocument(job, entries, (whole, keys) => check(context, whole, keys)),
     recover: (entry) => recover(context, entry),
-    lookInside: (inventory) => lookInside(work, secrets, inventory),
-    apply: (plan, options) => applyDocument({ work, secrets, ...options }, plan),
-    readAll: () => readDocument(work, secrets),
-    remove: (entries) => perDocument(work, entries, (whole, keys) => removeKeys(context, whole, keys)),
+    lookInside: (inventory) => lookInside(job, secrets, inventory),
+    apply: (plan, options) => applyDocument({ job, secrets, ...options }, plan),
+    readAll: () => readDocument(job, secrets),
+    remove: (entries) => perDocument(job, entries, (whole, keys) => removeKeys(context, whole, keys)),
   };
 }
 
 /** Keys with the row of the secret that holds them; a secret that is among the entries itself may come without keys. */
 async function perDocument<T>(
-  work: SyncWork,
+  job: SyncJob,
   entries: readonly LedgerEntry[],
   action: (whole: LedgerEntry, keys: readonly LedgerEntry[]) => Promise<readonly T[]>,
 ): Promise<readonly T[]> {
-  const wholes = work.ledger.all().filter((entry) => entry.key === WHOLE_SECRET);
+  const wholes = job.ledger.all().filter((entry) => entry.key === WHOLE_SECRET);
   const results: T[] = [];
   for (const whole of wholes) {
     const keys = entries.filter((entry) => entry.key !== WHOLE_SECRET && isInDocument(entry, whole));
@@ -64,11 +64,11 @@ async function check(
   whole: LedgerEntry,
   keys: readonly LedgerEntry[],
 ): Promise<readonly DriftFinding[]> {
-  const { work, secrets } = context;
+  const { job, secrets } = context;
   const state = toState(await secrets.describe(whole.remoteName));
-  if (isUndecided(whole, state, work.run.now()))
+  if (isUndecided(whole, state, job.run.now()))
     return [whole, ...keys].map((entry) => ({ entry, drift: undefined, isUndecided: true }));
-  const drift = findDrift(whole, state, lookOf(work));
+  const drift = findDrift(whole, state, lookOf(job));
   const isOurVersion = drift === undefined || isOfSettings(drift);
   if (!isOurVersion && drift !== 'changed') return [whole, ...keys].map((entry) => ({ entry, drift }));
   const wholeFinding: readonly DriftFinding[] = isOurVersion ? [{ entry: whole, drift }] : [];
@@ -80,7 +80,7 @@ async function check(
 
 /** Each key by its value. */
 async function checkKeys(
-  { work, secrets }: DocumentContext,
+  { job, secrets }: DocumentContext,
   whole: LedgerEntry,
   keys: readonly LedgerEntry[],
 ): Promise<readonly DriftFinding[]> {
@@ -88,14 +88,14 @@ async function checkKeys(
   const document = value?.text === undefined ? undefined : parseDocument(value.text);
   if (!value || !document) return keys.map((entry) => ({ entry, drift: 'changed' }));
   const findings = keys.map((entry): DriftFinding => {
-    const member = memberValue(document, documentKeyIn(work, entry));
+    const member = memberValue(document, documentKeyIn(job, entry));
     if (member === undefined) return { entry, drift: 'missing' };
-    return { entry, drift: isAsWritten(work, entry, member) ? undefined : 'changed' };
+    return { entry, drift: isAsWritten(job, entry, member) ? undefined : 'changed' };
   });
   const ours = findings.filter(({ entry }) => isOwned(entry));
   const isOnlyTheirs = ours.every((finding) => finding.drift === undefined);
   if (isOnlyTheirs)
-    await work.ledger.store({
+    await job.ledger.store({
       ...whole,
       remoteVersion: value.version,
       observed: { ...whole.observed, hasForeignKeys: document.size > ours.length },
@@ -104,23 +104,23 @@ async function checkKeys(
 }
 
 async function recover(context: DocumentContext, whole: LedgerEntry): Promise<void> {
-  const { work, secrets } = context;
+  const { job, secrets } = context;
   const { inFlight } = whole;
   if (!inFlight) return;
   const found = await secrets.describe(whole.remoteName);
   const isGone = !found || found.deletionScheduledAt !== undefined;
   if (inFlight.operation === 'delete') {
-    if (isGone) await storeRemoved(work, whole);
-    else await work.ledger.store(notLanded(whole));
+    if (isGone) await storeRemoved(job, whole);
+    else await job.ledger.store(notLanded(whole));
     return;
   }
   if (inFlight.operation === 'restore' && !isGone) {
-    await work.ledger.store({ ...inOrder(whole), isClaim: true, remoteVersion: inFlight.baseVersion ?? found.version });
+    await job.ledger.store({ ...inOrder(whole), isClaim: true, remoteVersion: inFlight.baseVersion ?? found.version });
     return;
   }
   const isThere = found !== undefined && (await hasArrived(context, whole, found));
-  if (isThere) await storeLanded(work, whole, inFlight);
-  else await work.ledger.store(notLanded(whole));
+  if (isThere) await storeLanded(job, whole, inFlight);
+  else await job.ledger.store(notLanded(whole));
 }
 
 /** Whether the version was made and is, or was, current; one that was only staged is promoted if nobody has written since. */
@@ -140,13 +140,13 @@ async function hasArrived({ secrets }: DocumentContext, whole: LedgerEntry, foun
   }
 }
 
-async function storeLanded(work: SyncWork, whole: LedgerEntry, inFlight: InFlight): Promise<void> {
+async function storeLanded(job: SyncJob, whole: LedgerEntry, inFlight: InFlight): Promise<void> {
   const at = new Date(inFlight.at);
   const version = inFlight.token ?? '';
-  const base = { version, folderId: work.folder.id, at };
-  const rows = new Map(keysOf(work, whole).map((entry) => [entry.key, entry]));
+  const base = { version, folderId: job.folder.id, at };
+  const rows = new Map(keysOf(job, whole).map((entry) => [entry.key, entry]));
   const keys = Object.entries(inFlight.keys ?? {}).flatMap(([key, content]) => {
-    const row = rows.get(key) ?? keyEntry(work, whole, key);
+    const row = rows.get(key) ?? keyEntry(job, whole, key);
     if (!content) return [removed(row, at)];
     const { documentKey, ...known } = content;
     const observed = documentKey === undefined ? {} : { documentKey };
@@ -163,8 +163,8 @@ async function storeLanded(work: SyncWork, whole: LedgerEntry, inFlight: InFligh
     return row ? [drifted(row, drift, at)] : [];
   });
   // The whole comes last: until then the write counts as in flight.
-  await work.ledger.storeAll([...keys, ...left]);
-  await work.ledger.store(
-    written(whole, { ...base, fingerprint: '', revision: work.folder.revision, settings, observed }),
+  await job.ledger.storeAll([...keys, ...left]);
+  await job.ledger.store(
+    written(whole, { ...base, fingerprint: '', revision: job.folder.revision, settings, observed }),
   );
 }

@@ -12,7 +12,7 @@ import { documentKeyIn, keysOf, storeRemoved } from './rows.ts';
 import type { DocumentContext } from './writes.ts';
 import { toState } from '../secrets-manager/writes.ts';
 import { removeSecret } from '../secrets-manager/destination.ts';
-import { lookOf, type SyncWork } from '../../work.ts';
+import { lookOf, type SyncJob } from '../../job.ts';
 
 /** Takes our keys out; the secret itself goes only if we made it and nothing else is in it. */
 export async function removeKeys(
@@ -20,16 +20,16 @@ export async function removeKeys(
   whole: LedgerEntry,
   keys: readonly LedgerEntry[],
 ): Promise<readonly WriteResult[]> {
-  const { work, secrets } = context;
+  const { job, secrets } = context;
   const found = await secrets.describe(whole.remoteName);
-  if (!found && isFresh(whole, work.run.now())) return keys.map(() => deferFresh(work, whole));
+  if (!found && isFresh(whole, job.run.now())) return keys.map(() => deferFresh(job, whole));
   if (!found || found.deletionScheduledAt) {
-    await storeRemoved(work, whole);
+    await storeRemoved(job, whole);
     return keys.map(() => ({ kind: 'deleted' }));
   }
-  const drift = findDrift(whole, toState(found), lookOf(work));
-  if (drift === 'foreign') return [await refuse(work, whole, OWNERSHIP_LOST)];
-  const isAll = keysOf(work, whole).filter(isOwned).length === keys.length;
+  const drift = findDrift(whole, toState(found), lookOf(job));
+  if (drift === 'foreign') return [await refuse(job, whole, OWNERSHIP_LOST)];
+  const isAll = keysOf(job, whole).filter(isOwned).length === keys.length;
   const isOnlyOurs =
     whole.observed.isCreated === true && whole.observed.hasForeignKeys === false && drift === undefined;
   if (isAll && isOnlyOurs) return removeWhole(context, whole, keys);
@@ -43,7 +43,7 @@ async function removeWhole(
 ): Promise<readonly WriteResult[]> {
   const result = await removeSecret(context, whole);
   if (result.kind !== 'deleted') return [result];
-  await storeRemoved(context.work, context.work.ledger.get(whole.id) ?? whole);
+  await storeRemoved(context.job, context.job.ledger.get(whole.id) ?? whole);
   return keys.map(() => ({ kind: 'deleted' }));
 }
 
@@ -52,20 +52,20 @@ async function stripKeys(
   whole: LedgerEntry,
   keys: readonly LedgerEntry[],
 ): Promise<readonly WriteResult[]> {
-  const { work, secrets } = context;
+  const { job, secrets } = context;
   const value = await secrets.value(whole.remoteName);
   const document = value?.text === undefined ? undefined : parseDocument(value.text);
-  if (!value || !document) return [await refuse(work, whole, 'does not hold a JSON object any more')];
+  if (!value || !document) return [await refuse(job, whole, 'does not hold a JSON object any more')];
   const kept = keys.filter(
     (entry) =>
-      !work.planOptions.overwritesDrift && isChanged(work, entry, memberValue(document, documentKeyIn(work, entry))),
+      !job.planOptions.overwritesDrift && isChanged(job, entry, memberValue(document, documentKeyIn(job, entry))),
   );
   const doomed = keys.filter((entry) => !kept.includes(entry));
   const rest = changeDocument(document, {
     set: new Map(),
-    remove: new Set(doomed.map((entry) => documentKeyIn(work, entry))),
+    remove: new Set(doomed.map((entry) => documentKeyIn(job, entry))),
   });
-  const reports = await Promise.all(kept.map((entry) => reportDrift(work, entry, 'changed')));
+  const reports = await Promise.all(kept.map((entry) => reportDrift(job, entry, 'changed')));
   if (rest.size === 0 && whole.observed.isCreated === true)
     return [...reports, ...(await removeWhole(context, whole, doomed))];
   const removedKeys = Object.fromEntries(doomed.map((entry) => [entry.key, null]));
@@ -77,16 +77,16 @@ async function stripKeys(
     settings: whole.settings,
     keys: removedKeys,
   };
-  const tried = await attempt(work, { entry: whole, inFlight }, () =>
+  const tried = await attempt(job, { entry: whole, inFlight }, () =>
     secrets.update({ name: whole.remoteName, token, value: printDocument(rest) }),
   );
   if (tried.result) return [tried.result];
-  if (tried.error) return [await settleFailure(work, { before: whole, pending: tried.pending }, tried.error)];
+  if (tried.error) return [await settleFailure(job, { before: whole, pending: tried.pending }, tried.error)];
   await storeStripped(context, {
     whole,
     doomed,
     version: token,
-    isEmptied: doomed.length === keysOf(work, whole).filter(isOwned).length,
+    isEmptied: doomed.length === keysOf(job, whole).filter(isOwned).length,
   });
   return [...reports, ...doomed.map((): WriteResult => ({ kind: 'deleted' }))];
 }
@@ -100,36 +100,33 @@ interface Stripped {
 }
 
 async function storeStripped(context: DocumentContext, { whole, doomed, version, isEmptied }: Stripped): Promise<void> {
-  const { work } = context;
-  const now = work.run.now();
+  const { job } = context;
+  const now = job.run.now();
   const { settings } = whole;
   const kept = written(whole, {
     version,
     fingerprint: '',
-    revision: work.folder.revision,
+    revision: job.folder.revision,
     settings,
-    folderId: work.folder.id,
+    folderId: job.folder.id,
     at: now,
   });
-  await work.ledger.storeAll(doomed.map((entry) => removed(entry, now)));
+  await job.ledger.storeAll(doomed.map((entry) => removed(entry, now)));
   if (isEmptied) await release(context, kept);
-  else await work.ledger.store(kept);
+  else await job.ledger.store(kept);
 }
 
 /** Gives up a secret that holds no key of this sync any more: other syncs may take it over. */
-async function release({ work, secrets }: DocumentContext, whole: LedgerEntry): Promise<readonly WriteResult[]> {
-  await work.ledger.store(removed(whole, work.run.now()));
+async function release({ job, secrets }: DocumentContext, whole: LedgerEntry): Promise<readonly WriteResult[]> {
+  await job.ledger.store(removed(whole, job.run.now()));
   try {
     await secrets.removeTags(whole.remoteName, [OWNERSHIP_TAG, ...Object.keys(whole.settings.tags)]);
   } catch (raw) {
-    work.run.log.warn(
-      { err: toJobError(raw), remoteName: whole.remoteName },
-      'the tags of the secret were not removed',
-    );
+    job.run.log.warn({ err: toJobError(raw), remoteName: whole.remoteName }, 'the tags of the secret were not removed');
   }
   return [];
 }
 
-function isChanged(work: SyncWork, entry: LedgerEntry, value: string | undefined): boolean {
-  return value !== undefined && !isAsWritten(work, entry, value);
+function isChanged(job: SyncJob, entry: LedgerEntry, value: string | undefined): boolean {
+  return value !== undefined && !isAsWritten(job, entry, value);
 }

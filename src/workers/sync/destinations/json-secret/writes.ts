@@ -7,10 +7,10 @@
  *                                                               else UpdateSecret, with a race one call wide
  */
 import type { SecretMetadata, SecretsManager, SecretValue } from '../../../../aws/secrets-manager.ts';
-import { isOurs, missingTags, tagsWithOwner, whoseTags } from '../../../../domain/ownership.ts';
+import { isOurs, tagsWithOwner, whoseTags } from '../../../../domain/ownership.ts';
 import { emptyDocument, parseDocument } from '../../../../domain/sync/document.ts';
 import { inOrder, written } from '../../../../domain/sync/entry.ts';
-import { findDrift, isSameKey } from '../../../../domain/sync/inventory.ts';
+import { findDrift } from '../../../../domain/sync/inventory.ts';
 import { isOwned, type LedgerEntry } from '../../../../domain/sync/ledger.ts';
 import { takeWrite } from '../../../../domain/sync/pace.ts';
 import { leftKeys } from '../../../../domain/sync/plan-document.ts';
@@ -39,9 +39,10 @@ import {
   toReplacement,
   type Untouched,
 } from './content.ts';
-import { replicaChanges, toState } from '../secrets-manager/writes.ts';
+import { changeKey, changeReplicas, changeTags } from '../secrets-manager/changes.ts';
+import { toState } from '../secrets-manager/writes.ts';
 import { withFormerOwner } from '../../former-owners.ts';
-import { lookOf, type SyncWork } from '../../work.ts';
+import { lookOf, type SyncJob } from '../../job.ts';
 
 /** What the secret as a whole came to; keys that are somebody else's were left alone. */
 export type DocumentResult =
@@ -57,138 +58,141 @@ export type DocumentResult =
   | Extract<WriteResult, { kind: 'failed' | 'deferred' }>;
 
 export interface DocumentContext {
-  readonly work: SyncWork;
+  readonly job: SyncJob;
   readonly secrets: SecretsManager;
 }
 
-export async function writeDocument(context: DocumentContext, job: DocumentWrite): Promise<DocumentResult> {
+export async function writeDocument(context: DocumentContext, writing: DocumentWrite): Promise<DocumentResult> {
   try {
-    if (isOwned(job.whole)) return await overwriteDocument(context, job);
-    return await (job.whole.deletedAt ? restoreDocument(context, job) : createDocumentSecret(context, job));
+    if (isOwned(writing.whole)) return await overwriteDocument(context, writing);
+    return await (writing.whole.deletedAt ? restoreDocument(context, writing) : createDocumentSecret(context, writing));
   } catch (raw) {
-    const before = context.work.ledger.get(job.whole.id) ?? job.whole;
-    return toFailure(await settleFailure(context.work, { before, pending: before }, toJobError(raw)));
+    const before = context.job.ledger.get(writing.whole.id) ?? writing.whole;
+    return toFailure(await settleFailure(context.job, { before, pending: before }, toJobError(raw)));
   }
 }
 
 /** Whose the secret is, is looked up right before it is written: the ledger may be older than what others did. */
-async function overwriteDocument(context: DocumentContext, job: DocumentWrite): Promise<DocumentResult> {
-  const { work, secrets } = context;
-  const found = await secrets.describe(job.remoteName);
-  const drift = findDrift(job.whole, toState(found), lookOf(work));
+async function overwriteDocument(context: DocumentContext, writing: DocumentWrite): Promise<DocumentResult> {
+  const { job, secrets } = context;
+  const found = await secrets.describe(writing.remoteName);
+  const drift = findDrift(writing.whole, toState(found), lookOf(job));
   if (drift === 'foreign') return { kind: 'refused', reason: OWNERSHIP_LOST };
   if (drift === 'scheduled-for-deletion') {
-    return work.planOptions.overwritesDrift ? restoreDocument(context, job) : { kind: 'drifted', drift };
+    return job.planOptions.overwritesDrift ? restoreDocument(context, writing) : { kind: 'drifted', drift };
   }
-  if (!found) return replaceMissing(context, job);
-  const isKnown = found.version === job.whole.remoteVersion && job.whole.observed.hasForeignKeys === false;
+  if (!found) return replaceMissing(context, writing);
+  const isKnown = found.version === writing.whole.remoteVersion && writing.whole.observed.hasForeignKeys === false;
   const isBlind =
-    isKnown && job.canPromote && !job.hasUnknownKeys && !job.keys.some(({ entry }) => entry.drift !== null);
-  if (!isBlind) return mergeDocument(context, job, found);
-  const written = await replaceDocument(context, job, { version: found.version, document: emptyDocument });
+    isKnown && writing.canPromote && !writing.hasUnknownKeys && !writing.keys.some(({ entry }) => entry.drift !== null);
+  if (!isBlind) return mergeDocument(context, writing, found);
+  const written = await replaceDocument(context, writing, { version: found.version, document: emptyDocument });
   // Somebody else has written in between: now it must be read.
   return written.kind === 'failed' && awsErrorOf(written.error) === 'InvalidParameterException'
-    ? mergeDocument(context, job, found)
+    ? mergeDocument(context, writing, found)
     : written;
 }
 
 async function createDocumentSecret(context: DocumentContext, given: DocumentWrite): Promise<DocumentResult> {
-  const { work, secrets } = context;
-  const job = { ...given, turns: takeTurn(given, 'create') };
-  const { text, problem } = print(changeOf(job, emptyDocument, nothing));
+  const { job, secrets } = context;
+  const writing = { ...given, turns: takeTurn(given, 'create') };
+  const { text, problem } = print(changeOf(writing, emptyDocument, nothing));
   if (problem) return { kind: 'invalid', reason: problem };
-  const inFlight = toInFlight(job, 'create', null);
-  const { keyId, replicaRegions = [] } = job.settings;
-  const tags = tagsWithOwner(job.settings.tags, work.owner);
-  const write = { name: job.remoteName, value: text, token: inFlight.token, keyId, tags, replicaRegions };
-  const tried = await attempt(work, { entry: job.whole, inFlight }, () => secrets.create(write));
+  const inFlight = toInFlight(writing, 'create', null);
+  const { keyId, replicaRegions = [] } = writing.settings;
+  const tags = tagsWithOwner(writing.settings.tags, job.owner);
+  const write = { name: writing.remoteName, value: text, token: inFlight.token, keyId, tags, replicaRegions };
+  const tried = await attempt(job, { entry: writing.whole, inFlight }, () => secrets.create(write));
   if (tried.result) return { kind: 'refused', reason: 'is written by another sync' };
-  if (!tried.error) return toResult(context, job, { version: inFlight.token, isCreated: true, untouched: nothing });
+  if (!tried.error) return toResult(context, writing, { version: inFlight.token, isCreated: true, untouched: nothing });
   const name = awsErrorOf(tried.error);
   if (name === 'ResourceExistsException' || name === 'InvalidRequestException')
-    return createTaken(context, job, tried.pending);
-  return toFailure(await settleFailure(work, { before: job.whole, pending: tried.pending }, tried.error));
+    return createTaken(context, writing, tried.pending);
+  return toFailure(await settleFailure(job, { before: writing.whole, pending: tried.pending }, tried.error));
 }
 
 /** The name is taken: ours by its tag, free to be taken over with the keys of others in it, or a conflict. */
 async function createTaken(
   context: DocumentContext,
-  job: DocumentWrite,
+  writing: DocumentWrite,
   pending: LedgerEntry,
 ): Promise<DocumentResult> {
-  const { work, secrets } = context;
-  const found = await secrets.describe(job.remoteName);
-  if (!found) return toFailure(await waitForName(work, job.whole, NAME_CONTRADICTION));
-  await work.ledger.store({ ...pending, inFlight: null, isClaim: false });
-  const state = await withFormerOwner(work, job.remoteName, toState(found));
-  const isMine = isOurs(whoseTags(found.tags, work.owner));
-  if (found.deletionScheduledAt && isMine) return restoreDocument(context, job);
+  const { job, secrets } = context;
+  const found = await secrets.describe(writing.remoteName);
+  if (!found) return toFailure(await waitForName(job, writing.whole, NAME_CONTRADICTION));
+  await job.ledger.store({ ...pending, inFlight: null, isClaim: false });
+  const state = await withFormerOwner(job, writing.remoteName, toState(found));
+  const isMine = isOurs(whoseTags(found.tags, job.owner));
+  if (found.deletionScheduledAt && isMine) return restoreDocument(context, writing);
   if (found.deletionScheduledAt && !isLeftAsWritten(state))
     return { kind: 'refused', reason: 'is scheduled for deletion and is not managed by this sync' };
-  const refusal = findTakeoverProblem(state, work.planOptions, job.whole);
+  const refusal = findTakeoverProblem(state, job.planOptions, writing.whole);
   if (refusal !== undefined) return { kind: 'refused', reason: refusal };
-  const failed = found.deletionScheduledAt ? await restoreLeft(context, job) : undefined;
-  return failed ?? mergeDocument(context, await beginTakeover(work, job, { state, isMine }), found);
+  const failed = found.deletionScheduledAt ? await restoreLeft(context, writing) : undefined;
+  return failed ?? mergeDocument(context, await beginTakeover(job, writing, { state, isMine }), found);
 }
 
 /** A deleted sync of this folder had scheduled it for deletion. */
 async function restoreLeft(
-  { work, secrets }: DocumentContext,
-  job: DocumentWrite,
+  { job, secrets }: DocumentContext,
+  writing: DocumentWrite,
 ): Promise<DocumentResult | undefined> {
   try {
-    await secrets.restore(job.remoteName);
+    await secrets.restore(writing.remoteName);
     return undefined;
   } catch (raw) {
-    const before = { ...job.whole, inFlight: null };
-    return toFailure(await settleFailure(work, { before, pending: before }, toJobError(raw)));
+    const before = { ...writing.whole, inFlight: null };
+    return toFailure(await settleFailure(job, { before, pending: before }, toJobError(raw)));
   }
 }
 
 /** Stored before our tag is set, so that an interrupted takeover goes on, and never counts as our own creation. */
 async function beginTakeover(
-  work: SyncWork,
-  job: DocumentWrite,
+  job: SyncJob,
+  writing: DocumentWrite,
   { state, isMine }: { readonly state: Existing; readonly isMine: boolean },
 ): Promise<DocumentWrite> {
-  const { isCreated = isMine && job.whole.observed.wasOurs === true } = job.whole.observed;
-  const observed = { ...job.whole.observed, isCreated, wasOurs: true };
-  const whole = { ...job.whole, inFlight: null, isClaim: false, observed };
-  await work.ledger.store(whole);
+  const { isCreated = isMine && writing.whole.observed.wasOurs === true } = writing.whole.observed;
+  const observed = { ...writing.whole.observed, isCreated, wasOurs: true };
+  const whole = { ...writing.whole, inFlight: null, isClaim: false, observed };
+  await job.ledger.store(whole);
   const settings = { keyId: state.keyId ?? null, tags: leftTags(state) };
-  return { ...job, whole: { ...whole, settings }, leftKeys: leftKeys(state) };
+  return { ...writing, whole: { ...whole, settings }, leftKeys: leftKeys(state) };
 }
 
 async function restoreDocument(context: DocumentContext, given: DocumentWrite): Promise<DocumentResult> {
-  const { work, secrets } = context;
-  const job = { ...given, turns: takeTurn(given, 'restore') };
-  const { whole } = job;
+  const { job, secrets } = context;
+  const writing = { ...given, turns: takeTurn(given, 'restore') };
+  const { whole } = writing;
   const inFlight = { operation: 'restore' as const, baseVersion: whole.remoteVersion };
-  const tried = await attempt(work, { entry: whole, inFlight }, () => secrets.restore(job.remoteName));
+  const tried = await attempt(job, { entry: whole, inFlight }, () => secrets.restore(writing.remoteName));
   if (tried.result) return { kind: 'refused', reason: 'is written by another sync' };
   if (tried.error && awsErrorOf(tried.error) === 'ResourceNotFoundException') {
-    return createDocumentSecret(context, { ...job, whole: { ...whole, deletedAt: null, remoteVersion: null } });
+    return createDocumentSecret(context, { ...writing, whole: { ...whole, deletedAt: null, remoteVersion: null } });
   }
-  if (tried.error) return toFailure(await settleFailure(work, { before: whole, pending: tried.pending }, tried.error));
+  if (tried.error) return toFailure(await settleFailure(job, { before: whole, pending: tried.pending }, tried.error));
   const restored = { ...inOrder(whole), deletedAt: null, isClaim: true };
-  await work.ledger.store(restored);
-  return overwriteDocument(context, { ...job, whole: restored });
+  await job.ledger.store(restored);
+  return overwriteDocument(context, { ...writing, whole: restored });
 }
 
 /** Reads, merges, writes. */
 async function mergeDocument(
   context: DocumentContext,
-  job: DocumentWrite,
+  writing: DocumentWrite,
   known: SecretMetadata,
 ): Promise<DocumentResult> {
-  const base = toBase(known, await context.secrets.value(job.remoteName));
+  const base = toBase(known, await context.secrets.value(writing.remoteName));
   if (!base)
     return {
       kind: 'invalid',
       reason: 'The secret does not hold a JSON object, so keys cannot be set in it. Empty it or choose another name.',
     };
-  await changeSettings(context, job, known);
-  return replaceDocument(context, job, base);
+  const settings = { name: writing.remoteName, before: writing.whole.settings, wanted: writing.settings, found: known };
+  await changeTags(context, settings);
+  await changeReplicas(context, settings);
+  await changeKey(context, settings);
+  return replaceDocument(context, writing, base);
 }
 
 /** A secret that exists and has no current version is an empty document. Undefined when it holds no JSON object. */
@@ -198,59 +202,48 @@ function toBase(known: SecretMetadata, found: SecretValue | undefined): Base | u
   return document && { version: found.version, document };
 }
 
-async function replaceMissing(context: DocumentContext, job: DocumentWrite): Promise<DocumentResult> {
-  if (isOwned(job.whole) && !context.work.planOptions.overwritesDrift) return { kind: 'drifted', drift: 'missing' };
-  return createDocumentSecret(context, { ...job, whole: { ...job.whole, remoteVersion: null, deletedAt: null } });
+async function replaceMissing(context: DocumentContext, writing: DocumentWrite): Promise<DocumentResult> {
+  if (isOwned(writing.whole) && !context.job.planOptions.overwritesDrift) return { kind: 'drifted', drift: 'missing' };
+  return createDocumentSecret(context, {
+    ...writing,
+    whole: { ...writing.whole, remoteVersion: null, deletedAt: null },
+  });
 }
 
-/** Tags, key and replicas of the secret as a whole; none makes a version. */
-async function changeSettings(
-  { work, secrets }: DocumentContext,
-  job: DocumentWrite,
-  known: SecretMetadata,
-): Promise<void> {
-  const { whole, settings, remoteName } = job;
-  const added = missingTags(settings.tags, known.tags, work.owner);
-  const dropped = Object.keys(whole.settings.tags).filter((key) => !(key in settings.tags) && key in known.tags);
-  if (Object.keys(added).length > 0) await secrets.addTags(remoteName, added);
-  if (dropped.length > 0) await secrets.removeTags(remoteName, dropped);
-  const replicas = replicaChanges(whole.settings, settings, known);
-  if (replicas.added.length > 0) await secrets.replicate(remoteName, replicas.added);
-  if (replicas.dropped.length > 0) await secrets.unreplicate(remoteName, replicas.dropped);
-  if (!isSameKey(settings.keyId, known.keyId))
-    await secrets.update({ name: remoteName, token: crypto.randomUUID(), keyId: settings.keyId });
-}
-
-async function replaceDocument(context: DocumentContext, job: DocumentWrite, base: Base): Promise<DocumentResult> {
-  const { work } = context;
-  const untouched = findUntouched(work, job, base);
-  const changed = changeOf(job, base.document, untouched);
-  const done = { isCreated: false, untouched, hasForeignKeys: hasForeignKeys(job, changed, untouched) };
+async function replaceDocument(context: DocumentContext, writing: DocumentWrite, base: Base): Promise<DocumentResult> {
+  const { job } = context;
+  const untouched = findUntouched(job, writing, base);
+  const changed = changeOf(writing, base.document, untouched);
+  const done = { isCreated: false, untouched, hasForeignKeys: hasForeignKeys(writing, changed, untouched) };
   if (base.document.size > 0 && isEqual(base.document, changed))
-    return toResult(context, job, { ...done, version: base.version });
+    return toResult(context, writing, { ...done, version: base.version });
   const { text, problem } = print(changed);
   if (problem !== undefined) return { kind: 'invalid', reason: problem };
-  const paced = takeWrite(job.whole.pace, work.run.now());
+  const paced = takeWrite(writing.whole.pace, job.run.now());
   if ('notBefore' in paced) return { kind: 'deferred', until: paced.notBefore };
-  const inFlight = toReplacement(job, base, untouched);
-  const tried = await attempt(work, { entry: { ...job.whole, pace: paced.pace }, inFlight }, () =>
-    put(context, job, { text, token: inFlight.token, from: base.version }),
+  const inFlight = toReplacement(writing, base, untouched);
+  const tried = await attempt(job, { entry: { ...writing.whole, pace: paced.pace }, inFlight }, () =>
+    put(context, writing, { text, token: inFlight.token, from: base.version }),
   );
   if (tried.result) return { kind: 'refused', reason: 'is written by another sync' };
   if (tried.error)
-    return toFailure(await settleFailure(work, { before: job.whole, pending: tried.pending }, tried.error));
-  return toResult(context, { ...job, whole: { ...job.whole, pace: paced.pace } }, { ...done, version: inFlight.token });
+    return toFailure(await settleFailure(job, { before: writing.whole, pending: tried.pending }, tried.error));
+  return toResult(
+    context,
+    { ...writing, whole: { ...writing.whole, pace: paced.pace } },
+    { ...done, version: inFlight.token },
+  );
 }
 
 async function put(
   { secrets }: DocumentContext,
-  job: DocumentWrite,
+  writing: DocumentWrite,
   write: { text: string; token: string; from: string },
 ): Promise<void> {
   const { text, token, from } = write;
-  const name = job.remoteName;
+  const name = writing.remoteName;
   // Nothing is current yet, so there is nothing to compare with.
-  if (!job.canPromote || from === '') {
+  if (!writing.canPromote || from === '') {
     await secrets.update({ name, token, value: text });
     return;
   }
@@ -271,8 +264,8 @@ interface Stored {
   readonly hasForeignKeys?: boolean;
 }
 
-function toResult({ work }: DocumentContext, job: DocumentWrite, done: Stored): DocumentResult {
-  const { whole, settings } = job;
+function toResult({ job }: DocumentContext, writing: DocumentWrite, done: Stored): DocumentResult {
+  const { whole, settings } = writing;
   const observed = {
     isCreated: done.isCreated || (whole.observed.isCreated ?? false),
     hasForeignKeys: done.hasForeignKeys ?? false,
@@ -280,13 +273,13 @@ function toResult({ work }: DocumentContext, job: DocumentWrite, done: Stored): 
   const by = {
     version: done.version,
     fingerprint: '',
-    revision: work.folder.revision,
+    revision: job.folder.revision,
     settings,
-    folderId: work.folder.id,
+    folderId: job.folder.id,
     observed,
-    at: work.run.now(),
+    at: job.run.now(),
   };
-  const row = written({ ...whole, connectionId: work.connection.id }, by);
+  const row = written({ ...whole, connectionId: job.connection.id }, by);
   return { kind: 'written', whole: row, untouched: done.untouched };
 }
 

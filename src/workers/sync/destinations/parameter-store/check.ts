@@ -13,7 +13,7 @@ import { toJobError } from '../../../../errors.ts';
 import type { DriftFinding } from '../destination.ts';
 import { describeOurs, inspectAll, type LookContext, toState } from './looks.ts';
 import { forEachPooled } from '../../../../concurrency/pool.ts';
-import { lookOf } from '../../work.ts';
+import { lookOf } from '../../job.ts';
 
 export async function checkParameters(
   context: LookContext,
@@ -38,18 +38,18 @@ const toNames = (entries: readonly LedgerEntry[]): readonly string[] => entries.
  * place back does not look at them again. The search may lag behind our own write: those are left for the next check.
  */
 async function confirmForeign(context: LookContext, suspects: readonly LedgerEntry[]): Promise<ReadonlySet<string>> {
-  const { work, store } = context;
-  const now = work.run.now();
+  const { job, store } = context;
+  const now = job.run.now();
   const foreign = new Set(suspects.filter((entry) => entry.drift === 'foreign').map((entry) => entry.id));
   const open = suspects.filter((entry) => !foreign.has(entry.id) && !isFresh(entry, now));
-  const pool = { concurrency: CONCURRENT_LOOKS, mayStart: () => !work.run.scope.signal.aborted };
+  const pool = { concurrency: CONCURRENT_LOOKS, mayStart: () => !job.run.scope.signal.aborted };
   await forEachPooled(open, pool, async (entry) => {
     const tags = await tagsUnlessDenied(store, entry.remoteName);
-    if (tags !== undefined && findTagDrift(entry, tags, work.owner) !== 'foreign') return;
+    if (tags !== undefined && findTagDrift(entry, tags, job.owner) !== 'foreign') return;
     foreign.add(entry.id);
-    await work.ledger.store(drifted(entry, 'foreign', now));
+    await job.ledger.store(drifted(entry, 'foreign', now));
   });
-  work.run.scope.signal.throwIfAborted();
+  job.run.scope.signal.throwIfAborted();
   return foreign;
 }
 
@@ -74,14 +74,14 @@ interface Seen {
   readonly foreign: ReadonlySet<string>;
 }
 
-function toFinding({ work }: LookContext, entry: LedgerEntry, { inventory, foreign }: Seen): DriftFinding {
+function toFinding({ job }: LookContext, entry: LedgerEntry, { inventory, foreign }: Seen): DriftFinding {
   const state = inventory.get(entry.remoteName) ?? { exists: false };
   const known = state.exists && state.lastModified !== undefined ? { lastModified: state.lastModified } : {};
   if (foreign.has(entry.id)) return { entry, drift: 'foreign', isIdentified: true, ...known };
   const isIdentified = !state.exists || state.isOurs === true;
-  if (isUndecided(entry, state, work.run.now()))
+  if (isUndecided(entry, state, job.run.now()))
     return { entry, drift: undefined, isUndecided: true, isIdentified, ...known };
-  const drift = findDrift(entry, state, lookOf(work)) ?? keptDrift(entry, state);
+  const drift = findDrift(entry, state, lookOf(job)) ?? keptDrift(entry, state);
   return { entry, drift, isIdentified, ...known };
 }
 
@@ -103,8 +103,8 @@ async function sampleTags(
   const tags = await tagsUnlessDenied(context.store, entry.remoteName);
   // The check's result says how long ago the tags were last seen.
   if (tags === undefined) return findings;
-  const seen = { ...entry, tagsCheckedAt: context.work.run.now() };
-  const drift = findTagDrift(seen, tags, context.work.owner);
+  const seen = { ...entry, tagsCheckedAt: context.job.run.now() };
+  const drift = findTagDrift(seen, tags, context.job.owner);
   return findings.map((finding) => (finding === sample ? { ...sample, entry: seen, drift, isSample: true } : finding));
 }
 

@@ -13,11 +13,11 @@ import { readParameters } from './read.ts';
 import { recoverParameter } from './recovery.ts';
 import { removeParameters } from './removal.ts';
 import { writeParameter } from './writes.ts';
-import { isHere, type SyncWork } from '../../work.ts';
+import { isHere, type SyncJob } from '../../job.ts';
 
-export function createParameters(work: SyncWork, store: ParameterStore): Destination {
-  const looks = createLooks({ work, store });
-  const context = { work, store, looks };
+export function createParameters(job: SyncJob, store: ParameterStore): Destination {
+  const looks = createLooks({ job, store });
+  const context = { job, store, looks };
   const inspect = createBatcher<string, RemoteState>(PARAMETERS_PER_CALL, async (names) => {
     const found = await inspectAll(context, [...new Set(names)]);
     return names.map((name) => found.get(name) ?? { exists: false });
@@ -38,8 +38,8 @@ export function createParameters(work: SyncWork, store: ParameterStore): Destina
     recover: async (entry) => recoverParameter(context, entry, await inspect(entry.remoteName)),
     listOurs: () => listOurs(context),
     lookInside: () => Promise.resolve(undefined),
-    apply: (plan, { slice }) => applyEach({ work, slice, writer }, plan),
-    readAll: () => readParameters(work, store),
+    apply: (plan, { slice }) => applyEach({ job, slice, writer }, plan),
+    readAll: () => readParameters(job, store),
     remove: (entries) => removeParameters(context, entries),
   };
 }
@@ -49,7 +49,7 @@ async function inspectBoth(
   context: LookContext & { readonly looks: ParameterLooks },
   names: readonly string[],
 ): Promise<Inventory> {
-  const entries = context.work.ledger.all().filter((entry) => isHere(context.work, entry) && isOwned(entry));
+  const entries = context.job.ledger.all().filter((entry) => isHere(context.job, entry) && isOwned(entry));
   const owned = new Set(entries.map((entry) => entry.remoteName));
   const [ours, others] = await Promise.all([
     context.looks.lookAll(names.filter((name) => owned.has(name))),

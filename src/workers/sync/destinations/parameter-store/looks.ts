@@ -13,14 +13,14 @@ import { type Inventory, isFresh, type RemoteState } from '../../../../domain/sy
 import { PARAMETERS_PER_CALL, PARAMETERS_PER_LOOK } from '../../../../domain/destinations/parameter-store.ts';
 import { type JobError, toJobError } from '../../../../errors.ts';
 import { chunk, forEachPooled } from '../../../../concurrency/pool.ts';
-import type { SyncWork } from '../../work.ts';
+import type { SyncJob } from '../../job.ts';
 
 /** How old a look may be when the write that relies on it is prepared. */
 export const LOOK_MAX_AGE_MS = 5_000;
 const CONCURRENT_CALLS = 4;
 
 export interface LookContext {
-  readonly work: SyncWork;
+  readonly job: SyncJob;
   readonly store: ParameterStore;
 }
 
@@ -41,7 +41,7 @@ type Batch = Promise<ReadonlyMap<string, Looked>>;
 export function createLooks(context: LookContext): ParameterLooks {
   const kept = new Map<string, { readonly atMs: number; readonly batch: Batch }>();
   let parts = new Map<string, readonly string[]>();
-  const nowMs = () => context.work.run.now().getTime();
+  const nowMs = () => context.job.run.now().getTime();
   const isKept = (name: string) => nowMs() - (kept.get(name)?.atMs ?? Number.NEGATIVE_INFINITY) <= LOOK_MAX_AGE_MS;
   const start = (name: string): Batch => {
     const names = [name, ...(parts.get(name) ?? []).filter((other) => other !== name && !isKept(other))];
@@ -85,14 +85,14 @@ async function lookAt(context: LookContext, names: readonly string[]): Batch {
   await forEachPooled(others, poolOf(context), async (name) => {
     looked.set(name, await identify(context, name, seen.get(name) ?? { exists: false }));
   });
-  context.work.run.scope.signal.throwIfAborted();
+  context.job.run.scope.signal.throwIfAborted();
   return looked;
 }
 
 /** Undefined where the role may not describe: DescribeParameters cannot be limited to names, and narrow roles leave it out. */
 export async function describeOurs(context: LookContext, names: readonly string[]): Promise<Described | undefined> {
-  const { work, store } = context;
-  const tag = { key: OWNERSHIP_TAG, values: ownershipTags(work.owner) };
+  const { job, store } = context;
+  const tag = { key: OWNERSHIP_TAG, values: ownershipTags(job.owner) };
   const found = new Map<string, ParameterMetadata>();
   let isComplete = true;
   try {
@@ -106,15 +106,15 @@ export async function describeOurs(context: LookContext, names: readonly string[
     if (error.code === 'AWS_ACCESS_DENIED') return undefined;
     throw error;
   }
-  work.run.scope.signal.throwIfAborted();
+  job.run.scope.signal.throwIfAborted();
   return { found, isComplete };
 }
 
 /** Undefined where the role may not describe. */
-export async function listOurs({ work, store }: LookContext): Promise<Inventory | undefined> {
+export async function listOurs({ job, store }: LookContext): Promise<Inventory | undefined> {
   const inventory = new Map<string, RemoteState>();
   try {
-    for await (const page of store.list({ key: OWNERSHIP_TAG, values: ownershipTags(work.owner) })) {
+    for await (const page of store.list({ key: OWNERSHIP_TAG, values: ownershipTags(job.owner) })) {
       for (const [name, metadata] of page) inventory.set(name, { ...toState(metadata), isOurs: true });
     }
     return inventory;
@@ -135,19 +135,18 @@ export async function inspectAll(context: LookContext, names: readonly string[])
       inventory.set(name, metadata ? toState(metadata) : { exists: false });
     }
   });
-  context.work.run.scope.signal.throwIfAborted();
+  context.job.run.scope.signal.throwIfAborted();
   return inventory;
 }
 
 /** A missing parameter has no owner; one that we have just written may only look missing. */
-async function identify({ work, store }: LookContext, name: string, state: RemoteState): Promise<Looked> {
-  const isLagging = () =>
-    work.ledger.all().some((entry) => entry.remoteName === name && isFresh(entry, work.run.now()));
+async function identify({ job, store }: LookContext, name: string, state: RemoteState): Promise<Looked> {
+  const isLagging = () => job.ledger.all().some((entry) => entry.remoteName === name && isFresh(entry, job.run.now()));
   if (!state.exists && !isLagging()) return { state };
   try {
     const tags = await store.tagsOf(name);
     if (state.exists) return { state: { ...state, tags } };
-    return { state: isOurs(whoseTags(tags, work.owner)) ? state : { exists: true, version: '', tags } };
+    return { state: isOurs(whoseTags(tags, job.owner)) ? state : { exists: true, version: '', tags } };
   } catch (raw) {
     const error = toJobError(raw);
     if (error.code === 'AWS_NOT_FOUND') return { state: { exists: false } };
@@ -156,9 +155,9 @@ async function identify({ work, store }: LookContext, name: string, state: Remot
   }
 }
 
-const poolOf = ({ work }: LookContext) => ({
+const poolOf = ({ job }: LookContext) => ({
   concurrency: CONCURRENT_CALLS,
-  mayStart: () => !work.run.scope.signal.aborted,
+  mayStart: () => !job.run.scope.signal.aborted,
 });
 
 export function toState(metadata: ParameterMetadata): Extract<RemoteState, { exists: true }> {

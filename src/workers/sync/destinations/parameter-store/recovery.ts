@@ -21,18 +21,18 @@ export async function recoverParameter(context: LookContext, entry: LedgerEntry,
   const { inFlight } = entry;
   if (!inFlight) return;
   const found = await findLanded(context, { entry, inFlight, state });
-  await context.work.ledger.store(found ?? notLanded(entry));
+  await context.job.ledger.store(found ?? notLanded(entry));
 }
 
 /** The row that the write left at AWS, or undefined when it never got there. */
 async function findLanded(context: LookContext, lost: Lost): Promise<LedgerEntry | undefined> {
   const { entry, inFlight, state } = lost;
-  if (inFlight.operation === 'delete') return state.exists ? undefined : removed(entry, context.work.run.now());
+  if (inFlight.operation === 'delete') return state.exists ? undefined : removed(entry, context.job.run.now());
   if (!state.exists) return undefined;
   const version = inFlight.operation === 'create' ? '1' : String(Number(inFlight.baseVersion) + 1);
   if (Number(state.version) < Number(version) || !(await hasLanded(context, lost, version))) return undefined;
   // The date counts only while nobody has written since.
-  const { id: folderId } = context.work.folder;
+  const { id: folderId } = context.job.folder;
   const isLast = state.version === version && state.lastModified !== undefined;
   return landed(entry, version, isLast ? { folderId, lastModified: state.lastModified } : { folderId });
 }
@@ -40,7 +40,7 @@ async function findLanded(context: LookContext, lost: Lost): Promise<LedgerEntry
 async function hasLanded(context: LookContext, lost: Lost, version: string): Promise<boolean> {
   if (lost.inFlight.operation === 'create') {
     const tags = await context.store.tagsOf(lost.entry.remoteName);
-    if (!isOursTag(whoseTags(tags, context.work.owner))) return false;
+    if (!isOursTag(whoseTags(tags, context.job.owner))) return false;
   }
   return (await isOurValue(context, lost, version)) ?? lost.inFlight.operation !== 'adopt';
 }
@@ -51,7 +51,7 @@ async function hasLanded(context: LookContext, lost: Lost, version: string): Pro
  * parameter that was still somebody else's. That one is written again.
  */
 async function isOurValue(
-  { work, store }: LookContext,
+  { job, store }: LookContext,
   { entry, inFlight }: Lost,
   version: string,
 ): Promise<boolean | undefined> {
@@ -59,7 +59,7 @@ async function isOurValue(
     const found = (await store.read([`${entry.remoteName}:${version}`])).get(entry.remoteName);
     if (!found) return false;
     const settings = inFlight.settings ?? entry.settings;
-    return fingerprintOf(work, entry, { value: found.value, settings }) === inFlight.fingerprint;
+    return fingerprintOf(job, entry, { value: found.value, settings }) === inFlight.fingerprint;
   } catch (raw) {
     const error = toJobError(raw);
     if (error.disposition === 'fail') return undefined;

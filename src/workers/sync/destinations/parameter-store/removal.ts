@@ -6,7 +6,7 @@ import { OWNERSHIP_LOST } from '../../../../domain/sync/plan.ts';
 import { toJobError } from '../../../../errors.ts';
 import { deferFresh, refuse, reportDrift, settleFailure, settleThrown, type WriteResult } from '../journal.ts';
 import type { LookContext, ParameterLooks } from './looks.ts';
-import { lookOf } from '../../work.ts';
+import { lookOf } from '../../job.ts';
 
 export type RemovalContext = LookContext & { readonly looks: ParameterLooks };
 
@@ -26,48 +26,48 @@ async function judgeOrFail(context: RemovalContext, entry: LedgerEntry): Promise
   try {
     return await judgeRemoval(context, entry);
   } catch (raw) {
-    return settleThrown(context.work, [entry], toJobError(raw));
+    return settleThrown(context.job, [entry], toJobError(raw));
   }
 }
 
 /** Undefined: it is ours and there, so it is deleted. */
 async function judgeRemoval(context: RemovalContext, entry: LedgerEntry): Promise<WriteResult | undefined> {
-  const { work, looks } = context;
+  const { job, looks } = context;
   const state = await looks.look(entry.remoteName);
-  const isOurs = isOursByTag(state, work.owner);
-  if (isOurs !== true && isFresh(entry, work.run.now())) return deferFresh(work, entry);
+  const isOurs = isOursByTag(state, job.owner);
+  if (isOurs !== true && isFresh(entry, job.run.now())) return deferFresh(job, entry);
   if (!state.exists) {
-    await work.ledger.store(removed(entry, work.run.now()));
+    await job.ledger.store(removed(entry, job.run.now()));
     return { kind: 'deleted' };
   }
-  if (isOurs !== true) return refuse(work, entry, OWNERSHIP_LOST);
-  const drift = findDrift(entry, state, lookOf(work));
-  return drift && !work.planOptions.overwritesDrift ? reportDrift(work, entry, drift) : undefined;
+  if (isOurs !== true) return refuse(job, entry, OWNERSHIP_LOST);
+  const drift = findDrift(entry, state, lookOf(job));
+  return drift && !job.planOptions.overwritesDrift ? reportDrift(job, entry, drift) : undefined;
 }
 
 export async function deleteParameters(
-  { work, store }: LookContext,
+  { job, store }: LookContext,
   entries: readonly LedgerEntry[],
 ): Promise<readonly WriteResult[]> {
   if (entries.length === 0) return [];
   const inFlight = {
     operation: 'delete' as const,
-    runId: work.run.id,
-    at: work.run.now().toISOString(),
+    runId: job.run.id,
+    at: job.run.now().toISOString(),
     baseVersion: null,
   };
   const pending = entries.map((entry) => ({ ...entry, inFlight: { ...inFlight, baseVersion: entry.remoteVersion } }));
-  await work.ledger.storeAll(pending);
+  await job.ledger.storeAll(pending);
   try {
     await store.delete(entries.map((entry) => entry.remoteName));
   } catch (raw) {
     const error = toJobError(raw);
-    if (entries.length > 1 && error.code === 'AWS_ACCESS_DENIED') return deleteSingly({ work, store }, entries);
+    if (entries.length > 1 && error.code === 'AWS_ACCESS_DENIED') return deleteSingly({ job, store }, entries);
     return Promise.all(
-      entries.map((entry, index) => settleFailure(work, { before: entry, pending: pending[index] ?? entry }, error)),
+      entries.map((entry, index) => settleFailure(job, { before: entry, pending: pending[index] ?? entry }, error)),
     );
   }
-  await work.ledger.storeAll(entries.map((entry) => removed(entry, work.run.now())));
+  await job.ledger.storeAll(entries.map((entry) => removed(entry, job.run.now())));
   return entries.map(() => ({ kind: 'deleted' }));
 }
 

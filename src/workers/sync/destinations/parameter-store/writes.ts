@@ -27,7 +27,7 @@ import { withFormerOwner } from '../../former-owners.ts';
 import { deleteParameters } from './removal.ts';
 import { type LookContext, type ParameterLooks, toState } from './looks.ts';
 import { fingerprintOf } from '../../values.ts';
-import { lookOf, type SyncWork } from '../../work.ts';
+import { lookOf, type SyncJob } from '../../job.ts';
 
 export interface ParameterContext extends LookContext {
   readonly looks: ParameterLooks;
@@ -41,23 +41,23 @@ export async function writeParameter(context: ParameterContext, task: WriteTask)
 }
 
 async function createParameter(context: ParameterContext, task: WriteTask): Promise<WriteResult> {
-  const { work, store } = context;
+  const { job, store } = context;
   const { desired, entry } = task;
   const until = (entry.deletedAt?.getTime() ?? 0) + RECREATE_AFTER_MS;
-  if (until > work.run.now().getTime()) return { kind: 'deferred', until: new Date(until) };
-  const tags = tagsWithOwner(desired.settings.tags, work.owner);
-  const tried = await attempt(work, { entry, inFlight: toInFlight(task, 'create', null) }, () =>
+  if (until > job.run.now().getTime()) return { kind: 'deferred', until: new Date(until) };
+  const tags = tagsWithOwner(desired.settings.tags, job.owner);
+  const tried = await attempt(job, { entry, inFlight: toInFlight(task, 'create', null) }, () =>
     store.create({ ...toWrite(task), tags }),
   );
   if (tried.result) return tried.result;
   if (!tried.error) {
-    await work.ledger.store(toWritten(work, task, tried.answer));
+    await job.ledger.store(toWritten(job, task, tried.answer));
     return { kind: 'created' };
   }
   if (awsErrorOf(tried.error) === 'ParameterAlreadyExists') return takeOver(context, task, tried.pending);
   if (awsErrorOf(tried.error) === 'TooManyUpdates')
-    return waitForName(work, entry, 'AWS says that the name is busy, and never lets it be created');
-  return settleFailure(work, { before: entry, pending: tried.pending }, tried.error);
+    return waitForName(job, entry, 'AWS says that the name is busy, and never lets it be created');
+  return settleFailure(job, { before: entry, pending: tried.pending }, tried.error);
 }
 
 function toWrite({ desired, value }: WriteTask) {
@@ -71,49 +71,48 @@ function toInFlight(task: WriteTask, operation: 'create' | 'update' | 'adopt', b
 
 /** The name is taken: ours by its tag, free to be taken over, or a conflict. */
 async function takeOver(context: ParameterContext, task: WriteTask, pending: LedgerEntry): Promise<WriteResult> {
-  const { work, store } = context;
+  const { job, store } = context;
   const { remoteName } = task.desired;
   try {
     const metadata = (await store.inspect([remoteName])).get(remoteName);
-    if (!metadata) return await waitForName(work, task.entry, NAME_CONTRADICTION);
+    if (!metadata) return await waitForName(job, task.entry, NAME_CONTRADICTION);
     const tags = await store.tagsOf(remoteName);
-    const state = await withFormerOwner(work, remoteName, { ...toState(metadata), tags });
-    const refusal = findTakeoverProblem(state, work.planOptions, task.entry);
-    if (refusal !== undefined) return await refuse(work, task.entry, refusal);
+    const state = await withFormerOwner(job, remoteName, { ...toState(metadata), tags });
+    const refusal = findTakeoverProblem(state, job.planOptions, task.entry);
+    if (refusal !== undefined) return await refuse(job, task.entry, refusal);
     return await overwrite(context, task, {
       base: metadata.version,
       kind: 'adopted',
       // Our tag comes first: where it may not be set, nothing is overwritten either.
-      marks: isOurs(whoseTags(tags, work.owner)) ? {} : tagsWithOwner(task.desired.settings.tags, work.owner),
+      marks: isOurs(whoseTags(tags, job.owner)) ? {} : tagsWithOwner(task.desired.settings.tags, job.owner),
       unmarked: Object.keys(leftTags(state)).filter((key) => !(key in task.desired.settings.tags)),
     });
   } catch (raw) {
     const error = toJobError(raw);
-    if (error.code === 'AWS_NOT_FOUND') return waitForName(work, task.entry, NAME_CONTRADICTION);
+    if (error.code === 'AWS_NOT_FOUND') return waitForName(job, task.entry, NAME_CONTRADICTION);
     if (error.code === 'AWS_ACCESS_DENIED')
-      return refuse(work, task.entry, 'exists, and without ssm:ListTagsForResource keyferry cannot read its owner');
-    return settleFailure(work, { before: task.entry, pending }, error);
+      return refuse(job, task.entry, 'exists, and without ssm:ListTagsForResource keyferry cannot read its owner');
+    return settleFailure(job, { before: task.entry, pending }, error);
   }
 }
 
 async function updateParameter(context: ParameterContext, task: WriteTask): Promise<WriteResult> {
-  const { work } = context;
+  const { job } = context;
   const { entry, desired } = task;
   const state = await context.looks.look(desired.remoteName);
-  if (isOursByTag(state, work.owner) === false && isFresh(entry, work.run.now())) return deferFresh(work, entry);
-  const drift = findDrift(entry, state, lookOf(work));
+  if (isOursByTag(state, job.owner) === false && isFresh(entry, job.run.now())) return deferFresh(job, entry);
+  const drift = findDrift(entry, state, lookOf(job));
   if (drift) return updateDrifted(context, task, { drift, state });
   const tagging = await changeTags(context, task);
   if (tagging) return tagging;
-  if (needsNewVersion(work, task))
-    return overwrite(context, task, { base: entry.remoteVersion ?? '', kind: 'updated' });
+  if (needsNewVersion(job, task)) return overwrite(context, task, { base: entry.remoteVersion ?? '', kind: 'updated' });
   const { fingerprint, revision } = task;
-  await work.ledger.store({
+  await job.ledger.store({
     ...inOrder(entry),
     settings: desired.settings,
     fingerprint,
     syncedRevision: revision,
-    folderId: work.folder.id,
+    folderId: job.folder.id,
   });
   return { kind: 'updated' };
 }
@@ -123,10 +122,10 @@ async function updateDrifted(
   task: WriteTask,
   found: { drift: DriftKind; state: RemoteState },
 ): Promise<WriteResult> {
-  const { work } = context;
+  const { job } = context;
   const { drift, state } = found;
-  if (drift === 'foreign') return refuse(work, task.entry, OWNERSHIP_LOST);
-  if (!work.planOptions.overwritesDrift) return reportDrift(work, task.entry, drift);
+  if (drift === 'foreign') return refuse(job, task.entry, OWNERSHIP_LOST);
+  if (!job.planOptions.overwritesDrift) return reportDrift(job, task.entry, drift);
   if (!state.exists) return createParameter(context, task);
   if (drift === 'type') return recreate(context, task);
   const tagging = await changeTags(context, task);
@@ -137,15 +136,15 @@ async function updateDrifted(
 async function recreate(context: ParameterContext, task: WriteTask): Promise<WriteResult> {
   const [deleted] = await deleteParameters(context, [task.entry]);
   if (deleted?.kind !== 'deleted') return deleted ?? { kind: 'unchanged' };
-  const entry = context.work.ledger.get(task.entry.id) ?? task.entry;
+  const entry = context.job.ledger.get(task.entry.id) ?? task.entry;
   return createParameter(context, { ...task, entry });
 }
 
 /** Tags alone are changed without a new version. */
-function needsNewVersion(work: SyncWork, task: WriteTask): boolean {
+function needsNewVersion(job: SyncJob, task: WriteTask): boolean {
   const { entry, desired } = task;
   if (desired.settings.keyId !== entry.settings.keyId || desired.settings.tier !== entry.settings.tier) return true;
-  return fingerprintOf(work, desired, { value: task.value, settings: entry.settings }) !== entry.fingerprint;
+  return fingerprintOf(job, desired, { value: task.value, settings: entry.settings }) !== entry.fingerprint;
 }
 
 interface Overwriting {
@@ -159,22 +158,22 @@ interface Overwriting {
 
 /** Journals the intent before the first mark: a parameter with our tag and without our value is never taken for done. */
 async function overwrite(context: ParameterContext, task: WriteTask, how: Overwriting): Promise<WriteResult> {
-  const { work } = context;
+  const { job } = context;
   const { entry } = task;
   const operation = how.kind === 'adopted' ? 'adopt' : 'update';
-  const tried = await attempt(work, { entry, inFlight: toInFlight(task, operation, how.base) }, () =>
+  const tried = await attempt(job, { entry, inFlight: toInFlight(task, operation, how.base) }, () =>
     markAndOverwrite(context, task, how),
   );
   if (tried.result) return tried.result;
   if (tried.error) return settleOverwrite(context, task, { pending: tried.pending, error: tried.error });
   if (Number(tried.answer.version) !== Number(how.base) + 1) {
-    work.run.log.warn(
+    job.run.log.warn(
       { key: task.desired.key, remoteName: task.desired.remoteName },
       'another client wrote the parameter at the same time',
     );
   }
-  const row = toWritten(work, task, tried.answer);
-  await work.ledger.store(row);
+  const row = toWritten(job, task, tried.answer);
+  await job.ledger.store(row);
   return (tried.answer.version === '1' ? await tagCreated(context, task, row) : undefined) ?? { kind: how.kind };
 }
 
@@ -190,15 +189,15 @@ async function markAndOverwrite(
 
 /** The parameter was deleted since we looked, so that the overwrite has created it without any tag. */
 async function tagCreated(
-  { work, store }: ParameterContext,
+  { job, store }: ParameterContext,
   { desired }: WriteTask,
   row: LedgerEntry,
 ): Promise<WriteResult | undefined> {
   try {
-    await store.addTags(desired.remoteName, tagsWithOwner(desired.settings.tags, work.owner));
+    await store.addTags(desired.remoteName, tagsWithOwner(desired.settings.tags, job.owner));
     return undefined;
   } catch (raw) {
-    return settleFailure(work, { before: row, pending: row }, toJobError(raw));
+    return settleFailure(job, { before: row, pending: row }, toJobError(raw));
   }
 }
 
@@ -215,17 +214,17 @@ async function settleOverwrite(
   if (isOwned(task.entry) && changedSinceLook.has(awsErrorOf(error))) {
     context.looks.forget(remoteName);
     const state = await context.looks.look(remoteName);
-    const drift = findDrift(task.entry, state, lookOf(context.work));
+    const drift = findDrift(task.entry, state, lookOf(context.job));
     if (drift === 'missing' || drift === 'type' || drift === 'foreign')
       return updateDrifted(context, task, { drift, state });
   }
-  return settleFailure(context.work, { before: task.entry, pending }, error);
+  return settleFailure(context.job, { before: task.entry, pending }, error);
 }
 
-function toWritten(work: SyncWork, task: WriteTask, answer: WrittenParameter): LedgerEntry {
+function toWritten(job: SyncJob, task: WriteTask, answer: WrittenParameter): LedgerEntry {
   const { fingerprint, revision, desired, entry } = task;
   const { tier, answeredAt } = answer;
-  const at = work.run.now();
+  const at = job.run.now();
   const observed = {
     ...(tier === undefined ? {} : { tier }),
     ...(answeredAt === undefined ? {} : { clockAheadMs: answeredAt.getTime() - at.getTime() }),
@@ -235,7 +234,7 @@ function toWritten(work: SyncWork, task: WriteTask, answer: WrittenParameter): L
     fingerprint,
     revision,
     settings: desired.settings,
-    folderId: work.folder.id,
+    folderId: job.folder.id,
     observed,
     at,
   });
@@ -246,11 +245,11 @@ function toWritten(work: SyncWork, task: WriteTask, answer: WrittenParameter): L
  * as they should be.
  */
 async function changeTags(
-  { work, store }: ParameterContext,
+  { job, store }: ParameterContext,
   { desired, entry }: WriteTask,
 ): Promise<WriteResult | undefined> {
   const before = entry.settings.tags;
-  const added = missingTags(desired.settings.tags, tagsWithOwner(before, work.owner), work.owner);
+  const added = missingTags(desired.settings.tags, tagsWithOwner(before, job.owner), job.owner);
   // Only what we had set ourselves is ever taken away.
   const dropped = Object.keys(before).filter((key) => !(key in desired.settings.tags));
   try {
@@ -258,6 +257,6 @@ async function changeTags(
     if (dropped.length > 0) await store.removeTags(desired.remoteName, dropped);
     return undefined;
   } catch (raw) {
-    return settleFailure(work, { before: entry, pending: entry }, toJobError(raw));
+    return settleFailure(job, { before: entry, pending: entry }, toJobError(raw));
   }
 }

@@ -12,7 +12,7 @@ import { applyEach, type WriteTask } from '../apply-each.ts';
 import { listOurs } from './looks.ts';
 import { readSecrets } from './read.ts';
 import { type SecretContext, toState, writeSecret } from './writes.ts';
-import { lookOf, type SyncWork } from '../../work.ts';
+import { lookOf, type SyncJob } from '../../job.ts';
 
 const CONCURRENT_LOOKS = 8;
 /** ListSecrets lags by up to 5 minutes: it is not asked about what was written within this time. */
@@ -20,8 +20,8 @@ const LIST_LAG_MS = 10 * 60_000;
 /** So many of them are looked at singly when a person asks. */
 const MAX_FRESH_LOOKS = 20;
 
-export function createSecrets(work: SyncWork, secrets: SecretsManager): Destination {
-  const context: SecretContext = { work, secrets };
+export function createSecrets(job: SyncJob, secrets: SecretsManager): Destination {
+  const context: SecretContext = { job, secrets };
   const writer = { concurrency: 8, write: (task: WriteTask) => writeSecret(context, task) };
   return {
     removalsPerCall: 1,
@@ -31,18 +31,18 @@ export function createSecrets(work: SyncWork, secrets: SecretsManager): Destinat
     recover: (entry) => recover(context, entry),
     listOurs: () => listOurs(context),
     lookInside: () => Promise.resolve(undefined),
-    apply: (plan, { slice }) => applyEach({ work, slice, writer }, plan),
-    readAll: () => readSecrets(work, secrets),
+    apply: (plan, { slice }) => applyEach({ job, slice, writer }, plan),
+    readAll: () => readSecrets(job, secrets),
     remove: (entries) => Promise.all(entries.map((entry) => removeSecret(context, entry))),
   };
 }
 
 async function describeAll(
-  { work, secrets }: SecretContext,
+  { job, secrets }: SecretContext,
   names: readonly string[],
 ): Promise<Map<string, RemoteState>> {
   const states = new Map<string, RemoteState>();
-  const mayStart = () => !work.run.scope.signal.aborted;
+  const mayStart = () => !job.run.scope.signal.aborted;
   await forEachPooled(names, { concurrency: CONCURRENT_LOOKS, mayStart }, async (name) => {
     states.set(name, toState(await secrets.describe(name)));
   });
@@ -51,9 +51,9 @@ async function describeAll(
 
 /** By the page, narrowed to our tag. Whatever looks different there is looked at singly, since the list lags. */
 async function check(context: SecretContext, entries: readonly LedgerEntry[]): Promise<readonly DriftFinding[]> {
-  const look = lookOf(context.work);
+  const look = lookOf(context.job);
   const mayBeUnlisted = (entry: LedgerEntry) => look.now.getTime() - (entry.writtenAt?.getTime() ?? 0) <= LIST_LAG_MS;
-  const fresh = entries.filter(mayBeUnlisted).slice(0, freshLooks(context.work));
+  const fresh = entries.filter(mayBeUnlisted).slice(0, freshLooks(context.job));
   const settled = entries.filter((entry) => !mayBeUnlisted(entry));
   const listed = settled.length > 0 ? await listOurs(context) : undefined;
   const driftIn = (entry: LedgerEntry, state: RemoteState | undefined) =>
@@ -75,26 +75,30 @@ async function check(context: SecretContext, entries: readonly LedgerEntry[]): P
 }
 
 /** How many fresh secrets are looked at singly; the first look in a new epoch leaves none out. */
-function freshLooks({ run, sync, installation }: SyncWork): number {
+function freshLooks({ run, sync, installation }: SyncJob): number {
   if (mustCompare(sync, installation.epochStartedAt)) return Number.POSITIVE_INFINITY;
   return run.isDirect ? MAX_FRESH_LOOKS : 0;
 }
 
-async function recover({ work, secrets }: SecretContext, entry: LedgerEntry): Promise<void> {
+async function recover({ job, secrets }: SecretContext, entry: LedgerEntry): Promise<void> {
   const { inFlight } = entry;
   if (!inFlight) return;
   const found = await secrets.describe(entry.remoteName);
-  await work.ledger.store(findLanded(work, entry, found) ?? notLanded(entry));
+  await job.ledger.store(findLanded(job, entry, found) ?? notLanded(entry));
 }
 
-function findLanded(work: SyncWork, entry: LedgerEntry, found: SecretMetadata | undefined): LedgerEntry | undefined {
+function findLanded(
+  job: Pick<SyncJob, 'run' | 'folder'>,
+  entry: LedgerEntry,
+  found: SecretMetadata | undefined,
+): LedgerEntry | undefined {
   const { inFlight } = entry;
   const isGone = !found || found.deletionScheduledAt !== undefined;
   switch (inFlight?.operation) {
     case undefined:
       return undefined;
     case 'delete':
-      return isGone ? removed(entry, work.run.now()) : undefined;
+      return isGone ? removed(entry, job.run.now()) : undefined;
     case 'restore':
       return isGone
         ? undefined
@@ -103,40 +107,38 @@ function findLanded(work: SyncWork, entry: LedgerEntry, found: SecretMetadata | 
     case 'update':
     case 'adopt':
       return inFlight.token !== undefined && found?.versions[inFlight.token]
-        ? landed(entry, inFlight.token, { folderId: work.folder.id })
+        ? landed(entry, inFlight.token, { folderId: job.folder.id })
         : undefined;
   }
 }
 
 export async function removeSecret(context: SecretContext, entry: LedgerEntry): Promise<WriteResult> {
-  const { work, secrets } = context;
+  const { job, secrets } = context;
   const found = await secrets.describe(entry.remoteName);
-  if (!found && isFresh(entry, work.run.now())) return deferFresh(work, entry);
+  if (!found && isFresh(entry, job.run.now())) return deferFresh(job, entry);
   if (!found || found.deletionScheduledAt) {
-    await work.ledger.store(removed(entry, work.run.now()));
+    await job.ledger.store(removed(entry, job.run.now()));
     return { kind: 'deleted' };
   }
-  const drift = findDrift(entry, toState(found), lookOf(work));
-  if (drift === 'foreign') return refuse(work, entry, OWNERSHIP_LOST);
-  if (drift && !work.planOptions.overwritesDrift) return reportDrift(work, entry, drift);
-  const tried = await attempt(
-    work,
-    { entry, inFlight: { operation: 'delete', baseVersion: entry.remoteVersion } },
-    () => deleteWithReplicas(context, entry, found),
+  const drift = findDrift(entry, toState(found), lookOf(job));
+  if (drift === 'foreign') return refuse(job, entry, OWNERSHIP_LOST);
+  if (drift && !job.planOptions.overwritesDrift) return reportDrift(job, entry, drift);
+  const tried = await attempt(job, { entry, inFlight: { operation: 'delete', baseVersion: entry.remoteVersion } }, () =>
+    deleteWithReplicas(context, entry, found),
   );
   if (tried.result) return tried.result;
-  if (tried.error) return settleFailure(work, { before: entry, pending: tried.pending }, tried.error);
-  await work.ledger.store(removed(entry, work.run.now()));
+  if (tried.error) return settleFailure(job, { before: entry, pending: tried.pending }, tried.error);
+  await job.ledger.store(removed(entry, job.run.now()));
   return { kind: 'deleted' };
 }
 
 /** AWS deletes no primary that still has replicas. One that somebody removed cannot be removed again. */
 async function deleteWithReplicas(
-  { work, secrets }: SecretContext,
+  { job, secrets }: SecretContext,
   entry: LedgerEntry,
   found: SecretMetadata,
 ): Promise<void> {
   const replicas = (entry.settings.replicaRegions ?? []).filter((region) => found.replicas?.[region] !== undefined);
   if (replicas.length > 0) await secrets.unreplicate(entry.remoteName, replicas);
-  await secrets.delete(entry.remoteName, work.options.recoveryDays);
+  await secrets.delete(entry.remoteName, job.options.recoveryDays);
 }

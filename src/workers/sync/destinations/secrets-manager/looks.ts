@@ -5,10 +5,10 @@ import { toJobError } from '../../../../errors.ts';
 import { type SecretContext, toState } from './writes.ts';
 
 /** Undefined where the role may not list: ListSecrets cannot be limited to names, and narrow roles leave it out. */
-export async function listOurs({ work, secrets }: SecretContext): Promise<Inventory | undefined> {
+export async function listOurs({ job, secrets }: SecretContext): Promise<Inventory | undefined> {
   const found = new Map<string, RemoteState>();
   try {
-    for await (const page of secrets.list({ tagKey: OWNERSHIP_TAG, tagValues: ownershipTags(work.owner) })) {
+    for await (const page of secrets.list({ tagKey: OWNERSHIP_TAG, tagValues: ownershipTags(job.owner) })) {
       for (const one of page) found.set(one.name, toState(one));
     }
     return found;

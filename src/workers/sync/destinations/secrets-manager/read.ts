@@ -4,16 +4,19 @@ import { chunk } from '../../../../concurrency/pool.ts';
 import { SECRETS_PER_READ } from '../../../../domain/destinations/secrets-manager.ts';
 import { whoseTags } from '../../../../domain/ownership.ts';
 import { commonPrefixOf, sourceKeyOf } from '../../../../domain/sync/target.ts';
-import type { SyncWork } from '../../work.ts';
+import type { SyncJob } from '../../job.ts';
 import type { Found } from '../destination.ts';
 
-export async function readSecrets(work: SyncWork, secrets: SecretsManager): Promise<readonly Found[]> {
+export async function readSecrets(
+  job: Pick<SyncJob, 'target' | 'owner'>,
+  secrets: SecretsManager,
+): Promise<readonly Found[]> {
   const keys = new Map<string, string>();
   const found: Found[] = [];
-  for await (const page of secrets.list({ prefix: commonPrefixOf(work.target) })) {
+  for await (const page of secrets.list({ prefix: commonPrefixOf(job.target) })) {
     for (const one of page) {
-      const key = one.deletionScheduledAt ? undefined : sourceKeyOf(work.target, one.name);
-      if (key !== undefined && isOthers(work, one)) found.push(toOthers(key, one));
+      const key = one.deletionScheduledAt ? undefined : sourceKeyOf(job.target, one.name);
+      if (key !== undefined && isOthers(job, one)) found.push(toOthers(key, one));
       else if (key !== undefined) keys.set(one.name, key);
     }
   }
@@ -28,8 +31,8 @@ export async function readSecrets(work: SyncWork, secrets: SecretsManager): Prom
 }
 
 /** Their values belong into another folder, or change by themselves. */
-export function isOthers(work: SyncWork, { tags, managedBy }: SecretMetadata): boolean {
-  const whose = whoseTags(tags, work.owner);
+export function isOthers(job: Pick<SyncJob, 'owner'>, { tags, managedBy }: SecretMetadata): boolean {
+  const whose = whoseTags(tags, job.owner);
   return managedBy !== undefined || whose === 'other-sync' || whose === 'other-installation';
 }
 

@@ -3,10 +3,10 @@
  * again, and repeating the write with the same token makes no second version.
  */
 import type { SecretMetadata, SecretsManager } from '../../../../aws/secrets-manager.ts';
-import { isOurs, missingTags, tagsWithOwner, whoseTags } from '../../../../domain/ownership.ts';
+import { isOurs, tagsWithOwner, whoseTags } from '../../../../domain/ownership.ts';
 import { inOrder, landed, written } from '../../../../domain/sync/entry.ts';
 import { findDrift, isSameKey, type RemoteState } from '../../../../domain/sync/inventory.ts';
-import { type EntrySettings, type InFlight, isOwned, type LedgerEntry } from '../../../../domain/sync/ledger.ts';
+import { type InFlight, isOwned, type LedgerEntry } from '../../../../domain/sync/ledger.ts';
 import { takeWrite } from '../../../../domain/sync/pace.ts';
 import { OWNERSHIP_LOST } from '../../../../domain/sync/plan.ts';
 import { type Existing, findTakeoverProblem, isLeftAsWritten, leftTags } from '../../../../domain/sync/takeover.ts';
@@ -26,10 +26,11 @@ import {
 import { withFormerOwner } from '../../former-owners.ts';
 import { asLastWritten } from '../../held-names.ts';
 import { fingerprintOf } from '../../values.ts';
-import { lookOf, type SyncWork } from '../../work.ts';
+import { lookOf, type SyncJob } from '../../job.ts';
+import { changeKey, changeReplicas, changeTags } from './changes.ts';
 
 export interface SecretContext {
-  readonly work: SyncWork;
+  readonly job: SyncJob;
   readonly secrets: SecretsManager;
 }
 
@@ -46,19 +47,19 @@ function toInFlight(task: WriteTask, operation: InFlight['operation'], baseVersi
 }
 
 async function createSecret(context: SecretContext, given: WriteTask): Promise<WriteResult> {
-  const { work, secrets } = context;
+  const { job, secrets } = context;
   const task = { ...given, turns: takeTurn({ ...given.desired, ...given }, 'create') };
   const { desired, entry, value } = task;
   const inFlight = toInFlight(task, 'create', null);
   const { keyId, replicaRegions = [] } = desired.settings;
-  const tags = tagsWithOwner(desired.settings.tags, work.owner);
+  const tags = tagsWithOwner(desired.settings.tags, job.owner);
   const write = { name: desired.remoteName, value, token: inFlight.token, keyId, tags, replicaRegions };
-  const tried = await attempt(work, { entry, inFlight }, () => secrets.create(write));
+  const tried = await attempt(job, { entry, inFlight }, () => secrets.create(write));
   if (tried.result) return tried.result;
   if (!tried.error) return store(context, task, { version: inFlight.token, kind: 'created' });
   const name = awsErrorOf(tried.error);
   if (name !== 'ResourceExistsException' && name !== 'InvalidRequestException') {
-    return settleFailure(work, { before: entry, pending: tried.pending }, tried.error);
+    return settleFailure(job, { before: entry, pending: tried.pending }, tried.error);
   }
   return createTaken(context, task, tried);
 }
@@ -69,31 +70,31 @@ async function createTaken(
   task: WriteTask,
   lost: { pending: LedgerEntry; error: JobError },
 ): Promise<WriteResult> {
-  const { work, secrets } = context;
+  const { job, secrets } = context;
   const { entry, desired } = task;
   const found = await secrets.describe(desired.remoteName);
-  if (!found) return waitForName(work, entry, NAME_CONTRADICTION);
+  if (!found) return waitForName(job, entry, NAME_CONTRADICTION);
   const token = lost.pending.inFlight?.token ?? '';
-  if (found.versions[token]) return storeLanded(work, lost.pending, token);
-  const state = await withFormerOwner(work, desired.remoteName, toState(found));
+  if (found.versions[token]) return storeLanded(job, lost.pending, token);
+  const state = await withFormerOwner(job, desired.remoteName, toState(found));
   if (!found.deletionScheduledAt) {
-    const refusal = findTakeoverProblem(state, work.planOptions, entry);
-    return refusal === undefined ? adoptSecret(context, task, { found, state }) : refuse(work, entry, refusal);
+    const refusal = findTakeoverProblem(state, job.planOptions, entry);
+    return refusal === undefined ? adoptSecret(context, task, { found, state }) : refuse(job, entry, refusal);
   }
-  if (isOurs(whoseTags(found.tags, work.owner)))
+  if (isOurs(whoseTags(found.tags, job.owner)))
     return restoreSecret(context, { ...task, entry: { ...entry, remoteVersion: found.version } });
   if (isLeftAsWritten(state)) return restoreLeft(context, task, { found, state });
-  return refuse(work, entry, 'is scheduled for deletion and is not managed by this sync');
+  return refuse(job, entry, 'is scheduled for deletion and is not managed by this sync');
 }
 
 /** A deleted sync of this folder had scheduled it for deletion: restored, it is taken over. */
 async function restoreLeft(context: SecretContext, task: WriteTask, taken: Taken): Promise<WriteResult> {
-  const { work, secrets } = context;
+  const { job, secrets } = context;
   try {
     await secrets.restore(task.desired.remoteName);
     return await adoptSecret(context, task, taken);
   } catch (raw) {
-    return settleFailure(work, { before: task.entry, pending: { ...task.entry, inFlight: null } }, toJobError(raw));
+    return settleFailure(job, { before: task.entry, pending: { ...task.entry, inFlight: null } }, toJobError(raw));
   }
 }
 
@@ -114,34 +115,34 @@ async function adoptSecret(context: SecretContext, task: WriteTask, { found, sta
 }
 
 async function restoreSecret(context: SecretContext, given: WriteTask): Promise<WriteResult> {
-  const { work, secrets } = context;
+  const { job, secrets } = context;
   const turns = takeTurn({ ...given.desired, ...given }, 'restore');
-  const task = { ...given, turns, entry: asLastWritten(work, given.entry) };
+  const task = { ...given, turns, entry: asLastWritten(job, given.entry) };
   const { entry, desired } = task;
   const inFlight = { operation: 'restore' as const, baseVersion: entry.remoteVersion };
-  const tried = await attempt(work, { entry, inFlight }, () => secrets.restore(desired.remoteName));
+  const tried = await attempt(job, { entry, inFlight }, () => secrets.restore(desired.remoteName));
   if (tried.result) return tried.result;
   // The recovery window is over: the name is free again.
   if (tried.error && awsErrorOf(tried.error) === 'ResourceNotFoundException') {
     return createSecret(context, { ...task, entry: { ...entry, deletedAt: null, remoteVersion: null } });
   }
-  if (tried.error) return settleFailure(work, { before: entry, pending: tried.pending }, tried.error);
+  if (tried.error) return settleFailure(job, { before: entry, pending: tried.pending }, tried.error);
   const restored = { ...inOrder(entry), deletedAt: null, isClaim: true };
-  await work.ledger.store(restored);
+  await job.ledger.store(restored);
   return updateSecret(context, { ...task, entry: restored });
 }
 
 async function updateSecret(context: SecretContext, task: WriteTask): Promise<WriteResult> {
-  const { work, secrets } = context;
+  const { job, secrets } = context;
   const { entry, desired, value } = task;
   const found = await secrets.describe(desired.remoteName);
-  const drift = findDrift(entry, toState(found), lookOf(work));
-  if (drift === 'foreign') return refuse(work, entry, OWNERSHIP_LOST);
-  if (drift && !work.planOptions.overwritesDrift) return reportDrift(work, entry, drift);
+  const drift = findDrift(entry, toState(found), lookOf(job));
+  if (drift === 'foreign') return refuse(job, entry, OWNERSHIP_LOST);
+  if (drift && !job.planOptions.overwritesDrift) return reportDrift(job, entry, drift);
   if (drift === 'scheduled-for-deletion') return restoreSecret(context, task);
   if (!found || drift === 'missing') return createSecret(context, task);
   const isValueNeeded =
-    drift === 'changed' || fingerprintOf(work, desired, { value, settings: entry.settings }) !== entry.fingerprint;
+    drift === 'changed' || fingerprintOf(job, desired, { value, settings: entry.settings }) !== entry.fingerprint;
   return change(context, task, { found, kind: 'updated', isValueNeeded, before: entry });
 }
 
@@ -155,17 +156,18 @@ interface Change {
 }
 
 async function change(context: SecretContext, task: WriteTask, how: Change): Promise<WriteResult> {
-  const { work } = context;
+  const { job } = context;
   const { entry, desired } = task;
-  const paced = how.isValueNeeded ? takeWrite(entry.pace, work.run.now()) : { pace: entry.pace };
+  const paced = how.isValueNeeded ? takeWrite(entry.pace, job.run.now()) : { pace: entry.pace };
   if ('notBefore' in paced) return { kind: 'deferred', until: paced.notBefore };
   try {
     // None of these makes a version, and setting them twice does no harm: they go first, so that a value that landed means that all of it did.
-    await changeTags(context, task, how.found);
-    await changeReplicas(context, task, how.found);
-    if (!how.isValueNeeded) await changeKey(context, task, how.found);
+    const settings = { name: desired.remoteName, before: entry.settings, wanted: desired.settings, found: how.found };
+    await changeTags(context, settings);
+    await changeReplicas(context, settings);
+    if (!how.isValueNeeded) await changeKey(context, settings);
   } catch (raw) {
-    return settleFailure(work, { before: how.before, pending: how.before }, toJobError(raw));
+    return settleFailure(job, { before: how.before, pending: how.before }, toJobError(raw));
   }
   if (!how.isValueNeeded) return store(context, task, { version: how.found.version, kind: how.kind });
   return writeValue(
@@ -175,65 +177,23 @@ async function change(context: SecretContext, task: WriteTask, how: Change): Pro
   );
 }
 
-async function changeTags(
-  { work, secrets }: SecretContext,
-  { entry, desired }: WriteTask,
-  found: SecretMetadata,
-): Promise<void> {
-  const wanted = desired.settings.tags;
-  const added = missingTags(wanted, found.tags, work.owner);
-  // Only what we had set ourselves is ever taken away.
-  const dropped = Object.keys(entry.settings.tags).filter((key) => !(key in wanted) && key in found.tags);
-  if (Object.keys(added).length > 0) await secrets.addTags(desired.remoteName, added);
-  if (dropped.length > 0) await secrets.removeTags(desired.remoteName, dropped);
-}
-
-async function changeReplicas(
-  { secrets }: SecretContext,
-  { entry, desired }: WriteTask,
-  found: SecretMetadata,
-): Promise<void> {
-  const { added, dropped } = replicaChanges(entry.settings, desired.settings, found);
-  if (added.length > 0) await secrets.replicate(desired.remoteName, added);
-  if (dropped.length > 0) await secrets.unreplicate(desired.remoteName, dropped);
-}
-
-/** What is missing or failed is replicated again; only replicas of our own are taken away. */
-export function replicaChanges(
-  before: EntrySettings,
-  after: EntrySettings,
-  { replicas = {} }: Pick<SecretMetadata, 'replicas'>,
-) {
-  const [old, wanted] = [before.replicaRegions ?? [], after.replicaRegions ?? []];
-  return {
-    added: wanted.filter((region) => replicas[region] === undefined || replicas[region].status === 'Failed'),
-    dropped: old.filter((region) => !wanted.includes(region) && replicas[region] !== undefined),
-  };
-}
-
-async function changeKey({ secrets }: SecretContext, { desired }: WriteTask, found: SecretMetadata): Promise<void> {
-  const { keyId } = desired.settings;
-  if (!isSameKey(keyId, found.keyId))
-    await secrets.update({ name: desired.remoteName, token: crypto.randomUUID(), keyId });
-}
-
 async function writeValue(
   context: SecretContext,
   task: WriteTask,
   how: Change & { readonly isKeyChanged: boolean },
 ): Promise<WriteResult> {
-  const { work, secrets } = context;
+  const { job, secrets } = context;
   const { entry, desired, value } = task;
   const inFlight = toInFlight(task, how.kind === 'adopted' ? 'adopt' : 'update', how.found.version);
   const { token } = inFlight;
   const key = how.isKeyChanged ? { keyId: desired.settings.keyId } : {};
-  const tried = await attempt(work, { entry, inFlight }, () =>
+  const tried = await attempt(job, { entry, inFlight }, () =>
     secrets.update({ name: desired.remoteName, token, value, ...key }),
   );
   if (tried.result) return tried.result;
   if (!tried.error) return store(context, task, { version: token, kind: how.kind });
   if (tried.error.code !== 'AWS_REJECTED' && tried.error.code !== 'AWS_NOT_FOUND') {
-    return settleFailure(work, { before: entry, pending: tried.pending }, tried.error);
+    return settleFailure(job, { before: entry, pending: tried.pending }, tried.error);
   }
   return settleUpdate(context, task, { pending: tried.pending, error: tried.error });
 }
@@ -244,20 +204,24 @@ async function settleUpdate(
   task: WriteTask,
   lost: { pending: LedgerEntry; error: JobError },
 ): Promise<WriteResult> {
-  const { work, secrets } = context;
+  const { job, secrets } = context;
   const { entry } = task;
   const token = lost.pending.inFlight?.token ?? '';
   const found = await secrets.describe(task.desired.remoteName);
-  if (found?.versions[token]) return storeLanded(work, lost.pending, token);
+  if (found?.versions[token]) return storeLanded(job, lost.pending, token);
   if (found && !found.deletionScheduledAt)
-    return settleFailure(work, { before: entry, pending: lost.pending }, lost.error);
+    return settleFailure(job, { before: entry, pending: lost.pending }, lost.error);
   const drift = found ? 'scheduled-for-deletion' : 'missing';
-  if (!work.planOptions.overwritesDrift) return reportDrift(work, entry, drift);
+  if (!job.planOptions.overwritesDrift) return reportDrift(job, entry, drift);
   return found ? restoreSecret(context, task) : createSecret(context, task);
 }
 
-async function storeLanded(work: SyncWork, pending: LedgerEntry, token: string): Promise<WriteResult> {
-  await work.ledger.store(landed(pending, token, { folderId: work.folder.id }));
+async function storeLanded(
+  job: Pick<SyncJob, 'ledger' | 'folder'>,
+  pending: LedgerEntry,
+  token: string,
+): Promise<WriteResult> {
+  await job.ledger.store(landed(pending, token, { folderId: job.folder.id }));
   return { kind: pending.inFlight?.operation === 'create' ? 'created' : 'updated' };
 }
 
@@ -266,17 +230,17 @@ async function store(
   task: WriteTask,
   done: { version: string; kind: 'created' | 'updated' | 'adopted' },
 ): Promise<WriteResult> {
-  const { work } = context;
+  const { job } = context;
   const { fingerprint, revision, desired, entry } = task;
   const by = {
     version: done.version,
     fingerprint,
     revision,
     settings: desired.settings,
-    folderId: work.folder.id,
-    at: work.run.now(),
+    folderId: job.folder.id,
+    at: job.run.now(),
   };
-  await work.ledger.store(written(entry, by));
+  await job.ledger.store(written(entry, by));
   return { kind: done.kind };
 }
 

@@ -1,6 +1,6 @@
 /**
- * Everything one sync run works with, gathered before its first call: the rows, the target, the session, the ledger in memory. What prevents the run
- * is found here, without a call to AWS.
+ * Everything one sync run works with, gathered before its first call: the rows, the target, the
+ * session, the ledger in memory. Nothing in it changes during the run; what does is the `Round`.
  */
 import { isNarrowed } from '../../domain/connection/narrowing.ts';
 import type { AwsAccess, AwsSession } from '../../aws/session.ts';
@@ -66,7 +66,9 @@ export interface Remembered {
   readonly desired: readonly DesiredEntry[];
 }
 
-export interface SyncWork extends SyncHead {
+export interface SyncJob extends SyncHead {
+  /** What is refused in this round is not tried again by its later slices. */
+  readonly roundId: string;
   readonly place: AwsLocation;
   /** What the objects of this sync carry as their ownership tag. */
   readonly owner: Owner;
@@ -76,8 +78,13 @@ export interface SyncWork extends SyncHead {
   readonly ledger: Ledger;
   readonly desired: readonly DesiredEntry[];
   readonly planOptions: PlanOptions;
-  progress: SyncProgress;
 }
+
+/** What the journal of writes needs of a job. */
+export type Journal = Pick<SyncJob, 'run' | 'ledger' | 'roundId'>;
+
+/** Where the rows of new entries come from. */
+export type RowOrigin = Pick<SyncJob, 'sync' | 'connection' | 'folder' | 'place'>;
 
 export async function readHead(deps: SyncDependencies, run: Run<'sync'>): Promise<SyncHead> {
   const sync = run.subject;
@@ -92,7 +99,20 @@ export async function readHead(deps: SyncDependencies, run: Run<'sync'>): Promis
   return { deps, run, sync, options, folder, connection, target, installation };
 }
 
-export async function openWork(head: SyncHead, remembered?: Remembered): Promise<SyncWork> {
+/** The progress that the sync's last run left, if this run continues its round; else that of a new round. */
+export function startProgress(head: SyncHead): SyncProgress {
+  const { sync, folder, run } = head;
+  const basis = { revision: folder.revision, version: sync.version };
+  // What was begun in an earlier epoch of the installation is begun again, with a comparison.
+  return continueProgress(isOfThisEpoch(head) ? sync.progress : null, basis, run);
+}
+
+interface Opening {
+  readonly roundId?: string;
+  readonly remembered?: Remembered | undefined;
+}
+
+export async function openJob(head: SyncHead, { roundId, remembered }: Opening = {}): Promise<SyncJob> {
   const { deps, run, sync, folder, options, target } = head;
   const place = placeOf(head.connection, target);
   const acceptsSource = run.parameters['acceptSource'] === true;
@@ -102,9 +122,9 @@ export async function openWork(head: SyncHead, remembered?: Remembered): Promise
     acceptsSource ? deps.source.uncertainKeys(folder) : [],
   ]);
   const owner: Owner = { installationId: head.installation.id, syncId: sync.id };
-  const basis = { revision: folder.revision, version: sync.version };
   return {
     ...head,
+    roundId: roundId ?? run.id,
     place,
     owner,
     findFormerOwner: createFormerOwners(deps.tombstones, { owner, orgId: sync.orgId, folderId: folder.id, place }),
@@ -121,8 +141,6 @@ export async function openWork(head: SyncHead, remembered?: Remembered): Promise
       overwritesDrift: overwritesDrift(head),
       ...(acceptsSource ? { acceptsSource: { except: new Set(uncertainKeys) } } : {}),
     },
-    // What was begun in an earlier epoch of the installation is begun again, with a comparison.
-    progress: continueProgress(isOfThisEpoch(head) ? sync.progress : null, basis, run),
   };
 }
 
@@ -172,13 +190,13 @@ export function placeOf(connection: ConnectionRow, { region, kind }: Target): Aw
 }
 
 /** For comparing what AWS returns with the ledger. */
-export function lookOf(work: Pick<SyncWork, 'owner' | 'run'>): DriftContext {
-  return { owner: work.owner, now: work.run.now() };
+export function lookOf(job: Pick<SyncJob, 'owner' | 'run'>): DriftContext {
+  return { owner: job.owner, now: job.run.now() };
 }
 
 /** What of the ledger lies where the sync writes now. */
-export function isHere(work: Pick<SyncWork, 'place'>, entry: LedgerEntry): boolean {
-  const { place } = work;
+export function isHere(job: Pick<SyncJob, 'place'>, entry: LedgerEntry): boolean {
+  const { place } = job;
   return (
     entry.accountId === place.accountId &&
     entry.region === place.region &&
