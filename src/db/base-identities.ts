@@ -13,7 +13,7 @@ import {
 import type { Database } from './client.ts';
 import { parseMoment } from './moment.ts';
 import { createReadAll, parsedJson, textOrNull } from './read.ts';
-import { execute } from './engine/subjects.ts';
+import { execute } from './statement.ts';
 
 export type BaseIdentities = ReturnType<typeof createBaseIdentities>;
 

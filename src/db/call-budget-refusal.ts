@@ -2,14 +2,8 @@
 import { sql } from 'drizzle-orm';
 
 import type { Database } from './client.ts';
-import {
-  BELOW_CEILING,
-  type BudgetRow,
-  EPISODE_SECONDS,
-  execute,
-  UNKNOWN_GROWTH,
-  whereKey,
-} from './call-budget-row.ts';
+import { BELOW_CEILING, type BudgetRow, EPISODE_SECONDS, UNKNOWN_GROWTH, whereKey } from './call-budget-row.ts';
+import { execute } from './statement.ts';
 
 /** What a refusal leaves of the rate when it measured nothing. */
 const CUT = 0.7;

@@ -2,8 +2,6 @@
 import { sql, type SQL } from 'drizzle-orm';
 
 import type { BudgetKey } from '../domain/call-budget.ts';
-import type { Database } from './client.ts';
-import { toDatabaseError } from './database-error.ts';
 
 /** Calls per second that a granted call adds before the first refusal: a doubling each second. */
 export const UNKNOWN_GROWTH = 0.7;
@@ -19,12 +17,4 @@ export interface BudgetRow {
 
 export function whereKey({ accountId, region, group }: BudgetKey): SQL {
   return sql`account_id = ${accountId} and region = ${region} and quota_group = ${group.name}`;
-}
-
-export async function execute(db: Database, statement: SQL): Promise<Record<string, unknown>[]> {
-  try {
-    return await db.execute(statement);
-  } catch (error) {
-    throw toDatabaseError(error);
-  }
 }

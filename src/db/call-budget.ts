@@ -19,14 +19,8 @@ import { sql, type SQL } from 'drizzle-orm';
 import type { BudgetKey, BudgetLedger, Reservation } from '../domain/call-budget.ts';
 import type { Database } from './client.ts';
 import { refuse } from './call-budget-refusal.ts';
-import {
-  BELOW_CEILING,
-  type BudgetRow,
-  EPISODE_SECONDS,
-  execute,
-  UNKNOWN_GROWTH,
-  whereKey,
-} from './call-budget-row.ts';
+import { BELOW_CEILING, type BudgetRow, EPISODE_SECONDS, UNKNOWN_GROWTH, whereKey } from './call-budget-row.ts';
+import { execute } from './statement.ts';
 
 /**
  * Shares of a measured rate that a granted call adds while calls wait: for each call, more with each 20 s since the last

@@ -11,10 +11,12 @@ import type { DestinationName } from '../domain/destinations/names.ts';
 import type { DestinationConfig } from '../domain/destinations/registry.ts';
 import type { SyncOptions } from '../domain/sync/config.ts';
 import type { Database } from './client.ts';
-import { toDatabaseError } from './database-error.ts';
 import { parseMoment } from './moment.ts';
-import { DUE_CHANNEL, dueTrace, textArray } from './engine/subjects.ts';
+import { textArray } from './engine/subjects.ts';
 import { AT_ONCE } from './engine/together.ts';
+import { raise } from './statement.ts';
+import { dueNow } from './engine/due.ts';
+import { wakes } from './engine/wake.ts';
 
 export interface Release {
   readonly connectionId: string;
@@ -133,8 +135,8 @@ async function releaseDependents(db: Database, release: Release): Promise<number
       ${releasedDependents('syncs', sql`t.sync_status`, release)},
       ${releasedDependents('rotations', sql`t.rotation_status`, release)}
       select (select count(*) from released_syncs)::int + (select count(*) from released_rotations)::int as released,
-        (select pg_notify(${DUE_CHANNEL}, 'sync') from released_syncs limit 1) as woken_syncs,
-        (select pg_notify(${DUE_CHANNEL}, 'rotate') from released_rotations limit 1) as woken_rotations`,
+        (select ${wakes('sync')} from released_syncs limit 1) as woken_syncs,
+        (select ${wakes('rotate')} from released_rotations limit 1) as woken_rotations`,
     )
     .catch(raise);
   return Number(row?.released ?? 0);
@@ -152,10 +154,7 @@ function releasedDependents(name: 'syncs' | 'rotations', status: SQL, release: R
       ),
       released_${sql.raw(name)} as (
         update ${table} t set
-          next_due_at = now(),
-          due_reason = 'recovered',
-          ${dueTrace()},
-          attempt = 0,
+          ${dueNow('recovered', null)},
           wanted_revision = t.wanted_revision + (t.run_token is not null)::int
         from locked_${sql.raw(name)} locked where t.id = locked.id and (locked.may_block or locked.is_blocked)
         returning t.id
@@ -222,8 +221,4 @@ async function refuseCandidate(
     )
     .catch(raise);
   return rows.length > 0;
-}
-
-function raise(error: unknown): never {
-  throw toDatabaseError(error);
 }

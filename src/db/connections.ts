@@ -12,8 +12,10 @@ import { toDatabaseError, violatedConstraint } from './database-error.ts';
 import { credentialPlace, type Encryption } from './encryption.ts';
 import { assignments, fromRow, insertion, referred } from './rows.ts';
 import { connections } from './schema.ts';
-import { type ConnectionRow, dueTrace } from './engine/subjects.ts';
+import { type ConnectionRow } from './engine/subjects.ts';
 import { wake } from './engine/wake.ts';
+import { raise } from './statement.ts';
+import { dueNow } from './engine/due.ts';
 
 export type NewCredentials =
   | { readonly method: 'assume-role'; readonly roleArn: string; readonly externalId: string }
@@ -187,11 +189,7 @@ function validatedAgain(requestedBy: string | null): SQL {
   return sql`,
           external_id_probed_at = null,
           wanted_revision = wanted_revision + 1,
-          next_due_at = now(),
-          due_reason = 'changed',
-          due_requested_by = ${requestedBy},
-          ${dueTrace()},
-          attempt = 0`;
+          ${dueNow('changed', requestedBy)}`;
 }
 
 /** An operator's exception is on record with who allowed it. */
@@ -253,8 +251,4 @@ function candidateOf(encryption: Encryption, row: ConnectionRow): NewCredentials
   const place = credentialPlace({ ...row, credentialsRevision: candidate.credentialsRevision });
   const secretAccessKey = encryption.decrypt(candidateSecret ?? '', place);
   return { method: 'access-key', accessKeyId: candidate.accessKeyId ?? '', secretAccessKey };
-}
-
-function raise(error: unknown): never {
-  throw toDatabaseError(error);
 }

@@ -16,6 +16,7 @@ import {
   type Encryption,
   type CipherBinding,
 } from './encryption.ts';
+import { raise } from './statement.ts';
 
 export interface KeyUsage {
   readonly keyId: string;
@@ -271,8 +272,4 @@ async function rewrapRow({ db, encryption, target }: Rewrapping, row: Record<str
     if (error instanceof JobError) return false;
     throw toDatabaseError(error);
   }
-}
-
-function raise(error: unknown): never {
-  throw toDatabaseError(error);
 }

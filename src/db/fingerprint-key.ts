@@ -8,9 +8,9 @@ import { eq, sql } from 'drizzle-orm';
 
 import type { Fingerprinter } from '../domain/fingerprint.ts';
 import type { Database } from './client.ts';
-import { toDatabaseError } from './database-error.ts';
 import { type Encryption, fingerprintKeyPlace } from './encryption.ts';
 import { orgs } from './schema.ts';
+import { raise } from './statement.ts';
 
 export type FingerprintKeys = ReturnType<typeof createFingerprintKeys>;
 
@@ -46,8 +46,4 @@ async function makeKey(db: Database, encryption: Encryption, orgId: string): Pro
     .returning({ key: orgs.fingerprintKey })
     .catch(raise);
   return row?.key ?? fresh;
-}
-
-function raise(error: unknown): never {
-  throw toDatabaseError(error);
 }

@@ -30,8 +30,10 @@ import { holdsLease, importedSync, type ImportingRun, recordImport, refuseLostLe
 import { foldersAbove, isAboveAsSeen, readers } from './sync/tree.ts';
 import { createReadAll } from './read.ts';
 import { folders, secrets, sources } from './schema.ts';
-import { dueTrace, isAsSeen } from './engine/subjects.ts';
+import { isAsSeen } from './engine/subjects.ts';
 import { wake } from './engine/wake.ts';
+import { raise } from './statement.ts';
+import { dueNow } from './engine/due.ts';
 
 export type FolderRow = typeof folders.$inferSelect;
 
@@ -281,13 +283,10 @@ function dueSyncs(importer: Change['importer']): SQL {
           order by t.id for no key update of t
         ),
         due as (
-          update keyferry.syncs t set wanted_revision = wanted_revision + 1, next_due_at = now(), attempt = 0,
-            due_reason = 'changed', ${dueTrace()}, due_requested_by = null
+          update keyferry.syncs t set
+            wanted_revision = wanted_revision + 1,
+            ${dueNow('changed', null)}
           from locked where t.id = locked.id
           returning t.id
         )`;
-}
-
-function raise(error: unknown): never {
-  throw toDatabaseError(error);
 }

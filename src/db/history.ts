@@ -2,11 +2,11 @@
 import { sql, type SQL } from 'drizzle-orm';
 
 import type { Database } from './client.ts';
-import { execute } from './engine/subjects.ts';
 import { logicalRuns, toLogicalRun, type LogicalRun } from './logical-runs.ts';
 import { parseMoment } from './moment.ts';
 import { fromRow } from './rows.ts';
 import { auditLog } from './schema-operations.ts';
+import { execute } from './statement.ts';
 import { readerCount } from './sync/tree.ts';
 
 export interface RunFilter {

@@ -2,7 +2,7 @@
 import { sql } from 'drizzle-orm';
 
 import type { Database } from './client.ts';
-import { toDatabaseError } from './database-error.ts';
+import { execute } from './statement.ts';
 
 export interface IdempotentRequest {
   readonly orgId: string;
@@ -69,12 +69,4 @@ async function claim(db: Database, request: IdempotentRequest): Promise<Idempote
   if (known?.request_hash !== requestHash) return known ? { is: 'different' } : { is: 'running' };
   if (known.status_code === null) return { is: 'running' };
   return { is: 'answered', statusCode: Number(known.status_code), response: String(known.response) };
-}
-
-async function execute(db: Database, statement: ReturnType<typeof sql>): Promise<Record<string, unknown>[]> {
-  try {
-    return await db.execute(statement);
-  } catch (error) {
-    throw toDatabaseError(error);
-  }
 }

@@ -2,6 +2,7 @@
 import { sql, type SQL } from 'drizzle-orm';
 
 import type { Acceptance } from '../domain/installation.ts';
+import { dueNow } from './engine/due.ts';
 
 export interface Acceptor {
   readonly actor: string;
@@ -79,18 +80,14 @@ const released = sql`
     ),
     released_syncs as (
       update keyferry.syncs t
-      set next_due_at = now(),
-        attempt = 0,
-        due_reason = 'recovered'
+      set ${dueNow('recovered', null)}
       from accepted
       where t.status_code = 'DB_GUARDED'
         and t.paused_at is null
     ),
     released_rotations as (
       update keyferry.rotations t
-      set next_due_at = now(),
-        attempt = 0,
-        due_reason = 'recovered'
+      set ${dueNow('recovered', null)}
       from accepted
       where t.status_code = 'DB_GUARDED'
         and t.paused_at is null

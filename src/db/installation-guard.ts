@@ -12,7 +12,7 @@ import { installation } from './schema-ownership.ts';
 import type { InstallationRow } from './installation.ts';
 import { parseMoment } from './moment.ts';
 import { fromRow } from './rows.ts';
-import { execute } from './engine/subjects.ts';
+import { execute } from './statement.ts';
 
 export interface Beat {
   /** As stored after this beat. */

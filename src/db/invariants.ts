@@ -5,8 +5,10 @@
 import { sql, type SQL } from 'drizzle-orm';
 
 import type { Database } from './client.ts';
-import { DUE_CHANNEL, execute } from './engine/subjects.ts';
 import { treeRevision, treeUpdatedAt } from './sync/tree.ts';
+import { execute } from './statement.ts';
+import { lockKeys } from './locks.ts';
+import { wakes } from './engine/wake.ts';
 
 /**
  * - `ahead`: an automatic subject, neither paused nor blocked, whose wish or folder is ahead of what was done, and which is not due
@@ -20,7 +22,6 @@ export type Invariant = (typeof invariants)[number];
 export type Repaired = Readonly<Record<Invariant, number>>;
 
 /** Advisory lock key: one process at a time. */
-const GUARD_KEY = 731_195_305;
 /** A lease that ran out this long ago belongs to nobody. */
 const DEAD_SECONDS = 120;
 
@@ -71,7 +72,7 @@ async function repairSubjects(db: Database, kind: string): Promise<ReadonlyMap<s
   const rows = await execute(
     db,
     sql`
-      with guard as materialized (select pg_try_advisory_xact_lock(${GUARD_KEY}, hashtext(${kind})) as held),
+      with guard as materialized (select pg_try_advisory_xact_lock(${lockKeys.invariants}, hashtext(${kind})) as held),
       found as materialized (
         select t.id, t.xmin as row_version, case ${cases} end as invariant from ${table} t, guard where guard.held
       ),
@@ -80,7 +81,7 @@ async function repairSubjects(db: Database, kind: string): Promise<ReadonlyMap<s
         from found where found.invariant is not null and t.id = found.id and t.xmin = found.row_version
         returning found.invariant
       )
-      select invariant, count(*)::int as n, (select pg_notify(${DUE_CHANNEL}, ${kind})) as woken from repaired group by invariant`,
+      select invariant, count(*)::int as n, (select ${wakes(kind)}) as woken from repaired group by invariant`,
   );
   return new Map(rows.map((row) => [String(row['invariant']), Number(row['n'])]));
 }

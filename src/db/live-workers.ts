@@ -4,7 +4,7 @@ import { sql } from 'drizzle-orm';
 import type { LiveWorker, WorkerReport } from '../domain/live-worker.ts';
 import { isKind } from '../domain/run.ts';
 import type { Database } from './client.ts';
-import { execute } from './engine/subjects.ts';
+import { execute } from './statement.ts';
 import { parseMoment } from './moment.ts';
 
 export type LiveWorkers = ReturnType<typeof createLiveWorkers>;

@@ -20,10 +20,9 @@ import { createSockets, databaseServerOf } from '../database-server.ts';
 import { driverOptions } from './client.ts';
 import { codeOf, toDatabaseError } from './database-error.ts';
 import { ensureInstallation } from './installation.ts';
+import { lockKeys } from './locks.ts';
 
 const FOLDER = fileURLToPath(new URL('./migrations', import.meta.url));
-/** Arbitrary, but ours: 'keyferry' as the first bytes of its SHA-256. */
-const LOCK_KEY = 7_311_953_224;
 
 const journalShape = z.object({ entries: z.array(z.object({ tag: z.string(), when: z.number() })) });
 
@@ -114,7 +113,7 @@ export async function requireCurrentSchema(databaseUrl: string): Promise<void> {
 export async function migrate(databaseUrl: string): Promise<{ applied: number; known: number }> {
   const client = connect(databaseUrl);
   try {
-    await client`select pg_advisory_lock(${LOCK_KEY})`;
+    await client`select pg_advisory_lock(${lockKeys.migration})`;
     const before = await readState(client);
     await applyMigrations(client);
     await ensureInstallation(client);

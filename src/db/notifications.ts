@@ -9,9 +9,10 @@
 import { sql, type SQL } from 'drizzle-orm';
 
 import type { Database } from './client.ts';
-import { toDatabaseError } from './database-error.ts';
 import { queued } from './events.ts';
 import { sourceSubjects } from './source-staleness.ts';
+import { execute } from './statement.ts';
+import { lockKeys } from './locks.ts';
 
 export interface Notifications {
   /** Looks for news and puts them into the outbox; returns how many rows. Two at once: one does it. */
@@ -19,7 +20,6 @@ export interface Notifications {
 }
 
 /** Advisory lock key: one detection at a time. */
-const GUARD_KEY = 731_195_310;
 const KEPT = sql`interval '7 days'`;
 const PARKED_KEPT = sql`interval '30 days'`;
 
@@ -129,7 +129,7 @@ const timed = sql`
  * Also deletes from the outbox what is past its retention, and what deleted endpoints left.
  */
 const detectionFor = ({ hasOperator }: { readonly hasOperator: boolean }): SQL => sql`
-  with guard as materialized (select pg_try_advisory_xact_lock(${GUARD_KEY}) as held),
+  with guard as materialized (select pg_try_advisory_xact_lock(${lockKeys.notifications}) as held),
   forgotten as (
     delete from keyferry.notifications n where (select held from guard) and (
       (n.next_attempt_at is null and n.created_at < now() - case when n.parked_at is null then ${KEPT} else ${PARKED_KEPT} end)
@@ -179,11 +179,3 @@ const detectionFor = ({ hasOperator }: { readonly hasOperator: boolean }): SQL =
     returning 1
   )
   select (select count(*) from queued)::int + (select count(*) from to_operator)::int as told`;
-
-async function execute(db: Database, statement: SQL): Promise<Record<string, unknown>[]> {
-  try {
-    return await db.execute(statement);
-  } catch (error) {
-    throw toDatabaseError(error);
-  }
-}

@@ -7,10 +7,10 @@ import { sql, type SQL } from 'drizzle-orm';
 import { JobError } from '../errors.ts';
 import type { WebhookFormat } from '../domain/webhooks.ts';
 import type { Database } from './client.ts';
-import { toDatabaseError } from './database-error.ts';
 import { type Encryption, webhookPlace } from './encryption.ts';
 import { fromRow } from './rows.ts';
 import { notifications } from './schema-operations.ts';
+import { execute } from './statement.ts';
 
 export type NotificationRow = typeof notifications.$inferSelect;
 
@@ -171,11 +171,3 @@ function failedDelivery(
 }
 
 const PARKED_AFTER = sql`interval '3 days'`;
-
-async function execute(db: Database, statement: SQL): Promise<Record<string, unknown>[]> {
-  try {
-    return await db.execute(statement);
-  } catch (error) {
-    throw toDatabaseError(error);
-  }
-}

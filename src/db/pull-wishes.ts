@@ -2,11 +2,15 @@
 import { sql } from 'drizzle-orm';
 
 import type { Database } from './client.ts';
-import { DUE_CHANNEL, execute, untilAsSeen } from './engine/subjects.ts';
+import { untilAsSeen } from './engine/subjects.ts';
+import { wakes } from './engine/wake.ts';
+import { execute } from './statement.ts';
 import type { OutsideWish } from './engine/wishes.ts';
 
 /** A process that pulls listens for this beside the kinds of runs. */
 export const PULL_WAKE = 'pull';
+/** As a column of a statement that made a source due. */
+export const wakePullers = sql`${wakes(PULL_WAKE)} as _woken`;
 
 export interface PullWish extends Pick<OutsideWish, 'actor' | 'reason' | 'source'> {
   readonly folderId: string;
@@ -50,7 +54,7 @@ async function tryToRecord(
           next_due_at = now()
         from seen where s.folder_id = seen.folder_id and s.xmin = seen.row_version
           and not exists (select 1 from redelivered) and not (seen.is_awake and exists (select 1 from known))
-        returning s.folder_id, s.org_id, pg_notify(${DUE_CHANNEL}, ${PULL_WAKE})
+        returning s.folder_id, s.org_id, ${wakes(PULL_WAKE)}
       ),
       recorded as (
         insert into keyferry.requests (org_id, kind, subject_id, actor, reason, source_queue, source_job_id, source_timestamp)

@@ -7,10 +7,10 @@ import { isUuid } from '../domain/reference.ts';
 import type { Kind, RunProgress } from '../domain/run.ts';
 import { JobError } from '../errors.ts';
 import type { Database } from './client.ts';
-import { toDatabaseError } from './database-error.ts';
 import { requests, runs } from './schema.ts';
-import { dueTrace } from './engine/subjects.ts';
 import { wake } from './engine/wake.ts';
+import { raise } from './statement.ts';
+import { dueNow } from './engine/due.ts';
 
 /** A pull is asked for at its source (`db/sources.ts`). */
 export type RequestKind = Exclude<(typeof requests.$inferSelect)['kind'], 'pull'>;
@@ -80,17 +80,13 @@ async function openRequest(db: Database, request: NewRequest): Promise<string> {
       sql`
         with due as (
           update ${tableOf[queue]} t set
-            next_due_at = now(),
-            attempt = 0,
             wanted_revision = t.wanted_revision + ${wished},
             -- Dispatched again, as a job that goes before those of schedules.
             dispatch_lease_until = case
               when t.run_token is null and t.due_reason is distinct from 'requested' then null
               else t.dispatch_lease_until
             end,
-            due_reason = 'requested',
-            ${dueTrace()},
-            due_requested_by = ${request.actor}
+            ${dueNow('requested', request.actor)}
           where t.id = ${request.subjectId} and t.org_id = ${request.orgId} returning t.id
         )
         insert into keyferry.requests (org_id, kind, subject_id, parameters, actor)
@@ -155,8 +151,4 @@ async function listRuns(
     .orderBy(desc(runs.startedAt))
     .limit(query.limit)
     .catch(raise);
-}
-
-function raise(error: unknown): never {
-  throw toDatabaseError(error);
 }

@@ -11,15 +11,16 @@ import { JobError } from '../errors.ts';
 import { certificateProblem, expiryOf } from './client-certificate.ts';
 import type { Database } from './client.ts';
 import { type Encryption, sourcePlace } from './encryption.ts';
-import { DUE_CHANNEL, execute, untilAsSeen } from './engine/subjects.ts';
+import { untilAsSeen } from './engine/subjects.ts';
 import type { FolderRow } from './folders.ts';
 import { claimSource, dispatchSources, type PullJob, settingsOf, undispatchSources } from './pull-claims.ts';
 import { type PullLease, type PullOutcome, settledPull } from './pull-settlement.ts';
-import { PULL_WAKE, type PullWish, recordPullWish } from './pull-wishes.ts';
+import { type PullWish, recordPullWish, wakePullers } from './pull-wishes.ts';
 import { fromRow, insertion } from './rows.ts';
 import { sources } from './schema.ts';
 import { isStale } from './source-staleness.ts';
 import { attachedFolder } from './sync/orders.ts';
+import { execute } from './statement.ts';
 
 export type SourceRow = Omit<typeof sources.$inferSelect, 'target' | 'leaseToken' | 'leaseUntil' | 'etag'> & {
   readonly isStale: boolean;
@@ -109,7 +110,6 @@ const renewed = sql`status = 'pending',
           updated_at = now()`;
 
 const shown = sql`${isStale} as _is_stale, (lease_token is not null and lease_until > now()) as _is_running`;
-const wakePullers = sql`pg_notify(${DUE_CHANNEL}, ${PULL_WAKE}) as _woken`;
 
 function toSource(row: Record<string, unknown> | undefined): SourceRow {
   if (row === undefined) throw new JobError('SOURCE_NOT_FOUND');

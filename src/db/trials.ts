@@ -6,7 +6,8 @@ import { sql } from 'drizzle-orm';
 
 import type { Database } from './client.ts';
 import { storeCalls, type RunCalls } from './engine/run-calls.ts';
-import { execute, type ConnectionRow } from './engine/subjects.ts';
+import { type ConnectionRow } from './engine/subjects.ts';
+import { execute } from './statement.ts';
 
 export interface TrialStart {
   readonly runId: string;

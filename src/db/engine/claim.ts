@@ -6,7 +6,8 @@ import type { Kind, Reason, RunKindOf } from '../../domain/run.ts';
 import type { Database } from '../client.ts';
 import { fromRow } from '../rows.ts';
 import { treeRevision } from '../sync/tree.ts';
-import { execute, isAsSeen, nowMs, tableNames, tables, textArray, type SubjectRows } from './subjects.ts';
+import { isAsSeen, nowMs, tableNames, tables, textArray, type SubjectRows } from './subjects.ts';
+import { execute } from '../statement.ts';
 
 export interface Claim<K extends Kind> {
   readonly runId: string;

@@ -4,7 +4,9 @@ import { sql, type SQL } from 'drizzle-orm';
 import { DISPATCH_LEASE_SECONDS } from '../../domain/lease.ts';
 import type { Kind, Reason } from '../../domain/run.ts';
 import type { Database } from '../client.ts';
-import { execute, tableNames, textArray } from './subjects.ts';
+import { tableNames, textArray } from './subjects.ts';
+import { execute } from '../statement.ts';
+import { lockKeys } from '../locks.ts';
 
 /**
  * Rows of one org and AWS account that may be queued or running at once. What a person requests passes rows that only
@@ -24,7 +26,6 @@ const PATIENCE_SECONDS = 30;
 const QUEUE_DEPTH = 2_000;
 
 /** Advisory lock keys of the tick, one per kind. */
-const guardKeys: Readonly<Record<Kind, number>> = { validate: 731_195_301, sync: 731_195_302, rotate: 731_195_303 };
 
 /** The AWS account a subject counts for: the verified one, else its connection. */
 const accountOf: Readonly<Record<Kind, { join: SQL; key: SQL }>> = {
@@ -104,7 +105,7 @@ export function dispatchStatement(kind: Kind, limit: number): SQL {
         for update of t skip locked
       )`;
   return sql`
-      with guard as materialized (select pg_try_advisory_xact_lock(${guardKeys[kind]}) as held),
+      with guard as materialized (select pg_try_advisory_xact_lock(${lockKeys.dispatch[kind]}) as held),
       flying as materialized (
         select
           ${account.key} as account,

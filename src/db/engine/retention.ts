@@ -2,13 +2,13 @@
 import { sql } from 'drizzle-orm';
 
 import type { Database } from '../client.ts';
-import { execute } from './subjects.ts';
+import { execute } from '../statement.ts';
+import { lockKeys } from '../locks.ts';
 
 const BATCH = 5_000;
 /** How long a deleted sync's objects can be taken over without `--on-existing adopt`. */
 const TOMBSTONE_DAYS = 365;
 /** Advisory lock key: one process at a time. */
-const GUARD_KEY = 731_195_304;
 
 /**
  * Deletes runs, answered requests and audit rows that ended before `keptMs` ago, tombstones of more than a year, and access tokens that have expired. Returns how many rows went: a full batch means that there may be more. What is
@@ -18,7 +18,7 @@ export async function deleteExpired(db: Database, keptMs: number): Promise<{ del
   const [row] = await execute(
     db,
     sql`
-      with guard as materialized (select pg_try_advisory_xact_lock(${GUARD_KEY}) as held),
+      with guard as materialized (select pg_try_advisory_xact_lock(${lockKeys.retention}) as held),
       cutoff as (select now() - make_interval(secs => ${keptMs / 1_000}) as at),
       old_runs as (
         delete from keyferry.runs where id in (

@@ -6,7 +6,7 @@ import { sql } from 'drizzle-orm';
 
 import type { RunProgress } from '../../domain/run.ts';
 import type { Database } from '../client.ts';
-import { execute } from './subjects.ts';
+import { execute } from '../statement.ts';
 
 export interface RunCalls {
   readonly runId: string;

@@ -5,7 +5,9 @@ import { isQuiet, type Kind, type Outcome } from '../../domain/run.ts';
 import type { Database } from '../client.ts';
 import { changedEntries } from '../events.ts';
 import { assignedFrom, columnNames, toJsonRow, toStorableJson } from '../rows.ts';
-import { DUE_CHANNEL, execute, isAsSeen, tableNames, tables, textArray, type SubjectRows } from './subjects.ts';
+import { isAsSeen, tableNames, tables, textArray, type SubjectRows } from './subjects.ts';
+import { execute } from '../statement.ts';
+import { wakes } from './wake.ts';
 
 export interface Settlement<K extends Kind> {
   readonly kind: K;
@@ -80,7 +82,7 @@ export async function settle<K extends Kind>(
       subject as (${servedSubject(first)}),
       ${answeredRequests}${kind === 'validate' ? sql`` : suspectConnections(kind)}${kind === 'sync' ? toldChanges : sql``}
       select given.run_id, seen.run_id is not null as is_held, subject.run_id is not null as is_settled,
-        (select pg_notify(${DUE_CHANNEL}, ${kind}) from subject where next_due_at <= now() limit 1) as woken
+        (select ${wakes(kind)} from subject where next_due_at <= now() limit 1) as woken
       from given left join seen using (run_id) left join subject using (run_id)`,
   );
   const decided = rows.filter((row) => row['is_settled'] === true || row['is_held'] === false);
@@ -141,7 +143,7 @@ function suspectConnections(kind: Kind): SQL {
           ) found
         ) suspect
         where c.id = suspect.id
-        returning pg_notify(${DUE_CHANNEL}, 'validate')
+        returning ${wakes('validate')}
       )`;
 }
 

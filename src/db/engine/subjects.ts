@@ -3,9 +3,6 @@ import { sql, type SQL } from 'drizzle-orm';
 
 import type { Kind } from '../../domain/run.ts';
 import { JobError } from '../../errors.ts';
-import { currentTraceparent } from '../../observe/trace.ts';
-import type { Database } from '../client.ts';
-import { toDatabaseError } from '../database-error.ts';
 import { connections, rotations, syncs } from '../schema.ts';
 
 export type ConnectionRow = typeof connections.$inferSelect;
@@ -27,19 +24,6 @@ export const tableNames: Readonly<Record<Kind, SQL>> = {
   sync: sql`keyferry.syncs`,
   rotate: sql`keyferry.rotations`,
 };
-
-/** Goes wherever a subject becomes due: the run that follows belongs to the trace of who asked. */
-export function dueTrace(): SQL {
-  return sql`due_traceparent = ${currentTraceparent()}`;
-}
-
-export async function execute(db: Database, statement: SQL): Promise<Record<string, unknown>[]> {
-  try {
-    return await db.execute(statement);
-  } catch (error) {
-    throw toDatabaseError(error);
-  }
-}
 
 /** Ends what is open of deleted subjects, whose ids are in the common table expression `gone`. */
 export function closedWork(gone: SQL): SQL {

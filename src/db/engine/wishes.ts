@@ -6,8 +6,10 @@ import { sql } from 'drizzle-orm';
 
 import type { Kind, Reason } from '../../domain/run.ts';
 import type { Database } from '../client.ts';
-import { dueTrace, execute, isAsSeen, tableNames, untilAsSeen } from './subjects.ts';
+import { isAsSeen, tableNames, untilAsSeen } from './subjects.ts';
 import { wake } from './wake.ts';
+import { execute } from '../statement.ts';
+import { dueNow } from './due.ts';
 
 export interface OutsideWish {
   readonly kind: Kind;
@@ -55,12 +57,8 @@ async function tryToRecord(db: Database, wish: OutsideWish): Promise<Recorded | 
       ),
       woken as (
         update ${tableNames[kind]} t set
-          next_due_at = now(),
-          attempt = 0,
           wanted_revision = t.wanted_revision + ${requestKind === 'plan' ? 0 : 1},
-          due_reason = ${wish.reason},
-          ${dueTrace()},
-          due_requested_by = ${wish.actor ?? null}
+          ${dueNow(wish.reason, wish.actor ?? null)}
         from seen where t.id = seen.id and ${isAsSeen}
           and not exists (select 1 from redelivered) and not (seen.is_awake and exists (select 1 from known))
         returning t.id, t.org_id

@@ -7,7 +7,9 @@ import { toDatabaseError } from '../database-error.ts';
 import { type Encryption, rotationKeyPlace } from '../encryption.ts';
 import { fromRow } from '../rows.ts';
 import { rotations } from '../schema.ts';
-import { DUE_CHANNEL, dueTrace, type RotationRow } from '../engine/subjects.ts';
+import { type RotationRow } from '../engine/subjects.ts';
+import { dueUnlessPaused } from '../engine/due.ts';
+import { wakes } from '../engine/wake.ts';
 
 export interface AdoptedKeyPair {
   readonly accessKeyId: string;
@@ -46,7 +48,7 @@ export async function adoptKey(
         insert into keyferry.rotation_steps (rotation_id, phase, step, access_key_id)
         select changed.id, changed.phase, 'key-adopted', ${pair.accessKeyId} from changed
       )
-      select changed.*, pg_notify(${DUE_CHANNEL}, 'rotate') as woken from changed`,
+      select changed.*, ${wakes('rotate')} as woken from changed`,
     )
     .catch((error: unknown) => {
       throw toDatabaseError(error);
@@ -78,9 +80,7 @@ const restoredRotation = (row: RotationRow, pair: AdoptedKeyPair): SQL => sql`
               )
             )),
           updated_at = now(),
-          due_reason = 'changed',
-          ${dueTrace()},
-          next_due_at = case when t.paused_at is null then now() end
+          ${dueUnlessPaused('changed')}
         where t.id = ${row.id}
           and t.status_code = 'KEY_RESTORED'
           and t.run_token is null
@@ -92,7 +92,8 @@ const firstRotation = (row: RotationRow, pair: AdoptedKeyPair): SQL => sql`
       adopted as (
         -- Looked at again at once: the pair is checked, and a block by this key ends.
         update keyferry.rotations t set active_access_key_id = ${pair.accessKeyId}, phase_state = t.phase_state - 'inspectedAt' - 'block',
-          updated_at = now(), due_reason = 'changed', ${dueTrace()}, next_due_at = case when t.paused_at is null then now() end
+          updated_at = now(),
+          ${dueUnlessPaused('changed')}
         where t.id = ${row.id} and t.phase in ('idle', 'creating') and t.phase_state -> 'intent' is null and t.run_token is null
           and t.status_code is distinct from 'KEY_RESTORED'
           and not exists (select 1 from keyferry.rotation_keys k where k.rotation_id = t.id and k.state in ('pending', 'active', 'retiring')

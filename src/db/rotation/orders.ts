@@ -7,12 +7,14 @@ import { sql, type SQL } from 'drizzle-orm';
 import type { Command } from '../../domain/rotation/rotation.ts';
 import { JobError } from '../../errors.ts';
 import type { Database } from '../client.ts';
-import { toDatabaseError } from '../database-error.ts';
 import { foldersAbove, isAboveAsSeen, readers, syncsReading } from '../sync/tree.ts';
 import { leftKeys } from './tombstones.ts';
 import { fromRow } from '../rows.ts';
 import { rotations } from '../schema.ts';
-import { closedWork, DUE_CHANNEL, dueTrace, isAsSeen, type RotationRow, untilAsSeen } from '../engine/subjects.ts';
+import { closedWork, isAsSeen, type RotationRow, untilAsSeen } from '../engine/subjects.ts';
+import { execute } from '../statement.ts';
+import { dueNow } from '../engine/due.ts';
+import { wakes } from '../engine/wake.ts';
 
 export interface RotationWish {
   readonly emergency?: boolean;
@@ -45,14 +47,6 @@ export function createRotationOrders(db: Database) {
 
 function command(name: Command): { readonly command: Command } {
   return { command: name };
-}
-
-async function execute(db: Database, statement: SQL): Promise<Record<string, unknown>[]> {
-  try {
-    return await db.execute(statement);
-  } catch (error) {
-    throw toDatabaseError(error);
-  }
 }
 
 const notOwnKey = sql`not exists (select 1 from keyferry.connections c join keyferry.rotation_keys k on k.access_key_id = c.access_key_id
@@ -106,8 +100,9 @@ async function order(db: Database, wanted: Order, refusal: (row: RotationRow) =>
     db,
     sql`
       with due as (
-        update keyferry.rotations t set wanted_revision = t.wanted_revision + 1, next_due_at = now(), attempt = 0, due_reason = 'requested', ${dueTrace()},
-          due_requested_by = ${wanted.actor}
+        update keyferry.rotations t set
+          wanted_revision = t.wanted_revision + 1,
+          ${dueNow('requested', wanted.actor)}
         where t.id = ${wanted.row.id} and (t.paused_at is null or ${isCommand}) and ${wanted.when}
         returning t.id, t.org_id
       ),
@@ -115,7 +110,7 @@ async function order(db: Database, wanted: Order, refusal: (row: RotationRow) =>
         insert into keyferry.requests (org_id, kind, subject_id, parameters, actor)
         select due.org_id, 'rotate', due.id, ${JSON.stringify(wanted.parameters)}::jsonb, ${wanted.actor} from due returning id
       )
-      select asked.id, pg_notify(${DUE_CHANNEL}, 'rotate') as woken from asked`,
+      select asked.id, ${wakes('rotate')} as woken from asked`,
   );
   if (!row) throw refusal(wanted.row);
   return String(row.id);
@@ -160,16 +155,13 @@ async function resumeRotation(db: Database, row: RotationRow): Promise<RotationR
         update keyferry.rotations t set
           paused_at = null,
           wanted_revision = t.wanted_revision + 1,
-          next_due_at = now(),
-          due_reason = 'changed',
-          ${dueTrace()},
-          attempt = 0,
+          ${dueNow('changed', null)},
           updated_at = now(),
           version = t.version + 1
         where t.id = ${row.id} returning t.*
       ),
       step as (insert into keyferry.rotation_steps (rotation_id, phase, step) select resumed.id, resumed.phase, 'resumed' from resumed)
-      select resumed.*, pg_notify(${DUE_CHANNEL}, 'rotate') as woken from resumed`,
+      select resumed.*, ${wakes('rotate')} as woken from resumed`,
     ),
   );
 }
@@ -238,10 +230,12 @@ async function deleteRotation(db: Database, row: RotationRow, secrets: 'keep' | 
       ${closedWork(sql`gone`)},
       ${readers},
       due as (
-        update keyferry.syncs t set wanted_revision = t.wanted_revision + 1, next_due_at = now(), attempt = 0, due_reason = 'changed', ${dueTrace()}
+        update keyferry.syncs t set
+          wanted_revision = t.wanted_revision + 1,
+          ${dueNow('changed', null)}
         from readers where t.id = readers.id and t.is_auto_sync_enabled and t.paused_at is null returning t.id
       )
-      select (select count(*) from gone)::int as gone, (select pg_notify(${DUE_CHANNEL}, 'sync') where exists (select 1 from due)) as woken,
+      select (select count(*) from gone)::int as gone, (select ${wakes('sync')} where exists (select 1 from due)) as woken,
         exists (select 1 from keyferry.rotations t join seen using (id) where ${isIdle}) as was_idle`,
   );
   if (Number(result?.gone ?? 0) === 1) return true;

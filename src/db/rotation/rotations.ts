@@ -20,7 +20,10 @@ import { createRotationSteps } from './steps.ts';
 import { findLeftKeys } from './tombstones.ts';
 import { assignments, fromRow, insertion, referred } from '../rows.ts';
 import { rotations, rotationSteps } from '../schema.ts';
-import { DUE_CHANNEL, dueTrace, nowMs, type RotationRow } from '../engine/subjects.ts';
+import { nowMs, type RotationRow } from '../engine/subjects.ts';
+import { raise } from '../statement.ts';
+import { dueUnlessPaused } from '../engine/due.ts';
+import { wakes } from '../engine/wake.ts';
 
 export interface RotationStep {
   readonly at: Date;
@@ -69,10 +72,6 @@ export function createRotations(db: Database, encryption: Encryption) {
   };
 }
 
-function raise(error: unknown): never {
-  throw toDatabaseError(error);
-}
-
 /** Throws CONNECTION_NOT_FOUND, KEY_ROTATION_NAME_TAKEN, KEY_USER_TAKEN, SECRET_MANAGED. */
 async function createRotation(stores: Stores, orgId: string, given: NewRotation): Promise<CreatedRotationRow> {
   const { db, encryption } = stores;
@@ -112,7 +111,7 @@ async function createRotation(stores: Stores, orgId: string, given: NewRotation)
         select made.org_id, 'rotate', made.id, ${requestedBy}, 'created', ${JSON.stringify(pair ? { command: 'inspect' } : {})}::jsonb from made
         returning id
       )
-      select made.*, request.id as _request_id, pg_notify(${DUE_CHANNEL}, 'rotate') as _woken from made, request`);
+      select made.*, request.id as _request_id, ${wakes('rotate')} as _woken from made, request`);
     return { ...fromRow(rotations, row ?? {}), requestId: String(row?._request_id) };
   } catch (error) {
     throw toRowError(error, input);
@@ -230,14 +229,12 @@ async function updateAsRead(
       update keyferry.rotations t set
         version = t.version + 1,
         updated_at = now(),
-        due_reason = 'changed',
-        ${dueTrace()},
-        next_due_at = case when t.paused_at is null then now() end
+        ${dueUnlessPaused('changed')}
         -- What it may adopt may be what blocks it.
         ${changes.onExisting === undefined ? sql`` : sql`, phase_state = t.phase_state - 'block'`}
         ${set}
       where t.id = ${row.id} and t.version = ${row.version} and t.phase = ${row.phase}
-      returning *, pg_notify(${DUE_CHANNEL}, 'rotate') as woken`);
+      returning *, ${wakes('rotate')} as woken`);
     return updated && fromRow(rotations, updated);
   } catch (error) {
     throw toRowError(error, { name: changes.name });

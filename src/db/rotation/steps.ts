@@ -14,7 +14,9 @@ import { createRotationReads } from './reads.ts';
 import { assignments } from '../rows.ts';
 import { foldersAbove, isAboveAsSeen, readers } from '../sync/tree.ts';
 import { rotations } from '../schema.ts';
-import { type ConnectionRow, DUE_CHANNEL, type RotationRow, dueTrace } from '../engine/subjects.ts';
+import { type ConnectionRow, type RotationRow } from '../engine/subjects.ts';
+import { dueNow } from '../engine/due.ts';
+import { wakes } from '../engine/wake.ts';
 
 /** Which run writes, and when by its own clock. */
 export interface RotationFence {
@@ -223,15 +225,16 @@ async function publishAt(stores: Stores, fence: RotationFence, publication: Publ
       ${connection ? sql`${credentialsPart(encryption, connection, publication.pair)},` : sql``}
       ${readers},
       due as (
-        update keyferry.syncs t set wanted_revision = t.wanted_revision + 1, next_due_at = now(), attempt = 0, due_reason = 'changed', ${dueTrace()},
-          due_requested_by = null
+        update keyferry.syncs t set
+          wanted_revision = t.wanted_revision + 1,
+          ${dueNow('changed', null)}
         from readers where t.id = readers.id and t.is_auto_sync_enabled and t.paused_at is null
         returning t.id
       ),
       ${publishedPair(rotation.id, { accessKeyId: publication.pair.accessKeyId, revision })}
       select (select count(*) from moved)::int as moved, (select count(*) from due)::int as due,
-        (select pg_notify(${DUE_CHANNEL}, 'sync') where exists (select 1 from due)) as woken
-        ${connection ? sql`, (select pg_notify(${DUE_CHANNEL}, 'validate') where exists (select 1 from credentials)) as woken_too` : sql``}`,
+        (select ${wakes('sync')} where exists (select 1 from due)) as woken
+        ${connection ? sql`, (select ${wakes('validate')} where exists (select 1 from credentials)) as woken_too` : sql``}`,
   );
   return Number(row?.moved ?? 0) === 1;
 }
@@ -260,7 +263,10 @@ function credentialsPart(encryption: Encryption, connection: ConnectionRow, pair
   return sql`
     credentials as (
       update keyferry.connections c set access_key_id = ${pair.accessKeyId}, secret_access_key = ${sealed}, credentials_revision = ${credentialsRevision},
-        version = c.version + 1, wanted_revision = c.wanted_revision + 1, next_due_at = now(), due_reason = 'changed', ${dueTrace()}, attempt = 0, updated_at = now()
+        version = c.version + 1,
+        wanted_revision = c.wanted_revision + 1,
+        updated_at = now(),
+        ${dueNow('changed', null)}
       from moved where c.id = ${connection.id}
       returning c.id
     )`;

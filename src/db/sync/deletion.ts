@@ -9,7 +9,8 @@ import { JobError } from '../../errors.ts';
 import type { Database } from '../client.ts';
 import { changedEntries } from '../events.ts';
 import { recordedTombstones } from './tombstones.ts';
-import { closedWork, execute, isAsSeen, type SyncRow, untilAsSeen } from '../engine/subjects.ts';
+import { closedWork, isAsSeen, type SyncRow, untilAsSeen } from '../engine/subjects.ts';
+import { execute } from '../statement.ts';
 
 /** An object that stays at AWS without an owner. */
 export interface LeftBehind {

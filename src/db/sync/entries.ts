@@ -7,12 +7,13 @@ import { asc, eq, sql, type SQL } from 'drizzle-orm';
 import type { LedgerEntry, AwsLocation } from '../../domain/sync/ledger.ts';
 import { JobError } from '../../errors.ts';
 import type { Database } from '../client.ts';
-import { toDatabaseError, violatedConstraint } from '../database-error.ts';
+import { violatedConstraint } from '../database-error.ts';
 import { textArray } from '../engine/subjects.ts';
 import { isWanted, staysTold } from '../events.ts';
 import { syncEntries } from '../schema.ts';
 import { toStorableJson } from '../rows.ts';
 import { deleteRemovedSync, type SyncEnding } from './deletion.ts';
+import { execute, raise } from '../statement.ts';
 
 /** Who writes: refused once the run has lost its lease. */
 export interface LedgerRun {
@@ -211,16 +212,4 @@ async function forgetEntries(db: Database, run: LedgerRun, ids: readonly string[
         and e.is_told
         and e.id in (select value::uuid from jsonb_array_elements_text(${JSON.stringify(ids)}::jsonb))`,
   );
-}
-
-async function execute(db: Database, statement: SQL): Promise<Record<string, unknown>[]> {
-  try {
-    return await db.execute(statement);
-  } catch (error) {
-    throw toDatabaseError(error);
-  }
-}
-
-function raise(error: unknown): never {
-  throw toDatabaseError(error);
 }

@@ -3,7 +3,7 @@ import { sql, type SQL } from 'drizzle-orm';
 
 import { JobError } from '../../errors.ts';
 import type { Database } from '../client.ts';
-import { execute } from '../engine/subjects.ts';
+import { execute } from '../statement.ts';
 
 /** The run of a sync that imports; refused once it has lost its lease. */
 export interface ImportingRun {

@@ -3,11 +3,12 @@ import { sql, type SQL } from 'drizzle-orm';
 
 import { errorTable, JobError } from '../../errors.ts';
 import type { Database } from '../client.ts';
-import { toDatabaseError } from '../database-error.ts';
 import { fromRow } from '../rows.ts';
 import { syncs } from '../schema.ts';
-import { dueTrace, isAsSeen, type SyncRow, untilAsSeen } from '../engine/subjects.ts';
+import { isAsSeen, type SyncRow, untilAsSeen } from '../engine/subjects.ts';
 import { wake } from '../engine/wake.ts';
+import { raise } from '../statement.ts';
+import { dueBecause } from '../engine/due.ts';
 
 export function createSyncOrders(db: Database) {
   return {
@@ -76,8 +77,7 @@ async function resumeSync(db: Database, sync: SyncRow): Promise<SyncRow | undefi
         update keyferry.syncs t set
           paused_at = null,
           updated_at = now(),
-          due_reason = 'changed',
-          ${dueTrace()},
+          ${dueBecause('changed')},
           attempt = case when ${isResumed} then 0 else t.attempt end,
           wanted_revision = t.wanted_revision + (${isResumed} and t.is_auto_sync_enabled)::int,
           next_due_at = case
@@ -188,8 +188,4 @@ const endedNow = sql.join(
 function changedSync([row]: readonly Record<string, unknown>[]): SyncRow | undefined {
   if (!row) throw new JobError('SYNC_NOT_FOUND');
   return row['id'] === null ? undefined : fromRow(syncs, row);
-}
-
-function raise(error: unknown): never {
-  throw toDatabaseError(error);
 }

@@ -8,12 +8,12 @@ import { parseSourceKey, pathBelow, toSourceKey } from '../../domain/source-key.
 import type { SourceSecret } from '../../domain/sync/desired.ts';
 import { JobError, toJobError } from '../../errors.ts';
 import type { Database } from '../client.ts';
-import { toDatabaseError } from '../database-error.ts';
 import { type Encryption, secretPlace } from '../encryption.ts';
 import type { SyncRow } from '../engine/subjects.ts';
 import type { FolderRow } from '../folders.ts';
 import { createReadAll } from '../read.ts';
 import { folders, secrets } from '../schema.ts';
+import { raise } from '../statement.ts';
 
 export type SourceValue = { readonly key: string; readonly revision: number } & (
   { readonly value: string } | { readonly error: JobError }
@@ -128,8 +128,4 @@ async function readValues(
       return { ...name, error: toJobError(error) };
     }
   });
-}
-
-function raise(error: unknown): never {
-  throw toDatabaseError(error);
 }

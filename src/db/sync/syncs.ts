@@ -13,10 +13,12 @@ import type { Database } from '../client.ts';
 import { toDatabaseError, violatedConstraint } from '../database-error.ts';
 import { assignments, fromRow, insertion, referred } from '../rows.ts';
 import { connections, folders, syncs } from '../schema.ts';
-import { dueTrace, type SyncRow } from '../engine/subjects.ts';
+import { type SyncRow } from '../engine/subjects.ts';
 import { deleteSync, type SyncDeletion } from './deletion.ts';
 import { attachedFolder, createSyncOrders } from './orders.ts';
 import { wake } from '../engine/wake.ts';
+import { raise } from '../statement.ts';
+import { dueBecause } from '../engine/due.ts';
 
 export interface NewSync {
   readonly name: string;
@@ -198,8 +200,7 @@ async function updateSync(
         wanted_revision = t.wanted_revision + ${isAutomatic}::int,
         attempt = case when ${isAutomatic} then 0 else t.attempt end,
         next_due_at = case when t.paused_at is null and ${isAutomatic} then now() else t.next_due_at end,
-        due_reason = 'changed',
-        ${dueTrace()},
+        ${dueBecause('changed')},
         due_requested_by = ${requestedBy}${assignments(syncs, changes)}
       from folder where t.id = ${sync.id} and t.version = ${sync.version} returning t.*`);
     if (row) wake(db, 'sync');
@@ -207,8 +208,4 @@ async function updateSync(
   } catch (error) {
     throw nameTaken(error, changes.name ?? sync.name);
   }
-}
-
-function raise(error: unknown): never {
-  throw toDatabaseError(error);
 }

@@ -9,7 +9,7 @@ import { isUuid } from '../../domain/reference.ts';
 import type { FormerOwner } from '../../domain/sync/inventory.ts';
 import type { AwsLocation } from '../../domain/sync/ledger.ts';
 import type { Database } from '../client.ts';
-import { execute } from '../engine/subjects.ts';
+import { execute } from '../statement.ts';
 
 /** Where a deleted object still exists for some days. */
 const restorable = sql.join(
