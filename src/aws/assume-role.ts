@@ -1,6 +1,7 @@
 /** AssumeRole, GetFederationToken and GetCallerIdentity: the calls that credentials and identities come from. */
 import {
   AssumeRoleCommand,
+  type Credentials as StsCredentials,
   GetCallerIdentityCommand,
   GetFederationTokenCommand,
   type STSClient,
@@ -52,20 +53,9 @@ export async function assumeRole(sts: STSClient, request: AssumeRoleRequest, now
       ...(request.policy === undefined ? {} : { Policy: request.policy }),
     }),
   );
-  const { Credentials: given, AssumedRoleUser: user } = answer;
-  if (!given?.AccessKeyId || !given.SecretAccessKey || !given.SessionToken || !user?.Arn)
-    throw incomplete('sts.AssumeRole');
-  return {
-    obtainedAtMs,
-    // Counted on our clock, which may differ from the server's.
-    expiresAtMs: obtainedAtMs + SESSION_SECONDS * 1_000,
-    credentials: {
-      accessKeyId: given.AccessKeyId,
-      secretAccessKey: given.SecretAccessKey,
-      sessionToken: given.SessionToken,
-    },
-    identity: toIdentity(user.Arn, user.AssumedRoleId ?? ''),
-  };
+  const { Credentials, AssumedRoleUser: user } = answer;
+  const given = { credentials: Credentials, arn: user?.Arn, userId: user?.AssumedRoleId };
+  return toSession('sts.AssumeRole', given, obtainedAtMs);
 }
 
 /** A session of the key's user that can do what user and policy both allow, at most an hour long. `name`: 2 to 32 characters. */
@@ -78,18 +68,27 @@ export async function federate(
   const answer = await sts.send(
     new GetFederationTokenCommand({ Name: request.name, Policy: request.policy, DurationSeconds: SESSION_SECONDS }),
   );
-  const { Credentials: given, FederatedUser: user } = answer;
-  if (!given?.AccessKeyId || !given.SecretAccessKey || !given.SessionToken || !user?.Arn)
-    throw incomplete('sts.GetFederationToken');
+  const { Credentials, FederatedUser: user } = answer;
+  const given = { credentials: Credentials, arn: user?.Arn, userId: user?.FederatedUserId };
+  return toSession('sts.GetFederationToken', given, obtainedAtMs);
+}
+
+interface GivenSession {
+  readonly credentials: StsCredentials | undefined;
+  readonly arn: string | undefined;
+  readonly userId: string | undefined;
+}
+
+/** Throws AWS_UNREACHABLE when the answer lacks a part of it. */
+function toSession(operation: string, { credentials, arn, userId }: GivenSession, obtainedAtMs: number): Session {
+  const { AccessKeyId: accessKeyId, SecretAccessKey: secretAccessKey, SessionToken: sessionToken } = credentials ?? {};
+  if (!accessKeyId || !secretAccessKey || !sessionToken || !arn) throw incomplete(operation);
   return {
     obtainedAtMs,
+    // Counted on our clock, which may differ from the server's.
     expiresAtMs: obtainedAtMs + SESSION_SECONDS * 1_000,
-    credentials: {
-      accessKeyId: given.AccessKeyId,
-      secretAccessKey: given.SecretAccessKey,
-      sessionToken: given.SessionToken,
-    },
-    identity: toIdentity(user.Arn, user.FederatedUserId ?? ''),
+    credentials: { accessKeyId, secretAccessKey, sessionToken },
+    identity: toIdentity(arn, userId ?? ''),
   };
 }
 

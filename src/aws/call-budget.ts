@@ -11,7 +11,7 @@ import { JobError, toJobError } from '../errors.ts';
 /** Tokens are fetched this long ahead of their due time. */
 const MAX_WAIT_MS = 3_000;
 /**
- * Nobody waits in place longer than so many times that, from its arrival to the token that it can expect. All lanes of one sync fit into it at 1.3 calls
+ * Nobody waits in place longer than so many times that, from its arrival to the token that it can expect. All lines of one sync fit into it at 1.3 calls
  * a second: who gives up although its turn is near only makes its run come again.
  */
 const PATIENCE = 2;
@@ -19,7 +19,7 @@ const PATIENCE = 2;
 const PREFETCH_SECONDS = 0.25;
 /** What a prefetched token is worth: afterwards AWS has forgotten it, too. */
 const TOKEN_LIFE_MS = 1_000;
-const MAX_LANES = 1_000;
+const MAX_WAITING_LINES = 1_000;
 /** A subject that joins, or comes back from a rest, is ahead by this many calls at most: enough for a small sync to pass. */
 const HEAD_START = 5;
 
@@ -35,7 +35,8 @@ interface Waiter {
   reject(error: JobError): void;
 }
 
-interface Lane {
+/** The calls of one operation group that wait in one account and region, and the tokens fetched for them. */
+interface WaitingLine {
   readonly call: BudgetedCall;
   readonly waiting: Waiter[];
   readonly served: Map<string, number>;
@@ -53,40 +54,40 @@ interface Lane {
   fetchedMs: number;
 }
 
-interface Desk {
+interface BudgetTools {
   readonly ledger: BudgetLedger;
   readonly maxWaitMs: number;
   nowMs(): number;
 }
 
 export function createCallBudget(ledger: BudgetLedger, options: CallBudgetOptions = {}): CallBudget {
-  const desk: Desk = {
+  const tools: BudgetTools = {
     ledger,
     maxWaitMs: options.maxWaitMs ?? MAX_WAIT_MS,
     nowMs: options.nowMs ?? (() => performance.now()),
   };
-  const lanes = new Map<string, Lane>();
+  const lines = new Map<string, WaitingLine>();
   return {
     take(call, signal) {
-      const lane = laneOf(lanes, call);
-      if (lane.waiting.length === 0 && takeSpare(lane, desk.nowMs())) return Promise.resolve();
-      return wait(desk, lane, { subjectId: call.subjectId, signal });
+      const line = lineOf(lines, call);
+      if (line.waiting.length === 0 && takeSpare(line, tools.nowMs())) return Promise.resolve();
+      return wait(tools, line, { subjectId: call.subjectId, signal });
     },
     async throttled(call) {
-      const lane = laneOf(lanes, call);
-      const returned = giveBack(lane, desk.nowMs());
+      const line = lineOf(lines, call);
+      const returned = giveBack(line, tools.nowMs());
       // The next tokens are asked for when the ledger knows.
       await ledger.throttled(call, returned).finally(() => {
-        lane.wakeUp();
+        line.wakeUp();
       });
     },
   };
 }
 
-/** Lanes are few at a time: only accounts whose calls wait or were just made. */
-function laneOf(lanes: Map<string, Lane>, call: BudgetedCall): Lane {
+/** Waiting lines are few at a time: only accounts whose calls wait or were just made. */
+function lineOf(lines: Map<string, WaitingLine>, call: BudgetedCall): WaitingLine {
   const key = `${call.accountId}|${call.region}|${call.group.name}`;
-  const lane = lanes.get(key) ?? {
+  const line = lines.get(key) ?? {
     call,
     waiting: [],
     served: new Map(),
@@ -98,43 +99,43 @@ function laneOf(lanes: Map<string, Lane>, call: BudgetedCall): Lane {
     prefetch: 0,
     fetchedMs: Number.NEGATIVE_INFINITY,
   };
-  lanes.delete(key);
-  lanes.set(key, lane);
-  const [oldestKey, oldest] = lanes.entries().next().value ?? [];
-  if (lanes.size > MAX_LANES && oldestKey !== undefined && oldest && !oldest.isPumping) lanes.delete(oldestKey);
-  return lane;
+  lines.delete(key);
+  lines.set(key, line);
+  const [oldestKey, oldest] = lines.entries().next().value ?? [];
+  if (lines.size > MAX_WAITING_LINES && oldestKey !== undefined && oldest && !oldest.isPumping) lines.delete(oldestKey);
+  return line;
 }
 
-function takeSpare(lane: Lane, nowMs: number): boolean {
-  if (lane.spare.count < 1 || lane.spare.untilMs < nowMs) return false;
-  lane.spare.count -= 1;
+function takeSpare(line: WaitingLine, nowMs: number): boolean {
+  if (line.spare.count < 1 || line.spare.untilMs < nowMs) return false;
+  line.spare.count -= 1;
   return true;
 }
 
 /** What was promised before a refusal came too fast. Returns how many tokens go back unused. */
-function giveBack(lane: Lane, nowMs: number): number {
-  const returned = lane.promised + (lane.spare.untilMs < nowMs ? 0 : lane.spare.count);
-  lane.promised = 0;
-  lane.prefetch = 0;
-  lane.spare = { count: 0, untilMs: 0 };
+function giveBack(line: WaitingLine, nowMs: number): number {
+  const returned = line.promised + (line.spare.untilMs < nowMs ? 0 : line.spare.count);
+  line.promised = 0;
+  line.prefetch = 0;
+  line.spare = { count: 0, untilMs: 0 };
   return returned;
 }
 
 function wait(
-  desk: Desk,
-  lane: Lane,
+  tools: BudgetTools,
+  line: WaitingLine,
   asker: { readonly subjectId: string; readonly signal: AbortSignal },
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const { signal, subjectId } = asker;
     const leave = () => {
       signal.removeEventListener('abort', abort);
-      const at = lane.waiting.indexOf(waiter);
-      if (at >= 0) lane.waiting.splice(at, 1);
+      const at = line.waiting.indexOf(waiter);
+      if (at >= 0) line.waiting.splice(at, 1);
     };
     const waiter: Waiter = {
       subjectId,
-      sinceMs: desk.nowMs(),
+      sinceMs: tools.nowMs(),
       resolve: () => {
         leave();
         resolve();
@@ -152,111 +153,111 @@ function wait(
       return;
     }
     signal.addEventListener('abort', abort, { once: true });
-    welcome(lane, subjectId);
-    lane.waiting.push(waiter);
-    if (!lane.isPumping) void pump(desk, lane);
+    join(line, subjectId);
+    line.waiting.push(waiter);
+    if (!line.isPumping) void pump(tools, line);
   });
 }
 
 /** Whoever joins or comes back starts a little ahead of the present level, not where it left, or it would starve the others. */
-function welcome(lane: Lane, subjectId: string): void {
-  if (lane.waiting.some((waiter) => waiter.subjectId === subjectId)) return;
-  lane.served.set(subjectId, Math.max(servedOf(lane, subjectId), lane.level - HEAD_START));
+function join(line: WaitingLine, subjectId: string): void {
+  if (line.waiting.some((waiter) => waiter.subjectId === subjectId)) return;
+  line.served.set(subjectId, Math.max(servedOf(line, subjectId), line.level - HEAD_START));
 }
 
-function servedOf(lane: Lane, subjectId: string): number {
-  return lane.served.get(subjectId) ?? Number.NEGATIVE_INFINITY;
+function servedOf(line: WaitingLine, subjectId: string): number {
+  return line.served.get(subjectId) ?? Number.NEGATIVE_INFINITY;
 }
 
-/** Hands out tokens until nobody waits. One pump a lane. */
-async function pump(desk: Desk, lane: Lane): Promise<void> {
-  lane.isPumping = true;
+/** Hands out tokens until nobody waits. One pump a line. */
+async function pump(tools: BudgetTools, line: WaitingLine): Promise<void> {
+  line.isPumping = true;
   try {
     // Calls of one turn are asked for together.
     await Promise.resolve();
-    while (lane.waiting.length > 0) await handOutBatch(desk, lane);
+    while (line.waiting.length > 0) await handOutBatch(tools, line);
   } catch (error) {
-    for (const waiter of [...lane.waiting]) waiter.reject(toJobError(error));
+    for (const waiter of [...line.waiting]) waiter.reject(toJobError(error));
   } finally {
-    lane.isPumping = false;
-    if (lane.waiting.length === 0) {
-      lane.served.clear();
-      lane.level = 0;
+    line.isPumping = false;
+    if (line.waiting.length === 0) {
+      line.served.clear();
+      line.level = 0;
     }
   }
 }
 
-async function handOutBatch(desk: Desk, lane: Lane): Promise<void> {
-  const wanted = Math.max(lane.waiting.length, lane.prefetch);
-  const reservation = await desk.ledger.grant(lane.call, wanted, desk.maxWaitMs);
-  const startMs = desk.nowMs();
-  adaptPrefetch(lane, { nowMs: startMs, wanted, ratePerSecond: reservation.ratePerSecond });
+async function handOutBatch(tools: BudgetTools, line: WaitingLine): Promise<void> {
+  const wanted = Math.max(line.waiting.length, line.prefetch);
+  const reservation = await tools.ledger.grant(line.call, wanted, tools.maxWaitMs);
+  const startMs = tools.nowMs();
+  adaptPrefetch(line, { nowMs: startMs, wanted, ratePerSecond: reservation.ratePerSecond });
   if (reservation.granted < 1) {
-    for (const waiter of [...lane.waiting]) waiter.reject(usedUp(lane, dueInMs(reservation, 1)));
+    for (const waiter of [...line.waiting]) waiter.reject(usedUp(line, dueInMs(reservation, 1)));
     return;
   }
-  lane.promised = reservation.granted;
+  line.promised = reservation.granted;
   for (let n = 1; n <= reservation.granted; n += 1) {
-    await sleep(lane, startMs + dueInMs(reservation, n) - desk.nowMs());
-    if (lane.promised === 0) return;
-    lane.promised -= 1;
-    serveOne(desk, lane);
-    sendAway(desk, lane, 1_000 / reservation.ratePerSecond);
+    await sleep(line, startMs + dueInMs(reservation, n) - tools.nowMs());
+    if (line.promised === 0) return;
+    line.promised -= 1;
+    serveOne(tools, line);
+    sendAway(tools, line, 1_000 / reservation.ratePerSecond);
   }
 }
 
 /** Doubled while tokens are used up as fast as they come, given up after a pause. */
 function adaptPrefetch(
-  lane: Lane,
+  line: WaitingLine,
   fetched: { readonly nowMs: number; readonly wanted: number; readonly ratePerSecond: number },
 ): void {
-  const isBusy = fetched.nowMs - lane.fetchedMs < PREFETCH_SECONDS * 1_000;
-  lane.fetchedMs = fetched.nowMs;
-  lane.prefetch = isBusy ? Math.min(fetched.wanted * 2, Math.floor(fetched.ratePerSecond * PREFETCH_SECONDS)) : 0;
+  const isBusy = fetched.nowMs - line.fetchedMs < PREFETCH_SECONDS * 1_000;
+  line.fetchedMs = fetched.nowMs;
+  line.prefetch = isBusy ? Math.min(fetched.wanted * 2, Math.floor(fetched.ratePerSecond * PREFETCH_SECONDS)) : 0;
 }
 
-function serveOne(desk: Desk, lane: Lane): void {
-  const [next] = inTurn(lane);
+function serveOne(tools: BudgetTools, line: WaitingLine): void {
+  const [next] = inTurn(line);
   if (next) {
-    const served = servedOf(lane, next.subjectId);
-    lane.level = Math.max(lane.level, served);
-    lane.served.set(next.subjectId, served + 1);
+    const served = servedOf(line, next.subjectId);
+    line.level = Math.max(line.level, served);
+    line.served.set(next.subjectId, served + 1);
     next.resolve();
     return;
   }
-  const nowMs = desk.nowMs();
-  lane.spare = { count: (lane.spare.untilMs < nowMs ? 0 : lane.spare.count) + 1, untilMs: nowMs + TOKEN_LIFE_MS };
+  const nowMs = tools.nowMs();
+  line.spare = { count: (line.spare.untilMs < nowMs ? 0 : line.spare.count) + 1, untilMs: nowMs + TOKEN_LIFE_MS };
 }
 
-function inTurn(lane: Lane): readonly Waiter[] {
-  return [...lane.waiting].sort(
-    (a, b) => servedOf(lane, a.subjectId) - servedOf(lane, b.subjectId) || a.sinceMs - b.sinceMs,
+function inTurn(line: WaitingLine): readonly Waiter[] {
+  return [...line.waiting].sort(
+    (a, b) => servedOf(line, a.subjectId) - servedOf(line, b.subjectId) || a.sinceMs - b.sinceMs,
   );
 }
 
 /** Those whose token would come too late; each comes again when the others have theirs. */
-function sendAway(desk: Desk, lane: Lane, everyMs: number): void {
-  const nowMs = desk.nowMs();
+function sendAway(tools: BudgetTools, line: WaitingLine, everyMs: number): void {
+  const nowMs = tools.nowMs();
   let ahead = 0;
-  for (const waiter of inTurn(lane)) {
+  for (const waiter of inTurn(line)) {
     const expectedMs = (ahead + 1) * everyMs;
-    if (nowMs - waiter.sinceMs + expectedMs > PATIENCE * desk.maxWaitMs) waiter.reject(usedUp(lane, expectedMs));
+    if (nowMs - waiter.sinceMs + expectedMs > PATIENCE * tools.maxWaitMs) waiter.reject(usedUp(line, expectedMs));
     else ahead += 1;
   }
 }
 
-function usedUp({ call }: Lane, retryAfterMs: number): JobError {
+function usedUp({ call }: WaitingLine, retryAfterMs: number): JobError {
   return new JobError('AWS_THROTTLED', {
     message: `The request rate of AWS for ${call.group.name} is used up; keyferry waits.`,
     retryAfterMs: Math.ceil(retryAfterMs),
   });
 }
 
-/** Until then, or until the lane's tokens are given back. */
-async function sleep(lane: Lane, ms: number): Promise<void> {
+/** Until then, or until the line's tokens are given back. */
+async function sleep(line: WaitingLine, ms: number): Promise<void> {
   if (ms <= 0) return;
   const woken = new AbortController();
-  lane.wakeUp = () => {
+  line.wakeUp = () => {
     woken.abort();
   };
   await setTimeout(ms, undefined, { signal: woken.signal }).catch(() => undefined);
