@@ -555,6 +555,53 @@ export const errorTable = {
 
 export type ErrorCode = keyof typeof errorTable;
 
+/** What a call to AWS failed with, as far as AWS, or the way to it, said. */
+interface AwsFacts {
+  /** `ssm.PutParameter`, for example. */
+  readonly operation?: string;
+  /** AWS's name of the error, or the SDK's. */
+  readonly awsError?: string;
+  readonly requestId?: string;
+  readonly httpStatus?: number;
+  /** Node's code of a connection that failed. */
+  readonly network?: string;
+  readonly deniedAction?: string;
+  readonly deniedResource?: string;
+  readonly deniedBy?: 'no-allow' | 'explicit-deny' | 'session-policy';
+  /** A change may have been made although the call failed. */
+  readonly isAmbiguous?: boolean;
+  readonly clockSkewCorrected?: boolean;
+  /** The action and the resource that a statement would allow. */
+  readonly action?: string;
+  readonly resource?: string;
+}
+
+/** Facts for the log and for callers: names and ids, never values. */
+export interface ErrorContext extends AwsFacts {
+  /** All that is wrong with an input or a configuration, as sentences. */
+  readonly problems?: readonly string[];
+  /** HTTP status that a source answered with. */
+  readonly status?: number;
+  readonly sqlState?: string;
+  readonly setting?: string;
+  readonly version?: number;
+  readonly table?: string;
+  readonly column?: string;
+  readonly rowKey?: string;
+  readonly subjectId?: string;
+  readonly runId?: string;
+  readonly accessKeyId?: string;
+  readonly phase?: string;
+  readonly secretPath?: string;
+  readonly count?: number;
+  readonly deletions?: number;
+  readonly keys?: readonly string[];
+  readonly syncs?: readonly string[];
+  readonly candidates?: unknown;
+  readonly dependents?: unknown;
+  readonly checks?: unknown;
+}
+
 export interface JobErrorDetails {
   /** The exact, public sentence; at most 256 characters are kept. Must hold no value and nothing of another org. */
   readonly message?: string;
@@ -562,8 +609,7 @@ export interface JobErrorDetails {
   readonly operatorMessage?: string | undefined;
   readonly disposition?: Disposition;
   readonly retryAfterMs?: number;
-  /** Facts for the log and for callers: names and ids, never values. */
-  readonly context?: Readonly<Record<string, unknown>>;
+  readonly context?: ErrorContext;
   readonly cause?: unknown;
 }
 
@@ -575,7 +621,7 @@ export class JobError extends Error {
   readonly retryAfterMs: number | undefined;
   readonly publicMessage: string;
   readonly operatorMessage: string;
-  readonly context: Readonly<Record<string, unknown>>;
+  readonly context: ErrorContext;
 
   constructor(code: ErrorCode, details: JobErrorDetails = {}) {
     const message = truncate(details.message ?? errorTable[code].message);

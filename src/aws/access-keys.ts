@@ -221,7 +221,7 @@ async function named<T>(target: Target, action: string, call: () => Promise<T>):
 async function denied(target: Target, action: string, error: JobError): Promise<JobError> {
   const { accountId, partition } = await target.session.identity();
   const arn = `arn:${partition}:iam::${accountId}:user/${target.userName}`;
-  const explicit = error.context['deniedBy'] === 'explicit-deny' ? ' (a policy denies it explicitly)' : '';
+  const explicit = error.context.deniedBy === 'explicit-deny' ? ' (a policy denies it explicitly)' : '';
   return new JobError('AWS_ACCESS_DENIED', {
     message: `AWS denied ${action} on ${arn}${explicit}. Allow it: \`keyferry policy access-key-rotation --user ${target.userName}\` prints the statement.`,
     context: { ...error.context, action, resource: arn },

@@ -26,7 +26,7 @@ export function toBaseFault(raw: unknown, trail: readonly string[] = []): JobErr
     message: isAnswer
       ? `AWS refused the worker’s own identity (${String(error.context.awsError)}). Renew its credentials or correct its role.`
       : `The worker has no AWS credentials of its own: ${conditionOf(raw as Raw, error, trail)}`,
-    context: { ...error.context },
+    context: error.context,
     cause: error.cause,
   });
 }

@@ -195,7 +195,7 @@ async function unlessMissing<T>(answer: Promise<T>): Promise<T | undefined> {
   try {
     return await answer;
   } catch (error) {
-    if (error instanceof JobError && error.context['awsError'] === 'ResourceNotFoundException') return undefined;
+    if (error instanceof JobError && error.context.awsError === 'ResourceNotFoundException') return undefined;
     throw error;
   }
 }

@@ -38,7 +38,7 @@ export function reportError(output: Output, error: unknown): ExitCode {
   const jobError = toJobError(error);
   const { code, operatorMessage } = jobError;
   const { nextStep } = errorTable[code];
-  const problems = Array.isArray(jobError.context.problems) ? jobError.context.problems.map(String) : [];
+  const { problems = [] } = jobError.context;
   output.note(`keyferry: ${operatorMessage}`);
   if (problems.length > 1) for (const problem of problems) output.note(`  - ${problem}`);
   output.note(`  ${nextStep} [${code}]`);

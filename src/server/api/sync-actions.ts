@@ -10,6 +10,7 @@ import { secretSyncShape, toSecretSync } from './sync-shapes.ts';
 import { requireVersion } from '../../client/versions.ts';
 import { versionsOf } from './versions.ts';
 import { findSync, type SyncApi } from './sync-part.ts';
+import { importBehaviors } from '../../domain/sync/parameters.ts';
 
 const byId = z.object({ syncId: z.uuid() });
 const answer = z.object({ secretSync: secretSyncShape, ...requested });
@@ -89,7 +90,7 @@ function addPlan(part: SyncApi): void {
 
 function addImport(part: SyncApi): void {
   const { api, options, base, noun, tag } = part;
-  const importBehavior = z.enum(['prioritize-source', 'prioritize-destination']);
+  const importBehavior = z.enum(importBehaviors);
   api.openapi(
     createRoute({
       ...common(

@@ -240,7 +240,7 @@ async function createOnce(
     return await keys.create();
   } catch (error) {
     if (!(error instanceof JobError)) throw error;
-    if (error.context['isAmbiguous'] === true) return afterLostAnswer(context, view, error);
+    if (error.context.isAmbiguous === true) return afterLostAnswer(context, view, error);
     await write(context, view, to.createRefused(view, error.code));
     throw error.code === 'AWS_LIMIT_EXCEEDED' ? limitExceeded(context, error) : error;
   }

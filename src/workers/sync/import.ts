@@ -8,6 +8,7 @@ import { newEntry } from '../../domain/sync/entry.ts';
 import type { EntrySettings, LedgerEntry } from '../../domain/sync/ledger.ts';
 import { type Owner, whoseTags } from '../../domain/ownership.ts';
 import type { ImportResult } from '../../domain/sync/import-result.ts';
+import type { ImportBehavior } from '../../domain/sync/parameters.ts';
 import { isSelected } from '../../domain/patterns.ts';
 import { isSecretKey } from '../../domain/secret-input.ts';
 import { parseSourceKey } from '../../domain/source-key.ts';
@@ -20,8 +21,6 @@ import { withFormerOwners } from './former-owners.ts';
 import { fingerprintOf } from './values.ts';
 import type { SyncJob } from './job.ts';
 import { writeBack } from './write-back.ts';
-
-export type ImportBehavior = 'prioritize-source' | 'prioritize-destination';
 
 export interface ImportMode {
   readonly behavior: ImportBehavior;

@@ -26,6 +26,7 @@ import { type DesiredEntry, toDesired } from '../../domain/sync/desired.ts';
 import type { Owner } from '../../domain/ownership.ts';
 import type { DriftContext } from '../../domain/sync/inventory.ts';
 import type { LedgerEntry, AwsLocation } from '../../domain/sync/ledger.ts';
+import { parseSyncParameters, type SyncParameters } from '../../domain/sync/parameters.ts';
 import type { PlanOptions } from '../../domain/sync/plan.ts';
 import { continueProgress, type SyncProgress } from '../../domain/sync/progress.ts';
 import { type Target, toTarget } from '../../domain/sync/target.ts';
@@ -52,6 +53,7 @@ export interface SyncDependencies {
 export interface SyncHead {
   readonly deps: SyncDependencies;
   readonly run: Run<'sync'>;
+  readonly parameters: SyncParameters;
   readonly sync: SyncRow;
   readonly options: SyncOptions;
   readonly folder: SourceFolder;
@@ -96,7 +98,8 @@ export async function readHead(deps: SyncDependencies, run: Run<'sync'>): Promis
   // Defaults are filled in for rows that are older than an option.
   const options = syncOptions.parse(sync.syncOptions);
   const target = toTarget({ ...sync, syncOptions: options }, folder, [...folder.parts.keys()]);
-  return { deps, run, sync, options, folder, connection, target, installation };
+  const parameters = parseSyncParameters(run.parameters);
+  return { deps, run, parameters, sync, options, folder, connection, target, installation };
 }
 
 /** The progress that the sync's last run left, if this run continues its round; else that of a new round. */
@@ -115,7 +118,7 @@ interface Opening {
 export async function openJob(head: SyncHead, { roundId, remembered }: Opening = {}): Promise<SyncJob> {
   const { deps, run, sync, folder, options, target } = head;
   const place = placeOf(head.connection, target);
-  const acceptsSource = run.parameters['acceptSource'] === true;
+  const acceptsSource = head.parameters.acceptSource === true;
   const [{ entries, desired }, fingerprint, uncertainKeys] = await Promise.all([
     remembered ?? readRemembered(head, place),
     deps.fingerprints.forOrg(sync.orgId),

@@ -54,16 +54,14 @@ function isVouchedFor(
   return entry !== undefined && isOwned(entry) && findChange(desired, entry, job.planOptions) === undefined;
 }
 
-export function findPlanBlock(job: Pick<SyncJob, 'ledger' | 'desired' | 'run'>, plan: Plan): Block | undefined {
+export function findPlanBlock(
+  job: Pick<SyncJob, 'ledger' | 'desired' | 'run' | 'parameters'>,
+  plan: Plan,
+): Block | undefined {
   const owned = job.ledger.all().filter((entry) => isOwned(entry) && entry.key !== WHOLE_SECRET).length;
   const deletions = plan.entries.filter((one) => one.action === 'delete');
-  const [recent, confirmed] = [recentDeletions(job).length, confirmedDeletions(job)];
+  const [recent, confirmed] = [recentDeletions(job).length, job.parameters.confirmDeletions];
   return findBlock({ deletions, owned, desired: job.desired.length, recent, confirmed });
-}
-
-function confirmedDeletions({ run }: Pick<SyncJob, 'run'>): number | undefined {
-  const { confirmDeletions } = run.parameters;
-  return typeof confirmDeletions === 'number' ? confirmDeletions : undefined;
 }
 
 /** What went within the window of the brake and was confirmed by nobody. A key that moved is still in the source. */
@@ -83,8 +81,8 @@ function recentDeletions(job: Pick<SyncJob, 'ledger' | 'desired' | 'run'>): read
 }
 
 /** Once a person has confirmed them, they do not count against later ones. */
-export async function noteConfirmed(job: Pick<SyncJob, 'ledger' | 'desired' | 'run'>): Promise<void> {
-  if (confirmedDeletions(job) === undefined) return;
+export async function noteConfirmed(job: Pick<SyncJob, 'ledger' | 'desired' | 'run' | 'parameters'>): Promise<void> {
+  if (job.parameters.confirmDeletions === undefined) return;
   const rows = recentDeletions(job).map((entry) => ({
     ...entry,
     observed: { ...entry.observed, confirmedDeletion: entry.deletedAt?.toISOString() },

@@ -7,7 +7,7 @@ import { jitteredMs } from '../../domain/backoff.ts';
 import { errorTable, JobError } from '../../errors.ts';
 import type { SyncRow } from '../../db/engine/subjects.ts';
 import type { Performed, Processor, Run } from '../engine/processor.ts';
-import { type ImportBehavior, importSecrets } from './import.ts';
+import { importSecrets } from './import.ts';
 import type { GuardReason } from '../../domain/installation.ts';
 import { guardedError } from '../engine/installation-watch.ts';
 import { acceptDestination } from './compare.ts';
@@ -115,11 +115,11 @@ const pending: Outcome = {
 
 async function performImport(head: SyncHead): Promise<SyncEnding> {
   const job = await openJob(head);
-  if (head.run.parameters['acceptDestination'] === true) {
+  if (head.parameters.acceptDestination === true) {
     return { outcome: { status: 'succeeded', result: await acceptDestination(job) }, leavesWish: true };
   }
-  const behavior = head.run.parameters['importBehavior'] as ImportBehavior | undefined;
-  const result = await importSecrets(job, { behavior: behavior ?? 'prioritize-source', isInitial: false });
+  const { importBehavior: behavior = 'prioritize-source' } = head.parameters;
+  const result = await importSecrets(job, { behavior, isInitial: false });
   return { outcome: { status: 'succeeded', result }, leavesWish: true };
 }
 

@@ -68,7 +68,7 @@ function isKeyOf(whole: LedgerEntry, entry: LedgerEntry): boolean {
 async function end(round: Round): Promise<SyncEnding> {
   const { job } = round;
   const outcome = toOutcome(round);
-  if (job.run.parameters['deleteAfterRemove'] === true && outcome.status === 'succeeded') {
+  if (job.parameters.deleteAfterRemove === true && outcome.status === 'succeeded') {
     const ending = { counts: countsOf(round), awsCalls: job.run.scope.calls.counts };
     const isGone = await job.deps.entries.deleteSync({ syncId: job.sync.id, runId: job.run.id, ...ending });
     if (isGone) return { outcome, isSettled: true };

@@ -20,7 +20,7 @@ function problemsOf(environment: Environment, read: (given: Environment) => unkn
     return [];
   } catch (error) {
     if (!(error instanceof JobError) || error.code !== 'CONFIG_INVALID') throw error;
-    return error.context['problems'] as readonly string[];
+    return error.context.problems ?? [];
   }
 }
 

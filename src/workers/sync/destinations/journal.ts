@@ -125,7 +125,7 @@ export async function settleFailure(
   if (error.code === 'LEASE_LOST') throw error;
   // Of PostgreSQL, which is no fault of the entry: its row stays as it was stored, and a write in flight is looked for.
   if (isOutage(error)) return { kind: 'failed', error };
-  if (error.context['isAmbiguous'] === true) {
+  if (error.context.isAmbiguous === true) {
     await job.ledger.store({ ...pending, errorCode: error.code, errorMessage: message });
   } else {
     const kept = { ...before, isClaim: before.remoteVersion !== null && before.isClaim };
@@ -154,7 +154,7 @@ export async function settleThrown(
   return { kind: 'failed', error };
 }
 
-export const awsErrorOf = (error: JobError): unknown => error.context['awsError'];
+export const awsErrorOf = (error: JobError): string | undefined => error.context.awsError;
 
 /** A failure that concerns this one object; anything else concerns the whole run. */
 export function isOfEntry(error: JobError): boolean {
