@@ -1,4 +1,4 @@
-/** `npm run bench [-- NAME] [--json]`: every benchmark, or one, each as a ratio measured in one run on this machine. */
+/** `npm run bench [-- NAME…] [--json]`: every benchmark, or one, each as a ratio measured in one run on this machine. */
 import { cpus, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 
@@ -16,13 +16,21 @@ const benches: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   memory: async () => (await import('./memory.ts')).measureMemory(),
   api: async () => (await import('./api.ts')).measureApi(),
   startup: async () => (await import('./startup.ts')).measureStartup(),
+  peers: async () =>
+    (await import('./peers/index.ts')).measurePeers({ isQuick: values.quick, isWritten: values.write }),
 };
 
 const { values, positionals } = parseArgs({
-  options: { json: { type: 'boolean', default: false } },
+  options: {
+    json: { type: 'boolean', default: false },
+    // Of `peers`: each once and fewer cases; the page and its figures renewed.
+    quick: { type: 'boolean', default: false },
+    write: { type: 'boolean', default: false },
+  },
   allowPositionals: true,
 });
-const names = positionals.length > 0 ? positionals : Object.keys(benches);
+/** By default all but the comparison with other tools, which takes half an hour. */
+const names = positionals.length > 0 ? positionals : Object.keys(benches).filter((name) => name !== 'peers');
 const unknown = names.filter((name) => !(name in benches));
 if (unknown.length > 0) {
   process.stderr.write(`There is no benchmark ${unknown.join(', ')}; there are ${Object.keys(benches).join(', ')}.\n`);

@@ -2,7 +2,6 @@
  * What a first sync of 10,000 secrets of 1 KB takes of a worker's memory: the peak of a real `keyferry worker` process, compiled as it is deployed, as the
  * kernel counts it. PostgreSQL and the sandbox, which hold the secrets too, are elsewhere.
  */
-import { readFileSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,6 +18,7 @@ import { createAwsSandbox, startAwsSandboxServer } from '../src/sandbox/aws/inde
 import { sandboxEnvironment } from '../src/sandbox/environment.ts';
 import { startEmbeddedPostgres } from '../src/sandbox/postgres.ts';
 import { runKeyferry, runProcess, startUnboundKeyferry } from '../test/support/processes.ts';
+import { peakMb } from './cpu.ts';
 import type { Figure } from './figure.ts';
 
 const SECRETS = 10_000;
@@ -118,9 +118,4 @@ async function runFirstSync(keyferry: Keyferry, roleArn: string): Promise<number
       throw new Error(`The sync is ${syncStatus}: ${statusMessage ?? 'it takes too long'}`);
     await sleep(200);
   }
-}
-
-function peakMb(pid: number): number {
-  const match = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${String(pid)}/status`, 'utf8'));
-  return Number(match?.[1] ?? Number.NaN) / 1_024;
 }
