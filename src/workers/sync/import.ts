@@ -3,6 +3,7 @@
  * ours by it: taking over stays an explicit choice (`--on-existing adopt`).
  */
 import type { SourceName } from '../../db/sync/source.ts';
+import { nameKey } from '../../domain/sync/plan.ts';
 import { settingsFor } from '../../domain/sync/desired.ts';
 import { newEntry } from '../../domain/sync/entry.ts';
 import type { EntrySettings, LedgerEntry } from '../../domain/sync/ledger.ts';
@@ -116,8 +117,8 @@ function isManaged(secret: SourceName | undefined): boolean {
 
 /** Foreign objects that hold the same value now: nothing is to be done for them until the source changes. */
 async function noteEqual(job: SyncJob, imported: readonly Found[], revisions: Revisions): Promise<void> {
-  const known = new Set(job.ledger.all().map((entry) => `${entry.remoteName}\n${entry.key}`));
-  const fresh = imported.filter((one) => !known.has(`${one.remoteName}\n${one.key}`));
+  const known = new Set(job.ledger.all().map(nameKey));
+  const fresh = imported.filter((one) => !known.has(nameKey(one)));
   await job.ledger.storeAll(fresh.map((one) => toEqualEntry(job, one, revisions)));
 }
 

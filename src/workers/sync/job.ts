@@ -25,7 +25,7 @@ import { syncOptions, type SyncOptions } from '../../domain/sync/config.ts';
 import { type DesiredEntry, toDesired } from '../../domain/sync/desired.ts';
 import type { Owner } from '../../domain/ownership.ts';
 import type { DriftContext } from '../../domain/sync/inventory.ts';
-import type { LedgerEntry, AwsLocation } from '../../domain/sync/ledger.ts';
+import { type AwsLocation, isSamePlace, type LedgerEntry } from '../../domain/sync/ledger.ts';
 import { parseSyncParameters, type SyncParameters } from '../../domain/sync/parameters.ts';
 import type { PlanOptions } from '../../domain/sync/plan.ts';
 import { continueProgress, type SyncProgress } from '../../domain/sync/progress.ts';
@@ -198,12 +198,6 @@ export function lookOf(job: Pick<SyncJob, 'owner' | 'run'>): DriftContext {
 }
 
 /** What of the ledger lies where the sync writes now. */
-export function isHere(job: Pick<SyncJob, 'place'>, entry: LedgerEntry): boolean {
-  const { place } = job;
-  return (
-    entry.accountId === place.accountId &&
-    entry.region === place.region &&
-    entry.service === place.service &&
-    entry.partition === place.partition
-  );
+export function isHere({ place }: Pick<SyncJob, 'place'>, entry: LedgerEntry): boolean {
+  return isSamePlace(entry, place);
 }

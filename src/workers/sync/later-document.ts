@@ -3,6 +3,7 @@
  * database. It becomes a row with the drift `later-create`, and what it holds of the folder's keys is compared like every later write. Members that the
  * folder lacks stay as they are: they carry no tags, so they may be somebody else's.
  */
+import { nameKey } from '../../domain/sync/plan.ts';
 import { settingsFor } from '../../domain/sync/desired.ts';
 import { drifted, inOrder, leftBehind, removed } from '../../domain/sync/entry.ts';
 import { isOursByTag } from '../../domain/sync/inventory.ts';
@@ -64,12 +65,12 @@ function toWhole(job: SyncJob, state: Existing): LedgerEntry {
 
 function toMembers(job: SyncJob, state: Existing, members: ReadonlySet<string> = new Set()): readonly LedgerEntry[] {
   const remoteName = job.target.namePrefix;
-  const rows = new Map(job.ledger.all().map((entry) => [`${entry.remoteName}\n${entry.key}`, entry]));
+  const rows = new Map(job.ledger.all().map((entry) => [nameKey(entry), entry]));
   return job.desired
     .filter((desired) => !desired.problem && members.has(desired.documentKey))
     .map((desired) => {
       const row = makeEntry(job, { remoteName, key: desired.key });
-      const { id } = rows.get(`${remoteName}\n${desired.key}`) ?? row;
+      const { id } = rows.get(nameKey({ remoteName, key: desired.key })) ?? row;
       const observed = { documentKey: desired.documentKey };
       return drifted({ ...row, id, observed, remoteVersion: state.version }, 'later-write', job.run.now());
     });

@@ -3,7 +3,7 @@ import { type Block, BRAKE_WINDOW_MS, findBlock } from '../../domain/sync/brake.
 import type { DesiredEntry } from '../../domain/sync/desired.ts';
 import type { Inventory, RemoteState } from '../../domain/sync/inventory.ts';
 import { isOwned, type LedgerEntry, WHOLE_SECRET } from '../../domain/sync/ledger.ts';
-import { findChange, type Plan, type PlanInput, planSync } from '../../domain/sync/plan.ts';
+import { findChange, nameKey, type Plan, type PlanInput, planSync } from '../../domain/sync/plan.ts';
 import { planDocument } from '../../domain/sync/plan-document.ts';
 import { survey, type ValueSource } from './values.ts';
 import { isHere, type SyncJob } from './job.ts';
@@ -36,10 +36,10 @@ export async function surveyDesired(
     job.ledger
       .all()
       .filter((entry) => isHere(job, entry))
-      .map((entry) => [`${entry.remoteName}\n${entry.key}`, entry]),
+      .map((entry) => [nameKey(entry), entry]),
   );
   const unknown = job.desired.filter(
-    (desired) => !desired.problem && !isVouchedFor(job, desired, rows.get(`${desired.remoteName}\n${desired.key}`)),
+    (desired) => !desired.problem && !isVouchedFor(job, desired, rows.get(nameKey(desired))),
   );
   const surveyed = await survey(job, unknown);
   return job.desired.map((desired) => surveyed.get(desired.key) ?? desired);

@@ -9,7 +9,7 @@
 import { comparedAtIn } from '../../domain/installation.ts';
 import { noCounts } from '../../domain/run.ts';
 import { isOwned, type LedgerEntry, WHOLE_SECRET } from '../../domain/sync/ledger.ts';
-import type { Plan } from '../../domain/sync/plan.ts';
+import { nameKey, type Plan } from '../../domain/sync/plan.ts';
 import { summarize } from '../../domain/sync/summary.ts';
 import { cutText } from '../../domain/text.ts';
 import type { SyncRow } from '../../db/engine/subjects.ts';
@@ -227,10 +227,8 @@ function findSecondLook(round: Round): Date | undefined {
 
 /** A check that only reports may find a source that is ahead. */
 function isEverythingWritten(job: Pick<SyncJob, 'ledger' | 'desired'>): boolean {
-  const rows = new Map(job.ledger.all().map((entry) => [`${entry.remoteName}\n${entry.key}`, entry]));
-  return job.desired.every(
-    (desired) => rows.get(`${desired.remoteName}\n${desired.key}`)?.syncedRevision === desired.revision,
-  );
+  const rows = new Map(job.ledger.all().map((entry) => [nameKey(entry), entry]));
+  return job.desired.every((desired) => rows.get(nameKey(desired))?.syncedRevision === desired.revision);
 }
 
 function toResult(round: Round, { isCheck }: { isCheck: boolean }): unknown {
@@ -269,7 +267,7 @@ const FORGET_AFTER_MS = 31 * 86_400_000;
 
 /** Rows that say nothing any more: refusals and imports of names that are no longer wanted, deletions of long ago. */
 async function tidy(job: Pick<SyncJob, 'ledger' | 'desired' | 'run' | 'roundId'>): Promise<void> {
-  const wanted = new Set(job.desired.map((desired) => `${desired.remoteName}\n${desired.key}`));
+  const wanted = new Set(job.desired.map(nameKey));
   const now = job.run.now().getTime();
   const isStale = (entry: LedgerEntry) => {
     if (entry.deletedAt) return now - entry.deletedAt.getTime() > FORGET_AFTER_MS;
@@ -283,7 +281,7 @@ async function tidy(job: Pick<SyncJob, 'ledger' | 'desired' | 'run' | 'roundId'>
       entry.key !== WHOLE_SECRET &&
       !isOwned(entry) &&
       !entry.inFlight &&
-      !wanted.has(`${entry.remoteName}\n${entry.key}`)
+      !wanted.has(nameKey(entry))
     );
   };
   await job.ledger.forget(job.ledger.all().filter(isStale));
