@@ -12,6 +12,7 @@ import type { DestinationConfig } from '../domain/destinations/registry.ts';
 import type { SyncOptions } from '../domain/sync/config.ts';
 import type { Database } from './client.ts';
 import { parseMoment } from './moment.ts';
+import { newestOfConnections } from './recorded-revisions.ts';
 import { textArray } from './engine/subjects.ts';
 import { AT_ONCE } from './engine/together.ts';
 import { raise } from './statement.ts';
@@ -41,7 +42,10 @@ export function createConnectionStatus(db: Database) {
   const usesOf = createBatcher<string, readonly ConnectionUse[]>(AT_ONCE, (connectionIds) =>
     readUses(db, connectionIds),
   );
+  const newestRevisionOf = createBatcher<string, number>(AT_ONCE, (ids) => newestOfConnections(db, ids));
   return {
+    /** Of the credentials that a recorded validation had; 0 when none is on record. */
+    newestRevisionOf: (connectionId: string) => newestRevisionOf(connectionId),
     /** At most `MAX_USES` uses: blocked ones first, then the latest changed. */
     usesOf: (connectionId: string) => usesOf(connectionId),
     /** Makes the offered credentials the connection's own. False when they are no longer the offered ones. */
@@ -189,7 +193,7 @@ async function acceptCandidate(db: Database, place: CandidatePlace): Promise<boo
           external_id = candidate ->> 'externalId',
           access_key_id = candidate ->> 'accessKeyId',
           secret_access_key = candidate_secret,
-          credentials_revision = credentials_revision + 1,
+          credentials_revision = (candidate ->> 'credentialsRevision')::int,
           created_via = candidate ->> 'via',
           candidate = null,
           candidate_secret = null,
@@ -198,7 +202,7 @@ async function acceptCandidate(db: Database, place: CandidatePlace): Promise<boo
           wanted_revision = wanted_revision + 1,
           due_reason = 'changed',
           updated_at = now()
-      where ${isOffered(place)} and credentials_revision + 1 = (candidate ->> 'credentialsRevision')::int
+      where ${isOffered(place)} and credentials_revision < (candidate ->> 'credentialsRevision')::int
       returning id`,
     )
     .catch(raise);

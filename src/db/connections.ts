@@ -10,6 +10,7 @@ import type { Database } from './client.ts';
 import { deleteConnection, deleteRefused, findDependents } from './connection-deletion.ts';
 import { toDatabaseError, violatedConstraint } from './database-error.ts';
 import { credentialPlace, type Encryption } from './encryption.ts';
+import { newestOfConnections } from './recorded-revisions.ts';
 import { assignments, fromRow, insertion, referred } from './rows.ts';
 import { connections } from './schema.ts';
 import { type ConnectionRow } from './engine/subjects.ts';
@@ -162,7 +163,7 @@ async function updateConnection(
   const { description, credentials, externalIdException: exception, requestedBy } = changes;
   const columns = {
     ...description,
-    ...(credentials && credentialsChange(stores.encryption, row, changes)),
+    ...(credentials && credentialsChange(stores.encryption, await withNewest(stores.db, row), changes)),
     ...(exception === undefined ? {} : { externalIdException: exception }),
   };
   const { region = row.region, narrowAccessKey = row.narrowAccessKey } = description;
@@ -200,6 +201,12 @@ function auditedException({ externalIdException: exception, requestedBy }: Conne
         select org_id, ${requestedBy ?? 'operator'}, 'operator', ${action}, id::text, gen_random_uuid()::text, 200
         from updated where ${exception !== undefined}
       `;
+}
+
+/** New credentials come after all that were in use, also where older ones were put back past keyferry. */
+async function withNewest(db: Database, row: ConnectionRow): Promise<ConnectionRow> {
+  const [newest = 0] = await newestOfConnections(db, [row.id]);
+  return { ...row, credentialsRevision: Math.max(row.credentialsRevision, newest) };
 }
 
 function credentialsChange(

@@ -131,8 +131,14 @@ const encryptedColumns: readonly EncryptedColumn[] = [
     table: sql`keyferry.sources`,
     column: sql`target`,
     ref: sql`t.folder_id::text`,
-    rows: sql`select t.folder_id::text as ref, t.target as cipher, t.org_id, t.folder_id from keyferry.sources t`,
-    place: (row) => sourcePlace({ orgId: String(row.org_id), folderId: String(row.folder_id) }),
+    rows: sql`select t.folder_id::text as ref, t.target as cipher, t.org_id, t.folder_id, t.target_revision
+      from keyferry.sources t`,
+    place: (row) =>
+      sourcePlace({
+        orgId: String(row.org_id),
+        folderId: String(row.folder_id),
+        targetRevision: Number(row.target_revision),
+      }),
   },
   {
     kind: 'fingerprint keys of orgs',

@@ -157,12 +157,12 @@ export const webhookPlace = (row: { orgId: string; id: string }): CipherBinding 
   revision: 1,
 });
 
-export const sourcePlace = (row: { orgId: string; folderId: string }): CipherBinding => ({
+export const sourcePlace = (row: { orgId: string; folderId: string; targetRevision: number }): CipherBinding => ({
   table: 'sources',
   column: 'target',
   orgId: row.orgId,
   rowKey: row.folderId,
-  revision: 1,
+  revision: row.targetRevision,
 });
 
 export const fingerprintKeyPlace = (orgId: string): CipherBinding => ({

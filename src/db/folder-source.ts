@@ -24,7 +24,8 @@ export const recentDeletions = sql<number>`coalesce((
             and not exists (
               select from keyferry.runs confirmed
               where confirmed.subject_id = r.subject_id and confirmed.kind = 'pull'
-                and confirmed.started_at >= r.started_at and confirmed.status = 'succeeded' and confirmed.result is not null
+                and confirmed.started_at >= r.started_at and confirmed.status = 'succeeded'
+                and confirmed.result -> 'confirmedDeletions' is not null
             )
         ), 0)::int`;
 

@@ -4,13 +4,14 @@ import { sql } from 'drizzle-orm';
 import { DISPATCH_LEASE_SECONDS } from '../domain/lease.ts';
 import type { SourceSettings } from '../domain/sources.ts';
 import type { Database } from './client.ts';
-import { type Encryption, sourcePlace } from './encryption.ts';
+import type { Encryption } from './encryption.ts';
 import { textArray } from './engine/subjects.ts';
 import { execute } from './statement.ts';
 import type { FolderRow } from './folders.ts';
 import { PULL_LEASE, type PullLease } from './pull-settlement.ts';
 import { fromRow } from './rows.ts';
 import { folders, sources } from './schema.ts';
+import { newestOfSource, openSettings } from './source-settings.ts';
 
 /** What a worker needs for one pull. */
 export interface ClaimedSource extends PullLease {
@@ -31,10 +32,6 @@ export interface PullJob {
 }
 
 /** Throws SECRET_UNDECRYPTABLE. */
-export function settingsOf(source: typeof sources.$inferSelect, encryption: Encryption): SourceSettings {
-  return JSON.parse(encryption.decrypt(source.target, sourcePlace(source))) as SourceSettings;
-}
-
 /** Sources of one org that may be queued or read at once: slow ones of one org leave room for those of others. */
 const ORG_WINDOW = 4;
 /** A job that takes longer to come to a worker than this is queued again. */
@@ -104,8 +101,8 @@ export async function claimSource(
           and (s.lease_token is null or s.lease_until < now())
         returning s.*
       )
-      select to_jsonb(claimed) as source, to_jsonb(f) as folder
-      from claimed join keyferry.folders f on f.id = claimed.folder_id`,
+      select to_jsonb(s) as source, to_jsonb(f) as folder, ${newestOfSource} as newest
+      from claimed s join keyferry.folders f on f.id = s.folder_id`,
   );
   if (row === undefined) return undefined;
   const source = fromRow(sources, row.source as Record<string, unknown>);
@@ -113,6 +110,6 @@ export async function claimSource(
     ...{ source, jobId },
     folder: fromRow(folders, row.folder as Record<string, unknown>),
     leaseToken: source.leaseToken ?? '',
-    settings: () => settingsOf(source, encryption),
+    settings: () => openSettings(encryption, source, Number(row.newest)),
   };
 }

@@ -79,7 +79,10 @@ function recordedPull({ source, leaseToken, jobId }: PullLease, outcome: PullOut
   const isAsBefore = source.status === outcome.status && source.statusCode === (error?.code ?? null);
   const isTold = isAsked || set + removed > 0 || !isAsBefore;
   // Confirmed deletions, and all before them, no longer count for the brake.
-  const result = source.confirmedDeletions === null ? null : { confirmedDeletions: source.confirmedDeletions };
+  const result = {
+    credentialsRevision: source.targetRevision,
+    ...(source.confirmedDeletions === null ? {} : { confirmedDeletions: source.confirmedDeletions }),
+  };
   return sql`recorded as (
           insert into keyferry.runs (
             id, kind, subject_id, org_id, job_id, attempt, reason, requested_by, status, started_at, finished_at,
@@ -94,7 +97,7 @@ function recordedPull({ source, leaseToken, jobId }: PullLease, outcome: PullOut
             ${outcome.status}, least(${source.leaseUntil?.toISOString() ?? null}::timestamptz - ${PULL_LEASE}, now()), now(),
             ${error?.code ?? null}, ${error?.publicMessage ?? null},
             ${JSON.stringify({ ...noCounts, updated: set, deleted: removed })}::jsonb,
-            ${result === null ? null : JSON.stringify(result)}::jsonb
+            ${JSON.stringify(result)}::jsonb
           from settled where ${isTold}
         )`;
 }

@@ -207,6 +207,8 @@ export const sources = keyferry.table(
     config: jsonb('config').$type<SourceConfig>().notNull(),
     /** Encrypted JSON: all settings, with URL and credentials. */
     target: text('target').notNull(),
+    /** Grows with every change of the settings: the ciphertext is bound to it. */
+    targetRevision: integer('target_revision').notNull().default(1),
     everySeconds: integer('every_seconds').notNull(),
     status: text('status').$type<'pending' | 'succeeded' | 'blocked' | 'failed'>().notNull().default('pending'),
     statusCode: text('status_code'),

@@ -10,19 +10,23 @@ import { refusalOf } from '../domain/webhooks.ts';
 import { JobError } from '../errors.ts';
 import { certificateProblem, expiryOf } from './client-certificate.ts';
 import type { Database } from './client.ts';
-import { type Encryption, sourcePlace } from './encryption.ts';
+import type { Encryption } from './encryption.ts';
 import { untilAsSeen } from './engine/subjects.ts';
 import type { FolderRow } from './folders.ts';
-import { claimSource, dispatchSources, type PullJob, settingsOf, undispatchSources } from './pull-claims.ts';
+import { claimSource, dispatchSources, type PullJob, undispatchSources } from './pull-claims.ts';
 import { type PullLease, type PullOutcome, settledPull } from './pull-settlement.ts';
 import { type PullWish, recordPullWish, wakePullers } from './pull-wishes.ts';
-import { fromRow, insertion } from './rows.ts';
+import { fromRow, insertion, type InsertValues } from './rows.ts';
 import { sources } from './schema.ts';
+import { newestOfSource, openSettings, sealSettings } from './source-settings.ts';
 import { isStale } from './source-staleness.ts';
 import { attachedFolder } from './sync/orders.ts';
 import { execute } from './statement.ts';
 
-export type SourceRow = Omit<typeof sources.$inferSelect, 'target' | 'leaseToken' | 'leaseUntil' | 'etag'> & {
+export type SourceRow = Omit<
+  typeof sources.$inferSelect,
+  'target' | 'targetRevision' | 'leaseToken' | 'leaseUntil' | 'etag'
+> & {
   readonly isStale: boolean;
   readonly isRunning: boolean;
 };
@@ -70,28 +74,44 @@ async function setSource(db: Database, folder: FolderRow, { input, hosts, encryp
   const problem = pair && certificateProblem(pair, new Date());
   if (problem !== undefined) throw new JobError('PAYLOAD_INVALID', { message: `${problem}.` });
   const [folderId, orgId] = [folder.id, folder.orgId];
-  const target = encryption.encrypt(JSON.stringify(settings), sourcePlace({ orgId, folderId }));
   const { kind } = settings;
   const config = { ...shownConfig(settings), ...(pair && { certificateExpiresAt: expiryOf(pair) }) };
-  const values = { folderId, orgId, kind, config, target, everySeconds };
+  for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
+    const sealed = await sealSettings({ db, encryption }, { orgId, folderId }, settings);
+    const row = await saveSource(db, { folderId, orgId, kind, config, everySeconds, ...sealed });
+    if (row !== undefined) return toSource(row);
+  }
+  throw new JobError('PAYLOAD_STALE', { message: 'Others set this source at the same moment. Set it again.' });
+}
+
+/** Who sets a source at the same moment takes the revision; more than a few of them are no persons. */
+const MAX_ATTEMPTS = 5;
+
+/** Undefined when another statement took the revision. */
+async function saveSource(
+  db: Database,
+  values: InsertValues<typeof sources> & { readonly folderId: string },
+): Promise<Record<string, unknown> | undefined> {
   // The folder's row first, so that a change of it that began earlier is not taken for one of before the source.
   const [row] = await execute(
     db,
     sql`
-      with ${attachedFolder(folderId)},
+      with ${attachedFolder(values.folderId)},
       saved as (
         insert into keyferry.sources as t ${insertion(sources, values)}
         on conflict (folder_id) do update set
           kind = excluded.kind,
           config = excluded.config,
           target = excluded.target,
+          target_revision = excluded.target_revision,
           every_seconds = excluded.every_seconds,
           ${renewed}
+        where t.target_revision < excluded.target_revision
         returning *
       )
       select saved.*, ${shown}, ${wakePullers} from saved left join folder on true`,
   );
-  return toSource(row);
+  return row;
 }
 
 /** Of a source with new settings: nothing that was read with the former ones counts, and a pull under way with them writes nothing. */
@@ -113,7 +133,8 @@ const shown = sql`${isStale} as _is_stale, (lease_token is not null and lease_un
 
 function toSource(row: Record<string, unknown> | undefined): SourceRow {
   if (row === undefined) throw new JobError('SOURCE_NOT_FOUND');
-  const { target: _hidden, leaseToken: _token, leaseUntil: _until, etag: _etag, ...source } = fromRow(sources, row);
+  const { target: _hidden, targetRevision: _revision, etag: _etag, ...shownAndLease } = fromRow(sources, row);
+  const { leaseToken: _token, leaseUntil: _until, ...source } = shownAndLease;
   return { ...source, isStale: row._is_stale === true, isRunning: row._is_running === true };
 }
 
@@ -173,10 +194,12 @@ async function tryToUnset(
 }
 
 async function findNotifySecret(db: Database, encryption: Encryption, folderId: string): Promise<string | undefined> {
-  const [row] = await execute(db, sql`select * from keyferry.sources where folder_id = ${folderId}`);
+  const [row] = await execute(
+    db,
+    sql`select s.*, ${newestOfSource} as newest from keyferry.sources s where s.folder_id = ${folderId}`,
+  );
   if (row === undefined) return undefined;
-  const settings = settingsOf(fromRow(sources, row), encryption);
-  return settings.notifySecret ?? undefined;
+  return openSettings(encryption, fromRow(sources, row), Number(row.newest)).notifySecret ?? undefined;
 }
 
 /** Notifications within this time after one become one pull. */

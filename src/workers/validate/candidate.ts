@@ -176,7 +176,7 @@ async function refusalOf(
   candidate: StoredCandidate,
 ): Promise<Refused | undefined> {
   const { subject: row } = run;
-  if (candidate.credentialsRevision !== row.credentialsRevision + 1) {
+  if (candidate.credentialsRevision <= row.credentialsRevision) {
     const message = 'the credentials were replaced in the meantime. Send the new ones again.';
     return { code: 'CONNECTION_INVALID', message, checks: [] };
   }

@@ -82,7 +82,7 @@ async function check(
   uses: Promise<readonly ConnectionUse[]>,
 ): Promise<CheckReport> {
   const row = run.subject;
-  const credentials = readCredentials(deps, row);
+  const credentials = await readCredentials(deps, row);
   if (credentials instanceof JobError)
     return { checks: [identityRefused(credentials, undefined)], identity: undefined, isExternalIdProbed: false };
   const connection = {
@@ -99,13 +99,24 @@ async function check(
   return checkConnection(deps, connection, run.scope);
 }
 
-function readCredentials(deps: ValidateDependencies, row: ConnectionRow): ConnectionCredentials | JobError {
+async function readCredentials(
+  deps: ValidateDependencies,
+  row: ConnectionRow,
+): Promise<ConnectionCredentials | JobError> {
+  const newest = row.method === 'access-key' ? await deps.status.newestRevisionOf(row.id) : 0;
   try {
+    if (row.credentialsRevision < newest) throw putBack(row, newest);
     return deps.connections.credentialsOf(row);
   } catch (error) {
     if (error instanceof JobError && isRefusal(error)) return error;
     throw error;
   }
+}
+
+function putBack({ credentialsRevision }: ConnectionRow, newest: number): JobError {
+  return new JobError('SECRET_UNDECRYPTABLE', {
+    message: `The stored access key is of revision ${String(credentialsRevision)}, but revision ${String(newest)} was in use: the row was changed outside keyferry.`,
+  });
 }
 
 /** Kept for a week, as long as the credentials are the same and it was good. */
@@ -125,6 +136,7 @@ function toValidated(deps: ValidateDependencies, run: Run<'validate'>, { report,
   const outcome = toOutcome(verdict, {
     status: verdict.status,
     checks: report.checks.filter((one) => one.verdict !== 'pass'),
+    credentialsRevision: run.subject.credentialsRevision,
   });
   const history = historyOf(outcome);
   const { identity } = report;

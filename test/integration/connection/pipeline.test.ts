@@ -235,6 +235,48 @@ describe('a validation', () => {
   });
 });
 
+describe('an older access key that was put back past keyferry', () => {
+  it('is not used, and new credentials come after all that were on record', async () => {
+    const { sandbox, userKey, ...world } = createWorld({ clock });
+    const other = sandbox.createAccessKey({ accountId: CUSTOMER, userName: 'deployer' });
+    const { database, connections: store } = stores;
+    const validate = createPipeline({ ...world, sandbox, userKey });
+    const { connection } = await store.create(ORG, {
+      name: `c-${randomUUID().slice(0, 8)}`,
+      createdVia: 'operator',
+      requestedBy: 'test',
+      credentials: { method: 'access-key', ...userKey },
+    });
+    const first = (await validate(connection)).row;
+    expect(first).toMatchObject({ status: 'valid', credentialsRevision: 1 });
+    for (const key of [other, other]) {
+      await store.update(await store.byId(connection.id), replacedBy({ method: 'access-key', ...key }));
+      expect((await validate(connection)).row.status).toBe('valid');
+    }
+
+    const { accessKeyId, secretAccessKey, credentialsRevision } = first;
+    await database.db
+      .update(connections)
+      .set({ accessKeyId, secretAccessKey, credentialsRevision })
+      .where(eq(connections.id, connection.id));
+    expect(store.credentialsOf(await store.byId(connection.id))).toMatchObject(userKey);
+    const { row, run } = await validate(connection);
+    expect([row.status, row.statusCode, row.statusMessage, run?.awsCalls]).toEqual([
+      'invalid',
+      'SECRET_UNDECRYPTABLE',
+      expect.stringMatching(/is of revision 1, but revision 3 was in use/),
+      {},
+    ]);
+
+    await store.update(row, {
+      ...replacedBy({ method: 'access-key', ...other }),
+      credentials: { are: 'offered', by: { method: 'access-key', ...other } },
+    });
+    await validate(connection);
+    expect((await validate(connection)).row).toMatchObject({ status: 'valid', credentialsRevision: 4 });
+  });
+});
+
 describe('a validation of credentials that are replaced meanwhile', () => {
   it('neither marks the new ones valid nor releases what waits for them', async () => {
     const world = createWorld();

@@ -188,6 +188,7 @@ export function createValidator(world: World, access: Partial<AwsAccessOptions> 
       probes: createProbes(),
       connections: { credentialsOf: toCredentials, candidateOf: () => undefined },
       status: {
+        newestRevisionOf: () => Promise.resolve(0),
         usesOf: () => Promise.resolve(uses),
         release: (release) => Promise.resolve(releases.push(release)),
         acceptCandidate: () => Promise.resolve(true),

@@ -336,3 +336,39 @@ test('a new encryption key takes over the settings of sources, which are bound t
   const moved = await only.claim({ folderId: other.id });
   expect(() => moved?.settings()).toThrow(expect.objectContaining({ code: 'SECRET_UNDECRYPTABLE' }) as Error);
 });
+
+test('older settings that were put back past keyferry are not used, and newer ones come after all that were', async () => {
+  fake.values = { A: 'a' };
+  await setSource();
+  expect(codeOf(await world.pull())).toBe('succeeded');
+  const read = async () => {
+    const rows = await world.db.execute<{ target: string; target_revision: number }>(
+      sql`select target, target_revision from keyferry.sources where folder_id = ${world.folder.id}`,
+    );
+    return rows[0] ?? { target: '', target_revision: 0 };
+  };
+  const older = await read();
+  await setSource();
+  expect(codeOf(await world.pull())).toBe('succeeded');
+  expect((await read()).target_revision).toBe(2);
+
+  // The ciphertext alone does not open in the row of a newer one; the pair does.
+  await world.assign(sql`target = ${older.target}`);
+  expect(codeOf(await world.pull())).toBe('SECRET_UNDECRYPTABLE');
+  await world.assign(sql`target = ${older.target}, target_revision = ${older.target_revision}`);
+  fake.values = { A: 'stale' };
+  const outcome = await world.pull();
+  expect([codeOf(outcome), await world.values()]).toEqual(['SECRET_UNDECRYPTABLE', { A: 'a' }]);
+
+  await setSource();
+  expect([codeOf(await world.pull()), (await read()).target_revision]).toEqual(['succeeded', 3]);
+  await world.sources.unset(world.folder);
+  await setSource();
+  expect([codeOf(await world.pull()), (await read()).target_revision]).toEqual(['succeeded', 4]);
+});
+
+test('people who set a source at once each get a revision of their own', async () => {
+  await Promise.all(Array.from({ length: 4 }, setSource));
+  fake.values = { A: 'a' };
+  expect(codeOf(await world.pull())).toBe('succeeded');
+});

@@ -1,0 +1,1 @@
+ALTER TABLE "keyferry"."sources" ADD COLUMN "target_revision" integer DEFAULT 1 NOT NULL;

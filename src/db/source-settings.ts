@@ -1,0 +1,50 @@
+/** The settings of a source: stored encrypted, bound to a revision that grows with every change, and refused where a newer one is on record. */
+import { sql } from 'drizzle-orm';
+
+import type { SourceSettings } from '../domain/sources.ts';
+import type { Database } from './client.ts';
+import { type Encryption, sourcePlace } from './encryption.ts';
+import { execute } from './statement.ts';
+import { newestRecorded, requireNewest } from './recorded-revisions.ts';
+import type { sources } from './schema.ts';
+
+type Row = typeof sources.$inferSelect;
+
+export interface SealedSettings {
+  readonly target: string;
+  readonly targetRevision: number;
+}
+
+/** Selects the newest revision of the row `s` that a pull was recorded with, for `openSettings`. */
+export const newestOfSource = newestRecorded('pull', sql`s.folder_id`);
+
+/** Under the next revision, which another statement may take first. */
+export async function sealSettings(
+  { db, encryption }: { readonly db: Database; readonly encryption: Encryption },
+  { orgId, folderId }: Pick<Row, 'orgId' | 'folderId'>,
+  settings: SourceSettings,
+): Promise<SealedSettings> {
+  // Also after `unset`: a revision is never given twice while a run with it is on record.
+  const [row] = await execute(
+    db,
+    sql`
+      select 1 + greatest(
+        (select target_revision from keyferry.sources where folder_id = ${folderId}),
+        ${newestRecorded('pull', sql`${folderId}::uuid`)}
+      ) as next`,
+  );
+  const targetRevision = Number(row?.next);
+  const target = encryption.encrypt(JSON.stringify(settings), sourcePlace({ orgId, folderId, targetRevision }));
+  return { target, targetRevision };
+}
+
+/** Throws SECRET_UNDECRYPTABLE. */
+export function openSettings(
+  encryption: Encryption,
+  source: Pick<Row, 'orgId' | 'folderId' | 'target' | 'targetRevision'>,
+  newest: number,
+): SourceSettings {
+  const revisions = { revision: source.targetRevision, newest };
+  requireNewest('settings of the source', revisions, 'Set it again with `keyferry source set`.');
+  return JSON.parse(encryption.decrypt(source.target, sourcePlace(source))) as SourceSettings;
+}
