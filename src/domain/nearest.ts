@@ -4,6 +4,8 @@
 export function nearest(name: string, known: readonly string[]): string | undefined {
   const limit = Math.min(3, Math.max(1, Math.floor(name.length / 3)));
   const [best] = known
+    // As many differ as one is longer: what somebody sends must not cost the time of its length.
+    .filter((one) => Math.abs(one.length - name.length) <= limit)
     .map((one) => ({ one, distance: editDistance(name.toLowerCase(), one.toLowerCase()) }))
     .filter(({ distance }) => distance <= limit)
     .sort((a, b) => a.distance - b.distance);

@@ -53,4 +53,10 @@ describe('the nearest known name', () => {
   ])('of %s is %s', (name, meant) => {
     expect(nearest(name, ['KEYFERRY_ENCRYPTION_KEYS', 'KEYFERRY_LOG_LEVEL', 'KEYFERRY_ORG'])).toBe(meant);
   });
+
+  it('takes no time for a name of a megabyte, which nobody misspelt', () => {
+    const startedAt = performance.now();
+    expect(regionProblem('x'.repeat(1_000_000))).toBe('is not an AWS region such as eu-west-1');
+    expect(performance.now() - startedAt).toBeLessThan(500);
+  });
 });
