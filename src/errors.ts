@@ -183,7 +183,7 @@ export const errorTable = {
     'fail',
     'Syncs or rotations still use this connection.',
     'A connection with dependents is not deleted.',
-    'Delete or move the dependents that the message names first.',
+    'Delete or move them first.',
   ),
   CONNECTION_INVALID: entry(
     'fail',

@@ -4,12 +4,14 @@ import { Option, type Command } from 'commander';
 import type { Client } from '../client/client.ts';
 import { loadConfig, type Config } from '../config/config.ts';
 import { createLog } from '../observe/log.ts';
+import type { Named } from '../domain/advice.ts';
 import type { Program } from '../main.ts';
 import { JobError } from '../errors.ts';
 import { findEnvironment } from './environment.ts';
-import { exitCodes, reportError, type ExitCode } from './exit.ts';
+import { type Asked, exitCodes, reportError, type ExitCode } from './exit.ts';
 import { endInTime } from './signals.ts';
 import { createOutput, type Output } from './output.ts';
+import { withNearMiss } from './near-miss.ts';
 import { personName } from './person.ts';
 
 export type Options = Readonly<Record<string, unknown>>;
@@ -48,10 +50,19 @@ export function run(command: Command, handler: (invocation: Invocation) => Promi
       requireAll();
       process.exitCode = await handler({ options, args, output });
     } catch (error) {
-      process.exitCode = reportError(output, error);
+      process.exitCode = reportError(output, error, askedOf(command, args));
     }
   });
 }
+
+function askedOf(command: Command, [name]: readonly string[]): Asked {
+  const positional = command.registeredArguments.map((one) => `<${one.name()}>`);
+  const flags = new Set([...command.options.map((option) => option.long ?? ''), ...positional]);
+  const noun = command.parent?.name() ?? '';
+  return { flags, of: name !== undefined && isNoun(noun) ? { kind: noun, name } : undefined };
+}
+
+const isNoun = (text: string): text is Named['kind'] => ['connection', 'sync', 'rotation'].includes(text);
 
 /** Commander names the first missing option only. Here all of them are named at once, and `--help` says which are required. */
 function takeRequired(command: Command): () => void {
@@ -84,7 +95,8 @@ export function runWithClient(command: Command, handler: (invocation: ClientInvo
     return withProgram(config, 'error', async (program) => {
       const { requireCurrentSchema } = await import('../db/migrate.ts');
       await requireCurrentSchema(config.databaseUrl);
-      return handler({ ...invocation, program, client: program.client({ name: personName() }) });
+      const client = program.client({ name: personName() });
+      return withNearMiss(handler({ ...invocation, program, client }), { client, invocation });
     });
   });
 }

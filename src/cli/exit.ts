@@ -1,5 +1,7 @@
 /** Exit codes of the contract, and how an error becomes one. */
 import { errorTable, toJobError, type ErrorCode, type JobError } from '../errors.ts';
+import { isSaid, type Named, withName } from '../domain/advice.ts';
+import { withFlag } from './flags.ts';
 import type { Output } from './output.ts';
 
 export const exitCodes = { done: 0, failed: 1, usage: 2, hasChanges: 3 } as const;
@@ -33,23 +35,53 @@ export function toExitCode(error: JobError): ExitCode {
   return usageFamilies.test(error.code) || usageCodes.has(error.code) ? exitCodes.usage : exitCodes.failed;
 }
 
+/** What the command was about, so that its messages name its flags and its object. */
+export interface Asked {
+  /** `--prefix`, `<name>` */
+  readonly flags: ReadonlySet<string>;
+  readonly of: Named | undefined;
+}
+
+const nothingAsked: Asked = { flags: new Set(), of: undefined };
+
 /** Prints the operator's message and the remedy, never a cause. With `--json` also a document, so that a consumer always gets one. */
-export function reportError(output: Output, error: unknown): ExitCode {
+export function reportError(output: Output, error: unknown, asked: Asked = nothingAsked): ExitCode {
   const jobError = toJobError(error);
-  const { code, operatorMessage } = jobError;
+  const { code } = jobError;
+  const problems = (jobError.context.problems ?? []).map((problem) => withFlag(problem, asked.flags));
+  const message = messageOf(jobError, { problems, asked });
   const { nextStep } = errorTable[code];
-  const { problems = [] } = jobError.context;
-  output.note(`keyferry: ${operatorMessage}`);
+  output.note(`keyferry: ${message}`);
   if (problems.length > 1) for (const problem of problems) output.note(`  - ${problem}`);
-  output.note(`  ${nextStep} [${code}]`);
+  output.note(remedyOf(jobError, message, asked));
   if (code === 'BUG_UNEXPECTED' && jobError.cause instanceof Error)
     output.note(`  ${jobError.cause.name} at ${whereOf(jobError.cause)}`);
   if (output.isJson)
-    output.result(
-      { error: { code, message: operatorMessage, nextStep, ...(problems.length > 0 ? { problems } : {}) } },
-      () => '',
-    );
+    output.result({ error: { code, message, nextStep, ...(problems.length > 0 ? { problems } : {}) } }, () => '');
   return toExitCode(jobError);
+}
+
+function messageOf(
+  { code, operatorMessage }: JobError,
+  { problems, asked }: { readonly problems: readonly string[]; readonly asked: Asked },
+): string {
+  const [only, ...others] = problems;
+  if (code === 'PAYLOAD_INVALID' && only !== undefined)
+    return others.length === 0 ? sentence(only) : `${String(problems.length)} options are wrong.`;
+  return asked.of === undefined ? operatorMessage : withName(operatorMessage, asked.of);
+}
+
+const sentence = (text: string): string => (/[.?!]$/.test(text) ? text : `${text}.`);
+
+/** These say themselves what is right wherever they have words of their own. */
+const selfExplaining: ReadonlySet<ErrorCode> = new Set(['PAYLOAD_INVALID', 'CONFIG_INVALID']);
+
+/** The next step, unless the message gives it already; and the code, to search for. */
+function remedyOf({ code, operatorMessage }: JobError, message: string, { of }: Asked): string {
+  const { message: usual, nextStep } = errorTable[code];
+  const isOwn = operatorMessage !== usual;
+  if (isOwn && (selfExplaining.has(code) || isSaid(message, nextStep))) return `  [${code}]`;
+  return `  ${of === undefined ? nextStep : withName(nextStep, of)} [${code}]`;
 }
 
 /** The first frame: enough for a report, without the message, which may hold a value. */

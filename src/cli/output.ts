@@ -28,14 +28,18 @@ export type Cell = string | number | Date | null | undefined;
 
 /** A cell of a table is one glance; the whole text stands in the object's own report. */
 const MAX_CELL = 88;
-/** Narrower columns say nothing. */
-const MIN_COLUMN = 8;
+/** Only longer texts give way, down to this: states, times, numbers and ids of accounts are never cut. */
+const MIN_TEXT = 16;
 const GAP = 2;
+const NOTHING = '–';
 
 /** Columns whose words are states. */
 const stateHeadings: ReadonlySet<string> = new Set(['STATUS', 'DRIFT', 'STATE']);
 
-/** Columns as wide as their content, and together no wider than the terminal; the last one is not padded. */
+/**
+ * Columns as wide as their content, and together no wider than the terminal; the last one is not padded. Where they do not fit, a list of facts for each
+ * row.
+ */
 export function table(
   headings: readonly string[],
   rows: readonly (readonly Cell[])[],
@@ -48,6 +52,7 @@ export function table(
     ),
     screen.columns,
   );
+  if (widths === undefined) return rows.map((row) => factsOf(headings, row, screen)).join('\n\n');
   const padded = (row: readonly string[]) =>
     row.map((cell, column) => {
       const width = widths[column] ?? 0;
@@ -60,13 +65,25 @@ export function table(
   return [line(padded(headings)), rule, ...cells.map((row) => line(shown(row)))].join('\n');
 }
 
-/** Takes from the widest column until all fit, or none can give more. */
-function fit(widths: readonly number[], columns: number | undefined): readonly number[] {
+function factsOf(headings: readonly string[], row: readonly Cell[], screen: Screen): string {
+  const width = Math.max(...headings.map((heading) => heading.length));
+  return headings
+    .map((heading, column) => ({ heading, text: toText(row[column], screen.now) }))
+    .filter(({ text }) => text !== NOTHING)
+    .map(({ heading, text }) => {
+      const shown = stateHeadings.has(heading) ? colored(text, screen) : text;
+      return `${heading.padEnd(width)}  ${shown}`;
+    })
+    .join('\n');
+}
+
+/** Takes from the widest column until all fit; undefined when none can give more. */
+function fit(widths: readonly number[], columns: number | undefined): readonly number[] | undefined {
   const fitted = [...widths];
   const total = () => fitted.reduce((sum, width) => sum + width, GAP * (fitted.length - 1));
   while (columns !== undefined && total() > columns) {
     const widest = Math.max(...fitted);
-    if (widest <= MIN_COLUMN) break;
+    if (widest <= MIN_TEXT) return undefined;
     fitted[fitted.indexOf(widest)] = widest - 1;
   }
   return fitted;
@@ -77,7 +94,7 @@ function cut(text: string, width: number): string {
 }
 
 function toText(cell: Cell, now: Date | undefined): string {
-  if (cell === null || cell === undefined || cell === '') return '–';
+  if (cell === null || cell === undefined || cell === '') return NOTHING;
   if (!(cell instanceof Date)) return String(cell);
   return now === undefined ? moment(cell) : formatRelative(cell, now);
 }

@@ -1,9 +1,10 @@
 /** Rows as readable reports. */
-import type { Connection, Rotation, RunRecord, Sync } from '../client/views.ts';
+import type { Connection, Rotation, RunRecord } from '../client/views.ts';
 import { isUnderWay } from '../domain/run.ts';
 import type { LeftBehind } from '../db/sync/deletion.ts';
 import type { Check } from '../domain/connection/checks.ts';
 import { callsNote } from '../domain/call-log.ts';
+import { type Named, withName } from '../domain/advice.ts';
 import { counted, describeCounts, formatNumber } from '../domain/counted.ts';
 import { describeProgress } from '../domain/progress.ts';
 import { fields, indent, table, upcoming } from './output.ts';
@@ -24,7 +25,7 @@ export function describeConnection(
     ['narrowed', connection.method === 'access-key' && connection.narrowAccessKey ? 'where the checks say so' : null],
     ['new credentials', describeCandidate(connection.candidate)],
     ['external ID exception', describeException(connection.externalIdException)],
-    ['status', connection.statusMessage ? `${connection.status}: ${connection.statusMessage}` : connection.status],
+    ['status', stateOf(connection.status, connection.statusMessage, { kind: 'connection', name: connection.name })],
     ['account', connection.accountId],
     ['principal', connection.principalArn],
     ['validated', connection.lastValidatedAt],
@@ -58,18 +59,24 @@ export function describeCheck(check: Check): string {
   return `${title}\n    → ${check.fix.advice}${policy}`;
 }
 
-export function describeRun(run: RunRecord): string {
+export function describeRun(run: RunRecord, of?: Named): string {
   const calls = Object.entries(run.awsCalls ?? {})
     .map(([operation, count]) => `${operation} ${String(count)}`)
     .join(', ');
   return fields([
-    [run.kind, run.errorMessage ? `${run.status}: ${run.errorMessage}` : run.status],
+    [run.kind, stateOf(run.status, run.errorMessage, of)],
     ['progress', isUnderWay(run) && run.progress !== null ? describeProgress(run.progress) : null],
     ['changes', describeCounts(run.counts)],
     ['AWS calls', withNote(calls === '' ? 'none' : calls, callsNote(run))],
     ['run', run.id],
     ...describeFindings(run.result),
   ]);
+}
+
+/** The state and its reason, whose commands name the object. */
+export function stateOf(status: string, message: string | null, of: Named | undefined): string {
+  if (!message) return status;
+  return `${status}: ${of === undefined ? message : withName(message, of)}`;
 }
 
 const withNote = (text: string, note: string | undefined) => (note === undefined ? text : `${text} (${note})`);
@@ -122,30 +129,11 @@ export function describeDeletion(name: string, leftBehind: readonly LeftBehind[]
   );
 }
 
-export function describeSync(sync: Sync): string {
-  return fields([
-    ['sync', sync.name],
-    ['id', sync.id],
-    ['status', sync.statusMessage ? `${sync.syncStatus}: ${sync.statusMessage}` : sync.syncStatus],
-    ['connection', sync.connectionName],
-    ['source', `${sync.projectId ?? ''} ${sync.environment} ${sync.secretPath}`],
-    ['destination', `${sync.destination} ${JSON.stringify(sync.destinationConfig)}`],
-    ['options', JSON.stringify(sync.syncOptions)],
-    ['drift', sync.drift],
-    ['synced', sync.lastSyncedAt],
-    ['paused', sync.pausedAt],
-    ['next', upcoming(sync.nextDueAt)],
-  ]);
-}
-
 export function describeRotation(rotation: Rotation): string {
   return fields([
     ['rotation', rotation.name],
     ['id', rotation.id],
-    [
-      'status',
-      rotation.statusMessage ? `${rotation.rotationStatus}: ${rotation.statusMessage}` : rotation.rotationStatus,
-    ],
+    ['status', stateOf(rotation.rotationStatus, rotation.statusMessage, { kind: 'rotation', name: rotation.name })],
     ['phase', rotation.phase],
     ['IAM user', rotation.userName],
     ['active key', rotation.activeAccessKeyId],

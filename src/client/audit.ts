@@ -109,7 +109,8 @@ export function audited<T extends Methods<T>>(methods: T, actions: Actions<T>, {
     if (action === null) return (...input) => method.apply(methods, input);
     return async (...input) => {
       const requestId = randomUUID();
-      const subject = subjectOf(input[0]);
+      // Of `request`, whose first argument says what is asked for, the second one.
+      const subject = subjectOf(typeof action === 'string' ? input[0] : input[1]);
       await port.log.record({
         orgId,
         actor: actor ?? port.via,

@@ -1,6 +1,7 @@
 /** Input of the library, the CLI and the API, checked at the edge: an error names the field and what is allowed. */
 import { z } from 'zod';
 
+import { wordsOf } from '../domain/problem-words.ts';
 import { JobError } from '../errors.ts';
 
 export { nameShape } from '../domain/name.ts';
@@ -75,9 +76,5 @@ function describeIssue(issue: z.core.$ZodIssue): string {
   const path = issue.path.join('.');
   if (issue.code === 'unrecognized_keys')
     return `${[path, issue.keys.slice(0, MAX_PROBLEMS).join(', ')].filter(Boolean).join('.')} is not a known field`;
-  return `${path || 'input'} ${lowerFirst(issue.message)}`;
-}
-
-function lowerFirst(text: string): string {
-  return text.charAt(0).toLowerCase() + text.slice(1);
+  return `${path || 'input'} ${wordsOf(issue)}`;
 }

@@ -10,14 +10,15 @@ const PLAINEST_KEY = 'K';
 /** Names are limited by the length of their ARN, and every account id has twelve digits. */
 const ANY_ACCOUNT = '000000000000';
 
-/** Throws PAYLOAD_INVALID, naming the field and the flag. */
+/** Throws PAYLOAD_INVALID, naming the field. */
 export function refuseImpossibleTarget(sync: TargetSource, folder: SchemaFolder): void {
   const problem = findProblem(sync, folder);
   if (!problem) return;
   const { keySchema, ...options } = sync.syncOptions;
   const isSchema = keySchema !== undefined && !findProblem({ ...sync, syncOptions: options }, folder);
-  const field = isSchema ? 'syncOptions.keySchema (--key-schema)' : destinationField(sync);
-  throw new JobError('PAYLOAD_INVALID', { message: `${field} allows no valid name: ${problem}` });
+  const field = isSchema ? 'syncOptions.keySchema' : `destinationConfig.${kindOf(sync).nameField.field}`;
+  const message = `${field} allows no valid name: ${problem}`;
+  throw new JobError('PAYLOAD_INVALID', { message, context: { problems: [message] } });
 }
 
 function findProblem(sync: TargetSource, folder: SchemaFolder): string | undefined {
@@ -30,9 +31,4 @@ function findProblem(sync: TargetSource, folder: SchemaFolder): string | undefin
     service: kind.service.name,
   };
   return kind.findNameProblem(remoteNameOf(target, PLAINEST_KEY), place)?.message;
-}
-
-function destinationField(sync: TargetSource): string {
-  const { field, flag } = kindOf(sync).nameField;
-  return `destinationConfig.${field} (${flag})`;
 }

@@ -4,7 +4,8 @@ import { type Command, Option } from 'commander';
 import { done, leaf, runWithClient, type Options } from '../command.ts';
 import { confirm, withConfirmation } from '../confirm.ts';
 import { exitCodes } from '../exit.ts';
-import { describeDeletion, describeRun, describeSync } from '../reports.ts';
+import { describeDeletion, describeRun } from '../reports.ts';
+import { describeSync } from '../sync-report.ts';
 import { untilEnded, waitForRun, withTimeout, type Hints } from '../waiting.ts';
 
 export const hintsOf = (name: string): Hints => ({

@@ -2,7 +2,8 @@
 import type { Sync } from '../../client/views.ts';
 import { done, type ClientInvocation } from '../command.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
-import { describePlan, describeRun, describeSync, type PlanDocument } from '../reports.ts';
+import { describePlan, describeRun, type PlanDocument } from '../reports.ts';
+import { describeSync } from '../sync-report.ts';
 import { createTerminal, type Terminal } from '../terminal.ts';
 import { waitForRun } from '../waiting.ts';
 import { hintsOf } from './sync-lifetime.ts';
@@ -17,7 +18,10 @@ export async function previewFirstRun(
   const { name } = created;
   const run = await waitForRun(invocation, await client.syncs.request('plan', created.id), hintsOf(name));
   if (run.result === null) {
-    output.result({ sync: created, plan: null, run }, () => `${describeRun(run)}\n\n${whatNext(name)}`);
+    output.result(
+      { sync: created, plan: null, run },
+      () => `${describeRun(run, { kind: 'sync', name })}\n\n${whatNext(name)}`,
+    );
     return exitCodes.failed;
   }
   const plan = run.result as PlanDocument;

@@ -8,7 +8,7 @@ import { JobError } from '../../errors.ts';
 import { collect, done, leaf, runWithClient, text, type Options } from '../command.ts';
 import { refuseIdleOptions } from '../idle-options.ts';
 import { regionName } from '../options.ts';
-import { describeSync } from '../reports.ts';
+import { describeSync } from '../sync-report.ts';
 import { withTimeout } from '../waiting.ts';
 import { placeOf, withPlace } from './secrets.ts';
 import { previewFirstRun } from './sync-preview.ts';
@@ -60,6 +60,7 @@ export function addCreate(noun: Command): void {
     const destination = findDestination(text(options, 'to') ?? '');
     if (destination === undefined) throw new JobError('PAYLOAD_INVALID', { message: `--to must be ${cliNames}.` });
     refuseIdleOptions(destination, text(options, 'mapping'), options);
+    refuseBareNames(destination, options);
     const sync = await client.syncs.create({
       name: text(options, 'name') ?? '',
       ...(text(options, 'description') === undefined ? {} : { description: text(options, 'description') ?? null }),
@@ -74,6 +75,16 @@ export function addCreate(noun: Command): void {
     if (options.preview === true) return previewFirstRun(invocation, sync);
     output.result(sync, () => describeSync(sync));
     return done;
+  });
+}
+
+/** One secret of AWS for each key, under the key alone, is seldom meant: whoever does says so. */
+function refuseBareNames(destination: DestinationName, options: Options): void {
+  const [first] = kindsOf(destination);
+  if (first?.mapping === undefined || first.nameField.option !== 'prefix') return;
+  if (['mapping', 'prefix', 'keySchema'].some((option) => options[option] !== undefined)) return;
+  throw new JobError('PAYLOAD_INVALID', {
+    message: `--prefix is missing: secrets of AWS would be named by their keys alone. Give --prefix, or --mapping ${first.mapping} if that is meant.`,
   });
 }
 

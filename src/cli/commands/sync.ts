@@ -8,7 +8,8 @@ import { JobError } from '../../errors.ts';
 import { done, leaf, runWithClient, text, type ClientInvocation } from '../command.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
 import { table, upcoming } from '../output.ts';
-import { describePlan, describeRun, describeSync, type PlanDocument } from '../reports.ts';
+import { describePlan, describeRun, type PlanDocument } from '../reports.ts';
+import { describeSync } from '../sync-report.ts';
 import { confirm, withConfirmation } from '../confirm.ts';
 import { waitForRun, withWaiting } from '../waiting.ts';
 import { addLifetime, hintsOf } from './sync-lifetime.ts';
@@ -92,7 +93,7 @@ async function perform(
   const run = await request(invocation, name, { kind, parameters });
   if (!run) return done;
   const sync = await client.syncs.get(name);
-  output.result(run, () => `${describeRun(run)}\ndrift    ${sync.drift}`);
+  output.result(run, () => `${describeRun(run, { kind: 'sync', name })}\ndrift    ${sync.drift}`);
   return run.status === 'succeeded' ? exitCodes.done : exitCodes.failed;
 }
 
@@ -117,7 +118,7 @@ async function plan(invocation: ClientInvocation): Promise<ExitCode> {
   const run = await request(invocation, name, { kind: 'plan', parameters: {} });
   if (!run) return done;
   if (run.result === null) {
-    output.result(run, () => describeRun(run));
+    output.result(run, () => describeRun(run, { kind: 'sync', name }));
     return exitCodes.failed;
   }
   const document = { sync: name, ...(run.result as PlanDocument) };
@@ -152,7 +153,7 @@ function addShowing(noun: Command): void {
           entries.length === 0
             ? ''
             : `\n\n${table(['KEY', 'REMOTE NAME', 'STATUS', 'VERSION', 'WRITTEN', 'MESSAGE'], rows)}`;
-        return `${describeSync(sync)}${lastRun ? `\n\n${isUnderWay(lastRun) ? 'run under way' : 'last run'}\n${describeRun(lastRun)}` : ''}${list}`;
+        return `${describeSync(sync)}${lastRun ? `\n\n${isUnderWay(lastRun) ? 'run under way' : 'last run'}\n${describeRun(lastRun, { kind: 'sync', name })}` : ''}${list}`;
       });
       return done;
     },

@@ -111,7 +111,7 @@ async function refuseSecond(): Promise<void> {
     const { pid } = JSON.parse(await readFile(upFile(), 'utf8')) as UpState;
     if (isRunning(pid))
       throw new JobError('CONFIG_INVALID', {
-        message: `keyferry up already runs in this folder (process ${String(pid)}).`,
+        message: `keyferry up already runs in this folder (process ${String(pid)}), and other commands here use it. Stop it with Ctrl-C, or run another one in another folder.`,
       });
   } catch (error) {
     // No file, or one of a crash: nothing runs.

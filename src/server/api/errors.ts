@@ -3,6 +3,7 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import type { z } from 'zod';
 
 import { statusOf } from '../../domain/http-status.ts';
+import { wordsOf } from '../../domain/problem-words.ts';
 import { cutText } from '../../domain/text.ts';
 import { errorTable, toJobError, type ErrorCode } from '../../errors.ts';
 
@@ -53,5 +54,5 @@ function describeIssue(issue: z.core.$ZodIssue): readonly string[] {
     const [first = []] = [...issue.errors].sort((a, b) => a.length - b.length);
     return first.flatMap((inner) => describeIssue({ ...inner, path: [...issue.path, ...inner.path] }));
   }
-  return [`${path === '' ? 'the request' : path}: ${issue.message.charAt(0).toLowerCase()}${issue.message.slice(1)}`];
+  return [`${path === '' ? 'the request' : path}: ${wordsOf(issue)}`];
 }

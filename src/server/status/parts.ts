@@ -1,11 +1,11 @@
 /** The pieces that all status pages are made of: chips, times, errors with their fix, tables' captions, pages. Pure; everything is escaped by `html`. */
 import { html } from 'hono/html';
 
+import { isSaid, type Named, withName } from '../../domain/advice.ts';
 import { formatNumber } from '../../domain/counted.ts';
 import { formatRelative } from '../../domain/span.ts';
 import { type Tone, toneOf } from '../../domain/tone.ts';
 import { errorTable } from '../../errors.ts';
-import { type Named, withName } from './advice.ts';
 
 export type Html = ReturnType<typeof html>;
 /** A shape per tone, so that colour is not the only sign. */
@@ -74,9 +74,12 @@ export interface Trouble {
 }
 
 /** What happened and its code. */
-export function cause({ code, message }: Trouble): Html {
+export function cause({ code, message, of }: Trouble): Html {
   if (!code && !message) return html``;
-  return html`<p class="why">${prose(message ?? '')}${code ? html` <span class="code">${code}</span>` : ''}</p>`;
+  const text = message ?? '';
+  return html`<p class="why">
+    ${prose(of === undefined ? text : withName(text, of))}${code ? html` <span class="code">${code}</span>` : ''}
+  </p>`;
 }
 
 /** What happened, and next to it what to do, unless the message says it already. */
@@ -84,13 +87,7 @@ export function trouble({ code, message, fix: exactFix, of }: Trouble): Html {
   const usual = fixOf(code);
   const advice = exactFix ?? (usual !== undefined && isSaid(message ?? '', usual) ? undefined : usual);
   const fix = advice === undefined || of === undefined ? advice : withName(advice, of);
-  return html`${cause({ code, message })}${fix === undefined ? '' : html`<p class="fix"><b>Fix:</b> ${prose(fix)}</p>`}`;
-}
-
-/** True when the message holds the advice, or every command of it. */
-function isSaid(message: string, fix: string): boolean {
-  const commands = [...fix.matchAll(/`([^`]+)`/g)].map((match) => match[1] ?? '');
-  return message.includes(fix) || (commands.length > 0 && commands.every((command) => message.includes(command)));
+  return html`${cause({ code, message, of })}${fix === undefined ? '' : html`<p class="fix"><b>Fix:</b> ${prose(fix)}</p>`}`;
 }
 
 export interface Panel {

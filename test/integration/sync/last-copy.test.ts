@@ -116,12 +116,14 @@ test('names that can never work are refused when a sync is made and when it is c
 
   const reserved = { region: REGION, path: '/aws/s/' };
   await expect(client.create({ ...input, destinationConfig: reserved })).rejects.toMatchObject(
-    refusal('destinationConfig.path (--prefix) allows no valid name: Parameter names must not begin with aws'),
+    refusal('destinationConfig.path allows no valid name: Parameter names must not begin with aws'),
   );
   await client.create({ ...input, destinationConfig: { region: REGION, path: '/s/' } });
-  await expect(client.update('s', { destinationConfig: reserved })).rejects.toMatchObject(refusal('--prefix'));
+  await expect(client.update('s', { destinationConfig: reserved })).rejects.toMatchObject(
+    refusal('destinationConfig.path'),
+  );
   await expect(client.update('s', { syncOptions: { keySchema: TOO_DEEP } })).rejects.toMatchObject(
-    refusal('syncOptions.keySchema (--key-schema) allows no valid name: The parameter name has 18 levels'),
+    refusal('syncOptions.keySchema allows no valid name: The parameter name has 18 levels'),
   );
   const secrets = { ...input, name: 't', destination: 'aws-secrets-manager' as const };
   const long = { region: REGION, mappingBehavior: 'one-to-one' as const, prefix: 'p'.repeat(400) };
@@ -131,7 +133,7 @@ test('names that can never work are refused when a sync is made and when it is c
       destinationConfig: long,
       syncOptions: { keySchema: `${'x'.repeat(200)}{{secretKey}}` },
     }),
-  ).rejects.toMatchObject(refusal('--key-schema'));
+  ).rejects.toMatchObject(refusal('syncOptions.keySchema'));
   expect((await client.get('s')).destinationConfig).toEqual({ region: REGION, path: '/s/' });
 });
 

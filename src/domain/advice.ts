@@ -1,0 +1,29 @@
+/** Advice to operators: its commands with the name of the object, and whether a message gives it already. Pure. */
+export interface Named {
+  readonly kind: 'connection' | 'sync' | 'rotation';
+  readonly name: string;
+}
+
+/** Completes `keyferry sync run` with the name, before its options, so that it can be pasted. */
+export function withName(advice: string, { kind, name }: Named): string {
+  return advice.replace(
+    /`keyferry (connection|sync|rotation) (\w+)(?=`| --)/g,
+    (command: string, noun: string, verb: string) =>
+      noun === kind && verb !== 'create' && verb !== 'list' ? `\`keyferry ${noun} ${verb} ${name}` : command,
+  );
+}
+
+/** Share of the words of an advice that a message of its own words has when it says the same. */
+const SAME = 0.7;
+
+/** True when the message has the advice, each of its commands with whatever options, or nearly all of its words. */
+export function isSaid(message: string, advice: string): boolean {
+  if (message.includes(advice)) return true;
+  const commands = [...advice.matchAll(/`([\w-]+(?: [\w-]+){0,2})[^`]*`/g)].map((match) => `\`${match[1] ?? ''}`);
+  if (commands.length > 0) return commands.every((command) => message.includes(command));
+  const said = new Set(wordsOf(message));
+  const words = wordsOf(advice);
+  return words.filter((word) => said.has(word)).length >= SAME * words.length;
+}
+
+const wordsOf = (text: string): readonly string[] => text.toLowerCase().match(/[a-z]+/g) ?? [];
