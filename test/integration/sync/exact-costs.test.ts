@@ -114,7 +114,7 @@ const limited: typeof exact = [
       checked: [1, 1, 7],
       'one changed': [1, 2, 11],
       'all changed': [2, 200, 55],
-      removed: [2, 200, 214],
+      removed: [1, 200, 45],
     },
   ],
 ];

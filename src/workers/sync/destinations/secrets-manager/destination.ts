@@ -5,8 +5,9 @@ import { inOrder, landed, notLanded, removed } from '../../../../domain/sync/ent
 import { findDrift, isFresh, isUndecided, type RemoteState } from '../../../../domain/sync/inventory.ts';
 import type { LedgerEntry } from '../../../../domain/sync/ledger.ts';
 import { OWNERSHIP_LOST } from '../../../../domain/sync/plan.ts';
+import { toJobError } from '../../../../errors.ts';
 import type { Destination, DriftFinding } from '../destination.ts';
-import { attempt, deferFresh, refuse, reportDrift, settleFailure, type WriteResult } from '../journal.ts';
+import { attempt, deferFresh, refuse, reportDrift, settleFailure, settleThrown, type WriteResult } from '../journal.ts';
 import { forEachPooled } from '../../../../concurrency/pool.ts';
 import { applyEach, type WriteTask } from '../apply-each.ts';
 import { listOurs } from './looks.ts';
@@ -15,6 +16,7 @@ import { type SecretContext, toState, writeSecret } from './writes.ts';
 import { lookOf, type SyncJob } from '../../job.ts';
 
 const CONCURRENT_LOOKS = 8;
+const CONCURRENT_REMOVALS = 8;
 /** ListSecrets lags by up to 5 minutes: it is not asked about what was written within this time. */
 const LIST_LAG_MS = 10 * 60_000;
 /** So many of them are looked at singly when a person asks. */
@@ -24,7 +26,7 @@ export function createSecrets(job: SyncJob, secrets: SecretsManager): Destinatio
   const context: SecretContext = { job, secrets };
   const writer = { concurrency: 8, write: (task: WriteTask) => writeSecret(context, task) };
   return {
-    removalsPerCall: 1,
+    removalsPerCall: CONCURRENT_REMOVALS,
     inspect: (names) => describeAll(context, names),
     identify: (_names, inventory) => Promise.resolve(inventory),
     check: (entries) => check(context, entries),
@@ -33,7 +35,7 @@ export function createSecrets(job: SyncJob, secrets: SecretsManager): Destinatio
     lookInside: () => Promise.resolve(undefined),
     apply: (plan, { slice }) => applyEach({ job, slice, writer }, plan),
     readAll: () => readSecrets(job, secrets),
-    remove: (entries) => Promise.all(entries.map((entry) => removeSecret(context, entry))),
+    remove: (entries) => removeSecrets(context, entries),
   };
 }
 
@@ -110,6 +112,18 @@ function findLanded(
         ? landed(entry, inFlight.token, { folderId: job.folder.id })
         : undefined;
   }
+}
+
+/** Side by side; what one of them throws leaves the others to their end. */
+async function removeSecrets(context: SecretContext, entries: readonly LedgerEntry[]): Promise<readonly WriteResult[]> {
+  const { job } = context;
+  const settled = entries.map((entry) =>
+    removeSecret(context, entry).catch((error: unknown) =>
+      settleThrown(job, [job.ledger.get(entry.id) ?? entry], toJobError(error)),
+    ),
+  );
+  await Promise.allSettled(settled);
+  return Promise.all(settled);
 }
 
 export async function removeSecret(context: SecretContext, entry: LedgerEntry): Promise<WriteResult> {
