@@ -110,7 +110,7 @@ describe('a person who gets it wrong', () => {
     const missing = await keyferry(['worker'], {
       environment: { KEYFERRY_ENCRYPTION_KEYS: generateEncryptionKey('second') },
     });
-    expect([missing.code, missing.stderr]).toEqual([2, expect.stringContaining('first (1 rows)')]);
+    expect([missing.code, missing.stderr]).toEqual([2, expect.stringContaining('first (1 row)')]);
     const other = await keyferry(['worker'], {
       environment: { KEYFERRY_ENCRYPTION_KEYS: generateEncryptionKey('first') },
     });
@@ -147,7 +147,7 @@ describe('a person who gets it wrong', () => {
       '--key-schema',
       'X',
     ]);
-    expect([schema.code, schema.stderr]).toEqual([2, expect.stringContaining('keySchema must hold {{secretKey}}')]);
+    expect([schema.code, schema.stderr]).toEqual([2, expect.stringContaining('--key-schema must hold {{secretKey}}')]);
   });
 
   it('is told of a defect without what its message holds', async () => {

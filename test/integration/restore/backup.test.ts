@@ -38,7 +38,7 @@ it('opens one ciphertext of each kind, and names what is missing or does not fit
     'newest result': 'no run has ended yet',
   });
   expect(await examine(key('new', 1))).toMatchObject({
-    'encryption keys': '✗ Not configured: old (1 rows). Keep every key id with the backup.',
+    'encryption keys': '✗ Not configured: old (1 row). Keep every key id with the backup.',
     ciphertexts: expect.stringContaining('Cannot be opened: secrets under old') as string,
   });
   expect(await examine(key('old', 2))).toMatchObject({
