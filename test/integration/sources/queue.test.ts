@@ -88,8 +88,11 @@ describe.each(queueBackends)('pulls on $name', ({ redisUrl }) => {
     await isAnswered(1);
     fake.values = { A: 'b' };
     await worker.puller.stop();
-    for (const requestedBy of ['ann', 'bob', 'cid']) await add({ folderId: world.folder.id, requestedBy });
-    await expect.poll(() => ended('completed'), SOON).toHaveLength(4);
+    // One after the other, so that the first asks first.
+    for (const [at, requestedBy] of ['ann', 'bob', 'cid'].entries()) {
+      await add({ folderId: world.folder.id, requestedBy });
+      await expect.poll(() => ended('completed'), SOON).toHaveLength(at + 2);
+    }
     const results = (await ended('completed')).flatMap(({ result }) =>
       typeof result === 'object' && result !== null && 'requestId' in result ? [result.requestId] : [],
     );
