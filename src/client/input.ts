@@ -2,6 +2,7 @@
 import { z } from 'zod';
 
 import { wordsOf } from '../domain/problem-words.ts';
+import { shownName } from '../domain/text.ts';
 import { JobError } from '../errors.ts';
 
 export { nameShape } from '../domain/name.ts';
@@ -73,8 +74,8 @@ export function parseInput<T extends z.ZodType>(shape: T, input: unknown): z.out
 }
 
 function describeIssue(issue: z.core.$ZodIssue): string {
-  const path = issue.path.join('.');
+  const path = issue.path.map((part) => shownName(String(part))).join('.');
   if (issue.code === 'unrecognized_keys')
-    return `${[path, issue.keys.slice(0, MAX_PROBLEMS).join(', ')].filter(Boolean).join('.')} is not a known field`;
+    return `${[path, issue.keys.slice(0, MAX_PROBLEMS).map(shownName).join(', ')].filter(Boolean).join('.')} is not a known field`;
   return `${path || 'input'} ${wordsOf(issue)}`;
 }

@@ -16,3 +16,9 @@ export function cutText(text: string, maxLength: number): string {
   const isPairCut = /[\uD800-\uDBFF]/.test(text.charAt(maxLength - 1));
   return text.slice(0, isPairCut ? maxLength - 1 : maxLength);
 }
+
+/** A name that somebody sent, for a message: enough to find it. What no name looks like may be a value in the wrong place, and is cut to its beginning. */
+export function shownName(name: string): string {
+  if (/^[\w./-]{1,64}$/.test(name)) return name;
+  return `${/^[\w.-]{0,12}/.exec(name)?.[0] ?? ''}…`;
+}

@@ -14,7 +14,7 @@ export interface Place {
   readonly text: string;
 }
 
-/** As somebody could find it: plain, escaped, percent-encoded, in hex, and inside a longer text in base64, which begins at any of three offsets. */
+/** As somebody could find it: plain, as bytes, escaped, percent-encoded, in hex, and inside a longer text in base64, which begins at any of three offsets. */
 export function encodings(canary: string): readonly string[] {
   const inBase64 = [0, 1, 2].map((offset) => {
     const encoded = Buffer.from(`${'x'.repeat(offset)}${canary}`)
@@ -25,6 +25,8 @@ export function encodings(canary: string): readonly string[] {
   });
   const forms = [
     canary,
+    // What reads bytes one by one makes of it.
+    Buffer.from(canary).toString('latin1'),
     JSON.stringify(canary).slice(1, -1),
     encodeURIComponent(canary),
     Buffer.from(canary).toString('hex'),
@@ -36,13 +38,13 @@ export function encodings(canary: string): readonly string[] {
 
 /** Where which canary was found, as `NAME: canary 2`; canaries are not repeated in a failure. */
 export function findCanaries(canaries: readonly string[], places: readonly Place[]): readonly string[] {
-  return places.flatMap(({ name, text }) =>
-    canaries.flatMap((canary, index) =>
-      encodings(canary).some((form) => text.toLowerCase().includes(form.toLowerCase()))
-        ? [`${name}: canary ${String(index)}`]
-        : [],
-    ),
-  );
+  const wanted = canaries.map((canary) => encodings(canary).map((form) => form.toLowerCase()));
+  return places.flatMap(({ name, text }) => {
+    const lower = text.toLowerCase();
+    return wanted.flatMap((forms, index) =>
+      forms.some((form) => lower.includes(form)) ? [`${name}: canary ${String(index)}`] : [],
+    );
+  });
 }
 
 /** Fails when a canary is in a place. */

@@ -4,7 +4,7 @@ import type { z } from 'zod';
 
 import { statusOf } from '../../domain/http-status.ts';
 import { wordsOf } from '../../domain/problem-words.ts';
-import { cutText } from '../../domain/text.ts';
+import { shownName } from '../../domain/text.ts';
 import { errorTable, toJobError, type ErrorCode } from '../../errors.ts';
 
 export interface ApiError {
@@ -41,14 +41,11 @@ export function describeIssues(error: z.ZodError, target = 'json'): string {
 }
 
 function describeIssue(issue: z.core.$ZodIssue): readonly string[] {
-  const path = issue.path.map(String).join('.');
+  const path = issue.path.map((part) => shownName(String(part))).join('.');
   if (issue.code === 'unrecognized_keys') {
     return issue.keys
       .slice(0, MAX_ISSUES)
-      .map(
-        (key) =>
-          refused[key] ?? `${path === '' ? cutText(key, 64) : `${path}.${cutText(key, 64)}`} is not a known field`,
-      );
+      .map((key) => refused[key] ?? `${path === '' ? '' : `${path}.`}${shownName(key)} is not a known field`);
   }
   if (issue.code === 'invalid_union' && issue.errors.length > 0) {
     const [first = []] = [...issue.errors].sort((a, b) => a.length - b.length);

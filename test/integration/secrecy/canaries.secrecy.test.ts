@@ -1,6 +1,6 @@
 /**
- * Values that go in by every way are found nowhere again but encrypted: in no table (which is what a dump holds), file, answer, command line, output at log
- * level trace, or message to a webhook.
+ * Values that go in by every way are found nowhere again but encrypted: in no table, dump, file of the database, temporary file, answer, command line, output at
+ * log level trace, crash, or message to a webhook.
  */
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -18,7 +18,8 @@ import { encodings, expectNoCanary, findCanaries, type Place } from '../../suppo
 import { startCommandHost, type CommandHost } from '../../support/command-host.ts';
 import { cleanEnvironment } from '../../support/environment.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
-import { runKeyferry } from '../../support/processes.ts';
+import { findPgTools } from '../../support/pg-tools.ts';
+import { runKeyferry, runProcess } from '../../support/processes.ts';
 import * as rotating from '../rotation/world.ts';
 import * as syncing from '../sync/world.ts';
 
@@ -34,6 +35,7 @@ let host: CommandHost;
 let keyferry: Keyferry;
 let stores: OpenStores;
 let stage: syncing.Stage;
+let firstWal: string;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'keyferry-secrecy-'));
   environment = cleanEnvironment({
@@ -45,6 +47,8 @@ beforeAll(async () => {
   host = startCommandHost(environment);
   stage = syncing.openStage(database().url);
   stores = openStores(loadConfig(environment));
+  const [wal] = await stores.database.client<{ name: string }[]>`select pg_walfile_name(pg_current_wal_lsn()) as name`;
+  firstWal = wal?.name ?? '';
   keyferry = await connect({
     databaseUrl: database().url,
     encryptionKeys: environment['KEYFERRY_ENCRYPTION_KEYS'] ?? '',
@@ -73,6 +77,32 @@ async function tables(): Promise<readonly Place[]> {
   return places;
 }
 
+/** What `pg_dump` writes, where there is one for this server; else what COPY gives of each table is what `tables` reads. */
+async function dump(): Promise<readonly Place[]> {
+  const { url } = database();
+  const tools = await findPgTools(url);
+  if (tools === undefined) return [];
+  const { stdout, code } = await runProcess(join(tools, 'pg_dump'), { arguments: ['--dbname', url] }, 60_000);
+  expect(code).toBe(0);
+  return [{ name: 'pg_dump', text: stdout }];
+}
+
+/** The files of the database and of the log that is written ahead, as they are on disk. */
+async function dataFiles(): Promise<readonly Place[]> {
+  const { client } = stores.database;
+  await client`checkpoint`;
+  const rows = await client<{ name: string; bytes: Uint8Array }[]>`
+    select path as name, pg_read_binary_file(path) as bytes from (
+      select pg_relation_filepath(oid) as path from pg_class
+      where relkind in ('r', 'i', 't') and pg_relation_size(oid) > 0
+        and relnamespace in (select oid from pg_namespace where nspname in ('keyferry', 'bullmq', 'pg_toast'))
+      union all
+      select 'pg_wal/' || name from pg_ls_waldir()
+      where name between ${firstWal} and pg_walfile_name(pg_current_wal_lsn())
+    ) files`;
+  return rows.map(({ name, bytes }) => ({ name: `data file ${name}`, text: Buffer.from(bytes).toString('utf8') }));
+}
+
 /** What is left in the temporary folder, besides what this test puts there. */
 async function files(): Promise<readonly Place[]> {
   const names = (await readdir(directory)).filter((name) => !name.startsWith('given-'));
@@ -93,7 +123,7 @@ async function given(name: string, text: string): Promise<string> {
 test('what goes in by library and command line comes out nowhere', async ({ task }) => {
   const ways = [
     ...['library', 'dotenv', 'json', 'webhook', 'source', 'source-file', 'notify', 'notify-file', 'client-key'],
-    ...['refused', 'database', 'redis'],
+    ...['refused', 'database', 'redis', 'as a key'],
   ];
   const canaries = [...ways.map(canary), secretAccessKey];
   const answers: Place[] = [];
@@ -119,6 +149,7 @@ test('what goes in by library and command line comes out nowhere', async ({ task
     'secrets.set refused',
     keyferry.secrets.set(place, { values: { LONG: canary('refused') + 'x'.repeat(99_999) } }),
   );
+  await said('secrets.set by a value', keyferry.secrets.set(place, { values: { [canary('as a key')]: 'x' } }));
   await said(
     'webhooks.create',
     keyferry.webhooks
@@ -187,7 +218,60 @@ test('what goes in by library and command line comes out nowhere', async ({ task
     await run('worker', undefined, { REDIS_URL: `redis://:${encodeURIComponent(canary('redis'))}@127.0.0.1:1` }),
   ).toBe(1);
 
-  expectNoCanary(task, canaries, [...answers, ...(await tables()), ...(await files())]);
+  const stored = [...(await tables()), ...(await dump()), ...(await dataFiles())];
+  expect(stored.length).toBeGreaterThan(60);
+  expectNoCanary(task, canaries, [...answers, ...stored, ...(await files())]);
+}, 240_000);
+
+const crash = `
+  import { connect } from ${JSON.stringify(new URL('../../../src/index.ts', import.meta.url).href)};
+  import { text } from 'node:stream/consumers';
+  const { settings, change, input } = JSON.parse(await text(process.stdin));
+  const [noun, verb] = change.split('.');
+  const keyferry = await connect(settings);
+  const error = await keyferry[noun][verb](...input).then(() => new Error('nothing failed'), (one) => one);
+  setImmediate(() => { throw error; });
+`;
+
+test('a program that dies with an error of ours says no value, nor does its diagnostic report', async ({ task }) => {
+  const encryptionKeys = environment['KEYFERRY_ENCRYPTION_KEYS'] ?? '';
+  const settings = { databaseUrl: database().url, encryptionKeys };
+  const [refused, unsaved, password] = ['crash', 'unsaved', 'database'].map(canary) as [string, string, string];
+  const url = `postgres://ann:${encodeURIComponent(password)}@127.0.0.1:1/none`;
+  const credentials = { method: 'access-key', accessKeyId: 'AKIAEXAMPLE000000004', secretAccessKey };
+  const crashes = [
+    { settings, change: 'secrets.set', input: [place, { values: { LONG: refused + 'x'.repeat(99_999) } }] },
+    { settings, change: 'secrets.set', input: [place, { values: { A: unsaved } }] },
+    { settings, change: 'connections.create', input: [{ name: 'crash', credentials }] },
+    { settings: { ...settings, databaseUrl: url }, change: 'connections.list', input: [] },
+  ];
+  const { client } = stores.database;
+  // What PostgreSQL refuses comes with the statement and its parameters.
+  await client`alter table keyferry.secrets rename to secrets_away`;
+  await client`alter table keyferry.connections rename to connections_away`;
+  const places: Place[] = [];
+  for (const [index, one] of crashes.entries()) {
+    const reports = await mkdtemp(join(directory, 'given-reports-'));
+    const report = ['--report-uncaught-exception', `--report-directory=${reports}`];
+    const exit = await runProcess(
+      process.execPath,
+      {
+        arguments: [...report, '--import', 'tsx', '--input-type=module', '-e', crash],
+        input: JSON.stringify(one),
+        environment: cleanEnvironment({}),
+      },
+      60_000,
+    );
+    const name = `crash ${String(index)}`;
+    const [file = ''] = await readdir(reports);
+    const text = await readFile(join(reports, file), 'utf8');
+    expect([name, exit.code !== 0, exit.stderr]).toEqual([name, true, expect.stringContaining('JobError')]);
+    places.push({ name: `output of ${name}`, text: exit.stdout + exit.stderr }, { name: `report of ${name}`, text });
+  }
+  await client`alter table keyferry.secrets_away rename to secrets`;
+  await client`alter table keyferry.connections_away rename to connections`;
+  const canaries = [refused, unsaved, password, secretAccessKey, encryptionKeys.split(':')[1] ?? ''];
+  expectNoCanary(task, canaries, [...places, ...(await files())]);
 }, 240_000);
 
 test('what syncs and rotations carry comes out nowhere but at AWS', async ({ task }) => {
@@ -222,7 +306,13 @@ test('what syncs and rotations carry comes out nowhere but at AWS', async ({ tas
 
 test('the search finds a value in each encoding', () => {
   const value = canary('found');
-  const hidden = [value, encodeURIComponent(value), JSON.stringify({ value }), Buffer.from(value).toString('hex')];
+  const hidden = [
+    value,
+    Buffer.from(value).toString('latin1'),
+    encodeURIComponent(value),
+    JSON.stringify({ value }),
+    Buffer.from(value).toString('hex'),
+  ];
   for (const before of ['', 'a', 'ab', 'abc'])
     hidden.push(Buffer.from(`${before}${value}, and more`).toString('base64'));
   const places = hidden.map((text, index) => ({ name: String(index), text: `before ${text} after` }));
