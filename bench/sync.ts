@@ -244,10 +244,10 @@ async function measureEncryption(stage: Stage): Promise<readonly Figure[]> {
   const wallMs = performance.now() - startedAt;
   const fingerprint = await createFingerprintKeys(stage.handle.db, stage.encryption).forOrg(world.orgId);
   const place = secretPlace({ orgId: world.orgId, folderId: world.folder.id, key: 'K', revision: 1 });
-  const ciphertext = stage.encryption.encrypt(valueOf(mode, 1), place);
+  const ciphertext = await stage.encryption.encrypt(valueOf(mode, 1), place);
   const cryptoAt = performance.now();
   for (let index = 0; index < size; index += 1) {
-    const value = stage.encryption.decrypt(ciphertext, place);
+    const value = await stage.encryption.decrypt(ciphertext, place);
     fingerprint(
       fingerprintInput({
         syncId: id,

@@ -21,7 +21,7 @@ import tempfile
 import zipfile
 
 TABLE = pathlib.Path(__file__).parents[1] / "src/sandbox/aws/aws-constraints.json"
-MODELS = {"STS": "sts", "Secrets Manager": "secretsmanager", "SSM": "ssm", "IAM": "iam"}
+MODELS = {"STS": "sts", "Secrets Manager": "secretsmanager", "SSM": "ssm", "IAM": "iam", "KMS": "kms"}
 META = ["protocol", "jsonVersion", "targetPrefix", "apiVersion", "xmlNamespace", "endpointPrefix", "signingName"]
 RULES = ["min", "max", "pattern", "enum", "sensitive"]
 

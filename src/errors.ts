@@ -533,6 +533,24 @@ export const errorTable = {
     'KEYFERRY_ENCRYPTION_KEYS lacks a key id that is in use, or has another value for it.',
     'Add the key ids that the message names.',
   ),
+  KMS_UNAVAILABLE: entry(
+    'snooze',
+    'AWS KMS cannot be asked for the data keys that encrypt what is stored.',
+    'KMS, the network or the base identity does not answer or throttles. What needs a stored value waits; nothing is lost, and everything else goes on.',
+    'Check the network of the process and its AWS credentials. Runs wait, keep their status, and resume within a minute of the repair.',
+  ),
+  KMS_DENIED: entry(
+    'snooze',
+    'AWS denied the use of the KMS key that encrypts what is stored.',
+    'The base identity of this process lacks a permission on the key of KEYFERRY_KMS_KEY_ARN, or the key’s policy denies it. What needs a stored value waits.',
+    'Allow the action that the message names in the key’s policy, or as `keyferry policy base-user --kms-key` prints it. Runs resume within a minute.',
+  ),
+  KMS_KEY_UNUSABLE: entry(
+    'snooze',
+    'The KMS key that encrypts what is stored cannot be used.',
+    'The key of KEYFERRY_KMS_KEY_ARN is disabled, pending deletion, or of another kind. Once it is deleted, everything under it is lost.',
+    'Enable the key, or cancel its deletion, at once. Runs wait, keep their status, and resume within a minute.',
+  ),
   LEASE_LOST: entry(
     'retry',
     'The run lost its lease.',

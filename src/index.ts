@@ -16,7 +16,7 @@
  * await keyferry.close();
  */
 import { createClient, type Client } from './client/client.ts';
-import { loadConfig } from './config/config.ts';
+import { type Environment, loadConfig, processEnvironment } from './config/config.ts';
 import { openCurrentStores } from './stores.ts';
 
 export interface ConnectOptions {
@@ -24,6 +24,11 @@ export interface ConnectOptions {
   readonly databaseUrl: string;
   /** As KEYFERRY_ENCRYPTION_KEYS: `id:base64(32 bytes)`, comma-separated; the first encrypts. */
   readonly encryptionKeys: string;
+  /**
+   * As KEYFERRY_KMS_KEY_ARN: AWS KMS wraps the data keys. It is asked with the AWS SDK's default credentials of this process, under the `AWS_…` and proxy
+   * variables of its environment.
+   */
+  readonly kmsKeyArn?: string;
   /** Everything the client sees and does belongs to this org; its id is the external ID of its roles. Default: `default`. */
   readonly org?: string;
   /** Who asks: in runs, and in the audit trail, which says `library` without it; at most 256 characters. */
@@ -46,9 +51,12 @@ export async function connect(options: ConnectOptions): Promise<Keyferry> {
   const config = loadConfig({
     DATABASE_URL: options.databaseUrl,
     KEYFERRY_ENCRYPTION_KEYS: options.encryptionKeys,
+    ...(options.kmsKeyArn === undefined ? {} : { ...awsVariables(), KEYFERRY_KMS_KEY_ARN: options.kmsKeyArn }),
     ...(options.org === undefined ? {} : { KEYFERRY_ORG: options.org }),
   });
-  const stores = await openCurrentStores(config);
+  const stores = await openCurrentStores(config, async () =>
+    (await import('./aws-settings.ts')).openDataKeyService(config),
+  );
   const as = (actor: { readonly org?: string; readonly actor?: string }) =>
     createClient(
       stores,
@@ -60,6 +68,12 @@ export async function connect(options: ConnectOptions): Promise<Keyferry> {
       { audit: { log: stores.audit, via: 'library' } },
     );
   return { ...as(options), as, close: stores.close };
+}
+
+/** What the SDK would read itself: the application's other settings are none of keyferry's. */
+function awsVariables(): Environment {
+  const own = Object.entries(processEnvironment());
+  return Object.fromEntries(own.filter(([name]) => /^(AWS_.*|HOME|(HTTPS|ALL|NO)_PROXY)$/i.test(name)));
 }
 
 export type { Client } from './client/client.ts';

@@ -5,17 +5,11 @@
 import { hostname } from 'node:os';
 
 import { createAwsAccess } from './aws/access.ts';
-import { loadCaBundle } from './aws/ca-bundle.ts';
 import { createCallBudget } from './aws/call-budget.ts';
-import {
-  checkEndpointOverrides,
-  findEndpointOverrides,
-  loadProfileFiles,
-  toServiceEndpoints,
-} from './aws/endpoints.ts';
-import { checkProxySettings } from './aws/request-handler.ts';
+import { findEndpointOverrides, loadProfileFiles } from './aws/endpoints.ts';
 import type { AwsAccess } from './aws/session.ts';
 import { createClient, type Actor, type Client } from './client/client.ts';
+import { loadAwsSettings } from './aws-settings.ts';
 import { openStores, type OpenStores } from './stores.ts';
 import type { Config } from './config/config.ts';
 import { toServed } from './api.ts';
@@ -74,7 +68,7 @@ export interface Program {
 }
 
 export function compose(config: Config & { readonly sessionName?: string }, log: Log): Program {
-  const stores = openStores(config);
+  const stores = openStores(config, async () => (await openOnce()).dataKeys);
   const metrics = createMetrics({ version: VERSION });
   const tracing: Tracing = { refreshMetrics: nothing, close: nothing };
   const backend = createQueueBackend(config, () => tracing.queues);
@@ -144,17 +138,9 @@ async function startTelemetry({ config, log, metrics, tracing }: Parts): Promise
 }
 
 async function openAws({ config, stores, metrics, log }: Parts): Promise<AwsAccess> {
-  const overrides = findEndpointOverrides(config.environment, await loadProfileFiles(config.environment));
-  checkEndpointOverrides(overrides, { areCustomAllowed: config.allowCustomEndpoints });
-  checkProxySettings(config.environment);
   return createAwsAccess({
-    baseCredentials: config.baseCredentials,
-    baseRoleArn: config.baseRoleArn,
+    ...(await loadAwsSettings(config)),
     ownAccountRoles: config.ownAccountRoles,
-    environment: config.environment,
-    region: config.awsRegion,
-    endpoints: toServiceEndpoints(overrides),
-    caBundle: await loadCaBundle(config.environment),
     budget: createCallBudget(createBudgetLedger(stores.database.db)),
     onCall: metrics.awsCall,
     onNarrowingRefused: (connectionId, err) => {
@@ -169,8 +155,12 @@ async function openAws({ config, stores, metrics, log }: Parts): Promise<AwsAcce
 
 async function checkReady({ config, stores, backend }: Parts): Promise<readonly string[]> {
   await requireCurrentSchema(config.databaseUrl);
-  await stores.encryptionKeys.requireAll();
-  return backend.check();
+  const fault = await stores.encryptionKeys.requireAll();
+  return [...(fault ? [withoutKms(fault)] : []), ...(await backend.check())];
+}
+
+function withoutKms({ code, operatorMessage }: JobError): string {
+  return `${code}: ${operatorMessage} Until then, whatever needs a stored value waits: syncs, rotations, connections with access keys, webhooks of orgs. Validations of roles, reads, the pages and the API without values go on, and everything resumes by itself.`;
 }
 
 async function startWorkerProcess(parts: Parts, options: WorkerOptions): Promise<WorkerProcess> {

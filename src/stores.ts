@@ -1,10 +1,13 @@
 /** Opens the database and makes every store on it: for the composition root and for the library, which needs nothing else. */
 import type { Config } from './config/config.ts';
+import type { KmsKeySetting } from './config/values.ts';
 import { createAuditLog } from './db/audit-log.ts';
-import { openDatabase } from './db/client.ts';
+import { type Database, openDatabase } from './db/client.ts';
 import { createConnections } from './db/connections.ts';
+import { createDataKeys } from './db/data-keys.ts';
 import { createEncryption } from './db/encryption.ts';
 import { createEncryptionKeys } from './db/encryption-keys.ts';
+import { createFingerprintKeyRows } from './db/fingerprint-key.ts';
 import { createFolders } from './db/folders.ts';
 import { createHistory } from './db/history.ts';
 import { createIdentities } from './db/identities.ts';
@@ -16,20 +19,22 @@ import { createSources } from './db/sources.ts';
 import { createSyncs } from './db/sync/syncs.ts';
 import { createWebhooks } from './db/webhooks.ts';
 import { createWork } from './db/engine/work.ts';
+import type { DataKeyService } from './domain/data-keys.ts';
 
 export type OpenStores = ReturnType<typeof openStores>;
 
 /** `sessionName`: the application name of the database sessions, by which PostgreSQL lists them. */
 export type StoreConfig = Pick<Config, 'databaseUrl' | 'encryptionKeys'> &
-  Partial<Pick<Config, 'webhookHosts' | 'sourceHosts'>> & { readonly sessionName?: string };
+  Partial<Pick<Config, 'kms' | 'webhookHosts' | 'sourceHosts'>> & { readonly sessionName?: string };
 
-export function openStores(config: StoreConfig) {
+/** `dataKeys` opens KMS, where it is configured, when it is first needed. */
+export function openStores(config: StoreConfig, dataKeys: () => Promise<DataKeyService> = noDataKeys) {
   const database = openDatabase(
     config.databaseUrl,
     config.sessionName === undefined ? {} : { name: config.sessionName },
   );
-  const encryption = createEncryption(config.encryptionKeys);
   const { db } = database;
+  const encryption = createEncryption(config.encryptionKeys, config.kms && openDataKeys(db, config.kms, dataKeys));
   return {
     database,
     encryption,
@@ -52,6 +57,13 @@ export function openStores(config: StoreConfig) {
   };
 }
 
+function openDataKeys(db: Database, { arns, encrypts }: KmsKeySetting, service: () => Promise<DataKeyService>) {
+  const encryptsWith = encrypts ? arns[0] : undefined;
+  return createDataKeys({ keyArns: arns, encryptsWith, service, rows: createFingerprintKeyRows(db) });
+}
+
+const noDataKeys = () => Promise.reject(new Error('Stores were opened with a KMS key but without KMS.'));
+
 /** What a validation asks about the other tenants of the base identity. */
 export function tenancyOf(config: Pick<Config, 'apiTokens'>, { orgs }: OpenStores) {
   return {
@@ -62,7 +74,10 @@ export function tenancyOf(config: Pick<Config, 'apiTokens'>, { orgs }: OpenStore
 }
 
 /** Throws DB_UNAVAILABLE, DB_NOT_MIGRATED, DB_TOO_NEW. */
-export async function openCurrentStores(config: StoreConfig): Promise<OpenStores> {
+export async function openCurrentStores(
+  config: StoreConfig,
+  dataKeys?: () => Promise<DataKeyService>,
+): Promise<OpenStores> {
   await requireCurrentSchema(config.databaseUrl);
-  return openStores(config);
+  return openStores(config, dataKeys);
 }

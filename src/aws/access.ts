@@ -10,7 +10,8 @@ import { idleScope } from './base-identity.ts';
 import type { CallContext } from './call.ts';
 import { type Credentials, guardClient } from './clients.ts';
 import { type AwsAccessOptions, createAwsContext, type AwsContext } from './context.ts';
-import type { AwsService } from './services.ts';
+import { createDataKeyService } from './data-keys.ts';
+import type { SessionService } from './services.ts';
 import type { AwsAccess, AwsSession, CallScope, Identity, SessionRequest } from './session.ts';
 import { narrowedSourceOf, type NarrowedSource } from './narrowed-keys.ts';
 import {
@@ -38,6 +39,7 @@ export function createAwsAccess(options: AwsAccessOptions): AwsAccess {
     baseIdentity: (scope) => context.base.identity(scope),
     baseKeyInUse: () => context.base.inUse()?.accessKeyId,
     baseReport: () => context.base.report(),
+    dataKeys: createDataKeyService(context),
     endpointOverrides: Object.fromEntries(Object.entries(options.endpoints ?? {})),
   };
 }
@@ -115,7 +117,7 @@ function toSession(context: AwsContext, opened: OpenedSession): AwsSession {
   const { source, scope, region, prepare, forgetCredentials } = opened;
   // The SDK signs for the client's region as soon as an endpoint is set, so IAM's client needs IAM's region.
   const regionOf = { sts: source.stsRegion, iam: iamRegionOf(region), ssm: region, secretsmanager: region } as const;
-  const client = <S extends AwsService>(service: S) =>
+  const client = <S extends SessionService>(service: S) =>
     guardClient(
       context.client(source.key, service, { region: regionOf[service], credentials: () => opened.credentials() }),
       context.settings,

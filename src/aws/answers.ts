@@ -62,6 +62,9 @@ const rules: Readonly<Record<string, Rule>> = {
   'secretsmanager.BatchGetSecretValue': having('SecretValues.[].Name', 'SecretValues.[].VersionId'),
   'secretsmanager.ReplicateSecretToRegions': having('ARN'),
   'secretsmanager.RemoveRegionsFromReplication': having('ARN'),
+  'kms.GenerateDataKey': having('CiphertextBlob', 'Plaintext'),
+  'kms.Decrypt': having('Plaintext'),
+  'kms.DescribeKey': having('KeyMetadata.KeyState'),
 };
 
 /** AWS's answers to all other calls have nothing but the id of their request. */

@@ -32,10 +32,17 @@ export interface BaseIdentity {
   /** STS as the base identity (behind the base role, if there is one), for one run's calls, out of this budget. */
   sts(scope: CallScope, quotaGroup?: QuotaGroup): STSClient;
   identity(scope: CallScope): Promise<Identity>;
+  /** For other services than STS: what their requests are signed with. */
+  readonly signing: BaseSigning;
   /** What is known of the credentials in use, without a call; undefined while no work has needed them. */
   inUse(): BaseCredentialsInUse | undefined;
   /** Its kind, owner and key, for operators. Resolves the credentials, so it throws what `identity` throws. */
   report(): Promise<BaseReport>;
+}
+
+export interface BaseSigning {
+  readonly credentials: CredentialsProvider;
+  contextFor(scope: CallScope): Pick<CallContext, 'scope' | 'prepare' | 'forgetCredentials'>;
 }
 
 /** The budget that all AssumeRole calls share: they are charged to the base account, whatever its number. */
@@ -51,9 +58,12 @@ export function createBaseIdentity(
   const credentials = createBaseCredentials({ credentials: given, region, environment }, maker, settings);
   const own = createClient(maker, 'sts', { region, credentials: () => credentials.get() });
   const context = { service: 'sts', isBase: true, charged: () => ({ accountId: BASE_ACCOUNT, region }) } as const;
-  const ownContext = { ...context, prepare: () => credentials.get(), forgetCredentials: credentials.refused };
+  const ownSigning: BaseSigning = {
+    credentials: () => credentials.get(),
+    contextFor: (scope) => ({ scope, prepare: () => credentials.get(), forgetCredentials: credentials.refused }),
+  };
   const ownSts: BaseIdentity['sts'] = (scope, quotaGroup) =>
-    guardClient(own, settings, { ...ownContext, scope, ...(quotaGroup ? { quotaGroup } : {}) });
+    guardClient(own, settings, { ...context, ...ownSigning.contextFor(scope), ...(quotaGroup ? { quotaGroup } : {}) });
   const role = options.roleArn === undefined ? undefined : createBaseRole(options.roleArn, { settings, ownSts });
   const roleClient = role && createClient(maker, 'sts', { region, credentials: () => role.credentials() });
   const sts: BaseIdentity['sts'] = (scope, quotaGroup) =>
@@ -75,6 +85,7 @@ export function createBaseIdentity(
     region,
     partition: partitionOfRegion(region) ?? 'aws',
     sts,
+    signing: role ?? ownSigning,
     identity,
     inUse: credentials.inUse,
     async report() {
@@ -149,7 +160,7 @@ function createBaseRole(roleArn: string, { settings, ownSts }: BaseRoleTools) {
   return {
     credentials: async () => (await session(idleScope)).credentials,
     identity: async (scope: CallScope) => (await session(scope)).identity,
-    contextFor: (scope: CallScope): Pick<CallContext, 'scope' | 'prepare' | 'forgetCredentials'> => ({
+    contextFor: (scope: CallScope): ReturnType<BaseSigning['contextFor']> => ({
       scope,
       prepare: () => session(scope),
       forgetCredentials: (sinceMs) => {

@@ -8,7 +8,7 @@ import { SSMClient } from '@aws-sdk/client-ssm';
 import { STSClient } from '@aws-sdk/client-sts';
 
 import { type CallContext, type CallSettings, performCall } from './call.ts';
-import type { AwsService } from './services.ts';
+import type { AwsService, SessionService } from './services.ts';
 
 export interface Credentials {
   readonly accessKeyId: string;
@@ -37,13 +37,22 @@ interface Clients {
 
 const constructors = { sts: STSClient, iam: IAMClient, ssm: SSMClient, secretsmanager: SecretsManagerClient } as const;
 
-export function createClient<S extends AwsService>(
+export interface ClientOptions {
+  readonly region: string;
+  readonly credentials: CredentialsProvider;
+}
+
+export function createClient<S extends SessionService>(
   maker: ClientMaker,
   service: S,
-  options: { readonly region: string; readonly credentials: CredentialsProvider },
+  options: ClientOptions,
 ): Clients[S] {
+  return new constructors[service](clientConfig(maker, service, options)) as Clients[S];
+}
+
+export function clientConfig(maker: ClientMaker, service: AwsService, options: ClientOptions) {
   const endpoint = maker.endpoints[service];
-  const config = {
+  return {
     region: options.region,
     // Marked as memoized, or each client would wrap it in a cache of its own.
     credentials: Object.assign(() => options.credentials(), { memoized: true as const }),
@@ -54,7 +63,6 @@ export function createClient<S extends AwsService>(
     customUserAgent: 'keyferry',
     ...(endpoint === undefined ? {} : { endpoint }),
   };
-  return new constructors[service](config) as Clients[S];
 }
 
 interface AnyClient {

@@ -5,9 +5,16 @@ import type { JobError } from '../errors.ts';
 import type { Session } from './assume-role.ts';
 import { type BaseIdentity, createBaseIdentity } from './base-identity.ts';
 import type { CallSettings } from './call.ts';
-import { createClient, type Credentials, type CredentialsProvider, type RequestHandler } from './clients.ts';
+import {
+  type ClientMaker,
+  type ClientOptions,
+  createClient,
+  type Credentials,
+  type CredentialsProvider,
+  type RequestHandler,
+} from './clients.ts';
 import type { EndpointEnvironment } from './endpoints.ts';
-import type { AwsService } from './services.ts';
+import type { AwsService, SessionService } from './services.ts';
 import { createRequestHandler } from './request-handler.ts';
 import { createSessionCache } from './session-cache.ts';
 
@@ -44,13 +51,10 @@ export interface AwsContext {
   readonly options: AwsAccessOptions;
   readonly settings: CallSettings;
   readonly base: BaseIdentity;
+  readonly maker: ClientMaker;
   readonly sessions: ReturnType<typeof createSessionCache<Session>>;
   /** A client for the session of this key, made once. */
-  client<S extends AwsService>(
-    key: string,
-    service: S,
-    options: { region: string; credentials: () => Promise<Credentials> },
-  ): ReturnType<typeof createClient<S>>;
+  client<S extends SessionService>(key: string, service: S, options: ClientOptions): ReturnType<typeof createClient<S>>;
 }
 
 export function createAwsContext(options: AwsAccessOptions): AwsContext {
@@ -68,6 +72,7 @@ export function createAwsContext(options: AwsAccessOptions): AwsContext {
   return {
     options,
     settings,
+    maker,
     base: createBaseIdentity(
       {
         credentials: options.baseCredentials,

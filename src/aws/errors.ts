@@ -82,6 +82,7 @@ const rules: readonly Rule[] = [
   {
     code: 'AWS_KMS_DENIED',
     names: /^(EncryptionFailure|DecryptionFailure|InvalidKeyId|KMS\w*|DisabledException|KeyUnavailableException)$/,
+    when: (error) => (error.$metadata?.httpStatusCode ?? 400) < 500,
   },
   // Before the SDK's throttling predicate, which is true for "already two access keys".
   {

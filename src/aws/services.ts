@@ -1,6 +1,8 @@
-/** The four services that keyferry calls: their SDK names and our names. */
-export const awsServices = ['sts', 'iam', 'ssm', 'secretsmanager'] as const;
+/** The services that keyferry calls: their SDK names and our names. */
+export const awsServices = ['sts', 'iam', 'ssm', 'secretsmanager', 'kms'] as const;
 export type AwsService = (typeof awsServices)[number];
+/** KMS is asked by the worker's own identity only, and its client is loaded only where it is. */
+export type SessionService = Exclude<AwsService, 'kms'>;
 
 /** What follows `AWS_ENDPOINT_URL_` in the environment, and in lower case what precedes `.endpoint_url` in a profile. */
 export const endpointNames: Readonly<Record<AwsService, string>> = {
@@ -8,4 +10,5 @@ export const endpointNames: Readonly<Record<AwsService, string>> = {
   iam: 'IAM',
   ssm: 'SSM',
   secretsmanager: 'SECRETS_MANAGER',
+  kms: 'KMS',
 };

@@ -10,6 +10,7 @@ import type { STSClient } from '@aws-sdk/client-sts';
 import type { BaseReport } from '../domain/connection/base-identity.ts';
 import type { CallLog } from '../domain/call-log.ts';
 import type { ConnectionCredentials } from '../domain/connection/credentials.ts';
+import type { DataKeyService } from '../domain/data-keys.ts';
 import type { PolicyDocument } from '../domain/policy/document.ts';
 
 /** What a run lends to its calls. */
@@ -80,6 +81,8 @@ export interface AwsAccess {
   baseKeyInUse(): string | undefined;
   /** Its kind, owner and the age of its key, asked outside any run. Throws as `baseIdentity`. */
   baseReport(): Promise<BaseReport>;
+  /** KMS, as the worker's own identity. */
+  readonly dataKeys: DataKeyService;
   /** Active endpoint overrides, for the start log and `status`. */
   readonly endpointOverrides: Readonly<Record<string, string>>;
 }

@@ -15,6 +15,7 @@ import {
   encryptionKeys,
   hosts,
   isHost,
+  kmsKeys,
   jwtLogins,
   logLevel,
   port,
@@ -46,6 +47,7 @@ export interface Config {
   readonly databaseUrl: string;
   readonly redisUrl: string | undefined;
   readonly encryptionKeys: readonly [EncryptionKeySetting, ...EncryptionKeySetting[]];
+  readonly kms: z.output<typeof kmsKeys> | undefined;
   /** Reads the pair again where it comes from files, which may be replaced at any time. */
   readonly baseCredentials: (() => Promise<BaseKeyPair>) | undefined;
   readonly baseRoleArn: string | undefined;
@@ -100,9 +102,7 @@ const shape = z.object({
   DATABASE_URL: databaseUrl,
   REDIS_URL: redisUrl.optional(),
   KEYFERRY_ENCRYPTION_KEYS: encryptionKeys,
-  KEYFERRY_KMS_KEY_ARN: z
-    .undefined('wrapping data keys with AWS KMS is not supported by this version; use KEYFERRY_ENCRYPTION_KEYS')
-    .optional(),
+  KEYFERRY_KMS_KEY_ARN: kmsKeys.optional(),
   INF_APP_CONNECTION_AWS_ACCESS_KEY_ID: z.string().optional(),
   INF_APP_CONNECTION_AWS_SECRET_ACCESS_KEY: z.string().optional(),
   KEYFERRY_BASE_ROLE_ARN: roleArn.optional(),
@@ -233,6 +233,7 @@ function toConfig(data: z.output<typeof shape>, environment: Environment, logins
     databaseUrl: data.DATABASE_URL,
     redisUrl: data.REDIS_URL,
     encryptionKeys: data.KEYFERRY_ENCRYPTION_KEYS,
+    kms: data.KEYFERRY_KMS_KEY_ARN,
     baseCredentials: data.INF_APP_CONNECTION_AWS_ACCESS_KEY_ID ? () => readBaseCredentials(environment) : undefined,
     baseRoleArn: data.KEYFERRY_BASE_ROLE_ARN,
     ownAccountRoles: data.KEYFERRY_OWN_ACCOUNT_ROLES,

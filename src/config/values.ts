@@ -120,6 +120,26 @@ export const encryptionKeys = z.string().transform((text, context) => {
   return keys as [EncryptionKeySetting, ...EncryptionKeySetting[]];
 });
 
+export interface KmsKeySetting {
+  readonly arns: readonly string[];
+  /** The first encrypts; false: `local` stands before them, and they only decrypt. */
+  readonly encrypts: boolean;
+}
+
+const KMS_KEY_ARN = /^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key\/[A-Za-z0-9-]+$/;
+
+export const kmsKeys = z.string().transform((text, context): KmsKeySetting => {
+  const entries = text.split(',').map((part) => part.trim());
+  const arns = entries[0] === 'local' ? entries.slice(1) : entries;
+  const isKnown = arns.length > 0 && arns.every((arn) => KMS_KEY_ARN.test(arn));
+  if (isKnown && new Set(arns).size === arns.length) return { arns, encrypts: arns === entries };
+  const message = isKnown
+    ? 'names the same key twice'
+    : 'must be the ARN of a KMS key (arn:aws:kms:REGION:ACCOUNT:key/ID, no alias), or several, comma-separated; `local` may stand first';
+  context.addIssue({ code: 'custom', message });
+  return z.NEVER;
+});
+
 function parseEncryptionKey(part: string): EncryptionKeySetting | undefined {
   const match = /^([A-Za-z0-9_-]{1,32}):([A-Za-z0-9+/_-]+={0,2})$/.exec(part);
   if (!match?.[1] || !match[2]) return undefined;

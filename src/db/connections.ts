@@ -88,7 +88,7 @@ async function createConnection(
 ): Promise<CreatedConnection> {
   const id = crypto.randomUUID();
   const { credentials, requestedBy, ...rest } = input;
-  const columns = credentialColumns(encryption, { orgId, id, credentialsRevision: 1 }, credentials);
+  const columns = await credentialColumns(encryption, { orgId, id, credentialsRevision: 1 }, credentials);
   const due = {
     nextDueAt: sql`now()`,
     dueReason: 'created',
@@ -119,7 +119,7 @@ function nameTaken(error: unknown, name: string): JobError {
   });
 }
 
-function credentialColumns(
+async function credentialColumns(
   encryption: Encryption,
   place: { orgId: string; id: string; credentialsRevision: number },
   credentials: NewCredentials,
@@ -129,7 +129,7 @@ function credentialColumns(
     return { method, roleArn, externalId, accessKeyId: null, secretAccessKey: null } as const;
   }
   const { method, accessKeyId } = credentials;
-  const secretAccessKey = encryption.encrypt(credentials.secretAccessKey, credentialPlace(place));
+  const secretAccessKey = await encryption.encrypt(credentials.secretAccessKey, credentialPlace(place));
   return { method, roleArn: null, externalId: null, accessKeyId, secretAccessKey } as const;
 }
 
@@ -163,7 +163,7 @@ async function updateConnection(
   const { description, credentials, externalIdException: exception, requestedBy } = changes;
   const columns = {
     ...description,
-    ...(credentials && credentialsChange(stores.encryption, await withNewest(stores.db, row), changes)),
+    ...(credentials && (await credentialsChange(stores.encryption, await withNewest(stores.db, row), changes))),
     ...(exception === undefined ? {} : { externalIdException: exception }),
   };
   const { region = row.region, narrowAccessKey = row.narrowAccessKey } = description;
@@ -209,14 +209,14 @@ async function withNewest(db: Database, row: ConnectionRow): Promise<ConnectionR
   return { ...row, credentialsRevision: Math.max(row.credentialsRevision, newest) };
 }
 
-function credentialsChange(
+async function credentialsChange(
   encryption: Encryption,
   row: ConnectionRow,
   { credentials, via, requestedBy }: ConnectionChanges,
 ) {
   if (credentials === undefined) return {};
   const credentialsRevision = row.credentialsRevision + 1;
-  const { secretAccessKey, ...columns } = credentialColumns(
+  const { secretAccessKey, ...columns } = await credentialColumns(
     encryption,
     { ...row, credentialsRevision },
     credentials.by,
@@ -240,22 +240,22 @@ function credentialsChange(
   return { candidate, candidateSecret: secretAccessKey };
 }
 
-function credentialsOf(encryption: Encryption, row: ConnectionRow): ConnectionCredentials {
+async function credentialsOf(encryption: Encryption, row: ConnectionRow): Promise<ConnectionCredentials> {
   const base = { connectionId: row.id, orgId: row.orgId, credentialsRevision: row.credentialsRevision };
   if (row.method === 'assume-role') {
     return { ...base, method: 'assume-role', roleArn: row.roleArn ?? '', externalId: row.externalId ?? row.orgId };
   }
-  const secretAccessKey = encryption.decrypt(row.secretAccessKey ?? '', credentialPlace(row));
+  const secretAccessKey = await encryption.decrypt(row.secretAccessKey ?? '', credentialPlace(row));
   return { ...base, method: 'access-key', accessKeyId: row.accessKeyId ?? '', secretAccessKey };
 }
 
 /** The offered credentials in clear. */
-function candidateOf(encryption: Encryption, row: ConnectionRow): NewCredentials | undefined {
+async function candidateOf(encryption: Encryption, row: ConnectionRow): Promise<NewCredentials | undefined> {
   const { candidate, candidateSecret } = row;
   if (candidate === null || candidate.refusal !== undefined) return undefined;
   if (candidate.method === 'assume-role')
     return { method: 'assume-role', roleArn: candidate.roleArn ?? '', externalId: candidate.externalId ?? row.orgId };
   const place = credentialPlace({ ...row, credentialsRevision: candidate.credentialsRevision });
-  const secretAccessKey = encryption.decrypt(candidateSecret ?? '', place);
+  const secretAccessKey = await encryption.decrypt(candidateSecret ?? '', place);
   return { method: 'access-key', accessKeyId: candidate.accessKeyId ?? '', secretAccessKey };
 }

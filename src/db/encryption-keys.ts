@@ -2,11 +2,12 @@
 import { sql, type SQL } from 'drizzle-orm';
 
 import { counted } from '../domain/counted.ts';
+import { isKmsFault } from '../domain/data-keys.ts';
 import { JobError } from '../errors.ts';
 import type { Database } from './client.ts';
 import { toDatabaseError } from './database-error.ts';
+import { type CipherBinding, COMMITTED, isUndecryptable } from './cipher.ts';
 import {
-  COMMITTED,
   credentialPlace,
   fingerprintKeyPlace,
   rotationKeyPlace,
@@ -14,11 +15,11 @@ import {
   sourcePlace,
   webhookPlace,
   type Encryption,
-  type CipherBinding,
 } from './encryption.ts';
 import { raise } from './statement.ts';
 
 export interface KeyUsage {
+  /** Of a local key, or the ARN of a KMS key. */
   readonly keyId: string;
   readonly rows: number;
   readonly isConfigured: boolean;
@@ -42,10 +43,11 @@ export interface CiphertextCheck {
 export function createEncryptionKeys(db: Database, encryption: Encryption) {
   return {
     usage: () => readUsage(db, encryption),
-    /** Throws DB_KEY_MISSING naming the ids and how many rows use them. */
+    /** Throws DB_KEY_MISSING naming the ids and how many rows use them. Returns the fault of KMS that left its keys untried. */
     requireAll: () => requireAll(db, encryption),
-    /** Tries one ciphertext of each kind and key id. */
+    /** Tries one ciphertext of each kind and key id. Throws a fault of KMS. */
     tryAll: () => tryAll(db, encryption),
+    /** Throws a fault of KMS; what was done until then stays done, and is left out the next time. */
     rewrap: () => rewrap(db, encryption),
   };
 }
@@ -62,6 +64,15 @@ interface EncryptedColumn {
 }
 
 const encryptedColumns: readonly EncryptedColumn[] = [
+  // First: all else of an org then goes under the data key that this row is stored under.
+  {
+    kind: 'fingerprint keys of orgs',
+    table: sql`keyferry.orgs`,
+    column: sql`fingerprint_key`,
+    ref: sql`t.id`,
+    rows: sql`select t.id as ref, t.fingerprint_key as cipher, t.id as org_id from keyferry.orgs t`,
+    place: (row) => fingerprintKeyPlace(String(row.org_id)),
+  },
   {
     kind: 'credentials of connections',
     table: sql`keyferry.connections`,
@@ -140,14 +151,6 @@ const encryptedColumns: readonly EncryptedColumn[] = [
         targetRevision: Number(row.target_revision),
       }),
   },
-  {
-    kind: 'fingerprint keys of orgs',
-    table: sql`keyferry.orgs`,
-    column: sql`fingerprint_key`,
-    ref: sql`t.id`,
-    rows: sql`select t.id as ref, t.fingerprint_key as cipher, t.id as org_id from keyferry.orgs t`,
-    place: (row) => fingerprintKeyPlace(String(row.org_id)),
-  },
 ];
 
 async function readUsage(db: Database, encryption: Encryption): Promise<readonly KeyUsage[]> {
@@ -163,22 +166,29 @@ async function readUsage(db: Database, encryption: Encryption): Promise<readonly
   return [...counts].map(([keyId, rows]) => ({ keyId, rows, isConfigured: encryption.keyIds.includes(keyId) }));
 }
 
-async function requireAll(db: Database, encryption: Encryption): Promise<void> {
+async function requireAll(db: Database, encryption: Encryption): Promise<JobError | undefined> {
   const missing = (await readUsage(db, encryption)).filter((usage) => !usage.isConfigured);
   if (missing.length > 0) {
     const list = missing.map(({ keyId, rows }) => `${keyId} (${counted(rows, 'row')})`).join(', ');
+    const isKms = missing.some(({ keyId }) => keyId.startsWith('arn:'));
     throw new JobError('DB_KEY_MISSING', {
-      message: `KEYFERRY_ENCRYPTION_KEYS lacks keys that are in use: ${list}. Add them; all listed keys decrypt.`,
+      message: `${isKms ? 'KEYFERRY_KMS_KEY_ARN' : 'KEYFERRY_ENCRYPTION_KEYS'} lacks keys that are in use: ${list}. Add them; all listed keys decrypt.`,
     });
   }
-  await requireFitting(db, encryption);
+  return requireFitting(db, encryption);
 }
 
 /** A key under a known id but with other bytes would only show at the first use: one row per id is tried. */
-async function requireFitting(db: Database, encryption: Encryption): Promise<void> {
+async function requireFitting(db: Database, encryption: Encryption): Promise<JobError | undefined> {
+  let fault: JobError | undefined;
   for (const column of encryptedColumns) {
-    for (const row of await samplesOf(db, column)) probe(encryption, String(row.cipher), column.place(row));
+    for (const row of await samplesOf(db, column)) {
+      // Asked once: an outage need not be met for each column.
+      if (fault && keyIdOf(String(row.cipher)).startsWith('arn:')) continue;
+      fault = (await probe(encryption, String(row.cipher), column.place(row))) ?? fault;
+    }
   }
+  return fault;
 }
 
 /** One row per key id. */
@@ -196,30 +206,37 @@ async function tryAll(db: Database, encryption: Encryption): Promise<readonly Ci
   const checks: CiphertextCheck[] = [];
   for (const column of encryptedColumns) {
     const samples = await samplesOf(db, column);
-    const unreadable = samples.filter((row) => !opens(encryption, String(row.cipher), column.place(row)));
-    const ids = unreadable.map((row) => keyIdOf(String(row.cipher)));
-    checks.push({ kind: column.kind, tried: samples.length, unreadable: ids });
+    const unreadable: string[] = [];
+    for (const row of samples) {
+      const cipher = String(row.cipher);
+      if (!(await opens(encryption, cipher, column.place(row)))) unreadable.push(keyIdOf(cipher));
+    }
+    checks.push({ kind: column.kind, tried: samples.length, unreadable });
   }
   return checks;
 }
 
-function opens(encryption: Encryption, ciphertext: string, place: CipherBinding): boolean {
+async function opens(encryption: Encryption, ciphertext: string, place: CipherBinding): Promise<boolean> {
   try {
-    encryption.decrypt(ciphertext, place);
+    await encryption.decrypt(ciphertext, place);
     return true;
-  } catch {
-    return false;
+  } catch (error) {
+    if (isUndecryptable(error)) return false;
+    throw error;
   }
 }
 
 const keyIdOf = (ciphertext: string): string => ciphertext.split('.')[1] ?? '';
 
-function probe(encryption: Encryption, ciphertext: string, place: CipherBinding): void {
+async function probe(encryption: Encryption, ciphertext: string, place: CipherBinding): Promise<JobError | undefined> {
   try {
-    encryption.decrypt(ciphertext, place);
+    await encryption.decrypt(ciphertext, place);
+    return undefined;
   } catch (cause) {
+    if (isKmsFault(cause)) return cause;
+    if (!isUndecryptable(cause)) throw cause;
     throw new JobError('DB_KEY_MISSING', {
-      message: `The key ${keyIdOf(ciphertext)} in KEYFERRY_ENCRYPTION_KEYS is not the one that the rows were encrypted with. Configure the original bytes.`,
+      message: `The key ${keyIdOf(ciphertext)} is not the one that the rows were encrypted with. Configure the original one.`,
       cause,
     });
   }
@@ -269,13 +286,13 @@ async function rewrapRow({ db, encryption, target }: Rewrapping, row: Record<str
   const place = target.place(row);
   const before = String(row.cipher);
   try {
-    const after = encryption.encrypt(encryption.decrypt(before, place), place);
+    const after = await encryption.encrypt(await encryption.decrypt(before, place), place);
     await db.execute(
       sql`update ${target.table} t set ${target.column} = ${after} where ${target.ref} = ${String(row.ref)} and t.${target.column} = ${before}`,
     );
     return true;
   } catch (error) {
-    if (error instanceof JobError) return false;
+    if (isUndecryptable(error)) return false;
     throw toDatabaseError(error);
   }
 }

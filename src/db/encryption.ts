@@ -1,23 +1,11 @@
 /**
- * Encryption at the column: AES-256-GCM, the key's id in front, bound by associated data to its row, so that a ciphertext
- * copied to another row, org or revision does not decrypt. AES-GCM does not commit to its key: ciphertexts can be made that
- * open under two keys. A keyed hash of the key follows the ciphertext and is compared first.
+ * Encryption at the column, with a local key or with a data key that AWS KMS wraps.
  *
- * Format: `v1.<key id>.<base64url of nonce, tag, ciphertext>=<base64url of the key's commitment>`. Rows of earlier versions
- * end before the `=`; those versions read a longer row up to there, so that both work during an upgrade.
+ * Formats: `v1.<key id>.<sealed>` and `v2.<ARN of the KMS key>.<base64url of the wrapped data key>.<sealed>`; the second field names the key in both.
+ * What is sealed stands in `cipher.ts`. Rows of earlier versions have no commitment; those versions read longer rows up to it, so that both
+ * work during an upgrade.
  */
-import { createCipheriv, createDecipheriv, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-
-import { JobError } from '../errors.ts';
-
-/** Where a ciphertext lives; every part is authenticated. */
-export interface CipherBinding {
-  readonly table: string;
-  readonly column: string;
-  readonly orgId: string;
-  readonly rowKey: string;
-  readonly revision: number;
-}
+import { type CipherBinding, type CipherKey, seal, undecryptable, unseal } from './cipher.ts';
 
 export interface EncryptionKey {
   readonly id: string;
@@ -25,97 +13,88 @@ export interface EncryptionKey {
   readonly key: Buffer;
 }
 
+/** Both methods throw KMS_UNAVAILABLE, KMS_DENIED and KMS_KEY_UNUSABLE where KMS must be asked. */
 export interface Encryption {
+  /** Of the key that encrypts: a local one's id, or the ARN of a KMS key. */
   readonly currentKeyId: string;
   readonly keyIds: readonly string[];
-  encrypt(plaintext: string, place: CipherBinding): string;
+  encrypt(plaintext: string, place: CipherBinding): Promise<string>;
   /** Throws SECRET_UNDECRYPTABLE when the key is unknown or another, or the row is not the one it was encrypted for. */
-  decrypt(ciphertext: string, place: CipherBinding): string;
+  decrypt(ciphertext: string, place: CipherBinding): Promise<string>;
 }
 
-const NONCE_BYTES = 12;
-const TAG_BYTES = 16;
-/** Ends the base64 before it. */
-export const COMMITTED = '=';
-
-/** Says nothing of a random key, and no two keys have the same. */
-function commitmentOf(key: Buffer): Buffer {
-  return createHmac('sha256', key).update('keyferry key commitment').digest();
+export interface WrappedKey {
+  readonly keyArn: string;
+  /** In base64url. */
+  readonly wrapped: string;
 }
 
-function isSame(one: Buffer, other: Buffer): boolean {
-  return one.length === other.length && timingSafeEqual(one, other);
+export interface DataKey extends WrappedKey {
+  readonly key: Buffer;
 }
 
-/** `keys[0]` encrypts, all decrypt. */
-export function createEncryption(keys: readonly [EncryptionKey, ...EncryptionKey[]]): Encryption {
-  const byId = new Map(keys.map(({ id, key }) => [id, { key, commitment: commitmentOf(key) }]));
-  const [current] = keys;
-  const commitment = commitmentOf(current.key).toString('base64url');
+export interface DataKeys {
+  /** All that may decrypt: a row cannot bring a key of its own along. */
+  readonly keyArns: readonly string[];
+  /** Undefined: only for rows that are there. */
+  readonly encryptsWith: string | undefined;
+  forOrg(orgId: string): Promise<DataKey>;
+  /** Undefined: KMS did not make it for this org. */
+  unwrap(orgId: string, wrapped: WrappedKey): Promise<Buffer | undefined>;
+}
+
+/** The first key encrypts, all decrypt; a KMS key comes before them if `dataKeys` says so. */
+export function createEncryption(keys: readonly [EncryptionKey, ...EncryptionKey[]], dataKeys?: DataKeys): Encryption {
+  const byId = new Map(keys.map(({ id, key }) => [id, { version: 'v1', id, key }]));
+  const [{ id: firstId, key: first }] = keys;
+  const keyArn = dataKeys?.encryptsWith;
   return {
-    currentKeyId: current.id,
-    keyIds: [...byId.keys()],
-    encrypt(plaintext, place) {
-      const nonce = randomBytes(NONCE_BYTES);
-      const cipher = createCipheriv('aes-256-gcm', current.key, nonce).setAAD(associatedData(current.id, place));
-      const body = Buffer.concat([cipher.update(plaintext, 'utf8'), cipher.final()]);
-      const sealed = Buffer.concat([nonce, cipher.getAuthTag(), body]).toString('base64url');
-      return `v1.${current.id}.${sealed}${COMMITTED}${commitment}`;
+    currentKeyId: keyArn ?? firstId,
+    keyIds: [...byId.keys(), ...(dataKeys?.keyArns ?? [])],
+    async encrypt(plaintext, place) {
+      if (dataKeys === undefined || keyArn === undefined)
+        return `v1.${firstId}.${seal(plaintext, place, { version: 'v1', id: firstId, key: first })}`;
+      return sealWith(await dataKeys.forOrg(place.orgId), plaintext, place);
     },
-    decrypt(ciphertext, place) {
-      const { keyId, bytes, committed } = parseCiphertext(ciphertext, place);
-      const known = byId.get(keyId);
-      if (!known) throw undecryptable(place, `its encryption key ${keyId} is not configured`);
-      if (committed !== undefined && !isSame(committed, known.commitment))
-        throw undecryptable(place, `it was encrypted with another key named ${keyId} than the configured one`);
-      return open(bytes, { key: known.key, keyId, place });
+    async decrypt(ciphertext, place) {
+      const { id, wrapped, sealed } = parseCiphertext(ciphertext, place);
+      if (wrapped === undefined) {
+        const known = byId.get(id);
+        if (!known) throw undecryptable(place, `its encryption key ${id} is not configured`);
+        return unseal(sealed, place, known);
+      }
+      if (dataKeys?.keyArns.includes(id) !== true)
+        throw undecryptable(place, `its KMS key ${id} is not in KEYFERRY_KMS_KEY_ARN`);
+      const key = await dataKeys.unwrap(place.orgId, { keyArn: id, wrapped });
+      if (key === undefined) throw undecryptable(place, `its data key is not one that ${id} made for this org`);
+      return unseal(sealed, place, { version: 'v2', id, key });
     },
   };
 }
 
-function open(bytes: Buffer, with_: { key: Buffer; keyId: string; place: CipherBinding }): string {
-  try {
-    const decipher = createDecipheriv('aes-256-gcm', with_.key, bytes.subarray(0, NONCE_BYTES))
-      .setAAD(associatedData(with_.keyId, with_.place))
-      .setAuthTag(bytes.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES));
-    return Buffer.concat([decipher.update(bytes.subarray(NONCE_BYTES + TAG_BYTES)), decipher.final()]).toString('utf8');
-  } catch (cause) {
-    throw undecryptable(with_.place, `key ${with_.keyId} does not fit, or the row was changed outside keyferry`, cause);
-  }
+export function sealWith({ keyArn, wrapped, key }: DataKey, plaintext: string, place: CipherBinding): string {
+  const by: CipherKey = { version: 'v2', id: keyArn, key };
+  return `v2.${keyArn}.${wrapped}.${seal(plaintext, place, by)}`;
 }
 
-/** Length-prefixed, so that no two places give the same bytes. */
-function associatedData(keyId: string, place: CipherBinding): Buffer {
-  const parts = ['v1', keyId, place.table, place.column, place.orgId, place.rowKey, String(place.revision)];
-  return Buffer.from(parts.map((part) => `${String(Buffer.byteLength(part))}:${part}`).join(','), 'utf8');
-}
-
-export function keyIdOf(ciphertext: string): string | undefined {
-  return /^v1\.([A-Za-z0-9_-]+)\./.exec(ciphertext)?.[1];
+/** Undefined where a local key encrypted. */
+export function wrappedKeyOf(ciphertext: string): WrappedKey | undefined {
+  const [version, keyArn, wrapped] = ciphertext.split('.');
+  return version === 'v2' && keyArn !== undefined && wrapped !== undefined ? { keyArn, wrapped } : undefined;
 }
 
 interface Envelope {
-  readonly keyId: string;
-  readonly bytes: Buffer;
-  /** Undefined in rows of earlier versions. */
-  readonly committed: Buffer | undefined;
+  readonly id: string;
+  readonly wrapped: string | undefined;
+  readonly sealed: string;
 }
 
 function parseCiphertext(ciphertext: string, place: CipherBinding): Envelope {
-  const keyId = keyIdOf(ciphertext);
-  if (keyId === undefined) throw undecryptable(place, 'it has no known format');
-  const [sealed = '', commitment] = ciphertext.slice(`v1.${keyId}.`.length).split(COMMITTED);
-  const bytes = Buffer.from(sealed, 'base64url');
-  if (bytes.length < NONCE_BYTES + TAG_BYTES) throw undecryptable(place, 'it is cut off');
-  return { keyId, bytes, committed: commitment === undefined ? undefined : Buffer.from(commitment, 'base64url') };
-}
-
-function undecryptable(place: CipherBinding, why: string, cause?: unknown): JobError {
-  return new JobError('SECRET_UNDECRYPTABLE', {
-    message: `${place.table}.${place.column} of ${place.rowKey} cannot be decrypted: ${why}.`,
-    context: { table: place.table, column: place.column, rowKey: place.rowKey },
-    cause,
-  });
+  const [, id, sealed] = /^v1\.([A-Za-z0-9_-]+)\.([^.]*)$/.exec(ciphertext) ?? [];
+  if (id !== undefined && sealed !== undefined) return { id, wrapped: undefined, sealed };
+  const [, keyArn, wrapped, body] = /^v2\.(arn:[^.]+)\.([A-Za-z0-9_-]+)\.([^.]*)$/.exec(ciphertext) ?? [];
+  if (keyArn === undefined || body === undefined) throw undecryptable(place, 'it has no known format');
+  return { id: keyArn, wrapped, sealed: body };
 }
 
 // One place per encrypted column, so that writers and readers cannot disagree.

@@ -14,7 +14,18 @@ import { raise } from './statement.ts';
 
 export type FingerprintKeys = ReturnType<typeof createFingerprintKeys>;
 
-const KEY_BYTES = 32;
+export const FINGERPRINT_KEY_BYTES = 32;
+
+/** The stored ciphertexts. */
+export interface FingerprintKeyRows {
+  find(orgId: string): Promise<string | undefined>;
+  /** Two processes at once: the first one's key stays, and both get it. */
+  add(orgId: string, ciphertext: string): Promise<string>;
+}
+
+export function createFingerprintKeyRows(db: Database): FingerprintKeyRows {
+  return { find: (orgId) => findKey(db, orgId), add: (orgId, ciphertext) => addKey(db, orgId, ciphertext) };
+}
 
 export function createFingerprintKeys(db: Database, encryption: Encryption) {
   const known = new Map<string, Fingerprinter>();
@@ -23,7 +34,7 @@ export function createFingerprintKeys(db: Database, encryption: Encryption) {
       const cached = known.get(orgId);
       if (cached) return cached;
       const stored = (await findKey(db, orgId)) ?? (await makeKey(db, encryption, orgId));
-      const key = Buffer.from(encryption.decrypt(stored, fingerprintKeyPlace(orgId)), 'base64');
+      const key = Buffer.from(await encryption.decrypt(stored, fingerprintKeyPlace(orgId)), 'base64');
       const fingerprinter: Fingerprinter = (input) => createHmac('sha256', key).update(input).digest('base64url');
       known.set(orgId, fingerprinter);
       return fingerprinter;
@@ -36,9 +47,12 @@ async function findKey(db: Database, orgId: string): Promise<string | undefined>
   return row?.key;
 }
 
-/** Two workers at once: the first one's key stays, and both get it. */
 async function makeKey(db: Database, encryption: Encryption, orgId: string): Promise<string> {
-  const fresh = encryption.encrypt(randomBytes(KEY_BYTES).toString('base64'), fingerprintKeyPlace(orgId));
+  const fresh = randomBytes(FINGERPRINT_KEY_BYTES).toString('base64');
+  return addKey(db, orgId, await encryption.encrypt(fresh, fingerprintKeyPlace(orgId)));
+}
+
+async function addKey(db: Database, orgId: string, fresh: string): Promise<string> {
   const [row] = await db
     .insert(orgs)
     .values({ id: orgId, fingerprintKey: fresh })

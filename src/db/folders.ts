@@ -16,6 +16,7 @@ import {
   type StoredSecret,
   withDescribed,
 } from './folder-changes.ts';
+import { isUndecryptable } from './cipher.ts';
 import { type Encryption, secretPlace } from './encryption.ts';
 import {
   holdsSource,
@@ -161,16 +162,21 @@ async function readFolder(
   const folder = rows[0]?.folder;
   if (!folder) throw new JobError('SECRET_FOLDER_NOT_FOUND');
   const stored = rows.flatMap(({ secret }) => (secret ? [decryptRow(stores.encryption, folder.orgId, secret)] : []));
-  return { folder, secrets: stored, source: rows[0]?.source ?? null };
+  return { folder, secrets: await Promise.all(stored), source: rows[0]?.source ?? null };
 }
 
-function decryptRow(encryption: Encryption, orgId: string, row: typeof secrets.$inferSelect): StoredSecret {
+async function decryptRow(
+  encryption: Encryption,
+  orgId: string,
+  row: typeof secrets.$inferSelect,
+): Promise<StoredSecret> {
   const { key, revision, metadata, managedBy } = row;
   try {
-    const value = encryption.decrypt(row.value, secretPlace({ orgId, folderId: row.folderId, key, revision }));
+    const value = await encryption.decrypt(row.value, secretPlace({ orgId, folderId: row.folderId, key, revision }));
     return { key, revision, metadata, managedBy, value };
   } catch (error) {
-    return { key, revision, metadata, managedBy, error: toDatabaseError(error) };
+    if (!isUndecryptable(error)) throw error;
+    return { key, revision, metadata, managedBy, error };
   }
 }
 
@@ -223,8 +229,12 @@ async function writeChanges(
 ): Promise<FolderChange | undefined> {
   const revision = folder.revision + 1;
   const place = (key: string) => secretPlace({ orgId: folder.orgId, folderId: folder.id, key, revision });
-  const written = changes.flatMap(({ key, value, metadata }) =>
-    value === null ? [] : [{ key, value: encryption.encrypt(value, place(key)), metadata: metadata ?? null }],
+  const written = await Promise.all(
+    changes.flatMap(({ key, value, metadata = null }) =>
+      value === null
+        ? []
+        : [encryption.encrypt(value, place(key)).then((sealed) => ({ key, value: sealed, metadata }))],
+    ),
   );
   const removed = changes.filter((change) => change.value === null).map((change) => change.key);
   const counts = { set: written.length, removed: removed.length };

@@ -4,9 +4,10 @@
  */
 import { sql, type SQL } from 'drizzle-orm';
 
-import { JobError } from '../errors.ts';
+import { isKmsFault } from '../domain/data-keys.ts';
 import type { WebhookFormat } from '../domain/webhooks.ts';
 import type { Database } from './client.ts';
+import { isUndecryptable } from './cipher.ts';
 import { type Encryption, webhookPlace } from './encryption.ts';
 import { fromRow } from './rows.ts';
 import { notifications } from './schema-operations.ts';
@@ -50,9 +51,11 @@ const ENDPOINTS = 50;
 
 export function createOutbox(db: Database, encryption: Encryption) {
   return {
-    /** Takes due events for a minute. */
-    claim: async (query: ClaimQuery): Promise<readonly DueNotification[]> =>
-      (await execute(db, claiming(query))).map((row) => toDue(encryption, row)),
+    /** Takes due events for a minute. Those whose endpoint KMS does not open now stay due. */
+    claim: async (query: ClaimQuery): Promise<readonly DueNotification[]> => {
+      const rows = await execute(db, claiming(query));
+      return (await Promise.all(rows.map((row) => toDue(encryption, row)))).filter((one) => one !== undefined);
+    },
     delivered: async (row: NotificationRow): Promise<void> => {
       await execute(db, delivery(row));
     },
@@ -112,24 +115,30 @@ const isDoubtful = sql`exists (
             or i.database_name <> (select datname || '/' || oid from pg_database where datname = current_database())
         )`;
 
-function toDue(encryption: Encryption, row: Record<string, unknown>): DueNotification {
+async function toDue(encryption: Encryption, row: Record<string, unknown>): Promise<DueNotification | undefined> {
   const notification = fromRow(notifications, row);
-  return { ...notification, failures: Number(row._failures), endpoint: endpointOf(encryption, notification, row) };
+  try {
+    const endpoint = await endpointOf(encryption, notification, row);
+    return { ...notification, failures: Number(row._failures), endpoint };
+  } catch (error) {
+    if (isKmsFault(error)) return undefined;
+    throw error;
+  }
 }
 
-function endpointOf(
+async function endpointOf(
   encryption: Encryption,
   { webhookId }: NotificationRow,
   row: Record<string, unknown>,
-): Endpoint | undefined {
+): Promise<Endpoint | undefined> {
   if (webhookId === null) return undefined;
   try {
     const place = webhookPlace({ orgId: String(row._org_id), id: webhookId });
-    const target = JSON.parse(encryption.decrypt(String(row._target), place)) as Pick<Endpoint, 'url' | 'secret'>;
+    const target = JSON.parse(await encryption.decrypt(String(row._target), place)) as Pick<Endpoint, 'url' | 'secret'>;
     return { ...target, format: row._format as WebhookFormat };
   } catch (error) {
     // One endpoint whose key is missing must not keep the others waiting.
-    if (error instanceof JobError) return undefined;
+    if (isUndecryptable(error)) return undefined;
     throw error;
   }
 }

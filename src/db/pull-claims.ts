@@ -17,7 +17,7 @@ import { newestOfSource, openSettings } from './source-settings.ts';
 export interface ClaimedSource extends PullLease {
   readonly folder: FolderRow;
   /** Throws SECRET_UNDECRYPTABLE. */
-  settings(): SourceSettings;
+  settings(): Promise<SourceSettings>;
 }
 
 /** To be queued: the id is that of the folder. */

@@ -34,17 +34,17 @@ export async function sealSettings(
       ) as next`,
   );
   const targetRevision = Number(row?.next);
-  const target = encryption.encrypt(JSON.stringify(settings), sourcePlace({ orgId, folderId, targetRevision }));
+  const target = await encryption.encrypt(JSON.stringify(settings), sourcePlace({ orgId, folderId, targetRevision }));
   return { target, targetRevision };
 }
 
 /** Throws SECRET_UNDECRYPTABLE. */
-export function openSettings(
+export async function openSettings(
   encryption: Encryption,
   source: Pick<Row, 'orgId' | 'folderId' | 'target' | 'targetRevision'>,
   newest: number,
-): SourceSettings {
+): Promise<SourceSettings> {
   const revisions = { revision: source.targetRevision, newest };
   requireNewest('settings of the source', revisions, 'Set it again with `keyferry source set`.');
-  return JSON.parse(encryption.decrypt(source.target, sourcePlace(source))) as SourceSettings;
+  return JSON.parse(await encryption.decrypt(source.target, sourcePlace(source))) as SourceSettings;
 }

@@ -199,7 +199,8 @@ async function findNotifySecret(db: Database, encryption: Encryption, folderId: 
     sql`select s.*, ${newestOfSource} as newest from keyferry.sources s where s.folder_id = ${folderId}`,
   );
   if (row === undefined) return undefined;
-  return openSettings(encryption, fromRow(sources, row), Number(row.newest)).notifySecret ?? undefined;
+  const settings = await openSettings(encryption, fromRow(sources, row), Number(row.newest));
+  return settings.notifySecret ?? undefined;
 }
 
 /** Notifications within this time after one become one pull. */

@@ -70,7 +70,7 @@ async function createWebhook(db: Database, { orgId, input, hosts, encryption }: 
   if (refusal !== undefined) throw new JobError('WEBHOOK_URL_REFUSED', { message: `The URL is refused: ${refusal}.` });
   const [id, secret] = [randomUUID(), newSecret()];
   const { url, ...rest } = input;
-  const target = encryption.encrypt(JSON.stringify({ url, secret }), webhookPlace({ orgId, id }));
+  const target = await encryption.encrypt(JSON.stringify({ url, secret }), webhookPlace({ orgId, id }));
   const values = { id, orgId, ...rest, origin: new URL(url).origin, target };
   try {
     const [row] = await db.execute(sql`insert into keyferry.webhooks ${insertion(webhooks, values)} returning *`);

@@ -33,8 +33,8 @@ export function callsNote(run: { readonly status: string; readonly repeats: numb
   return run.repeats === null || run.repeats === 0 ? undefined : `in ${String(run.repeats + 1)} runs`;
 }
 
-/** AssumeRole creates nothing that lasts beyond its session, so it may be repeated like a read. */
-const readOperation = /^(Get|List|Describe|BatchGet|Simulate|Validate)|^AssumeRole$/;
+/** AssumeRole creates nothing that lasts beyond its session, and KMS keeps no data keys, so these may be repeated like reads. */
+const readOperation = /^(Get|List|Describe|BatchGet|Simulate|Validate)|^(AssumeRole|GenerateDataKey|Decrypt)$/;
 
 /** Whatever is not known to be a read counts as a change: it is guarded by the lease and never repeated blindly. */
 export function isMutation(operationName: string): boolean {

@@ -4,9 +4,10 @@
  */
 import type { ErrorCode, JobError } from '../errors.ts';
 import { isBaseFault } from './connection/base-identity.ts';
+import { isKmsFault } from './data-keys.ts';
 import type { Outcome } from './run.ts';
 
-/** A run waits this long for a repair of the worker's identity, ± a third, so that everything resumes within a minute of it. */
+/** A run waits this long for a repair of the worker's identity or of KMS, ± a third, so that everything resumes within a minute of it. */
 const BASE_WAIT_MS = 30_000;
 /** The settlement itself needs PostgreSQL: when it says so, the outage is over or nearly so. */
 const OUTAGE_WAIT_MS = 6_000;
@@ -23,7 +24,7 @@ export function snoozed(
   run: { now(): Date; random(): number },
   defaultMs = 0,
 ): Outcome & { readonly status: 'continued' } {
-  const faultMs = isBaseFault(error) ? BASE_WAIT_MS : isOutage(error) ? OUTAGE_WAIT_MS : undefined;
+  const faultMs = isBaseFault(error) || isKmsFault(error) ? BASE_WAIT_MS : isOutage(error) ? OUTAGE_WAIT_MS : undefined;
   const waitMs = faultMs === undefined ? (error.retryAfterMs ?? defaultMs) : spread(faultMs, run.random());
   const at = new Date(run.now().getTime() + waitMs);
   if (faultMs === undefined) return { status: 'continued', at };

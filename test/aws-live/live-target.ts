@@ -63,6 +63,7 @@ export function createLiveTarget({ place, region, accountId, prefix, observer }:
           ...(maxSessionSeconds === undefined ? {} : { maxSessionSeconds }),
         }),
       ),
+    kmsKeys: undefined,
     close: async () => undefined,
   };
 }

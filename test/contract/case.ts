@@ -4,7 +4,7 @@
  */
 import type { ContractTarget } from './target.ts';
 
-export type ContractService = 'sts' | 'iam' | 'ssm' | 'secretsmanager';
+export type ContractService = 'sts' | 'iam' | 'ssm' | 'secretsmanager' | 'kms';
 
 export interface ContractCase {
   readonly service: ContractService;

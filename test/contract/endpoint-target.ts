@@ -7,6 +7,7 @@ import {
   PutRolePolicyCommand,
   PutUserPolicyCommand,
 } from '@aws-sdk/client-iam';
+import { CreateKeyCommand, DisableKeyCommand, ScheduleKeyDeletionCommand } from '@aws-sdk/client-kms';
 import { GetCallerIdentityCommand } from '@aws-sdk/client-sts';
 import { createClients, createIamClient, type ContractTarget, type Credentials } from './target.ts';
 
@@ -33,8 +34,25 @@ export async function createEndpointTarget(options: EndpointOptions): Promise<Co
     iamSignedFor: async (other) => createIamClient({ endpoint, region: other, credentials }),
     uniqueName,
     ...identities({ admin, uniqueName }),
+    kmsKeys: kmsKeysOf(admin),
     close: async () => {
       for (const client of Object.values(admin)) (client as { destroy(): void }).destroy();
+    },
+  };
+}
+
+function kmsKeysOf({ kms }: ContractTarget['admin']): NonNullable<ContractTarget['kmsKeys']> {
+  return {
+    create: async (policy) => {
+      const Policy = policy && JSON.stringify(policy);
+      const { KeyMetadata } = await kms.send(new CreateKeyCommand({ Policy }));
+      return { keyId: KeyMetadata?.KeyId ?? '', arn: KeyMetadata?.Arn ?? '' };
+    },
+    disable: async (KeyId) => {
+      await kms.send(new DisableKeyCommand({ KeyId }));
+    },
+    scheduleDeletion: async (KeyId) => {
+      await kms.send(new ScheduleKeyDeletionCommand({ KeyId, PendingWindowInDays: 7 }));
     },
   };
 }

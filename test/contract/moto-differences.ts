@@ -4,6 +4,7 @@
  * Systems Manager and Secrets Manager user guides.
  */
 import { each, type KnownDifference } from './known-difference.ts';
+import { MOTO_KMS_DIFFERENCES } from './moto-kms.ts';
 import { MOTO_SECRETS_MANAGER_DIFFERENCES } from './moto-secrets-manager.ts';
 
 const authentication = each(
@@ -245,6 +246,7 @@ const history = each(
 
 export const MOTO_DIFFERENCES: Readonly<Record<string, KnownDifference>> = {
   ...MOTO_SECRETS_MANAGER_DIFFERENCES,
+  ...MOTO_KMS_DIFFERENCES,
   ...authentication,
   ...authorization,
   ...trust,

@@ -28,7 +28,7 @@ interface EndpointResult {
   readonly results: readonly CaseResult[];
 }
 
-const SERVICES: readonly ContractService[] = ['sts', 'iam', 'ssm', 'secretsmanager'];
+const SERVICES: readonly ContractService[] = ['sts', 'iam', 'ssm', 'secretsmanager', 'kms'];
 
 async function runAll(name: string, target: ContractTarget, differences: Differences): Promise<EndpointResult> {
   const results: CaseResult[] = [];

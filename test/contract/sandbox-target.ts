@@ -4,6 +4,7 @@ import { allow, createClients, createIamClient, type ContractTarget } from './ta
 
 const ACCOUNT = '111122223333';
 const REGION = 'eu-west-1';
+const HERE = { accountId: ACCOUNT, region: REGION };
 
 export function createSandboxTarget(): ContractTarget {
   const sandbox = createAwsSandbox();
@@ -41,6 +42,11 @@ export function createSandboxTarget(): ContractTarget {
         ...(policy && { policy }),
         ...(maxSessionSeconds !== undefined && { maxSessionDurationSeconds: maxSessionSeconds }),
       }),
+    kmsKeys: {
+      create: async (policy) => sandbox.createKmsKey({ ...HERE, ...(policy && { policy }) }),
+      disable: async (keyId) => sandbox.setKmsKeyState({ ...HERE, keyId, state: 'Disabled' }),
+      scheduleDeletion: async (keyId) => sandbox.setKmsKeyState({ ...HERE, keyId, state: 'PendingDeletion' }),
+    },
     close: async () => undefined,
   };
 }

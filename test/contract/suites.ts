@@ -1,6 +1,7 @@
 /** All cases of all services. */
 import type { ContractCase } from './case.ts';
 import { IAM_CASES } from './iam.contract.ts';
+import { KMS_CASES } from './kms.contract.ts';
 import { SECRETS_MANAGER_CASES } from './secrets-manager.contract.ts';
 import { SECRETS_MANAGER_LIST_CASES } from './secrets-manager-lists.contract.ts';
 import { SECRETS_MANAGER_REPLICA_CASES } from './secrets-manager-replicas.contract.ts';
@@ -22,6 +23,7 @@ export const CONTRACT_CASES: readonly ContractCase[] = [
   ...SECRETS_MANAGER_CASES,
   ...SECRETS_MANAGER_LIST_CASES,
   ...SECRETS_MANAGER_REPLICA_CASES,
+  ...KMS_CASES,
 ];
 
 /** As tables of differences name a case. */

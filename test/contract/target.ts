@@ -1,5 +1,6 @@
 /** An endpoint that the suites run on, and the few things they need besides the operations under test. */
 import { IAMClient } from '@aws-sdk/client-iam';
+import { KMSClient } from '@aws-sdk/client-kms';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { SSMClient } from '@aws-sdk/client-ssm';
 import { STSClient } from '@aws-sdk/client-sts';
@@ -15,6 +16,7 @@ export interface Clients {
   readonly iam: IAMClient;
   readonly ssm: SSMClient;
   readonly secrets: SecretsManagerClient;
+  readonly kms: KMSClient;
 }
 
 export interface PolicyStatement {
@@ -28,6 +30,13 @@ export interface PolicyStatement {
 export interface Policy {
   readonly Version: '2012-10-17';
   readonly Statement: PolicyStatement[];
+}
+
+/** Symmetric keys. */
+export interface KmsKeys {
+  create(policy?: Policy): Promise<{ keyId: string; arn: string }>;
+  disable(keyId: string): Promise<void>;
+  scheduleDeletion(keyId: string): Promise<void>;
 }
 
 export interface ContractTarget {
@@ -44,6 +53,8 @@ export interface ContractTarget {
   /** Works at once. */
   createKey(userName: string): Promise<Credentials>;
   createRole(input: { trust: Policy; policy?: Policy; maxSessionSeconds?: number }): Promise<{ arn: string }>;
+  /** Undefined where keys cost money and cannot be deleted at once. */
+  readonly kmsKeys: KmsKeys | undefined;
   /** Never seen before. */
   uniqueName(prefix: string): string;
   close(): Promise<void>;
@@ -74,6 +85,7 @@ export function createClients(config: ClientConfig): Clients {
     iam: createIamClient({ ...config, region: IAM_REGION }),
     ssm: new SSMClient(common),
     secrets: new SecretsManagerClient(common),
+    kms: new KMSClient(common),
   };
 }
 

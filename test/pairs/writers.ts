@@ -433,6 +433,7 @@ const readers = {
   connections: ['create', 'get', 'byId', 'list', 'dependents', 'credentialsOf', 'candidateOf'],
   rotations: ['create', 'get', 'byId', 'list', 'keys', 'steps', 'run'],
   steps: [
+    'requireSealing',
     ...['current', 'knownKeys', 'openRequests', 'secretOf', 'heldElsewhere', 'leftKeys', 'dependents', 'runsSince'],
   ],
   status: ['usesOf'],

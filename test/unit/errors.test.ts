@@ -13,7 +13,7 @@ describe('the registry of errors', () => {
 
   it('names a family that exists', () => {
     const families =
-      /^(CONFIG|PAYLOAD|QUEUE|IDENTITY|WEBHOOK|SOURCE|CONNECTION|SECRET|SYNC|KEY|AWS|DB|LEASE|BUG)_[A-Z_]+$/;
+      /^(CONFIG|PAYLOAD|QUEUE|IDENTITY|WEBHOOK|SOURCE|CONNECTION|SECRET|SYNC|KEY|AWS|DB|KMS|LEASE|BUG)_[A-Z_]+$/;
     expect(Object.keys(errorTable).filter((code) => !families.test(code))).toEqual([]);
   });
 

@@ -36,19 +36,26 @@ export function addKeysCommands(parent: Command): void {
           usage.map((one) => [one.keyId, one.rows, one.isConfigured ? 'yes' : 'NO']),
         ),
       );
-      await stores.encryptionKeys.requireAll();
+      const fault = await stores.encryptionKeys.requireAll();
+      if (fault) throw fault;
       return done;
     }),
   );
-  run(leaf(noun, 'rewrap', 're-encrypt everything under the first key, online and restartable'), async (invocation) =>
-    withProgram(await readConfig(invocation), 'error', async ({ stores }) => {
-      const rewrapped = await auditedChange(stores.audit, 'keys.rewrap', () => stores.encryptionKeys.rewrap());
-      invocation.output.result(rewrapped, () => {
-        const failed = rewrapped.failed.map((place) => `\n  cannot be decrypted: ${place}`).join('');
-        return `${counted(rewrapped.rows, 'row')} re-encrypted under ${stores.encryption.currentKeyId}.${failed}`;
-      });
-      return rewrapped.failed.length === 0 ? exitCodes.done : exitCodes.failed;
-    }),
+  run(
+    leaf(
+      noun,
+      'rewrap',
+      're-encrypt everything under the key that encrypts now, local or of AWS KMS; online and restartable',
+    ),
+    async (invocation) =>
+      withProgram(await readConfig(invocation), 'error', async ({ stores }) => {
+        const rewrapped = await auditedChange(stores.audit, 'keys.rewrap', () => stores.encryptionKeys.rewrap());
+        invocation.output.result(rewrapped, () => {
+          const failed = rewrapped.failed.map((place) => `\n  cannot be decrypted: ${place}`).join('');
+          return `${counted(rewrapped.rows, 'row')} re-encrypted under ${stores.encryption.currentKeyId}.${failed}`;
+        });
+        return rewrapped.failed.length === 0 ? exitCodes.done : exitCodes.failed;
+      }),
   );
 }
 

@@ -19,7 +19,8 @@ export function addPolicyCommands(parent: Command): void {
   run(
     withPlaceOptions(leaf(noun, 'base-user', 'for the identity that assumes roles'))
       .option('--role-name <pattern>', 'of the roles that it may assume, as keyferry* (default: any)')
-      .option('--key-age', 'also to read the age of its own access key'),
+      .option('--key-age', 'also to read the age of its own access key')
+      .option('--kms-key <arn>', 'also to use a key of KEYFERRY_KMS_KEY_ARN (repeatable)', collect),
     printBaseUser,
   );
   for (const [cliName, kinds] of kindsByUse()) {
@@ -77,7 +78,8 @@ function printBaseUser({ options, output }: Invocation): Promise<ExitCode> {
       message: '--role-name must be the name of a role, with * and ? as wildcards and with its path if it has one.',
     });
   const place = text(options, 'partition') ?? 'aws';
-  const permissions = baseUserPolicy(place, { roleName, canReadOwnKey: options.keyAge === true });
+  const { keyAge, kmsKey: kmsKeys = [] } = options as { keyAge?: boolean; kmsKey?: readonly string[] };
+  const permissions = baseUserPolicy(place, { roleName, canReadOwnKey: keyAge === true, kmsKeys });
   return print(output, permissions, formatPermissions(formatOf(options), { of: 'user', name: NAME, permissions }));
 }
 

@@ -169,9 +169,13 @@ async function runDoctor(invocation: Invocation): Promise<ExitCode> {
         return `writable, ${counted(applied, 'migration')} applied`;
       }),
       await examine('encryption keys', async () => {
-        await program.stores.encryptionKeys.requireAll();
-        return 'all keys in use are configured';
+        const fault = await program.stores.encryptionKeys.requireAll();
+        if (fault) throw fault;
+        const usage = await program.stores.encryptionKeys.usage();
+        const shares = usage.map(({ keyId, rows }) => `${keyId}: ${String(rows)} rows`);
+        return ['all keys in use are configured', ...shares].join('; ');
       }),
+      ...(await examineKmsKeys(program)),
       await examine(
         `queue (${program.backend.engine})`,
         async () => (await program.backend.check()).join(' ') || 'reachable',
@@ -187,6 +191,14 @@ async function runDoctor(invocation: Invocation): Promise<ExitCode> {
     ];
     return report(invocation, findings);
   });
+}
+
+/** Those of KEYFERRY_KMS_KEY_ARN, each asked for its state. */
+async function examineKmsKeys(program: Program): Promise<readonly Finding[]> {
+  const findings: Finding[] = [];
+  for (const arn of program.config.kms?.arns ?? [])
+    findings.push(await examine(`KMS key ${arn}`, async () => (await program.aws()).dataKeys.describe(arn)));
+  return findings;
 }
 
 async function examineAll(checks: readonly BackupCheck[]): Promise<readonly Finding[]> {

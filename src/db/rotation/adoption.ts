@@ -31,6 +31,7 @@ export async function adoptKey(
   pair: AdoptedKeyPair,
 ): Promise<RotationRow> {
   const place = rotationKeyPlace({ orgId: row.orgId, rotationId: row.id, accessKeyId: pair.accessKeyId });
+  const secret = await encryption.encrypt(pair.secretAccessKey, place);
   const [updated] = await db
     .execute(
       sql`
@@ -41,7 +42,7 @@ export async function adoptKey(
       ),
       key as (
         insert into keyferry.rotation_keys (rotation_id, access_key_id, state, secret)
-        select changed.id, ${pair.accessKeyId}, 'active', ${encryption.encrypt(pair.secretAccessKey, place)} from changed
+        select changed.id, ${pair.accessKeyId}, 'active', ${secret} from changed
         on conflict (rotation_id, access_key_id) do update set state = 'active', secret = excluded.secret
       ),
       step as (

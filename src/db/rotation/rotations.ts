@@ -83,10 +83,10 @@ async function createRotation(stores: Stores, orgId: string, given: NewRotation)
   const isLeft = pair !== undefined && given.adoptKey === undefined;
   const secret =
     pair &&
-    encryption.encrypt(
+    (await encryption.encrypt(
       pair.secretAccessKey,
       rotationKeyPlace({ orgId, rotationId: id, accessKeyId: pair.accessKeyId }),
-    );
+    ));
   const values = { id, ...toColumns(input, now) };
   try {
     const [row] = await db.execute(sql`

@@ -4,7 +4,7 @@
  */
 import { sql, type SQL } from 'drizzle-orm';
 
-import type { KeyChange, RotationTimes, Transition } from '../../domain/rotation/rotation.ts';
+import type { RotationTimes, Transition } from '../../domain/rotation/rotation.ts';
 import { JobError } from '../../errors.ts';
 import type { Database } from '../client.ts';
 import { toDatabaseError, violatedConstraint } from '../database-error.ts';
@@ -56,6 +56,10 @@ export function createRotationSteps(db: Database, encryption: Encryption) {
   return {
     /** Undefined when the row has another version than `fence.version`. Throws LEASE_LOST when the run does not hold the rotation any more. */
     advance: (fence: RotationFence, transition: Transition) => advance(stores, fence, transition),
+    /** Throws what keeps the secret of a new key from being encrypted now. */
+    requireSealing: async ({ orgId, id: rotationId }: RotationRow): Promise<void> => {
+      await encryption.encrypt('', rotationKeyPlace({ orgId, rotationId, accessKeyId: 'none' }));
+    },
     /** Throws SECRET_MANAGED when another rotation writes one of the secrets. */
     publish: (fence: RotationFence, publication: Publication) => publish(stores, fence, publication),
     ...createRotationReads(db, encryption),
@@ -77,7 +81,7 @@ async function advance(stores: Stores, fence: RotationFence, transition: Transit
   const gate = version === undefined ? sql`true` : sql`t.version = ${version}`;
   const [row] = await execute(
     stores.db,
-    sql`with ${transitionParts(stores.encryption, fence, { transition, gate })}${toldRetirement(transition)}
+    sql`with ${transitionParts(fence, { transition, gate, keys: await keyRecords(stores.encryption, fence, transition) })}${toldRetirement(transition)}
       select r.run_token = ${runId} as is_held, subject.id is not null as is_written, subject.paused_at is not null as is_paused,
         r.grace_seconds, r.quiet_seconds, r.hold_seconds
       from keyferry.rotations r left join subject on subject.id = r.id where r.id = ${rotation.id}`,
@@ -105,11 +109,10 @@ function leaseLost(fence: RotationFence): JobError {
 
 /** The common table expressions that write a transition: `subject`, which is empty when the run may not write, then all that hangs on it. */
 function transitionParts(
-  encryption: Encryption,
   fence: RotationFence,
-  write: { transition: Transition; gate: SQL },
+  write: { transition: Transition; gate: SQL; keys: readonly KeyRecord[] },
 ): SQL {
-  const { transition, gate } = write;
+  const { transition, gate, keys } = write;
   const now = fence.now.toISOString();
   const { note } = transition;
   return sql`
@@ -128,7 +131,7 @@ function transitionParts(
     key_rows as (
       insert into keyferry.rotation_keys as k (rotation_id, access_key_id, state, secret, created_at, published_at, retire_after, last_used_at)
       select subject.id, c.access_key_id, c.state, c.secret, coalesce(c.created_at, ${now}::timestamptz), c.published_at, c.retire_after, c.last_used_at
-      from subject, jsonb_to_recordset(${JSON.stringify(keyRecords(encryption, fence, transition.keys ?? []))}::jsonb)
+      from subject, jsonb_to_recordset(${JSON.stringify(keys)}::jsonb)
         as c(access_key_id text, state text, secret text, created_at timestamptz, published_at timestamptz, retire_after timestamptz, last_used_at timestamptz)
       on conflict (rotation_id, access_key_id) do update set state = excluded.state,
         secret = case when excluded.state = 'deleted' then null else coalesce(excluded.secret, k.secret) end,
@@ -137,24 +140,27 @@ function transitionParts(
     )`;
 }
 
-function keyRecords(
+type KeyRecord = Readonly<Record<string, unknown>>;
+
+async function keyRecords(
   encryption: Encryption,
   fence: RotationFence,
-  keys: readonly KeyChange[],
-): readonly Record<string, unknown>[] {
+  { keys = [] }: Transition,
+): Promise<readonly KeyRecord[]> {
   const { orgId, id: rotationId } = fence.rotation;
-  return keys.map(({ accessKeyId, secretAccessKey, ...key }) => ({
+  const records = keys.map(async ({ accessKeyId, secretAccessKey, ...key }) => ({
     access_key_id: accessKeyId,
     state: key.state,
     secret:
       secretAccessKey === undefined
         ? null
-        : encryption.encrypt(secretAccessKey, rotationKeyPlace({ orgId, rotationId, accessKeyId })),
+        : await encryption.encrypt(secretAccessKey, rotationKeyPlace({ orgId, rotationId, accessKeyId })),
     created_at: key.createdAt,
     published_at: key.publishedAt,
     retire_after: key.retireAfter,
     last_used_at: key.lastUsedAt,
   }));
+  return Promise.all(records);
 }
 
 async function publish(stores: Stores, fence: RotationFence, publication: Publication): Promise<Transition> {
@@ -198,8 +204,10 @@ interface PublicationAt extends Publication {
 async function publishAt(stores: Stores, fence: RotationFence, publication: PublicationAt): Promise<boolean> {
   const { rotation } = fence;
   const { revision, transition, connection } = publication;
-  const records = JSON.stringify(secretRecords(stores.encryption, rotation, publication));
   const { encryption } = stores;
+  const records = JSON.stringify(await secretRecords(encryption, rotation, publication));
+  const keys = await keyRecords(encryption, fence, transition);
+  const credentials = connection && (await credentialsPart(encryption, connection, publication.pair));
   const [row] = await execute(
     stores.db,
     sql`
@@ -212,7 +220,7 @@ async function publishAt(stores: Stores, fence: RotationFence, publication: Publ
         for update
       ),
       ${foldersAbove(rotation.folderId)},
-      ${transitionParts(encryption, fence, { transition, gate: sql`exists (select 1 from guard) and ${isAboveAsSeen}` })},
+      ${transitionParts(fence, { transition, keys, gate: sql`exists (select 1 from guard) and ${isAboveAsSeen}` })},
       moved as (
         update keyferry.folders f set revision = ${revision}, updated_at = now() from guard, subject where f.id = guard.folder_id returning f.id
       ),
@@ -222,7 +230,7 @@ async function publishAt(stores: Stores, fence: RotationFence, publication: Publ
         on conflict (folder_id, key) do update set value = excluded.value, revision = excluded.revision, managed_by = excluded.managed_by,
           updated_at = now()
       ),
-      ${connection ? sql`${credentialsPart(encryption, connection, publication.pair)},` : sql``}
+      ${credentials ? sql`${credentials},` : sql``}
       ${readers},
       due as (
         update keyferry.syncs t set
@@ -243,23 +251,30 @@ function secretRecords(
   encryption: Encryption,
   rotation: RotationRow,
   publication: PublicationAt,
-): readonly { key: string; value: string }[] {
+): Promise<readonly { key: string; value: string }[]> {
   const { orgId, folderId, secretsMapping } = rotation;
   const { pair, revision } = publication;
-  const seal = (key: string, value: string) => ({
+  const seal = async (key: string, value: string) => ({
     key,
-    value: encryption.encrypt(value, secretPlace({ orgId, folderId, key, revision })),
+    value: await encryption.encrypt(value, secretPlace({ orgId, folderId, key, revision })),
   });
-  return [
+  return Promise.all([
     seal(secretsMapping.accessKeyId, pair.accessKeyId),
     seal(secretsMapping.secretAccessKey, pair.secretAccessKey),
-  ];
+  ]);
 }
 
 /** A connection that rotates its own key signs with the new one from this statement on; what it can do is validated anew. */
-function credentialsPart(encryption: Encryption, connection: ConnectionRow, pair: Publication['pair']): SQL {
+async function credentialsPart(
+  encryption: Encryption,
+  connection: ConnectionRow,
+  pair: Publication['pair'],
+): Promise<SQL> {
   const credentialsRevision = connection.credentialsRevision + 1;
-  const sealed = encryption.encrypt(pair.secretAccessKey, credentialPlace({ ...connection, credentialsRevision }));
+  const sealed = await encryption.encrypt(
+    pair.secretAccessKey,
+    credentialPlace({ ...connection, credentialsRevision }),
+  );
   return sql`
     credentials as (
       update keyferry.connections c set access_key_id = ${pair.accessKeyId}, secret_access_key = ${sealed}, credentials_revision = ${credentialsRevision},

@@ -130,15 +130,15 @@ async function findPair(
       where f.id = ${folderId} and f.org_id = ${orgId} and s.key in (${accessKeyId}, ${secretAccessKey})
         and (${isHere} or s.managed_by is null)`,
   );
-  const read = (key: string) => {
+  const read = async (key: string) => {
     const row = rows.find((one) => one.key === key);
     return (
       row &&
       encryption.decrypt(String(row.value), secretPlace({ orgId, folderId, key, revision: Number(row.revision) }))
     );
   };
-  const id = read(accessKeyId);
+  const id = await read(accessKeyId);
   if (id === undefined || !ids.includes(id)) return undefined;
-  const secret = read(secretAccessKey);
+  const secret = await read(secretAccessKey);
   return secret === undefined ? undefined : { accessKeyId: id, secretAccessKey: secret, isHere };
 }

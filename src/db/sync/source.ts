@@ -6,7 +6,8 @@ import { and, asc, eq, inArray, sql } from 'drizzle-orm';
 
 import { parseSourceKey, pathBelow, toSourceKey } from '../../domain/source-key.ts';
 import type { SourceSecret } from '../../domain/sync/desired.ts';
-import { JobError, toJobError } from '../../errors.ts';
+import { JobError } from '../../errors.ts';
+import { isUndecryptable } from '../cipher.ts';
 import type { Database } from '../client.ts';
 import { type Encryption, secretPlace } from '../encryption.ts';
 import type { SyncRow } from '../engine/subjects.ts';
@@ -119,13 +120,15 @@ async function readValues(
   const isWanted = sql`(${secrets.folderId}, ${secrets.key}) in (
     select w.folder_id, w.key from jsonb_to_recordset(${JSON.stringify(wanted)}::jsonb) as w(folder_id uuid, key text))`;
   const rows = await stores.db.select().from(secrets).where(isWanted).catch(raise);
-  return rows.map(({ folderId, key, revision, value }) => {
+  const reads = rows.map(async ({ folderId, key, revision, value }): Promise<SourceValue> => {
     const name = { key: toSourceKey({ below: paths.get(folderId) ?? '', key }), revision };
     try {
       const place = secretPlace({ orgId: folder.orgId, folderId, key, revision });
-      return { ...name, value: stores.encryption.decrypt(value, place) };
+      return { ...name, value: await stores.encryption.decrypt(value, place) };
     } catch (error) {
-      return { ...name, error: toJobError(error) };
+      if (!isUndecryptable(error)) throw error;
+      return { ...name, error };
     }
   });
+  return Promise.all(reads);
 }

@@ -2,6 +2,7 @@
  * The IAM policies that keyferry asks for: printed by `keyferry policy`, quoted as the fix of a failed check, and used as session
  * policies, so that what is printed is what is needed. Pure.
  */
+import { contextOf } from '../data-keys.ts';
 import { kindOfScope } from '../destinations/registry.ts';
 import { accountWideActions, actionsOfTarget, kmsActions } from './actions.ts';
 import type { PolicyDocument, PolicyStatement } from './document.ts';
@@ -90,12 +91,14 @@ export interface BaseUserOptions {
   readonly roleName?: string | undefined;
   /** Also lets a user read the age of its own access key. */
   readonly canReadOwnKey?: boolean;
+  /** ARNs of the keys in KEYFERRY_KMS_KEY_ARN. */
+  readonly kmsKeys?: readonly string[];
 }
 
 /** What the worker's own identity needs: to assume the roles of its customers, in its partition. */
 export function baseUserPolicy(
   partition: string,
-  { roleName = '*', canReadOwnKey = false }: BaseUserOptions = {},
+  { roleName = '*', canReadOwnKey = false, kmsKeys = [] }: BaseUserOptions = {},
 ): PolicyDocument {
   const own = ['${aws:username}', '*/${aws:username}'].map((name) => `arn:${partition}:iam::*:user/${name}`);
   return {
@@ -110,8 +113,23 @@ export function baseUserPolicy(
       ...(canReadOwnKey
         ? [{ Sid: 'KeyferryOwnKeyAge', Effect: 'Allow', Action: 'iam:ListAccessKeys', Resource: own } as const]
         : []),
+      ...(kmsKeys.length > 0 ? dataKeyStatements(kmsKeys) : []),
     ],
   };
+}
+
+/** For keyferry's own encryption: with these keys, nothing but its data keys. */
+function dataKeyStatements(Resource: readonly string[]): readonly PolicyStatement[] {
+  return [
+    {
+      Sid: 'KeyferryDataKeys',
+      Effect: 'Allow',
+      Action: ['kms:GenerateDataKey', 'kms:Decrypt'],
+      Resource,
+      Condition: { StringEquals: { 'kms:EncryptionContext:keyferry': contextOf('').keyferry } },
+    },
+    { Sid: 'KeyferryDataKeyState', Effect: 'Allow', Action: 'kms:DescribeKey', Resource },
+  ];
 }
 
 /** The trust policy of a connection's role: the base account may assume it, and only for this org. */

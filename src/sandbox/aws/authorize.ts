@@ -16,10 +16,6 @@ export function requireAccess(call: Call, need: AccessNeed, code: DeniedCode): v
   throw new AwsError(code, `${what}${on} ${refusal}`);
 }
 
-export function isAllowed(call: Call, need: AccessNeed): boolean {
-  return findRefusal(call, need) === undefined;
-}
-
 /** The part of the message that gives the reason, or undefined when access is granted. */
 function findRefusal(call: Call, need: AccessNeed): string | undefined {
   const { principal } = call;

@@ -34,6 +34,7 @@ const FUNCTIONS: ReadonlySet<string> = new Set<Exclude<keyof AwsSandbox, 'handle
   'deleteAccessKey',
   'createKmsKey',
   'setKmsKeyState',
+  'setKmsKeyPolicy',
   'setServiceSetting',
   'setServerSkew',
   'setQuotas',

@@ -11,6 +11,7 @@ import type { WritableCallLog } from './calls.ts';
 import type { SandboxClock } from './clock.ts';
 import type { FaultAction, FaultPicker } from './faults.ts';
 import { IAM_OPERATIONS } from './iam/operations.ts';
+import { KMS_OPERATIONS } from './kms/operations.ts';
 import type { Principal } from './principal.ts';
 import type { Quotas } from './quotas.ts';
 import type { SandboxRandom } from './random.ts';
@@ -47,6 +48,7 @@ const OPERATIONS: Readonly<Record<ServiceName, OperationTable>> = {
   iam: IAM_OPERATIONS,
   ssm: SSM_OPERATIONS,
   secretsmanager: SECRETS_MANAGER_OPERATIONS,
+  kms: KMS_OPERATIONS,
 };
 
 /** A request on its way; `outcome` is what the record will say. */

@@ -1,6 +1,6 @@
 /** What tests and the demo set up before anybody calls: accounts, users, roles, keys. Everything here works at once. */
 import { addAccessKey, deleteKey, setKeyStatus, type KeyChange } from './iam/access-keys.ts';
-import type { KmsKeyState } from './kms-key.ts';
+import type { KmsKey, KmsKeyState } from './kms-key.ts';
 import { Lagged } from './lagged.ts';
 import { compilePolicy, type CompiledPolicy, type PolicyDocument, type PolicyKind } from './policy/document.ts';
 import { BASE32 } from './random.ts';
@@ -44,6 +44,8 @@ export interface CreateKmsKeyInput {
   /** `alias/…`. */
   readonly alias?: string;
   readonly state?: KmsKeyState;
+  /** Default: whatever policies of the owner's account, and of the accounts that it is shared with, allow. */
+  readonly policy?: PolicyDocument;
   readonly sharedWithAccounts?: readonly string[];
 }
 
@@ -75,6 +77,7 @@ export interface SandboxFixtures {
   deleteAccessKey(input: { accessKeyId: string }): void;
   createKmsKey(input: CreateKmsKeyInput): { keyId: string; arn: string };
   setKmsKeyState(input: { accountId: string; region: string; keyId: string; state: KmsKeyState }): void;
+  setKmsKeyPolicy(input: { accountId: string; region: string; keyId: string; policy: PolicyDocument }): void;
   setServiceSetting(input: { accountId: string; region: string; settingId: string; value: string }): void;
 }
 
@@ -177,7 +180,7 @@ function policyFixtures(context: FixtureContext): Pick<SandboxFixtures, PolicyFi
   };
 }
 
-type KmsFixtures = 'createKmsKey' | 'setKmsKeyState' | 'setServiceSetting';
+type KmsFixtures = 'createKmsKey' | 'setKmsKeyState' | 'setKmsKeyPolicy' | 'setServiceSetting';
 
 function kmsFixtures(
   context: FixtureContext,
@@ -195,19 +198,33 @@ function kmsFixtures(
         accountId: input.accountId,
         alias: input.alias,
         state: input.state ?? 'Enabled',
-        sharedWithAccounts: input.sharedWithAccounts ?? [],
+        policy: compilePolicy(input.policy ?? keyPolicyOf(account, input.sharedWithAccounts), 'key'),
+        createdAt: context().now,
       });
       return { keyId, arn };
     },
-    setKmsKeyState: ({ accountId, region, keyId, state }) => {
-      const key = context().world.findKmsKeys(accountId, region).get(keyId);
-      if (!key) throw new Error(`The sandbox has no KMS key ${keyId} in ${region}`);
-      key.state = state;
+    setKmsKeyState: (input) => {
+      getKmsKey(context(), input).state = input.state;
+    },
+    setKmsKeyPolicy: (input) => {
+      getKmsKey(context(), input).policy = compilePolicy(input.policy, 'key');
     },
     setServiceSetting: ({ accountId, region, settingId, value }) => {
       regionState(ensureAccount(accountId), region).serviceSettings.set(settingId, value);
     },
   };
+}
+
+function getKmsKey(change: KeyChange, input: { accountId: string; region: string; keyId: string }): KmsKey {
+  const key = change.world.findKmsKeys(input.accountId, input.region).get(input.keyId);
+  if (!key) throw new Error(`The sandbox has no KMS key ${input.keyId} in ${input.region}`);
+  return key;
+}
+
+/** As the key policy that KMS gives a new key: the account's own policies decide. */
+function keyPolicyOf({ partition, accountId }: Account, sharedWith: readonly string[] = []): PolicyDocument {
+  const AWS = [accountId, ...sharedWith].map((id) => `arn:${partition}:iam::${id}:root`);
+  return { Statement: { Effect: 'Allow', Principal: { AWS }, Action: 'kms:*', Resource: '*' } };
 }
 
 function newAccount(accountId: string, partition: PartitionName): Account {

@@ -1,4 +1,6 @@
 /** How the model keeps a KMS key. */
+import type { CompiledPolicy } from './policy/document.ts';
+
 export type KmsKeyState = 'Enabled' | 'Disabled' | 'PendingDeletion';
 
 export interface KmsKey {
@@ -7,6 +9,7 @@ export interface KmsKey {
   readonly accountId: string;
   alias: string | undefined;
   state: KmsKeyState;
-  /** Accounts whose principals the key policy lets in, besides the owner's. */
-  readonly sharedWithAccounts: readonly string[];
+  /** Who may use it, and whose own policies may say so. */
+  policy: CompiledPolicy;
+  readonly createdAt: number;
 }

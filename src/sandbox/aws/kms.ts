@@ -1,10 +1,11 @@
 /**
- * KMS keys, as far as SSM and Secrets Manager use them: found by id, ARN or alias, in a state, owned by an account. The
- * two AWS managed keys exist implicitly in every account and region and need no permission.
+ * KMS keys: found by id, ARN or alias, in a state, owned by an account, with a policy; and how SSM and Secrets Manager use them.
+ * The two AWS managed keys exist implicitly in every account and region and need no permission.
  */
-import { isAllowed } from './authorize.ts';
+import { contextFor } from './authorize.ts';
 import type { Call } from './service.ts';
 import type { KmsKey } from './kms-key.ts';
+import { type Refusal, refusalOf } from './resource-policy.ts';
 import type { World } from './state.ts';
 
 export const MANAGED_ALIASES = ['alias/aws/ssm', 'alias/aws/secretsmanager'] as const;
@@ -57,14 +58,28 @@ export function tryKmsKey(call: Call, request: KmsUseRequest): KmsUse {
   const scope = { world: call.world, accountId: call.account.accountId, region: call.region };
   const key = findKmsKey(scope, reference);
   if (!key) return 'missing';
-  const isOwner = key.accountId === call.account.accountId;
-  if (!isOwner && !key.sharedWithAccounts.includes(call.account.accountId)) return 'denied';
-  const context: Record<string, readonly string[]> = {
-    'kms:viaservice': [`${request.viaService}.${call.region}.amazonaws.com`],
-  };
-  for (const [name, value] of Object.entries(request.encryptionContext))
-    context[`kms:encryptioncontext:${name.toLowerCase()}`] = [value];
-  const allowed = request.actions.every((action) => isAllowed(call, { action, resource: key.arn, context }));
-  if (!allowed) return 'denied';
+  const { encryptionContext, viaService } = request;
+  const isDenied = request.actions.some(
+    (action) => keyRefusal(call, key, { action, encryptionContext, viaService }) !== undefined,
+  );
+  if (isDenied) return 'denied';
   return key.state === 'Enabled' ? 'ok' : 'unusable';
+}
+
+export interface KeyQuestion {
+  /** `kms:Decrypt` and so on. */
+  readonly action: string;
+  readonly encryptionContext: Readonly<Record<string, string>>;
+  /** Undefined: the caller asks KMS itself. */
+  readonly viaService?: string;
+}
+
+/** Undefined: the key's policy and the caller's own let it. Root of the key's account needs no policy of its own. */
+export function keyRefusal(call: Call, key: KmsKey, question: KeyQuestion): Refusal | undefined {
+  const { action, encryptionContext, viaService } = question;
+  const context: Record<string, readonly string[]> = {};
+  if (viaService !== undefined) context['kms:viaservice'] = [`${viaService}.${call.region}.amazonaws.com`];
+  for (const [name, value] of Object.entries(encryptionContext))
+    context[`kms:encryptioncontext:${name.toLowerCase()}`] = [value];
+  return refusalOf(call, key, { action, resource: key.arn, context: contextFor(call, { context }) });
 }

@@ -9,7 +9,7 @@ import type { Partition } from './regions.ts';
 import type { Account, RegionState, World } from './state.ts';
 import type { SandboxTiming } from './timing.ts';
 
-export const SERVICE_NAMES = ['sts', 'iam', 'ssm', 'secretsmanager'] as const;
+export const SERVICE_NAMES = ['sts', 'iam', 'ssm', 'secretsmanager', 'kms'] as const;
 export type ServiceName = (typeof SERVICE_NAMES)[number];
 
 /** One accepted request: who, where, when. */

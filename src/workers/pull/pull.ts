@@ -55,7 +55,7 @@ async function pull(deps: PullDependencies, infisical: Infisical, claimed: Claim
   const { source, folder } = claimed;
   // Whatever else wrote into the folder may need the values again.
   const etag = source.pulledRevision === folder.revision ? source.etag : null;
-  const answer = await read(claimed.settings(), infisical, {
+  const answer = await read(await claimed.settings(), infisical, {
     ask: createAsk(deps.network),
     etag,
     now: () => performance.now(),

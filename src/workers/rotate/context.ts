@@ -73,7 +73,7 @@ export async function openKeys(context: RotationContext): Promise<OpenKeys> {
   const connection = await deps.connections.byId(row.connectionId);
   const partition = partitionOf(connection);
   const session = deps.aws.session({
-    credentials: deps.connections.credentialsOf(connection),
+    credentials: await deps.connections.credentialsOf(connection),
     region: connection.region ?? defaultRegionOf(partition),
     policy: policyFor(
       { use: 'access-key-rotation', userName: row.userName },

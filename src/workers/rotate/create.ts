@@ -221,6 +221,8 @@ async function sendCreate(context: RotationContext, view: RotationView, sending:
   const { remote } = look.owners;
   const sentAt = context.run.now();
   const { keys } = await openKeys(sendingSoon(context, sentAt));
+  // Before there is a key at AWS: its secret is shown once, and what would be encrypted with KMS away would be lost.
+  await context.deps.rotations.run.requireSealing(context.row);
   const intent = { sentAt: sentAt.toISOString(), seen: idsOf(look.owners), clock: look.clock };
   const sent = await write(context, view, to.createSent(view, survey, { intent, remote, missingActions }));
   const pair = await createOnce(context, sent, keys);

@@ -132,7 +132,7 @@ export async function openJob(head: SyncHead, { roundId, remembered }: Opening =
     owner,
     findFormerOwner: createFormerOwners(deps.tombstones, { owner, orgId: sync.orgId, folderId: folder.id, place }),
     fingerprint,
-    session: openSession(head, head.connection, policyTargetOf(head)),
+    session: await openSession(head, head.connection, policyTargetOf(head)),
     ledger: createLedger(deps.entries, { syncId: sync.id, runId: run.id }, entries),
     desired,
     planOptions: {
@@ -165,12 +165,16 @@ function overwritesDrift({ run, options }: SyncHead): boolean {
 }
 
 /** Narrowed to what this target needs; an access key only if that is wanted and was tried. */
-export function openSession(head: SyncHead, connection: ConnectionRow, target: DestinationScope): AwsSession {
+export async function openSession(
+  head: SyncHead,
+  connection: ConnectionRow,
+  target: DestinationScope,
+): Promise<AwsSession> {
   const { deps, run } = head;
   const partition = partitionOfRegion(target.region) ?? 'aws';
   const policy = sessionPolicyFor([target], { partition, accountId: connection.accountId ?? '*' });
   return deps.aws.session({
-    credentials: deps.connections.credentialsOf(connection),
+    credentials: await deps.connections.credentialsOf(connection),
     region: target.region,
     scope: run.scope,
     policy,

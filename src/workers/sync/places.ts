@@ -87,7 +87,7 @@ async function openGroup(job: SyncJob, { kind, entries }: Part): Promise<EntryGr
   if ('reason' in connection) return { ...connection, entries };
   const { partition, accountId, region, service } = first;
   const place: AwsLocation = { partition, accountId, region, service };
-  const session = openSession(job, connection, kind.scopeOfPrefix(sharedPrefix(entries), { region }));
+  const session = await openSession(job, connection, kind.scopeOfPrefix(sharedPrefix(entries), { region }));
   const there: SyncJob = { ...job, place, connection, session, planOptions: { ...job.planOptions, place } };
   return { job: there, entries, destination: openDestination(there, kind) };
 }

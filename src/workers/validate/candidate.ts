@@ -180,7 +180,7 @@ async function refusalOf(
     const message = 'the credentials were replaced in the meantime. Send the new ones again.';
     return { code: 'CONNECTION_INVALID', message, checks: [] };
   }
-  const credentials = deps.connections.candidateOf(row);
+  const credentials = await deps.connections.candidateOf(row);
   if (credentials === undefined) return undefined;
   const { verdict, checks } = await checkCandidate(
     deps,

@@ -106,7 +106,7 @@ async function readCredentials(
   const newest = row.method === 'access-key' ? await deps.status.newestRevisionOf(row.id) : 0;
   try {
     if (row.credentialsRevision < newest) throw putBack(row, newest);
-    return deps.connections.credentialsOf(row);
+    return await deps.connections.credentialsOf(row);
   } catch (error) {
     if (error instanceof JobError && isRefusal(error)) return error;
     throw error;

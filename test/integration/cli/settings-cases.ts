@@ -50,9 +50,24 @@ export const settingCases: readonly SettingCase[] = [
   ],
   ['only a comma', { KEYFERRY_ENCRYPTION_KEYS: ',' }, /KEYFERRY_ENCRYPTION_KEYS entry 1 is not/],
   [
-    'a key in KMS',
-    { KEYFERRY_KMS_KEY_ARN: 'arn:aws:kms:eu-west-1:111122223333:key/x' },
-    /KEYFERRY_KMS_KEY_ARN wrapping data keys with AWS KMS is not supported/,
+    'an alias in KMS',
+    { KEYFERRY_KMS_KEY_ARN: 'arn:aws:kms:eu-west-1:111122223333:alias/x' },
+    /KEYFERRY_KMS_KEY_ARN must be the ARN of a KMS key .*no alias/,
+  ],
+  [
+    'local keys without a key in KMS',
+    { KEYFERRY_KMS_KEY_ARN: 'local' },
+    /KEYFERRY_KMS_KEY_ARN must be the ARN of a KMS key/,
+  ],
+  [
+    'local keys after a key in KMS',
+    { KEYFERRY_KMS_KEY_ARN: 'arn:aws:kms:eu-west-1:111122223333:key/x,local' },
+    /KEYFERRY_KMS_KEY_ARN must be the ARN of a KMS key/,
+  ],
+  [
+    'the same key in KMS twice',
+    { KEYFERRY_KMS_KEY_ARN: 'local,arn:aws:kms:eu-west-1:111122223333:key/x,arn:aws:kms:eu-west-1:111122223333:key/x' },
+    /KEYFERRY_KMS_KEY_ARN names the same key twice/,
   ],
   [
     'half a key pair',

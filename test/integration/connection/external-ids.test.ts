@@ -36,7 +36,7 @@ async function codesOf(row: ConnectionRow): Promise<readonly (string | undefined
       isForeignExternalId: stores.orgs.isForeignExternalId,
     },
     {
-      credentials: stores.connections.credentialsOf(row),
+      credentials: await stores.connections.credentialsOf(row),
       region: row.region,
       knownAccountId: null,
       externalIdDuty: () => Promise.resolve({ is: 'required' }),

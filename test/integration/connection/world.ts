@@ -186,7 +186,10 @@ export function createValidator(world: World, access: Partial<AwsAccessOptions> 
     const processor = createValidateProcessor({
       aws,
       probes: createProbes(),
-      connections: { credentialsOf: toCredentials, candidateOf: () => undefined },
+      connections: {
+        credentialsOf: (row) => Promise.resolve(toCredentials(row)),
+        candidateOf: () => Promise.resolve(undefined),
+      },
       status: {
         newestRevisionOf: () => Promise.resolve(0),
         usesOf: () => Promise.resolve(uses),

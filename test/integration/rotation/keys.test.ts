@@ -314,7 +314,7 @@ test('a connection rotates its own key: the new one retires the old', async () =
   expect(outcome.status).toBe('succeeded');
   expect(world.keys()).toEqual({ [published.accessKeyId]: 'Active' });
   expect(connection).toMatchObject({ accessKeyId: published.accessKeyId, credentialsRevision: 2 });
-  expect(world.connections.credentialsOf(connection)).toMatchObject(published);
+  expect(await world.connections.credentialsOf(connection)).toMatchObject(published);
   expect(deletion.map((call) => call.accessKeyId)).toEqual([published.accessKeyId]);
 });
 

@@ -329,12 +329,12 @@ test('a new encryption key takes over the settings of sources, which are bound t
   await createEncryptionKeys(world.db, createEncryption([renewed, old])).rewrap();
   const only = createSources(world.db, createEncryption([renewed]), { hosts: [] });
   const claimed = await only.claim({ folderId: world.folder.id });
-  expect(claimed?.settings()).toMatchObject({ kind: 'http', token: TOKEN });
+  expect(await claimed?.settings()).toMatchObject({ kind: 'http', token: TOKEN });
 
   const other = await world.folders.ensure(world.orgId, { ...world.place, secretPath: '/other' });
   await world.assign(sql`folder_id = ${other.id}, lease_token = null`);
   const moved = await only.claim({ folderId: other.id });
-  expect(() => moved?.settings()).toThrow(expect.objectContaining({ code: 'SECRET_UNDECRYPTABLE' }) as Error);
+  await expect(moved?.settings()).rejects.toMatchObject({ code: 'SECRET_UNDECRYPTABLE' });
 });
 
 test('older settings that were put back past keyferry are not used, and newer ones come after all that were', async () => {

@@ -111,6 +111,7 @@ describe('endpoint settings', () => {
       iam: 'http://localhost:1',
       ssm: 'http://localhost:1',
       secretsmanager: 'http://localhost:2',
+      kms: 'http://localhost:1',
     });
   });
 
@@ -134,6 +135,7 @@ describe('endpoint settings', () => {
       iam: 'http://localhost:1',
       ssm: 'http://localhost:2',
       secretsmanager: 'http://localhost:1',
+      kms: 'http://localhost:1',
     });
   });
 

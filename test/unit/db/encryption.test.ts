@@ -3,20 +3,15 @@ import { createDecipheriv, randomBytes } from 'node:crypto';
 import { expect, it } from 'vitest';
 
 import * as encryptionModule from '../../../src/db/encryption.ts';
-import { COMMITTED, createEncryption, type CipherBinding, secretPlace } from '../../../src/db/encryption.ts';
+import { type CipherBinding, COMMITTED } from '../../../src/db/cipher.ts';
+import { createEncryption, secretPlace } from '../../../src/db/encryption.ts';
 import { collide } from './gcm-collision.ts';
 
 const key = { id: 'k1', key: randomBytes(32) };
 const encryption = createEncryption([key]);
 const place: CipherBinding = { table: 't', column: 'c', orgId: 'acme', rowKey: 'row', revision: 2 };
 
-const refusal = (act: () => unknown): unknown => {
-  try {
-    return act();
-  } catch (error) {
-    return error;
-  }
-};
+const refusal = (act: () => Promise<string>): Promise<unknown> => act().catch((error: unknown) => error);
 const undecryptable = expect.objectContaining({ code: 'SECRET_UNDECRYPTABLE' }) as unknown;
 
 /** As versions before the commitment wrote it. */
@@ -29,20 +24,20 @@ it.each<readonly [string, Partial<CipherBinding>]>([
   ['row', { rowKey: 'other' }],
   ['an older revision', { revision: 1 }],
   ['a newer revision', { revision: 3 }],
-])('a ciphertext opens in its own place only: %s', (_what, change) => {
+])('a ciphertext opens in its own place only: %s', async (_what, change) => {
   const other = { ...place, ...change };
   for (const [from, to] of [
     [place, other],
     [other, place],
   ] as const) {
-    const ciphertext = encryption.encrypt('value', from);
-    expect(encryption.decrypt(ciphertext, from)).toBe('value');
-    expect(refusal(() => encryption.decrypt(ciphertext, to))).toEqual(undecryptable);
-    expect(refusal(() => encryption.decrypt(earlier(ciphertext), to))).toEqual(undecryptable);
+    const ciphertext = await encryption.encrypt('value', from);
+    expect(await encryption.decrypt(ciphertext, from)).toBe('value');
+    expect(await refusal(() => encryption.decrypt(ciphertext, to))).toEqual(undecryptable);
+    expect(await refusal(() => encryption.decrypt(earlier(ciphertext), to))).toEqual(undecryptable);
   }
 });
 
-it('no ciphertext of one encrypted column opens in another, whatever the rows are called', () => {
+it('no ciphertext of one encrypted column opens in another, whatever the rows are called', async () => {
   const row = { orgId: 'x', id: 'x', folderId: 'x', key: 'x', rotationId: 'x', accessKeyId: 'x' };
   const places = Object.entries(encryptionModule).flatMap(([name, made]) =>
     name.endsWith('Place')
@@ -56,21 +51,23 @@ it('no ciphertext of one encrypted column opens in another, whatever the rows ar
   expect(places.length).toBeGreaterThan(5);
   for (const from of places)
     for (const to of places.filter((one) => one !== from))
-      expect(refusal(() => encryption.decrypt(encryption.encrypt('value', from), to))).toEqual(undecryptable);
+      expect(await refusal(async () => encryption.decrypt(await encryption.encrypt('value', from), to))).toEqual(
+        undecryptable,
+      );
 });
 
-it('the parts of a place cannot be moved into each other', () => {
+it('the parts of a place cannot be moved into each other', async () => {
   const one = secretPlace({ orgId: 'a', folderId: 'f', key: 'k,1:2', revision: 1 });
-  const ciphertext = encryption.encrypt('value', one);
+  const ciphertext = await encryption.encrypt('value', one);
   for (const other of [
     { ...one, orgId: 'a,1:t' },
     { ...one, rowKey: 'f/k' },
     { ...one, table: 'secret', column: 's5:value' },
   ])
-    expect(refusal(() => encryption.decrypt(ciphertext, other))).toEqual(undecryptable);
+    expect(await refusal(() => encryption.decrypt(ciphertext, other))).toEqual(undecryptable);
 });
 
-it('a ciphertext that AES-GCM opens under two keys opens under one', () => {
+it('a ciphertext that AES-GCM opens under two keys opens under one', async () => {
   const other = { id: 'k1', key: randomBytes(32) };
   const nonce = randomBytes(12);
   const parts = ['v1', 'k1', place.table, place.column, place.orgId, place.rowKey, String(place.revision)];
@@ -81,24 +78,24 @@ it('a ciphertext that AES-GCM opens under two keys opens under one', () => {
     expect(Buffer.concat([decipher.update(ciphertext), decipher.final()])).toHaveLength(32);
   }
   const sealed = `v1.k1.${Buffer.concat([nonce, tag, ciphertext]).toString('base64url')}`;
-  const commitment = encryption.encrypt('', place).split(COMMITTED)[1] ?? '';
+  const commitment = (await encryption.encrypt('', place)).split(COMMITTED)[1] ?? '';
   const envelope = `${sealed}${COMMITTED}${commitment}`;
-  expect(encryption.decrypt(envelope, place)).toEqual(expect.any(String));
-  expect(refusal(() => createEncryption([other]).decrypt(envelope, place))).toEqual(
+  expect(await encryption.decrypt(envelope, place)).toEqual(expect.any(String));
+  expect(await refusal(() => createEncryption([other]).decrypt(envelope, place))).toEqual(
     expect.objectContaining({ message: expect.stringContaining('another key named k1') as string }),
   );
 });
 
-it('a commitment that is cut off, empty or another one is refused', () => {
-  const ciphertext = encryption.encrypt('value', place);
+it('a commitment that is cut off, empty or another one is refused', async () => {
+  const ciphertext = await encryption.encrypt('value', place);
   const [sealed = '', commitment = ''] = ciphertext.split(COMMITTED);
   for (const changed of ['', commitment.slice(0, -4), randomBytes(32).toString('base64url')])
-    expect(refusal(() => encryption.decrypt(`${sealed}${COMMITTED}${changed}`, place))).toEqual(undecryptable);
+    expect(await refusal(() => encryption.decrypt(`${sealed}${COMMITTED}${changed}`, place))).toEqual(undecryptable);
 });
 
-it('a row of an earlier version opens, and an earlier version opens a row of this one', () => {
-  const ciphertext = encryption.encrypt('value', place);
-  expect(encryption.decrypt(earlier(ciphertext), place)).toBe('value');
+it('a row of an earlier version opens, and an earlier version opens a row of this one', async () => {
+  const ciphertext = await encryption.encrypt('value', place);
+  expect(await encryption.decrypt(earlier(ciphertext), place)).toBe('value');
   // How it read the bytes: everything after the key's id.
   const read = (text: string) => Buffer.from(text.slice('v1.k1.'.length), 'base64url');
   expect(read(ciphertext)).toEqual(read(earlier(ciphertext)));

@@ -38,8 +38,8 @@ export interface CompiledPolicy {
   readonly statements: readonly CompiledStatement[];
 }
 
-/** identity: attached to a user or role, or a session policy; trust: who may assume a role. */
-export type PolicyKind = 'identity' | 'trust';
+/** identity: attached to a user or role, or a session policy; trust: who may assume a role; key: who may use a KMS key. */
+export type PolicyKind = 'identity' | 'trust' | 'key';
 
 const STATEMENT_KEYS = new Set(
   'Sid Effect Principal NotPrincipal Action NotAction Resource NotResource Condition'.split(' '),

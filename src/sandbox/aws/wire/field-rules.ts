@@ -29,6 +29,8 @@ function compileShape(shapes: Shapes, name: string): FieldCheck {
       return compileMembers(shapes, shape);
     case 'list':
       return compileList(shapes, shape);
+    case 'map':
+      return compileMap(shapes, shape);
     case 'string':
       return compileString(shape);
     case 'integer':
@@ -74,6 +76,18 @@ function compileList(shapes: Shapes, shape: Shape): FieldCheck {
     list.forEach((item, index) => {
       checkMember(item, `${path}.${String(index + 1)}.member`, problems);
     });
+  };
+}
+
+function compileMap(shapes: Shapes, shape: Shape): FieldCheck {
+  const checkKey = compileShape(shapes, shape.key ?? '');
+  const checkValue = compileShape(shapes, shape.value ?? '');
+  return (value, path, problems) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrongType(value, 'map');
+    for (const [key, one] of Object.entries(value)) {
+      checkKey(key, `${path}.key`, problems);
+      checkValue(one, `${path}.${key}.member`, problems);
+    }
   };
 }
 

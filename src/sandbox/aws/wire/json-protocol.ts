@@ -1,4 +1,4 @@
-/** AWS JSON 1.1, the protocol of SSM and Secrets Manager. */
+/** AWS JSON 1.1, the protocol of SSM, Secrets Manager and KMS. */
 import { AwsError } from '../aws-error.ts';
 
 export function parseJsonBody(body: Uint8Array): unknown {

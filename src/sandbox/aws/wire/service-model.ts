@@ -46,6 +46,7 @@ const TABLE_NAMES: Readonly<Record<ServiceName, string>> = {
   iam: 'IAM',
   ssm: 'SSM',
   secretsmanager: 'Secrets Manager',
+  kms: 'KMS',
 };
 
 function readService(name: ServiceName): ServiceModel {

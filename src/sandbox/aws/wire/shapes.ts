@@ -9,6 +9,9 @@ export interface Shape {
   readonly required?: readonly string[];
   readonly members?: Readonly<Record<string, { readonly shape: string }>>;
   readonly member?: string;
+  /** Of a map: the shapes of its names and values. */
+  readonly key?: string;
+  readonly value?: string;
 }
 
 export type Shapes = Readonly<Record<string, Shape>>;

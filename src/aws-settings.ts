@@ -1,0 +1,33 @@
+/** How the composition root and the library reach AWS: one reading of endpoints, proxy and certificates, judged before the first call. */
+import { createAwsAccess } from './aws/access.ts';
+import { loadCaBundle } from './aws/ca-bundle.ts';
+import {
+  checkEndpointOverrides,
+  findEndpointOverrides,
+  loadProfileFiles,
+  toServiceEndpoints,
+} from './aws/endpoints.ts';
+import { checkProxySettings } from './aws/request-handler.ts';
+import type { Config } from './config/config.ts';
+import type { DataKeyService } from './domain/data-keys.ts';
+
+/** Throws CONFIG_ENDPOINT_REFUSED, CONFIG_INVALID. */
+export async function loadAwsSettings(config: Config) {
+  const { environment } = config;
+  const overrides = findEndpointOverrides(environment, await loadProfileFiles(environment));
+  checkEndpointOverrides(overrides, { areCustomAllowed: config.allowCustomEndpoints });
+  checkProxySettings(environment);
+  return {
+    baseCredentials: config.baseCredentials,
+    baseRoleArn: config.baseRoleArn,
+    environment,
+    region: config.awsRegion,
+    endpoints: toServiceEndpoints(overrides),
+    caBundle: await loadCaBundle(environment),
+  };
+}
+
+/** For an application that uses the library: nothing else of AWS is called there. */
+export async function openDataKeyService(config: Config): Promise<DataKeyService> {
+  return createAwsAccess(await loadAwsSettings(config)).dataKeys;
+}
