@@ -146,6 +146,10 @@ async function openAws({ config, stores, metrics, log }: Parts): Promise<AwsAcce
     onNarrowingRefused: (connectionId, err) => {
       log.warn({ err, connectionId }, 'AWS refused a narrowed session; the access key is used as it is');
     },
+    onDataKeyChange(fault) {
+      if (fault) log.error({ err: fault }, 'KMS gives no data keys; whatever needs a stored value waits');
+      else log.info('KMS gives data keys again');
+    },
     onBaseChange(fault) {
       if (fault) log.error({ err: fault }, 'the worker’s own AWS identity cannot be used; all work at AWS waits');
       else log.info('the worker’s own AWS identity can be used again');

@@ -37,6 +37,8 @@ export interface AwsAccessOptions {
   readonly onCall?: CallSettings['onCall'];
   /** Called when the worker's own identity fails, and when it works again. */
   readonly onBaseChange?: (fault: JobError | undefined) => void;
+  /** Called when KMS gives no data keys, and when it does again. */
+  readonly onDataKeyChange?: (fault: JobError | undefined) => void;
   /** Called when AWS refuses the narrowed session of an access key, which is then used as it is. */
   readonly onNarrowingRefused?: (connectionId: string, refusal: JobError) => void;
   readonly nowMs?: () => number;
@@ -98,9 +100,9 @@ export function createAwsContext(options: AwsAccessOptions): AwsContext {
 }
 
 /** Works until it is known to fail: once per change, however many runs meet it. */
-function onChange(report: AwsAccessOptions['onBaseChange']): CallSettings['onBaseCall'] {
+export function onChange(report: AwsAccessOptions['onBaseChange']) {
   let last: JobError['code'] | undefined;
-  return (fault) => {
+  return (fault: JobError | undefined): void => {
     if (fault?.code === last) return;
     last = fault?.code;
     report?.(fault);

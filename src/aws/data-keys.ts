@@ -6,7 +6,7 @@ import type { DataKeyService } from '../domain/data-keys.ts';
 import { JobError, toJobError } from '../errors.ts';
 import { idleScope } from './base-identity.ts';
 import { clientConfig, guardClient } from './clients.ts';
-import type { AwsContext } from './context.ts';
+import { type AwsContext, onChange } from './context.ts';
 
 type Sdk = typeof KmsSdk;
 
@@ -14,14 +14,22 @@ const KEY_BYTES = 32;
 
 export function createDataKeyService(context: AwsContext): DataKeyService {
   const clients = new Map<string, KMSClient>();
+  const report = onChange(context.options.onDataKeyChange);
   const ask = async <T>(keyArn: string, action: string, act: (client: KMSClient, sdk: Sdk) => Promise<T>) => {
     const sdk = await import('@aws-sdk/client-kms');
     const region = keyArn.split(':')[3] ?? '';
     const client = clients.get(region) ?? openClient(context, sdk, region);
     clients.set(region, client);
-    return act(client, sdk).catch(async (error: unknown) => {
-      throw await toKmsFault(toJobError(error), { keyArn, action, state: () => stateOf(client, sdk, keyArn) });
-    });
+    try {
+      const answer = await act(client, sdk);
+      report(undefined);
+      return answer;
+    } catch (error) {
+      const state = () => stateOf(client, sdk, keyArn);
+      const fault = await toKmsFault(toJobError(error), { keyArn, action, state });
+      report(fault);
+      throw fault;
+    }
   };
   return {
     generate: (keyArn, EncryptionContext) =>

@@ -198,6 +198,7 @@ test('a sync waits for KMS, spends no attempt and changes nothing, then goes on 
   stop();
   expect((await worker.runUntilDone(id)).outcome.status).toBe('succeeded');
   expect(Object.keys(world.parameters())).toHaveLength(2);
+  expect(kms.told).toEqual(['KMS_UNAVAILABLE', undefined]);
 });
 
 test('a start finds rows that KMS does not open now, and says so without ending', async () => {

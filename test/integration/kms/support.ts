@@ -28,16 +28,20 @@ export function openKms(db: Database) {
   const userName = 'keyferry';
   const policy = asSandboxPolicy(baseUserPolicy('aws', { kmsKeys: [key.arn, other.arn] }));
   sandbox.createUser({ ...HERE, userName, policy });
+  const told: (string | undefined)[] = [];
   const baseKey = sandbox.createAccessKey({ ...HERE, userName });
   const access = createAwsAccess({
     baseCredentials: baseKey,
     requestHandler: createSandboxRequestHandler(sandbox),
+    onDataKeyChange: (fault) => told.push(fault?.code),
   });
   return {
     sandbox,
     key,
     other,
     baseKey,
+    /** The codes of faults as operators are told them; undefined: it works again. */
+    told,
     service: access.dataKeys,
     /** Of the base identity. */
     setPolicy: (statements: PolicyDocument) => {

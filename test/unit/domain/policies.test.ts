@@ -49,6 +49,20 @@ describe('a policy', () => {
     expect(baseUserPolicy('aws-us-gov').Statement[0]?.Resource).toBe('arn:aws-us-gov:iam::*:role/*');
   });
 
+  it('lets the base identity use the keys of its own encryption for data keys only', () => {
+    const Resource = ['arn:aws:kms:eu-west-1:111122223333:key/0a1b2c3d-0000-4000-8000-000000000000'];
+    const [, ...statements] = baseUserPolicy('aws', { kmsKeys: Resource }).Statement;
+    expect(statements).toMatchObject([
+      {
+        Action: ['kms:GenerateDataKey', 'kms:Decrypt'],
+        Resource,
+        Condition: { StringEquals: { 'kms:EncryptionContext:keyferry': 'data key' } },
+      },
+      { Action: 'kms:DescribeKey', Resource },
+    ]);
+    expect(baseUserPolicy('aws').Statement).toHaveLength(1);
+  });
+
   it('asks for everything only where AWS knows nothing narrower', () => {
     const wide = policyFor(secrets, place)
       .Statement.filter((one) => one.Resource === '*')
