@@ -23,7 +23,6 @@ import {
   roleArn,
   roleArns,
   webUrl,
-  type ApiTokenSetting,
   type EncryptionKeySetting,
 } from './values.ts';
 import { parseLogins, type Logins } from './operators.ts';
@@ -76,7 +75,7 @@ export interface Config {
   readonly webhookHosts: readonly string[];
   /** Hosts from which sources may be read by plain http and at private addresses, lower case. */
   readonly sourceHosts: readonly string[];
-  readonly apiTokens: readonly ApiTokenSetting[];
+  readonly apiTokens: z.output<typeof apiTokens>;
   readonly jwtLogins: readonly JwtLogin[];
   readonly logLevel: string;
   readonly otlpEndpoint: string | undefined;

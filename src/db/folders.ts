@@ -165,11 +165,9 @@ async function readFolder(
   return { folder, secrets: await Promise.all(stored), source: rows[0]?.source ?? null };
 }
 
-async function decryptRow(
-  encryption: Encryption,
-  orgId: string,
-  row: typeof secrets.$inferSelect,
-): Promise<StoredSecret> {
+type SecretRow = typeof secrets.$inferSelect;
+
+async function decryptRow(encryption: Encryption, orgId: string, row: SecretRow): Promise<StoredSecret> {
   const { key, revision, metadata, managedBy } = row;
   try {
     const value = await encryption.decrypt(row.value, secretPlace({ orgId, folderId: row.folderId, key, revision }));
@@ -229,13 +227,10 @@ async function writeChanges(
 ): Promise<FolderChange | undefined> {
   const revision = folder.revision + 1;
   const place = (key: string) => secretPlace({ orgId: folder.orgId, folderId: folder.id, key, revision });
-  const written = await Promise.all(
-    changes.flatMap(({ key, value, metadata = null }) =>
-      value === null
-        ? []
-        : [encryption.encrypt(value, place(key)).then((sealed) => ({ key, value: sealed, metadata }))],
-    ),
+  const sealed = changes.flatMap(({ key, value, metadata = null }) =>
+    value === null ? [] : [encryption.encrypt(value, place(key)).then((text) => ({ key, value: text, metadata }))],
   );
+  const written = await Promise.all(sealed);
   const removed = changes.filter((change) => change.value === null).map((change) => change.key);
   const counts = { set: written.length, removed: removed.length };
   const pulled = settledWith({ puller, revision, skippedKeys, changes: counts });

@@ -172,7 +172,7 @@ async function runDoctor(invocation: Invocation): Promise<ExitCode> {
         const fault = await program.stores.encryptionKeys.requireAll();
         if (fault) throw fault;
         const usage = await program.stores.encryptionKeys.usage();
-        const shares = usage.map(({ keyId, rows }) => `${keyId}: ${String(rows)} rows`);
+        const shares = usage.map(({ keyId, rows }) => `${keyId}: ${counted(rows, 'row')}`);
         return ['all keys in use are configured', ...shares].join('; ');
       }),
       ...(await examineKmsKeys(program)),
