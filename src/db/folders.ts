@@ -6,7 +6,6 @@ import { and, asc, eq, sql, type SQL } from 'drizzle-orm';
 
 import { JobError } from '../errors.ts';
 import type { Database } from './client.ts';
-import { toDatabaseError } from './database-error.ts';
 import {
   type Change,
   effectiveChanges,
