@@ -93,6 +93,6 @@ describe('a source with mutual TLS', () => {
     expect(String(row?.['text'])).not.toContain(body);
     expect(JSON.stringify(made)).not.toContain(body);
     const claimed = await world.claim();
-    expect(claimed?.settings()).toMatchObject({ clientKey: right.key });
+    expect(await claimed?.settings()).toMatchObject({ clientKey: right.key });
   });
 });
