@@ -201,6 +201,27 @@ test('a sync waits for KMS, spends no attempt and changes nothing, then goes on 
   expect(kms.told).toEqual(['KMS_UNAVAILABLE', undefined]);
 });
 
+test('a sync waits for the KMS key of a single secret, too, and calls no entry broken', async () => {
+  const world = await createWorld(inKms());
+  await world.set({ A: '1' });
+  const both = { keys: [kms.other.arn, kms.key.arn] };
+  await createFolders(stage.handle.db, kms.encryption(both)).change(
+    await world.folders.get(world.folder.id),
+    [{ key: 'B', value: '2' }],
+    'merge',
+  );
+  const { id } = await world.createSync();
+  const match = { parametersInclude: kms.other.keyId };
+  const stop = kms.sandbox.faults.add({ service: 'kms', match, action: 'drop-before' });
+  const worker = world.workerOf({ ...stage, encryption: kms.encryption(both) }, world.clock);
+  const { outcome } = await worker.runOnce(id);
+  expect(outcome).toMatchObject({ status: 'continued', waitsFor: { code: 'KMS_UNAVAILABLE' } });
+  expect((await world.entries(id)).filter(({ errorCode }) => errorCode !== null)).toEqual([]);
+  stop();
+  expect((await worker.runUntilDone(id)).outcome.status).toBe('succeeded');
+  world.meddled('the world itself does not know the second key');
+});
+
 test('a start finds rows that KMS does not open now, and says so without ending', async () => {
   const world = await createWorld(inKms());
   await world.set({ A: '1' });
