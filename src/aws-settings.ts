@@ -4,6 +4,7 @@ import { loadCaBundle } from './aws/ca-bundle.ts';
 import {
   checkEndpointOverrides,
   findEndpointOverrides,
+  findFips,
   loadProfileFiles,
   toServiceEndpoints,
 } from './aws/endpoints.ts';
@@ -14,15 +15,18 @@ import type { DataKeyService } from './domain/data-keys.ts';
 /** Throws CONFIG_ENDPOINT_REFUSED, CONFIG_INVALID. */
 export async function loadAwsSettings(config: Config) {
   const { environment } = config;
-  const overrides = findEndpointOverrides(environment, await loadProfileFiles(environment));
+  const files = await loadProfileFiles(environment);
+  const overrides = findEndpointOverrides(environment, files);
   checkEndpointOverrides(overrides, { areCustomAllowed: config.allowCustomEndpoints });
   checkProxySettings(environment);
+  const endpoints = toServiceEndpoints(overrides);
   return {
     baseCredentials: config.baseCredentials,
     baseRoleArn: config.baseRoleArn,
     environment,
     region: config.awsRegion,
-    endpoints: toServiceEndpoints(overrides),
+    endpoints,
+    isFips: findFips(environment, files, endpoints),
     caBundle: await loadCaBundle(environment),
   };
 }

@@ -26,6 +26,7 @@ export interface RequestHandler {
 export interface ClientMaker {
   readonly requestHandler: RequestHandler;
   readonly endpoints: Readonly<Partial<Record<AwsService, string>>>;
+  readonly isFips: boolean;
 }
 
 interface Clients {
@@ -60,6 +61,7 @@ export function clientConfig(maker: ClientMaker, service: AwsService, options: C
     maxAttempts: 1,
     // Endpoint settings were judged at the start; none that came later is followed.
     ignoreConfiguredEndpointUrls: true,
+    useFipsEndpoint: maker.isFips,
     customUserAgent: 'keyferry',
     ...(endpoint === undefined ? {} : { endpoint }),
   };

@@ -29,6 +29,8 @@ export interface AwsAccessOptions {
   readonly region?: string | undefined;
   /** From `toServiceEndpoints`, after `checkEndpointOverrides`. */
   readonly endpoints?: Readonly<Partial<Record<AwsService, string>>>;
+  /** From `findFips`. */
+  readonly isFips?: boolean;
   readonly requestHandler?: RequestHandler;
   /** From `loadCaBundle`: certificates to trust instead of Node's own. */
   readonly caBundle?: string | undefined;
@@ -69,7 +71,7 @@ export function createAwsContext(options: AwsAccessOptions): AwsContext {
     random: options.random ?? (() => Math.random()),
   };
   const requestHandler: RequestHandler = options.requestHandler ?? createRequestHandler(options.caBundle);
-  const maker = { requestHandler, endpoints: options.endpoints ?? {} };
+  const maker = { requestHandler, endpoints: options.endpoints ?? {}, isFips: options.isFips ?? false };
   const clients = new Map<string, object>();
   return {
     options,

@@ -84,6 +84,37 @@ function serviceOf(name: string): string {
   return awsServices.find((service) => endpointNames[service] === name.toUpperCase()) ?? name.toLowerCase();
 }
 
+/**
+ * Whether AWS is called by its FIPS endpoints, as the SDK reads it: the environment, else the profile. Throws CONFIG_INVALID for a value that is neither
+ * true nor false, and beside an endpoint for one of our services, since the SDK then refuses each call.
+ */
+export function findFips(
+  env: EndpointEnvironment,
+  files: ProfileFiles,
+  endpoints: Readonly<Partial<Record<AwsService, string>>>,
+): boolean {
+  const setting = fipsSetting(env, files);
+  if (setting === undefined || setting.value === 'false') return false;
+  if (setting.value !== 'true')
+    throw new JobError('CONFIG_INVALID', { message: `${setting.source} must be true or false.` });
+  const [service] = awsServices.filter((one) => endpoints[one] !== undefined);
+  if (service !== undefined)
+    throw new JobError('CONFIG_INVALID', {
+      message: `${setting.source} asks for AWS’s FIPS endpoints, but another endpoint is set for ${service}: unset one of them.`,
+    });
+  return true;
+}
+
+function fipsSetting(env: EndpointEnvironment, files: ProfileFiles) {
+  const profileName = env.AWS_PROFILE ?? 'default';
+  const inProfile = (files.configFile[profileName] ?? {}).use_fips_endpoint;
+  if (env.AWS_USE_FIPS_ENDPOINT !== undefined && env.AWS_USE_FIPS_ENDPOINT !== '')
+    return { source: 'AWS_USE_FIPS_ENDPOINT', value: env.AWS_USE_FIPS_ENDPOINT };
+  return inProfile === undefined
+    ? undefined
+    : { source: `profile ${profileName}: use_fips_endpoint`, value: inProfile };
+}
+
 /** Throws CONFIG_ENDPOINT_REFUSED for the first endpoint that is neither AWS nor this machine; `isAllowed` is the operator's word. */
 export function checkEndpointOverrides(
   overrides: readonly EndpointOverride[],
