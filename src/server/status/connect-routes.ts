@@ -158,7 +158,7 @@ const paths = {
 function explain(error: unknown, label: string): { readonly errors: Fields; readonly told: Partial<Content> } {
   if (error === undefined) return { errors: {}, told: {} };
   const { context } = toJobError(error);
-  const { byField, others } = problemsByField((context.problems ?? []) as readonly string[], paths);
+  const { byField, others } = problemsByField(context.problems ?? [], paths);
   const isAllBeside = Object.keys(byField).length > 0 && others.length === 0;
   return { errors: byField, told: orderNotice(isAllBeside ? fieldsAreWrong(byField) : error, label) };
 }
