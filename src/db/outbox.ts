@@ -70,11 +70,11 @@ export function createOutbox(db: Database, encryption: Encryption) {
  * Rows: due events with their endpoints, oldest first. Locks: the rows taken, skipping those that
  * another server takes. Fence: a row is due again when its minute is over.
  */
-function claiming({ busy, hasOperator }: ClaimQuery): SQL {
+export function claiming({ busy, hasOperator }: ClaimQuery): SQL {
   const others = JSON.stringify(busy.filter((id) => id !== null));
   const isOperatorFree = hasOperator && !busy.includes(null);
   const first = (ofEndpoint: SQL, limit: SQL) => sql`
-    select n.id from keyferry.notifications n
+    select n.id, n.webhook_id from keyferry.notifications n
     where ${ofEndpoint} and n.next_attempt_at <= now()
       and not exists (
         select from keyferry.notifications earlier
@@ -85,25 +85,28 @@ function claiming({ busy, hasOperator }: ClaimQuery): SQL {
   return sql`
     with endpoints as materialized (
       select w.id, case when w.failures = 0 then ${PER_ENDPOINT}::int else 1 end as room
-      from keyferry.webhooks w
+      from keyferry.webhooks w, lateral (
+        -- In their order, which only the index has: those of an endpoint that is down may be most of the table.
+        select from keyferry.notifications n where n.webhook_id = w.id and n.next_attempt_at <= now() order by n.seq limit 1
+      ) due
       where (w.retry_at is null or w.retry_at <= now())
         and not ${isDoubtful}
         and not jsonb_exists(${others}::jsonb, w.id::text)
-        and exists (
-          select from keyferry.notifications n where n.webhook_id = w.id and n.next_attempt_at <= now())
       -- Those that wait longest for their turn, or a few busy ones would keep the others out.
       order by w.last_delivered_at nulls first limit ${ENDPOINTS}
     ),
     taken as materialized (
-      select found.id from endpoints e, lateral (${first(sql`n.webhook_id = e.id`, sql`e.room`)}) found
+      select found.* from endpoints e, lateral (
+        -- The second limit is one that the plan knows, however many events wait: all rows would be read otherwise.
+        select * from (${first(sql`n.webhook_id = e.id`, sql`e.room`)}) one limit ${sql.raw(String(PER_ENDPOINT))}
+      ) found
     ),
     taken_of_operator as materialized (
       ${first(sql`${isOperatorFree} and n.webhook_id is null`, sql`${PER_ENDPOINT * 2}::int`)}
     )
     update keyferry.notifications n set attempts = n.attempts + 1, next_attempt_at = now() + interval '60 seconds'
-    from (select id from taken union all select id from taken_of_operator) due
-      join keyferry.notifications seen on seen.id = due.id
-      left join keyferry.webhooks w on w.id = seen.webhook_id
+    from (select * from taken union all select * from taken_of_operator) due
+      left join keyferry.webhooks w on w.id = due.webhook_id
     where n.id = due.id
     returning n.*, w.org_id as _org_id, w.target as _target, w.format as _format, coalesce(w.failures, 0) as _failures`;
 }
