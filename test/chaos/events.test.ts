@@ -92,6 +92,13 @@ describe.each(['redis', 'postgres'] as const)('with the queues in %s', (engine) 
     const live = await open('live', fine);
     await open('dead', () => 'silence');
     const worker = await world.startWorker();
+    const bulk = async (): Promise<number> => {
+      const startedAtMs = performance.now();
+      await insertEvents(world, { name: 'live', count: 500, subjects: 100 });
+      await untilDelivered(world, live, 120_000);
+      return performance.now() - startedAtMs;
+    };
+    // Of the bulk, the median of five: one alone says more of the machine than of the queue.
     const measure = async (): Promise<{ readonly p95: number; readonly bulkMs: number }> => {
       const sinceMs = Date.now();
       for (let round = 0; round < Math.ceil(5 * scale); round += 1) {
@@ -100,10 +107,10 @@ describe.each(['redis', 'postgres'] as const)('with the queues in %s', (engine) 
       }
       await untilDelivered(world, live, 60_000);
       const sorted = await latencies(world, live, sinceMs);
-      const startedAtMs = performance.now();
-      await insertEvents(world, { name: 'live', count: 500, subjects: 100 });
-      await untilDelivered(world, live, 120_000);
-      return { p95: sorted[Math.floor(sorted.length * 0.95)] ?? Number.NaN, bulkMs: performance.now() - startedAtMs };
+      const bulks: number[] = [];
+      while (bulks.length < 5) bulks.push(await bulk());
+      bulks.sort((a, b) => a - b);
+      return { p95: sorted[Math.floor(sorted.length * 0.95)] ?? Number.NaN, bulkMs: bulks[2] ?? Number.NaN };
     };
     const alone = await measure();
     await insertEvents(world, { name: 'dead', count: DEAD_EVENTS, subjects: 1_000 });
@@ -112,7 +119,7 @@ describe.each(['redis', 'postgres'] as const)('with the queues in %s', (engine) 
     await world.stopWorker(worker);
     figures.push(
       `${engine}: settlement to first delivery, p95: ${String(Math.round(alone.p95))} ms; beside the dead endpoint: ${String(Math.round(beside.p95))} ms`,
-      `${engine}: 500 events to a live endpoint: ${String(Math.round(alone.bulkMs))} ms; beside the dead endpoint: ${String(Math.round(beside.bulkMs))} ms, ratio ${(beside.bulkMs / alone.bulkMs).toFixed(2)}`,
+      `${engine}: 500 events to a live endpoint, median of five: ${String(Math.round(alone.bulkMs))} ms; beside the dead endpoint: ${String(Math.round(beside.bulkMs))} ms, ratio ${(beside.bulkMs / alone.bulkMs).toFixed(2)}`,
     );
     expect(tally).toMatchObject({ lost: 0, outOfOrder: 0 });
     expect(alone.p95).toBeLessThanOrEqual(1_000);
