@@ -10,7 +10,7 @@ import { join } from 'node:path';
 
 import postgres from 'postgres';
 
-import { generateEncryptionKey } from '../src/config/values.ts';
+import { generateEncryptionKey } from '../src/config/encryption-key.ts';
 import { openDatabase } from '../src/db/client.ts';
 import { createIdentities } from '../src/db/identities.ts';
 import { sandboxEnvironment } from '../src/sandbox/environment.ts';

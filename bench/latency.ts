@@ -9,11 +9,11 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { type Embedded, SANDBOX_BASE_ACCOUNT, startEmbedded } from '../src/cli/embedded.ts';
-import type { Client } from '../src/client/client.ts';
 import { policyFor, trustPolicy } from '../src/domain/policy/policies.ts';
 import type { AwsSandbox } from '../src/sandbox/aws/index.ts';
 import { startRedis } from '../test/support/redis.ts';
 import type { Figure } from './figure.ts';
+import type { Client } from '../src/client/types/client.ts';
 
 const ACCOUNTS = 100;
 const CHANGES_PER_SECOND = 50;

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 
-import { generateEncryptionKey } from '../src/config/values.ts';
+import { generateEncryptionKey } from '../src/config/encryption-key.ts';
 import { startEmbeddedPostgres } from '../src/sandbox/postgres.ts';
 import { sandboxEnvironment } from '../src/sandbox/environment.ts';
 import { runKeyferry, startUnboundKeyferry } from '../test/support/processes.ts';

@@ -14,9 +14,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { startEmbedded, type Embedded } from '../src/cli/embedded.ts';
 import { ACCOUNT, createWorld, REGION } from '../src/cli/sandbox-world.ts';
-import type { Client } from '../src/client/client.ts';
 import type { AwsSandbox } from '../src/sandbox/aws/index.ts';
 import type { Figure } from './figure.ts';
+import type { Client } from '../src/client/types/client.ts';
 
 const SIZES = [100, 500] as const;
 const SMALL = 5;

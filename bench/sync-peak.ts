@@ -11,7 +11,7 @@ import { sql } from 'drizzle-orm';
 
 import { ACCOUNT, createWorld, REGION } from '../src/cli/sandbox-world.ts';
 import { SANDBOX_BASE_ACCOUNT } from '../src/cli/embedded.ts';
-import { generateEncryptionKey } from '../src/config/values.ts';
+import { generateEncryptionKey } from '../src/config/encryption-key.ts';
 import { openDatabase } from '../src/db/client.ts';
 import { connect, type Keyferry } from '../src/index.ts';
 import { createAwsSandbox, startAwsSandboxServer } from '../src/sandbox/aws/index.ts';

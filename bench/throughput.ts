@@ -10,7 +10,7 @@ import { setTimeout } from 'node:timers/promises';
 
 import postgres from 'postgres';
 
-import { generateEncryptionKey } from '../src/config/values.ts';
+import { generateEncryptionKey } from '../src/config/encryption-key.ts';
 import { createQueueBackend, type QueueBackend } from '../src/queues/backend.ts';
 import { sandboxEnvironment } from '../src/sandbox/environment.ts';
 import { startEmbeddedPostgres } from '../src/sandbox/postgres.ts';

@@ -14,7 +14,7 @@ import { Queue, Worker } from 'bullmq';
 import { sql } from 'drizzle-orm';
 
 import { loadConfig } from '../src/config/config.ts';
-import { generateEncryptionKey } from '../src/config/values.ts';
+import { generateEncryptionKey } from '../src/config/encryption-key.ts';
 import { migrate } from '../src/db/migrate.ts';
 import { createLog } from '../src/observe/log.ts';
 import { compose, type Program } from '../src/main.ts';

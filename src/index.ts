@@ -15,10 +15,12 @@
  * const run = await keyferry.runs.wait(requestId); // run.status === 'succeeded'
  * await keyferry.close();
  */
-import { createClient, type Client } from './client/client.ts';
+import { createClient } from './client/client.ts';
+import type { Client } from './client/types/client.ts';
 import { type Environment, loadConfig, processEnvironment } from './config/config.ts';
 import { openCurrentStores } from './stores.ts';
 
+/** What `connect` needs. */
 export interface ConnectOptions {
   /** `postgres://user:password@host:5432/name`, migrated by `keyferry migrate`. */
   readonly databaseUrl: string;
@@ -40,9 +42,11 @@ export interface ConnectOptions {
   readonly actsFor?: 'tenant' | 'operator';
 }
 
+/** A client with connections to its database, until `close`. */
 export interface Keyferry extends Client {
-  /** The same database as another org or actor. */
+  /** The same database as another org or actor. Left out: the org of `connect`, and no actor. */
   as(actor: { readonly org?: string; readonly actor?: string }): Client;
+  /** Ends the connections to PostgreSQL. Nothing else may be called afterwards. */
   close(): Promise<void>;
 }
 
@@ -76,13 +80,73 @@ function awsVariables(): Environment {
   return Object.fromEntries(own.filter(([name]) => /^(AWS_.*|HOME|(HTTPS|ALL|NO)_PROXY)$/i.test(name)));
 }
 
-export type { Client } from './client/client.ts';
-export type { CreateConnection, UpdateConnection } from './client/connections.ts';
-export type { CreateRotation, UpdateRotation } from './client/rotations.ts';
-export type { FolderPath, SetSecrets } from './client/secrets.ts';
-export type { FolderSource, PullSource, SetSource } from './client/sources.ts';
-export type { CreateSync, RunSync, UpdateSync } from './client/syncs.ts';
-export type { Connection, Rotation, RunRecord, Sync } from './client/views.ts';
-export type { WaitOptions } from './client/waiting.ts';
-export { JobError, type ErrorCode } from './errors.ts';
-export { generateEncryptionKey } from './config/values.ts';
+export type { Client } from './client/types/client.ts';
+export type {
+  Connection,
+  ConnectionsClient,
+  CreateConnection,
+  CreatedConnection,
+  NewConnectionCredentials,
+  UpdateConnection,
+  UpdateConnectionOptions,
+  ValidatedConnection,
+} from './client/types/connection.ts';
+export type { FolderPath, SecretsClient, SetSecrets } from './client/types/folder.ts';
+export type { AuditRecord, HistoryClient, RunQuery } from './client/types/history.ts';
+export type {
+  CreatedRotation,
+  CreateRotation,
+  Rotation,
+  RotationsClient,
+  RunRotation,
+  SecretsMapping,
+  TimeOfDay,
+  UpdateRotation,
+} from './client/types/rotation.ts';
+export type { ListedRun, RunRecord, RunsClient, WaitOptions } from './client/types/run.ts';
+export type {
+  FolderSource,
+  HttpSource,
+  InfisicalSource,
+  PullSource,
+  SetSource,
+  SourcesClient,
+  WaitForPull,
+} from './client/types/source.ts';
+export type { Subject, UpdateOptions } from './client/types/subject.ts';
+export type {
+  JsonSecretDestination,
+  NewSyncOptions,
+  ParameterStoreDestination,
+  SecretsManagerDestination,
+  StoredSyncOptions,
+  SyncDestination,
+  SyncTag,
+  UpdateSyncOptions,
+} from './client/types/sync-options.ts';
+export type {
+  CancelledSync,
+  CreateSync,
+  RunSync,
+  Sync,
+  SyncRequestKind,
+  SyncsClient,
+  UpdateSync,
+} from './client/types/sync.ts';
+export type {
+  CreatedWebhook,
+  CreateWebhook,
+  Webhook,
+  WebhookDelivery,
+  WebhooksClient,
+} from './client/types/webhook.ts';
+export type { ExternalIdException, StoredCandidate, Via } from './domain/connection/candidate.ts';
+export type { Check } from './domain/connection/checks.ts';
+export type { Dependent } from './domain/connection/dependent.ts';
+export type { DestinationName } from './domain/destinations/names.ts';
+export type { FolderChange, ListedFolder, SecretName } from './domain/folders.ts';
+export type { AdoptedKeyPair, KnownKey, RotationStep, RotationWish } from './domain/rotation/records.ts';
+export type { RunCounts, RunKind, RunProgress, RunSlice, RunStatus } from './domain/run.ts';
+export type { LeftBehind, SyncDeletion } from './domain/sync/deletion.ts';
+export { generateEncryptionKey } from './config/encryption-key.ts';
+export { JobError, type Disposition, type ErrorCode, type ErrorContext } from './errors.ts';

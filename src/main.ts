@@ -8,7 +8,7 @@ import { createAwsAccess } from './aws/access.ts';
 import { createCallBudget } from './aws/call-budget.ts';
 import { findEndpointOverrides, loadProfileFiles } from './aws/endpoints.ts';
 import type { AwsAccess } from './aws/session.ts';
-import { createClient, type Actor, type Client } from './client/client.ts';
+import { createClient, type Actor } from './client/client.ts';
 import { loadAwsSettings } from './aws-settings.ts';
 import { openStores, type OpenStores } from './stores.ts';
 import type { Config } from './config/config.ts';
@@ -38,6 +38,7 @@ import { VERSION } from './version.ts';
 import { startBaseIdentityWatch } from './workers/engine/base-identity-watch.ts';
 import { startWorker, type WorkerProcess } from './workers/engine/worker.ts';
 import { startWorkerReports } from './workers/engine/worker-reports.ts';
+import type { Client } from './client/types/client.ts';
 
 export interface WorkerOptions {
   readonly queues?: readonly Kind[];

@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import postgres from 'postgres';
 
-import { generateEncryptionKey } from '../../src/config/values.ts';
+import { generateEncryptionKey } from '../../src/config/encryption-key.ts';
 import { services } from '../../src/domain/destinations/registry.ts';
 import { connect, type Keyferry } from '../../src/index.ts';
 import { createQueueBackend, type QueueBackend } from '../../src/queues/backend.ts';

@@ -1,7 +1,6 @@
 /** How a command is declared and run: common options, one place for errors and exit codes, the program made and closed around it. */
 import { Option, type Command } from 'commander';
 
-import type { Client } from '../client/client.ts';
 import { loadConfig, type Config } from '../config/config.ts';
 import { createLog } from '../observe/log.ts';
 import type { Named } from '../domain/advice.ts';
@@ -13,6 +12,7 @@ import { endInTime } from './signals.ts';
 import { createOutput, type Output } from './output.ts';
 import { withNearMiss } from './near-miss.ts';
 import { personName } from './person.ts';
+import type { Client } from '../client/types/client.ts';
 
 export type Options = Readonly<Record<string, unknown>>;
 

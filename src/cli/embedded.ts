@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 
 import type { AwsSandbox } from '../sandbox/aws/index.ts';
 import { loadConfig, processEnvironment, type Environment } from '../config/config.ts';
-import { generateEncryptionKey } from '../config/values.ts';
+import { generateEncryptionKey } from '../config/encryption-key.ts';
 import { WORKER_SESSIONS } from '../db/installation-guard.ts';
 import { migrate } from '../db/migrate.ts';
 import { createLog } from '../observe/log.ts';

@@ -1,8 +1,8 @@
 /** A name that does not exist, and the one that was probably meant. */
-import type { Client } from '../client/client.ts';
 import { nearest } from '../domain/nearest.ts';
 import { type ErrorCode, JobError } from '../errors.ts';
 import type { ExitCode } from './exit.ts';
+import type { Client } from '../client/types/client.ts';
 
 interface Named {
   readonly client: Client;

@@ -1,13 +1,15 @@
 /** Rows as readable reports. */
-import type { Connection, Rotation, RunRecord } from '../client/views.ts';
 import { isUnderWay } from '../domain/run.ts';
-import type { LeftBehind } from '../db/sync/deletion.ts';
 import type { Check } from '../domain/connection/checks.ts';
 import { callsNote } from '../domain/call-log.ts';
 import { type Named, withName } from '../domain/advice.ts';
 import { counted, describeCounts, formatNumber } from '../domain/counted.ts';
 import { describeProgress } from '../domain/progress.ts';
 import { fields, indent, table, upcoming } from './output.ts';
+import type { Connection } from '../client/types/connection.ts';
+import type { Rotation } from '../client/types/rotation.ts';
+import type { RunRecord } from '../client/types/run.ts';
+import type { LeftBehind } from '../domain/sync/deletion.ts';
 
 const marks: Readonly<Record<Check['verdict'], string>> = { pass: '✓', warn: '!', fail: '✗', unknown: '?' };
 

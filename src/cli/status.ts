@@ -1,5 +1,4 @@
 /** `keyferry status`: everything of an org at a glance. */
-import type { Client } from '../client/client.ts';
 import { createBaseIdentities } from '../db/base-identities.ts';
 import { createInstallation } from '../db/installation.ts';
 import { createInstallationGuard } from '../db/installation-guard.ts';
@@ -10,6 +9,7 @@ import { describeRunning, stateOfWorker, summarizeWorkers } from '../domain/live
 import { formatRelative } from '../domain/span.ts';
 import type { Program } from '../main.ts';
 import { table, upcoming } from './output.ts';
+import type { Client } from '../client/types/client.ts';
 
 export type Status = Awaited<ReturnType<typeof readStatus>>;
 

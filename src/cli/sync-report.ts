@@ -1,8 +1,8 @@
 /** A sync as a readable report. */
-import type { Sync } from '../client/views.ts';
 import { destinations, kindOf } from '../domain/destinations/registry.ts';
 import { fields, upcoming } from './output.ts';
 import { stateOf } from './reports.ts';
+import type { Sync } from '../client/types/sync.ts';
 
 /** `Parameter Store eu-west-1 /shop/prod/` */
 function describeTarget(sync: Sync): string {

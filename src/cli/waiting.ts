@@ -3,12 +3,12 @@ import { setTimeout } from 'node:timers/promises';
 
 import type { Command } from 'commander';
 
-import type { Client } from '../client/client.ts';
-import type { RunRecord } from '../client/views.ts';
 import { parseDuration } from '../config/values.ts';
 import { JobError, toJobError } from '../errors.ts';
 import { text, type Invocation } from './command.ts';
 import { createProgressLine } from './progress-line.ts';
+import type { Client } from '../client/types/client.ts';
+import type { RunRecord } from '../client/types/run.ts';
 
 const DEFAULT_TIMEOUT = '30m';
 

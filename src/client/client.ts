@@ -22,8 +22,10 @@ import { createRotationsClient } from './rotations.ts';
 import { createSecretsClient } from './secrets.ts';
 import { createSourcesClient } from './sources.ts';
 import { createSyncsClient } from './syncs.ts';
+import type { Client } from './types/client.ts';
+import type { RunsClient } from './types/run.ts';
 import { toRunRecord } from './views.ts';
-import { waitForAnswer, type WaitOptions } from './waiting.ts';
+import { waitForAnswer } from './waiting.ts';
 import { createWebhooksClient } from './webhooks.ts';
 
 export interface Stores {
@@ -46,8 +48,6 @@ export interface Actor {
   readonly via?: Via;
 }
 
-export type Client = ReturnType<typeof createClient>;
-
 /** What a client can do beyond PostgreSQL. */
 export interface ClientPorts {
   readonly tryCredentials?: TryCredentials;
@@ -55,7 +55,7 @@ export interface ClientPorts {
   readonly audit?: AuditPort;
 }
 
-export function createClient(stores: Stores, actor: Actor, ports: ClientPorts = {}) {
+export function createClient(stores: Stores, actor: Actor, ports: ClientPorts = {}): Client {
   requireStorable({ orgId: actor.orgId, name: actor.name });
   const context: ClientContext = {
     orgId: actor.orgId,
@@ -83,12 +83,10 @@ export function createClient(stores: Stores, actor: Actor, ports: ClientPorts = 
   };
 }
 
-function createRunsClient({ orgId, wait }: ClientContext, { requests }: Pick<Stores, 'requests'>) {
+function createRunsClient({ orgId, wait }: ClientContext, { requests }: Pick<Stores, 'requests'>): RunsClient {
   return {
-    get: async (runId: string) => toRunRecord(await requests.run(orgId, runId)),
-    /** Newest first. */
-    list: async (subjectId: string, limit = 20) => (await requests.runsOf(orgId, subjectId, limit)).map(toRunRecord),
-    /** Waits for the run that answers a request. */
-    wait: (requestId: string, options: WaitOptions = {}) => wait(requestId, options),
+    get: async (runId) => toRunRecord(await requests.run(orgId, runId)),
+    list: async (subjectId, limit = 20) => (await requests.runsOf(orgId, subjectId, limit)).map(toRunRecord),
+    wait: (requestId, options = {}) => wait(requestId, options),
   };
 }

@@ -1,16 +1,21 @@
 /** `client.connections`: how keyferry reaches AWS accounts. */
 import { z } from 'zod';
 
-import type { Dependent } from '../db/connection-deletion.ts';
 import type { Connections, NewCredentials } from '../db/connections.ts';
 import type { ConnectionRow } from '../db/engine/subjects.ts';
 import type { ExternalIdException } from '../domain/connection/candidate.ts';
 import { JobError, toJobError } from '../errors.ts';
 import type { ClientContext } from './context.ts';
 import { credentialsShape, descriptionShape, nameShape, parseInput, regionShape } from './input.ts';
-import { isEmpty, updateVersion, type UpdateOptions } from './versions.ts';
-import { toConnection, type Connection, type RunRecord } from './views.ts';
-import type { WaitOptions } from './waiting.ts';
+import { isEmpty, updateVersion } from './versions.ts';
+import type { SameAs } from './same.ts';
+import type {
+  ConnectionsClient,
+  CreateConnection,
+  UpdateConnection,
+  UpdateConnectionOptions,
+} from './types/connection.ts';
+import { toConnection } from './views.ts';
 
 /** Operators only: why this connection may use a role that does not insist on an external ID. */
 const exceptionReason = z.string().trim().min(8, 'must say why, in 8 to 256 characters').max(256);
@@ -34,23 +39,11 @@ const updateShape = z.strictObject({
   allowMissingExternalId: exceptionReason.nullable().optional(),
 });
 
-export type CreateConnection = z.input<typeof createShape>;
-export type UpdateConnection = z.input<typeof updateShape>;
-
-export interface UpdateConnectionOptions extends UpdateOptions {
-  /** Replaces working credentials without asking AWS. */
-  readonly force?: boolean;
-}
-
-export function createConnectionsClient(context: ClientContext, connections: Connections) {
+export function createConnectionsClient(context: ClientContext, connections: Connections): ConnectionsClient {
   const { orgId } = context;
   const get = (idOrName: string) => connections.get(orgId, context.refer(idOrName));
   return {
-    /**
-     * Records a connection and asks for its validation. The external ID of a role is the org's id; only an operator may choose another.
-     * Throws CONNECTION_NAME_TAKEN, PAYLOAD_INVALID.
-     */
-    async create(input: CreateConnection): Promise<{ connection: Connection; requestId: string }> {
+    async create(input: SameAs<CreateConnection, z.input<typeof createShape>>) {
       const { credentials: given, allowMissingExternalId: reason, ...rest } = parseInput(createShape, input);
       const credentials = await withExternalId(context, given);
       requireNarrowable(rest.narrowAccessKey, credentials.method);
@@ -63,11 +56,7 @@ export function createConnectionsClient(context: ClientContext, connections: Con
       });
       return { connection: toConnection(created.connection), requestId: created.requestId };
     },
-    /**
-     * As `create`, and waits for the verdict. A connection that AWS refuses is not kept, unless something came in between: throws CONNECTION_INVALID with
-     * the reason. Without a verdict in time it stays `pending`, and its validation goes on.
-     */
-    async createValidated(input: CreateConnection, options: WaitOptions): Promise<ValidatedConnection> {
+    async createValidated(input, options) {
       const created = await this.create(input);
       const { id } = created.connection;
       const run = await context.wait(created.requestId, options).catch(withoutVerdict);
@@ -78,45 +67,24 @@ export function createConnectionsClient(context: ClientContext, connections: Con
         return { ...created, connection: toConnection(await connections.byId(id)), run };
       throw new JobError('CONNECTION_INVALID', { message: row.statusMessage ?? '', context: { checks: row.checks } });
     },
-    /** Throws CONNECTION_NOT_FOUND. */
-    get: async (idOrName: string): Promise<Connection> => toConnection(await get(idOrName)),
-    list: async (): Promise<readonly Connection[]> => (await connections.list(orgId)).map(toConnection),
-    /** Syncs and rotations that use it. */
-    dependents: async (idOrName: string): Promise<readonly Dependent[]> => connections.dependents(await get(idOrName)),
-    /**
-     * Changes name, description, region or credentials; nothing when nothing is given. New credentials replace the working ones only once AWS accepts them,
-     * unless `force`. With access to AWS they are checked before this returns, and refused with CONNECTION_INVALID. Without (the library) they are offered as
-     * `candidate`, and the next validation decides: `validate` waits for it, and fails with the reason when they are refused.
-     */
-    async update(
-      idOrName: string,
-      input: UpdateConnection,
-      options: UpdateConnectionOptions = {},
-    ): Promise<Connection> {
+    get: async (idOrName) => toConnection(await get(idOrName)),
+    list: async () => (await connections.list(orgId)).map(toConnection),
+    dependents: async (idOrName) => connections.dependents(await get(idOrName)),
+    async update(idOrName, input: SameAs<UpdateConnection, z.input<typeof updateShape>>, options = {}) {
       const changes = parseInput(updateShape, input);
       const read = () => get(idOrName);
       const write = (row: ConnectionRow) => updateConnection({ context, connections }, row, { ...changes, ...options });
       return toConnection(await updateVersion({ read, write }, options));
     },
-    /** Asks for a validation now; returns the request's id. */
-    async requestValidation(idOrName: string): Promise<string> {
+    async requestValidation(idOrName) {
       const row = await get(idOrName);
       return context.requests.open({ orgId, kind: 'validate', subjectId: row.id, actor: context.actor });
     },
-    /** Validates now and waits for the run. */
-    async validate(idOrName: string, options: WaitOptions = {}): Promise<RunRecord> {
+    async validate(idOrName, options = {}) {
       return context.wait(await this.requestValidation(idOrName), options);
     },
-    /** Throws CONNECTION_IN_USE, naming the dependents. */
-    delete: async (idOrName: string): Promise<void> => connections.delete(await get(idOrName)),
+    delete: async (idOrName) => connections.delete(await get(idOrName)),
   };
-}
-
-export interface ValidatedConnection {
-  readonly connection: Connection;
-  readonly requestId: string;
-  /** Null without a verdict in time. */
-  readonly run: RunRecord | null;
 }
 
 /** No worker took the request up, or AWS is slow: that says nothing about the connection. */

@@ -5,8 +5,7 @@ import type { ConnectionRow } from '../db/engine/subjects.ts';
 import type { Via } from '../domain/connection/candidate.ts';
 import type { Check } from '../domain/connection/checks.ts';
 import type { Reference } from '../domain/reference.ts';
-import type { RunRecord } from './views.ts';
-import type { WaitOptions } from './waiting.ts';
+import type { RunRecord, WaitOptions } from './types/run.ts';
 
 export interface ClientContext {
   readonly orgId: string;

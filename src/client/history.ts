@@ -1,13 +1,14 @@
 /** `client.history`: what was done in the org, what folders it has, and who changed what. */
 import type { Connections } from '../db/connections.ts';
-import type { History, ListedChange, ListedFolder } from '../db/history.ts';
-import type { LogicalRun } from '../db/logical-runs.ts';
+import type { History } from '../db/history.ts';
 import type { Rotations } from '../db/rotation/rotations.ts';
 import type { Syncs } from '../db/sync/syncs.ts';
 import type { Reference } from '../domain/reference.ts';
 import { isUuid } from '../domain/reference.ts';
 import { JobError } from '../errors.ts';
 import type { ClientContext } from './context.ts';
+import type { HistoryClient, RunQuery } from './types/history.ts';
+import { toAuditRecord, toListedRun } from './views.ts';
 
 interface Stores {
   readonly connections: Connections;
@@ -16,25 +17,14 @@ interface Stores {
   readonly history: History;
 }
 
-export interface RunQuery {
-  /** Name or id of a connection, sync or rotation. An id also finds the runs of one that is deleted. */
-  readonly subject?: string | undefined;
-  readonly kind?: string | undefined;
-  readonly status?: string | undefined;
-  /** Default 20. */
-  readonly limit?: number | undefined;
-}
-
-export function createHistoryClient({ orgId, refer }: ClientContext, stores: Stores) {
+export function createHistoryClient({ orgId, refer }: ClientContext, stores: Stores): HistoryClient {
   return {
-    /** Newest first; a run in slices is one. Throws PAYLOAD_INVALID for an unknown or ambiguous name. */
-    async runs({ subject, limit = 20, ...filter }: RunQuery = {}): Promise<readonly LogicalRun[]> {
+    async runs({ subject, limit = 20, ...filter }: RunQuery = {}) {
       const subjectId = subject === undefined ? undefined : await idOf(subject);
-      return stores.history.runs(orgId, { ...filter, subjectId, limit });
+      return (await stores.history.runs(orgId, { ...filter, subjectId, limit })).map(toListedRun);
     },
-    folders: (projectId?: string): Promise<readonly ListedFolder[]> => stores.history.folders(orgId, projectId),
-    /** Newest first. */
-    audit: (limit = 20): Promise<readonly ListedChange[]> => stores.history.audit(orgId, limit),
+    folders: (projectId) => stores.history.folders(orgId, projectId),
+    audit: async (limit = 20) => (await stores.history.audit(orgId, limit)).map(toAuditRecord),
   };
 
   async function idOf(subject: string): Promise<string> {

@@ -4,17 +4,15 @@ import { z } from 'zod';
 import type { Connections } from '../db/connections.ts';
 import type { RotationRow } from '../db/engine/subjects.ts';
 import type { Folders } from '../db/folders.ts';
-import type { RotationWish } from '../db/rotation/orders.ts';
-import type { AdoptedKeyPair } from '../db/rotation/adoption.ts';
-import type { RotationStep, Rotations } from '../db/rotation/rotations.ts';
+import type { Rotations } from '../db/rotation/rotations.ts';
 import { rotationChanges, rotationSettings } from '../domain/rotation/input.ts';
-import type { KnownKey } from '../domain/rotation/rotation.ts';
 import { JobError } from '../errors.ts';
 import type { ClientContext } from './context.ts';
 import { parseInput, placeShape } from './input.ts';
-import { isEmpty, updateVersion, type UpdateOptions } from './versions.ts';
-import { toRotation, type Rotation, type RunRecord } from './views.ts';
-import type { WaitOptions } from './waiting.ts';
+import { isEmpty, updateVersion } from './versions.ts';
+import type { SameAs } from './same.ts';
+import type { CreateRotation, RotationsClient, UpdateRotation } from './types/rotation.ts';
+import { toRotation } from './views.ts';
 
 const createShape = rotationSettings.extend({
   /** Name or id. */
@@ -28,28 +26,18 @@ const updateShape = rotationChanges.extend({
   connection: z.string().min(1).optional(),
 });
 
-export type CreateRotation = z.input<typeof createShape>;
-/** With the request that its first run answers: the key published, or, with an adopted one, the user's keys looked at. */
-export type CreatedRotation = Rotation & { readonly requestId: string };
-export type UpdateRotation = z.input<typeof updateShape>;
-export type RunRotation = RotationWish & WaitOptions;
-
 interface Stores {
   readonly rotations: Rotations;
   readonly connections: Connections;
   readonly folders: Folders;
 }
 
-export function createRotationsClient(context: ClientContext, stores: Stores) {
+export function createRotationsClient(context: ClientContext, stores: Stores): RotationsClient {
   const { orgId, actor } = context;
   const { rotations } = stores;
   const row = (idOrName: string) => rotations.get(orgId, context.refer(idOrName));
   return {
-    /**
-     * Records a rotation; its first run makes the first key. Throws CONNECTION_NOT_FOUND, KEY_ROTATION_NAME_TAKEN, KEY_USER_TAKEN, SECRET_MANAGED,
-     * PAYLOAD_INVALID.
-     */
-    async create(input: CreateRotation): Promise<CreatedRotation> {
+    async create(input: SameAs<CreateRotation, z.input<typeof createShape>>) {
       const { connection, target, ...settings } = parseInput(createShape, input);
       const created = await rotations.create(orgId, {
         ...settings,
@@ -60,15 +48,11 @@ export function createRotationsClient(context: ClientContext, stores: Stores) {
       });
       return { ...toRotation(created), requestId: created.requestId };
     },
-    get: async (idOrName: string): Promise<Rotation> => toRotation(await row(idOrName)),
-    list: async (): Promise<readonly Rotation[]> => (await rotations.list(orgId)).map(toRotation),
-    /** Keys by state, without their secrets. */
-    keys: async (idOrName: string): Promise<readonly KnownKey[]> => rotations.keys((await row(idOrName)).id),
-    /** Every persisted step, oldest first. */
-    timeline: async (idOrName: string, limit?: number): Promise<readonly RotationStep[]> =>
-      rotations.steps((await row(idOrName)).id, limit),
-    /** Nothing when nothing is given. Throws PAYLOAD_STALE. */
-    async update(idOrName: string, input: UpdateRotation, options: UpdateOptions = {}): Promise<Rotation> {
+    get: async (idOrName) => toRotation(await row(idOrName)),
+    list: async () => (await rotations.list(orgId)).map(toRotation),
+    keys: async (idOrName) => rotations.keys((await row(idOrName)).id),
+    timeline: async (idOrName, limit) => rotations.steps((await row(idOrName)).id, limit),
+    async update(idOrName, input: SameAs<UpdateRotation, z.input<typeof updateShape>>, options = {}) {
       const { connection, ...changes } = parseInput(updateShape, input);
       const read = () => row(idOrName);
       const write = async (as: RotationRow) => {
@@ -77,11 +61,8 @@ export function createRotationsClient(context: ClientContext, stores: Stores) {
       };
       return toRotation(await updateVersion({ read, write }, options));
     },
-    /** Records the wish for a rotation now; returns the request's id. */
-    request: async (idOrName: string, wish: RotationWish = {}): Promise<string> =>
-      rotations.request(await row(idOrName), wish, actor),
-    /** Rotates now and waits until the new key is published and confirmed; the old one is retired later. */
-    async run(idOrName: string, { emergency, revokeNow, skipSync, ...options }: RunRotation = {}): Promise<RunRecord> {
+    request: async (idOrName, wish = {}) => rotations.request(await row(idOrName), wish, actor),
+    async run(idOrName, { emergency, revokeNow, skipSync, ...options } = {}) {
       const wish = {
         ...(emergency ? { emergency } : {}),
         ...(revokeNow ? { revokeNow } : {}),
@@ -89,18 +70,13 @@ export function createRotationsClient(context: ClientContext, stores: Stores) {
       };
       return context.wait(await this.request(idOrName, wish), options);
     },
-    pause: async (idOrName: string): Promise<Rotation> => toRotation(await rotations.pause(await row(idOrName))),
-    resume: async (idOrName: string): Promise<Rotation> => toRotation(await rotations.resume(await row(idOrName))),
-    /** Before the publication: the new key goes, the old one stays. Returns the request's id when a cycle was under way. */
-    cancel: async (idOrName: string): Promise<string | undefined> => rotations.cancel(await row(idOrName), actor),
-    /** During the hold: brings the old key back. Returns the request's id. */
-    reactivate: async (idOrName: string): Promise<string> => rotations.reactivate(await row(idOrName), actor),
-    /** Deletes every key of this rotation at AWS and pauses it. Returns the request's id. */
-    revokeKeys: async (idOrName: string): Promise<string> => rotations.revokeKeys(await row(idOrName), actor),
-    adoptKey: async (idOrName: string, pair: AdoptedKeyPair): Promise<Rotation> =>
-      toRotation(await rotations.adoptKey(await row(idOrName), pair)),
-    /** Keys at AWS stay; `secrets` says what becomes of the two in the folder. */
-    delete: async (idOrName: string, secrets: 'keep' | 'remove' = 'keep'): Promise<void> => {
+    pause: async (idOrName) => toRotation(await rotations.pause(await row(idOrName))),
+    resume: async (idOrName) => toRotation(await rotations.resume(await row(idOrName))),
+    cancel: async (idOrName) => rotations.cancel(await row(idOrName), actor),
+    reactivate: async (idOrName) => rotations.reactivate(await row(idOrName), actor),
+    revokeKeys: async (idOrName) => rotations.revokeKeys(await row(idOrName), actor),
+    adoptKey: async (idOrName, pair) => toRotation(await rotations.adoptKey(await row(idOrName), pair)),
+    delete: async (idOrName, secrets = 'keep') => {
       await rotations.delete(await row(idOrName), secrets);
     },
   };

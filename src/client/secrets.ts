@@ -1,29 +1,18 @@
 /** `client.secrets`: folders of secrets, the source of every sync. Values go in; only names come out. */
 import { z } from 'zod';
 
-import type { FolderChange, Folders, SecretName } from '../db/folders.ts';
+import type { Folders } from '../db/folders.ts';
 import { JobError } from '../errors.ts';
 import type { ClientContext } from './context.ts';
 import { parseInput, placeShape, secretKeyShape, secretValueShape } from './input.ts';
+import type { SameAs } from './same.ts';
+import type { FolderPath, SecretsClient } from './types/folder.ts';
 
 const valuesShape = z.record(secretKeyShape, secretValueShape.nullable());
 const metadataShape = z.record(secretKeyShape, z.record(z.string().min(1).max(128), z.string().max(256)));
 
-export type FolderPath = z.input<typeof placeShape>;
-
-export interface SetSecrets {
-  /** Key to value; null removes the key. */
-  readonly values: Readonly<Record<string, string | null>>;
-  /** Key to metadata, which syncs may write as tags. A key without a value here keeps its value. */
-  readonly metadata?: Readonly<Record<string, Readonly<Record<string, string>>>>;
-  /** `merge` (default) leaves other keys alone; `replace` removes them, except those that a rotation manages. */
-  readonly mode?: 'merge' | 'replace';
-  /** Refuses the change with PAYLOAD_STALE unless the folder still has this revision (or one of these). */
-  readonly ifRevision?: number | readonly number[];
-}
-
-export function createSecretsClient(context: ClientContext, folders: Folders) {
-  const find = async (place: FolderPath) => {
+export function createSecretsClient(context: ClientContext, folders: Folders): SecretsClient {
+  const find = async (place: SameAs<FolderPath, z.input<typeof placeShape>>) => {
     const parsed = parseInput(placeShape, place);
     const folder = await folders.find(context.orgId, parsed);
     if (folder) return folder;
@@ -32,8 +21,7 @@ export function createSecretsClient(context: ClientContext, folders: Folders) {
     });
   };
   return {
-    /** One new revision of the folder; its syncs become due. Throws SECRET_MANAGED for keys of a rotation. */
-    async set(place: FolderPath, input: SetSecrets): Promise<FolderChange> {
+    async set(place, input) {
       const parsedPlace = parseInput(placeShape, place);
       const values = parseInput(valuesShape, input.values);
       const metadata = parseInput(metadataShape, input.metadata ?? {});
@@ -48,12 +36,9 @@ export function createSecretsClient(context: ClientContext, folders: Folders) {
       const described = Object.fromEntries(Object.entries(metadata).filter(([key]) => !Object.hasOwn(values, key)));
       return folders.changeIf(folder, changes, { mode: input.mode ?? 'merge', ifRevision, metadata: described });
     },
-    /** Grows with every change of the folder. */
-    revision: async (place: FolderPath): Promise<number> => (await find(place)).revision,
-    /** Names and revisions, never values. */
-    list: async (place: FolderPath): Promise<readonly SecretName[]> => folders.names((await find(place)).id),
-    /** Removes keys; a key that is not there is an error that names it. */
-    async unset(place: FolderPath, keys: readonly string[]): Promise<FolderChange> {
+    revision: async (place) => (await find(place)).revision,
+    list: async (place) => folders.names((await find(place)).id),
+    async unset(place, keys) {
       const folder = await find(place);
       const present = new Set((await folders.names(folder.id)).map((secret) => secret.key));
       const missing = keys.filter((key) => !present.has(key));

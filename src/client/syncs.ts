@@ -3,9 +3,7 @@ import { z } from 'zod';
 
 import type { Connections } from '../db/connections.ts';
 import type { Folders } from '../db/folders.ts';
-import type { RequestKind } from '../db/requests.ts';
 import type { SyncRow } from '../db/engine/subjects.ts';
-import type { LeftBehind, SyncDeletion } from '../db/sync/deletion.ts';
 import type { SyncChanges, Syncs } from '../db/sync/syncs.ts';
 import type { Reference } from '../domain/reference.ts';
 import { type DestinationName, destinationNames } from '../domain/destinations/names.ts';
@@ -15,9 +13,11 @@ import { JobError } from '../errors.ts';
 import type { ClientContext } from './context.ts';
 import { descriptionShape, nameShape, parseInput, placeShape } from './input.ts';
 import { refuseImpossibleTarget } from './sync-target.ts';
-import { isEmpty, updateVersion, type UpdateOptions } from './versions.ts';
-import { toSync, type RunRecord, type Sync } from './views.ts';
-import type { WaitOptions } from './waiting.ts';
+import { isEmpty, updateVersion } from './versions.ts';
+import type { SameAs } from './same.ts';
+import type { RunRecord, WaitOptions } from './types/run.ts';
+import type { CancelledSync, CreateSync, SyncRequestKind, SyncsClient, UpdateSync } from './types/sync.ts';
+import { toSync } from './views.ts';
 
 const createShape = z.strictObject({
   name: nameShape,
@@ -45,17 +45,6 @@ const updateShape = z.strictObject({
   isAutoSyncEnabled: z.boolean().optional(),
 });
 
-export type CreateSync = z.input<typeof createShape>;
-export type UpdateSync = z.input<typeof updateShape>;
-
-/** What a sync run may be told. */
-export interface RunSync extends WaitOptions {
-  /** Confirms that the present plan deletes exactly this many objects. */
-  readonly confirmDeletions?: number;
-  /** After a restore: the folder's values replace what keyferry wrote later than the backup. */
-  readonly acceptSource?: boolean;
-}
-
 interface Stores {
   readonly syncs: Syncs;
   readonly connections: Connections;
@@ -67,13 +56,13 @@ interface Parts {
   readonly stores: Stores;
 }
 
-export function createSyncsClient(context: ClientContext, stores: Stores) {
+export function createSyncsClient(context: ClientContext, stores: Stores): SyncsClient {
   const { orgId } = context;
   const { syncs } = stores;
   const get = (idOrName: string) => syncs.get(orgId, context.refer(idOrName));
   const view = async (reference: Reference) => toSync(await syncs.view(orgId, reference));
   const request = async (
-    kind: RequestKind,
+    kind: SyncRequestKind,
     idOrName: string,
     parameters: Readonly<Record<string, unknown>> = {},
   ): Promise<string> => {
@@ -81,13 +70,12 @@ export function createSyncsClient(context: ClientContext, stores: Stores) {
     return context.requests.open({ orgId, kind, subjectId: sync.id, parameters, actor: context.actor });
   };
   const requestAndWait = async (
-    kind: RequestKind,
+    kind: SyncRequestKind,
     idOrName: string,
     options: WaitOptions & { parameters?: Record<string, unknown> },
   ): Promise<RunRecord> => context.wait(await request(kind, idOrName, options.parameters), options);
   return {
-    /** Throws CONNECTION_NOT_FOUND, SECRET_FOLDER_NOT_FOUND, SYNC_NAME_TAKEN, SYNC_TARGET_TAKEN, PAYLOAD_INVALID. */
-    async create(input: CreateSync): Promise<Sync> {
+    async create(input: SameAs<CreateSync, z.input<typeof createShape>>) {
       const { connection, source, destinationConfig, ...rest } = parseInput(createShape, input);
       const target = { ...rest, destinationConfig: parseDestination(rest.destination, destinationConfig) };
       refuseImpossibleTarget(target, source);
@@ -100,51 +88,30 @@ export function createSyncsClient(context: ClientContext, stores: Stores) {
       });
       return view(row);
     },
-    get: async (idOrName: string): Promise<Sync> => view(context.refer(idOrName)),
-    list: async (): Promise<readonly Sync[]> => (await syncs.list(orgId)).map(toSync),
-    /** Changes become due at once; objects under old names are deleted after the new ones are written. */
-    async update(idOrName: string, input: UpdateSync, options: UpdateOptions = {}): Promise<Sync> {
+    get: async (idOrName) => view(context.refer(idOrName)),
+    list: async () => (await syncs.list(orgId)).map(toSync),
+    async update(idOrName, input: SameAs<UpdateSync, z.input<typeof updateShape>>, options = {}) {
       const read = () => get(idOrName);
       const write = (sync: SyncRow) => updateSync({ context, stores }, sync, input);
       return view(await updateVersion({ read, write }, options));
     },
-    /** Records a wish (`sync`, `plan`, `check`, `import`, `remove`) and returns the request's id. */
     request,
-    run: (idOrName: string, { confirmDeletions, acceptSource, ...options }: RunSync = {}) =>
+    run: (idOrName, { confirmDeletions, acceptSource, ...options } = {}) =>
       requestAndWait('sync', idOrName, { ...options, parameters: definedOnly({ confirmDeletions, acceptSource }) }),
-    /** After a restore: takes what AWS holds into the folder, where keyferry wrote it later than the backup. */
-    acceptDestination: (idOrName: string, options: WaitOptions = {}) =>
+    acceptDestination: (idOrName, options = {}) =>
       requestAndWait('import', idOrName, { ...options, parameters: { acceptDestination: true } }),
-    /** Never writes; the plan is the run's `result`. */
-    plan: (idOrName: string, options: WaitOptions = {}) => requestAndWait('plan', idOrName, options),
-    /** Looks for drift now. */
-    check: (idOrName: string, options: WaitOptions = {}) => requestAndWait('check', idOrName, options),
-    import: (idOrName: string, behavior: 'prioritize-source' | 'prioritize-destination', options: WaitOptions = {}) =>
+    plan: (idOrName, options = {}) => requestAndWait('plan', idOrName, options),
+    check: (idOrName, options = {}) => requestAndWait('check', idOrName, options),
+    import: (idOrName, behavior, options = {}) =>
       requestAndWait('import', idOrName, { ...options, parameters: { importBehavior: behavior } }),
-    /** Deletes what this sync wrote. */
-    remove: (idOrName: string, options: WaitOptions = {}) => requestAndWait('remove', idOrName, options),
-    pause: async (idOrName: string): Promise<Sync> => view(await syncs.pause(await get(idOrName))),
-    resume: async (idOrName: string): Promise<Sync> => view(await syncs.resume(await get(idOrName))),
-    /**
-     * Withdraws what was asked for, and stops the run before its next write; what is written stays. An automatic sync is paused. Throws
-     * SYNC_NOTHING_TO_CANCEL. The run in the answer stops soon: its status is then `cancelled`.
-     */
-    cancel: async (idOrName: string): Promise<CancelledSync> => cancelSync(stores, await get(idOrName)),
-    /** Deletes what this sync wrote, then the sync. It is gone when the run succeeded; otherwise it stays, and the run says why. */
-    deleteWithSecrets: (idOrName: string, options: WaitOptions = {}) =>
+    remove: (idOrName, options = {}) => requestAndWait('remove', idOrName, options),
+    pause: async (idOrName) => view(await syncs.pause(await get(idOrName))),
+    resume: async (idOrName) => view(await syncs.resume(await get(idOrName))),
+    cancel: async (idOrName) => cancelSync(stores, await get(idOrName)),
+    deleteWithSecrets: (idOrName, options = {}) =>
       requestAndWait('remove', idOrName, { ...options, parameters: { deleteAfterRemove: true } }),
-    /**
-     * Deletes the sync. Throws SYNC_STILL_OWNED while it owns objects at AWS; with `abandon` they stay there, and are returned.
-     */
-    delete: async (idOrName: string, deletion: SyncDeletion = { abandon: false }): Promise<readonly LeftBehind[]> =>
-      syncs.delete(await get(idOrName), deletion),
+    delete: async (idOrName, deletion = { abandon: false }) => syncs.delete(await get(idOrName), deletion),
   };
-}
-
-/** `runId`: the run that stops soon; null when none was under way. */
-export interface CancelledSync {
-  readonly sync: Sync;
-  readonly runId: string | null;
 }
 
 async function cancelSync({ syncs }: Stores, row: SyncRow): Promise<CancelledSync> {

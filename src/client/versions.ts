@@ -1,10 +1,6 @@
 /** Lost updates: a change is written only over the version that it was made from. */
 import { JobError } from '../errors.ts';
-
-export interface UpdateOptions {
-  /** Refuses the change unless the object still has this version (or one of these). */
-  readonly ifVersion?: number | readonly number[];
-}
+import type { UpdateOptions } from './types/subject.ts';
 
 interface Versioned {
   readonly name: string;

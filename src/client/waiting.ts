@@ -2,21 +2,9 @@
 import { setTimeout } from 'node:timers/promises';
 
 import type { Requests, RunRow } from '../db/requests.ts';
-import type { RunProgress } from '../domain/run.ts';
 import { formatSpan } from '../domain/span.ts';
 import { JobError } from '../errors.ts';
-
-export interface WaitOptions {
-  /** Gives up after this long; the request stays recorded and is done later. */
-  readonly timeoutMs?: number;
-  /** Gives up when no worker took the request within this long. */
-  readonly untakenTimeoutMs?: number;
-  readonly signal?: AbortSignal;
-  /** Told once when no worker has taken the request for a few seconds. */
-  onUntaken?(): void;
-  /** Told how far a long run has come, whenever that changes. */
-  onProgress?(progress: RunProgress): void;
-}
+import type { WaitOptions } from './types/run.ts';
 
 const FIRST_PAUSE_MS = 10;
 const MAX_PAUSE_MS = 400;

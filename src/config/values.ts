@@ -1,5 +1,4 @@
 /** The forms of single settings: durations, URLs, keys, tokens, concurrency. */
-import { randomBytes } from 'node:crypto';
 import { isIP } from 'node:net';
 
 import { z } from 'zod';
@@ -202,8 +201,3 @@ export const boolean = z
   .enum(['true', 'false'], 'must be true or false')
   .default('false')
   .transform((text) => text === 'true');
-
-/** A new key in the form that KEYFERRY_ENCRYPTION_KEYS takes: `id:base64(32 bytes)`. */
-export function generateEncryptionKey(id = `k${randomBytes(4).toString('hex')}`): string {
-  return `${id}:${randomBytes(32).toString('base64')}`;
-}

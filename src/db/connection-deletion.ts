@@ -1,17 +1,12 @@
 /** Deletes connections, and names what still depends on them. */
 import { asc, eq, sql } from 'drizzle-orm';
 
+import type { Dependent } from '../domain/connection/dependent.ts';
 import { JobError } from '../errors.ts';
 import type { Database } from './client.ts';
 import { toDatabaseError, violatedConstraint } from './database-error.ts';
 import { rotations, syncs } from './schema.ts';
 import { closedWork, type ConnectionRow, isAsSeen, untilAsSeen } from './engine/subjects.ts';
-
-export interface Dependent {
-  readonly kind: 'sync' | 'rotation';
-  readonly id: string;
-  readonly name: string;
-}
 
 /** Ends the requests and runs of the connection with it. Throws CONNECTION_IN_USE with the dependents' names. */
 export async function deleteConnection(db: Database, row: ConnectionRow): Promise<void> {

@@ -50,7 +50,7 @@ export interface ConnectionChanges {
   readonly requestedBy: string | null;
 }
 
-export interface CreatedConnection {
+export interface CreatedConnectionRow {
   readonly connection: ConnectionRow;
   /** The request for the first validation. */
   readonly requestId: string;
@@ -85,7 +85,7 @@ async function createConnection(
   { db, encryption }: Stores,
   orgId: string,
   input: NewConnection,
-): Promise<CreatedConnection> {
+): Promise<CreatedConnectionRow> {
   const id = crypto.randomUUID();
   const { credentials, requestedBy, ...rest } = input;
   const columns = await credentialColumns(encryption, { orgId, id, credentialsRevision: 1 }, credentials);

@@ -34,6 +34,7 @@ import { isAsSeen } from './engine/subjects.ts';
 import { wake } from './engine/wake.ts';
 import { raise } from './statement.ts';
 import { dueNow } from './engine/due.ts';
+import type { FolderChange, SecretName } from '../domain/folders.ts';
 
 export type FolderRow = typeof folders.$inferSelect;
 
@@ -41,25 +42,6 @@ export interface FolderKey {
   readonly projectId: string;
   readonly environment: string;
   readonly secretPath: string;
-}
-
-export interface SecretName {
-  readonly key: string;
-  readonly revision: number;
-  readonly metadata: Readonly<Record<string, string>>;
-  readonly managedBy: string | null;
-  readonly updatedAt: Date;
-}
-
-export interface FolderChange {
-  readonly folderId: string;
-  readonly revision: number;
-  readonly set: number;
-  readonly removed: number;
-  /** Syncs that became due. */
-  readonly dueSyncs: number;
-  /** Of a pull: keys that a rotation manages. */
-  readonly skippedKeys?: readonly string[];
 }
 
 export type Folders = ReturnType<typeof createFolders>;

@@ -8,24 +8,13 @@ import { fromRow } from './rows.ts';
 import { auditLog } from './schema-operations.ts';
 import { execute } from './statement.ts';
 import { readerCount } from './sync/tree.ts';
+import type { ListedFolder } from '../domain/folders.ts';
 
 export interface RunFilter {
   readonly subjectId?: string | undefined;
   readonly kind?: string | undefined;
   readonly status?: string | undefined;
   readonly limit: number;
-}
-
-export interface ListedFolder {
-  readonly id: string;
-  readonly projectId: string;
-  readonly environment: string;
-  readonly secretPath: string;
-  readonly revision: number;
-  readonly secrets: number;
-  /** That read it, recursive ones of the folders above among them. */
-  readonly syncs: number;
-  readonly updatedAt: Date;
 }
 
 export type ListedChange = typeof auditLog.$inferSelect;

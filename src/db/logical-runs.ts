@@ -8,14 +8,9 @@ import { parseMoment } from './moment.ts';
 import { parsedJson, textOrNull } from './read.ts';
 import { fromRow } from './rows.ts';
 import { runs } from './schema.ts';
+import type { RunSlice } from '../domain/run.ts';
 
 type RunHistoryRow = typeof runs.$inferSelect;
-
-export interface RunSlice {
-  readonly id: string;
-  readonly startedAt: Date;
-  readonly finishedAt: Date | null;
-}
 
 /** The last slice, from the start of the first one on, with the calls of all; its counts and its progress are those of all already. */
 export type LogicalRun = RunHistoryRow & {

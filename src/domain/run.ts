@@ -43,6 +43,14 @@ export interface RunProgress {
   readonly secondsLeft: number | null;
 }
 
+/** A part of a run that gave its place back and went on later. */
+export interface RunSlice {
+  readonly id: string;
+  readonly startedAt: Date;
+  /** Null while it runs. */
+  readonly finishedAt: Date | null;
+}
+
 /** Work that is not over: a run at work, or one that waits between two slices. */
 export function isUnderWay({ status, kind }: { readonly status: RunStatus; readonly kind: RunKind }): boolean {
   return status === 'running' || (status === 'continued' && kind !== 'rotate');

@@ -1,6 +1,6 @@
 /** What every request carries along. */
-import type { Client } from '../client/client.ts';
 import type { Caller } from '../domain/caller.ts';
+import type { Client } from '../client/types/client.ts';
 
 declare module 'hono' {
   interface ContextVariableMap {

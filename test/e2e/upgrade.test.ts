@@ -1,7 +1,7 @@
 /** The program of the release before, for real, beside the schema of this one and the reverse. Left out by name where git has no history. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { generateEncryptionKey } from '../../src/config/values.ts';
+import { generateEncryptionKey } from '../../src/config/encryption-key.ts';
 import { trustPolicy } from '../../src/domain/policy/policies.ts';
 import { connect, type Keyferry } from '../../src/index.ts';
 import { createAwsSandbox, startAwsSandboxServer } from '../../src/sandbox/aws/index.ts';

@@ -1,7 +1,6 @@
 /** `keyferry connection …` */
 import type { Command } from 'commander';
 
-import type { Connection, RunRecord } from '../../client/views.ts';
 import { JobError } from '../../errors.ts';
 import { done, leaf, runWithClient, text, type ClientInvocation, type Options } from '../command.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
@@ -11,6 +10,8 @@ import { table, upcoming } from '../output.ts';
 import { describeConnection } from '../reports.ts';
 import { confirm, withConfirmation } from '../confirm.ts';
 import { waitForRun, withTimeout, withWaiting, type Hints } from '../waiting.ts';
+import type { Connection } from '../../client/types/connection.ts';
+import type { RunRecord } from '../../client/types/run.ts';
 
 export function addConnectionCommands(parent: Command): void {
   const noun = parent.command('connection').description('how keyferry reaches AWS accounts');

@@ -4,7 +4,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { describeCounts } from '../../domain/counted.ts';
 import { isUnderWay, runKinds, runStatuses } from '../../domain/run.ts';
 import { describeProgress } from '../../domain/progress.ts';
-import type { LogicalRun } from '../../db/logical-runs.ts';
+import type { ListedRun } from '../../client/types/run.ts';
 import { done, leaf, runWithClient, text } from '../command.ts';
 import { table } from '../output.ts';
 
@@ -48,7 +48,7 @@ function addRuns(parent: Command): void {
   });
 }
 
-function changesOf(run: LogicalRun): string {
+function changesOf(run: ListedRun): string {
   const changes =
     isUnderWay(run) && run.progress !== null ? describeProgress(run.progress) : describeCounts(run.counts);
   return run.slices.length === 0 ? changes : `${changes} (${String(run.slices.length)} slices)`;

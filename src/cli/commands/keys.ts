@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 
 import type { Command } from 'commander';
 
-import { generateEncryptionKey } from '../../config/values.ts';
+import { generateEncryptionKey } from '../../config/encryption-key.ts';
 import { MIN_PASSWORD, operatorName } from '../../domain/password-hash.ts';
 import { JobError } from '../../errors.ts';
 import { counted } from '../../domain/counted.ts';

@@ -1,7 +1,6 @@
 /** `keyferry rotation …` */
 import { type Command, Option } from 'commander';
 
-import type { CreatedRotation } from '../../client/rotations.ts';
 import { parseDuration } from '../../config/values.ts';
 import { JobError } from '../../errors.ts';
 import { collect, done, leaf, runWithClient, text, type ClientInvocation, type Options } from '../command.ts';
@@ -13,6 +12,7 @@ import { confirm, withConfirmation } from '../confirm.ts';
 import { waitForRun, withWaiting } from '../waiting.ts';
 import { addDelete, hintsOf } from './rotation-delete.ts';
 import { placeOf, withPlace } from './secrets.ts';
+import type { CreatedRotation } from '../../client/types/rotation.ts';
 
 export function addRotationCommands(parent: Command): void {
   const noun = parent.command('rotation').description('access keys of IAM users, replaced on a schedule');

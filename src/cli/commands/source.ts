@@ -1,8 +1,7 @@
 /** `keyferry source …`: where the secrets of a folder come from. Credentials come from stdin or a file and are never shown. */
 import { Option, type Command } from 'commander';
 
-import type { SetSource, FolderSource } from '../../client/sources.ts';
-import type { LogicalRun } from '../../db/logical-runs.ts';
+import type { ListedRun } from '../../client/types/run.ts';
 import { parseDuration } from '../../config/values.ts';
 import { describeCounts } from '../../domain/counted.ts';
 import { sourceKinds } from '../../domain/sources.ts';
@@ -12,6 +11,7 @@ import { exitCodes } from '../exit.ts';
 import { readBytes, readSecret } from '../input.ts';
 import { fields, table, upcoming } from '../output.ts';
 import { placeOf, withPlace } from './secrets.ts';
+import type { SetSource, FolderSource } from '../../client/types/source.ts';
 
 export function addSourceCommands(parent: Command): void {
   const noun = parent.command('source').description('where the secrets of a folder come from');
@@ -144,7 +144,7 @@ function describeSource(source: FolderSource): string {
   ]);
 }
 
-function describePulls(pulls: readonly LogicalRun[]): string {
+function describePulls(pulls: readonly ListedRun[]): string {
   if (pulls.length === 0) return '';
   const rows = pulls.map((run) => [
     run.startedAt,

@@ -1,5 +1,4 @@
 /** `keyferry sync create --preview`: the plan of a sync that has written nothing yet, and whether to start it. */
-import type { Sync } from '../../client/views.ts';
 import { done, type ClientInvocation } from '../command.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
 import { describePlan, describeRun, type PlanDocument } from '../reports.ts';
@@ -7,6 +6,7 @@ import { describeSync } from '../sync-report.ts';
 import { createTerminal, type Terminal } from '../terminal.ts';
 import { waitForRun } from '../waiting.ts';
 import { hintsOf } from './sync-lifetime.ts';
+import type { Sync } from '../../client/types/sync.ts';
 
 /** The sync is paused; it stays so unless the person at the terminal says yes. */
 export async function previewFirstRun(

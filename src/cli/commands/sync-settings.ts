@@ -1,7 +1,6 @@
 /** `keyferry sync create|update`: the options of a sync, from the command line to what the client takes. */
 import type { Command } from 'commander';
 
-import type { Sync } from '../../client/views.ts';
 import type { DestinationName } from '../../domain/destinations/names.ts';
 import { allKinds, destinations, findDestination, kindsOf, mappingOf } from '../../domain/destinations/registry.ts';
 import { JobError } from '../../errors.ts';
@@ -12,6 +11,7 @@ import { describeSync } from '../sync-report.ts';
 import { withTimeout } from '../waiting.ts';
 import { placeOf, withPlace } from './secrets.ts';
 import { previewFirstRun } from './sync-preview.ts';
+import type { Sync } from '../../client/types/sync.ts';
 
 /** `parameter-store or secrets-manager` */
 const cliNames = [...new Set(allKinds.map((kind) => destinations[kind.destination].cliName))].join(' or ');

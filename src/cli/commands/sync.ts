@@ -1,7 +1,6 @@
 /** `keyferry sync …` */
 import type { Command } from 'commander';
 
-import type { RunRecord } from '../../client/views.ts';
 import { isUnderWay } from '../../domain/run.ts';
 import { createStatusQueries } from '../../db/status/queries.ts';
 import { JobError } from '../../errors.ts';
@@ -14,6 +13,8 @@ import { confirm, withConfirmation } from '../confirm.ts';
 import { waitForRun, withWaiting } from '../waiting.ts';
 import { addLifetime, hintsOf } from './sync-lifetime.ts';
 import { addCreate, addUpdate } from './sync-settings.ts';
+import type { RunRecord } from '../../client/types/run.ts';
+import type { SyncRequestKind } from '../../client/types/sync.ts';
 
 export function addSyncCommands(parent: Command): void {
   const noun = parent.command('sync').description('what keeps AWS equal to a folder');
@@ -78,11 +79,9 @@ function toBehavior(side: string | undefined): string {
   throw new JobError('PAYLOAD_INVALID', { message: '--prioritize must be source or destination.' });
 }
 
-type RequestKind = 'sync' | 'check' | 'import' | 'remove' | 'plan';
-
 async function perform(
   invocation: ClientInvocation,
-  kind: RequestKind,
+  kind: SyncRequestKind,
   parameters: Record<string, unknown>,
 ): Promise<ExitCode> {
   const {
@@ -100,7 +99,7 @@ async function perform(
 async function request(
   invocation: ClientInvocation,
   name: string,
-  wish: { kind: RequestKind; parameters: Record<string, unknown> },
+  wish: { kind: SyncRequestKind; parameters: Record<string, unknown> },
 ): Promise<RunRecord | undefined> {
   const { client, options, output } = invocation;
   const requestId = await client.syncs.request(wish.kind, name, wish.parameters);

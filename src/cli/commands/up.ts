@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 
 import { processEnvironment } from '../../config/config.ts';
-import { generateEncryptionKey } from '../../config/values.ts';
+import { generateEncryptionKey } from '../../config/encryption-key.ts';
 import { JobError } from '../../errors.ts';
 import { done, leaf, run, text, type Invocation } from '../command.ts';
 import { startEmbedded, type Embedded } from '../embedded.ts';

@@ -4,15 +4,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Option, type Command } from 'commander';
 import { z } from 'zod';
 
-import type { Client } from '../../client/client.ts';
 import { parseInput } from '../../client/input.ts';
-import type { Webhook, WebhookDelivery } from '../../client/webhooks.ts';
 import { counted } from '../../domain/counted.ts';
 import { eventKinds, webhookFormats } from '../../domain/webhooks.ts';
 import { collect, done, leaf, runWithClient, text } from '../command.ts';
 import { confirm, withConfirmation } from '../confirm.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
 import { fields, table, type Output } from '../output.ts';
+import type { Client } from '../../client/types/client.ts';
+import type { Webhook, WebhookDelivery } from '../../client/types/webhook.ts';
 
 export function addWebhookCommands(parent: Command): void {
   const noun = parent.command('webhook').description('who is told when secrets and keys change');

@@ -2,8 +2,6 @@
  * The demo's story: the main job from an empty database to a rotated key, each step really done by the worker against the sandbox. Every number that it
  * prints is read back from PostgreSQL or from the sandbox's own record of calls.
  */
-import type { Client } from '../../client/client.ts';
-import type { RunRecord } from '../../client/views.ts';
 import { describeCounts } from '../../domain/counted.ts';
 import type { AwsSandbox } from '../../sandbox/aws/index.ts';
 import { indent } from '../output.ts';
@@ -17,6 +15,8 @@ import {
   SECRET_NAME,
   SECRET_PREFIX,
 } from '../sandbox-world.ts';
+import type { Client } from '../../client/types/client.ts';
+import type { RunRecord } from '../../client/types/run.ts';
 
 export interface Story {
   readonly client: Client;

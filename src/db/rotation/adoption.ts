@@ -10,11 +10,7 @@ import { rotations } from '../schema.ts';
 import { type RotationRow } from '../engine/subjects.ts';
 import { dueUnlessPaused } from '../engine/due.ts';
 import { wakes } from '../engine/wake.ts';
-
-export interface AdoptedKeyPair {
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-}
+import type { AdoptedKeyPair } from '../../domain/rotation/records.ts';
 
 interface Stores {
   readonly db: Database;

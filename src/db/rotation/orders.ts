@@ -15,12 +15,7 @@ import { closedWork, isAsSeen, type RotationRow, untilAsSeen } from '../engine/s
 import { execute } from '../statement.ts';
 import { dueNow } from '../engine/due.ts';
 import { wakes } from '../engine/wake.ts';
-
-export interface RotationWish {
-  readonly emergency?: boolean;
-  readonly revokeNow?: boolean;
-  readonly skipSync?: readonly string[];
-}
+import type { RotationWish } from '../../domain/rotation/records.ts';
 
 export function createRotationOrders(db: Database) {
   return {

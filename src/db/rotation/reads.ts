@@ -2,7 +2,7 @@
 import { sql, type SQL } from 'drizzle-orm';
 
 import type { DependentSync } from '../../domain/rotation/waits.ts';
-import type { KnownKey, OpenRequest } from '../../domain/rotation/rotation.ts';
+import type { OpenRequest } from '../../domain/rotation/rotation.ts';
 import { JobError } from '../../errors.ts';
 import type { Database } from '../client.ts';
 import { type Encryption, rotationKeyPlace } from '../encryption.ts';
@@ -15,6 +15,7 @@ import { findLeftKeys } from './tombstones.ts';
 import { fromRow } from '../rows.ts';
 import { rotationKeys, rotations } from '../schema.ts';
 import type { RotationRow } from '../engine/subjects.ts';
+import type { KnownKey } from '../../domain/rotation/records.ts';
 
 /** A dependent sync, and what it knows after a restore. */
 export interface ComparedSync extends DependentSync {

@@ -7,13 +7,13 @@ import { and, asc, desc, eq, sql } from 'drizzle-orm';
 import { pickReferred, textOf, type Reference } from '../../domain/reference.ts';
 import type { NewRotation, RotationChanges } from '../../domain/rotation/input.ts';
 import { nextRotationAt, type RotationSchedule } from '../../domain/rotation/schedule.ts';
-import { type KnownKey, parsePhaseState } from '../../domain/rotation/rotation.ts';
+import { parsePhaseState } from '../../domain/rotation/rotation.ts';
 import { JobError } from '../../errors.ts';
 import { currentTraceparent } from '../../observe/trace.ts';
 import type { Database } from '../client.ts';
 import { toDatabaseError, violatedConstraint } from '../database-error.ts';
 import { type Encryption, rotationKeyPlace } from '../encryption.ts';
-import { adoptKey, type AdoptedKeyPair } from './adoption.ts';
+import { adoptKey } from './adoption.ts';
 import { createRotationOrders } from './orders.ts';
 import { heldElsewhere, rotationById } from './reads.ts';
 import { createRotationSteps } from './steps.ts';
@@ -24,15 +24,7 @@ import { nowMs, type RotationRow } from '../engine/subjects.ts';
 import { raise } from '../statement.ts';
 import { dueUnlessPaused } from '../engine/due.ts';
 import { wakes } from '../engine/wake.ts';
-
-export interface RotationStep {
-  readonly at: Date;
-  readonly phase: string;
-  readonly step: string;
-  readonly accessKeyId: string | null;
-  readonly detail: string | null;
-  readonly runId: string | null;
-}
+import type { AdoptedKeyPair, KnownKey, RotationStep } from '../../domain/rotation/records.ts';
 
 /** The row, and the request that its first run answers: published, or, with an adopted key, the user's keys looked at. */
 export type CreatedRotationRow = RotationRow & { readonly requestId: string };

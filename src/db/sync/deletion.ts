@@ -11,18 +11,7 @@ import { changedEntries } from '../events.ts';
 import { recordedTombstones } from './tombstones.ts';
 import { closedWork, isAsSeen, type SyncRow, untilAsSeen } from '../engine/subjects.ts';
 import { execute } from '../statement.ts';
-
-/** An object that stays at AWS without an owner. */
-export interface LeftBehind {
-  readonly remoteName: string;
-  readonly region: string;
-  readonly accountId: string;
-}
-
-export interface SyncDeletion {
-  /** Leave what the sync owns at AWS. */
-  readonly abandon: boolean;
-}
+import type { LeftBehind, SyncDeletion } from '../../domain/sync/deletion.ts';
 
 /** Entries that may have an object at AWS which this sync wrote; the same rule as `isOwned`, and what is in flight. */
 const owns = sql`(

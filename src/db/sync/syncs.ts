@@ -14,11 +14,12 @@ import { toDatabaseError, violatedConstraint } from '../database-error.ts';
 import { assignments, fromRow, insertion, referred } from '../rows.ts';
 import { connections, folders, syncs } from '../schema.ts';
 import { type SyncRow } from '../engine/subjects.ts';
-import { deleteSync, type SyncDeletion } from './deletion.ts';
+import { deleteSync } from './deletion.ts';
 import { attachedFolder, createSyncOrders } from './orders.ts';
 import { wake } from '../engine/wake.ts';
 import { raise } from '../statement.ts';
 import { dueBecause } from '../engine/due.ts';
+import type { SyncDeletion } from '../../domain/sync/deletion.ts';
 
 export interface NewSync {
   readonly name: string;

@@ -22,7 +22,8 @@
 import { counted } from '../counted.ts';
 import { CALL_DEADLINE_MS } from '../lease.ts';
 import { QUARANTINE_MS } from './waits.ts';
-import type { Intent, KeyUse, KnownKey, PhaseState, RemoteKey } from './rotation.ts';
+import type { Intent, KeyUse, PhaseState, RemoteKey } from './rotation.ts';
+import type { KnownKey } from './records.ts';
 
 /** AWS allows two keys a user, inactive ones included. */
 const KEYS_PER_USER = 2;

@@ -19,7 +19,8 @@
  */
 import { RECOVERY_DELAY_MS } from './keys.ts';
 import { holdUntil, quietUntil } from './waits.ts';
-import type { CandidateKey, Cycle, KnownKey, PhaseState, RotationView } from './rotation.ts';
+import type { CandidateKey, Cycle, PhaseState, RotationView } from './rotation.ts';
+import type { KnownKey } from './records.ts';
 
 /** A step that the worker executes: one exchange with AWS or one statement. */
 export type RotationAction =

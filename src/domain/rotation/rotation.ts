@@ -4,6 +4,8 @@
  */
 import { z } from 'zod';
 
+import type { KeyState, KnownKey } from './records.ts';
+
 export const rotationPhases = [
   'idle',
   'creating',
@@ -15,18 +17,6 @@ export const rotationPhases = [
   'deleting',
 ] as const;
 export type RotationPhase = (typeof rotationPhases)[number];
-
-export type KeyState = 'pending' | 'active' | 'retiring' | 'inactive' | 'deleted' | 'foreign';
-
-/** A row of `rotation_keys`. */
-export interface KnownKey {
-  readonly accessKeyId: string;
-  readonly state: KeyState;
-  readonly createdAt: Date;
-  readonly publishedAt: Date | null;
-  readonly retireAfter: Date | null;
-  readonly lastUsedAt: Date | null;
-}
 
 /** A key as ListAccessKeys shows it. */
 export interface RemoteKey {

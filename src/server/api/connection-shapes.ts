@@ -1,10 +1,10 @@
 /** AWS connections on the wire: Infisical's fields, and ours beside them. */
 import { descriptionShape, nameShape, regionShape } from '../../client/input.ts';
-import type { Connection } from '../../client/views.ts';
 import type { ConnectionStatus } from '../../db/status/queries.ts';
 import type { Fingerprinter } from '../../domain/fingerprint.ts';
 import { projectShape, sentId, toProject } from './infisical.ts';
 import { moment, toMoment, z } from './operation.ts';
+import type { Connection } from '../../client/types/connection.ts';
 
 /** Fields of Infisical’s that have one meaning here: sending that meaning is fine, anything else is refused. */
 const fixed = {

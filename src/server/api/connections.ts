@@ -3,8 +3,6 @@ import type { Context } from 'hono';
 
 import { textOf, type Reference } from '../../domain/reference.ts';
 import { JobError } from '../../errors.ts';
-import type { CreateConnection, ValidatedConnection } from '../../client/connections.ts';
-import type { Connection } from '../../client/views.ts';
 import { requireVersion } from '../../client/versions.ts';
 import type { ConnectionStatus } from '../../db/status/queries.ts';
 import {
@@ -32,6 +30,7 @@ import {
 import { requested, toApiRun, waitForRun } from './runs.ts';
 import { createWaiting } from './verdict.ts';
 import { ifMatch, tagVersion, versionsOf } from './versions.ts';
+import type { CreateConnection, ValidatedConnection, Connection } from '../../client/types/connection.ts';
 
 const BASE = '/api/v1/app-connections/aws';
 const tag = 'AWS connections';

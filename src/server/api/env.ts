@@ -1,7 +1,6 @@
 /** What an API request carries along, and what the API is made of. */
 import type { OpenAPIHono } from '@hono/zod-openapi';
 
-import type { Client } from '../../client/client.ts';
 import type { AuditLog } from '../../db/audit-log.ts';
 import type { FingerprintKeys } from '../../db/fingerprint-key.ts';
 import type { IdempotencyKeys } from '../../db/idempotency.ts';
@@ -12,6 +11,7 @@ import type { Identities } from '../../db/identities.ts';
 import type { Caller } from '../../domain/caller.ts';
 import type { JwtLogin } from '../../domain/jwt-logins.ts';
 import type { ApiToken } from '../guard/api-tokens.ts';
+import type { Client } from '../../client/types/client.ts';
 
 export type Api = OpenAPIHono;
 

@@ -3,11 +3,11 @@ import type { Context } from 'hono';
 
 import { runKinds, runStatuses } from '../../domain/run.ts';
 import { JobError, toJobError } from '../../errors.ts';
-import type { RunRecord } from '../../client/views.ts';
 import type { LogicalRun } from '../../db/logical-runs.ts';
 import { problem } from '../problem.ts';
 import type { Api, ApiOptions } from './env.ts';
 import { answers, common, createRoute, moment, toMoment, z } from './operation.ts';
+import type { RunRecord } from '../../client/types/run.ts';
 
 export const runShape = z
   .object({

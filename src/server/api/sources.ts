@@ -1,10 +1,10 @@
 /** `/api/v1/folders/source`: where the secrets of a folder come from. Credentials go in and never come out. */
 import { placeShape } from '../../client/input.ts';
-import type { FolderSource } from '../../client/sources.ts';
 import { newSourceShape, sourceKinds } from '../../domain/sources.ts';
 import type { Api, ApiOptions } from './env.ts';
 import { given } from './given.ts';
 import { answers, common, createRoute, jsonBody, moment, toMoment, z } from './operation.ts';
+import type { FolderSource } from '../../client/types/source.ts';
 
 const BASE = '/api/v1/folders/source';
 const tag = 'Folders';

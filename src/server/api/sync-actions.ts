@@ -1,12 +1,12 @@
 /** What a sync can be told: run, plan, import, remove, delete. Each is recorded as a wish; `?wait=` waits for the run. */
 import type { Context, MiddlewareHandler } from 'hono';
 
-import type { RequestKind } from '../../db/requests.ts';
 import { JobError } from '../../errors.ts';
 import { needs } from './gate.ts';
 import { answers, common, createRoute, waitQuery, z } from './operation.ts';
 import { requested, waitForRun } from './runs.ts';
 import { secretSyncShape, toSecretSync } from './sync-shapes.ts';
+import type { SyncRequestKind } from '../../client/types/sync.ts';
 import { requireVersion } from '../../client/versions.ts';
 import { versionsOf } from './versions.ts';
 import { findSync, type SyncApi } from './sync-part.ts';
@@ -17,7 +17,7 @@ const answer = z.object({ secretSync: secretSyncShape, ...requested });
 
 interface Wish {
   readonly syncId: string;
-  readonly kind: RequestKind;
+  readonly kind: SyncRequestKind;
   readonly parameters?: Readonly<Record<string, unknown>>;
   readonly waitSeconds: number;
 }

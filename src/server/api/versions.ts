@@ -1,7 +1,6 @@
 /** `ETag` and `If-Match`: the version of what is read, and the version that a change was made from. */
 import type { Context } from 'hono';
-
-import type { UpdateOptions } from '../../client/versions.ts';
+import type { UpdateOptions } from '../../client/types/subject.ts';
 
 export function tagVersion(c: Context, version: number): void {
   c.header('ETag', `"${String(version)}"`);

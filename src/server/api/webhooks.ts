@@ -1,11 +1,11 @@
 /** `/api/v1/webhooks`: who is told of events. They belong to the org as a whole, so that an identity of single projects sees none. */
 import type { Context } from 'hono';
 
-import type { Webhook, WebhookDelivery } from '../../client/webhooks.ts';
 import { newWebhookShape, webhookFormats } from '../../domain/webhooks.ts';
 import type { Api, ApiOptions } from './env.ts';
 import { ofWholeOrg } from './within-projects.ts';
 import { answers, common, createRoute, jsonBody, moment, toMoment, z } from './operation.ts';
+import type { Webhook, WebhookDelivery } from '../../client/types/webhook.ts';
 
 const BASE = '/api/v1/webhooks';
 const tag = 'Webhooks';

@@ -1,13 +1,14 @@
 /** What acting on the status page needs, and how each change is recorded: before it is made, by whom, and how it ended. */
 import type { Context } from 'hono';
 
-import type { Actor, Client } from '../../client/client.ts';
+import type { Actor } from '../../client/client.ts';
 import type { AuditLog } from '../../db/audit-log.ts';
 import { toJobError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
 import { statusOf } from '../../domain/http-status.ts';
 import { formPurpose, type Signatures } from '../guard/forms.ts';
 import type { FormToken } from './order-forms.ts';
+import type { Client } from '../../client/types/client.ts';
 
 export interface Acting {
   /** As the command line has it: of an operator, who stands above the orgs. */

@@ -1,8 +1,6 @@
 /** The addresses of the connect page, and of new credentials for a connection. Secrets come in by a form body only, and go nowhere but to the client. */
 import type { Context, Hono } from 'hono';
 
-import type { Client } from '../../client/client.ts';
-import type { CreateConnection } from '../../client/connections.ts';
 import { JobError, toJobError } from '../../errors.ts';
 import { type Fields, readForm } from '../guard/form-body.ts';
 import { statusOf } from '../../domain/http-status.ts';
@@ -16,6 +14,8 @@ import { parseWanted, ORG } from './needed-policies.ts';
 import { type ActingPages, doneAddress, readOnly } from './order-routes.ts';
 import { findSubject } from './readers.ts';
 import { type Content, orderNotice, show, showFailure, showNotFound, showRefusal } from './shown.ts';
+import type { Client } from '../../client/types/client.ts';
+import type { CreateConnection } from '../../client/types/connection.ts';
 
 const methods: readonly Method[] = ['role', 'access-key'];
 

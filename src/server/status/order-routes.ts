@@ -1,7 +1,6 @@
 /** Orders of operators: a form posts to the page it stands on; the answer is a redirect to that page, or the page with the reason. */
 import type { Context, Hono, MiddlewareHandler } from 'hono';
 
-import type { Client } from '../../client/client.ts';
 import type { StatusQueries } from '../../db/status/queries.ts';
 import { JobError, toJobError } from '../../errors.ts';
 import { statusOf } from '../../domain/http-status.ts';
@@ -11,6 +10,7 @@ import type { AccountSources } from './base-account.ts';
 import { findOrder, type Order, type SubjectKind } from './orders.ts';
 import { findSubject, readSubject } from './readers.ts';
 import { type Answering, orderNotice, showFailure, showNotFound, showRefusal, show, type Refusal } from './shown.ts';
+import type { Client } from '../../client/types/client.ts';
 
 export interface ActingPages extends Answering, Pick<AccountSources, 'ownIdentity'> {
   readonly queries: StatusQueries;

@@ -6,7 +6,6 @@ import { setTimeout } from 'node:timers/promises';
 
 import { nextStep, type Stop } from '../../domain/rotation/machine.ts';
 import {
-  type KnownKey,
   parsePhaseState,
   readRequests,
   rotationPhases,
@@ -21,6 +20,7 @@ import type { RotateDependencies, RotationContext } from './context.ts';
 import { conclude, concludeUnplanned, toEnding, toVerdict } from './outcome.ts';
 import { compareKeys } from './restored.ts';
 import { executeStep } from './steps.ts';
+import type { KnownKey } from '../../domain/rotation/records.ts';
 
 /** Waits up to this long keep the run; longer ones give its place back. */
 const SHORT_WAIT_MS = 2_000;

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { createProgram } from '../../../src/cli/program.ts';
 import { loadConfig } from '../../../src/config/config.ts';
-import { generateEncryptionKey } from '../../../src/config/values.ts';
+import { generateEncryptionKey } from '../../../src/config/encryption-key.ts';
 import { openStores, type OpenStores } from '../../../src/stores.ts';
 import { startCommandHost, type CommandHost } from '../../support/command-host.ts';
 import { cleanEnvironment } from '../../support/environment.ts';

@@ -2,12 +2,13 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { clientActions } from '../../../src/client/audit.ts';
-import { createClient, type Client } from '../../../src/client/client.ts';
-import { generateEncryptionKey } from '../../../src/config/values.ts';
+import { createClient } from '../../../src/client/client.ts';
+import { generateEncryptionKey } from '../../../src/config/encryption-key.ts';
 import { connect } from '../../../src/index.ts';
 import { openStores, type OpenStores } from '../../../src/stores.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
 import { createSubjects, latestId, newRotation, newSync, ORG, roleArn, rowsSince, type Subjects } from './subjects.ts';
+import type { Client } from '../../../src/client/types/client.ts';
 
 const database = useTestDatabase();
 let stores: OpenStores;

@@ -1,8 +1,9 @@
 /** Objects to change, made by a client that leaves no rows: what the audit suites count is theirs alone. */
 import { sql } from 'drizzle-orm';
 
-import { createClient, type Client } from '../../../src/client/client.ts';
+import { createClient } from '../../../src/client/client.ts';
 import type { OpenStores } from '../../../src/stores.ts';
+import type { Client } from '../../../src/client/types/client.ts';
 
 export const ORG = 'acme';
 

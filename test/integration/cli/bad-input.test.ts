@@ -3,7 +3,7 @@
 import postgres from 'postgres';
 import { beforeAll, describe, expect, it } from 'vitest';
 
-import { generateEncryptionKey } from '../../../src/config/values.ts';
+import { generateEncryptionKey } from '../../../src/config/encryption-key.ts';
 import { cleanEnvironment } from '../../support/environment.ts';
 import { createEmptyDatabase, useTestDatabase } from '../../support/postgres.ts';
 import { runKeyferry } from '../../support/processes.ts';

@@ -5,7 +5,7 @@ import { Redis } from 'ioredis';
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { generateEncryptionKey } from '../../../src/config/values.ts';
+import { generateEncryptionKey } from '../../../src/config/encryption-key.ts';
 import { type AwsSandboxServer, startAwsSandboxServer } from '../../../src/sandbox/aws/index.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../../src/sandbox/postgres.ts';
 import { hasRedis } from '../../support/backends.ts';

@@ -3,7 +3,7 @@ import { sql } from 'drizzle-orm';
 import { pino } from 'pino';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
-import { generateEncryptionKey } from '../../../src/config/values.ts';
+import { generateEncryptionKey } from '../../../src/config/encryption-key.ts';
 import { type BaseIdentities, createBaseIdentities } from '../../../src/db/base-identities.ts';
 import { type DatabaseHandle, openDatabase } from '../../../src/db/client.ts';
 import { createStatusQueries } from '../../../src/db/status/queries.ts';

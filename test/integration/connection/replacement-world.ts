@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { pino } from 'pino';
 
 import { loadConfig, type Environment } from '../../../src/config/config.ts';
-import { generateEncryptionKey } from '../../../src/config/values.ts';
+import { generateEncryptionKey } from '../../../src/config/encryption-key.ts';
 import { policyFor, trustPolicy } from '../../../src/domain/policy/policies.ts';
 import { connect, type Keyferry } from '../../../src/index.ts';
 import { compose, type Program } from '../../../src/main.ts';

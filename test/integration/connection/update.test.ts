@@ -2,7 +2,7 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { loadConfig } from '../../../src/config/config.ts';
-import { generateEncryptionKey } from '../../../src/config/values.ts';
+import { generateEncryptionKey } from '../../../src/config/encryption-key.ts';
 import { policyFor, trustPolicy } from '../../../src/domain/policy/policies.ts';
 import { compose, type Program } from '../../../src/main.ts';
 import { createAwsSandbox, startAwsSandboxServer, type AwsSandboxServer } from '../../../src/sandbox/aws/index.ts';

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 
 import { waitForAnswer } from '../../../src/client/waiting.ts';
-import { generateEncryptionKey } from '../../../src/config/values.ts';
+import { generateEncryptionKey } from '../../../src/config/encryption-key.ts';
 import { hasRedis } from '../../support/backends.ts';
 import { cleanEnvironment } from '../../support/environment.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.ts';

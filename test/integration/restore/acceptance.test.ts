@@ -2,7 +2,7 @@
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-import { generateEncryptionKey } from '../../../src/config/values.ts';
+import { generateEncryptionKey } from '../../../src/config/encryption-key.ts';
 import { openDatabase } from '../../../src/db/client.ts';
 import { createInstallation } from '../../../src/db/installation.ts';
 import { createInstallationGuard, WORKER_SESSIONS } from '../../../src/db/installation-guard.ts';

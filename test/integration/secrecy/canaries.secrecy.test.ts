@@ -10,7 +10,7 @@ import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { loadConfig } from '../../../src/config/config.ts';
-import { generateEncryptionKey } from '../../../src/config/values.ts';
+import { generateEncryptionKey } from '../../../src/config/encryption-key.ts';
 import { connect, type Keyferry } from '../../../src/index.ts';
 import { toMessage, type Event } from '../../../src/server/webhook/message.ts';
 import { openStores, type OpenStores } from '../../../src/stores.ts';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 
 import { loadConfig } from '../../../src/config/config.ts';
-import { generateEncryptionKey } from '../../../src/config/values.ts';
+import { generateEncryptionKey } from '../../../src/config/encryption-key.ts';
 import type { OpenStores } from '../../../src/stores.ts';
 import { cleanEnvironment } from '../../support/environment.ts';
 import { runKeyferry } from '../../support/processes.ts';

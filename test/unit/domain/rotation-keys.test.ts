@@ -10,7 +10,8 @@ import {
   SEND_WITHIN_MS,
   unusedCertainAt,
 } from '../../../src/domain/rotation/keys.ts';
-import type { KeyState, KnownKey, RemoteKey } from '../../../src/domain/rotation/rotation.ts';
+import type { RemoteKey } from '../../../src/domain/rotation/rotation.ts';
+import type { KeyState, KnownKey } from '../../../src/domain/rotation/records.ts';
 
 const now = new Date('2026-03-01T12:00:00Z');
 const remote = (accessKeyId: string, changes: Partial<RemoteKey> = {}): RemoteKey => ({
