@@ -13,6 +13,7 @@ import {
   PutSecretValueCommand,
   RemoveRegionsFromReplicationCommand,
   ReplicateSecretToRegionsCommand,
+  type ReplicaRegionType,
   type ReplicationStatusType,
   RestoreSecretCommand,
   type SecretListEntry,
@@ -22,6 +23,7 @@ import {
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager';
 
+import type { ReplicaWish } from '../domain/sync/replicas.ts';
 import { JobError } from '../errors.ts';
 import type { AwsSession } from './session.ts';
 
@@ -51,6 +53,8 @@ export interface ReplicaState {
   readonly status: 'InSync' | 'InProgress' | 'Failed';
   /** AWS's reason; it names regions and keys, no value. */
   readonly message: string;
+  /** Null: the AWS managed key of Secrets Manager. */
+  readonly keyId: string | null;
 }
 
 export interface SecretValue {
@@ -68,7 +72,7 @@ export interface SecretsManager {
     write: SecretWrite & {
       readonly keyId: string | null;
       readonly tags: Readonly<Record<string, string>>;
-      readonly replicaRegions: readonly string[];
+      readonly replicas: readonly ReplicaWish[];
     },
   ): Promise<void>;
   /** Value, or key, or both. */
@@ -94,7 +98,7 @@ export interface SecretsManager {
   stage(write: SecretWrite): Promise<void>;
   /** Makes `to` current only if `from` is: AWS's one compare-and-swap. */
   promote(change: { readonly name: string; readonly from: string; readonly to: string }): Promise<void>;
-  replicate(name: string, regions: readonly string[]): Promise<void>;
+  replicate(name: string, replicas: readonly ReplicaWish[]): Promise<void>;
   unreplicate(name: string, regions: readonly string[]): Promise<void>;
 }
 
@@ -105,9 +109,8 @@ const DEFAULT_KEY = 'alias/aws/secretsmanager';
 export function openSecretsManager(session: AwsSession): SecretsManager {
   const client = session.secretsManager;
   return {
-    async create({ name, value, token, keyId, tags, replicaRegions }) {
-      const replicas =
-        replicaRegions.length > 0 ? { AddReplicaRegions: replicaRegions.map((Region) => ({ Region })) } : {};
+    async create({ name, value, token, keyId, tags, replicas }) {
+      const added = replicas.length > 0 ? { AddReplicaRegions: replicas.map(toReplicaRegion) } : {};
       const key = keyId === null ? {} : { KmsKeyId: keyId };
       await client.send(
         new CreateSecretCommand({
@@ -116,7 +119,7 @@ export function openSecretsManager(session: AwsSession): SecretsManager {
           ClientRequestToken: token,
           Tags: toTags(tags),
           ...key,
-          ...replicas,
+          ...added,
         }),
       );
     },
@@ -146,8 +149,8 @@ function lifeCycle({
     async restore(name) {
       await client.send(new RestoreSecretCommand({ SecretId: name }));
     },
-    async replicate(name, regions) {
-      const AddReplicaRegions = regions.map((Region) => ({ Region }));
+    async replicate(name, replicas) {
+      const AddReplicaRegions = replicas.map(toReplicaRegion);
       await client.send(new ReplicateSecretToRegionsCommand({ SecretId: name, AddReplicaRegions }));
     },
     async unreplicate(name, regions) {
@@ -209,9 +212,15 @@ async function describe(session: AwsSession, name: string): Promise<SecretMetada
   };
 }
 
-function toReplicaState({ Status: status, StatusMessage: message }: ReplicationStatusType): ReplicaState {
+function toReplicaRegion({ region: Region, keyId }: ReplicaWish): ReplicaRegionType {
+  return keyId === null ? { Region } : { Region, KmsKeyId: keyId };
+}
+
+function toReplicaState({ Status, StatusMessage: message = '', KmsKeyId: key }: ReplicationStatusType): ReplicaState {
   // A status of a later version of the API proves no failure.
-  return { status: status === 'InSync' || status === 'Failed' ? status : 'InProgress', message: message ?? '' };
+  const status = Status === 'InSync' || Status === 'Failed' ? Status : 'InProgress';
+  // Of replicas, unlike of secrets, AWS names its own key.
+  return { status, message, keyId: key === undefined || key.endsWith(DEFAULT_KEY) ? null : key };
 }
 
 async function* list(session: AwsSession, selection: SecretSelection): AsyncGenerator<readonly SecretMetadata[]> {

@@ -33,6 +33,7 @@ const flagsOf: Readonly<Record<string, readonly string[]>> = {
   'syncOptions.tier': ['--tier'],
   'syncOptions.recoveryDays': ['--recovery-days'],
   'syncOptions.replicaRegions': ['--replica-region'],
+  'syncOptions.replicaKeys': ['--replica-region'],
   'credentials.roleArn': ['--role-arn'],
   'credentials.externalId': ['--external-id'],
   'credentials.accessKeyId': ['--access-key-id'],
@@ -60,7 +61,7 @@ const flagsOf: Readonly<Record<string, readonly string[]>> = {
 
 /** `destinationConfig.path must start …` → `--prefix must start …`, where the command has the flag. */
 export function withFlag(problem: string, flags: ReadonlySet<string>): string {
-  const [path] = /^[a-z]\w*(\.\w+)*/.exec(problem) ?? [];
+  const [path] = /^[a-z]\w*(\.[\w-]+)*/.exec(problem) ?? [];
   if (path === undefined) return problem;
   const parts = path.split('.');
   for (let length = parts.length; length > 0; length -= 1) {

@@ -35,11 +35,20 @@ function describeOptions(sync: Sync): string {
     ['KMS key', others.keyId],
     ['tags', tags.length === 0 ? undefined : tags.map(({ key, value }) => `${key}=${value}`).join(' ')],
     ['metadata', syncSecretMetadataAsTags ? 'as tags' : undefined],
-    ['replicas', others.replicaRegions?.length ? others.replicaRegions.join(' ') : undefined],
+    ['replicas', describeReplicas(others)],
   ];
   return shown
     .flatMap(([name, value]) => (value === undefined || value === null ? [] : [`${name} ${String(value)}`]))
     .join(', ');
+}
+
+/** `eu-central-1 us-east-1=alias/app` */
+function describeReplicas({
+  replicaRegions = [],
+  replicaKeys = {},
+}: Pick<Sync['syncOptions'], 'replicaRegions' | 'replicaKeys'>): string | undefined {
+  const shown = replicaRegions.map((region) => [region, replicaKeys[region] ?? []].flat().join('='));
+  return shown.length === 0 ? undefined : shown.join(' ');
 }
 
 export function describeSync(sync: Sync): string {

@@ -63,10 +63,19 @@ const replicas = each(
   ['secretsmanager: a replica whose key does not exist is accepted, and fails'],
 );
 
+const replicaKeys = each(
+  {
+    moto: 'keeps no key of a replica: all have alias/aws/secretsmanager',
+    documented: 'KmsKeyId of ReplicationStatus is the key that was asked for (API reference, ReplicationStatusType)',
+  },
+  ['secretsmanager: a replica shows its key, and AWS’s own by its alias'],
+);
+
 export const MOTO_SECRETS_MANAGER_DIFFERENCES: Readonly<Record<string, KnownDifference>> = {
   ...secretInput,
   ...secretVersions,
   ...secretStates,
   ...secretStatus,
   ...replicas,
+  ...replicaKeys,
 };

@@ -109,6 +109,21 @@ export const SECRETS_MANAGER_REPLICA_CASES = contractCases('secretsmanager', {
       assert.equal(described.KmsKeyId, undefined);
     },
   },
+  'a replica shows its key, and AWS’s own by its alias': {
+    source: 'Secrets Manager API reference, ReplicationStatusType: KmsKeyId; ReplicateSecretToRegions, sample response',
+    run: async (target) => {
+      const SecretId = await create(target);
+      const OTHER_REGION = 'us-east-1';
+      const KmsKeyId = '00000000-0000-4000-8000-000000000000';
+      const AddReplicaRegions = [{ Region: REPLICA_REGION }, { Region: OTHER_REGION, KmsKeyId }];
+      await target.admin.secrets.send(new ReplicateSecretToRegionsCommand({ SecretId, AddReplicaRegions }));
+      const shown = (await statusOf(target, SecretId)).map((one) => [one.Region, one.KmsKeyId]);
+      assert.deepEqual(Object.fromEntries(shown), {
+        [REPLICA_REGION]: 'alias/aws/secretsmanager',
+        [OTHER_REGION]: KmsKeyId,
+      });
+    },
+  },
   'a replica that is removed no longer shows': {
     source: 'Secrets Manager API reference, RemoveRegionsFromReplication',
     run: async (target) => {

@@ -101,6 +101,19 @@ export const SCENARIOS: readonly Scenario[] = [
     expected: { api_A: '1', api_B: '2' },
   },
   {
+    name: 'another KMS key of a replica',
+    options: { replicaRegions: ['us-east-1'] },
+    prepare: (world) => {
+      world.sandbox.createKmsKey({ accountId: world.accountId, region: 'us-east-1', alias: 'alias/replica' });
+      return Promise.resolve();
+    },
+    change: async (world, id) =>
+      update(world, id, {
+        syncOptions: { ...(await world.row(id)).syncOptions, replicaKeys: { 'us-east-1': 'alias/replica' } },
+      }),
+    expected: FOLDER,
+  },
+  {
     name: 'a pause in between',
     change: (world) => world.set({ A: '9' }),
     between: async (world, id) => {

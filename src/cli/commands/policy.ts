@@ -6,6 +6,7 @@ import { baseUserPolicy, policyFor, trustPolicy, type Trusted } from '../../doma
 import type { PolicyTarget } from '../../domain/policy/target.ts';
 import { type AnyKind, allKinds, destinations, type DestinationScope } from '../../domain/destinations/registry.ts';
 import { partitionNames } from '../../domain/partitions.ts';
+import { regionProblem } from '../../domain/regions.ts';
 import type { PolicyDocument } from '../../domain/policy/document.ts';
 import { formatPermissions, formatRole, type PolicyFormat, policyFormats } from '../../domain/policy/formats.ts';
 import { JobError } from '../../errors.ts';
@@ -26,6 +27,8 @@ export function addPolicyCommands(parent: Command): void {
   for (const [cliName, kinds] of kindsByUse()) {
     const command = useCommand(noun, cliName);
     for (const { policyOption } of kinds) command.option(policyOption.flags, policyOption.description);
+    if (kinds.some((kind) => kind.settings.hasReplicas))
+      command.option('--replica-key <region=key>', 'KMS key of the replicas in a region (repeatable)', collect);
     run(command, (invocation) => printUse(invocation, scopeIn(kinds, invocation.options)));
   }
   run(useCommand(noun, 'access-key-rotation').requiredOption('--user <user>', 'the IAM user'), (invocation) => {
@@ -111,7 +114,8 @@ function formatOf(options: Options): PolicyFormat {
 
 /** The kind whose own option is given, or the one that can do without. */
 function scopeIn(kinds: readonly AnyKind[], options: Options): DestinationScope {
-  const place = { region: text(options, 'region') ?? '*', kmsKey: text(options, 'kmsKey') };
+  const replicaKeys = toReplicaKeys(options.replicaKey);
+  const place = { region: text(options, 'region') ?? '*', kmsKey: text(options, 'kmsKey'), replicaKeys };
   const scopes = kinds.flatMap((kind) => {
     const { name, fallback } = kind.policyOption;
     const value = text(options, name) ?? fallback;
@@ -120,6 +124,19 @@ function scopeIn(kinds: readonly AnyKind[], options: Options): DestinationScope 
   const found = scopes.find((one) => one.isOwn) ?? scopes[0];
   if (!found) throw new JobError('PAYLOAD_INVALID', { message: 'Say what the policy is for.' });
   return found.scope;
+}
+
+function toReplicaKeys(given: unknown): Readonly<Record<string, string>> {
+  if (!Array.isArray(given)) return {};
+  const pairs = given.map((one) => {
+    const [region = '', ...key] = String(one).split('=');
+    if (regionProblem(region) !== undefined || key.join('=') === '')
+      throw new JobError('PAYLOAD_INVALID', {
+        message: `--replica-key ${String(one)} must be a region and its key, as us-east-1=alias/app.`,
+      });
+    return [region, key.join('=')] as const;
+  });
+  return Object.fromEntries(pairs);
 }
 
 function withPlaceOptions(command: Command): Command {

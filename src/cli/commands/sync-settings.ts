@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 
 import type { DestinationName } from '../../domain/destinations/names.ts';
 import { allKinds, destinations, findDestination, kindsOf, mappingOf } from '../../domain/destinations/registry.ts';
+import type { SyncOptions } from '../../domain/sync/config.ts';
 import { JobError } from '../../errors.ts';
 import { collect, done, leaf, runWithClient, text, type Options } from '../command.ts';
 import { refuseIdleOptions } from '../idle-options.ts';
@@ -38,7 +39,11 @@ function withOptions(command: Command): Command {
     )
     .option('--tier <tier>', 'parameters: standard (default), advanced or intelligent')
     .option('--recovery-days <days>', 'secrets: 7 (default) to 30, or force')
-    .option('--replica-region <region>', 'secrets: replicate to this region; repeatable', collect);
+    .option(
+      '--replica-region <region[=key]>',
+      'secrets: replicate to this region, under this KMS key; repeatable',
+      collect,
+    );
 }
 
 export function addCreate(noun: Command): void {
@@ -119,7 +124,7 @@ function toSyncOptions(options: Options): Record<string, unknown> {
     initialSyncBehavior: text(options, 'initial'),
     tier: text(options, 'tier'),
     recoveryDays: recovery === undefined || recovery === 'force' ? recovery : Number(recovery),
-    replicaRegions: options.replicaRegion,
+    ...toReplicas(options.replicaRegion),
   };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }
@@ -127,6 +132,22 @@ function toSyncOptions(options: Options): Record<string, unknown> {
 /** An empty pattern takes away what is set. */
 function toPatterns(given: unknown): unknown {
   return Array.isArray(given) && given.every((pattern) => pattern === '') ? null : given;
+}
+
+/** `us-east-1` or `us-east-1=alias/app` */
+function toReplicas(given: unknown): Pick<SyncOptions, 'replicaRegions' | 'replicaKeys'> {
+  if (!Array.isArray(given)) return {};
+  const replicas = given.map((one) => splitOnce(String(one)));
+  const keys = replicas.flatMap(([region, key]) => (key === undefined ? [] : [[region, key] as const]));
+  return {
+    replicaRegions: [...new Set(replicas.map(([region]) => region))],
+    ...(keys.length === 0 ? {} : { replicaKeys: Object.fromEntries(keys) }),
+  };
+}
+
+function splitOnce(given: string): readonly [string, string | undefined] {
+  const at = given.indexOf('=');
+  return at < 0 ? [given, undefined] : [given.slice(0, at), given.slice(at + 1)];
 }
 
 function toTag(tag: string): { key: string; value: string } {
@@ -151,6 +172,8 @@ export function addUpdate(noun: Command): void {
       (option) => options[option] !== undefined,
     );
     const syncOptions = {
+      // Regions that are given without keys take the place of those that had some.
+      ...(options.replicaRegion === undefined ? {} : { replicaKeys: null }),
       ...toSyncOptions(options),
       ...(options.delete === true ? { disableSecretDeletion: false } : {}),
     };

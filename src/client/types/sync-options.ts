@@ -44,13 +44,18 @@ export interface StoredSyncOptions {
   readonly recoveryDays: number | 'force';
   /** Regions that Secrets Manager replicates to; at most 20. */
   readonly replicaRegions?: readonly string[] | undefined;
+  /**
+   * Regions of `replicaRegions` → id, alias or ARN of the KMS key of that region that encrypts the
+   * replica there; without one AWS's own.
+   */
+  readonly replicaKeys?: Readonly<Record<string, string>> | undefined;
 }
 
 /** How a new sync writes; what is left out gets its default. */
 export type NewSyncOptions = { readonly [Option in keyof StoredSyncOptions]?: StoredSyncOptions[Option] | undefined };
 
 /** Options that have no default: null removes them. */
-type Removable = 'keySchema' | 'include' | 'exclude' | 'keyId' | 'tags' | 'replicaRegions';
+type Removable = 'keySchema' | 'include' | 'exclude' | 'keyId' | 'tags' | 'replicaRegions' | 'replicaKeys';
 
 /** Changes of options; what is left out stays as it is. */
 export type UpdateSyncOptions = Omit<NewSyncOptions, Removable> & {

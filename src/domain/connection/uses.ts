@@ -16,11 +16,12 @@ export interface ConnectionUse {
 }
 
 export function targetOfSync(
-  sync: DestinationOfSync & { readonly syncOptions: Pick<SyncOptions, 'keyId'> },
+  sync: DestinationOfSync & { readonly syncOptions: Pick<SyncOptions, 'keyId' | 'replicaKeys'> },
 ): DestinationScope {
   const kind = kindOf(sync);
   const { region } = sync.destinationConfig;
-  return kind.scope(kind.namePrefix(sync.destinationConfig), { region, kmsKey: sync.syncOptions.keyId });
+  const { keyId: kmsKey, replicaKeys } = sync.syncOptions;
+  return kind.scope(kind.namePrefix(sync.destinationConfig), { region, kmsKey, replicaKeys });
 }
 
 /** How a check names where it looked. */

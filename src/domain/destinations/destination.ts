@@ -17,6 +17,8 @@ export interface RegionalConfig {
 export interface ScopePlace {
   readonly region: string;
   readonly kmsKey?: string | undefined;
+  /** KMS keys of replicas, by their region. */
+  readonly replicaKeys?: Readonly<Record<string, string>> | undefined;
 }
 
 /** What a policy or a session is narrowed to. */

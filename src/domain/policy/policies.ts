@@ -66,16 +66,24 @@ export function resourcesOf(target: PolicyTarget, place: PolicyPlace): readonly 
 }
 
 function kmsStatements(target: PolicyTarget, place: PolicyPlace): readonly PolicyStatement[] {
-  if (target.kmsKey === undefined || isOfRotation(target)) return [];
-  return [
-    {
-      Sid: 'KeyferryKmsKey',
+  if (isOfRotation(target)) return [];
+  const { kmsKey, region, replicaKeys = {} } = target;
+  const regions = Object.keys(replicaKeys);
+  const service = kindOfScope(target).service.name;
+  // A key is for the service only, never for keyferry itself; the domain differs by partition.
+  const via = (where: string) => `${service}.${where}.*`;
+  const statement = (Sid: string, Resource: string | string[], services: string | string[]) =>
+    ({
+      Sid,
       Effect: 'Allow',
       Action: [...kmsActions],
-      Resource: kmsKeyArn(target.kmsKey, target.region, place),
-      // The key is for the service only, never for keyferry itself; the domain differs by partition.
-      Condition: { StringLike: { 'kms:ViaService': `${kindOfScope(target).service.name}.${target.region}.*` } },
-    },
+      Resource,
+      Condition: { StringLike: { 'kms:ViaService': services } },
+    }) as const;
+  const replicaArns = Object.entries(replicaKeys).map(([where, key]) => kmsKeyArn(key, where, place));
+  return [
+    ...(kmsKey === undefined ? [] : [statement('KeyferryKmsKey', kmsKeyArn(kmsKey, region, place), via(region))]),
+    ...(regions.length === 0 ? [] : [statement('KeyferryReplicaKeys', replicaArns, regions.map(via))]),
   ];
 }
 

@@ -6,6 +6,22 @@ import { z } from 'zod';
 
 import { patternsShape } from '../patterns.ts';
 import { regionShape as region } from '../regions.ts';
+import { regionOfKey } from './kms-keys.ts';
+
+const kmsKey = z
+  .string()
+  .max(256)
+  .regex(/^[a-zA-Z0-9:/_-]+$/, 'must be a KMS key id, alias or ARN');
+
+/** By region. A key of another region can encrypt nothing there. */
+const replicaKeysShape = z.record(z.string(), kmsKey).superRefine((keys, context) => {
+  for (const [region, key] of Object.entries(keys)) {
+    const other = regionOfKey(key);
+    if (other === undefined || other === region) continue;
+    const message = `must be a KMS key of ${region}; this one is of ${other || 'no region'}`;
+    context.addIssue({ code: 'custom', path: [region], message });
+  }
+});
 
 const tagText = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u;
 
@@ -28,11 +44,7 @@ export const syncOptions = z.strictObject({
   include: patternsShape.optional(),
   exclude: patternsShape.optional(),
   disableSecretDeletion: z.boolean().default(false),
-  keyId: z
-    .string()
-    .max(256)
-    .regex(/^[a-zA-Z0-9:/_-]+$/, 'must be a KMS key id, alias or ARN')
-    .optional(),
+  keyId: kmsKey.optional(),
   tags: z
     .array(
       z.strictObject({
@@ -58,11 +70,13 @@ export const syncOptions = z.strictObject({
     .union([z.number().int().min(7).max(30), z.literal('force')], { error: 'must be 7 to 30 days, or force' })
     .default(7),
   replicaRegions: z.array(region).max(20).optional(),
+  /** Regions of `replicaRegions` whose replica has a KMS key of its own. */
+  replicaKeys: replicaKeysShape.optional(),
 });
 
 export type SyncOptions = z.infer<typeof syncOptions>;
 
-const { keySchema, include, exclude, keyId, tags, replicaRegions } = syncOptions.shape;
+const { keySchema, include, exclude, keyId, tags, replicaRegions, replicaKeys } = syncOptions.shape;
 
 /** What a change of options takes. Null removes an option that has no default. */
 export const syncOptionChanges = syncOptions.partial().extend({
@@ -72,6 +86,7 @@ export const syncOptionChanges = syncOptions.partial().extend({
   keyId: keyId.nullable(),
   tags: tags.nullable(),
   replicaRegions: replicaRegions.nullable(),
+  replicaKeys: replicaKeys.nullable(),
 });
 
 export type SyncOptionChanges = z.infer<typeof syncOptionChanges>;

@@ -82,5 +82,10 @@ export function settingsFor(
     // A configured tag wins over metadata of the same key.
     tags: { ...(hasMetadata ? secret.metadata : {}), ...configured },
     ...(hasReplicas && options.replicaRegions ? { replicaRegions: options.replicaRegions } : {}),
+    ...(hasReplicas && hasAny(options.replicaKeys) ? { replicaKeys: options.replicaKeys } : {}),
   };
+}
+
+function hasAny(values: Readonly<Record<string, string>> | undefined): values is Readonly<Record<string, string>> {
+  return Object.keys(values ?? {}).length > 0;
 }

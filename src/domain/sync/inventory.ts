@@ -1,10 +1,9 @@
 /** What was read of the destination, without values, and how it differs from what the ledger says. Pure. */
 import { isOurs, type Owner, whoseTags } from '../ownership.ts';
+import { isSameKey } from './kms-keys.ts';
 import type { DriftKind, LedgerEntry } from './ledger.ts';
+import { faultOf, type Replicas, wantedReplicas } from './replicas.ts';
 
-export type Replicas = Readonly<
-  Record<string, { readonly status: 'InSync' | 'InProgress' | 'Failed'; readonly message: string }>
->;
 /** What is on record of a deleted sync's object. */
 export interface FormerOwner {
   /** Of the org and folder that now ask. */
@@ -94,20 +93,25 @@ export function findDrift(entry: LedgerEntry, state: RemoteState, look: DriftCon
   if (state.version !== entry.remoteVersion || isModifiedSince(entry, state.lastModified)) return 'changed';
   if (state.keyId !== undefined && !isSameKey(entry.settings.keyId, state.keyId)) return 'key';
   if (state.tags !== undefined && !hasTags(state.tags, entry.settings.tags)) return 'tags';
-  return hasBrokenReplica(entry, state.replicas) ? 'replica' : undefined;
+  return hasBrokenReplica(entry, state.replicas, look.now) ? 'replica' : undefined;
 }
 
-/** A replica that AWS still makes is not broken. */
-function hasBrokenReplica(entry: LedgerEntry, replicas: Replicas | undefined): boolean {
+/** A replica that AWS still makes is not broken, and a look right after a write may still show the key before it. */
+function hasBrokenReplica(entry: LedgerEntry, replicas: Replicas | undefined, now: Date): boolean {
   if (replicas === undefined) return false;
-  return (entry.settings.replicaRegions ?? []).some((region) => (replicas[region]?.status ?? 'Failed') === 'Failed');
+  return wantedReplicas(entry.settings).some((wish) => {
+    const fault = faultOf(wish, replicas);
+    return fault !== undefined && !(fault === 'other-key' && isFresh(entry, now));
+  });
 }
 
 /** Undefined when the read did not tell. */
 export function areReplicasInSync(entry: LedgerEntry, state: RemoteState): boolean | undefined {
   if (!state.exists || state.replicas === undefined) return undefined;
   const { replicas } = state;
-  return (entry.settings.replicaRegions ?? []).every((region) => replicas[region]?.status === 'InSync');
+  return wantedReplicas(entry.settings).every(
+    (wish) => replicas[wish.region]?.status === 'InSync' && faultOf(wish, replicas) === undefined,
+  );
 }
 
 /**
@@ -130,18 +134,6 @@ function isModifiedSince(entry: LedgerEntry, lastModified: number | undefined): 
   const slackMs = clockAheadMs === undefined ? UNKNOWN_CLOCK_SLACK_MS : DATED_SLACK_MS;
   return Math.abs(lastModified - entry.writtenAt.getTime() - (clockAheadMs ?? 0)) > slackMs;
 }
-
-/** Whether two names of KMS keys mean one key. AWS answers with a key's ARN or alias where an id was given: only a plain mismatch of like with like counts. */
-export function isSameKey(wanted: string | null, found: string | null): boolean {
-  if (wanted === null) return found === null || found.startsWith('alias/aws/');
-  if (found === null) return wanted.startsWith('alias/aws/');
-  if (found === wanted || isEndOf(wanted, found) || isEndOf(found, wanted)) return true;
-  // An alias on one side only cannot be compared without asking KMS.
-  return wanted.includes('alias/') !== found.includes('alias/');
-}
-
-/** `key-1` and `alias/x` are the ends of their ARNs. */
-const isEndOf = (end: string, name: string): boolean => name.endsWith(`/${end}`) || name.endsWith(`:${end}`);
 
 function hasTags(found: Readonly<Record<string, string>>, wanted: Readonly<Record<string, string>>): boolean {
   return Object.entries(wanted).every(([key, value]) => found[key] === value);

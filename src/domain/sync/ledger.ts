@@ -19,6 +19,8 @@ export interface EntrySettings {
   /** Without the ownership tag, which every object carries. */
   readonly tags: Readonly<Record<string, string>>;
   readonly replicaRegions?: readonly string[];
+  /** By region; those without are encrypted under `aws/secretsmanager`. Absent instead of empty. */
+  readonly replicaKeys?: Readonly<Record<string, string>>;
 }
 
 /** What AWS told about the object; compared with at a drift check. */
@@ -48,6 +50,8 @@ export interface ObservedObject {
   readonly confirmedDeletion?: string;
   /** Every replica was seen complete since the last write. */
   readonly areReplicasInSync?: boolean;
+  /** Regions whose replica this sync made, noted before AWS is asked for it. Absent in rows of earlier versions. */
+  readonly ownReplicas?: readonly string[] | undefined;
 }
 
 export type WriteOperation = 'create' | 'update' | 'adopt' | 'restore' | 'delete';
@@ -168,7 +172,12 @@ export function settingsText(settings: EntrySettings): string {
   return JSON.stringify([
     settings.keyId,
     settings.tier ?? null,
-    Object.entries(settings.tags).sort(([a], [b]) => (a < b ? -1 : 1)),
+    sortedByName(settings.tags),
     [...(settings.replicaRegions ?? [])].sort(),
+    // Left out where there are none: fingerprints of earlier versions stay as they are.
+    ...(settings.replicaKeys === undefined ? [] : [sortedByName(settings.replicaKeys)]),
   ]);
 }
+
+const sortedByName = (values: Readonly<Record<string, string>>) =>
+  Object.entries(values).sort(([a], [b]) => (a < b ? -1 : 1));

@@ -177,7 +177,7 @@ const driftTexts: Readonly<Record<DriftKind, string>> = {
   type: 'was changed at AWS to another type than SecureString',
   key: 'has another KMS key than was set',
   tags: 'has lost tags that were set',
-  replica: 'lacks a replica, or AWS reports that its replication failed',
+  replica: 'lacks a replica, has one under another KMS key, or AWS reports that its replication failed',
   foreign: 'no longer carries the tag of this sync',
   'later-write': 'was written after this database was backed up',
   'later-delete': 'was deleted after this database was backed up',
@@ -221,7 +221,7 @@ export function findChange(
 function differingSettings(desired: DesiredEntry, entry: LedgerEntry): readonly string[] {
   const [a, b] = [desired.settings, entry.settings];
   if (settingsText(a) === settingsText(b)) return [];
-  const pick = (name: 'tags' | 'replicaRegions') =>
+  const pick = (name: 'tags' | 'replicaRegions' | 'replicaKeys') =>
     settingsText({ keyId: null, tags: {}, [name]: a[name] ?? [] }) !==
     settingsText({ keyId: null, tags: {}, [name]: b[name] ?? [] });
   return [
@@ -229,6 +229,7 @@ function differingSettings(desired: DesiredEntry, entry: LedgerEntry): readonly 
     ...(a.tier === b.tier ? [] : ['tier']),
     ...(pick('tags') ? ['tags'] : []),
     ...(pick('replicaRegions') ? ['replica regions'] : []),
+    ...(pick('replicaKeys') ? ['KMS keys of replicas'] : []),
   ];
 }
 

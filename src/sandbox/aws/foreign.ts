@@ -49,6 +49,7 @@ export interface ForeignEdits {
   tagSecret(input: RegionAddress & { name: string; tags: Readonly<Record<string, string>> }): void;
   untagSecret(input: RegionAddress & { name: string; tagKeys: readonly string[] }): void;
   removeReplica(input: RegionAddress & { name: string; replicaRegion: string }): void;
+  addReplica(input: RegionAddress & { name: string; replicaRegion: string; kmsKeyId?: string }): void;
   /** Replication to this region stops with an error; a copy that was complete stays, with the values it has. */
   failReplica(input: RegionAddress & { name: string; replicaRegion: string; message?: string }): void;
   /** From now on a service, a partner or a rotation changes the secret's value. */
@@ -152,6 +153,10 @@ function secretEdits(run: Run): Omit<ForeignEdits, ParameterEdits | 'failReplica
     },
     untagSecret: (input) => {
       run(input, 'secretsmanager.UntagResource', { SecretId: input.name, TagKeys: input.tagKeys });
+    },
+    addReplica: (input) => {
+      const regions = { AddReplicaRegions: [{ Region: input.replicaRegion, KmsKeyId: input.kmsKeyId }] };
+      run(input, 'secretsmanager.ReplicateSecretToRegions', { SecretId: input.name, ...regions });
     },
     removeReplica: (input) => {
       const regions = { RemoveReplicaRegions: [input.replicaRegion] };

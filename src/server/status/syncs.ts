@@ -176,7 +176,14 @@ function optionsOf({ syncOptions: options }: SyncStatus): readonly Fact[] {
         : options.tags.map((tag) => `${tag.key}=${tag.value}`).join(', '),
     ],
     ['Tier', options.tier],
+    ['Replicas', replicasOf(options)],
   ];
+}
+
+/** With the KMS key of each that has one. */
+function replicasOf({ replicaRegions = [], replicaKeys = {} }: SyncStatus['syncOptions']): Html | string | null {
+  if (replicaRegions.length === 0) return null;
+  return replicaRegions.map((region) => [region, replicaKeys[region] ?? []].flat().join('=')).join(', ');
 }
 
 function behind({ folder, syncedRevision }: SyncStatus): string {

@@ -2,6 +2,7 @@
 import { driftMessage, drifted } from '../../domain/sync/entry.ts';
 import { areReplicasInSync, findDrift, type RemoteState } from '../../domain/sync/inventory.ts';
 import { isOwned, type LedgerEntry } from '../../domain/sync/ledger.ts';
+import { faultOf, ownReplicas, type Replicas, type ReplicaWish, wantedReplicas } from '../../domain/sync/replicas.ts';
 import { openDestination } from './destinations/open.ts';
 import { isHere, lookOf, type SyncJob } from './job.ts';
 
@@ -32,16 +33,21 @@ function judge(job: Pick<SyncJob, 'owner' | 'run'>, entry: LedgerEntry, state: R
   return { ...drifted(entry, drift, job.run.now()), errorMessage: message };
 }
 
-function reasonsOf(entry: LedgerEntry, replicas: NonNullable<Extract<RemoteState, { exists: true }>['replicas']>) {
-  const broken = (entry.settings.replicaRegions ?? []).filter((region) => replicas[region]?.status !== 'InSync');
-  return broken.map((region) => `${region}: ${reasonOf(replicas[region]?.message)}.`).join(' ');
+function reasonsOf(entry: LedgerEntry, replicas: Replicas): string {
+  const broken = wantedReplicas(entry.settings).filter((wish) => faultOf(wish, replicas) !== undefined);
+  return broken.map((wish) => `${wish.region}: ${reasonOf(entry, wish, replicas)}.`).join(' ');
 }
 
 /** By what AWS is known to say, never its own text. */
-function reasonOf(message: string | undefined): string {
-  if (message === undefined) return 'there is no replica';
-  if (/already exists/i.test(message))
+function reasonOf(entry: LedgerEntry, wish: ReplicaWish, replicas: Replicas): string {
+  const { message = '', status } = replicas[wish.region] ?? {};
+  if (status === undefined) return 'there is no replica';
+  if (status === 'Failed' && /already exists/i.test(message))
     return 'another secret of this name exists there; delete it or give up the replica';
-  if (/kms/i.test(message)) return 'its KMS key cannot be used there';
-  return 'AWS reports that the replication failed; `aws secretsmanager describe-secret` shows why';
+  if (status === 'Failed' && /kms/i.test(message)) return 'its KMS key cannot be used there';
+  if (status === 'Failed')
+    return 'AWS reports that the replication failed; `aws secretsmanager describe-secret` shows why';
+  return ownReplicas(entry).includes(wish.region)
+    ? 'the replica has another KMS key than was set'
+    : 'the replica has another KMS key, and keyferry did not make it; remove it with `aws secretsmanager remove-regions-from-replication`';
 }

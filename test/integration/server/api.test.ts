@@ -179,6 +179,30 @@ describe('the HTTP API', () => {
     expect((await api.call('GET', `${MANAGER}/${String(created.body.secretSync.id)}`)).status).toBe(404);
   });
 
+  it('takes KMS keys of replicas for regions that it replicates to, and null removes them', async () => {
+    await setSecrets();
+    const replicas = { replicaRegions: ['us-east-1', 'us-west-2'], replicaKeys: { 'us-east-1': 'alias/app' } };
+    const body = {
+      name: uniqueName('replicated'),
+      ...place,
+      connectionId: await createConnection(),
+      syncOptions: replicas,
+      destinationConfig: { region: 'eu-west-1', mappingBehavior: 'one-to-one', prefix: `${uniqueName('r')}/` },
+    };
+    const refused = await api.call('POST', MANAGER, {
+      body: { ...body, syncOptions: { ...replicas, replicaRegions: ['us-west-2'] } },
+    });
+    expect([refused.status, refused.body.message]).toEqual([422, expect.stringContaining('names us-east-1')]);
+    const created = await api.call('POST', MANAGER, { body });
+    const path = `${MANAGER}/${String(created.body.secretSync.id)}`;
+    expect(created.body.secretSync.syncOptions).toMatchObject(replicas);
+    const stale = await api.call('PATCH', path, { body: { syncOptions: { replicaRegions: ['us-west-2'] } } });
+    expect([stale.status, stale.body.message]).toEqual([422, expect.stringContaining('names us-east-1')]);
+    const changed = await api.call('PATCH', path, { body: { syncOptions: { replicaKeys: null } } });
+    expect(changed.body.secretSync.syncOptions).toMatchObject({ replicaRegions: replicas.replicaRegions });
+    expect(changed.body.secretSync.syncOptions).not.toHaveProperty('replicaKeys');
+  });
+
   it('records a wish for each action, with the token’s name', async () => {
     await setSecrets();
     const connectionId = await createConnection();

@@ -101,7 +101,19 @@ function findWrong(said: Statement, entry: LedgerEntry): readonly string[] {
     ...Object.entries(entry.settings.tags)
       .filter(([key, tag]) => found.tags[key] !== tag)
       .map(([key]) => `${entry.remoteName} lacks the tag ${key}`),
+    ...findWrongReplicas(said, entry),
   ];
+}
+
+/** Under the key that was set for their region; an alias counts as itself. */
+function findWrongReplicas({ sandbox, sync }: Statement, { accountId, remoteName, settings }: LedgerEntry) {
+  const { replicaKeys = {} } = sync.syncOptions;
+  return (settings.replicaRegions ?? []).flatMap((region) => {
+    const replica = sandbox.inspect.secret({ accountId, region, name: remoteName });
+    if (replica === undefined) return [`${remoteName} has no replica in ${region}`];
+    const isRight = (replica.kmsKeyId ?? '').endsWith(replicaKeys[region] ?? '');
+    return isRight ? [] : [`the replica of ${remoteName} in ${region} has another key`];
+  });
 }
 
 function findObject(sandbox: AwsSandbox, entry: LedgerEntry): FoundObject | undefined {

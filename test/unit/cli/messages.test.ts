@@ -79,7 +79,12 @@ it('has a flag of the command for every field that it can be told of', () => {
       'syncOptions.keySchema',
       'syncOptions.tags.3.key',
     ],
-    'sync update': ['name', 'destinationConfig.secretName', 'syncOptions.replicaRegions.0'],
+    'sync update': [
+      'name',
+      'destinationConfig.secretName',
+      'syncOptions.replicaRegions.0',
+      'syncOptions.replicaKeys.us-east-1',
+    ],
     'connection create': ['name', 'region', 'credentials.roleArn', 'credentials.secretAccessKey'],
     'connection update': ['name', 'credentials.accessKeyId'],
     'rotation create': ['userName', 'secretsMapping.accessKeyId', 'rotationIntervalDays', 'target.secretPath'],

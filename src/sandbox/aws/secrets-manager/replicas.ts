@@ -1,6 +1,6 @@
 /** Replicas of a secret in other regions of the account: read-only copies that follow their primary, or fail to. */
 import { AwsError } from '../aws-error.ts';
-import { findKmsKey, isManagedAlias } from '../kms.ts';
+import { findKmsKey, isManagedAlias, tryKmsKey } from '../kms.ts';
 import { Lagged } from '../lagged.ts';
 import { findPartition } from '../regions.ts';
 import type { Call } from '../service.ts';
@@ -50,7 +50,28 @@ function findReplicaProblem(call: Call, secret: SecretRecord, wanted: WantedRepl
   if (kmsKeyId === undefined || isManagedAlias(kmsKeyId)) return undefined;
   const key = findKmsKey({ world: call.world, accountId: call.account.accountId, region }, kmsKeyId);
   if (!key) return `Replication failed: The KMS key ${kmsKeyId} does not exist in region ${region}.`;
-  return key.state === 'Enabled' ? undefined : `Replication failed: The KMS key ${kmsKeyId} is not enabled.`;
+  if (key.state !== 'Enabled') return `Replication failed: The KMS key ${kmsKeyId} is not enabled.`;
+  return mayEncrypt(call, secret, { region, kmsKeyId })
+    ? undefined
+    : `Replication failed: You don't have permissions to the KMS key ${kmsKeyId}.`;
+}
+
+/** Source: user guide, "Troubleshoot AWS Secrets Manager replication": kms:GenerateDataKey and kms:Encrypt. */
+function mayEncrypt(call: Call, secret: SecretRecord, use: { region: string; kmsKeyId: string }): boolean {
+  const outcome = tryKmsKey(
+    { ...call, region: use.region },
+    {
+      keyReference: use.kmsKeyId,
+      actions: ['kms:GenerateDataKey', 'kms:Encrypt'],
+      viaService: 'secretsmanager',
+      encryptionContext: { SecretARN: toReplicaArn(call, secret, use.region) },
+    },
+  );
+  return outcome === 'ok';
+}
+
+function toReplicaArn(call: Call, { arn }: SecretRecord, region: string): string {
+  return arn.replace(`:${call.region}:`, `:${region}:`);
 }
 
 /** A copy that was complete stays where it is, with the values it has. */
@@ -85,8 +106,9 @@ export function syncReplicas(call: Call, primary: SecretRecord): void {
     if (replica.status !== 'InSync') continue;
     const copy: SecretRecord = {
       ...primary,
-      arn: primary.arn.replace(`:${call.region}:`, `:${replica.region}:`),
+      arn: toReplicaArn(call, primary, replica.region),
       kmsKeyId: replica.kmsKeyId,
+      versions: encryptedUnder(replica.kmsKeyId, primary),
       replicas: new Map(),
       replicaOf: { region: call.region, readyAt: replica.readyAt },
       listed: new Lagged(),
@@ -96,10 +118,16 @@ export function syncReplicas(call: Call, primary: SecretRecord): void {
   }
 }
 
+/** A replica decrypts with its own region's key. */
+function encryptedUnder(kmsKeyId: string | undefined, { versions }: SecretRecord): SecretRecord['versions'] {
+  return new Map([...versions].map(([id, version]) => [id, { ...version, kmsKeyId }]));
+}
+
 export function toReplicationStatus(call: Call, secret: SecretRecord): readonly object[] | undefined {
   if (secret.replicas.size === 0) return undefined;
   return [...secret.replicas.values()].map((replica) => {
-    const common = { Region: replica.region, KmsKeyId: replica.kmsKeyId };
+    // Unlike in the description of a secret, AWS's own key has its name here.
+    const common = { Region: replica.region, KmsKeyId: replica.kmsKeyId ?? 'alias/aws/secretsmanager' };
     return replica.readyAt > call.now
       ? { ...common, Status: 'InProgress' }
       : { ...common, Status: replica.status, StatusMessage: replica.message };

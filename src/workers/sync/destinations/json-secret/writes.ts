@@ -15,6 +15,7 @@ import { isOwned, type LedgerEntry } from '../../../../domain/sync/ledger.ts';
 import { takeWrite } from '../../../../domain/sync/pace.ts';
 import { leftKeys } from '../../../../domain/sync/plan-document.ts';
 import { OWNERSHIP_LOST } from '../../../../domain/sync/plan.ts';
+import { beforeCreation, wantedReplicas } from '../../../../domain/sync/replicas.ts';
 import { type Existing, findTakeoverProblem, isLeftAsWritten, leftTags } from '../../../../domain/sync/takeover.ts';
 import { JobError, toJobError } from '../../../../errors.ts';
 import {
@@ -99,12 +100,14 @@ async function createDocumentSecret(context: DocumentContext, given: DocumentWri
   const { text, problem } = print(changeOf(writing, emptyDocument, nothing));
   if (problem) return { kind: 'invalid', reason: problem };
   const inFlight = toInFlight(writing, 'create', null);
-  const { keyId, replicaRegions = [] } = writing.settings;
-  const tags = tagsWithOwner(writing.settings.tags, job.owner);
-  const write = { name: writing.remoteName, value: text, token: inFlight.token, keyId, tags, replicaRegions };
-  const tried = await attempt(job, { entry: writing.whole, inFlight }, () => secrets.create(write));
+  const { keyId } = writing.settings;
+  const [tags, replicas] = [tagsWithOwner(writing.settings.tags, job.owner), wantedReplicas(writing.settings)];
+  const write = { name: writing.remoteName, value: text, token: inFlight.token, keyId, tags, replicas };
+  const whole = beforeCreation(writing.whole, writing.settings);
+  const tried = await attempt(job, { entry: whole, inFlight }, () => secrets.create(write));
   if (tried.result) return { kind: 'refused', reason: 'is written by another sync' };
-  if (!tried.error) return toResult(context, writing, { version: inFlight.token, isCreated: true, untouched: nothing });
+  const created = { version: inFlight.token, isCreated: true, untouched: nothing };
+  if (!tried.error) return toResult(context, { ...writing, whole }, created);
   const name = awsErrorOf(tried.error);
   if (name === 'ResourceExistsException' || name === 'InvalidRequestException')
     return createTaken(context, writing, tried.pending);
@@ -188,11 +191,11 @@ async function mergeDocument(
       kind: 'invalid',
       reason: 'The secret does not hold a JSON object, so keys cannot be set in it. Empty it or choose another name.',
     };
-  const settings = { name: writing.remoteName, before: writing.whole.settings, wanted: writing.settings, found: known };
+  const settings = { name: writing.remoteName, entry: writing.whole, wanted: writing.settings, found: known };
   await changeTags(context, settings);
-  await changeReplicas(context, settings);
+  const whole = await changeReplicas(context, settings);
   await changeKey(context, settings);
-  return replaceDocument(context, writing, base);
+  return replaceDocument(context, { ...writing, whole }, base);
 }
 
 /** A secret that exists and has no current version is an empty document. Undefined when it holds no JSON object. */

@@ -4,20 +4,21 @@
  */
 import type { SecretMetadata, SecretsManager } from '../../../../aws/secrets-manager.ts';
 import { missingTags } from '../../../../domain/ownership.ts';
-import { isSameKey } from '../../../../domain/sync/inventory.ts';
-import type { EntrySettings } from '../../../../domain/sync/ledger.ts';
+import { isSameKey } from '../../../../domain/sync/kms-keys.ts';
+import type { EntrySettings, LedgerEntry } from '../../../../domain/sync/ledger.ts';
+import { begunReplicas, changedReplicas, planReplicas } from '../../../../domain/sync/replicas.ts';
 import type { SyncJob } from '../../job.ts';
 
 interface ChangeContext {
-  readonly job: Pick<SyncJob, 'owner'>;
+  readonly job: Pick<SyncJob, 'owner' | 'ledger'>;
   readonly secrets: SecretsManager;
 }
 
 interface SettingsChange {
   /** Of the secret. */
   readonly name: string;
-  /** As the ledger knows them. */
-  readonly before: EntrySettings;
+  /** As the ledger knows it. */
+  readonly entry: LedgerEntry;
   readonly wanted: EntrySettings;
   /** The secret as it is at AWS now. */
   readonly found: SecretMetadata;
@@ -25,25 +26,30 @@ interface SettingsChange {
 
 export async function changeTags(
   { job, secrets }: ChangeContext,
-  { name, before, wanted, found }: SettingsChange,
+  { name, entry, wanted, found }: SettingsChange,
 ): Promise<void> {
   const added = missingTags(wanted.tags, found.tags, job.owner);
   // Only what we had set ourselves is ever taken away.
-  const dropped = Object.keys(before.tags).filter((key) => !(key in wanted.tags) && key in found.tags);
+  const dropped = Object.keys(entry.settings.tags).filter((key) => !(key in wanted.tags) && key in found.tags);
   if (Object.keys(added).length > 0) await secrets.addTags(name, added);
   if (dropped.length > 0) await secrets.removeTags(name, dropped);
 }
 
-/** What is missing or failed is replicated again; only replicas of our own are taken away. */
+/**
+ * What is missing or failed is replicated again. A replica with another key is removed first: interrupted in between, it is
+ * missing, and the next run makes it. Returns the row with the replicas that are ours now, for the caller to store.
+ */
 export async function changeReplicas(
-  { secrets }: Pick<ChangeContext, 'secrets'>,
-  { name, before, wanted, found: { replicas = {} } }: SettingsChange,
-): Promise<void> {
-  const [old, regions] = [before.replicaRegions ?? [], wanted.replicaRegions ?? []];
-  const added = regions.filter((region) => replicas[region] === undefined || replicas[region].status === 'Failed');
-  const dropped = old.filter((region) => !regions.includes(region) && replicas[region] !== undefined);
-  if (added.length > 0) await secrets.replicate(name, added);
+  { job, secrets }: ChangeContext,
+  { name, entry, wanted, found: { replicas = {} } }: SettingsChange,
+): Promise<LedgerEntry> {
+  const changes = planReplicas(entry, wanted, replicas);
+  const { replaced, made, dropped } = changes;
+  if (made.length > 0) await job.ledger.store(begunReplicas(job.ledger.get(entry.id) ?? entry, changes));
+  if (replaced.length > 0) await secrets.unreplicate(name, replaced);
+  if (made.length > 0) await secrets.replicate(name, made);
   if (dropped.length > 0) await secrets.unreplicate(name, dropped);
+  return changedReplicas(entry, changes, wanted);
 }
 
 export async function changeKey(

@@ -5,6 +5,7 @@ import { inOrder, landed, notLanded, removed } from '../../../../domain/sync/ent
 import { findDrift, isFresh, isUndecided, type RemoteState } from '../../../../domain/sync/inventory.ts';
 import type { LedgerEntry } from '../../../../domain/sync/ledger.ts';
 import { OWNERSHIP_LOST } from '../../../../domain/sync/plan.ts';
+import { ownReplicas } from '../../../../domain/sync/replicas.ts';
 import { toJobError } from '../../../../errors.ts';
 import type { Destination, DriftFinding } from '../destination.ts';
 import { attempt, deferFresh, refuse, reportDrift, settleFailure, settleThrown, type WriteResult } from '../journal.ts';
@@ -152,7 +153,8 @@ async function deleteWithReplicas(
   entry: LedgerEntry,
   found: SecretMetadata,
 ): Promise<void> {
-  const replicas = (entry.settings.replicaRegions ?? []).filter((region) => found.replicas?.[region] !== undefined);
+  const regions = new Set([...(entry.settings.replicaRegions ?? []), ...ownReplicas(entry)]);
+  const replicas = [...regions].filter((region) => found.replicas?.[region] !== undefined);
   if (replicas.length > 0) await secrets.unreplicate(entry.remoteName, replicas);
   await secrets.delete(entry.remoteName, job.options.recoveryDays);
 }

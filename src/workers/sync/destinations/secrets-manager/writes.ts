@@ -5,10 +5,12 @@
 import type { SecretMetadata, SecretsManager } from '../../../../aws/secrets-manager.ts';
 import { isOurs, tagsWithOwner, whoseTags } from '../../../../domain/ownership.ts';
 import { inOrder, landed, written } from '../../../../domain/sync/entry.ts';
-import { findDrift, isSameKey, type RemoteState } from '../../../../domain/sync/inventory.ts';
+import { findDrift, type RemoteState } from '../../../../domain/sync/inventory.ts';
+import { isSameKey } from '../../../../domain/sync/kms-keys.ts';
 import { type InFlight, isOwned, type LedgerEntry } from '../../../../domain/sync/ledger.ts';
 import { takeWrite } from '../../../../domain/sync/pace.ts';
 import { OWNERSHIP_LOST } from '../../../../domain/sync/plan.ts';
+import { beforeCreation, onlyReplicasOf, wantedReplicas } from '../../../../domain/sync/replicas.ts';
 import { type Existing, findTakeoverProblem, isLeftAsWritten, leftTags } from '../../../../domain/sync/takeover.ts';
 import { type JobError, toJobError } from '../../../../errors.ts';
 import type { WriteTask } from '../apply-each.ts';
@@ -48,20 +50,21 @@ function toInFlight(task: WriteTask, operation: InFlight['operation'], baseVersi
 
 async function createSecret(context: SecretContext, given: WriteTask): Promise<WriteResult> {
   const { job, secrets } = context;
-  const task = { ...given, turns: takeTurn({ ...given.desired, ...given }, 'create') };
-  const { desired, entry, value } = task;
+  const { desired, value } = given;
+  const entry = beforeCreation(given.entry, desired.settings);
+  const task = { ...given, entry, turns: takeTurn({ ...desired, ...given }, 'create') };
   const inFlight = toInFlight(task, 'create', null);
-  const { keyId, replicaRegions = [] } = desired.settings;
-  const tags = tagsWithOwner(desired.settings.tags, job.owner);
-  const write = { name: desired.remoteName, value, token: inFlight.token, keyId, tags, replicaRegions };
+  const [tags, replicas] = [tagsWithOwner(desired.settings.tags, job.owner), wantedReplicas(desired.settings)];
+  const { keyId } = desired.settings;
+  const write = { name: desired.remoteName, value, token: inFlight.token, keyId, tags, replicas };
   const tried = await attempt(job, { entry, inFlight }, () => secrets.create(write));
   if (tried.result) return tried.result;
   if (!tried.error) return store(context, task, { version: inFlight.token, kind: 'created' });
   const name = awsErrorOf(tried.error);
   if (name !== 'ResourceExistsException' && name !== 'InvalidRequestException') {
-    return settleFailure(job, { before: entry, pending: tried.pending }, tried.error);
+    return settleFailure(job, { before: given.entry, pending: tried.pending }, tried.error);
   }
-  return createTaken(context, task, tried);
+  return createTaken(context, { ...task, entry: given.entry }, tried);
 }
 
 /** The name is taken, or busy after a deletion. */
@@ -136,7 +139,8 @@ async function updateSecret(context: SecretContext, task: WriteTask): Promise<Wr
   const { job, secrets } = context;
   const { entry, desired, value } = task;
   const found = await secrets.describe(desired.remoteName);
-  const drift = findDrift(entry, toState(found), lookOf(job));
+  const expected = onlyReplicasOf(entry, desired.settings.replicaRegions ?? []);
+  const drift = findDrift(expected, toState(found), lookOf(job));
   if (drift === 'foreign') return refuse(job, entry, OWNERSHIP_LOST);
   if (drift && !job.planOptions.overwritesDrift) return reportDrift(job, entry, drift);
   if (drift === 'scheduled-for-deletion') return restoreSecret(context, task);
@@ -157,24 +161,33 @@ interface Change {
 
 async function change(context: SecretContext, task: WriteTask, how: Change): Promise<WriteResult> {
   const { job } = context;
-  const { entry, desired } = task;
+  const { desired } = task;
+  let { entry } = task;
   const paced = how.isValueNeeded ? takeWrite(entry.pace, job.run.now()) : { pace: entry.pace };
   if ('notBefore' in paced) return { kind: 'deferred', until: paced.notBefore };
   try {
     // None of these makes a version, and setting them twice does no harm: they go first, so that a value that landed means that all of it did.
-    const settings = { name: desired.remoteName, before: entry.settings, wanted: desired.settings, found: how.found };
+    const settings = { name: desired.remoteName, entry, wanted: desired.settings, found: how.found };
     await changeTags(context, settings);
-    await changeReplicas(context, settings);
+    entry = await changeReplicas(context, settings);
     if (!how.isValueNeeded) await changeKey(context, settings);
   } catch (raw) {
-    return settleFailure(job, { before: how.before, pending: how.before }, toJobError(raw));
+    const before = withBegunReplicas(job, how.before);
+    return settleFailure(job, { before, pending: before }, toJobError(raw));
   }
-  if (!how.isValueNeeded) return store(context, task, { version: how.found.version, kind: how.kind });
+  if (!how.isValueNeeded) return store(context, { ...task, entry }, { version: how.found.version, kind: how.kind });
   return writeValue(
     context,
     { ...task, entry: { ...entry, pace: paced.pace } },
     { ...how, isKeyChanged: !isSameKey(desired.settings.keyId, how.found.keyId) },
   );
+}
+
+/** With what is stored of the replicas that were begun before the change failed. */
+function withBegunReplicas({ ledger }: Pick<SyncJob, 'ledger'>, entry: LedgerEntry): LedgerEntry {
+  const { observed, settings } = ledger.get(entry.id) ?? entry;
+  if (observed.ownReplicas === undefined) return entry;
+  return { ...entry, settings, observed: { ...entry.observed, ownReplicas: observed.ownReplicas } };
 }
 
 async function writeValue(
