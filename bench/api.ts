@@ -169,7 +169,7 @@ async function measureStatusPage(databaseUrl: string, url: string): Promise<Figu
   let turn = 0;
   const next = () => requestText('GET', pages[(turn += 1) % pages.length] ?? '/');
   const { p95Ms } = await measureLoad({ url, connections: 1, seconds: 2 * SECONDS, next });
-  return figure('status-page.p95-ms', p95Ms, `ms, ${SYNCS} syncs`, '<= 150');
+  return figure('status-page.p95-ms', p95Ms, `ms, ${SYNCS} syncs`, '<= 100');
 }
 
 const figure = (name: string, value: number, unit: string, goal: string): Figure => ({ name, value, unit, goal });
