@@ -7,7 +7,7 @@ import type { Named } from '../domain/advice.ts';
 import type { Program } from '../main.ts';
 import { JobError } from '../errors.ts';
 import { findEnvironment } from './environment.ts';
-import { type Asked, exitCodes, reportError, type ExitCode } from './exit.ts';
+import { type CommandInput, exitCodes, reportError, type ExitCode } from './exit.ts';
 import { endInTime } from './signals.ts';
 import { createOutput, type Output } from './output.ts';
 import { withNearMiss } from './near-miss.ts';
@@ -55,7 +55,7 @@ export function run(command: Command, handler: (invocation: Invocation) => Promi
   });
 }
 
-function askedOf(command: Command, [name]: readonly string[]): Asked {
+function askedOf(command: Command, [name]: readonly string[]): CommandInput {
   const positional = command.registeredArguments.map((one) => `<${one.name()}>`);
   const flags = new Set([...command.options.map((option) => option.long ?? ''), ...positional]);
   const noun = command.parent?.name() ?? '';

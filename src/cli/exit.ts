@@ -36,16 +36,16 @@ export function toExitCode(error: JobError): ExitCode {
 }
 
 /** What the command was about, so that its messages name its flags and its object. */
-export interface Asked {
+export interface CommandInput {
   /** `--prefix`, `<name>` */
   readonly flags: ReadonlySet<string>;
   readonly of: Named | undefined;
 }
 
-const nothingAsked: Asked = { flags: new Set(), of: undefined };
+const nothingAsked: CommandInput = { flags: new Set(), of: undefined };
 
 /** Prints the operator's message and the remedy, never a cause. With `--json` also a document, so that a consumer always gets one. */
-export function reportError(output: Output, error: unknown, asked: Asked = nothingAsked): ExitCode {
+export function reportError(output: Output, error: unknown, asked: CommandInput = nothingAsked): ExitCode {
   const jobError = toJobError(error);
   const { code } = jobError;
   const problems = (jobError.context.problems ?? []).map((problem) => withFlag(problem, asked.flags));
@@ -63,7 +63,7 @@ export function reportError(output: Output, error: unknown, asked: Asked = nothi
 
 function messageOf(
   { code, operatorMessage }: JobError,
-  { problems, asked }: { readonly problems: readonly string[]; readonly asked: Asked },
+  { problems, asked }: { readonly problems: readonly string[]; readonly asked: CommandInput },
 ): string {
   const [only, ...others] = problems;
   if (code === 'PAYLOAD_INVALID' && only !== undefined)
@@ -77,7 +77,7 @@ const sentence = (text: string): string => (/[.?!]$/.test(text) ? text : `${text
 const selfExplaining: ReadonlySet<ErrorCode> = new Set(['PAYLOAD_INVALID', 'CONFIG_INVALID']);
 
 /** The next step, unless the message gives it already; and the code, to search for. */
-function remedyOf({ code, operatorMessage }: JobError, message: string, { of }: Asked): string {
+function remedyOf({ code, operatorMessage }: JobError, message: string, { of }: CommandInput): string {
   const { message: usual, nextStep } = errorTable[code];
   const isOwn = operatorMessage !== usual;
   if (isOwn && (selfExplaining.has(code) || isSaid(message, nextStep))) return `  [${code}]`;

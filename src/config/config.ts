@@ -25,7 +25,7 @@ import {
   webUrl,
   type EncryptionKeySetting,
 } from './values.ts';
-import { parseLogins, type Logins } from './operators.ts';
+import { parseLogins, type ConfiguredLogins } from './operators.ts';
 import type { JwtLogin } from '../domain/jwt-logins.ts';
 import { parseDatabaseUrl } from '../domain/servers/database-url.ts';
 import { nearest } from '../domain/nearest.ts';
@@ -67,7 +67,7 @@ export interface Config {
   readonly workerHttpPort: number | undefined;
   /** Further names under which the server may be reached, lower case. */
   readonly httpAllowedHosts: readonly string[];
-  readonly logins: Logins;
+  readonly logins: ConfiguredLogins;
   readonly isBoardWritable: boolean;
   readonly metricsToken: string | undefined;
   readonly webhook: { readonly url: string; readonly secret: string } | undefined;
@@ -226,7 +226,7 @@ function withFiles(
   return { values, problems };
 }
 
-function toConfig(data: z.output<typeof shape>, environment: Environment, logins: Logins): Config {
+function toConfig(data: z.output<typeof shape>, environment: Environment, logins: ConfiguredLogins): Config {
   const { KEYFERRY_WEBHOOK_URL: webhookUrl, KEYFERRY_WEBHOOK_SECRET: webhookSecret } = data;
   return {
     databaseUrl: data.DATABASE_URL,

@@ -9,12 +9,12 @@ export interface OperatorSetting {
   readonly password: PasswordHash;
 }
 
-export interface Logins {
+export interface ConfiguredLogins {
   readonly login: { readonly user: string; readonly password: string } | undefined;
   readonly operators: readonly OperatorSetting[];
 }
 
-interface LoginSettings extends Logins {
+interface LoginSettings extends ConfiguredLogins {
   readonly problems: readonly string[];
 }
 

@@ -18,7 +18,7 @@ export interface SecretChange {
 }
 
 /** The pull that replaces the secrets of a folder. */
-export interface Puller {
+export interface PullInProgress {
   readonly lease: PullLease;
   /** Of the answer that it read. */
   readonly etag: string | null;
@@ -33,7 +33,7 @@ export interface Change {
   readonly ifRevision?: readonly number[] | undefined;
   readonly importer?: ImportingRun;
   /** The pull of the folder's source; only it may write where there is one. */
-  readonly puller?: Puller;
+  readonly puller?: PullInProgress;
 }
 
 /** Metadata alone is a change to the value that is there. */

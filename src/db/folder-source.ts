@@ -6,7 +6,7 @@ import { BRAKE_WINDOW_MS, freeDeletions } from '../domain/sync/brake.ts';
 import { JobError } from '../errors.ts';
 import { type Pulled, settledPull } from './pull-settlement.ts';
 import { sources } from './schema.ts';
-import type { Change, Puller, SecretChange, StoredSecret } from './folder-changes.ts';
+import type { Change, PullInProgress, SecretChange, StoredSecret } from './folder-changes.ts';
 
 /** The folder's source as it was read with its secrets. */
 export interface SourceHold {
@@ -45,7 +45,7 @@ export function requireHold(hold: SourceHold | null, { puller }: Change, secretP
  * The same in the statement that writes. Who sets a source also writes the folder's row, so that the snapshot is current. Another pull takes a lease only
  * after it has run out.
  */
-export function holdsSource(folderId: string, puller: Puller | undefined): SQL {
+export function holdsSource(folderId: string, puller: PullInProgress | undefined): SQL {
   const source = sql`select from keyferry.sources o where o.folder_id = ${folderId}`;
   return puller
     ? sql`exists (${source} and o.lease_token = ${puller.lease.leaseToken} and o.lease_until > now())`
@@ -110,7 +110,7 @@ export function refuseUnconfirmed(
 }
 
 interface Pulling extends Omit<Pulled, 'status' | 'etag'> {
-  readonly puller: Puller | undefined;
+  readonly puller: PullInProgress | undefined;
 }
 
 /** Of a pull: CTEs that settle it with the write. */

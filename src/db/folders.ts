@@ -9,7 +9,7 @@ import type { Database } from './client.ts';
 import {
   type Change,
   effectiveChanges,
-  type Puller,
+  type PullInProgress,
   refuseManaged,
   type SecretChange,
   type StoredSecret,
@@ -74,7 +74,7 @@ export function createFolders(db: Database, encryption: Encryption) {
      * Replaces the unmanaged secrets by what the folder's source holds, and leaves out what rotations manage. Where that changes something, the same
      * statement settles the pull. Throws SOURCE_DELETIONS_UNCONFIRMED, and LEASE_LOST when another pull holds the source.
      */
-    pullInto: (folder: FolderRow, changes: readonly SecretChange[], puller: Puller) =>
+    pullInto: (folder: FolderRow, changes: readonly SecretChange[], puller: PullInProgress) =>
       changeFolder({ db, encryption }, folder, { changes, mode: 'replace', puller }),
   };
 }

@@ -24,7 +24,7 @@ const notifySecretShape = z
 /** Whether certificate and key fit together is looked at where they are stored. */
 const pemShape = z
   .string()
-  .regex(/^-----BEGIN [A-Z0-9 ]+-----/, 'must be PEM')
+  .regex(/^-----BEGIN [A-Z0-9 ]+-----[\s\S]*$/, 'must be PEM')
   .max(65_536)
   .nullable()
   .default(null);
@@ -60,7 +60,11 @@ const infisicalShape = z.strictObject({
   url: urlShape.default('https://app.infisical.com'),
   projectId: z.string().min(1).max(128),
   environment: z.string().min(1).max(128),
-  secretPath: z.string().regex(/^\//, 'must start with /').max(512).default('/'),
+  secretPath: z
+    .string()
+    .regex(/^\/[\s\S]*$/, 'must start with /')
+    .max(512)
+    .default('/'),
   isRecursive: z.boolean().default(false),
   /** Of a machine identity with universal auth. */
   clientId: credentialShape,

@@ -84,7 +84,7 @@ function stillOwned(name: string, count: number): JobError {
   });
 }
 
-export interface SyncEnding {
+export interface RemovalEnding {
   readonly syncId: string;
   readonly runId: string;
   readonly counts: unknown;
@@ -95,7 +95,7 @@ export interface SyncEnding {
  * Ends a removal run as succeeded, answers the sync's requests and deletes the sync with its ledger.
  * Returns: false when the lease is lost or the ledger owns anything. Fence: the run's token.
  */
-export async function deleteRemovedSync(db: Database, ending: SyncEnding): Promise<boolean> {
+export async function deleteRemovedSync(db: Database, ending: RemovalEnding): Promise<boolean> {
   const rows = await execute(
     db,
     sql`

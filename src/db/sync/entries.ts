@@ -12,7 +12,7 @@ import { textArray } from '../engine/subjects.ts';
 import { isWanted, staysTold } from '../events.ts';
 import { syncEntries } from '../schema.ts';
 import { toStorableJson } from '../rows.ts';
-import { deleteRemovedSync, type SyncEnding } from './deletion.ts';
+import { deleteRemovedSync, type RemovalEnding } from './deletion.ts';
 import { execute, raise } from '../statement.ts';
 
 /** Who writes: refused once the run has lost its lease. */
@@ -39,7 +39,7 @@ export function createSyncEntries(db: Database) {
     },
     forget: (run: LedgerRun, ids: readonly string[]) => forgetEntries(db, run, ids),
     /** Ends the removal as succeeded and deletes the sync. False when the lease is lost or the ledger owns anything. */
-    deleteSync: (ending: SyncEnding) => deleteRemovedSync(db, ending),
+    deleteSync: (ending: RemovalEnding) => deleteRemovedSync(db, ending),
   };
 }
 

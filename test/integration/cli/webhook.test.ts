@@ -100,7 +100,7 @@ describe('keyferry webhook', () => {
 
   it.each([
     [['create', 'x', '--url', 'http://example.com/'], /it must begin with https.*KEYFERRY_WEBHOOK_HOSTS/s],
-    [['create', 'x', '--url', 'https://example.com/', '--event', 'sync'], /events\.0 must be one of sync\.changed/],
+    [['create', 'x', '--url', 'https://example.com/', '--event', 'sync'], /--event must be one of sync\.changed/],
     [['test', 'x', '--timeout', 'soon'], /timeout must be a number of seconds/],
     [['replay', 'x'], /There is no webhook x/],
   ] as const)('refuses by name: %j', async (args, message) => {

@@ -259,7 +259,7 @@ describe('an older access key that was put back past keyferry', () => {
       .update(connections)
       .set({ accessKeyId, secretAccessKey, credentialsRevision })
       .where(eq(connections.id, connection.id));
-    expect(store.credentialsOf(await store.byId(connection.id))).toMatchObject(userKey);
+    expect(await store.credentialsOf(await store.byId(connection.id))).toMatchObject(userKey);
     const { row, run } = await validate(connection);
     expect([row.status, row.statusCode, row.statusMessage, run?.awsCalls]).toEqual([
       'invalid',

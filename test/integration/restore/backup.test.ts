@@ -34,7 +34,7 @@ it('opens one ciphertext of each kind, and names what is missing or does not fit
     schema: 'fits this version',
     'encryption keys': '1 in use, all configured',
     ciphertexts:
-      'credentials of connections: none stored, candidate credentials of connections: none stored, secrets: opened, rotated access keys: none stored, endpoints of webhooks: none stored, settings of sources: none stored, fingerprint keys of orgs: none stored',
+      'fingerprint keys of orgs: none stored, credentials of connections: none stored, candidate credentials of connections: none stored, secrets: opened, rotated access keys: none stored, endpoints of webhooks: none stored, settings of sources: none stored',
     'newest result': 'no run has ended yet',
   });
   expect(await examine(key('new', 1))).toMatchObject({

@@ -103,7 +103,7 @@ it('no column that may hold a ciphertext, a hash or a token is in a view', () =>
   const shown = reportingViews.flatMap(({ table, columns }) =>
     columns.filter((column) => suspicious.test(column)).map((column) => `${table}.${column}`),
   );
-  // Paths, names of fields, run tokens (ids) and the bodies of notifications, which hold names and codes.
+  // Paths, names of fields, revisions, run tokens (ids) and the bodies of notifications, which hold names and codes.
   expect(shown.sort()).toEqual([
     'call_budgets.tokens',
     'connections.run_token',
@@ -115,6 +115,7 @@ it('no column that may hold a ciphertext, a hash or a token is in a view', () =>
     'rotations.run_token',
     'rotations.secrets_mapping',
     'sources.lease_token',
+    'sources.target_revision',
     'syncs.run_token',
   ]);
 });

@@ -2,13 +2,13 @@
 import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 
-import { reportError, type Asked } from '../../../src/cli/exit.ts';
+import { reportError, type CommandInput } from '../../../src/cli/exit.ts';
 import { withFlag } from '../../../src/cli/flags.ts';
 import { createProgram } from '../../../src/cli/program.ts';
 import { isSaid } from '../../../src/domain/advice.ts';
 import { JobError } from '../../../src/errors.ts';
 
-function read(error: JobError, asked?: Asked): readonly string[] {
+function read(error: JobError, asked?: CommandInput): readonly string[] {
   const lines: string[] = [];
   reportError({ isJson: false, result: () => undefined, note: (text) => lines.push(text) }, error, asked);
   return lines;
@@ -16,7 +16,7 @@ function read(error: JobError, asked?: Asked): readonly string[] {
 
 const invalid = (...problems: readonly string[]) =>
   new JobError('PAYLOAD_INVALID', { message: `${problems.join('; ')}.`, context: { problems } });
-const create: Asked = { flags: new Set(['--name', '--prefix', '--tag']), of: undefined };
+const create: CommandInput = { flags: new Set(['--name', '--prefix', '--tag']), of: undefined };
 
 describe('a refused command', () => {
   it('names the flag of the field that is wrong, and no step that the message has already', () => {
