@@ -436,7 +436,7 @@ const readers = {
     'requireSealing',
     ...['current', 'knownKeys', 'openRequests', 'secretOf', 'heldElsewhere', 'leftKeys', 'dependents', 'runsSince'],
   ],
-  status: ['usesOf'],
+  status: ['usesOf', 'newestRevisionOf'],
   // Of no subject: what a pull changes is a folder (`folders.pullInto`).
   sources: [
     ...['set', 'get', 'ask', 'unset', 'notifySecretOf', 'notify', 'dispatch', 'undispatch', 'recordWish', 'claim'],

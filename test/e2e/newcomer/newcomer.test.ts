@@ -27,6 +27,12 @@ const RUN_ELSEWHERE: readonly (readonly [page: string, text: string, where: stri
   ['docs/api.md', 'auth/oidc-auth/login', 'test/clients/jwt-login.test.ts: it needs an issuer'],
   ['docs/sources.md', '--kind infisical', 'test/integration/sources: it reads another host'],
   ['docs/sources.md', '--kind http', 'test/integration/sources: it reads another host'],
+  ['docs/sources.md', '--notify-secret-file', 'test/integration/sources: it reads another host'],
+  [
+    'docs/configuration.md',
+    'KEYFERRY_KMS_KEY_ARN=',
+    'test/integration/kms/moving.test.ts, with the key of a sandbox of its own',
+  ],
   ['docs/events.md', 'keyferry webhook create', 'test/integration/cli/webhook.test.ts: it posts to another host'],
   ['docs/infisical.md', 'keyferry rotation delete shop-deployer', 'test/e2e/moving-over.test.ts: it moves both ways'],
   ['docs/operations.md', 'keyferry policy servers', 'test/integration/servers: it needs an administrator'],
