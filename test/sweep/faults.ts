@@ -1,7 +1,9 @@
 /**
- * One fault in one step. The steps of a worker are its calls of AWS, permission probes and STS apart, and the statements that
- * write its ledger, the folder and the engine's rows.
+ * One fault in one step. The steps of a worker are its calls of AWS, permission probes and STS apart, its
+ * requests to the source of a folder, and the statements that write its ledger, the folder and the engine's rows.
  */
+import type { Folders } from '../../src/db/folders.ts';
+import type { Sources } from '../../src/db/sources.ts';
 import type { WorkStore } from '../../src/db/engine/work.ts';
 import { JobError } from '../../src/errors.ts';
 import type { AwsSandbox, SandboxAnswer, SandboxRequest } from '../../src/sandbox/aws/index.ts';
@@ -9,7 +11,7 @@ import type { SyncDependencies } from '../../src/workers/sync/processor.ts';
 
 export interface Step {
   readonly name: string;
-  readonly kind: 'aws' | 'db';
+  readonly kind: 'aws' | 'db' | 'http';
   readonly isMutation: boolean;
 }
 
@@ -19,7 +21,10 @@ export type FaultMode =
   | 'death after'
   /** The step takes effect, and the answer is lost. */
   | 'lost answer'
-  /** The worker gives up; the call takes effect later, after this run or after the next. */
+  /**
+   * The worker gives up; the call takes effect later, after this run or after the next. Of a source: it answers with what it
+   * held before another worker read it.
+   */
   | 'late answer'
   /** Without effect. */
   | 'throttled'
@@ -50,6 +55,24 @@ export interface Injector {
   wrap(deps: SyncDependencies): SyncDependencies;
   wrapWork(work: WorkStore): WorkStore;
   wrapHandle(handle: AwsSandbox['handle']): AwsSandbox['handle'];
+  wrapPulls(stores: PullStores): PullStores;
+  /** One request to the source. */
+  exchange(exchange: Exchange): Promise<void>;
+}
+
+export interface PullStores {
+  readonly folders: Folders;
+  readonly sources: Sources;
+}
+
+/** What can become of a request to the source. */
+export interface Exchange {
+  readonly name: string;
+  answer(): void;
+  /** With what the source holds before `wait`. */
+  answerLate(wait: () => Promise<void>): Promise<void>;
+  drop(): void;
+  refuse(status: number): void;
 }
 
 export interface FaultHooks {
@@ -63,6 +86,7 @@ export function modesOf(step: Step): readonly FaultMode[] {
   if (step.name === 'claim') return ['death before', 'death after'];
   if (step.name === 'settle') return ['death before', 'death after', 'overtaken'];
   if (step.kind === 'db') return ['death before', 'death after', 'lost answer', 'refused', 'overtaken'];
+  if (step.kind === 'http') return ['death before', 'death after', 'lost answer', 'late answer', 'throttled', 'denied'];
   if (!step.isMutation) return ['death before', 'lost answer', 'throttled', 'denied'];
   return ['death before', 'death after', 'lost answer', 'late answer', 'throttled', 'denied', 'overtaken'];
 }
@@ -103,6 +127,8 @@ export function createInjector(): Injector {
     wrap: (deps) => wrapDependencies(state, deps),
     wrapWork: (work) => wrapWork(state, work),
     wrapHandle: (handle) => (request) => answer(state, handle, request),
+    wrapPulls: (stores) => wrapPulls(state, stores),
+    exchange: (exchanged) => exchange(state, exchanged),
   };
 }
 
@@ -161,6 +187,34 @@ async function answer(state: State, handle: AwsSandbox['handle'], request: Sandb
   return mode === 'death after' || mode === 'lost answer' ? 'drop' : result;
 }
 
+async function exchange(state: State, exchanged: Exchange): Promise<void> {
+  // Of a healthy worker.
+  if (!state.isArmed) exchanged.answer();
+  else if (state.isDead) exchanged.drop();
+  else await answerAs(state, exchanged, next(state, { name: exchanged.name, kind: 'http', isMutation: false }));
+}
+
+async function answerAs(state: State, exchanged: Exchange, mode: FaultMode | undefined): Promise<void> {
+  if (mode === 'death before' || mode === 'death after') state.isDead = true;
+  switch (mode) {
+    case 'death before':
+    case 'lost answer':
+      exchanged.drop();
+      break;
+    case 'throttled':
+      exchanged.refuse(429);
+      break;
+    case 'denied':
+      exchanged.refuse(403);
+      break;
+    case 'late answer':
+      await exchanged.answerLate(async () => state.hooks?.overtake());
+      break;
+    default:
+      exchanged.answer();
+  }
+}
+
 const MUTATION = /^(Put|Create|Update|Delete|Restore|Tag|Untag|Add|Remove|Replicate)/;
 
 function toStep({ headers, body }: SandboxRequest): Step | undefined {
@@ -196,6 +250,23 @@ function wrapDependencies(state: State, deps: SyncDependencies): SyncDependencie
     folders: {
       ...folders,
       change: (folder, changes, mode) => statement(state, 'folder change', () => folders.change(folder, changes, mode)),
+    },
+  };
+}
+
+function wrapPulls(state: State, { folders, sources }: PullStores): PullStores {
+  return {
+    sources: {
+      ...sources,
+      recordWish: (wish) => statement(state, 'wish', () => sources.recordWish(wish)),
+      dispatch: (limit) => statement(state, 'dispatch', () => sources.dispatch(limit)),
+      claim: (job) => statement(state, 'pull claim', () => sources.claim(job)),
+      settle: (lease, outcome) => statement(state, 'pull settlement', () => sources.settle(lease, outcome)),
+    },
+    folders: {
+      ...folders,
+      pullInto: (folder, changes, puller) =>
+        statement(state, 'pull write', () => folders.pullInto(folder, changes, puller)),
     },
   };
 }

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 
 import { useTestDatabase } from '../../support/postgres.ts';
 import { openStage, type Stage } from '../sync/world.ts';
-import { openHttpSource, openInfisical, type FakeSource } from './fake-sources.ts';
+import { fakeKinds, type FakeSource } from './fake-sources.ts';
 import { codeOf, createSourceWorld, type SourceWorld } from './world.ts';
 
 const database = useTestDatabase();
@@ -13,23 +13,7 @@ beforeAll(() => {
 });
 afterAll(() => stage.close());
 
-const CREDENTIAL = 'canary-credential-of-a-source';
-
-const kinds = {
-  http: {
-    open: () => openHttpSource(CREDENTIAL),
-    settings: (url: string, credential = CREDENTIAL) => ({ kind: 'http', url: `${url}/secrets`, token: credential }),
-  },
-  infisical: {
-    open: () => openInfisical('client-1', CREDENTIAL),
-    settings: (url: string, credential = CREDENTIAL) => ({
-      ...{ kind: 'infisical', url, projectId: 'p-1', environment: 'prod' },
-      ...{ clientId: 'client-1', clientSecret: credential },
-    }),
-  },
-};
-
-describe.each(Object.entries(kinds))('a source of kind %s', (_kind, { open, settings }) => {
+describe.each(Object.entries(fakeKinds))('a source of kind %s', (_kind, { open, settings }) => {
   let fake: FakeSource;
   let world: SourceWorld;
   beforeEach(async () => {

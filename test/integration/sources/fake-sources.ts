@@ -7,6 +7,8 @@ export interface FakeServer {
   readonly url: string;
   /** Method and path of each request, in order. */
   readonly requests: { readonly what: string; readonly headers: IncomingMessage['headers'] }[];
+  /** Decides whether and when a request is answered; without it, each is at once. */
+  intercept?: (request: IncomingMessage, response: ServerResponse, respond: () => void) => void;
   close(): Promise<void>;
 }
 
@@ -20,11 +22,15 @@ export async function openFakeServer(respond: Respond): Promise<FakeServer> {
       .setEncoding('utf8')
       .toArray()
       .then((parts) => {
-        respond(request, response, parts.join(''));
+        const answer = (): void => {
+          respond(request, response, parts.join(''));
+        };
+        if (fake.intercept) fake.intercept(request, response, answer);
+        else answer();
       });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return {
+  const fake: FakeServer = {
     requests,
     url: `http://127.0.0.1:${String((server.address() as AddressInfo).port)}`,
     close: async () => {
@@ -32,6 +38,7 @@ export async function openFakeServer(respond: Respond): Promise<FakeServer> {
       await new Promise((resolve) => server.close(resolve));
     },
   };
+  return fake;
 }
 
 export const json = (response: ServerResponse, status: number, body: unknown, headers: object = {}): void => {
@@ -129,3 +136,20 @@ export async function openInfisical(clientId: string, clientSecret: string): Pro
   });
   return fake;
 }
+
+export const CREDENTIAL = 'canary-credential-of-a-source';
+
+/** Of every kind: a server, and the settings of a source that reads it. */
+export const fakeKinds = {
+  http: {
+    open: () => openHttpSource(CREDENTIAL),
+    settings: (url: string, credential = CREDENTIAL) => ({ kind: 'http', url: `${url}/secrets`, token: credential }),
+  },
+  infisical: {
+    open: () => openInfisical('client-1', CREDENTIAL),
+    settings: (url: string, credential = CREDENTIAL) => ({
+      ...{ kind: 'infisical', url, projectId: 'p-1', environment: 'prod' },
+      ...{ clientId: 'client-1', clientSecret: credential },
+    }),
+  },
+};
