@@ -78,7 +78,8 @@ async function readSync(queries: StatusQueries, id: string, { now, token }: Seen
   if (sync === undefined) return undefined;
   const isBusy = isAboutToChange(sync, runs, now);
   const content = syncContent({ sync, entries, plan, runs, now, token, isBusy });
-  const asksForText = asksForConfirmation(sync, token);
+  // What runs may change the number that is asked for: nobody types it before that is over.
+  const asksForText = !isBusy && asksForConfirmation(sync, token);
   return { title: sync.name, section: 'syncs', ...(isBusy ? soon : {}), asksForText, content };
 }
 
