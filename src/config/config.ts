@@ -169,6 +169,10 @@ export function loadConfig(environment: Environment): Config {
   if (!parsed.success) problems.push(...describeIssues(parsed.error, { values, problems }));
   if (values.REDIS_URL === undefined && parseDatabaseUrl(values.DATABASE_URL ?? '').server?.isPooled === true)
     problems.push('DATABASE_URL has pgbouncer=true, but the queue in PostgreSQL needs whole sessions: set REDIS_URL');
+  if (environment.NODE_TLS_REJECT_UNAUTHORIZED === '0')
+    problems.push(
+      'NODE_TLS_REJECT_UNAUTHORIZED=0 trusts any server as AWS: unset it; AWS_CA_BUNDLE and sslrootcert name certificates of your own',
+    );
   if (!parsed.success || problems.length > 0) throw invalid(problems);
   return toConfig(parsed.data, environment, logins);
 }

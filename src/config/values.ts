@@ -156,11 +156,15 @@ export const apiTokens = z
       .filter((part) => part !== '')
       .map(parseApiToken);
     const bad = tokens.findIndex((token) => token === undefined);
-    if (bad < 0) return tokens as ApiTokenSetting[];
-    context.addIssue({
-      code: 'custom',
-      message: `entry ${String(bad + 1)} is not \`org:name:sha256hex[:read|write|admin]\``,
-    });
+    const hashes = tokens.map((token) => token?.sha256);
+    // Whoever holds the token would be both, and which of the two the trail names would be chance.
+    const repeated = hashes.findIndex((hash, index) => hashes.indexOf(hash) < index);
+    if (bad < 0 && repeated < 0) return tokens as ApiTokenSetting[];
+    const message =
+      bad < 0
+        ? `entry ${String(repeated + 1)} is the token of entry ${String(hashes.indexOf(hashes[repeated]) + 1)}: make one for each`
+        : `entry ${String(bad + 1)} is not \`org:name:sha256hex[:read|write|admin]\``;
+    context.addIssue({ code: 'custom', message });
     return z.NEVER;
   });
 

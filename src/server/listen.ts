@@ -21,12 +21,13 @@ export interface Address {
 
 const CLOSE_LIMIT_MS = 5_000;
 
+/** Node looks at them every 30 s by default, so that a slow socket would stay three times as long as it may. */
+const timeLimits = { requestTimeout: 30_000, headersTimeout: 10_000, connectionsCheckingInterval: 2_000 } as const;
+
 /** Throws CONFIG_INVALID when the address cannot be taken. */
 export async function listen(app: Hono, address: Address): Promise<ListeningServer> {
   const { host, port } = address;
-  const server = createAdaptorServer({ fetch: app.fetch }) as Server;
-  server.requestTimeout = 30_000;
-  server.headersTimeout = 10_000;
+  const server = createAdaptorServer({ fetch: app.fetch, serverOptions: timeLimits }) as Server;
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => {
       reject(toListenError(error, address));

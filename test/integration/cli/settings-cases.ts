@@ -193,6 +193,16 @@ export const settingCases: readonly SettingCase[] = [
     { KEYFERRY_API_TOKENS: `a b:ci:${sha}` },
     /KEYFERRY_API_TOKENS entry 1 is not/,
   ],
+  [
+    'one API token under two names',
+    { KEYFERRY_API_TOKENS: `acme:ci:${sha},other:ops:${sha}:admin` },
+    /KEYFERRY_API_TOKENS entry 2 is the token of entry 1: make one for each/,
+  ],
+  [
+    'a check of certificates that is switched off',
+    { NODE_TLS_REJECT_UNAUTHORIZED: '0' },
+    /NODE_TLS_REJECT_UNAUTHORIZED=0 trusts any server as AWS: unset it/,
+  ],
   ['a wrong second API token', { KEYFERRY_API_TOKENS: `acme:ci:${sha},x` }, /KEYFERRY_API_TOKENS entry 2 is not/],
   [
     'a webhook without secret',
