@@ -13,6 +13,9 @@ RUN PATH="$PWD/node_modules/.bin:$PATH" node scripts/build.mjs
 RUN npm prune --omit=dev --omit=optional --ignore-scripts --json=false
 
 FROM node:22-slim
+LABEL org.opencontainers.image.title="keyferry" \
+      org.opencontainers.image.description="Worker and job queue for AWS connection validation, secret sync and key rotation" \
+      org.opencontainers.image.licenses="Apache-2.0"
 ENV NODE_ENV=production
 WORKDIR /app
 COPY --from=build /build/node_modules ./node_modules

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 
+import { variables } from '../../../src/config/config.ts';
 import { encryptionKeys } from '../../../src/config/values.ts';
 
 interface Service {
@@ -13,6 +14,8 @@ interface Service {
   readonly environment?: Readonly<Record<string, string | null>>;
   readonly read_only?: boolean;
   readonly healthcheck?: { readonly test?: readonly string[] };
+  readonly mem_limit?: string;
+  readonly command?: readonly string[];
   readonly cap_drop?: readonly string[];
   readonly security_opt?: readonly string[];
   readonly networks?: readonly string[];
@@ -56,6 +59,25 @@ describe('docker-compose.yml', () => {
     const used = [...text.matchAll(/\$\{([A-Z_]+)\}/g)].map(([, name]) => name);
     const listed = [...read('.env.example').matchAll(/^([A-Z_]+)=/gm)].map(([, name]) => name);
     expect([...handed, ...used].filter((name) => !listed.includes(name))).toEqual([]);
+  });
+
+  it('hands every setting to worker or server', () => {
+    const handed = [services.worker, services.server].flatMap((service) => Object.keys(service?.environment ?? {}));
+    // The org of the command line, and the port inside the container.
+    const meantElsewhere = ['KEYFERRY_ORG', 'KEYFERRY_HTTP_PORT'];
+    expect(variables.filter((name) => !handed.includes(name)).sort()).toEqual(meantElsewhere.sort());
+  });
+
+  it('limits the memory of what always runs', () => {
+    const { postgres, redis, worker, server } = services;
+    for (const service of [postgres, redis, worker, server]) expect(service?.mem_limit).toMatch(/^\d+[mg]$/);
+  });
+
+  it('gives Redis a password that no list of processes shows', () => {
+    const { redis, worker } = services;
+    expect(worker?.environment?.REDIS_URL).toMatch(/^redis:\/\/:\$\{REDIS_PASSWORD:\?/);
+    expect(redis?.command?.join('\n')).toMatch(/requirepass %s.*"\$\$REDISCLI_AUTH" > \/tmp\//);
+    expect(redis?.command?.join('\n')).not.toMatch(/--requirepass|REDIS_PASSWORD/);
   });
 
   it('asks worker and server whether they are well, and lets nobody read their metrics without a token', () => {
