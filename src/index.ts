@@ -114,16 +114,7 @@ export type {
   WaitForPull,
 } from './client/types/source.ts';
 export type { Subject, UpdateOptions } from './client/types/subject.ts';
-export type {
-  JsonSecretDestination,
-  NewSyncOptions,
-  ParameterStoreDestination,
-  SecretsManagerDestination,
-  StoredSyncOptions,
-  SyncDestination,
-  SyncTag,
-  UpdateSyncOptions,
-} from './client/types/sync-options.ts';
+export type { NewSyncOptions, StoredSyncOptions, SyncTag, UpdateSyncOptions } from './client/types/sync-options.ts';
 export type {
   CancelledSync,
   CreateSync,
@@ -143,7 +134,13 @@ export type {
 export type { ExternalIdException, StoredCandidate, Via } from './domain/connection/candidate.ts';
 export type { Check } from './domain/connection/checks.ts';
 export type { Dependent } from './domain/connection/dependent.ts';
-export type { DestinationName } from './domain/destinations/names.ts';
+export type {
+  DestinationName,
+  JsonSecretDestination,
+  ParameterStoreDestination,
+  SecretsManagerDestination,
+  SyncDestination,
+} from './domain/destinations/names.ts';
 export type { FolderChange, ListedFolder, SecretName } from './domain/folders.ts';
 export type { AdoptedKeyPair, KnownKey, RotationStep, RotationWish } from './domain/rotation/records.ts';
 export type { RunCounts, RunKind, RunProgress, RunSlice, RunStatus } from './domain/run.ts';

@@ -43,8 +43,9 @@ async function journal(): Promise<{ tag: string; when: number }[]> {
 
 function connect(databaseUrl: string): postgres.Sql {
   const options = driverOptions(databaseServerOf(databaseUrl), createSockets(), 'keyferry migrate');
-  // A migration may take long, and wait for another to end.
-  return postgres({ ...options, max: 1, connection: { ...options.connection, statement_timeout: 0, lock_timeout: 0 } });
+  // A migration may take long, and wait for another to end. As text: the driver sends no 0, and the role's own limits would hold.
+  const noLimits: Readonly<Record<string, string>> = { statement_timeout: '0', lock_timeout: '0' };
+  return postgres({ ...options, max: 1, connection: { ...options.connection, ...noLimits } });
 }
 
 async function readState(client: postgres.Sql): Promise<SchemaState> {

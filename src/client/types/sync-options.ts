@@ -1,4 +1,4 @@
-/** Where and how a sync writes. */
+/** How a sync writes; where stands with the names of the destinations, since each has its own place. */
 
 /** A tag that a sync writes on every object. */
 export interface SyncTag {
@@ -61,34 +61,3 @@ type Removable = 'keySchema' | 'include' | 'exclude' | 'keyId' | 'tags' | 'repli
 export type UpdateSyncOptions = Omit<NewSyncOptions, Removable> & {
   readonly [Option in Removable]?: StoredSyncOptions[Option] | null;
 };
-
-/** `aws-parameter-store`: one parameter for each secret. */
-export interface ParameterStoreDestination {
-  /** Such as `eu-central-1`. */
-  readonly region: string;
-  /** Starts and ends with `/`, such as `/app/prod/`. */
-  readonly path: string;
-}
-
-/** `aws-secrets-manager`: one secret for each. */
-export interface SecretsManagerDestination {
-  /** Such as `eu-central-1`. */
-  readonly region: string;
-  /** Each secret on its own. */
-  readonly mappingBehavior: 'one-to-one';
-  /** Before each name; at most 400 characters. */
-  readonly prefix?: string | undefined;
-}
-
-/** `aws-secrets-manager`: all in one, as a JSON object. */
-export interface JsonSecretDestination {
-  /** Such as `eu-central-1`. */
-  readonly region: string;
-  /** All secrets in one. */
-  readonly mappingBehavior: 'many-to-one';
-  /** Of the one secret; 1 to 512 characters. */
-  readonly secretName: string;
-}
-
-/** Where a sync writes. */
-export type SyncDestination = ParameterStoreDestination | SecretsManagerDestination | JsonSecretDestination;

@@ -1,10 +1,10 @@
 /** `client.syncs`: what keeps AWS equal to a folder. */
-import type { DestinationName } from '../../domain/destinations/names.ts';
+import type { DestinationName, SyncDestination } from '../../domain/destinations/names.ts';
 import type { LeftBehind, SyncDeletion } from '../../domain/sync/deletion.ts';
 import type { FolderPath } from './folder.ts';
 import type { RunRecord, WaitOptions } from './run.ts';
 import type { Subject, UpdateOptions } from './subject.ts';
-import type { NewSyncOptions, StoredSyncOptions, SyncDestination, UpdateSyncOptions } from './sync-options.ts';
+import type { NewSyncOptions, StoredSyncOptions, UpdateSyncOptions } from './sync-options.ts';
 
 /** A sync of one folder to one place at AWS. */
 export interface Sync extends Subject {

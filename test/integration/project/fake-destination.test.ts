@@ -30,6 +30,10 @@ const names = edited(NAMES, [
   ["'json-secret'] as const", "'json-secret', 'fake'] as const"],
   ["'aws-parameter-store'] as const", "'aws-parameter-store', 'aws-fake'] as const"],
   ["'ssm' | 'secretsmanager'", "'ssm' | 'secretsmanager' | 'fake'"],
+  [
+    'SyncDestination = ParameterStoreDestination',
+    'SyncDestination = { readonly region: string; readonly shelf: string } | ParameterStoreDestination',
+  ],
 ]);
 
 const record = [

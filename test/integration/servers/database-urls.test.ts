@@ -197,3 +197,11 @@ it('settings of database and role change nothing that is relied on', async () =>
   expect(row).toEqual({ i: '30 days', tz: 'UTC', isolation: 'read committed', lock: '10s' });
   await handle.close();
 });
+
+it('migrations take the time that they need, whatever limits the role has', async () => {
+  await administer((sql) => sql.unsafe(`create database slow owner "odd@user"`));
+  await administer((sql) => sql.unsafe(`alter role "odd@user" set statement_timeout = '1ms'`));
+  const url = `postgres://${login}@${local()}/slow`;
+  await migrate(url);
+  await requireCurrentSchema(url);
+});
