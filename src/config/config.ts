@@ -26,9 +26,9 @@ import {
   type EncryptionKeySetting,
 } from './values.ts';
 import { parseLogins, type ConfiguredLogins } from './operators.ts';
+import { strayVariables } from './stray-variables.ts';
 import type { JwtLogin } from '../domain/jwt-logins.ts';
 import { parseDatabaseUrl } from '../domain/servers/database-url.ts';
-import { nearest } from '../domain/nearest.ts';
 import { regionShape } from '../domain/regions.ts';
 import type { Kind } from '../domain/run.ts';
 import { JobError } from '../errors.ts';
@@ -157,7 +157,8 @@ const missingRemedy: Readonly<Record<string, string>> = {
 /** Throws CONFIG_INVALID listing every problem; `problems` is in the error's context, one line each. */
 export function loadConfig(environment: Environment): Config {
   const { values, problems } = withFiles(environment);
-  problems.push(...unknownVariables(values));
+  const known = [...variables, ...secretVariables.map((name) => `${name}_FILE`)];
+  problems.push(...strayVariables(values, known));
   const parsed = shape.safeParse(values);
   for (const [first, second] of together) {
     if ((values[first] === undefined) !== (values[second] === undefined)) {
@@ -169,26 +170,8 @@ export function loadConfig(environment: Environment): Config {
   if (!parsed.success) problems.push(...describeIssues(parsed.error, { values, problems }));
   if (values.REDIS_URL === undefined && parseDatabaseUrl(values.DATABASE_URL ?? '').server?.isPooled === true)
     problems.push('DATABASE_URL has pgbouncer=true, but the queue in PostgreSQL needs whole sessions: set REDIS_URL');
-  if (environment.NODE_TLS_REJECT_UNAUTHORIZED === '0')
-    problems.push(
-      'NODE_TLS_REJECT_UNAUTHORIZED=0 trusts any server as AWS: unset it; AWS_CA_BUNDLE and sslrootcert name certificates of your own',
-    );
   if (!parsed.success || problems.length > 0) throw invalid(problems);
   return toConfig(parsed.data, environment, logins);
-}
-
-/** A setting that nobody reads is a misspelling, or was meant for another version: silence would let it look obeyed. */
-function unknownVariables(values: Readonly<Record<string, string | undefined>>): string[] {
-  const known = [...variables, ...secretVariables.map((name) => `${name}_FILE`)];
-  const given = Object.keys(values).filter((name) => !known.includes(name));
-  return given.flatMap((name) => {
-    const meant = nearest(name, known);
-    // Other programs of the application have settings with this prefix of their own.
-    const isOurs =
-      /^KEYFERRY_(?!TEST_)/.test(name) || (name.startsWith('INF_APP_CONNECTION_AWS_') && meant !== undefined);
-    if (!isOurs) return [];
-    return `${name} is not a setting of keyferry${meant === undefined ? '; unset it' : `; did you mean ${meant}?`}`;
-  });
 }
 
 /** Where a file is to blame, that is said already. */

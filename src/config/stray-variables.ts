@@ -1,0 +1,22 @@
+/** Variables that must not be set: misspelt settings, and what takes the ground from under all of them. */
+import { nearest } from '../domain/nearest.ts';
+
+/** A setting that nobody reads is a misspelling, or was meant for another version: silence would let it look obeyed. */
+export function strayVariables(
+  values: Readonly<Record<string, string | undefined>>,
+  known: readonly string[],
+): readonly string[] {
+  const given = Object.keys(values).filter((name) => !known.includes(name));
+  const unknown = given.flatMap((name) => {
+    const meant = nearest(name, known);
+    // Other programs of the application have settings with this prefix of their own.
+    const isOurs =
+      /^KEYFERRY_(?!TEST_)/.test(name) || (name.startsWith('INF_APP_CONNECTION_AWS_') && meant !== undefined);
+    if (!isOurs) return [];
+    return `${name} is not a setting of keyferry${meant === undefined ? '; unset it' : `; did you mean ${meant}?`}`;
+  });
+  return values.NODE_TLS_REJECT_UNAUTHORIZED === '0' ? [...unknown, uncheckedTls] : unknown;
+}
+
+const uncheckedTls =
+  'NODE_TLS_REJECT_UNAUTHORIZED=0 trusts any server as AWS: unset it; AWS_CA_BUNDLE and sslrootcert name certificates of your own';
