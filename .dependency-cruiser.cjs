@@ -31,8 +31,15 @@ module.exports = {
     {
       name: 'errors-log-and-trace-are-at-the-bottom',
       severity: 'error',
-      from: { path: '^src/(errors|observe/(log|trace))\\.ts$' },
+      from: { path: '^src/(errors(\\.ts$|/)|observe/(log|trace)\\.ts$)' },
       to: { path: '^src/', pathNot: '^src/(errors|domain/)' },
+    },
+    {
+      name: 'error-codes-have-one-registry',
+      comment: 'errors.ts puts the codes of errors/ together; everybody else reads them there.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/errors(\\.ts$|/)' },
+      to: { path: '^src/errors/' },
     },
     {
       name: 'config-is-at-the-bottom',
