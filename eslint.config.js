@@ -124,11 +124,6 @@ export default tseslint.config(
     rules: { 'no-restricted-syntax': restrict(everywhere, inSources, oneErrorClass, noEnvironment) },
   },
   {
-    // Tables and not procedures: splitting them would only hide entries from one another.
-    files: ['src/db/schema.ts'],
-    rules: { 'max-lines': 'off' },
-  },
-  {
     // The AWS sandbox stands for a server: its errors are answers of AWS, not keyferry's.
     files: ['src/sandbox/**/*.ts'],
     rules: { 'no-restricted-syntax': restrict(everywhere, inSources, noTransactions, noEnvironment) },

@@ -5,7 +5,7 @@ import type { Database } from './client.ts';
 import { logicalRuns, toLogicalRun, type LogicalRun } from './logical-runs.ts';
 import { parseMoment } from './moment.ts';
 import { fromRow } from './rows.ts';
-import { auditLog } from './schema-operations.ts';
+import { auditLog } from './schema.ts';
 import { execute } from './statement.ts';
 import { readerCount } from './sync/tree.ts';
 import type { ListedFolder } from '../domain/folders.ts';

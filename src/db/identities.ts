@@ -9,7 +9,7 @@ import { JobError } from '../errors.ts';
 import type { Database } from './client.ts';
 import { toDatabaseError, violatedConstraint } from './database-error.ts';
 import { fromRow, insertion, referred } from './rows.ts';
-import { accessTokens, identities } from './schema-operations.ts';
+import { accessTokens, identities } from './schema.ts';
 
 export type IdentityRow = Omit<typeof identities.$inferSelect, 'secretSha256'>;
 

@@ -8,7 +8,7 @@ import type { GuardReason, InstallationRecord, ServerIdentity } from '../domain/
 import { acceptStatement, type Acceptor, epochStart } from './installation-accept.ts';
 import { JobError } from '../errors.ts';
 import type { Database } from './client.ts';
-import { installation } from './schema-ownership.ts';
+import { installation } from './schema.ts';
 import type { InstallationRow } from './installation.ts';
 import { parseMoment } from './moment.ts';
 import { fromRow } from './rows.ts';

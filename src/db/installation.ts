@@ -4,7 +4,7 @@ import type postgres from 'postgres';
 import { JobError } from '../errors.ts';
 import type { Database } from './client.ts';
 import { toDatabaseError } from './database-error.ts';
-import { installation } from './schema-ownership.ts';
+import { installation } from './schema.ts';
 
 export type InstallationRow = typeof installation.$inferSelect;
 

@@ -2,11 +2,8 @@
  * Least-privilege roles of PostgreSQL, as statements to run once as an administrator, and the views for reports: all columns
  * of all tables but ciphertexts, hashes and what may quote them. Pure.
  */
-import { is } from 'drizzle-orm';
-import { getTableConfig, PgTable } from 'drizzle-orm/pg-core';
+import { getTableConfig, type PgTable } from 'drizzle-orm/pg-core';
 
-import * as operations from './schema-operations.ts';
-import * as ownership from './schema-ownership.ts';
 import * as schema from './schema.ts';
 
 /** Columns, and whole tables (`*`), that no report shows. */
@@ -30,9 +27,7 @@ export interface ReportingView {
   readonly columns: readonly string[];
 }
 
-const tables = [schema, operations, ownership].flatMap((one) =>
-  Object.values(one).filter((value): value is PgTable => is(value, PgTable)),
-);
+const tables: readonly PgTable[] = Object.values(schema);
 
 export const reportingViews: readonly ReportingView[] = tables.flatMap((table) => {
   const { name, columns } = getTableConfig(table);

@@ -10,7 +10,7 @@ import type { Database } from './client.ts';
 import { isUndecryptable } from './cipher.ts';
 import { type Encryption, webhookPlace } from './encryption.ts';
 import { fromRow } from './rows.ts';
-import { notifications } from './schema-operations.ts';
+import { notifications } from './schema.ts';
 import { execute } from './statement.ts';
 
 export type NotificationRow = typeof notifications.$inferSelect;

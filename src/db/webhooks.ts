@@ -11,7 +11,7 @@ import { toDatabaseError, violatedConstraint } from './database-error.ts';
 import { type Encryption, webhookPlace } from './encryption.ts';
 import { EVENTS_CHANNEL } from './events.ts';
 import { fromRow, insertion, referred } from './rows.ts';
-import { notifications, webhooks } from './schema-operations.ts';
+import { notifications, webhooks } from './schema.ts';
 
 export type WebhookRow = Omit<typeof webhooks.$inferSelect, 'target'> & {
   readonly waiting: number;

@@ -2,10 +2,10 @@
 import { sql } from 'drizzle-orm';
 import { bigint, index, integer, jsonb, text, unique, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
 
-import type { DestinationService } from '../domain/destinations/names.ts';
-import type { GuardReason } from '../domain/installation.ts';
-import { moment } from './moment.ts';
-import { keyferry } from './schema.ts';
+import type { DestinationService } from '../../domain/destinations/names.ts';
+import type { GuardReason } from '../../domain/installation.ts';
+import { moment } from '../moment.ts';
+import { keyferry } from './columns.ts';
 
 /** Exactly one row, inserted by `migrate`. Its id is part of every ownership tag. */
 export const installation = keyferry.table(

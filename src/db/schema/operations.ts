@@ -2,10 +2,10 @@
 import { sql } from 'drizzle-orm';
 import { bigint, index, integer, jsonb, primaryKey, text, unique, uuid } from 'drizzle-orm/pg-core';
 
-import type { Caller, Scope } from '../domain/caller.ts';
-import type { WebhookFormat } from '../domain/webhooks.ts';
-import { moment } from './moment.ts';
-import { keyferry } from './schema.ts';
+import type { Caller, Scope } from '../../domain/caller.ts';
+import type { WebhookFormat } from '../../domain/webhooks.ts';
+import { moment } from '../moment.ts';
+import { keyferry } from './columns.ts';
 
 /** One row per change that somebody asked for through API, board, command line or library, refused ones included. */
 export const auditLog = keyferry.table(
