@@ -1,21 +1,43 @@
+export interface PoolOptions {
+  /** How many items are worked on at once; asked again after each of them where it may change. */
+  readonly concurrency: number | (() => number);
+  mayStart(): boolean;
+}
+
 /** Works through a list with bounded concurrency; what was started is always finished before it returns. */
 export async function forEachPooled<T>(
   items: readonly T[],
-  options: { readonly concurrency: number; mayStart(): boolean },
+  { concurrency, mayStart }: PoolOptions,
   work: (item: T) => Promise<void>,
 ): Promise<{ readonly isComplete: boolean }> {
+  const limit = typeof concurrency === 'number' ? () => concurrency : concurrency;
+  const lanes: Promise<void>[] = [];
+  const failures: unknown[] = [];
+  let open = 0;
   let next = 0;
-  const lane = async (): Promise<void> => {
-    while (next < items.length && options.mayStart()) {
-      const item = items[next] as T;
-      next += 1;
-      await work(item);
+  const isOpen = () => next < items.length && mayStart();
+  const openLanes = () => {
+    while (open < limit() && isOpen()) {
+      open += 1;
+      lanes.push(lane().catch((error: unknown) => void failures.push(error)));
     }
   };
-  const lanes = Array.from({ length: Math.min(options.concurrency, items.length) }, lane);
-  const results = await Promise.allSettled(lanes);
-  const failure = results.find((result) => result.status === 'rejected');
-  if (failure) throw failure.reason;
+  const lane = async (): Promise<void> => {
+    try {
+      while (open <= limit() && isOpen()) {
+        const item = items[next] as T;
+        next += 1;
+        await work(item);
+        openLanes();
+      }
+    } finally {
+      open -= 1;
+    }
+  };
+  openLanes();
+  // Lanes that open later are appended, and waited for as well.
+  for (const one of lanes) await one;
+  if (failures.length > 0) throw failures[0];
   return { isComplete: next >= items.length };
 }
 

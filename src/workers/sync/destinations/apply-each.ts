@@ -12,6 +12,7 @@ import { isSettledInRound, isWrite, makeEntry, noteRewrite, skipWaiting, storeDe
 import { findHeld } from '../held-names.ts';
 import type { Slice } from '../slice.ts';
 import { createValueReader, type ValueReader } from '../values.ts';
+import { createWritePace } from '../write-pace.ts';
 import type { SyncJob } from '../job.ts';
 import type { Applied } from './destination.ts';
 import { refusedNow, settleThrown, type NextWrite, type WriteResult } from './journal.ts';
@@ -30,7 +31,7 @@ export interface WriteTask {
 
 /** How a kind writes one object. */
 export interface EachWriter {
-  /** How many writes may be under way at once. */
+  /** How many writes may be under way at once, at the least. */
   readonly concurrency: number;
   /** Names in the order in which they will be written, so that looks at them can share calls. */
   expect?(names: readonly string[]): void;
@@ -66,8 +67,12 @@ async function applyWrites(context: EachContext, planned: readonly PlannedEntry[
     writes.flatMap((one) => (one.desired ? [one.desired] : [])),
   );
   writer.expect?.(writes.filter((one) => one.entry && isOwned(one.entry)).map((one) => one.remoteName));
-  const options = { concurrency: writer.concurrency, mayStart: () => slice.isOpen() };
-  const written = await forEachPooled(writes, options, (planned) => writeOne({ ...context, values }, planned));
+  const pace = createWritePace(writer.concurrency, () => job.run.now().getTime());
+  const options = { concurrency: pace.concurrency, mayStart: () => slice.isOpen() };
+  const written = await forEachPooled(writes, options, async (planned) => {
+    await writeOne({ ...context, values }, planned);
+    pace.noteEnd();
+  });
   return written.isComplete;
 }
 
