@@ -1,6 +1,6 @@
 /**
  * What runs that are not settled have done so far: stored while they are under way, and after another run has taken over. In return they learn here that a
- * person has cancelled them.
+ * person has cancelled them, and whether anybody waits for their place.
  */
 import { sql } from 'drizzle-orm';
 
@@ -21,10 +21,12 @@ export interface StoredCalls {
   readonly passedOver: readonly string[];
   /** Runs that are to stop. */
   readonly cancelled: readonly string[];
+  /** Runs whose place somebody waits for: another sync or source that is due, or a new wish for their own sync. */
+  readonly awaited: readonly string[];
 }
 
 /**
- * Returns: the runs that were passed over, and those that are cancelled.
+ * Returns: the runs that were passed over, those that are cancelled, and those that are awaited.
  * Locks: the runs' rows, and waits for none. Fence: a settled run is left alone, because its settlement has stored all calls.
  */
 export async function storeCalls(db: Database, given: readonly RunCalls[]): Promise<StoredCalls> {
@@ -52,16 +54,31 @@ export async function storeCalls(db: Database, given: readonly RunCalls[]): Prom
           result = coalesce(free.result, r.result)
         from free
         where r.id = free.id
+      ),
+      queue as materialized (
+        select exists (
+            select from keyferry.syncs o
+            where o.next_due_at <= now()
+              and (o.run_lease_until is null or o.run_lease_until < now())
+          ) or exists (
+            select from keyferry.sources o
+            where o.next_due_at <= now()
+              and (o.lease_token is null or o.lease_until < now())
+          ) as is_waiting
       )
-      select given.id, s.cancelled_run_id is not null as is_cancelled,
-        not exists (select from free where free.id = given.id) as is_passed_over
+      select given.id, s.cancelled_run_id = r.id as is_cancelled,
+        not exists (select from free where free.id = given.id) as is_passed_over,
+        queue.is_waiting
+          or s.paused_at is not null
+          or s.next_due_at is distinct from s.claimed_due_at as is_awaited
       from given
+      cross join queue
       join keyferry.runs r using (id)
-      left join keyferry.syncs s on s.id = r.subject_id and s.cancelled_run_id = r.id
+      left join keyferry.syncs s on s.id = r.subject_id
       where r.status in ('running', 'abandoned')`,
   );
   const those = (column: string) => rows.filter((row) => row[column] === true).map((row) => String(row['id']));
-  return { passedOver: those('is_passed_over'), cancelled: those('is_cancelled') };
+  return { passedOver: those('is_passed_over'), cancelled: those('is_cancelled'), awaited: those('is_awaited') };
 }
 
 const toRecord = ({ runId, awsCalls: calls, progress, result }: RunCalls) => ({ id: runId, calls, progress, result });

@@ -1,6 +1,7 @@
 /**
  * Stores the AWS calls, the progress and the findings of runs while they are under way: a worker that is killed loses those of its last tenth of a second, no more. All
- * runs of a process share one statement, which no run waits for; its answer names those that a person cancelled. A run that settles sooner costs none.
+ * runs of a process share one statement, which no run waits for; its answer names those that a person cancelled, and those whose place somebody waits for. A
+ * run that settles sooner costs none.
  */
 import type { RunCalls, StoredCalls } from '../../db/engine/run-calls.ts';
 import { createCallLog, type CallLog } from '../../domain/call-log.ts';
@@ -14,6 +15,8 @@ export interface RunNotes {
   noteResult(result: unknown): void;
   /** True soon after a person cancelled it: it stops before its next write. */
   isCancelled(): boolean;
+  /** Whether somebody waits for its place, as of a moment ago. */
+  isAwaited(): boolean;
 }
 
 export interface CallCounts {
@@ -34,6 +37,7 @@ interface OpenRun {
   isStored: boolean;
   isOver: boolean;
   isCancelled: boolean;
+  isAwaited: boolean;
 }
 
 export interface CallCountsInput {
@@ -67,7 +71,7 @@ export function createCallCounts({ store, everyMs = STORE_EVERY_MS }: CallCounts
       };
       const calls = createCallLog(note);
       const nothing = { progress: undefined, result: undefined };
-      const run: OpenRun = { calls, ...nothing, isStored: true, isOver: false, isCancelled: false };
+      const run: OpenRun = { calls, ...nothing, isStored: true, isOver: false, isCancelled: false, isAwaited: false };
       runs.set(runId, run);
       return {
         calls,
@@ -80,6 +84,7 @@ export function createCallCounts({ store, everyMs = STORE_EVERY_MS }: CallCounts
           note();
         },
         isCancelled: () => run.isCancelled,
+        isAwaited: () => run.isAwaited,
       };
     },
     settled: (runId) => runs.delete(runId),
@@ -109,6 +114,7 @@ async function storeAll(runs: Map<string, OpenRun>, store: CallCountsInput['stor
     );
     for (const [runId, run] of batch) {
       if (stored.cancelled.includes(runId)) run.isCancelled = true;
+      run.isAwaited = stored.awaited.includes(runId);
       if (stored.passedOver.includes(runId)) run.isStored = false;
       else if (run.isOver && run.isStored) runs.delete(runId);
     }

@@ -29,6 +29,8 @@ export interface Run<K extends Kind> {
   readonly log: Log;
   /** True soon after a person cancelled the run: it ends before its next write. */
   isCancelled(): boolean;
+  /** True soon after somebody began to wait for this run's place: it gives it back after its share of the work. */
+  isAwaited(): boolean;
   /** Shows others how far the run has come. */
   noteProgress(progress: RunProgress): void;
   /** Shows others what the run has found out so far; the outcome's result replaces it. */

@@ -138,7 +138,7 @@ function toRun<K extends Kind>(
 ): Run<K> {
   const { subject } = claim;
   let log: Log | undefined;
-  const { calls, isCancelled, noteProgress, noteResult } = deps.callCounts.open(claim.runId);
+  const { calls, isCancelled, isAwaited, noteProgress, noteResult } = deps.callCounts.open(claim.runId);
   return {
     id: claim.runId,
     kind: claim.runKind,
@@ -167,6 +167,7 @@ function toRun<K extends Kind>(
       }));
     },
     isCancelled,
+    isAwaited,
     noteProgress,
     noteResult,
     now,

@@ -1,14 +1,16 @@
 /**
  * One slice of a sync: how much it may do before it gives its place back, what it did, and when it must stop early. After 50 writes or 5 seconds the
- * sync queues up behind the others of its account; the ledger remembers where it was.
+ * sync queues up behind the others of its account; the ledger remembers where it was. While nobody waits, it goes on for longer, but not for ever: the next
+ * slice reads settings and connection again.
  */
 import { addChanges, type ChangeCounts, noChanges } from '../../domain/sync/summary.ts';
 import type { JobError } from '../../errors.ts';
 import type { Run } from '../engine/processor.ts';
 import { isOfEntry, type WriteResult } from './destinations/journal.ts';
 
-const MAX_WRITES = 50;
-const MAX_MS = 5_000;
+/** While somebody waits, and while nobody does. */
+const awaited = { maxWrites: 50, maxMs: 5_000 } as const;
+const unawaited = { maxWrites: 1_000, maxMs: 30_000 } as const;
 /** So many refusals without a success between them, and the rest would meet the same. */
 const MAX_REFUSALS = 10;
 
@@ -43,10 +45,10 @@ const counted: Readonly<Partial<Record<WriteResult['kind'], ChangeCounts>>> = {
 
 /** `onTried` is told how many objects the slice has tried, after each of them. */
 export function createSlice(
-  run: Pick<Run<'sync'>, 'scope' | 'isCancelled' | 'now'>,
+  run: Pick<Run<'sync'>, 'scope' | 'isCancelled' | 'isAwaited' | 'now'>,
   onTried: (tried: number) => void = () => undefined,
 ): Slice {
-  const endsAtMs = run.now().getTime() + MAX_MS;
+  const beganAtMs = run.now().getTime();
   let writes = 0;
   let refusals = 0;
   let tried = 0;
@@ -58,13 +60,12 @@ export function createSlice(
     error ??= reason;
     stoppedAt ??= run.now();
   };
+  const hasRoom = () => {
+    const { maxWrites, maxMs } = run.isAwaited() ? awaited : unawaited;
+    return writes < maxWrites && run.now().getTime() - beganAtMs < maxMs;
+  };
   return {
-    isOpen: () =>
-      error === undefined &&
-      writes < MAX_WRITES &&
-      !run.scope.signal.aborted &&
-      !run.isCancelled() &&
-      run.now().getTime() < endsAtMs,
+    isOpen: () => error === undefined && !run.scope.signal.aborted && !run.isCancelled() && hasRoom(),
     countWrite: () => {
       writes += 1;
     },

@@ -12,7 +12,7 @@ function createRecords(log: string[]): Trials {
   return {
     open: async ({ requestedBy }) => void log.push(`open for ${requestedBy ?? 'nobody'}`),
     end: async ({ status, awsCalls }) => void log.push(`${status} with ${Object.keys(awsCalls).join()}`),
-    storeCalls: () => Promise.resolve({ passedOver: [], cancelled: [] }),
+    storeCalls: () => Promise.resolve({ passedOver: [], cancelled: [], awaited: [] }),
   };
 }
 

@@ -244,6 +244,7 @@ function createRun(
     now: () => options.now,
     random: () => 0.5,
     isCancelled: () => false,
+    isAwaited: () => false,
     noteProgress: () => undefined,
     noteResult: options.noteResult ?? (() => undefined),
   };

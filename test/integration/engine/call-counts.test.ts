@@ -97,7 +97,7 @@ function scripted(answer: (given: readonly RunCalls[]) => Promise<Partial<Stored
     everyMs: 1,
     store(given) {
       stored.push(given.map(({ runId, awsCalls }) => ({ runId, awsCalls: { ...awsCalls } })));
-      return answer(given).then((stored) => ({ passedOver: [], cancelled: [], ...stored }));
+      return answer(given).then((stored) => ({ passedOver: [], cancelled: [], awaited: [], ...stored }));
     },
   });
   return { counts, stored };
@@ -152,10 +152,29 @@ it('passes over a locked row without waiting, and leaves a settled run alone', a
   const given = [locked, settled].map((runId) => ({ runId, awsCalls: { 'ssm.PutParameter': 1 } }));
   await stores.database.db.transaction(async (other) => {
     await other.execute(sql`select from keyferry.runs where id = ${locked} for update`);
-    expect(await stores.work.storeCalls(given)).toEqual({ passedOver: [locked], cancelled: [] });
+    expect(await stores.work.storeCalls(given)).toMatchObject({ passedOver: [locked], cancelled: [] });
   });
-  expect(await stores.work.storeCalls(given)).toEqual({ passedOver: [], cancelled: [] });
+  expect(await stores.work.storeCalls(given)).toMatchObject({ passedOver: [], cancelled: [] });
   const rows = await stores.database.db.execute(sql`
     select status, aws_calls from keyferry.runs where id in (${locked}, ${settled}) order by status`);
   expect(rows.map(({ aws_calls }) => aws_calls)).toEqual([{ 'ssm.PutParameter': 1 }, { 'ssm.PutParameter': 2 }]);
+});
+
+it('a run learns whether somebody waits for its place, and when nobody does any more', async () => {
+  const answers = [{}, { awaited: ['long'] }, {}];
+  const { counts } = scripted(() => Promise.resolve(answers.shift() ?? {}));
+  const run = counts.open('long');
+  const seen: boolean[] = [];
+  while (answers.length > 0) {
+    const before = answers.length;
+    run.calls.record('ssm.PutParameter');
+    await eventually(
+      () => Promise.resolve(answers.length),
+      (left) => left < before,
+    );
+    await new Promise(setImmediate);
+    seen.push(run.isAwaited());
+  }
+  await counts.close();
+  expect(seen).toEqual([false, true, false]);
 });

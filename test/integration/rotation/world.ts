@@ -505,6 +505,7 @@ async function performRun(base: Base, { processor, work, log }: Engine, id: stri
     now,
     random: () => 0.5,
     isCancelled: () => false,
+    isAwaited: () => false,
     noteProgress: () => undefined,
     noteResult: () => undefined,
   };

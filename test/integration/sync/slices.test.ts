@@ -1,5 +1,7 @@
+import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
+import { createWork } from '../../../src/db/engine/work.ts';
 import { JobError } from '../../../src/errors.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
 import { createWorld, openStage, REGION, type Stage, type SyncInput, total } from './world.ts';
@@ -41,6 +43,58 @@ test.each([
   expect(second.outcome.status).toBe('continued');
   expect(third.outcome).toMatchObject({ status: 'succeeded', counts: { created: 120, unchanged: 0 } });
   expect(total(first.calls) + total(second.calls) + total(third.calls)).toBe(120);
+});
+
+test('while nobody waits, a sync goes on, and gives its place back once somebody does', async () => {
+  const world = await createWorld(stage);
+  await world.set(numbered(200));
+  const { id } = await world.createSync();
+  let done = 0;
+  const noteProgress = (progress: { readonly done: number }): void => void (done = progress.done);
+  const first = await world.runOnce(id, { noteProgress, isAwaited: () => done >= 120 });
+  expect(first.outcome.status).toBe('continued');
+  expect(Object.keys(world.parameters()).length).toBeGreaterThanOrEqual(120);
+  expect(Object.keys(world.parameters()).length).toBeLessThan(160);
+  const second = await world.runOnce(id, { isAwaited: () => false });
+  expect(second.outcome).toMatchObject({ status: 'succeeded', counts: { created: 200 } });
+});
+
+test('a sync that nobody waits for reads its settings again after 30 s', async () => {
+  const world = await createWorld(stage, {
+    wrap: (deps) => ({
+      ...deps,
+      entries: {
+        ...deps.entries,
+        claim: (run, entries) => {
+          world.clock.advance(4_000);
+          return deps.entries.claim(run, entries);
+        },
+      },
+    }),
+  });
+  await world.set(numbered(100));
+  const { id } = await world.createSync();
+  expect(await world.runOnce(id, { isAwaited: () => false })).toMatchObject({ outcome: { status: 'continued' } });
+  expect(Object.keys(world.parameters()).length).toBeLessThan(100);
+  await world.runUntilDone(id);
+});
+
+test('a run is awaited by another due sync or source, and by a new wish for its own', async () => {
+  const world = await createWorld(stage);
+  const work = createWork(stage.handle.db);
+  const { id } = await world.createSync();
+  await stage.handle.db.execute(sql`update keyferry.syncs set next_due_at = null where id <> ${id}`);
+  await work.dispatchDue('sync', 500);
+  const runId = crypto.randomUUID();
+  await work.claim('sync', { subjectId: id, runId, jobId: undefined });
+  const isAwaited = async () => (await work.storeCalls([{ runId, awsCalls: {} }])).awaited.includes(runId);
+  expect(await isAwaited()).toBe(false);
+  const other = await world.createSync({ destinationConfig: { region: REGION, path: '/other/' } });
+  expect(await isAwaited()).toBe(true);
+  await stage.handle.db.execute(sql`update keyferry.syncs set next_due_at = null where id = ${other.id}`);
+  expect(await isAwaited()).toBe(false);
+  await world.set({ NEW: 'value' });
+  expect(await isAwaited()).toBe(true);
 });
 
 test('what fails in one slice does not hold up the next ones, and is tried again by the next wish', async () => {

@@ -134,6 +134,8 @@ export interface RunInput {
   readonly request?: 'sync' | 'plan' | 'check' | 'import' | 'remove';
   readonly parameters?: Readonly<Record<string, unknown>>;
   readonly isCancelled?: Run<'sync'>['isCancelled'];
+  /** Default: somebody waits, so that long syncs run in slices. */
+  readonly isAwaited?: Run<'sync'>['isAwaited'];
   readonly noteProgress?: Run<'sync'>['noteProgress'];
 }
 
@@ -431,7 +433,7 @@ function actions(site: Site) {
       for (let times = 1; ran.outcome.status === 'continued' || ran.outcome.status === 'retry'; times += 1) {
         if (times >= maxRuns) throw new Error(`No end within ${String(maxRuns)} runs.`);
         await letPass(site, syncId);
-        ran = await runOnce(syncId);
+        ran = await runOnce(syncId, input.isAwaited ? { isAwaited: input.isAwaited } : {});
         for (const [name, count] of Object.entries(ran.calls)) calls[name] = (calls[name] ?? 0) + count;
       }
       return { ...ran, calls };
@@ -529,6 +531,7 @@ async function performRun(
     },
     log: createLog({ level: 'silent' }),
     isCancelled: input.isCancelled ?? (() => false),
+    isAwaited: input.isAwaited ?? (() => true),
     noteProgress: input.noteProgress ?? (() => undefined),
     noteResult: () => undefined,
     now,
