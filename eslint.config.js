@@ -43,11 +43,11 @@ const noTransactions = [
 const noEnvironment = [
   {
     selector: 'MemberExpression[object.name="process"][property.name="env"]',
-    message: 'Only src/config/config.ts reads the environment.',
+    message: 'Only src/config/environment.ts reads the environment.',
   },
   {
     selector: 'VariableDeclarator[init.name="process"] Property[key.name="env"]',
-    message: 'Only src/config/config.ts reads the environment.',
+    message: 'Only src/config/environment.ts reads the environment.',
   },
 ];
 
@@ -129,7 +129,7 @@ export default tseslint.config(
     rules: { 'no-restricted-syntax': restrict(everywhere, inSources, noTransactions, noEnvironment) },
   },
   {
-    files: ['src/config/config.ts', 'src/cli/bin.ts'],
+    files: ['src/config/environment.ts', 'src/cli/bin.ts'],
     rules: { 'no-restricted-syntax': restrict(everywhere, inSources, oneErrorClass, noTransactions) },
   },
   {

@@ -17,7 +17,8 @@
  */
 import { createClient } from './client/client.ts';
 import type { Client } from './client/types/client.ts';
-import { type Environment, loadConfig, processEnvironment } from './config/config.ts';
+import { loadConfig } from './config/config.ts';
+import { type Environment, processEnvironment } from './config/environment.ts';
 import { openCurrentStores } from './stores.ts';
 
 /** What `connect` needs. */

@@ -2,56 +2,37 @@
  * The composition root: makes stores, ports, workers and servers out of a configuration and hands them to each other. It decides nothing
  * and does nothing until asked; only the command line and the library's `connect` come here.
  */
-import { hostname } from 'node:os';
-
-import { createAwsAccess } from './aws/access.ts';
-import { createCallBudget } from './aws/call-budget.ts';
-import { findEndpointOverrides, loadProfileFiles } from './aws/endpoints.ts';
 import type { AwsAccess } from './aws/session.ts';
 import { createClient, type Actor } from './client/client.ts';
-import { loadAwsSettings } from './aws-settings.ts';
 import { openStores, type OpenStores } from './stores.ts';
 import type { Config } from './config/config.ts';
 import { toServed } from './api.ts';
-import { openPulls } from './pulls.ts';
 import { tryCredentials } from './trials.ts';
 import { toWebhook } from './webhook.ts';
-import { createBaseIdentities } from './db/base-identities.ts';
-import { createBudgetLedger } from './db/call-budget.ts';
-import { createInstallationGuard } from './db/installation-guard.ts';
-import { createLiveWorkers } from './db/live-workers.ts';
 import { requireCurrentSchema } from './db/migrate.ts';
-import { repairInvariants } from './db/invariants.ts';
-import { deleteExpired } from './db/engine/retention.ts';
 import { createStatusQueries } from './db/status/queries.ts';
-import { DUE_CHANNEL } from './db/engine/subjects.ts';
-import { kinds, type Kind } from './domain/run.ts';
+import { kinds } from './domain/run.ts';
 import { isLoopback } from './domain/servers/loopback.ts';
 import { originOf } from './domain/servers/url-hosts.ts';
 import { JobError } from './errors.ts';
 import type { Log } from './observe/log.ts';
-import { createMetrics, type Metrics, workerHooks } from './observe/metrics.ts';
-import { createQueueBackend, type QueueBackend } from './queues/backend.ts';
+import { createMetrics, type Metrics } from './observe/metrics.ts';
+import type { QueueBackend } from './queues/backend.ts';
 import type { QueueTelemetry } from './queues/telemetry.ts';
 import type { ListeningServer } from './server/server.ts';
 import { VERSION } from './version.ts';
-import { startBaseIdentityWatch } from './workers/engine/base-identity-watch.ts';
-import { startWorker, type WorkerProcess } from './workers/engine/worker.ts';
-import { startWorkerReports } from './workers/engine/worker-reports.ts';
+import type { WorkerOptions } from './worker-process.ts';
+import type { WorkerProcess } from './workers/engine/worker.ts';
 import type { Client } from './client/types/client.ts';
-
-export interface WorkerOptions {
-  readonly queues?: readonly Kind[];
-  /** `worker --guarded`: change nothing at AWS until the database was accepted. */
-  readonly isGuarded?: boolean;
-}
 
 export interface Program {
   readonly config: Config;
   readonly log: Log;
   readonly metrics: Metrics;
   readonly stores: OpenStores;
-  readonly backend: QueueBackend;
+  readonly engine: QueueBackend['engine'];
+  /** Made when first asked for. */
+  backend(): Promise<QueueBackend>;
   client(actor?: Partial<Actor>): Client;
   /** Made when first asked for, after the endpoint rules were checked. Throws CONFIG_ENDPOINT_REFUSED. */
   aws(): Promise<AwsAccess>;
@@ -72,7 +53,6 @@ export function compose(config: Config & { readonly sessionName?: string }, log:
   const stores = openStores(config, async () => (await openOnce()).dataKeys);
   const metrics = createMetrics({ version: VERSION });
   const tracing: Tracing = { refreshMetrics: nothing, close: nothing };
-  const backend = createQueueBackend(config, () => tracing.queues);
   // A start that fails half-way must not leave behind what was started before: `close` ends it, newest first.
   const running: (() => Promise<void>)[] = [];
   const started = async <T>(starting: Promise<T>, end: (one: T) => Promise<void>): Promise<T> => {
@@ -82,24 +62,23 @@ export function compose(config: Config & { readonly sessionName?: string }, log:
   };
   let aws: Promise<AwsAccess> | undefined;
   const openOnce = () => (aws ??= openAws(parts));
-  const parts: Parts = { config, log, stores, backend, metrics, tracing, aws: openOnce };
+  let queues: Promise<QueueBackend> | undefined;
+  const openQueues = () => (queues ??= openBackend(parts));
+  const parts: Parts = { config, log, stores, metrics, tracing, aws: openOnce, backend: openQueues };
   const ports = { tryCredentials: tryCredentials(parts), audit: { log: stores.audit, via: 'cli' } } as const;
   return {
     ...parts,
+    engine: config.redisUrl === undefined ? 'postgres' : 'redis',
     client: (actor = {}) => createClient(stores, { orgId: config.org, via: 'operator', ...actor }, ports),
-    endpointOverrides: async () =>
-      findEndpointOverrides(config.environment, await loadProfileFiles(config.environment)).map(({ source, url }) => ({
-        source,
-        url: originOf(url),
-      })),
+    endpointOverrides: () => listEndpointOverrides(config),
     startTelemetry: () => startTelemetry(parts),
     checkReady: () => checkReady(parts),
-    startWorker: (options = {}) => started(startWorkerProcess(parts, options), (worker) => worker.stop()),
+    startWorker: (options = {}) => started(openWorker(parts, options), (worker) => worker.stop()),
     startServer: (worker) => started(startServer(parts, worker), (server) => server.close()),
     startProbe: (worker) => started(startProbe(parts, worker), async (probe) => probe?.close()),
     async close() {
       for (const end of running.reverse()) await end().catch(nothing);
-      await backend.close();
+      await (await queues?.catch(nothing))?.close();
       await tracing.close();
       await stores.close();
     },
@@ -110,10 +89,10 @@ interface Parts {
   readonly config: Config;
   readonly log: Log;
   readonly stores: OpenStores;
-  readonly backend: QueueBackend;
   readonly metrics: Metrics;
   readonly tracing: Tracing;
   aws(): Promise<AwsAccess>;
+  backend(): Promise<QueueBackend>;
 }
 
 /** Filled in when telemetry and the server start, in either order. */
@@ -138,7 +117,24 @@ async function startTelemetry({ config, log, metrics, tracing }: Parts): Promise
   Object.assign(tracing, { close, queues: queues.createQueueTelemetry() } satisfies Partial<Tracing>);
 }
 
+async function openBackend({ config, tracing }: Parts): Promise<QueueBackend> {
+  const { createQueueBackend } = await import('./queues/backend.ts');
+  return createQueueBackend(config, () => tracing.queues);
+}
+
+async function listEndpointOverrides({ environment }: Config) {
+  const { findEndpointOverrides, loadProfileFiles } = await import('./aws/endpoints.ts');
+  const overrides = findEndpointOverrides(environment, await loadProfileFiles(environment));
+  return overrides.map(({ source, url }) => ({ source, url: originOf(url) }));
+}
+
 async function openAws({ config, stores, metrics, log }: Parts): Promise<AwsAccess> {
+  const [{ createAwsAccess }, { createCallBudget }, { loadAwsSettings }, { createBudgetLedger }] = await Promise.all([
+    import('./aws/access.ts'),
+    import('./aws/call-budget.ts'),
+    import('./aws-settings.ts'),
+    import('./db/call-budget.ts'),
+  ]);
   return createAwsAccess({
     ...(await loadAwsSettings(config)),
     ownAccountRoles: config.ownAccountRoles,
@@ -161,73 +157,21 @@ async function openAws({ config, stores, metrics, log }: Parts): Promise<AwsAcce
 async function checkReady({ config, stores, backend }: Parts): Promise<readonly string[]> {
   await requireCurrentSchema(config.databaseUrl);
   const fault = await stores.encryptionKeys.requireAll();
-  return [...(fault ? [withoutKms(fault)] : []), ...(await backend.check())];
+  return [...(fault ? [withoutKms(fault)] : []), ...(await (await backend()).check())];
 }
 
 function withoutKms({ code, operatorMessage }: JobError): string {
   return `${code}: ${operatorMessage} Until then, whatever needs a stored value waits: syncs, rotations, connections with access keys, webhooks of orgs. Validations of roles, reads, the pages and the API without values go on, and everything resumes by itself.`;
 }
 
-async function startWorkerProcess(parts: Parts, options: WorkerOptions): Promise<WorkerProcess> {
-  const { config, stores, log, metrics, backend } = parts;
-  const aws = await parts.aws();
-  const { createProcessors } = await import('./processors.ts');
-  const { startInstallationWatch } = await import('./workers/engine/installation-watch.ts');
-  const { db } = stores.database;
-  stores.database.watch();
-  const watch = await startInstallationWatch({
-    guard: createInstallationGuard(db),
-    name: config.installation,
-    isGuardAsked: options.isGuarded === true,
-    log,
-  });
-  const identityWatch = startBaseIdentityWatch({ aws, identities: createBaseIdentities(db), log });
-  const queues = options.queues ?? kinds;
-  const pulls = await openPulls(parts, { queues, watch });
-  const name = `${hostname()}-${String(process.pid)}`;
-  const worker = await startWorker({
-    backend,
-    work: stores.work,
-    kinds: queues,
-    concurrency: config.concurrency,
-    processors: createProcessors({ aws, stores, config, installation: watch }),
-    runPull: pulls?.runPull,
-    requireUnguarded: watch.requireUnguarded,
-    async listen(onDue) {
-      const subscription = await stores.database.client.listen(DUE_CHANNEL, (kind) => {
-        if (pulls?.wake(kind) !== true) onDue(kind);
-      });
-      return () => subscription.unlisten();
-    },
-    checkDatabase: () => stores.database.checkAfresh(),
-    deleteExpired: () => deleteExpired(stores.database.db, config.keepHistoryMs),
-    repairInvariants: () => repairInvariants(stores.database.db),
-    ...workerHooks(metrics),
-    name,
-    log,
-    random: () => Math.random(),
-    onRun: ({ runKind, ...report }) => {
-      metrics.runFinished({ ...report, kind: runKind });
-      pulls?.ended(runKind);
-    },
-  });
-  const { running } = worker;
-  const reports = startWorkerReports({ workers: createLiveWorkers(db), name, version: VERSION, queues, running, log });
-  return {
-    ...worker,
-    async stop(deadlineMs) {
-      await Promise.all([worker.stop(deadlineMs), pulls?.stop()]);
-      watch.stop();
-      identityWatch.stop();
-      await reports.stop();
-      // What proves later that a moved database is complete; a guarded worker proves nothing.
-      log.info(watch.guardReason() === undefined ? { counter: watch.counter() } : {}, 'worker stopped');
-    },
-  };
+async function openWorker(parts: Parts, options: WorkerOptions): Promise<WorkerProcess> {
+  const { startWorkerProcess } = await import('./worker-process.ts');
+  return startWorkerProcess({ ...parts, aws: await parts.aws(), backend: await parts.backend() }, options);
 }
 
 async function startServer(parts: Parts, worker: WorkerProcess | undefined): Promise<ListeningServer> {
-  const { config, stores, backend, log, metrics } = parts;
+  const { config, stores, log, metrics } = parts;
+  const backend = await parts.backend();
   stores.database.watch();
   if (!isLoopback(config.httpHost) && !config.logins.login && config.logins.operators.length === 0) {
     throw new JobError('CONFIG_INVALID', {
@@ -269,7 +213,7 @@ async function startProbe(parts: Parts, worker: WorkerProcess): Promise<Listenin
 function healthOf({ config, stores, backend }: Parts, worker: WorkerProcess | undefined) {
   return {
     database: () => stores.database.requireWritable(),
-    queue: () => backend.check(),
+    queue: async () => (await backend()).check(),
     migrations: () => requireCurrentSchema(config.databaseUrl),
     ...(worker ? { worker: () => requireReady(worker) } : {}),
   };

@@ -1,12 +1,10 @@
 /** How a command is declared and run: common options, one place for errors and exit codes, the program made and closed around it. */
 import { Option, type Command } from 'commander';
 
-import { loadConfig, type Config } from '../config/config.ts';
-import { createLog } from '../observe/log.ts';
+import type { Config } from '../config/config.ts';
 import type { Named } from '../domain/advice.ts';
 import type { Program } from '../main.ts';
 import { JobError } from '../errors.ts';
-import { findEnvironment } from './environment.ts';
 import { type CommandInput, exitCodes, reportError, type ExitCode } from './exit.ts';
 import { endInTime } from './signals.ts';
 import { createOutput, type Output } from './output.ts';
@@ -102,6 +100,10 @@ export function runWithClient(command: Command, handler: (invocation: ClientInvo
 }
 
 export async function readConfig({ options, output }: Invocation): Promise<Config> {
+  const [{ findEnvironment }, { loadConfig }] = await Promise.all([
+    import('./environment.ts'),
+    import('../config/config.ts'),
+  ]);
   const environment = await findEnvironment(output);
   return loadConfig(typeof options.org === 'string' ? { ...environment, KEYFERRY_ORG: options.org } : environment);
 }
@@ -113,7 +115,7 @@ export async function withProgram(
 ): Promise<ExitCode> {
   // Before the engine is loaded: its stack traces name the lines of the sources, in a built package too. Help needs none of it.
   process.setSourceMapsEnabled(true);
-  const { compose } = await import('../main.ts');
+  const [{ compose }, { createLog }] = await Promise.all([import('../main.ts'), import('../observe/log.ts')]);
   const program = compose(config, createLog({ level: logLevel }));
   try {
     return await use(program);

@@ -5,7 +5,8 @@
 import { randomBytes } from 'node:crypto';
 
 import type { AwsSandbox } from '../sandbox/aws/index.ts';
-import { loadConfig, processEnvironment, type Environment } from '../config/config.ts';
+import { loadConfig } from '../config/config.ts';
+import { type Environment, processEnvironment } from '../config/environment.ts';
 import { generateEncryptionKey } from '../config/encryption-key.ts';
 import { WORKER_SESSIONS } from '../db/installation-guard.ts';
 import { migrate } from '../db/migrate.ts';
@@ -82,7 +83,7 @@ async function start(options: EmbeddedOptions, cleanup: Cleanup): Promise<Embedd
   const program = compose({ ...config, sessionName: WORKER_SESSIONS }, createLog({ level: options.logLevel }));
   cleanup.add(() => program.close());
   await program.startTelemetry();
-  await program.backend.prepare();
+  await (await program.backend()).prepare();
   await program.checkReady();
   const worker = await program.startWorker();
   cleanup.add(() => worker.stop(10_000));

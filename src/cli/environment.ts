@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 
 import { z } from 'zod';
 
-import { processEnvironment, type Environment } from '../config/config.ts';
+import { processEnvironment, type Environment } from '../config/environment.ts';
 import type { Output } from './output.ts';
 
 export const UP_FOLDER = '.keyferry';

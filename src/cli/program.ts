@@ -2,26 +2,14 @@
 import { Command, CommanderError } from 'commander';
 
 import { VERSION } from '../version.ts';
-import { addConnectionCommands } from './commands/connection.ts';
-import { addDemoCommand } from './commands/demo.ts';
-import { addHistoryCommands } from './commands/history.ts';
-import { addIdentityCommands } from './commands/identity.ts';
-import { addKeysCommands } from './commands/keys.ts';
-import { addPolicyCommands } from './commands/policy.ts';
-import { addProcessCommands } from './commands/processes.ts';
-import { addRestoreCommands } from './commands/restore.ts';
-import { addRotationCommands } from './commands/rotation.ts';
-import { addSandboxCommand } from './commands/sandbox.ts';
-import { addSecretsCommands } from './commands/secrets.ts';
-import { addSourceCommands } from './commands/source.ts';
-import { addSyncCommands } from './commands/sync.ts';
-import { addUpCommand } from './commands/up.ts';
-import { addWebhookCommands } from './commands/webhook.ts';
+import { leaf } from './command.ts';
 import { addExamples } from './examples.ts';
 import { exitCodes } from './exit.ts';
 import { createOutput } from './output.ts';
+import { words } from './words.ts';
 
-export function createProgram(): Command {
+/** `args`: only what they ask for is whole, other words have a description only. Without them everything is. */
+export async function createProgram(args?: readonly string[]): Promise<Command> {
   const program = new Command('keyferry')
     .description('Keeps AWS connections valid, AWS secrets equal to their source, and IAM access keys rotated.')
     .version(VERSION)
@@ -29,24 +17,21 @@ export function createProgram(): Command {
     .enablePositionalOptions()
     .configureHelp({ sortSubcommands: false })
     .showHelpAfterError('(--help shows the options)');
-  addDemoCommand(program);
-  addUpCommand(program);
-  addProcessCommands(program);
-  addConnectionCommands(program);
-  addPolicyCommands(program);
-  addSecretsCommands(program);
-  addSourceCommands(program);
-  addSyncCommands(program);
-  addRotationCommands(program);
-  addIdentityCommands(program);
-  addWebhookCommands(program);
-  addHistoryCommands(program);
-  addKeysCommands(program);
-  addRestoreCommands(program);
-  addSandboxCommand(program);
+  const asked = args && wordOf(args);
+  for (const { name, alias, description, isCommand, load } of words) {
+    const command = isCommand ? leaf(program, name, description) : program.command(name).description(description);
+    if (alias !== undefined) command.alias(alias);
+    if (args === undefined || asked === name || asked === alias) (await load())(command);
+  }
   addExamples(program);
   overrideExit(program);
   return program;
+}
+
+/** The first word, or the second after `help`. No option before it takes a value. */
+function wordOf(args: readonly string[]): string {
+  const [first = '', second = ''] = args.filter((arg) => !arg.startsWith('-'));
+  return first === 'help' ? second : first;
 }
 
 /** Commander ends with 1 on bad usage; the contract says 2. */
@@ -57,7 +42,8 @@ function overrideExit(command: Command): void {
 
 export async function runCommandLine(args: readonly string[]): Promise<void> {
   try {
-    await createProgram().parseAsync(args, { from: 'user' });
+    const program = await createProgram(args);
+    await program.parseAsync(args, { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     const isHelp = error.code === 'commander.helpDisplayed' || error.code === 'commander.version';

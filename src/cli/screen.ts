@@ -1,5 +1,5 @@
 /** What stdout is: a terminal with a width and colours, or a pipe, which gets whole cells and absolute times. */
-import { processEnvironment } from '../config/config.ts';
+import { processEnvironment } from '../config/environment.ts';
 import { type Tone, toneOf } from '../domain/tone.ts';
 
 export interface Screen {

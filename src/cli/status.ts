@@ -13,7 +13,7 @@ import type { Client } from '../client/types/client.ts';
 
 export type Status = Awaited<ReturnType<typeof readStatus>>;
 
-export async function readStatus(client: Client, program: Pick<Program, 'backend' | 'endpointOverrides' | 'stores'>) {
+export async function readStatus(client: Client, program: Pick<Program, 'endpointOverrides' | 'engine' | 'stores'>) {
   const { db } = program.stores.database;
   const [connections, syncs, rotations, endpointOverrides, baseIdentities, installation, sessions] = await Promise.all([
     client.connections.list(),
@@ -24,7 +24,7 @@ export async function readStatus(client: Client, program: Pick<Program, 'backend
     createInstallation(db).get(),
     createInstallationGuard(db).countWorkers(),
   ]);
-  const queue = program.backend.engine;
+  const queue = program.engine;
   const guard = toGuard(installation);
   const { areRunning, ...seen } = summarizeWorkers(
     toLiveWorkers(installation.workers),

@@ -1,7 +1,7 @@
 /** What is in front of the command: a terminal with a person, or a pipe. */
 import { createInterface } from 'node:readline/promises';
 
-import { processEnvironment } from '../config/config.ts';
+import { processEnvironment } from '../config/environment.ts';
 
 export interface Terminal {
   /** A person can answer a question: input and messages are both on a terminal. */

@@ -25,6 +25,7 @@ import {
   webUrl,
   type EncryptionKeySetting,
 } from './values.ts';
+import type { Environment } from './environment.ts';
 import { parseLogins, type ConfiguredLogins } from './operators.ts';
 import { strayVariables } from './stray-variables.ts';
 import type { JwtLogin } from '../domain/jwt-logins.ts';
@@ -32,8 +33,6 @@ import { parseDatabaseUrl } from '../domain/servers/database-url.ts';
 import { regionShape } from '../domain/regions.ts';
 import type { Kind } from '../domain/run.ts';
 import { JobError } from '../errors.ts';
-
-export type Environment = Readonly<Record<string, string | undefined>>;
 
 export interface BaseKeyPair {
   readonly accessKeyId: string;
@@ -279,9 +278,4 @@ export function serversOf(environment: Environment): Pick<Config, 'databaseUrl' 
   if (!parsed.success) problems.push(...describeIssues(parsed.error, { values, problems }));
   if (!parsed.success || problems.length > 0) throw invalid(problems);
   return { databaseUrl: parsed.data.DATABASE_URL, redisUrl: parsed.data.REDIS_URL };
-}
-
-/** The process's environment, for the composition of commands; nobody else reads `process.env`. */
-export function processEnvironment(): Environment {
-  return process.env;
 }

@@ -7,12 +7,11 @@ export function strayVariables(
   known: readonly string[],
 ): readonly string[] {
   const given = Object.keys(values).filter((name) => !known.includes(name));
-  const unknown = given.flatMap((name) => {
+  const suspects = given.filter((name) => /^(KEYFERRY_(?!TEST_)|INF_APP_CONNECTION_AWS_)/.test(name));
+  const unknown = suspects.flatMap((name) => {
     const meant = nearest(name, known);
     // Other programs of the application have settings with this prefix of their own.
-    const isOurs =
-      /^KEYFERRY_(?!TEST_)/.test(name) || (name.startsWith('INF_APP_CONNECTION_AWS_') && meant !== undefined);
-    if (!isOurs) return [];
+    if (name.startsWith('INF_') && meant === undefined) return [];
     return `${name} is not a setting of keyferry${meant === undefined ? '; unset it' : `; did you mean ${meant}?`}`;
   });
   return values.NODE_TLS_REJECT_UNAUTHORIZED === '0' ? [...unknown, uncheckedTls] : unknown;

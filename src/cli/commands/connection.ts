@@ -13,8 +13,7 @@ import { waitForRun, withTimeout, withWaiting, type Hints } from '../waiting.ts'
 import type { Connection } from '../../client/types/connection.ts';
 import type { RunRecord } from '../../client/types/run.ts';
 
-export function addConnectionCommands(parent: Command): void {
-  const noun = parent.command('connection').description('how keyferry reaches AWS accounts');
+export function addConnectionCommands(noun: Command): void {
   addCreate(noun);
   addUpdate(noun);
   runWithClient(withWaiting(leaf(noun, 'validate <name>', 'validate now, and show what is missing')), validate);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 
 import type { Command } from 'commander';
 
-import { done, leaf, run, type Invocation } from '../command.ts';
+import { done, run, type Invocation } from '../command.ts';
 import { startEmbedded, type Embedded } from '../embedded.ts';
 import type { ExitCode } from '../exit.ts';
 import { fields } from '../output.ts';
@@ -14,15 +14,8 @@ import { describeStatus, readStatus } from '../status.ts';
 
 const DEMO_ORG = 'demo-org';
 
-export function addDemoCommand(parent: Command): void {
-  run(
-    leaf(
-      parent,
-      'demo',
-      'shows the whole main job with an embedded database, queue and AWS sandbox, then cleans up',
-    ).option('--keep', 'leave everything running until Ctrl-C and print the board’s address'),
-    runDemo,
-  );
+export function addDemo(command: Command): void {
+  run(command.option('--keep', 'leave everything running until Ctrl-C and print the board’s address'), runDemo);
 }
 
 async function runDemo(invocation: Invocation): Promise<ExitCode> {

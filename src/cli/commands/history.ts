@@ -15,14 +15,7 @@ function toLimit(given: string): number {
   throw new InvalidArgumentError('It must be a number from 1 to 1000.');
 }
 
-export function addHistoryCommands(parent: Command): void {
-  addRuns(parent);
-  addFolders(parent);
-  addAudit(parent);
-}
-
-function addRuns(parent: Command): void {
-  const noun = parent.command('runs').alias('run').description('what was done, and how it ended');
+export function addRunsCommands(noun: Command): void {
   const command = leaf(noun, 'list [subject]', 'runs of the org, or of one connection, sync or rotation (name or id)')
     .addOption(new Option('--kind <kind>', 'only these').choices([...runKinds]))
     .addOption(new Option('--status <status>', 'only these').choices([...runStatuses]))
@@ -54,8 +47,7 @@ function changesOf(run: ListedRun): string {
   return run.slices.length === 0 ? changes : `${changes} (${String(run.slices.length)} slices)`;
 }
 
-function addFolders(parent: Command): void {
-  const noun = parent.command('folders').alias('folder').description('the folders that hold secrets');
+export function addFoldersCommands(noun: Command): void {
   const command = leaf(noun, 'list', 'folders of the org, with how many secrets and syncs each has').option(
     '--project <project>',
     'only this project',
@@ -80,8 +72,7 @@ function addFolders(parent: Command): void {
   });
 }
 
-function addAudit(parent: Command): void {
-  const noun = parent.command('audit').description('who changed what by API, command line and library');
+export function addAuditCommands(noun: Command): void {
   const command = leaf(noun, 'list', 'changes of the org, newest first').addOption(limitOption());
   runWithClient(command, async ({ client, options, output }) => {
     const changes = await client.history.audit(Number(options.limit));

@@ -10,8 +10,7 @@ import { confirm, withConfirmation } from '../confirm.ts';
 import { fields, table, type Output } from '../output.ts';
 import { personName } from '../person.ts';
 
-export function addIdentityCommands(parent: Command): void {
-  const noun = parent.command('identity').description('who may log in to the HTTP API');
+export function addIdentityCommands(noun: Command): void {
   addCreate(noun);
   runWithClient(leaf(noun, 'list', 'all identities of the org'), async ({ client, program, output }) => {
     const identities = await program.stores.identities.list(client.orgId);

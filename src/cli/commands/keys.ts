@@ -7,14 +7,12 @@ import { generateEncryptionKey } from '../../config/encryption-key.ts';
 import { MIN_PASSWORD, operatorName } from '../../domain/password-hash.ts';
 import { JobError } from '../../errors.ts';
 import { counted } from '../../domain/counted.ts';
-import { auditedChange } from '../audited.ts';
 import { done, leaf, readConfig, run, text, withProgram } from '../command.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
 import { readSecret } from '../input.ts';
 import { table, type Output } from '../output.ts';
 
-export function addKeysCommands(parent: Command): void {
-  const noun = parent.command('keys').description('the encryption keys of the database');
+export function addKeysCommands(noun: Command): void {
   const generate = leaf(noun, 'generate', 'print a new key for KEYFERRY_ENCRYPTION_KEYS, or the login of an operator');
   generate.option(
     '--operator <name>',
@@ -49,6 +47,7 @@ export function addKeysCommands(parent: Command): void {
     ),
     async (invocation) =>
       withProgram(await readConfig(invocation), 'error', async ({ stores }) => {
+        const { auditedChange } = await import('../audited.ts');
         const rewrapped = await auditedChange(stores.audit, 'keys.rewrap', () => stores.encryptionKeys.rewrap());
         invocation.output.result(rewrapped, () => {
           const failed = rewrapped.failed.map((place) => `\n  cannot be decrypted: ${place}`).join('');

@@ -1,7 +1,8 @@
 /** `keyferry policy …`: the IAM policies that keyferry needs, as JSON to paste. Needs no database. */
 import { type Command, Option } from 'commander';
 
-import { loadConfig, processEnvironment } from '../../config/config.ts';
+import { loadConfig } from '../../config/config.ts';
+import { processEnvironment } from '../../config/environment.ts';
 import { baseUserPolicy, policyFor, trustPolicy, type Trusted } from '../../domain/policy/policies.ts';
 import type { PolicyTarget } from '../../domain/policy/target.ts';
 import { type AnyKind, allKinds, destinations, type DestinationScope } from '../../domain/destinations/registry.ts';
@@ -15,8 +16,7 @@ import { findEnvironment } from '../environment.ts';
 import type { ExitCode } from '../exit.ts';
 import { accountId, regionName } from '../options.ts';
 
-export function addPolicyCommands(parent: Command): void {
-  const noun = parent.command('policy').description('least-privilege IAM policies, as JSON');
+export function addPolicyCommands(noun: Command): void {
   run(
     withPlaceOptions(leaf(noun, 'base-user', 'for the identity that assumes roles'))
       .option('--role-name <pattern>', 'of the roles that it may assume, as keyferry* (default: any)')

@@ -9,9 +9,8 @@ import { kinds, type Kind } from '../../domain/run.ts';
 import { errorTable, JobError, toJobError } from '../../errors.ts';
 
 import type { Program } from '../../main.ts';
-import { createQueueBackend } from '../../queues/backend.ts';
 import { recordMigration } from '../audited.ts';
-import { done, leaf, readConfig, run, runWithClient, text, withProgram, type Invocation } from '../command.ts';
+import { done, readConfig, run, runWithClient, text, withProgram, type Invocation } from '../command.ts';
 import { findEnvironment } from '../environment.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
 import { fields } from '../output.ts';
@@ -21,15 +20,18 @@ import { askRole, type Role } from './doctor-role.ts';
 import { endInTime, untilStopped } from '../signals.ts';
 import { describeStatus, needsAttention, readStatus } from '../status.ts';
 
-export function addProcessCommands(parent: Command): void {
+export function addMigrate(command: Command): void {
   run(
-    leaf(parent, 'migrate', 'bring the database schema up to date')
+    command
       .option('--check', 'only say whether it is; exit 1 if not')
       .option('--plan', 'print the statements that are missing, and run none'),
     runMigrate,
   );
+}
+
+export function addWorker(command: Command): void {
   run(
-    leaf(parent, 'worker', 'run jobs until stopped')
+    command
       .option('--queues <a,b>', 'only these of validate,sync,rotate')
       .option(
         '--guarded',
@@ -37,20 +39,26 @@ export function addProcessCommands(parent: Command): void {
       ),
     runWorker,
   );
-  run(leaf(parent, 'server', 'board, health, metrics and API until stopped'), runServer);
+}
+
+export function addServer(command: Command): void {
+  run(command, runServer);
+}
+
+export function addStatus(command: Command): void {
   runWithClient(
-    leaf(parent, 'status', 'connections, syncs and rotations at a glance, and whether workers are running').option(
-      '--exit-code',
-      'exit 3 when something needs attention: trouble, drift, a guard, or no worker',
-    ),
+    command.option('--exit-code', 'exit 3 when something needs attention: trouble, drift, a guard, or no worker'),
     async ({ client, options, output, program }) => {
       const status = await readStatus(client, program);
       output.result(status, () => describeStatus(status, new Date()));
       return options.exitCode === true && needsAttention(status) ? exitCodes.hasChanges : done;
     },
   );
+}
+
+export function addDoctor(command: Command): void {
   run(
-    leaf(parent, 'doctor', 'check settings, database, queue and AWS, and say what to do')
+    command
       .option('--backup', 'only whether this database could be restored with these settings')
       .addOption(
         new Option('--role <role>', 'only whether the worker or server of this machine is ready')
@@ -86,6 +94,7 @@ async function runMigrate({ options, output }: Invocation): Promise<ExitCode> {
   }
   const migrated = await migrate(databaseUrl);
   if (migrated.applied > 0) await recordMigration(databaseUrl);
+  const { createQueueBackend } = await import('../../queues/backend.ts');
   const backend = createQueueBackend(servers);
   await backend.prepare();
   await backend.close();
@@ -103,7 +112,7 @@ async function runWorker(invocation: Invocation): Promise<ExitCode> {
     // From here on there is something to end in order.
     const stopped = untilStopped();
     const worker = await program.startWorker({ queues, isGuarded: invocation.options.guarded === true });
-    program.log.info({ queues, engine: program.backend.engine, concurrency: config.concurrency }, 'worker started');
+    program.log.info({ queues, engine: program.engine, concurrency: config.concurrency }, 'worker started');
     const probe = await program.startProbe(worker);
     if (probe) program.log.info({ url: probe.url }, 'health and metrics');
     const signal = await Promise.race([stopped, worker.mustBeReplaced]);
@@ -177,8 +186,8 @@ async function runDoctor(invocation: Invocation): Promise<ExitCode> {
       }),
       ...(await examineKmsKeys(program)),
       await examine(
-        `queue (${program.backend.engine})`,
-        async () => (await program.backend.check()).join(' ') || 'reachable',
+        `queue (${program.engine})`,
+        async () => (await (await program.backend()).check()).join(' ') || 'reachable',
       ),
       await examine('AWS endpoints', async () => {
         await program.aws();

@@ -23,8 +23,7 @@ import type { ExitCode } from '../exit.ts';
 import { fields } from '../output.ts';
 import { personName } from '../person.ts';
 
-export function addRestoreCommands(parent: Command): void {
-  const noun = parent.command('restore').description('a database that was moved, restored or copied');
+export function addRestoreCommands(noun: Command): void {
   run(leaf(noun, 'status', 'which installation this database is, and whether workers are guarded'), status);
   run(
     leaf(noun, 'accept', 'say what the database is, and let workers change AWS again; shows the plan first')

@@ -14,8 +14,7 @@ import { addDelete, hintsOf } from './rotation-delete.ts';
 import { placeOf, withPlace } from './secrets.ts';
 import type { CreatedRotation } from '../../client/types/rotation.ts';
 
-export function addRotationCommands(parent: Command): void {
-  const noun = parent.command('rotation').description('access keys of IAM users, replaced on a schedule');
+export function addRotationCommands(noun: Command): void {
   addCreate(noun);
   addUpdate(noun);
   addRun(noun);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 
 import { JobError } from '../../errors.ts';
-import { done, leaf, run, text, type Invocation } from '../command.ts';
+import { done, run, text, type Invocation } from '../command.ts';
 import type { ExitCode } from '../exit.ts';
 import { portNumber } from '../options.ts';
 import { fields } from '../output.ts';
@@ -14,9 +14,9 @@ import { addSandboxCreate } from './sandbox-create.ts';
 
 const quotaPresets = ['off', 'documented', 'support-2023', 'high-throughput', 'hostile'] as const;
 
-export function addSandboxCommand(parent: Command): void {
+export function addSandbox(command: Command): void {
   const sandbox = run(
-    leaf(parent, 'sandbox', 'run the AWS sandbox on loopback until stopped')
+    command
       .option('--port <port>', 'default: a free one', portNumber)
       .option('--quotas <preset>', quotaPresets.join(', '), 'off')
       .option('--timing <timing>', 'immediate or realistic', 'immediate')

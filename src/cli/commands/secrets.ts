@@ -24,8 +24,7 @@ export function withPlace(command: Command): Command {
     .requiredOption('--path <path>', 'the folder, as /api');
 }
 
-export function addSecretsCommands(parent: Command): void {
-  const noun = parent.command('secrets').description('folders of secrets, the source of syncs');
+export function addSecretsCommands(noun: Command): void {
   const set = withPlace(leaf(noun, 'set', 'set secrets from dotenv or JSON on stdin or in a file'))
     .option('--file <file>', 'read from a file instead of stdin')
     .option('--replace', 'remove keys that are not given')

@@ -13,8 +13,7 @@ import { fields, table, upcoming } from '../output.ts';
 import { placeOf, withPlace } from './secrets.ts';
 import type { SetSource, FolderSource } from '../../client/types/source.ts';
 
-export function addSourceCommands(parent: Command): void {
-  const noun = parent.command('source').description('where the secrets of a folder come from');
+export function addSourceCommands(noun: Command): void {
   addSet(noun);
   addRun(noun);
   runWithClient(withPlace(leaf(noun, 'show', 'the source and its state')), async ({ client, options, output }) => {

@@ -2,7 +2,6 @@
 import type { Command } from 'commander';
 
 import { isUnderWay } from '../../domain/run.ts';
-import { createStatusQueries } from '../../db/status/queries.ts';
 import { JobError } from '../../errors.ts';
 import { done, leaf, runWithClient, text, type ClientInvocation } from '../command.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
@@ -16,8 +15,7 @@ import { addCreate, addUpdate } from './sync-settings.ts';
 import type { RunRecord } from '../../client/types/run.ts';
 import type { SyncRequestKind } from '../../client/types/sync.ts';
 
-export function addSyncCommands(parent: Command): void {
-  const noun = parent.command('sync').description('what keeps AWS equal to a folder');
+export function addSyncCommands(noun: Command): void {
   addCreate(noun);
   addUpdate(noun);
   addRuns(noun);
@@ -133,6 +131,7 @@ function addShowing(noun: Command): void {
     leaf(noun, 'show <name>', 'everything known about a sync'),
     async ({ args: [name = ''], client, output, program }) => {
       const sync = await client.syncs.get(name);
+      const { createStatusQueries } = await import('../../db/status/queries.ts');
       const entries = await createStatusQueries(program.stores.database.db)
         .entries(sync.id, 10_000)
         .then((page) => page.rows);

@@ -5,10 +5,10 @@ import { join, resolve } from 'node:path';
 
 import type { Command } from 'commander';
 
-import { processEnvironment } from '../../config/config.ts';
+import { processEnvironment } from '../../config/environment.ts';
 import { generateEncryptionKey } from '../../config/encryption-key.ts';
 import { JobError } from '../../errors.ts';
-import { done, leaf, run, text, type Invocation } from '../command.ts';
+import { done, run, text, type Invocation } from '../command.ts';
 import { startEmbedded, type Embedded } from '../embedded.ts';
 import { isRunning, UP_FOLDER, upFile, type UpState } from '../environment.ts';
 import type { ExitCode } from '../exit.ts';
@@ -19,13 +19,9 @@ import { describeWorld, type UpWorld } from '../up-world.ts';
 
 const SANDBOX_KEY_FILE = 'sandbox-secret-access-key';
 
-export function addUpCommand(parent: Command): void {
+export function addUp(command: Command): void {
   run(
-    leaf(
-      parent,
-      'up',
-      `embedded database and queue in ./${UP_FOLDER}, worker and server in one process, for development`,
-    )
+    command
       .option('--sandbox', 'with the AWS sandbox instead of AWS')
       .option('--port <port>', 'of the server (default: KEYFERRY_HTTP_PORT, else 3010)', portNumber),
     runUp,

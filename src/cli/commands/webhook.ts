@@ -14,8 +14,7 @@ import { fields, table, type Output } from '../output.ts';
 import type { Client } from '../../client/types/client.ts';
 import type { Webhook, WebhookDelivery } from '../../client/types/webhook.ts';
 
-export function addWebhookCommands(parent: Command): void {
-  const noun = parent.command('webhook').description('who is told when secrets and keys change');
+export function addWebhookCommands(noun: Command): void {
   addCreate(noun);
   runWithClient(leaf(noun, 'list', 'all webhooks of the org'), async ({ client, output }) => {
     const webhooks = await client.webhooks.list();

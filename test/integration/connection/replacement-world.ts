@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto';
 import { pino } from 'pino';
 
-import { loadConfig, type Environment } from '../../../src/config/config.ts';
+import { loadConfig } from '../../../src/config/config.ts';
+import type { Environment } from '../../../src/config/environment.ts';
 import { generateEncryptionKey } from '../../../src/config/encryption-key.ts';
 import { policyFor, trustPolicy } from '../../../src/domain/policy/policies.ts';
 import { connect, type Keyferry } from '../../../src/index.ts';
@@ -45,7 +46,7 @@ export async function createReplacementWorld(
     ...settings,
   });
   const program = compose(config, pino({ level: 'silent' }));
-  await program.backend.prepare();
+  await (await program.backend()).prepare();
   const server = await program.startServer();
   const library = await connect({ databaseUrl, encryptionKeys, org: 'acme', actor: 'app' });
   return {

@@ -168,7 +168,7 @@ test('a process that starts while KMS is away says what waits, and does the rest
   });
   const program = compose(loadConfig(environment), createLog({ level: 'silent' }));
   try {
-    await program.backend.prepare();
+    await (await program.backend()).prepare();
     const [warning] = await program.checkReady();
     expect(warning).toMatch(/^KMS_UNAVAILABLE: .*kms:Decrypt.*waits: .*go on, and everything resumes by itself\.$/s);
     const client = program.client();

@@ -26,14 +26,15 @@ function helpOf(command: Command): string {
   return text;
 }
 
-describe('--help', () => {
-  const paths = leaves(createProgram());
+describe('--help', async () => {
+  const whole = await createProgram();
+  const paths = leaves(whole);
 
   it.each(paths.map((path) => [path.join(' ')]))('of `%s` shows examples that parse', async (path) => {
     const lines = examples[path] ?? [];
     expect(lines.length).toBeGreaterThan(0);
     for (const line of lines) {
-      const program = createProgram();
+      const program = await createProgram();
       const command = find(program, path.split(' '));
       expect(line.startsWith(`keyferry ${path}`)).toBe(true);
       expect(helpOf(command)).toContain(`  ${line}`);
@@ -56,7 +57,7 @@ describe('--help', () => {
 
   it('says of each option what it is', () => {
     const bare = paths.flatMap((path) =>
-      find(createProgram(), path)
+      find(whole, path)
         .options.filter(({ description }) => description === '')
         .map(({ long }) => `${path.join(' ')} ${String(long)}`),
     );

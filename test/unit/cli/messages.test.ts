@@ -8,6 +8,8 @@ import { createProgram } from '../../../src/cli/program.ts';
 import { isSaid } from '../../../src/domain/advice.ts';
 import { JobError } from '../../../src/errors.ts';
 
+const program = await createProgram();
+
 function read(error: JobError, asked?: CommandInput): readonly string[] {
   const lines: string[] = [];
   reportError({ isJson: false, result: () => undefined, note: (text) => lines.push(text) }, error, asked);
@@ -91,7 +93,7 @@ it('has a flag of the command for every field that it can be told of', () => {
     'webhook create': ['name', 'url', 'events', 'namePattern'],
     'identity create': ['name', 'projects', 'expiresAt'],
   };
-  const commands = commandsOf(createProgram());
+  const commands = commandsOf(program);
   for (const [path, given] of Object.entries(fields)) {
     const [noun = '', verb = ''] = path.split(' ');
     const command = commands.find((one) => one.name() === verb && one.parent?.name() === noun);

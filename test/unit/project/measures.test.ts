@@ -14,6 +14,7 @@ import * as schema from '../../../src/db/schema.ts';
 
 /** Every source file is parsed: seconds, and more on a machine that is busy. */
 const PARSING_MS = 60_000;
+const program = await createProgram();
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const sources = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })
   .filter((path) => path.endsWith('.ts'))
@@ -23,7 +24,7 @@ describe('the budget', () => {
   it('of commands is 68', () => {
     const count = (command: Command): number =>
       command.commands.length === 0 ? 1 : command.commands.reduce((sum, sub) => sum + count(sub), 0);
-    expect(count(createProgram())).toBeLessThanOrEqual(68);
+    expect(count(program)).toBeLessThanOrEqual(68);
   });
 
   it('of tables is 22', () => {

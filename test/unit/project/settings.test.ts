@@ -5,7 +5,8 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { type Environment, loadConfig, serversOf } from '../../../src/config/config.ts';
+import { loadConfig, serversOf } from '../../../src/config/config.ts';
+import type { Environment } from '../../../src/config/environment.ts';
 import { printPasswordHash } from '../../../src/domain/password-hash.ts';
 import { JobError } from '../../../src/errors.ts';
 
