@@ -164,9 +164,9 @@ function writesPair({ secretsMapping }: RotationRow): SQL {
   )`;
 }
 
-/** Written, imported, or in flight, and neither deleted nor left behind for good (skipped, and checked since). */
+/** Written, imported, or in flight, and neither deleted nor left behind for good. */
 const mayHold = sql`(e.synced_revision is not null or e.remote_version is not null or e.in_flight is not null)
-            and not (e.status = 'skipped' and e.checked_at is not null)`;
+            and e.state <> 'left-behind'`;
 
 async function countRuns(
   db: Database,

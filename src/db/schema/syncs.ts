@@ -16,7 +16,7 @@ import {
 import type { DestinationName, DestinationService } from '../../domain/destinations/names.ts';
 import type { DestinationConfig } from '../../domain/destinations/registry.ts';
 import type { SyncOptions } from '../../domain/sync/config.ts';
-import type { DriftKind, EntrySettings, InFlight, ObservedObject } from '../../domain/sync/ledger.ts';
+import type { DriftKind, EntrySettings, EntryState, InFlight, ObservedObject } from '../../domain/sync/ledger.ts';
 import type { Pace } from '../../domain/sync/pace.ts';
 import type { SyncProgress } from '../../domain/sync/progress.ts';
 import { moment } from '../moment.ts';
@@ -126,6 +126,13 @@ export const syncEntries = keyferry.table(
     syncedRevision: bigint('synced_revision', { mode: 'number' }),
     /** False: written or deleted since the last `sync.changed`. */
     isTold: boolean('is_told').notNull().default(true),
+    /** What readers see; `status` is what workers write, those of the release before included. */
+    state: text('state')
+      .$type<EntryState>()
+      .notNull()
+      .generatedAlwaysAs(
+        sql`case when in_flight is not null and (status <> 'failed' or error_code is null) then 'writing' when status = 'skipped' and checked_at is null then 'imported' when status = 'skipped' then 'left-behind' when deleted_at is not null then 'deleted' when status = 'failed' and remote_version is null and error_code is null then 'new' else status end`,
+      ),
   },
   (t) => [
     unique('sync_entries_name').on(t.syncId, t.region, t.accountId, t.remoteName, t.key),

@@ -1,14 +1,15 @@
 /** What belongs to one subject: its runs, its last plan, its entries, its keys, its steps. Never a ciphertext or a fingerprint. */
 import { sql, type SQL } from 'drizzle-orm';
 
+import type { EntryState } from '../../domain/sync/ledger.ts';
 import { fromRow } from '../rows.ts';
 import { logicalRuns, toLogicalRun, type LogicalRun } from '../logical-runs.ts';
 import { rotationKeys, rotationSteps, syncEntries } from '../schema.ts';
 import type { ReadAll } from '../read.ts';
 
-export type EntryStatus = Omit<typeof syncEntries.$inferSelect, 'fingerprint' | 'inFlight' | 'status'> & {
-  /** `writing`: its write is under way in a living run; what the ledger says until the answer is there would look like a failure. */
-  readonly status: (typeof syncEntries.$inferSelect)['status'] | 'writing';
+/** `status` is the entry's state. */
+export type EntryStatus = Omit<typeof syncEntries.$inferSelect, 'fingerprint' | 'inFlight' | 'status' | 'state'> & {
+  readonly status: EntryState;
 };
 export type KeyStatus = Omit<typeof rotationKeys.$inferSelect, 'secret'>;
 export type RotationStepRow = typeof rotationSteps.$inferSelect;
@@ -43,9 +44,9 @@ export async function readEntries(all: ReadAll, syncId: string, limit: number): 
       order by
         case
           when ${isBeingWritten} then 3
-          when t.status = 'failed' then 0
-          when t.status = 'conflict' then 1
-          when t.status = 'skipped' then 2
+          when t.state in ('failed', 'writing', 'new') then 0
+          when t.state = 'conflict' then 1
+          when t.state in ('imported', 'left-behind') then 2
           else 4
         end,
         t.remote_name,
@@ -56,7 +57,7 @@ export async function readEntries(all: ReadAll, syncId: string, limit: number): 
 }
 
 /** On the entry `t`: the run that began its write holds the lease. */
-const isBeingWritten = sql`exists (
+const isBeingWritten = sql`t.state = 'writing' and exists (
         select from keyferry.syncs s
         where s.id = t.sync_id
           and s.run_lease_until > now()
@@ -64,8 +65,10 @@ const isBeingWritten = sql`exists (
       )`;
 
 function toEntryStatus(row: Record<string, unknown>): EntryStatus {
-  const { fingerprint: _fingerprint, inFlight: _inFlight, ...shown } = fromRow(syncEntries, row);
-  return row['_is_writing'] === true ? { ...shown, status: 'writing', errorCode: null, errorMessage: null } : shown;
+  const { fingerprint: _fingerprint, inFlight: _inFlight, state, ...shown } = fromRow(syncEntries, row);
+  // Until a living run has its answer, what the ledger says would look like a failure.
+  const said = row['_is_writing'] === true ? { errorCode: null, errorMessage: null } : {};
+  return { ...shown, ...said, status: state };
 }
 
 export async function readKeys(all: ReadAll, rotationId: string): Promise<readonly KeyStatus[]> {

@@ -18,7 +18,7 @@ const owns = sql`(
   e.in_flight is not null
   or (e.remote_version is not null and e.deleted_at is null and e.status in ('synced', 'failed')))`;
 /** What a removal could not reach. */
-const wasLeft = sql`(e.status = 'skipped' and e.remote_version is not null and e.checked_at is not null)`;
+const wasLeft = sql`(e.state = 'left-behind' and e.remote_version is not null)`;
 
 /** Throws SYNC_STILL_OWNED while the ledger owns objects, or a run in progress may come to own some. Returns what stays at AWS. */
 export async function deleteSync(

@@ -2,7 +2,7 @@
  * The ledger: what each sync wrote, and what it is about to write. Rows are stored many at a time, always in one statement that is bound to the
  * run's token, so that a run that lost its lease changes nothing any more. Nothing here knows what a write is.
  */
-import { asc, eq, sql, type SQL } from 'drizzle-orm';
+import { asc, eq, getTableColumns, sql, type SQL } from 'drizzle-orm';
 
 import type { LedgerEntry, AwsLocation } from '../../domain/sync/ledger.ts';
 import { JobError } from '../../errors.ts';
@@ -43,9 +43,12 @@ export function createSyncEntries(db: Database) {
   };
 }
 
+/** Without what PostgreSQL derives: a row that changes in memory would keep the old state. */
+const { state: _derived, ...ledgerColumns } = getTableColumns(syncEntries);
+
 async function listEntries(db: Database, syncId: string): Promise<readonly LedgerEntry[]> {
   return db
-    .select()
+    .select(ledgerColumns)
     .from(syncEntries)
     .where(eq(syncEntries.syncId, syncId))
     .orderBy(asc(syncEntries.remoteName), asc(syncEntries.key))

@@ -137,6 +137,7 @@ export interface LedgerEntry extends AwsLocation {
   readonly remoteVersion: string | null;
   readonly fingerprint: string | null;
   readonly inFlight: InFlight | null;
+  /** As the last answer left it; `stateOf` tells its four values apart. */
   readonly status: 'synced' | 'failed' | 'conflict' | 'skipped';
   readonly errorCode: string | null;
   readonly errorMessage: string | null;
@@ -151,6 +152,26 @@ export interface LedgerEntry extends AwsLocation {
   readonly syncedRevision: number | null;
   /** Token bucket of the writes to one secret. */
   readonly pace: { readonly tokens: number; readonly at: string } | null;
+}
+
+/**
+ * What a row says, in one word: `new` was never written nor refused, `writing` has a write without
+ * an answer, `imported` was read from an object of somebody else, `left-behind` is an object that
+ * the sync no longer reaches.
+ */
+export type EntryState = 'new' | 'writing' | 'synced' | 'failed' | 'conflict' | 'imported' | 'left-behind' | 'deleted';
+
+/** The same rule as the column `sync_entries.state`, which a test compares with it. */
+export function stateOf(
+  entry: Pick<LedgerEntry, 'status' | 'inFlight' | 'checkedAt' | 'deletedAt' | 'remoteVersion' | 'errorCode'>,
+): EntryState {
+  const { status } = entry;
+  const isRefused = status === 'failed' && entry.errorCode !== null;
+  if (entry.inFlight !== null && !isRefused) return 'writing';
+  if (status === 'skipped') return entry.checkedAt === null ? 'imported' : 'left-behind';
+  if (entry.deletedAt !== null) return 'deleted';
+  if (status === 'failed' && entry.remoteVersion === null && !isRefused) return 'new';
+  return status;
 }
 
 /** The key of the row that stands for a many-to-one secret as a whole. */

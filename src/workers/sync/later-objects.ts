@@ -5,7 +5,7 @@
  */
 import { drifted, leftBehind, removed } from '../../domain/sync/entry.ts';
 import type { RemoteState } from '../../domain/sync/inventory.ts';
-import { isOwned, type LedgerEntry } from '../../domain/sync/ledger.ts';
+import { isOwned, type LedgerEntry, stateOf } from '../../domain/sync/ledger.ts';
 import type { Existing } from '../../domain/sync/takeover.ts';
 import { labelOf, sourceKeyOf } from '../../domain/sync/target.ts';
 import { makeEntry } from './apply.ts';
@@ -41,7 +41,7 @@ export function isLive(state: RemoteState | undefined): state is Existing {
 
 /** Owned, in flight, or reported as left behind. */
 function isOnRecord(entry: LedgerEntry): boolean {
-  return isOwned(entry) || entry.inFlight !== null || (entry.status === 'skipped' && entry.checkedAt !== null);
+  return isOwned(entry) || entry.inFlight !== null || stateOf(entry) === 'left-behind';
 }
 
 interface Later {

@@ -4,7 +4,7 @@ import { listNames } from '../../domain/rotation/waits.ts';
 import type { SyncRow } from '../../db/engine/subjects.ts';
 import { cutText } from '../../domain/text.ts';
 import type { Outcome } from '../../domain/run.ts';
-import { isLater, isOwned, isSamePlace, type LedgerEntry, WHOLE_SECRET } from '../../domain/sync/ledger.ts';
+import { isLater, isOwned, isSamePlace, type LedgerEntry, stateOf, WHOLE_SECRET } from '../../domain/sync/ledger.ts';
 import { summarize } from '../../domain/sync/summary.ts';
 import { errorTable } from '../../errors.ts';
 import { countsOf, endEarly, type SyncEnding } from './endings.ts';
@@ -98,9 +98,7 @@ function told(code: 'SYNC_STILL_OWNED' | 'SYNC_LEFT_BEHIND') {
 
 /** No connection reaches it any more. */
 function isLeftBehind(entry: LedgerEntry): boolean {
-  return (
-    entry.status === 'skipped' && entry.key !== WHOLE_SECRET && entry.remoteVersion !== null && entry.checkedAt !== null
-  );
+  return stateOf(entry) === 'left-behind' && entry.key !== WHOLE_SECRET && entry.remoteVersion !== null;
 }
 
 function toNames(entries: readonly LedgerEntry[]) {

@@ -8,7 +8,7 @@
  */
 import { comparedAtIn } from '../../domain/installation.ts';
 import { noCounts } from '../../domain/run.ts';
-import { isOwned, type LedgerEntry, WHOLE_SECRET } from '../../domain/sync/ledger.ts';
+import { isOwned, type LedgerEntry, stateOf, WHOLE_SECRET } from '../../domain/sync/ledger.ts';
 import { nameKey, type Plan } from '../../domain/sync/plan.ts';
 import { summarize } from '../../domain/sync/summary.ts';
 import { cutText } from '../../domain/text.ts';
@@ -234,10 +234,7 @@ function isEverythingWritten(job: Pick<SyncJob, 'ledger' | 'desired'>): boolean 
 function toResult(round: Round, { isCheck }: { isCheck: boolean }): unknown {
   const leftBehind = round.job.ledger
     .all()
-    .filter(
-      (entry) =>
-        entry.status === 'skipped' && entry.remoteVersion !== null && !entry.isClaim && entry.checkedAt !== null,
-    );
+    .filter((entry) => stateOf(entry) === 'left-behind' && entry.remoteVersion !== null && !entry.isClaim);
   const names = leftBehind.map(({ remoteName, region, accountId }) => ({ remoteName, region, accountId }));
   const { isLookDenied, notLookedAt = 0, initialImport } = round.progress;
   const result = {
@@ -271,8 +268,7 @@ async function tidy(job: Pick<SyncJob, 'ledger' | 'desired' | 'run' | 'roundId'>
   const now = job.run.now().getTime();
   const isStale = (entry: LedgerEntry) => {
     if (entry.deletedAt) return now - entry.deletedAt.getTime() > FORGET_AFTER_MS;
-    // A skipped row that was looked at is what stays behind somewhere; it goes on being told.
-    const isImported = entry.status === 'skipped' && entry.checkedAt === null;
+    const isImported = stateOf(entry) === 'imported';
     const isRefused = entry.status === 'failed' || entry.status === 'conflict';
     return (
       (isRefused || isImported) &&
