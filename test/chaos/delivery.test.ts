@@ -1,7 +1,6 @@
 /** `npm run test:chaos -- delivery`: every case on both queue engines, with the servers and worker processes really hurt. `npm test` runs a few in small. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import { build } from '../../bench/build.ts';
 import { startRedisCluster, startRedisSentinel } from '../support/redis-sets.ts';
 import { cases, FAILOVER } from './delivery-cases.ts';
 import { World, type Tally } from './delivery-world.ts';
@@ -12,11 +11,6 @@ const SIZE = { accounts: 25, syncs: 500, rotations: 20 };
 const scale = Number(process.env['CHAOS_SCALE'] ?? 1);
 const name = process.env['CHAOS_NAME'] ?? '';
 const total: Tally = { jobs: 0, lost: 0, duplicated: 0, repeatedParameters: 0 };
-
-beforeAll(() => {
-  // As deployed: compiled, so that a process is up in a second.
-  build();
-}, 600_000);
 
 afterAll(() => {
   console.log(`parameters written once more than needed after a crash: ${String(total.repeatedParameters)}`);

@@ -4,7 +4,6 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import { build } from '../../bench/build.ts';
 import type { TestProcess } from '../support/processes.ts';
 import { pause, World } from './delivery-world.ts';
 import {
@@ -26,10 +25,6 @@ const scale = Number(process.env['CHAOS_SCALE'] ?? 1);
 const DEAD_EVENTS = 10_000;
 const tally: EventTally = { events: 0, lost: 0, outOfOrder: 0, repeated: 0 };
 const figures: string[] = [];
-
-beforeAll(() => {
-  build();
-}, 600_000);
 
 afterAll(() => {
   console.log(figures.join('\n'));

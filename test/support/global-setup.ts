@@ -1,6 +1,7 @@
 /**
- * Once per run of integration tests: PostgreSQL with the migrated template, and Redis. Taken from KEYFERRY_TEST_DATABASE_URL and
- * KEYFERRY_TEST_REDIS_URL when given, else started here.
+ * Once per run of integration tests: PostgreSQL with the migrated template, Redis, and the compiled
+ * program. The servers of KEYFERRY_TEST_DATABASE_URL and KEYFERRY_TEST_REDIS_URL are used when given,
+ * else started here.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdtemp } from 'node:fs/promises';
@@ -11,6 +12,7 @@ import type { TestProject } from 'vitest/node';
 import { migrate } from '../../src/db/migrate.ts';
 import { enterSandboxEnvironment } from '../../src/sandbox/environment.ts';
 import { startEmbeddedPostgres } from '../../src/sandbox/postgres.ts';
+import { compileProgram } from './program.ts';
 import { startRedis } from './redis.ts';
 
 declare module 'vitest' {
@@ -20,6 +22,8 @@ declare module 'vitest' {
     templateDatabase: string;
     /** Empty in `npm run test:no-redis`. */
     redisUrl: string;
+    /** `keyferry`, compiled from this checkout. */
+    program: string;
   }
 }
 
@@ -29,13 +33,15 @@ export default async function setUp(project: TestProject): Promise<Release> {
   enterSandboxEnvironment();
   const database = await findDatabaseServer();
   const redis = await findRedisServer();
+  const program = await compileProgram();
   const template = await createTemplate(database.url);
   project.provide('postgresUrl', database.url);
   project.provide('templateDatabase', template.name);
   project.provide('redisUrl', redis.url);
+  project.provide('program', program.path);
   return async () => {
     await template.drop();
-    await Promise.all([database.release(), redis.release()]);
+    await Promise.all([database.release(), redis.release(), program.remove()]);
   };
 }
 

@@ -2,7 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { onTestFinished } from 'vitest';
+import { inject, onTestFinished } from 'vitest';
 import { startWatcher } from '../../src/sandbox/watcher.ts';
 import { cleanEnvironment } from './environment.ts';
 
@@ -59,9 +59,9 @@ export async function runProcess(command: string, options: ProcessOptions = {}, 
   }
 }
 
-/** `keyferry …` of this checkout. */
+/** `keyferry …` of this checkout, compiled by the global setup. */
 export function startKeyferry(cliArguments: readonly string[], options: ProcessOptions = {}): TestProcess {
-  return startProcess(process.execPath, { ...options, arguments: [KEYFERRY, ...cliArguments] });
+  return startProcess(process.execPath, { ...options, arguments: [program(), ...cliArguments] });
 }
 
 export function runKeyferry(
@@ -69,15 +69,18 @@ export function runKeyferry(
   options: ProcessOptions = {},
   limitMs?: number,
 ): Promise<Exit> {
-  return runProcess(process.execPath, { ...options, arguments: [KEYFERRY, ...cliArguments] }, limitMs);
+  return runProcess(process.execPath, { ...options, arguments: [program(), ...cliArguments] }, limitMs);
 }
 
 /** For a process that outlives one test: its starter ends it. */
 export function startUnboundKeyferry(cliArguments: readonly string[], options: ProcessOptions = {}): TestProcess {
-  return startUnboundProcess(process.execPath, { ...options, arguments: [KEYFERRY, ...cliArguments] });
+  return startUnboundProcess(process.execPath, { ...options, arguments: [program(), ...cliArguments] });
 }
 
-const KEYFERRY = new URL('../../bin/keyferry.js', import.meta.url).pathname;
+const CHECKOUT = new URL('../../bin/keyferry.js', import.meta.url).pathname;
+
+/** Compiled by the global setup of the tests. A benchmark has none, and builds the checkout before it measures. */
+const program = (): string => (process.env['VITEST'] === undefined ? CHECKOUT : inject('program'));
 
 export function startUnboundProcess(command: string, options: ProcessOptions = {}): TestProcess {
   const child = spawn(command, [...(options.arguments ?? [])], {
