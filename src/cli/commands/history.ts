@@ -1,9 +1,8 @@
 /** `keyferry runs|folders|audit list`: what was done, what there is, and who changed what. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 
-import { describeCounts } from '../../domain/counted.ts';
-import { isUnderWay, runKinds, runStatuses } from '../../domain/run.ts';
-import { describeProgress } from '../../domain/progress.ts';
+import { happenedIn } from '../../domain/happened.ts';
+import { runKinds, runStatuses } from '../../domain/run.ts';
 import type { ListedRun } from '../../client/types/run.ts';
 import { done, leaf, runWithClient, text } from '../command.ts';
 import { table } from '../output.ts';
@@ -42,8 +41,7 @@ export function addRunsCommands(noun: Command): void {
 }
 
 function changesOf(run: ListedRun): string {
-  const changes =
-    isUnderWay(run) && run.progress !== null ? describeProgress(run.progress) : describeCounts(run.counts);
+  const changes = happenedIn(run);
   return run.slices.length === 0 ? changes : `${changes} (${String(run.slices.length)} slices)`;
 }
 

@@ -3,6 +3,7 @@
  * rotation is to blame, and none changes. Pure.
  */
 import type { JobError } from '../../errors.ts';
+import { counted } from '../counted.ts';
 
 /** Where the worker's own credentials come from, and how that is called. */
 export const baseKinds = {
@@ -78,7 +79,7 @@ export function describeBaseKey(report: BaseReport & { readonly firstSeenAt?: Da
 }
 
 function describeAge({ days, source }: KeyAge): string {
-  const length = `${String(days)} day${days === 1 ? '' : 's'}`;
+  const length = days === 0 ? 'less than a day' : counted(days, 'day');
   if (source === 'IAM') return `${length} old`;
   return source === 'file' ? `its file was written ${length} ago` : `in use for ${length}`;
 }

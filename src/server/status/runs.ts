@@ -2,9 +2,9 @@
 import { html } from 'hono/html';
 
 import type { LogicalRun } from '../../db/logical-runs.ts';
-import { counted, describeCounts, formatNumber } from '../../domain/counted.ts';
+import { counted, formatNumber } from '../../domain/counted.ts';
 import { callsNote } from '../../domain/call-log.ts';
-import { describeProgress } from '../../domain/progress.ts';
+import { happenedIn } from '../../domain/happened.ts';
 import { isUnderWay, type Kind } from '../../domain/run.ts';
 import { cause, chip, formatDuration, panel, table, when, type Html } from './parts.ts';
 
@@ -18,12 +18,6 @@ const subjectPaths: Readonly<Record<LogicalRun['kind'], string | undefined>> = {
   rotate: '/rotations',
   pull: undefined,
 };
-
-/** What it did, or how far it has come. */
-function happened(run: LogicalRun): string {
-  if (isUnderWay(run) && run.progress !== null) return describeProgress(run.progress);
-  return describeCounts(run.counts);
-}
 
 function callsOf(run: LogicalRun): Html {
   const calls = Object.entries(run.awsCalls ?? {});
@@ -85,7 +79,7 @@ function runRow(run: LogicalRun, { now, hasSubject }: Pick<RunTable, 'now' | 'ha
     </td>
     ${hasSubject === true ? subject : ''}
     <td class="wide">
-      ${happened(run)}${cause({ code: run.errorCode, message: run.errorMessage })}${defectAdvice(run)}
+      ${happenedIn(run)}${cause({ code: run.errorCode, message: run.errorMessage })}${defectAdvice(run)}
     </td>
     <td>
       ${run.reason}${run.requestedBy === null ? '' : html` <br /><span class="muted small">${run.requestedBy}</span>`}

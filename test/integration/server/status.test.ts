@@ -179,6 +179,7 @@ describe('the status page', () => {
   it('shows a sync’s plan, its entries with trouble first, and its runs', async () => {
     const html = await read(`/syncs/${seeded.partialSync}`);
     expect(html).toContain('1 change, 25 unchanged');
+    expect(html).toMatch(/<td class="wide">\s*1 change planned, 25 unchanged/);
     expect(html.indexOf('/app/prod/APP_KEY_4')).toBeLessThan(html.indexOf('/app/prod/APP_KEY_1<'));
     expect(html).toContain('revision 6 of 7');
     expect(html).toContain('ssm.PutParameter 24');

@@ -55,4 +55,10 @@ it('more than 90 days warns, with what to do, and says what the age counts from'
   );
   expect(keyAgeWarning({ ...report, firstSeenAt: daysAgo(91) }, now)).toMatch(/has been in use for more than 90 days/);
   expect(describeBaseKey({ ...report, keyCreatedAt: daysAgo(1) }, now)).toBe('access key AKIAEXAMPLE, 1 day old');
+  const young = [{ keyCreatedAt: now }, { fileChangedAt: now }, { firstSeenAt: now }];
+  expect(young.map((known) => describeBaseKey({ ...report, ...known }, now))).toEqual([
+    'access key AKIAEXAMPLE, less than a day old',
+    'access key AKIAEXAMPLE, its file was written less than a day ago',
+    'access key AKIAEXAMPLE, in use for less than a day',
+  ]);
 });
