@@ -108,6 +108,8 @@ function goal({ first, drift, oneChanged, changed }: Goal): Readonly<Record<Case
 }
 
 const sizes = [10, 1_000, 10_000];
+/** Nobody waits for its place. */
+const alone = { isAwaited: () => false };
 
 export async function measureSync(): Promise<readonly Figure[]> {
   const database = await openDatabase();
@@ -143,7 +145,9 @@ const keyOf = (index: number) => `KEY_${String(index).padStart(5, '0')}`;
 const valueOf = (mode: Mode, index: number) => String(index).padEnd(mode.valueBytes, 'x');
 
 async function measureMode(stage: Stage, mode: Mode, size: number): Promise<readonly Figure[]> {
+  const startedAt = performance.now();
   const measured = await runCases(stage, mode, size);
+  process.stderr.write(`${mode.name}@${String(size)}: ${((performance.now() - startedAt) / 1_000).toFixed(1)} s\n`);
   const goal = goals[mode.name](size);
   const [lower, infisical] = [mode.lowerBound(size), mode.infisical(size)];
   const calls = cases.map((one): Figure => ({
@@ -179,24 +183,24 @@ async function runCases(stage: Stage, mode: Mode, size: number): Promise<Measure
   const world = await fill(stage, mode, size);
   const { id } = await world.createSync(mode.input);
   const startedAt = performance.now();
-  const first = await world.runUntilDone(id);
+  const first = await world.runUntilDone(id, alone);
   const seconds = (performance.now() - startedAt) / 1_000;
   mustSucceed(first.outcome);
   const row = await world.row(id);
   await world.syncs.update(row, { syncOptions: row.syncOptions }, 'bench');
-  const unchanged = await world.runUntilDone(id);
+  const unchanged = await world.runUntilDone(id, alone);
   mustSucceed(unchanged.outcome);
   world.clock.advance(HOUR);
-  const asked = await world.runUntilDone(id, { request: 'sync' });
+  const asked = await world.runUntilDone(id, { ...alone, request: 'sync' });
   mustSucceed(asked.outcome);
   const drift = await world.runScheduled(id);
   mustSucceed(drift.outcome);
   await world.set({ [keyOf(0)]: valueOf(mode, 99_999) });
-  const one = await world.runUntilDone(id);
+  const one = await world.runUntilDone(id, alone);
   mustSucceed(one.outcome);
   world.clock.advance(HOUR);
   await world.set(values(mode, size, 100_000));
-  const all = await world.runUntilDone(id);
+  const all = await world.runUntilDone(id, alone);
   mustSucceed(all.outcome);
   const calls = {
     first: total(first.calls),
@@ -213,7 +217,7 @@ async function runTagged(stage: Stage, mode: Mode, size: number): Promise<number
   const world = await fill(stage, mode, size);
   const tags = Array.from({ length: 5 }, (_, index) => ({ key: `tag-${String(index)}`, value: 'bench' }));
   const { id } = await world.createSync({ ...mode.input, syncOptions: { tags } });
-  const { outcome, calls } = await world.runUntilDone(id);
+  const { outcome, calls } = await world.runUntilDone(id, alone);
   mustSucceed(outcome);
   return total(calls);
 }
@@ -240,7 +244,7 @@ async function measureEncryption(stage: Stage): Promise<readonly Figure[]> {
   const world = await fill(stage, mode, size);
   const { id } = await world.createSync(mode.input);
   const startedAt = performance.now();
-  await world.runUntilDone(id);
+  await world.runUntilDone(id, alone);
   const wallMs = performance.now() - startedAt;
   const fingerprint = await createFingerprintKeys(stage.handle.db, stage.encryption).forOrg(world.orgId);
   const place = secretPlace({ orgId: world.orgId, folderId: world.folder.id, key: 'K', revision: 1 });

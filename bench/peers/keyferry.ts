@@ -59,6 +59,8 @@ async function open(place: Place, { withRedis, isLifted }: Setup): Promise<Sessi
   const encryptionKeys = generateEncryptionKey();
   const environment = {
     ...cleanEnvironment(),
+    // As the image has it.
+    NODE_OPTIONS: '--max-semi-space-size=8',
     DATABASE_URL: server.url,
     ...(redis ? { REDIS_URL: redis.url } : {}),
     KEYFERRY_ENCRYPTION_KEYS: encryptionKeys,
