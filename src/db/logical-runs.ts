@@ -30,7 +30,7 @@ export function logicalRuns(where: readonly SQL[], limit: number): SQL {
       with r as materialized (
         select * from keyferry.runs r where ${conditions} order by r.started_at desc limit ${limit}
       )
-      select r.*, coalesce(c.name, s.name, t.name, f.project_id || '/' || f.environment || f.secret_path) as _name, earlier.slices as _slices
+      select r.*, coalesce(c.name, s.name, t.name, f.project_id || '/' || f.environment || f.secret_path) as _name, earlier.slices as _slices, ${isOrphaned} as _is_orphaned
       from r
       left join keyferry.connections c on c.id = r.subject_id
       left join keyferry.syncs s on s.id = r.subject_id
@@ -74,6 +74,17 @@ const earlierSlices = sql`
             limit 1
           ), '-infinity')`;
 
+/** It counts as running, and nobody renews its lease. Pulls have theirs at the source. */
+const isOrphaned = sql`coalesce(
+        r.status = 'running'
+        and r.kind <> 'pull'
+        and coalesce(c.run_lease_until, s.run_lease_until, t.run_lease_until) < now(),
+        false
+      )`;
+
+const ORPHANED =
+  'Its worker does not answer: it died, or cannot reach PostgreSQL. The next worker that is free continues the work.';
+
 interface StoredSlice {
   readonly id: string;
   readonly startedAt: string;
@@ -83,6 +94,14 @@ interface StoredSlice {
 }
 
 export function toLogicalRun(row: Record<string, unknown>): LogicalRun {
+  const run = withEarlier(row);
+  if (row['_is_orphaned'] !== true) return run;
+  // Nobody keeps up its rate and the time left any more.
+  const progress = run.progress === null ? null : { ...run.progress, perSecond: null, secondsLeft: null };
+  return { ...run, progress, errorMessage: ORPHANED };
+}
+
+function withEarlier(row: Record<string, unknown>): LogicalRun {
   const run = fromRow(runs, row);
   const subjectName = textOrNull(row['_name']);
   const earlier = (parsedJson(row['_slices']) ?? []) as readonly StoredSlice[];

@@ -9,7 +9,8 @@ import { JobError } from '../errors.ts';
 import type { Database } from './client.ts';
 import { requests, runs } from './schema.ts';
 import { wake } from './engine/wake.ts';
-import { raise } from './statement.ts';
+import { logicalRuns, toLogicalRun } from './logical-runs.ts';
+import { execute, raise } from './statement.ts';
 import { dueNow } from './engine/due.ts';
 
 /** A pull is asked for at its source (`db/sources.ts`). */
@@ -109,7 +110,7 @@ async function readProgress(db: Database, requestId: string): Promise<Progress> 
     // Of a cancelled request: its run is still on the way to the next safe point.
     return run.status === 'running'
       ? { isDone: false, isTaken: true, run: undefined }
-      : { isDone: true, isTaken: true, run };
+      : { isDone: true, isTaken: true, run: await withSlices(db, run) };
   }
   const [latest] = await db
     .select({ progress: runs.progress })
@@ -125,6 +126,12 @@ async function readProgress(db: Database, requestId: string): Promise<Progress> 
     .catch(raise);
   const progress = latest?.progress ?? undefined;
   return { isDone: request.doneAt !== null, isTaken: latest !== undefined, run: undefined, progress };
+}
+
+/** With the calls of all its slices, from the first one on. */
+async function withSlices(db: Database, run: RunRow): Promise<RunRow> {
+  const [row] = await execute(db, logicalRuns([sql`r.id = ${run.id}`], 1));
+  return row === undefined ? run : toLogicalRun(row);
 }
 
 async function getRun(db: Database, orgId: string, runId: string): Promise<RunRow> {

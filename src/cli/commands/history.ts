@@ -41,8 +41,8 @@ export function addRunsCommands(noun: Command): void {
 }
 
 function changesOf(run: ListedRun): string {
-  const changes = happenedIn(run);
-  return run.slices.length === 0 ? changes : `${changes} (${String(run.slices.length)} slices)`;
+  const slices = run.slices.length === 0 ? '' : `(${String(run.slices.length)} slices)`;
+  return [happenedIn(run), slices].filter((part) => part !== '').join(' ');
 }
 
 export function addFoldersCommands(noun: Command): void {

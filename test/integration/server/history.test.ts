@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { createLiveWorkers } from '../../../src/db/live-workers.ts';
+import { createRequests } from '../../../src/db/requests.ts';
 import { createApiUnderTest, type ApiUnderTest } from './api-support.ts';
 import { createOperations, type Ids } from './every-operation.ts';
 import { useServer } from './support.ts';
@@ -62,6 +63,39 @@ describe('the history of an org', () => {
     expect(text).toContain('100 of 400 written, 2 a second, about 2 min left');
     expect(text).toContain('in 3 slices');
     expect(text).not.toContain('continued');
+  });
+
+  it('says of a run whose worker was killed that it stands still, instead of how long it still takes', async () => {
+    const { client } = fixture().handle;
+    const syncId = ids.syncId['aws-parameter-store'] ?? '';
+    await client`update keyferry.syncs set run_lease_until = now() - interval '1 s' where id = ${syncId}`;
+    const { body } = await api.call('GET', `/api/v1/runs?subjectId=${syncId}&limit=1`);
+    expect(body.runs).toMatchObject([
+      {
+        ...{ status: 'running', errorMessage: expect.stringContaining('Its worker does not answer') as unknown },
+        progress: { done: 100, total: 400, perSecond: null, secondsLeft: null },
+      },
+    ]);
+    const page = await (await fetch(`${await fixture().start()}/syncs/${syncId}`)).text();
+    expect(page).toContain('Its worker does not answer');
+    expect(page).not.toContain('min left');
+    await client`update keyferry.syncs set run_lease_until = now() + interval '1 min' where id = ${syncId}`;
+    const alive = await api.call('GET', `/api/v1/runs?subjectId=${syncId}&limit=1`);
+    expect(alive.body.runs).toMatchObject([{ errorMessage: null, progress: { secondsLeft: 150 } }]);
+  });
+
+  it('answers who waits with the calls of all slices, as its list does', async () => {
+    const { client, db } = fixture().handle;
+    const syncId = ids.syncId['aws-secrets-manager'] ?? '';
+    const requests = createRequests(db);
+    const requestId = await requests.open({ ...{ orgId: 'acme', kind: 'sync', subjectId: syncId }, actor: null });
+    const [last] =
+      await client`insert into keyferry.runs (kind, subject_id, org_id, attempt, reason, status, started_at, aws_calls) values
+      ('sync', ${syncId}, 'acme', 1, 'requested', 'continued', now(), '{"ssm.PutParameter": 50}'),
+      ('sync', ${syncId}, 'acme', 1, 'requested', 'succeeded', now() + interval '1 s', '{"ssm.PutParameter": 7}')
+      returning id, status`.then((rows) => rows.filter(({ status }) => status === 'succeeded'));
+    await client`update keyferry.requests set done_at = now(), run_id = ${String(last?.['id'])} where id = ${requestId}`;
+    expect((await requests.progress(requestId)).run?.awsCalls).toEqual({ 'ssm.PutParameter': 57 });
   });
 
   it('lists folders with what they hold, and the changes of the org', async () => {
