@@ -5,35 +5,57 @@ import { createInstallationGuard } from '../db/installation-guard.ts';
 import { toLiveWorkers } from '../db/live-workers.ts';
 import { baseKinds, describeBaseKey, keyAgeWarning } from '../domain/connection/base-identity.ts';
 import { guardText, toGuard } from '../domain/installation.ts';
-import { describeRunning, stateOfWorker, summarizeWorkers } from '../domain/live-worker.ts';
+import { describeRunning, stateOfWorker, summarizeWorkers, type Workers } from '../domain/live-worker.ts';
 import { formatRelative } from '../domain/span.ts';
+import { toJobError } from '../errors.ts';
 import type { Program } from '../main.ts';
 import { table, upcoming } from './output.ts';
 import type { Client } from '../client/types/client.ts';
 
 export type Status = Awaited<ReturnType<typeof readStatus>>;
 
-export async function readStatus(client: Client, program: Pick<Program, 'endpointOverrides' | 'engine' | 'stores'>) {
+export async function readStatus(
+  client: Client,
+  program: Pick<Program, 'backend' | 'endpointOverrides' | 'engine' | 'stores'>,
+) {
   const { db } = program.stores.database;
-  const [connections, syncs, rotations, endpointOverrides, baseIdentities, installation, sessions] = await Promise.all([
-    client.connections.list(),
-    client.syncs.list(),
-    client.rotations.list(),
-    program.endpointOverrides(),
-    createBaseIdentities(db).list(),
+  const [connections, syncs, rotations, endpointOverrides, baseIdentities, installation, workers, queueFault] =
+    await Promise.all([
+      client.connections.list(),
+      client.syncs.list(),
+      client.rotations.list(),
+      program.endpointOverrides(),
+      createBaseIdentities(db).list(),
+      createInstallation(db).get(),
+      readWorkers(program),
+      findQueueFault(program),
+    ]);
+  const queue = program.engine;
+  const seen = { workers, guard: toGuard(installation), endpointOverrides, baseIdentities };
+  return { org: client.orgId, queue, queueFault, ...seen, connections, syncs, rotations };
+}
+
+export async function readWorkers({ stores }: Pick<Program, 'stores'>): Promise<Workers> {
+  const { db } = stores.database;
+  const [{ workers, seenAt }, sessions] = await Promise.all([
     createInstallation(db).get(),
     createInstallationGuard(db).countWorkers(),
   ]);
-  const queue = program.engine;
-  const guard = toGuard(installation);
-  const { areRunning, ...seen } = summarizeWorkers(
-    toLiveWorkers(installation.workers),
-    installation.seenAt,
-    new Date(),
-  );
+  const { areRunning, ...seen } = summarizeWorkers(toLiveWorkers(workers), seenAt, new Date());
   // Their sessions are not shown to every role of PostgreSQL.
-  const workers = { areRunning: areRunning || sessions > 0, ...seen };
-  return { org: client.orgId, queue, workers, guard, endpointOverrides, baseIdentities, connections, syncs, rotations };
+  return { areRunning: areRunning || sessions > 0, ...seen };
+}
+
+/** Null while the queue can be used from here; queues in PostgreSQL can whenever the rest can. */
+export async function findQueueFault({ backend, engine }: Pick<Program, 'backend' | 'engine'>) {
+  if (engine === 'postgres') return null;
+  try {
+    await (await backend()).check();
+    return null;
+  } catch (error) {
+    const { code, operatorMessage } = toJobError(error);
+    return { code, message: operatorMessage };
+  }
 }
 
 export function describeStatus(status: Status, now: Date): string {
@@ -42,6 +64,7 @@ export function describeStatus(status: Status, now: Date): string {
     .join('');
   return [
     `org ${status.org}, queue on ${status.queue}\n${describeWorkers(status, now)}\n${overrides}`,
+    ...queueLines(status),
     ...guardLines(status),
     ...workerSection(status, now),
     ...identitySection(status, now),
@@ -63,6 +86,11 @@ function describeWorkers({ workers }: Status, now: Date): string {
   return `NO WORKER is running (${seen}): start one with \`keyferry worker\``;
 }
 
+function queueLines({ queueFault }: Status): readonly string[] {
+  if (queueFault === null) return [];
+  return [`QUEUE DOWN: ${queueFault.message} Work waits in PostgreSQL until the queue is back.\n`];
+}
+
 /** Nothing while none has reported itself within the hour. */
 function workerSection({ workers: { workers } }: Status, now: Date): readonly string[] {
   if (workers.length === 0) return [];
@@ -79,10 +107,11 @@ function workerSection({ workers: { workers } }: Status, now: Date): readonly st
 }
 
 /** Whether something waits for a person: what `status --exit-code` is about. */
-export function needsAttention({ workers, guard, connections, syncs, rotations }: Status): boolean {
+export function needsAttention({ workers, queueFault, guard, connections, syncs, rotations }: Status): boolean {
   const troubled: readonly string[] = ['invalid', 'degraded', 'failed', 'blocked', 'partial'];
   return (
     !workers.areRunning ||
+    queueFault !== null ||
     guard !== null ||
     connections.some(({ status }) => troubled.includes(status)) ||
     syncs.some(({ syncStatus, drift }) => troubled.includes(syncStatus) || drift === 'drifted') ||

@@ -5,9 +5,9 @@ import type { Command } from 'commander';
 
 import { parseDuration } from '../config/values.ts';
 import { JobError, toJobError } from '../errors.ts';
-import { text, type Invocation } from './command.ts';
+import { text, type ClientInvocation, type Invocation } from './command.ts';
 import { createProgressLine } from './progress-line.ts';
-import type { Client } from '../client/types/client.ts';
+import { findQueueFault, readWorkers } from './status.ts';
 import type { RunRecord } from '../client/types/run.ts';
 
 const DEFAULT_TIMEOUT = '30m';
@@ -32,7 +32,7 @@ export interface Hints {
   readonly cancel?: string;
 }
 
-type Waiting = Invocation & { readonly client: Client };
+type Waiting = Invocation & Pick<ClientInvocation, 'client' | 'program'>;
 
 /** Waits for the run that answers a request. Throws QUEUE_TIMEOUT, QUEUE_REQUEST_CANCELLED. */
 export async function waitForRun(invocation: Waiting, requestId: string, hints: Hints): Promise<RunRecord> {
@@ -51,7 +51,7 @@ export async function waitForRun(invocation: Waiting, requestId: string, hints: 
       untakenTimeoutMs: timeoutMs,
       onProgress: progress.show,
       onUntaken: () => {
-        output.note('Waiting for a worker; none has taken the request yet. Start one with `keyferry worker`.');
+        void whyUntaken(invocation.program).then(output.note);
       },
     });
   } catch (error) {
@@ -66,11 +66,27 @@ export async function waitForRun(invocation: Waiting, requestId: string, hints: 
 function withHints(error: unknown, hints: Hints): unknown {
   const { code, publicMessage } = toJobError(error);
   if (code !== 'QUEUE_TIMEOUT') return error;
-  return new JobError(code, { message: `${publicMessage} ${goesOn(hints)}`, cause: error });
+  const { follow, cancel } = hints;
+  // What nobody has taken does not go on.
+  const next = publicMessage.startsWith('No worker')
+    ? `See \`${follow}\`${cancel === undefined ? '' : `, withdraw it with \`${cancel}\``}.`
+    : goesOn(hints);
+  return new JobError(code, { message: `${publicMessage} ${next}`, cause: error });
 }
 
 function goesOn({ follow, cancel }: Hints): string {
   return `The work goes on: follow it with \`${follow}\`${cancel === undefined ? '' : `, cancel it with \`${cancel}\``}.`;
+}
+
+/** Why a request waits, as far as this process can see. Never throws: it only explains. */
+async function whyUntaken(program: ClientInvocation['program']): Promise<string> {
+  const [fault, { areRunning }] = await Promise.all([
+    findQueueFault(program),
+    readWorkers(program).catch(() => ({ areRunning: true })),
+  ]);
+  if (fault !== null) return `The request waits for the queue: ${fault.message}`;
+  if (areRunning) return 'Waiting for a worker: those that are running are busy, or cannot reach the queue.';
+  return 'Waiting for a worker; none has taken the request yet. Start one with `keyferry worker`.';
 }
 
 function toTimeout(given = DEFAULT_TIMEOUT): number {

@@ -38,7 +38,7 @@ function refuseEndless({ isTaken, waitedMs }: { isTaken: boolean; waitedMs: numb
   const { timeoutMs = DEFAULT_TIMEOUT_MS, untakenTimeoutMs = DEFAULT_UNTAKEN_TIMEOUT_MS } = options;
   if (!isTaken && waitedMs > untakenTimeoutMs) {
     throw new JobError('QUEUE_TIMEOUT', {
-      message: `No worker took the request within ${formatSpan(untakenTimeoutMs / 1_000)}. It stays recorded; start a worker with \`keyferry worker\`.`,
+      message: `No worker took the request within ${formatSpan(untakenTimeoutMs / 1_000)}. It stays recorded, and the next free worker does it.`,
     });
   }
   if (waitedMs > timeoutMs)

@@ -43,12 +43,19 @@ export interface Workers {
 export function summarizeWorkers(workers: readonly LiveWorker[], countedAt: Date | null, now: Date): Workers {
   const seen = [...workers.map(({ seenAt }) => seenAt), ...(countedAt === null ? [] : [countedAt])];
   const lastSeenAt = seen.reduce<Date | null>((last, one) => (last === null || one > last ? one : last), null);
-  const hasEndedSince = workers.some(
-    ({ stoppedAt }) => stoppedAt !== null && countedAt !== null && stoppedAt >= countedAt,
-  );
-  const isCounted = countedAt !== null && now.getTime() - countedAt.getTime() < UNCOUNTED_AFTER_MS;
-  const areRunning = workers.some((one) => stateOfWorker(one, now) === 'running') || (isCounted && !hasEndedSince);
+  const isCounted =
+    countedAt !== null &&
+    now.getTime() - countedAt.getTime() < UNCOUNTED_AFTER_MS &&
+    !workers.some((one) => isGoneSince(one, countedAt, now));
+  const areRunning = workers.some((one) => stateOfWorker(one, now) === 'running') || isCounted;
   return { areRunning, lastSeenAt, workers };
+}
+
+/** The worker may be the one that counted then, and it has ended or fallen silent afterwards. */
+function isGoneSince(worker: LiveWorker, countedAt: Date, now: Date): boolean {
+  const { seenAt, stoppedAt } = worker;
+  if (stateOfWorker(worker, now) === 'running') return false;
+  return (stoppedAt?.getTime() ?? seenAt.getTime() + REPORT_EVERY_MS) >= countedAt.getTime();
 }
 
 /** `sync 3, validate 1`; `nothing` at rest. */

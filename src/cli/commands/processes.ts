@@ -47,7 +47,10 @@ export function addServer(command: Command): void {
 
 export function addStatus(command: Command): void {
   runWithClient(
-    command.option('--exit-code', 'exit 3 when something needs attention: trouble, drift, a guard, or no worker'),
+    command.option(
+      '--exit-code',
+      'exit 3 when something needs attention: trouble, drift, a guard, a queue that is down, or no worker',
+    ),
     async ({ client, options, output, program }) => {
       const status = await readStatus(client, program);
       output.result(status, () => describeStatus(status, new Date()));
