@@ -76,10 +76,14 @@ const sentence = (text: string): string => (/[.?!]$/.test(text) ? text : `${text
 /** These say themselves what is right wherever they have words of their own. */
 const selfExplaining: ReadonlySet<ErrorCode> = new Set(['PAYLOAD_INVALID', 'CONFIG_INVALID']);
 
+/** Their own words name the cause and its remedy; of the usual step only what an outage means for the work is left. */
+const outages: ReadonlySet<ErrorCode> = new Set(['DB_UNAVAILABLE', 'QUEUE_UNAVAILABLE']);
+
 /** The next step, unless the message gives it already; and the code, to search for. */
 function remedyOf({ code, operatorMessage }: JobError, message: string, { of }: CommandInput): string {
   const { message: usual, nextStep } = errorTable[code];
   const isOwn = operatorMessage !== usual;
+  if (isOwn && outages.has(code)) return `  ${nextStep.replace(/^.*?\. /, '')} [${code}]`;
   if (isOwn && (selfExplaining.has(code) || isSaid(message, nextStep))) return `  [${code}]`;
   return `  ${of === undefined ? nextStep : withName(nextStep, of)} [${code}]`;
 }

@@ -168,9 +168,14 @@ export interface PlanDocument {
   readonly blockedBy?: { readonly message: string };
 }
 
-export function describePlan(plan: PlanDocument): string {
+/** Who reads the plan need not be sent to it. */
+const PLAN_ADVICE = 'Look at `keyferry sync plan`; if meant';
+
+export function describePlan(plan: PlanDocument, of: Named): string {
   const changes = counted(plan.changes.length, 'change');
-  const blocked = plan.blockedBy ? `\nblocked: ${plan.blockedBy.message}` : '';
+  const blocked = plan.blockedBy
+    ? `\nblocked: ${withName(plan.blockedBy.message.replace(PLAN_ADVICE, 'If meant'), of)}`
+    : '';
   const summary = `${changes}, ${formatNumber(plan.unchanged)} unchanged${blocked}`;
   if (plan.changes.length === 0) return summary;
   const rows = plan.changes.map((change) => [change.action, change.key, change.remoteName, change.reason]);

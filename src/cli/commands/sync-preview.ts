@@ -29,7 +29,7 @@ export async function previewFirstRun(
     output.result({ sync: created, plan }, () => '');
     return done;
   }
-  output.result(plan, () => describePlan(plan));
+  output.result(plan, () => describePlan(plan, { kind: 'sync', name }));
   if (!terminal.canAsk || !(await isWanted(terminal))) {
     output.note(whatNext(name));
     return done;

@@ -119,7 +119,7 @@ async function plan(invocation: ClientInvocation): Promise<ExitCode> {
     return exitCodes.failed;
   }
   const document = { sync: name, ...(run.result as PlanDocument) };
-  output.result(document, () => describePlan(document));
+  output.result(document, () => describePlan(document, { kind: 'sync', name }));
   return options.exitCode === true && document.changes.length > 0 ? exitCodes.hasChanges : done;
 }
 

@@ -120,7 +120,13 @@ async function firstSync(story: Story): Promise<Chapter> {
   const plan = (await client.syncs.plan('to-parameters')).result as PlanDocument;
   const [preview] = [{ ...plan, changes: plan.changes.slice(0, 2) }];
   say(
-    `   plan of to-parameters, which writes nothing and shows no value:\n${indent(describePlan(preview), '     ').split('\n').slice(0, -1).join('\n')}\n     … ${String(plan.changes.length)} changes in all`,
+    `   plan of to-parameters, which writes nothing and shows no value:\n${indent(
+      describePlan(preview, { kind: 'sync', name: 'to-parameters' }),
+      '     ',
+    )
+      .split('\n')
+      .slice(0, -1)
+      .join('\n')}\n     … ${String(plan.changes.length)} changes in all`,
   );
   const runs = await syncAll(story);
   return { title: 'first sync', facts: { revision, plannedChanges: plan.changes.length, runs } };

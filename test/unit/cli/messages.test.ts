@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { reportError, type CommandInput } from '../../../src/cli/exit.ts';
 import { withFlag } from '../../../src/cli/flags.ts';
 import { createProgram } from '../../../src/cli/program.ts';
+import { describePlan } from '../../../src/cli/reports.ts';
 import { isSaid } from '../../../src/domain/advice.ts';
 import { JobError } from '../../../src/errors.ts';
 
@@ -49,9 +50,29 @@ describe('a refused command', () => {
     expect(step).toContain('`keyferry sync plan api`');
   });
 
+  it('adds to the cause of an outage what it means for the work, and no second advice', () => {
+    const message = 'PostgreSQL at db:5432 refused the password (28P01). Correct DATABASE_URL.';
+    expect(read(new JobError('DB_UNAVAILABLE', { message }))).toEqual([
+      `keyferry: ${message}`,
+      '  Runs wait, keep their status, and resume when it responds. [DB_UNAVAILABLE]',
+    ]);
+    expect(read(new JobError('DB_UNAVAILABLE'))[1]).toContain('Check DATABASE_URL');
+  });
+
   it('keeps the step that its message lacks', () => {
     expect(read(new JobError('SYNC_NOT_FOUND', { message: 'There is no sync api.' }))[1]).toBe(
       '  List them with `keyferry sync list`. [SYNC_NOT_FOUND]',
+    );
+  });
+});
+
+describe('a plan that the brake would stop', () => {
+  it('gives the command to paste, and does not send the reader to the plan again', () => {
+    const message =
+      'The source is empty. Look at `keyferry sync plan`; if meant: `keyferry sync run --confirm-deletions 2`.';
+    const plan = { changes: [], unchanged: 0, blockedBy: { message } };
+    expect(describePlan(plan, { kind: 'sync', name: 'api' })).toContain(
+      'blocked: The source is empty. If meant: `keyferry sync run api --confirm-deletions 2`.',
     );
   });
 });
