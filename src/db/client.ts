@@ -134,7 +134,10 @@ const MAX_PREPARED = 500;
  */
 function preparing(client: postgres.Sql): postgres.Sql {
   const known = new Set<string>();
-  const mayPrepare = (query: string) => known.has(query) || (known.size < MAX_PREPARED && known.add(query).has(query));
+  const mayPrepare = (query: string) => {
+    if (known.size < MAX_PREPARED) known.add(query);
+    return known.has(query);
+  };
   return new Proxy(client, {
     get: (target, property) => {
       if (property !== 'unsafe') return Reflect.get(target, property, target) as unknown;

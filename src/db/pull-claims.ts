@@ -31,7 +31,6 @@ export interface PullJob {
   readonly jobId?: string | undefined;
 }
 
-/** Throws SECRET_UNDECRYPTABLE. */
 /** Sources of one org that may be queued or read at once: slow ones of one org leave room for those of others. */
 const ORG_WINDOW = 4;
 /** A job that takes longer to come to a worker than this is queued again. */

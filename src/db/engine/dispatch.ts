@@ -25,8 +25,6 @@ const PATIENCE_SECONDS = 30;
  */
 const QUEUE_DEPTH = 2_000;
 
-/** Advisory lock keys of the tick, one per kind. */
-
 /** The AWS account a subject counts for: the verified one, else its connection. */
 const accountOf: Readonly<Record<Kind, { join: SQL; key: SQL }>> = {
   validate: { join: sql``, key: sql`t.org_id || '/' || coalesce(t.account_id, t.id::text)` },

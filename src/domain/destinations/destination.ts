@@ -86,6 +86,8 @@ export interface DestinationKind<Config extends RegionalConfig, S extends Policy
   readonly policyOption: NameOption;
   /** All keys of the folder are members of one object; otherwise each key has an object of its own. */
   readonly holdsAllKeys: boolean;
+  /** AWS stores no empty parameter or secret; a member of a JSON secret may be empty. */
+  readonly takesEmptyValues: boolean;
   /** Its listings do not return tags: a drift check samples them. */
   readonly samplesTags: boolean;
   readonly settings: KindSettings;

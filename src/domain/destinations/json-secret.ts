@@ -37,6 +37,7 @@ export const jsonSecret = {
     description: 'the one secret of many-to-one',
   },
   holdsAllKeys: true,
+  takesEmptyValues: true,
   samplesTags: false,
   settings: { hasTier: false, hasReplicas: true, hasMetadataTags: false },
   actions: {

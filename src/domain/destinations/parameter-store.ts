@@ -73,6 +73,7 @@ export const parameterStore = {
     fallback: '/',
   },
   holdsAllKeys: false,
+  takesEmptyValues: false,
   samplesTags: true,
   settings: { hasTier: true, hasReplicas: false, hasMetadataTags: true },
   actions: {

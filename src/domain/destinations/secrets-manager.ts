@@ -71,6 +71,7 @@ export const secretsManager = {
     fallback: '',
   },
   holdsAllKeys: false,
+  takesEmptyValues: false,
   samplesTags: false,
   settings: { hasTier: false, hasReplicas: true, hasMetadataTags: true },
   actions: {

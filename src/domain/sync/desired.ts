@@ -39,7 +39,7 @@ export function toDesired(input: DesiredInput): readonly DesiredEntry[] {
 
 function toEntry(secret: SourceSecret, input: DesiredInput): DesiredEntry {
   const remoteName = remoteNameOf(input.target, secret.key);
-  const settings = input.target.kind.holdsAllKeys ? noSettings : settingsFor(secret, input);
+  const settings = settingsOfEntry(secret, input);
   const problem = input.target.kind.findNameProblem(remoteName, input.place) ?? findTagsProblem(settings.tags);
   const { key, revision } = secret;
   const documentKey = documentKeyOf(input.target, key);
@@ -66,6 +66,14 @@ function clash(other: string): EntryProblem {
 
 /** Of a key inside a JSON secret: key, tags and regions belong to the secret as a whole. */
 const noSettings: EntrySettings = { keyId: null, tags: {} };
+
+/** A member of an object that holds all keys has no settings of its own. */
+export function settingsOfEntry(
+  secret: Pick<SourceSecret, 'metadata'>,
+  input: Pick<DesiredInput, 'target' | 'options'>,
+): EntrySettings {
+  return input.target.kind.holdsAllKeys ? noSettings : settingsFor(secret, input);
+}
 
 /** The settings of the remote object that holds this secret. */
 export function settingsFor(

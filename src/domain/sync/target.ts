@@ -90,8 +90,7 @@ export function isNameOf({ kind, namePrefix }: Target, remoteName: string): bool
 }
 
 export function findValueProblem(value: string, { kind }: Target, settings: EntrySettings): EntryProblem | undefined {
-  // A member of a JSON secret may be empty.
-  if (value === '' && !kind.holdsAllKeys)
+  if (value === '' && !kind.takesEmptyValues)
     return invalid('The value is empty; AWS stores no empty values. Set a value or remove the secret.');
   return kind.findValueProblem(value, settings);
 }

@@ -68,7 +68,7 @@ function staysAtAws({ planOptions }: SyncJob, entry: LedgerEntry): boolean {
 
 /** Names of the folder whose objects carry our tag and that this ledger does not know: written after the backup. */
 async function noteUnknown(job: SyncJob, destination: Destination): Promise<void> {
-  if (job.target.kind.holdsAllKeys) return;
+  if (!destination.listOurs) return;
   // What is recorded as deleted after the comparison waits for its deletion, and is no later write.
   const hasCompared = !mustCompare(job.sync, job.installation.epochStartedAt);
   const known = new Set(

@@ -4,9 +4,9 @@
  */
 import type { SourceName } from '../../db/sync/source.ts';
 import { nameKey } from '../../domain/sync/plan.ts';
-import { settingsFor } from '../../domain/sync/desired.ts';
+import { settingsOfEntry } from '../../domain/sync/desired.ts';
 import { newEntry } from '../../domain/sync/entry.ts';
-import type { EntrySettings, LedgerEntry } from '../../domain/sync/ledger.ts';
+import type { LedgerEntry } from '../../domain/sync/ledger.ts';
 import { type Owner, whoseTags } from '../../domain/ownership.ts';
 import type { ImportResult } from '../../domain/sync/import-result.ts';
 import type { ImportBehavior } from '../../domain/sync/parameters.ts';
@@ -34,8 +34,8 @@ export async function importSecrets(job: SyncJob, { behavior, isInitial }: Impor
   const all = await markHeld(job, await readSelected(job, destination));
   const found = all.filter((one) => one.isOthers !== true);
   const taken = found.filter((one) => isSecretKey(parseSourceKey(one.key).key));
-  const mayBeEmpty = job.target.kind.holdsAllKeys;
-  const readable = taken.filter((one) => one.value !== undefined && (mayBeEmpty || one.value !== ''));
+  const { takesEmptyValues } = job.target.kind;
+  const readable = taken.filter((one) => one.value !== undefined && (takesEmptyValues || one.value !== ''));
   const present = new Map((await job.deps.source.names(job.folder)).map((secret) => [secret.key, secret]));
   const managed = readable.filter((one) => isManaged(present.get(one.key))).map((one) => one.key);
   const isKept = (one: Found) =>
@@ -123,8 +123,7 @@ async function noteEqual(job: SyncJob, imported: readonly Found[], revisions: Re
 }
 
 function toEqualEntry(job: SyncJob, found: Found, revisions: Revisions): LedgerEntry {
-  const isKey = job.target.kind.holdsAllKeys;
-  const settings: EntrySettings = isKey ? { keyId: null, tags: {} } : settingsFor({ metadata: {} }, job);
+  const settings = settingsOfEntry({ metadata: {} }, job);
   const origin = {
     id: crypto.randomUUID(),
     syncId: job.sync.id,

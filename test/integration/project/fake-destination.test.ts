@@ -68,6 +68,7 @@ export const fake = {
   nameField: { field: 'shelf', option: 'prefix', flag: '--prefix' },
   policyOption: { name: 'shelf', flags: '--shelf <shelf>', description: 'where', fallback: '' },
   holdsAllKeys: false,
+  takesEmptyValues: false,
   samplesTags: false,
   settings: { hasTier: false, hasReplicas: false, hasMetadataTags: false },
   actions: { required: ['fake:Put'], optional: {}, probed: [], promoting: [] },
