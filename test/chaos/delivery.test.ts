@@ -46,7 +46,11 @@ describe.each([
 describe.each(['redis', 'postgres'] as const)('with the queues in %s', (engine) => {
   let world: World;
   beforeAll(async () => {
-    world = await World.open({ engine, ...SIZE, syncs: Math.ceil(SIZE.syncs * scale) });
+    const startedAt = Date.now();
+    const size = { ...SIZE, syncs: Math.ceil(SIZE.syncs * scale) };
+    world = await World.open({ engine, ...size });
+    const seconds = Math.round((Date.now() - startedAt) / 1_000);
+    console.log(`${engine}: ${String(size.syncs)} syncs created and written in ${String(seconds)} s`);
   }, 400_000);
   afterAll(async () => {
     for (const key of Object.keys(total) as (keyof Tally)[]) total[key] += world.tally[key];
@@ -59,6 +63,7 @@ describe.each(['redis', 'postgres'] as const)('with the queues in %s', (engine) 
     async (one) => {
       const jobsBefore = world.tally.jobs;
       const startedAt = Date.now();
+      console.log(`${engine}: ${one.name}: begins`);
       await one.run(world, { jobs: scale });
       const wrong = await world.judge({ repeatsPerParameter: one.repeatsPerParameter });
       console.log(

@@ -105,6 +105,7 @@ async function killAtEachPoint(
     const isKilled = killOn(site, worker, { userName: userOf(index), point });
     await createRotation(site, index);
     await isKilled;
+    print(`SIGKILL ${point.landed ? 'after' : 'before'} ${point.operation}: the worker is gone`);
     worker = await site.startWorker();
   }
   let survived = 0;

@@ -14,8 +14,11 @@ const total = { tried: 0, survived: 0 };
 const every = Number(process.env['CHAOS_EVERY'] ?? 1);
 const name = process.env['CHAOS_NAME'] ?? '';
 
+const startedAtMs = performance.now();
+
+/** With the time since the start, as the whole takes long. */
 function print(line: string): void {
-  console.log(line);
+  console.log(`${String(Math.round((performance.now() - startedAtMs) / 1_000))} s: ${line}`);
 }
 
 function count(result: Pick<ChaosResult, 'tried' | 'survived'>): void {

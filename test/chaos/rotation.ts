@@ -40,7 +40,7 @@ export async function runRotationChaos(options: ChaosOptions): Promise<ChaosResu
   try {
     for (const scenario of scenarios.filter((one) => one.name.includes(options.name ?? ''))) {
       const startedAt = performance.now();
-      const result = await tryScenario(stage, scenario, options.every ?? 1);
+      const result = await tryScenario(stage, scenario, options);
       tried += result.tried;
       survived += result.tried - result.failures.length;
       failures.push(...result.failures);
@@ -56,10 +56,13 @@ export async function runRotationChaos(options: ChaosOptions): Promise<ChaosResu
   return { tried, survived, failures };
 }
 
+/** Points between two lines of a long scenario. */
+const PROGRESS_EVERY = 25;
+
 async function tryScenario(
   stage: Stage,
   scenario: Scenario,
-  every: number,
+  { every = 1, print }: ChaosOptions,
 ): Promise<{ tried: number; failures: string[] }> {
   const { operations } = await play(stage, scenario, undefined).catch((error: unknown) => {
     throw new Error(`${scenario.name}: without any crash: ${error instanceof Error ? error.message : String(error)}`, {
@@ -76,7 +79,9 @@ async function tryScenario(
     .filter(({ operation, mode }) => scenario.syncsAfterMs === undefined || isAmongFirst(`${mode} ${operation.name}`))
     .filter((_point, position) => position % every === 0);
   const failures: string[] = [];
-  for (const { operation, index, mode } of points) {
+  for (const [done, { operation, index, mode }] of points.entries()) {
+    if (done > 0 && done % PROGRESS_EVERY === 0)
+      print(`${scenario.name}: ${String(done)} of ${String(points.length)} points, ${String(failures.length)} failed`);
     try {
       const { hit } = await play(stage, scenario, { index, mode });
       if (!hit) throw new Error('the crash point was not reached');
@@ -118,6 +123,7 @@ export async function runRotationStorms(options: ChaosOptions & { readonly storm
           `storm ${String(seed)}, ${scenario.name}: ${error instanceof Error ? error.message : String(error)}`,
         );
       }
+      if (seed % PROGRESS_EVERY === 0) options.print(`storms: ${String(seed)} of ${String(options.storms)}`);
     }
   } finally {
     await stage.close();
