@@ -9,7 +9,7 @@ export interface WritePace {
 
 const WINDOW_MS = 1_000;
 /** So many ends of each write under way, within the window, are a fast pace; AWS's burst of new parameters alone is not. */
-const FAST = 3;
+const FAST = 4;
 const FASTER = 4;
 
 export function createWritePace(least: number, nowMs: () => number): WritePace {
