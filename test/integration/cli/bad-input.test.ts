@@ -51,6 +51,16 @@ describe('a person who gets it wrong', () => {
     expect(exit.stderr).not.toContain('planted');
   });
 
+  it('is asked for a prefix of secrets that would be named by their keys alone, unless that is said', async () => {
+    const folder = ['--connection', 'none', '--project', 'shop', '--env', 'prod', '--path', '/api'];
+    const place = ['--to', 'secrets-manager', '--region', 'eu-west-1'];
+    const create = ['sync', 'create', '--name', 'bare', ...folder, ...place];
+    const bare = await keyferry(create);
+    expect([bare.code, bare.stderr]).toEqual([2, expect.stringMatching(/--prefix is missing.* --mapping one-to-one/)]);
+    const said = await keyferry([...create, '--mapping', 'one-to-one']);
+    expect([said.code, said.stderr]).toEqual([2, expect.stringContaining('CONNECTION_NOT_FOUND')]);
+  });
+
   it('is told both remedies when no database is named', async () => {
     const exit = await keyferry(['status'], { environment: { DATABASE_URL: '' } });
     expect(exit.code).toBe(2);

@@ -179,6 +179,22 @@ describe('the HTTP API', () => {
     expect((await api.call('GET', `${MANAGER}/${String(created.body.secretSync.id)}`)).status).toBe(404);
   });
 
+  it('names secrets of AWS by their keys alone only where the mapping is given, and neither prefix nor schema', async () => {
+    await setSecrets();
+    const body = { name: uniqueName('bare'), ...place, connectionId: await createConnection(), syncOptions: {} };
+    const region = 'eu-west-1';
+    for (const destinationConfig of [{ region }, { region, prefix: 'shop/' }]) {
+      const refused = await api.call('POST', MANAGER, { body: { ...body, destinationConfig } });
+      expect([refused.status, refused.body.message]).toEqual([
+        422,
+        'destinationConfig.mappingBehavior: must be one of one-to-one, many-to-one.',
+      ]);
+    }
+    const destinationConfig = { region, mappingBehavior: 'one-to-one' };
+    const created = await api.call('POST', MANAGER, { body: { ...body, destinationConfig } });
+    expect([created.status, created.body.secretSync.destinationConfig]).toEqual([200, destinationConfig]);
+  });
+
   it('takes KMS keys of replicas for regions that it replicates to, and null removes them', async () => {
     await setSecrets();
     const replicas = { replicaRegions: ['us-east-1', 'us-west-2'], replicaKeys: { 'us-east-1': 'alias/app' } };
