@@ -458,9 +458,11 @@ export const triedModules: readonly string[] = [
   'connection-deletion.ts',
   'connection-status.ts',
   'connections.ts',
-  ...['engine/claim.ts', 'engine/dispatch.ts', 'engine/settle.ts', 'engine/wishes.ts'],
+  ...['engine/claim.ts', 'engine/dispatch.ts', 'engine/wishes.ts'],
+  ...['engine/settle.ts', 'engine/served-subject.ts'],
   ...['folders.ts', 'invariants.ts', 'requests.ts'],
-  ...['rotation/adoption.ts', 'rotation/orders.ts', 'rotation/rotations.ts', 'rotation/steps.ts'],
+  ...['rotation/adoption.ts', 'rotation/orders.ts', 'rotation/publication.ts', 'rotation/rotations.ts'],
+  'rotation/transitions.ts',
   ...['sync/deletion.ts', 'sync/initial-import.ts', 'sync/orders.ts', 'sync/syncs.ts'],
 ];
 

@@ -4,7 +4,8 @@ import { sql, type SQL } from 'drizzle-orm';
 import { isQuiet, type Kind, type Outcome } from '../../domain/run.ts';
 import type { Database } from '../client.ts';
 import { changedEntries } from '../events.ts';
-import { assignedFrom, columnNames, toJsonRow, toStorableJson } from '../rows.ts';
+import { columnNames, toJsonRow, toStorableJson } from '../rows.ts';
+import { conditions, servedSubject } from './served-subject.ts';
 import { isAsSeen, tableNames, tables, textArray, type SubjectRows } from './subjects.ts';
 import { execute } from '../statement.ts';
 import { wakes } from './wake.ts';
@@ -53,34 +54,17 @@ export async function settle<K extends Kind>(
       ),
       held as materialized (
         select found.id, found.is_woken, found.is_paused, given.* from given join seen using (subject_id, run_id), lateral (
-          select t.id, t.next_due_at is distinct from t.claimed_due_at as is_woken, ${conditions[kind].isPaused} as is_paused from ${table} t
+          select t.id, t.next_due_at is distinct from t.claimed_due_at as is_woken,
+            ${conditions[kind].isPaused} as is_paused
+          from ${table} t
           where t.id = seen.subject_id and ${isAsSeen} limit 1 ${lock}
         ) found
       ),
-      -- The run before this one, if it was as quiet, and ended alike.
-      previous as materialized (
-        select held.id as subject_id, last.id, last.repeats, last.aws_calls,
-          coalesce(last.first_started_at, last.started_at) as since
-        from held join keyferry.runs own on own.id = held.run_id, lateral (
-          select * from keyferry.runs r where r.subject_id = held.id and r.id <> held.run_id order by r.started_at desc limit 1
-        ) last where held.is_quiet and last.repeats is not null and last.status = held.status
-          and last.error_code is not distinct from held.error_code and last.kind = own.kind
-      ),
-      run as (
-        update keyferry.runs r set status = held.status, finished_at = now(), error_code = held.error_code, error_message = held.error_message,
-          counts = held.counts, aws_calls = ${summedCalls}, result = held.result,
-          repeats = case when held.is_quiet then coalesce(previous.repeats + 1, 0) end, first_started_at = previous.since
-        from held left join previous on previous.subject_id = held.id where r.id = held.run_id and r.status = 'running'
-        returning held.*, r.started_at
-      ),
-      collapsed as (delete from keyferry.runs r using previous, run where r.id = previous.id and run.id = previous.subject_id),
-      -- Requests that this run does not answer. One that goes on leaves those that it found to its next run.
-      waiting as materialized (
-        select distinct r.subject_id from keyferry.requests r join run on run.id = r.subject_id
-        where run.is_final and r.done_at is null and not (r.id = any(run.request_ids))
-      ),
-      subject as (${servedSubject(first)}),
-      ${answeredRequests}${kind === 'validate' ? sql`` : suspectConnections(kind)}${kind === 'sync' ? toldChanges : sql``}
+${endedRuns},
+      subject as (${servedSubject(kind, first.changes)}),
+      ${answeredRequests}
+      ${kind === 'validate' ? sql`` : suspectConnections(kind)}
+      ${kind === 'sync' ? toldChanges : sql``}
       select given.run_id, seen.run_id is not null as is_held, subject.run_id is not null as is_settled,
         (select ${wakes(kind)} from subject where next_due_at <= now() limit 1) as woken
       from given left join seen using (run_id) left join subject using (run_id)`,
@@ -102,6 +86,31 @@ const summedCalls = sql`case when previous.aws_calls is null then held.aws_calls
               group by key
             ) summed
           ) end`;
+
+/** The run's own row, the quiet run before it that it replaces, and the requests that it leaves. */
+const endedRuns = sql`
+      -- The run before this one, if it was as quiet, and ended alike.
+      previous as materialized (
+        select held.id as subject_id, last.id, last.repeats, last.aws_calls,
+          coalesce(last.first_started_at, last.started_at) as since
+        from held join keyferry.runs own on own.id = held.run_id, lateral (
+          select * from keyferry.runs r where r.subject_id = held.id and r.id <> held.run_id order by r.started_at desc limit 1
+        ) last where held.is_quiet and last.repeats is not null and last.status = held.status
+          and last.error_code is not distinct from held.error_code and last.kind = own.kind
+      ),
+      run as (
+        update keyferry.runs r set status = held.status, finished_at = now(), error_code = held.error_code, error_message = held.error_message,
+          counts = held.counts, aws_calls = ${summedCalls}, result = held.result,
+          repeats = case when held.is_quiet then coalesce(previous.repeats + 1, 0) end, first_started_at = previous.since
+        from held left join previous on previous.subject_id = held.id where r.id = held.run_id and r.status = 'running'
+        returning held.*, r.started_at
+      ),
+      collapsed as (delete from keyferry.runs r using previous, run where r.id = previous.id and run.id = previous.subject_id),
+      -- Requests that this run does not answer. One that goes on leaves those that it found to its next run.
+      waiting as materialized (
+        select distinct r.subject_id from keyferry.requests r join run on run.id = r.subject_id
+        where run.is_final and r.done_at is null and not (r.id = any(run.request_ids))
+      )`;
 
 /** Once the run is over: consumers would act on half a change. */
 const toldChanges = sql`,
@@ -158,80 +167,6 @@ const refusals = [
 const givenColumns = sql`subject_id uuid, run_id uuid, status text, error_code text, error_message text, counts jsonb,
           aws_calls jsonb, result jsonb, is_quiet boolean, is_final boolean, is_answer boolean, served bigint, attempt int,
           next_due_at timestamptz, slowed_until timestamptz, request_ids uuid[], changes jsonb`;
-
-/**
- * The subject's own row, after the run in the common table expression `run`. It is due at the earliest of what is wanted of it:
- *
- *   its runs get nowhere (a hot loop)                       when it is slowed to
- *   a request is open that the run does not answer          now
- *   cancelled, and the run did not notice                   now: the next one does
- *   paused                                                  as the run says while a request of its own stays open, else never
- *   automatic, and wanted beyond what the run served        now
- *   made due while the run was under way                    then
- *   else                                                    as the run says
- */
-function servedSubject({ kind, changes }: Settlement<Kind>): SQL {
-  const { isPaused, isAutomatic, isCancelled } = conditions[kind];
-  const isAhead = sql`(t.wanted_revision > run.served and ${isAutomatic})`;
-  const keepsReason = sql`(${isAhead} or run.is_woken or not run.is_final)`;
-  return sql`
-        update ${tableNames[kind]} t set
-          run_token = null,
-          run_lease_until = null,
-          dispatch_lease_until = null,
-          claimed_due_at = null,
-          attempt = least(t.attempt, run.attempt),
-          done_revision = case when run.is_final then greatest(t.done_revision, run.served) else t.done_revision end,
-          next_due_at = case
-            when run.slowed_until is not null then run.slowed_until
-            when waiting.subject_id is not null then now()
-            when ${isCancelled} and not run.is_final then now()
-            when ${isPaused} and run.request_ids = '{}' then null
-            when ${isPaused} and run.is_answer then case when run.is_woken then t.next_due_at end
-            when ${isPaused} then run.next_due_at
-            when ${isAhead} then now()
-            when run.is_woken then least(t.next_due_at, run.next_due_at)
-            else run.next_due_at end,
-          due_reason = case when ${keepsReason} then t.due_reason else 'scheduled' end,
-          due_requested_by = case when ${keepsReason} then t.due_requested_by end,
-          due_traceparent = case when ${keepsReason} then t.due_traceparent end${assignedFrom(tables[kind], changes, isAbout(kind))}
-        from run left join waiting on waiting.subject_id = run.id,
-          jsonb_populate_record(null::${tableNames[kind]}, ${kind === 'sync' ? changesOfSync : sql`run.changes`}) changed
-        where t.id = run.id and t.run_token = run.run_id
-        returning run.run_id, t.next_due_at
-      `;
-}
-
-/** Of a paused sync nothing runs on: the rest of its round waits for a person. */
-const changesOfSync = sql`case
-            when run.is_paused and run.request_ids = '{}' and run.changes ->> 'sync_status' = 'running'
-              then run.changes || '{"sync_status": "pending"}'
-            else run.changes
-          end`;
-
-interface Conditions {
-  readonly isPaused: SQL;
-  readonly isAutomatic: SQL;
-  readonly isCancelled: SQL;
-}
-
-/** On the row `t`: whether only requests may run it, whether a change alone makes it due, and whether a person stopped it. */
-const conditions: Readonly<Record<Kind, Conditions>> = {
-  validate: { isPaused: sql`false`, isAutomatic: sql`true`, isCancelled: sql`false` },
-  sync: {
-    isPaused: sql`t.paused_at is not null`,
-    isAutomatic: sql`t.is_auto_sync_enabled`,
-    isCancelled: sql`t.cancelled_run_id is not null`,
-  },
-  rotate: { isPaused: sql`t.paused_at is not null`, isAutomatic: sql`true`, isCancelled: sql`false` },
-};
-
-/** What a validation found out holds for the credentials that it validated. */
-function isAbout(kind: Kind): SQL | undefined {
-  return kind === 'validate'
-    ? sql`t.credentials_revision = coalesce(changed.credentials_revision, t.credentials_revision)`
-    : undefined;
-}
 
 /** Settlements with equal shapes fit into one statement. */
 export function shapeOf({ kind, changes }: Settlement<Kind>): string {

@@ -12,6 +12,7 @@ import { createReadAll, type ReadAll } from '../read.ts';
 import { fromRow, referred } from '../rows.ts';
 import { connections, type folders, rotations, runs, syncs } from '../schema.ts';
 import { readCount, readEntries, readKeys, readLatestPlan, readRuns, readSteps, type Page } from './details.ts';
+import { filter, orderOf, relatives, window, type ListQuery } from './list-query.ts';
 import { readAttention, readOverview } from './overview.ts';
 
 export type ConnectionStatus = Omit<typeof connections.$inferSelect, 'secretAccessKey' | 'candidateSecret'>;
@@ -39,20 +40,6 @@ export type RotationStatus = typeof rotations.$inferSelect & {
   readonly publishedKeys: number;
 };
 
-export interface ListQuery {
-  /** Part of a name, an id, a path, an account or a user, whatever case. */
-  readonly search?: string | undefined;
-  readonly status?: string | undefined;
-  readonly orgId?: string | undefined;
-  readonly projectId?: string | undefined;
-  /** Of syncs. */
-  readonly destination?: DestinationName | undefined;
-  /** `trouble` puts what needs a person first; both go on by name. */
-  readonly order: 'trouble' | 'name';
-  readonly offset: number;
-  readonly limit: number;
-}
-
 export type StatusQueries = ReturnType<typeof createStatusQueries>;
 
 export function createStatusQueries(db: Database) {
@@ -71,9 +58,9 @@ export function createStatusQueries(db: Database) {
     findConnection: async (orgId: string, reference: Reference) =>
       pickReferred(reference, await connectionRows(all, isReferred(orgId, reference))),
     findSync: async (orgId: string, reference: Reference, within: Within = {}) =>
-      pickReferred(reference, await syncRows(all, sql`${isReferred(orgId, reference)} and ${isWithin(within)}`)),
+      pickReferred(reference, await syncRows(all, isReferredWithin(orgId, reference, within))),
     findRotation: async (orgId: string, reference: Reference, within: Within = {}) =>
-      pickReferred(reference, await rotationRows(all, sql`${isReferred(orgId, reference)} and ${isWithin(within)}`)),
+      pickReferred(reference, await rotationRows(all, isReferredWithin(orgId, reference, within))),
     /** The project of another sync that writes to the same place; undefined when there is none. */
     duplicateTarget: (target: DuplicateTarget) => readDuplicateTarget(all, target),
     syncsOfConnection: (id: string, limit: number) =>
@@ -100,8 +87,9 @@ export interface Within {
   readonly secretPath?: string | undefined;
 }
 
-function isWithin({ projectId, environment, secretPath }: Within): SQL {
-  const conditions = [sql`true`];
+function isReferredWithin(orgId: string, reference: Reference, within: Within): SQL {
+  const { projectId, environment, secretPath } = within;
+  const conditions = [isReferred(orgId, reference)];
   if (projectId !== undefined) conditions.push(sql`f.project_id = ${projectId}`);
   if (environment !== undefined) conditions.push(sql`f.environment = ${environment}`);
   if (secretPath !== undefined) conditions.push(sql`f.secret_path = ${secretPath}`);
@@ -125,52 +113,6 @@ async function readDuplicateTarget(all: ReadAll, target: DuplicateTarget): Promi
     order by t.created_at
     limit 1`);
   return row === undefined ? undefined : String(row.project_id);
-}
-
-/** `%` and `_` of the reader are letters. */
-function pattern(search: string): string {
-  return `%${search.replace(/[\\%_]/g, (character) => `\\${character}`)}%`;
-}
-
-/** A condition of its own, or a column that is searched for the reader's words. */
-type Searched = SQL | { readonly condition: SQL };
-
-/** Subjects whose connection or folder fits: looked up once, instead of joined to every row. */
-function relatives({ search }: ListQuery): readonly Searched[] {
-  if (search === undefined) return [];
-  const like = pattern(search);
-  return [
-    { condition: sql`t.connection_id in (select id from keyferry.connections where name ilike ${like})` },
-    {
-      condition: sql`t.folder_id in (select id from keyferry.folders where secret_path ilike ${like} or environment ilike ${like})`,
-    },
-  ];
-}
-
-function filter(query: ListQuery, statusColumn: SQL, searched: readonly Searched[]): SQL {
-  const conditions = [sql`true`];
-  if (query.orgId !== undefined) conditions.push(sql`t.org_id = ${query.orgId}`);
-  if (query.projectId !== undefined) conditions.push(sql`t.project_id = ${query.projectId}`);
-  if (query.destination !== undefined) conditions.push(sql`t.destination = ${query.destination}`);
-  if (query.status === 'drifted') conditions.push(sql`t.drift = 'drifted'`);
-  else if (query.status === 'paused') conditions.push(sql`t.paused_at is not null`);
-  else if (query.status !== undefined) conditions.push(sql`${statusColumn} = ${query.status}`);
-  if (query.search !== undefined) {
-    const like = pattern(query.search);
-    const matches = searched.map((one) => ('condition' in one ? one.condition : sql`${one} ilike ${like}`));
-    conditions.push(sql`(${sql.join(matches, sql` or `)})`);
-  }
-  return sql.join(conditions, sql` and `);
-}
-
-function window(query: ListQuery): SQL {
-  return sql`limit ${query.limit} offset ${query.offset}`;
-}
-
-function orderOf({ order }: ListQuery, column: SQL): SQL {
-  if (order === 'name') return sql`order by t.name, t.id`;
-  return sql`order by case ${column} when 'invalid' then 0 when 'failed' then 0 when 'blocked' then 1 when 'degraded' then 2 when 'partial' then 2
-    when 'running' then 3 when 'pending' then 4 else 5 end, t.name, t.id`;
 }
 
 async function listConnections(all: ReadAll, query: ListQuery): Promise<Page<ConnectionStatus>> {
@@ -240,9 +182,10 @@ async function listSyncs(all: ReadAll, query: ListQuery): Promise<Page<SyncStatu
   const searched = ['t.name', 't.id::text', 't.org_id', 't.destination_config::text'];
   const where = filter(query, sql`t.sync_status`, [...searched.map((column) => sql.raw(column)), ...relatives(query)]);
   const order = orderOf(query, sql`t.sync_status`);
+  const page = sql`select t.id from keyferry.syncs t where ${where} ${order} ${window(query)}`;
   const [total, rows] = await Promise.all([
     readCount(all, sql`keyferry.syncs t where ${where}`),
-    syncRows(all, sql`t.id in (select t.id from keyferry.syncs t where ${where} ${order} ${window(query)})`, order),
+    syncRows(all, sql`t.id in (${page})`, order),
   ]);
   return { rows, total };
 }
@@ -267,13 +210,10 @@ async function listRotations(all: ReadAll, query: ListQuery): Promise<Page<Rotat
     ...relatives(query),
   ]);
   const order = orderOf(query, sql`t.rotation_status`);
+  const page = sql`select t.id from keyferry.rotations t where ${where} ${order} ${window(query)}`;
   const [total, rows] = await Promise.all([
     readCount(all, sql`keyferry.rotations t where ${where}`),
-    rotationRows(
-      all,
-      sql`t.id in (select t.id from keyferry.rotations t where ${where} ${order} ${window(query)})`,
-      order,
-    ),
+    rotationRows(all, sql`t.id in (${page})`, order),
   ]);
   return { rows, total };
 }

@@ -1,7 +1,7 @@
 /** What a list page is asked for in its address, and the addresses of its neighbours. Anything odd falls back to the default. */
 import { html } from 'hono/html';
 
-import type { ListQuery } from '../../db/status/queries.ts';
+import type { ListQuery } from '../../db/status/list-query.ts';
 import { cutText } from '../../domain/text.ts';
 import { formatNumber } from '../../domain/counted.ts';
 import type { Html } from './parts.ts';
