@@ -17,24 +17,20 @@ const SHORT_WINDOW_SECONDS = 10;
 const BURST_CUT = 0.85;
 
 /**
- * Rows: the budget's. Locks: that row. A window that begins at the very moment of its refusal follows a refusal of the
- * burst; after one of the rate it begins a moment before it, and after a rest later than any refusal.
+ * The least that AWS's rate must be. Before anything was measured the rate grew from below AWS's, whose bucket was full
+ * when ours passed it: a rate r that doubles each second empties the rest of the bucket b when AWS's is r × e^-x, where
+ * 1 − (1 + x) e^-x = b × growth ÷ r; here by a polynomial of s = √(2 b × growth ÷ r) that misses e^-x by 0.03 at most.
  */
-export async function refuse(db: Database, { key, now }: BudgetRow, returned: number): Promise<void> {
-  await execute(
-    db,
-    sql`
-      with budget as materialized (
-        select *, ${now} as at from keyferry.call_budgets where ${whereKey(key)} for update
-      ),
-      counted as (
-        select *, window_granted - ${returned}::float8 - 1 as served,
-          extract(epoch from at - window_started_at)::float8 as seconds,
-          coalesce(at - throttled_at < make_interval(secs => ${EPISODE_SECONDS}), false) as is_same,
-          coalesce(window_started_at <= throttled_at, false) as is_after_refusal
-        from budget
-      ),
-      judged as (
+const leastRate = sql`case
+            when ceiling_rate is null then (
+              select rate_per_second * (1 - s + 0.17 * s * s)
+              from (select least(1.1, sqrt(2 * (burst - 0.9) * ${UNKNOWN_GROWTH}::float8 / rate_per_second)) as s) ramp)
+            when not is_after_refusal then rate_per_second * ${FLOOR.afterRest}::float8
+            when served < ${FLOOR.soonCalls} then rate_per_second * ${FLOOR.soon}::float8
+            else rate_per_second * ${FLOOR.later}::float8 end`;
+
+/** What the refusal means, from the row in `counted`. */
+const verdict = sql`judged as (
         select *, served >= ${MEASURED.calls} and seconds >= ${MEASURED.seconds} as is_measured,
           burst > 1 and (served < 0 or (not is_after_refusal
             and (served < ${MEASURED.calls} or seconds < ${MEASURED.seconds}))) as is_of_burst
@@ -53,7 +49,27 @@ export async function refuse(db: Database, { key, now }: BudgetRow, returned: nu
           when is_after_refusal and seconds < ${SHORT_WINDOW_SECONDS} then 'kept'
           else 'measured' end as verdict
         from measured
-      )
+      )`;
+
+/**
+ * Rows: the budget's. Locks: that row. A window that begins at the very moment of its refusal follows a refusal of the
+ * burst; after one of the rate it begins a moment before it, and after a rest later than any refusal.
+ */
+export async function refuse(db: Database, { key, now }: BudgetRow, returned: number): Promise<void> {
+  await execute(
+    db,
+    sql`
+      with budget as materialized (
+        select *, ${now} as at from keyferry.call_budgets where ${whereKey(key)} for update
+      ),
+      counted as (
+        select *, window_granted - ${returned}::float8 - 1 as served,
+          extract(epoch from at - window_started_at)::float8 as seconds,
+          coalesce(at - throttled_at < make_interval(secs => ${EPISODE_SECONDS}), false) as is_same,
+          coalesce(window_started_at <= throttled_at, false) as is_after_refusal
+        from budget
+      ),
+      ${verdict}
       update keyferry.call_budgets b set
         rate_per_second = case decided.verdict
           when 'cut' then greatest(0.2, b.rate_per_second * ${CUT}::float8)
@@ -80,16 +96,3 @@ export async function refuse(db: Database, { key, now }: BudgetRow, returned: nu
       where b.account_id = decided.account_id and b.region = decided.region and b.quota_group = decided.quota_group`,
   );
 }
-
-/**
- * The least that AWS's rate must be. Before anything was measured the rate grew from below AWS's, whose bucket was full
- * when ours passed it: a rate r that doubles each second empties the rest of the bucket b when AWS's is r × e^-x, where
- * 1 − (1 + x) e^-x = b × growth ÷ r; here by a polynomial of s = √(2 b × growth ÷ r) that misses e^-x by 0.03 at most.
- */
-const leastRate = sql`case
-            when ceiling_rate is null then (
-              select rate_per_second * (1 - s + 0.17 * s * s)
-              from (select least(1.1, sqrt(2 * (burst - 0.9) * ${UNKNOWN_GROWTH}::float8 / rate_per_second)) as s) ramp)
-            when not is_after_refusal then rate_per_second * ${FLOOR.afterRest}::float8
-            when served < ${FLOOR.soonCalls} then rate_per_second * ${FLOOR.soon}::float8
-            else rate_per_second * ${FLOOR.later}::float8 end`;

@@ -8,7 +8,8 @@
  *
  *   at rest        → the burst, call after call at a pace that shows a smaller one in time
  *   never refused  → the rate doubles each second while calls wait
- *   refused        → just below the measured rate; it then grows with every call, the more calls and time without a refusal
+ *   refused        → just below the measured rate; it then grows with every call, the more calls
+ *                    and time without a refusal
  *   at rest again  → no faster than what was really served before
  *
  * One refusal counts once, however many calls were in flight. One within the burst shrinks the burst alone; it grows

@@ -173,7 +173,8 @@ async function updateConnection(
     const [updated] = await stores.db.execute(sql`
       with updated as (
         update keyferry.connections
-        set version = version + 1, updated_at = now()${assignments(connections, columns)}${isDue ? validatedAgain(requestedBy) : sql``}
+        set version = version + 1, updated_at = now()
+          ${assignments(connections, columns)}${isDue ? validatedAgain(requestedBy) : sql``}
         where id = ${row.id} and version = ${row.version} and credentials_revision = ${row.credentialsRevision}
         returning *
       ),

@@ -2,7 +2,7 @@
  * What webhooks have to tell beside what runs settle: trouble that began, changed or ended, and what
  * comes with time, each once. `notification_states` remembers what was told last; the difference to the present state becomes rows of the outbox in the same statement, so that neither a crash nor a second server tells it twice or not at all.
  *
- *   (well) ── trouble begins ──► told ── its state changes ──► told ── well again ──► recovered ──► (well)
+ *   (well) ── trouble begins ──► told ── changes ──► told ── well again ──► recovered ──► (well)
  *
  * A subject that is merely running or pending keeps what was told: a retry is no recovery.
  */

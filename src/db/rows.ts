@@ -32,7 +32,8 @@ export function assignments<T extends PgTable>(table: T, changes: Partial<T['$in
   const columns = getTableColumns(table);
   const parts = Object.entries(changes).flatMap(([property, value]) => {
     const column = columns[property];
-    return column && value !== undefined ? [sql`, ${sql.identifier(column.name)} = ${sql.param(value, column)}`] : [];
+    if (!column || value === undefined) return [];
+    return [sql`, ${sql.identifier(column.name)} = ${sql.param(value, column)}`];
   });
   return sql.join(parts);
 }

@@ -47,7 +47,10 @@ export function createWebhooks(db: Database, encryption: Encryption, { hosts }: 
     test: (webhook: WebhookRow) => queueTest(db, webhook),
     /** Newest first. */
     deliveries: (webhook: WebhookRow, limit: number) => listDeliveries(db, webhook, limit),
-    delivery: async (webhook: WebhookRow, id: string) => (await readDeliveries(db, webhook, sql`and n.id = ${id}`))[0],
+    delivery: async (webhook: WebhookRow, id: string) => {
+      const [delivery] = await readDeliveries(db, webhook, sql`and n.id = ${id}`);
+      return delivery;
+    },
     /** Parked events again, or one that is named by its id, even a delivered one. Returns how many. */
     replay: (webhook: WebhookRow, id?: string) => replay(db, webhook, id),
   };
@@ -157,7 +160,8 @@ async function readDeliveries(db: Database, { id }: WebhookRow, rest: SQL): Prom
 }
 
 async function replay(db: Database, webhook: WebhookRow, id?: string): Promise<number> {
-  const which = id === undefined ? sql`n.parked_at is not null` : sql`n.id = ${id} and n.next_attempt_at is null`;
+  const isAsked = sql`n.id = ${id} and n.next_attempt_at is null`;
+  const which = id === undefined ? sql`n.parked_at is not null` : isAsked;
   const [row] = await run(
     db,
     sql`

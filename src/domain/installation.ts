@@ -2,10 +2,11 @@
  * Which installation this database is, and whether workers may change anything at AWS for it. A database that was copied, restored or moved still
  * believes that it owns what the original wrote: until a person has said what it is, workers are guarded. Pure.
  *
- *   identity and name as recorded ────────────────────────────────► work
- *   new timeline of the same server (failover, recovery to a point) ► new epoch: every subject looks before its next write
- *   another server, another database, another name, a counter that
- *   went back, or `worker --guarded` ─────────────────────────────► guarded, until `keyferry restore accept`
+ *   identity and name as recorded ────────────────► work
+ *   new timeline of the same server (failover,
+ *   recovery to a point) ─────────────────────────► new epoch: a look before each subject's next write
+ *   another server, another database, another name,
+ *   a counter that went back, `worker --guarded` ─► guarded, until `keyferry restore accept`
  */
 
 /** What the database server says about itself; null where our role may not ask. */

@@ -4,7 +4,7 @@
  * An error names keys and lines, never what a value holds.
  *
  *   KEY=value            to the end of the line; ` #` begins a comment; blanks at both ends go
- *   KEY="a\nb"           \n \r \t \" \\ \$ are replaced, every other backslash stays; may span lines
+ *   KEY="a\nb"           \n \r \t \" \\ \$ are replaced, other backslashes stay; may span lines
  *   KEY='…'  KEY=`…`     as it is; may span lines
  *   export KEY=…         like KEY=…
  */

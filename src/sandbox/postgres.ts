@@ -4,7 +4,8 @@
  * It never adds a user to the system, never prints the password, and never deletes a persistent folder.
  *
  *   temporary:  create ─► serve ─► stop, folder removed
- *   persistent: lock ─► running with a live owner? join it. Else end what is left over ─► create if new ─► serve ─► stop, data kept
+ *   persistent: lock ─► running with a live owner? join it. Else end what is left over
+ *               ─► create if new ─► serve ─► stop, data kept
  */
 import { execFile, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';

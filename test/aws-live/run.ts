@@ -3,7 +3,7 @@
  * prefix and one IAM path, and is deleted at the end; `--sweep` deletes what a crash left.
  *
  *   npm run test:aws -- --account ID [--region REGION] [--sweep] [--questions-only]
- *   npm run test:aws -- --emulator sandbox|moto      shows on this machine that the lane works; needs no account
+ *   npm run test:aws -- --emulator sandbox|moto      shows that the lane works; needs no account
  */
 import { randomBytes } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';

@@ -88,11 +88,21 @@ const ranking = sql`
     from placed
   )`;
 
+const dispatchResult = sql`select guard.held, d.id, d.due_reason, d.due_requested_by, d.due_traceparent,
+        d.next_due_at > now() - make_interval(secs => ${PATIENCE_SECONDS}) and exists (
+          select 1 from keyferry.requests r where r.subject_id = d.id and r.done_at is null and r.source_queue is not null
+        ) as is_patient,
+        (select count(*) from candidates) > (select count(*) from chosen)
+          or exists (select 1 from saturated) or not (select is_left from room) as backlog,
+        ${CANDIDATES} in ((select count(*) from requested), (select count(*) from others)) as is_page_full
+      from guard left join dispatched d on true order by d.position`;
+
 /** On its own so that a test can have it explained. */
 export function dispatchStatement(kind: Kind, limit: number): SQL {
   const table = tableNames[kind];
   const account = accountOf[kind];
   const isRequested = sql`t.due_reason = 'requested'`;
+  const hasRoom = sql`not ${isRequested} and (select is_left from room)`;
   const page = (isOfClass: SQL, isFull: SQL) => sql`(
         select t.id, t.next_due_at, ${account.key} as account, ${isRequested} as is_requested from ${table} t ${account.join}
         where (select held from guard) and t.next_due_at <= now() and ${isOfClass}
@@ -120,7 +130,7 @@ export function dispatchStatement(kind: Kind, limit: number): SQL {
         select count(*) <= ${QUEUE_DEPTH - Math.min(limit, QUEUE_DEPTH)} as is_left from flying where is_queued
       ),
       requested as materialized ${page(isRequested, sql`is_full_of_requests`)},
-      others as materialized ${page(sql`not ${isRequested} and (select is_left from room)`, sql`true`)},
+      others as materialized ${page(hasRoom, sql`true`)},
       candidates as (select * from requested union all select * from others),
       ${ranking},
       ordered as (
@@ -133,14 +143,7 @@ export function dispatchStatement(kind: Kind, limit: number): SQL {
         from chosen where t.id = chosen.id
         returning t.id, t.due_reason, t.due_requested_by, t.due_traceparent, t.next_due_at, chosen.position
       )
-      select guard.held, d.id, d.due_reason, d.due_requested_by, d.due_traceparent,
-        d.next_due_at > now() - make_interval(secs => ${PATIENCE_SECONDS}) and exists (
-          select 1 from keyferry.requests r where r.subject_id = d.id and r.done_at is null and r.source_queue is not null
-        ) as is_patient,
-        (select count(*) from candidates) > (select count(*) from chosen)
-          or exists (select 1 from saturated) or not (select is_left from room) as backlog,
-        ${CANDIDATES} in ((select count(*) from requested), (select count(*) from others)) as is_page_full
-      from guard left join dispatched d on true order by d.position`;
+      ${dispatchResult}`;
 }
 
 function toDispatched(row: Record<string, unknown>): Dispatched {

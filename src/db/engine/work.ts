@@ -2,9 +2,9 @@
  * The engine's statements: dispatch what is due, claim a run, renew its lease, settle it. Each is one statement, so that a crash between any
  * two leaves a state from which the next tick goes on. Nothing here knows what a run does.
  *
- *   due ── dispatch (lease 60 s) ──► queued ── claim (run lease 30 s, token) ──► running ── settle ──► due later
- *    ▲                                 │ lease runs out                            │ lease runs out
- *    └─────────────────────────────────┴───────────────────────────────────────────┘
+ *   due ── dispatch (60 s) ──► queued ── claim (30 s, token) ──► running ── settle ──► due later
+ *    ▲                           │ lease runs out                  │ lease runs out
+ *    └───────────────────────────┴─────────────────────────────────┘
  */
 import type { Kind } from '../../domain/run.ts';
 import { claim, renew, type Claim, type Claimed, type ClaimInput } from './claim.ts';

@@ -4,7 +4,7 @@
  */
 import { sql, type SQL } from 'drizzle-orm';
 
-import type { Command } from '../../domain/rotation/rotation.ts';
+import type { Command } from '../../domain/rotation/wishes.ts';
 import { JobError } from '../../errors.ts';
 import type { Database } from '../client.ts';
 import { foldersAbove, isAboveAsSeen, readers, syncsReading } from '../sync/tree.ts';

@@ -2,7 +2,7 @@
 import { sql, type SQL } from 'drizzle-orm';
 
 import type { DependentSync } from '../../domain/rotation/waits.ts';
-import type { OpenRequest } from '../../domain/rotation/rotation.ts';
+import type { OpenRequest } from '../../domain/rotation/wishes.ts';
 import { JobError } from '../../errors.ts';
 import type { Database } from '../client.ts';
 import { type Encryption, rotationKeyPlace } from '../encryption.ts';

@@ -30,7 +30,8 @@ export async function readRuns(all: ReadAll, where: readonly SQL[], limit: numbe
 }
 
 export async function readLatestPlan(all: ReadAll, syncId: string): Promise<LogicalRun | undefined> {
-  const [row] = await readRuns(all, [sql`r.subject_id = ${syncId} and r.kind = 'plan' and r.result is not null`], 1);
+  const isPlan = sql`r.subject_id = ${syncId} and r.kind = 'plan' and r.result is not null`;
+  const [row] = await readRuns(all, [isPlan], 1);
   return row;
 }
 

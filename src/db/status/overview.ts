@@ -68,10 +68,11 @@ const firstFix = sql`(select c->'fix'->>'advice' from jsonb_array_elements(check
 
 /** One pass over each table; the rest is added up here. */
 export async function readOverview(all: ReadAll): Promise<Overview> {
+  const drifted = sql`drift = 'drifted'`;
   const [row] = await all(sql`
     select
       ${countsOf(sql`keyferry.connections`, { status: sql`status`, drifted: sql`false` })} as connections,
-      ${countsOf(sql`keyferry.syncs`, { status: sql`sync_status`, drifted: sql`drift = 'drifted'` })} as syncs,
+      ${countsOf(sql`keyferry.syncs`, { status: sql`sync_status`, drifted })} as syncs,
       ${countsOf(sql`keyferry.rotations`, { status: sql`rotation_status`, drifted: sql`false` })} as rotations,
       ${dueOf(sql`keyferry.connections`)} as validate,
       ${dueOf(sql`keyferry.syncs`)} as sync,

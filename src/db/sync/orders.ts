@@ -130,7 +130,21 @@ async function cancelSync(db: Database, sync: SyncRow): Promise<Cancelled | unde
         from seen where t.id = seen.id and ${isAsSeen} and (seen.is_running or seen.is_wanted)
         returning t.id
       ),
-      ended as (
+      ${endedWork}
+      select case when seen.is_running then seen.run_token end as run_id,
+        seen.is_running or seen.is_wanted as is_due, cancelled.id is not null as is_written
+      from seen left join cancelled using (id)`,
+    )
+    .catch(raise);
+  if (!row) throw new JobError('SYNC_NOT_FOUND');
+  if (row['is_due'] !== true)
+    throw new JobError('SYNC_NOTHING_TO_CANCEL', { message: `${sync.name} has no run and no request to cancel.` });
+  if (row['is_written'] !== true) return undefined;
+  return { runId: typeof row['run_id'] === 'string' ? row['run_id'] : null };
+}
+
+/** The run and the requests of the sync in `cancelled`. */
+const endedWork = sql`ended as (
         update keyferry.runs r set
           status = 'cancelled',
           finished_at = now(),
@@ -152,18 +166,7 @@ async function cancelSync(db: Database, sync: SyncRow): Promise<Cancelled | unde
           )
         from cancelled join seen using (id)
         where q.subject_id = seen.id and q.done_at is null
-      )
-      select case when seen.is_running then seen.run_token end as run_id,
-        seen.is_running or seen.is_wanted as is_due, cancelled.id is not null as is_written
-      from seen left join cancelled using (id)`,
-    )
-    .catch(raise);
-  if (!row) throw new JobError('SYNC_NOT_FOUND');
-  if (row['is_due'] !== true)
-    throw new JobError('SYNC_NOTHING_TO_CANCEL', { message: `${sync.name} has no run and no request to cancel.` });
-  if (row['is_written'] !== true) return undefined;
-  return { runId: typeof row['run_id'] === 'string' ? row['run_id'] : null };
-}
+      )`;
 
 /** What a run's settlement would do, where none is under way: a lease that ran out is taken away. */
 const endedNow = sql.join(

@@ -4,20 +4,20 @@
  * Decision table of `decideSurvey`, in order (leftover: ours and never published). Keys whose deletion AWS confirmed do not count, though the list
  * may still show them.
  *
- *   at AWS                                        | decision
- *   ----------------------------------------------|----------------------------------------------------------
- *   any key that is neither ours nor the          | blocked KEY_FOREIGN, naming id, state, age and last use
- *     connection's own, active or inactive        |   (adopt it, or remove it)
- *   an orphan of ours that somebody re-activated  | it is theirs now: foreign
- *   a leftover                                    | delete it, look again
- *   0 keys                                        | create; nothing to retire
- *   1 key: ours and active, or the connection's   | create; it is retired afterwards
- *   1 key: our quarantined orphan                 | create; it is deleted after its day
- *   2 keys: 1 active, 1 quarantined and proven    | delete the orphan at once, look again
- *     unused                                      |
- *   2 keys: 1 active, 1 quarantined, not proven   | wait until its day is over, then delete it; an emergency does
- *                                                 |   not wait
- *   2 or more keys that may be in use             | blocked KEY_FOREIGN: there is no room, and neither may go
+ *   at AWS                                       | decision
+ *   ---------------------------------------------|-----------------------------------------------
+ *   any key that is neither ours nor the         | blocked KEY_FOREIGN: its id, state, age, last use
+ *     connection's own, active or inactive       |   (adopt it, or remove it)
+ *   an orphan of ours that somebody re-activated | it is theirs now: foreign
+ *   a leftover                                   | delete it, look again
+ *   0 keys                                       | create; nothing to retire
+ *   1 key: ours and active, or the connection's  | create; it is retired afterwards
+ *   1 key: our quarantined orphan                | create; it is deleted after its day
+ *   2 keys: 1 active, 1 quarantined and proven   | delete the orphan at once, look again
+ *     unused                                     |
+ *   2 keys: 1 active, 1 quarantined, not proven  | wait for its day to end, then delete it; an
+ *                                                |   emergency does not wait
+ *   2 or more keys that may be in use            | blocked KEY_FOREIGN: no room, and neither may go
  */
 import { counted } from '../counted.ts';
 import { CALL_DEADLINE_MS } from '../lease.ts';

@@ -2,18 +2,19 @@
  * What a rotation does next, decided from what is persisted. A pure function: the worker executes one step, persists its result, and asks again,
  * so that after a crash at any instruction the same question has an answer.
  *
- *            due or wished                answer stored          works 3 times in a row
- *   ┌──────┐ begin      ┌──────────┐ create       ┌───────────┐ verify       ┌────────────┐ publish: one statement
- *   │ idle ├───────────►│ creating ├─────────────►│ verifying ├─────────────►│ publishing ├──┐ old key → retiring
- *   └──────┘            └──────────┘              └─────┬─────┘              └────────────┘  │
- *     ▲ ▲ ▲               │  ▲ │ answer lost:           │ limit, cancel:         confirm: every dependent sync
- *     │ │ └───────────────┘  │ │ recover after 30 s,    │ delete the new key     has written both values
- *     │ │    cancel          └─┘ discard the orphan     │                                    │
- *     │ └───────────────────────────────────────────────┘                                    ▼
- *     │       delete    ┌──────────┐ hold over  ┌──────┐ deactivate ┌──────────────┐ watch ┌───────┐
- *     └─────────────────┤ deleting │◄───────────┤ hold │◄───────────┤ deactivating │◄──────┤ quiet │◄─┐
- *                       └────┬─────┘            └──┬───┘            └──────────────┘       └───────┘  │
- *                            └─ somebody activated it ──────── reactivate ────────────────────────────┘
+ *            due or wished             answer stored        works 3 times in a row
+ *   ┌──────┐ begin     ┌──────────┐ create     ┌───────────┐ verify    ┌────────────┐ publish: one
+ *   │ idle ├──────────►│ creating ├───────────►│ verifying ├──────────►│ publishing ├──┐ statement,
+ *   └──────┘           └──────────┘            └─────┬─────┘           └────────────┘  │ old key →
+ *     ▲ ▲ ▲              │  ▲ │ answer lost:         │ limit, cancel:                   │ retiring
+ *     │ │ └──────────────┘  │ │ recover after 30 s,  │ delete the new key      confirm: every
+ *     │ │    cancel         └─┘ discard the orphan   │                         dependent sync has
+ *     │ └────────────────────────────────────────────┘                         written both values
+ *     │                                                                                ▼
+ *     │      delete   ┌──────────┐ hold over ┌──────┐ deactivate ┌──────────────┐ watch ┌───────┐
+ *     └───────────────┤ deleting │◄──────────┤ hold │◄───────────┤ deactivating │◄──────┤ quiet │◄┐
+ *                     └────┬─────┘           └──┬───┘            └──────────────┘       └───────┘ │
+ *                          └─ somebody activated it ─────── reactivate ───────────────────────────┘
  *
  * In idle, creating, quiet and hold, due clean-up goes first: orphans whose day is over, calls to be looked at once more.
  */

@@ -1,10 +1,10 @@
 /**
  * How one row of the ledger changes. Every function gives the row that is stored next:
  *
- *   (none) ── begun (in flight, before the call) ──► written ──► begun … written ──► begun (delete) ──► removed
- *                │ AWS refuses                          ▲
- *                ├──► failed / conflicting              │ resolved by what a look at AWS finds
- *                └──► stays in flight (answer lost) ────┘
+ *   (none) ── begun (in flight) ──► written ──► begun … written ──► begun (delete) ──► removed
+ *                │ AWS refuses             ▲
+ *                ├──► failed / conflicting │ resolved by what a look at AWS finds
+ *                └──► stays in flight ─────┘ (the answer was lost)
  */
 import type { JobError } from '../../errors.ts';
 import { errorTable } from '../../errors.ts';

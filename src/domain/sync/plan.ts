@@ -2,9 +2,12 @@
  * The plan: what a sync would do, from what is desired, what the ledger says was written, and what was read of the destination. Pure: equal
  * input, equal plan; no value goes in or comes out.
  *
- *   desired, not in the ledger   → create; adopt or conflict where something foreign is known to be there; restore after our own deletion
- *   desired and in the ledger    → unchanged by revision or fingerprint, else update; drift is a conflict unless it may be overwritten
- *   in the ledger, not desired   → delete; a key that moved keeps its old object until the new one is in place
+ *   desired, not in the ledger   → create; restore after our own deletion; adopt or conflict where
+ *                                  something foreign is known to be there
+ *   desired and in the ledger    → unchanged by revision or fingerprint, else update; drift is a
+ *                                  conflict unless it may be overwritten
+ *   in the ledger, not desired   → delete; a key that moved keeps its old object until the new one
+ *                                  is in place
  */
 import { serviceFacts } from '../destinations/registry.ts';
 import type { DesiredEntry } from './desired.ts';

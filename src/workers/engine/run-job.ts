@@ -4,7 +4,6 @@
  */
 import type { Job } from 'bullmq';
 
-import type { CallLog } from '../../domain/call-log.ts';
 import { backoffMs, retryPolicies } from '../../domain/backoff.ts';
 import { snoozed } from '../../domain/snooze.ts';
 import type { Kind, Outcome } from '../../domain/run.ts';
@@ -21,18 +20,8 @@ import { report, toQueueError, type JobResult } from './job-result.ts';
 import { holdLease, type Lease, type LeaseInput } from './lease.ts';
 import { thisMoment, type Moment } from './moment.ts';
 import type { Performed, Processor, Run } from './processor.ts';
+import { type RunReport, toReport } from './run-report.ts';
 import { noteUnaskedWrites } from './unasked-writes.ts';
-
-export interface RunReport {
-  readonly kind: Kind;
-  readonly runKind: string;
-  readonly status: string;
-  readonly durationSeconds: number;
-  readonly waitSeconds: number | undefined;
-  readonly awsCalls: Readonly<Record<string, number>>;
-  /** Until the subject is due again as the run says; undefined when it is not. */
-  readonly dueInMs: number | undefined;
-}
 
 export interface JobDependencies<K extends Kind>
   extends Pick<LeaseInput, 'isStopping' | 'requireUnguarded'>, HotLoopDependencies {
@@ -270,29 +259,4 @@ function spendAttempt<K extends Kind>(
 function codeOf(outcome: Outcome): string | undefined {
   if (outcome.status === 'retry') return outcome.error.code;
   return 'code' in outcome ? outcome.code : undefined;
-}
-
-interface Settled {
-  readonly kind: Kind;
-  readonly outcome: Outcome;
-  readonly nextDueAt: Date | null;
-}
-
-function toReport<K extends Kind>(
-  { claim, run, startedAtMs }: Settling<K>,
-  { kind, outcome, nextDueAt }: Settled,
-): RunReport {
-  const calls: CallLog['counts'] = run.scope.calls.counts;
-  const durationSeconds = (performance.now() - startedAtMs) / 1_000;
-  const dueAtMs = claim.dueAt?.getTime();
-  return {
-    kind,
-    runKind: run.kind,
-    status: outcome.status === 'retry' ? 'failed' : outcome.status,
-    durationSeconds,
-    waitSeconds:
-      dueAtMs === undefined ? undefined : Math.max(0, (run.now().getTime() - dueAtMs) / 1_000 - durationSeconds),
-    awsCalls: calls,
-    dueInMs: nextDueAt === null ? undefined : nextDueAt.getTime() - run.now().getTime(),
-  };
 }

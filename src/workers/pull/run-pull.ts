@@ -13,7 +13,7 @@ import type { Log } from '../../observe/log.ts';
 import { parsePayload } from '../../queues/payload.ts';
 import { askedBy, isFirstDelivery, whileDatabaseIsDown } from '../engine/admit.ts';
 import { cleanError, type JobResult, toQueueError } from '../engine/job-result.ts';
-import type { RunReport } from '../engine/run-job.ts';
+import type { RunReport } from '../engine/run-report.ts';
 import type { Pull } from './pull.ts';
 
 export interface PullJobDependencies {

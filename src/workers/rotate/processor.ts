@@ -7,11 +7,11 @@ import { setTimeout } from 'node:timers/promises';
 import { nextStep, type Stop } from '../../domain/rotation/machine.ts';
 import {
   parsePhaseState,
-  readRequests,
   rotationPhases,
   type RotationPhase,
   type RotationView,
 } from '../../domain/rotation/rotation.ts';
+import { readRequests } from '../../domain/rotation/wishes.ts';
 import { noCounts, type RunCounts } from '../../domain/run.ts';
 import { JobError } from '../../errors.ts';
 import { guardedError } from '../engine/installation-watch.ts';

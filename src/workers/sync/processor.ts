@@ -15,7 +15,8 @@ import { cancelled, type SyncEnding } from './endings.ts';
 import { createSyncMemory } from './memory.ts';
 import { previewSync } from './preview.ts';
 import { removeAll } from './remove.ts';
-import { type RoundTools, performRound, purposeOf, unchanged } from './round.ts';
+import { purposeOf } from './purpose.ts';
+import { type RoundTools, performRound, unchanged } from './round.ts';
 import { openJob, readHead, type SyncDependencies, type SyncHead } from './job.ts';
 
 export type { SyncDependencies } from './job.ts';

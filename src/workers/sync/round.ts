@@ -1,8 +1,8 @@
 /**
  * One run of a sync, as far as a slice goes:
  *
- *   head (rows) → nothing to do? → job (ledger, source) → recover what was in flight → import (first sync) → check (drift)
- *     → survey values → plan → brake → permissions → writes → deletions → summary
+ *   head (rows) → nothing to do? → job (ledger, source) → recover what was in flight
+ *     → import (first sync) → check (drift) → survey values → plan → brake → permissions → writes → deletions → summary
  *
  * A run that ends early leaves its place in `progress` and in the ledger; the next one takes the same way and finds most of it done.
  */
@@ -28,41 +28,11 @@ import { findPlanBlock, makePlan, noteConfirmed, surveyDesired } from './plannin
 import type { SyncMemory } from './memory.ts';
 import { recoverInFlight } from './recovery.ts';
 import { createRound, openRound, type Round, trackProgress } from './progress.ts';
+import { isScheduled, looksFirst, type Purpose } from './purpose.ts';
 import { removeGone } from './removals.ts';
 import { confirmReplicas } from './replicas.ts';
 import { createSlice, type Slice } from './slice.ts';
 import { openJob, type SyncHead, type SyncJob } from './job.ts';
-
-/** What the round is for. */
-export interface Purpose {
-  readonly isCheck: boolean;
-  /** False: the drift check only reports. */
-  readonly mayWrite: boolean;
-  /** True: nothing may change at AWS, not even to finish a write whose answer was lost. */
-  readonly isGuarded?: boolean;
-}
-
-/** A manual or paused sync writes only for a request to sync. Whatever else makes it due leads to a drift check that only reports. */
-export function purposeOf({ run, sync }: Pick<SyncHead, 'run' | 'sync'>): Purpose {
-  if (run.requestKind !== undefined) {
-    const isCheck = run.requestKind !== 'sync';
-    return { isCheck, mayWrite: !isCheck };
-  }
-  const isAutomatic = sync.isAutoSyncEnabled && sync.pausedAt === null;
-  return { isCheck: isScheduled(run) || !isAutomatic, mayWrite: isAutomatic };
-}
-
-/**
- * Whoever asks for a sync through the CLI, the API or the library expects it to repair drift that no check has seen
- * yet. A run that the queue or a change wakes does not look.
- */
-function looksFirst({ requestKind, isDirect }: Run<'sync'>): boolean {
-  return requestKind === 'sync' && isDirect;
-}
-
-function isScheduled({ reason, subject }: Run<'sync'>): boolean {
-  return reason === 'scheduled' && subject.wantedRevision === subject.doneRevision;
-}
 
 /** What a run that need not look at anything found, by revisions alone; undefined for every other run. */
 export function unchanged(run: Run<'sync'>): SyncEnding | undefined {

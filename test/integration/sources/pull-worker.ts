@@ -5,7 +5,7 @@ import type { Folders } from '../../../src/db/folders.ts';
 import type { Sources } from '../../../src/db/sources.ts';
 import { createLog } from '../../../src/observe/log.ts';
 import { createQueueBackend, type QueueBackend } from '../../../src/queues/backend.ts';
-import type { RunReport } from '../../../src/workers/engine/run-job.ts';
+import type { RunReport } from '../../../src/workers/engine/run-report.ts';
 import { createPull } from '../../../src/workers/pull/pull.ts';
 import { startPuller, type Puller } from '../../../src/workers/pull/puller.ts';
 import { createRunPull } from '../../../src/workers/pull/run-pull.ts';

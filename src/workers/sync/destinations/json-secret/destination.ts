@@ -17,7 +17,7 @@ import { applyDocument } from './apply.ts';
 import { lookInside, readDocument } from './read.ts';
 import { removeKeys } from './removal.ts';
 import { documentKeyIn, isInDocument, keyEntry, keysOf, storeRemoved } from './rows.ts';
-import type { DocumentContext } from './writes.ts';
+import type { DocumentContext } from './result.ts';
 import { toState } from '../secrets-manager/writes.ts';
 import { lookOf, type SyncJob } from '../../job.ts';
 

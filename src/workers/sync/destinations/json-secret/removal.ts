@@ -9,7 +9,7 @@ import { toJobError } from '../../../../errors.ts';
 import { attempt, deferFresh, refuse, reportDrift, settleFailure, type WriteResult } from '../journal.ts';
 import { isAsWritten } from './content.ts';
 import { documentKeyIn, keysOf, storeRemoved } from './rows.ts';
-import type { DocumentContext } from './writes.ts';
+import type { DocumentContext } from './result.ts';
 import { toState } from '../secrets-manager/writes.ts';
 import { removeSecret } from '../secrets-manager/destination.ts';
 import { lookOf, type SyncJob } from '../../job.ts';

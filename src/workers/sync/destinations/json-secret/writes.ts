@@ -2,14 +2,14 @@
  * Writing a JSON secret: our keys change, those of others stay as they are.
  *
  *   every overwrite begins with a look at whose the secret is, then
- *   nobody else's keys in it, and version stages may be moved → staged and promoted by compare-and-swap, unread (3 calls)
- *   otherwise                                                 → read, merged, and promoted by compare-and-swap where that is allowed;
- *                                                               else UpdateSecret, with a race one call wide
+ *   nobody else's keys in it, stages may be moved → staged and promoted by compare-and-swap, unread
+ *   otherwise, and stages may be moved            → read, merged, promoted by compare-and-swap
+ *   otherwise                                     → read, merged, UpdateSecret: a race one call wide
  */
-import type { SecretMetadata, SecretsManager, SecretValue } from '../../../../aws/secrets-manager.ts';
+import type { SecretMetadata, SecretValue } from '../../../../aws/secrets-manager.ts';
 import { isOurs, tagsWithOwner, whoseTags } from '../../../../domain/ownership.ts';
 import { emptyDocument, parseDocument } from '../../../../domain/sync/document.ts';
-import { inOrder, written } from '../../../../domain/sync/entry.ts';
+import { inOrder } from '../../../../domain/sync/entry.ts';
 import { findDrift } from '../../../../domain/sync/inventory.ts';
 import { isOwned, type LedgerEntry } from '../../../../domain/sync/ledger.ts';
 import { takeWrite } from '../../../../domain/sync/pace.ts';
@@ -18,15 +18,7 @@ import { OWNERSHIP_LOST } from '../../../../domain/sync/plan.ts';
 import { beforeCreation, wantedReplicas } from '../../../../domain/sync/replicas.ts';
 import { type Existing, findTakeoverProblem, isLeftAsWritten, leftTags } from '../../../../domain/sync/takeover.ts';
 import { JobError, toJobError } from '../../../../errors.ts';
-import {
-  attempt,
-  awsErrorOf,
-  NAME_CONTRADICTION,
-  settleFailure,
-  takeTurn,
-  waitForName,
-  type WriteResult,
-} from '../journal.ts';
+import { attempt, awsErrorOf, NAME_CONTRADICTION, settleFailure, takeTurn, waitForName } from '../journal.ts';
 import {
   type Base,
   changeOf,
@@ -38,30 +30,12 @@ import {
   print,
   toInFlight,
   toReplacement,
-  type Untouched,
 } from './content.ts';
+import { type DocumentContext, type DocumentResult, toFailure, toResult } from './result.ts';
 import { changeKey, changeReplicas, changeTags } from '../secrets-manager/changes.ts';
 import { toState } from '../secrets-manager/writes.ts';
 import { withFormerOwner } from '../../former-owners.ts';
 import { lookOf, type SyncJob } from '../../job.ts';
-
-/** What the secret as a whole came to; keys that are somebody else's were left alone. */
-export type DocumentResult =
-  | {
-      readonly kind: 'written';
-      /** The row of the secret as a whole, to be stored after those of its keys: until then the write counts as in flight. */
-      readonly whole: LedgerEntry;
-      readonly untouched: Untouched;
-    }
-  | { readonly kind: 'drifted'; readonly drift: 'missing' | 'scheduled-for-deletion' }
-  | { readonly kind: 'refused'; readonly reason: string }
-  | { readonly kind: 'invalid'; readonly reason: string }
-  | Extract<WriteResult, { kind: 'failed' | 'deferred' }>;
-
-export interface DocumentContext {
-  readonly job: SyncJob;
-  readonly secrets: SecretsManager;
-}
 
 export async function writeDocument(context: DocumentContext, writing: DocumentWrite): Promise<DocumentResult> {
   try {
@@ -258,36 +232,4 @@ async function put(
     if (awsErrorOf(error) !== 'InvalidParameterException') throw error;
     throw new JobError('AWS_CONFLICT', { message: error.publicMessage, context: error.context, cause: error });
   }
-}
-
-interface Stored {
-  readonly version: string;
-  readonly isCreated: boolean;
-  readonly untouched: Untouched;
-  readonly hasForeignKeys?: boolean;
-}
-
-function toResult({ job }: DocumentContext, writing: DocumentWrite, done: Stored): DocumentResult {
-  const { whole, settings } = writing;
-  const observed = {
-    isCreated: done.isCreated || (whole.observed.isCreated ?? false),
-    hasForeignKeys: done.hasForeignKeys ?? false,
-  };
-  const by = {
-    version: done.version,
-    fingerprint: '',
-    revision: job.folder.revision,
-    settings,
-    folderId: job.folder.id,
-    observed,
-    at: job.run.now(),
-  };
-  const row = written({ ...whole, connectionId: job.connection.id }, by);
-  return { kind: 'written', whole: row, untouched: done.untouched };
-}
-
-function toFailure(result: WriteResult): DocumentResult {
-  return result.kind === 'failed' || result.kind === 'deferred'
-    ? result
-    : { kind: 'refused', reason: 'is not managed by this sync' };
 }

@@ -3,7 +3,7 @@
  *
  *   DescribeParameters, 50 names, narrowed to our tag → ours, with version, type and key
  *   what it leaves out: GetParameters                 → missing, or
- *                       ListTagsForResource           → ours after all (the search lags), somebody else's
+ *                       ListTagsForResource           → ours (the search lags), somebody else's
  *
  * Where DescribeParameters is denied, the second and third step do all of it.
  */
