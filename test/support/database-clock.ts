@@ -73,10 +73,13 @@ const DEFINITION = `
   begin
     execute format('alter database %I set search_path = testclock, pg_catalog, public', current_database());
     for d in
-      select a.attrelid::regclass as owner, a.attname from pg_attribute a join pg_attrdef f on f.adrelid = a.attrelid and f.adnum = a.attnum
-      where pg_get_expr(f.adbin, f.adrelid) = 'now()' and a.attrelid::regclass::text like 'keyferry.%'
+      select c.relname, a.attname from pg_attribute a
+      join pg_attrdef f on f.adrelid = a.attrelid and f.adnum = a.attnum
+      join pg_class c on c.oid = a.attrelid
+      join pg_namespace n on n.oid = c.relnamespace and n.nspname = 'keyferry'
+      where pg_get_expr(f.adbin, f.adrelid) in ('now()', 'pg_catalog.now()')
     loop
-      execute format('alter table %s alter column %I set default testclock.now()', d.owner, d.attname);
+      execute format('alter table keyferry.%I alter column %I set default testclock.now()', d.relname, d.attname);
     end loop;
   end $$;
 `;
