@@ -53,6 +53,8 @@ export interface Dispatch {
   readonly hadGuard: boolean;
   /** More is due than the windows or the batch let through: look again as soon as a run ends. */
   readonly hasBacklog: boolean;
+  /** So many rows wait for their job that this look added requested ones only. */
+  readonly isQueueFull: boolean;
   readonly subjects: readonly Dispatched[];
 }
 
@@ -69,7 +71,12 @@ export async function dispatchDue(db: Database, kind: Kind, limit: number): Prom
     const [first] = rows;
     const isLast = first?.is_page_full !== true || found.length === 0 || subjects.length >= limit;
     if (isLast || statement === MAX_STATEMENTS)
-      return { hadGuard: first?.held === true || statement > 1, hasBacklog: first?.backlog === true, subjects };
+      return {
+        hadGuard: first?.held === true || statement > 1,
+        hasBacklog: first?.backlog === true,
+        isQueueFull: first?.has_room === false,
+        subjects,
+      };
   }
 }
 
@@ -94,7 +101,8 @@ const dispatchResult = sql`select guard.held, d.id, d.due_reason, d.due_requeste
         ) as is_patient,
         (select count(*) from candidates) > (select count(*) from chosen)
           or exists (select 1 from saturated) or not (select is_left from room) as backlog,
-        ${CANDIDATES} in ((select count(*) from requested), (select count(*) from others)) as is_page_full
+        ${CANDIDATES} in ((select count(*) from requested), (select count(*) from others)) as is_page_full,
+        (select is_left from room) as has_room
       from guard left join dispatched d on true order by d.position`;
 
 /** On its own so that a test can have it explained. */
@@ -103,6 +111,7 @@ export function dispatchStatement(kind: Kind, limit: number): SQL {
   const account = accountOf[kind];
   const isRequested = sql`t.due_reason = 'requested'`;
   const hasRoom = sql`not ${isRequested} and (select is_left from room)`;
+  const isFlying = sql`t.is_in_flight and greatest(t.dispatch_lease_until, t.run_lease_until) > now()`;
   const page = (isOfClass: SQL, isFull: SQL) => sql`(
         select t.id, t.next_due_at, ${account.key} as account, ${isRequested} as is_requested from ${table} t ${account.join}
         where (select held from guard) and t.next_due_at <= now() and ${isOfClass}
@@ -114,20 +123,20 @@ export function dispatchStatement(kind: Kind, limit: number): SQL {
       )`;
   return sql`
       with guard as materialized (select pg_try_advisory_xact_lock(${lockKeys.dispatch[kind]}) as held),
+      room as materialized (
+        select count(*) <= ${QUEUE_DEPTH - Math.min(limit, QUEUE_DEPTH)} as is_left from ${table} t
+        where ${isFlying} and t.run_token is null
+      ),
+      -- Thousands of rows: only read where there is something to choose.
       flying as materialized (
-        select
-          ${account.key} as account,
-          t.run_token is null as is_queued,
-          t.run_token is null and not ${isRequested} as is_passed
+        select ${account.key} as account, t.run_token is null and not ${isRequested} as is_passed
         from ${table} t ${account.join}
-        where t.is_in_flight and greatest(t.dispatch_lease_until, t.run_lease_until) > now()
+        where ${isFlying} and ((select is_left from room)
+          or exists (select from ${table} t where ${isRequested} and t.next_due_at <= now()))
       ),
       saturated as materialized (
         select account, count(*) filter (where not is_passed) >= ${ACCOUNT_WINDOW} as is_full_of_requests
         from flying group by account having count(*) >= ${ACCOUNT_WINDOW}
-      ),
-      room as materialized (
-        select count(*) <= ${QUEUE_DEPTH - Math.min(limit, QUEUE_DEPTH)} as is_left from flying where is_queued
       ),
       requested as materialized ${page(isRequested, sql`is_full_of_requests`)},
       others as materialized ${page(hasRoom, sql`true`)},

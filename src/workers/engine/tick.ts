@@ -20,6 +20,8 @@ const EVERY_MS = 3_000;
 const SPREAD = 0.2;
 /** Wake-ups within this time after a look become one look; the first one after it does not wait. */
 const GATHER_MS = 5;
+/** Before the next look while the queue is full: workers have enough to do for longer, and the look would find no room. */
+const FULL_QUEUE_MS = 100;
 
 export interface TickDependencies {
   readonly work: WorkStore;
@@ -50,7 +52,7 @@ export interface Tick {
 }
 
 export function createTick(deps: TickDependencies): Tick {
-  const backlog = new Map<Kind, boolean>();
+  const last = new Map<Kind, Pick<Dispatch, 'hasBacklog' | 'isQueueFull'>>();
   const lastSuccessMs = new Map<Kind, number>();
   const { timed, pendingMs } = withTimes(deps);
   let timer: NodeJS.Timeout | undefined;
@@ -59,8 +61,8 @@ export function createTick(deps: TickDependencies): Tick {
   async function look(kind: Kind): Promise<void> {
     if (isStopped) return;
     try {
-      const { hasBacklog } = await dispatchAll(timed, kind, () => isStopped);
-      backlog.set(kind, hasBacklog);
+      const { hasBacklog, isQueueFull } = await dispatchAll(timed, kind, () => isStopped);
+      last.set(kind, { hasBacklog, isQueueFull });
       lastSuccessMs.set(kind, performance.now());
       deps.roundEnded?.(kind);
     } catch (raw) {
@@ -78,7 +80,8 @@ export function createTick(deps: TickDependencies): Tick {
   const wakeUps = createWakeUps(run);
   // While thousands wait, a look is dear: it may take a fifth of the time, whatever ends meanwhile.
   const lookSoon = (kind: Kind): void => {
-    wakeUps.add(kind, Math.max(GATHER_MS, 4 * rounds.tookMs(kind)));
+    const restMs = last.get(kind)?.isQueueFull === true ? FULL_QUEUE_MS : GATHER_MS;
+    wakeUps.add(kind, Math.max(restMs, 4 * rounds.tookMs(kind)));
   };
   const alarms = createAlarms(lookSoon);
 
@@ -89,7 +92,7 @@ export function createTick(deps: TickDependencies): Tick {
 
   function runEnded(kind: Kind, dueInMs?: number): void {
     alarms.set(kind, dueInMs);
-    if (!rounds.noteEnd(kind) && !isStopped && backlog.get(kind) === true) lookSoon(kind);
+    if (!rounds.noteEnd(kind) && !isStopped && last.get(kind)?.hasBacklog === true) lookSoon(kind);
   }
 
   async function stop(): Promise<void> {

@@ -133,6 +133,10 @@ test('no more is queued than workers take within a dispatch lease, except what i
   for (let batch = 0; batch < 8; batch += 1)
     queued += (await engine().stores.work.dispatchDue('validate', 500)).subjects.length;
   expect(queued).toBe(2_000);
+  expect(await engine().stores.work.dispatchDue('validate', 500)).toMatchObject({
+    hasBacklog: true,
+    isQueueFull: true,
+  });
   const { id } = await addConnection(engine().stores, 'person');
   await execute(sql`update keyferry.connections set due_reason = 'requested' where id = ${id}`);
   expect((await engine().stores.work.dispatchDue('validate', 500)).subjects.map((one) => one.id)).toEqual([id]);
@@ -147,7 +151,7 @@ test('a long round that is answered is no dead database, and it ends', async () 
   const dispatchDue = async () => {
     await new Promise((resolve) => setTimeout(resolve, 20));
     answers += 1;
-    return { hadGuard: true, hasBacklog: true, subjects };
+    return { hadGuard: true, hasBacklog: true, isQueueFull: false, subjects };
   };
   let rounds = 0;
   const queue = { addBulk: () => Promise.resolve([]), getJobCountByTypes: () => Promise.resolve(0) };

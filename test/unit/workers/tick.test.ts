@@ -1,6 +1,7 @@
 /** When a tick looks: with a clock of its own, and a database that only counts. */
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 
+import type { Dispatch } from '../../../src/db/engine/dispatch.ts';
 import type { WorkStore } from '../../../src/db/engine/work.ts';
 import { createLog } from '../../../src/observe/log.ts';
 import { createTick, type Tick } from '../../../src/workers/engine/tick.ts';
@@ -16,12 +17,12 @@ afterEach(async () => {
 });
 
 /** Nothing is due; the moments of its looks, in milliseconds since its start. */
-function startTick(): { readonly tick: Tick; readonly looks: number[] } {
+function startTick(found: Partial<Dispatch> = {}): { readonly tick: Tick; readonly looks: number[] } {
   const startedAt = performance.now();
   const looks: number[] = [];
   const dispatchDue = () => {
     looks.push(performance.now() - startedAt);
-    return Promise.resolve({ hadGuard: true, hasBacklog: false, subjects: [] });
+    return Promise.resolve({ hadGuard: true, hasBacklog: false, isQueueFull: false, subjects: [], ...found });
   };
   const tick = createTick({
     work: { dispatchDue } as unknown as WorkStore,
@@ -63,4 +64,18 @@ it('looks no more once it is stopped', async () => {
   tick.runEnded('sync', 500);
   await vi.advanceTimersByTimeAsync(5_000);
   expect(looks).toEqual([0]);
+});
+
+it('looks soon after a run while more is due, but rests where the queue is full', async () => {
+  const looksWithin = async (found: Partial<Dispatch>) => {
+    const { tick, looks } = startTick({ hasBacklog: true, ...found });
+    await vi.advanceTimersByTimeAsync(50);
+    for (let run = 0; run < 500; run += 1) {
+      tick.runEnded('sync');
+      await vi.advanceTimersByTimeAsync(1);
+    }
+    return looks.length;
+  };
+  expect(await looksWithin({ isQueueFull: false })).toBeGreaterThan(50);
+  expect(await looksWithin({ isQueueFull: true })).toBe(6);
 });
