@@ -115,8 +115,8 @@ export async function withProgram(
 ): Promise<ExitCode> {
   // Before the engine is loaded: its stack traces name the lines of the sources, in a built package too. Help needs none of it.
   process.setSourceMapsEnabled(true);
-  const [{ compose }, { createLog }] = await Promise.all([import('../main.ts'), import('../observe/log.ts')]);
-  const program = compose(config, createLog({ level: logLevel }));
+  const [{ compose }, { openLog }] = await Promise.all([import('../main.ts'), import('./terminal-log.ts')]);
+  const program = compose(config, await openLog(logLevel));
   try {
     return await use(program);
   } catch (error) {

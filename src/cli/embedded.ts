@@ -10,10 +10,10 @@ import { type Environment, processEnvironment } from '../config/environment.ts';
 import { generateEncryptionKey } from '../config/encryption-key.ts';
 import { WORKER_SESSIONS } from '../db/installation-guard.ts';
 import { migrate } from '../db/migrate.ts';
-import { createLog } from '../observe/log.ts';
 import type { Program } from '../main.ts';
 import type { ListeningServer } from '../server/server.ts';
 import type { WorkerProcess } from '../workers/engine/worker.ts';
+import { openLog } from './terminal-log.ts';
 
 export const SANDBOX_BASE_ACCOUNT = '111122223333';
 
@@ -80,7 +80,7 @@ async function start(options: EmbeddedOptions, cleanup: Cleanup): Promise<Embedd
   // With the sandbox the process's environment is clean by now; without it, AWS settings are the user's own.
   const config = loadConfig({ ...processEnvironment(), REDIS_URL: undefined, ...environment });
   await migrate(config.databaseUrl);
-  const program = compose({ ...config, sessionName: WORKER_SESSIONS }, createLog({ level: options.logLevel }));
+  const program = compose({ ...config, sessionName: WORKER_SESSIONS }, await openLog(options.logLevel));
   cleanup.add(() => program.close());
   await program.startTelemetry();
   await (await program.backend()).prepare();

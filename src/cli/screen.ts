@@ -1,5 +1,5 @@
 /** What stdout is: a terminal with a width and colours, or a pipe, which gets whole cells and absolute times. */
-import { processEnvironment } from '../config/environment.ts';
+import { type Environment, processEnvironment } from '../config/environment.ts';
 import { type Tone, toneOf } from '../domain/tone.ts';
 
 export interface Screen {
@@ -13,9 +13,11 @@ export interface Screen {
 export function currentScreen(): Screen {
   const { stdout } = process;
   if (!stdout.isTTY) return { columns: undefined, hasColor: false, now: undefined };
-  const { NO_COLOR, TERM } = processEnvironment();
-  const hasColor = (NO_COLOR === undefined || NO_COLOR === '') && TERM !== 'dumb';
-  return { columns: stdout.columns, hasColor, now: new Date() };
+  return { columns: stdout.columns, hasColor: mayColor(processEnvironment()), now: new Date() };
+}
+
+export function mayColor({ NO_COLOR, TERM }: Environment): boolean {
+  return (NO_COLOR === undefined || NO_COLOR === '') && TERM !== 'dumb';
 }
 
 const codes: Readonly<Record<Tone, string | undefined>> = {

@@ -2,7 +2,7 @@
  * Logging: one JSON object a line on stderr. What is logged is listed field by field by the callers; redaction paths are the second
  * net. Errors are reduced to their code and public message, with the cause's name but not its text, since drivers put values there.
  */
-import { pino, type Logger } from 'pino';
+import { pino, type DestinationStream, type Logger } from 'pino';
 
 import { JobError } from '../errors.ts';
 
@@ -20,7 +20,14 @@ const secretNames = [
   'authorization',
 ];
 
-export function createLog(options: { readonly level: string; readonly base?: Readonly<Record<string, unknown>> }): Log {
+interface LogOptions {
+  readonly level: string;
+  readonly base?: Readonly<Record<string, unknown>>;
+}
+
+export const toStderr = () => pino.destination({ dest: 2, sync: true });
+
+export function createLog(options: LogOptions, destination?: DestinationStream): Log {
   return pino(
     {
       level: options.level,
@@ -29,7 +36,7 @@ export function createLog(options: { readonly level: string; readonly base?: Rea
       redact: { paths: secretNames.flatMap((name) => [name, `*.${name}`]), censor: '[redacted]' },
       serializers: { err: describeError, error: describeError, message: maskKeyIds },
     },
-    pino.destination({ dest: 2, sync: true }),
+    destination ?? toStderr(),
   );
 }
 
