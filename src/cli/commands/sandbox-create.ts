@@ -75,7 +75,11 @@ async function asked<T>(call: Promise<T>): Promise<T> {
     return await call;
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message.replace(/^AWS sandbox: /, '') : 'no answer';
-    throw new JobError('PAYLOAD_INVALID', { message: `The sandbox refused it: ${reason}.`, cause });
+    const words = reason.replace(
+      /no account (\d{12}); .*$/,
+      'no account $1; create it with `keyferry sandbox create account --account $1`',
+    );
+    throw new JobError('PAYLOAD_INVALID', { message: `The sandbox refused it: ${words}.`, cause });
   }
 }
 

@@ -1,4 +1,5 @@
 /** What tests and the demo set up before anybody calls: accounts, users, roles, keys. Everything here works at once. */
+import { requireIamName } from './iam-name.ts';
 import { addAccessKey, deleteKey, setKeyStatus, type KeyChange } from './iam/access-keys.ts';
 import type { KmsKey, KmsKeyState } from './kms-key.ts';
 import { Lagged } from './lagged.ts';
@@ -240,7 +241,7 @@ function newAccount(accountId: string, partition: PartitionName): Account {
 }
 
 function newUser(change: KeyChange, account: Account, input: CreateUserInput): User {
-  if (!/^[\w+=,.@-]{1,64}$/.test(input.userName)) throw new Error(`Not a name for an IAM user: ${input.userName}`);
+  requireIamName('user', input.userName);
   if (account.users.has(input.userName))
     throw new Error(`User ${input.userName} exists in account ${account.accountId}`);
   const path = input.path ?? '/';
@@ -261,6 +262,7 @@ function newUser(change: KeyChange, account: Account, input: CreateUserInput): U
 }
 
 function newRole(change: KeyChange, account: Account, input: CreateRoleInput): Role {
+  requireIamName('role', input.roleName);
   if (account.roles.has(input.roleName))
     throw new Error(`Role ${input.roleName} exists in account ${account.accountId}`);
   const visibleAt = change.now + (input.propagates === true ? drawDelayMs(change.timing.policyMs, change.random) : 0);

@@ -58,6 +58,14 @@ describe('keyferry sandbox create', () => {
     expect(byKey.code, byKey.stdout + byKey.stderr).toBe(0);
   }, 120_000);
 
+  it('refuses names that IAM refuses, and says how to make the account that is missing', async () => {
+    const badName = await host.run({ args: ['sandbox', 'create', 'role', 'foo bar'], environment });
+    expect([badName.code, badName.stderr]).toEqual([2, expect.stringContaining('IAM role: foo bar (1 to 64')]);
+    const noAccount = await keyferry('sandbox create access-key --user robot --account 999900002222');
+    const command = '`keyferry sandbox create account --account 999900002222`';
+    expect([noAccount.code, noAccount.stderr]).toEqual([2, expect.stringContaining(command)]);
+  });
+
   it('says what AWS would refuse, and which sandbox is missing', async () => {
     const exit = await keyferry('sandbox create access-key --user nobody');
     expect([exit.code, exit.stderr]).toEqual([2, expect.stringContaining('The sandbox refused it:')]);
