@@ -79,15 +79,14 @@ export async function startWorkerProcess(parts: WorkerParts, options: WorkerOpti
   });
   const { running } = worker;
   const reports = startWorkerReports({ workers: createLiveWorkers(db), name, version: VERSION, queues, running, log });
-  return {
-    ...worker,
-    async stop(deadlineMs) {
-      await Promise.all([worker.stop(deadlineMs), pulls?.stop()]);
-      watch.stop();
-      identityWatch.stop();
-      await reports.stop();
-      // What proves later that a moved database is complete; a guarded worker proves nothing.
-      log.info(watch.guardReason() === undefined ? { counter: watch.counter() } : {}, 'worker stopped');
-    },
+  const stop = async (deadlineMs?: number) => {
+    await Promise.all([worker.stop(deadlineMs), pulls?.stop()]);
+    watch.stop();
+    identityWatch.stop();
+    await reports.stop();
+    // What proves later that a moved database is complete; a guarded worker proves nothing.
+    log.info(watch.guardReason() === undefined ? { counter: watch.counter() } : {}, 'worker stopped');
   };
+  let stopped: Promise<void> | undefined;
+  return { ...worker, stop: (deadlineMs) => (stopped ??= stop(deadlineMs)) };
 }

@@ -79,6 +79,10 @@ async function start(options: EmbeddedOptions, cleanup: Cleanup): Promise<Embedd
   const { compose } = await import('../main.ts');
   // With the sandbox the process's environment is clean by now; without it, AWS settings are the user's own.
   const config = loadConfig({ ...processEnvironment(), REDIS_URL: undefined, ...environment });
+  if (options.withServer) {
+    const { requireFree } = await import('../server/listen.ts');
+    await requireFree({ host: config.httpHost, port: config.httpPort, portSetting: '--port' });
+  }
   await migrate(config.databaseUrl);
   const program = compose({ ...config, sessionName: WORKER_SESSIONS }, await openLog(options.logLevel));
   cleanup.add(() => program.close());

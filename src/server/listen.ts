@@ -1,6 +1,6 @@
 /** The socket: time limits, a clear word when the port is taken, and an end that does not wait for idle connections. */
 import { createAdaptorServer } from '@hono/node-server';
-import type { Hono } from 'hono';
+import { Hono } from 'hono';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
@@ -39,7 +39,13 @@ export async function listen(app: Hono, address: Address): Promise<ListeningServ
   return { url: `http://${shownHost}:${String(actualPort)}`, close: () => closeServer(server) };
 }
 
-function toListenError(
+/** Throws CONFIG_INVALID when the address cannot be taken now; for a start that first starts much else. */
+export async function requireFree(address: Address): Promise<void> {
+  await (await listen(new Hono(), address)).close();
+}
+
+/** The port or the host that is at fault, and what to set. */
+export function toListenError(
   error: NodeJS.ErrnoException,
   { host, port, portSetting = 'KEYFERRY_HTTP_PORT' }: Address,
 ): JobError {

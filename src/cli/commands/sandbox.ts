@@ -1,5 +1,5 @@
 /** `keyferry sandbox`: the AWS sandbox alone, for development and for tests in other languages. */
-import { writeFile } from 'node:fs/promises';
+import { access, constants, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import type { Command } from 'commander';
@@ -37,9 +37,14 @@ async function runSandbox({ options, output }: Invocation): Promise<ExitCode> {
       message: '--quotas or --timing is not one of the values that --help lists.',
     });
   }
+  const keyFolder = text(options, 'keyFolder');
+  await requireFolder(keyFolder);
   const { createAwsSandbox, startAwsSandboxServer } = await import('../../sandbox/aws/index.ts');
+  const { toListenError } = await import('../../server/listen.ts');
   const sandbox = createAwsSandbox({ quotas, timing, seed: Number(options.seed) });
-  const server = await startAwsSandboxServer(sandbox, { port });
+  const server = await startAwsSandboxServer(sandbox, { port }).catch((error: unknown) => {
+    throw toListenError(error as NodeJS.ErrnoException, { host: '127.0.0.1', port, portSetting: '--port' });
+  });
   sandbox.createAccount('111122223333');
   const user = { accountId: '111122223333', userName: 'keyferry-base' };
   sandbox.createUser({
@@ -47,7 +52,7 @@ async function runSandbox({ options, output }: Invocation): Promise<ExitCode> {
     policy: { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: '*', Resource: '*' }] },
   });
   const key = sandbox.createAccessKey(user);
-  await writeKey(text(options, 'keyFolder'), key);
+  await writeKey(keyFolder, key);
   output.result({ url: server.url, ...key }, () =>
     fields([
       ['AWS_ENDPOINT_URL', server.url],
@@ -58,6 +63,17 @@ async function runSandbox({ options, output }: Invocation): Promise<ExitCode> {
   await untilStopped();
   await server.close();
   return done;
+}
+
+async function requireFolder(folder: string | undefined): Promise<void> {
+  if (folder === undefined) return;
+  try {
+    // With the dot, a file is no folder.
+    await access(join(folder, '.'), constants.W_OK);
+  } catch (cause) {
+    const message = `--key-folder ${folder} is no folder to write in. Make it with \`mkdir -p\`, or name another one.`;
+    throw new JobError('PAYLOAD_INVALID', { message, cause });
+  }
 }
 
 async function writeKey(

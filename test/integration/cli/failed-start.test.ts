@@ -7,6 +7,7 @@ import { generateEncryptionKey } from '../../../src/config/encryption-key.ts';
 import { cleanEnvironment } from '../../support/environment.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
 import { runKeyferry } from '../../support/processes.ts';
+import { createTemporaryDirectory } from '../../support/temporary-directory.ts';
 
 describe('a process whose start fails half-way', () => {
   const database = useTestDatabase();
@@ -44,6 +45,26 @@ describe('a process whose start fails half-way', () => {
       2,
       expect.stringMatching(new RegExp(`Another program listens on 127.0.0.1, port ${port}: .* set ${setting}`)),
     ]);
+  });
+
+  it('ends as a sandbox whose port is taken, or whose folder for the key is missing', async () => {
+    const busy = await runKeyferry(['sandbox', '--port', port], { environment: cleanEnvironment() }, 25_000);
+    expect([busy.code, busy.stderr]).toEqual([2, expect.stringMatching(/Another program listens on .* set --port/)]);
+    const unwritten = ['sandbox', '--key-folder', '/nonexistent/keys'];
+    const missing = await runKeyferry(unwritten, { environment: cleanEnvironment() }, 25_000);
+    expect([missing.code, missing.stderr]).toEqual([
+      2,
+      expect.stringContaining('--key-folder /nonexistent/keys is no'),
+    ]);
+    expect(missing.stderr).toContain('mkdir -p');
+  });
+
+  it('ends as `up` whose port is taken, before a worker starts', async () => {
+    const directory = await createTemporaryDirectory('busy');
+    const up = ['up', '--sandbox', '--port', port];
+    const exit = await runKeyferry(up, { environment: cleanEnvironment(), directory }, 25_000);
+    expect([exit.code, exit.stderr]).toEqual([2, expect.stringMatching(/Another program listens on .* set --port/)]);
+    expect(exit.stderr).not.toContain('worker');
   });
 
   it('ends as a server whose webhook address is refused', async () => {
