@@ -26,6 +26,7 @@ import {
   type SourceHold,
   withoutManaged,
 } from './folder-source.ts';
+import { managesAny, writtenSecrets } from './folder-statements.ts';
 import { holdsLease, importedSync, type ImportingRun, recordImport, refuseLostLease } from './sync/initial-import.ts';
 import { foldersAbove, isAboveAsSeen, readers } from './sync/tree.ts';
 import { createReadAll } from './read.ts';
@@ -248,37 +249,6 @@ async function writeChanges(
   if (!row || row.moved === 0) return undefined;
   if (row.due > 0) wake(db, 'sync');
   return { folderId: folder.id, revision, set: row.set, removed: row.removed, dueSyncs: row.due };
-}
-
-/** Whether a rotation writes one of the secrets. */
-function managesAny(folderId: string, changes: readonly SecretChange[]): SQL {
-  const keys = JSON.stringify(changes.map(({ key }) => key));
-  return sql`exists (
-            select 1 from keyferry.secrets s
-            where s.folder_id = ${folderId} and s.managed_by is not null
-              and s.key in (select jsonb_array_elements_text(${keys}::jsonb))
-          )`;
-}
-
-/** Metadata that a change does not name stays. */
-function writtenSecrets(revision: number, written: string): SQL {
-  return sql`
-          insert into keyferry.secrets (folder_id, key, value, revision, metadata, updated_at)
-          select moved.id, w.key, w.value, ${revision}, coalesce(w.metadata, '{}'::jsonb), now()
-          from moved, jsonb_to_recordset(${written}::jsonb)
-            as w(key text, value text, metadata jsonb)
-          on conflict (folder_id, key) do update set
-            value = excluded.value,
-            revision = excluded.revision,
-            updated_at = now(),
-            metadata = case
-              when exists (
-                select 1 from jsonb_to_recordset(${written}::jsonb) as w(key text, metadata jsonb)
-                where w.key = excluded.key and w.metadata is not null
-              ) then excluded.metadata
-              else keyferry.secrets.metadata end
-          returning key
-        `;
 }
 
 /** Of those that read the folder in the common table expression `moved`; locked in the order in which a validation locks the dependents of its connection. */

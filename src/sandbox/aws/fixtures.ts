@@ -1,12 +1,12 @@
 /** What tests and the demo set up before anybody calls: accounts, users, roles, keys. Everything here works at once. */
 import { requireIamName } from './iam-name.ts';
 import { addAccessKey, deleteKey, setKeyStatus, type KeyChange } from './iam/access-keys.ts';
-import type { KmsKey, KmsKeyState } from './kms-key.ts';
+import { kmsFixtures, type KmsFixtures } from './kms-fixtures.ts';
 import { Lagged } from './lagged.ts';
 import { compilePolicy, type CompiledPolicy, type PolicyDocument, type PolicyKind } from './policy/document.ts';
 import { BASE32 } from './random.ts';
 import type { PartitionName } from './regions.ts';
-import { getAccount, regionState, type AccessKeyStatus, type Account, type Role, type User } from './state.ts';
+import { getAccount, type AccessKeyStatus, type Account, type Role, type User } from './state.ts';
 import { drawDelayMs } from './timing.ts';
 
 export type PolicyInput = PolicyDocument | readonly PolicyDocument[];
@@ -39,23 +39,12 @@ export interface CreateRoleInput extends NamedRole {
   readonly propagates?: boolean;
 }
 
-export interface CreateKmsKeyInput {
-  readonly accountId: string;
-  readonly region: string;
-  /** `alias/…`. */
-  readonly alias?: string;
-  readonly state?: KmsKeyState;
-  /** Default: whatever policies of the owner's account, and of the accounts that it is shared with, allow. */
-  readonly policy?: PolicyDocument;
-  readonly sharedWithAccounts?: readonly string[];
-}
-
 export interface CreatedAccessKey {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
 }
 
-export interface SandboxFixtures {
+export interface SandboxFixtures extends KmsFixtures {
   /** Without an id: the next of 111122223333, 111122223334, … The same id again changes nothing. */
   createAccount(
     accountId?: string,
@@ -76,10 +65,6 @@ export interface SandboxFixtures {
   deleteUser(input: NamedUser): void;
   setAccessKeyStatus(input: { accessKeyId: string; status: AccessKeyStatus }): void;
   deleteAccessKey(input: { accessKeyId: string }): void;
-  createKmsKey(input: CreateKmsKeyInput): { keyId: string; arn: string };
-  setKmsKeyState(input: { accountId: string; region: string; keyId: string; state: KmsKeyState }): void;
-  setKmsKeyPolicy(input: { accountId: string; region: string; keyId: string; policy: PolicyDocument }): void;
-  setServiceSetting(input: { accountId: string; region: string; settingId: string; value: string }): void;
 }
 
 /** What changes need; `now` reads the clock when it is called. */
@@ -179,53 +164,6 @@ function policyFixtures(context: FixtureContext): Pick<SandboxFixtures, PolicyFi
       getAccount(change.world, input.accountId).roles.delete(input.roleName);
     },
   };
-}
-
-type KmsFixtures = 'createKmsKey' | 'setKmsKeyState' | 'setKmsKeyPolicy' | 'setServiceSetting';
-
-function kmsFixtures(
-  context: FixtureContext,
-  ensureAccount: (accountId: string) => Account,
-): Pick<SandboxFixtures, KmsFixtures> {
-  return {
-    createKmsKey: (input) => {
-      const account = ensureAccount(input.accountId);
-      const hex = (length: number): string => context().random.text(length, '0123456789abcdef');
-      const keyId = [hex(8), hex(4), hex(4), hex(4), hex(12)].join('-');
-      const arn = `arn:${account.partition}:kms:${input.region}:${input.accountId}:key/${keyId}`;
-      regionState(account, input.region).kmsKeys.set(keyId, {
-        keyId,
-        arn,
-        accountId: input.accountId,
-        alias: input.alias,
-        state: input.state ?? 'Enabled',
-        policy: compilePolicy(input.policy ?? keyPolicyOf(account, input.sharedWithAccounts), 'key'),
-        createdAt: context().now,
-      });
-      return { keyId, arn };
-    },
-    setKmsKeyState: (input) => {
-      getKmsKey(context(), input).state = input.state;
-    },
-    setKmsKeyPolicy: (input) => {
-      getKmsKey(context(), input).policy = compilePolicy(input.policy, 'key');
-    },
-    setServiceSetting: ({ accountId, region, settingId, value }) => {
-      regionState(ensureAccount(accountId), region).serviceSettings.set(settingId, value);
-    },
-  };
-}
-
-function getKmsKey(change: KeyChange, input: { accountId: string; region: string; keyId: string }): KmsKey {
-  const key = change.world.findKmsKeys(input.accountId, input.region).get(input.keyId);
-  if (!key) throw new Error(`The sandbox has no KMS key ${input.keyId} in ${input.region}`);
-  return key;
-}
-
-/** As the key policy that KMS gives a new key: the account's own policies decide. */
-function keyPolicyOf({ partition, accountId }: Account, sharedWith: readonly string[] = []): PolicyDocument {
-  const AWS = [accountId, ...sharedWith].map((id) => `arn:${partition}:iam::${id}:root`);
-  return { Statement: { Effect: 'Allow', Principal: { AWS }, Action: 'kms:*', Resource: '*' } };
 }
 
 function newAccount(accountId: string, partition: PartitionName): Account {
