@@ -66,7 +66,7 @@ function addDelete(noun: Command): void {
 
 function addCreate(noun: Command): void {
   const command = leaf(noun, 'create', 'record a connection and validate it')
-    .requiredOption('--name <name>', 'unique within the org')
+    .requiredOption('--name <name>', 'unique within the project')
     .requiredOption('--method <method>', 'assume-role or access-key')
     .option('--role-arn <arn>', 'the role to assume')
     .option('--external-id <id>', 'operators only: another external ID than the org’s id')

@@ -42,7 +42,7 @@ function withTimes(command: Command): Command {
 function addCreate(noun: Command): void {
   const command = withTimes(
     withPlace(leaf(noun, 'create', 'rotate the access key of an IAM user and publish it into a folder'))
-      .requiredOption('--name <name>', 'unique within the org')
+      .requiredOption('--name <name>', 'unique within the project')
       .requiredOption('--connection <connection>', 'name or id')
       .requiredOption('--user <user>', 'the IAM user, without its path')
       .requiredOption('--access-key-id-as <key>', 'the secret that holds the key id')

@@ -49,7 +49,7 @@ function withOptions(command: Command): Command {
 export function addCreate(noun: Command): void {
   const command = withOptions(
     withPlace(leaf(noun, 'create', 'keep an AWS destination equal to a folder'))
-      .requiredOption('--name <name>', 'unique within the org')
+      .requiredOption('--name <name>', 'unique within the project')
       .requiredOption('--connection <connection>', 'name or id')
       .requiredOption('--to <service>', cliNames),
   )
