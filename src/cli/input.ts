@@ -32,6 +32,20 @@ export async function readBytes(file: string | undefined): Promise<Uint8Array> {
   try {
     return await readFile(file);
   } catch (cause) {
-    throw new JobError('PAYLOAD_INVALID', { message: `The file ${file} cannot be read.`, cause });
+    throw new JobError('PAYLOAD_INVALID', {
+      message: `The file ${file} cannot be read: ${whyUnreadable(cause)}.`,
+      cause,
+    });
   }
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  EACCES: 'permission denied',
+  EISDIR: 'it is a folder',
+};
+
+function whyUnreadable(cause: unknown): string {
+  const { code = 'unknown error' } = cause as NodeJS.ErrnoException;
+  return reasons[code] ?? code;
 }

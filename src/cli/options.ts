@@ -1,5 +1,5 @@
 /** Values of options that are checked before the command begins: what is wrong names the option and ends with exit code 2. */
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 
 import { regionProblem } from '../domain/regions.ts';
 
@@ -18,4 +18,12 @@ export function regionName(text: string): string {
 export function portNumber(text: string): string {
   if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return text;
   throw new InvalidArgumentError('It must be a port number.');
+}
+
+export const limitOption = (description: string) =>
+  new Option('--limit <n>', description).argParser(toLimit).default(20);
+
+function toLimit(given: string): number {
+  if (/^\d{1,4}$/.test(given) && Number(given) >= 1 && Number(given) <= 1_000) return Number(given);
+  throw new InvalidArgumentError('It must be a number from 1 to 1000.');
 }

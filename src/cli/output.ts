@@ -102,10 +102,16 @@ function toText(cell: Cell, now: Date | undefined): string {
 /** When something comes next. What should have come already comes as soon as a worker takes it, so it is never in the past. */
 export function upcoming(
   at: Date | null,
-  { now = new Date(), pausedAt = null }: { readonly now?: Date; readonly pausedAt?: Date | null } = {},
+  {
+    now = new Date(),
+    pausedAt = null,
+    isRunning = false,
+  }: { readonly now?: Date; readonly pausedAt?: Date | null; readonly isRunning?: boolean } = {},
 ): Cell {
   if (pausedAt !== null) return 'paused';
-  return at !== null && at <= now ? 'now' : at;
+  if (at === null || at > now) return at;
+  // The run under way decides when the next one is.
+  return isRunning ? null : 'now';
 }
 
 /** `2026-11-23 08:15:04Z`. */

@@ -63,6 +63,6 @@ export function describeSync(sync: Sync): string {
     ['drift', sync.drift],
     ['synced', sync.lastSyncedAt],
     ['paused', sync.pausedAt],
-    ['next', upcoming(sync.nextDueAt)],
+    ['next', upcoming(sync.nextDueAt, { isRunning: sync.syncStatus === 'running' })],
   ]);
 }

@@ -89,7 +89,8 @@ async function whyUntaken(program: ClientInvocation['program']): Promise<string>
   return 'Waiting for a worker; none has taken the request yet. Start one with `keyferry worker`.';
 }
 
-function toTimeout(given = DEFAULT_TIMEOUT): number {
+/** Milliseconds. Throws PAYLOAD_INVALID. */
+export function toTimeout(given = DEFAULT_TIMEOUT): number {
   const ms = parseDuration(given);
   if (ms !== undefined && ms > 0) return ms;
   throw new JobError('PAYLOAD_INVALID', { message: '--timeout must be a duration such as 90s, 10m or 2h.' });

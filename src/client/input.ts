@@ -21,10 +21,10 @@ const roleArnShape = z
 
 export const accessKeyIdShape = z
   .string()
-  .refine(
-    (id) => !id.startsWith('ASIA'),
-    'is a temporary key (ASIA…): it stops working within hours; use a key of an IAM user (AKIA…), or a role',
-  )
+  .refine((id) => !id.startsWith('ASIA'), {
+    error: 'is a temporary key (ASIA…): it stops working within hours; use a key of an IAM user (AKIA…), or a role',
+    abort: true,
+  })
   .refine((id) => /^AKIA[A-Z0-9]{12,124}$/.test(id), 'must be the id of an IAM user’s access key (AKIA…)');
 
 export const secretAccessKeyShape = z

@@ -8,6 +8,7 @@ import { parseMoment } from './moment.ts';
 import { parsedJson, textOrNull } from './read.ts';
 import { fromRow } from './rows.ts';
 import { runs } from './schema.ts';
+import { finalProgress } from '../domain/progress.ts';
 import type { RunSlice } from '../domain/run.ts';
 
 type RunHistoryRow = typeof runs.$inferSelect;
@@ -102,7 +103,8 @@ export function toLogicalRun(row: Record<string, unknown>): LogicalRun {
 }
 
 function withEarlier(row: Record<string, unknown>): LogicalRun {
-  const run = fromRow(runs, row);
+  const stored = fromRow(runs, row);
+  const run = { ...stored, progress: finalProgress(stored, stored.progress) };
   const subjectName = textOrNull(row['_name']);
   const earlier = (parsedJson(row['_slices']) ?? []) as readonly StoredSlice[];
   const [first] = earlier;

@@ -1,5 +1,5 @@
 /** How far a run has come, and what that says about its end. Pure. */
-import type { RunProgress } from './run.ts';
+import { isUnderWay, type RunKind, type RunProgress, type RunStatus } from './run.ts';
 import { formatSpan } from './span.ts';
 
 /** Before that a rate says nothing. */
@@ -16,6 +16,15 @@ export function measureProgress(
   if (done === 0 || seconds < MIN_SECONDS) return { done, total, perSecond: null, secondsLeft: null };
   const rate = done / seconds;
   return { done, total, perSecond: Math.round(rate * 10) / 10, secondsLeft: Math.ceil((total - done) / rate) };
+}
+
+/** What was noted last may be a moment old when a run ends. */
+export function finalProgress(
+  run: { readonly status: RunStatus; readonly kind: RunKind },
+  progress: RunProgress | null,
+): RunProgress | null {
+  if (progress === null || isUnderWay(run)) return progress;
+  return { ...progress, done: run.status === 'succeeded' ? progress.total : progress.done, secondsLeft: null };
 }
 
 /** `812 of 2,000 written, 31 a second, about 38 s left`. */

@@ -89,5 +89,7 @@ function toFailing(error: unknown): PartHealth {
 }
 
 function failing(code: keyof typeof errorTable, message: string): PartHealth {
-  return { status: 'failing', code, message, remedy: errorTable[code].nextStep };
+  const remedy = errorTable[code].nextStep;
+  // Said once: the command line, which has no field for it, gets both in one text.
+  return { status: 'failing', code, message: message.replace(remedy, '').trim(), remedy };
 }

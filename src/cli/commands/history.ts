@@ -1,24 +1,18 @@
 /** `keyferry runs|folders|audit list`: what was done, what there is, and who changed what. */
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 
 import { happenedIn } from '../../domain/happened.ts';
 import { runKinds, runStatuses } from '../../domain/run.ts';
 import type { ListedRun } from '../../client/types/run.ts';
 import { done, leaf, runWithClient, text } from '../command.ts';
+import { limitOption } from '../options.ts';
 import { table } from '../output.ts';
-
-const limitOption = () => new Option('--limit <n>', 'how many, newest first').argParser(toLimit).default(20);
-
-function toLimit(given: string): number {
-  if (/^\d{1,4}$/.test(given) && Number(given) >= 1 && Number(given) <= 1_000) return Number(given);
-  throw new InvalidArgumentError('It must be a number from 1 to 1000.');
-}
 
 export function addRunsCommands(noun: Command): void {
   const command = leaf(noun, 'list [subject]', 'runs of the org, or of one connection, sync or rotation (name or id)')
     .addOption(new Option('--kind <kind>', 'only these').choices([...runKinds]))
     .addOption(new Option('--status <status>', 'only these').choices([...runStatuses]))
-    .addOption(limitOption());
+    .addOption(limitOption('how many, newest first'));
   runWithClient(command, async ({ args: [subject], client, options, output }) => {
     const filter = { subject, kind: text(options, 'kind'), status: text(options, 'status') };
     const runs = await client.history.runs({ ...filter, limit: Number(options.limit) });
@@ -71,7 +65,9 @@ export function addFoldersCommands(noun: Command): void {
 }
 
 export function addAuditCommands(noun: Command): void {
-  const command = leaf(noun, 'list', 'changes of the org, newest first').addOption(limitOption());
+  const command = leaf(noun, 'list', 'changes of the org, newest first').addOption(
+    limitOption('how many, newest first'),
+  );
   runWithClient(command, async ({ client, options, output }) => {
     const changes = await client.history.audit(Number(options.limit));
     output.result(changes, () =>

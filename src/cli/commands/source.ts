@@ -10,6 +10,7 @@ import { done, leaf, runWithClient, text, type Options } from '../command.ts';
 import { exitCodes } from '../exit.ts';
 import { readBytes, readSecret } from '../input.ts';
 import { fields, table, upcoming } from '../output.ts';
+import { toTimeout } from '../waiting.ts';
 import { placeOf, withPlace } from './secrets.ts';
 import type { SetSource, FolderSource } from '../../client/types/source.ts';
 
@@ -109,14 +110,14 @@ function toSeconds(every: string): number {
 function addRun(noun: Command): void {
   const command = withPlace(leaf(noun, 'run', 'read the source now and wait for the result'))
     .option('--confirm-deletions <n>', 'let this pull remove exactly so many secrets')
-    .option('--timeout <seconds>', 'how long to wait', '120');
+    .option('--timeout <duration>', 'how long to wait, such as 90s or 10m; the work goes on', '2m');
   runWithClient(command, async ({ client, options, output }) => {
     const confirmed = text(options, 'confirmDeletions');
     const source = await client.sources.run(
       placeOf(options),
       confirmed === undefined ? {} : { confirmDeletions: Number(confirmed) },
       {
-        timeoutMs: Number(options.timeout) * 1_000,
+        timeoutMs: toTimeout(text(options, 'timeout')),
         onUntaken() {
           output.note('Waiting for a worker. Start one with `keyferry worker`.');
         },

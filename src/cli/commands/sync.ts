@@ -5,6 +5,7 @@ import { isUnderWay } from '../../domain/run.ts';
 import { JobError } from '../../errors.ts';
 import { done, leaf, runWithClient, text, type ClientInvocation } from '../command.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
+import { limitOption } from '../options.ts';
 import { table, upcoming } from '../output.ts';
 import { describePlan, describeRun, type PlanDocument } from '../reports.ts';
 import { describeSync } from '../sync-report.ts';
@@ -12,6 +13,7 @@ import { confirm, withConfirmation } from '../confirm.ts';
 import { waitForRun, withWaiting } from '../waiting.ts';
 import { addLifetime, hintsOf } from './sync-lifetime.ts';
 import { addCreate, addUpdate } from './sync-settings.ts';
+import type { EntryStatus } from '../../db/status/details.ts';
 import type { RunRecord } from '../../client/types/run.ts';
 import type { SyncRequestKind } from '../../client/types/sync.ts';
 
@@ -128,8 +130,10 @@ const RUNS_SEEN = 20;
 
 function addShowing(noun: Command): void {
   runWithClient(
-    leaf(noun, 'show <name>', 'everything known about a sync'),
-    async ({ args: [name = ''], client, output, program }) => {
+    leaf(noun, 'show <name>', 'everything known about a sync').addOption(
+      limitOption('how many entries, those with a message first; --json has all'),
+    ),
+    async ({ args: [name = ''], client, options, output, program }) => {
       const sync = await client.syncs.get(name);
       const { createStatusQueries } = await import('../../db/status/queries.ts');
       const entries = await createStatusQueries(program.stores.database.db)
@@ -139,24 +143,25 @@ function addShowing(noun: Command): void {
         ({ kind }) => kind !== 'plan',
       );
       output.result({ ...sync, lastRun: lastRun ?? null, entries }, () => {
-        const rows = entries.map((entry) => [
-          entry.key,
-          entry.remoteName,
-          entry.status,
-          entry.remoteVersion,
-          entry.writtenAt,
-          entry.errorMessage,
-        ]);
-        const list =
-          entries.length === 0
-            ? ''
-            : `\n\n${table(['KEY', 'REMOTE NAME', 'STATUS', 'VERSION', 'WRITTEN', 'MESSAGE'], rows)}`;
+        const list = describeEntries(entries, Number(options.limit));
         return `${describeSync(sync)}${lastRun ? `\n\n${isUnderWay(lastRun) ? 'run under way' : 'last run'}\n${describeRun(lastRun, { kind: 'sync', name })}` : ''}${list}`;
       });
       return done;
     },
   );
   addList(noun);
+}
+
+function describeEntries(entries: readonly EntryStatus[], limit: number): string {
+  if (entries.length === 0) return '';
+  const troubled = (entry: EntryStatus) => (entry.errorMessage === null ? 1 : 0);
+  const shown = entries.toSorted((a, b) => troubled(a) - troubled(b)).slice(0, limit);
+  const rows = shown.map((entry) => [
+    ...[entry.key, entry.remoteName, entry.status, entry.remoteVersion, entry.writtenAt, entry.errorMessage],
+  ]);
+  const left = entries.length - shown.length;
+  const more = left === 0 ? '' : `\n\n${left.toLocaleString('en-US')} more: see them with --limit or --json.`;
+  return `\n\n${table(['KEY', 'REMOTE NAME', 'STATUS', 'VERSION', 'WRITTEN', 'MESSAGE'], rows)}${more}`;
 }
 
 function addList(noun: Command): void {
@@ -172,7 +177,7 @@ function addList(noun: Command): void {
           one.syncStatus,
           one.drift,
           one.lastSyncedAt,
-          upcoming(one.nextDueAt),
+          upcoming(one.nextDueAt, { isRunning: one.syncStatus === 'running' }),
           one.statusMessage,
         ]),
       ),

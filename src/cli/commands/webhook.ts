@@ -2,15 +2,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { Option, type Command } from 'commander';
-import { z } from 'zod';
 
-import { parseInput } from '../../client/input.ts';
 import { counted } from '../../domain/counted.ts';
 import { eventKinds, webhookFormats } from '../../domain/webhooks.ts';
 import { collect, done, leaf, runWithClient, text } from '../command.ts';
 import { confirm, withConfirmation } from '../confirm.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
 import { fields, table, type Output } from '../output.ts';
+import { toTimeout } from '../waiting.ts';
 import type { Client } from '../../client/types/client.ts';
 import type { Webhook, WebhookDelivery } from '../../client/types/webhook.ts';
 
@@ -89,24 +88,17 @@ function addCreate(noun: Command): void {
 
 function addTest(noun: Command): void {
   const command = leaf(noun, 'test <name>', 'send a test message and wait for the answer').option(
-    '--timeout <seconds>',
-    'how long to wait',
-    '30',
+    '--timeout <duration>',
+    'how long to wait, such as 10s or 2m',
+    '30s',
   );
   runWithClient(command, async ({ args: [name = ''], client, options, output }) => {
-    const { timeout } = parseInput(testOptions, { timeout: options.timeout });
+    const timeoutMs = toTimeout(text(options, 'timeout'));
     const { id } = await client.webhooks.test(name);
-    const delivery = await waitForAttempt(client, { name, id, timeoutMs: timeout * 1_000 });
+    const delivery = await waitForAttempt(client, { name, id, timeoutMs });
     return reportTest(output, delivery);
   });
 }
-
-const testOptions = z.object({
-  timeout: z
-    .string()
-    .regex(/^\d{1,4}$/, 'must be a number of seconds')
-    .transform(Number),
-});
 
 const POLL_MS = 200;
 

@@ -17,7 +17,12 @@ export function toApiError(error: unknown): ApiError {
   const { code, publicMessage } = toJobError(error);
   const { nextStep } = errorTable[code];
   const isBare = publicMessage === errorTable[code].message;
-  return { statusCode: statusOf(code), code, message: isBare ? `${publicMessage} ${nextStep}` : publicMessage };
+  const message = isBare ? `${publicMessage} ${nextStep}` : publicMessage;
+  return {
+    statusCode: statusOf(code),
+    code,
+    message: message.replace('`keyferry secrets set`', '`PUT /api/v1/folders/secrets`'),
+  };
 }
 
 const refused: Readonly<Record<string, string>> = {

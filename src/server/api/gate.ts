@@ -50,11 +50,9 @@ export function authenticate({ tokens, clientOf, now }: ApiOptions, { accessToke
     }
     if (authorization !== undefined && authorization !== '') failures.add(address);
     c.header('WWW-Authenticate', 'Bearer realm="keyferry"');
-    return problem(
-      c,
-      401,
-      'Send the access token of a login, or a token of KEYFERRY_API_TOKENS, as `Authorization: Bearer …`.',
-    );
+    const how = 'the access token of a login, or a token of KEYFERRY_API_TOKENS, as `Authorization: Bearer …`.';
+    const isUnknown = bearerOf(authorization) !== undefined;
+    return problem(c, 401, isUnknown ? `The token is unknown or has expired. Send ${how}` : `Send ${how}`);
   };
 }
 

@@ -58,7 +58,7 @@ const changes: Readonly<
     ({ sourced }) => `source set ${at(sourced)} --kind http --url https://other.example.com/ --no-auth`,
     ['source.set'],
   ],
-  'source run': [({ sourced }) => `source run ${at(sourced)} --timeout 1`, ['source.run'], [202]],
+  'source run': [({ sourced }) => `source run ${at(sourced)} --timeout 1s`, ['source.run'], [202]],
   'source unset': [({ sourced }) => `source unset ${at(sourced)}`, ['source.unset']],
   'sync create': [
     ({ unique, connection, place }) =>
@@ -91,7 +91,7 @@ const changes: Readonly<
   'identity rotate-secret': [() => 'identity rotate-secret kept', ['identity.rotateSecret']],
   'identity revoke': [() => 'identity revoke kept --yes', ['identity.revoke']],
   'webhook create': [({ unique }) => `webhook create ${unique}-x --url https://hooks.example.com/`, ['webhook.create']],
-  'webhook test': [({ webhook }) => `webhook test ${webhook} --timeout 1`, ['webhook.test']],
+  'webhook test': [({ webhook }) => `webhook test ${webhook} --timeout 1s`, ['webhook.test']],
   'webhook replay': [({ webhook }) => `webhook replay ${webhook}`, ['webhook.replay']],
   'webhook delete': [({ webhook }) => `webhook delete ${webhook}`, ['webhook.delete']],
   'keys rewrap': [() => 'keys rewrap', ['keys.rewrap']],

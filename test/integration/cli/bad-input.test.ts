@@ -51,6 +51,16 @@ describe('a person who gets it wrong', () => {
     expect(exit.stderr).not.toContain('planted');
   });
 
+  it('is told one mistake once, and why a file cannot be read', async () => {
+    const create = ['connection', 'create', '--name', 'c', '--method', 'access-key', '--access-key-id'];
+    const temporary = await keyferry([...create, 'ASIAEXAMPLEEXAMPLE'], { input: 'planted-secret-key-1' });
+    expect([temporary.code, temporary.stderr]).toEqual([2, expect.stringContaining('temporary key')]);
+    expect(temporary.stderr).not.toContain('must be the id');
+    const set = (file: string) => keyferry(['secrets', 'set', ...place, '--file', file]);
+    expect((await set('/nonexistent')).stderr).toContain('/nonexistent cannot be read: there is no such file.');
+    expect((await set(directory)).stderr).toContain('cannot be read: it is a folder.');
+  });
+
   it('is asked for a prefix of secrets that would be named by their keys alone, unless that is said', async () => {
     const folder = ['--connection', 'none', '--project', 'shop', '--env', 'prod', '--path', '/api'];
     const place = ['--to', 'secrets-manager', '--region', 'eu-west-1'];

@@ -115,6 +115,19 @@ describe('an org with a history', () => {
     });
   }, 60_000);
 
+  it('shows no next run while one is under way, and of many entries the status first', async () => {
+    await handle.client`
+      insert into keyferry.sync_entries (sync_id, remote_name, key, connection_id, partition, account_id, region, service, status)
+      select id, '/shop/K' || n, 'K' || n, connection_id, 'aws', '444455556666', 'eu-west-1', 'ssm', 'synced'
+      from keyferry.syncs, generate_series(1, 25) n where name = 'api'`;
+    const shown = await done('sync show api');
+    expect(shown).not.toMatch(/^next +now/m);
+    expect(shown.match(/^K\d+ /gm)).toHaveLength(20);
+    expect(shown).toMatch(/\n5 more: see them with --limit or --json\.\n$/);
+    expect((await done('sync show api --limit 30')).match(/^K\d+ /gm)).toHaveLength(25);
+    expect((JSON.parse(await done('sync show api --json')) as { entries: unknown[] }).entries).toHaveLength(25);
+  }, 60_000);
+
   it('lists folders by project, with what they hold', async () => {
     expect(await json('folders list')).toMatchObject([
       { projectId: 'shop', secretPath: '/api', secrets: 2, syncs: 1 },

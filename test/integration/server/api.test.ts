@@ -314,6 +314,9 @@ describe('the HTTP API', () => {
       await api.call('POST', CONNECTIONS, { body, headers: { origin: 'https://evil.example' } }),
     ];
     expect(answers.map((answer) => answer.status)).toEqual([401, 415, 422, 413, 403]);
+    expect(answers[0]?.body.message).toMatch(/^The token is unknown or has expired\. Send /);
+    const none = await api.call('GET', CONNECTIONS, { headers: { authorization: '' } });
+    expect([none.status, none.body.message]).toEqual([401, expect.stringMatching(/^Send the access token/)]);
     for (const answer of answers)
       expect(answer.body).toEqual({
         statusCode: answer.status,

@@ -2,7 +2,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 
 import { openDatabase } from '../../../src/db/client.ts';
 import { requireCurrentSchema } from '../../../src/db/migrate.ts';
-import { JobError } from '../../../src/errors.ts';
+import { errorTable, JobError } from '../../../src/errors.ts';
 import { createQueueBackend } from '../../../src/queues/backend.ts';
 import { queueBackends } from '../../support/backends.ts';
 import { useServer } from './support.ts';
@@ -41,6 +41,15 @@ describe.each(queueBackends)('health and metrics on $name', ({ redisUrl }) => {
         database: { status: 'ok' },
       },
     });
+  });
+
+  it('says the remedy once', async () => {
+    const { start, dependencies } = fixture();
+    const { nextStep } = errorTable.DB_UNAVAILABLE;
+    const down = new JobError('DB_UNAVAILABLE', { message: `PostgreSQL is away. ${nextStep}` });
+    const health = { ...dependencies().health, database: () => Promise.reject(down) };
+    const { parts } = (await (await fetch(`${await start({ health })}/readyz`)).json()) as { parts: object };
+    expect(parts).toMatchObject({ database: { message: 'PostgreSQL is away.', remedy: nextStep } });
   });
 
   it('prints the contract’s metrics, and names every one with help and type', async () => {
