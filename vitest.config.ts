@@ -27,14 +27,15 @@ export default defineConfig({
     ],
     ...(summaryFile === undefined ? {} : { outputFile: { json: summaryFile } }),
     projects: [
+      // Files share a process, and with it the modules: loading those anew takes longer than many tests.
       {
-        // Files share a process, and with it the modules: loading those anew takes longer than the tests.
         test: { name: 'unit', include: ['test/unit/**/*.test.ts'], isolate: false, setupFiles, testTimeout: 10_000 },
       },
       {
         test: {
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
+          isolate: false,
           setupFiles,
           globalSetup,
           testTimeout: 30_000,

@@ -124,6 +124,23 @@ const timed = sql`
   from (select distinct org_id from keyferry.webhooks) o join keyferry.rotations r on r.org_id = o.org_id
   where r.phase = 'idle' and r.next_rotation_at < now() - ${SOON}`;
 
+/** What to tell of each subject in the common table expressions `troubles`, `coming` and `begun`. */
+const news = sql`news as materialized (
+    select
+      case topic when 'drift' then 'sync' else topic end || '.'
+        || case when topic = 'drift' and state = 'recovered' then 'drift-repaired' else state end as event,
+      org_id, id as subject_id, name,
+      jsonb_build_object('orgId', org_id, 'kind', case topic when 'drift' then 'sync' else topic end, 'id', id, 'name', name, 'state', state,
+        'code', case when state = 'recovered' then null when topic = 'drift' then 'SYNC_DRIFTED' else status_code end,
+        'message', case when state = 'recovered' or topic = 'drift' then null else status_message end) as payload,
+      0 as position, true as is_trouble
+    from troubles
+    union all
+    select 'rotation.' || c.topic, c.org_id, c.id, c.name,
+      jsonb_build_object('orgId', c.org_id, 'kind', 'rotation', 'id', c.id, 'name', c.name) || c.facts, 0, false
+    from coming c join begun b on b.subject_id = c.id and b.topic = c.topic
+  )`;
+
 /**
  * Rows: one, with how many were told. Locks: an advisory one, so that two at once do not tell twice.
  * Also deletes from the outbox what is past its retention, and what deleted endpoints left.
@@ -157,21 +174,7 @@ const detectionFor = ({ hasOperator }: { readonly hasOperator: boolean }): SQL =
     union all
     select w.* from well w join ended e on e.subject_id = w.id and e.topic = w.topic
   ),
-  news as materialized (
-    select
-      case topic when 'drift' then 'sync' else topic end || '.'
-        || case when topic = 'drift' and state = 'recovered' then 'drift-repaired' else state end as event,
-      org_id, id as subject_id, name,
-      jsonb_build_object('orgId', org_id, 'kind', case topic when 'drift' then 'sync' else topic end, 'id', id, 'name', name, 'state', state,
-        'code', case when state = 'recovered' then null when topic = 'drift' then 'SYNC_DRIFTED' else status_code end,
-        'message', case when state = 'recovered' or topic = 'drift' then null else status_message end) as payload,
-      0 as position, true as is_trouble
-    from troubles
-    union all
-    select 'rotation.' || c.topic, c.org_id, c.id, c.name,
-      jsonb_build_object('orgId', c.org_id, 'kind', 'rotation', 'id', c.id, 'name', c.name) || c.facts, 0, false
-    from coming c join begun b on b.subject_id = c.id and b.topic = c.topic
-  ),
+  ${news},
   ${queued(sql`select * from news`)},
   to_operator as (
     insert into keyferry.notifications (event, subject_id, payload)

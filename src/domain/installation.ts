@@ -4,7 +4,7 @@
  *
  *   identity and name as recorded ────────────────► work
  *   new timeline of the same server (failover,
- *   recovery to a point) ─────────────────────────► new epoch: a look before each subject's next write
+ *   recovery to a point) ─────────────────────────► new epoch: each subject looks before it writes
  *   another server, another database, another name,
  *   a counter that went back, `worker --guarded` ─► guarded, until `keyferry restore accept`
  */
@@ -162,14 +162,14 @@ export function confirmationOf(id: string): string {
 
 /**
  * Whether a subject must compare itself with AWS before its next write: it is older than the present epoch and has not done so in it. Null: there
- * never was another epoch.
+ * never was another epoch. A Date cuts off PostgreSQL's microseconds, so the same millisecond counts as before.
  */
 export function mustCompare(
   subject: { readonly createdAt: Date; readonly comparedAt: Date | null },
   epochStartedAt: Date | null,
 ): boolean {
-  if (epochStartedAt === null || subject.createdAt >= epochStartedAt) return false;
-  return subject.comparedAt === null || subject.comparedAt < epochStartedAt;
+  if (epochStartedAt === null || subject.createdAt > epochStartedAt) return false;
+  return subject.comparedAt === null || subject.comparedAt <= epochStartedAt;
 }
 
 /**

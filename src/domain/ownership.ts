@@ -2,7 +2,7 @@
  * Whose an object at AWS is, by its ownership tag. Pure.
  *
  *   keyferry:sync = <installation id>/<sync id>   written today
- *   keyferry:sync = <sync id>                     by earlier versions; replaced by the next tag write
+ *   keyferry:sync = <sync id>                     earlier versions; replaced by the next tag write
  */
 export const OWNERSHIP_TAG = 'keyferry:sync';
 

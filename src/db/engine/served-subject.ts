@@ -11,7 +11,8 @@ import { tableNames, tables, type SubjectRows } from './subjects.ts';
  *   its runs get nowhere (a hot loop)                       when it is slowed to
  *   a request is open that the run does not answer          now
  *   cancelled, and the run did not notice                   now: the next one does
- *   paused                                                  as the run says while a request of its own stays open, else never
+ *   paused, and a request of its own stays open             as the run says
+ *   paused otherwise                                        never
  *   automatic, and wanted beyond what the run served        now
  *   made due while the run was under way                    then
  *   else                                                    as the run says

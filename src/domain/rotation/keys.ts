@@ -6,8 +6,8 @@
  *
  *   at AWS                                       | decision
  *   ---------------------------------------------|-----------------------------------------------
- *   any key that is neither ours nor the         | blocked KEY_FOREIGN: its id, state, age, last use
- *     connection's own, active or inactive       |   (adopt it, or remove it)
+ *   any key that is neither ours nor the         | blocked KEY_FOREIGN: its id, state, age and
+ *     connection's own, active or inactive       |   last use (adopt it, or remove it)
  *   an orphan of ours that somebody re-activated | it is theirs now: foreign
  *   a leftover                                   | delete it, look again
  *   0 keys                                       | create; nothing to retire

@@ -2,7 +2,8 @@
  * One run of a sync, as far as a slice goes:
  *
  *   head (rows) → nothing to do? → job (ledger, source) → recover what was in flight
- *     → import (first sync) → check (drift) → survey values → plan → brake → permissions → writes → deletions → summary
+ *     → import (first sync) → check (drift) → survey values → plan → brake → permissions
+ *     → writes → deletions → summary
  *
  * A run that ends early leaves its place in `progress` and in the ledger; the next one takes the same way and finds most of it done.
  */

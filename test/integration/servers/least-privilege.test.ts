@@ -116,6 +116,7 @@ it('no column that may hold a ciphertext, a hash or a token is in a view', () =>
     'rotations.secrets_mapping',
     'sources.lease_token',
     'sources.target_revision',
+    'sync_entries.state',
     'syncs.run_token',
   ]);
 });

@@ -2,10 +2,15 @@
  * The suites in which somebody else changes parameters, once more where PutParameter changes the type of a parameter.
  * By themselves they run where it refuses to. AWS's own sources contradict each other.
  */
-import { describe } from 'vitest';
+import { afterAll, describe, vi } from 'vitest';
 
-import { setDefaultBehaviour } from './world.ts';
+// Files of tests share their modules: those of these suites are loaded anew, and no other file gets them.
+vi.resetModules();
+afterAll(() => {
+  vi.resetModules();
+});
 
+const { setDefaultBehaviour } = await import('./world.ts');
 setDefaultBehaviour({ parameterTypeChange: 'allowed' });
 
 describe('drift', async () => {

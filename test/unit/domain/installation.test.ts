@@ -110,6 +110,8 @@ describe('a subject', () => {
     ['compared in an earlier epoch', at(3), at(1), at(2), true],
     ['compared in this epoch', at(2), at(1), at(3), false],
     ['made in this epoch', at(2), at(3), null, false],
+    ['made in the millisecond in which the epoch began', at(2), at(2), null, true],
+    ['compared in the millisecond in which the epoch began', at(2), at(1), at(2), true],
   ])('compares itself with AWS or not: %s', (_case, epochStartedAt, createdAt, comparedAt, expected) => {
     expect(mustCompare({ createdAt, comparedAt }, epochStartedAt)).toBe(expected);
   });

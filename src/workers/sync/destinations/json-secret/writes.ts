@@ -4,7 +4,7 @@
  *   every overwrite begins with a look at whose the secret is, then
  *   nobody else's keys in it, stages may be moved → staged and promoted by compare-and-swap, unread
  *   otherwise, and stages may be moved            → read, merged, promoted by compare-and-swap
- *   otherwise                                     → read, merged, UpdateSecret: a race one call wide
+ *   otherwise                                     → read, merged, UpdateSecret: a race of one call
  */
 import type { SecretMetadata, SecretValue } from '../../../../aws/secrets-manager.ts';
 import { isOurs, tagsWithOwner, whoseTags } from '../../../../domain/ownership.ts';
