@@ -1,6 +1,7 @@
 /**
- * The rooms and the arrows between them (ARCHITECTURE.md): `cli → main → workers, server → queues → domain`; `aws` and `db` stand beside
- * one another and are handed in by `main`.
+ * The rooms and the arrows between them (ARCHITECTURE.md):
+ * `cli → main → workers, server → queues → domain`; `aws` and `db` stand beside one another and are
+ * handed in by `main`.
  */
 const room = (name) => `^src/${name}/`;
 const typesAllowed = { dependencyTypesNot: ['type-only'] };

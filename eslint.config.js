@@ -1,5 +1,6 @@
 /**
- * The rules of the code style that a tool can hold. Each relaxation of `strictTypeChecked` says why it is one.
+ * The rules of the code style that a tool can hold. Each relaxation of `strictTypeChecked` says why
+ * it is one.
  */
 import tseslint from 'typescript-eslint';
 
@@ -31,7 +32,10 @@ const oneErrorClass = [
   },
 ];
 
-/** postgres.js ends the process when a backend dies inside a transaction, so run time uses single statements. */
+/**
+ * postgres.js ends the process when a backend dies inside a transaction, so run time uses single
+ * statements.
+ */
 const noTransactions = [
   {
     selector: 'CallExpression[callee.property.name=/^(begin|transaction|reserve)$/]',
@@ -99,7 +103,8 @@ export default tseslint.config(
       '@typescript-eslint/unbound-method': 'off',
       // A name that starts with an underscore says that it is there for its position only.
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
-      // The names that `import type` and drizzle's tables give are wanted as they are, `while (true)` is a loop with its exit inside.
+      // The names that `import type` and drizzle's tables give are wanted as they are,
+      // `while (true)` is a loop with its exit inside.
       '@typescript-eslint/no-unnecessary-condition': ['error', { allowConstantLoopConditions: true }],
     },
   },
@@ -115,7 +120,8 @@ export default tseslint.config(
     },
   },
   {
-    // Here destinations are told apart: their records, their ways to read and write, and the calls to AWS.
+    // Here destinations are told apart: their records, their ways to read and write, and the calls
+    // to AWS.
     files: ['src/domain/destinations/**/*.ts', 'src/workers/sync/destinations/**/*.ts', 'src/aws/**/*.ts'],
     rules: { 'no-restricted-syntax': restrict(everywhere, inSources, oneErrorClass, noTransactions, noEnvironment) },
   },
@@ -139,7 +145,8 @@ export default tseslint.config(
   {
     files: ['test/**/*.ts', 'bench/**/*.ts', 'examples/**/*.ts', '*.config.ts'],
     rules: {
-      // A test that plants a wrong value must be able to say so, and may assert what it has just checked.
+      // A test that plants a wrong value must be able to say so, and may assert what it has just
+      // checked.
       '@typescript-eslint/no-non-null-assertion': 'off',
       '@typescript-eslint/no-unsafe-assignment': 'off',
       '@typescript-eslint/no-unsafe-member-access': 'off',

@@ -1,6 +1,9 @@
 /**
- * Eight kinds of test, each a project: `unit` needs nothing, `integration` gets PostgreSQL and Redis from its global setup; `e2e` (real processes and a real
- * browser), `clients` (other people's clients), `chaos`, `sweep`, `restore` and `pairs` get the same and have commands of their own (`npm run test:e2e` and so on). The contract suites are run by `test/contract/run.ts`, and by a unit test on the sandbox alone.
+ * Eight kinds of test, each a project: `unit` needs nothing, `integration` gets PostgreSQL and
+ * Redis from its global setup; `e2e` (real processes and a real browser), `clients` (other people's
+ * clients), `chaos`, `sweep`, `restore` and `pairs` get the same and have commands of their own
+ * (`npm run test:e2e` and so on). The contract suites are run by `test/contract/run.ts`, and by a
+ * unit test on the sandbox alone.
  */
 import { defineConfig } from 'vitest/config';
 
@@ -27,7 +30,8 @@ export default defineConfig({
     ],
     ...(summaryFile === undefined ? {} : { outputFile: { json: summaryFile } }),
     projects: [
-      // Files share a process, and with it the modules: loading those anew takes longer than many tests.
+      // Files share a process, and with it the modules: loading those anew takes longer than many
+      // tests.
       {
         test: { name: 'unit', include: ['test/unit/**/*.test.ts'], isolate: false, setupFiles, testTimeout: 10_000 },
       },

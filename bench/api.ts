@@ -1,7 +1,8 @@
 /**
- * How many requests the HTTP API takes: server, PostgreSQL (which flushes to disk) and the load on one machine. A bare hono server with one insert is measured
- * in turn with it, since the machine may be busy with other things; the ratio says what keyferry's own work costs. And how long the status page takes to
- * answer an operator who looks at 10,000 syncs.
+ * How many requests the HTTP API takes: server, PostgreSQL (which flushes to disk) and the load on
+ * one machine. A bare hono server with one insert is measured in turn with it, since the machine
+ * may be busy with other things; the ratio says what keyferry's own work costs. And how long the
+ * status page takes to answer an operator who looks at 10,000 syncs.
  */
 import { createHash } from 'node:crypto';
 import { mkdtemp } from 'node:fs/promises';
@@ -155,13 +156,18 @@ async function measureIdentities(databaseUrl: string, url: string): Promise<read
 async function measureStatusPage(databaseUrl: string, url: string): Promise<Figure> {
   const sql = postgres(databaseUrl, { max: 1, onnotice: () => undefined });
   await sql`
-    insert into keyferry.folders (org_id, project_id, environment, secret_path) select 'bench', 'p', 'e', '/' || n from generate_series(1, ${SYNCS}) n`;
+    insert into keyferry.folders (org_id, project_id, environment, secret_path)
+    select 'bench', 'p', 'e', '/' || n from generate_series(1, ${SYNCS}) n`;
   await sql`
-    insert into keyferry.syncs (org_id, name, connection_id, folder_id, destination, destination_config, sync_options, sync_status, status_code,
+    insert into keyferry.syncs (org_id, name, connection_id, folder_id, destination,
+      destination_config, sync_options, sync_status, status_code,
       drift, next_due_at, last_synced_at)
-    select 'bench', 'sync-' || n, (select id from keyferry.connections limit 1), f.id, 'aws-parameter-store',
-      jsonb_build_object('region', 'eu-west-1', 'path', '/s' || n || '/'), '{}', (array['succeeded', 'succeeded', 'partial', 'failed', 'blocked'])[1 + n % 5],
-      case when n % 5 >= 2 then 'AWS_ACCESS_DENIED' end, (array['none', 'drifted'])[1 + (n % 50 = 0)::int], now() + n * interval '1 second', now()
+    select 'bench', 'sync-' || n, (select id from keyferry.connections limit 1), f.id,
+      'aws-parameter-store',
+      jsonb_build_object('region', 'eu-west-1', 'path', '/s' || n || '/'), '{}',
+      (array['succeeded', 'succeeded', 'partial', 'failed', 'blocked'])[1 + n % 5],
+      case when n % 5 >= 2 then 'AWS_ACCESS_DENIED' end,
+      (array['none', 'drifted'])[1 + (n % 50 = 0)::int], now() + n * interval '1 second', now()
     from generate_series(1, ${SYNCS}) n join keyferry.folders f on f.secret_path = '/' || n`;
   await sql`analyze`;
   await sql.end();

@@ -1,6 +1,7 @@
 /**
- * Requests over kept connections, one at a time on each, as cheap as they can be made: the generator shares the machine with what it measures, so requests are
- * prepared texts and of an answer only the status and the length are read.
+ * Requests over kept connections, one at a time on each, as cheap as they can be made: the
+ * generator shares the machine with what it measures, so requests are prepared texts and of an
+ * answer only the status and the length are read.
  */
 import { connect, type Socket } from 'node:net';
 

@@ -1,7 +1,8 @@
 /**
  * How long a change takes to reach AWS: from the commit of a folder's change to AWS's answer to the
- * write, while 50 changes a second come in. Producer, worker, sandbox and database share the machine,
- * so the figures are upper bounds. Many accounts, so that no quota of an account is the limit.
+ * write, while 50 changes a second come in. Producer, worker, sandbox and database share the
+ * machine, so the figures are upper bounds. Many accounts, so that no quota of an account is the
+ * limit.
  */
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

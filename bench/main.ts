@@ -1,4 +1,7 @@
-/** `npm run bench [-- NAME…] [--json]`: every benchmark, or one, each as a ratio measured in one run on this machine. */
+/**
+ * `npm run bench [-- NAME…] [--json]`: every benchmark, or one, each as a ratio measured in one run
+ * on this machine.
+ */
 import { cpus, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 

@@ -1,4 +1,7 @@
-/** What a worker process needs while nothing is due, as it is deployed: compiled, with PostgreSQL beside it. */
+/**
+ * What a worker process needs while nothing is due, as it is deployed: compiled, with PostgreSQL
+ * beside it.
+ */
 import { readFileSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,7 +1,8 @@
 /**
- * How long a first sync of 100 and 500 parameters takes under AWS's quotas, beside the time that the quotas themselves
- * allow. Nothing is simulated: worker, queue, database and the sandbox's token buckets run in real time, all rates and
- * sizes side by side, each in a database and an account of its own.
+ * How long a first sync of 100 and 500 parameters takes under AWS's quotas, beside the time that
+ * the quotas themselves allow. Nothing is simulated: worker, queue, database and the sandbox's
+ * token buckets run in real time, all rates and sizes side by side, each in a database and an
+ * account of its own.
  *
  *   cold    → by a budget that has never seen the account
  *   learned → the next one; for 500 with a sync of 5 secrets of the same account queued behind it
@@ -125,7 +126,10 @@ async function prepare({ program, sandbox }: Embedded, ratePerSecond: number | u
   return { client, sandbox, ratePerSecond };
 }
 
-/** From the creation of the sync to its success; `secrets` is what the account's quota has to bear meanwhile. */
+/**
+ * From the creation of the sync to its success; `secrets` is what the account's quota has to bear
+ * meanwhile.
+ */
 async function measureSync(stage: Stage, input: { name: string; size: number; secrets: number }): Promise<Measured> {
   const before = countPuts(stage.sandbox);
   const seconds = await runFirstSync(stage, input);

@@ -1,7 +1,8 @@
 /**
- * What the AWS sandbox costs beside the SDK client that talks to it: a benchmark over the sandbox measures keyferry only
- * while that share is small. Requests are recorded from real SDK clients, then both sides are run apart: the clients against
- * recorded answers, the sandbox against recorded requests.
+ * What the AWS sandbox costs beside the SDK client that talks to it: a benchmark over the sandbox
+ * measures keyferry only while that share is small. Requests are recorded from real SDK clients,
+ * then both sides are run apart: the clients against recorded answers, the sandbox against recorded
+ * requests.
  *
  *   tsx bench/sandbox.ts [--json] [--calls N]
  */

@@ -1,6 +1,7 @@
 /**
- * What a million connections cost while they wait: the time of a tick per due row beside a table a hundredth the size, the memory that Redis spends on
- * those that are not due, and how evenly their validations fall into the hour.
+ * What a million connections cost while they wait: the time of a tick per due row beside a table a
+ * hundredth the size, the memory that Redis spends on those that are not due, and how evenly their
+ * validations fall into the hour.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -78,9 +79,12 @@ async function openTable(serverUrl: string, name: string): Promise<DatabaseHandl
 async function fill({ db }: DatabaseHandle, count: number): Promise<void> {
   for (let left = count; left > 0; left -= CHUNK) {
     await db.execute(sql`
-      insert into keyferry.connections (org_id, name, method, role_arn, external_id, region, status, account_id, next_due_at, next_validation_at)
-      select 'org-' || n, 'c', 'assume-role', 'arn:aws:iam::111122223333:role/app', 'org-' || n, 'eu-west-1', 'valid', '111122223333', due, due
-      from (select gen_random_uuid() as n, now() + interval '1 hour' + random() * interval '1 hour' as due
+      insert into keyferry.connections (org_id, name, method, role_arn, external_id, region, status,
+        account_id, next_due_at, next_validation_at)
+      select 'org-' || n, 'c', 'assume-role', 'arn:aws:iam::111122223333:role/app', 'org-' || n,
+        'eu-west-1', 'valid', '111122223333', due, due
+      from (select gen_random_uuid() as n,
+        now() + interval '1 hour' + random() * interval '1 hour' as due
         from generate_series(1, ${Math.min(left, CHUNK)}::int)) rows`);
   }
   await db.execute(sql`vacuum analyze keyferry.connections`);
@@ -91,7 +95,10 @@ interface TickTimes {
   readonly idle: number[];
 }
 
-/** Ticks that find `DUE` rows, and ticks that find none, on both tables by turns: what else the machine does falls on both. */
+/**
+ * Ticks that find `DUE` rows, and ticks that find none, on both tables by turns: what else the
+ * machine does falls on both.
+ */
 async function measureTicks(...tables: readonly DatabaseHandle[]): Promise<readonly TickTimes[]> {
   const times = tables.map((): TickTimes => ({ busy: [], idle: [] }));
   for (let tick = 0; tick < WARM_UP_TICKS + TICKS; tick += 1) {
@@ -110,7 +117,9 @@ async function measureTicks(...tables: readonly DatabaseHandle[]): Promise<reado
 
 async function putBack({ db }: DatabaseHandle): Promise<void> {
   await db.execute(sql`
-    update keyferry.connections set dispatch_lease_until = null, next_due_at = now() + interval '1 hour' + random() * interval '1 hour'
+    update keyferry.connections
+    set dispatch_lease_until = null,
+      next_due_at = now() + interval '1 hour' + random() * interval '1 hour'
     where dispatch_lease_until is not null`);
 }
 

@@ -1,6 +1,7 @@
 /**
- * What a first sync of 10,000 secrets of 1 KB takes of a worker's memory: the peak of a real `keyferry worker` process, compiled as it is deployed, as the
- * kernel counts it. PostgreSQL and the sandbox, which hold the secrets too, are elsewhere.
+ * What a first sync of 10,000 secrets of 1 KB takes of a worker's memory: the peak of a real
+ * `keyferry worker` process, compiled as it is deployed, as the kernel counts it. PostgreSQL and
+ * the sandbox, which hold the secrets too, are elsewhere.
  */
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -81,13 +82,18 @@ const assumeAnything = {
   Statement: [{ Effect: 'Allow', Action: 'sts:AssumeRole', Resource: '*' }],
 } as const;
 
-/** As if the account were known to allow any rate: waiting for 50 calls a second would only make the sync longer. */
+/**
+ * As if the account were known to allow any rate: waiting for 50 calls a second would only make the
+ * sync longer.
+ */
 async function liftQuota(databaseUrl: string): Promise<void> {
   const handle = openDatabase(databaseUrl);
   const plenty = 100_000;
   await handle.db.execute(sql`
-    insert into keyferry.call_budgets (account_id, region, quota_group, rate_per_second, burst, tokens, refilled_at, window_started_at, window_granted)
-    values (${ACCOUNT}, ${REGION}, 'secretsmanager.create', ${plenty}, ${plenty}, ${plenty}, now(), now(), 0)`);
+    insert into keyferry.call_budgets (account_id, region, quota_group, rate_per_second, burst,
+      tokens, refilled_at, window_started_at, window_granted)
+    values (${ACCOUNT}, ${REGION}, 'secretsmanager.create', ${plenty}, ${plenty}, ${plenty}, now(),
+      now(), 0)`);
   await handle.close();
 }
 

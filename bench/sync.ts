@@ -1,6 +1,7 @@
 /**
- * What a sync costs: calls to AWS for 10, 1,000 and 10,000 secrets in each case, beside the lower bound and what other tools make, memory, and the share
- * of encryption. Real engine and database, the AWS sandbox in this process.
+ * What a sync costs: calls to AWS for 10, 1,000 and 10,000 secrets in each case, beside the lower
+ * bound and what other tools make, memory, and the share of encryption. Real engine and database,
+ * the AWS sandbox in this process.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -37,7 +38,10 @@ interface Mode {
   infisical(size: number): Readonly<Partial<Record<Case, number>>>;
 }
 
-/** `unchanged` is woken by an update of the sync that changes nothing, `asked-unchanged` is asked for by a person. */
+/**
+ * `unchanged` is woken by an update of the sync that changes nothing, `asked-unchanged` is asked
+ * for by a person.
+ */
 const cases = ['first', 'unchanged', 'asked-unchanged', 'drift', 'one-changed', 'changed'] as const;
 type Case = (typeof cases)[number];
 type Measured = Readonly<Record<Case, number>> & { readonly firstTagged: number; readonly seconds: number };
@@ -171,7 +175,10 @@ async function measureMode(stage: Stage, mode: Mode, size: number): Promise<read
   return [...calls, tagged, seconds];
 }
 
-/** Beside the bound and, where it is known, beside Infisical: how many of its calls each of ours replaces. */
+/**
+ * Beside the bound and, where it is known, beside Infisical: how many of its calls each of ours
+ * replaces.
+ */
 function describe(calls: number, other: { readonly lower: number; readonly infisical: number | undefined }): string {
   const { lower, infisical } = other;
   if (infisical === undefined) return `calls (lower bound ${String(lower)})`;
@@ -236,7 +243,10 @@ function mustSucceed(outcome: { readonly status: string }): void {
   if (outcome.status !== 'succeeded') throw new Error(`The sync did not succeed: ${JSON.stringify(outcome)}`);
 }
 
-/** Decryption and fingerprints of 1,000 values of 1 KB, beside the wall time of their first sync without network or quotas: the worst case. */
+/**
+ * Decryption and fingerprints of 1,000 values of 1 KB, beside the wall time of their first sync
+ * without network or quotas: the worst case.
+ */
 async function measureEncryption(stage: Stage): Promise<readonly Figure[]> {
   const [mode] = modes;
   if (!mode) return [];

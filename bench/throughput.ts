@@ -1,7 +1,8 @@
 /**
- * How fast the engine is where AWS is not asked: syncs whose source did not change, decided by revisions alone. Worker processes as they are deployed, with
- * PostgreSQL and Redis on the same machine: the figures are of all of them together. Also what one such sync costs in round trips, and how long it
- * takes from a producer's job to the row when nothing else is going on.
+ * How fast the engine is where AWS is not asked: syncs whose source did not change, decided by
+ * revisions alone. Worker processes as they are deployed, with PostgreSQL and Redis on the same
+ * machine: the figures are of all of them together. Also what one such sync costs in round trips,
+ * and how long it takes from a producer's job to the row when nothing else is going on.
  */
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -103,18 +104,24 @@ async function startWorker(environment: Record<string, string>): Promise<TestPro
 /** As they stand after a sync that went well: source and destination equal. */
 async function createSyncs(sql: postgres.Sql): Promise<void> {
   await sql`
-    insert into keyferry.connections (org_id, name, method, role_arn, status, account_id, done_revision)
-    select 'bench', 'c' || n, 'assume-role', 'arn:aws:iam::' || (100000000000 + n) || ':role/r', 'valid', (100000000000 + n)::text, 1
+    insert into keyferry.connections (org_id, name, method, role_arn, status, account_id,
+      done_revision)
+    select 'bench', 'c' || n, 'assume-role', 'arn:aws:iam::' || (100000000000 + n) || ':role/r',
+      'valid', (100000000000 + n)::text, 1
     from generate_series(0, ${CONNECTIONS - 1}) n`;
   await sql`
-    insert into keyferry.folders (org_id, project_id, environment, secret_path) select 'bench', 'p', 'e', '/' || n from generate_series(0, ${SYNCS - 1}) n`;
+    insert into keyferry.folders (org_id, project_id, environment, secret_path)
+    select 'bench', 'p', 'e', '/' || n from generate_series(0, ${SYNCS - 1}) n`;
   await sql`
-    insert into keyferry.syncs (org_id, name, connection_id, folder_id, destination, destination_config, sync_options, sync_status,
+    insert into keyferry.syncs (org_id, name, connection_id, folder_id, destination,
+      destination_config, sync_options, sync_status,
       synced_revision, synced_version, drift, done_revision, last_synced_at)
-    select 'bench', 's' || n, c.id, f.id, 'aws-parameter-store', jsonb_build_object('region', 'eu-west-1', 'path', '/s' || n || '/'),
+    select 'bench', 's' || n, c.id, f.id, 'aws-parameter-store',
+      jsonb_build_object('region', 'eu-west-1', 'path', '/s' || n || '/'),
       '{}', 'succeeded', 1, 1, 'none', 1, now()
     from generate_series(0, ${SYNCS - 1}) n
-      join keyferry.connections c on c.name = 'c' || (n % ${CONNECTIONS}) join keyferry.folders f on f.secret_path = '/' || n`;
+      join keyferry.connections c on c.name = 'c' || (n % ${CONNECTIONS})
+      join keyferry.folders f on f.secret_path = '/' || n`;
   await sql`analyze`;
 }
 
@@ -127,15 +134,18 @@ async function drain(site: Site, processes: number): Promise<{ perSecond: number
   await setTimeout(1_000);
   const before = await transactions(sql);
   const cpuBefore = workers.map((worker) => cpuMs(worker.pid));
-  await sql`update keyferry.syncs set wanted_revision = wanted_revision + 1, next_due_at = now(), due_reason = 'changed'`;
+  await sql`update keyferry.syncs
+    set wanted_revision = wanted_revision + 1, next_due_at = now(), due_reason = 'changed'`;
   await sql`select pg_notify('keyferry_due', 'sync')`;
   for (;;) {
-    const [row] = await sql`select count(*)::int as left from keyferry.syncs where wanted_revision > done_revision`;
+    const [row] = await sql`select count(*)::int as left from keyferry.syncs
+      where wanted_revision > done_revision`;
     if (row?.['left'] === 0) break;
     await setTimeout(250);
   }
   const [span] = await sql`
-    select count(*)::int as runs, extract(epoch from max(finished_at) - min(started_at))::float8 as seconds from keyferry.runs`;
+    select count(*)::int as runs,
+      extract(epoch from max(finished_at) - min(started_at))::float8 as seconds from keyferry.runs`;
   const cpu = workers.reduce((sum, worker, index) => sum + cpuMs(worker.pid) - (cpuBefore[index] ?? 0), 0);
   for (const worker of workers) worker.signal('SIGTERM');
   await Promise.all(workers.map((worker) => worker.waitForExit(35_000)));
@@ -144,14 +154,21 @@ async function drain(site: Site, processes: number): Promise<{ perSecond: number
   return { perSecond: SYNCS / Number(span['seconds']), roundTrips, cpuMs: cpu / SYNCS };
 }
 
-/** Every statement of ours is a transaction of its own. Idle ticks and this reader's looks are in it: a handful. */
+/**
+ * Every statement of ours is a transaction of its own. Idle ticks and this reader's looks are in
+ * it: a handful.
+ */
 async function transactions(sql: postgres.Sql): Promise<number> {
   await setTimeout(1_500);
-  const [row] = await sql`select xact_commit::float8 as n from pg_stat_database where datname = current_database()`;
+  const [row] = await sql`select xact_commit::float8 as n from pg_stat_database
+    where datname = current_database()`;
   return Number(row?.['n']);
 }
 
-/** One job after the other, at rest in between: from before the producer's `add` to the row's settlement by the database's clock, which is this machine's. */
+/**
+ * One job after the other, at rest in between: from before the producer's `add` to the row's
+ * settlement by the database's clock, which is this machine's.
+ */
 async function measureLatency({ sql, backend, startWorker }: Site): Promise<{ p50: number; p99: number }> {
   const worker = await startWorker();
   const ids = (await sql`select id from keyferry.syncs limit ${LATENCY_SAMPLES + 20}`).map((row) => String(row['id']));
@@ -173,7 +190,8 @@ async function measureLatency({ sql, backend, startWorker }: Site): Promise<{ p5
 async function settledAtMs(sql: postgres.Sql, id: string): Promise<number> {
   for (;;) {
     const [row] = await sql`
-      select extract(epoch from r.finished_at)::float8 * 1000 as at from keyferry.requests q join keyferry.runs r on r.id = q.run_id
+      select extract(epoch from r.finished_at)::float8 * 1000 as at from keyferry.requests q
+      join keyferry.runs r on r.id = q.run_id
       where q.subject_id = ${id} and q.done_at is not null`;
     if (row) return Number(row['at']);
     await setTimeout(4);

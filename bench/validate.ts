@@ -1,7 +1,8 @@
 /**
- * Validations per second, beside a bare BullMQ worker that makes the same SDK call: what engine, budget and history cost. The worker as it is deployed,
- * the queues of both in one Redis, 50 jobs at once, the AWS sandbox as a process of its own; the two take turns, and the median of the turns'
- * ratios counts.
+ * Validations per second, beside a bare BullMQ worker that makes the same SDK call: what engine,
+ * budget and history cost. The worker as it is deployed, the queues of both in one Redis, 50 jobs
+ * at once, the AWS sandbox as a process of its own; the two take turns, and the median of the
+ * turns' ratios counts.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -103,8 +104,10 @@ async function startSandbox() {
 /** Healthy ones: validated before, their external ID probed this week. */
 async function addConnections({ stores }: Program): Promise<void> {
   await stores.database.db.execute(sql`
-    insert into keyferry.connections (org_id, name, method, role_arn, external_id, region, status, account_id, external_id_probed_at, checks, last_validated_at)
-    select 'org-' || n, 'bench', 'assume-role', ${ROLE_ARN}, ${ORG}, ${REGION}, 'valid', ${ACCOUNT}, now(),
+    insert into keyferry.connections (org_id, name, method, role_arn, external_id, region, status,
+      account_id, external_id_probed_at, checks, last_validated_at)
+    select 'org-' || n, 'bench', 'assume-role', ${ROLE_ARN}, ${ORG}, ${REGION}, 'valid', ${ACCOUNT},
+      now(),
       '[{"name":"external-id","verdict":"pass","detail":"probed"}]'::jsonb, now()
     from generate_series(1, ${JOBS}::int) n`);
 }
@@ -152,10 +155,14 @@ async function measure(stage: Stage): Promise<readonly Figure[]> {
   ];
 }
 
-/** STS allows one account 600 calls a second, and keyferry keeps to that; measured is what a job costs. */
+/**
+ * STS allows one account 600 calls a second, and keyferry keeps to that; measured is what a job
+ * costs.
+ */
 async function liftQuota({ stores }: Program): Promise<void> {
   await stores.database.db.execute(
-    sql`update keyferry.call_budgets set burst = 1000000, tokens = 1000000 where quota_group = 'sts.validation'`,
+    sql`update keyferry.call_budgets set burst = 1000000, tokens = 1000000
+      where quota_group = 'sts.validation'`,
   );
 }
 
@@ -177,18 +184,21 @@ async function runOurs({ program }: Stage, pid: number): Promise<Turn> {
   const end = startTurn(pid);
   await db.execute(sql`
     with due as (
-      update keyferry.connections set next_due_at = now(), due_reason = 'scheduled', last_validated_at = null returning id
+      update keyferry.connections
+      set next_due_at = now(), due_reason = 'scheduled', last_validated_at = null returning id
     )
     select pg_notify('keyferry_due', 'validate') from due limit 1`);
   for (;;) {
     const [row] = await db.execute(
-      sql`select exists (select 1 from keyferry.connections where last_validated_at is null) as is_open`,
+      sql`select exists (select 1 from keyferry.connections
+        where last_validated_at is null) as is_open`,
     );
     if (row?.is_open !== true) break;
     await sleep(POLL_MS);
   }
   const turn = end();
-  const [bad] = await db.execute(sql`select count(*)::int as n from keyferry.connections where status <> 'valid'`);
+  const [bad] = await db.execute(sql`select count(*)::int as n from keyferry.connections
+    where status <> 'valid'`);
   if (Number(bad?.n) > 0) throw new Error(`${String(bad?.n)} connections are not valid.`);
   return turn;
 }

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 /**
- * The program `keyferry`. An installed package holds only `dist`; in a checkout the sources are run as they are, so that no build stands
- * between an edit and its effect, unless a build is newer than all of them.
+ * The program `keyferry`. An installed package holds only `dist`; in a checkout the sources are run
+ * as they are, so that no build stands between an edit and its effect, unless a build is newer than
+ * all of them.
  */
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,7 +12,8 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const BUILT = join(ROOT, 'dist', 'cli', 'bin.js');
 const SOURCES = join(ROOT, 'src');
 
-// The SDK prints one line on stderr for every old Node; what keyferry supports is written in package.json.
+// The SDK prints one line on stderr for every old Node; what keyferry supports is written in
+// package.json.
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
 
 function isBuildCurrent() {

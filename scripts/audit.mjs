@@ -1,6 +1,7 @@
 /**
- * `npm run audit`: fails on a known vulnerability in what keyferry needs at run time. Without an answer from the registry it says so
- * and does not fail: no advisories is not the same as none known.
+ * `npm run audit`: fails on a known vulnerability in what keyferry needs at run time. Without an
+ * answer from the registry it says so and does not fail: no advisories is not the same as none
+ * known.
  */
 import { spawnSync } from 'node:child_process';
 

@@ -1,7 +1,8 @@
 /**
- * Runs a command of this checkout and installs the dependencies first when they are missing or out of date:
- * `node scripts/bootstrap.mjs vitest run`. All that it says goes to stderr, so that the command's stdout stays its own.
- * Plain JavaScript without dependencies, in a dialect that an old Node still parses and can answer politely.
+ * Runs a command of this checkout and installs the dependencies first when they are missing or out
+ * of date: `node scripts/bootstrap.mjs vitest run`. All that it says goes to stderr, so that the
+ * command's stdout stays its own. Plain JavaScript without dependencies, in a dialect that an old
+ * Node still parses and can answer politely.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -40,7 +41,10 @@ function readLockfile(path) {
   }
 }
 
-/** npm writes `node_modules/.package-lock.json` as the last step of an install, so one that was cut short does not count. */
+/**
+ * npm writes `node_modules/.package-lock.json` as the last step of an install, so one that was cut
+ * short does not count.
+ */
 export function isInstalled(root) {
   const wanted = readLockfile(join(root, 'package-lock.json'));
   const present = readLockfile(join(root, 'node_modules', '.package-lock.json'));
@@ -50,7 +54,8 @@ export function isInstalled(root) {
     const found = present.packages[path];
     if (path === '') return true;
     if (found !== undefined) return found.version === entry.version;
-    // npm leaves out what is made for other platforms; our own optional packages run everywhere and are needed in a checkout.
+    // npm leaves out what is made for other platforms; our own optional packages run everywhere and
+    // are needed in a checkout.
     return entry.optional === true && !(path.slice('node_modules/'.length) in direct);
   });
 }
@@ -61,7 +66,10 @@ function npmCommand() {
   return { command: process.platform === 'win32' ? 'npm.cmd' : 'npm', first: [] };
 }
 
-/** `ci` is exact; `install`, which keeps to the lockfile too, forgives a lockfile that knows not every platform. */
+/**
+ * `ci` is exact; `install`, which keeps to the lockfile too, forgives a lockfile that knows not
+ * every platform.
+ */
 const INSTALL_COMMANDS = [['ci'], ['install', '--no-save'], ['install', '--no-save']];
 
 function runNpm(subcommand) {
@@ -153,7 +161,8 @@ function runCommand([command, ...parameters]) {
   });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     process.on(signal, () => {
-      // Ctrl-C reaches the command by itself, and a second signal would mean "now, without cleaning up".
+      // Ctrl-C reaches the command by itself, and a second signal would mean "now, without cleaning
+      // up".
       if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
     });
   }

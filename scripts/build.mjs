@@ -1,4 +1,7 @@
-/** `npm run build`: compiles `src` into `dist`, and copies beside it what the compiler leaves: migrations, JSON, static files. */
+/**
+ * `npm run build`: compiles `src` into `dist`, and copies beside it what the compiler leaves:
+ * migrations, JSON, static files.
+ */
 import { spawnSync } from 'node:child_process';
 import { cpSync, rmSync } from 'node:fs';
 import { dirname, extname } from 'node:path';

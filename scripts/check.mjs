@@ -1,6 +1,6 @@
 /**
- * `npm run check [STEP…]`: every step, in order of cost, even when an earlier one fails, then one line for each.
- * `npm run check:quick`: what is cheap, and the unit tests.
+ * `npm run check [STEP…]`: every step, in order of cost, even when an earlier one fails, then one
+ * line for each. `npm run check:quick`: what is cheap, and the unit tests.
  */
 import { spawnSync } from 'node:child_process';
 

@@ -1,4 +1,6 @@
-/** `npm run test:no-redis`: the tests without any Redis, and in plain words what that leaves out. */
+/**
+ * `npm run test:no-redis`: the tests without any Redis, and in plain words what that leaves out.
+ */
 import { spawnSync } from 'node:child_process';
 
 const NOTICE = `

@@ -1,4 +1,7 @@
-/** How the composition root and the library reach AWS: one reading of endpoints, proxy and certificates, judged before the first call. */
+/**
+ * How the composition root and the library reach AWS: one reading of endpoints, proxy and
+ * certificates, judged before the first call.
+ */
 import { createAwsAccess } from './aws/access.ts';
 import { loadCaBundle } from './aws/ca-bundle.ts';
 import {

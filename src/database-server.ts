@@ -1,6 +1,7 @@
 /**
- * What both PostgreSQL drivers are given: the server that DATABASE_URL names, its TLS, the settings of a session, and sockets that can all be dropped at
- * once. Neither driver reads the URL or PG* variables by itself.
+ * What both PostgreSQL drivers are given: the server that DATABASE_URL names, its TLS, the settings
+ * of a session, and sockets that can all be dropped at once. Neither driver reads the URL or PG*
+ * variables by itself.
  */
 import { readFileSync } from 'node:fs';
 import { connect, Socket } from 'node:net';
@@ -50,7 +51,10 @@ const knownToPoolers = {
   IntervalStyle: 'postgres',
 } as const;
 
-/** Set at connect, so that no default of a server, database or role changes what keyferry reads or how long it waits. */
+/**
+ * Set at connect, so that no default of a server, database or role changes what keyferry reads or
+ * how long it waits.
+ */
 const settings = {
   ...knownToPoolers,
   default_transaction_isolation: 'read committed',
@@ -82,7 +86,10 @@ export interface Sockets {
   dropAll(): void;
 }
 
-/** The sockets of one pool: sessions that can only read, because their server is no longer the primary, would never leave it by themselves. */
+/**
+ * The sockets of one pool: sessions that can only read, because their server is no longer the
+ * primary, would never leave it by themselves.
+ */
 export function createSockets(): Sockets {
   const sockets = new Set<Socket>();
   const track = <S extends Socket>(socket: S): S => {

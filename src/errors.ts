@@ -1,7 +1,7 @@
 /**
- * The registry of error codes and the one error class. Every error that may leave the process is a `JobError`: its
- * public message is written in `errors/` or by the code that raised it, never by drizzle, the SDK or zod.
- * `docs/errors.md` is held to this table by a test.
+ * The registry of error codes and the one error class. Every error that may leave the process is a
+ * `JobError`: its public message is written in `errors/` or by the code that raised it, never by
+ * drizzle, the SDK or zod. `docs/errors.md` is held to this table by a test.
  */
 
 import { cutText, toStorable } from './domain/text.ts';
@@ -78,9 +78,15 @@ export interface ErrorContext extends AwsFacts {
 }
 
 export interface JobErrorDetails {
-  /** The exact, public sentence; at most 256 characters are kept. Must hold no value and nothing of another org. */
+  /**
+   * The exact, public sentence; at most 256 characters are kept. Must hold no value and nothing of
+   * another org.
+   */
   readonly message?: string;
-  /** The same sentence with the names of servers, for the operator's terminal and log. Default: `message`. */
+  /**
+   * The same sentence with the names of servers, for the operator's terminal and log. Default:
+   * `message`.
+   */
   readonly operatorMessage?: string | undefined;
   readonly disposition?: Disposition;
   readonly retryAfterMs?: number;

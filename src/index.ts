@@ -1,6 +1,7 @@
 /**
- * The library: what an upstream application imports to create connections, set secrets, create syncs and rotations, request runs and read results.
- * It talks to PostgreSQL only; workers find the rest there. Importing it loads no server, board, sandbox or embedded database.
+ * The library: what an upstream application imports to create connections, set secrets, create
+ * syncs and rotations, request runs and read results. It talks to PostgreSQL only; workers find the
+ * rest there. Importing it loads no server, board, sandbox or embedded database.
  *
  * @example
  * const keyferry = await connect({
@@ -28,17 +29,23 @@ export interface ConnectOptions {
   /** As KEYFERRY_ENCRYPTION_KEYS: `id:base64(32 bytes)`, comma-separated; the first encrypts. */
   readonly encryptionKeys: string;
   /**
-   * As KEYFERRY_KMS_KEY_ARN: AWS KMS wraps the data keys. It is asked with the AWS SDK's default credentials of this process, under the `AWS_…` and proxy
-   * variables of its environment.
+   * As KEYFERRY_KMS_KEY_ARN: AWS KMS wraps the data keys. It is asked with the AWS SDK's default
+   * credentials of this process, under the `AWS_…` and proxy variables of its environment.
    */
   readonly kmsKeyArn?: string;
-  /** Everything the client sees and does belongs to this org; its id is the external ID of its roles. Default: `default`. */
+  /**
+   * Everything the client sees and does belongs to this org; its id is the external ID of its
+   * roles. Default: `default`.
+   */
   readonly org?: string;
-  /** Who asks: in runs, and in the audit trail, which says `library` without it; at most 256 characters. */
+  /**
+   * Who asks: in runs, and in the audit trail, which says `library` without it; at most 256
+   * characters.
+   */
   readonly actor?: string;
   /**
-   * `tenant` (default) for an application that acts for its customers: external IDs cannot be chosen, and a role must insist on its own.
-   * `operator` for whoever runs the installation.
+   * `tenant` (default) for an application that acts for its customers: external IDs cannot be
+   * chosen, and a role must insist on its own. `operator` for whoever runs the installation.
    */
   readonly actsFor?: 'tenant' | 'operator';
 }

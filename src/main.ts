@@ -1,6 +1,7 @@
 /**
- * The composition root: makes stores, ports, workers and servers out of a configuration and hands them to each other. It decides nothing
- * and does nothing until asked; only the command line and the library's `connect` come here.
+ * The composition root: makes stores, ports, workers and servers out of a configuration and hands
+ * them to each other. It decides nothing and does nothing until asked; only the command line and
+ * the library's `connect` come here.
  */
 import type { AwsAccess } from './aws/session.ts';
 import { createClient, type Actor } from './client/client.ts';
@@ -34,13 +35,21 @@ export interface Program {
   /** Made when first asked for. */
   backend(): Promise<QueueBackend>;
   client(actor?: Partial<Actor>): Client;
-  /** Made when first asked for, after the endpoint rules were checked. Throws CONFIG_ENDPOINT_REFUSED. */
+  /**
+   * Made when first asked for, after the endpoint rules were checked. Throws
+   * CONFIG_ENDPOINT_REFUSED.
+   */
   aws(): Promise<AwsAccess>;
   /** Active endpoint overrides, as shown in `status` and the start log. */
   endpointOverrides(): Promise<readonly { readonly source: string; readonly url: string }[]>;
-  /** Collects traces and metrics from here on, where OTEL_EXPORTER_OTLP_ENDPOINT asks for it; queues and workers must be made later. */
+  /**
+   * Collects traces and metrics from here on, where OTEL_EXPORTER_OTLP_ENDPOINT asks for it; queues
+   * and workers must be made later.
+   */
   startTelemetry(): Promise<void>;
-  /** Throws unless database, schema, encryption keys and queue are fit for work. Returns warnings. */
+  /**
+   * Throws unless database, schema, encryption keys and queue are fit for work. Returns warnings.
+   */
   checkReady(): Promise<readonly string[]>;
   startWorker(options?: WorkerOptions): Promise<WorkerProcess>;
   startServer(worker?: WorkerProcess): Promise<ListeningServer>;
@@ -53,7 +62,8 @@ export function compose(config: Config & { readonly sessionName?: string }, log:
   const stores = openStores(config, async () => (await openOnce()).dataKeys);
   const metrics = createMetrics({ version: VERSION });
   const tracing: Tracing = { refreshMetrics: nothing, close: nothing };
-  // A start that fails half-way must not leave behind what was started before: `close` ends it, newest first.
+  // A start that fails half-way must not leave behind what was started before: `close` ends it,
+  // newest first.
   const running: (() => Promise<void>)[] = [];
   const started = async <T>(starting: Promise<T>, end: (one: T) => Promise<void>): Promise<T> => {
     const one = await starting;

@@ -1,4 +1,7 @@
-/** One processor per queue, each handed the ports and stores that it works with. Part of the composition root. */
+/**
+ * One processor per queue, each handed the ports and stores that it works with. Part of the
+ * composition root.
+ */
 import { createAccessKeys } from './aws/access-keys.ts';
 import { openParameterStore } from './aws/parameter-store.ts';
 import { createProbes } from './aws/probes.ts';

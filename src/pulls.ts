@@ -1,4 +1,7 @@
-/** What reads the sources of folders: part of the composition root. It belongs to the workers of syncs. */
+/**
+ * What reads the sources of folders: part of the composition root. It belongs to the workers of
+ * syncs.
+ */
 import type { Config } from './config/config.ts';
 import { PULL_WAKE } from './db/pull-wishes.ts';
 import type { Kind } from './domain/run.ts';

@@ -1,4 +1,7 @@
-/** Opens the database and makes every store on it: for the composition root and for the library, which needs nothing else. */
+/**
+ * Opens the database and makes every store on it: for the composition root and for the library,
+ * which needs nothing else.
+ */
 import type { Config } from './config/config.ts';
 import type { KmsKeySetting } from './config/values.ts';
 import { createAuditLog } from './db/audit-log.ts';
@@ -67,7 +70,10 @@ const noDataKeys = () => Promise.reject(new Error('Stores were opened with a KMS
 /** What a validation asks about the other tenants of the base identity. */
 export function tenancyOf(config: Pick<Config, 'apiTokens'>, { orgs }: OpenStores) {
   return {
-    /** Whether more than one tenant uses the base identity: a role must then insist on its external ID. */
+    /**
+     * Whether more than one tenant uses the base identity: a role must then insist on its external
+     * ID.
+     */
     isShared: async (): Promise<boolean> => config.apiTokens.length > 0 || orgs.areSeveral(),
     isForeignExternalId: orgs.isForeignExternalId,
   };

@@ -1,4 +1,7 @@
-/** Credentials that a person offers are tried at once, outside of the queue: part of the composition root. */
+/**
+ * Credentials that a person offers are tried at once, outside of the queue: part of the composition
+ * root.
+ */
 import type { AwsAccess } from './aws/session.ts';
 import type { TryCredentials } from './client/context.ts';
 import type { Config } from './config/config.ts';

@@ -1,4 +1,7 @@
-/** A worker with everything that it works with: part of the composition root, and loaded only where one is started. */
+/**
+ * A worker with everything that it works with: part of the composition root, and loaded only where
+ * one is started.
+ */
 import { hostname } from 'node:os';
 
 import type { AwsAccess } from './aws/session.ts';

@@ -1,4 +1,7 @@
-/** One contestant and one case: all works one after the other, each measured, counted at AWS and compared with what should be there. */
+/**
+ * One contestant and one case: all works one after the other, each measured, counted at AWS and
+ * compared with what should be there.
+ */
 import { countCalls, countLost, type Place } from './place.ts';
 import type { Peer, Sample, Work } from './results.ts';
 

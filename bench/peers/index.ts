@@ -1,9 +1,10 @@
 /**
- * The same work by keyferry and by what one would write instead: `npm run bench -- peers` prints it, with `--write` it also becomes
- * `results.json` and docs/benchmarks.md, with `--quick` it is done once and with fewer cases.
+ * The same work by keyferry and by what one would write instead: `npm run bench -- peers` prints
+ * it, with `--write` it also becomes `results.json` and docs/benchmarks.md, with `--quick` it is
+ * done once and with fewer cases.
  *
- * Where AWS refuses nothing, contestants take turns, alone on the machine. Under quotas they mostly wait: those of one kind run side by side, each in an
- * account of its own.
+ * Where AWS refuses nothing, contestants take turns, alone on the machine. Under quotas they mostly
+ * wait: those of one kind run side by side, each in an account of its own.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, totalmem } from 'node:os';

@@ -1,6 +1,7 @@
 /**
- * keyferry as it is deployed: compiled, a worker process, PostgreSQL and on demand Redis, all fresh for each case. The time of a work is from the wish
- * to the row that says it is done; processor time and memory are the worker's.
+ * keyferry as it is deployed: compiled, a worker process, PostgreSQL and on demand Redis, all fresh
+ * for each case. The time of a work is from the wish to the row that says it is done; processor
+ * time and memory are the worker's.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -96,8 +97,10 @@ const quotaGroups = services.flatMap(({ quotas }) => quotas.map(([group]) => gro
 async function liftBudgets(sql: postgres.Sql, { accountId }: Place): Promise<void> {
   const plenty = 1_000_000;
   await sql`
-    insert into keyferry.call_budgets (account_id, region, quota_group, rate_per_second, burst, tokens, refilled_at, window_started_at, window_granted)
-    select ${accountId}, ${REGION}, name, ${plenty}, ${plenty}, ${plenty}, now(), now(), 0 from unnest(${quotaGroups}::text[]) name`;
+    insert into keyferry.call_budgets (account_id, region, quota_group, rate_per_second, burst,
+      tokens, refilled_at, window_started_at, window_granted)
+    select ${accountId}, ${REGION}, name, ${plenty}, ${plenty}, ${plenty}, now(), now(), 0
+    from unnest(${quotaGroups}::text[]) name`;
 }
 
 async function prepare({ place, keyferry }: Site): Promise<void> {
@@ -140,7 +143,8 @@ const perform: Readonly<Record<Work, (site: Site) => Promise<void>>> = {
     await site.backend.queue('sync').add('sync', { syncId: String(sync?.['id']) });
     await until(
       site,
-      (sql) => sql`select true from keyferry.requests where source_queue is not null and done_at is not null`,
+      (sql) => sql`select true from keyferry.requests
+        where source_queue is not null and done_at is not null`,
     );
   },
   async changed(site) {
@@ -154,7 +158,11 @@ const perform: Readonly<Record<Work, (site: Site) => Promise<void>>> = {
 
 async function request(site: Site, kind: 'check' | 'remove'): Promise<void> {
   const id = await site.keyferry.syncs.request(kind, 'bench');
-  await until(site, (sql) => sql`select true from keyferry.requests where id = ${id} and done_at is not null`);
+  await until(
+    site,
+    (sql) => sql`select true from keyferry.requests
+      where id = ${id} and done_at is not null`,
+  );
 }
 
 const untilEqual = (site: Site) =>

@@ -1,6 +1,7 @@
 /**
- * What a script over the AWS SDK does: one work of the comparison, given as JSON on stdin. A first run writes every object, a later one
- * reads all of them and writes those that differ. Retries are the SDK's own. Prints what the work took, as JSON.
+ * What a script over the AWS SDK does: one work of the comparison, given as JSON on stdin. A first
+ * run writes every object, a later one reads all of them and writes those that differ. Retries are
+ * the SDK's own. Prints what the work took, as JSON.
  */
 import { readFileSync } from 'node:fs';
 
@@ -49,7 +50,10 @@ const store = service === 'ssm' ? parameters : secrets;
 const chunks = (list, size) =>
   Array.from({ length: Math.ceil(list.length / size) }, (_, n) => list.slice(n * size, (n + 1) * size));
 
-/** What AWS refuses for good is left out, as most scripts do; how many that are is counted by who looks at AWS. */
+/**
+ * What AWS refuses for good is left out, as most scripts do; how many that are is counted by who
+ * looks at AWS.
+ */
 async function each(items, action) {
   const queue = items.values();
   const lane = async () => {

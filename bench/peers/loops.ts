@@ -1,4 +1,6 @@
-/** The loops that keyferry is compared with: a new process for each work, as a script is started. */
+/**
+ * The loops that keyferry is compared with: a new process for each work, as a script is started.
+ */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 

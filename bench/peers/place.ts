@@ -1,4 +1,7 @@
-/** Where a contestant works: an AWS account of its own in the sandbox, which is a process of its own as AWS is. */
+/**
+ * Where a contestant works: an AWS account of its own in the sandbox, which is a process of its own
+ * as AWS is.
+ */
 import { trustPolicy } from '../../src/domain/policy/policies.ts';
 import { connectAwsSandbox, type RemoteAwsSandbox } from '../../src/sandbox/aws/index.ts';
 import { startUnboundKeyferry } from '../../test/support/processes.ts';

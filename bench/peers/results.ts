@@ -1,4 +1,7 @@
-/** The results of the comparison with other tools: what `npm run bench -- peers` measures, and docs/benchmarks.md is made from. */
+/**
+ * The results of the comparison with other tools: what `npm run bench -- peers` measures, and
+ * docs/benchmarks.md is made from.
+ */
 
 /** In the order in which one session does them. */
 export const works = ['first', 'unchanged', 'changed', 'verified', 'deleted'] as const;
@@ -22,7 +25,10 @@ export type Peer = keyof typeof peers;
 /** What PutParameter may take at once where it has a quota. */
 export const BURST = 20;
 
-/** What is measured together: the objects of one service, in an AWS that refuses nothing or allows so many writes a second. */
+/**
+ * What is measured together: the objects of one service, in an AWS that refuses nothing or allows
+ * so many writes a second.
+ */
 export interface Case {
   readonly service: Service;
   readonly size: number;

@@ -1,6 +1,7 @@
 /**
- * The access keys of one IAM user. Every call is made once: what a lost answer meant is found out by the rotation, never by sending it again.
- * A denied call says which action on which user; the two that a rotation can do without answer `denied` instead.
+ * The access keys of one IAM user. Every call is made once: what a lost answer meant is found out
+ * by the rotation, never by sending it again. A denied call says which action on which user; the
+ * two that a rotation can do without answer `denied` instead.
  */
 import {
   type AccessKeyMetadata,
@@ -19,7 +20,10 @@ import type { AwsSession } from './session.ts';
 
 export interface KeyList {
   readonly keys: readonly RemoteKey[];
-  /** How far AWS's clock is ahead of ours, from the answer's Date header, and how exactly that is known. */
+  /**
+   * How far AWS's clock is ahead of ours, from the answer's Date header, and how exactly that is
+   * known.
+   */
   readonly clock: { readonly aheadMs: number; readonly errorMs: number };
 }
 
@@ -42,7 +46,10 @@ export interface AccessKeys {
   lastUsed(accessKeyId: string): Promise<KeyUse>;
   /** The user's immutable id; undefined where the role may not ask. */
   userId(): Promise<string | undefined>;
-  /** Changes nothing: asks AWS to change a key that cannot exist, and throws AWS_ACCESS_DENIED when it refuses to look. */
+  /**
+   * Changes nothing: asks AWS to change a key that cannot exist, and throws AWS_ACCESS_DENIED when
+   * it refuses to look.
+   */
   requirePermissions(): Promise<void>;
 }
 
@@ -95,7 +102,9 @@ async function listKeys(target: Target, now: Date): Promise<KeyList> {
   throw unreadable('ListAccessKeys', `with more than ${String(MAX_PAGES)} pages`);
 }
 
-/** A key that is read wrongly may be taken for another's, or for inactive: nothing of it is guessed. */
+/**
+ * A key that is read wrongly may be taken for another's, or for inactive: nothing of it is guessed.
+ */
 function toRemoteKey({ AccessKeyId, Status, CreateDate }: AccessKeyMetadata): RemoteKey {
   if (!AccessKeyId || !CreateDate) throw unreadable('ListAccessKeys', 'with a key without id or creation date');
   if (Status !== 'Active' && Status !== 'Inactive')
@@ -131,7 +140,8 @@ async function createKey(target: Target): Promise<CreatedKey> {
   const command = new CreateAccessKeyCommand({ UserName: target.userName });
   const { AccessKey } = await named(target, 'iam:CreateAccessKey', () => target.iam.send(command, abort(target)));
   if (!AccessKey?.AccessKeyId || !AccessKey.SecretAccessKey) {
-    // Something was made and its secret is not here: the rotation looks for it as for a lost answer.
+    // Something was made and its secret is not here: the rotation looks for it as for a lost
+    // answer.
     throw new JobError('AWS_UNREACHABLE', {
       message: 'CreateAccessKey answered without a key.',
       context: { isAmbiguous: true },

@@ -1,6 +1,7 @@
 /**
- * The only way to AWS: opens sessions for connections. Sessions are cached per connection, credentials revision and session policy, never
- * shared across connections; clients per session, region and service. Nothing here knows what the calls are for.
+ * The only way to AWS: opens sessions for connections. Sessions are cached per connection,
+ * credentials revision and session policy, never shared across connections; clients per session,
+ * region and service. Nothing here knows what the calls are for.
  */
 import { validationGroup } from '../domain/call-budget.ts';
 import { iamRegionOf } from '../domain/partitions.ts';
@@ -115,7 +116,8 @@ interface OpenedSession extends Pick<CallContext, 'prepare' | 'forgetCredentials
 
 function toSession(context: AwsContext, opened: OpenedSession): AwsSession {
   const { source, scope, region, prepare, forgetCredentials } = opened;
-  // The SDK signs for the client's region as soon as an endpoint is set, so IAM's client needs IAM's region.
+  // The SDK signs for the client's region as soon as an endpoint is set, so IAM's client needs
+  // IAM's region.
   const regionOf = { sts: source.stsRegion, iam: iamRegionOf(region), ssm: region, secretsmanager: region } as const;
   const client = <S extends SessionService>(service: S) =>
     guardClient(

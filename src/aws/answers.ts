@@ -1,6 +1,7 @@
 /**
- * What an answer must hold before anything is inferred from it. A proxy, a portal or a cut connection can leave an empty
- * answer with status 200. Read as "no such object", it would delete rows, rewrite objects or create another access key.
+ * What an answer must hold before anything is inferred from it. A proxy, a portal or a cut
+ * connection can leave an empty answer with status 200. Read as "no such object", it would delete
+ * rows, rewrite objects or create another access key.
  */
 
 export const INCOMPLETE_ANSWER = 'IncompleteAnswer';

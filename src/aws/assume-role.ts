@@ -1,4 +1,7 @@
-/** AssumeRole, GetFederationToken and GetCallerIdentity: the calls that credentials and identities come from. */
+/**
+ * AssumeRole, GetFederationToken and GetCallerIdentity: the calls that credentials and identities
+ * come from.
+ */
 import {
   AssumeRoleCommand,
   type Credentials as StsCredentials,
@@ -58,7 +61,10 @@ export async function assumeRole(sts: STSClient, request: AssumeRoleRequest, now
   return toSession('sts.AssumeRole', given, obtainedAtMs);
 }
 
-/** A session of the key's user that can do what user and policy both allow, at most an hour long. `name`: 2 to 32 characters. */
+/**
+ * A session of the key's user that can do what user and policy both allow, at most an hour long.
+ * `name`: 2 to 32 characters.
+ */
 export async function federate(
   sts: STSClient,
   request: { readonly name: string; readonly policy: string },

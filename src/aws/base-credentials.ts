@@ -1,7 +1,9 @@
 /**
- * Resolves the worker's own credentials, in a step of its own: whatever fails here is the installation's fault and never a connection's.
- * The source is read again once a minute, before credentials expire, and after AWS refused them, so that a renewed or repaired source is
- * used without a restart. A failure is kept for a few seconds, so that an outage does not cost every run a call.
+ * Resolves the worker's own credentials, in a step of its own: whatever fails here is the
+ * installation's fault and never a connection's. The source is read again once a minute, before
+ * credentials expire, and after AWS refused them, so that a renewed or repaired source is used
+ * without a restart. A failure is kept for a few seconds, so that an outage does not cost every run
+ * a call.
  */
 import { fromNodeProviderChain } from '@aws-sdk/credential-providers';
 
@@ -130,7 +132,10 @@ export function createBaseCredentials(
 /** Notes in the trail what each source said that did not give any. */
 type Reader = (trail: string[]) => Promise<Resolved>;
 
-/** A chain of its own for each reading: the SDK's would keep what has no expiration, and the text of files, for ever. */
+/**
+ * A chain of its own for each reading: the SDK's would keep what has no expiration, and the text of
+ * files, for ever.
+ */
 function readerOf({ credentials, region }: BaseCredentialsOptions, maker: ClientMaker): Reader {
   if (typeof credentials === 'function') return credentials;
   if (credentials) return () => Promise.resolve(credentials);

@@ -1,6 +1,7 @@
 /**
- * Whatever fails while the worker's own credentials are obtained, as a fault of the installation. The message says what kind of source failed
- * and how; never the SDK's text, which may hold a command line or an answer.
+ * Whatever fails while the worker's own credentials are obtained, as a fault of the installation.
+ * The message says what kind of source failed and how; never the SDK's text, which may hold a
+ * command line or an answer.
  */
 import { isBaseFault } from '../domain/connection/base-identity.ts';
 import { JobError } from '../errors.ts';

@@ -1,6 +1,7 @@
 /**
- * Who the worker itself is: the configured key pair or the SDK's default chain, optionally behind one base role. All connections
- * with a role are assumed by it, near the worker and not in the region that a sync writes to, so that one session serves every region.
+ * Who the worker itself is: the configured key pair or the SDK's default chain, optionally behind
+ * one base role. All connections with a role are assumed by it, near the worker and not in the
+ * region that a sync writes to, so that one session serves every region.
  */
 import { type IAMClient, ListAccessKeysCommand } from '@aws-sdk/client-iam';
 import type { STSClient } from '@aws-sdk/client-sts';
@@ -29,14 +30,23 @@ export interface BaseIdentityOptions {
 export interface BaseIdentity {
   readonly region: string;
   readonly partition: string;
-  /** STS as the base identity (behind the base role, if there is one), for one run's calls, out of this budget. */
+  /**
+   * STS as the base identity (behind the base role, if there is one), for one run's calls, out of
+   * this budget.
+   */
   sts(scope: CallScope, quotaGroup?: QuotaGroup): STSClient;
   identity(scope: CallScope): Promise<Identity>;
   /** For other services than STS: what their requests are signed with. */
   readonly signing: BaseSigning;
-  /** What is known of the credentials in use, without a call; undefined while no work has needed them. */
+  /**
+   * What is known of the credentials in use, without a call; undefined while no work has needed
+   * them.
+   */
   inUse(): BaseCredentialsInUse | undefined;
-  /** Its kind, owner and key, for operators. Resolves the credentials, so it throws what `identity` throws. */
+  /**
+   * Its kind, owner and key, for operators. Resolves the credentials, so it throws what `identity`
+   * throws.
+   */
   report(): Promise<BaseReport>;
 }
 
@@ -45,7 +55,10 @@ export interface BaseSigning {
   contextFor(scope: CallScope): Pick<CallContext, 'scope' | 'prepare' | 'forgetCredentials'>;
 }
 
-/** The budget that all AssumeRole calls share: they are charged to the base account, whatever its number. */
+/**
+ * The budget that all AssumeRole calls share: they are charged to the base account, whatever its
+ * number.
+ */
 const BASE_ACCOUNT = 'base';
 
 export function createBaseIdentity(
@@ -111,7 +124,9 @@ function oncePerKey<T>(credentials: BaseCredentials, load: (scope: CallScope) =>
   };
 }
 
-/** The user may look at its own keys only where its policy says so; then other signs of age must do. */
+/**
+ * The user may look at its own keys only where its policy says so; then other signs of age must do.
+ */
 async function keyCreatedAt(iam: IAMClient, credentials: BaseCredentials): Promise<Date | undefined> {
   const key = credentials.inUse();
   if (!key || key.isTemporary) return undefined;
@@ -170,7 +185,10 @@ function createBaseRole(roleArn: string, { settings, ownSts }: BaseRoleTools) {
   };
 }
 
-/** Several runs may wait for the same session: the end of the one that asked first must not stop it. Its calls are still counted there. */
+/**
+ * Several runs may wait for the same session: the end of the one that asked first must not stop it.
+ * Its calls are still counted there.
+ */
 export function detached(scope: CallScope): CallScope {
   return { ...idleScope, calls: scope.calls, subjectId: scope.subjectId };
 }

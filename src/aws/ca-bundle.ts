@@ -1,4 +1,7 @@
-/** `AWS_CA_BUNDLE`, which AWS's other SDKs know and the JavaScript one does not: the certificates that AWS's endpoints are checked against. */
+/**
+ * `AWS_CA_BUNDLE`, which AWS's other SDKs know and the JavaScript one does not: the certificates
+ * that AWS's endpoints are checked against.
+ */
 import { readFile } from 'node:fs/promises';
 
 import { JobError } from '../errors.ts';

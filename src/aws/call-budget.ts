@@ -1,6 +1,7 @@
 /**
- * The call budget of one process: asks the shared ledger for tokens on behalf of all its runs and hands them out fairly, the subject that was
- * served least first, so that a sync of five secrets does not queue behind one of five thousand. Short waits happen here; a long one is the run's,
+ * The call budget of one process: asks the shared ledger for tokens on behalf of all its runs and
+ * hands them out fairly, the subject that was served least first, so that a sync of five secrets
+ * does not queue behind one of five thousand. Short waits happen here; a long one is the run's,
  * which gives its place back and comes again.
  */
 import { setTimeout } from 'node:timers/promises';
@@ -11,16 +12,23 @@ import { JobError, toJobError } from '../errors.ts';
 /** Tokens are fetched this long ahead of their due time. */
 const MAX_WAIT_MS = 3_000;
 /**
- * Nobody waits in place longer than so many times that, from its arrival to the token that it can expect. All lines of one sync fit into it at 1.3 calls
- * a second: who gives up although its turn is near only makes its run come again.
+ * Nobody waits in place longer than so many times that, from its arrival to the token that it can
+ * expect. All lines of one sync fit into it at 1.3 calls a second: who gives up although its turn
+ * is near only makes its run come again.
  */
 const PATIENCE = 2;
-/** Where calls follow each other closely, up to this much is fetched beyond the demand of the moment: a statement per call would cost more than the call. */
+/**
+ * Where calls follow each other closely, up to this much is fetched beyond the demand of the
+ * moment: a statement per call would cost more than the call.
+ */
 const PREFETCH_SECONDS = 0.25;
 /** What a prefetched token is worth: afterwards AWS has forgotten it, too. */
 const TOKEN_LIFE_MS = 1_000;
 const MAX_WAITING_LINES = 1_000;
-/** A subject that joins, or comes back from a rest, is ahead by this many calls at most: enough for a small sync to pass. */
+/**
+ * A subject that joins, or comes back from a rest, is ahead by this many calls at most: enough for
+ * a small sync to pass.
+ */
 const HEAD_START = 5;
 
 export interface CallBudgetOptions {
@@ -35,12 +43,18 @@ interface Waiter {
   reject(error: JobError): void;
 }
 
-/** The calls of one operation group that wait in one account and region, and the tokens fetched for them. */
+/**
+ * The calls of one operation group that wait in one account and region, and the tokens fetched for
+ * them.
+ */
 interface WaitingLine {
   readonly call: BudgetedCall;
   readonly waiting: Waiter[];
   readonly served: Map<string, number>;
-  /** The least that anybody who was just served had been served: what a subject missed while it rested is not made up for. */
+  /**
+   * The least that anybody who was just served had been served: what a subject missed while it
+   * rested is not made up for.
+   */
   level: number;
   /** Fetched and due, not yet used. */
   spare: { count: number; untilMs: number };
@@ -159,7 +173,10 @@ function wait(
   });
 }
 
-/** Whoever joins or comes back starts a little ahead of the present level, not where it left, or it would starve the others. */
+/**
+ * Whoever joins or comes back starts a little ahead of the present level, not where it left, or it
+ * would starve the others.
+ */
 function join(line: WaitingLine, subjectId: string): void {
   if (line.waiting.some((waiter) => waiter.subjectId === subjectId)) return;
   line.served.set(subjectId, Math.max(servedOf(line, subjectId), line.level - HEAD_START));

@@ -1,8 +1,9 @@
 /**
- * How one call reaches AWS. Every attempt passes, in this order: the call budget, the lease guard (mutations), the call
- * counter, a deadline. Failures, and answers without the fields that AWS always sends, are classified; a read is repeated
- * once on transient trouble, anything only where AWS certainly did nothing. The SDK itself never retries. A mutation with
- * an unclear outcome is never repeated here: that is for who knows how to look.
+ * How one call reaches AWS. Every attempt passes, in this order: the call budget, the lease guard
+ * (mutations), the call counter, a deadline. Failures, and answers without the fields that AWS
+ * always sends, are classified; a read is repeated once on transient trouble, anything only where
+ * AWS certainly did nothing. The SDK itself never retries. A mutation with an unclear outcome is
+ * never repeated here: that is for who knows how to look.
  */
 import { setMaxListeners } from 'node:events';
 
@@ -45,7 +46,10 @@ export interface CallContext {
   charged(): { readonly accountId: string; readonly region: string } | undefined;
   /** Gets the credentials that the call is signed with, on this run's account. */
   prepare?(): Promise<unknown>;
-  /** Drops credentials that AWS refused, for this reason, and that were obtained before this moment; absent where nothing can be renewed. */
+  /**
+   * Drops credentials that AWS refused, for this reason, and that were obtained before this moment;
+   * absent where nothing can be renewed.
+   */
   forgetCredentials?(sinceMs: number, reason: JobError): void;
 }
 
@@ -124,7 +128,8 @@ async function attemptOnce(call: Call, { input, send }: CallRequest): Promise<Re
     };
     return { output: await Promise.race([work(), attempt.aborted]) };
   } catch (raw) {
-    // A JobError comes from the budget, the guard, the deadline or the credentials of this call, and has had its own repeats.
+    // A JobError comes from the budget, the guard, the deadline or the credentials of this call,
+    // and has had its own repeats.
     return { error: toAwsError(raw, call), isOwn: !(raw instanceof JobError), isSent: attempt.isSent() };
   } finally {
     attempt.end();
@@ -252,7 +257,9 @@ const throttled: Repeat = {
 const clock: Repeat = { name: 'clock', limit: 1, delayMs: () => 0 };
 const transientRead: Repeat = { name: 'transient-read', limit: 1, delayMs: between(50, 150) };
 
-/** In-place repeats, by name: in all but the last, AWS refused the request before it had any effect. */
+/**
+ * In-place repeats, by name: in all but the last, AWS refused the request before it had any effect.
+ */
 function repeatFor(error: JobError, call: Call): Repeat | undefined {
   const isRenewable = error.code === 'CONNECTION_TOKEN_EXPIRED' || error.code === 'CONNECTION_BASE_REFUSED';
   if (isRenewable && call.context.forgetCredentials) return expired;

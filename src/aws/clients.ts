@@ -1,6 +1,7 @@
 /**
- * SDK clients: one per session, region and service, shared by the runs that use the session, all on one request handler. A run gets a view of
- * such a client whose `send` goes through `performCall`. No client is ever destroyed: that would close the sockets of all.
+ * SDK clients: one per session, region and service, shared by the runs that use the session, all on
+ * one request handler. A run gets a view of such a client whose `send` goes through `performCall`.
+ * No client is ever destroyed: that would close the sockets of all.
  */
 import { IAMClient } from '@aws-sdk/client-iam';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';

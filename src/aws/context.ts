@@ -1,4 +1,7 @@
-/** What all sessions of a process share: settings, base identity, cached sessions, and one client per session, region and service. */
+/**
+ * What all sessions of a process share: settings, base identity, cached sessions, and one client
+ * per session, region and service.
+ */
 import type { CallBudget } from '../domain/call-budget.ts';
 import { CALL_DEADLINE_MS } from '../domain/lease.ts';
 import type { JobError } from '../errors.ts';
@@ -19,7 +22,10 @@ import { createRequestHandler } from './request-handler.ts';
 import { createSessionCache } from './session-cache.ts';
 
 export interface AwsAccessOptions {
-  /** The key pair that assumes roles, or a function that reads it again; undefined: the SDK's default chain. */
+  /**
+   * The key pair that assumes roles, or a function that reads it again; undefined: the SDK's
+   * default chain.
+   */
   readonly baseCredentials: Credentials | CredentialsProvider | undefined;
   readonly baseRoleArn?: string | undefined;
   readonly ownAccountRoles?: readonly string[];

@@ -1,4 +1,7 @@
-/** AWS KMS, as the worker's own identity: data keys that encrypt what keyferry stores. The client is loaded when it is first needed. */
+/**
+ * AWS KMS, as the worker's own identity: data keys that encrypt what keyferry stores. The client is
+ * loaded when it is first needed.
+ */
 import type * as KmsSdk from '@aws-sdk/client-kms';
 import type { KMSClient } from '@aws-sdk/client-kms';
 

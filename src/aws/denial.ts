@@ -1,4 +1,7 @@
-/** Reads the denied action and resource out of AWS's refusals: ARNs and action names only, nothing else of the text is kept. */
+/**
+ * Reads the denied action and resource out of AWS's refusals: ARNs and action names only, nothing
+ * else of the text is kept.
+ */
 
 export interface Denial {
   readonly deniedAction?: string;

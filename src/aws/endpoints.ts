@@ -1,6 +1,7 @@
 /**
- * Endpoint settings of the AWS SDK (environment and profile): found, judged, and handed to the clients explicitly, which are told to ignore
- * any others. An endpoint receives signed requests and secret values, so one that is neither AWS nor this machine stops the process.
+ * Endpoint settings of the AWS SDK (environment and profile): found, judged, and handed to the
+ * clients explicitly, which are told to ignore any others. An endpoint receives signed requests and
+ * secret values, so one that is neither AWS nor this machine stops the process.
  */
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -85,8 +86,9 @@ function serviceOf(name: string): string {
 }
 
 /**
- * Whether AWS is called by its FIPS endpoints, as the SDK reads it: the environment, else the profile. Throws CONFIG_INVALID for a value that is neither
- * true nor false, and beside an endpoint for one of our services, since the SDK then refuses each call.
+ * Whether AWS is called by its FIPS endpoints, as the SDK reads it: the environment, else the
+ * profile. Throws CONFIG_INVALID for a value that is neither true nor false, and beside an endpoint
+ * for one of our services, since the SDK then refuses each call.
  */
 export function findFips(
   env: EndpointEnvironment,
@@ -115,7 +117,10 @@ function fipsSetting(env: EndpointEnvironment, files: ProfileFiles) {
     : { source: `profile ${profileName}: use_fips_endpoint`, value: inProfile };
 }
 
-/** Throws CONFIG_ENDPOINT_REFUSED for the first endpoint that is neither AWS nor this machine; `isAllowed` is the operator's word. */
+/**
+ * Throws CONFIG_ENDPOINT_REFUSED for the first endpoint that is neither AWS nor this machine;
+ * `isAllowed` is the operator's word.
+ */
 export function checkEndpointOverrides(
   overrides: readonly EndpointOverride[],
   options: { readonly areCustomAllowed: boolean },
@@ -160,7 +165,10 @@ function isServiceHost(host: string): boolean {
   return isAwsHost(host) && !customerHost.test(host);
 }
 
-/** What each of our clients is given: a service's own setting before the general one, the environment before the profile. */
+/**
+ * What each of our clients is given: a service's own setting before the general one, the
+ * environment before the profile.
+ */
 export function toServiceEndpoints(
   overrides: readonly EndpointOverride[],
 ): Readonly<Partial<Record<AwsService, string>>> {

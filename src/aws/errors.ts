@@ -1,6 +1,7 @@
 /**
- * Turns what the SDK throws into a `JobError`: ordered tables by error name first, because the SDK's own predicates call an exhausted key quota
- * throttling; then its predicates; then unknown. Message, context and cause hold nothing of AWS's own text, which may repeat a value, but what
+ * Turns what the SDK throws into a `JobError`: ordered tables by error name first, because the
+ * SDK's own predicates call an exhausted key quota throttling; then its predicates; then unknown.
+ * Message, context and cause hold nothing of AWS's own text, which may repeat a value, but what
  * `foreign-text.ts` lets through.
  */
 import { isThrottlingError, isTransientError } from '@smithy/core/retry';
@@ -15,9 +16,14 @@ export interface FailedCall {
   /** As `ssm.PutParameter`. */
   readonly operation: string;
   readonly isMutation: boolean;
-  /** Signed by the worker's own identity: a bad key is the operator's trouble, not the connection's. */
+  /**
+   * Signed by the worker's own identity: a bad key is the operator's trouble, not the connection's.
+   */
   readonly isBase?: boolean;
-  /** Signed by a session that STS has handed out: whoever does not know it lies in a region that the account has not enabled. */
+  /**
+   * Signed by a session that STS has handed out: whoever does not know it lies in a region that the
+   * account has not enabled.
+   */
   readonly isSession?: boolean;
   /** What was sent, so that none of it is kept as AWS's words. */
   readonly asked?: Asked;
@@ -123,7 +129,10 @@ export function toAwsError(raw: unknown, call: FailedCall): JobError {
   return build(rule?.code ?? byPredicate(error), error, call);
 }
 
-/** The error as it may be shown and logged: its name if that is known, and where it was thrown; its text may repeat a value. */
+/**
+ * The error as it may be shown and logged: its name if that is known, and where it was thrown; its
+ * text may repeat a value.
+ */
 function withoutText(error: SdkError): Error {
   const frames = error instanceof Error ? stackFrames(error) : [];
   return Object.assign(new Error(), {
@@ -143,7 +152,10 @@ function toSdkError(raw: unknown): SdkError {
   return raw instanceof Error ? raw : { name: 'Error', message: String(raw) };
 }
 
-/** An answer that is none of AWS's: unreadable, or no error name in it and no request id. A proxy, a firewall or a captive portal gave it. */
+/**
+ * An answer that is none of AWS's: unreadable, or no error name in it and no request id. A proxy, a
+ * firewall or a captive portal gave it.
+ */
 function isOfOthers({ name, $metadata = {} }: SdkError): boolean {
   if (name === 'SyntaxError' || ($metadata.httpStatusCode ?? 500) < 400) return true;
   const isNameless = /^(Unknown|UnknownError|TypeError|Error)$/.test(name);
@@ -160,7 +172,10 @@ function byPredicate(error: SdkError): ErrorCode {
   return status !== undefined && status >= 400 ? 'AWS_REJECTED' : 'BUG_UNEXPECTED';
 }
 
-/** Node's code. An answer of AWS may carry a field of that name, which says nothing about the network. */
+/**
+ * Node's code. An answer of AWS may carry a field of that name, which says nothing about the
+ * network.
+ */
 function networkCode(error: SdkError): string | undefined {
   if ('$fault' in error) return undefined;
   const { code } = error;
@@ -224,7 +239,8 @@ function sentence(code: ErrorCode, { error, call, denial, network }: Facts): str
     case 'AWS_KMS_DENIED':
       return deniedSentence(code, operation, denial);
     case 'CONNECTION_ACCESS_DENIED':
-      // Clients that wait for a new role to be known retry on the words "cannot be assumed", and on "access denied" below.
+      // Clients that wait for a new role to be known retry on the words "cannot be assumed", and on
+      // "access denied" below.
       return 'The role cannot be assumed: AWS refused sts:AssumeRole. Compare the role and its external ID with `keyferry policy trust`, the base identity with `keyferry policy base-user`.';
     case 'CONNECTION_KEY_UNKNOWN':
       return `Access denied: AWS does not know the access key, or it is inactive (${error.name}). A new key is known within seconds.`;

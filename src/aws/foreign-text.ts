@@ -1,9 +1,12 @@
 /**
- * What AWS says that keyferry keeps: names, ids and ARNs, never free text. An endpoint, or an error that quotes its request, may repeat a secret value in
- * any of these places, so each is compared with a list of known words or with what the call asked for. Anything else is dropped.
+ * What AWS says that keyferry keeps: names, ids and ARNs, never free text. An endpoint, or an error
+ * that quotes its request, may repeat a secret value in any of these places, so each is compared
+ * with a list of known words or with what the call asked for. Anything else is dropped.
  */
 
-/** Error names of the operations that keyferry calls, of AWS in general, and of Node and the SDK. */
+/**
+ * Error names of the operations that keyferry calls, of AWS in general, and of Node and the SDK.
+ */
 const errorNames = new Set(
   `AccessDenied AccessDeniedException AccessDeniedFault AuthFailure BandwidthLimitExceeded ConcurrentModification
   ConcurrentModificationException DecryptionFailure DeleteConflict DeleteConflictException DependencyTimeout DependencyTimeoutException DisabledException
@@ -122,7 +125,10 @@ export function toAskedResource(resource: string | undefined, asked: Asked): str
   return isAsked || isKey ? resource : undefined;
 }
 
-/** Names that the last part of an ARN may stand for; a secret's ends in six characters of AWS's choice. */
+/**
+ * Names that the last part of an ARN may stand for; a secret's ends in six characters of AWS's
+ * choice.
+ */
 function namesIn(service: string, tail: string): readonly string[] {
   const name = tail.replace(/^(parameter\/?|secret:|user\/|role\/|key\/|alias\/)/, '');
   if (service === 'secretsmanager') return [name, name.replace(/-[A-Za-z0-9]{6}$/, '')];

@@ -1,6 +1,8 @@
 /**
- * Sessions of GetFederationToken: what an access key may do, narrowed to one use. Bound to the revision of the credentials, at most an hour long, and
- * dropped when AWS refuses them. What AWS refuses to narrow is used as it is, with the reason reported, unless the narrowing itself is on trial.
+ * Sessions of GetFederationToken: what an access key may do, narrowed to one use. Bound to the
+ * revision of the credentials, at most an hour long, and dropped when AWS refuses them. What AWS
+ * refuses to narrow is used as it is, with the reason reported, unless the narrowing itself is on
+ * trial.
  */
 import { isNarrowingRefusal } from '../domain/connection/verdict.ts';
 import type { QuotaGroup } from '../domain/quota-group.ts';

@@ -1,7 +1,8 @@
 /**
- * SSM Parameter Store as the sync engine uses it: one small function per call. No decisions; what AWS refuses is thrown as the session's
- * `JobError`. Values go in and, in an import or a recovery, come out; they are never part of an error.
- * Names are fully qualified on the way in and out: AWS may return `/NAME` as `NAME`, which is the same parameter.
+ * SSM Parameter Store as the sync engine uses it: one small function per call. No decisions; what
+ * AWS refuses is thrown as the session's `JobError`. Values go in and, in an import or a recovery,
+ * come out; they are never part of an error. Names are fully qualified on the way in and out: AWS
+ * may return `/NAME` as `NAME`, which is the same parameter.
  */
 import {
   AddTagsToResourceCommand,
@@ -60,9 +61,14 @@ export interface Described {
 export interface ParameterStore {
   /** Fails with ParameterAlreadyExists rather than overwrite. */
   create(write: ParameterWrite & { readonly tags: Readonly<Record<string, string>> }): Promise<WrittenParameter>;
-  /** With the type, so that AWS never stores the value in a parameter that somebody made a plain String. */
+  /**
+   * With the type, so that AWS never stores the value in a parameter that somebody made a plain
+   * String.
+   */
   overwrite(write: ParameterWrite): Promise<WrittenParameter>;
-  /** Those of at most 50 names that carry the tag. May miss what was written within the last minute. */
+  /**
+   * Those of at most 50 names that carry the tag. May miss what was written within the last minute.
+   */
   describe(names: readonly string[], tag: TagFilter): Promise<Described>;
   /** All that carry the tag, page by page. May miss what was written within the last minute. */
   list(tag: TagFilter): AsyncIterable<ReadonlyMap<string, ParameterMetadata>>;

@@ -1,6 +1,7 @@
 /**
- * Finds out what a session may do without doing it: each action is tried on an object that cannot exist, where AWS answers "not found" to
- * who is allowed and "access denied" to who is not. One call per action; nothing is ever created, changed or read.
+ * Finds out what a session may do without doing it: each action is tried on an object that cannot
+ * exist, where AWS answers "not found" to who is allowed and "access denied" to who is not. One
+ * call per action; nothing is ever created, changed or read.
  */
 import { randomUUID } from 'node:crypto';
 
@@ -58,11 +59,15 @@ export interface ProbeWish {
 
 export interface PermissionProbes {
   /**
-   * Tries these actions for this target. Actions that cannot be probed are `unknown`. Throws what says nothing of permissions: network trouble,
-   * throttling, a lost lease, refused credentials (in a region: that it is not enabled).
+   * Tries these actions for this target. Actions that cannot be probed are `unknown`. Throws what
+   * says nothing of permissions: network trouble, throttling, a lost lease, refused credentials (in
+   * a region: that it is not enabled).
    */
   probe(session: AwsSession, target: PolicyTarget, wanted: ProbeWish): Promise<readonly ProbeResult[]>;
-  /** What AWS's policy simulator thinks; undefined where the session may not ask it. A hint only: it knows no session or resource policies. */
+  /**
+   * What AWS's policy simulator thinks; undefined where the session may not ask it. A hint only: it
+   * knows no session or resource policies.
+   */
   simulate(session: AwsSession, question: SimulationQuestion): Promise<Readonly<Record<string, boolean>> | undefined>;
 }
 
@@ -100,7 +105,8 @@ async function toAim(session: AwsSession, target: PolicyTarget): Promise<ProbeTa
     return { ...aim, absent: `${target.path}${MARK}-${random}`, path: target.path.replace(/(.)\/$/, '$1') };
   if (target.use === 'access-key-rotation') return { ...aim, userName: target.userName };
   if ('prefix' in target) return { ...aim, absent: `${target.prefix}${MARK}-${random}` };
-  // An ARN with another ending than the secret's own names no secret, but is covered by what covers it.
+  // An ARN with another ending than the secret's own names no secret, but is covered by what covers
+  // it.
   const { accountId, partition } = await session.identity();
   return {
     ...aim,
@@ -235,12 +241,18 @@ function judge(action: string, error: unknown): ProbeResult {
   }
 }
 
-/** A key that cannot be found is what a probe wants; a user that cannot be found is the rotation's trouble. */
+/**
+ * A key that cannot be found is what a probe wants; a user that cannot be found is the rotation's
+ * trouble.
+ */
 function isUserMissing(action: string, error: JobError): boolean {
   return (action === 'iam:ListAccessKeys' || action === 'iam:GetUser') && error.code === 'AWS_NOT_FOUND';
 }
 
-/** AWS says "denied" for a key that it does not know, so one of the user's own is asked about; without one, nothing is known. */
+/**
+ * AWS says "denied" for a key that it does not know, so one of the user's own is asked about;
+ * without one, nothing is known.
+ */
 async function tryLastUsed({ session, listKeys }: ProbeTarget): Promise<unknown> {
   const keys = await listKeys().catch(() => undefined);
   const AccessKeyId = keys?.AccessKeyMetadata?.[0]?.AccessKeyId;

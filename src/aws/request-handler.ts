@@ -1,6 +1,7 @@
 /**
- * What sends the requests to AWS: one pool of connections, and one more for each proxy that HTTPS_PROXY, ALL_PROXY and NO_PROXY name. This machine and the
- * metadata addresses of instances and containers are never asked through a proxy.
+ * What sends the requests to AWS: one pool of connections, and one more for each proxy that
+ * HTTPS_PROXY, ALL_PROXY and NO_PROXY name. This machine and the metadata addresses of instances
+ * and containers are never asked through a proxy.
  */
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { HttpsProxyAgent } from 'https-proxy-agent';
@@ -17,7 +18,10 @@ const MAX_SOCKETS = 100;
 
 const names = ['HTTPS_PROXY', 'https_proxy', 'ALL_PROXY', 'all_proxy'] as const;
 
-/** Throws CONFIG_INVALID, without the proxy's login, when a proxy is named in a form that cannot be used. */
+/**
+ * Throws CONFIG_INVALID, without the proxy's login, when a proxy is named in a form that cannot be
+ * used.
+ */
 export function checkProxySettings(env: EndpointEnvironment): void {
   for (const name of names) {
     const value = env[name];

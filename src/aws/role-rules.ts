@@ -1,4 +1,7 @@
-/** What is refused before any call: roles that no connection may use, and keys that are no connection's. */
+/**
+ * What is refused before any call: roles that no connection may use, and keys that are no
+ * connection's.
+ */
 import { isLongLivedKeyId, parseRoleArn, partitionOfRegion, type RoleArn } from '../domain/partitions.ts';
 import { regionProblem } from '../domain/regions.ts';
 import { JobError } from '../errors.ts';
@@ -16,7 +19,10 @@ export function checkRoleArn(roleArn: string, basePartition: string): RoleArn {
   });
 }
 
-/** A role of the base identity's own account may be meant for anything: only the operator can say that a tenant may use it. */
+/**
+ * A role of the base identity's own account may be meant for anything: only the operator can say
+ * that a tenant may use it.
+ */
 export function checkOwnAccount(roleArn: string, base: Identity, ownAccountRoles: readonly string[]): void {
   if (parseRoleArn(roleArn)?.accountId !== base.accountId || ownAccountRoles.includes(roleArn)) return;
   throw new JobError('CONNECTION_ROLE_REFUSED', {

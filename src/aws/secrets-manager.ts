@@ -1,6 +1,7 @@
 /**
- * Secrets Manager as the sync engine uses it: one small function per call. No decisions; what AWS refuses is thrown as the session's `JobError`.
- * Every write carries a ClientRequestToken, which becomes the id of the version it makes.
+ * Secrets Manager as the sync engine uses it: one small function per call. No decisions; what AWS
+ * refuses is thrown as the session's `JobError`. Every write carries a ClientRequestToken, which
+ * becomes the id of the version it makes.
  */
 import {
   BatchGetSecretValueCommand,
@@ -258,7 +259,10 @@ function toMetadata(entry: SecretListEntry): SecretMetadata {
   };
 }
 
-/** `OwningService`: managed by a service of AWS. `Type`: a managed external secret, changed by its partner. */
+/**
+ * `OwningService`: managed by a service of AWS. `Type`: a managed external secret, changed by its
+ * partner.
+ */
 function managerOf({ OwningService: service, Type: partner, RotationEnabled: isRotated }: SecretListEntry) {
   if (service !== undefined) return service;
   if (partner !== undefined) return `Secrets Manager for ${partner}`;

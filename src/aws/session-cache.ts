@@ -1,7 +1,8 @@
 /**
- * Credentials that expire, one entry per key: loaded once however many ask at a time, renewed in the background before they run out, dropped when
- * AWS calls them expired. A failed renewal keeps what is still valid; a failed first load is not remembered, so that a repaired role
- * works at once. Never returns what is about to expire.
+ * Credentials that expire, one entry per key: loaded once however many ask at a time, renewed in
+ * the background before they run out, dropped when AWS calls them expired. A failed renewal keeps
+ * what is still valid; a failed first load is not remembered, so that a repaired role works at
+ * once. Never returns what is about to expire.
  */
 
 export interface Expiring {

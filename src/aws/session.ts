@@ -1,6 +1,7 @@
 /**
- * What the rest of the program gets of AWS: a session for one connection and one use, whose SDK clients are already counted, budgeted, lease-guarded,
- * limited in time and classified. A call made through them throws `JobError` and nothing else.
+ * What the rest of the program gets of AWS: a session for one connection and one use, whose SDK
+ * clients are already counted, budgeted, lease-guarded, limited in time and classified. A call made
+ * through them throws `JobError` and nothing else.
  */
 import type { IAMClient } from '@aws-sdk/client-iam';
 import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
@@ -19,7 +20,10 @@ export interface CallScope {
   readonly signal: AbortSignal;
   /** Counts every attempt, as `ssm.PutParameter`. */
   readonly calls: CallLog;
-  /** Rejects with LEASE_LOST unless the lease outlives a call's deadline; asked before every mutation. */
+  /**
+   * Rejects with LEASE_LOST unless the lease outlives a call's deadline; asked before every
+   * mutation.
+   */
   beforeMutation(): Promise<void>;
   /** Who asks the call budget: calls of one account are shared out between subjects. */
   readonly subjectId: string;
@@ -31,8 +35,9 @@ export interface SessionRequest {
   /** Narrows an assumed role to this use; an access key only as `narrowing` says. */
   readonly policy?: PolicyDocument;
   /**
-   * Of an access key: SSM and Secrets Manager are called with a session of GetFederationToken under `policy`. `wanted`: with the key itself where AWS
-   * refuses that; `required`: the refusal is thrown. STS and IAM are always called with the key. Absent: everything is.
+   * Of an access key: SSM and Secrets Manager are called with a session of GetFederationToken under
+   * `policy`. `wanted`: with the key itself where AWS refuses that; `required`: the refusal is
+   * thrown. STS and IAM are always called with the key. Absent: everything is.
    */
   readonly narrowing?: 'wanted' | 'required';
   readonly scope: CallScope;
@@ -48,7 +53,10 @@ export interface Identity {
 export interface AwsSession {
   readonly region: string;
   readonly scope: CallScope;
-  /** From AssumeRole's own answer, or one GetCallerIdentity for an access key; cached with the session. */
+  /**
+   * From AssumeRole's own answer, or one GetCallerIdentity for an access key; cached with the
+   * session.
+   */
   identity(): Promise<Identity>;
   readonly sts: STSClient;
   readonly iam: IAMClient;
@@ -60,12 +68,13 @@ export interface AwsAccess {
   /** Opens without a call; the first call through the session assumes the role. */
   session(request: SessionRequest): AwsSession;
   /**
-   * A fresh AssumeRole (or GetCallerIdentity; GetFederationToken with `narrowing`), past the cache, which it seeds: what a validation calls.
+   * A fresh AssumeRole (or GetCallerIdentity; GetFederationToken with `narrowing`), past the cache,
+   * which it seeds: what a validation calls.
    */
   verify(request: SessionRequest): Promise<Identity>;
   /**
-   * Tries to assume the role with another external ID, or none, under a deny-all session policy, and discards what it gets.
-   * True when AWS refused, as it must.
+   * Tries to assume the role with another external ID, or none, under a deny-all session policy,
+   * and discards what it gets. True when AWS refused, as it must.
    */
   refusesExternalId(request: SessionRequest, externalId: string | undefined): Promise<boolean>;
   /** A session of a bare key pair, for the verification of a new key; nothing is cached. */

@@ -1,4 +1,7 @@
-/** Where the credentials of a session come from, what they are cached under, and how they are loaded. */
+/**
+ * Where the credentials of a session come from, what they are cached under, and how they are
+ * loaded.
+ */
 import { createHash } from 'node:crypto';
 
 import type { STSClient } from '@aws-sdk/client-sts';
@@ -16,7 +19,10 @@ import type { CallScope, SessionRequest } from './session.ts';
 /** How long the answer of GetCallerIdentity is believed. */
 const KEY_IDENTITY_MS = 3_000_000;
 
-/** Everything a session depends on besides the run: where its credentials come from and what they are cached under. */
+/**
+ * Everything a session depends on besides the run: where its credentials come from and what they
+ * are cached under.
+ */
 export interface Source {
   readonly key: string;
   readonly stsRegion: string;

@@ -1,4 +1,7 @@
-/** The audit row of a command that changes the installation and not an org. Commands of an org are recorded by its client. */
+/**
+ * The audit row of a command that changes the installation and not an org. Commands of an org are
+ * recorded by its client.
+ */
 import { randomUUID } from 'node:crypto';
 
 import { type AuditLog, createAuditLog } from '../db/audit-log.ts';

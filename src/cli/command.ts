@@ -1,4 +1,7 @@
-/** How a command is declared and run: common options, one place for errors and exit codes, the program made and closed around it. */
+/**
+ * How a command is declared and run: common options, one place for errors and exit codes, the
+ * program made and closed around it.
+ */
 import { Option, type Command } from 'commander';
 
 import type { Config } from '../config/config.ts';
@@ -62,7 +65,10 @@ function askedOf(command: Command, [name]: readonly string[]): CommandInput {
 
 const isNoun = (text: string): text is Named['kind'] => ['connection', 'sync', 'rotation'].includes(text);
 
-/** Commander names the first missing option only. Here all of them are named at once, and `--help` says which are required. */
+/**
+ * Commander names the first missing option only. Here all of them are named at once, and `--help`
+ * says which are required.
+ */
 function takeRequired(command: Command): () => void {
   const required = command.options.filter((option) => option.mandatory);
   for (const option of required) {
@@ -113,7 +119,8 @@ export async function withProgram(
   logLevel: string,
   use: (program: Program) => Promise<ExitCode>,
 ): Promise<ExitCode> {
-  // Before the engine is loaded: its stack traces name the lines of the sources, in a built package too. Help needs none of it.
+  // Before the engine is loaded: its stack traces name the lines of the sources, in a built package
+  // too. Help needs none of it.
   process.setSourceMapsEnabled(true);
   const [{ compose }, { openLog }] = await Promise.all([import('../main.ts'), import('./terminal-log.ts')]);
   const program = compose(config, await openLog(logLevel));

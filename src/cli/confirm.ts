@@ -1,4 +1,6 @@
-/** Asks before a command takes something away. Scripts are never asked: whoever pipes has decided. */
+/**
+ * Asks before a command takes something away. Scripts are never asked: whoever pipes has decided.
+ */
 import type { Command } from 'commander';
 
 import { JobError } from '../errors.ts';

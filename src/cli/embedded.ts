@@ -1,6 +1,7 @@
 /**
- * keyferry with everything embedded: PostgreSQL, the queue in it, and on demand the AWS sandbox, with worker and server in this process. For `demo`
- * and `up`. With the sandbox nothing real is in reach: inherited settings are dropped before anything is made.
+ * keyferry with everything embedded: PostgreSQL, the queue in it, and on demand the AWS sandbox,
+ * with worker and server in this process. For `demo` and `up`. With the sandbox nothing real is in
+ * reach: inherited settings are dropped before anything is made.
  */
 import { randomBytes } from 'node:crypto';
 
@@ -77,7 +78,8 @@ async function start(options: EmbeddedOptions, cleanup: Cleanup): Promise<Embedd
     ...definedOnly(options.settings),
   };
   const { compose } = await import('../main.ts');
-  // With the sandbox the process's environment is clean by now; without it, AWS settings are the user's own.
+  // With the sandbox the process's environment is clean by now; without it, AWS settings are the
+  // user's own.
   const config = loadConfig({ ...processEnvironment(), REDIS_URL: undefined, ...environment });
   if (options.withServer) {
     const { requireFree } = await import('../server/listen.ts');
@@ -123,7 +125,9 @@ async function startSandbox(cleanup: Cleanup): Promise<{ sandbox: AwsSandbox; en
   };
 }
 
-/** The identity that assumes customers' roles, as docs/aws-connection.md has an operator make it. */
+/**
+ * The identity that assumes customers' roles, as docs/aws-connection.md has an operator make it.
+ */
 function createBaseUser(sandbox: AwsSandbox): { accessKeyId: string; secretAccessKey: string } {
   sandbox.createAccount(SANDBOX_BASE_ACCOUNT);
   const user = { accountId: SANDBOX_BASE_ACCOUNT, userName: 'keyferry-base' };

@@ -1,5 +1,6 @@
 /**
- * Which installation a command talks to: the one that the environment names, else the `keyferry up` that runs in this folder.
+ * Which installation a command talks to: the one that the environment names, else the `keyferry up`
+ * that runs in this folder.
  */
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -23,7 +24,9 @@ export type UpState = z.infer<typeof upShape>;
 
 export const upFile = (): string => join(resolve(UP_FOLDER), 'up.json');
 
-/** The environment of the running `up`, merged over the process's own where that names no database. */
+/**
+ * The environment of the running `up`, merged over the process's own where that names no database.
+ */
 export async function findEnvironment(output: Output): Promise<Environment> {
   const environment = processEnvironment();
   if (environment.DATABASE_URL || environment.DATABASE_URL_FILE) return environment;

@@ -1,4 +1,7 @@
-/** What `--help` shows below the options: commands to paste. A test demands at least one for every command, and that each parses. */
+/**
+ * What `--help` shows below the options: commands to paste. A test demands at least one for every
+ * command, and that each parses.
+ */
 import type { Command } from 'commander';
 
 const folder = '--project shop --env prod --path /api';

@@ -8,7 +8,10 @@ export const exitCodes = { done: 0, failed: 1, usage: 2, hasChanges: 3 } as cons
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 
 const usageFamilies = /^(CONFIG|PAYLOAD)_/;
-/** Things that a command names and that are not there, or a database that is not ready: the input or the setting is wrong. */
+/**
+ * Things that a command names and that are not there, or a database that is not ready: the input or
+ * the setting is wrong.
+ */
 const usageCodes: ReadonlySet<ErrorCode> = new Set([
   'WEBHOOK_NOT_FOUND',
   'WEBHOOK_NAME_TAKEN',
@@ -44,7 +47,10 @@ export interface CommandInput {
 
 const nothingAsked: CommandInput = { flags: new Set(), of: undefined };
 
-/** Prints the operator's message and the remedy, never a cause. With `--json` also a document, so that a consumer always gets one. */
+/**
+ * Prints the operator's message and the remedy, never a cause. With `--json` also a document, so
+ * that a consumer always gets one.
+ */
 export function reportError(output: Output, error: unknown, asked: CommandInput = nothingAsked): ExitCode {
   const jobError = toJobError(error);
   const { code } = jobError;
@@ -76,7 +82,10 @@ const sentence = (text: string): string => (/[.?!]$/.test(text) ? text : `${text
 /** These say themselves what is right wherever they have words of their own. */
 const selfExplaining: ReadonlySet<ErrorCode> = new Set(['PAYLOAD_INVALID', 'CONFIG_INVALID']);
 
-/** Their own words name the cause and its remedy; of the usual step only what an outage means for the work is left. */
+/**
+ * Their own words name the cause and its remedy; of the usual step only what an outage means for
+ * the work is left.
+ */
 const outages: ReadonlySet<ErrorCode> = new Set(['DB_UNAVAILABLE', 'QUEUE_UNAVAILABLE']);
 
 /** The next step, unless the message gives it already; and the code, to search for. */

@@ -1,4 +1,7 @@
-/** What the client says of its fields, as a person at the terminal knows them: by the flags of the command. Pure. */
+/**
+ * What the client says of its fields, as a person at the terminal knows them: by the flags of the
+ * command. Pure.
+ */
 
 /** By the longest path that fits; the first flag that the command has is meant. */
 const flagsOf: Readonly<Record<string, readonly string[]>> = {
@@ -59,7 +62,9 @@ const flagsOf: Readonly<Record<string, readonly string[]>> = {
   timeout: ['--timeout'],
 };
 
-/** `destinationConfig.path must start …` → `--prefix must start …`, where the command has the flag. */
+/**
+ * `destinationConfig.path must start …` → `--prefix must start …`, where the command has the flag.
+ */
 export function withFlag(problem: string, flags: ReadonlySet<string>): string {
   const [path] = /^[a-z]\w*(\.[\w-]+)*/.exec(problem) ?? [];
   if (path === undefined) return problem;

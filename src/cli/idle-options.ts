@@ -1,4 +1,7 @@
-/** Options of `sync create|update` that do nothing at a destination: refused by name instead of ignored. */
+/**
+ * Options of `sync create|update` that do nothing at a destination: refused by name instead of
+ * ignored.
+ */
 import type { DestinationName } from '../domain/destinations/names.ts';
 import { type AnyKind, destinations, kindsOf } from '../domain/destinations/registry.ts';
 import { JobError } from '../errors.ts';
@@ -20,7 +23,10 @@ const conditionals: readonly Conditional[] = [
   { option: 'replicaRegion', flag: '--replica-region', isUsedBy: (kind) => kind.settings.hasReplicas },
 ];
 
-/** Throws PAYLOAD_INVALID that names every such option. An unknown mapping is left for the schema to refuse. */
+/**
+ * Throws PAYLOAD_INVALID that names every such option. An unknown mapping is left for the schema to
+ * refuse.
+ */
 export function refuseIdleOptions(destination: DestinationName, mapping: string | undefined, options: Options): void {
   const [first, ...others] = kindsOf(destination);
   const kind = others.find((one) => one.mapping === mapping) ?? first;

@@ -1,4 +1,7 @@
-/** What a command reads besides its arguments: secrets from stdin, a file or a hidden prompt, never from an argument. */
+/**
+ * What a command reads besides its arguments: secrets from stdin, a file or a hidden prompt, never
+ * from an argument.
+ */
 import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';

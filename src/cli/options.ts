@@ -1,4 +1,7 @@
-/** Values of options that are checked before the command begins: what is wrong names the option and ends with exit code 2. */
+/**
+ * Values of options that are checked before the command begins: what is wrong names the option and
+ * ends with exit code 2.
+ */
 import { InvalidArgumentError, Option } from 'commander';
 
 import { regionProblem } from '../domain/regions.ts';

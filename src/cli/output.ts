@@ -1,4 +1,7 @@
-/** What a command prints: one JSON document with `--json`, else tables and sentences. Results go to stdout, everything else to stderr. */
+/**
+ * What a command prints: one JSON document with `--json`, else tables and sentences. Results go to
+ * stdout, everything else to stderr.
+ */
 
 import { formatRelative } from '../domain/span.ts';
 import { cutText } from '../domain/text.ts';
@@ -28,7 +31,10 @@ export type Cell = string | number | Date | null | undefined;
 
 /** A cell of a table is one glance; the whole text stands in the object's own report. */
 const MAX_CELL = 88;
-/** Only longer texts give way, down to this: states, times, numbers and ids of accounts are never cut. */
+/**
+ * Only longer texts give way, down to this: states, times, numbers and ids of accounts are never
+ * cut.
+ */
 const MIN_TEXT = 16;
 const GAP = 2;
 const NOTHING = '–';
@@ -37,8 +43,8 @@ const NOTHING = '–';
 const stateHeadings: ReadonlySet<string> = new Set(['STATUS', 'DRIFT', 'STATE']);
 
 /**
- * Columns as wide as their content, and together no wider than the terminal; the last one is not padded. Where they do not fit, a list of facts for each
- * row.
+ * Columns as wide as their content, and together no wider than the terminal; the last one is not
+ * padded. Where they do not fit, a list of facts for each row.
  */
 export function table(
   headings: readonly string[],
@@ -99,7 +105,10 @@ function toText(cell: Cell, now: Date | undefined): string {
   return now === undefined ? moment(cell) : formatRelative(cell, now);
 }
 
-/** When something comes next. What should have come already comes as soon as a worker takes it, so it is never in the past. */
+/**
+ * When something comes next. What should have come already comes as soon as a worker takes it, so
+ * it is never in the past.
+ */
 export function upcoming(
   at: Date | null,
   {
@@ -122,7 +131,10 @@ export function moment(date: Date): string {
     .replace(/\.\d+Z$/, 'Z');
 }
 
-/** Label and value, aligned; empty values are left out. On a terminal times also say how long ago they were. */
+/**
+ * Label and value, aligned; empty values are left out. On a terminal times also say how long ago
+ * they were.
+ */
 export function fields(entries: readonly (readonly [string, Cell])[], { now }: Screen = currentScreen()): string {
   const shown = entries.filter(([, value]) => value !== null && value !== undefined && value !== '');
   const width = Math.max(0, ...shown.map(([label]) => label.length));

@@ -1,4 +1,7 @@
-/** Who works on the command line, for runs and the audit trail: the account of the operating system, and the machine. */
+/**
+ * Who works on the command line, for runs and the audit trail: the account of the operating system,
+ * and the machine.
+ */
 import { hostname, userInfo } from 'node:os';
 
 import { cutText } from '../domain/text.ts';

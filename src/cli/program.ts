@@ -8,7 +8,10 @@ import { exitCodes } from './exit.ts';
 import { createOutput } from './output.ts';
 import { words } from './words.ts';
 
-/** `args`: only what they ask for is whole, other words have a description only. Without them everything is. */
+/**
+ * `args`: only what they ask for is whole, other words have a description only. Without them
+ * everything is.
+ */
 export async function createProgram(args?: readonly string[]): Promise<Command> {
   const program = new Command('keyferry')
     .description('Keeps AWS connections valid, AWS secrets equal to their source, and IAM access keys rotated.')

@@ -1,4 +1,7 @@
-/** How far a run has come: one line that is written over on a terminal, a line every ten seconds elsewhere. */
+/**
+ * How far a run has come: one line that is written over on a terminal, a line every ten seconds
+ * elsewhere.
+ */
 import type { RunProgress } from '../domain/run.ts';
 import { describeProgress } from '../domain/progress.ts';
 import type { Output } from './output.ts';

@@ -1,4 +1,7 @@
-/** A customer's AWS account in the sandbox, for `demo` and `up --sandbox`, set up as docs/aws-connection.md describes. */
+/**
+ * A customer's AWS account in the sandbox, for `demo` and `up --sandbox`, set up as
+ * docs/aws-connection.md describes.
+ */
 import type { PolicyDocument } from '../domain/policy/document.ts';
 import { policyFor, trustPolicy } from '../domain/policy/policies.ts';
 import type { AwsSandbox } from '../sandbox/aws/index.ts';

@@ -1,4 +1,7 @@
-/** What stdout is: a terminal with a width and colours, or a pipe, which gets whole cells and absolute times. */
+/**
+ * What stdout is: a terminal with a width and colours, or a pipe, which gets whole cells and
+ * absolute times.
+ */
 import { type Environment, processEnvironment } from '../config/environment.ts';
 import { type Tone, toneOf } from '../domain/tone.ts';
 

@@ -10,7 +10,10 @@ function describeTarget(sync: Sync): string {
   return `${destinations[destination].title} ${destinationConfig.region} ${kindOf(sync).describe(destinationConfig)}`;
 }
 
-/** `drift detect, tier standard`; what has no effect at the destination is left out, as is what is not set. */
+/**
+ * `drift detect, tier standard`; what has no effect at the destination is left out, as is what is
+ * not set.
+ */
 function describeOptions(sync: Sync): string {
   const { settings, service } = kindOf(sync);
   const {

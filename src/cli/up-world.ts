@@ -1,4 +1,7 @@
-/** What `up --sandbox` prints about the AWS account it made: what is there, and the next commands, ready to paste. */
+/**
+ * What `up --sandbox` prints about the AWS account it made: what is there, and the next commands,
+ * ready to paste.
+ */
 import { fields } from './output.ts';
 
 export interface UpWorld {

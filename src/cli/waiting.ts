@@ -1,4 +1,7 @@
-/** Waiting for a run: how far it has come, what Ctrl-C and a time limit mean. The work goes on without the command. */
+/**
+ * Waiting for a run: how far it has come, what Ctrl-C and a time limit mean. The work goes on
+ * without the command.
+ */
 import { setTimeout } from 'node:timers/promises';
 
 import type { Command } from 'commander';

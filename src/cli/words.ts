@@ -1,6 +1,6 @@
 /**
- * The first words of the command line, and the file that declares what follows each: only the word that was typed has its
- * file loaded. `keyferry --help` needs none of them.
+ * The first words of the command line, and the file that declares what follows each: only the word
+ * that was typed has its file loaded. `keyferry --help` needs none of them.
  */
 import type { Command } from 'commander';
 

@@ -1,6 +1,7 @@
 /**
- * Every change through the library or the command line leaves one row of the audit trail: written before the change begins, its outcome added afterwards.
- * Requests of the API are recorded where they come in, so the API's clients have no recorder.
+ * Every change through the library or the command line leaves one row of the audit trail: written
+ * before the change begins, its outcome added afterwards. Requests of the API are recorded where
+ * they come in, so the API's clients have no recorder.
  */
 import { randomUUID } from 'node:crypto';
 
@@ -24,7 +25,10 @@ export type Actions<T> = Readonly<Record<keyof T, Action>>;
 const asked = (kind: unknown): string =>
   `sync.${typeof kind === 'string' && /^[a-z]{1,16}$/.test(kind) ? kind : 'request'}`;
 
-/** What each method of the client is in the audit trail. A method that is not listed does not compile. */
+/**
+ * What each method of the client is in the audit trail. A method that is not listed does not
+ * compile.
+ */
 export const clientActions = {
   connections: {
     create: 'connection.create',
@@ -101,7 +105,9 @@ export interface Recorder {
   readonly port: AuditPort | undefined;
 }
 
-/** The methods, each of which records what it changes. Methods that call each other leave one row. */
+/**
+ * The methods, each of which records what it changes. Methods that call each other leave one row.
+ */
 export function audited<T extends Methods<T>>(methods: T, actions: Actions<T>, { orgId, actor, port }: Recorder): T {
   if (port === undefined) return methods;
   const record = (name: string, method: Method): Method => {
@@ -150,7 +156,10 @@ function subjectOf(given: unknown): string | undefined {
   return typeof text === 'string' && /^[\w./-]{1,256}$/.test(text) ? text : undefined;
 }
 
-/** The id of what was made or set: the answer itself, `{ connection, … }`, `{ webhook, … }`, or a folder's change. */
+/**
+ * The id of what was made or set: the answer itself, `{ connection, … }`, `{ webhook, … }`, or a
+ * folder's change.
+ */
 function madeIn(result: unknown): string | undefined {
   const { id, connection, webhook, folderId } = fieldsOf(result);
   return [id, fieldsOf(connection).id, fieldsOf(webhook).id, folderId].find((one) => typeof one === 'string');

@@ -1,6 +1,6 @@
 /**
- * The client: everything a producer or an operator does, on top of the stores it is handed. The library, the CLI and the API are this object. It only writes
- * what is wanted; workers do the rest.
+ * The client: everything a producer or an operator does, on top of the stores it is handed. The
+ * library, the CLI and the API are this object. It only writes what is wanted; workers do the rest.
  */
 import type { Connections } from '../db/connections.ts';
 import type { Folders } from '../db/folders.ts';
@@ -44,7 +44,10 @@ export interface Actor {
   readonly orgId: string;
   /** Who asks; goes into `runs.requested_by`. */
   readonly name?: string;
-  /** Default: `library`, which acts for a tenant. Tenants choose no external ID; an operator stands above the orgs. */
+  /**
+   * Default: `library`, which acts for a tenant. Tenants choose no external ID; an operator stands
+   * above the orgs.
+   */
   readonly via?: Via;
 }
 

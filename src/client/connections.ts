@@ -172,7 +172,10 @@ function toException(
 
 type ParsedCredentials = z.output<typeof credentialsShape>;
 
-/** A role's external ID is what keeps one customer from using another's role, so it never comes from another org. */
+/**
+ * A role's external ID is what keeps one customer from using another's role, so it never comes from
+ * another org.
+ */
 async function withExternalId(context: ClientContext, credentials: ParsedCredentials, row?: ConnectionRow) {
   if (credentials.method !== 'assume-role') return credentials;
   const chosen = credentials.externalId;

@@ -17,7 +17,10 @@ export interface ClientContext {
   refer(text: string): Reference;
   wait(requestId: string, options: WaitOptions): Promise<RunRecord>;
   isForeignExternalId(externalId: string): Promise<boolean>;
-  /** Checks credentials at AWS before they replace a connection's; absent without access to AWS (the library): then a validation does it. */
+  /**
+   * Checks credentials at AWS before they replace a connection's; absent without access to AWS (the
+   * library): then a validation does it.
+   */
   readonly tryCredentials?: TryCredentials | undefined;
 }
 

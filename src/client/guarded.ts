@@ -1,4 +1,7 @@
-/** The way into the client: every argument of every method is text that can be stored, or nothing begins. */
+/**
+ * The way into the client: every argument of every method is text that can be stored, or nothing
+ * begins.
+ */
 import { requireStorable } from '../domain/storable-text.ts';
 
 type Methods = Readonly<Record<string, (...input: never[]) => Promise<unknown>>>;

@@ -1,4 +1,7 @@
-/** Input of the library, the CLI and the API, checked at the edge: an error names the field and what is allowed. */
+/**
+ * Input of the library, the CLI and the API, checked at the edge: an error names the field and what
+ * is allowed.
+ */
 import { z } from 'zod';
 
 import { wordsOf } from '../domain/problem-words.ts';

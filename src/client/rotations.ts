@@ -1,4 +1,6 @@
-/** `client.rotations`: access keys of IAM users, replaced on a schedule and published into a folder. */
+/**
+ * `client.rotations`: access keys of IAM users, replaced on a schedule and published into a folder.
+ */
 import { z } from 'zod';
 
 import type { Connections } from '../db/connections.ts';
@@ -87,7 +89,10 @@ interface Parts {
   readonly stores: Stores;
 }
 
-/** The user lives in one account, so only another connection to that account can take over. Nothing for the present connection. */
+/**
+ * The user lives in one account, so only another connection to that account can take over. Nothing
+ * for the present connection.
+ */
 async function connectionChange(
   { context, stores }: Parts,
   rotation: RotationRow,

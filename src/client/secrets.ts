@@ -1,4 +1,7 @@
-/** `client.secrets`: folders of secrets, the source of every sync. Values go in; only names come out. */
+/**
+ * `client.secrets`: folders of secrets, the source of every sync. Values go in; only names come
+ * out.
+ */
 import { z } from 'zod';
 
 import type { Folders } from '../db/folders.ts';

@@ -1,4 +1,6 @@
-/** `client.sources`: where the secrets of folders come from. Credentials go in and never come out. */
+/**
+ * `client.sources`: where the secrets of folders come from. Credentials go in and never come out.
+ */
 import { setTimeout } from 'node:timers/promises';
 
 import { z } from 'zod';

@@ -1,4 +1,7 @@
-/** Refuses targets under which no secret could get a name that AWS accepts, and options that they have no use for: such a sync could only fail. */
+/**
+ * Refuses targets under which no secret could get a name that AWS accepts, and options that they
+ * have no use for: such a sync could only fail.
+ */
 import { type DestinationOfSync, kindOf } from '../domain/destinations/registry.ts';
 import type { SchemaFolder } from '../domain/key-schema.ts';
 import { partitionOfRegion } from '../domain/partitions.ts';

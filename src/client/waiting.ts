@@ -1,4 +1,7 @@
-/** Waits for a request's answer by reading PostgreSQL: it works on every backend and survives any restart. */
+/**
+ * Waits for a request's answer by reading PostgreSQL: it works on every backend and survives any
+ * restart.
+ */
 import { setTimeout } from 'node:timers/promises';
 
 import type { Requests, RunRow } from '../db/requests.ts';
@@ -12,7 +15,10 @@ const HINT_AFTER_MS = 4_000;
 const DEFAULT_TIMEOUT_MS = 30 * 60_000;
 const DEFAULT_UNTAKEN_TIMEOUT_MS = 120_000;
 
-/** Resolves with the run that answered the request. Throws QUEUE_TIMEOUT, and QUEUE_REQUEST_CANCELLED. */
+/**
+ * Resolves with the run that answered the request. Throws QUEUE_TIMEOUT, and
+ * QUEUE_REQUEST_CANCELLED.
+ */
 export async function waitForAnswer(requests: Requests, requestId: string, options: WaitOptions = {}): Promise<RunRow> {
   const startedAtMs = performance.now();
   let isHinted = false;

@@ -1,4 +1,7 @@
-/** `client.webhooks`: who is told when secrets changed. URL and secret go in; only the secret comes out, once. */
+/**
+ * `client.webhooks`: who is told when secrets changed. URL and secret go in; only the secret comes
+ * out, once.
+ */
 import type { z } from 'zod';
 
 import type { Webhooks } from '../db/webhooks.ts';

@@ -1,4 +1,7 @@
-/** Gathers single requests that come while an earlier batch is under way into the next one: one round trip for many. */
+/**
+ * Gathers single requests that come while an earlier batch is under way into the next one: one
+ * round trip for many.
+ */
 
 import { toJobError, type ErrorCode } from '../errors.ts';
 
@@ -10,7 +13,10 @@ interface Waiting<I, O> {
   reject(error: unknown): void;
 }
 
-/** One bad item may have failed the batch. An outage, a lost lease or a refusal by AWS fails each of them alike. */
+/**
+ * One bad item may have failed the batch. An outage, a lost lease or a refusal by AWS fails each of
+ * them alike.
+ */
 const failuresOfItems: ReadonlySet<ErrorCode> = new Set(['BUG_UNEXPECTED', 'PAYLOAD_INVALID', 'AWS_REJECTED']);
 
 function mayBeOneItem(error: unknown): boolean {
@@ -18,8 +24,9 @@ function mayBeOneItem(error: unknown): boolean {
 }
 
 /**
- * `perform` answers in the order of its items, all or nothing. One batch at a time, of at most `limit` items. A batch that fails is repeated item by item, so
- * that a bad item fails alone: batches are shared by callers that do not know each other.
+ * `perform` answers in the order of its items, all or nothing. One batch at a time, of at most
+ * `limit` items. A batch that fails is repeated item by item, so that a bad item fails alone:
+ * batches are shared by callers that do not know each other.
  */
 export function createBatcher<I, O>(
   limit: number,

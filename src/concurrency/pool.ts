@@ -4,7 +4,10 @@ export interface PoolOptions {
   mayStart(): boolean;
 }
 
-/** Works through a list with bounded concurrency; what was started is always finished before it returns. */
+/**
+ * Works through a list with bounded concurrency; what was started is always finished before it
+ * returns.
+ */
 export async function forEachPooled<T>(
   items: readonly T[],
   { concurrency, mayStart }: PoolOptions,

@@ -1,6 +1,7 @@
 /**
- * The only reader of the environment. All settings are parsed once and together: a bad environment is one error that names every variable and
- * no value of a secret one. Every secret variable may also come from a file (`NAME_FILE`).
+ * The only reader of the environment. All settings are parsed once and together: a bad environment
+ * is one error that names every variable and no value of a secret one. Every secret variable may
+ * also come from a file (`NAME_FILE`).
  */
 import { readFileSync, statSync } from 'node:fs';
 
@@ -78,7 +79,10 @@ export interface Config {
   readonly jwtLogins: readonly JwtLogin[];
   readonly logLevel: string;
   readonly otlpEndpoint: string | undefined;
-  /** The environment itself, for the SDK's own settings (endpoints, profiles); read by `src/aws` through arguments only. */
+  /**
+   * The environment itself, for the SDK's own settings (endpoints, profiles); read by `src/aws`
+   * through arguments only.
+   */
   readonly environment: Environment;
 }
 
@@ -153,7 +157,9 @@ const missingRemedy: Readonly<Record<string, string>> = {
   KEYFERRY_ENCRYPTION_KEYS: 'is not set: make one with `keyferry keys generate` and keep it safe',
 };
 
-/** Throws CONFIG_INVALID listing every problem; `problems` is in the error's context, one line each. */
+/**
+ * Throws CONFIG_INVALID listing every problem; `problems` is in the error's context, one line each.
+ */
 export function loadConfig(environment: Environment): Config {
   const { values, problems } = withFiles(environment);
   const known = [...variables, ...secretVariables.map((name) => `${name}_FILE`)];
@@ -271,7 +277,10 @@ function changeOf(file: string | undefined): Date | undefined {
 
 const serversShape = shape.pick({ DATABASE_URL: true, REDIS_URL: true });
 
-/** Only where the state and the queues are, for commands that need nothing else. Throws CONFIG_INVALID. */
+/**
+ * Only where the state and the queues are, for commands that need nothing else. Throws
+ * CONFIG_INVALID.
+ */
 export function serversOf(environment: Environment): Pick<Config, 'databaseUrl' | 'redisUrl'> {
   const { values, problems } = withFiles(environment, ['DATABASE_URL', 'REDIS_URL']);
   const parsed = serversShape.safeParse(values);

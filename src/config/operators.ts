@@ -1,6 +1,7 @@
 /**
- * Who may log in to board and status page. KEYFERRY_BOARD_PASSWORD is the password of KEYFERRY_BOARD_USER, or a list of lines: that password first where a
- * user is set, then `name:$scrypt$…` for each operator. Problems name a line by its number, never by what it holds.
+ * Who may log in to board and status page. KEYFERRY_BOARD_PASSWORD is the password of
+ * KEYFERRY_BOARD_USER, or a list of lines: that password first where a user is set, then
+ * `name:$scrypt$…` for each operator. Problems name a line by its number, never by what it holds.
  */
 import { MIN_PASSWORD, operatorName, parsePasswordHash, type PasswordHash } from '../domain/password-hash.ts';
 

@@ -1,7 +1,13 @@
-/** Variables that must not be set: misspelt settings, and what takes the ground from under all of them. */
+/**
+ * Variables that must not be set: misspelt settings, and what takes the ground from under all of
+ * them.
+ */
 import { nearest } from '../domain/nearest.ts';
 
-/** A setting that nobody reads is a misspelling, or was meant for another version: silence would let it look obeyed. */
+/**
+ * A setting that nobody reads is a misspelling, or was meant for another version: silence would let
+ * it look obeyed.
+ */
 export function strayVariables(
   values: Readonly<Record<string, string | undefined>>,
   known: readonly string[],

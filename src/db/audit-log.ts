@@ -1,6 +1,7 @@
 /**
- * The audit trail: a row before a change is made, its outcome afterwards. Rows of requests that come at the same time go to PostgreSQL in one
- * statement, so that the trail costs little when there is much to do; each request still waits until its own row is there.
+ * The audit trail: a row before a change is made, its outcome afterwards. Rows of requests that
+ * come at the same time go to PostgreSQL in one statement, so that the trail costs little when
+ * there is much to do; each request still waits until its own row is there.
  */
 import { sql } from 'drizzle-orm';
 
@@ -56,8 +57,10 @@ async function write(db: Database, items: readonly Item[]): Promise<void> {
   try {
     await db.execute(sql`
       with settled as (
-        update keyferry.audit_log a set status_code = o."statusCode", subject = coalesce(o.subject, a.subject)
-        from jsonb_to_recordset(${JSON.stringify(outcomes)}::jsonb) as o ("requestId" text, "statusCode" int, subject text)
+        update keyferry.audit_log a
+        set status_code = o."statusCode", subject = coalesce(o.subject, a.subject)
+        from jsonb_to_recordset(${JSON.stringify(outcomes)}::jsonb)
+          as o ("requestId" text, "statusCode" int, subject text)
         where a.request_id = o."requestId"
       )
       insert into keyferry.audit_log (org_id, actor, via, action, subject, request_id)

@@ -1,6 +1,6 @@
 /**
- * The workers' own AWS identities, kept in the installation's row: when each was first and last seen. Names and dates only, never a
- * secret.
+ * The workers' own AWS identities, kept in the installation's row: when each was first and last
+ * seen. Names and dates only, never a secret.
  */
 import { sql } from 'drizzle-orm';
 
@@ -44,8 +44,8 @@ function nameOf({ kind, accessKeyId, arn }: BaseReport): string {
 }
 
 /**
- * Returns the row. Locks it for the length of the statement. Keeps the first sight and the creation date that
- * an earlier report had; drops identities that nobody has used for a while.
+ * Returns the row. Locks it for the length of the statement. Keeps the first sight and the creation
+ * date that an earlier report had; drops identities that nobody has used for a while.
  */
 function recordStatement(name: string, report: BaseReport) {
   const document = JSON.stringify(report);
@@ -55,7 +55,8 @@ function recordStatement(name: string, report: BaseReport) {
     set base_identities = (
         select coalesce(jsonb_object_agg(one.key, one.value), '{}')
         from jsonb_each(i.base_identities) one
-        where (one.value ->> 'lastSeenAt')::timestamptz > now() - make_interval(days => ${KEEP_DAYS})
+        where (one.value ->> 'lastSeenAt')::timestamptz > now()
+          - make_interval(days => ${KEEP_DAYS})
       )
       || jsonb_build_object(${name}::text,
         jsonb_build_object('firstSeenAt', now())

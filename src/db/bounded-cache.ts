@@ -1,4 +1,7 @@
-/** Values that are kept for a time and for a number of uses; whoever asks meanwhile waits for the same answer. A failure is not kept. */
+/**
+ * Values that are kept for a time and for a number of uses; whoever asks meanwhile waits for the
+ * same answer. A failure is not kept.
+ */
 
 export interface CacheBounds {
   readonly maxAgeMs: number;

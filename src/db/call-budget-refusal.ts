@@ -7,7 +7,10 @@ import { execute } from './statement.ts';
 
 /** What a refusal leaves of the rate when it measured nothing. */
 const CUT = 0.7;
-/** The least that one measurement leaves: AWS's bucket may have been full for a while in between, which measures too little. */
+/**
+ * The least that one measurement leaves: AWS's bucket may have been full for a while in between,
+ * which measures too little.
+ */
 const FLOOR = { afterRest: 0.95, soon: 0.7, soonCalls: 15, later: 0.9 } as const;
 /** What makes a measurement. */
 const MEASURED = { calls: 2, seconds: 0.5 } as const;
@@ -17,14 +20,16 @@ const SHORT_WINDOW_SECONDS = 10;
 const BURST_CUT = 0.85;
 
 /**
- * The least that AWS's rate must be. Before anything was measured the rate grew from below AWS's, whose bucket was full
- * when ours passed it: a rate r that doubles each second empties the rest of the bucket b when AWS's is r × e^-x, where
- * 1 − (1 + x) e^-x = b × growth ÷ r; here by a polynomial of s = √(2 b × growth ÷ r) that misses e^-x by 0.03 at most.
+ * The least that AWS's rate must be. Before anything was measured the rate grew from below AWS's,
+ * whose bucket was full when ours passed it: a rate r that doubles each second empties the rest of
+ * the bucket b when AWS's is r × e^-x, where 1 − (1 + x) e^-x = b × growth ÷ r; here by a
+ * polynomial of s = √(2 b × growth ÷ r) that misses e^-x by 0.03 at most.
  */
 const leastRate = sql`case
             when ceiling_rate is null then (
               select rate_per_second * (1 - s + 0.17 * s * s)
-              from (select least(1.1, sqrt(2 * (burst - 0.9) * ${UNKNOWN_GROWTH}::float8 / rate_per_second)) as s) ramp)
+              from (select least(1.1,
+                sqrt(2 * (burst - 0.9) * ${UNKNOWN_GROWTH}::float8 / rate_per_second)) as s) ramp)
             when not is_after_refusal then rate_per_second * ${FLOOR.afterRest}::float8
             when served < ${FLOOR.soonCalls} then rate_per_second * ${FLOOR.soon}::float8
             else rate_per_second * ${FLOOR.later}::float8 end`;
@@ -52,8 +57,9 @@ const verdict = sql`judged as (
       )`;
 
 /**
- * Rows: the budget's. Locks: that row. A window that begins at the very moment of its refusal follows a refusal of the
- * burst; after one of the rate it begins a moment before it, and after a rest later than any refusal.
+ * Rows: the budget's. Locks: that row. A window that begins at the very moment of its refusal
+ * follows a refusal of the burst; after one of the rate it begins a moment before it, and after a
+ * rest later than any refusal.
  */
 export async function refuse(db: Database, { key, now }: BudgetRow, returned: number): Promise<void> {
   await execute(
@@ -76,7 +82,8 @@ export async function refuse(db: Database, { key, now }: BudgetRow, returned: nu
           when 'kept' then greatest(0.2, decided.ceiling * ${BELOW_CEILING}::float8)
           when 'measured' then greatest(0.2, decided.ceiling * ${BELOW_CEILING}::float8)
           else b.rate_per_second end,
-        ceiling_rate = case when decided.verdict in ('kept', 'measured') then decided.ceiling else b.ceiling_rate end,
+        ceiling_rate = case when decided.verdict in ('kept', 'measured') then decided.ceiling
+          else b.ceiling_rate end,
         burst = case
           when decided.verdict = 'same' and b.window_started_at = b.throttled_at
           then greatest(1, b.burst - ${returned}::float8 - 1)
@@ -85,7 +92,8 @@ export async function refuse(db: Database, { key, now }: BudgetRow, returned: nu
           else greatest(1, floor(b.burst * ${BURST_CUT}::float8)) end,
         tokens = least(b.tokens + ${returned}::float8, 0) - 1,
         refilled_at = least(b.refilled_at, decided.at),
-        window_granted = case when decided.verdict in ('same', 'kept') then decided.served else 0 end,
+        window_granted = case when decided.verdict in ('same', 'kept') then decided.served
+          else 0 end,
         window_started_at = case decided.verdict
           when 'burst' then decided.at
           when 'cut' then decided.at - interval '1 millisecond'
@@ -93,6 +101,7 @@ export async function refuse(db: Database, { key, now }: BudgetRow, returned: nu
           else b.window_started_at end,
         throttled_at = case when decided.is_same then b.throttled_at else decided.at end
       from decided
-      where b.account_id = decided.account_id and b.region = decided.region and b.quota_group = decided.quota_group`,
+      where b.account_id = decided.account_id and b.region = decided.region
+        and b.quota_group = decided.quota_group`,
   );
 }

@@ -1,10 +1,11 @@
 /**
- * The ledger of the call budget: a token bucket per account, region and quota group, shared by all workers, whose rate
- * is learned.
+ * The ledger of the call budget: a token bucket per account, region and quota group, shared by all
+ * workers, whose rate is learned.
  *
- * AWS's side is a bucket of unknown rate and size, which every refusal shows to be empty. What was granted between two
- * refusals is therefore AWS's rate, as exact as the window is long: a second refusal soon after the first keeps its
- * window. The first window begins at rest, where AWS's bucket is full, so the burst is taken off.
+ * AWS's side is a bucket of unknown rate and size, which every refusal shows to be empty. What was
+ * granted between two refusals is therefore AWS's rate, as exact as the window is long: a second
+ * refusal soon after the first keeps its window. The first window begins at rest, where AWS's
+ * bucket is full, so the burst is taken off.
  *
  *   at rest        → the burst, call after call at a pace that shows a smaller one in time
  *   never refused  → the rate doubles each second while calls wait
@@ -12,8 +13,8 @@
  *                    and time without a refusal
  *   at rest again  → no faster than what was really served before
  *
- * One refusal counts once, however many calls were in flight. One within the burst shrinks the burst alone; it grows
- * again while whole bursts pass long after the last refusal.
+ * One refusal counts once, however many calls were in flight. One within the burst shrinks the
+ * burst alone; it grows again while whole bursts pass long after the last refusal.
  */
 import { sql, type SQL } from 'drizzle-orm';
 
@@ -24,12 +25,15 @@ import { BELOW_CEILING, type BudgetRow, EPISODE_SECONDS, UNKNOWN_GROWTH, whereKe
 import { execute } from './statement.ts';
 
 /**
- * Shares of a measured rate that a granted call adds while calls wait: for each call, more with each 20 s since the last
- * refusal (ten times at most), with each call since it, and with each beyond the hundredth, so that an account that was
- * given more is found within two syncs.
+ * Shares of a measured rate that a granted call adds while calls wait: for each call, more with
+ * each 20 s since the last refusal (ten times at most), with each call since it, and with each
+ * beyond the hundredth, so that an account that was given more is found within two syncs.
  */
 const GROWTH = { each: 0.0003, perCall: 0.000_007, perLaterCall: 0.000_02 } as const;
-/** At which calls of a burst are made, or at the rate if that is higher: a smaller burst shows before many are refused. */
+/**
+ * At which calls of a burst are made, or at the rate if that is higher: a smaller burst shows
+ * before many are refused.
+ */
 const BURST_PACE = 40;
 /** How far ahead of its due time a token is promised to one process: others queue behind that. */
 const AHEAD_SECONDS = { burst: 0.05, growing: 0.05, known: 0.25 } as const;
@@ -37,7 +41,10 @@ const AHEAD_SECONDS = { burst: 0.05, growing: 0.05, known: 0.25 } as const;
 const BURST_GROWTH = { factor: 1.5, afterSeconds: 300 } as const;
 
 export interface BudgetLedgerOptions {
-  /** The moment of a statement; the database's clock, which all workers share, unless a simulation says otherwise. */
+  /**
+   * The moment of a statement; the database's clock, which all workers share, unless a simulation
+   * says otherwise.
+   */
   readonly now?: () => SQL;
 }
 
@@ -73,15 +80,17 @@ async function open(db: Database, { key, now }: BudgetRow): Promise<void> {
   await execute(
     db,
     sql`
-      insert into keyferry.call_budgets (account_id, region, quota_group, rate_per_second, burst, tokens, refilled_at, window_started_at, window_granted)
-      values (${accountId}, ${region}, ${group.name}, ${group.initialRate}, ${group.burst}, ${group.burst}, ${now}, ${now}, ${-group.burst})
+      insert into keyferry.call_budgets (account_id, region, quota_group, rate_per_second, burst,
+        tokens, refilled_at, window_started_at, window_granted)
+      values (${accountId}, ${region}, ${group.name}, ${group.initialRate}, ${group.burst},
+        ${group.burst}, ${now}, ${now}, ${-group.burst})
       on conflict do nothing`,
   );
 }
 
 /**
- * Rows: the budget's. Locks: that row. `refilled_at` is ahead of the clock while calls of a burst are spread out, and
- * `tokens` is what there will be then.
+ * Rows: the budget's. Locks: that row. `refilled_at` is ahead of the clock while calls of a burst
+ * are spread out, and `tokens` is what there will be then.
  */
 async function takeTokens(db: Database, { key, now }: BudgetRow, ask: Ask): Promise<Reservation | undefined> {
   const { initialRate, maxRate } = key.group;
@@ -96,19 +105,22 @@ async function takeTokens(db: Database, { key, now }: BudgetRow, ask: Ask): Prom
         select *, available >= 1 as is_burst, greatest(${BURST_PACE}::float8, rate) as pace,
           case when is_rested then at else window_started_at end as started_at,
           case when is_rested then -next_burst else window_granted end as granted_before,
-          case when ceiling_rate is null and rate > ${2 * initialRate}::float8 then ${AHEAD_SECONDS.growing}::float8
+          case when ceiling_rate is null and rate > ${2 * initialRate}::float8
+            then ${AHEAD_SECONDS.growing}::float8
             else ${AHEAD_SECONDS.known}::float8 end as ahead_seconds
         from rested
       ),
       granted as (
         select *, case when is_burst
-          then least(${ask.wanted}::float8, floor(available), greatest(1, floor(pace * ${AHEAD_SECONDS.burst}::float8)))
+          then least(${ask.wanted}::float8, floor(available),
+            greatest(1, floor(pace * ${AHEAD_SECONDS.burst}::float8)))
           else greatest(0, least(${ask.wanted}::float8, greatest(1, floor(rate * ahead_seconds)),
             floor(available + rate * ${ask.maxWaitSeconds}::float8))) end as n
         from paced
       ),
       spread as (
-        select *, case when is_burst then ahead + n / pace else ahead end as ahead_after from granted
+        select *, case when is_burst then ahead + n / pace else ahead end as ahead_after
+        from granted
       ),
       taken as (
         update keyferry.call_budgets b set
@@ -119,7 +131,8 @@ async function takeTokens(db: Database, { key, now }: BudgetRow, ask: Ask): Prom
           window_started_at = spread.started_at,
           window_granted = spread.granted_before + spread.n
         from spread
-        where b.account_id = spread.account_id and b.region = spread.region and b.quota_group = spread.quota_group
+        where b.account_id = spread.account_id and b.region = spread.region
+          and b.quota_group = spread.quota_group
         returning spread.*
       )
       select n, case when is_burst then 1 - ahead * pace else available end as available,
@@ -131,28 +144,37 @@ async function takeTokens(db: Database, { key, now }: BudgetRow, ask: Ask): Prom
     : undefined;
 }
 
-/** The row `budget` with the tokens that are there; after a rest with the burst and the rate to begin anew with. */
+/**
+ * The row `budget` with the tokens that are there; after a rest with the burst and the rate to
+ * begin anew with.
+ */
 function restedLevel({ group: { initialRate, burst: fullBurst } }: BudgetKey): SQL {
   return sql`filled as (
         select *, greatest(0, extract(epoch from at - refilled_at))::float8 as elapsed,
           -- Further ahead than a burst reaches, the clock was set back.
-          case when refilled_at between at and at + make_interval(secs => burst / ${BURST_PACE}::float8)
+          case when refilled_at between at and at
+            + make_interval(secs => burst / ${BURST_PACE}::float8)
             then extract(epoch from refilled_at - at)::float8 else 0 end as ahead,
           case when window_granted > 0 then window_granted
-            / nullif(extract(epoch from refilled_at - window_started_at)::float8, 0) end as served_rate
+            / nullif(extract(epoch from refilled_at - window_started_at)::float8, 0)
+              end as served_rate
         from budget
       ),
       level as (
         select *, least(burst, tokens + (elapsed - ahead) * rate_per_second) as available,
-          window_granted > -burst and ahead = 0 and tokens + elapsed * rate_per_second >= burst as is_rested
+          window_granted > -burst and ahead = 0
+            and tokens + elapsed * rate_per_second >= burst as is_rested
         from filled
       ),
       rested as (
         select *,
           case
-            when not is_rested or (ceiling_rate is null and served_rate is null) then rate_per_second
-            when ceiling_rate is null then least(rate_per_second, greatest(${initialRate}::float8, served_rate))
-            else least(rate_per_second, greatest(ceiling_rate * ${BELOW_CEILING}::float8, served_rate)) end as rate,
+            when not is_rested or (ceiling_rate is null and served_rate is null)
+              then rate_per_second
+            when ceiling_rate is null
+              then least(rate_per_second, greatest(${initialRate}::float8, served_rate))
+            else least(rate_per_second,
+              greatest(ceiling_rate * ${BELOW_CEILING}::float8, served_rate)) end as rate,
           case
             when is_rested and burst < ${fullBurst}::float8 and window_granted >= 0
               and window_started_at > throttled_at
@@ -168,10 +190,12 @@ function grownRate(maxRate: number): SQL {
   const calls = sql`least(500, greatest(0, spread.granted_before))`;
   const age = sql`least(10, extract(epoch from spread.at - spread.throttled_at)::float8 / 20)`;
   return sql`case
-            when spread.is_burst or spread.at < spread.throttled_at + make_interval(secs => ${EPISODE_SECONDS})
+            when spread.is_burst
+              or spread.at < spread.throttled_at + make_interval(secs => ${EPISODE_SECONDS})
             then spread.rate
             else least(${maxRate}::float8, spread.rate + spread.n * case
               when spread.ceiling_rate is null then ${UNKNOWN_GROWTH}::float8
-              else spread.rate * (${GROWTH.each}::float8 * (1 + ${age}) + ${GROWTH.perCall}::float8 * ${calls}
-                + ${GROWTH.perLaterCall}::float8 * greatest(0, ${calls} - 100)) end) end`;
+              else spread.rate
+                * (${GROWTH.each}::float8 * (1 + ${age}) + ${GROWTH.perCall}::float8 * ${calls}
+                  + ${GROWTH.perLaterCall}::float8 * greatest(0, ${calls} - 100)) end) end`;
 }

@@ -1,6 +1,7 @@
 /**
- * AES-256-GCM, bound by associated data to a row, so that a ciphertext copied to another row, org or revision does not decrypt. AES-GCM does not commit
- * to its key: ciphertexts can be made that open under two keys. A keyed hash of the key follows the ciphertext and is compared first.
+ * AES-256-GCM, bound by associated data to a row, so that a ciphertext copied to another row, org
+ * or revision does not decrypt. AES-GCM does not commit to its key: ciphertexts can be made that
+ * open under two keys. A keyed hash of the key follows the ciphertext and is compared first.
  */
 import { createCipheriv, createDecipheriv, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 
@@ -38,7 +39,10 @@ export function seal(plaintext: string, place: CipherBinding, by: CipherKey): st
   return `${sealed}${COMMITTED}${commitmentOf(by.key).toString('base64url')}`;
 }
 
-/** Throws SECRET_UNDECRYPTABLE when the key is another, or the row is not the one it was encrypted for. */
+/**
+ * Throws SECRET_UNDECRYPTABLE when the key is another, or the row is not the one it was encrypted
+ * for.
+ */
 export function unseal(text: string, place: CipherBinding, by: CipherKey): string {
   const [sealed = '', commitment] = text.split(COMMITTED);
   const bytes = Buffer.from(sealed, 'base64url');
@@ -83,7 +87,9 @@ export function undecryptable(place: CipherBinding, why: string, cause?: unknown
   });
 }
 
-/** What concerns this ciphertext alone: anything else would have failed with every other one, too. */
+/**
+ * What concerns this ciphertext alone: anything else would have failed with every other one, too.
+ */
 export function isUndecryptable(error: unknown): error is JobError {
   return error instanceof JobError && error.code === 'SECRET_UNDECRYPTABLE';
 }

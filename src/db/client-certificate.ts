@@ -1,4 +1,6 @@
-/** A client certificate with its key, as PEM: why the pair cannot be used, and until when it can. */
+/**
+ * A client certificate with its key, as PEM: why the pair cannot be used, and until when it can.
+ */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 
 import type { CertificatePair } from '../domain/sources.ts';

@@ -1,6 +1,7 @@
 /**
- * Opens PostgreSQL: one pool through drizzle. Run time uses single statements only, because postgres.js ends the whole process
- * when a backend dies inside a transaction block; migrations alone use one.
+ * Opens PostgreSQL: one pool through drizzle. Run time uses single statements only, because
+ * postgres.js ends the whole process when a backend dies inside a transaction block; migrations
+ * alone use one.
  */
 import type { Socket } from 'node:net';
 
@@ -20,7 +21,10 @@ export interface DatabaseHandle {
   readonly client: postgres.Sql;
   /** Throws DB_UNAVAILABLE. */
   ping(): Promise<void>;
-  /** Proves that a worker's writes are possible. Sessions that can only read leave the pool: after a failover, new ones lead to the primary. */
+  /**
+   * Proves that a worker's writes are possible. Sessions that can only read leave the pool: after a
+   * failover, new ones lead to the primary.
+   */
   requireWritable(): Promise<void>;
   /** The same over a fresh connection: whether the server is fine when this pool is not. */
   checkAfresh(): Promise<void>;
@@ -106,7 +110,8 @@ export function driverOptions(server: DatabaseServer, sockets: Pick<Sockets, 'op
     connect_timeout: server.connectSeconds,
     backoff: reconnectSeconds,
     prepare: !server.isPooled,
-    // The driver asks for them on its own account, and when the connection breaks at that moment, nobody handles its failure: the process ends.
+    // The driver asks for them on its own account, and when the connection breaks at that moment,
+    // nobody handles its failure: the process ends.
     fetch_types: false,
     onnotice: () => undefined,
     connection: {
@@ -118,19 +123,23 @@ export function driverOptions(server: DatabaseServer, sockets: Pick<Sockets, 'op
 }
 
 /**
- * The driver counts failures over all connections of a pool and waits up to 20 s: when ten break at once, work would resume long after
- * the server is back.
+ * The driver counts failures over all connections of a pool and waits up to 20 s: when ten break at
+ * once, work would resume long after the server is back.
  */
 function reconnectSeconds(failures: number): number {
   return Math.min(1, 0.05 * 2 ** failures) * (0.5 + 0.5 * Math.random());
 }
 
-/** Far more than there are statements; lists of varying length would otherwise fill the server's memory with plans. */
+/**
+ * Far more than there are statements; lists of varying length would otherwise fill the server's
+ * memory with plans.
+ */
 const MAX_PREPARED = 500;
 
 /**
- * drizzle asks for no prepared statements: then each costs a round trip to describe it and is planned anew, which for claims and settlements is
- * most of their time. A plan that a migration made invalid is prepared again by the driver.
+ * drizzle asks for no prepared statements: then each costs a round trip to describe it and is
+ * planned anew, which for claims and settlements is most of their time. A plan that a migration
+ * made invalid is prepared again by the driver.
  */
 function preparing(client: postgres.Sql): postgres.Sql {
   const known = new Set<string>();

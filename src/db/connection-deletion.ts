@@ -8,7 +8,10 @@ import { toDatabaseError, violatedConstraint } from './database-error.ts';
 import { rotations, syncs } from './schema.ts';
 import { closedWork, type ConnectionRow, isAsSeen, untilAsSeen } from './engine/subjects.ts';
 
-/** Ends the requests and runs of the connection with it. Throws CONNECTION_IN_USE with the dependents' names. */
+/**
+ * Ends the requests and runs of the connection with it. Throws CONNECTION_IN_USE with the
+ * dependents' names.
+ */
 export async function deleteConnection(db: Database, row: ConnectionRow): Promise<void> {
   try {
     await untilAsSeen(() => tryDeletion(db, row.id));
@@ -24,14 +27,18 @@ export async function deleteConnection(db: Database, row: ConnectionRow): Promis
   }
 }
 
-/** Fenced, because it ends the requests and runs that its snapshot shows. Undefined when another transaction changed the row first. */
+/**
+ * Fenced, because it ends the requests and runs that its snapshot shows. Undefined when another
+ * transaction changed the row first.
+ */
 async function tryDeletion(db: Database, id: string): Promise<true | undefined> {
   const [row] = await db.execute(sql`
     with seen as materialized (
       select c.id, c.xmin as row_version from keyferry.connections c where c.id = ${id}
     ),
     gone as (
-      delete from keyferry.connections t using seen where t.id = seen.id and ${isAsSeen} returning t.id
+      delete from keyferry.connections t using seen where t.id = seen.id and ${isAsSeen}
+      returning t.id
     ),
     ${closedWork(sql`gone`)}
     select (select count(*) from seen) = (select count(*) from gone) as is_done`);
@@ -39,8 +46,8 @@ async function tryDeletion(db: Database, id: string): Promise<true | undefined> 
 }
 
 /**
- * Deletes a connection that its first validation refused, if nothing came in between: no change, no other credentials, nothing that uses it. Returns whether
- * it did.
+ * Deletes a connection that its first validation refused, if nothing came in between: no change, no
+ * other credentials, nothing that uses it. Returns whether it did.
  */
 export async function deleteRefused(db: Database, row: ConnectionRow): Promise<boolean> {
   try {
@@ -56,13 +63,15 @@ async function tryRefusedDeletion(db: Database, row: ConnectionRow): Promise<boo
   const [found] = await db.execute(sql`
     with seen as materialized (
       select c.id, c.xmin as row_version from keyferry.connections c
-      where c.id = ${row.id} and c.version = ${row.version} and c.credentials_revision = ${row.credentialsRevision}
+      where c.id = ${row.id} and c.version = ${row.version}
+        and c.credentials_revision = ${row.credentialsRevision}
         and c.status = 'invalid' and c.candidate is null
         and not exists (select 1 from keyferry.syncs s where s.connection_id = c.id)
         and not exists (select 1 from keyferry.rotations r where r.connection_id = c.id)
     ),
     gone as (
-      delete from keyferry.connections t using seen where t.id = seen.id and ${isAsSeen} returning t.id
+      delete from keyferry.connections t using seen where t.id = seen.id and ${isAsSeen}
+      returning t.id
     ),
     ${closedWork(sql`gone`)}
     select (select count(*) from seen)::int as seen, (select count(*) from gone)::int as gone`);

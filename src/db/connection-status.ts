@@ -1,6 +1,7 @@
 /**
- * What a validation reads and writes besides its own row: the uses of the connection, and the release of what it blocked. The release is one
- * statement together with the new status, so that no crash leaves a valid connection with sleeping dependents.
+ * What a validation reads and writes besides its own row: the uses of the connection, and the
+ * release of what it blocked. The release is one statement together with the new status, so that no
+ * crash leaves a valid connection with sleeping dependents.
  */
 import { sql, type SQL } from 'drizzle-orm';
 
@@ -48,9 +49,15 @@ export function createConnectionStatus(db: Database) {
     newestRevisionOf: (connectionId: string) => newestRevisionOf(connectionId),
     /** At most `MAX_USES` uses: blocked ones first, then the latest changed. */
     usesOf: (connectionId: string) => usesOf(connectionId),
-    /** Makes the offered credentials the connection's own. False when they are no longer the offered ones. */
+    /**
+     * Makes the offered credentials the connection's own. False when they are no longer the offered
+     * ones.
+     */
     acceptCandidate: (place: CandidatePlace) => acceptCandidate(db, place),
-    /** Keeps the present credentials, and the reason. False when the refused ones are no longer the offered ones. */
+    /**
+     * Keeps the present credentials, and the reason. False when the refused ones are no longer the
+     * offered ones.
+     */
     refuseCandidate: (place: CandidatePlace, refusal: StoredCandidate['refusal']) =>
       refuseCandidate(db, place, refusal),
     /** Makes the connection usable and its blocked dependents due, at once. Returns how many. */
@@ -80,13 +87,17 @@ async function readUses(
   const rows = (await db
     .execute(
       sql`
-      select wanted.id as connection_id, uses.* from unnest(${textArray(connectionIds)}::uuid[]) as wanted(id), lateral (
+      select wanted.id as connection_id, uses.*
+      from unnest(${textArray(connectionIds)}::uuid[]) as wanted(id), lateral (
         select * from (
-          select 'sync' as kind, id, name, destination, destination_config as config, sync_options as options, null as user_name,
-            sync_status as status, status_code, status_message, last_synced_at as last_at, updated_at
+          select 'sync' as kind, id, name, destination, destination_config as config,
+            sync_options as options, null as user_name,
+            sync_status as status, status_code, status_message, last_synced_at as last_at,
+            updated_at
           from keyferry.syncs where connection_id = wanted.id
           union all
-          select 'rotation', id, name, null, null, null, user_name, rotation_status, status_code, status_message, last_rotated_at, updated_at
+          select 'rotation', id, name, null, null, null, user_name, rotation_status, status_code,
+            status_message, last_rotated_at, updated_at
           from keyferry.rotations where connection_id = wanted.id
         ) every_use
         order by (status = 'blocked') desc, updated_at desc, id limit ${MAX_USES}
@@ -119,9 +130,10 @@ function asJson<T>(value: T): T {
 }
 
 /**
- * A dependent that runs at this very moment may have read the connection as it was before, and is about to settle as blocked: it gets a new wish, which
- * makes its settlement leave it due. When the connection was unusable, all dependents are locked first: a run that is claimed later reads the new status,
- * and one that was claimed since this statement's snapshot is seen.
+ * A dependent that runs at this very moment may have read the connection as it was before, and is
+ * about to settle as blocked: it gets a new wish, which makes its settlement leave it due. When the
+ * connection was unusable, all dependents are locked first: a run that is claimed later reads the
+ * new status, and one that was claimed since this statement's snapshot is seen.
  */
 async function releaseDependents(db: Database, release: Release): Promise<number> {
   const { connectionId, runId, status } = release;
@@ -129,16 +141,19 @@ async function releaseDependents(db: Database, release: Release): Promise<number
     .execute(
       sql`
       with connection as (
-        update keyferry.connections c set status = ${status}, account_id = coalesce(${release.accountId}, c.account_id),
+        update keyferry.connections c
+        set status = ${status}, account_id = coalesce(${release.accountId}, c.account_id),
           principal_arn = coalesce(${release.principalArn}, c.principal_arn)
         from keyferry.connections before
         where c.id = ${connectionId} and c.run_token = ${runId} and before.id = c.id
           and c.credentials_revision = ${release.credentialsRevision}
-        returning c.id, before.status not in ('valid', 'degraded') or before.account_id is null as was_unusable
+        returning c.id, before.status not in ('valid', 'degraded')
+          or before.account_id is null as was_unusable
       ),
       ${releasedDependents('syncs', sql`t.sync_status`, release)},
       ${releasedDependents('rotations', sql`t.rotation_status`, release)}
-      select (select count(*) from released_syncs)::int + (select count(*) from released_rotations)::int as released,
+      select (select count(*) from released_syncs)::int
+        + (select count(*) from released_rotations)::int as released,
         (select ${wakes('sync')} from released_syncs limit 1) as woken_syncs,
         (select ${wakes('rotate')} from released_rotations limit 1) as woken_rotations`,
     )
@@ -146,11 +161,15 @@ async function releaseDependents(db: Database, release: Release): Promise<number
   return Number(row?.released ?? 0);
 }
 
-/** Makes the dependents of one table due. Reads them through their locks, because the snapshot may show them before their claim. */
+/**
+ * Makes the dependents of one table due. Reads them through their locks, because the snapshot may
+ * show them before their claim.
+ */
 function releasedDependents(name: 'syncs' | 'rotations', status: SQL, release: Release): SQL {
   const table = sql.raw(`keyferry.${name}`);
   return sql`locked_${sql.raw(name)} as materialized (
-        select t.id, t.run_token is not null and connection.was_unusable as may_block, ${isBlocked(status, release)} as is_blocked
+        select t.id, t.run_token is not null and connection.was_unusable as may_block,
+          ${isBlocked(status, release)} as is_blocked
         from ${table} t, connection
         where t.connection_id = connection.id and t.paused_at is null
           and (connection.was_unusable or ${isBlocked(status, release)})
@@ -160,12 +179,16 @@ function releasedDependents(name: 'syncs' | 'rotations', status: SQL, release: R
         update ${table} t set
           ${dueNow('recovered', null)},
           wanted_revision = t.wanted_revision + (t.run_token is not null)::int
-        from locked_${sql.raw(name)} locked where t.id = locked.id and (locked.may_block or locked.is_blocked)
+        from locked_${sql.raw(name)} locked
+        where t.id = locked.id and (locked.may_block or locked.is_blocked)
         returning t.id
       )`;
 }
 
-/** The row `t` waits for this connection, or for what its credentials may do, whether or not it is also tried again at a later time. */
+/**
+ * The row `t` waits for this connection, or for what its credentials may do, whether or not it is
+ * also tried again at a later time.
+ */
 function isBlocked(status: SQL, { isPermitted }: Release): SQL {
   return sql`(${status} = 'blocked' and (t.next_due_at is null or t.next_due_at > now())
             and (t.status_code like 'CONNECTION\\_%'
@@ -202,7 +225,8 @@ async function acceptCandidate(db: Database, place: CandidatePlace): Promise<boo
           wanted_revision = wanted_revision + 1,
           due_reason = 'changed',
           updated_at = now()
-      where ${isOffered(place)} and credentials_revision < (candidate ->> 'credentialsRevision')::int
+      where ${isOffered(place)}
+        and credentials_revision < (candidate ->> 'credentialsRevision')::int
       returning id`,
     )
     .catch(raise);

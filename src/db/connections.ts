@@ -1,4 +1,6 @@
-/** Connections: the rows, and their credentials in clear for the one caller that opens AWS sessions. */
+/**
+ * Connections: the rows, and their credentials in clear for the one caller that opens AWS sessions.
+ */
 import { and, asc, eq, sql, type SQL } from 'drizzle-orm';
 
 import type { StoredCandidate, ExternalIdException, Via } from '../domain/connection/candidate.ts';
@@ -67,7 +69,9 @@ export function createConnections(db: Database, encryption: Encryption) {
     /** One statement. Undefined when the row changed since `row` was read. */
     update: (row: ConnectionRow, changes: ConnectionChanges) => updateConnection({ db, encryption }, row, changes),
     delete: (row: ConnectionRow) => deleteConnection(db, row),
-    /** Whether a connection that AWS refused was deleted: it stays when anything came in between. */
+    /**
+     * Whether a connection that AWS refused was deleted: it stays when anything came in between.
+     */
     deleteRefused: (row: ConnectionRow) => deleteRefused(db, row),
     dependents: (row: ConnectionRow) => findDependents(db, row),
     credentialsOf: (row: ConnectionRow) => credentialsOf(encryption, row),
@@ -80,7 +84,9 @@ interface Stores {
   readonly encryption: Encryption;
 }
 
-/** The row and the request for its first validation appear together, so that one run answers both. */
+/**
+ * The row and the request for its first validation appear together, so that one run answers both.
+ */
 async function createConnection(
   { db, encryption }: Stores,
   orgId: string,
@@ -98,7 +104,8 @@ async function createConnection(
   try {
     const [row] = await db.execute(sql`
       with created as (
-        insert into keyferry.connections ${insertion(connections, { id, orgId, ...rest, ...columns, ...due })} returning *
+        insert into keyferry.connections
+          ${insertion(connections, { id, orgId, ...rest, ...columns, ...due })} returning *
       ),
       request as (
         insert into keyferry.requests (org_id, kind, subject_id, actor, reason)
@@ -175,7 +182,8 @@ async function updateConnection(
         update keyferry.connections
         set version = version + 1, updated_at = now()
           ${assignments(connections, columns)}${isDue ? validatedAgain(requestedBy) : sql``}
-        where id = ${row.id} and version = ${row.version} and credentials_revision = ${row.credentialsRevision}
+        where id = ${row.id} and version = ${row.version}
+          and credentials_revision = ${row.credentialsRevision}
         returning *
       ),
       audited as (${auditedException(changes)})
@@ -198,13 +206,18 @@ function validatedAgain(requestedBy: string | null): SQL {
 function auditedException({ externalIdException: exception, requestedBy }: ConnectionChanges): SQL {
   const action = exception === null ? 'connection.requireExternalId' : 'connection.allowMissingExternalId';
   return sql`
-        insert into keyferry.audit_log (org_id, actor, via, action, subject, request_id, status_code)
-        select org_id, ${requestedBy ?? 'operator'}, 'operator', ${action}, id::text, gen_random_uuid()::text, 200
+        insert into keyferry.audit_log (org_id, actor, via, action, subject, request_id,
+          status_code)
+        select org_id, ${requestedBy ?? 'operator'}, 'operator', ${action}, id::text,
+          gen_random_uuid()::text, 200
         from updated where ${exception !== undefined}
       `;
 }
 
-/** New credentials come after all that were in use, also where older ones were put back past keyferry. */
+/**
+ * New credentials come after all that were in use, also where older ones were put back past
+ * keyferry.
+ */
 async function withNewest(db: Database, row: ConnectionRow): Promise<ConnectionRow> {
   const [newest = 0] = await newestOfConnections(db, [row.id]);
   return { ...row, credentialsRevision: Math.max(row.credentialsRevision, newest) };

@@ -1,4 +1,7 @@
-/** Turns what postgres.js and drizzle throw into a `JobError`: their messages hold bound parameters and never leave here. */
+/**
+ * Turns what postgres.js and drizzle throw into a `JobError`: their messages hold bound parameters
+ * and never leave here.
+ */
 import { parseDatabaseUrl } from '../domain/servers/database-url.ts';
 import { postgresProblem } from '../domain/servers/postgres-problems.ts';
 import { hostsOf } from '../domain/servers/url-hosts.ts';
@@ -46,7 +49,10 @@ function endsHandshake(code: string, url: string | undefined): boolean {
   );
 }
 
-/** Whoever asks for readiness, and every answer of the API, gets the sentence without the server's name. */
+/**
+ * Whoever asks for readiness, and every answer of the API, gets the sentence without the server's
+ * name.
+ */
 export function toDatabaseError(error: unknown, url?: string): JobError {
   if (error instanceof JobError) return error;
   const code = codeOf(error);

@@ -1,4 +1,7 @@
-/** The columns that hold ciphertexts: how their rows are found, and what each ciphertext is bound to. */
+/**
+ * The columns that hold ciphertexts: how their rows are found, and what each ciphertext is bound
+ * to.
+ */
 import { sql, type SQL } from 'drizzle-orm';
 
 import type { CipherBinding } from './cipher.ts';
@@ -37,7 +40,8 @@ export const encryptedColumns: readonly EncryptedColumn[] = [
     table: sql`keyferry.connections`,
     column: sql`secret_access_key`,
     ref: sql`t.id::text`,
-    rows: sql`select t.id::text as ref, t.secret_access_key as cipher, t.org_id, t.id, t.credentials_revision from keyferry.connections t`,
+    rows: sql`select t.id::text as ref, t.secret_access_key as cipher, t.org_id, t.id,
+      t.credentials_revision from keyferry.connections t`,
     place: (row) =>
       credentialPlace({
         orgId: String(row.org_id),
@@ -50,7 +54,8 @@ export const encryptedColumns: readonly EncryptedColumn[] = [
     table: sql`keyferry.connections`,
     column: sql`candidate_secret`,
     ref: sql`t.id::text`,
-    rows: sql`select t.id::text as ref, t.candidate_secret as cipher, t.org_id, t.id, t.candidate ->> 'credentialsRevision' as revision
+    rows: sql`select t.id::text as ref, t.candidate_secret as cipher, t.org_id, t.id,
+      t.candidate ->> 'credentialsRevision' as revision
       from keyferry.connections t`,
     place: (row) =>
       credentialPlace({
@@ -64,7 +69,8 @@ export const encryptedColumns: readonly EncryptedColumn[] = [
     table: sql`keyferry.secrets`,
     column: sql`value`,
     ref: sql`t.folder_id::text || '/' || t.key`,
-    rows: sql`select t.folder_id::text || '/' || t.key as ref, t.value as cipher, f.org_id, t.folder_id, t.key, t.revision
+    rows: sql`select t.folder_id::text || '/' || t.key as ref, t.value as cipher, f.org_id,
+      t.folder_id, t.key, t.revision
       from keyferry.secrets t join keyferry.folders f on f.id = t.folder_id`,
     place: (row) =>
       secretPlace({
@@ -79,7 +85,8 @@ export const encryptedColumns: readonly EncryptedColumn[] = [
     table: sql`keyferry.rotation_keys`,
     column: sql`secret`,
     ref: sql`t.rotation_id::text || '/' || t.access_key_id`,
-    rows: sql`select t.rotation_id::text || '/' || t.access_key_id as ref, t.secret as cipher, r.org_id, t.rotation_id, t.access_key_id
+    rows: sql`select t.rotation_id::text || '/' || t.access_key_id as ref, t.secret as cipher,
+      r.org_id, t.rotation_id, t.access_key_id
       from keyferry.rotation_keys t join keyferry.rotations r on r.id = t.rotation_id`,
     place: (row) =>
       rotationKeyPlace({
@@ -101,7 +108,8 @@ export const encryptedColumns: readonly EncryptedColumn[] = [
     table: sql`keyferry.sources`,
     column: sql`target`,
     ref: sql`t.folder_id::text`,
-    rows: sql`select t.folder_id::text as ref, t.target as cipher, t.org_id, t.folder_id, t.target_revision
+    rows: sql`select t.folder_id::text as ref, t.target as cipher, t.org_id, t.folder_id,
+      t.target_revision
       from keyferry.sources t`,
     place: (row) =>
       sourcePlace({

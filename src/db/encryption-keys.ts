@@ -1,4 +1,7 @@
-/** Which encryption keys the rows use, and their renewal: re-encrypts everything under the first key, online and restartable. */
+/**
+ * Which encryption keys the rows use, and their renewal: re-encrypts everything under the first
+ * key, online and restartable.
+ */
 import { sql, type SQL } from 'drizzle-orm';
 
 import { counted } from '../domain/counted.ts';
@@ -36,11 +39,16 @@ export interface CiphertextCheck {
 export function createEncryptionKeys(db: Database, encryption: Encryption) {
   return {
     usage: () => readUsage(db, encryption),
-    /** Throws DB_KEY_MISSING naming the ids and how many rows use them. Returns the fault of KMS that left its keys untried. */
+    /**
+     * Throws DB_KEY_MISSING naming the ids and how many rows use them. Returns the fault of KMS
+     * that left its keys untried.
+     */
     requireAll: () => requireAll(db, encryption),
     /** Tries one ciphertext of each kind and key id. Throws a fault of KMS. */
     tryAll: () => tryAll(db, encryption),
-    /** Throws a fault of KMS; what was done until then stays done, and is left out the next time. */
+    /**
+     * Throws a fault of KMS; what was done until then stays done, and is left out the next time.
+     */
     rewrap: () => rewrap(db, encryption),
   };
 }
@@ -50,7 +58,8 @@ async function readUsage(db: Database, encryption: Encryption): Promise<readonly
   for (const { table, column } of encryptedColumns) {
     const rows = await db
       .execute<{ key_id: string; n: number }>(
-        sql`select split_part(${column}, '.', 2) as key_id, count(*)::int as n from ${table} where ${column} is not null group by 1`,
+        sql`select split_part(${column}, '.', 2) as key_id, count(*)::int as n from ${table}
+          where ${column} is not null group by 1`,
       )
       .catch(raise);
     for (const row of rows) counts.set(row.key_id, (counts.get(row.key_id) ?? 0) + row.n);
@@ -70,7 +79,10 @@ async function requireAll(db: Database, encryption: Encryption): Promise<JobErro
   return requireFitting(db, encryption);
 }
 
-/** A key under a known id but with other bytes would only show at the first use: one row per id is tried. */
+/**
+ * A key under a known id but with other bytes would only show at the first use: one row per id is
+ * tried.
+ */
 async function requireFitting(db: Database, encryption: Encryption): Promise<JobError | undefined> {
   let fault: JobError | undefined;
   for (const column of encryptedColumns) {
@@ -163,8 +175,10 @@ async function rewrapColumn(rewrapping: Rewrapping): Promise<Rewrapped> {
 
 /** Under another key, or of a version without commitment. */
 function oldRows({ rows, column, ref }: EncryptedColumn, currentKeyId: string, after: string): SQL {
-  const isOld = sql`(split_part(t.${column}, '.', 2) <> ${currentKeyId} or position(${COMMITTED} in t.${column}) = 0)`;
-  return sql`${rows} where t.${column} is not null and ${isOld} and ${ref} > ${after} order by ${ref} limit ${BATCH}`;
+  const isOld = sql`(split_part(t.${column}, '.', 2) <> ${currentKeyId}
+    or position(${COMMITTED} in t.${column}) = 0)`;
+  return sql`${rows} where t.${column} is not null and ${isOld} and ${ref} > ${after}
+    order by ${ref} limit ${BATCH}`;
 }
 
 interface Rewrapping {
@@ -173,14 +187,18 @@ interface Rewrapping {
   readonly target: EncryptedColumn;
 }
 
-/** Compare-and-swap on the old ciphertext: a value written in between is newer and under the first key already. */
+/**
+ * Compare-and-swap on the old ciphertext: a value written in between is newer and under the first
+ * key already.
+ */
 async function rewrapRow({ db, encryption, target }: Rewrapping, row: Record<string, unknown>): Promise<boolean> {
   const place = target.place(row);
   const before = String(row.cipher);
   try {
     const after = await encryption.encrypt(await encryption.decrypt(before, place), place);
     await db.execute(
-      sql`update ${target.table} t set ${target.column} = ${after} where ${target.ref} = ${String(row.ref)} and t.${target.column} = ${before}`,
+      sql`update ${target.table} t set ${target.column} = ${after}
+        where ${target.ref} = ${String(row.ref)} and t.${target.column} = ${before}`,
     );
     return true;
   } catch (error) {

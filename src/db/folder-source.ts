@@ -1,4 +1,7 @@
-/** What a folder's source means for changes of the folder: it alone writes, with a pull's lease, and takes no more away than the brake allows. */
+/**
+ * What a folder's source means for changes of the folder: it alone writes, with a pull's lease, and
+ * takes no more away than the brake allows.
+ */
 import { sql, type SQL } from 'drizzle-orm';
 
 import { counted } from '../domain/counted.ts';
@@ -42,13 +45,14 @@ export function requireHold(hold: SourceHold | null, { puller }: Change, secretP
 }
 
 /**
- * The same in the statement that writes. Who sets a source also writes the folder's row, so that the snapshot is current. Another pull takes a lease only
- * after it has run out.
+ * The same in the statement that writes. Who sets a source also writes the folder's row, so that
+ * the snapshot is current. Another pull takes a lease only after it has run out.
  */
 export function holdsSource(folderId: string, puller: PullInProgress | undefined): SQL {
   const source = sql`select from keyferry.sources o where o.folder_id = ${folderId}`;
   return puller
-    ? sql`exists (${source} and o.lease_token = ${puller.lease.leaseToken} and o.lease_until > now())`
+    ? sql`exists (${source} and o.lease_token = ${puller.lease.leaseToken}
+      and o.lease_until > now())`
     : sql`not exists (${source})`;
 }
 

@@ -1,6 +1,7 @@
 /**
- * Folders and their secrets: where values come from. Every change is one statement that writes the values, takes the folder's next revision and makes
- * its syncs due. Ciphertexts are bound to the revision at which they were written.
+ * Folders and their secrets: where values come from. Every change is one statement that writes the
+ * values, takes the folder's next revision and makes its syncs due. Ciphertexts are bound to the
+ * revision at which they were written.
  */
 import { and, asc, eq, sql, type SQL } from 'drizzle-orm';
 
@@ -68,12 +69,16 @@ export function createFolders(db: Database, encryption: Encryption) {
       changes: readonly SecretChange[],
       how: Pick<Change, 'mode' | 'ifRevision' | 'metadata'>,
     ) => changeFolder({ db, encryption }, folder, { changes, ...how }),
-    /** Merges what the first run of a sync imports, and records in the same statement that it did: an initial import is never repeated. */
+    /**
+     * Merges what the first run of a sync imports, and records in the same statement that it did:
+     * an initial import is never repeated.
+     */
     importInto: (folder: FolderRow, changes: readonly SecretChange[], importer: ImportingRun) =>
       changeFolder({ db, encryption }, folder, { changes, mode: 'merge', importer }),
     /**
-     * Replaces the unmanaged secrets by what the folder's source holds, and leaves out what rotations manage. Where that changes something, the same
-     * statement settles the pull. Throws SOURCE_DELETIONS_UNCONFIRMED, and LEASE_LOST when another pull holds the source.
+     * Replaces the unmanaged secrets by what the folder's source holds, and leaves out what
+     * rotations manage. Where that changes something, the same statement settles the pull. Throws
+     * SOURCE_DELETIONS_UNCONFIRMED, and LEASE_LOST when another pull holds the source.
      */
     pullInto: (folder: FolderRow, changes: readonly SecretChange[], puller: PullInProgress) =>
       changeFolder({ db, encryption }, folder, { changes, mode: 'replace', puller }),
@@ -109,7 +114,8 @@ async function hasFoldersBelow(db: Database, orgId: string, place: FolderKey): P
   const start = `${place.secretPath.replace(/\/$/, '')}/`;
   const rows = await createReadAll(db)(sql`
     select from keyferry.folders f where f.org_id = ${orgId} and f.project_id = ${place.projectId}
-      and f.environment = ${place.environment} and f.secret_path <> '/' and starts_with(f.secret_path, ${start}) limit 1`);
+      and f.environment = ${place.environment} and f.secret_path <> '/'
+      and starts_with(f.secret_path, ${start}) limit 1`);
   return rows.length > 0;
 }
 
@@ -201,7 +207,10 @@ async function changeFolder(stores: Stores, folder: FolderRow, wanted: Change): 
   throw new JobError('DB_UNAVAILABLE', { message: 'The folder is written by too many others at once; try again.' });
 }
 
-/** Undefined when another writer took the revision in between: the ciphertexts are bound to it and must be made anew. */
+/**
+ * Undefined when another writer took the revision in between: the ciphertexts are bound to it and
+ * must be made anew.
+ */
 async function writeChanges(
   { db, encryption }: Stores,
   folder: FolderRow,
@@ -219,7 +228,8 @@ async function writeChanges(
   const [row] = await db
     .execute<{ set: number; removed: number; due: number; moved: number }>(
       sql`
-        -- At the version of this statement's own snapshot, or a sync that was just attached to the folder would be missed below.
+        -- At the version of this statement's own snapshot, or a sync that was just attached to the
+        -- folder would be missed below.
         with seen as materialized (
           select f.id, f.xmin as row_version from keyferry.folders f
           where f.id = ${folder.id} and f.revision = ${folder.revision}
@@ -242,7 +252,8 @@ async function writeChanges(
         ),${pulled}
         ${dueSyncs(importer)},
         ${importedSync(importer)}
-        select (select count(*) from moved)::int as moved, (select count(*) from written)::int as set,
+        select (select count(*) from moved)::int as moved,
+          (select count(*) from written)::int as set,
           (select count(*) from gone)::int as removed, (select count(*) from due)::int as due`,
     )
     .catch(raise);
@@ -251,7 +262,10 @@ async function writeChanges(
   return { folderId: folder.id, revision, set: row.set, removed: row.removed, dueSyncs: row.due };
 }
 
-/** Of those that read the folder in the common table expression `moved`; locked in the order in which a validation locks the dependents of its connection. */
+/**
+ * Of those that read the folder in the common table expression `moved`; locked in the order in
+ * which a validation locks the dependents of its connection.
+ */
 function dueSyncs(importer: Change['importer']): SQL {
   return sql`${readers},
         locked as materialized (

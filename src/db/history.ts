@@ -1,4 +1,7 @@
-/** What an org can look back on: its runs, its folders and the audit trail. Only reads; values and ciphertexts are in none of it. */
+/**
+ * What an org can look back on: its runs, its folders and the audit trail. Only reads; values and
+ * ciphertexts are in none of it.
+ */
 import { sql, type SQL } from 'drizzle-orm';
 
 import type { Database } from './client.ts';
@@ -45,11 +48,13 @@ async function listFolders(db: Database, orgId: string, projectId?: string): Pro
   const rows = await execute(
     db,
     sql`
-      select f.id, f.project_id, f.environment, f.secret_path, f.revision::int as revision, f.updated_at,
+      select f.id, f.project_id, f.environment, f.secret_path, f.revision::int as revision,
+        f.updated_at,
         (select count(*)::int from keyferry.secrets s where s.folder_id = f.id) as secrets,
         ${readerCount} as syncs
       from keyferry.folders f
-      where f.org_id = ${orgId} and (${projectId ?? null}::text is null or f.project_id = ${projectId ?? null})
+      where f.org_id = ${orgId}
+        and (${projectId ?? null}::text is null or f.project_id = ${projectId ?? null})
       order by f.project_id, f.environment, f.secret_path`,
   );
   return rows.map((row) => ({
@@ -67,7 +72,8 @@ async function listFolders(db: Database, orgId: string, projectId?: string): Pro
 async function listChanges(db: Database, orgId: string, limit: number): Promise<readonly ListedChange[]> {
   const rows = await execute(
     db,
-    sql`select * from keyferry.audit_log a where a.org_id = ${orgId} order by a.at desc, a.id desc limit ${limit}`,
+    sql`select * from keyferry.audit_log a where a.org_id = ${orgId} order by a.at desc, a.id desc
+      limit ${limit}`,
   );
   return rows.map((row) => fromRow(auditLog, row));
 }

@@ -1,4 +1,7 @@
-/** Answers to repeated POST requests: the first with a key runs, the others get its answer. One statement each; kept for a day. */
+/**
+ * Answers to repeated POST requests: the first with a key runs, the others get its answer. One
+ * statement each; kept for a day.
+ */
 import { sql } from 'drizzle-orm';
 
 import type { Database } from './client.ts';
@@ -37,11 +40,16 @@ export function createIdempotencyKeys(db: Database): IdempotencyKeys {
     async answer(request, { statusCode, response }) {
       await execute(
         db,
-        sql`update keyferry.idempotency_keys set status_code = ${statusCode}, response = ${response} where ${isSame(request)}`,
+        sql`update keyferry.idempotency_keys set status_code = ${statusCode}, response = ${response}
+          where ${isSame(request)}`,
       );
     },
     async release(request) {
-      await execute(db, sql`delete from keyferry.idempotency_keys where ${isSame(request)} and status_code is null`);
+      await execute(
+        db,
+        sql`delete from keyferry.idempotency_keys
+          where ${isSame(request)} and status_code is null`,
+      );
     },
   };
 }
@@ -55,16 +63,24 @@ async function claim(db: Database, request: IdempotentRequest): Promise<Idempote
   const [reserved] = await execute(
     db,
     sql`
-      with expired as (delete from keyferry.idempotency_keys where created_at < now() - ${KEPT} and not (${isSame(request)}))
-      insert into keyferry.idempotency_keys as k (org_id, actor, key, request_hash) values (${orgId}, ${actor}, ${key}, ${requestHash})
-      on conflict (org_id, actor, key) do update set request_hash = excluded.request_hash, created_at = now(), status_code = null, response = null
-        where k.created_at < now() - ${KEPT} or (k.status_code is null and k.created_at < now() - ${ABANDONED})
+      with expired as (
+        delete from keyferry.idempotency_keys
+        where created_at < now() - ${KEPT} and not (${isSame(request)})
+      )
+      insert into keyferry.idempotency_keys as k (org_id, actor, key, request_hash)
+      values (${orgId}, ${actor}, ${key}, ${requestHash})
+      on conflict (org_id, actor, key) do update
+      set request_hash = excluded.request_hash, created_at = now(), status_code = null,
+        response = null
+        where k.created_at < now() - ${KEPT}
+          or (k.status_code is null and k.created_at < now() - ${ABANDONED})
       returning key`,
   );
   if (reserved) return { is: 'first' };
   const [known] = await execute(
     db,
-    sql`select request_hash, status_code, response from keyferry.idempotency_keys where ${isSame(request)}`,
+    sql`select request_hash, status_code, response from keyferry.idempotency_keys
+      where ${isSame(request)}`,
   );
   if (known?.request_hash !== requestHash) return known ? { is: 'different' } : { is: 'running' };
   if (known.status_code === null) return { is: 'running' };

@@ -1,4 +1,7 @@
-/** Machine identities of the API, and the access tokens that a login gives. Secrets and tokens are stored as SHA-256 only. */
+/**
+ * Machine identities of the API, and the access tokens that a login gives. Secrets and tokens are
+ * stored as SHA-256 only.
+ */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 
 import { sql, type SQL } from 'drizzle-orm';
@@ -63,7 +66,9 @@ export function createIdentities(db: Database, life: TokenLife = LIFE) {
     revoke: (orgId: string, idOrName: string, actor = OPERATOR) => revokeIdentity(db, { orgId, actor }, idOrName),
     /** Undefined unless id and secret belong together and the identity has not expired. */
     login: (credentials: Login) => logIn(db, credentials, life),
-    /** An access token for somebody who proved otherwise who they are; it can be renewed for a day. */
+    /**
+     * An access token for somebody who proved otherwise who they are; it can be renewed for a day.
+     */
     issue: (caller: Caller) => issueToken(db, caller, life),
     /** Undefined for a token that is unknown, expired or revoked. */
     renew: (accessToken: string) => renewToken(db, accessToken, life),
@@ -99,7 +104,9 @@ async function createIdentity(db: Database, { orgId, actor }: By, input: NewIden
   const values = { orgId, ...input, secretSha256: sha256(clientSecret) };
   try {
     const [row] = await db.execute(sql`
-      with changed as (insert into keyferry.identities ${insertion(identities, values)} returning *),
+      with changed as (
+        insert into keyferry.identities ${insertion(identities, values)} returning *
+      ),
       ${audited('identity.create', actor)}
       select * from changed`);
     return { identity: toIdentity(row ?? {}), clientSecret };
@@ -115,8 +122,10 @@ async function createIdentity(db: Database, { orgId, actor }: By, input: NewIden
 function audited(action: string, actor: string): SQL {
   return sql`
       audited as (
-        insert into keyferry.audit_log (org_id, actor, via, action, subject, request_id, status_code)
-        select org_id, ${actor}, 'cli', ${action}, id::text, gen_random_uuid()::text, 200 from changed
+        insert into keyferry.audit_log (org_id, actor, via, action, subject, request_id,
+          status_code)
+        select org_id, ${actor}, 'cli', ${action}, id::text, gen_random_uuid()::text, 200
+        from changed
       )`;
 }
 
@@ -152,7 +161,9 @@ async function revokeIdentity(db: Database, { orgId, actor }: By, idOrName: stri
   const [row] = await run(
     db,
     sql`
-      with changed as (delete from keyferry.identities where ${isReferred(orgId, idOrName)} returning *),
+      with changed as (
+        delete from keyferry.identities where ${isReferred(orgId, idOrName)} returning *
+      ),
       ${audited('identity.revoke', actor)}
       select * from changed`,
   );
@@ -171,14 +182,19 @@ const NOBODY = Buffer.alloc(32);
 
 async function logIn(db: Database, login: Login, life: TokenLife): Promise<AccessToken | undefined> {
   const id = isUuid(login.clientId) ? login.clientId : null;
-  const [row] = await run(db, sql`select secret_sha256, org_id from keyferry.identities where id = ${id}::uuid`);
+  const [row] = await run(
+    db,
+    sql`select secret_sha256, org_id from keyferry.identities
+      where id = ${id}::uuid`,
+  );
   const stored = row === undefined ? NOBODY : Buffer.from(String(row.secret_sha256), 'hex');
   const isRight = timingSafeEqual(Buffer.from(sha256(login.clientSecret), 'hex'), stored);
   if (!isRight || row === undefined || (login.orgId !== undefined && login.orgId !== row.org_id)) return undefined;
   const secret = String(row.secret_sha256);
   // The condition again: the secret may have changed since it was read.
   return insertToken(db, life, {
-    source: sql`select id, null::jsonb, expires_at from keyferry.identities where id = ${id}::uuid and secret_sha256 = ${secret}`,
+    source: sql`select id, null::jsonb, expires_at from keyferry.identities
+      where id = ${id}::uuid and secret_sha256 = ${secret}`,
   });
 }
 
@@ -248,7 +264,8 @@ async function callerOf(db: Database, accessToken: string): Promise<Caller | und
     sql`
       select i.*, t.caller as _caller
       from keyferry.access_tokens t left join keyferry.identities i on i.id = t.identity_id
-      where t.sha256 = ${sha256(accessToken)} and t.expires_at > now() and (i.expires_at is null or i.expires_at > now())`,
+      where t.sha256 = ${sha256(accessToken)} and t.expires_at > now()
+        and (i.expires_at is null or i.expires_at > now())`,
   );
   if (row === undefined) return undefined;
   if (row._caller !== null) return accessTokens.caller.mapFromDriverValue(row._caller) as Caller;

@@ -12,8 +12,8 @@ export interface Acceptor {
 }
 
 /**
- * A whole millisecond, so that every reader compares alike, and after everything on record: the clock of the server that took over may be behind
- * the one that wrote the rows.
+ * A whole millisecond, so that every reader compares alike, and after everything on record: the
+ * clock of the server that took over may be behind the one that wrote the rows.
  */
 export const epochStart = sql`date_trunc('milliseconds', greatest(
           now(),
@@ -34,8 +34,8 @@ const acceptances: Readonly<Record<Acceptance, SQL>> = {
 };
 
 /**
- * Returns the installation as accepted. Locks its row, and every row that it makes due or gives up. Refused by `where` when the guard is gone: somebody
- * else accepted first.
+ * Returns the installation as accepted. Locks its row, and every row that it makes due or gives up.
+ * Refused by `where` when the guard is gone: somebody else accepted first.
  */
 export function acceptStatement(server: SQL, { as, actor, name }: Acceptor): SQL {
   const given = sql`${name ?? null}::text`;
@@ -57,14 +57,18 @@ export function acceptStatement(server: SQL, { as, actor, name }: Acceptor): SQL
     ),${as === 'clone' ? givenUp : released}
     audited as (
       insert into keyferry.audit_log (actor, via, action, subject, request_id, status_code)
-      select ${actor}, 'cli', ${`installation.accept-${as}`}, accepted.id::text, gen_random_uuid()::text, 200
+      select ${actor}, 'cli', ${`installation.accept-${as}`}, accepted.id::text,
+        gen_random_uuid()::text, 200
       from accepted
     )
     select accepted.*, to_jsonb(server) as _server, now() as _now
     from accepted, server`;
 }
 
-/** What the guard held back becomes due. What the backup still wanted deleted may have been deleted, and made again, since: it is asked for again. */
+/**
+ * What the guard held back becomes due. What the backup still wanted deleted may have been deleted,
+ * and made again, since: it is asked for again.
+ */
 const released = sql`
     closed_requests as (
       update keyferry.requests t
@@ -94,8 +98,9 @@ const released = sql`
     ),`;
 
 /**
- * A clone owns nothing and does nothing by itself: the original goes on. Its folders and connections stay usable. A rotation keeps what it knows as
- * keys of somebody else. Whoever is told by webhooks is told by the original.
+ * A clone owns nothing and does nothing by itself: the original goes on. Its folders and
+ * connections stay usable. A rotation keeps what it knows as keys of somebody else. Whoever is told
+ * by webhooks is told by the original.
  */
 const givenUp = sql`
     paused_syncs as (

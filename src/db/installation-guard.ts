@@ -1,6 +1,6 @@
 /**
- * What workers write about the installation: the counter, the guard, a new epoch; and what a person's acceptance changes. Each is one
- * statement.
+ * What workers write about the installation: the counter, the guard, a new epoch; and what a
+ * person's acceptance changes. Each is one statement.
  */
 import { sql, type SQL } from 'drizzle-orm';
 
@@ -81,13 +81,18 @@ export function createInstallationGuard(db: Database) {
 export const WORKER_SESSIONS = 'keyferry worker';
 
 const database = sql`
-    (select datname || '/' || oid from pg_database where datname = current_database()) as database_name`;
+    (select datname || '/' || oid from pg_database
+      where datname = current_database()) as database_name`;
 
-/** `pg_control_checkpoint` learns of a promotion only at the next checkpoint; the log's own position knows at once. */
+/**
+ * `pg_control_checkpoint` learns of a promotion only at the next checkpoint; the log's own position
+ * knows at once.
+ */
 const identifiedServer = sql`
   select (select system_identifier::text from pg_control_system()) as system_identifier,
     case when pg_is_in_recovery() then null
-      else ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int end as timeline,
+      else ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int
+        end as timeline,
     ${database}`;
 
 const anonymousServer = sql`

@@ -1,4 +1,7 @@
-/** The one row that identifies this installation: inserted by `migrate` under its lock, read by every run that writes tags. */
+/**
+ * The one row that identifies this installation: inserted by `migrate` under its lock, read by
+ * every run that writes tags.
+ */
 import type postgres from 'postgres';
 
 import { JobError } from '../errors.ts';
@@ -29,7 +32,10 @@ export function createInstallation(db: Database): Installation {
   };
 }
 
-/** Call under the migration lock. Keeps an existing row. The first worker records server and database. */
+/**
+ * Call under the migration lock. Keeps an existing row. The first worker records server and
+ * database.
+ */
 export async function ensureInstallation(client: postgres.Sql): Promise<void> {
   await client`
     insert into keyferry.installation (counter)

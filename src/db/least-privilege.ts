@@ -1,6 +1,6 @@
 /**
- * Least-privilege roles of PostgreSQL, as statements to run once as an administrator, and the views for reports: all columns
- * of all tables but ciphertexts, hashes and what may quote them. Pure.
+ * Least-privilege roles of PostgreSQL, as statements to run once as an administrator, and the views
+ * for reports: all columns of all tables but ciphertexts, hashes and what may quote them. Pure.
  */
 import { getTableConfig, type PgTable } from 'drizzle-orm/pg-core';
 
@@ -42,7 +42,10 @@ const rights = {
   functions: 'execute',
 } as const;
 
-/** What each role may do; run by an administrator, once, before the first `keyferry migrate`, and the views after it. */
+/**
+ * What each role may do; run by an administrator, once, before the first `keyferry migrate`, and
+ * the views after it.
+ */
 export const databaseStatements: readonly string[] = [
   '-- Roles: one that migrates and owns the schemas, one that works, one that reads reports. Give each a password of its own.',
   'create role keyferry_migrate login;',

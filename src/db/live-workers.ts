@@ -1,4 +1,7 @@
-/** The worker processes of this installation, kept in its row: each reports itself every few seconds. Only for people who look. */
+/**
+ * The worker processes of this installation, kept in its row: each reports itself every few
+ * seconds. Only for people who look.
+ */
 import { sql } from 'drizzle-orm';
 
 import type { LiveWorker, WorkerReport } from '../domain/live-worker.ts';
@@ -29,8 +32,8 @@ export function createLiveWorkers(db: Database) {
 }
 
 /**
- * Locks the one row for the length of the statement. Drops who reported nothing for an hour, and who had the
- * same name before.
+ * Locks the one row for the length of the statement. Drops who reported nothing for an hour, and
+ * who had the same name before.
  */
 function reportStatement(id: string, report: WorkerReport) {
   return sql`
@@ -42,7 +45,8 @@ function reportStatement(id: string, report: WorkerReport) {
           and one.value ->> 'name' <> ${report.name}::text
       )
       || jsonb_build_object(${id}::text,
-        jsonb_build_object('startedAt', coalesce(i.workers -> ${id}::text -> 'startedAt', to_jsonb(now())))
+        jsonb_build_object('startedAt', coalesce(i.workers -> ${id}::text -> 'startedAt',
+          to_jsonb(now())))
         || ${JSON.stringify(report)}::jsonb
         || jsonb_build_object('seenAt', now()))`;
 }

@@ -1,6 +1,6 @@
 /**
- * The advisory locks of keyferry. The numbers are arbitrary and never change: versions that run side
- * by side must mean the same lock by them.
+ * The advisory locks of keyferry. The numbers are arbitrary and never change: versions that run
+ * side by side must mean the same lock by them.
  */
 export const lockKeys = {
   dispatch: { validate: 731_195_301, sync: 731_195_302, rotate: 731_195_303 },

@@ -1,6 +1,7 @@
 /**
- * Runs as people count them. A sync that gives its place back after each slice is one run to them, however many rows of the history it took. Only for
- * reading: each slice keeps its row. The phases of a rotation are not slices.
+ * Runs as people count them. A sync that gives its place back after each slice is one run to them,
+ * however many rows of the history it took. Only for reading: each slice keeps its row. The phases
+ * of a rotation are not slices.
  */
 import { sql, type SQL } from 'drizzle-orm';
 
@@ -13,7 +14,10 @@ import type { RunSlice } from '../domain/run.ts';
 
 type RunHistoryRow = typeof runs.$inferSelect;
 
-/** The last slice, from the start of the first one on, with the calls of all; its counts and its progress are those of all already. */
+/**
+ * The last slice, from the start of the first one on, with the calls of all; its counts and its
+ * progress are those of all already.
+ */
 export type LogicalRun = RunHistoryRow & {
   /** Null once the subject is deleted. */
   readonly subjectName: string | null;
@@ -31,7 +35,9 @@ export function logicalRuns(where: readonly SQL[], limit: number): SQL {
       with r as materialized (
         select * from keyferry.runs r where ${conditions} order by r.started_at desc limit ${limit}
       )
-      select r.*, coalesce(c.name, s.name, t.name, f.project_id || '/' || f.environment || f.secret_path) as _name, earlier.slices as _slices, ${isOrphaned} as _is_orphaned
+      select r.*, coalesce(c.name, s.name, t.name,
+        f.project_id || '/' || f.environment || f.secret_path) as _name, earlier.slices as _slices,
+        ${isOrphaned} as _is_orphaned
       from r
       left join keyferry.connections c on c.id = r.subject_id
       left join keyferry.syncs s on s.id = r.subject_id
@@ -44,7 +50,8 @@ export function logicalRuns(where: readonly SQL[], limit: number): SQL {
 const isLastSlice = sql`(
           r.status <> 'continued' or r.kind = 'rotate' or not exists (
             select from keyferry.runs later
-            where later.subject_id = r.subject_id and later.kind = r.kind and later.started_at > r.started_at
+            where later.subject_id = r.subject_id and later.kind = r.kind
+              and later.started_at > r.started_at
           )
         )`;
 

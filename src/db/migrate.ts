@@ -1,6 +1,7 @@
 /**
- * Brings the schema up to date. Runs under an advisory lock on a connection of its own, since drizzle's migrator is not safe to start twice at
- * once, and refuses a database that a newer keyferry migrated.
+ * Brings the schema up to date. Runs under an advisory lock on a connection of its own, since
+ * drizzle's migrator is not safe to start twice at once, and refuses a database that a newer
+ * keyferry migrated.
  */
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
@@ -26,7 +27,10 @@ const FOLDER = fileURLToPath(new URL('./migrations', import.meta.url));
 
 const journalShape = z.object({ entries: z.array(z.object({ tag: z.string(), when: z.number() })) });
 
-/** Raised, to that migration's time, with a migration that the release before cannot work with: then its workers refuse to start. */
+/**
+ * Raised, to that migration's time, with a migration that the release before cannot work with: then
+ * its workers refuse to start.
+ */
 const COMPATIBLE_SINCE = 0;
 
 export interface SchemaState {
@@ -43,7 +47,8 @@ async function journal(): Promise<{ tag: string; when: number }[]> {
 
 function connect(databaseUrl: string): postgres.Sql {
   const options = driverOptions(databaseServerOf(databaseUrl), createSockets(), 'keyferry migrate');
-  // A migration may take long, and wait for another to end. As text: the driver sends no 0, and the role's own limits would hold.
+  // A migration may take long, and wait for another to end. As text: the driver sends no 0, and the
+  // role's own limits would hold.
   const noLimits: Readonly<Record<string, string>> = { statement_timeout: '0', lock_timeout: '0' };
   return postgres({ ...options, max: 1, connection: { ...options.connection, ...noLimits } });
 }
@@ -74,7 +79,10 @@ export async function readSchemaState(databaseUrl: string): Promise<SchemaState>
   }
 }
 
-/** A newer release only adds to the schema, unless it says otherwise: so its predecessor's workers work on until they are replaced. */
+/**
+ * A newer release only adds to the schema, unless it says otherwise: so its predecessor's workers
+ * work on until they are replaced.
+ */
 function compare(applied: readonly number[], compatibleSince: number, known: readonly { when: number }[]): SchemaState {
   const newestKnown = Math.max(0, ...known.map((migration) => migration.when));
   if (compatibleSince > newestKnown) throw new JobError('DB_TOO_NEW');
@@ -110,7 +118,10 @@ export async function requireCurrentSchema(databaseUrl: string): Promise<void> {
   }
 }
 
-/** Applies what is missing; safe to start several times at once. Returns how many migrations it applied. */
+/**
+ * Applies what is missing; safe to start several times at once. Returns how many migrations it
+ * applied.
+ */
 export async function migrate(databaseUrl: string): Promise<{ applied: number; known: number }> {
   const client = connect(databaseUrl);
   try {
@@ -134,10 +145,16 @@ export async function migrate(databaseUrl: string): Promise<{ applied: number; k
   }
 }
 
-/** `CREATE SCHEMA IF NOT EXISTS` needs the right to create schemas also where the schema exists, so it runs only where it does not. */
+/**
+ * `CREATE SCHEMA IF NOT EXISTS` needs the right to create schemas also where the schema exists, so
+ * it runs only where it does not.
+ */
 const CREATE_SCHEMA = /^create schema if not exists/i;
 
-/** All in one transaction, in drizzle's own table of migrations. drizzle's migrator would create the schema each time. */
+/**
+ * All in one transaction, in drizzle's own table of migrations. drizzle's migrator would create the
+ * schema each time.
+ */
 async function applyMigrations(client: postgres.Sql): Promise<void> {
   const { owner } = await readRights(client);
   if (owner === null) await client`create schema keyferry`;
@@ -147,7 +164,8 @@ async function applyMigrations(client: postgres.Sql): Promise<void> {
       hash text not null,
       created_at bigint
     )`;
-  const [last] = await client<{ at: string | null }[]>`select max(created_at) as at from keyferry.migrations`;
+  const [last] = await client<{ at: string | null }[]>`select max(created_at) as at
+    from keyferry.migrations`;
   const missing = readMigrationFiles({ migrationsFolder: FOLDER }).filter(
     ({ folderMillis }) => folderMillis > Number(last?.at ?? 0),
   );
@@ -155,7 +173,8 @@ async function applyMigrations(client: postgres.Sql): Promise<void> {
     for (const { sql: statements, hash, folderMillis } of missing) {
       for (const statement of statements.filter((one) => !CREATE_SCHEMA.test(one.trim())))
         await transaction.unsafe(statement);
-      await transaction`insert into keyferry.migrations (hash, created_at) values (${hash}, ${folderMillis})`;
+      await transaction`insert into keyferry.migrations (hash, created_at)
+        values (${hash}, ${folderMillis})`;
     }
   });
 }

@@ -1,6 +1,7 @@
 /**
- * A `timestamptz` column. Its text is read strictly: with another DateStyle the same digits name another day, and JavaScript would read them
- * without a complaint. The session's style is set when it connects (`client.ts`); whatever still differs fails here.
+ * A `timestamptz` column. Its text is read strictly: with another DateStyle the same digits name
+ * another day, and JavaScript would read them without a complaint. The session's style is set when
+ * it connects (`client.ts`); whatever still differs fails here.
  */
 import { customType } from 'drizzle-orm/pg-core';
 

@@ -1,6 +1,8 @@
 /**
- * What webhooks have to tell beside what runs settle: trouble that began, changed or ended, and what
- * comes with time, each once. `notification_states` remembers what was told last; the difference to the present state becomes rows of the outbox in the same statement, so that neither a crash nor a second server tells it twice or not at all.
+ * What webhooks have to tell beside what runs settle: trouble that began, changed or ended, and
+ * what comes with time, each once. `notification_states` remembers what was told last; the
+ * difference to the present state becomes rows of the outbox in the same statement, so that neither
+ * a crash nor a second server tells it twice or not at all.
  *
  *   (well) ── trouble begins ──► told ── changes ──► told ── well again ──► recovered ──► (well)
  *
@@ -15,7 +17,9 @@ import { execute } from './statement.ts';
 import { lockKeys } from './locks.ts';
 
 export interface Notifications {
-  /** Looks for news and puts them into the outbox; returns how many rows. Two at once: one does it. */
+  /**
+   * Looks for news and puts them into the outbox; returns how many rows. Two at once: one does it.
+   */
   detect(): Promise<number>;
 }
 
@@ -38,7 +42,8 @@ interface Topic {
 }
 
 /** What only waits for an invalid connection is not told besides it. */
-const ownTrouble = sql`coalesce(status_code, '') not in ('CONNECTION_INVALID', 'CONNECTION_PENDING')`;
+const ownTrouble = sql`coalesce(status_code, '') not in ('CONNECTION_INVALID',
+  'CONNECTION_PENDING')`;
 
 const topics: readonly Topic[] = [
   {
@@ -91,7 +96,8 @@ const facts = sql`id, org_id, name, status_code, status_message`;
 const troubled = sql.join(
   topics.map(
     ({ topic, table, state, isTrouble }) =>
-      sql`select ${topic}::text as topic, ${state} as state, ${facts} from ${table} where is_troubled and ${isTrouble}`,
+      sql`select ${topic}::text as topic, ${state} as state, ${facts} from ${table}
+        where is_troubled and ${isTrouble}`,
   ),
   sql` union all `,
 );
@@ -101,17 +107,23 @@ const recovered = sql.join(
   topics.map(
     ({ topic, table, isWell }) => sql`
       select ${topic}::text as topic, 'recovered' as state, ${facts} from ${table}
-      where ${isWell} and id in (select subject_id from keyferry.notification_states where topic = ${topic})`,
+      where ${isWell} and id in (select subject_id from keyferry.notification_states
+        where topic = ${topic})`,
   ),
   sql` union all `,
 );
 
-/** Of orgs with endpoints: what comes with time. `state` says about which key or date it is, so that each is told once. */
+/**
+ * Of orgs with endpoints: what comes with time. `state` says about which key or date it is, so that
+ * each is told once.
+ */
 const timed = sql`
-  select 'retiring-soon'::text as topic, string_agg(k.access_key_id, ',' order by k.access_key_id) as state,
+  select 'retiring-soon'::text as topic,
+    string_agg(k.access_key_id, ',' order by k.access_key_id) as state,
     r.id, r.org_id, r.name, jsonb_build_object(
       'userName', r.user_name, 'activeAccessKeyId', r.active_access_key_id,
-      'keys', jsonb_agg(jsonb_build_object('accessKeyId', k.access_key_id, 'retireAfter', ${isoText(sql`k.retire_after`)})
+      'keys', jsonb_agg(jsonb_build_object('accessKeyId', k.access_key_id,
+        'retireAfter', ${isoText(sql`k.retire_after`)})
         order by k.access_key_id)) as facts
   from (select distinct org_id from keyferry.webhooks) o
     join keyferry.rotations r on r.org_id = o.org_id
@@ -120,37 +132,50 @@ const timed = sql`
   group by r.id
   union all
   select 'overdue', r.next_rotation_at::text, r.id, r.org_id, r.name, jsonb_build_object(
-      'userName', r.user_name, 'activeAccessKeyId', r.active_access_key_id, 'dueAt', ${isoText(sql`r.next_rotation_at`)})
-  from (select distinct org_id from keyferry.webhooks) o join keyferry.rotations r on r.org_id = o.org_id
+      'userName', r.user_name, 'activeAccessKeyId', r.active_access_key_id,
+      'dueAt', ${isoText(sql`r.next_rotation_at`)})
+  from (select distinct org_id from keyferry.webhooks) o
+  join keyferry.rotations r on r.org_id = o.org_id
   where r.phase = 'idle' and r.next_rotation_at < now() - ${SOON}`;
 
-/** What to tell of each subject in the common table expressions `troubles`, `coming` and `begun`. */
+/**
+ * What to tell of each subject in the common table expressions `troubles`, `coming` and `begun`.
+ */
 const news = sql`news as materialized (
     select
       case topic when 'drift' then 'sync' else topic end || '.'
-        || case when topic = 'drift' and state = 'recovered' then 'drift-repaired' else state end as event,
+        || case when topic = 'drift' and state = 'recovered' then 'drift-repaired'
+          else state end as event,
       org_id, id as subject_id, name,
-      jsonb_build_object('orgId', org_id, 'kind', case topic when 'drift' then 'sync' else topic end, 'id', id, 'name', name, 'state', state,
-        'code', case when state = 'recovered' then null when topic = 'drift' then 'SYNC_DRIFTED' else status_code end,
-        'message', case when state = 'recovered' or topic = 'drift' then null else status_message end) as payload,
+      jsonb_build_object('orgId', org_id,
+        'kind', case topic when 'drift' then 'sync' else topic end, 'id', id, 'name', name,
+        'state', state,
+        'code', case when state = 'recovered' then null when topic = 'drift' then 'SYNC_DRIFTED'
+          else status_code end,
+        'message', case when state = 'recovered' or topic = 'drift' then null
+          else status_message end) as payload,
       0 as position, true as is_trouble
     from troubles
     union all
     select 'rotation.' || c.topic, c.org_id, c.id, c.name,
-      jsonb_build_object('orgId', c.org_id, 'kind', 'rotation', 'id', c.id, 'name', c.name) || c.facts, 0, false
+      jsonb_build_object('orgId', c.org_id, 'kind', 'rotation', 'id', c.id, 'name', c.name)
+        || c.facts, 0, false
     from coming c join begun b on b.subject_id = c.id and b.topic = c.topic
   )`;
 
 /**
- * Rows: one, with how many were told. Locks: an advisory one, so that two at once do not tell twice.
- * Also deletes from the outbox what is past its retention, and what deleted endpoints left.
+ * Rows: one, with how many were told. Locks: an advisory one, so that two at once do not tell
+ * twice. Also deletes from the outbox what is past its retention, and what deleted endpoints left.
  */
 const detectionFor = ({ hasOperator }: { readonly hasOperator: boolean }): SQL => sql`
   with guard as materialized (select pg_try_advisory_xact_lock(${lockKeys.notifications}) as held),
   forgotten as (
     delete from keyferry.notifications n where (select held from guard) and (
-      (n.next_attempt_at is null and n.created_at < now() - case when n.parked_at is null then ${KEPT} else ${PARKED_KEPT} end)
-      or (n.webhook_id is not null and not exists (select from keyferry.webhooks w where w.id = n.webhook_id))
+      (n.next_attempt_at is null
+        and n.created_at < now()
+        - case when n.parked_at is null then ${KEPT} else ${PARKED_KEPT} end)
+      or (n.webhook_id is not null
+        and not exists (select from keyferry.webhooks w where w.id = n.webhook_id))
     )
   ),
   trouble as materialized (${troubled}),
@@ -159,9 +184,11 @@ const detectionFor = ({ hasOperator }: { readonly hasOperator: boolean }): SQL =
   begun as (
     insert into keyferry.notification_states as known (subject_id, topic, state)
     select present.id, present.topic, present.state
-    from (select id, topic, state from trouble union all select id, topic, state from coming) present
+    from (select id, topic, state from trouble
+      union all select id, topic, state from coming) present
     where (select held from guard)
-    on conflict (subject_id, topic) do update set state = excluded.state, changed_at = now() where known.state <> excluded.state
+    on conflict (subject_id, topic) do update set state = excluded.state, changed_at = now()
+    where known.state <> excluded.state
     returning subject_id, topic
   ),
   ended as (

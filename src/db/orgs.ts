@@ -9,8 +9,8 @@ export type Orgs = ReturnType<typeof createOrgs>;
 export function createOrgs(db: Database) {
   return {
     /**
-     * Whether an external ID is another org's: its own id, which nobody else can take even before that org exists, or one
-     * that an operator gave to it first.
+     * Whether an external ID is another org's: its own id, which nobody else can take even before
+     * that org exists, or one that an operator gave to it first.
      */
     async isForeignExternalId(externalId: string, orgId: string): Promise<boolean> {
       if (externalId === orgId) return false;
@@ -29,11 +29,16 @@ export function createOrgs(db: Database) {
         throw toDatabaseError(error);
       }
     },
-    /** Whether several orgs use this installation, or a tenant can change something through the API or ever did. */
+    /**
+     * Whether several orgs use this installation, or a tenant can change something through the API
+     * or ever did.
+     */
     async areSeveral(): Promise<boolean> {
       try {
         const [row] = await db.execute(sql`
-          select (select count(*) from (select org_id from keyferry.connections union select org_id from keyferry.folders) orgs) > 1
+          select (select count(*)
+            from (select org_id from keyferry.connections
+            union select org_id from keyferry.folders) orgs) > 1
             or exists (select 1 from keyferry.audit_log where via = 'api')
             or exists (select 1 from keyferry.identities) as several`);
         return row?.several === true;

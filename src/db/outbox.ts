@@ -1,6 +1,7 @@
 /**
- * The outbox: which events are due, and how their delivery went. Of one subject and endpoint only the oldest undelivered event is due, so that the order holds
- * whoever delivers. An endpoint that gives no answer is asked for one event at a time, with growing pauses.
+ * The outbox: which events are due, and how their delivery went. Of one subject and endpoint only
+ * the oldest undelivered event is due, so that the order holds whoever delivers. An endpoint that
+ * gives no answer is asked for one event at a time, with growing pauses.
  */
 import { sql, type SQL } from 'drizzle-orm';
 
@@ -21,7 +22,10 @@ export interface Endpoint {
   readonly format: WebhookFormat;
 }
 
-/** `webhookId` null: to the operator's endpoint. `endpoint` undefined: what is stored cannot be decrypted. */
+/**
+ * `webhookId` null: to the operator's endpoint. `endpoint` undefined: what is stored cannot be
+ * decrypted.
+ */
 export interface DueNotification extends NotificationRow {
   readonly endpoint: Endpoint | undefined;
   /** Attempts of the endpoint in a row without an answer. */
@@ -78,7 +82,8 @@ export function claiming({ busy, hasOperator }: ClaimQuery): SQL {
     where ${ofEndpoint} and n.next_attempt_at <= now()
       and not exists (
         select from keyferry.notifications earlier
-        where earlier.subject_id = n.subject_id and earlier.seq < n.seq and earlier.next_attempt_at is not null
+        where earlier.subject_id = n.subject_id and earlier.seq < n.seq
+          and earlier.next_attempt_at is not null
           and earlier.webhook_id is not distinct from n.webhook_id
       )
     order by n.seq limit ${limit} for update of n skip locked`;
@@ -86,8 +91,10 @@ export function claiming({ busy, hasOperator }: ClaimQuery): SQL {
     with endpoints as materialized (
       select w.id, case when w.failures = 0 then ${PER_ENDPOINT}::int else 1 end as room
       from keyferry.webhooks w, lateral (
-        -- In their order, which only the index has: those of an endpoint that is down may be most of the table.
-        select from keyferry.notifications n where n.webhook_id = w.id and n.next_attempt_at <= now() order by n.seq limit 1
+        -- In their order, which only the index has: those of an endpoint that is down may be most
+        -- of the table.
+        select from keyferry.notifications n
+        where n.webhook_id = w.id and n.next_attempt_at <= now() order by n.seq limit 1
       ) due
       where (w.retry_at is null or w.retry_at <= now())
         and not ${isDoubtful}
@@ -97,25 +104,33 @@ export function claiming({ busy, hasOperator }: ClaimQuery): SQL {
     ),
     taken as materialized (
       select found.* from endpoints e, lateral (
-        -- The second limit is one that the plan knows, however many events wait: all rows would be read otherwise.
-        select * from (${first(sql`n.webhook_id = e.id`, sql`e.room`)}) one limit ${sql.raw(String(PER_ENDPOINT))}
+        -- The second limit is one that the plan knows, however many events wait: all rows would be
+        -- read otherwise.
+        select * from (${first(sql`n.webhook_id = e.id`, sql`e.room`)}) one
+        limit ${sql.raw(String(PER_ENDPOINT))}
       ) found
     ),
     taken_of_operator as materialized (
       ${first(sql`${isOperatorFree} and n.webhook_id is null`, sql`${PER_ENDPOINT * 2}::int`)}
     )
-    update keyferry.notifications n set attempts = n.attempts + 1, next_attempt_at = now() + interval '60 seconds'
+    update keyferry.notifications n
+    set attempts = n.attempts + 1, next_attempt_at = now() + interval '60 seconds'
     from (select * from taken union all select * from taken_of_operator) due
       left join keyferry.webhooks w on w.id = due.webhook_id
     where n.id = due.id
-    returning n.*, w.org_id as _org_id, w.target as _target, w.format as _format, coalesce(w.failures, 0) as _failures`;
+    returning n.*, w.org_id as _org_id, w.target as _target, w.format as _format,
+      coalesce(w.failures, 0) as _failures`;
 }
 
-/** Guarded, or a copy that no worker has looked at yet: its events are those of the original, which delivers them itself. */
+/**
+ * Guarded, or a copy that no worker has looked at yet: its events are those of the original, which
+ * delivers them itself.
+ */
 const isDoubtful = sql`exists (
           select from keyferry.installation i
           where i.guard_reason is not null
-            or i.database_name <> (select datname || '/' || oid from pg_database where datname = current_database())
+            or i.database_name <> (select datname || '/' || oid from pg_database
+              where datname = current_database())
         )`;
 
 async function toDue(encryption: Encryption, row: Record<string, unknown>): Promise<DueNotification | undefined> {
@@ -149,10 +164,12 @@ async function endpointOf(
 function delivery({ id, webhookId }: NotificationRow): SQL {
   return sql`
     with endpoint as (
-      update keyferry.webhooks set failures = 0, retry_at = null, last_error = null, last_delivered_at = now()
+      update keyferry.webhooks
+      set failures = 0, retry_at = null, last_error = null, last_delivered_at = now()
       where id = ${webhookId}::uuid
     )
-    update keyferry.notifications set delivered_at = now(), next_attempt_at = null, parked_at = null, last_error = null
+    update keyferry.notifications
+    set delivered_at = now(), next_attempt_at = null, parked_at = null, last_error = null
     where id = ${id}`;
 }
 
@@ -161,7 +178,8 @@ function failedDelivery(
   { error, pauseMs, endpointPauseMs }: DeliveryFailure,
 ): SQL {
   const isSilent = endpointPauseMs !== undefined;
-  const after = (ms: number | undefined) => sql`now() + make_interval(secs => ${(ms ?? 0) / 1_000}::float8)`;
+  const after = (ms: number | undefined) => sql`now()
+    + make_interval(secs => ${(ms ?? 0) / 1_000}::float8)`;
   const isOver = sql`(${pauseMs === undefined} or queued_at < now() - ${PARKED_AFTER})`;
   return sql`
     with endpoint as (
@@ -172,7 +190,8 @@ function failedDelivery(
     ),
     -- What no attempt was made for: an endpoint that is down is asked for one event at a time.
     too_old as (
-      update keyferry.notifications set parked_at = now(), next_attempt_at = null, last_error = coalesce(last_error, ${error})
+      update keyferry.notifications
+      set parked_at = now(), next_attempt_at = null, last_error = coalesce(last_error, ${error})
       where webhook_id = ${webhookId}::uuid and id <> ${id} and ${isSilent}
         and next_attempt_at <= now() and queued_at < now() - ${PARKED_AFTER}
     )

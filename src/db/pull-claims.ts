@@ -1,4 +1,7 @@
-/** Which sources are due, and who reads them: a source is queued under a lease without a token, and claimed with one. */
+/**
+ * Which sources are due, and who reads them: a source is queued under a lease without a token, and
+ * claimed with one.
+ */
 import { sql } from 'drizzle-orm';
 
 import { DISPATCH_LEASE_SECONDS } from '../domain/lease.ts';
@@ -31,21 +34,31 @@ export interface PullJob {
   readonly jobId?: string | undefined;
 }
 
-/** Sources of one org that may be queued or read at once: slow ones of one org leave room for those of others. */
+/**
+ * Sources of one org that may be queued or read at once: slow ones of one org leave room for those
+ * of others.
+ */
 const ORG_WINDOW = 4;
 /** A job that takes longer to come to a worker than this is queued again. */
 const DISPATCH_LEASE = sql`make_interval(secs => ${DISPATCH_LEASE_SECONDS})`;
 
-/** On the row `s`: due, and neither queued nor read by anybody. A lease without a token is that of a job in the queue. */
+/**
+ * On the row `s`: due, and neither queued nor read by anybody. A lease without a token is that of a
+ * job in the queue.
+ */
 const isFree = sql`s.next_due_at <= now() and (s.lease_until is null or s.lease_until < now())`;
 
-/** Rows: the sources to be queued, the oldest first. Locks: those sources; what another process dispatches just now is left out. */
+/**
+ * Rows: the sources to be queued, the oldest first. Locks: those sources; what another process
+ * dispatches just now is left out.
+ */
 export async function dispatchSources(db: Database, limit: number): Promise<readonly DispatchedSource[]> {
   const rows = await execute(
     db,
     sql`
       with taken as (
-        select org_id, count(*) as places from keyferry.sources where lease_until > now() group by org_id
+        select org_id, count(*) as places from keyferry.sources where lease_until > now()
+        group by org_id
       ),
       candidates as materialized (
         select s.folder_id, row_number() over (partition by s.org_id order by s.next_due_at)

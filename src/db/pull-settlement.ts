@@ -1,6 +1,7 @@
 /**
- * How a pull ends: the source's row, the run of the history and the requests that it answers. A pull that changes its folder settles in the statement
- * that writes, so that a worker which dies leaves both or neither; any other settles alone.
+ * How a pull ends: the source's row, the run of the history and the requests that it answers. A
+ * pull that changes its folder settles in the statement that writes, so that a worker which dies
+ * leaves both or neither; any other settles alone.
  */
 import { sql, type SQL } from 'drizzle-orm';
 
@@ -34,8 +35,9 @@ export interface Pulled {
 export type PullOutcome = Pulled | { readonly status: 'blocked' | 'failed'; readonly error: JobError };
 
 /**
- * CTEs `settled` (a row if the lease still holds), `recorded` and `answered`. `source` reads from the alias `s` and may be bound to more by `under`. A
- * request that came during the pull makes the source due again. A failed pull keeps what the last good one left.
+ * CTEs `settled` (a row if the lease still holds), `recorded` and `answered`. `source` reads from
+ * the alias `s` and may be bound to more by `under`. A request that came during the pull makes the
+ * source due again. A failed pull keeps what the last good one left.
  */
 export function settledPull(lease: PullLease, outcome: PullOutcome, under = { from: sql``, where: sql`true` }): SQL {
   const { source, leaseToken } = lease;
@@ -43,22 +45,26 @@ export function settledPull(lease: PullLease, outcome: PullOutcome, under = { fr
   const failures = outcome.status === 'failed' ? source.failures + 1 : 0;
   return sql`settled as (
           update keyferry.sources s set
-            status_since = case when s.status = ${outcome.status} then s.status_since else now() end,
+            status_since = case when s.status = ${outcome.status} then s.status_since
+              else now() end,
             status = ${outcome.status},
             status_code = ${error?.code ?? null},
             status_message = ${error?.publicMessage ?? null},
             failures = ${failures},
             answered = ${source.asked},
-            confirmed_deletions = case when s.asked = ${source.asked} then null else s.confirmed_deletions end,
+            confirmed_deletions = case when s.asked = ${source.asked} then null
+              else s.confirmed_deletions end,
             next_due_at = case
-              when s.asked = ${source.asked} then now() + make_interval(secs => ${pauseSeconds(source.everySeconds, failures)})
+              when s.asked = ${source.asked}
+                then now() + make_interval(secs => ${pauseSeconds(source.everySeconds, failures)})
               else now()
             end,
             lease_token = null,
             lease_until = null
             ${outcome.status === 'succeeded' ? pulledColumns(outcome) : sql``}
           ${under.from}
-          where s.folder_id = ${source.folderId} and s.lease_token = ${leaseToken} and ${under.where}
+          where s.folder_id = ${source.folderId} and s.lease_token = ${leaseToken}
+            and ${under.where}
           returning s.folder_id, s.org_id, s.asked = ${source.asked} as is_answer
         ),
         ${recordedPull(lease, outcome)},
@@ -67,7 +73,8 @@ export function settledPull(lease: PullLease, outcome: PullOutcome, under = { fr
             done_at = now(),
             run_id = ${leaseToken}::uuid
           from settled
-          where r.subject_id = settled.folder_id and r.kind = 'pull' and r.done_at is null and settled.is_answer
+          where r.subject_id = settled.folder_id and r.kind = 'pull' and r.done_at is null
+            and settled.is_answer
         )`;
 }
 
@@ -85,16 +92,20 @@ function recordedPull({ source, leaseToken, jobId }: PullLease, outcome: PullOut
   };
   return sql`recorded as (
           insert into keyferry.runs (
-            id, kind, subject_id, org_id, job_id, attempt, reason, requested_by, status, started_at, finished_at,
+            id, kind, subject_id, org_id, job_id, attempt, reason, requested_by, status, started_at,
+            finished_at,
             error_code, error_message, counts, result
           )
-          select ${leaseToken}::uuid, 'pull', settled.folder_id, settled.org_id, ${jobId ?? null}, ${source.failures},
+          select ${leaseToken}::uuid, 'pull', settled.folder_id, settled.org_id, ${jobId ?? null},
+            ${source.failures},
             ${isAsked ? 'requested' : 'scheduled'}, (
               select r.actor from keyferry.requests r
               where r.subject_id = settled.folder_id and r.kind = 'pull' and r.done_at is null
               order by r.created_at desc limit 1
             ),
-            ${outcome.status}, least(${source.leaseUntil?.toISOString() ?? null}::timestamptz - ${PULL_LEASE}, now()), now(),
+            ${outcome.status},
+            least(${source.leaseUntil?.toISOString() ?? null}::timestamptz - ${PULL_LEASE}, now()),
+            now(),
             ${error?.code ?? null}, ${error?.publicMessage ?? null},
             ${JSON.stringify({ ...noCounts, updated: set, deleted: removed })}::jsonb,
             ${JSON.stringify(result)}::jsonb

@@ -1,4 +1,7 @@
-/** Pulls that other programs ask for with a job: recorded as one open request per source, which the dispatch of due sources answers like a schedule. */
+/**
+ * Pulls that other programs ask for with a job: recorded as one open request per source, which the
+ * dispatch of due sources answers like a schedule.
+ */
 import { sql } from 'drizzle-orm';
 
 import type { Database } from './client.ts';
@@ -16,15 +19,19 @@ export interface PullWish extends Pick<OutsideWish, 'actor' | 'reason' | 'source
   readonly folderId: string;
 }
 
-/** Returns the id of the request that stands for the job, or undefined when the folder has no source. */
+/**
+ * Returns the id of the request that stands for the job, or undefined when the folder has no
+ * source.
+ */
 export async function recordPullWish(db: Database, wish: PullWish): Promise<string | undefined> {
   const { requestId } = await untilAsSeen(() => tryToRecord(db, wish));
   return requestId;
 }
 
 /**
- * Writes nothing when a redelivered job finds its request, or when an open one will be answered by a pull that has not been claimed yet (`is_awake`).
- * Undefined when another transaction changed the source first.
+ * Writes nothing when a redelivered job finds its request, or when an open one will be answered by
+ * a pull that has not been claimed yet (`is_awake`). Undefined when another transaction changed the
+ * source first.
  */
 async function tryToRecord(
   db: Database,
@@ -53,16 +60,20 @@ async function tryToRecord(
           asked = s.asked + 1,
           next_due_at = now()
         from seen where s.folder_id = seen.folder_id and s.xmin = seen.row_version
-          and not exists (select 1 from redelivered) and not (seen.is_awake and exists (select 1 from known))
+          and not exists (select 1 from redelivered)
+          and not (seen.is_awake and exists (select 1 from known))
         returning s.folder_id, s.org_id, ${wakes(PULL_WAKE)}
       ),
       recorded as (
-        insert into keyferry.requests (org_id, kind, subject_id, actor, reason, source_queue, source_job_id, source_timestamp)
-        select org_id, 'pull', folder_id, ${actor ?? null}, ${reason}, ${source.queue}, ${source.jobId}, ${source.timestamp}
+        insert into keyferry.requests (org_id, kind, subject_id, actor, reason, source_queue,
+          source_job_id, source_timestamp)
+        select org_id, 'pull', folder_id, ${actor ?? null}, ${reason}, ${source.queue},
+          ${source.jobId}, ${source.timestamp}
         from woken where not exists (select 1 from known)
         returning id
       )
-      select exists (select 1 from seen) as found, exists (select 1 from woken) as is_new, seen.is_awake,
+      select exists (select 1 from seen) as found, exists (select 1 from woken) as is_new,
+        seen.is_awake,
         (select id from redelivered) as redelivered, (select id from known) as known,
         (select id from recorded) as recorded
       from (select 1) one left join seen on true`,

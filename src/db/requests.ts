@@ -1,5 +1,6 @@
 /**
- * Requests: wishes with an actor. Opening one and making its subject due is one statement; a run answers it by setting `done_at` in its settlement.
+ * Requests: wishes with an actor. Opening one and making its subject due is one statement; a run
+ * answers it by setting `done_at` in its settlement.
  */
 import { and, desc, eq, sql } from 'drizzle-orm';
 
@@ -91,7 +92,8 @@ async function openRequest(db: Database, request: NewRequest): Promise<string> {
           where t.id = ${request.subjectId} and t.org_id = ${request.orgId} returning t.id
         )
         insert into keyferry.requests (org_id, kind, subject_id, parameters, actor)
-        select ${request.orgId}, ${request.kind}, due.id, ${JSON.stringify(request.parameters ?? {})}::jsonb, ${request.actor}
+        select ${request.orgId}, ${request.kind}, due.id,
+          ${JSON.stringify(request.parameters ?? {})}::jsonb, ${request.actor}
         from due returning id`,
     )
     .catch(raise);

@@ -1,4 +1,7 @@
-/** Between hand-written statements and typed rows: column values in and out exactly as drizzle maps them. */
+/**
+ * Between hand-written statements and typed rows: column values in and out exactly as drizzle maps
+ * them.
+ */
 import { getTableColumns, is, SQL, sql, type SQLWrapper } from 'drizzle-orm';
 import type { PgColumn, PgTable } from 'drizzle-orm/pg-core';
 
@@ -17,7 +20,10 @@ function columnList(table: PgTable): Columns {
   return columns;
 }
 
-/** A row of `table` out of the raw result of a statement that selected its columns under their own names. */
+/**
+ * A row of `table` out of the raw result of a statement that selected its columns under their own
+ * names.
+ */
 export function fromRow<T extends PgTable>(table: T, raw: Readonly<Record<string, unknown>>): T['$inferSelect'] {
   const row: Record<string, unknown> = {};
   for (const [property, column] of columnList(table)) {
@@ -58,7 +64,10 @@ export function toJsonRow<T extends PgTable>(table: T, changes: Partial<T['$infe
   return row;
 }
 
-/** `set` clauses that take the given properties from the record `changed`, each with a comma in front; only where `condition` holds. */
+/**
+ * `set` clauses that take the given properties from the record `changed`, each with a comma in
+ * front; only where `condition` holds.
+ */
 export function assignedFrom<T extends PgTable>(table: T, changes: Partial<T['$inferSelect']>, condition?: SQL): SQL {
   const names = columnNames(table, changes).map((name) => sql.identifier(name));
   const value = (name: SQLWrapper) =>
@@ -71,7 +80,9 @@ export function assignedFrom<T extends PgTable>(table: T, changes: Partial<T['$i
 /** A value for each column, or an expression of PostgreSQL's. */
 export type InsertValues<T extends PgTable> = { [K in keyof T['$inferInsert']]: T['$inferInsert'][K] | SQL };
 
-/** `(columns) values (parameters)` for an insert of one row; absent properties take their defaults. */
+/**
+ * `(columns) values (parameters)` for an insert of one row; absent properties take their defaults.
+ */
 export function insertion<T extends PgTable>(table: T, values: InsertValues<T>): SQL {
   const columns = getTableColumns(table);
   const present = Object.entries(values).flatMap(([property, value]) => {
@@ -101,7 +112,10 @@ export function referred(columns: { readonly id: SQLWrapper; readonly name: SQLW
 /** How JSON writes what PostgreSQL cannot hold. */
 const escapedUnstorable = /\\u(?:0000|d[89a-f])/;
 
-/** What runs found out, for a statement that many of them share: text that PostgreSQL cannot hold fails none of them. */
+/**
+ * What runs found out, for a statement that many of them share: text that PostgreSQL cannot hold
+ * fails none of them.
+ */
 export function toStorableJson(found: readonly unknown[]): string {
   const json = JSON.stringify(found);
   // Looking at each value costs more than all the rest, and hardly ever finds something.

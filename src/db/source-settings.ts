@@ -1,4 +1,7 @@
-/** The settings of a source: stored encrypted, bound to a revision that grows with every change, and refused where a newer one is on record. */
+/**
+ * The settings of a source: stored encrypted, bound to a revision that grows with every change, and
+ * refused where a newer one is on record.
+ */
 import { sql } from 'drizzle-orm';
 
 import type { SourceSettings } from '../domain/sources.ts';

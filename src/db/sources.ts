@@ -1,7 +1,8 @@
 /**
- * Sources of folders: one row each, with settings, lease and state. URL and credentials are stored encrypted; what may be shown is in `config`.
- * A pull: queued under a lease without a token, claimed with one, written and settled by `folders.pullInto` or settled alone. Whoever sets the source again
- * takes the lease away.
+ * Sources of folders: one row each, with settings, lease and state. URL and credentials are stored
+ * encrypted; what may be shown is in `config`. A pull: queued under a lease without a token,
+ * claimed with one, written and settled by `folders.pullInto` or settled alone. Whoever sets the
+ * source again takes the lease away.
  */
 import { sql, type SQL } from 'drizzle-orm';
 
@@ -36,7 +37,10 @@ export type Sources = ReturnType<typeof createSources>;
 /** `hosts`: names and addresses that the operator lists, for plain http and private addresses. */
 export function createSources(db: Database, encryption: Encryption, { hosts }: { readonly hosts: readonly string[] }) {
   return {
-    /** Replaces the settings of a source that is there, and makes it due. Throws SOURCE_URL_REFUSED, PAYLOAD_INVALID for its client certificate. */
+    /**
+     * Replaces the settings of a source that is there, and makes it due. Throws SOURCE_URL_REFUSED,
+     * PAYLOAD_INVALID for its client certificate.
+     */
     set: (folder: FolderRow, input: NewSource) => setSource(db, folder, { input, hosts, encryption }),
     /** Throws SOURCE_NOT_FOUND. */
     get: (folder: FolderRow) => getSource(db, folder),
@@ -44,14 +48,20 @@ export function createSources(db: Database, encryption: Encryption, { hosts }: {
     ask: (folder: FolderRow, confirmedDeletions: number | null) => askSource(db, folder, confirmedDeletions),
     /** The folder keeps its secrets. Throws SOURCE_NOT_FOUND. */
     unset: (folder: FolderRow) => unsetSource(db, folder),
-    /** Of whatever org: signed by who knows it, a notification needs no other proof. Undefined where none are taken. */
+    /**
+     * Of whatever org: signed by who knows it, a notification needs no other proof. Undefined where
+     * none are taken.
+     */
     notifySecretOf: (folderId: string) => findNotifySecret(db, encryption, folderId),
     /** Makes the source due. False for a notification that is not newer than the last one. */
     notify: (folderId: string, atMs: number) => notifySource(db, folderId, atMs),
     /** Due sources, the oldest first, to be queued. */
     dispatch: (limit: number) => dispatchSources(db, limit),
     undispatch: (folderIds: readonly string[]) => undispatchSources(db, folderIds),
-    /** The job of another program: returns the id of the request that stands for it, or undefined without such a source. */
+    /**
+     * The job of another program: returns the id of the request that stands for it, or undefined
+     * without such a source.
+     */
     recordWish: (wish: PullWish) => recordPullWish(db, wish),
     /** Takes the lease of a source that is due. */
     claim: (job: PullJob) => claimSource(db, encryption, job),
@@ -84,7 +94,9 @@ async function setSource(db: Database, folder: FolderRow, { input, hosts, encryp
   throw new JobError('PAYLOAD_STALE', { message: 'Others set this source at the same moment. Set it again.' });
 }
 
-/** Who sets a source at the same moment takes the revision; more than a few of them are no persons. */
+/**
+ * Who sets a source at the same moment takes the revision; more than a few of them are no persons.
+ */
 const MAX_ATTEMPTS = 5;
 
 /** Undefined when another statement took the revision. */
@@ -92,7 +104,8 @@ async function saveSource(
   db: Database,
   values: InsertValues<typeof sources> & { readonly folderId: string },
 ): Promise<Record<string, unknown> | undefined> {
-  // The folder's row first, so that a change of it that began earlier is not taken for one of before the source.
+  // The folder's row first, so that a change of it that began earlier is not taken for one of
+  // before the source.
   const [row] = await execute(
     db,
     sql`
@@ -114,7 +127,10 @@ async function saveSource(
   return row;
 }
 
-/** Of a source with new settings: nothing that was read with the former ones counts, and a pull under way with them writes nothing. */
+/**
+ * Of a source with new settings: nothing that was read with the former ones counts, and a pull
+ * under way with them writes nothing.
+ */
 const renewed = sql`status = 'pending',
           status_code = null,
           status_message = null,
@@ -129,7 +145,8 @@ const renewed = sql`status = 'pending',
           lease_until = null,
           updated_at = now()`;
 
-const shown = sql`${isStale} as _is_stale, (lease_token is not null and lease_until > now()) as _is_running`;
+const shown = sql`${isStale} as _is_stale,
+  (lease_token is not null and lease_until > now()) as _is_running`;
 
 function toSource(row: Record<string, unknown> | undefined): SourceRow {
   if (row === undefined) throw new JobError('SOURCE_NOT_FOUND');
@@ -139,7 +156,11 @@ function toSource(row: Record<string, unknown> | undefined): SourceRow {
 }
 
 async function getSource(db: Database, folder: FolderRow): Promise<SourceRow> {
-  const [row] = await execute(db, sql`select *, ${shown} from keyferry.sources where ${isOf(folder)}`);
+  const [row] = await execute(
+    db,
+    sql`select *, ${shown} from keyferry.sources
+      where ${isOf(folder)}`,
+  );
   return toSource(row);
 }
 
@@ -166,7 +187,10 @@ async function unsetSource(db: Database, folder: FolderRow): Promise<SourceRow> 
   return toSource(await untilAsSeen(() => tryToUnset(db, folder)).then(({ row }) => row));
 }
 
-/** Also closes its requests: those that the snapshot does not see yet have changed the source's row. Undefined in that case. */
+/**
+ * Also closes its requests: those that the snapshot does not see yet have changed the source's row.
+ * Undefined in that case.
+ */
 async function tryToUnset(
   db: Database,
   folder: FolderRow,
@@ -196,7 +220,8 @@ async function tryToUnset(
 async function findNotifySecret(db: Database, encryption: Encryption, folderId: string): Promise<string | undefined> {
   const [row] = await execute(
     db,
-    sql`select s.*, ${newestOfSource} as newest from keyferry.sources s where s.folder_id = ${folderId}`,
+    sql`select s.*, ${newestOfSource} as newest from keyferry.sources s
+      where s.folder_id = ${folderId}`,
   );
   if (row === undefined) return undefined;
   const settings = await openSettings(encryption, fromRow(sources, row), Number(row.newest));

@@ -1,6 +1,8 @@
 /**
- * Trials of new credentials that a person waits for: validations outside of the queue, in the history of the connection like all others. A trial is on record
- * before its first call, as one that was given up; its end says what came out. If the process dies, that record and the calls so far stay.
+ * Trials of new credentials that a person waits for: validations outside of the queue, in the
+ * history of the connection like all others. A trial is on record before its first call, as one
+ * that was given up; its end says what came out. If the process dies, that record and the calls so
+ * far stay.
  */
 import { sql } from 'drizzle-orm';
 
@@ -37,10 +39,12 @@ async function openTrial(db: Database, { runId, connection, requestedBy }: Trial
     db,
     sql`
       insert into keyferry.runs (
-        id, kind, subject_id, org_id, attempt, reason, requested_by, status, finished_at, error_message
+        id, kind, subject_id, org_id, attempt, reason, requested_by, status, finished_at,
+        error_message
       )
       values (
-        ${runId}, 'validate', ${connection.id}, ${connection.orgId}, 1, 'requested', ${requestedBy}, 'abandoned', now(),
+        ${runId}, 'validate', ${connection.id}, ${connection.orgId}, 1, 'requested', ${requestedBy},
+        'abandoned', now(),
         'The check of new credentials was not finished; nothing was changed.'
       )`,
   );

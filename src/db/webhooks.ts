@@ -1,4 +1,7 @@
-/** Endpoints of orgs: their rows, their delivery log and its replay. URL and secret are stored encrypted; only the URL's origin is shown. */
+/**
+ * Endpoints of orgs: their rows, their delivery log and its replay. URL and secret are stored
+ * encrypted; only the URL's origin is shown.
+ */
 import { randomBytes, randomUUID } from 'node:crypto';
 
 import { sql, type SQL } from 'drizzle-orm';
@@ -51,7 +54,9 @@ export function createWebhooks(db: Database, encryption: Encryption, { hosts }: 
       const [delivery] = await readDeliveries(db, webhook, sql`and n.id = ${id}`);
       return delivery;
     },
-    /** Parked events again, or one that is named by its id, even a delivered one. Returns how many. */
+    /**
+     * Parked events again, or one that is named by its id, even a delivered one. Returns how many.
+     */
     replay: (webhook: WebhookRow, id?: string) => replay(db, webhook, id),
   };
 }
@@ -76,7 +81,8 @@ async function createWebhook(db: Database, { orgId, input, hosts, encryption }: 
   const target = await encryption.encrypt(JSON.stringify({ url, secret }), webhookPlace({ orgId, id }));
   const values = { id, orgId, ...rest, origin: new URL(url).origin, target };
   try {
-    const [row] = await db.execute(sql`insert into keyferry.webhooks ${insertion(webhooks, values)} returning *`);
+    const [row] = await db.execute(sql`insert into keyferry.webhooks ${insertion(webhooks, values)}
+      returning *`);
     return { webhook: toWebhook(row ?? {}), secret };
   } catch (error) {
     if (violatedConstraint(error) !== 'webhooks_org_name') throw toDatabaseError(error);
@@ -94,7 +100,8 @@ function toWebhook(row: Record<string, unknown>): WebhookRow {
 
 function selection(condition: SQL): SQL {
   const count = (of: SQL) =>
-    sql`(select count(*) from keyferry.notifications n where n.webhook_id = w.id and n.${of} is not null)`;
+    sql`(select count(*) from keyferry.notifications n
+      where n.webhook_id = w.id and n.${of} is not null)`;
   return sql`
     select w.*, ${count(sql`next_attempt_at`)} as _waiting, ${count(sql`parked_at`)} as _parked
     from keyferry.webhooks w where ${condition} order by w.name`;
@@ -129,11 +136,14 @@ async function queueTest(db: Database, webhook: WebhookRow): Promise<DeliveryRow
   const [row] = await run(
     db,
     sql`
-      with asked as (update keyferry.webhooks w set retry_at = null where w.id = ${webhook.id} returning w.id),
+      with asked as (
+        update keyferry.webhooks w set retry_at = null where w.id = ${webhook.id} returning w.id
+      ),
       made as (
         insert into keyferry.notifications (event, subject_id, webhook_id, payload)
         -- A subject of its own, so that it waits for no other message.
-        select 'webhook.test', gen_random_uuid(), asked.id, ${JSON.stringify(payload)}::jsonb from asked returning *
+        select 'webhook.test', gen_random_uuid(), asked.id, ${JSON.stringify(payload)}::jsonb
+        from asked returning *
       )
       select made.*, pg_notify(${EVENTS_CHANNEL}, '') as _woken from made`,
   );
@@ -155,7 +165,11 @@ async function listDeliveries(db: Database, webhook: WebhookRow, limit: number):
 }
 
 async function readDeliveries(db: Database, { id }: WebhookRow, rest: SQL): Promise<readonly DeliveryRow[]> {
-  const rows = await run(db, sql`select n.* from keyferry.notifications n where n.webhook_id = ${id} ${rest}`);
+  const rows = await run(
+    db,
+    sql`select n.* from keyferry.notifications n
+      where n.webhook_id = ${id} ${rest}`,
+  );
   return rows.map(toDelivery);
 }
 
@@ -165,9 +179,12 @@ async function replay(db: Database, webhook: WebhookRow, id?: string): Promise<n
   const [row] = await run(
     db,
     sql`
-      with asked as (update keyferry.webhooks w set retry_at = null where w.id = ${webhook.id} returning w.id),
+      with asked as (
+        update keyferry.webhooks w set retry_at = null where w.id = ${webhook.id} returning w.id
+      ),
       again as (
-        update keyferry.notifications n set next_attempt_at = now(), queued_at = now(), attempts = 0,
+        update keyferry.notifications n
+        set next_attempt_at = now(), queued_at = now(), attempts = 0,
           parked_at = null, delivered_at = null
         from asked where n.webhook_id = asked.id and ${which}
         returning n.id

@@ -1,4 +1,7 @@
-/** Advice to operators: its commands with the name of the object, and whether a message gives it already. Pure. */
+/**
+ * Advice to operators: its commands with the name of the object, and whether a message gives it
+ * already. Pure.
+ */
 export interface Named {
   readonly kind: 'connection' | 'sync' | 'rotation';
   readonly name: string;
@@ -16,7 +19,10 @@ export function withName(advice: string, { kind, name }: Named): string {
 /** Share of the words of an advice that a message of its own words has when it says the same. */
 const SAME = 0.7;
 
-/** True when the message has the advice, each of its commands with whatever options, or nearly all of its words. */
+/**
+ * True when the message has the advice, each of its commands with whatever options, or nearly all
+ * of its words.
+ */
 export function isSaid(message: string, advice: string): boolean {
   if (message.includes(advice)) return true;
   const commands = [...advice.matchAll(/`([\w-]+(?: [\w-]+){0,2})[^`]*`/g)].map((match) => `\`${match[1] ?? ''}`);

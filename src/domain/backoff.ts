@@ -1,4 +1,7 @@
-/** When a failed run is tried again: exponential with full jitter and a cap. Pure: randomness comes in as an argument. */
+/**
+ * When a failed run is tried again: exponential with full jitter and a cap. Pure: randomness comes
+ * in as an argument.
+ */
 import type { Kind } from './run.ts';
 
 export interface RetryPolicy {
@@ -7,7 +10,10 @@ export interface RetryPolicy {
   readonly capMs: number;
 }
 
-/** Bases and caps: a validation is cheap and wanted soon; a rotation step must leave AWS time to become consistent. */
+/**
+ * Bases and caps: a validation is cheap and wanted soon; a rotation step must leave AWS time to
+ * become consistent.
+ */
 export const retryPolicies: Readonly<Record<Kind, RetryPolicy>> = {
   validate: { maxAttempts: 5, baseMs: 2_000, capMs: 300_000 },
   sync: { maxAttempts: 8, baseMs: 5_000, capMs: 900_000 },

@@ -1,6 +1,7 @@
 /**
- * The call budget: which operations share a rate at AWS, what is known of that rate, and the port through which every call asks for leave.
- * The rate itself is learned and kept in PostgreSQL (`db/call-budget.ts`).
+ * The call budget: which operations share a rate at AWS, what is known of that rate, and the port
+ * through which every call asks for leave. The rate itself is learned and kept in PostgreSQL
+ * (`db/call-budget.ts`).
  */
 
 import { services } from './destinations/registry.ts';
@@ -17,17 +18,27 @@ export interface BudgetedCall {
 }
 
 export interface CallBudget {
-  /** Resolves when the call may be made; throws AWS_THROTTLED (snooze, with `retryAfterMs`) when that would take too long. */
+  /**
+   * Resolves when the call may be made; throws AWS_THROTTLED (snooze, with `retryAfterMs`) when
+   * that would take too long.
+   */
   take(call: BudgetedCall, signal: AbortSignal): Promise<void>;
   /** AWS refused the call for its rate. */
   throttled(call: BudgetedCall): Promise<void>;
 }
 
-/** The shared ledger of tokens behind the budget: one row per account, region and group, for all workers together. */
+/**
+ * The shared ledger of tokens behind the budget: one row per account, region and group, for all
+ * workers together.
+ */
 export interface BudgetLedger {
-  /** Takes up to `wanted` tokens, also ahead of time as long as the last is due within `maxWaitMs`. */
+  /**
+   * Takes up to `wanted` tokens, also ahead of time as long as the last is due within `maxWaitMs`.
+   */
   grant(key: BudgetKey, wanted: number, maxWaitMs: number): Promise<Reservation>;
-  /** AWS refused a call; `returned` tokens were promised to the caller, who gives them back unused. */
+  /**
+   * AWS refused a call; `returned` tokens were promised to the caller, who gives them back unused.
+   */
   throttled(key: BudgetKey, returned: number): Promise<void>;
 }
 
@@ -35,7 +46,9 @@ export type BudgetKey = Omit<BudgetedCall, 'subjectId'>;
 
 export interface Reservation {
   readonly granted: number;
-  /** Tokens that were there: the n-th granted one is due (n − available) ÷ rate seconds from now. */
+  /**
+   * Tokens that were there: the n-th granted one is due (n − available) ÷ rate seconds from now.
+   */
   readonly available: number;
   readonly ratePerSecond: number;
 }
@@ -45,7 +58,10 @@ export function dueInMs(reservation: Reservation, n: number): number {
   return Math.max(0, ((n - reservation.available) / reservation.ratePerSecond) * 1_000);
 }
 
-/** Of services that are no destination; IAM publishes no rates, the start is what AWS's support and users reported. */
+/**
+ * Of services that are no destination; IAM publishes no rates, the start is what AWS's support and
+ * users reported.
+ */
 const otherGroups: readonly (readonly [QuotaGroup, readonly string[]])[] = [
   // 600/s together with what validations may take: sessions for work never queue behind them.
   [

@@ -1,4 +1,7 @@
-/** The AWS calls of one run: every attempt, counted under `service.Operation`. Also which operations change something. */
+/**
+ * The AWS calls of one run: every attempt, counted under `service.Operation`. Also which operations
+ * change something.
+ */
 export interface CallLog {
   record(operation: string): void;
   /** A step of a sync wrote again what by the ledger was already written. */
@@ -33,10 +36,16 @@ export function callsNote(run: { readonly status: string; readonly repeats: numb
   return run.repeats === null || run.repeats === 0 ? undefined : `in ${String(run.repeats + 1)} runs`;
 }
 
-/** AssumeRole creates nothing that lasts beyond its session, and KMS keeps no data keys, so these may be repeated like reads. */
+/**
+ * AssumeRole creates nothing that lasts beyond its session, and KMS keeps no data keys, so these
+ * may be repeated like reads.
+ */
 const readOperation = /^(Get|List|Describe|BatchGet|Simulate|Validate)|^(AssumeRole|GenerateDataKey|Decrypt)$/;
 
-/** Whatever is not known to be a read counts as a change: it is guarded by the lease and never repeated blindly. */
+/**
+ * Whatever is not known to be a read counts as a change: it is guarded by the lease and never
+ * repeated blindly.
+ */
 export function isMutation(operationName: string): boolean {
   return !readOperation.test(operationName);
 }

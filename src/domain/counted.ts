@@ -10,7 +10,10 @@ export function counted(count: number, noun: string, plural = `${noun}s`): strin
   return `${formatNumber(count)} ${count === 1 ? noun : plural}`;
 }
 
-/** `3 created, 1 conflict`; what is 0 is left out. Of the words for a run's counts only `conflicts` has a singular. */
+/**
+ * `3 created, 1 conflict`; what is 0 is left out. Of the words for a run's counts only `conflicts`
+ * has a singular.
+ */
 export function describeCounts(counts: object | null): string {
   return Object.entries(counts ?? {})
     .filter((entry): entry is [string, number] => typeof entry[1] === 'number' && entry[1] > 0)

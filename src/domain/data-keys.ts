@@ -1,10 +1,14 @@
 /**
- * The port between what encrypts and AWS KMS. KMS keys never leave KMS: it makes a data key for each org and wraps it, and only wrapped ones are stored.
- * Its faults concern the installation: no connection, sync or rotation is to blame, and none changes.
+ * The port between what encrypts and AWS KMS. KMS keys never leave KMS: it makes a data key for
+ * each org and wraps it, and only wrapped ones are stored. Its faults concern the installation: no
+ * connection, sync or rotation is to blame, and none changes.
  */
 import type { JobError } from '../errors.ts';
 
-/** KMS opens a data key only with the context that it was made with; CloudTrail and key policies see it. */
+/**
+ * KMS opens a data key only with the context that it was made with; CloudTrail and key policies see
+ * it.
+ */
 export type EncryptionContext = Readonly<Record<'keyferry' | 'org', string>>;
 
 /** Not the installation's name: a copy that is restored under another name must read its rows. */

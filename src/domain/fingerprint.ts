@@ -1,6 +1,7 @@
 /**
- * What a fingerprint is taken of. The HMAC itself is made with the org's key (`db/fingerprint-key.ts`), so that equal values of two
- * secrets, syncs or orgs never look equal. Pure.
+ * What a fingerprint is taken of. The HMAC itself is made with the org's key
+ * (`db/fingerprint-key.ts`), so that equal values of two secrets, syncs or orgs never look equal.
+ * Pure.
  */
 import { type EntrySettings, settingsText } from './sync/ledger.ts';
 

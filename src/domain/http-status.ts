@@ -1,4 +1,7 @@
-/** The HTTP status of each refusal: what the API answers, and how a change ended in the audit trail. Pure. */
+/**
+ * The HTTP status of each refusal: what the API answers, and how a change ended in the audit trail.
+ * Pure.
+ */
 import type { ErrorCode } from '../errors.ts';
 
 export type HttpStatus = 404 | 409 | 412 | 422 | 500 | 503;
@@ -23,7 +26,10 @@ const statuses: Partial<Readonly<Record<ErrorCode, HttpStatus>>> = {
   BUG_UNEXPECTED: 500,
 };
 
-/** What is not listed follows from the code's name; a refusal that fits nothing else is a conflict with the present state. */
+/**
+ * What is not listed follows from the code's name; a refusal that fits nothing else is a conflict
+ * with the present state.
+ */
 export function statusOf(code: ErrorCode): HttpStatus {
   const listed = statuses[code];
   if (listed !== undefined) return listed;

@@ -1,6 +1,7 @@
 /**
- * Which installation this database is, and whether workers may change anything at AWS for it. A database that was copied, restored or moved still
- * believes that it owns what the original wrote: until a person has said what it is, workers are guarded. Pure.
+ * Which installation this database is, and whether workers may change anything at AWS for it. A
+ * database that was copied, restored or moved still believes that it owns what the original wrote:
+ * until a person has said what it is, workers are guarded. Pure.
  *
  *   identity and name as recorded ────────────────► work
  *   new timeline of the same server (failover,
@@ -13,7 +14,9 @@
 export interface ServerIdentity {
   /** `pg_control_system().system_identifier`: made by initdb, kept by copies of the disks. */
   readonly systemIdentifier: string | null;
-  /** Name and oid of the database: a dump that is restored gets a new oid, also under the old name. */
+  /**
+   * Name and oid of the database: a dump that is restored gets a new oid, also under the old name.
+   */
   readonly database: string;
   /** Grows with every promotion of a standby and every recovery to a point in time. */
   readonly timeline: number | null;
@@ -73,12 +76,18 @@ export interface ObservedDatabase {
   readonly name: string | undefined;
   /** The highest counter that this process has seen. */
   readonly seenCounter: number;
-  /** Between the newest counter that this process has seen and the newest that the database holds, on the database's clock; 0 while none is missing. */
+  /**
+   * Between the newest counter that this process has seen and the newest that the database holds,
+   * on the database's clock; 0 while none is missing.
+   */
   readonly lostMs: number;
   readonly isGuardAsked: boolean;
 }
 
-/** A standby that takes over may lack the last commits of its predecessor. A longer gap is no failover but a recovery to an earlier point. */
+/**
+ * A standby that takes over may lack the last commits of its predecessor. A longer gap is no
+ * failover but a recovery to an earlier point.
+ */
 const MAX_FAILOVER_LOSS_MS = 5 * 60_000;
 
 export type Verdict =
@@ -128,7 +137,10 @@ export interface AcceptInput {
   readonly runningWorkers: number;
 }
 
-/** Why the installation cannot be accepted like this, with what to do; undefined when it can. Everything that is wrong except the confirmation comes first. */
+/**
+ * Why the installation cannot be accepted like this, with what to do; undefined when it can.
+ * Everything that is wrong except the confirmation comes first.
+ */
 export function findAcceptProblem(record: InstallationRecord, input: AcceptInput): string | undefined {
   if (record.guardReason === null)
     return 'The installation is not guarded: there is nothing to accept. `keyferry restore status` shows its state.';
@@ -161,8 +173,9 @@ export function confirmationOf(id: string): string {
 }
 
 /**
- * Whether a subject must compare itself with AWS before its next write: it is older than the present epoch and has not done so in it. Null: there
- * never was another epoch. A Date cuts off PostgreSQL's microseconds, so the same millisecond counts as before.
+ * Whether a subject must compare itself with AWS before its next write: it is older than the
+ * present epoch and has not done so in it. Null: there never was another epoch. A Date cuts off
+ * PostgreSQL's microseconds, so the same millisecond counts as before.
  */
 export function mustCompare(
   subject: { readonly createdAt: Date; readonly comparedAt: Date | null },
@@ -173,8 +186,8 @@ export function mustCompare(
 }
 
 /**
- * What a comparison made at `now` is recorded as: never before the epoch that asked for it. The clock may be behind that epoch's start, and PostgreSQL keeps
- * microseconds, which a Date cuts off.
+ * What a comparison made at `now` is recorded as: never before the epoch that asked for it. The
+ * clock may be behind that epoch's start, and PostgreSQL keeps microseconds, which a Date cuts off.
  */
 export function comparedAtIn(epochStartedAt: Date | null, now: Date): Date {
   return new Date(Math.max(now.getTime(), (epochStartedAt?.getTime() ?? 0) + 1));

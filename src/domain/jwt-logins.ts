@@ -1,6 +1,7 @@
 /**
- * Workloads that log in with a JWT of their platform: whose tokens are accepted, and what their holders may do. Checked here is the setting; signatures,
- * times, issuer and audience are checked by the server. Pure.
+ * Workloads that log in with a JWT of their platform: whose tokens are accepted, and what their
+ * holders may do. Checked here is the setting; signatures, times, issuer and audience are checked
+ * by the server. Pure.
  */
 import { z } from 'zod';
 
@@ -33,7 +34,9 @@ export function isIssuerUrl(text: string): boolean {
   return protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname));
 }
 
-/** `repo:acme*` would let in acme-evil, and `repo:*` all the world: a `*` follows two whole parts. */
+/**
+ * `repo:acme*` would let in acme-evil, and `repo:*` all the world: a `*` follows two whole parts.
+ */
 const SUBJECT = /^(?:[^*\s]|(?<=\S) (?=\S)){1,512}$|^(?:[^*:/\s]+[:/]){2}(?:[^*\s]*[:/])?\*$/;
 
 const issuerUrl = z.string().refine(isIssuerUrl, 'must be an https URL (plain http only to this machine)');
@@ -111,7 +114,9 @@ function isSubject(pattern: string, subject: string): boolean {
   return subject.startsWith(pattern.slice(0, -1)) && subject.length >= pattern.length;
 }
 
-/** `version` changes with the entry, so that its access tokens end when it is changed or removed. */
+/**
+ * `version` changes with the entry, so that its access tokens end when it is changed or removed.
+ */
 export function toCaller(login: JwtLogin, version: string, subject: string): Caller {
   const { name, orgId, scope, projects, onExisting } = login;
   const id = `${callerPrefix(name, version)}${subject}`;

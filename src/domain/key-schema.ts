@@ -1,6 +1,7 @@
 /**
- * Key schemas: how a secret's key becomes a name at the destination and back. A schema is text with `{{secretKey}}` exactly once
- * and the other placeholders any number of times, so that two keys of one folder never get one name. Pure.
+ * Key schemas: how a secret's key becomes a name at the destination and back. A schema is text with
+ * `{{secretKey}}` exactly once and the other placeholders any number of times, so that two keys of
+ * one folder never get one name. Pure.
  */
 import { pathBelow } from './source-key.ts';
 
@@ -38,13 +39,19 @@ export function parseKeySchema(schema: string | undefined, folder: SchemaFolder)
   return { prefix, suffix };
 }
 
-/** One that is empty takes the separator behind it along, so that no name begins with one or holds two. */
+/**
+ * One that is empty takes the separator behind it along, so that no name begins with one or holds
+ * two.
+ */
 function withFolder(text: string, name: string, value: string): string {
   const placeholder = value === '' ? new RegExp(`\\{\\{${name}\\}\\}[/_-]?`, 'g') : `{{${name}}}`;
   return text.replaceAll(placeholder, () => value);
 }
 
-/** The schema of a folder below the sync's. Where the text does not say where the path goes, the folders are kept as levels of the name. */
+/**
+ * The schema of a folder below the sync's. Where the text does not say where the path goes, the
+ * folders are kept as levels of the name.
+ */
 export function schemaBelow(schema: string | undefined, folder: SchemaFolder, below: string): KeySchema {
   if (below === '') return parseKeySchema(schema, folder);
   const there = { ...folder, secretPath: `${folder.secretPath.replace(/\/$/, '')}/${below}` };

@@ -1,4 +1,7 @@
-/** Worker processes as they report themselves, for people who look whether anybody works. Decides nothing about work. Pure. */
+/**
+ * Worker processes as they report themselves, for people who look whether anybody works. Decides
+ * nothing about work. Pure.
+ */
 import type { Kind } from './run.ts';
 
 export interface WorkerReport {
@@ -21,7 +24,10 @@ export interface LiveWorker extends WorkerReport {
 export const REPORT_EVERY_MS = 10_000;
 /** Four reports are missing: it was killed, or cannot reach the database. */
 const SILENT_AFTER_MS = 45_000;
-/** Each worker counts once a minute for the installation's guard, also one of a release that does not report itself. */
+/**
+ * Each worker counts once a minute for the installation's guard, also one of a release that does
+ * not report itself.
+ */
 const UNCOUNTED_AFTER_MS = 150_000;
 
 export type WorkerState = 'running' | 'silent' | 'stopped';

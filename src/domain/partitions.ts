@@ -1,4 +1,6 @@
-/** What can be told of AWS's partitions, regions, ARNs and access key ids without asking AWS. Pure. */
+/**
+ * What can be told of AWS's partitions, regions, ARNs and access key ids without asking AWS. Pure.
+ */
 
 interface Partition {
   readonly name: string;
@@ -78,7 +80,10 @@ export function defaultRegionOf(partition: string): string {
   return table.find((one) => one.name === partition)?.defaultRegion ?? 'us-east-1';
 }
 
-/** IAM is one control plane per partition and accepts signatures for that region only, whatever region the client is in. */
+/**
+ * IAM is one control plane per partition and accepts signatures for that region only, whatever
+ * region the client is in.
+ */
 export function iamRegionOf(region: string): string {
   const partition = partitionOfRegion(region);
   return partition === undefined ? region : defaultRegionOf(partition);

@@ -1,6 +1,7 @@
 /**
- * How an operator's password is stored: scrypt in the form of PHC strings, `$scrypt$ln=14,r=8,p=5$SALT$HASH`, in base64 without padding.
- * All have the same cost, so that the time of a login says nothing about the name. Pure.
+ * How an operator's password is stored: scrypt in the form of PHC strings,
+ * `$scrypt$ln=14,r=8,p=5$SALT$HASH`, in base64 without padding. All have the same cost, so that the
+ * time of a login says nothing about the name. Pure.
  */
 import { z } from 'zod';
 

@@ -1,7 +1,8 @@
 /**
- * Patterns of names, as `--include` and `--exclude` take them: `*` stands for any characters but `/`, `**` for any, `?` for one that is no `/`.
- * A pattern without a slash is compared with the key alone, any other with the path and the key. Takes at most the product of both
- * lengths, whatever a pattern says. Pure.
+ * Patterns of names, as `--include` and `--exclude` take them: `*` stands for any characters but
+ * `/`, `**` for any, `?` for one that is no `/`. A pattern without a slash is compared with the key
+ * alone, any other with the path and the key. Takes at most the product of both lengths, whatever a
+ * pattern says. Pure.
  */
 import { z } from 'zod';
 
@@ -27,7 +28,10 @@ export interface Selection {
   readonly exclude?: readonly string[] | undefined;
 }
 
-/** Whether a sync takes this secret: one of `include` must fit, where there are any, and none of `exclude`. */
+/**
+ * Whether a sync takes this secret: one of `include` must fit, where there are any, and none of
+ * `exclude`.
+ */
 export function isSelected({ include, exclude }: Selection, sourceKey: string): boolean {
   if (include === undefined && exclude === undefined) return true;
   const fits = (pattern: string) => isMatch(pattern, sourceKey);

@@ -1,4 +1,7 @@
-/** What is wrong with a field, in words of ours where the schema has none of its own: the validator's sentences are its developers' language. Pure. */
+/**
+ * What is wrong with a field, in words of ours where the schema has none of its own: the
+ * validator's sentences are its developers' language. Pure.
+ */
 import type { z } from 'zod';
 
 import { counted } from './counted.ts';

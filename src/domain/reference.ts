@@ -1,4 +1,6 @@
-/** How a caller refers to an object: the API by id, its name routes by name, people by either. Pure. */
+/**
+ * How a caller refers to an object: the API by id, its name routes by name, people by either. Pure.
+ */
 import { JobError } from '../errors.ts';
 
 export type Reference = { readonly id: string } | { readonly name: string } | { readonly idOrName: string };
@@ -22,8 +24,8 @@ export function textOf(reference: Reference): string {
 }
 
 /**
- * The object meant among those that match: an id wins over a name. Undefined when nothing matches; throws PAYLOAD_INVALID with the candidates when several
- * objects have that name.
+ * The object meant among those that match: an id wins over a name. Undefined when nothing matches;
+ * throws PAYLOAD_INVALID with the candidates when several objects have that name.
  */
 export function pickReferred<T extends Referable>(reference: Reference, matches: readonly T[]): T | undefined {
   const text = textOf(reference);

@@ -1,6 +1,6 @@
 /**
- * AWS's regions by name, only to suggest one for a misspelling: a region that AWS opened since is accepted as long as its name has the form of
- * AWS's names. Pure.
+ * AWS's regions by name, only to suggest one for a misspelling: a region that AWS opened since is
+ * accepted as long as its name has the form of AWS's names. Pure.
  */
 import { z } from 'zod';
 

@@ -1,6 +1,6 @@
 /**
- * What a run is: its kinds, its reasons, and the outcomes a processor may return. Outcomes are values; only the
- * run-job pipeline knows how they end a BullMQ job. Never any I/O here.
+ * What a run is: its kinds, its reasons, and the outcomes a processor may return. Outcomes are
+ * values; only the run-job pipeline knows how they end a BullMQ job. Never any I/O here.
  */
 import type { JobError } from '../errors.ts';
 
@@ -79,8 +79,10 @@ export const noCounts: RunCounts = {
 /**
  * How a run ended.
  * - `continued` gives the place back and comes again at `at`, without spending an attempt.
- * - `retry` spends an attempt; `at` is chosen by the backoff unless the error carries `retryAfterMs`.
- * - `failed` and `blocked` are verdicts; they are not retried. `blocked` waits until what blocks it is lifted.
+ * - `retry` spends an attempt; `at` is chosen by the backoff unless the error carries
+ *   `retryAfterMs`.
+ * - `failed` and `blocked` are verdicts; they are not retried. `blocked` waits until what blocks it
+ *   is lifted.
  * - `cancelled`: a person stopped it; what it did until then stays.
  */
 export type Outcome =
@@ -102,9 +104,14 @@ export type Outcome =
   | {
       readonly status: 'continued';
       readonly at: Date;
-      /** What was asked for has happened although the work goes on (a rotation that reached its quiet phase). */
+      /**
+       * What was asked for has happened although the work goes on (a rotation that reached its
+       * quiet phase).
+       */
       readonly answersRequest?: boolean;
-      /** What it waits for when that is no matter of the subject, whose status then stays as it was. */
+      /**
+       * What it waits for when that is no matter of the subject, whose status then stays as it was.
+       */
       readonly waitsFor?: { readonly code: string; readonly message: string };
       readonly counts?: RunCounts;
       readonly result?: unknown;
@@ -112,8 +119,9 @@ export type Outcome =
   | { readonly status: 'retry'; readonly error: JobError; readonly counts?: RunCounts };
 
 /**
- * Whether a run neither changed anything nor was asked for: only that it happened is worth keeping, so such runs in a row become one. The counts tell it
- * of syncs, the calls of rotations; what a validation finds stands in its connection.
+ * Whether a run neither changed anything nor was asked for: only that it happened is worth keeping,
+ * so such runs in a row become one. The counts tell it of syncs, the calls of rotations; what a
+ * validation finds stands in its connection.
  */
 export function isQuiet(
   outcome: Outcome,

@@ -1,20 +1,27 @@
 /**
- * The outcome of a run that has to wait: it comes again without an attempt spent. Where the cause is a server or an identity of the installation itself,
- * the status of the run's subject stays as it was: nobody who looks at a connection, a sync or a rotation could repair it there.
+ * The outcome of a run that has to wait: it comes again without an attempt spent. Where the cause
+ * is a server or an identity of the installation itself, the status of the run's subject stays as
+ * it was: nobody who looks at a connection, a sync or a rotation could repair it there.
  */
 import type { ErrorCode, JobError } from '../errors.ts';
 import { isBaseFault } from './connection/base-identity.ts';
 import { isKmsFault } from './data-keys.ts';
 import type { Outcome } from './run.ts';
 
-/** A run waits this long for a repair of the worker's identity or of KMS, ± a third, so that everything resumes within a minute of it. */
+/**
+ * A run waits this long for a repair of the worker's identity or of KMS, ± a third, so that
+ * everything resumes within a minute of it.
+ */
 const BASE_WAIT_MS = 30_000;
 /** The settlement itself needs PostgreSQL: when it says so, the outage is over or nearly so. */
 const OUTAGE_WAIT_MS = 6_000;
 
 const outages: ReadonlySet<ErrorCode> = new Set(['DB_UNAVAILABLE', 'QUEUE_UNAVAILABLE']);
 
-/** PostgreSQL or the queue, not the subject of the run, which would have failed on any other subject, too. */
+/**
+ * PostgreSQL or the queue, not the subject of the run, which would have failed on any other
+ * subject, too.
+ */
 export function isOutage({ code }: JobError): boolean {
   return outages.has(code);
 }

@@ -1,6 +1,6 @@
 /**
- * What a sync calls a secret: the key itself in the sync's own folder, `a/b:KEY` in the folder two levels below. Neither a key nor a
- * path holds a colon, so that both come back out. Pure.
+ * What a sync calls a secret: the key itself in the sync's own folder, `a/b:KEY` in the folder two
+ * levels below. Neither a key nor a path holds a colon, so that both come back out. Pure.
  */
 export interface SourceKeyParts {
   /** Path below the sync's folder, without slashes at its ends; empty for the folder itself. */
@@ -19,7 +19,10 @@ export function parseSourceKey(sourceKey: string): SourceKeyParts {
   return { below: sourceKey.slice(0, Math.max(at, 0)), key: sourceKey.slice(at + 1) };
 }
 
-/** `/api/db` seen from `/api` is `db`; from `/` it is `api/db`. `path` is `folder` itself or below it. */
+/**
+ * `/api/db` seen from `/api` is `db`; from `/` it is `api/db`. `path` is `folder` itself or below
+ * it.
+ */
 export function pathBelow(folder: string, path: string): string {
   return path.slice(folder.length).replace(/^\//, '');
 }

@@ -1,4 +1,7 @@
-/** Where the secrets of a folder come from: the settings of each kind of source, what of them is shown, and when it is read. Pure. */
+/**
+ * Where the secrets of a folder come from: the settings of each kind of source, what of them is
+ * shown, and when it is read. Pure.
+ */
 import { z } from 'zod';
 
 import { secretKeyShape, secretValueShape } from './secret-shapes.ts';
@@ -76,7 +79,10 @@ const infisicalShape = z.strictObject({
 export const newSourceShape = z.discriminatedUnion('kind', [httpShape, infisicalShape]);
 export type NewSource = z.output<typeof newSourceShape>;
 
-/** All settings but the schedule: stored encrypted as a whole, since a URL may be a credential, too. Rows of earlier versions lack what came later. */
+/**
+ * All settings but the schedule: stored encrypted as a whole, since a URL may be a credential, too.
+ * Rows of earlier versions lack what came later.
+ */
 export type SourceSettings = HttpSettings | InfisicalSettings;
 type Later = 'clientCertificate' | 'clientKey' | 'notifySecret';
 type Stored<S> = Omit<S, 'everySeconds' | Later> & Partial<Pick<S, Extract<keyof S, Later>>>;
@@ -107,7 +113,10 @@ export function shownConfig(settings: SourceSettings): SourceConfig {
   return { origin, projectId, environment, secretPath, isRecursive, isNotified };
 }
 
-/** Why the values are refused as a whole: a part of them would delete the rest. Names keys, never a value. */
+/**
+ * Why the values are refused as a whole: a part of them would delete the rest. Names keys, never a
+ * value.
+ */
 export function valuesProblem(values: Readonly<Record<string, string>>): string | undefined {
   const isBad = ([key, value]: readonly [string, string]) =>
     !secretKeyShape.safeParse(key).success || !secretValueShape.safeParse(value).success || !isStorable(value);

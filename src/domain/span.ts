@@ -6,7 +6,10 @@ const units: readonly (readonly [string, number])[] = [
   ['s', 1],
 ];
 
-/** `40 s`, `7 min`, `1 h 15 min`, `30 d`: the largest unit that fits, and the next one while the first is small. */
+/**
+ * `40 s`, `7 min`, `1 h 15 min`, `30 d`: the largest unit that fits, and the next one while the
+ * first is small.
+ */
 export function formatSpan(seconds: number): string {
   const whole = Math.floor(Math.abs(seconds));
   const found = units.findIndex(([, size]) => whole >= size);

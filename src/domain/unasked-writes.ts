@@ -1,7 +1,8 @@
 /**
- * No write unasked: a sync run changes AWS only for a wish on record, and writes again what is already written only where
- * drift may be repaired. This states the rule a second time, apart from the code that decides what a run does, so that a
- * defect there is counted instead of staying unseen. Pure.
+ * No write unasked: a sync run changes AWS only for a wish on record, and writes again what is
+ * already written only where drift may be repaired. This states the rule a second time, apart from
+ * the code that decides what a run does, so that a defect there is counted instead of staying
+ * unseen. Pure.
  */
 import { type CallLog, isMutation } from './call-log.ts';
 import type { RunKind } from './run.ts';
@@ -22,8 +23,9 @@ export interface ClaimedSync {
 }
 
 /**
- * Without a wish on record: how many calls changed something at AWS, or tried to. With one: how many objects were written
- * again although the folder holds nothing new for them and drift is only to be reported.
+ * Without a wish on record: how many calls changed something at AWS, or tried to. With one: how
+ * many objects were written again although the folder holds nothing new for them and drift is only
+ * to be reported.
  */
 export function countUnaskedWrites(run: ClaimedSync, calls: Pick<CallLog, 'counts' | 'rewrites'>): number {
   if (hasWish(run)) return mayRewrite(run) ? 0 : calls.rewrites;
@@ -43,7 +45,10 @@ function mayRewrite({ requestKind, subject }: ClaimedSync): boolean {
   return requestKind !== undefined || subject.syncOptions.drift === 'repair';
 }
 
-/** Whether the row says that this very revision is written, with these settings: only somebody else's change is left to write over. */
+/**
+ * Whether the row says that this very revision is written, with these settings: only somebody
+ * else's change is left to write over.
+ */
 export function isWritten(
   entry: LedgerEntry,
   desired: Pick<DesiredEntry, 'revision' | 'settings'>,

@@ -63,7 +63,10 @@ export const newWebhookShape = z.strictObject({
 });
 export type NewWebhook = z.output<typeof newWebhookShape>;
 
-/** Why no request goes to this URL, whatever its address; undefined when its address decides. `hosts`: what the operator lists. */
+/**
+ * Why no request goes to this URL, whatever its address; undefined when its address decides.
+ * `hosts`: what the operator lists.
+ */
 export function refusalOf(url: string, hosts: readonly string[]): string | undefined {
   const { protocol, hostname } = new URL(url);
   if (isListed(hostname, hosts)) return undefined;

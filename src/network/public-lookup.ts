@@ -1,6 +1,6 @@
 /**
- * The guard of requests to hosts that tenants name. The name is resolved once; every address must be public, and the connection goes to one of those that
- * were checked.
+ * The guard of requests to hosts that tenants name. The name is resolved once; every address must
+ * be public, and the connection goes to one of those that were checked.
  */
 import { lookup as resolve } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
@@ -19,7 +19,9 @@ export function literalRefusal({ hostname }: URL): string | undefined {
   return isIP(literal) !== 0 && !isPublicAddress(literal) ? REFUSED : undefined;
 }
 
-/** The socket connects to what this gives it: no second resolution can differ from the checked one. */
+/**
+ * The socket connects to what this gives it: no second resolution can differ from the checked one.
+ */
 export function lookupPublic(ask: Resolve = resolve): LookupFunction {
   return (hostname, { family, hints, all }, callback) => {
     ask(hostname, { family, hints, all: true } as { all: true }, (error, addresses) => {

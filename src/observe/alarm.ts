@@ -1,5 +1,6 @@
 /**
- * Trouble that many parts of a process run into at once, such as an outage of a server: the log has it once when it begins and once when it is over.
+ * Trouble that many parts of a process run into at once, such as an outage of a server: the log has
+ * it once when it begins and once when it is over.
  */
 import type { Log } from './log.ts';
 

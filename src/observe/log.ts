@@ -1,6 +1,7 @@
 /**
- * Logging: one JSON object a line on stderr. What is logged is listed field by field by the callers; redaction paths are the second
- * net. Errors are reduced to their code and public message, with the cause's name but not its text, since drivers put values there.
+ * Logging: one JSON object a line on stderr. What is logged is listed field by field by the
+ * callers; redaction paths are the second net. Errors are reduced to their code and public message,
+ * with the cause's name but not its text, since drivers put values there.
  */
 import { pino, type DestinationStream, type Logger } from 'pino';
 
@@ -40,7 +41,10 @@ export function createLog(options: LogOptions, destination?: DestinationStream):
   );
 }
 
-/** Messages for people name access keys; in the log their last characters are enough to tell them apart. */
+/**
+ * Messages for people name access keys; in the log their last characters are enough to tell them
+ * apart.
+ */
 export function maskKeyIds(message: unknown): unknown {
   return typeof message === 'string' ? message.replace(/\b(A[KS]IA)[A-Z0-9]{8,}([A-Z0-9]{4})\b/g, '$1…$2') : message;
 }

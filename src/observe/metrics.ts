@@ -1,7 +1,8 @@
 /**
- * The process's Prometheus metrics, under the names of the public contract. Workers count runs and AWS calls here; the server fills in the gauges that
- * stand in PostgreSQL and in the queues when it is scraped. No label ever carries a name or an id: all label values are listed below or come
- * from a fixed set of ours, and what is unknown is counted as `other`.
+ * The process's Prometheus metrics, under the names of the public contract. Workers count runs and
+ * AWS calls here; the server fills in the gauges that stand in PostgreSQL and in the queues when it
+ * is scraped. No label ever carries a name or an id: all label values are listed below or come from
+ * a fixed set of ours, and what is unknown is counted as `other`.
  */
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 

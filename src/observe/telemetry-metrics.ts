@@ -1,4 +1,7 @@
-/** The process's Prometheus metrics as OpenTelemetry's, under the same names: what is sent is what `/metrics` shows, without the process's own vital signs. */
+/**
+ * The process's Prometheus metrics as OpenTelemetry's, under the same names: what is sent is what
+ * `/metrics` shows, without the process's own vital signs.
+ */
 import { ValueType, type Attributes, type HrTime } from '@opentelemetry/api';
 import type { Resource } from '@opentelemetry/resources';
 import {

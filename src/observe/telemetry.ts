@@ -1,6 +1,8 @@
 /**
- * OpenTelemetry's SDK: collects the spans of `trace.ts` and the metrics, and sends both over OTLP. Loaded only where OTEL_EXPORTER_OTLP_ENDPOINT is set; the
- * other OTEL_ variables (headers, service name, sampler) are read by the SDK itself. What cannot be sent is dropped: work never waits for it.
+ * OpenTelemetry's SDK: collects the spans of `trace.ts` and the metrics, and sends both over OTLP.
+ * Loaded only where OTEL_EXPORTER_OTLP_ENDPOINT is set; the other OTEL_ variables (headers, service
+ * name, sampler) are read by the SDK itself. What cannot be sent is dropped: work never waits for
+ * it.
  */
 import {
   diag,
@@ -92,7 +94,9 @@ function reportTrouble(log: Log): void {
   diag.setLogger({ error, warn: ignore, info: ignore, debug: ignore, verbose: ignore }, DiagLogLevel.ERROR);
 }
 
-/** W3C's `traceparent` alone: baggage and `tracestate` would carry texts of others into our queues. */
+/**
+ * W3C's `traceparent` alone: baggage and `tracestate` would carry texts of others into our queues.
+ */
 const propagator: TextMapPropagator = {
   inject(active: Context, carrier: unknown, setter: TextMapSetter) {
     const spanContext = trace.getSpanContext(active);

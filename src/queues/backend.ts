@@ -1,6 +1,7 @@
 /**
- * The one place that decides where queues live: Redis when there is a URL, else BullMQ's own PostgreSQL backend in the same database. Nothing else in
- * the program knows. It makes queues and workers with the settings that must differ from BullMQ's defaults.
+ * The one place that decides where queues live: Redis when there is a URL, else BullMQ's own
+ * PostgreSQL backend in the same database. Nothing else in the program knows. It makes queues and
+ * workers with the settings that must differ from BullMQ's defaults.
  */
 import { createPostgresQueues } from './postgres-queues.ts';
 import { createRedisQueues } from './redis-queues.ts';

@@ -1,4 +1,7 @@
-/** Adds dispatched subjects to their queue: automatic job ids, a deduplication id per subject, the mark that the row is dispatched. */
+/**
+ * Adds dispatched subjects to their queue: automatic job ids, a deduplication id per subject, the
+ * mark that the row is dispatched.
+ */
 import type { Queue } from 'bullmq';
 
 import type { Reason } from '../domain/run.ts';
@@ -14,7 +17,10 @@ export interface Enqueued {
   readonly isPatient: boolean;
 }
 
-/** BullMQ takes jobs with a lower number first; what a person asked for goes before what the schedule wants. */
+/**
+ * BullMQ takes jobs with a lower number first; what a person asked for goes before what the
+ * schedule wants.
+ */
 const priorities: Readonly<Record<Reason, number>> = {
   requested: 1,
   created: 2,
@@ -27,9 +33,10 @@ const priorities: Readonly<Record<Reason, number>> = {
 const CROWD = 50;
 
 /**
- * A bulk is a pipeline, not a transaction: whatever was not added is found again when its dispatch lease runs out. BullMQ takes every job without a
- * priority before the first one with a priority, and jobs of other programs have none: while many of them wait, dispatched jobs are put in front of them,
- * except those that these very jobs may have asked for.
+ * A bulk is a pipeline, not a transaction: whatever was not added is found again when its dispatch
+ * lease runs out. BullMQ takes every job without a priority before the first one with a priority,
+ * and jobs of other programs have none: while many of them wait, dispatched jobs are put in front
+ * of them, except those that these very jobs may have asked for.
  */
 export async function enqueue(queue: Queue, kind: JobSubject, subjects: readonly Enqueued[]): Promise<void> {
   if (subjects.length === 0) return;
@@ -70,7 +77,8 @@ function toJob(kind: JobSubject, subject: Enqueued, { deduplicationId, ...place 
       reason,
       ...(requestedBy === undefined ? {} : { requestedBy }),
     },
-    // A run settles before its job ends: a wish that arrives in between must be kept, not swallowed by the active job.
+    // A run settles before its job ends: a wish that arrives in between must be kept, not swallowed
+    // by the active job.
     opts: {
       deduplication: { id: deduplicationId, keepLastIfActive: true },
       ...place,
@@ -79,7 +87,10 @@ function toJob(kind: JobSubject, subject: Enqueued, { deduplicationId, ...place 
   };
 }
 
-/** What a BullMQ job carries of its trace, in the form of `bullmq-otel`; undefined when nobody traces. */
+/**
+ * What a BullMQ job carries of its trace, in the form of `bullmq-otel`; undefined when nobody
+ * traces.
+ */
 function traceDispatch(kind: JobSubject, parent: string | undefined): string | undefined {
   const traceparent = recordSpan({ name: `dispatch ${kind}`, kind: 'producer', parent });
   return traceparent === null ? undefined : JSON.stringify({ traceparent });

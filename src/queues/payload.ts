@@ -1,6 +1,7 @@
 /**
- * What a job carries: ids, never a value, a credential or a row. Parsed where it is added and where it is taken; unknown fields, names and bad ids are
- * errors that name the field and are not retried.
+ * What a job carries: ids, never a value, a credential or a row. Parsed where it is added and where
+ * it is taken; unknown fields, names and bad ids are errors that name the field and are not
+ * retried.
  */
 import { z } from 'zod';
 
@@ -23,7 +24,10 @@ const fieldsOf = {
   pull: { folderId: z.uuid(), ...common },
 } as const;
 
-/** What a job is about: a `pull`, which comes through the queue `sync`, is about the source of a folder. */
+/**
+ * What a job is about: a `pull`, which comes through the queue `sync`, is about the source of a
+ * folder.
+ */
 export type JobSubject = Kind | 'pull';
 
 const subjectOf = (kind: Kind, name: string): JobSubject => (kind === 'sync' && name === 'pull' ? 'pull' : kind);
@@ -36,7 +40,10 @@ const outsideShapes = {
   pull: z.strictObject(fieldsOf.pull),
 } as const;
 
-/** Of keyferry itself, perhaps of a newer version in the middle of a deployment: what this one does not know, it leaves alone. */
+/**
+ * Of keyferry itself, perhaps of a newer version in the middle of a deployment: what this one does
+ * not know, it leaves alone.
+ */
 const ownReason = { reason: z.enum(reasons).optional().catch(undefined) };
 const ownShapes = {
   validate: z.object({ ...fieldsOf.validate, ...ownReason }),

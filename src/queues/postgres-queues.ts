@@ -1,4 +1,7 @@
-/** The queues in PostgreSQL, on BullMQ's own backend, given the same server, TLS and session settings as our tables. */
+/**
+ * The queues in PostgreSQL, on BullMQ's own backend, given the same server, TLS and session
+ * settings as our tables.
+ */
 import { createPostgresBackend, type Queue, runMigrations, withBackend, type Worker } from 'bullmq';
 import pg from 'pg';
 
@@ -80,8 +83,9 @@ export function createPostgresQueues(databaseUrl: string, traced: Traced): Queue
 }
 
 /**
- * Deletes completed jobs beyond the newest `count`. As a setting of its worker BullMQ does that at the end of each job, with a statement that reads
- * all of them: most of what a job took of PostgreSQL.
+ * Deletes completed jobs beyond the newest `count`. As a setting of its worker BullMQ does that at
+ * the end of each job, with a statement that reads all of them: most of what a job took of
+ * PostgreSQL.
  */
 export async function keepNewest(queue: Pick<Queue, 'getJobs' | 'clean'>, count: number): Promise<void> {
   const [firstTooMany] = await queue.getJobs(['completed'], count, count);
@@ -121,7 +125,10 @@ async function useClient<T>(options: DriverOptions, use: (client: pg.Client) => 
   }
 }
 
-/** Creating the schema needs a right that using it does not, also where it exists: that statement runs only where it does not. */
+/**
+ * Creating the schema needs a right that using it does not, also where it exists: that statement
+ * runs only where it does not.
+ */
 async function prepareSchema(client: pg.Client): Promise<void> {
   const [rights] = (await client.query<SchemaRights>(schemaRightsStatement, ['bullmq'])).rows;
   const hasSchema = rights !== undefined && rights.owner !== null;
@@ -139,10 +146,14 @@ async function prepareSchema(client: pg.Client): Promise<void> {
 
 const codeOf = (error: unknown): unknown => ((error ?? {}) as { readonly code?: unknown }).code;
 
-/** A statement that a standby refuses and that needs the rights of a worker, on rows that do not exist. */
+/**
+ * A statement that a standby refuses and that needs the rights of a worker, on rows that do not
+ * exist.
+ */
 async function proveWork(client: pg.Client): Promise<readonly string[]> {
   // Workers on a store without its tables would do nothing but fail, millions of times a second.
-  const { rows } = await client.query<{ exists: boolean }>(`select to_regclass('bullmq.job') is not null as exists`);
+  const { rows } = await client.query<{ exists: boolean }>(`select
+    to_regclass('bullmq.job') is not null as exists`);
   if (rows[0]?.exists !== true) throw new JobError('DB_NOT_MIGRATED', { message: MISSING_TABLES });
   await client.query(`update bullmq.job set priority = priority where false`);
   return [];

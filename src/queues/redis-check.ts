@@ -1,4 +1,7 @@
-/** Proves that Redis can hold the queues: a write by a script under their prefix, as BullMQ makes them. */
+/**
+ * Proves that Redis can hold the queues: a write by a script under their prefix, as BullMQ makes
+ * them.
+ */
 import { redisProblem } from '../domain/servers/redis-problems.ts';
 import type { RedisServers } from '../domain/servers/redis-url.ts';
 import { hostsOf } from '../domain/servers/url-hosts.ts';

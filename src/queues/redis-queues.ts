@@ -14,8 +14,9 @@ export function createRedisQueues(url: string, traced: Traced): QueueBackend {
   let producer: RedisConnection | undefined;
   const workerConnections: RedisConnection[] = [];
   const connection = (): RedisConnection => (producer ??= connectRedis(servers, 'producer'));
-  // Without the version check: it is BullMQ's first command, and when Redis is not there yet, its failure stays with the queue for ever: with the
-  // board's too, which holds on to the queues that it was given.
+  // Without the version check: it is BullMQ's first command, and when Redis is not there yet, its
+  // failure stays with the queue for ever: with the board's too, which holds on to the queues that
+  // it was given.
   const settings = { ...queueSettings, skipWaitingForReady: true, skipVersionCheck: true };
   const queues = lazily((kind) => new Queue(kind, { ...settings, ...traced(), connection: connection() }));
   return {

@@ -1,4 +1,7 @@
-/** Of one Redis user for workers and servers: keys under the queues' prefix, and nothing that administers the server. */
+/**
+ * Of one Redis user for workers and servers: keys under the queues' prefix, and nothing that
+ * administers the server.
+ */
 import { QUEUE_PREFIX } from './settings.ts';
 
 export const redisStatements: readonly string[] = [

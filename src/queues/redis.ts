@@ -1,6 +1,7 @@
 /**
- * Connections to Redis: standalone, TLS, Sentinel or Cluster, from one URL. Producers fail fast instead of hanging; workers wait for Redis
- * for ever, but look every second (BullMQ's own pause of up to 20 s would leave jobs lying after an outage).
+ * Connections to Redis: standalone, TLS, Sentinel or Cluster, from one URL. Producers fail fast
+ * instead of hanging; workers wait for Redis for ever, but look every second (BullMQ's own pause of
+ * up to 20 s would leave jobs lying after an outage).
  */
 import { once } from 'node:events';
 
@@ -14,7 +15,8 @@ const MAX_RECONNECT_DELAY_MS = 1_000;
 const PRODUCER_TIMEOUT_MS = 2_000;
 /** For the first answer of one node of a cluster. */
 const NODE_LIMIT_MS = 2_000;
-// A connection that is dead and does not know it would time out every command for ever: without an answer for this long it is closed and made anew.
+// A connection that is dead and does not know it would time out every command for ever: without an
+// answer for this long it is closed and made anew.
 const PRODUCER_SILENCE_MS = 5_000;
 /** Longer than a worker's blocking command waits for a job (10 s at most). */
 const WORKER_SILENCE_MS = 30_000;
@@ -45,7 +47,8 @@ const roleOptions: Readonly<Record<Role, RedisOptions>> = {
     // Sent once more over the new connection.
     reconnectOnError: (error) => (isReplica(error) ? 2 : false),
   },
-  // A command waits for one reconnection at most; what timed out may still have been done, which every caller must bear.
+  // A command waits for one reconnection at most; what timed out may still have been done, which
+  // every caller must bear.
   producer: {
     ...shared,
     maxRetriesPerRequest: 1,
@@ -56,7 +59,10 @@ const roleOptions: Readonly<Record<Role, RedisOptions>> = {
   },
 };
 
-/** Errors are kept for whoever asks why it does not work; without a listener they would end the process. */
+/**
+ * Errors are kept for whoever asks why it does not work; without a listener they would end the
+ * process.
+ */
 const lastErrors = new WeakMap<RedisConnection, unknown>();
 
 export function connectRedis(servers: RedisServers, role: Role): RedisConnection {
@@ -80,8 +86,8 @@ export function lastErrorOf(connection: RedisConnection): unknown {
 }
 
 /**
- * Why the connection is not ready, if somebody knows. The client of a cluster keeps to itself why it cannot reach the nodes that it was given: a client
- * of such a node alone is told.
+ * Why the connection is not ready, if somebody knows. The client of a cluster keeps to itself why
+ * it cannot reach the nodes that it was given: a client of such a node alone is told.
  */
 export async function findReason(connection: RedisConnection, servers: RedisServers): Promise<unknown> {
   const known = lastErrorOf(connection);

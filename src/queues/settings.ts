@@ -1,4 +1,7 @@
-/** What both backends share: what a backend is, settings that must differ from BullMQ's defaults, and queues that are made when first asked for. */
+/**
+ * What both backends share: what a backend is, settings that must differ from BullMQ's defaults,
+ * and queues that are made when first asked for.
+ */
 import type { Job, Queue, Worker } from 'bullmq';
 
 import type { Kind } from '../domain/run.ts';
@@ -17,9 +20,15 @@ export interface QueueBackend {
   worker(kind: Kind, handler: JobHandler, options: { readonly concurrency: number; readonly name: string }): Worker;
   /** Creates what the queue needs in its store. Throws QUEUE_UNAVAILABLE. */
   prepare(): Promise<void>;
-  /** Proves that work is possible: a write and a script where the queues are. Throws QUEUE_UNAVAILABLE. Returns warnings about settings. */
+  /**
+   * Proves that work is possible: a write and a script where the queues are. Throws
+   * QUEUE_UNAVAILABLE. Returns warnings about settings.
+   */
   check(): Promise<readonly string[]>;
-  /** The same over a fresh connection: whether the server is fine when this process's own connections are not. */
+  /**
+   * The same over a fresh connection: whether the server is fine when this process's own
+   * connections are not.
+   */
   checkAfresh(): Promise<void>;
   close(): Promise<void>;
 }
@@ -45,12 +54,14 @@ export const retention: Readonly<Record<Kind, Record<'removeOnComplete' | 'remov
 export const workerSettings = {
   prefix: QUEUE_PREFIX,
   autorun: false,
-  // A killed worker's job comes back within 20 s; stalls are no verdict on the job, the run lease decides.
+  // A killed worker's job comes back within 20 s; stalls are no verdict on the job, the run lease
+  // decides.
   lockDuration: 30_000,
   stalledInterval: 10_000,
   maxStalledCount: 10,
   drainDelay: 5,
-  // After an error that is none of the connection (a replica, a full disk): BullMQ would pause for 15 s.
+  // After an error that is none of the connection (a replica, a full disk): BullMQ would pause for
+  // 15 s.
   runRetryDelay: 1_000,
 } as const;
 
@@ -60,7 +71,10 @@ export const queueSettings = {
   defaultJobOptions: { attempts: 1, stackTraceLimit: 1, sizeLimit: 4_096 },
 } as const;
 
-/** Queues by kind, made when first asked for. One that could not connect at its beginning never would: it is made anew for the next caller. */
+/**
+ * Queues by kind, made when first asked for. One that could not connect at its beginning never
+ * would: it is made anew for the next caller.
+ */
 export function lazily(make: (kind: Kind) => Queue): { get(kind: Kind): Queue; all(): Queue[] } {
   const made = new Map<Kind, Queue>();
   const create = (kind: Kind): Queue => {

@@ -1,6 +1,7 @@
 /**
- * Traces through the queues: `bullmq-otel`, held to what belongs into a trace. BullMQ's own spans for polling and lock keeping are left out, and of the rest
- * only ids and counts go through: job names, results and failure reasons are texts of others.
+ * Traces through the queues: `bullmq-otel`, held to what belongs into a trace. BullMQ's own spans
+ * for polling and lock keeping are left out, and of the rest only ids and counts go through: job
+ * names, results and failure reasons are texts of others.
  */
 import { ROOT_CONTEXT, type Context } from '@opentelemetry/api';
 import type { Attributes, Span, Telemetry } from 'bullmq';

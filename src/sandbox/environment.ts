@@ -1,6 +1,7 @@
 /**
- * What demo, sandbox mode and tests run in: an environment from which no real system can be reached. Everything that names a server, an
- * identity or a configuration is dropped, and the AWS SDK's own places for shared configuration are pointed at nothing.
+ * What demo, sandbox mode and tests run in: an environment from which no real system can be
+ * reached. Everything that names a server, an identity or a configuration is dropped, and the AWS
+ * SDK's own places for shared configuration are pointed at nothing.
  */
 
 /** Prefixes of variables that lead to real systems or change how they are reached. */
@@ -19,7 +20,9 @@ const DROPPED_NAMES = [
 /** The only settings that tests take from outside. */
 const KEPT_PREFIX = 'KEYFERRY_TEST_';
 
-/** A path that cannot exist: `/dev/null` is no folder. The SDK reads a missing file as an empty one. */
+/**
+ * A path that cannot exist: `/dev/null` is no folder. The SDK reads a missing file as an empty one.
+ */
 const NOWHERE = process.platform === 'win32' ? 'NUL\\keyferry' : '/dev/null/keyferry';
 
 const SET = {
@@ -55,7 +58,10 @@ export function enterSandboxEnvironment(): void {
   Object.assign(process.env, clean);
 }
 
-/** Names of variables that could still reach a real system; empty inside the sandbox. For an assertion at its start. */
+/**
+ * Names of variables that could still reach a real system; empty inside the sandbox. For an
+ * assertion at its start.
+ */
 export function findUnsafeVariables(environment: Environment): string[] {
   const unsafe = Object.keys(environment).filter(
     (name) => isDropped(name) && environment[name] !== SET[name as keyof typeof SET],

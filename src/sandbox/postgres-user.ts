@@ -1,6 +1,7 @@
 /**
- * As whom the embedded PostgreSQL runs, and where its files may lie. The server refuses to run as root, so root hands it to another
- * account that exists already (nothing is added to the system), and that account must be able to reach programs and data.
+ * As whom the embedded PostgreSQL runs, and where its files may lie. The server refuses to run as
+ * root, so root hands it to another account that exists already (nothing is added to the system),
+ * and that account must be able to reach programs and data.
  */
 import { execFile } from 'node:child_process';
 import { chmod, chown, mkdir, mkdtemp, stat } from 'node:fs/promises';
@@ -66,8 +67,9 @@ async function canPass(user: RuntimeUser, folder: string): Promise<boolean> {
 }
 
 /**
- * Where data and log go: in `directory` itself, opened for the account's group alone, when only it and its parent are closed; otherwise
- * (a checkout below `/root`) in a folder of our own elsewhere, as loosening the folders of others is not ours to do.
+ * Where data and log go: in `directory` itself, opened for the account's group alone, when only it
+ * and its parent are closed; otherwise (a checkout below `/root`) in a folder of our own elsewhere,
+ * as loosening the folders of others is not ours to do.
  */
 export async function resolveHome(
   user: RuntimeUser,

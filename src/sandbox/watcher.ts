@@ -1,13 +1,14 @@
 /**
- * Ends a child process and removes temporary folders when this process is gone, however it went: a shell reads a pipe whose other end
- * only we hold. Exit hooks cannot do this (SIGKILL runs none) and would fight with the worker's own shutdown.
- * A shell and not Node, as it costs about 1 MB and a millisecond. On Windows there is none, and only a normal stop cleans up.
+ * Ends a child process and removes temporary folders when this process is gone, however it went: a
+ * shell reads a pipe whose other end only we hold. Exit hooks cannot do this (SIGKILL runs none)
+ * and would fight with the worker's own shutdown. A shell and not Node, as it costs about 1 MB and
+ * a millisecond. On Windows there is none, and only a normal stop cleans up.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 
 /**
- * `$1` signal, `$2…` folders to remove; pids come line by line on the pipe and the last one counts. It ignores the signals that a terminal
- * sends to everyone.
+ * `$1` signal, `$2…` folders to remove; pids come line by line on the pipe and the last one counts.
+ * It ignores the signals that a terminal sends to everyone.
  */
 const SCRIPT = `
 trap '' HUP INT TERM

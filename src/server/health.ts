@@ -1,6 +1,7 @@
 /**
- * Alive and ready. Alive: the process answers. Ready: the database, the queue and the schema are what the program needs; each part says its verdict and,
- * when it is bad, what to do. Answers are kept for a second, so that probes cost nothing and an outage is not made worse by them.
+ * Alive and ready. Alive: the process answers. Ready: the database, the queue and the schema are
+ * what the program needs; each part says its verdict and, when it is bad, what to do. Answers are
+ * kept for a second, so that probes cost nothing and an outage is not made worse by them.
  */
 import { errorTable, toJobError } from '../errors.ts';
 

@@ -1,4 +1,7 @@
-/** The socket: time limits, a clear word when the port is taken, and an end that does not wait for idle connections. */
+/**
+ * The socket: time limits, a clear word when the port is taken, and an end that does not wait for
+ * idle connections.
+ */
 import { createAdaptorServer } from '@hono/node-server';
 import { Hono } from 'hono';
 import type { Server } from 'node:http';
@@ -21,7 +24,10 @@ export interface Address {
 
 const CLOSE_LIMIT_MS = 5_000;
 
-/** Node looks at them every 30 s by default, so that a slow socket would stay three times as long as it may. */
+/**
+ * Node looks at them every 30 s by default, so that a slow socket would stay three times as long as
+ * it may.
+ */
 const timeLimits = { requestTimeout: 30_000, headersTimeout: 10_000, connectionsCheckingInterval: 2_000 } as const;
 
 /** Throws CONFIG_INVALID when the address cannot be taken. */
@@ -39,7 +45,10 @@ export async function listen(app: Hono, address: Address): Promise<ListeningServ
   return { url: `http://${shownHost}:${String(actualPort)}`, close: () => closeServer(server) };
 }
 
-/** Throws CONFIG_INVALID when the address cannot be taken now; for a start that first starts much else. */
+/**
+ * Throws CONFIG_INVALID when the address cannot be taken now; for a start that first starts much
+ * else.
+ */
 export async function requireFree(address: Address): Promise<void> {
   await (await listen(new Hono(), address)).close();
 }

@@ -1,4 +1,7 @@
-/** Fills the gauges that stand in PostgreSQL and in the queues, then prints the registry. An outage leaves those out; the counters still answer. */
+/**
+ * Fills the gauges that stand in PostgreSQL and in the queues, then prints the registry. An outage
+ * leaves those out; the counters still answer.
+ */
 import type { Queue } from 'bullmq';
 
 import type { StatusQueries } from '../db/status/queries.ts';

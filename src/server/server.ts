@@ -1,6 +1,7 @@
 /**
- * The operations server: health, metrics, Bull Board, status page and HTTP API on one port. It is handed everything by `main` and decides nothing
- * about work; what is left out of the dependencies is not served, so that a worker process can offer health and metrics alone.
+ * The operations server: health, metrics, Bull Board, status page and HTTP API on one port. It is
+ * handed everything by `main` and decides nothing about work; what is left out of the dependencies
+ * is not served, so that a worker process can offer health and metrics alone.
  */
 import type { Queue } from 'bullmq';
 import { Hono, type MiddlewareHandler } from 'hono';
@@ -59,7 +60,9 @@ export interface ServerDependencies extends Logins {
         readonly formKey: Uint8Array;
       })
     | undefined;
-  /** This server's own AWS identity, whose account new roles must trust. Throws why there is none. */
+  /**
+   * This server's own AWS identity, whose account new roles must trust. Throws why there is none.
+   */
   ownIdentity?(): Promise<{ readonly accountId: string; readonly arn: string }>;
   /** Absent: no API. Needs `status` and `audit`. */
   readonly api?: Pick<
@@ -84,7 +87,9 @@ export type { ListeningServer } from './listen.ts';
 export interface OperationsServer {
   readonly app: Hono;
   listen(): Promise<ListeningServer>;
-  /** Fills in the metrics that stand in PostgreSQL and in the queues, as a look at `/metrics` does. */
+  /**
+   * Fills in the metrics that stand in PostgreSQL and in the queues, as a look at `/metrics` does.
+   */
   refreshMetrics(): Promise<void>;
 }
 

@@ -1,4 +1,7 @@
-/** The contract cases that the live lane runs: all but those that cannot keep to its prefix, and those of KMS, whose keys cost money and stay for a week. */
+/**
+ * The contract cases that the live lane runs: all but those that cannot keep to its prefix, and
+ * those of KMS, whose keys cost money and stay for a week.
+ */
 import type { ContractCase } from '../contract/case.ts';
 import { CONTRACT_CASES, caseId } from '../contract/suites.ts';
 

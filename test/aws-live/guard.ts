@@ -1,6 +1,7 @@
 /**
- * Keeps a run within its prefix: every call that changes something must name an object whose name begins with it, or it is not sent. Throttled calls
- * wait and go again, since the suites count on every answer.
+ * Keeps a run within its prefix: every call that changes something must name an object whose name
+ * begins with it, or it is not sent. Throttled calls wait and go again, since the suites count on
+ * every answer.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 

@@ -1,4 +1,7 @@
-/** The contract suites' target in the live lane: every name begins with the run's prefix, every client is guarded. */
+/**
+ * The contract suites' target in the live lane: every name begins with the run's prefix, every
+ * client is guarded.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { createClients, createIamClient, type ClientConfig, type ContractTarget } from '../contract/target.ts';

@@ -104,7 +104,10 @@ async function deleteRole(iam: IAMClient, RoleName: string): Promise<void> {
   await iam.send(new DeleteRoleCommand({ RoleName }));
 }
 
-/** The sandbox models no operation that makes users or roles: its fixtures make them. It forgets everything when it ends. */
+/**
+ * The sandbox models no operation that makes users or roles: its fixtures make them. It forgets
+ * everything when it ends.
+ */
 export const createSandboxPeople =
   (sandbox: AwsSandbox, accountId: string): CreatePeople =>
   (_iam, path) => ({

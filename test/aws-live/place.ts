@@ -1,4 +1,7 @@
-/** Where the live lane runs: AWS itself, or an emulator on this machine that shows that the lane works. */
+/**
+ * Where the live lane runs: AWS itself, or an emulator on this machine that shows that the lane
+ * works.
+ */
 import { fromNodeProviderChain } from '@aws-sdk/credential-providers';
 
 import { createAwsSandbox, startAwsSandboxServer, type AwsSandboxOptions } from '../../src/sandbox/aws/index.ts';

@@ -74,7 +74,10 @@ export interface PreflightInput {
   readonly canSimulate: boolean;
 }
 
-/** What speaks against starting; empty: nothing does. Nothing after the first group is asked when the account is the wrong one. */
+/**
+ * What speaks against starting; empty: nothing does. Nothing after the first group is asked when
+ * the account is the wrong one.
+ */
 export async function findRefusals(input: PreflightInput): Promise<readonly string[]> {
   const { Account = '', Arn = '' } = await input.clients.sts.send(new GetCallerIdentityCommand({}));
   if (Account !== input.accountId)

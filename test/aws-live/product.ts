@@ -1,4 +1,7 @@
-/** A short story of the product itself: connection, sync, change, drift, removal, rotation; queues and state in a PostgreSQL of its own. */
+/**
+ * A short story of the product itself: connection, sync, change, drift, removal, rotation; queues
+ * and state in a PostgreSQL of its own.
+ */
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

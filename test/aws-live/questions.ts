@@ -1,6 +1,7 @@
 /**
- * What AWS's documents leave open or answer in two ways, asked of the endpoint itself. Each question leaves facts, which are recorded and compared with
- * the sandbox, and timings, which are only printed.
+ * What AWS's documents leave open or answer in two ways, asked of the endpoint itself. Each
+ * question leaves facts, which are recorded and compared with the sandbox, and timings, which are
+ * only printed.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 

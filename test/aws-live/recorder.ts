@@ -1,6 +1,7 @@
 /**
- * Writes down how AWS answered, in a form that says nothing about the account: ids, names, dates and values are replaced, what a client decides by is
- * kept. The same form is made of the sandbox's answers and compared.
+ * Writes down how AWS answered, in a form that says nothing about the account: ids, names, dates
+ * and values are replaced, what a client decides by is kept. The same form is made of the sandbox's
+ * answers and compared.
  */
 import type { Observer } from './guard.ts';
 

@@ -1,4 +1,7 @@
-/** Holds the sandbox to what AWS answered: the recorded cases and questions, asked of the sandbox, must leave the same recording. */
+/**
+ * Holds the sandbox to what AWS answered: the recorded cases and questions, asked of the sandbox,
+ * must leave the same recording.
+ */
 import { CONTRACT_CASES, caseId } from '../contract/suites.ts';
 import { FAMILY } from './guard.ts';
 import { createLiveTarget } from './live-target.ts';

@@ -1,6 +1,7 @@
 /**
- * `npm run test:aws`: asks AWS itself. Opt-in: it needs an account that is named, and its id typed once more. Everything that it makes has one random
- * prefix and one IAM path, and is deleted at the end; `--sweep` deletes what a crash left.
+ * `npm run test:aws`: asks AWS itself. Opt-in: it needs an account that is named, and its id typed
+ * once more. Everything that it makes has one random prefix and one IAM path, and is deleted at the
+ * end; `--sweep` deletes what a crash left.
  *
  *   npm run test:aws -- --account ID [--region REGION] [--sweep] [--questions-only]
  *   npm run test:aws -- --emulator sandbox|moto      shows that the lane works; needs no account

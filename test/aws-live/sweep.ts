@@ -1,4 +1,7 @@
-/** Deletes what runs left at AWS, by name and IAM path and by nothing else: at the end of a run, and with `--sweep` after a crash. */
+/**
+ * Deletes what runs left at AWS, by name and IAM path and by nothing else: at the end of a run, and
+ * with `--sweep` after a crash.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import {
@@ -28,7 +31,8 @@ export interface Swept {
 }
 
 /**
- * AWS lists a new secret up to five minutes late. Where lists lag, looks once more after that, so that nothing of the run's last minutes stays.
+ * AWS lists a new secret up to five minutes late. Where lists lag, looks once more after that, so
+ * that nothing of the run's last minutes stays.
  */
 export async function sweepTwice({ listLagMs, ...input }: SweepInput & { readonly listLagMs: number }): Promise<Swept> {
   const first = await sweep(input);

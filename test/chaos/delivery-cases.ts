@@ -1,4 +1,7 @@
-/** What is done to an installation, one case each. A case asks for work, hurts something in the middle of it, and leaves the judgement to its caller. */
+/**
+ * What is done to an installation, one case each. A case asks for work, hurts something in the
+ * middle of it, and leaves the judgement to its caller.
+ */
 import { sql } from 'drizzle-orm';
 import { Redis } from 'ioredis';
 
@@ -186,7 +189,8 @@ export const cases: readonly Case[] = [
         undo.forEach((remove) => {
           remove();
         });
-        // What was given up for good after its attempts, and what waits for its next one, is asked for once more.
+        // What was given up for good after its attempts, and what waits for its next one, is asked
+        // for once more.
         await world.retryFailed();
       }),
   },
@@ -206,12 +210,18 @@ export const FAILOVER: Case = {
 
 async function untilRunning(world: World): Promise<void> {
   for (;;) {
-    if ((await world.count(sql`select count(*)::int as n from keyferry.runs where status = 'running'`)) > 0) return;
+    if (
+      (await world.count(sql`select count(*)::int as n from keyferry.runs
+        where status = 'running'`)) > 0
+    )
+      return;
     await pause(20);
   }
 }
 
-/** One worker behind proxies, and what watches it: a supervisor that starts a new one when it ends. */
+/**
+ * One worker behind proxies, and what watches it: a supervisor that starts a new one when it ends.
+ */
 async function runHalfOpen(world: World): Promise<void> {
   const postgres = new URL(world.environment['DATABASE_URL'] ?? '');
   const redisUrl = world.environment['REDIS_URL'];

@@ -1,6 +1,7 @@
 /**
- * An installation to be hurt: PostgreSQL and Redis of its own, `keyferry worker` processes as they are deployed, an AWS sandbox over HTTP, and
- * subjects whose every effect can be counted there. What happened is judged by PostgreSQL and the sandbox alone.
+ * An installation to be hurt: PostgreSQL and Redis of its own, `keyferry worker` processes as they
+ * are deployed, an AWS sandbox over HTTP, and subjects whose every effect can be counted there.
+ * What happened is judged by PostgreSQL and the sandbox alone.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdtemp } from 'node:fs/promises';
@@ -42,7 +43,10 @@ interface SyncSubject {
   readonly index: number;
   /** Number of the value that was set last. */
   value: number;
-  /** Versions at the last judgement, and values set since: a value that another one replaced before it was written makes none. */
+  /**
+   * Versions at the last judgement, and values set since: a value that another one replaced before
+   * it was written makes none.
+   */
   versions: number;
   changes: number;
 }
@@ -51,7 +55,10 @@ export interface Tally {
   jobs: number;
   lost: number;
   duplicated: number;
-  /** Versions of parameters beyond one per value: AWS has no token for parameters, so a crash may cost one. */
+  /**
+   * Versions of parameters beyond one per value: AWS has no token for parameters, so a crash may
+   * cost one.
+   */
   repeatedParameters: number;
 }
 
@@ -66,7 +73,9 @@ export class World {
   readonly #syncs: SyncSubject[] = [];
   readonly #workers = new Set<TestProcess>();
   #outsideJobs = 0;
-  /** Subjects that outside jobs asked for: all jobs for one of them may be answered by one request. */
+  /**
+   * Subjects that outside jobs asked for: all jobs for one of them may be answered by one request.
+   */
   readonly #outsideSubjects = new Set<string>();
   #database: DatabaseHandle;
   #postgres: EmbeddedPostgres;
@@ -115,7 +124,10 @@ export class World {
     return worker;
   }
 
-  /** SIGTERM; a process that needs longer than its deadline, or ends otherwise than with 0, is a defect. */
+  /**
+   * SIGTERM; a process that needs longer than its deadline, or ends otherwise than with 0, is a
+   * defect.
+   */
   async stopWorker(worker: TestProcess): Promise<void> {
     worker.signal('SIGTERM');
     const exit = await worker.waitForExit(35_000);
@@ -148,14 +160,18 @@ export class World {
     this.tally.jobs += times;
   }
 
-  /** What ended in failure, or waits for a later attempt, is asked for again, as an operator would once the trouble is over. */
+  /**
+   * What ended in failure, or waits for a later attempt, is asked for again, as an operator would
+   * once the trouble is over.
+   */
   async retryFailed(): Promise<void> {
     const connections = await this.rows(
       sql`select id from keyferry.connections where status <> 'valid' or attempt > 0`,
     );
     for (const { id } of connections) await this.keyferry.connections.requestValidation(String(id));
     await this.rest(60_000);
-    const syncs = await this.rows(sql`select id from keyferry.syncs where sync_status <> 'succeeded' or attempt > 0`);
+    const syncs = await this.rows(sql`select id from keyferry.syncs
+      where sync_status <> 'succeeded' or attempt > 0`);
     for (const { id } of syncs) await this.keyferry.syncs.request('sync', String(id));
     this.tally.jobs += connections.length + syncs.length;
   }
@@ -184,7 +200,10 @@ export class World {
     this.tally.jobs += times;
   }
 
-  /** Waits until nothing is wanted any more. What does not come to rest in time is lost, and counted by `judge`. */
+  /**
+   * Waits until nothing is wanted any more. What does not come to rest in time is lost, and counted
+   * by `judge`.
+   */
   async rest(limitMs: number): Promise<void> {
     const deadline = Date.now() + limitMs;
     while (Date.now() < deadline && (await this.unrest().catch(() => 1)) > 0) await pause(PAUSE_MS);
@@ -195,7 +214,8 @@ export class World {
     return this.count(sql`
       select ((select count(*) from keyferry.requests where done_at is null)
         + (select count(*) from keyferry.connections where wanted_revision > done_revision)
-        + (select count(*) from keyferry.syncs where wanted_revision > done_revision or sync_status = 'running')
+        + (select count(*) from keyferry.syncs
+          where wanted_revision > done_revision or sync_status = 'running')
         + (select count(*) from keyferry.rotations where wanted_revision > done_revision)
         + (select count(*) from keyferry.runs where status = 'running')
         + (select greatest(0, ${this.#outsideSubjects.size} - count(distinct subject_id))
@@ -235,13 +255,17 @@ export class World {
 
   async #describeUnrest(): Promise<string> {
     const found = await this.rows(sql`
-      select 'sync' as what, id::text, sync_status as status, status_code, next_due_at::text, attempt, dispatch_lease_until::text, run_lease_until::text
+      select 'sync' as what, id::text, sync_status as status, status_code, next_due_at::text,
+        attempt, dispatch_lease_until::text, run_lease_until::text
         from keyferry.syncs where wanted_revision > done_revision or sync_status = 'running'
-      union all select 'connection', id::text, status, status_code, next_due_at::text, attempt, dispatch_lease_until::text, run_lease_until::text
+      union all select 'connection', id::text, status, status_code, next_due_at::text, attempt,
+        dispatch_lease_until::text, run_lease_until::text
         from keyferry.connections where wanted_revision > done_revision
-      union all select 'rotation', id::text, phase, status_code, next_due_at::text, attempt, dispatch_lease_until::text, run_lease_until::text
+      union all select 'rotation', id::text, phase, status_code, next_due_at::text, attempt,
+        dispatch_lease_until::text, run_lease_until::text
         from keyferry.rotations where wanted_revision > done_revision
-      union all select 'request', subject_id::text, kind, source_job_id, created_at::text, 0, null, null
+      union all select 'request', subject_id::text, kind, source_job_id, created_at::text, 0, null,
+        null
         from keyferry.requests where done_at is null
       union all select 'run', subject_id::text, kind, job_id, started_at::text, attempt, null, null
         from keyferry.runs where status = 'running' limit 5`);
@@ -273,7 +297,8 @@ export class World {
 
   async #judgeRotation(name: string, wrong: string[]): Promise<void> {
     const rotation = await this.keyferry.rotations.get(name);
-    const [row] = await this.rows(sql`select phase_state from keyferry.rotations where id = ${rotation.id}`);
+    const [row] = await this.rows(sql`select phase_state from keyferry.rotations
+      where id = ${rotation.id}`);
     const accountId = this.#accountOfRotation(name);
     const keys = this.sandbox.inspect.accessKeys({ accountId, userName: name });
     const active = keys.filter((key) => key.status === 'Active');
@@ -302,8 +327,10 @@ export class World {
     for (const table of ['connections', 'syncs', 'rotations'])
       await this.rows(sql`
         update ${sql.raw(`keyferry.${table}`)} set
-          run_lease_until = case when run_lease_until is not null then now() - interval '1 second' end,
-          dispatch_lease_until = case when dispatch_lease_until is not null then now() - interval '1 second' end`);
+          run_lease_until = case when run_lease_until is not null
+            then now() - interval '1 second' end,
+          dispatch_lease_until = case when dispatch_lease_until is not null
+            then now() - interval '1 second' end`);
   }
 
   /** Ends all backends at once and starts again, `downMs` later. */

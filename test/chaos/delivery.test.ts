@@ -1,4 +1,7 @@
-/** `npm run test:chaos -- delivery`: every case on both queue engines, with the servers and worker processes really hurt. `npm test` runs a few in small. */
+/**
+ * `npm run test:chaos -- delivery`: every case on both queue engines, with the servers and worker
+ * processes really hurt. `npm test` runs a few in small.
+ */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { startRedisCluster, startRedisSentinel } from '../support/redis-sets.ts';

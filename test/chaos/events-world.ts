@@ -1,6 +1,6 @@
 /**
- * Endpoints of all sorts for an installation that is hurt, and what they took. Events are judged by the outbox: each must have come, and those of one subject
- * in their order.
+ * Endpoints of all sorts for an installation that is hurt, and what they took. Events are judged by
+ * the outbox: each must have come, and those of one subject in their order.
  */
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -91,7 +91,8 @@ export async function untilDelivered(world: World, { name }: Endpoint, limitMs: 
   const deadline = Date.now() + limitMs;
   const left = () =>
     world.count(sql`
-      select count(*)::int as n from keyferry.notifications n join keyferry.webhooks w on w.id = n.webhook_id
+      select count(*)::int as n from keyferry.notifications n
+      join keyferry.webhooks w on w.id = n.webhook_id
       where w.name = ${name} and n.delivered_at is null`);
   while (Date.now() < deadline && (await left()) > 0) await pause(POLL_MS);
 }
@@ -107,7 +108,8 @@ export interface EventTally {
 /** Adds up what came to this endpoint. Call it at rest. */
 export async function judgeEndpoint(world: World, endpoint: Endpoint, tally: EventTally): Promise<void> {
   const rows = await world.rows(sql`
-    select n.id, n.subject_id, n.seq from keyferry.notifications n join keyferry.webhooks w on w.id = n.webhook_id
+    select n.id, n.subject_id, n.seq from keyferry.notifications n
+    join keyferry.webhooks w on w.id = n.webhook_id
     where w.name = ${endpoint.name}`);
   const seqs = new Map(rows.map((row) => [String(row['id']), Number(row['seq'])]));
   const came = new Set(endpoint.taken.map(({ id }) => id));
@@ -122,10 +124,14 @@ export async function judgeEndpoint(world: World, endpoint: Endpoint, tally: Eve
   }
 }
 
-/** Milliseconds from the settlement of each run to the first time that its event came, in order of size. */
+/**
+ * Milliseconds from the settlement of each run to the first time that its event came, in order of
+ * size.
+ */
 export async function latencies(world: World, endpoint: Endpoint, sinceMs: number): Promise<readonly number[]> {
   const rows = await world.rows(sql`
-    select id, extract(epoch from finished_at) * 1000 as at from keyferry.runs where kind = 'sync' and finished_at is not null`);
+    select id, extract(epoch from finished_at) * 1000 as at from keyferry.runs
+    where kind = 'sync' and finished_at is not null`);
   const settled = new Map(rows.map((row) => [String(row['id']), Number(row['at'])]));
   const first = new Map<string, number>();
   for (const { runId, atMs } of endpoint.taken) if (runId !== undefined && !first.has(runId)) first.set(runId, atMs);
@@ -142,7 +148,8 @@ export async function insertEvents(
 ): Promise<void> {
   await world.rows(sql`
     insert into keyferry.notifications (event, subject_id, webhook_id, payload)
-    select 'sync.changed', s.id, w.id, jsonb_build_object('orgId', ${ORG}::text, 'kind', 'sync', 'id', s.id)
+    select 'sync.changed', s.id, w.id,
+      jsonb_build_object('orgId', ${ORG}::text, 'kind', 'sync', 'id', s.id)
     from keyferry.webhooks w, generate_series(1, ${count}::int) n,
       lateral (select md5(${name}::text || (n % ${subjects}::int))::uuid as id) s
     where w.name = ${name} order by n`);

@@ -1,6 +1,7 @@
 /**
- * `npm run test:chaos -- events`: workers and servers killed, endpoints that are down, slow or refuse, and an endpoint that is dead for good. No event is lost,
- * those of one subject keep their order, and nobody waits for somebody else's endpoint.
+ * `npm run test:chaos -- events`: workers and servers killed, endpoints that are down, slow or
+ * refuse, and an endpoint that is dead for good. No event is lost, those of one subject keep their
+ * order, and nobody waits for somebody else's endpoint.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 

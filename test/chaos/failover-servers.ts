@@ -1,4 +1,7 @@
-/** Servers that fail over in the ways that people's servers do: become read-only, restart, are cut off, or lead to another one. */
+/**
+ * Servers that fail over in the ways that people's servers do: become read-only, restart, are cut
+ * off, or lead to another one.
+ */
 import { randomBytes } from 'node:crypto';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,6 +1,7 @@
 /**
- * `npm run test:chaos -- failover`: 100 failovers each of PostgreSQL (state and queues) and of Redis, under load. Each request that was accepted is
- * answered, and the first run that begins after the server is writable again succeeds within 15 s. `CHAOS_EVERY=10` tries every tenth.
+ * `npm run test:chaos -- failover`: 100 failovers each of PostgreSQL (state and queues) and of
+ * Redis, under load. Each request that was accepted is answered, and the first run that begins
+ * after the server is writable again succeeds within 15 s. `CHAOS_EVERY=10` tries every tenth.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -103,7 +104,8 @@ async function firstSuccess({ stores }: Engine): Promise<number> {
     // The pool itself may need a moment: that counts.
     since ??= String((await db.execute<{ at: string }>(sql`select clock_timestamp()::text as at`))[0]?.at);
     const rows = await db.execute(
-      sql`select 1 from keyferry.runs where started_at >= ${since}::timestamptz and status = 'succeeded' limit 1`,
+      sql`select 1 from keyferry.runs
+        where started_at >= ${since}::timestamptz and status = 'succeeded' limit 1`,
     );
     return rows.length > 0;
   };

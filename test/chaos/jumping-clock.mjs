@@ -1,4 +1,7 @@
-/** Loaded into a worker process before all else: its wall clock jumps to and fro by up to three minutes, every half second. Monotonic time is true. */
+/**
+ * Loaded into a worker process before all else: its wall clock jumps to and fro by up to three
+ * minutes, every half second. Monotonic time is true.
+ */
 const RealDate = Date;
 let offsetMs = 0;
 setInterval(() => {

@@ -1,6 +1,7 @@
 /**
- * Crashes on purpose. Every write of the database and every call of AWS that a rotation makes is a numbered operation; one of them is chosen to go
- * wrong in one of four ways. After a crash nothing of that process acts any more, as after SIGKILL.
+ * Crashes on purpose. Every write of the database and every call of AWS that a rotation makes is a
+ * numbered operation; one of them is chosen to go wrong in one of four ways. After a crash nothing
+ * of that process acts any more, as after SIGKILL.
  */
 import type { WorkStore } from '../../src/db/engine/work.ts';
 import { JobError } from '../../src/errors.ts';

@@ -1,6 +1,7 @@
 /**
- * Real processes: `keyferry worker` is ended by SIGKILL while one call of a rotation is on its way, once before AWS has acted and once after, for each
- * mutation and some reads. It is started again, and at the end every rotation must have come to rest with exactly its published key.
+ * Real processes: `keyferry worker` is ended by SIGKILL while one call of a rotation is on its way,
+ * once before AWS has acted and once after, for each mutation and some reads. It is started again,
+ * and at the end every rotation must have come to rest with exactly its published key.
  */
 import { sql } from 'drizzle-orm';
 
@@ -161,8 +162,11 @@ function isAbout(sandbox: AwsSandbox, parameters: Readonly<Record<string, unknow
 /** What half a minute would do; the process that held them is gone. */
 async function expireLeases(database: DatabaseHandle): Promise<void> {
   await database.db.execute(sql`
-    update keyferry.rotations set run_lease_until = case when run_lease_until is not null then now() - interval '1 second' end,
-      dispatch_lease_until = case when dispatch_lease_until is not null then now() - interval '1 second' end`);
+    update keyferry.rotations
+    set run_lease_until = case when run_lease_until is not null
+      then now() - interval '1 second' end,
+      dispatch_lease_until = case when dispatch_lease_until is not null
+        then now() - interval '1 second' end`);
 }
 
 async function createRotation({ sandbox, keyferry }: Site, index: number): Promise<void> {
@@ -185,13 +189,15 @@ async function createRotation({ sandbox, keyferry }: Site, index: number): Promi
 }
 
 /**
- * What a person does whose rotation waits with an unknown key: deletes it at AWS, as the status advises. The key must be active until then. The hour
- * after which the rotation looks again passes at once.
+ * What a person does whose rotation waits with an unknown key: deletes it at AWS, as the status
+ * advises. The key must be active until then. The hour after which the rotation looks again passes
+ * at once.
  */
 async function deleteCandidate({ sandbox, database }: Site, name: string): Promise<void> {
   const [row] = await database.db.execute<{ candidate: string | null }>(sql`
     update keyferry.rotations set
-      phase_state = jsonb_set(phase_state, '{intent,candidate,lookAt}', to_jsonb(${new Date().toISOString()}::text)),
+      phase_state = jsonb_set(phase_state, '{intent,candidate,lookAt}',
+        to_jsonb(${new Date().toISOString()}::text)),
       next_due_at = now()
     where name = ${name} and phase_state #> '{intent,candidate}' is not null
       and (phase_state #>> '{intent,candidate,lookAt}')::timestamptz > now()

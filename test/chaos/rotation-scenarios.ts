@@ -20,8 +20,8 @@ export interface Scenario {
   readonly options?: WorldOptions;
   arrange(world: World): Promise<Arranged>;
   /**
-   * `rotated`: a new key works everywhere and the old one is gone. `kept`: nothing changed, with this verdict. `blocked`: a person must decide.
-   * `revoked`: no key of ours is left.
+   * `rotated`: a new key works everywhere and the old one is gone. `kept`: nothing changed, with
+   * this verdict. `blocked`: a person must decide. `revoked`: no key of ours is left.
    */
   readonly ends: 'rotated' | 'revoked' | { readonly kept: string } | { readonly blocked: readonly string[] };
   /** Also played with many crashes at once. */
@@ -30,7 +30,10 @@ export interface Scenario {
   readonly isPublished?: boolean;
   /** Consumers are cut off on purpose. */
   readonly isCutOff?: boolean;
-  /** Syncs run only so long after the publication; of the polls meanwhile, which are all alike, the first two are crash points. */
+  /**
+   * Syncs run only so long after the publication; of the polls meanwhile, which are all alike, the
+   * first two are crash points.
+   */
   readonly syncsAfterMs?: number;
   /** What a person does at AWS while keyferry is down. Returns the keys that are theirs. */
   readonly meanwhile?: (world: World) => Promise<readonly string[]>;

@@ -1,4 +1,7 @@
-/** `npm run test:chaos -- rotation`: all crash points, storms and kills; `npm test` runs a sample of the points. */
+/**
+ * `npm run test:chaos -- rotation`: all crash points, storms and kills; `npm test` runs a sample of
+ * the points.
+ */
 import { afterAll, expect, test } from 'vitest';
 
 import { useTestDatabase } from '../support/postgres.ts';

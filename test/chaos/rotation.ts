@@ -1,6 +1,7 @@
 /**
- * Every crash point of every starting state of a rotation: the scenario is played once to count its operations, then once per operation and way of
- * going wrong. After each operation it is checked that what consumers hold works, that keyferry added no second key, and that no key of a person
+ * Every crash point of every starting state of a rotation: the scenario is played once to count its
+ * operations, then once per operation and way of going wrong. After each operation it is checked
+ * that what consumers hold works, that keyferry added no second key, and that no key of a person
  * changed; at the end, that the rotation came to rest and no key is unknown.
  */
 import { sql } from 'drizzle-orm';
@@ -161,7 +162,9 @@ interface Play {
   readonly persons: string[];
 }
 
-/** Every play draws the same delays, so that its operations have the same numbers up to the crash. */
+/**
+ * Every play draws the same delays, so that its operations have the same numbers up to the crash.
+ */
 const SEED = 1;
 
 async function play(stage: Stage, given: Scenario, point: CrashPoint | Storm | undefined): Promise<Played> {
@@ -197,7 +200,10 @@ async function play(stage: Stage, given: Scenario, point: CrashPoint | Storm | u
   }
 }
 
-/** The next world's keys have the same ids: were their rows still here, they would be somebody else's. */
+/**
+ * The next world's keys have the same ids: were their rows still here, they would be somebody
+ * else's.
+ */
 async function clear({ handle, orgId }: World): Promise<void> {
   for (const table of [sql`syncs`, sql`rotations`, sql`connections`])
     await handle.db.execute(sql`delete from keyferry.${table} where org_id = ${orgId}`);

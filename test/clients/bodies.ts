@@ -1,4 +1,7 @@
-/** What Infisical's Terraform provider (e64b1b7) sends, as recorded; only ids and names are filled in. */
+/**
+ * What Infisical's Terraform provider (e64b1b7) sends, as recorded; only ids and names are filled
+ * in.
+ */
 
 export const place = { projectId: 'shop', environment: 'prod', secretPath: '/api' };
 

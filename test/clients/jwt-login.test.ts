@@ -1,4 +1,7 @@
-/** Workloads that log in with a JWT of their platform, as Infisical's clients send it, and what ends their access. */
+/**
+ * Workloads that log in with a JWT of their platform, as Infisical's clients send it, and what ends
+ * their access.
+ */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import type { JwtLogin } from '../../src/domain/jwt-logins.ts';
@@ -52,8 +55,8 @@ describe('a JWT', () => {
     const headers = as(await accessToken({ organizationSlug: 'acme' }));
     const made = await api.call('POST', `${CONNECTIONS}?wait=0`, { headers, body: roleConnection(uniqueName('by')) });
     expect(made.body.appConnection.orgId).toBe('acme');
-    const [row] = await fixture().handle
-      .client`select actor, org_id from keyferry.audit_log where subject = ${made.body.appConnection.id}`;
+    const [row] = await fixture().handle.client`select actor, org_id from keyferry.audit_log
+        where subject = ${made.body.appConnection.id}`;
     expect(row).toEqual({ actor: `deploy/${SUBJECT}`, org_id: 'acme' });
   });
 

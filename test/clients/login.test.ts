@@ -1,4 +1,7 @@
-/** Machine identities: made by an operator, logging in as Infisical's clients do, renewed, limited and revoked on two servers. */
+/**
+ * Machine identities: made by an operator, logging in as Infisical's clients do, renewed, limited
+ * and revoked on two servers.
+ */
 import { createHash } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -131,7 +134,8 @@ describe('machine identities', () => {
     const { body } = await logIn({ clientId, clientSecret });
     expect(body.expiresIn).toBeLessThanOrEqual(3600);
     expect(body.accessTokenMaxTTL).toBeLessThanOrEqual(3600);
-    await fixture().handle.client`update keyferry.identities set expires_at = now() where id = ${clientId}`;
+    await fixture().handle.client`update keyferry.identities set expires_at = now()
+      where id = ${clientId}`;
     expect(await got(String(body.accessToken))).toBe(401);
     expect(refused).toContain((await logIn({ clientId, clientSecret })).status);
   });

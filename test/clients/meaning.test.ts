@@ -1,4 +1,7 @@
-/** What applying, destroying and applying again does at AWS, with the bodies of Infisical's Terraform provider, against worker and server as processes. */
+/**
+ * What applying, destroying and applying again does at AWS, with the bodies of Infisical's
+ * Terraform provider, against worker and server as processes.
+ */
 import { InfisicalSDK } from '@infisical/sdk';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
@@ -61,11 +64,14 @@ describe('the meaning of what Terraform applies', () => {
     return { status: answer.status, body: await answer.json() };
   }
 
-  /** What the audit log says of the latest connection that somebody made: null until it is settled. */
+  /**
+   * What the audit log says of the latest connection that somebody made: null until it is settled.
+   */
   async function latestStatus(): Promise<unknown> {
     const { client, close } = openDatabase(installation.environment['DATABASE_URL'] ?? '');
     const [row] = await client`
-      select status_code from keyferry.audit_log where action = 'connection.create' order by id desc limit 1`;
+      select status_code from keyferry.audit_log where action = 'connection.create' order by id desc
+      limit 1`;
     await close();
     return row?.['status_code'];
   }

@@ -1,4 +1,7 @@
-/** Identities that are limited to projects: every operation of the document, on what belongs to them and on what does not. */
+/**
+ * Identities that are limited to projects: every operation of the document, on what belongs to them
+ * and on what does not.
+ */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { createIdentities } from '../../src/db/identities.ts';

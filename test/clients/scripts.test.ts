@@ -1,4 +1,7 @@
-/** What scripts against Infisical's API rely on besides the provider's calls: lists, names, words, metadata, and a plain refusal of the rest. */
+/**
+ * What scripts against Infisical's API rely on besides the provider's calls: lists, names, words,
+ * metadata, and a plain refusal of the rest.
+ */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { createApiUnderTest, type Answer, type ApiUnderTest } from '../integration/server/api-support.ts';
@@ -36,7 +39,8 @@ describe('scripts against Infisical’s API', () => {
   it('lists everything without a limit, and pages with one', async () => {
     await fixture().handle.client`
       insert into keyferry.connections (org_id, name, method, project_id)
-      select 'acme', 'listed-' || lpad(n::text, 3, '0'), 'assume-role', 'lists' from generate_series(0, 110) as n`;
+      select 'acme', 'listed-' || lpad(n::text, 3, '0'), 'assume-role', 'lists'
+      from generate_series(0, 110) as n`;
     for (const path of [CONNECTIONS, '/api/v1/app-connections']) {
       const all = (await api.call('GET', `${path}?projectId=lists`)).body;
       expect([all.appConnections.length, all.totalCount]).toEqual([111, 111]);
@@ -98,7 +102,8 @@ describe('scripts against Infisical’s API', () => {
     const { secretSync } = (await createSync(uniqueName('word'))).body;
     const { client } = fixture().handle;
     await client`update keyferry.syncs set sync_status = ${status} where id = ${secretSync.id}`;
-    await client`insert into keyferry.runs (kind, subject_id, org_id, attempt, reason, status, finished_at, error_message)
+    await client`insert into keyferry.runs (kind, subject_id, org_id, attempt, reason, status,
+      finished_at, error_message)
       values ('import', ${secretSync.id}, 'acme', 1, 'requested', ${status}, now(), 'why')`;
     const shown = (await api.call('GET', `${PARAMETERS}/${String(secretSync.id)}`)).body.secretSync;
     expect(shown).toMatchObject({
@@ -119,8 +124,10 @@ describe('scripts against Infisical’s API', () => {
     const body = iamUserRotation(uniqueName('word'), connectionId);
     const { secretRotation } = (await api.call('POST', `${ROTATIONS}?wait=0`, { body })).body;
     const { client } = fixture().handle;
-    await client`update keyferry.rotations set rotation_status = ${status} where id = ${secretRotation.id}`;
-    const [run] = await client`insert into keyferry.runs (kind, subject_id, org_id, attempt, reason, status)
+    await client`update keyferry.rotations set rotation_status = ${status}
+      where id = ${secretRotation.id}`;
+    const [run] = await client`insert into keyferry.runs (kind, subject_id, org_id, attempt, reason,
+      status)
       values ('rotate', ${secretRotation.id}, 'acme', 1, 'requested', 'succeeded') returning id`;
     const shown = (await api.call('GET', `${ROTATIONS}/${String(secretRotation.id)}`)).body.secretRotation;
     expect(shown).toMatchObject({

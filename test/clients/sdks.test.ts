@@ -1,4 +1,7 @@
-/** Infisical's SDKs for Python and Go against a listening server: they log in, and are refused values with the reason. */
+/**
+ * Infisical's SDKs for Python and Go against a listening server: they log in, and are refused
+ * values with the reason.
+ */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { createIdentities } from '../../src/db/identities.ts';

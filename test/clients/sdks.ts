@@ -1,4 +1,7 @@
-/** Infisical's SDKs of other languages, from their registries into `.cache`: what is missing there is said, and the lane left out. */
+/**
+ * Infisical's SDKs of other languages, from their registries into `.cache`: what is missing there
+ * is said, and the lane left out.
+ */
 import { execFile } from 'node:child_process';
 import { access, mkdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
@@ -51,7 +54,10 @@ export async function preparePython(): Promise<Program> {
   return runs(python, script);
 }
 
-/** The first build compiles the SDKs of three clouds and takes minutes, so that it is only done where it is asked for. */
+/**
+ * The first build compiles the SDKs of three clouds and takes minutes, so that it is only done
+ * where it is asked for.
+ */
 export async function prepareGo(): Promise<Program> {
   if (process.env['CLIENTS_GO'] !== 'true') return { missing: 'CLIENTS_GO=true' };
   if (!(await exists('go', 'version'))) return { missing: 'go' };

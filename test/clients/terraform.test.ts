@@ -1,6 +1,7 @@
 /**
- * The unchanged provider: apply, empty plan, every attribute changed and removed, changes from outside, destroy and apply again. Needs a Terraform or
- * OpenTofu binary (`TF_BIN`) and a binary of Infisical's provider (`TF_PROVIDER_BIN`); without them the lane is left out by name.
+ * The unchanged provider: apply, empty plan, every attribute changed and removed, changes from
+ * outside, destroy and apply again. Needs a Terraform or OpenTofu binary (`TF_BIN`) and a binary of
+ * Infisical's provider (`TF_PROVIDER_BIN`); without them the lane is left out by name.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 

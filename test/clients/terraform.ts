@@ -1,4 +1,7 @@
-/** Terraform or OpenTofu with Infisical's provider, both as binaries that somebody built: a workspace in a temporary folder. */
+/**
+ * Terraform or OpenTofu with Infisical's provider, both as binaries that somebody built: a
+ * workspace in a temporary folder.
+ */
 import { execFile } from 'node:child_process';
 import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,7 @@
-/** Creating a connection waits for AWS's verdict: within limits of time and number, and whoever hangs up changes nothing. Here nobody gives a verdict. */
+/**
+ * Creating a connection waits for AWS's verdict: within limits of time and number, and whoever
+ * hangs up changes nothing. Here nobody gives a verdict.
+ */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { createApiUnderTest, type Answer, type ApiUnderTest } from '../integration/server/api-support.ts';

@@ -1,4 +1,7 @@
-/** The recorded bodies of Infisical's Terraform provider against the API: created, read, changed as a whole, deleted. */
+/**
+ * The recorded bodies of Infisical's Terraform provider against the API: created, read, changed as
+ * a whole, deleted.
+ */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { createApiUnderTest, type Answer, type ApiUnderTest } from '../integration/server/api-support.ts';
@@ -137,8 +140,9 @@ describe('the wire of Infisical’s Terraform provider', () => {
     const { secretSync } = await sent('POST', PARAMETERS, body);
     expect(await check()).toEqual({ hasDuplicate: true, duplicateProjectId: 'shop' });
     expect(await check({ excludeSyncId: secretSync.id })).toEqual({ hasDuplicate: false });
-    const [audited] = await fixture().handle
-      .client`select count(*)::int as n from keyferry.audit_log where action like '%heckDestination'`;
+    const [audited] = await fixture().handle.client`select count(*)::int as n
+      from keyferry.audit_log
+        where action like '%heckDestination'`;
     expect(audited?.n).toBe(0);
   });
 
@@ -189,7 +193,8 @@ describe('the wire of Infisical’s Terraform provider', () => {
     const { client } = fixture().handle;
     const { secretRotation } = await sent('POST', `${ROTATIONS}?wait=0`, body);
     const path = `${ROTATIONS}/${String(secretRotation.id)}`;
-    await client`update keyferry.rotations set account_id = '444455556666' where id = ${secretRotation.id}`;
+    await client`update keyferry.rotations set account_id = '444455556666'
+      where id = ${secretRotation.id}`;
     await client`update keyferry.connections set account_id = '444455556666' where id = ${same}`;
     await client`update keyferry.connections set account_id = '777788889999' where id = ${other}`;
     expect((await sent('PATCH', path, { connectionId: same })).secretRotation.connection.id).toBe(same);

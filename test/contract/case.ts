@@ -1,6 +1,7 @@
 /**
- * The contract suites: what AWS documents, told as cases that know SDK clients only. They run on the sandbox in `npm test`, and
- * on any other endpoint with `npm run test:contract -- --endpoint URL`.
+ * The contract suites: what AWS documents, told as cases that know SDK clients only. They run on
+ * the sandbox in `npm test`, and on any other endpoint with
+ * `npm run test:contract -- --endpoint URL`.
  */
 import type { ContractTarget } from './target.ts';
 
@@ -18,7 +19,10 @@ export interface ContractCase {
 
 type Run = ContractCase['run'];
 
-/** `{ 'a name': async (target) => … }` as cases of one service; a case with a source of its own is `{ source, run }`. */
+/**
+ * `{ 'a name': async (target) => … }` as cases of one service; a case with a source of its own is
+ * `{ source, run }`.
+ */
 export function contractCases(
   service: ContractService,
   cases: Readonly<Record<string, Run | { readonly source: string; readonly run: Run }>>,

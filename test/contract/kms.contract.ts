@@ -1,4 +1,7 @@
-/** KMS, data keys and ciphertexts of symmetric keys, as documented: API reference, and KMS developer guide on encryption context, key states and key policies. */
+/**
+ * KMS, data keys and ciphertexts of symmetric keys, as documented: API reference, and KMS developer
+ * guide on encryption context, key states and key policies.
+ */
 import assert from 'node:assert/strict';
 import { DecryptCommand, DescribeKeyCommand, EncryptCommand, GenerateDataKeyCommand } from '@aws-sdk/client-kms';
 

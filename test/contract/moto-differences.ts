@@ -1,7 +1,7 @@
 /**
- * Where moto differs from AWS's documentation, case by case. A case that starts or stops to differ fails the run, so the table
- * stays true. Sources: the API references of the services, which the official service models carry as text; the IAM,
- * Systems Manager and Secrets Manager user guides.
+ * Where moto differs from AWS's documentation, case by case. A case that starts or stops to differ
+ * fails the run, so the table stays true. Sources: the API references of the services, which the
+ * official service models carry as text; the IAM, Systems Manager and Secrets Manager user guides.
  */
 import { each, type KnownDifference } from './known-difference.ts';
 import { MOTO_KMS_DIFFERENCES } from './moto-kms.ts';

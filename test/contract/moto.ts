@@ -1,6 +1,7 @@
 /**
- * moto's server (PyPI `moto[server]`, Apache-2.0) as an independent second opinion: installed into a virtual environment under
- * `.cache/moto`, started on a free loopback port, ended with the run. AWS's own client for Python stands beside it.
+ * moto's server (PyPI `moto[server]`, Apache-2.0) as an independent second opinion: installed into
+ * a virtual environment under `.cache/moto`, started on a free loopback port, ended with the run.
+ * AWS's own client for Python stands beside it.
  */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';

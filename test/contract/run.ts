@@ -1,5 +1,6 @@
 /**
- * `npm run test:contract`: the suites on the sandbox, and on a second endpoint: moto's server, or any that is named.
+ * `npm run test:contract`: the suites on the sandbox, and on a second endpoint: moto's server, or
+ * any that is named.
  *
  *   tsx test/contract/run.ts [--endpoint URL] [--region REGION] [--verbose]
  */

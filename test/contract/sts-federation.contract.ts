@@ -1,4 +1,7 @@
-/** STS, GetFederationToken, as documented: API reference, and IAM user guide, "Requesting temporary security credentials" and its comparison of STS credentials. */
+/**
+ * STS, GetFederationToken, as documented: API reference, and IAM user guide, "Requesting temporary
+ * security credentials" and its comparison of STS credentials.
+ */
 import assert from 'node:assert/strict';
 import {
   AssumeRoleCommand,

@@ -1,4 +1,7 @@
-/** An endpoint that the suites run on, and the few things they need besides the operations under test. */
+/**
+ * An endpoint that the suites run on, and the few things they need besides the operations under
+ * test.
+ */
 import { IAMClient } from '@aws-sdk/client-iam';
 import { KMSClient } from '@aws-sdk/client-kms';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';

@@ -1,4 +1,7 @@
-/** Every page of the status page by axe in a real browser: light and dark, wide and narrow. Each page is loaded once and then changed. */
+/**
+ * Every page of the status page by axe in a real browser: light and dark, wide and narrow. Each
+ * page is loaded once and then changed.
+ */
 import axe from 'axe-core';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -85,8 +88,10 @@ describe('the pages under axe', () => {
     const at = new Date().toISOString();
     const identity = { kind: 'key-pair', accountId: '999988887777', arn: 'arn:aws:iam::999988887777:user/keyferry' };
     const seen = { one: { ...identity, firstSeenAt: at, lastSeenAt: at } };
-    await client`update keyferry.installation set base_identities = ${JSON.stringify(seen)}::text::jsonb`;
-    await client`update keyferry.syncs set status_code = 'SYNC_DELETIONS_UNCONFIRMED', sync_status = 'failed',
+    await client`update keyferry.installation
+      set base_identities = ${JSON.stringify(seen)}::text::jsonb`;
+    await client`update keyferry.syncs
+      set status_code = 'SYNC_DELETIONS_UNCONFIRMED', sync_status = 'failed',
       next_due_at = now() where id = ${seeded.partialSync}`;
   }
 

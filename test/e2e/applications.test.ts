@@ -1,4 +1,7 @@
-/** What an application does that has no Node: the whole life of a sync over HTTP, against worker and server as processes. */
+/**
+ * What an application does that has no Node: the whole life of a sync over HTTP, against worker and
+ * server as processes.
+ */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { ACCOUNT, startInstallation, type Installation } from './support/installation.ts';

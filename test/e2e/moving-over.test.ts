@@ -1,6 +1,7 @@
 /**
- * The page "Moving over without a gap" as it stands in docs/infisical.md: its own commands, in its order, against an AWS that holds what Infisical leaves there.
- * Between them happens what the page asks of a person.
+ * The page "Moving over without a gap" as it stands in docs/infisical.md: its own commands, in its
+ * order, against an AWS that holds what Infisical leaves there. Between them happens what the page
+ * asks of a person.
  */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -133,7 +134,10 @@ describe('moving over from Infisical, by the commands of the page', () => {
   const othersOf = ({ parameters }: Seen) => parameters.filter(({ name }) => name.endsWith('OF_ANOTHER_TEAM'));
   const others = () => othersOf(seen());
 
-  /** Only what stands in capitals is filled in. A command whose secret comes from a file has it on stdin, in a process of its own; the others share one. */
+  /**
+   * Only what stands in capitals is filled in. A command whose secret comes from a file has it on
+   * stdin, in a process of its own; the others share one.
+   */
   async function shell(line: string): Promise<string> {
     const command = line.replace('ACCESS-KEY-ID', pair.accessKeyId);
     const [, ...args] = command.replace(/ < \S+$/, '').split(' ');

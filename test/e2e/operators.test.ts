@@ -1,4 +1,7 @@
-/** What operators do, in a real browser: log in, see what fails and why, mend it, run it again, see it well. */
+/**
+ * What operators do, in a real browser: log in, see what fails and why, mend it, run it again, see
+ * it well.
+ */
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 

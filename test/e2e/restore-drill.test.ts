@@ -1,4 +1,6 @@
-/** The drill of docs/backup-and-restore.md, command by command, beside an installation that goes on. */
+/**
+ * The drill of docs/backup-and-restore.md, command by command, beside an installation that goes on.
+ */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { migrate } from '../../src/db/migrate.ts';

@@ -1,4 +1,7 @@
-/** What operators order in a real browser, with JavaScript and without: connect, sync, pause, cancel, confirm deletions; and that no other site can. */
+/**
+ * What operators order in a real browser, with JavaScript and without: connect, sync, pause,
+ * cancel, confirm deletions; and that no other site can.
+ */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { chromium, type Browser, type BrowserContext, type Page, type Request } from 'playwright-core';

@@ -1,4 +1,7 @@
-/** The program of the release before, for real, beside the schema of this one and the reverse. Left out by name where git has no history. */
+/**
+ * The program of the release before, for real, beside the schema of this one and the reverse. Left
+ * out by name where git has no history.
+ */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { generateEncryptionKey } from '../../src/config/encryption-key.ts';

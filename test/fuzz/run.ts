@@ -1,6 +1,7 @@
 /**
- * `npm run test:fuzz`: generated input through everything that reads input. Seeded: a failure prints the seed and the smallest input; `FUZZ_SEED` runs
- * it again. `FUZZ_RUNS` is the number of inputs, 200,000 unless set.
+ * `npm run test:fuzz`: generated input through everything that reads input. Seeded: a failure
+ * prints the seed and the smallest input; `FUZZ_SEED` runs it again. `FUZZ_RUNS` is the number of
+ * inputs, 200,000 unless set.
  */
 import { randomInt } from 'node:crypto';
 

@@ -1,4 +1,7 @@
-/** What is fuzzed: each target takes generated input and must return, or throw a `JobError`; nothing else, and soon. */
+/**
+ * What is fuzzed: each target takes generated input and must return, or throw a `JobError`; nothing
+ * else, and soon.
+ */
 import fc from 'fast-check';
 
 import { createAwsAccess } from '../../src/aws/access.ts';
@@ -164,7 +167,8 @@ export const targets: readonly Target[] = [
   target({
     name: 'key schemas',
     share: 150,
-    // The shape of a sync demands the placeholder once; a key with a slash belongs to another folder.
+    // The shape of a sync demands the placeholder once; a key with a slash belongs to another
+    // folder.
     input: fc
       .tuple(keys, keys, keys)
       .map(([before, after, key]) => [`${before}{{secretKey}}${after}`, key.replaceAll('/', '')] as const),

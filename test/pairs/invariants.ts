@@ -1,4 +1,7 @@
-/** What must hold of an org as soon as no statement of a pair is under way. Deliberately not what housekeeping looks for: nothing here is forgiven. */
+/**
+ * What must hold of an org as soon as no statement of a pair is under way. Deliberately not what
+ * housekeeping looks for: nothing here is forgiven.
+ */
 import { sql, type SQL } from 'drizzle-orm';
 
 import type { Database } from '../../src/db/client.ts';
@@ -12,21 +15,26 @@ export const readRevision = sql`(
 
 const isDue = sql`coalesce(t.next_due_at <= now(), false)`;
 const isAtWork = sql`coalesce(t.run_lease_until > now(), false)`;
-const isAsked = sql`exists (select from keyferry.requests r where r.subject_id = t.id and r.done_at is null)`;
+const isAsked = sql`exists (select from keyferry.requests r
+  where r.subject_id = t.id and r.done_at is null)`;
 const isWaitingForValid = (
   status: SQL,
 ) => sql`(${status} = 'blocked' and t.status_code like 'CONNECTION\\_%' and exists (
-        select from keyferry.connections c where c.id = t.connection_id and c.status in ('valid', 'degraded')))`;
+        select from keyferry.connections c
+        where c.id = t.connection_id and c.status in ('valid', 'degraded')))`;
 
 const subjects = sql`
-      select t.id, t.org_id, 'connection' as subject, ${isDue} as is_due, ${isAtWork} as is_at_work, ${isAsked} as is_asked,
-        t.wanted_revision > t.done_revision as is_wish_ahead, false as is_folder_ahead, false as is_in_phase, false as is_asleep
+      select t.id, t.org_id, 'connection' as subject, ${isDue} as is_due, ${isAtWork} as is_at_work,
+        ${isAsked} as is_asked,
+        t.wanted_revision > t.done_revision as is_wish_ahead, false as is_folder_ahead,
+        false as is_in_phase, false as is_asleep
       from keyferry.connections t
       union all
       select t.id, t.org_id, 'sync', ${isDue}, ${isAtWork}, ${isAsked},
         t.wanted_revision > t.done_revision and t.is_auto_sync_enabled and t.paused_at is null,
         t.is_auto_sync_enabled and t.paused_at is null and t.sync_status <> 'blocked' and 
-          (${readRevision} is distinct from t.synced_revision or t.version is distinct from t.synced_version),
+          (${readRevision} is distinct from t.synced_revision
+            or t.version is distinct from t.synced_version),
         false, t.paused_at is null and ${isWaitingForValid(sql`t.sync_status`)}
       from keyferry.syncs t
       union all
@@ -43,23 +51,32 @@ export async function findForgotten(db: Database, orgId: string): Promise<readon
     forgotten as (select * from subjects where org_id = ${orgId} and not is_due)
     select subject || ' with an open request is not due' as problem from forgotten where is_asked
     union all select subject || ' with a wish ahead is not due' from forgotten where is_wish_ahead
-    union all select subject || ' with its folder or settings ahead is not due' from forgotten where is_folder_ahead
+    union all select subject || ' with its folder or settings ahead is not due' from forgotten
+    where is_folder_ahead
     union all select subject || ' in a phase is never due' from forgotten where is_in_phase
-    union all select subject || ' is blocked by a connection that is valid' from forgotten where is_asleep
-    union all select subject || ' is still at work' from subjects where org_id = ${orgId} and is_at_work
+    union all select subject || ' is blocked by a connection that is valid' from forgotten
+    where is_asleep
+    union all select subject || ' is still at work' from subjects
+    where org_id = ${orgId} and is_at_work
     union all select 'a request of a deleted subject is open' from keyferry.requests r
-      where r.org_id = ${orgId} and r.done_at is null and not exists (select from subjects s where s.id = r.subject_id)
+      where r.org_id = ${orgId} and r.done_at is null
+        and not exists (select from subjects s where s.id = r.subject_id)
     union all select 'a run of a deleted subject is open' from keyferry.runs r
-      where r.org_id = ${orgId} and r.status = 'running' and not exists (select from subjects s where s.id = r.subject_id)
-    union all select 'a run without a lease is open' from keyferry.runs r join subjects s on s.id = r.subject_id
+      where r.org_id = ${orgId} and r.status = 'running'
+        and not exists (select from subjects s where s.id = r.subject_id)
+    union all select 'a run without a lease is open' from keyferry.runs r
+    join subjects s on s.id = r.subject_id
       where r.org_id = ${orgId} and r.status = 'running' and not s.is_at_work`);
   return rows.map((row) => String(row['problem']));
 }
 
 /** Nothing of the org is due any more, so that later pairs do not meet it. */
 export async function putAway(db: Database, orgId: string): Promise<void> {
-  const rest = sql`next_due_at = null, dispatch_lease_until = null, run_lease_until = null where org_id = ${orgId}`;
+  const rest = sql`next_due_at = null, dispatch_lease_until = null, run_lease_until = null
+    where org_id = ${orgId}`;
   await db.execute(sql`
-    with connection as (update keyferry.connections set ${rest}), sync as (update keyferry.syncs set ${rest})
+    with connection as (
+      update keyferry.connections set ${rest}
+    ), sync as (update keyferry.syncs set ${rest})
     update keyferry.rotations set ${rest}`);
 }

@@ -1,6 +1,7 @@
 /**
- * `npm run test:pairs`: every writer of a subject × every statement of the engine that may wait for the subject's row, in both orders. The first is held
- * open in a transaction until the second waits for it. Whichever comes first, nothing is forgotten afterwards.
+ * `npm run test:pairs`: every writer of a subject × every statement of the engine that may wait for
+ * the subject's row, in both orders. The first is held open in a transaction until the second waits
+ * for it. Whichever comes first, nothing is forgotten afterwards.
  */
 import { appendFileSync, readdirSync, readFileSync } from 'node:fs';
 
@@ -31,7 +32,10 @@ interface Pair {
 }
 
 const total = { tried: 0, hold: 0 };
-/** Each kind has a database and statements of its own, so that they run side by side and no housekeeping repairs what another kind forgot. */
+/**
+ * Each kind has a database and statements of its own, so that they run side by side and no
+ * housekeeping repairs what another kind forgot.
+ */
 const databases = kinds.map((kind) => [kind, useTestDatabase()] as const);
 const lanes = new Map<Kind, Lane>();
 const problems = new Map<Kind, Promise<readonly string[]>>();
@@ -108,7 +112,10 @@ async function writeUnlessBusy(stores: Stores, scene: Scene, { write, refusal }:
   }
 }
 
-/** The second begins while the first is open; the first commits once the second waits for it, or has ended without. */
+/**
+ * The second begins while the first is open; the first commits once the second waits for it, or has
+ * ended without.
+ */
 async function whileHeld(
   lane: Lane,
   { first, second }: { first: () => Promise<unknown>; second: () => Promise<unknown> },

@@ -1,6 +1,7 @@
 /**
- * What a pair of statements is tried on: an org with a connection, a folder, two syncs that are up to date, and a rotation at rest. Runs are simulated:
- * each looks at what a processor would look at when it is claimed, and settles by that.
+ * What a pair of statements is tried on: an org with a connection, a folder, two syncs that are up
+ * to date, and a rotation at rest. Runs are simulated: each looks at what a processor would look at
+ * when it is claimed, and settles by that.
  */
 import { randomUUID } from 'node:crypto';
 
@@ -70,7 +71,8 @@ export async function openLane(url: string): Promise<Lane> {
     },
     isWaitedFor: async () => {
       const waiting = await handle.db.execute(
-        sql`select from pg_stat_activity where wait_event_type = 'Lock' and ${pid} = any(pg_blocking_pids(pid)) limit 1`,
+        sql`select from pg_stat_activity
+          where wait_event_type = 'Lock' and ${pid} = any(pg_blocking_pids(pid)) limit 1`,
       );
       return waiting.length > 0;
     },
@@ -182,15 +184,21 @@ async function createRotation(stores: Stores, orgId: string, parents: Parents): 
 
 /** As the last runs left it: everything is done, and due in an hour. */
 async function settle({ db }: Stores, orgId: string): Promise<void> {
-  const done = sql`done_revision = wanted_revision, due_reason = 'scheduled', next_due_at = now() + interval '1 hour'`;
+  const done = sql`done_revision = wanted_revision, due_reason = 'scheduled',
+    next_due_at = now() + interval '1 hour'`;
   await db.execute(sql`
     with connection as (
-      update keyferry.connections set ${done}, status = 'valid', account_id = '111122223333' where org_id = ${orgId}
+      update keyferry.connections set ${done}, status = 'valid', account_id = '111122223333'
+      where org_id = ${orgId}
     ),
-    rotation as (update keyferry.rotations set ${done}, rotation_status = 'succeeded' where org_id = ${orgId}),
+    rotation as (
+      update keyferry.rotations set ${done}, rotation_status = 'succeeded' where org_id = ${orgId}
+    ),
     asked as (update keyferry.requests set done_at = now() where org_id = ${orgId})
-    update keyferry.syncs t set ${done}, sync_status = 'succeeded', drift = 'none', synced_version = version,
-      synced_revision = (select f.revision from keyferry.folders f where f.id = t.folder_id) where org_id = ${orgId}`);
+    update keyferry.syncs t
+    set ${done}, sync_status = 'succeeded', drift = 'none', synced_version = version,
+      synced_revision = (select f.revision from keyferry.folders f where f.id = t.folder_id)
+        where org_id = ${orgId}`);
 }
 
 /** Due by its schedule, and dispatched as the tick leaves it. */
@@ -218,7 +226,9 @@ async function look({ db }: Stores, scene: Scene, { kind, id }: { kind: Kind; id
   return { folderRevision: Number(row?.['folder_revision']), isUsable: row?.['is_usable'] === true };
 }
 
-/** Ends the run of a subject as a processor would, by what it saw. Undefined when no run is open. */
+/**
+ * Ends the run of a subject as a processor would, by what it saw. Undefined when no run is open.
+ */
 export async function endRun(
   stores: Stores,
   scene: Scene,

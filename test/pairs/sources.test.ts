@@ -1,6 +1,7 @@
 /**
- * The row of a source: every writer × every statement of a pull that may wait for it, in both orders. The first is held open in a transaction until the second
- * waits for it. Whichever comes first, what was asked for is answered, or will be.
+ * The row of a source: every writer × every statement of a pull that may wait for it, in both
+ * orders. The first is held open in a transaction until the second waits for it. Whichever comes
+ * first, what was asked for is answered, or will be.
  */
 import { randomUUID } from 'node:crypto';
 import { appendFileSync } from 'node:fs';
@@ -114,13 +115,17 @@ test.each(pairs)(
   },
 );
 
-/** After the pull: who asked and was not answered finds the source due, and a source that is gone leaves no request open. */
+/**
+ * After the pull: who asked and was not answered finds the source due, and a source that is gone
+ * leaves no request open.
+ */
 async function forgotten({ db }: Stores, folderId: string): Promise<readonly unknown[]> {
   return db.execute(sql`
     select s.asked, s.answered, s.next_due_at, r.id as request
     from (select ${folderId}::uuid as id) f
     left join keyferry.sources s on s.folder_id = f.id
     left join keyferry.requests r on r.subject_id = f.id and r.done_at is null
-    where (s.asked > s.answered and (s.next_due_at > now() + interval '6 seconds' or s.lease_token is not null))
+    where (s.asked > s.answered
+      and (s.next_due_at > now() + interval '6 seconds' or s.lease_token is not null))
       or (r.id is not null and (s.folder_id is null or s.asked = s.answered))`);
 }

@@ -1,4 +1,7 @@
-/** Every exported method that writes the row of a subject, and every other with the reason why it is not tried. */
+/**
+ * Every exported method that writes the row of a subject, and every other with the reason why it is
+ * not tried.
+ */
 import { randomUUID } from 'node:crypto';
 
 import { sql } from 'drizzle-orm';
@@ -134,9 +137,11 @@ const folders: readonly Writer[] = [
 /** The sync reads the folders below its own, and is up to date with them. */
 async function makeRecursive(stores: Stores, { ids, belowId }: Scene): Promise<void> {
   await stores.folders.change(await stores.folders.get(belowId), [{ key: 'B', value: '1' }], 'merge');
-  const set = sql`sync_options = sync_options || '{"recursive": true}', done_revision = wanted_revision,
+  const set = sql`sync_options = sync_options || '{"recursive": true}',
+    done_revision = wanted_revision,
     synced_revision = (
-      select 1 + sum(f.revision - 1) from keyferry.folders f where f.org_id = syncs.org_id and f.secret_path like '/api%'
+      select 1 + sum(f.revision - 1) from keyferry.folders f
+      where f.org_id = syncs.org_id and f.secret_path like '/api%'
     )`;
   await given(stores, 'sync', { id: ids.sync, set });
 }
@@ -157,7 +162,12 @@ const syncs: readonly Writer[] = [
   {
     name: 'syncs.update to automatic',
     kinds: ['sync'],
-    arrange: (stores, { ids }) => given(stores, 'sync', { id: ids.sync, set: sql`is_auto_sync_enabled = false` }),
+    arrange: (stores, { ids }) =>
+      given(stores, 'sync', {
+        id: ids.sync,
+        set: sql`is_auto_sync_enabled
+          = false`,
+      }),
     write: async (stores, scene) =>
       stores.syncs.update(await syncOf(stores, scene), { isAutoSyncEnabled: true }, 'ann'),
   },
@@ -214,7 +224,11 @@ async function offer(stores: Stores, scene: Scene): Promise<void> {
     via: 'operator',
     requestedBy: 'ann',
   });
-  await given(stores, 'validate', { id: scene.connectionId, set: sql`done_revision = wanted_revision` });
+  await given(stores, 'validate', {
+    id: scene.connectionId,
+    set: sql`done_revision
+      = wanted_revision`,
+  });
 }
 
 async function candidateOf(stores: Stores, scene: Scene) {
@@ -378,7 +392,8 @@ const rotations: readonly Writer[] = [
     arrange: async (stores, scene) => {
       const { db } = stores;
       await db.execute(sql`
-        update keyferry.secrets set managed_by = ${scene.ids.rotate} where folder_id = ${scene.folderId}`);
+        update keyferry.secrets set managed_by = ${scene.ids.rotate}
+        where folder_id = ${scene.folderId}`);
     },
     write: async (stores, scene) => stores.rotations.delete(await rotationOf(stores, scene), 'remove'),
   },

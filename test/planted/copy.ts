@@ -1,4 +1,7 @@
-/** A copy of the checkout in the temporary directory, where defects are planted: the checkout itself is never touched. */
+/**
+ * A copy of the checkout in the temporary directory, where defects are planted: the checkout itself
+ * is never touched.
+ */
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, lstatSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -35,7 +38,10 @@ export function copyTree(): TreeCopy {
   };
 }
 
-/** What is tracked, and what is new and not ignored: the working state, whether or not it is committed. */
+/**
+ * What is tracked, and what is new and not ignored: the working state, whether or not it is
+ * committed.
+ */
 function listFiles(): readonly string[] {
   const flags = ['ls-files', '-z', '--cached', '--others', '--exclude-standard'];
   const files = execFileSync('git', flags, { cwd: ROOT, encoding: 'utf8', maxBuffer: 32 * 1024 * 1024 }).split('\0');

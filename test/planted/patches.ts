@@ -1,6 +1,6 @@
 /**
- * Planted defects: each patch in this folder brings one fixed defect back, and names the suite that must notice. The header
- * stands above the diff:
+ * Planted defects: each patch in this folder brings one fixed defect back, and names the suite that
+ * must notice. The header stands above the diff:
  *
  *   Finding: A1
  *   Defect: one sentence

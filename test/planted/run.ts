@@ -1,5 +1,6 @@
 /**
- * `npm run test:planted`: brings each fixed defect back in a copy of the tree and expects its suite to fail.
+ * `npm run test:planted`: brings each fixed defect back in a copy of the tree and expects its suite
+ * to fail.
  *
  *   tsx test/planted/run.ts [PREFIX …]     only the patches whose names start so
  *

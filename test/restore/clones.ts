@@ -1,6 +1,6 @@
 /**
- * A copy of the database wakes up beside its original: the same AWS, other workers. The copy is made by `pg_dump` and `pg_restore` where there are
- * some that fit the server, else row by row.
+ * A copy of the database wakes up beside its original: the same AWS, other workers. The copy is
+ * made by `pg_dump` and `pg_restore` where there are some that fit the server, else row by row.
  */
 import { sql } from 'drizzle-orm';
 
@@ -60,11 +60,13 @@ async function copyScene(scene: Scene, copy: Stage): Promise<Scene> {
 
 async function copyRows({ handle: { client } }: Stage, copy: Stage): Promise<void> {
   await writeRows(copy.handle.client, await readRows(client));
-  const [row] = await client<{ found: string }[]>`select to_jsonb(i)::text as found from keyferry.installation i`;
+  const [row] = await client<{ found: string }[]>`select to_jsonb(i)::text as found
+    from keyferry.installation i`;
   await copy.handle.client`delete from keyferry.installation`;
   await copy.handle.client`
     insert into keyferry.installation
-    select * from jsonb_populate_record(null::keyferry.installation, ${row?.found ?? ''}::text::jsonb)`;
+    select * from jsonb_populate_record(null::keyferry.installation,
+      ${row?.found ?? ''}::text::jsonb)`;
 }
 
 /** Only the rows: the database of the copy stays, with its clock. */
@@ -119,7 +121,8 @@ async function readIds({ handle }: Stage) {
   const [row] = await handle.client<{ id: string; objects: number; keys: number }[]>`
     select i.id,
       (select count(*)::int from keyferry.sync_entries) as objects,
-      (select count(*)::int from keyferry.rotation_keys where state not in ('foreign', 'deleted')) as keys
+      (select count(*)::int from keyferry.rotation_keys
+        where state not in ('foreign', 'deleted')) as keys
     from keyferry.installation i`;
   if (!row) throw new Error('There is no installation.');
   return row;
@@ -131,7 +134,8 @@ async function useClone(clone: Scene): Promise<void> {
   clone.story.push('the copy is used');
   await stage.handle.db.execute(sql`
     update keyferry.syncs
-    set paused_at = null, next_due_at = now(), wanted_revision = wanted_revision + 1, due_reason = 'changed'
+    set paused_at = null, next_due_at = now(), wanted_revision = wanted_revision + 1,
+      due_reason = 'changed'
     where org_id = ${world.orgId}`);
   await unlessRefused(async () => rotation.rotations.resume(await rotation.row(rotationId)));
   await unlessRefused(async () => rotation.rotations.request(await rotation.row(rotationId), {}, 'ann'));

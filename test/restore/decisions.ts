@@ -1,4 +1,7 @@
-/** What a person does about a restored installation, by what keyferry says: which side of a sync counts, and which key is in use. */
+/**
+ * What a person does about a restored installation, by what keyferry says: which side of a sync
+ * counts, and which key is in use.
+ */
 import { clearKeys } from './people.ts';
 import { unlessRefused } from './runs.ts';
 import { findConsumers, findKeys, findSync, type Scene } from './scene.ts';

@@ -1,4 +1,7 @@
-/** What people do between runs: in the folder, with syncs and rotations, and at AWS behind keyferry's back. */
+/**
+ * What people do between runs: in the folder, with syncs and rotations, and at AWS behind
+ * keyferry's back.
+ */
 import { sql } from 'drizzle-orm';
 
 import { REGION } from '../integration/sync/world.ts';
@@ -210,11 +213,15 @@ async function keepKey(scene: Scene): Promise<void> {
   await scene.rotation.use(pair);
 }
 
-/** Whoever made a key that nobody else knows deletes it in the end: it would block the rotation for ever. */
+/**
+ * Whoever made a key that nobody else knows deletes it in the end: it would block the rotation for
+ * ever.
+ */
 export async function clearKeys(scene: Scene): Promise<void> {
   for (const accessKeyId of scene.people.keys.keys()) scene.world.sandbox.deleteAccessKey({ accessKeyId });
   scene.people.keys.clear();
   await scene.stage.handle.db.execute(
-    sql`update keyferry.rotations set next_due_at = now() where id = ${scene.rotationId} and paused_at is null`,
+    sql`update keyferry.rotations set next_due_at = now()
+      where id = ${scene.rotationId} and paused_at is null`,
   );
 }

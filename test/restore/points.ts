@@ -1,6 +1,6 @@
 /**
- * The three ways in which a database goes back in time, each from a seed: a backup that is restored and accepted, a failover that loses the
- * last runs, and a copy that wakes up beside its original.
+ * The three ways in which a database goes back in time, each from a seed: a backup that is restored
+ * and accepted, a failover that loses the last runs, and a copy that wakes up beside its original.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
@@ -48,7 +48,8 @@ export async function playFailover(stage: Stage, seed: number): Promise<void> {
   await runDue(scene, { runs: scene.random.between(1, 2), withinMs: 1_000 });
   scene.story.push('— failover —');
   await writeRows(stage.handle.client, backup.rows);
-  await stage.handle.db.execute(sql`update keyferry.installation set timeline = timeline - 1, counter = counter - 1`);
+  await stage.handle.db.execute(sql`update keyferry.installation
+    set timeline = timeline - 1, counter = counter - 1`);
   await watch.beat();
   watch.stop();
   if (watch.guardReason() !== undefined) scene.problems.push('a failover was guarded');
@@ -76,7 +77,10 @@ interface Backup {
   readonly aws: ReadonlyMap<string, string>;
 }
 
-/** Between runs, or in the middle of one: before one of its calls, which then goes on as if nothing was. */
+/**
+ * Between runs, or in the middle of one: before one of its calls, which then goes on as if nothing
+ * was.
+ */
 async function backUp(scene: Scene): Promise<Backup> {
   const { random, onCall, stage } = scene;
   const read = async (): Promise<Backup> => {
@@ -118,7 +122,9 @@ export function startWatch({ handle }: Stage, { isGuardAsked }: { isGuardAsked: 
   });
 }
 
-/** What was written, changed or deleted after the backup: name → value, undefined for what is gone. */
+/**
+ * What was written, changed or deleted after the backup: name → value, undefined for what is gone.
+ */
 type Later = ReadonlyMap<string, string | undefined>;
 
 /** Without what the folder of the backup holds as well: there nothing is to be decided. */

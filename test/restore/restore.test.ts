@@ -1,6 +1,7 @@
 /**
- * `npm run test:restore`: random points in the life of an installation at which its database goes back in time. RESTORE_POINTS=n plays n of
- * them, spread over all; RESTORE_POINT=k plays the one with this number; RESTORE_SEED moves all of them.
+ * `npm run test:restore`: random points in the life of an installation at which its database goes
+ * back in time. RESTORE_POINTS=n plays n of them, spread over all; RESTORE_POINT=k plays the one
+ * with this number; RESTORE_SEED moves all of them.
  */
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 
@@ -27,7 +28,10 @@ interface Lane {
   readonly copy: Stage;
 }
 
-/** Points wait for the database most of the time. Each lane has one of its own, whose clock it moves, and one for copies. */
+/**
+ * Points wait for the database most of the time. Each lane has one of its own, whose clock it
+ * moves, and one for copies.
+ */
 const databases = Array.from({ length: LANES }, () => ({ original: useTestDatabase(), copy: useTestDatabase() }));
 const total = { points: 0, safe: 0 };
 let lanes: readonly Lane[];

@@ -1,4 +1,7 @@
-/** Runs of the scene's subjects, each with what must hold whatever it is for: what consumers hold stays usable, strangers' things stay. */
+/**
+ * Runs of the scene's subjects, each with what must hold whatever it is for: what consumers hold
+ * stays usable, strangers' things stay.
+ */
 import { sql } from 'drizzle-orm';
 
 import { JobError } from '../../src/errors.ts';
@@ -11,7 +14,9 @@ export interface Due {
   readonly inMs: number;
 }
 
-/** What is due first; undefined when nothing is. Of what is due now, the order is always the same. */
+/**
+ * What is due first; undefined when nothing is. Of what is due now, the order is always the same.
+ */
 export async function findDue({ world, stage }: Scene): Promise<Due | undefined> {
   await world.clock.settled();
   const [row] = await stage.handle.db.execute<{ kind: Due['kind']; id: string; in_ms: string }>(sql`

@@ -1,6 +1,7 @@
 /**
- * What a restore is tried on: one folder with values and a rotated key, syncs of it to several destinations, consumers that hold what the
- * destinations hold, and objects and keys at AWS that belong to somebody else. Real processors, real claims and settlements, one sandbox.
+ * What a restore is tried on: one folder with values and a rotated key, syncs of it to several
+ * destinations, consumers that hold what the destinations hold, and objects and keys at AWS that
+ * belong to somebody else. Real processors, real claims and settlements, one sandbox.
  */
 import { sql } from 'drizzle-orm';
 
@@ -52,7 +53,9 @@ const OTHER_INSTALLATION = 'ffffffff-0000-4000-8000-000000000000/eeeeeeee-0000-4
 /** A name that another installation has taken. */
 export const TAKEN = 'OTHER';
 
-/** The sandbox has the seed of the point, too: its answers do not depend on the points before it. */
+/**
+ * The sandbox has the seed of the point, too: its answers do not depend on the points before it.
+ */
 export async function createScene(stage: syncing.Stage, random: Random, seed: number): Promise<Scene> {
   await emptyDatabase(stage);
   const onCall: Scene['onCall'] = { before: undefined, open: 0 };
@@ -81,8 +84,10 @@ export async function emptyDatabase({ handle }: syncing.Stage): Promise<void> {
   await handle.client.unsafe(`truncate ${tables[0]?.name ?? ''}`);
   await handle.db.execute(sql`
     update keyferry.installation
-    set id = gen_random_uuid(), epoch = 1, epoch_started_at = null, counter = 0, seen_at = null, guard_reason = null,
-      guarded_at = null, name = null, system_identifier = null, database_name = null, timeline = null`);
+    set id = gen_random_uuid(), epoch = 1, epoch_started_at = null, counter = 0, seen_at = null,
+      guard_reason = null,
+      guarded_at = null, name = null, system_identifier = null, database_name = null,
+      timeline = null`);
 }
 
 function drawTimes(random: Random) {

@@ -1,4 +1,7 @@
-/** What a test world wants checked once the present test is over. `setup.ts` runs it after every test. */
+/**
+ * What a test world wants checked once the present test is over. `setup.ts` runs it after every
+ * test.
+ */
 type Check = () => Promise<void>;
 
 const checks: Check[] = [];

@@ -1,4 +1,7 @@
-/** Stands between one worker and the AWS sandbox: notes each call that comes, and holds one when asked. */
+/**
+ * Stands between one worker and the AWS sandbox: notes each call that comes, and holds one when
+ * asked.
+ */
 import { EventEmitter, once } from 'node:events';
 import { createServer, request as send, type IncomingMessage, type ServerResponse } from 'node:http';
 

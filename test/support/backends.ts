@@ -1,4 +1,7 @@
-/** The queue backends that integration tests run on: `describe.each(queueBackends)('… on $name', ({ redisUrl }) => …)`. */
+/**
+ * The queue backends that integration tests run on:
+ * `describe.each(queueBackends)('… on $name', ({ redisUrl }) => …)`.
+ */
 import { inject } from 'vitest';
 
 export interface QueueBackend {

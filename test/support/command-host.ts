@@ -1,6 +1,7 @@
 /**
- * The command line in one process for many commands, each with an environment of its own: what `bin.ts` runs, without the second that a new process takes.
- * Forked by `startCommandHost`; ends with its parent.
+ * The command line in one process for many commands, each with an environment of its own: what
+ * `bin.ts` runs, without the second that a new process takes. Forked by `startCommandHost`; ends
+ * with its parent.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';

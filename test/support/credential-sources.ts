@@ -1,6 +1,7 @@
 /**
- * Where a worker's credentials come from on AWS, on loopback: the credentials endpoint of a container (ECS, EKS Pod Identity), the metadata service of an
- * instance (IMDSv2 only), and STS for web identities (IRSA). Each hands out sessions of a role in the sandbox.
+ * Where a worker's credentials come from on AWS, on loopback: the credentials endpoint of a
+ * container (ECS, EKS Pod Identity), the metadata service of an instance (IMDSv2 only), and STS for
+ * web identities (IRSA). Each hands out sessions of a role in the sandbox.
  */
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -69,7 +70,9 @@ export interface FakeSource {
 
 type Answer = { readonly status: number; readonly body?: string };
 
-/** Gives credentials to whoever shows the token that is valid now, as the agent of ECS or EKS does. */
+/**
+ * Gives credentials to whoever shows the token that is valid now, as the agent of ECS or EKS does.
+ */
 export async function startContainerCredentials(issuer: Issuer, validToken: () => string | undefined) {
   return serve(async ({ headers }, count) => {
     if (headers.authorization !== validToken()) return { status: 401, body: '{"Message":"canary of the agent"}' };

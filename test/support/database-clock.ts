@@ -1,9 +1,12 @@
 /**
- * The clock of a test's database, which the test moves. A schema `testclock` in front of `pg_catalog` has a `now()` of its own, so that every statement of
- * keyferry follows it without knowing; column defaults do, too. The sandbox that is made with it shows the same time. Unless it is moved, it runs a
- * thousand times slower than a real clock: moments keep their order, and a slow machine changes nothing.
+ * The clock of a test's database, which the test moves. A schema `testclock` in front of
+ * `pg_catalog` has a `now()` of its own, so that every statement of keyferry follows it without
+ * knowing; column defaults do, too. The sandbox that is made with it shows the same time. Unless it
+ * is moved, it runs a thousand times slower than a real clock: moments keep their order, and a slow
+ * machine changes nothing.
  *
- * Install it before the first connection that is to follow it: a session takes its search path when it begins.
+ * Install it before the first connection that is to follow it: a session takes its search path when
+ * it begins.
  */
 import postgres from 'postgres';
 
@@ -60,10 +63,12 @@ async function install(databaseUrl: string): Promise<DatabaseClock> {
 
 const DEFINITION = `
   create schema testclock;
-  create table testclock.base (real_ms double precision not null, shown_ms double precision not null);
+  create table testclock.base (real_ms double precision not null,
+    shown_ms double precision not null);
   insert into testclock.base values (0, 0);
   create function testclock.shown(moment timestamptz) returns timestamptz language sql stable as
-    $$ select to_timestamp((shown_ms + (extract(epoch from moment) * 1000 - real_ms) * ${String(SPEED)}) / 1000) from testclock.base $$;
+    $$ select to_timestamp((shown_ms + (extract(epoch from moment) * 1000 - real_ms)
+      * ${String(SPEED)}) / 1000) from testclock.base $$;
   create function testclock.now() returns timestamptz language sql stable as
     $$ select testclock.shown(pg_catalog.now()) $$;
   create function testclock.clock_timestamp() returns timestamptz language sql volatile as
@@ -71,7 +76,8 @@ const DEFINITION = `
   do $$
   declare d record;
   begin
-    execute format('alter database %I set search_path = testclock, pg_catalog, public', current_database());
+    execute format('alter database %I set search_path = testclock, pg_catalog, public',
+      current_database());
     for d in
       select c.relname, a.attname from pg_attribute a
       join pg_attrdef f on f.adrelid = a.attrelid and f.adnum = a.attnum
@@ -79,7 +85,8 @@ const DEFINITION = `
       join pg_namespace n on n.oid = c.relnamespace and n.nspname = 'keyferry'
       where pg_get_expr(f.adbin, f.adrelid) in ('now()', 'pg_catalog.now()')
     loop
-      execute format('alter table keyferry.%I alter column %I set default testclock.now()', d.relname, d.attname);
+      execute format('alter table keyferry.%I alter column %I set default testclock.now()',
+        d.relname, d.attname);
     end loop;
   end $$;
 `;

@@ -1,4 +1,7 @@
-/** A program that starts an embedded PostgreSQL and then waits for ever, for the tests of how that ends with it. */
+/**
+ * A program that starts an embedded PostgreSQL and then waits for ever, for the tests of how that
+ * ends with it.
+ */
 import { startEmbeddedPostgres } from '../../src/sandbox/postgres.ts';
 
 const [directory = '', kind] = process.argv.slice(2);

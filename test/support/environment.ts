@@ -6,12 +6,18 @@ export function cleanEnvironment(extra: Readonly<Record<string, string>> = {}): 
   return { ...sandboxEnvironment(process.env), ...extra };
 }
 
-/** 192.0.2.0/24 is reserved for documentation: whoever follows one of these hangs or fails, and reaches nobody. */
+/**
+ * 192.0.2.0/24 is reserved for documentation: whoever follows one of these hangs or fails, and
+ * reaches nobody.
+ */
 const HOSTILE_HOST = '192.0.2.1';
 const hostileUrl = (scheme: string, port: number): string =>
   `${scheme}://hostile:hostile@${HOSTILE_HOST}:${port}/hostile`;
 
-/** What a developer's shell could hold at worst. Whatever is meant to be safe must behave as if none of it were there. */
+/**
+ * What a developer's shell could hold at worst. Whatever is meant to be safe must behave as if none
+ * of it were there.
+ */
 export function hostileEnvironment(): Record<string, string> {
   return {
     ...sandboxEnvironment(process.env),

@@ -1,4 +1,7 @@
-/** `docs/errors.md` as generated: `npx tsx test/support/errors-document.ts > docs/errors.md` regenerates it. */
+/**
+ * `docs/errors.md` as generated: `npx tsx test/support/errors-document.ts > docs/errors.md`
+ * regenerates it.
+ */
 import { pathToFileURL } from 'node:url';
 
 import { errorTable } from '../../src/errors.ts';

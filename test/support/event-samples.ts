@@ -1,4 +1,7 @@
-/** The bodies that docs/events.md shows, by event, and the form of a body: its fields and the types of their values. */
+/**
+ * The bodies that docs/events.md shows, by event, and the form of a body: its fields and the types
+ * of their values.
+ */
 import { readFileSync } from 'node:fs';
 
 const page = readFileSync(new URL('../../docs/events.md', import.meta.url), 'utf8');

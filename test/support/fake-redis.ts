@@ -1,4 +1,7 @@
-/** A server that speaks enough of Redis's protocol to answer every command with one error, for conditions that are hard to bring about. */
+/**
+ * A server that speaks enough of Redis's protocol to answer every command with one error, for
+ * conditions that are hard to bring about.
+ */
 import { createServer, type Socket } from 'node:net';
 
 export interface FakeRedis {
@@ -27,7 +30,8 @@ export async function startFakeRedis({ info = 'redis_version:7.2.0' }: FakeRedis
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
     socket.on('error', () => undefined);
-    // The client sends commands as arrays of bulk strings; each begins with `*`, its name is the second line after.
+    // The client sends commands as arrays of bulk strings; each begins with `*`, its name is the
+    // second line after.
     socket.on('data', (data) => {
       for (const [, name = ''] of data.toString('latin1').matchAll(/\*\d+\r\n\$\d+\r\n([A-Za-z]+)\r\n/g))
         socket.write(answer(name.toLowerCase()));

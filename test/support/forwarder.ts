@@ -1,4 +1,7 @@
-/** Lets a server be reached at another address: a Unix socket, IPv6, or as another server after a failover. */
+/**
+ * Lets a server be reached at another address: a Unix socket, IPv6, or as another server after a
+ * failover.
+ */
 import { once } from 'node:events';
 import { connect, createServer, type ListenOptions, type Socket } from 'node:net';
 

@@ -1,4 +1,7 @@
-/** What a command of this checkout has loaded when it ends, as Node's coverage lists it; without the loader of TypeScript. */
+/**
+ * What a command of this checkout has loaded when it ends, as Node's coverage lists it; without the
+ * loader of TypeScript.
+ */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 

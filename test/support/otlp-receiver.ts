@@ -1,4 +1,7 @@
-/** A collector for OTLP over HTTP: keeps every body as it came, and reads spans and metric names out of the protocol buffers. */
+/**
+ * A collector for OTLP over HTTP: keeps every body as it came, and reads spans and metric names out
+ * of the protocol buffers.
+ */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 

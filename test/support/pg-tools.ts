@@ -1,4 +1,7 @@
-/** `pg_dump` and `pg_restore`, which the embedded PostgreSQL lacks: from Debian's packages, or from the PATH. */
+/**
+ * `pg_dump` and `pg_restore`, which the embedded PostgreSQL lacks: from Debian's packages, or from
+ * the PATH.
+ */
 import { execFile } from 'node:child_process';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -9,7 +12,10 @@ import postgres from 'postgres';
 const run = promisify(execFile);
 const DEBIAN = '/usr/lib/postgresql';
 
-/** The folder of tools that fit the server, empty for the PATH; undefined when there are none. `pg_dump` refuses a server that is newer than itself. */
+/**
+ * The folder of tools that fit the server, empty for the PATH; undefined when there are none.
+ * `pg_dump` refuses a server that is newer than itself.
+ */
 export async function findPgTools(url: string): Promise<string | undefined> {
   const version = await readVersion(url);
   const debian = await readdir(DEBIAN).catch(() => []);

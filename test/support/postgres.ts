@@ -1,6 +1,7 @@
 /**
- * Databases for tests. The run has one server (see global-setup.ts) and on it one migrated template; each test file clones it, which takes
- * some 50 ms. A clone is dropped unless a test of its file failed: then it stays and its name is printed.
+ * Databases for tests. The run has one server (see global-setup.ts) and on it one migrated
+ * template; each test file clones it, which takes some 50 ms. A clone is dropped unless a test of
+ * its file failed: then it stays and its name is printed.
  */
 import { randomBytes } from 'node:crypto';
 import postgres from 'postgres';
@@ -14,7 +15,10 @@ export interface TestDatabase {
 
 export async function createTestDatabase(): Promise<TestDatabase> {
   const name = `keyferry_test_${randomBytes(6).toString('hex')}`;
-  await onServer((sql) => sql.unsafe(`create database "${name}" template "${inject('templateDatabase')}"`));
+  await onServer((sql) =>
+    sql.unsafe(`create database "${name}"
+      template "${inject('templateDatabase')}"`),
+  );
   return {
     url: toDatabaseUrl(name),
     name,
@@ -34,8 +38,8 @@ export async function createEmptyDatabase(): Promise<TestDatabase> {
 }
 
 /**
- * For the top of a test file: a database from before its first test to after its last, kept when one of them failed.
- * `const database = useTestDatabase(); … database().url`
+ * For the top of a test file: a database from before its first test to after its last, kept when
+ * one of them failed. `const database = useTestDatabase(); … database().url`
  */
 export function useTestDatabase(): () => TestDatabase {
   let database: TestDatabase | undefined;

@@ -1,4 +1,7 @@
-/** Child processes of tests: started, watched by their output, and gone when the test is over, however it ends. */
+/**
+ * Child processes of tests: started, watched by their output, and gone when the test is over,
+ * however it ends.
+ */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -32,7 +35,10 @@ export interface TestProcess {
   /** All output so far. */
   stdout(): string;
   stderr(): string;
-  /** Resolves with the first line (of either stream, past ones included) that matches; rejects when the process ends or time is up. */
+  /**
+   * Resolves with the first line (of either stream, past ones included) that matches; rejects when
+   * the process ends or time is up.
+   */
   waitForLine(pattern: RegExp, limitMs?: number): Promise<string>;
   waitForExit(limitMs?: number): Promise<Exit>;
   signal(signal: NodeJS.Signals): void;
@@ -40,7 +46,9 @@ export interface TestProcess {
   kill(): Promise<Exit>;
 }
 
-/** Within a test; the process is killed when that test is over. Elsewhere use `startUnboundProcess`. */
+/**
+ * Within a test; the process is killed when that test is over. Elsewhere use `startUnboundProcess`.
+ */
 export function startProcess(command: string, options: ProcessOptions = {}): TestProcess {
   const started = startUnboundProcess(command, options);
   onTestFinished(async () => {
@@ -79,7 +87,10 @@ export function startUnboundKeyferry(cliArguments: readonly string[], options: P
 
 const CHECKOUT = new URL('../../bin/keyferry.js', import.meta.url).pathname;
 
-/** Compiled by the global setup of the tests. A benchmark has none, and builds the checkout before it measures. */
+/**
+ * Compiled by the global setup of the tests. A benchmark has none, and builds the checkout before
+ * it measures.
+ */
 const program = (): string => (process.env['VITEST'] === undefined ? CHECKOUT : inject('program'));
 
 export function startUnboundProcess(command: string, options: ProcessOptions = {}): TestProcess {
@@ -129,7 +140,8 @@ class OwnedProcess implements TestProcess {
     const closed = once(this.#child, 'close');
     try {
       await once(this.#child, 'exit');
-      // A grandchild that outlives the child keeps its output open: whatever comes later is not waited for.
+      // A grandchild that outlives the child keeps its output open: whatever comes later is not
+      // waited for.
       await Promise.race([closed, sleep(OUTPUT_GRACE_MS, undefined, { ref: false })]);
     } catch (error) {
       this.#stderr += String(error);

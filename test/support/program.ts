@@ -1,6 +1,6 @@
 /**
- * The program `keyferry` for tests, compiled as it is deployed: it starts in half the time that the sources take.
- * Only syntax is translated here; types are the business of `npm run check`.
+ * The program `keyferry` for tests, compiled as it is deployed: it starts in half the time that the
+ * sources take. Only syntax is translated here; types are the business of `npm run check`.
  */
 import { cp, mkdtemp, readdir, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -62,7 +62,8 @@ async function compile(outdir: string): Promise<void> {
     outbase: source,
     format: 'esm',
     platform: 'node',
-    // The oldest Node that keyferry supports; without the minor version, JSON imports lose their type.
+    // The oldest Node that keyferry supports; without the minor version, JSON imports lose their
+    // type.
     target: 'node20.19',
     bundle: true,
     packages: 'external',

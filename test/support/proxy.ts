@@ -1,10 +1,16 @@
-/** A TCP proxy whose connections can be made half-open: the program still believes in them, nobody answers any more. */
+/**
+ * A TCP proxy whose connections can be made half-open: the program still believes in them, nobody
+ * answers any more.
+ */
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 
 export interface Proxy {
   readonly port: number;
-  /** What is connected now never answers again and is never closed; new connections work. Returns how many there were. */
+  /**
+   * What is connected now never answers again and is never closed; new connections work. Returns
+   * how many there were.
+   */
   deafen(): number;
   close(): Promise<void>;
 }

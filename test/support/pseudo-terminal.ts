@@ -1,4 +1,7 @@
-/** `keyferry …` in front of a person: on a pseudo terminal of Python's, whose questions the test answers. */
+/**
+ * `keyferry …` in front of a person: on a pseudo terminal of Python's, whose questions the test
+ * answers.
+ */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -1,6 +1,7 @@
 /**
- * A Redis server program for tests: one on the path, else the Debian packages unpacked into `.cache/redis` of the checkout, for which nobody
- * needs to be root. Two runs at once may both unpack; the first to rename its folder wins.
+ * A Redis server program for tests: one on the path, else the Debian packages unpacked into
+ * `.cache/redis` of the checkout, for which nobody needs to be root. Two runs at once may both
+ * unpack; the first to rename its folder wins.
  */
 import { execFile } from 'node:child_process';
 import { constants } from 'node:fs';
@@ -11,7 +12,10 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 const CACHE = new URL('../../.cache/redis/', import.meta.url).pathname;
 const LIMIT = { timeout: 180_000, maxBuffer: 64 * 1024 * 1024 };
-/** Where apt does not tell which packages are missing here: all that a bare Debian or Ubuntu lacks, as far as it knows them. */
+/**
+ * Where apt does not tell which packages are missing here: all that a bare Debian or Ubuntu lacks,
+ * as far as it knows them.
+ */
 const KNOWN_PACKAGES = [
   'redis-tools',
   'libjemalloc2',
@@ -92,7 +96,9 @@ async function unpackInto(folder: string): Promise<void> {
   }
 }
 
-/** With the system's package lists; where these are absent or out of date, with lists of our own. */
+/**
+ * With the system's package lists; where these are absent or out of date, with lists of our own.
+ */
 async function download(draft: string): Promise<void> {
   try {
     await downloadWith(draft, []);
@@ -125,7 +131,10 @@ async function findKnownPackages(options: readonly string[]): Promise<string[]> 
   return names;
 }
 
-/** Into the draft's folder, as two runs at once must not share apt's lock, and as the lists are of no use afterwards. */
+/**
+ * Into the draft's folder, as two runs at once must not share apt's lock, and as the lists are of
+ * no use afterwards.
+ */
 async function fetchLists(draft: string): Promise<string[]> {
   const folder = join(draft, 'apt');
   await mkdir(join(folder, 'lists/partial'), { recursive: true });

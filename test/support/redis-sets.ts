@@ -1,4 +1,7 @@
-/** Several Redis servers that belong together: a cluster of three masters, or a master with a replica and the sentinel that watches them. */
+/**
+ * Several Redis servers that belong together: a cluster of three masters, or a master with a
+ * replica and the sentinel that watches them.
+ */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -59,7 +62,10 @@ function nodeOptions(tls: ClusterTls | undefined): RedisOptions {
   };
 }
 
-/** The first server is the master, the second its replica; what the sentinel promotes takes over within about two seconds. */
+/**
+ * The first server is the master, the second its replica; what the sentinel promotes takes over
+ * within about two seconds.
+ */
 export async function startRedisSentinel(): Promise<RedisSet> {
   const master = await startRedis({ appendOnly: false });
   const replica = await startRedis({ appendOnly: false, arguments: ['--replicaof', '127.0.0.1', String(master.port)] });

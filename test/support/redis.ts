@@ -1,4 +1,7 @@
-/** Real Redis servers for tests, each with a folder and a port of its own; gone when the test process is, however it ends. */
+/**
+ * Real Redis servers for tests, each with a folder and a port of its own; gone when the test
+ * process is, however it ends.
+ */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -14,7 +17,9 @@ const START_LIMIT_MS = 10_000;
 const POLL_MS = 20;
 
 export interface RedisOptions {
-  /** Keeps what was written over `kill` and `restart`, as a production server does. Default: true. */
+  /**
+   * Keeps what was written over `kill` and `restart`, as a production server does. Default: true.
+   */
   readonly appendOnly?: boolean;
   /** Speaks TLS only. `authority`: the file of who signed the certificate, if it is not its own. */
   readonly tls?: { readonly certificate: string; readonly key: string; readonly authority?: string };
@@ -153,7 +158,10 @@ async function waitUntilReady(child: ChildProcess, { port, options }: Setup): Pr
 
 const hasEnded = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null;
 
-/** An answer, and not only an open port: while it loads its data, Redis answers LOADING. With a password it asks for that. */
+/**
+ * An answer, and not only an open port: while it loads its data, Redis answers LOADING. With a
+ * password it asks for that.
+ */
 function answersPing(port: number, isTls: boolean): Promise<boolean> {
   return new Promise((resolve) => {
     const greet = () => socket.write('PING\r\n');

@@ -1,4 +1,7 @@
-/** Takes a database back to an earlier state of its rows, as a restored backup does. The clock goes on. */
+/**
+ * Takes a database back to an earlier state of its rows, as a restored backup does. The clock goes
+ * on.
+ */
 import type postgres from 'postgres';
 
 /** Whose rows they are is what a restore is about: tests set them apart. */
@@ -10,7 +13,8 @@ export async function readRows(client: postgres.Sql): Promise<string> {
   const parts = tables.map(
     ({ name }) => `'${name}', (select coalesce(jsonb_agg(to_jsonb(t)), '[]') from keyferry.${name} t)`,
   );
-  const [row] = await client.unsafe<{ rows: string }[]>(`select jsonb_build_object(${parts.join(', ')})::text as rows`);
+  const [row] = await client.unsafe<{ rows: string }[]>(`select
+    jsonb_build_object(${parts.join(', ')})::text as rows`);
   return row?.rows ?? '{}';
 }
 
@@ -41,8 +45,9 @@ const CONTINUED_SEQUENCES = `
       select table_name as name, column_name as id from information_schema.columns
       where table_schema = 'keyferry' and is_identity = 'YES'
     loop
-      execute format('select setval(pg_get_serial_sequence(%L, %L), greatest((select max(%I) from keyferry.%I), nextval(pg_get_serial_sequence(%L, %L))))',
-        'keyferry.' || c.name, c.id, c.id, c.name, 'keyferry.' || c.name, c.id);
+      execute
+        format('select setval(pg_get_serial_sequence(%L, %L), greatest((select max(%I) from keyferry.%I), nextval(pg_get_serial_sequence(%L, %L))))',
+          'keyferry.' || c.name, c.id, c.id, c.name, 'keyferry.' || c.name, c.id);
     end loop;
   end $$`;
 
@@ -59,7 +64,8 @@ interface Table {
 
 async function tablesOf(client: postgres.Sql): Promise<readonly Table[]> {
   const tables = await client<Table[]>`
-    select table_name as name, string_agg(quote_ident(column_name), ', ' order by ordinal_position) as columns
+    select table_name as name,
+      string_agg(quote_ident(column_name), ', ' order by ordinal_position) as columns
     from information_schema.columns
     where table_schema = 'keyferry'
       and is_generated = 'NEVER'

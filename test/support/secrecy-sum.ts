@@ -1,4 +1,7 @@
-/** The last line of `npm run test:secrecy`: how many values were planted, in how many places they were looked for, and how often one was found. */
+/**
+ * The last line of `npm run test:secrecy`: how many values were planted, in how many places they
+ * were looked for, and how often one was found.
+ */
 import type { Reporter } from 'vitest/node';
 
 import type {} from './canaries.ts';

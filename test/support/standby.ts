@@ -1,6 +1,7 @@
 /**
- * A primary with a streaming standby, both of the embedded PostgreSQL, which has no `pg_basebackup`: the standby begins as a copy of the primary's
- * files, made between `pg_backup_start` and `pg_backup_stop`.
+ * A primary with a streaming standby, both of the embedded PostgreSQL, which has no
+ * `pg_basebackup`: the standby begins as a copy of the primary's files, made between
+ * `pg_backup_start` and `pg_backup_stop`.
  */
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
@@ -25,7 +26,10 @@ export interface Standby {
   readonly port: number;
   /** Resolves once it has replayed everything that the primary has written by now. */
   caughtUp(): Promise<void>;
-  /** From here on it receives nothing; the primary does not notice, since replication is asynchronous. */
+  /**
+   * From here on it receives nothing; the primary does not notice, since replication is
+   * asynchronous.
+   */
   disconnect(): Promise<void>;
   promote(): Promise<void>;
   stop(): Promise<void>;
@@ -76,7 +80,10 @@ async function freePort(): Promise<number> {
   return typeof address === 'object' ? (address?.port ?? 0) : 0;
 }
 
-/** The files as they are while the primary runs, with the label that tells where its log makes them whole. */
+/**
+ * The files as they are while the primary runs, with the label that tells where its log makes them
+ * whole.
+ */
 async function copyFiles(primary: EmbeddedPostgres, target: string): Promise<void> {
   await onServer(primary.url, async (sql) => {
     const [place] = await sql<{ data_directory: string }[]>`show data_directory`;
@@ -105,7 +112,8 @@ function actions(primaryUrl: string, standbyUrl: string): Pick<Standby, 'caughtU
       const written = await ask(primaryUrl, 'select pg_current_wal_insert_lsn()::text as lsn', (row) =>
         String(row['lsn']),
       );
-      const replayed = `select coalesce(pg_last_wal_replay_lsn() >= '${written}'::pg_lsn, false) as is_there`;
+      const replayed = `select coalesce(pg_last_wal_replay_lsn() >= '${written}'::pg_lsn,
+        false) as is_there`;
       await until(() => ask(standbyUrl, replayed, (row) => row['is_there'] === true));
     },
     async disconnect() {

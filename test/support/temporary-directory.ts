@@ -1,4 +1,7 @@
-/** Folders for tests, in the system's folder for temporary files. They are gone when the test file is over, however it ends. */
+/**
+ * Folders for tests, in the system's folder for temporary files. They are gone when the test file
+ * is over, however it ends.
+ */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,7 @@
-/** The three places that a sync can write to, as the sweep sees them: what is there, read from the sandbox. */
+/**
+ * The three places that a sync can write to, as the sweep sees them: what is there, read from the
+ * sandbox.
+ */
 import type { KindId } from '../../src/domain/destinations/names.ts';
 import { REGION, type SyncInput, type World } from '../integration/sync/world.ts';
 

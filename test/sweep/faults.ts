@@ -1,6 +1,7 @@
 /**
- * One fault in one step. The steps of a worker are its calls of AWS, permission probes and STS apart, its
- * requests to the source of a folder, and the statements that write its ledger, the folder and the engine's rows.
+ * One fault in one step. The steps of a worker are its calls of AWS, permission probes and STS
+ * apart, its requests to the source of a folder, and the statements that write its ledger, the
+ * folder and the engine's rows.
  */
 import type { Folders } from '../../src/db/folders.ts';
 import type { Sources } from '../../src/db/sources.ts';
@@ -22,15 +23,18 @@ export type FaultMode =
   /** The step takes effect, and the answer is lost. */
   | 'lost answer'
   /**
-   * The worker gives up; the call takes effect later, after this run or after the next. Of a source: it answers with what it
-   * held before another worker read it.
+   * The worker gives up; the call takes effect later, after this run or after the next. Of a
+   * source: it answers with what it held before another worker read it.
    */
   | 'late answer'
   /** Without effect. */
   | 'throttled'
   | 'denied'
   | 'refused'
-  /** The worker stands still while another one takes the lease, runs to the end, and only then goes on. */
+  /**
+   * The worker stands still while another one takes the lease, runs to the end, and only then goes
+   * on.
+   */
   | 'overtaken';
 
 export interface Fault {

@@ -1,4 +1,6 @@
-/** What must hold after a pull with a fault, read from the folder, the source's row and the history. */
+/**
+ * What must hold after a pull with a fault, read from the folder, the source's row and the history.
+ */
 import { sql } from 'drizzle-orm';
 import type { DatabaseClock } from '../support/database-clock.ts';
 import type { Fault, Injector } from './faults.ts';
@@ -45,8 +47,11 @@ interface Status {
 
 export async function statusOf({ world }: Play): Promise<readonly Status[]> {
   const rows = await world.db.execute(sql`
-    select status, ${SECOND} + greatest(0, extract(epoch from greatest(next_due_at, lease_until) - now())::float8 * 1000) as wait_ms,
-      lease_until is null and asked = answered and failures = 0 and next_due_at > now() as is_at_rest
+    select status, ${SECOND}
+      + greatest(0, extract(epoch from greatest(next_due_at, lease_until) - now())::float8 * 1000)
+      as wait_ms,
+      lease_until is null and asked = answered and failures = 0
+        and next_due_at > now() as is_at_rest
     from keyferry.sources where folder_id = ${world.folder.id}`);
   return rows as unknown as readonly Status[];
 }
@@ -54,12 +59,15 @@ export async function statusOf({ world }: Play): Promise<readonly Status[]> {
 export async function momentOf({ world, fake, other }: PullSite): Promise<Moment> {
   const [history = {}] = await world.db.execute(sql`
     select
-      (select count(*)::int from keyferry.runs r where r.subject_id = f.id and r.finished_at is null) as open_runs,
+      (select count(*)::int from keyferry.runs r
+        where r.subject_id = f.id and r.finished_at is null) as open_runs,
       (select count(*)::int from keyferry.runs r where r.subject_id = f.id
         and (r.counts ->> 'updated')::int + (r.counts ->> 'deleted')::int > 0) as changing,
-      (select coalesce(sum((r.counts ->> 'deleted')::int), 0)::int from keyferry.runs r where r.subject_id = f.id) as deleted,
+      (select coalesce(sum((r.counts ->> 'deleted')::int), 0)::int from keyferry.runs r
+        where r.subject_id = f.id) as deleted,
       (select count(*)::int from keyferry.requests q where q.subject_id = f.id) as requests,
-      (select count(*)::int from keyferry.requests q where q.subject_id = f.id and q.done_at is null) as open_requests,
+      (select count(*)::int from keyferry.requests q
+        where q.subject_id = f.id and q.done_at is null) as open_requests,
       (select count(*)::int from keyferry.requests q where q.subject_id = f.id
         and not exists (select from keyferry.runs r where r.id = q.run_id)) as unanswered
     from keyferry.folders f where f.id = ${world.folder.id}`);

@@ -1,4 +1,7 @@
-/** What a pull finds: the folder before, what the source holds when the faults come, and what must be there in the end. */
+/**
+ * What a pull finds: the folder before, what the source holds when the faults come, and what must
+ * be there in the end.
+ */
 import { newSourceShape } from '../../src/domain/sources.ts';
 import { fakeKinds, type FakeInfisical, type FakeSource } from '../integration/sources/fake-sources.ts';
 import type { SourceWorld } from '../integration/sources/world.ts';

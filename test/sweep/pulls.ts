@@ -1,7 +1,8 @@
 /**
- * The single-fault sweep of pulls: a job of another program is recorded as a wish, dispatched, claimed, read and written. After
- * the fault the world is healthy again, and everything runs until it rests. Then the folder must hold what the source holds, or
- * the brake must hold; and the history must say of each change what it was, once.
+ * The single-fault sweep of pulls: a job of another program is recorded as a wish, dispatched,
+ * claimed, read and written. After the fault the world is healthy again, and everything runs until
+ * it rests. Then the folder must hold what the source holds, or the brake must hold; and the
+ * history must say of each change what it was, once.
  */
 import type { Job } from 'bullmq';
 import { JobError } from '../../src/errors.ts';
@@ -21,7 +22,10 @@ const MAX_PULLS = 8;
 /** Of the last pull, which finds nothing new: with a login where its worker is new. */
 const LAST_REQUESTS: Readonly<Record<SourceKind, number>> = { http: 1, infisical: 2 };
 
-/** Throws, with the reasons, when something that must hold does not. Returns the steps that a fault could hit. */
+/**
+ * Throws, with the reasons, when something that must hold does not. Returns the steps that a fault
+ * could hit.
+ */
 export async function playPull(stage: Stage, wanted: PullCase): Promise<readonly Step[]> {
   const [fake, other] = [await fakeKinds[wanted.kind].open(), await fakeKinds[wanted.kind].open()];
   const clock = await databaseClock(stage.databaseUrl);
@@ -103,7 +107,8 @@ function openWorker({ world: { folder, orgId } }: PullSite, { folders, sources }
   const runPull = createRunPull({ sources, pull, isGuarded: () => false });
   const deliver = (id: string, data: object) => {
     const job = { name: 'pull', id, data: { folderId: folder.id, ...data }, attemptsMade: 0, timestamp: 1 };
-    // Shutting down: a statement that fails ends the job, instead of being tried until PostgreSQL is back.
+    // Shutting down: a statement that fails ends the job, instead of being tried until PostgreSQL
+    // is back.
     return runPull({ log, onRun: () => undefined }, job as unknown as Job, AbortSignal.abort());
   };
   return {

@@ -35,7 +35,10 @@ export interface Scenario {
 
 const FOLDER = { A: '1', B: '2' };
 
-/** A value that cannot be decrypted is a problem of its entry, and no reason to delete what is at AWS. */
+/**
+ * A value that cannot be decrypted is a problem of its entry, and no reason to delete what is at
+ * AWS.
+ */
 async function breakValue(world: World, key = 'BROKEN'): Promise<void> {
   await world.stage.handle.db.execute(
     sql`update keyferry.secrets set value = 'v1.other.AAAA', revision = revision + 1

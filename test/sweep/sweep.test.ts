@@ -1,7 +1,7 @@
 /**
- * `npm run test:sweep`: every fault of every scenario and destination, and of pulls of sources in every situation. With
- * SWEEP_EVERY=n only every n-th fault of each, where each begins at another one: a sample that is the same in every run and
- * leaves out no scenario. SWEEP_SEED moves it.
+ * `npm run test:sweep`: every fault of every scenario and destination, and of pulls of sources in
+ * every situation. With SWEEP_EVERY=n only every n-th fault of each, where each begins at another
+ * one: a sample that is the same in every run and leaves out no scenario. SWEEP_SEED moves it.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openStage, type Stage } from '../integration/sync/world.ts';
@@ -18,7 +18,10 @@ const SEED = Number(process.env['SWEEP_SEED'] ?? 0);
 /** Only what has this in its name: a destination, a scenario, `pull from`. */
 const NAME = process.env['SWEEP_NAME'] ?? '';
 const HOUR_MS = 3_600_000;
-/** Cases wait for the database most of the time. Each lane has one of its own, since a world moves its database's clock. */
+/**
+ * Cases wait for the database most of the time. Each lane has one of its own, since a world moves
+ * its database's clock.
+ */
 const databases = Array.from({ length: 4 }, () => useTestDatabase());
 let stages: readonly Stage[];
 beforeAll(() => {

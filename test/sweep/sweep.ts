@@ -1,7 +1,8 @@
 /**
- * The single-fault sweep of syncs. A scenario is played once to count its steps, then once for every step and way of going
- * wrong. After the fault the world is healthy again, and everything runs until it rests. Then what the status says must be
- * true, and after one more run that is asked for, AWS must hold what the folder holds.
+ * The single-fault sweep of syncs. A scenario is played once to count its steps, then once for
+ * every step and way of going wrong. After the fault the world is healthy again, and everything
+ * runs until it rests. Then what the status says must be true, and after one more run that is asked
+ * for, AWS must hold what the folder holds.
  */
 import { sql } from 'drizzle-orm';
 import { createWorld, MINUTE, type RunInput, type Stage, type Worker, type World } from '../integration/sync/world.ts';
@@ -31,7 +32,10 @@ interface Play extends Case {
   readonly problems: string[];
 }
 
-/** Throws, with the reasons, when something that must hold does not. Returns the steps that a fault could hit. */
+/**
+ * Throws, with the reasons, when something that must hold does not. Returns the steps that a fault
+ * could hit.
+ */
 export async function playCase(stage: Stage, wanted: Case): Promise<readonly Step[]> {
   const play = await arrange(stage, wanted);
   const { injector, problems } = play;
@@ -102,7 +106,10 @@ async function ask({ world, syncId }: Play, asked: RunInput | undefined): Promis
   await world.requests.open({ orgId, kind, subjectId: syncId, parameters, actor: 'ann' });
 }
 
-/** A run that its fault ended, and the verdict of a run that another one overtook, are not this suite's business. */
+/**
+ * A run that its fault ended, and the verdict of a run that another one overtook, are not this
+ * suite's business.
+ */
 async function endOf(run: Promise<unknown>): Promise<void> {
   try {
     await run;
@@ -115,7 +122,8 @@ async function endOf(run: Promise<unknown>): Promise<void> {
 /** An outage of PostgreSQL is nobody's fault: no connection, sync or entry says so. */
 async function checkBlame({ world, problems }: Play): Promise<void> {
   const rows = await world.stage.handle.db.execute(sql`
-    select 'connection' as what from keyferry.connections where status_code like 'DB%' or status <> 'valid'
+    select 'connection' as what from keyferry.connections
+    where status_code like 'DB%' or status <> 'valid'
     union all
     select 'sync' from keyferry.syncs where status_code like 'DB%'
     union all

@@ -38,7 +38,10 @@ describe('a batcher', () => {
   );
 });
 
-/** Each use of a batch, and the test that a bad item fails alone there. Whoever adds one proves it, and lists it here. */
+/**
+ * Each use of a batch, and the test that a bad item fails alone there. Whoever adds one proves it,
+ * and lists it here.
+ */
 const uses: Readonly<Record<string, { readonly count: number; readonly proof: string }>> = {
   'db/audit-log.ts': { count: 1, proof: 'integration/server/bad-text.test.ts: fails alone among audit rows' },
   'db/connection-status.ts': {

@@ -3,7 +3,10 @@ import { expect, test } from 'vitest';
 import { forEachPooled } from '../../src/concurrency/pool.ts';
 import { createWritePace } from '../../src/workers/sync/write-pace.ts';
 
-/** Works through `size` items, each of which takes two turns; returns how many were under way at most, and which failed. */
+/**
+ * Works through `size` items, each of which takes two turns; returns how many were under way at
+ * most, and which failed.
+ */
 async function work(
   size: number,
   concurrency: number | (() => number),

@@ -1,4 +1,7 @@
-/** One AWS account at the emulator, prepared and read with boto3 by somebody who may do everything there. */
+/**
+ * One AWS account at the emulator, prepared and read with boto3 by somebody who may do everything
+ * there.
+ */
 import { DEFAULT_ACCOUNT } from './aws/proxy.ts';
 import type { Boto, BotoRequest, BotoResult, Credentials } from './boto.ts';
 
@@ -48,7 +51,9 @@ async function assumeAdmin(boto: Boto, accountId: string): Promise<Credentials> 
   };
 }
 
-/** The user that assumes roles for the worker, with the policy that `docs/aws-connection.md` shows. */
+/**
+ * The user that assumes roles for the worker, with the policy that `docs/aws-connection.md` shows.
+ */
 export async function createBaseIdentity(boto: Boto): Promise<Credentials> {
   const account = await createAccount({ boto, accountId: DEFAULT_ACCOUNT, region: IAM_REGION });
   return createUserWithKey(account, {

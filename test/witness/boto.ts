@@ -1,4 +1,7 @@
-/** boto3, AWS's own client for Python, as a process: the witness prepares, changes and reads AWS with it, never with the product's code. */
+/**
+ * boto3, AWS's own client for Python, as a process: the witness prepares, changes and reads AWS
+ * with it, never with the product's code.
+ */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';

@@ -1,6 +1,7 @@
 /**
- * Where moto differs from AWS in what the stories depend on, each with the documentation's word and with what stands in for AWS meanwhile. Each is
- * probed in every run: one that is gone fails it, and so does a check that fails without standing here.
+ * Where moto differs from AWS in what the stories depend on, each with the documentation's word and
+ * with what stands in for AWS meanwhile. Each is probed in every run: one that is gone fails it,
+ * and so does a check that fails without standing here.
  */
 import { createAccount, createKey, createRole, statement, type Account } from './account.ts';
 import { DEFAULT_ACCOUNT } from './aws/proxy.ts';

@@ -1,6 +1,8 @@
 /**
- * One installation of keyferry as it is deployed: a database, the queues (in Redis or in the same PostgreSQL), one `keyferry worker` process, and the
- * command line. The witness changes it through the command line or as an outside producer, and reads the columns that the documentation promises.
+ * One installation of keyferry as it is deployed: a database, the queues (in Redis or in the same
+ * PostgreSQL), one `keyferry worker` process, and the command line. The witness changes it through
+ * the command line or as an outside producer, and reads the columns that the documentation
+ * promises.
  */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -52,7 +54,10 @@ export interface Installation {
   rows(query: string, ...parameters: readonly string[]): Promise<readonly Row[]>;
   /** The calls that all runs together say they made. */
   reportedCalls(): Promise<Counts>;
-  /** Waits until nothing is due, asked for, or running; what rotations that wait were asked for stays open. */
+  /**
+   * Waits until nothing is due, asked for, or running; what rotations that wait were asked for
+   * stays open.
+   */
   rest(options?: RestOptions): Promise<void>;
   until(isSo: () => Promise<boolean>, limitMs?: number): Promise<void>;
   startWorker(): Promise<void>;
@@ -186,18 +191,24 @@ function readings(sql: postgres.Sql): Pick<Installation, 'rows' | 'reportedCalls
   };
 }
 
-/** Null, or what is still to be done. A rotation that waits looks at its syncs ever more rarely, up to every half minute; at a lost key every hour. */
+/**
+ * Null, or what is still to be done. A rotation that waits looks at its syncs ever more rarely, up
+ * to every half minute; at a lost key every hour.
+ */
 const UNREST = `
   with waiting as (
     select id from keyferry.rotations
     where name = any (string_to_array($1, ','))
       and next_due_at > now() + interval '5 seconds' and run_token is null
   ), due as (
-    select 'connection ' || name as what, next_due_at, run_token, wanted_revision, done_revision from keyferry.connections
+    select 'connection ' || name as what, next_due_at, run_token, wanted_revision, done_revision
+    from keyferry.connections
     union all
-    select 'sync ' || name, next_due_at, run_token, wanted_revision, done_revision from keyferry.syncs
+    select 'sync ' || name, next_due_at, run_token, wanted_revision, done_revision
+    from keyferry.syncs
     union all
-    select 'rotation ' || name, next_due_at, run_token, wanted_revision, done_revision from keyferry.rotations
+    select 'rotation ' || name, next_due_at, run_token, wanted_revision, done_revision
+    from keyferry.rotations
   ), open as (
     select what || ' is due' as what from due where next_due_at <= now() or run_token is not null
     union all

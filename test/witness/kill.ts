@@ -8,8 +8,9 @@ import type { Scene } from './scenes.ts';
 import { callsOfRuns, count, difference, expectEqual, type StoryContext } from './story.ts';
 
 /**
- * SIGKILL to the worker while it waits for the answer of that call; another worker takes over. A run stores its calls within moments: the answer takes as long,
- * so every call must be in the count of the run that was killed.
+ * SIGKILL to the worker while it waits for the answer of that call; another worker takes over. A
+ * run stores its calls within moments: the answer takes as long, so every call must be in the count
+ * of the run that was killed.
  */
 export async function killAt(
   context: StoryContext,
@@ -31,7 +32,10 @@ export async function killAt(
   await installation.startWorker();
 }
 
-/** Resolves when the runs report all calls from now on, that one included which waits for its answer; at the latest after some seconds. */
+/**
+ * Resolves when the runs report all calls from now on, that one included which waits for its
+ * answer; at the latest after some seconds.
+ */
 async function watchCounts({ installation, world }: StoryContext): Promise<(waiting: string) => Promise<void>> {
   const [position, before] = [world.proxy.calls.length, await installation.reportedCalls()];
   return async (waiting) => {

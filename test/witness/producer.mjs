@@ -1,6 +1,7 @@
 /**
- * What a program in another code base does to wake keyferry: `queue.add(name, { id })` with nothing but BullMQ. Queues in Redis with REDIS_URL, else in
- * PostgreSQL: `node producer.mjs QUEUE NAME DATA`.
+ * What a program in another code base does to wake keyferry: `queue.add(name, { id })` with nothing
+ * but BullMQ. Queues in Redis with REDIS_URL, else in PostgreSQL:
+ * `node producer.mjs QUEUE NAME DATA`.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 

@@ -1,4 +1,6 @@
-/** What is at AWS, read with boto3. Names lose their common prefix, so that expectations stay short. */
+/**
+ * What is at AWS, read with boto3. Names lose their common prefix, so that expectations stay short.
+ */
 import type { Account } from './account.ts';
 
 interface Parameter {

@@ -1,5 +1,6 @@
 /**
- * `npm run test:witness`: the whole product, as processes, against an emulator of AWS that others wrote; everything at AWS is prepared and read with boto3.
+ * `npm run test:witness`: the whole product, as processes, against an emulator of AWS that others
+ * wrote; everything at AWS is prepared and read with boto3.
  *
  *   tsx test/witness/run.ts [--short] [--endpoint URL] [--story PART-OF-A-NAME …]
  */
@@ -30,7 +31,10 @@ function printOutcome({ story, results, seconds }: StoryOutcome): void {
   }
 }
 
-/** The command line runs built programs several times faster than sources; what ships is what is tried. Types are the check's business. */
+/**
+ * The command line runs built programs several times faster than sources; what ships is what is
+ * tried. Types are the check's business.
+ */
 function build(): void {
   const root = fileURLToPath(new URL('../../', import.meta.url));
   const copied = (path: string): boolean => !path.endsWith('.ts');

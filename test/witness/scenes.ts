@@ -1,4 +1,7 @@
-/** What many stories begin with: an account with a role, a connection, a folder, syncs of that folder. All of it is named after the story. */
+/**
+ * What many stories begin with: an account with a role, a connection, a folder, syncs of that
+ * folder. All of it is named after the story.
+ */
 import { createRole, type Account } from './account.ts';
 import type { CommandResult, Row } from './installation.ts';
 import type { StoryContext } from './story.ts';
@@ -54,7 +57,10 @@ export function sceneOf({ installation, id }: StoryContext, account: Account): S
   };
 }
 
-/** A role whose policies are those that `keyferry policy` prints, and a connection named after the story that uses it. */
+/**
+ * A role whose policies are those that `keyferry policy` prints, and a connection named after the
+ * story that uses it.
+ */
 export async function createRoleConnection(
   { installation, id }: Pick<StoryContext, 'installation' | 'id'>,
   account: Account,

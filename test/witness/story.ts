@@ -1,4 +1,7 @@
-/** The registry of checks: a story is a series of steps on one installation; what it checks has a name of its own and is counted. */
+/**
+ * The registry of checks: a story is a series of steps on one installation; what it checks has a
+ * name of its own and is counted.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 
@@ -29,7 +32,8 @@ export interface StoryContext {
   /** Records whether `verify` throws; never throws itself. */
   check(name: string, verify: () => unknown): Promise<void>;
   /**
-   * Runs `act`, waits until keyferry is at rest, and checks that the runs report exactly the calls that reached AWS. Returns these calls.
+   * Runs `act`, waits until keyferry is at rest, and checks that the runs report exactly the calls
+   * that reached AWS. Returns these calls.
    */
   step(name: string, act: () => Promise<unknown>, options?: StepOptions): Promise<StepResult>;
   /** For the limits of AWS that only time passes. */
@@ -37,7 +41,10 @@ export interface StoryContext {
 }
 
 export interface StepOptions {
-  /** The rotation that waits, for its syncs or for a person, when the step is over, and is asked for all the while. */
+  /**
+   * The rotation that waits, for its syncs or for a person, when the step is over, and is asked for
+   * all the while.
+   */
   readonly leavesWaiting?: string;
 }
 
@@ -104,8 +111,8 @@ interface CallCounts {
 }
 
 /**
- * Both sides at one moment. A call that arrives in between makes it read again, and so does a run that was under way: the
- * proxy had its calls, while the run had not stored all of them yet.
+ * Both sides at one moment. A call that arrives in between makes it read again, and so does a run
+ * that was under way: the proxy had its calls, while the run had not stored all of them yet.
  */
 export async function readCounts(
   { proxy }: Pick<World, 'proxy'>,
@@ -129,8 +136,8 @@ export function count(calls: readonly RecordedCall[]): Counts {
 }
 
 /**
- * The calls that runs must report. A worker looks once at its own identity, which belongs to no run: it lists its own keys, and asks who it is unless a run
- * has done so.
+ * The calls that runs must report. A worker looks once at its own identity, which belongs to no
+ * run: it lists its own keys, and asks who it is unless a run has done so.
  */
 export function callsOfRuns(calls: readonly RecordedCall[], reported: Counts): Counts {
   const isOwnLook = ({ operation, accountId }: RecordedCall): boolean =>

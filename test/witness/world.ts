@@ -1,4 +1,7 @@
-/** What all stories share: the emulator behind the proxy, boto3, a PostgreSQL server, a Redis server, and one installation for each kind of queues. */
+/**
+ * What all stories share: the emulator behind the proxy, boto3, a PostgreSQL server, a Redis
+ * server, and one installation for each kind of queues.
+ */
 import { randomBytes } from 'node:crypto';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -101,7 +104,10 @@ export async function openWorld(options: WorldOptions): Promise<World> {
   };
 }
 
-/** Every story has an account of its own, so the emulator must let anybody into any account, and have IAM. */
+/**
+ * Every story has an account of its own, so the emulator must let anybody into any account, and
+ * have IAM.
+ */
 async function prepareEmulator(boto: Boto): Promise<Credentials> {
   try {
     await createAccount({ boto, accountId: '200000000000', region: REGION });

@@ -1,4 +1,7 @@
-/** `keyferry demo`: the whole main job with everything embedded, in a temporary folder that goes at the end. */
+/**
+ * `keyferry demo`: the whole main job with everything embedded, in a temporary folder that goes at
+ * the end.
+ */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

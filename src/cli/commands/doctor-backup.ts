@@ -1,4 +1,7 @@
-/** `keyferry doctor --backup`: whether this database, restored with these settings, could be worked with. */
+/**
+ * `keyferry doctor --backup`: whether this database, restored with these settings, could be worked
+ * with.
+ */
 import { createInstallationGuard } from '../../db/installation-guard.ts';
 import { requireCurrentSchema } from '../../db/migrate.ts';
 import { counted } from '../../domain/counted.ts';

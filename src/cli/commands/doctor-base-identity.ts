@@ -1,4 +1,6 @@
-/** The part of `keyferry doctor` about the worker's own AWS identity, as this environment gives it. */
+/**
+ * The part of `keyferry doctor` about the worker's own AWS identity, as this environment gives it.
+ */
 import { createBaseIdentities } from '../../db/base-identities.ts';
 import {
   baseKinds,

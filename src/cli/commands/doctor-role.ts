@@ -1,4 +1,7 @@
-/** `keyferry doctor --role`: asks the worker or server of this machine whether it is ready, for containers' health checks. */
+/**
+ * `keyferry doctor --role`: asks the worker or server of this machine whether it is ready, for
+ * containers' health checks.
+ */
 import { z } from 'zod';
 
 import type { Config } from '../../config/config.ts';
@@ -21,7 +24,10 @@ const part = z.object({
 });
 const readiness = z.object({ parts: z.record(z.string(), part) });
 
-/** Throws CONFIG_INVALID for a worker without a port of its own. A process that does not answer is a finding. */
+/**
+ * Throws CONFIG_INVALID for a worker without a port of its own. A process that does not answer is a
+ * finding.
+ */
 export async function askRole(
   role: Role,
   { httpHost, httpPort, workerHttpPort }: Pick<Config, 'httpHost' | 'httpPort' | 'workerHttpPort'>,

@@ -58,7 +58,10 @@ export function addKeysCommands(noun: Command): void {
   );
 }
 
-/** The line goes to stdout, so that it can be appended to the file; a generated password goes to stderr. */
+/**
+ * The line goes to stdout, so that it can be appended to the file; a generated password goes to
+ * stderr.
+ */
 async function generateOperator(given: string, output: Output): Promise<ExitCode> {
   const { data: name, error } = operatorName.safeParse(given);
   if (name === undefined)

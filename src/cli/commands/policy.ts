@@ -1,4 +1,6 @@
-/** `keyferry policy …`: the IAM policies that keyferry needs, as JSON to paste. Needs no database. */
+/**
+ * `keyferry policy …`: the IAM policies that keyferry needs, as JSON to paste. Needs no database.
+ */
 import { type Command, Option } from 'commander';
 
 import { loadConfig } from '../../config/config.ts';

@@ -1,4 +1,7 @@
-/** `keyferry restore …`: what this database is after it was moved, restored or copied, and what a person says it is. */
+/**
+ * `keyferry restore …`: what this database is after it was moved, restored or copied, and what a
+ * person says it is.
+ */
 import type { Command } from 'commander';
 
 import {
@@ -101,7 +104,10 @@ async function withGuard(
   });
 }
 
-/** With the guard that the next worker would raise, so that a restored database can be accepted before one starts. */
+/**
+ * With the guard that the next worker would raise, so that a restored database can be accepted
+ * before one starts.
+ */
 async function lookAt(guard: InstallationGuard, name: string | undefined): Promise<Look> {
   const [beat, workers, summary] = await Promise.all([guard.look(), guard.countWorkers(), guard.summary()]);
   const { record, server } = beat;

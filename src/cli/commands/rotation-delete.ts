@@ -1,4 +1,7 @@
-/** `keyferry rotation delete`: forgets a rotation, and on request takes away its keys and secrets first. */
+/**
+ * `keyferry rotation delete`: forgets a rotation, and on request takes away its keys and secrets
+ * first.
+ */
 import type { Command } from 'commander';
 
 import { done, leaf, runWithClient, type Options } from '../command.ts';

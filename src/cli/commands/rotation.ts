@@ -76,7 +76,10 @@ function addCreate(noun: Command): void {
   });
 }
 
-/** What would block it is said now: a foreign key, a missing permission, an adopted key that does not work. */
+/**
+ * What would block it is said now: a foreign key, a missing permission, an adopted key that does
+ * not work.
+ */
 async function showCreated(invocation: ClientInvocation, created: CreatedRotation): Promise<ExitCode> {
   const { client, options, output } = invocation;
   if (options.wait === false) {

@@ -1,4 +1,7 @@
-/** `keyferry sandbox create …`: accounts, roles, users and access keys in a running sandbox, as a person makes them in AWS's console. */
+/**
+ * `keyferry sandbox create …`: accounts, roles, users and access keys in a running sandbox, as a
+ * person makes them in AWS's console.
+ */
 import { readFile, writeFile } from 'node:fs/promises';
 
 import type { Command } from 'commander';

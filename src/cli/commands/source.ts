@@ -1,4 +1,7 @@
-/** `keyferry source …`: where the secrets of a folder come from. Credentials come from stdin or a file and are never shown. */
+/**
+ * `keyferry source …`: where the secrets of a folder come from. Credentials come from stdin or a
+ * file and are never shown.
+ */
 import { Option, type Command } from 'commander';
 
 import type { ListedRun } from '../../client/types/run.ts';

@@ -1,4 +1,7 @@
-/** `keyferry sync create --preview`: the plan of a sync that has written nothing yet, and whether to start it. */
+/**
+ * `keyferry sync create --preview`: the plan of a sync that has written nothing yet, and whether to
+ * start it.
+ */
 import { done, type ClientInvocation } from '../command.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
 import { describePlan, describeRun, type PlanDocument } from '../reports.ts';

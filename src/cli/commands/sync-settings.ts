@@ -1,4 +1,7 @@
-/** `keyferry sync create|update`: the options of a sync, from the command line to what the client takes. */
+/**
+ * `keyferry sync create|update`: the options of a sync, from the command line to what the client
+ * takes.
+ */
 import type { Command } from 'commander';
 
 import type { DestinationName } from '../../domain/destinations/names.ts';

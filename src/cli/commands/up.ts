@@ -84,7 +84,9 @@ async function describeAws({ program, sandbox }: Embedded): Promise<string> {
   return overrides.map(({ source, url }) => `${url} (${source})`).join(', ');
 }
 
-/** In the sandbox: an account with a role for this org, an IAM user to rotate, and an access key. */
+/**
+ * In the sandbox: an account with a role for this org, an IAM user to rotate, and an access key.
+ */
 async function furnish({ program, sandbox }: Embedded, folder: string): Promise<UpWorld | undefined> {
   if (!sandbox) return undefined;
   const { ACCOUNT, createWorld, REGION, ROTATED_USER, widePolicies } = await import('../sandbox-world.ts');

@@ -1,6 +1,7 @@
 /**
- * The demo's story: the main job from an empty database to a rotated key, each step really done by the worker against the sandbox. Every number that it
- * prints is read back from PostgreSQL or from the sandbox's own record of calls.
+ * The demo's story: the main job from an empty database to a rotated key, each step really done by
+ * the worker against the sandbox. Every number that it prints is read back from PostgreSQL or from
+ * the sandbox's own record of calls.
  */
 import { describeCounts } from '../../domain/counted.ts';
 import type { AwsSandbox } from '../../sandbox/aws/index.ts';

@@ -23,11 +23,17 @@ export interface Claim<K extends Kind> {
   /** A request came from the CLI, the API or the library, not from a job that somebody queued. */
   readonly isDirect: boolean;
   readonly parameters: Readonly<Record<string, unknown>>;
-  /** The database's clock at the claim: the run counts its time from here, never by the worker's own clock. */
+  /**
+   * The database's clock at the claim: the run counts its time from here, never by the worker's own
+   * clock.
+   */
   readonly claimedAt: Date;
   /** When the subject became due; what the wait is measured from. */
   readonly dueAt: Date | undefined;
-  /** Of a sync whose source, settings and destination are those of its last success, by their revisions: how many entries it has. Else undefined. */
+  /**
+   * Of a sync whose source, settings and destination are those of its last success, by their
+   * revisions: how many entries it has. Else undefined.
+   */
   readonly unchangedEntries: number | undefined;
 }
 
@@ -37,14 +43,17 @@ export interface ClaimInput {
   readonly jobId: string | undefined;
 }
 
-/** The claim is undefined if the row is no longer dispatched (a stale or repeated delivery), or another run holds the lease. */
+/**
+ * The claim is undefined if the row is no longer dispatched (a stale or repeated delivery), or
+ * another run holds the lease.
+ */
 export interface Claimed<K extends Kind> {
   readonly claim: Claim<K> | undefined;
 }
 
 /**
- * Takes the run leases of dispatched subjects and opens the runs' rows. Returns undefined for a row that `lock` skips or that changed after the
- * statement's snapshot: the caller claims it again.
+ * Takes the run leases of dispatched subjects and opens the runs' rows. Returns undefined for a row
+ * that `lock` skips or that changed after the statement's snapshot: the caller claims it again.
  */
 export async function claim<K extends Kind>(
   db: Database,
@@ -65,7 +74,8 @@ export async function claim<K extends Kind>(
       seen as materialized (
         select wanted.*, found.row_version from wanted, lateral (
           select t.xmin as row_version from ${tableNames[kind]} t where t.id = wanted.subject_id
-            and t.dispatch_lease_until is not null and (t.run_lease_until is null or t.run_lease_until < now())
+            and t.dispatch_lease_until is not null
+            and (t.run_lease_until is null or t.run_lease_until < now())
           limit 1
         ) found
       ),
@@ -85,12 +95,17 @@ export async function claim<K extends Kind>(
           attempt = t.attempt + 1,
           claims = t.claims + 1${runningStatus(kind)}
         from free left join answered on answered.subject_id = free.id where t.id = free.id
-        returning t.*, free.status as _status_before, free.job_id as _job_id, answered.kind as _request_kind, answered.requests as _requests, answered.is_direct as _is_direct,
-          coalesce(answered.reason, t.due_reason) as _reason, coalesce(answered.actor, t.due_requested_by) as _requested_by,
-          coalesce(case answered.kind when 'check' then 'sync' else answered.kind end, ${kind}) as _run_kind
+        returning t.*, free.status as _status_before, free.job_id as _job_id,
+          answered.kind as _request_kind, answered.requests as _requests,
+          answered.is_direct as _is_direct,
+          coalesce(answered.reason, t.due_reason) as _reason,
+          coalesce(answered.actor, t.due_requested_by) as _requested_by,
+          coalesce(case answered.kind when 'check' then 'sync' else answered.kind end,
+            ${kind}) as _run_kind
       ),
       ${openedRuns}
-      select seen.run_id as _run_id, ${nowMs} as _now_ms, claimed.*${kind === 'sync' ? unchangedEntries : sql``}
+      select seen.run_id as _run_id, ${nowMs} as _now_ms,
+        claimed.*${kind === 'sync' ? unchangedEntries : sql``}
       from seen left join claimed on claimed.run_token = seen.run_id`,
   );
   const byRun = new Map(rows.map((row) => [row['_run_id'], row]));
@@ -103,29 +118,36 @@ export async function claim<K extends Kind>(
 
 /** The open requests of one kind that each run answers. */
 const answeredRequests = sql`open_requests as materialized (
-        select r.id, r.subject_id, r.kind, r.parameters, r.actor, r.reason, r.created_at, r.source_queue from keyferry.requests r
+        select r.id, r.subject_id, r.kind, r.parameters, r.actor, r.reason, r.created_at,
+          r.source_queue from keyferry.requests r
         where r.subject_id in (select id from free) and r.done_at is null
       ),
       chosen as (
         -- A plan changes nothing and is quick: it never waits behind a long sync.
-        select distinct on (subject_id) subject_id, kind from open_requests order by subject_id, (kind = 'plan') desc, created_at
+        select distinct on (subject_id) subject_id, kind from open_requests
+        order by subject_id, (kind = 'plan') desc, created_at
       ),
       answered as materialized (
-        select subject_id, kind, (array_agg(reason order by created_at desc))[1] as reason, (array_agg(actor order by created_at desc))[1] as actor,
-          jsonb_agg(jsonb_build_object('id', id, 'parameters', parameters) order by created_at) as requests,
+        select subject_id, kind, (array_agg(reason order by created_at desc))[1] as reason,
+          (array_agg(actor order by created_at desc))[1] as actor,
+          jsonb_agg(jsonb_build_object('id', id, 'parameters', parameters)
+            order by created_at) as requests,
           bool_or(source_queue is null) as is_direct
         from open_requests join chosen using (subject_id, kind) group by subject_id, kind
       )`;
 
 /** The run's own row; whichever was still running has lost its lease. */
 const openedRuns = sql`abandoned as (
-        update keyferry.runs r set status = 'abandoned', finished_at = now(), error_code = 'LEASE_LOST',
+        update keyferry.runs r
+        set status = 'abandoned', finished_at = now(), error_code = 'LEASE_LOST',
           error_message = 'The worker stopped renewing its lease; another run took over.'
         from claimed where r.subject_id = claimed.id and r.status = 'running'
       ),
       run as (
-        insert into keyferry.runs (id, kind, subject_id, org_id, job_id, attempt, reason, requested_by, status)
-        select run_token, _run_kind, id, org_id, _job_id, attempt, _reason, _requested_by, 'running' from claimed
+        insert into keyferry.runs (id, kind, subject_id, org_id, job_id, attempt, reason,
+          requested_by, status)
+        select run_token, _run_kind, id, org_id, _job_id, attempt, _reason, _requested_by, 'running'
+        from claimed
       )`;
 
 const statusColumns: Readonly<Record<Kind, SQL>> = {
@@ -142,18 +164,23 @@ function runningStatus(kind: Kind): SQL {
 }
 
 /**
- * Decided here, so that a sync with nothing to do costs a claim and a settlement, and nothing is read or decrypted for it. The folder's revision is the
- * snapshot's, which is safe only because the sync's row is locked at the version of the same snapshot.
+ * Decided here, so that a sync with nothing to do costs a claim and a settlement, and nothing is
+ * read or decrypted for it. The folder's revision is the snapshot's, which is safe only because the
+ * sync's row is locked at the version of the same snapshot.
  */
 const unchangedEntries = sql`,
-        (select (select count(*) from keyferry.sync_entries e where e.sync_id = claimed.id and e.status = 'synced' and e.deleted_at is null and e.key <> '')::int
+        (select (select count(*) from keyferry.sync_entries e
+          where e.sync_id = claimed.id and e.status = 'synced' and e.deleted_at is null
+          and e.key <> '')::int
           from keyferry.folders f, keyferry.connections c
           where f.id = claimed.folder_id and c.id = claimed.connection_id
-            and claimed.synced_revision = ${treeRevision(sql`claimed`)} and claimed.synced_version = claimed.version
+            and claimed.synced_revision = ${treeRevision(sql`claimed`)}
+            and claimed.synced_version = claimed.version
             and not exists (select from keyferry.installation i
               where i.epoch_started_at > greatest(claimed.created_at, claimed.compared_at))
             and claimed.progress is null and claimed.drift <> 'drifted'
-            and c.status in ('valid', 'degraded') and c.account_id is not null) as _unchanged_entries`;
+            and c.status in ('valid', 'degraded')
+            and c.account_id is not null) as _unchanged_entries`;
 
 function toClaim<K extends Kind>(kind: K, row: Record<string, unknown>): Claim<K> {
   const requests = typeof row._requests === 'string' ? (JSON.parse(row._requests) as unknown) : row._requests;
@@ -176,7 +203,10 @@ function toClaim<K extends Kind>(kind: K, row: Record<string, unknown>): Claim<K
   };
 }
 
-/** Returns the seconds that the lease still has on the database's clock, or undefined when it is lost. */
+/**
+ * Returns the seconds that the lease still has on the database's clock, or undefined when it is
+ * lost.
+ */
 export async function renew(
   db: Database,
   kind: Kind,
@@ -185,7 +215,8 @@ export async function renew(
   const [row] = await execute(
     db,
     sql`
-      update ${tableNames[kind]} set run_lease_until = now() + make_interval(secs => ${RUN_LEASE_SECONDS})
+      update ${tableNames[kind]}
+      set run_lease_until = now() + make_interval(secs => ${RUN_LEASE_SECONDS})
       where id = ${held.subjectId} and run_token = ${held.runId} and run_lease_until > now()
       returning ${RUN_LEASE_SECONDS}::int as seconds`,
   );

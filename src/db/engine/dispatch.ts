@@ -1,4 +1,7 @@
-/** Dispatch: claims due rows for the queue, fairly between accounts. A crash before they are queued costs their lease, nothing else. */
+/**
+ * Dispatch: claims due rows for the queue, fairly between accounts. A crash before they are queued
+ * costs their lease, nothing else.
+ */
 import { sql, type SQL } from 'drizzle-orm';
 
 import { DISPATCH_LEASE_SECONDS } from '../../domain/lease.ts';
@@ -9,19 +12,23 @@ import { execute } from '../statement.ts';
 import { lockKeys } from '../locks.ts';
 
 /**
- * Rows of one org and AWS account that may be queued or running at once. What a person requests passes rows that only
- * wait in the queue: for it, the window counts the rows that run or were requested, too.
+ * Rows of one org and AWS account that may be queued or running at once. What a person requests
+ * passes rows that only wait in the queue: for it, the window counts the rows that run or were
+ * requested, too.
  */
 const ACCOUNT_WINDOW = 4;
 /** Due rows that one statement reads of each class: requested, and all others. */
 const CANDIDATES = 2_000;
-/** Each statement fills the windows of the accounts that it sees, so the next one reads past them. */
+/**
+ * Each statement fills the windows of the accounts that it sees, so the next one reads past them.
+ */
 const MAX_STATEMENTS = 20;
 /** How long a wish of another program lets further jobs of it go first. */
 const PATIENCE_SECONDS = 30;
 /**
- * Rows of a kind that wait for their job. More would outlive their dispatch lease in the queue; they wait in PostgreSQL,
- * in order of priority. A look at them locks thousands, so it is only taken where a whole batch finds room.
+ * Rows of a kind that wait for their job. More would outlive their dispatch lease in the queue;
+ * they wait in PostgreSQL, in order of priority. A look at them locks thousands, so it is only
+ * taken where a whole batch finds room.
  */
 const QUEUE_DEPTH = 2_000;
 
@@ -44,7 +51,10 @@ export interface Dispatched {
   readonly requestedBy: string | undefined;
   /** Of who made it due. */
   readonly traceparent: string | undefined;
-  /** A job of another program asked for it just now: more such jobs may be on their way, which the same run can answer. */
+  /**
+   * A job of another program asked for it just now: more such jobs may be on their way, which the
+   * same run can answer.
+   */
   readonly isPatient: boolean;
 }
 
@@ -59,8 +69,9 @@ export interface Dispatch {
 }
 
 /**
- * Claims due rows for the queue, at most a window per account. Two ticks at once: the second gets nothing. While the accounts of one page leave places in
- * the batch, the next page is read: the backlog of one account never hides another.
+ * Claims due rows for the queue, at most a window per account. Two ticks at once: the second gets
+ * nothing. While the accounts of one page leave places in the batch, the next page is read: the
+ * backlog of one account never hides another.
  */
 export async function dispatchDue(db: Database, kind: Kind, limit: number): Promise<Dispatch> {
   const subjects: Dispatched[] = [];
@@ -82,26 +93,32 @@ export async function dispatchDue(db: Database, kind: Kind, limit: number): Prom
 
 /** The due rows of each account in the order of their turns, behind what is in flight. */
 const ranking = sql`
-  -- In flight and due in one list, so that no plan joins the two: both may be thousands, and nobody knows how many before.
+  -- In flight and due in one list, so that no plan joins the two: both may be thousands, and nobody
+  -- knows how many before.
   placed as (
     select null::uuid as id, null::timestamptz as next_due_at, account, false as is_requested,
       case when is_passed then 3 else 1 end as turn
     from flying
     union all
-    select id, next_due_at, account, is_requested, case when is_requested then 2 else 4 end from candidates
+    select id, next_due_at, account, is_requested, case when is_requested then 2 else 4 end
+    from candidates
   ),
   ranked as (
-    select id, next_due_at, is_requested, row_number() over (partition by account order by turn, next_due_at) as place
+    select id, next_due_at, is_requested,
+      row_number() over (partition by account order by turn, next_due_at) as place
     from placed
   )`;
 
-const dispatchResult = sql`select guard.held, d.id, d.due_reason, d.due_requested_by, d.due_traceparent,
+const dispatchResult = sql`select guard.held, d.id, d.due_reason, d.due_requested_by,
+  d.due_traceparent,
         d.next_due_at > now() - make_interval(secs => ${PATIENCE_SECONDS}) and exists (
-          select 1 from keyferry.requests r where r.subject_id = d.id and r.done_at is null and r.source_queue is not null
+          select 1 from keyferry.requests r
+          where r.subject_id = d.id and r.done_at is null and r.source_queue is not null
         ) as is_patient,
         (select count(*) from candidates) > (select count(*) from chosen)
           or exists (select 1 from saturated) or not (select is_left from room) as backlog,
-        ${CANDIDATES} in ((select count(*) from requested), (select count(*) from others)) as is_page_full,
+        ${CANDIDATES} in ((select count(*) from requested),
+          (select count(*) from others)) as is_page_full,
         (select is_left from room) as has_room
       from guard left join dispatched d on true order by d.position`;
 
@@ -111,9 +128,11 @@ export function dispatchStatement(kind: Kind, limit: number): SQL {
   const account = accountOf[kind];
   const isRequested = sql`t.due_reason = 'requested'`;
   const hasRoom = sql`not ${isRequested} and (select is_left from room)`;
-  const isFlying = sql`t.is_in_flight and greatest(t.dispatch_lease_until, t.run_lease_until) > now()`;
+  const isFlying = sql`t.is_in_flight
+    and greatest(t.dispatch_lease_until, t.run_lease_until) > now()`;
   const page = (isOfClass: SQL, isFull: SQL) => sql`(
-        select t.id, t.next_due_at, ${account.key} as account, ${isRequested} as is_requested from ${table} t ${account.join}
+        select t.id, t.next_due_at, ${account.key} as account, ${isRequested} as is_requested
+        from ${table} t ${account.join}
         where (select held from guard) and t.next_due_at <= now() and ${isOfClass}
           and (t.dispatch_lease_until is null or t.dispatch_lease_until < now())
           and (t.run_lease_until is null or t.run_lease_until < now())
@@ -122,7 +141,9 @@ export function dispatchStatement(kind: Kind, limit: number): SQL {
         for update of t skip locked
       )`;
   return sql`
-      with guard as materialized (select pg_try_advisory_xact_lock(${lockKeys.dispatch[kind]}) as held),
+      with guard as materialized (
+        select pg_try_advisory_xact_lock(${lockKeys.dispatch[kind]}) as held
+      ),
       room as materialized (
         select count(*) <= ${QUEUE_DEPTH - Math.min(limit, QUEUE_DEPTH)} as is_left from ${table} t
         where ${isFlying} and t.run_token is null
@@ -135,7 +156,8 @@ export function dispatchStatement(kind: Kind, limit: number): SQL {
           or exists (select from ${table} t where ${isRequested} and t.next_due_at <= now()))
       ),
       saturated as materialized (
-        select account, count(*) filter (where not is_passed) >= ${ACCOUNT_WINDOW} as is_full_of_requests
+        select account, count(*) filter (where not is_passed)
+          >= ${ACCOUNT_WINDOW} as is_full_of_requests
         from flying group by account having count(*) >= ${ACCOUNT_WINDOW}
       ),
       requested as materialized ${page(isRequested, sql`is_full_of_requests`)},
@@ -148,9 +170,11 @@ export function dispatchStatement(kind: Kind, limit: number): SQL {
       ),
       chosen as (select id, position from ordered where position <= ${limit}),
       dispatched as (
-        update ${table} t set dispatch_lease_until = now() + make_interval(secs => ${DISPATCH_LEASE_SECONDS})
+        update ${table} t
+        set dispatch_lease_until = now() + make_interval(secs => ${DISPATCH_LEASE_SECONDS})
         from chosen where t.id = chosen.id
-        returning t.id, t.due_reason, t.due_requested_by, t.due_traceparent, t.next_due_at, chosen.position
+        returning t.id, t.due_reason, t.due_requested_by, t.due_traceparent, t.next_due_at,
+          chosen.position
       )
       ${dispatchResult}`;
 }
@@ -169,6 +193,7 @@ function toDispatched(row: Record<string, unknown>): Dispatched {
 export async function undispatch(db: Database, kind: Kind, ids: readonly string[]): Promise<void> {
   await execute(
     db,
-    sql`update ${tableNames[kind]} set dispatch_lease_until = null where id = any(${textArray(ids)}::uuid[]) and run_token is null`,
+    sql`update ${tableNames[kind]} set dispatch_lease_until = null
+      where id = any(${textArray(ids)}::uuid[]) and run_token is null`,
   );
 }

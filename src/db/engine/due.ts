@@ -1,6 +1,6 @@
 /**
- * How a subject becomes due, in the `set` clause of an update. What is wanted of it stands beside it,
- * as `wanted_revision`: a look makes a subject due too, and wants nothing.
+ * How a subject becomes due, in the `set` clause of an update. What is wanted of it stands beside
+ * it, as `wanted_revision`: a look makes a subject due too, and wants nothing.
  */
 import { sql, type SQL } from 'drizzle-orm';
 

@@ -1,4 +1,7 @@
-/** Deletes history that is older than it is kept, a batch at a time: long deletions hold back vacuum and every standby. */
+/**
+ * Deletes history that is older than it is kept, a batch at a time: long deletions hold back vacuum
+ * and every standby.
+ */
 import { sql } from 'drizzle-orm';
 
 import type { Database } from '../client.ts';
@@ -11,8 +14,9 @@ const TOMBSTONE_DAYS = 365;
 /** Advisory lock key: one process at a time. */
 
 /**
- * Deletes runs, answered requests and audit rows that ended before `keptMs` ago, tombstones of more than a year, and access tokens that have expired. Returns how many rows went: a full batch means that there may be more. What is
- * open or running stays, however old.
+ * Deletes runs, answered requests and audit rows that ended before `keptMs` ago, tombstones of more
+ * than a year, and access tokens that have expired. Returns how many rows went: a full batch means
+ * that there may be more. What is open or running stays, however old.
  */
 export async function deleteExpired(db: Database, keptMs: number): Promise<{ deleted: number; mayHaveMore: boolean }> {
   const [row] = await execute(
@@ -23,7 +27,8 @@ export async function deleteExpired(db: Database, keptMs: number): Promise<{ del
       old_runs as (
         delete from keyferry.runs where id in (
           select r.id from keyferry.runs r, cutoff, guard
-          where guard.held and r.started_at < cutoff.at and r.status <> 'running' order by r.started_at limit ${BATCH})
+          where guard.held and r.started_at < cutoff.at and r.status <> 'running'
+          order by r.started_at limit ${BATCH})
         returning 1
       ),
       old_requests as (
@@ -53,7 +58,8 @@ export async function deleteExpired(db: Database, keptMs: number): Promise<{ del
         returning 1
       )
       select (select count(*) from old_access_tokens)::int as access_tokens,
-        (select count(*) from old_runs)::int as runs, (select count(*) from old_requests)::int as requests,
+        (select count(*) from old_runs)::int as runs,
+        (select count(*) from old_requests)::int as requests,
         (select count(*) from old_audit)::int as audit,
         (select count(*) from old_tombstones)::int as tombstones`,
   );

@@ -1,6 +1,7 @@
 /**
- * What runs that are not settled have done so far: stored while they are under way, and after another run has taken over. In return they learn here that a
- * person has cancelled them, and whether anybody waits for their place.
+ * What runs that are not settled have done so far: stored while they are under way, and after
+ * another run has taken over. In return they learn here that a person has cancelled them, and
+ * whether anybody waits for their place.
  */
 import { sql } from 'drizzle-orm';
 
@@ -21,13 +22,17 @@ export interface StoredCalls {
   readonly passedOver: readonly string[];
   /** Runs that are to stop. */
   readonly cancelled: readonly string[];
-  /** Runs whose place somebody waits for: another sync or source that is due, or a new wish for their own sync. */
+  /**
+   * Runs whose place somebody waits for: another sync or source that is due, or a new wish for
+   * their own sync.
+   */
   readonly awaited: readonly string[];
 }
 
 /**
  * Returns: the runs that were passed over, those that are cancelled, and those that are awaited.
- * Locks: the runs' rows, and waits for none. Fence: a settled run is left alone, because its settlement has stored all calls.
+ * Locks: the runs' rows, and waits for none. Fence: a settled run is left alone, because its
+ * settlement has stored all calls.
  */
 export async function storeCalls(db: Database, given: readonly RunCalls[]): Promise<StoredCalls> {
   const rows = await execute(

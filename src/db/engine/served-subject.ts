@@ -1,4 +1,7 @@
-/** The subject's own row after a run: what a settlement writes there, and when the subject is due again. */
+/**
+ * The subject's own row after a run: what a settlement writes there, and when the subject is due
+ * again.
+ */
 import { sql, type SQL } from 'drizzle-orm';
 
 import type { Kind } from '../../domain/run.ts';
@@ -6,7 +9,8 @@ import { assignedFrom } from '../rows.ts';
 import { tableNames, tables, type SubjectRows } from './subjects.ts';
 
 /**
- * The subject's own row, after the run in the common table expression `run`. It is due at the earliest of what is wanted of it:
+ * The subject's own row, after the run in the common table expression `run`. It is due at the
+ * earliest of what is wanted of it:
  *
  *   its runs get nowhere (a hot loop)                       when it is slowed to
  *   a request is open that the run does not answer          now
@@ -28,7 +32,8 @@ export function servedSubject<K extends Kind>(kind: K, changes: Partial<SubjectR
           dispatch_lease_until = null,
           claimed_due_at = null,
           attempt = least(t.attempt, run.attempt),
-          done_revision = case when run.is_final then greatest(t.done_revision, run.served) else t.done_revision end,
+          done_revision = case when run.is_final then greatest(t.done_revision, run.served)
+            else t.done_revision end,
           next_due_at = case
             when run.slowed_until is not null then run.slowed_until
             when waiting.subject_id is not null then now()
@@ -41,9 +46,11 @@ export function servedSubject<K extends Kind>(kind: K, changes: Partial<SubjectR
             else run.next_due_at end,
           due_reason = case when ${keepsReason} then t.due_reason else 'scheduled' end,
           due_requested_by = case when ${keepsReason} then t.due_requested_by end,
-          due_traceparent = case when ${keepsReason} then t.due_traceparent end${assignedFrom(tables[kind], changes, isAbout(kind))}
+          due_traceparent = case when ${keepsReason}
+            then t.due_traceparent end${assignedFrom(tables[kind], changes, isAbout(kind))}
         from run left join waiting on waiting.subject_id = run.id,
-          jsonb_populate_record(null::${tableNames[kind]}, ${kind === 'sync' ? changesOfSync : sql`run.changes`}) changed
+          jsonb_populate_record(null::${tableNames[kind]},
+            ${kind === 'sync' ? changesOfSync : sql`run.changes`}) changed
         where t.id = run.id and t.run_token = run.run_id
         returning run.run_id, t.next_due_at
       `;
@@ -51,7 +58,8 @@ export function servedSubject<K extends Kind>(kind: K, changes: Partial<SubjectR
 
 /** Of a paused sync nothing runs on: the rest of its round waits for a person. */
 const changesOfSync = sql`case
-            when run.is_paused and run.request_ids = '{}' and run.changes ->> 'sync_status' = 'running'
+            when run.is_paused and run.request_ids = '{}'
+              and run.changes ->> 'sync_status' = 'running'
               then run.changes || '{"sync_status": "pending"}'
             else run.changes
           end`;
@@ -62,7 +70,10 @@ interface Conditions {
   readonly isCancelled: SQL;
 }
 
-/** On the row `t`: whether only requests may run it, whether a change alone makes it due, and whether a person stopped it. */
+/**
+ * On the row `t`: whether only requests may run it, whether a change alone makes it due, and
+ * whether a person stopped it.
+ */
 export const conditions: Readonly<Record<Kind, Conditions>> = {
   validate: { isPaused: sql`false`, isAutomatic: sql`true`, isCancelled: sql`false` },
   sync: {

@@ -1,4 +1,7 @@
-/** Settlement: what the run found out, when the subject is due again and which requests it answered, in one statement under the run's token. */
+/**
+ * Settlement: what the run found out, when the subject is due again and which requests it answered,
+ * in one statement under the run's token.
+ */
 import { sql, type SQL } from 'drizzle-orm';
 
 import { isQuiet, type Kind, type Outcome } from '../../domain/run.ts';
@@ -27,9 +30,10 @@ export interface Settlement<K extends Kind> {
 }
 
 /**
- * Writes what runs of one kind found out, in one statement and each only under its token. Returns by run whether it is settled; false means that it has lost
- * its lease. A run is missing if `lock` skips its row or the row changed after the statement's snapshot: the caller settles it again. All settlements
- * change the same columns.
+ * Writes what runs of one kind found out, in one statement and each only under its token. Returns
+ * by run whether it is settled; false means that it has lost its lease. A run is missing if `lock`
+ * skips its row or the row changed after the statement's snapshot: the caller settles it again. All
+ * settlements change the same columns.
  */
 export async function settle<K extends Kind>(
   db: Database,
@@ -43,7 +47,8 @@ export async function settle<K extends Kind>(
     db,
     sql`
       with given as materialized (
-        select * from jsonb_to_recordset(${toStorableJson(settlements.map(toGiven))}::jsonb) as g(${givenColumns})
+        select * from jsonb_to_recordset(${toStorableJson(settlements.map(toGiven))}::jsonb)
+          as g(${givenColumns})
       ),
       -- Row by row through the primary key: how long the list is no plan can know.
       seen as materialized (
@@ -53,7 +58,8 @@ export async function settle<K extends Kind>(
         ) found
       ),
       held as materialized (
-        select found.id, found.is_woken, found.is_paused, given.* from given join seen using (subject_id, run_id), lateral (
+        select found.id, found.is_woken, found.is_paused, given.* from given
+        join seen using (subject_id, run_id), lateral (
           select t.id, t.next_due_at is distinct from t.claimed_due_at as is_woken,
             ${conditions[kind].isPaused} as is_paused
           from ${table} t
@@ -65,7 +71,8 @@ ${endedRuns},
       ${answeredRequests}
       ${kind === 'validate' ? sql`` : suspectConnections(kind)}
       ${kind === 'sync' ? toldChanges : sql``}
-      select given.run_id, seen.run_id is not null as is_held, subject.run_id is not null as is_settled,
+      select given.run_id, seen.run_id is not null as is_held,
+        subject.run_id is not null as is_settled,
         (select ${wakes(kind)} from subject where next_due_at <= now() limit 1) as woken
       from given left join seen using (run_id) left join subject using (run_id)`,
   );
@@ -94,19 +101,28 @@ const endedRuns = sql`
         select held.id as subject_id, last.id, last.repeats, last.aws_calls,
           coalesce(last.first_started_at, last.started_at) as since
         from held join keyferry.runs own on own.id = held.run_id, lateral (
-          select * from keyferry.runs r where r.subject_id = held.id and r.id <> held.run_id order by r.started_at desc limit 1
+          select * from keyferry.runs r where r.subject_id = held.id and r.id <> held.run_id
+          order by r.started_at desc limit 1
         ) last where held.is_quiet and last.repeats is not null and last.status = held.status
           and last.error_code is not distinct from held.error_code and last.kind = own.kind
       ),
       run as (
-        update keyferry.runs r set status = held.status, finished_at = now(), error_code = held.error_code, error_message = held.error_message,
+        update keyferry.runs r
+        set status = held.status, finished_at = now(), error_code = held.error_code,
+          error_message = held.error_message,
           counts = held.counts, aws_calls = ${summedCalls}, result = held.result,
-          repeats = case when held.is_quiet then coalesce(previous.repeats + 1, 0) end, first_started_at = previous.since
-        from held left join previous on previous.subject_id = held.id where r.id = held.run_id and r.status = 'running'
+          repeats = case when held.is_quiet then coalesce(previous.repeats + 1, 0) end,
+          first_started_at = previous.since
+        from held left join previous on previous.subject_id = held.id
+        where r.id = held.run_id and r.status = 'running'
         returning held.*, r.started_at
       ),
-      collapsed as (delete from keyferry.runs r using previous, run where r.id = previous.id and run.id = previous.subject_id),
-      -- Requests that this run does not answer. One that goes on leaves those that it found to its next run.
+      collapsed as (
+        delete from keyferry.runs r using previous, run
+        where r.id = previous.id and run.id = previous.subject_id
+      ),
+      -- Requests that this run does not answer. One that goes on leaves those that it found to its
+      -- next run.
       waiting as materialized (
         select distinct r.subject_id from keyferry.requests r join run on run.id = r.subject_id
         where run.is_final and r.done_at is null and not (r.id = any(run.request_ids))
@@ -115,18 +131,23 @@ const endedRuns = sql`
 /** Once the run is over: consumers would act on half a change. */
 const toldChanges = sql`,
       ${changedEntries(sql`
-        select run.id, run.run_id from run join subject using (run_id) where run.status <> 'continued'`)}`;
+        select run.id, run.run_id from run join subject using (run_id)
+        where run.status <> 'continued'`)}`;
 
 const answeredRequests = sql`answered as (
         update keyferry.requests r set done_at = now(), run_id = run.run_id
-        from run join subject using (run_id) where run.is_answer and r.id = any(run.request_ids) and r.done_at is null
-          -- One request stands for all jobs of other programs: one that came during the run is answered by the next.
+        from run join subject using (run_id)
+        where run.is_answer and r.id = any(run.request_ids) and r.done_at is null
+          -- One request stands for all jobs of other programs: one that came during the run is
+          -- answered by the next.
           and not (run.is_woken and r.source_queue is not null)
       )`;
 
 /**
- * Makes the connection due whose credentials AWS refused during a run, so that one validation decides for everything that depends on it. Within five minutes
- * of a validation that found nothing wrong it is due in an hour: validation and run may disagree for long. A connection that is locked is being written anyway.
+ * Makes the connection due whose credentials AWS refused during a run, so that one validation
+ * decides for everything that depends on it. Within five minutes of a validation that found nothing
+ * wrong it is due in an hour: validation and run may disagree for long. A connection that is locked
+ * is being written anyway.
  */
 function suspectConnections(kind: Kind): SQL {
   return sql`,
@@ -164,8 +185,10 @@ const refusals = [
   'CONNECTION_ACCOUNT_CHANGED',
 ] as const;
 
-const givenColumns = sql`subject_id uuid, run_id uuid, status text, error_code text, error_message text, counts jsonb,
-          aws_calls jsonb, result jsonb, is_quiet boolean, is_final boolean, is_answer boolean, served bigint, attempt int,
+const givenColumns = sql`subject_id uuid, run_id uuid, status text, error_code text,
+  error_message text, counts jsonb,
+          aws_calls jsonb, result jsonb, is_quiet boolean, is_final boolean, is_answer boolean,
+          served bigint, attempt int,
           next_due_at timestamptz, slowed_until timestamptz, request_ids uuid[], changes jsonb`;
 
 /** Settlements with equal shapes fit into one statement. */

@@ -28,7 +28,8 @@ export const tableNames: Readonly<Record<Kind, SQL>> = {
 /** Ends what is open of deleted subjects, whose ids are in the common table expression `gone`. */
 export function closedWork(gone: SQL): SQL {
   return sql`closed_requests as (
-        update keyferry.requests r set done_at = now() from ${gone} gone where r.subject_id = gone.id and r.done_at is null
+        update keyferry.requests r set done_at = now() from ${gone} gone
+        where r.subject_id = gone.id and r.done_at is null
       ),
       closed_runs as (
         update keyferry.runs r set
@@ -40,7 +41,10 @@ export function closedWork(gone: SQL): SQL {
       )`;
 }
 
-/** The database's clock in milliseconds since the epoch: a number, whatever the session's output format of times. */
+/**
+ * The database's clock in milliseconds since the epoch: a number, whatever the session's output
+ * format of times.
+ */
 export const nowMs = sql`(extract(epoch from now()) * 1000)::float8`;
 
 /** An array parameter as PostgreSQL's own literal: ids only, so nothing needs quoting. */
@@ -49,10 +53,12 @@ export function textArray(ids: readonly string[]): string {
 }
 
 /**
- * Fences a lock against the statement's own snapshot. A statement that waits for a row gets the row of after the wait, and everything else (requests,
- * folders) of before it. So a statement that decides by both reads the row first, as `seen` with its `row_version`, and locks it only at this version;
- * when another transaction was faster, nothing is written and the statement runs again with a new snapshot. Every writer of requests, folders or settings
- * also writes the subject's row, so an equal version means that the snapshot is current. For the aliases `t` (locked) and `seen`.
+ * Fences a lock against the statement's own snapshot. A statement that waits for a row gets the row
+ * of after the wait, and everything else (requests, folders) of before it. So a statement that
+ * decides by both reads the row first, as `seen` with its `row_version`, and locks it only at this
+ * version; when another transaction was faster, nothing is written and the statement runs again
+ * with a new snapshot. Every writer of requests, folders or settings also writes the subject's row,
+ * so an equal version means that the snapshot is current. For the aliases `t` (locked) and `seen`.
  */
 export const isAsSeen = sql`t.xmin = seen.row_version`;
 

@@ -1,6 +1,7 @@
 /**
- * Statements that many jobs want at the same time become one: a round trip, a plan and a flush of the log for all of them. A row that somebody
- * else has locked is left out of it and gets its own statement, so that nobody waits for a stranger's lock, and no two processes for each other's.
+ * Statements that many jobs want at the same time become one: a round trip, a plan and a flush of
+ * the log for all of them. A row that somebody else has locked is left out of it and gets its own
+ * statement, so that nobody waits for a stranger's lock, and no two processes for each other's.
  */
 import { sql, type SQL } from 'drizzle-orm';
 

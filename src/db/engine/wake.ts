@@ -1,10 +1,11 @@
 /**
  * Wake-ups after something became due. A lost one costs a tick, nothing else.
  *
- * Producers wake after their statement, with `wake`: PostgreSQL lets transactions that notify commit
- * only one after the other, each with its own flush to disk, which would bound all of them together
- * to a few hundred wishes a second. One wake-up speaks for all wishes before it, so a process sends
- * one at a time. Statements that are rare, or that workers make, notify by themselves, with `wakes`.
+ * Producers wake after their statement, with `wake`: PostgreSQL lets transactions that notify
+ * commit only one after the other, each with its own flush to disk, which would bound all of them
+ * together to a few hundred wishes a second. One wake-up speaks for all wishes before it, so a
+ * process sends one at a time. Statements that are rare, or that workers make, notify by
+ * themselves, with `wakes`.
  */
 import { sql, type SQL } from 'drizzle-orm';
 
@@ -12,7 +13,9 @@ import type { Kind } from '../../domain/run.ts';
 import type { Database } from '../client.ts';
 import { DUE_CHANNEL } from './subjects.ts';
 
-/** An expression that wakes whoever listens once its statement is committed; evaluated once a row. */
+/**
+ * An expression that wakes whoever listens once its statement is committed; evaluated once a row.
+ */
 export function wakes(kind: string): SQL {
   return sql`pg_notify(${DUE_CHANNEL}, ${kind})`;
 }

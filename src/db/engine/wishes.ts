@@ -1,6 +1,7 @@
 /**
- * Wishes that come as jobs of other programs: recorded as one open request per subject and kind, which the tick dispatches like all others. However many
- * jobs a producer adds, one request and one run answer those that came before it.
+ * Wishes that come as jobs of other programs: recorded as one open request per subject and kind,
+ * which the tick dispatches like all others. However many jobs a producer adds, one request and one
+ * run answer those that came before it.
  */
 import { sql } from 'drizzle-orm';
 
@@ -20,7 +21,10 @@ export interface OutsideWish {
   readonly source: { readonly queue: string; readonly jobId: string; readonly timestamp: number };
 }
 
-/** Returns the id of the request that stands for the job, or undefined when there is no such subject. */
+/**
+ * Returns the id of the request that stands for the job, or undefined when there is no such
+ * subject.
+ */
 export async function recordWish(db: Database, wish: OutsideWish): Promise<string | undefined> {
   const { requestId, isNew } = await untilAsSeen(() => tryToRecord(db, wish));
   if (isNew) wake(db, wish.kind);
@@ -33,8 +37,9 @@ interface Recorded {
 }
 
 /**
- * Writes nothing when a redelivered job finds its request, or when an open one will be answered by a run that has not been claimed yet (`is_awake`).
- * Undefined when another transaction changed the subject first.
+ * Writes nothing when a redelivered job finds its request, or when an open one will be answered by
+ * a run that has not been claimed yet (`is_awake`). Undefined when another transaction changed the
+ * subject first.
  */
 async function tryToRecord(db: Database, wish: OutsideWish): Promise<Recorded | undefined> {
   const { kind, requestKind, subjectId, source } = wish;
@@ -43,7 +48,8 @@ async function tryToRecord(db: Database, wish: OutsideWish): Promise<Recorded | 
     sql`
       with seen as materialized (
         select t.id, t.org_id, t.xmin as row_version, coalesce(t.next_due_at <= now()
-          and (t.run_token is null or t.next_due_at is distinct from t.claimed_due_at), false) as is_awake
+          and (t.run_token is null or t.next_due_at is distinct from t.claimed_due_at),
+            false) as is_awake
         from ${tableNames[kind]} t where t.id = ${subjectId}
       ),
       redelivered as materialized (
@@ -52,7 +58,8 @@ async function tryToRecord(db: Database, wish: OutsideWish): Promise<Recorded | 
       ),
       known as materialized (
         select r.id from keyferry.requests r
-        where r.subject_id = ${subjectId} and r.kind = ${requestKind} and r.done_at is null and r.source_queue is not null
+        where r.subject_id = ${subjectId} and r.kind = ${requestKind} and r.done_at is null
+          and r.source_queue is not null
         order by r.created_at limit 1
       ),
       woken as (
@@ -60,17 +67,22 @@ async function tryToRecord(db: Database, wish: OutsideWish): Promise<Recorded | 
           wanted_revision = t.wanted_revision + ${requestKind === 'plan' ? 0 : 1},
           ${dueNow(wish.reason, wish.actor ?? null)}
         from seen where t.id = seen.id and ${isAsSeen}
-          and not exists (select 1 from redelivered) and not (seen.is_awake and exists (select 1 from known))
+          and not exists (select 1 from redelivered)
+          and not (seen.is_awake and exists (select 1 from known))
         returning t.id, t.org_id
       ),
       recorded as (
-        insert into keyferry.requests (org_id, kind, subject_id, actor, reason, source_queue, source_job_id, source_timestamp)
-        select org_id, ${requestKind}, id, ${wish.actor ?? null}, ${wish.reason}, ${source.queue}, ${source.jobId}, ${source.timestamp}
+        insert into keyferry.requests (org_id, kind, subject_id, actor, reason, source_queue,
+          source_job_id, source_timestamp)
+        select org_id, ${requestKind}, id, ${wish.actor ?? null}, ${wish.reason}, ${source.queue},
+          ${source.jobId}, ${source.timestamp}
         from woken where not exists (select 1 from known)
         returning id
       )
-      select exists (select 1 from seen) as found, exists (select 1 from woken) as is_new, seen.is_awake,
-        (select id from redelivered) as redelivered, (select id from known) as known, (select id from recorded) as recorded
+      select exists (select 1 from seen) as found, exists (select 1 from woken) as is_new,
+        seen.is_awake,
+        (select id from redelivered) as redelivered, (select id from known) as known,
+        (select id from recorded) as recorded
       from (select 1) one left join seen on true`,
   );
   if (row?.found !== true) return { requestId: undefined, isNew: false };
@@ -86,12 +98,16 @@ export interface NamedRequest {
   readonly subjectId: string;
 }
 
-/** Whether a job names an open request of this kind and subject. The request has made its subject due already. */
+/**
+ * Whether a job names an open request of this kind and subject. The request has made its subject
+ * due already.
+ */
 export async function isOpenRequest(db: Database, request: NamedRequest): Promise<boolean> {
   const rows = await execute(
     db,
     sql`
-      select 1 from keyferry.requests r where r.id = ${request.requestId} and r.subject_id = ${request.subjectId}
+      select 1 from keyferry.requests r
+      where r.id = ${request.requestId} and r.subject_id = ${request.subjectId}
         and r.kind = ${request.requestKind} and r.done_at is null`,
   );
   if (rows.length > 0) wake(db, request.kind);

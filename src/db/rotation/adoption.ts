@@ -18,8 +18,9 @@ interface Stores {
 }
 
 /**
- * The key that consumers hold, by the word of a person. After a restore it replaces whatever this database takes for the active one: the
- * rotation continues with its publication, and what it knew before is retired as every old key is.
+ * The key that consumers hold, by the word of a person. After a restore it replaces whatever this
+ * database takes for the active one: the rotation continues with its publication, and what it knew
+ * before is retired as every old key is.
  */
 export async function adoptKey(
   { db, encryption }: Stores,
@@ -39,7 +40,8 @@ export async function adoptKey(
       key as (
         insert into keyferry.rotation_keys (rotation_id, access_key_id, state, secret)
         select changed.id, ${pair.accessKeyId}, 'active', ${secret} from changed
-        on conflict (rotation_id, access_key_id) do update set state = 'active', secret = excluded.secret
+        on conflict (rotation_id, access_key_id) do update
+        set state = 'active', secret = excluded.secret
       ),
       step as (
         insert into keyferry.rotation_steps (rotation_id, phase, step, access_key_id)
@@ -58,7 +60,10 @@ export async function adoptKey(
   return fromRow(rotations, updated);
 }
 
-/** Blocked by what a restored database does not know: whatever it was in the middle of, it goes on with this key's publication. */
+/**
+ * Blocked by what a restored database does not know: whatever it was in the middle of, it goes on
+ * with this key's publication.
+ */
 const restoredRotation = (row: RotationRow, pair: AdoptedKeyPair): SQL => sql`
       restored as (
         update keyferry.rotations t
@@ -88,12 +93,16 @@ const restoredRotation = (row: RotationRow, pair: AdoptedKeyPair): SQL => sql`
 const firstRotation = (row: RotationRow, pair: AdoptedKeyPair): SQL => sql`
       adopted as (
         -- Looked at again at once: the pair is checked, and a block by this key ends.
-        update keyferry.rotations t set active_access_key_id = ${pair.accessKeyId}, phase_state = t.phase_state - 'inspectedAt' - 'block',
+        update keyferry.rotations t
+        set active_access_key_id = ${pair.accessKeyId},
+          phase_state = t.phase_state - 'inspectedAt' - 'block',
           updated_at = now(),
           ${dueUnlessPaused('changed')}
-        where t.id = ${row.id} and t.phase in ('idle', 'creating') and t.phase_state -> 'intent' is null and t.run_token is null
+        where t.id = ${row.id} and t.phase in ('idle', 'creating')
+          and t.phase_state -> 'intent' is null and t.run_token is null
           and t.status_code is distinct from 'KEY_RESTORED'
-          and not exists (select 1 from keyferry.rotation_keys k where k.rotation_id = t.id and k.state in ('pending', 'active', 'retiring')
+          and not exists (select 1 from keyferry.rotation_keys k
+            where k.rotation_id = t.id and k.state in ('pending', 'active', 'retiring')
             and k.access_key_id <> ${pair.accessKeyId})
         returning t.*
       )`;

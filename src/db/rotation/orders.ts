@@ -1,6 +1,7 @@
 /**
- * What people order of a rotation: pause, resume, cancel, reactivate, revoke, delete. An order to a rotation in progress is a row in `requests`, which
- * its next run answers; an order that the phase does not allow is refused here, with the reason.
+ * What people order of a rotation: pause, resume, cancel, reactivate, revoke, delete. An order to a
+ * rotation in progress is a row in `requests`, which its next run answers; an order that the phase
+ * does not allow is refused here, with the reason.
  */
 import { sql, type SQL } from 'drizzle-orm';
 
@@ -27,12 +28,18 @@ export function createRotationOrders(db: Database) {
       await requireSyncs(db, row, wish.skipSync ?? []);
       return order(db, { row, actor, parameters: { ...wish }, when: sql`true` }, paused);
     },
-    /** Before the publication: the new key goes, the old one stays. Undefined when no cycle was under way; a rotation that was only due is put off. */
+    /**
+     * Before the publication: the new key goes, the old one stays. Undefined when no cycle was
+     * under way; a rotation that was only due is put off.
+     */
     cancel: (row: RotationRow, actor: string | null) => cancelRotation(db, row, actor),
     /** During the hold: the old key becomes active again. */
     reactivate: (row: RotationRow, actor: string | null) =>
       order(db, { row, actor, parameters: command('reactivate'), when: sql`t.phase = 'hold'` }, notInHold),
-    /** Every key of ours at AWS is deleted, then the rotation pauses; `delete` it when the request is answered. */
+    /**
+     * Every key of ours at AWS is deleted, then the rotation pauses; `delete` it when the request
+     * is answered.
+     */
     revokeKeys: (row: RotationRow, actor: string | null) =>
       order(db, { row, actor, parameters: command('revoke'), when: notOwnKey }, ownKey),
     /** Keys at AWS stay as they are. `secrets`: what becomes of the two secrets in the folder. */
@@ -44,17 +51,23 @@ function command(name: Command): { readonly command: Command } {
   return { command: name };
 }
 
-const notOwnKey = sql`not exists (select 1 from keyferry.connections c join keyferry.rotation_keys k on k.access_key_id = c.access_key_id
+const notOwnKey = sql`not exists (select 1 from keyferry.connections c
+  join keyferry.rotation_keys k on k.access_key_id = c.access_key_id
   where c.id = t.connection_id and k.rotation_id = t.id and k.state <> 'deleted')`;
 
-/** A name that skips nothing is a mistake, told before the rotation waits for the sync that was meant. */
+/**
+ * A name that skips nothing is a mistake, told before the rotation waits for the sync that was
+ * meant.
+ */
 async function requireSyncs(db: Database, row: RotationRow, names: readonly string[]): Promise<void> {
   if (names.length === 0) return;
   const [found] = await execute(
     db,
     sql`
-      select string_agg(n.name, ', ') as unknown from jsonb_array_elements_text(${JSON.stringify(names)}::jsonb) as n(name)
-      where not exists (select 1 from ${syncsReading(row.folderId)} s where n.name in (s.name, s.id::text))`,
+      select string_agg(n.name, ', ') as unknown
+      from jsonb_array_elements_text(${JSON.stringify(names)}::jsonb) as n(name)
+      where not exists (select 1 from ${syncsReading(row.folderId)} s
+        where n.name in (s.name, s.id::text))`,
   );
   if (typeof found?.unknown !== 'string') return;
   throw new JobError('SYNC_NOT_FOUND', {
@@ -88,7 +101,10 @@ interface Order {
   readonly when: SQL;
 }
 
-/** Writes the request and makes the rotation due. Commands also reach a paused rotation; a wish does not. */
+/**
+ * Writes the request and makes the rotation due. Commands also reach a paused rotation; a wish does
+ * not.
+ */
 async function order(db: Database, wanted: Order, refusal: (row: RotationRow) => JobError): Promise<string> {
   const isCommand = 'command' in wanted.parameters;
   const [row] = await execute(
@@ -103,7 +119,8 @@ async function order(db: Database, wanted: Order, refusal: (row: RotationRow) =>
       ),
       asked as (
         insert into keyferry.requests (org_id, kind, subject_id, parameters, actor)
-        select due.org_id, 'rotate', due.id, ${JSON.stringify(wanted.parameters)}::jsonb, ${wanted.actor} from due returning id
+        select due.org_id, 'rotate', due.id, ${JSON.stringify(wanted.parameters)}::jsonb,
+          ${wanted.actor} from due returning id
       )
       select asked.id, ${wakes('rotate')} as woken from asked`,
   );
@@ -135,7 +152,10 @@ async function pauseRotation(db: Database, row: RotationRow): Promise<RotationRo
           version = t.version + 1
         from seen where t.id = seen.id and ${isAsSeen} returning t.*
       ),
-      step as (insert into keyferry.rotation_steps (rotation_id, phase, step) select paused.id, paused.phase, 'paused' from paused)
+      step as (
+        insert into keyferry.rotation_steps (rotation_id, phase, step)
+        select paused.id, paused.phase, 'paused' from paused
+      )
       select seen.id as _seen_id, paused.* from seen left join paused on paused.id = seen.id`,
   );
   return rows[0]?.['id'] === null ? undefined : changed(rows);
@@ -155,7 +175,10 @@ async function resumeRotation(db: Database, row: RotationRow): Promise<RotationR
           version = t.version + 1
         where t.id = ${row.id} returning t.*
       ),
-      step as (insert into keyferry.rotation_steps (rotation_id, phase, step) select resumed.id, resumed.phase, 'resumed' from resumed)
+      step as (
+        insert into keyferry.rotation_steps (rotation_id, phase, step)
+        select resumed.id, resumed.phase, 'resumed' from resumed
+      )
       select resumed.*, ${wakes('rotate')} as woken from resumed`,
     ),
   );
@@ -175,7 +198,8 @@ async function cancelRotation(db: Database, row: RotationRow, actor: string | nu
   if (row.phase !== 'idle') throw tooLate(row);
   await execute(
     db,
-    sql`update keyferry.requests set done_at = now() where subject_id = ${row.id} and kind = 'rotate' and done_at is null
+    sql`update keyferry.requests set done_at = now()
+      where subject_id = ${row.id} and kind = 'rotate' and done_at is null
       and exists (select 1 from keyferry.rotations t where t.id = ${row.id} and t.phase = 'idle')`,
   );
   return undefined;
@@ -187,9 +211,13 @@ function tooLate(row: RotationRow): JobError {
   });
 }
 
-/** A cycle that may have made a key nobody knows, or holds one that nobody else knows, must end first. */
+/**
+ * A cycle that may have made a key nobody knows, or holds one that nobody else knows, must end
+ * first.
+ */
 async function deleteRotation(db: Database, row: RotationRow, secrets: 'keep' | 'remove'): Promise<true | undefined> {
-  // A paused rotation whose worker died is claimed by nobody, so that its token would stay for ever.
+  // A paused rotation whose worker died is claimed by nobody, so that its token would stay for
+  // ever.
   const isIdle = sql`(t.run_token is null or t.run_lease_until < now()) and t.phase <> 'verifying'
           and t.phase_state -> 'intent' is null and t.phase_state -> 'orphan' is null`;
   const [result] = await execute(
@@ -206,21 +234,25 @@ async function deleteRotation(db: Database, row: RotationRow, secrets: 'keep' | 
       ),
       ${foldersAbove(row.folderId)},
       gone as (
-        delete from keyferry.rotations t using seen, folder where t.id = seen.id and ${isAsSeen} and ${isAboveAsSeen} and ${isIdle}
+        delete from keyferry.rotations t using seen, folder
+        where t.id = seen.id and ${isAsSeen} and ${isAboveAsSeen} and ${isIdle}
         returning t.id, t.org_id, t.folder_id, t.connection_id, t.account_id, t.user_name
       ),
       ${leftKeys(sql`gone`)},
       moved as (
         update keyferry.folders f set revision = f.revision + 1, updated_at = now() from gone
         where f.id = gone.folder_id and ${secrets === 'remove'}
-          and exists (select 1 from keyferry.secrets s where s.folder_id = f.id and s.managed_by = gone.id)
+          and exists (select 1 from keyferry.secrets s
+            where s.folder_id = f.id and s.managed_by = gone.id)
         returning f.id
       ),
       removed as (
-        delete from keyferry.secrets s using moved, gone where s.folder_id = moved.id and s.managed_by = gone.id
+        delete from keyferry.secrets s using moved, gone
+        where s.folder_id = moved.id and s.managed_by = gone.id
       ),
       freed as (
-        update keyferry.secrets s set managed_by = null from gone where s.folder_id = gone.folder_id and s.managed_by = gone.id and ${secrets === 'keep'}
+        update keyferry.secrets s set managed_by = null from gone
+        where s.folder_id = gone.folder_id and s.managed_by = gone.id and ${secrets === 'keep'}
       ),
       ${closedWork(sql`gone`)},
       ${readers},
@@ -228,10 +260,13 @@ async function deleteRotation(db: Database, row: RotationRow, secrets: 'keep' | 
         update keyferry.syncs t set
           wanted_revision = t.wanted_revision + 1,
           ${dueNow('changed', null)}
-        from readers where t.id = readers.id and t.is_auto_sync_enabled and t.paused_at is null returning t.id
+        from readers where t.id = readers.id and t.is_auto_sync_enabled and t.paused_at is null
+        returning t.id
       )
-      select (select count(*) from gone)::int as gone, (select ${wakes('sync')} where exists (select 1 from due)) as woken,
-        exists (select 1 from keyferry.rotations t join seen using (id) where ${isIdle}) as was_idle`,
+      select (select count(*) from gone)::int as gone,
+        (select ${wakes('sync')} where exists (select 1 from due)) as woken,
+        exists (select 1 from keyferry.rotations t join seen using (id)
+          where ${isIdle}) as was_idle`,
   );
   if (Number(result?.gone ?? 0) === 1) return true;
   if (result?.was_idle === true) return undefined;

@@ -1,4 +1,7 @@
-/** Publishes a new key: folder, rotation and, where it rotates its own key, connection change in one statement. */
+/**
+ * Publishes a new key: folder, rotation and, where it rotates its own key, connection change in one
+ * statement.
+ */
 import { sql, type SQL } from 'drizzle-orm';
 
 import type { Transition } from '../../domain/rotation/rotation.ts';
@@ -34,14 +37,18 @@ export async function publish(stores: Stores, fence: RotationFence, publication:
   });
 }
 
-/** Also says why a publication cannot be: the lease is lost, or a secret belongs to another rotation. */
+/**
+ * Also says why a publication cannot be: the lease is lost, or a secret belongs to another
+ * rotation.
+ */
 async function folderRevision(db: Database, fence: RotationFence): Promise<number> {
   const { id, secretsMapping } = fence.rotation;
   const [row] = await execute(
     db,
     sql`
       select f.revision, (r.run_token = ${fence.runId}) as held, (
-        select string_agg(s.key, ', ') from keyferry.secrets s where s.folder_id = f.id and s.managed_by <> r.id
+        select string_agg(s.key, ', ') from keyferry.secrets s
+        where s.folder_id = f.id and s.managed_by <> r.id
           and s.key in (${secretsMapping.accessKeyId}, ${secretsMapping.secretAccessKey})
       ) as taken
       from keyferry.rotations r join keyferry.folders f on f.id = r.folder_id where r.id = ${id}`,
@@ -60,7 +67,10 @@ interface PublicationAt extends Publication {
   readonly transition: Transition;
 }
 
-/** False when folder or connection changed since they were read: nothing is written then, and the ciphertexts are made anew. */
+/**
+ * False when folder or connection changed since they were read: nothing is written then, and the
+ * ciphertexts are made anew.
+ */
 async function publishAt(stores: Stores, fence: RotationFence, publication: PublicationAt): Promise<boolean> {
   const { rotation } = fence;
   const { revision, transition, connection } = publication;
@@ -73,17 +83,21 @@ async function publishAt(stores: Stores, fence: RotationFence, publication: Publ
     stores.db,
     sql`
       with guard as materialized (
-        select r.id, f.id as folder_id from keyferry.rotations r join keyferry.folders f on f.id = r.folder_id
+        select r.id, f.id as folder_id from keyferry.rotations r
+        join keyferry.folders f on f.id = r.folder_id
           ${connection ? asRead(connection) : sql``}
-        where r.id = ${rotation.id} and r.run_token = ${fence.runId} and f.revision = ${revision - 1}
-          -- At the version of this statement's own snapshot, or a sync that was just attached to the folder would be missed below.
+        where r.id = ${rotation.id} and r.run_token = ${fence.runId}
+          and f.revision = ${revision - 1}
+          -- At the version of this statement's own snapshot, or a sync that was just attached to
+          -- the folder would be missed below.
           and f.xmin = (select seen.xmin from keyferry.folders seen where seen.id = f.id)
         for update
       ),
       ${foldersAbove(rotation.folderId)},
       ${transitionParts(fence, { transition, keys, gate })},
       moved as (
-        update keyferry.folders f set revision = ${revision}, updated_at = now() from guard, subject where f.id = guard.folder_id returning f.id
+        update keyferry.folders f set revision = ${revision}, updated_at = now() from guard, subject
+        where f.id = guard.folder_id returning f.id
       ),
       ${writtenSecrets(rotation, revision, records)},
       ${credentials ? sql`${credentials},` : sql``}
@@ -117,8 +131,10 @@ const wokenConnection = sql`(
 function writtenSecrets(rotation: RotationRow, revision: number, records: string): SQL {
   return sql`written as (
         insert into keyferry.secrets (folder_id, key, value, revision, managed_by, updated_at)
-        select moved.id, w.key, w.value, ${revision}, ${rotation.id}, now() from moved, jsonb_to_recordset(${records}::jsonb) as w(key text, value text)
-        on conflict (folder_id, key) do update set value = excluded.value, revision = excluded.revision, managed_by = excluded.managed_by,
+        select moved.id, w.key, w.value, ${revision}, ${rotation.id}, now()
+        from moved, jsonb_to_recordset(${records}::jsonb) as w(key text, value text)
+        on conflict (folder_id, key) do update
+        set value = excluded.value, revision = excluded.revision, managed_by = excluded.managed_by,
           updated_at = now()
       )`;
 }
@@ -140,7 +156,10 @@ function secretRecords(
   ]);
 }
 
-/** A connection that rotates its own key signs with the new one from this statement on; what it can do is validated anew. */
+/**
+ * A connection that rotates its own key signs with the new one from this statement on; what it can
+ * do is validated anew.
+ */
 async function credentialsPart(
   encryption: Encryption,
   connection: ConnectionRow,
@@ -153,7 +172,9 @@ async function credentialsPart(
   );
   return sql`
     credentials as (
-      update keyferry.connections c set access_key_id = ${pair.accessKeyId}, secret_access_key = ${sealed}, credentials_revision = ${credentialsRevision},
+      update keyferry.connections c
+      set access_key_id = ${pair.accessKeyId}, secret_access_key = ${sealed},
+        credentials_revision = ${credentialsRevision},
         version = c.version + 1,
         wanted_revision = c.wanted_revision + 1,
         updated_at = now(),

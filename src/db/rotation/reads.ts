@@ -1,4 +1,7 @@
-/** What a running rotation reads: its keys and requests, whose keys those at AWS are, and what waits for what. */
+/**
+ * What a running rotation reads: its keys and requests, whose keys those at AWS are, and what waits
+ * for what.
+ */
 import { sql, type SQL } from 'drizzle-orm';
 
 import type { DependentSync } from '../../domain/rotation/waits.ts';
@@ -51,7 +54,8 @@ export async function rotationById(db: Database, id: string): Promise<RotationRo
 
 async function knownKeys(db: Database, rotationId: string): Promise<readonly KnownKey[]> {
   const rows = await createReadAll(db)(
-    sql`select rotation_id, access_key_id, state, created_at, published_at, retire_after, last_used_at from keyferry.rotation_keys
+    sql`select rotation_id, access_key_id, state, created_at, published_at, retire_after,
+      last_used_at from keyferry.rotation_keys
       where rotation_id = ${rotationId} order by created_at, access_key_id`,
   );
   return rows.map((raw) => {
@@ -62,7 +66,8 @@ async function knownKeys(db: Database, rotationId: string): Promise<readonly Kno
 
 async function openRequests(db: Database, rotationId: string): Promise<readonly OpenRequest[]> {
   const rows = await createReadAll(db)(
-    sql`select id, actor, parameters from keyferry.requests where subject_id = ${rotationId} and kind = 'rotate' and done_at is null
+    sql`select id, actor, parameters from keyferry.requests
+      where subject_id = ${rotationId} and kind = 'rotate' and done_at is null
       order by created_at, id`,
   );
   return rows.map((row) => ({
@@ -78,7 +83,8 @@ async function secretOf(
   accessKeyId: string,
 ): Promise<string | undefined> {
   const [row] = await createReadAll(db)(
-    sql`select secret from keyferry.rotation_keys where rotation_id = ${rotation.id} and access_key_id = ${accessKeyId}`,
+    sql`select secret from keyferry.rotation_keys
+      where rotation_id = ${rotation.id} and access_key_id = ${accessKeyId}`,
   );
   if (typeof row?.secret !== 'string') return undefined;
   return encryption.decrypt(
@@ -98,17 +104,21 @@ export async function heldElsewhere(
     sql`
       with asked as (select jsonb_array_elements_text(${ids}::jsonb) as id)
       select asked.id from asked where exists (
-        select 1 from keyferry.rotation_keys k where k.access_key_id = asked.id and k.rotation_id <> ${rotation.id} and k.state not in ('deleted', 'foreign')
+        select 1 from keyferry.rotation_keys k
+        where k.access_key_id = asked.id and k.rotation_id <> ${rotation.id}
+          and k.state not in ('deleted', 'foreign')
       ) or exists (
-        select 1 from keyferry.connections c where c.access_key_id = asked.id and c.id <> ${rotation.connectionId}
+        select 1 from keyferry.connections c
+        where c.access_key_id = asked.id and c.id <> ${rotation.connectionId}
       )`,
   );
   return rows.map((row) => String(row.id));
 }
 
 /**
- * One for each sync that the rotation waits for: every automatic one that writes a value of the pair, every one that may hold one, whatever
- * became of its last write, and every one that is running and may be about to write the old pair. Reads without locks.
+ * One for each sync that the rotation waits for: every automatic one that writes a value of the
+ * pair, every one that may hold one, whatever became of its last write, and every one that is
+ * running and may be about to write the old pair. Reads without locks.
  */
 async function dependents(db: Database, rotation: RotationRow, revision: number): Promise<readonly ComparedSync[]> {
   const rows = await createReadAll(db)(
@@ -118,14 +128,17 @@ async function dependents(db: Database, rotation: RotationRow, revision: number)
         s.is_auto_sync_enabled and s.paused_at is null as is_automatic,
         entries.held, entries.confirmed,
         entries.undecided = 0
-          and (i.epoch_started_at is null or greatest(s.created_at, s.compared_at) >= i.epoch_started_at) as compared
-      from ${syncsReading(rotation.folderId)} s cross join keyferry.installation i cross join lateral (
+          and (i.epoch_started_at is null
+            or greatest(s.created_at, s.compared_at) >= i.epoch_started_at) as compared
+      from ${syncsReading(rotation.folderId)} s cross join keyferry.installation i
+      cross join lateral (
         select
           coalesce(jsonb_agg(e.key) filter (where ${mayHold}), '[]') as held,
           coalesce(jsonb_agg(e.key) filter (
             where e.status = 'synced' and e.in_flight is null and e.synced_revision >= ${revision}
           ), '[]') as confirmed,
-          count(*) filter (where e.drift in ('later-write', 'later-delete', 'later-create')) as undecided
+          count(*) filter (where e.drift in ('later-write', 'later-delete', 'later-create')) as
+            undecided
         from keyferry.sync_entries e
         where e.sync_id = s.id and e.deleted_at is null
           and coalesce(e.folder_id, s.folder_id) = s.folder_id and ${writesPair(rotation)}
@@ -154,18 +167,24 @@ function textList(value: unknown): readonly string[] {
   return (typeof value === 'string' ? JSON.parse(value) : value) as readonly string[];
 }
 
-/** An entry `e` of one of the two values, or of a JSON secret whose write in flight contains one. `s`: the sync, and the path from its folder. */
+/**
+ * An entry `e` of one of the two values, or of a JSON secret whose write in flight contains one.
+ * `s`: the sync, and the path from its folder.
+ */
 function writesPair({ secretsMapping }: RotationRow): SQL {
-  const sourceKey = (key: string) => sql`case s.below when '' then '' else s.below || ':' end || ${key}::text`;
+  const sourceKey = (key: string) => sql`case s.below when '' then '' else s.below || ':' end
+    || ${key}::text`;
   const [id, secret] = [sourceKey(secretsMapping.accessKeyId), sourceKey(secretsMapping.secretAccessKey)];
   return sql`(
     e.key in (${id}, ${secret})
-    or (e.key = '' and (jsonb_exists(e.in_flight -> 'keys', ${id}) or jsonb_exists(e.in_flight -> 'keys', ${secret})))
+    or (e.key = '' and (jsonb_exists(e.in_flight -> 'keys', ${id})
+      or jsonb_exists(e.in_flight -> 'keys', ${secret})))
   )`;
 }
 
 /** Written, imported, or in flight, and neither deleted nor left behind for good. */
-const mayHold = sql`(e.synced_revision is not null or e.remote_version is not null or e.in_flight is not null)
+const mayHold = sql`(e.synced_revision is not null or e.remote_version is not null
+  or e.in_flight is not null)
             and e.state <> 'left-behind'`;
 
 async function countRuns(
@@ -174,15 +193,18 @@ async function countRuns(
   since: { before: Date; exceptRunId: string },
 ): Promise<number> {
   const running = (table: SQL, column: SQL) => sql`
-    select run_token as id from ${table} where ${column} = ${connectionId} and run_lease_until > now()`;
+    select run_token as id from ${table}
+    where ${column} = ${connectionId} and run_lease_until > now()`;
   const [row] = await createReadAll(db)(
     sql`
       with alive as (
-        ${running(sql`keyferry.connections`, sql`id`)} union all ${running(sql`keyferry.syncs`, sql`connection_id`)}
+        ${running(sql`keyferry.connections`, sql`id`)}
+          union all ${running(sql`keyferry.syncs`, sql`connection_id`)}
         union all ${running(sql`keyferry.rotations`, sql`connection_id`)}
       )
       select count(*)::int as n from alive join keyferry.runs r on r.id = alive.id
-      where r.id <> ${since.exceptRunId} and r.started_at <= ${since.before.toISOString()}::timestamptz`,
+      where r.id <> ${since.exceptRunId}
+        and r.started_at <= ${since.before.toISOString()}::timestamptz`,
   );
   return Number(row?.n ?? 0);
 }

@@ -1,6 +1,7 @@
 /**
- * Rotations: the rows, their creation and change, and the reading of keys and timeline, without secrets. What people order of a rotation in
- * progress stands in `orders.ts`, what a run writes in `steps.ts`.
+ * Rotations: the rows, their creation and change, and the reading of keys and timeline, without
+ * secrets. What people order of a rotation in progress stands in `orders.ts`, what a run writes in
+ * `steps.ts`.
  */
 import { and, asc, desc, eq, sql } from 'drizzle-orm';
 
@@ -26,7 +27,10 @@ import { dueUnlessPaused } from '../engine/due.ts';
 import { wakes } from '../engine/wake.ts';
 import type { AdoptedKeyPair, KnownKey, RotationStep } from '../../domain/rotation/records.ts';
 
-/** The row, and the request that its first run answers: published, or, with an adopted key, the user's keys looked at. */
+/**
+ * The row, and the request that its first run answers: published, or, with an adopted key, the
+ * user's keys looked at.
+ */
 export type CreatedRotationRow = RotationRow & { readonly requestId: string };
 
 /** With the connection resolved to a row of the same org and account. */
@@ -43,17 +47,23 @@ export function createRotations(db: Database, encryption: Encryption) {
   const stores = { db, encryption };
   const run = createRotationSteps(db, encryption);
   return {
-    /** Due at once: its first run makes the first key, or, with an adopted one, only looks at the user's keys. */
+    /**
+     * Due at once: its first run makes the first key, or, with an adopted one, only looks at the
+     * user's keys.
+     */
     create: (orgId: string, input: NewRotation) => createRotation(stores, orgId, input),
     get: (orgId: string, reference: Reference) => getRotation(db, orgId, reference),
     byId: (id: string) => rotationById(db, id),
     list: (orgId: string) => listRotations(db, orgId),
     /**
-     * New times count from now on; a new schedule counts from the rotation in progress, or from the last one. Undefined
-     * when the row changed since it was read.
+     * New times count from now on; a new schedule counts from the rotation in progress, or from the
+     * last one. Undefined when the row changed since it was read.
      */
     updateAsRead: (row: RotationRow, changes: ResolvedChanges) => updateAsRead(db, row, changes),
-    /** The key that consumers hold, before the first rotation or after a restore. Throws KEY_ROTATION_BUSY. */
+    /**
+     * The key that consumers hold, before the first rotation or after a restore. Throws
+     * KEY_ROTATION_BUSY.
+     */
     adoptKey: (row: RotationRow, pair: AdoptedKeyPair) => adoptKey(stores, row, pair),
     keys: (rotationId: string): Promise<readonly KnownKey[]> => run.knownKeys(rotationId),
     /** The timeline, oldest first; of a long one the latest `limit` lines. */
@@ -85,22 +95,27 @@ async function createRotation(stores: Stores, orgId: string, given: NewRotation)
       with made as (insert into keyferry.rotations ${insertion(rotations, values)} returning *),
       key as (
         insert into keyferry.rotation_keys (rotation_id, access_key_id, state, secret, published_at)
-        select made.id, ${pair?.accessKeyId ?? ''}, 'active', ${secret ?? null}, case when ${isLeft} then now() end
+        select made.id, ${pair?.accessKeyId ?? ''}, 'active', ${secret ?? null},
+          case when ${isLeft} then now() end
         from made where ${pair !== undefined}
       ),
       managed as (
         update keyferry.secrets s set managed_by = made.id
         from made
         where ${isLeft} and s.folder_id = made.folder_id
-          and s.key in (${input.secretsMapping.accessKeyId}, ${input.secretsMapping.secretAccessKey})
+          and s.key in (${input.secretsMapping.accessKeyId},
+            ${input.secretsMapping.secretAccessKey})
       ),
       step as (
         insert into keyferry.rotation_steps (rotation_id, phase, step, detail, access_key_id)
-        select made.id, 'idle', 'rotation-created', ${requestedBy === null ? null : `by ${requestedBy}`}, ${pair?.accessKeyId ?? null} from made
+        select made.id, 'idle', 'rotation-created',
+          ${requestedBy === null ? null : `by ${requestedBy}`}, ${pair?.accessKeyId ?? null}
+        from made
       ),
       request as (
         insert into keyferry.requests (org_id, kind, subject_id, actor, reason, parameters)
-        select made.org_id, 'rotate', made.id, ${requestedBy}, 'created', ${JSON.stringify(pair ? { command: 'inspect' } : {})}::jsonb from made
+        select made.org_id, 'rotate', made.id, ${requestedBy}, 'created',
+          ${JSON.stringify(pair ? { command: 'inspect' } : {})}::jsonb from made
         returning id
       )
       select made.*, request.id as _request_id, ${wakes('rotate')} as _woken from made, request`);
@@ -112,7 +127,10 @@ async function createRotation(stores: Stores, orgId: string, given: NewRotation)
 
 type Owned = NewRotation & { readonly orgId: string; readonly accountId: string | null };
 
-/** What a deleted rotation left and the folder still gives to consumers is adopted: a new key at once would take a second place from the user. */
+/**
+ * What a deleted rotation left and the folder still gives to consumers is adopted: a new key at
+ * once would take a second place from the user.
+ */
 async function withLeftKey(stores: Stores, id: string, input: Owned): Promise<Owned> {
   if (input.adoptKey !== undefined) return input;
   const { pair } = await findLeftKeys(stores, input);
@@ -142,7 +160,10 @@ function toInterval(seconds: number): string {
   return `${String(seconds)} seconds`;
 }
 
-/** Connection and folder of this org, with secrets that no other rotation writes. Returns the connection's account, and the database's clock. */
+/**
+ * Connection and folder of this org, with secrets that no other rotation writes. Returns the
+ * connection's account, and the database's clock.
+ */
 async function requireParents(
   db: Database,
   orgId: string,
@@ -152,11 +173,13 @@ async function requireParents(
   const [row] = await db
     .execute(
       sql`
-      select ${nowMs} as now_ms, c.account_id, c.id is not null as has_connection, f.id is not null as has_folder, (
-        select r.name from keyferry.rotations r where r.folder_id = f.id and (
-          r.secrets_mapping ->> 'accessKeyId' in (${accessKeyId}, ${secretAccessKey})
-          or r.secrets_mapping ->> 'secretAccessKey' in (${accessKeyId}, ${secretAccessKey})) limit 1
-      ) as other
+      select ${nowMs} as now_ms, c.account_id, c.id is not null as has_connection,
+        f.id is not null as has_folder, (
+          select r.name from keyferry.rotations r where r.folder_id = f.id and (
+            r.secrets_mapping ->> 'accessKeyId' in (${accessKeyId}, ${secretAccessKey})
+            or r.secrets_mapping ->> 'secretAccessKey' in (${accessKeyId}, ${secretAccessKey}))
+              limit 1
+        ) as other
       from (select 1) one
         left join keyferry.connections c on c.id = ${input.connectionId} and c.org_id = ${orgId}
         left join keyferry.folders f on f.id = ${input.folderId} and f.org_id = ${orgId}`,
@@ -204,7 +227,10 @@ async function listRotations(db: Database, orgId: string): Promise<readonly Rota
   return db.select().from(rotations).where(eq(rotations.orgId, orgId)).orderBy(asc(rotations.name)).catch(raise);
 }
 
-/** Undefined when settings or phase are not those of `row` any more: the next rotation was counted from them. */
+/**
+ * Undefined when settings or phase are not those of `row` any more: the next rotation was counted
+ * from them.
+ */
 async function updateAsRead(
   db: Database,
   row: RotationRow,

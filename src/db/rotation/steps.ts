@@ -1,6 +1,7 @@
 /**
- * What a running rotation writes; its reads stand in `reads.ts`. Every write is one statement under the run's token: phase, state, keys and a line of the timeline stand
- * together or not at all, and a run that lost its lease writes nothing.
+ * What a running rotation writes; its reads stand in `reads.ts`. Every write is one statement under
+ * the run's token: phase, state, keys and a line of the timeline stand together or not at all, and
+ * a run that lost its lease writes nothing.
  */
 import { sql, type SQL } from 'drizzle-orm';
 
@@ -24,7 +25,10 @@ export type RotationSteps = ReturnType<typeof createRotationSteps>;
 export function createRotationSteps(db: Database, encryption: Encryption) {
   const stores = { db, encryption };
   return {
-    /** Undefined when the row has another version than `fence.version`. Throws LEASE_LOST when the run does not hold the rotation any more. */
+    /**
+     * Undefined when the row has another version than `fence.version`. Throws LEASE_LOST when the
+     * run does not hold the rotation any more.
+     */
     advance: (fence: RotationFence, transition: Transition) => advance(stores, fence, transition),
     /** Throws what keeps the secret of a new key from being encrypted now. */
     requireSealing: async ({ orgId, id: rotationId }: RotationRow): Promise<void> => {
@@ -43,7 +47,8 @@ async function advance(stores: Stores, fence: RotationFence, transition: Transit
   const [row] = await execute(
     stores.db,
     sql`with ${transitionParts(fence, { transition, gate, keys })}${toldRetirement(transition)}
-      select r.run_token = ${runId} as is_held, subject.id is not null as is_written, subject.paused_at is not null as is_paused,
+      select r.run_token = ${runId} as is_held, subject.id is not null as is_written,
+        subject.paused_at is not null as is_paused,
         r.grace_seconds, r.quiet_seconds, r.hold_seconds
       from keyferry.rotations r left join subject on subject.id = r.id where r.id = ${rotation.id}`,
   );

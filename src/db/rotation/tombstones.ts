@@ -1,6 +1,7 @@
 /**
- * What a deleted rotation left at AWS: the ids of its keys, and no secret. A later rotation of the same folder and user takes such a key over only
- * if the folder still holds its pair, and may then retire the others as their rotation would have done; one of another folder of the org does so
+ * What a deleted rotation left at AWS: the ids of its keys, and no secret. A later rotation of the
+ * same folder and user takes such a key over only if the folder still holds its pair, and may then
+ * retire the others as their rotation would have done; one of another folder of the org does so
  * only where it was told to adopt. A tombstone never lets a key be deleted at once.
  */
 import { sql, type SQL } from 'drizzle-orm';
@@ -10,13 +11,18 @@ import { type Encryption, secretPlace } from '../encryption.ts';
 import { createReadAll } from '../read.ts';
 import type { RotationRow } from '../engine/subjects.ts';
 
-/** A CTE `left_keys` for the statement that deletes the rotations in `gone` (`id`, `org_id`, `folder_id`, `connection_id`, `account_id`, `user_name`). */
+/**
+ * A CTE `left_keys` for the statement that deletes the rotations in `gone` (`id`, `org_id`,
+ * `folder_id`, `connection_id`, `account_id`, `user_name`).
+ */
 export function leftKeys(gone: SQL): SQL {
   return sql`
     left_keys as (
       insert into keyferry.tombstones as t
-        (installation_id, org_id, kind, subject_id, folder_id, partition, account_id, region, service, remote_name, access_key_ids)
-      select i.id, ${gone}.org_id, 'rotation', ${gone}.id, ${gone}.folder_id, ${partitionOf(sql`c`)}, ${gone}.account_id, '', 'iam',
+        (installation_id, org_id, kind, subject_id, folder_id, partition, account_id, region,
+          service, remote_name, access_key_ids)
+      select i.id, ${gone}.org_id, 'rotation', ${gone}.id, ${gone}.folder_id,
+        ${partitionOf(sql`c`)}, ${gone}.account_id, '', 'iam',
         lower(${gone}.user_name), keys.ids
       from ${gone}
         join keyferry.installation i on true
@@ -41,18 +47,20 @@ export function leftKeys(gone: SQL): SQL {
 const IDS_KEPT = 20;
 
 /**
- * A rotation that is deleted before it looked at AWS knows only the key that it took over: what its predecessors left remains known, also
- * where it moved the key to another folder.
+ * A rotation that is deleted before it looked at AWS knows only the key that it took over: what its
+ * predecessors left remains known, also where it moved the key to another folder.
  */
 const mergedIds = sql`case
           when t.kind = 'rotation' and t.installation_id = excluded.installation_id
             and t.org_id = excluded.org_id
             and (t.folder_id = excluded.folder_id or t.access_key_ids && excluded.access_key_ids)
           then array(
-            select id from unnest(excluded.access_key_ids || t.access_key_ids) with ordinality as ids(id, place)
+            select id from unnest(excluded.access_key_ids || t.access_key_ids)
+              with ordinality as ids(id, place)
             where not exists (
               select from keyferry.rotation_keys k
-              where k.rotation_id = excluded.subject_id and k.access_key_id = id and k.state in ('deleted', 'foreign')
+              where k.rotation_id = excluded.subject_id and k.access_key_id = id
+                and k.state in ('deleted', 'foreign')
             )
             group by id order by min(place) limit ${IDS_KEPT}
           )
@@ -60,7 +68,8 @@ const mergedIds = sql`case
         end`;
 
 function partitionOf(connection: SQL): SQL {
-  return sql`coalesce(nullif(split_part(coalesce(${connection}.principal_arn, ${connection}.role_arn), ':', 2), ''), 'aws')`;
+  return sql`coalesce(nullif(split_part(coalesce(${connection}.principal_arn,
+    ${connection}.role_arn), ':', 2), ''), 'aws')`;
 }
 
 export interface LeftPair {
@@ -116,7 +125,10 @@ export async function findLeftKeys(stores: Stores, successor: Successor): Promis
   return { ids, isElsewhere: false, pair };
 }
 
-/** Undefined unless the folder holds the pair of one of the keys. What another rotation writes is its own. */
+/**
+ * Undefined unless the folder holds the pair of one of the keys. What another rotation writes is
+ * its own.
+ */
 async function findPair(
   { db, encryption }: Stores,
   { orgId, folderId: own, secretsMapping }: Successor,
@@ -126,8 +138,10 @@ async function findPair(
   const { accessKeyId, secretAccessKey } = secretsMapping;
   const rows = await createReadAll(db)(
     sql`
-      select s.key, s.value, s.revision from keyferry.secrets s join keyferry.folders f on f.id = s.folder_id
-      where f.id = ${folderId} and f.org_id = ${orgId} and s.key in (${accessKeyId}, ${secretAccessKey})
+      select s.key, s.value, s.revision from keyferry.secrets s
+      join keyferry.folders f on f.id = s.folder_id
+      where f.id = ${folderId} and f.org_id = ${orgId}
+        and s.key in (${accessKeyId}, ${secretAccessKey})
         and (${isHere} or s.managed_by is null)`,
   );
   const read = async (key: string) => {

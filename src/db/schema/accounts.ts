@@ -12,7 +12,10 @@ export const orgs = keyferry.table('orgs', {
   createdAt: created(),
 });
 
-/** Token buckets shared by all workers: one row per account, region and operation group, with what was learned of AWS's rate. */
+/**
+ * Token buckets shared by all workers: one row per account, region and operation group, with what
+ * was learned of AWS's rate.
+ */
 export const callBudgets = keyferry.table(
   'call_budgets',
   {
@@ -29,7 +32,8 @@ export const callBudgets = keyferry.table(
       .notNull()
       .default(sql`now()`),
     throttledAt: moment('throttled_at'),
-    // Since AWS's own bucket was last known to be full or empty: what was granted since then measures its rate.
+    // Since AWS's own bucket was last known to be full or empty: what was granted since then
+    // measures its rate.
     windowStartedAt: moment('window_started_at')
       .notNull()
       .default(sql`now()`),

@@ -22,7 +22,9 @@ export const work = () => ({
   statusSince: moment('status_since')
     .notNull()
     .default(sql`now()`),
-  /** The last status besides pending and running; of a sync also `drifted`. Null before the first. */
+  /**
+   * The last status besides pending and running; of a sync also `drifted`. Null before the first.
+   */
   datedStatus: text('dated_status'),
   description: text('description'),
   projectId: text('project_id'),
@@ -40,13 +42,17 @@ export const work = () => ({
   dueRequestedBy: text('due_requested_by'),
   /** The trace of who made it due, as W3C's traceparent; null when nobody traces. */
   dueTraceparent: text('due_traceparent'),
-  /** `next_due_at` when the present run was claimed: a difference means that somebody made the row due since. */
+  /**
+   * `next_due_at` when the present run was claimed: a difference means that somebody made the row
+   * due since.
+   */
   claimedDueAt: moment('claimed_due_at'),
   dispatchLeaseUntil: moment('dispatch_lease_until'),
   runLeaseUntil: moment('run_lease_until'),
   /** The id of the run that holds the lease; every write of a run is bound to it. */
   runToken: uuid('run_token'),
-  // Indexed instead of the leases themselves: an update that leaves it as it is (a claim, a renewal) touches no index and leaves nothing to vacuum.
+  // Indexed instead of the leases themselves: an update that leaves it as it is (a claim, a
+  // renewal) touches no index and leaves nothing to vacuum.
   isInFlight: boolean('is_in_flight').generatedAlwaysAs(
     sql`dispatch_lease_until is not null or run_lease_until is not null`,
   ),
@@ -71,5 +77,8 @@ export function workIndexes(
   ];
 }
 
-/** Indexed instead of the status itself, for the same reason: a status comes and goes with every run. */
+/**
+ * Indexed instead of the status itself, for the same reason: a status comes and goes with every
+ * run.
+ */
 export const troubled = (isTroubled: SQL) => boolean('is_troubled').generatedAlwaysAs(isTroubled);

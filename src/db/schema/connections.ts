@@ -20,13 +20,20 @@ export const connections = keyferry.table(
     secretAccessKey: text('secret_access_key'),
     /** Grows with every change of role, key or secret: sessions and ciphertexts are bound to it. */
     credentialsRevision: integer('credentials_revision').notNull().default(1),
-    /** Credentials that replace the present ones once a validation accepts them; kept with the reason when it refused them. */
+    /**
+     * Credentials that replace the present ones once a validation accepts them; kept with the
+     * reason when it refused them.
+     */
     candidate: jsonb('candidate').$type<StoredCandidate>(),
     /** The candidate's secret access key, encrypted for the revision that it would become. */
     candidateSecret: text('candidate_secret'),
-    /** An operator's word that this role may be used although it does not insist on an external ID. */
+    /**
+     * An operator's word that this role may be used although it does not insist on an external ID.
+     */
     externalIdException: jsonb('external_id_exception').$type<ExternalIdException>(),
-    /** Whether syncs use the access key only through a federated session that their policy narrows. */
+    /**
+     * Whether syncs use the access key only through a federated session that their policy narrows.
+     */
     narrowAccessKey: boolean('narrow_access_key').notNull().default(false),
     region: text('region'),
     /** Who set the credentials last. */

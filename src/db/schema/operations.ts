@@ -1,4 +1,7 @@
-/** Tables of the operations server: who changed what, answers kept for repeated requests, notifications. Part of the schema `keyferry`. */
+/**
+ * Tables of the operations server: who changed what, answers kept for repeated requests,
+ * notifications. Part of the schema `keyferry`.
+ */
 import { sql } from 'drizzle-orm';
 import { bigint, index, integer, jsonb, primaryKey, text, unique, uuid } from 'drizzle-orm/pg-core';
 
@@ -7,7 +10,10 @@ import type { WebhookFormat } from '../../domain/webhooks.ts';
 import { moment } from '../moment.ts';
 import { keyferry } from './columns.ts';
 
-/** One row per change that somebody asked for through API, board, command line or library, refused ones included. */
+/**
+ * One row per change that somebody asked for through API, board, command line or library, refused
+ * ones included.
+ */
 export const auditLog = keyferry.table(
   'audit_log',
   {
@@ -18,7 +24,9 @@ export const auditLog = keyferry.table(
     /** Null for operators, who stand above the orgs. */
     orgId: text('org_id'),
     actor: text('actor').notNull(),
-    /** `api`, `board`, `cli`, `library` or `page`; `operator` for what an operator allows an org. */
+    /**
+     * `api`, `board`, `cli`, `library` or `page`; `operator` for what an operator allows an org.
+     */
     via: text('via').notNull(),
     /** `connection.create`, `sync.remove`, `board.retry`. */
     action: text('action').notNull(),
@@ -26,7 +34,10 @@ export const auditLog = keyferry.table(
     subject: text('subject'),
     /** Of the HTTP request, as in its answer and in the log; else of nothing but this row. */
     requestId: text('request_id').notNull(),
-    /** HTTP status of the answer, or the one that the API would give; null while it is not known, and for ever when the process ended in between. */
+    /**
+     * HTTP status of the answer, or the one that the API would give; null while it is not known,
+     * and for ever when the process ended in between.
+     */
     statusCode: integer('status_code'),
   },
   (t) => [
@@ -43,7 +54,10 @@ export const idempotencyKeys = keyferry.table(
     orgId: text('org_id').notNull(),
     actor: text('actor').notNull(),
     key: text('key').notNull(),
-    /** HMAC of method, path and body under the caller's token: it says nothing to who reads the table. */
+    /**
+     * HMAC of method, path and body under the caller's token: it says nothing to who reads the
+     * table.
+     */
     requestHash: text('request_hash').notNull(),
     createdAt: moment('created_at')
       .notNull()
@@ -106,7 +120,10 @@ export const notifications = keyferry.table(
     id: uuid('id').primaryKey().defaultRandom(),
     /** Events of one subject leave in this order. */
     seq: bigint('seq', { mode: 'number' }).notNull().generatedAlwaysAsIdentity(),
-    /** Null: the operator's endpoint. No foreign key: the deletion of an endpoint must not fail a settlement. */
+    /**
+     * Null: the operator's endpoint. No foreign key: the deletion of an endpoint must not fail a
+     * settlement.
+     */
     webhookId: uuid('webhook_id'),
     createdAt: moment('created_at')
       .notNull()
@@ -154,7 +171,10 @@ export const identities = keyferry.table(
     scope: text('scope').$type<Scope>().notNull(),
     /** Null: all projects of the org. */
     projects: jsonb('projects').$type<readonly string[]>(),
-    /** What a sync or rotation that this identity creates does with what exists, where the request does not say. */
+    /**
+     * What a sync or rotation that this identity creates does with what exists, where the request
+     * does not say.
+     */
     onExisting: text('on_existing').$type<'fail' | 'adopt'>().notNull().default('fail'),
     expiresAt: moment('expires_at'),
     secretChangedAt: moment('secret_changed_at')

@@ -1,4 +1,7 @@
-/** Tables that say whose an object at AWS is: this installation, and what its deleted syncs and rotations left behind. */
+/**
+ * Tables that say whose an object at AWS is: this installation, and what its deleted syncs and
+ * rotations left behind.
+ */
 import { sql } from 'drizzle-orm';
 import { bigint, index, integer, jsonb, text, unique, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
 
@@ -16,23 +19,38 @@ export const installation = keyferry.table(
     name: text('name'),
     /** Grows when the database may have lost commits: a failover, or an accepted restore. */
     epoch: integer('epoch').notNull().default(1),
-    /** Null in the first epoch. Subjects that are older compare themselves with AWS before they write. */
+    /**
+     * Null in the first epoch. Subjects that are older compare themselves with AWS before they
+     * write.
+     */
     epochStartedAt: moment('epoch_started_at'),
     /** Every worker raises it once a minute: a lower one than seen is an older database. */
     counter: bigint('counter', { mode: 'number' }).notNull().default(0),
     seenAt: moment('seen_at'),
-    /** From pg_control_system(); null before the first worker, and where the server does not let this role read it. */
+    /**
+     * From pg_control_system(); null before the first worker, and where the server does not let
+     * this role read it.
+     */
     systemIdentifier: text('system_identifier'),
-    /** Name and oid, as `shop/16384`: a restored dump gets another oid. Null before the first worker. */
+    /**
+     * Name and oid, as `shop/16384`: a restored dump gets another oid. Null before the first
+     * worker.
+     */
     databaseName: text('database_name'),
-    /** Of the write-ahead log; null before the first worker, and where the server does not let this role read it. */
+    /**
+     * Of the write-ahead log; null before the first worker, and where the server does not let this
+     * role read it.
+     */
     timeline: integer('timeline'),
     /** Why workers change nothing at AWS; null while they may. */
     guardReason: text('guard_reason').$type<GuardReason>(),
     guardedAt: moment('guarded_at'),
     /** The time of the newest migration that a program must know to work with this schema. */
     compatibleSince: bigint('compatible_since', { mode: 'number' }).notNull().default(0),
-    /** The workers' own AWS identities, by kind and key or owner; one that is not used any more is dropped after a while. */
+    /**
+     * The workers' own AWS identities, by kind and key or owner; one that is not used any more is
+     * dropped after a while.
+     */
     baseIdentities: jsonb('base_identities').$type<Readonly<Record<string, unknown>>>().notNull().default({}),
     /** The worker processes that reported themselves within the hour, by an id of the process. */
     workers: jsonb('workers').$type<Readonly<Record<string, unknown>>>().notNull().default({}),
@@ -44,8 +62,8 @@ export const installation = keyferry.table(
 );
 
 /**
- * Objects that a deleted sync or rotation left at AWS, one row per remote name. A tombstone may let a new sync
- * take the object over; it never authorises a deletion.
+ * Objects that a deleted sync or rotation left at AWS, one row per remote name. A tombstone may let
+ * a new sync take the object over; it never authorises a deletion.
  */
 export const tombstones = keyferry.table(
   'tombstones',
@@ -70,7 +88,10 @@ export const tombstones = keyferry.table(
     accessKeyIds: text('access_key_ids').array().notNull().default([]),
     /** Keys that a sync owned inside a JSON secret. */
     documentKeys: text('document_keys').array().notNull().default([]),
-    /** Tags that a sync set beside the one of ownership: whoever takes the object over sets its own in their place. */
+    /**
+     * Tags that a sync set beside the one of ownership: whoever takes the object over sets its own
+     * in their place.
+     */
     tags: jsonb('tags').$type<Readonly<Record<string, string>>>().notNull().default({}),
     createdAt: moment('created_at')
       .notNull()

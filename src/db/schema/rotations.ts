@@ -47,7 +47,10 @@ export const rotations = keyferry.table(
     holdSeconds: integer('hold_seconds').notNull(),
     isAutoRotationEnabled: boolean('is_auto_rotation_enabled').notNull().default(true),
     phase: text('phase').notNull().default('idle'),
-    /** What the present phase needs to remember: the intent with the keys seen, counters, deadlines. Never a secret. */
+    /**
+     * What the present phase needs to remember: the intent with the keys seen, counters, deadlines.
+     * Never a secret.
+     */
     phaseState: jsonb('phase_state').$type<Readonly<Record<string, unknown>>>().notNull().default({}),
     phaseEnteredAt: moment('phase_entered_at')
       .notNull()
@@ -62,7 +65,9 @@ export const rotations = keyferry.table(
     lastRotatedAt: moment('last_rotated_at'),
     nextRotationAt: moment('next_rotation_at'),
     pausedAt: moment('paused_at'),
-    /** When this subject last compared itself with AWS because of a new epoch of the installation. */
+    /**
+     * When this subject last compared itself with AWS because of a new epoch of the installation.
+     */
     comparedAt: moment('compared_at'),
     createdAt: created(),
     updatedAt: updated(),
@@ -75,7 +80,8 @@ export const rotations = keyferry.table(
     index('rotations_troubled')
       .on(t.statusSince)
       .where(sql`${t.isTroubled}`),
-    // One rotation per IAM user: two would delete each other's keys. IAM does not distinguish names by case.
+    // One rotation per IAM user: two would delete each other's keys. IAM does not distinguish names
+    // by case.
     uniqueIndex('rotations_user').on(t.accountId, sql`lower(${t.userName})`),
     foreignKey({
       name: 'rotations_connection',

@@ -29,7 +29,8 @@ export const requests = keyferry.table(
       .$type<'open' | 'answered' | 'cancelled'>()
       .notNull()
       .generatedAlwaysAs(
-        sql`case when done_at is null then 'open' when run_id is null then 'cancelled' else 'answered' end`,
+        sql`case when done_at is null then 'open' when run_id is null then 'cancelled'
+          else 'answered' end`,
       ),
   },
   (t) => [
@@ -62,13 +63,20 @@ export const runs = keyferry.table(
     errorCode: text('error_code'),
     errorMessage: text('error_message'),
     counts: jsonb('counts').$type<RunCounts>(),
-    /** Stored while the run is under way; of a run that replaced others like it, the calls of all. */
+    /**
+     * Stored while the run is under way; of a run that replaced others like it, the calls of all.
+     */
     awsCalls: jsonb('aws_calls').$type<Readonly<Record<string, number>>>(),
     /** How far a long sync has come, stored while it writes. */
     progress: jsonb('progress').$type<RunProgress>(),
-    /** What the run found out, for who asked: a plan, a list of what stays behind. Never a value. */
+    /**
+     * What the run found out, for who asked: a plan, a list of what stays behind. Never a value.
+     */
     result: jsonb('result').$type<unknown>(),
-    /** Null: the run did or said something. Else it found everything as before, and stands for this many earlier runs that did, too. */
+    /**
+     * Null: the run did or said something. Else it found everything as before, and stands for this
+     * many earlier runs that did, too.
+     */
     repeats: integer('repeats'),
     /** When the first of the runs that it stands for began. */
     firstStartedAt: moment('first_started_at'),
@@ -79,7 +87,8 @@ export const runs = keyferry.table(
       .on(t.subjectId)
       .where(sql`${t.status} = 'running'`),
     index('runs_by_start').on(t.startedAt),
-    // Few rows: the last import and removal of a sync are shown with it, however long its history is.
+    // Few rows: the last import and removal of a sync are shown with it, however long its history
+    // is.
     index('runs_imports_and_removals')
       .on(t.subjectId, t.startedAt)
       .where(sql`${t.kind} in ('import', 'remove')`),

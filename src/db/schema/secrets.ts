@@ -65,7 +65,10 @@ export const sources = keyferry.table(
     /** Failed pulls in a row. */
     failures: integer('failures').notNull().default(0),
     etag: text('etag'),
-    /** The folder's revision that the last pull left: with `etag` it decides that the same answer needs no look. Null: not read with these settings. */
+    /**
+     * The folder's revision that the last pull left: with `etag` it decides that the same answer
+     * needs no look. Null: not read with these settings.
+     */
     pulledRevision: bigint('pulled_revision', { mode: 'number' }),
     /** The last pull that left the folder equal to its source. */
     lastPulledAt: moment('last_pulled_at'),
@@ -82,7 +85,10 @@ export const sources = keyferry.table(
     /** Every write of a pull is bound to it. Null with a lease: the pull is in the queue. */
     leaseToken: uuid('lease_token'),
     leaseUntil: moment('lease_until'),
-    /** Of the last notification that was accepted, in milliseconds of its sender's clock: no older one is. */
+    /**
+     * Of the last notification that was accepted, in milliseconds of its sender's clock: no older
+     * one is.
+     */
     notifiedAtMs: bigint('notified_at_ms', { mode: 'number' }),
     createdAt: created(),
     updatedAt: updated(),

@@ -47,7 +47,10 @@ export const syncs = keyferry.table(
     /** When the first run imported what the destination held: that is never done again. */
     initialImportAt: moment('initial_import_at'),
     syncedRevision: bigint('synced_revision', { mode: 'number' }),
-    /** The sync's own `version` at its last success: with `synced_revision` it decides without a call that nothing is to do. */
+    /**
+     * The sync's own `version` at its last success: with `synced_revision` it decides without a
+     * call that nothing is to do.
+     */
     syncedVersion: integer('synced_version'),
     /** Where a run that gave its place back goes on; null when nothing is begun. */
     progress: jsonb('progress').$type<SyncProgress>(),
@@ -57,7 +60,9 @@ export const syncs = keyferry.table(
     pausedAt: moment('paused_at'),
     /** The run that a person told to stop; null again once no run goes on with its work. */
     cancelledRunId: uuid('cancelled_run_id'),
-    /** When this subject last compared itself with AWS because of a new epoch of the installation. */
+    /**
+     * When this subject last compared itself with AWS because of a new epoch of the installation.
+     */
     comparedAt: moment('compared_at'),
     createdAt: created(),
     updatedAt: updated(),
@@ -90,7 +95,9 @@ export const syncEntries = keyferry.table(
       .notNull()
       .references(() => syncs.id, { onDelete: 'cascade' }),
     remoteName: text('remote_name').notNull(),
-    /** The secret's key in the folder; many-to-one has one entry per key under the same remote name. */
+    /**
+     * The secret's key in the folder; many-to-one has one entry per key under the same remote name.
+     */
     key: text('key').notNull(),
     // Where the object lives: a sync that moves still deletes through the place it wrote to.
     connectionId: uuid('connection_id').notNull(),
@@ -100,12 +107,18 @@ export const syncEntries = keyferry.table(
     accountId: text('account_id').notNull(),
     region: text('region').notNull(),
     service: text('service').$type<DestinationService>().notNull(),
-    /** True for the one entry per remote object that claims its name; false for further keys of a many-to-one secret. */
+    /**
+     * True for the one entry per remote object that claims its name; false for further keys of a
+     * many-to-one secret.
+     */
     isClaim: boolean('is_claim').notNull().default(true),
     remoteVersion: text('remote_version'),
     /** HMAC over value and settings under the org's key; never shown. */
     fingerprint: text('fingerprint'),
-    /** The write in flight: operation, token, fingerprint to be, moment; null when its answer is recorded. */
+    /**
+     * The write in flight: operation, token, fingerprint to be, moment; null when its answer is
+     * recorded.
+     */
     inFlight: jsonb('in_flight').$type<InFlight>(),
     status: text('status').$type<'synced' | 'failed' | 'conflict' | 'skipped'>().notNull(),
     errorCode: text('error_code'),
@@ -131,7 +144,11 @@ export const syncEntries = keyferry.table(
       .$type<EntryState>()
       .notNull()
       .generatedAlwaysAs(
-        sql`case when in_flight is not null and (status <> 'failed' or error_code is null) then 'writing' when status = 'skipped' and checked_at is null then 'imported' when status = 'skipped' then 'left-behind' when deleted_at is not null then 'deleted' when status = 'failed' and remote_version is null and error_code is null then 'new' else status end`,
+        sql`case when in_flight is not null and (status <> 'failed' or error_code is null)
+          then 'writing' when status = 'skipped' and checked_at is null then 'imported'
+          when status = 'skipped' then 'left-behind' when deleted_at is not null then 'deleted'
+          when status = 'failed' and remote_version is null and error_code is null then 'new'
+          else status end`,
       ),
   },
   (t) => [

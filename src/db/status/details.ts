@@ -1,4 +1,7 @@
-/** What belongs to one subject: its runs, its last plan, its entries, its keys, its steps. Never a ciphertext or a fingerprint. */
+/**
+ * What belongs to one subject: its runs, its last plan, its entries, its keys, its steps. Never a
+ * ciphertext or a fingerprint.
+ */
 import { sql, type SQL } from 'drizzle-orm';
 
 import type { EntryState } from '../../domain/sync/ledger.ts';
@@ -35,7 +38,9 @@ export async function readLatestPlan(all: ReadAll, syncId: string): Promise<Logi
   return row;
 }
 
-/** Entries with trouble first, then what is being written, then by name. Deleted ones are history. */
+/**
+ * Entries with trouble first, then what is being written, then by name. Deleted ones are history.
+ */
 export async function readEntries(all: ReadAll, syncId: string, limit: number): Promise<Page<EntryStatus>> {
   const where = sql`keyferry.sync_entries t where t.sync_id = ${syncId} and t.deleted_at is null`;
   const [total, rows] = await Promise.all([
@@ -74,7 +79,8 @@ function toEntryStatus(row: Record<string, unknown>): EntryStatus {
 
 export async function readKeys(all: ReadAll, rotationId: string): Promise<readonly KeyStatus[]> {
   const rows = await all(
-    sql`select * from keyferry.rotation_keys where rotation_id = ${rotationId} order by created_at desc limit 20`,
+    sql`select * from keyferry.rotation_keys where rotation_id = ${rotationId}
+      order by created_at desc limit 20`,
   );
   return rows.map((row) => {
     const { secret: _hidden, ...shown } = fromRow(rotationKeys, row);
@@ -84,7 +90,8 @@ export async function readKeys(all: ReadAll, rotationId: string): Promise<readon
 
 export async function readSteps(all: ReadAll, rotationId: string, limit: number): Promise<readonly RotationStepRow[]> {
   const rows = await all(
-    sql`select * from keyferry.rotation_steps where rotation_id = ${rotationId} order by id desc limit ${limit}`,
+    sql`select * from keyferry.rotation_steps where rotation_id = ${rotationId} order by id desc
+      limit ${limit}`,
   );
   return rows.map((row) => fromRow(rotationSteps, row));
 }

@@ -32,7 +32,13 @@ export function relatives({ search }: ListQuery): readonly Searched[] {
   const connectionIds = sql`select id from keyferry.connections where name ilike ${like}`;
   const folderIds = sql`
     select id from keyferry.folders where secret_path ilike ${like} or environment ilike ${like}`;
-  return [{ condition: sql`t.connection_id in (${connectionIds})` }, { condition: sql`t.folder_id in (${folderIds})` }];
+  return [
+    { condition: sql`t.connection_id in (${connectionIds})` },
+    {
+      condition: sql`t.folder_id in
+        (${folderIds})`,
+    },
+  ];
 }
 
 export function filter(query: ListQuery, statusColumn: SQL, searched: readonly Searched[]): SQL {
@@ -60,6 +66,7 @@ export function window(query: ListQuery): SQL {
 
 export function orderOf({ order }: ListQuery, column: SQL): SQL {
   if (order === 'name') return sql`order by t.name, t.id`;
-  return sql`order by case ${column} when 'invalid' then 0 when 'failed' then 0 when 'blocked' then 1 when 'degraded' then 2 when 'partial' then 2
+  return sql`order by case ${column} when 'invalid' then 0 when 'failed' then 0 when 'blocked'
+    then 1 when 'degraded' then 2 when 'partial' then 2
     when 'running' then 3 when 'pending' then 4 else 5 end, t.name, t.id`;
 }

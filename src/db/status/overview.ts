@@ -1,4 +1,7 @@
-/** The sums of the status page and of the metrics, and the list of what needs a person. One pass over each table. */
+/**
+ * The sums of the status page and of the metrics, and the list of what needs a person. One pass
+ * over each table.
+ */
 import { sql, type SQL } from 'drizzle-orm';
 
 import { type Guard, type GuardReason, toGuard } from '../../domain/installation.ts';
@@ -56,40 +59,50 @@ export interface Attention {
 /** A subject that only its connection keeps from working; the connection is listed in its place. */
 const isBlockedByConnection = (table: SQL) => sql`(
   ${table}.status_code like 'CONNECTION\\_%'
-  and exists (select from keyferry.connections c where c.id = ${table}.connection_id and c.is_troubled))`;
+  and exists (select from keyferry.connections c
+    where c.id = ${table}.connection_id and c.is_troubled))`;
 
 const blockedBy = sql`(
   (select count(*) from keyferry.syncs s
-    where s.is_troubled and s.connection_id = connections.id and s.status_code like 'CONNECTION\\_%')
+    where s.is_troubled and s.connection_id = connections.id
+      and s.status_code like 'CONNECTION\\_%')
   + (select count(*) from keyferry.rotations r
-    where r.is_troubled and r.connection_id = connections.id and r.status_code like 'CONNECTION\\_%'))::int`;
+    where r.is_troubled and r.connection_id = connections.id
+      and r.status_code like 'CONNECTION\\_%'))::int`;
 
-const firstFix = sql`(select c->'fix'->>'advice' from jsonb_array_elements(checks) c where c->>'verdict' = 'fail' limit 1)`;
+const firstFix = sql`(select c->'fix'->>'advice' from jsonb_array_elements(checks) c
+  where c->>'verdict' = 'fail' limit 1)`;
 
 /** One pass over each table; the rest is added up here. */
 export async function readOverview(all: ReadAll): Promise<Overview> {
   const drifted = sql`drift = 'drifted'`;
   const [row] = await all(sql`
     select
-      ${countsOf(sql`keyferry.connections`, { status: sql`status`, drifted: sql`false` })} as connections,
+      ${countsOf(sql`keyferry.connections`, { status: sql`status`, drifted: sql`false` })} as
+        connections,
       ${countsOf(sql`keyferry.syncs`, { status: sql`sync_status`, drifted })} as syncs,
-      ${countsOf(sql`keyferry.rotations`, { status: sql`rotation_status`, drifted: sql`false` })} as rotations,
+      ${countsOf(sql`keyferry.rotations`, { status: sql`rotation_status`, drifted: sql`false` })} as
+        rotations,
       ${dueOf(sql`keyferry.connections`)} as validate,
       ${dueOf(sql`keyferry.syncs`)} as sync,
       ${dueOf(sql`keyferry.rotations`)} as rotate,
       (select jsonb_build_object('waiting', count(*) filter (where next_attempt_at is not null),
           'parked', count(*) filter (where parked_at is not null))
-        from keyferry.notifications where next_attempt_at is not null or parked_at is not null) as events,
+        from keyferry.notifications
+        where next_attempt_at is not null or parked_at is not null) as events,
       (select coalesce(jsonb_agg(to_jsonb(p)), '[]') from (
         select w.org_id as "orgId", w.name, count(*)::int as parked
         from keyferry.notifications n join keyferry.webhooks w on w.id = n.webhook_id
         where n.parked_at is not null group by w.id order by parked desc limit 10) p) as parked_at,
       (select coalesce(jsonb_agg(to_jsonb(o)), '[]') from (
-        select f.org_id as "orgId", f.project_id as "projectId", f.environment, f.secret_path as "secretPath",
+        select f.org_id as "orgId", f.project_id as "projectId", f.environment,
+          f.secret_path as "secretPath",
           s.status_code as "statusCode", s.status_message as "statusMessage"
         from keyferry.sources s join keyferry.folders f on f.id = s.folder_id
-        where ${isStale} order by coalesce(last_pulled_at, created_at) limit 10) o) as stale_sources,
-      (select to_jsonb(i) || jsonb_build_object('now', now()) from keyferry.installation i) as installation`);
+        where ${isStale} order by coalesce(last_pulled_at, created_at) limit 10) o) as
+          stale_sources,
+      (select to_jsonb(i) || jsonb_build_object('now', now())
+        from keyferry.installation i) as installation`);
   const counts = (name: string) => parsedJson(row?.[name]) as readonly StatusCount[];
   const due = (name: string) => parsedJson(row?.[name]) as { count: number; oldestSeconds: number };
   const tables = [counts('connections'), counts('syncs'), counts('rotations')] as const;
@@ -137,7 +150,8 @@ function byStatus(counts: readonly StatusCount[]): Readonly<Record<string, numbe
 
 function countsOf(table: SQL, { status, drifted }: { readonly status: SQL; readonly drifted: SQL }): SQL {
   return sql`(select coalesce(jsonb_agg(to_jsonb(c)), '[]') from (
-    select ${status} as status, count(*)::int as n, (count(*) filter (where ${drifted}))::int as drifted,
+    select ${status} as status, count(*)::int as n,
+      (count(*) filter (where ${drifted}))::int as drifted,
       (count(*) filter (where is_troubled))::int as troubled
     from ${table} group by 1) c)`;
 }
@@ -145,8 +159,10 @@ function countsOf(table: SQL, { status, drifted }: { readonly status: SQL; reado
 /** Due and not yet taken by a run. */
 function dueOf(table: SQL): SQL {
   return sql`(
-    select jsonb_build_object('count', count(*)::int, 'oldestSeconds', coalesce(extract(epoch from now() - min(next_due_at)), 0)::float)
-    from ${table} where next_due_at <= now() and (run_lease_until is null or run_lease_until < now()))`;
+    select jsonb_build_object('count', count(*)::int,
+      'oldestSeconds', coalesce(extract(epoch from now() - min(next_due_at)), 0)::float)
+    from ${table}
+    where next_due_at <= now() and (run_lease_until is null or run_lease_until < now()))`;
 }
 
 export async function readAttention(all: ReadAll, limit: number): Promise<readonly Attention[]> {
@@ -157,12 +173,14 @@ export async function readAttention(all: ReadAll, limit: number): Promise<readon
     isShown: sql`not ${isBlockedByConnection(table)}`,
   });
   const part = (kind: Attention['kind'], status: SQL, { fix, blocks, isShown }: ReturnType<typeof ofUser>) => sql`
-    (select ${kind}::text as kind, id, org_id, name, ${status} as status, status_code, status_message,
+    (select ${kind}::text as kind, id, org_id, name, ${status} as status, status_code,
+      status_message,
         status_since, ${fix} as fix, ${blocks} as blocks
       from ${sql.raw(`keyferry.${kind}s`)}
       where is_troubled and ${isShown}
       order by status_since desc limit ${limit})`;
-  const syncStatus = sql`case when sync_status in ('failed', 'blocked', 'partial') then sync_status else 'drifted' end`;
+  const syncStatus = sql`case when sync_status in ('failed', 'blocked', 'partial') then sync_status
+    else 'drifted' end`;
   const rows = await all(sql`
     ${part('connection', sql`status`, ofConnection)}
     union all ${part('rotation', sql`rotation_status`, ofUser(sql`rotations`))}

@@ -1,6 +1,7 @@
 /**
- * What the status page, the metrics and the operator's `status` read: across all orgs, never a ciphertext, never a write. Lists are paged and
- * filtered in PostgreSQL, so that a page costs the same with ten rows and with a million.
+ * What the status page, the metrics and the operator's `status` read: across all orgs, never a
+ * ciphertext, never a write. Lists are paged and filtered in PostgreSQL, so that a page costs the
+ * same with ten rows and with a million.
  */
 import { sql, type SQL } from 'drizzle-orm';
 
@@ -145,8 +146,10 @@ async function connectionRows(all: ReadAll, where: SQL, rest: SQL = sql``): Prom
   });
 }
 
-const withPlace = sql`join keyferry.folders f on f.id = t.folder_id join keyferry.connections c on c.id = t.connection_id`;
-const placeColumns = sql`c.name as _connection, f.project_id as _project, f.environment as _environment, f.secret_path as _path, f.revision as _revision`;
+const withPlace = sql`join keyferry.folders f on f.id = t.folder_id
+  join keyferry.connections c on c.id = t.connection_id`;
+const placeColumns = sql`c.name as _connection, f.project_id as _project,
+  f.environment as _environment, f.secret_path as _path, f.revision as _revision`;
 
 function placeOf(row: Record<string, unknown>, folderId: string): FolderStatus {
   return {

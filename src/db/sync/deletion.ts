@@ -1,6 +1,7 @@
 /**
- * Deletes syncs. A sync's row is the only record of what it owns at AWS, so both statements refuse while the ledger owns anything; only an explicit
- * abandonment deletes the row all the same, and returns what stays.
+ * Deletes syncs. A sync's row is the only record of what it owns at AWS, so both statements refuse
+ * while the ledger owns anything; only an explicit abandonment deletes the row all the same, and
+ * returns what stays.
  */
 import { sql } from 'drizzle-orm';
 
@@ -13,14 +14,20 @@ import { closedWork, isAsSeen, type SyncRow, untilAsSeen } from '../engine/subje
 import { execute } from '../statement.ts';
 import type { LeftBehind, SyncDeletion } from '../../domain/sync/deletion.ts';
 
-/** Entries that may have an object at AWS which this sync wrote; the same rule as `isOwned`, and what is in flight. */
+/**
+ * Entries that may have an object at AWS which this sync wrote; the same rule as `isOwned`, and
+ * what is in flight.
+ */
 const owns = sql`(
   e.in_flight is not null
   or (e.remote_version is not null and e.deleted_at is null and e.status in ('synced', 'failed')))`;
 /** What a removal could not reach. */
 const wasLeft = sql`(e.state = 'left-behind' and e.remote_version is not null)`;
 
-/** Throws SYNC_STILL_OWNED while the ledger owns objects, or a run in progress may come to own some. Returns what stays at AWS. */
+/**
+ * Throws SYNC_STILL_OWNED while the ledger owns objects, or a run in progress may come to own some.
+ * Returns what stays at AWS.
+ */
 export async function deleteSync(
   db: Database,
   sync: SyncRow,
@@ -48,7 +55,8 @@ async function tryDeletion(
       with seen as materialized (
         select s.id, s.xmin as row_version,
           coalesce(s.run_lease_until > now(), false) as is_running,
-          exists (select from keyferry.sync_entries e where e.sync_id = s.id and (${owns})) as is_owner
+          exists (select from keyferry.sync_entries e
+            where e.sync_id = s.id and (${owns})) as is_owner
         from keyferry.syncs s where s.id = ${id}
       ),
       held as materialized (
@@ -68,7 +76,8 @@ async function tryDeletion(
         exists (select from gone) as is_gone,
         (select jsonb_agg(distinct jsonb_build_object(
           'remoteName', e.remote_name, 'region', e.region, 'accountId', e.account_id))
-          from keyferry.sync_entries e, held where e.sync_id = held.id and (${owns} or ${wasLeft})) as stays`,
+          from keyferry.sync_entries e, held
+          where e.sync_id = held.id and (${owns} or ${wasLeft})) as stays`,
   );
   return row?.['is_raced'] === true ? undefined : row;
 }
@@ -92,8 +101,9 @@ export interface RemovalEnding {
 }
 
 /**
- * Ends a removal run as succeeded, answers the sync's requests and deletes the sync with its ledger.
- * Returns: false when the lease is lost or the ledger owns anything. Fence: the run's token.
+ * Ends a removal run as succeeded, answers the sync's requests and deletes the sync with its
+ * ledger. Returns: false when the lease is lost or the ledger owns anything. Fence: the run's
+ * token.
  */
 export async function deleteRemovedSync(db: Database, ending: RemovalEnding): Promise<boolean> {
   const rows = await execute(

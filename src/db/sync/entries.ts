@@ -1,6 +1,7 @@
 /**
- * The ledger: what each sync wrote, and what it is about to write. Rows are stored many at a time, always in one statement that is bound to the
- * run's token, so that a run that lost its lease changes nothing any more. Nothing here knows what a write is.
+ * The ledger: what each sync wrote, and what it is about to write. Rows are stored many at a time,
+ * always in one statement that is bound to the run's token, so that a run that lost its lease
+ * changes nothing any more. Nothing here knows what a write is.
  */
 import { asc, eq, getTableColumns, sql, type SQL } from 'drizzle-orm';
 
@@ -27,8 +28,9 @@ export function createSyncEntries(db: Database) {
   return {
     list: (syncId: string) => listEntries(db, syncId),
     /**
-     * Stores entries whose remote name is to be claimed, before anything is written there. Returns the ids of those that could be stored; a name that
-     * another sync holds, of whatever org, is not among them.
+     * Stores entries whose remote name is to be claimed, before anything is written there. Returns
+     * the ids of those that could be stored; a name that another sync holds, of whatever org, is
+     * not among them.
      */
     claim: (run: LedgerRun, entries: readonly LedgerEntry[]) => claimEntries(db, run, entries),
     /** Of these names, those that another sync holds, of whatever org. */
@@ -38,7 +40,10 @@ export function createSyncEntries(db: Database) {
       await storeEntries(db, run, entries);
     },
     forget: (run: LedgerRun, ids: readonly string[]) => forgetEntries(db, run, ids),
-    /** Ends the removal as succeeded and deletes the sync. False when the lease is lost or the ledger owns anything. */
+    /**
+     * Ends the removal as succeeded and deletes the sync. False when the lease is lost or the
+     * ledger owns anything.
+     */
     deleteSync: (ending: RemovalEnding) => deleteRemovedSync(db, ending),
   };
 }
@@ -99,7 +104,10 @@ async function claimEntries(
 
 const causeOf = (error: unknown): unknown => (error instanceof JobError ? error.cause : error);
 
-/** Columns as they are named in the table, so that one list serves the record's shape, the insert and the update. */
+/**
+ * Columns as they are named in the table, so that one list serves the record's shape, the insert
+ * and the update.
+ */
 const columns = [
   ['id', 'uuid'],
   ['remote_name', 'text'],
@@ -134,7 +142,10 @@ const record = list(columns.map(([name, type]) => `${name} ${type}`));
 const identity = new Set(['id', 'remote_name', 'key', 'region', 'account_id']);
 const assignments = list(names.filter((name) => !identity.has(name)).map((name) => `${name} = excluded.${name}`));
 
-/** Locked: a run that takes over waits for this statement, or this statement finds the other run's token. */
+/**
+ * Locked: a run that takes over waits for this statement, or this statement finds the other run's
+ * token.
+ */
 const fence = ({ syncId, runId }: LedgerRun): SQL => sql`
         select s.id, ${isWanted('sync.changed')} as is_wanted
         from keyferry.syncs s
@@ -147,22 +158,31 @@ async function storeEntries(db: Database, run: LedgerRun, entries: readonly Ledg
     db,
     sql`
       with fence as materialized (${fence(run)}),
-      wanted as (select * from jsonb_to_recordset(${toStorableJson(entries.map(toRecord))}::jsonb) as w(${record})),
+      wanted as (
+        select * from jsonb_to_recordset(${toStorableJson(entries.map(toRecord))}::jsonb)
+          as w(${record})
+      ),
       free as (
         select w.* from wanted w
-        where not (w.is_claim and w.deleted_at is null and w.status in ('synced', 'failed')) or not exists (
-          select 1 from keyferry.sync_entries o where o.partition = w.partition and o.account_id = w.account_id and o.region = w.region
-            and o.service = w.service and o.remote_name = w.remote_name and o.is_claim and o.deleted_at is null
-            and o.status in ('synced', 'failed') and o.sync_id <> ${run.syncId})
-      ),
+        where not (w.is_claim and w.deleted_at is null and w.status in ('synced', 'failed'))
+          or not exists (
+            select 1 from keyferry.sync_entries o
+            where o.partition = w.partition and o.account_id = w.account_id and o.region = w.region
+              and o.service = w.service and o.remote_name = w.remote_name and o.is_claim
+              and o.deleted_at is null
+              and o.status in ('synced', 'failed') and o.sync_id <> ${run.syncId})
+        ),
       stored as (
         insert into keyferry.sync_entries (sync_id, is_told, ${list(names)})
-        select fence.id, not fence.is_wanted or (free.written_at is null and free.deleted_at is null),
+        select fence.id,
+          not fence.is_wanted or (free.written_at is null and free.deleted_at is null),
           ${list(names.map((name) => `free.${name}`))} from free, fence
-        on conflict (sync_id, region, account_id, remote_name, key) do update set is_told = ${staysTold}, ${assignments}
+        on conflict (sync_id, region, account_id, remote_name, key) do update
+        set is_told = ${staysTold}, ${assignments}
         returning id
       )
-      select (select count(*) from fence)::int as held, (select coalesce(jsonb_agg(id), '[]') from stored) as ids`,
+      select (select count(*) from fence)::int as held,
+        (select coalesce(jsonb_agg(id), '[]') from stored) as ids`,
   );
   return idsOf(rows[0]);
 }
@@ -213,6 +233,7 @@ async function forgetEntries(db: Database, run: LedgerRun, ids: readonly string[
       using fence
       where e.sync_id = fence.id
         and e.is_told
-        and e.id in (select value::uuid from jsonb_array_elements_text(${JSON.stringify(ids)}::jsonb))`,
+        and e.id in (select value::uuid
+          from jsonb_array_elements_text(${JSON.stringify(ids)}::jsonb))`,
   );
 }

@@ -24,7 +24,11 @@ export async function recordImport(db: Database, { syncId, runId }: ImportingRun
 }
 
 export async function refuseLostLease(db: Database, { syncId, runId }: ImportingRun): Promise<void> {
-  const rows = await execute(db, sql`select id from keyferry.syncs where id = ${syncId} and run_token = ${runId}`);
+  const rows = await execute(
+    db,
+    sql`select id from keyferry.syncs
+      where id = ${syncId} and run_token = ${runId}`,
+  );
   if (rows.length === 0) throw new JobError('LEASE_LOST');
 }
 
@@ -32,10 +36,14 @@ export async function refuseLostLease(db: Database, { syncId, runId }: Importing
 export function holdsLease(importer: ImportingRun | undefined): SQL {
   if (!importer) return sql`true`;
   const { syncId, runId } = importer;
-  return sql`exists (select from keyferry.syncs s where s.id = ${syncId} and s.run_token = ${runId})`;
+  return sql`exists (select from keyferry.syncs s
+    where s.id = ${syncId} and s.run_token = ${runId})`;
 }
 
-/** After the change of the folder in the common table expression `moved`. The importing run itself writes the change, so it makes no wish. */
+/**
+ * After the change of the folder in the common table expression `moved`. The importing run itself
+ * writes the change, so it makes no wish.
+ */
 export function importedSync(importer: ImportingRun | undefined): SQL {
   return sql`imported as (
           update keyferry.syncs t set

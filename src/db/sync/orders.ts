@@ -1,4 +1,7 @@
-/** What people order of a sync: pause, resume, cancel (its deletion is in `deletion.ts`). Each statement is fenced, because it decides by the requests that are open. */
+/**
+ * What people order of a sync: pause, resume, cancel (its deletion is in `deletion.ts`). Each
+ * statement is fenced, because it decides by the requests that are open.
+ */
 import { sql, type SQL } from 'drizzle-orm';
 
 import { errorTable, JobError } from '../../errors.ts';
@@ -14,19 +17,23 @@ export function createSyncOrders(db: Database) {
   return {
     /** Only open requests run from now on; a run under way continues. */
     pause: (sync: SyncRow) => untilAsSeen(() => pauseSync(db, sync)),
-    /** An automatic sync catches up with what changed while it was paused; a manual one waits for a request. */
+    /**
+     * An automatic sync catches up with what changed while it was paused; a manual one waits for a
+     * request.
+     */
     resume: (sync: SyncRow) => untilAsSeen(() => resumeSync(db, sync)),
     /**
-     * Withdraws what is wanted of the sync, and tells its run to stop before the next write. An automatic sync pauses. Returns the run that is to stop.
-     * Throws SYNC_NOTHING_TO_CANCEL.
+     * Withdraws what is wanted of the sync, and tells its run to stop before the next write. An
+     * automatic sync pauses. Returns the run that is to stop. Throws SYNC_NOTHING_TO_CANCEL.
      */
     cancel: (sync: SyncRow) => untilAsSeen(() => cancelSync(db, sync)),
   };
 }
 
 /**
- * Touches a folder's row, so that a change of the folder that began earlier sees this writer's sync: without it, the change would neither
- * make the sync due nor be seen by the sync's next run. Goes before the write of the sync, in the same order as a change of the folder.
+ * Touches a folder's row, so that a change of the folder that began earlier sees this writer's
+ * sync: without it, the change would neither make the sync due nor be seen by the sync's next run.
+ * Goes before the write of the sync, in the same order as a change of the folder.
  */
 export function attachedFolder(folderId: string): SQL {
   return sql`folder as materialized (
@@ -55,7 +62,8 @@ async function pauseSync(db: Database, sync: SyncRow): Promise<SyncRow | undefin
           updated_at = now(),
           -- Between two slices; a run under way says it itself when it ends.
           sync_status = case
-            when t.sync_status = 'running' and t.run_token is null and not seen.is_asked then 'pending'
+            when t.sync_status = 'running' and t.run_token is null and not seen.is_asked
+              then 'pending'
             else t.sync_status end,
           next_due_at = case when seen.is_asked then coalesce(t.next_due_at, now()) end
         from seen where t.id = seen.id and ${isAsSeen} returning t.*
@@ -100,9 +108,9 @@ export interface Cancelled {
 }
 
 /**
- * Rows: one. Locks: the sync's row. Fence: its version, because the statement decides by the run and
- * the requests that the snapshot shows. While a run holds the lease its settlement ends the work, or
- * the next run does if the worker dies: the row stays due.
+ * Rows: one. Locks: the sync's row. Fence: its version, because the statement decides by the run
+ * and the requests that the snapshot shows. While a run holds the lease its settlement ends the
+ * work, or the next run does if the worker dies: the row stays due.
  */
 async function cancelSync(db: Database, sync: SyncRow): Promise<Cancelled | undefined> {
   const [row] = await db
@@ -112,13 +120,16 @@ async function cancelSync(db: Database, sync: SyncRow): Promise<Cancelled | unde
         select s.id, s.xmin as row_version, s.run_token, s.last_run_id,
           coalesce(s.run_token is not null and s.run_lease_until > now(), false) as is_running,
           s.progress is not null
-            or (s.is_auto_sync_enabled and s.paused_at is null and s.wanted_revision > s.done_revision)
-            or exists (select from keyferry.requests r where r.subject_id = s.id and r.done_at is null) as is_wanted
+            or (s.is_auto_sync_enabled and s.paused_at is null
+              and s.wanted_revision > s.done_revision)
+            or exists (select from keyferry.requests r
+              where r.subject_id = s.id and r.done_at is null) as is_wanted
         from keyferry.syncs s where s.id = ${sync.id}
       ),
       cancelled as (
         update keyferry.syncs t set
-          paused_at = case when t.is_auto_sync_enabled then coalesce(t.paused_at, now()) else t.paused_at end,
+          paused_at = case when t.is_auto_sync_enabled then coalesce(t.paused_at, now())
+            else t.paused_at end,
           updated_at = now(),
           attempt = 0,
           cancelled_run_id = case when seen.is_running then seen.run_token end,
@@ -168,7 +179,9 @@ const endedWork = sql`ended as (
         where q.subject_id = seen.id and q.done_at is null
       )`;
 
-/** What a run's settlement would do, where none is under way: a lease that ran out is taken away. */
+/**
+ * What a run's settlement would do, where none is under way: a lease that ran out is taken away.
+ */
 const endedNow = sql.join(
   Object.entries({
     run_token: sql`null::uuid`,

@@ -1,6 +1,7 @@
 /**
- * What a sync reads: its folder, and of a recursive sync all folders below. First keys and revisions, which decide most, and only then the values
- * that are needed. Secrets are named by source key throughout.
+ * What a sync reads: its folder, and of a recursive sync all folders below. First keys and
+ * revisions, which decide most, and only then the values that are needed. Secrets are named by
+ * source key throughout.
  */
 import { and, asc, eq, inArray, sql } from 'drizzle-orm';
 
@@ -42,7 +43,10 @@ export function createSyncSource(db: Database, encryption: Encryption) {
     names: (folder: SourceFolder): Promise<readonly SourceName[]> => readNames(db, folder),
     /** Of rotations that have not found out yet which key is in use after a restore. */
     uncertainKeys: (folder: SourceFolder) => readUncertainKeys(db, folder),
-    /** Values in clear; what cannot be decrypted comes with its error. Keys that are gone by now are left out. */
+    /**
+     * Values in clear; what cannot be decrypted comes with its error. Keys that are gone by now are
+     * left out.
+     */
     values: (folder: SourceFolder, keys: readonly string[]) => readValues({ db, encryption }, folder, keys),
   };
 }
@@ -66,7 +70,8 @@ function isWithin({ id, orgId, projectId, environment, secretPath }: FolderRow) 
     eq(folders.orgId, orgId),
     eq(folders.projectId, projectId),
     eq(folders.environment, environment),
-    sql`(${folders.id} = ${id} or starts_with(${folders.secretPath}, ${`${secretPath.replace(/\/$/, '')}/`}))`,
+    sql`(${folders.id} = ${id}
+      or starts_with(${folders.secretPath}, ${`${secretPath.replace(/\/$/, '')}/`}))`,
   );
 }
 
@@ -100,9 +105,11 @@ async function readUncertainKeys(db: Database, folder: SourceFolder): Promise<re
     from keyferry.secrets s
       join keyferry.rotations r on r.id = s.managed_by
       cross join keyferry.installation i
-    where s.folder_id in (select value::uuid from jsonb_array_elements_text(${JSON.stringify(idsOf(folder))}::jsonb))
+    where s.folder_id in (select value::uuid
+      from jsonb_array_elements_text(${JSON.stringify(idsOf(folder))}::jsonb))
       and r.created_at < i.epoch_started_at
-      and (r.status_code = 'KEY_RESTORED' or r.compared_at is null or r.compared_at < i.epoch_started_at)`);
+      and (r.status_code = 'KEY_RESTORED' or r.compared_at is null
+        or r.compared_at < i.epoch_started_at)`);
   return rows.map((row) => toSourceKey({ below: paths.get(String(row.folder_id)) ?? '', key: String(row.key) }));
 }
 
@@ -118,7 +125,8 @@ async function readValues(
     return part ? [{ folder_id: part.id, key }] : [];
   });
   const isWanted = sql`(${secrets.folderId}, ${secrets.key}) in (
-    select w.folder_id, w.key from jsonb_to_recordset(${JSON.stringify(wanted)}::jsonb) as w(folder_id uuid, key text))`;
+    select w.folder_id, w.key
+    from jsonb_to_recordset(${JSON.stringify(wanted)}::jsonb) as w(folder_id uuid, key text))`;
   const rows = await stores.db.select().from(secrets).where(isWanted).catch(raise);
   const reads = rows.map(async ({ folderId, key, revision, value }): Promise<SourceValue> => {
     const name = { key: toSourceKey({ below: paths.get(folderId) ?? '', key }), revision };

@@ -1,4 +1,7 @@
-/** Syncs as rows: creation, change and reading. Pause, resume and deletion are in `orders.ts`; what a run does with them is not here. */
+/**
+ * Syncs as rows: creation, change and reading. Pause, resume and deletion are in `orders.ts`; what
+ * a run does with them is not here.
+ */
 import { and, asc, eq, sql } from 'drizzle-orm';
 import { alias } from 'drizzle-orm/pg-core';
 
@@ -63,11 +66,17 @@ export function createSyncs(db: Database) {
     get: async (orgId: string, reference: Reference) => (await getView(db, orgId, reference)).sync,
     view: (orgId: string, reference: Reference) => getView(db, orgId, reference),
     list: (orgId: string) => listViews(db, orgId),
-    /** Writes the changes and makes an automatic sync due. Undefined when the row changed since `sync` was read. */
+    /**
+     * Writes the changes and makes an automatic sync due. Undefined when the row changed since
+     * `sync` was read.
+     */
     update: (sync: SyncRow, changes: SyncChanges, requestedBy: string | null) =>
       updateSync(db, sync, { changes, requestedBy }),
     ...createSyncOrders(db),
-    /** Deletes the sync and its ledger, and returns what stays at AWS. Throws SYNC_STILL_OWNED unless that is abandoned. */
+    /**
+     * Deletes the sync and its ledger, and returns what stays at AWS. Throws SYNC_STILL_OWNED
+     * unless that is abandoned.
+     */
     delete: (sync: SyncRow, deletion: SyncDeletion = { abandon: false }) => deleteSync(db, sync, deletion),
   };
 }
@@ -112,8 +121,9 @@ interface WantedTarget extends TargetSource {
 }
 
 /**
- * Two syncs of one org that write the same names would overwrite each other; names of the other org's are never told. What only some keys would bring about
- * is found at run time, by the claim of each name.
+ * Two syncs of one org that write the same names would overwrite each other; names of the other
+ * org's are never told. What only some keys would bring about is found at run time, by the claim of
+ * each name.
  */
 async function refuseTakenTarget(db: Database, orgId: string, wanted: WantedTarget): Promise<void> {
   const theirs = alias(connections, 'theirs');
@@ -140,7 +150,8 @@ async function refuseTakenTarget(db: Database, orgId: string, wanted: WantedTarg
         sql`${syncs.id} is distinct from ${wanted.exceptId ?? null}::uuid`,
         sql`${syncs.destinationConfig}->>'region' = ${wanted.destinationConfig.region}`,
         // A connection that is not validated yet counts for itself.
-        sql`coalesce(${theirs.accountId}, ${theirs.id}::text) = coalesce(${ours.accountId}, ${ours.id}::text)`,
+        sql`coalesce(${theirs.accountId}, ${theirs.id}::text) = coalesce(${ours.accountId},
+          ${ours.id}::text)`,
       ),
     );
   const other = rows.find(
@@ -192,7 +203,8 @@ async function updateSync(
   try {
     const after = { ...sync, ...changes };
     await refuseTakenTarget(db, sync.orgId, { ...after, exceptId: sync.id });
-    const isAutomatic = sql`coalesce(${changes.isAutoSyncEnabled ?? null}::boolean, t.is_auto_sync_enabled)`;
+    const isAutomatic = sql`coalesce(${changes.isAutoSyncEnabled ?? null}::boolean,
+      t.is_auto_sync_enabled)`;
     const [row] = await db.execute(sql`
       with ${attachedFolder(after.folderId)}
       update keyferry.syncs t set
@@ -200,7 +212,8 @@ async function updateSync(
         updated_at = now(),
         wanted_revision = t.wanted_revision + ${isAutomatic}::int,
         attempt = case when ${isAutomatic} then 0 else t.attempt end,
-        next_due_at = case when t.paused_at is null and ${isAutomatic} then now() else t.next_due_at end,
+        next_due_at = case when t.paused_at is null and ${isAutomatic} then now()
+          else t.next_due_at end,
         ${dueBecause('changed')},
         due_requested_by = ${requestedBy}${assignments(syncs, changes)}
       from folder where t.id = ${sync.id} and t.version = ${sync.version} returning t.*`);

@@ -1,6 +1,6 @@
 /**
- * What deleted syncs left at AWS. Rows are inserted by the statement that deletes the sync (`deletion.ts`); here
- * they are looked up by the syncs that meet such objects.
+ * What deleted syncs left at AWS. Rows are inserted by the statement that deletes the sync
+ * (`deletion.ts`); here they are looked up by the syncs that meet such objects.
  */
 import { sql, type SQL } from 'drizzle-orm';
 
@@ -34,7 +34,10 @@ export interface MarkedObject {
 }
 
 export interface Tombstones {
-  /** By remote name, in the finder's place; only objects whose sync was one of this installation and is deleted. */
+  /**
+   * By remote name, in the finder's place; only objects whose sync was one of this installation and
+   * is deleted.
+   */
   find(finder: Finder, objects: readonly MarkedObject[]): Promise<ReadonlyMap<string, FormerOwner>>;
 }
 
@@ -97,9 +100,9 @@ export interface LedgerRules {
 }
 
 /**
- * A CTE that records what a sync leaves at AWS, secrets in their recovery window included. `gone` names a CTE with the
- * deleted sync's id, org_id and folder_id. A write in flight leaves the version open. The keys of a JSON secret that was
- * deleted as a whole are those that went with it.
+ * A CTE that records what a sync leaves at AWS, secrets in their recovery window included. `gone`
+ * names a CTE with the deleted sync's id, org_id and folder_id. A write in flight leaves the
+ * version open. The keys of a JSON secret that was deleted as a whole are those that went with it.
  */
 export function recordedTombstones(gone: SQL, { owns, wasLeft }: LedgerRules): SQL {
   return sql`

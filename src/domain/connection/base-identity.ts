@@ -1,6 +1,7 @@
 /**
- * The worker's own identity: where it comes from, how old its key is, and what its faults mean. Faults concern the installation: no connection, sync or
- * rotation is to blame, and none changes. Pure.
+ * The worker's own identity: where it comes from, how old its key is, and what its faults mean.
+ * Faults concern the installation: no connection, sync or rotation is to blame, and none changes.
+ * Pure.
  */
 import type { JobError } from '../../errors.ts';
 import { counted } from '../counted.ts';
@@ -28,7 +29,10 @@ export type BaseKind = keyof typeof baseKinds;
 export interface BaseReport {
   readonly kind: BaseKind;
   readonly accountId: string;
-  /** Of the user or the role's session; of the base role's session where KEYFERRY_BASE_ROLE_ARN names one. */
+  /**
+   * Of the user or the role's session; of the base role's session where KEYFERRY_BASE_ROLE_ARN
+   * names one.
+   */
   readonly arn: string;
   /** Of a long-lived key; null for temporary credentials, whose key changes all the time. */
   readonly accessKeyId: string | null;

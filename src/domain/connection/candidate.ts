@@ -1,6 +1,11 @@
-/** What stands beside a connection's working credentials: those that may replace them, and an operator's exception. Pure data, without secrets. */
+/**
+ * What stands beside a connection's working credentials: those that may replace them, and an
+ * operator's exception. Pure data, without secrets.
+ */
 
-/** Who acts: an operator (command line), or a tenant (API; the library, unless it says otherwise). */
+/**
+ * Who acts: an operator (command line), or a tenant (API; the library, unless it says otherwise).
+ */
 export type Via = 'operator' | 'api' | 'library';
 
 /** Credentials that replace the present ones once a validation accepts them. */
@@ -19,7 +24,10 @@ export interface StoredCandidate {
   readonly refusal?: { readonly code: string; readonly message: string; readonly at: string };
 }
 
-/** An operator's permission to use a role that does not insist on an external ID. It ends when the connection gets another role. */
+/**
+ * An operator's permission to use a role that does not insist on an external ID. It ends when the
+ * connection gets another role.
+ */
 export interface ExternalIdException {
   readonly roleArn: string;
   readonly reason: string;

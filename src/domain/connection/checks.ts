@@ -13,7 +13,10 @@ export type CheckName = (typeof checkNames)[number];
 
 export interface Check {
   readonly name: CheckName;
-  /** The action of a permission check (`ssm:GetParameters`), the region of a region check; absent elsewhere. */
+  /**
+   * The action of a permission check (`ssm:GetParameters`), the region of a region check; absent
+   * elsewhere.
+   */
   readonly subject?: string;
   readonly verdict: 'pass' | 'warn' | 'fail' | 'unknown';
   readonly code?: string;

@@ -1,4 +1,7 @@
-/** What a session needs to know of a connection; the secret is in clear, lives in memory only and is never logged. */
+/**
+ * What a session needs to know of a connection; the secret is in clear, lives in memory only and is
+ * never logged.
+ */
 export type ConnectionCredentials = {
   readonly connectionId: string;
   readonly orgId: string;

@@ -1,4 +1,7 @@
-/** Turns what a validation saw into checks, each with the exact change that would make it pass. Pure. */
+/**
+ * Turns what a validation saw into checks, each with the exact change that would make it pass.
+ * Pure.
+ */
 import type { JobError } from '../../errors.ts';
 import type { ExternalIdDuty } from './candidate.ts';
 import type { Check } from './checks.ts';
@@ -203,7 +206,9 @@ function missingUser(action: string, target: PolicyTarget): Check {
   };
 }
 
-/** A KMS key shows whether it may be used only when it is used: the last run's word, else unknown. */
+/**
+ * A KMS key shows whether it may be used only when it is used: the last run's word, else unknown.
+ */
 export function kmsCheck(target: PolicyTarget, place: PolicyPlace, uses: readonly ConnectionUse[]): Check | undefined {
   if (target.kmsKey === undefined) return undefined;
   const base = { name: 'kms-key', subject: target.kmsKey } as const;

@@ -1,4 +1,7 @@
-/** Whether an access key is used through a session that is narrowed to one use: wanted by its owner, and tried by a validation. Pure. */
+/**
+ * Whether an access key is used through a session that is narrowed to one use: wanted by its owner,
+ * and tried by a validation. Pure.
+ */
 import type { PolicyDocument } from '../policy/document.ts';
 import type { PolicyPlace } from '../policy/policies.ts';
 import { isOfRotation, type PolicyTarget } from '../policy/target.ts';

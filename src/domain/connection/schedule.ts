@@ -6,12 +6,17 @@ export interface ValidationHistory {
   readonly isFirst: boolean;
   /** Since the connection was made or its credentials were changed. */
   readonly ageMs: number;
-  /** AWS refused AssumeRole, as it does for a while after a role or its trust policy was written. */
+  /**
+   * AWS refused AssumeRole, as it does for a while after a role or its trust policy was written.
+   */
   readonly isRoleRefused: boolean;
 }
 
 const MINUTE_MS = 60_000;
-/** A role that was just made may still be unknown to STS: a refusal is told at once, and looked at again so long after its creation. */
+/**
+ * A role that was just made may still be unknown to STS: a refusal is told at once, and looked at
+ * again so long after its creation.
+ */
 const PROPAGATION_MS = [15_000, 60_000] as const;
 const FRESH_MS = 60 * MINUTE_MS;
 const FRESH_EVERY_MS = 4 * MINUTE_MS;
@@ -34,8 +39,9 @@ export function nextValidationMs(intervalMs: number, history: ValidationHistory,
 }
 
 /**
- * Where in its rhythm a connection begins, as a share of the interval: connections made together are then spread evenly from the first hour on, and
- * jitter keeps them so. It is what remains of an interval that is looked at in a random moment, from a uniform number.
+ * Where in its rhythm a connection begins, as a share of the interval: connections made together
+ * are then spread evenly from the first hour on, and jitter keeps them so. It is what remains of an
+ * interval that is looked at in a random moment, from a uniform number.
  */
 function phaseOf(random: number): number {
   const shortest = 1 - JITTER;
@@ -43,7 +49,10 @@ function phaseOf(random: number): number {
   return 1 + JITTER - Math.sqrt(4 * JITTER * JITTER - 4 * JITTER * (random - shortest));
 }
 
-/** A number in [0, 1) that is always the same for this text: a run plans one moment, however often it is asked. */
+/**
+ * A number in [0, 1) that is always the same for this text: a run plans one moment, however often
+ * it is asked.
+ */
 export function fractionOf(text: string): number {
   let hash = 2_166_136_261;
   for (let index = 0; index < text.length; index += 1) hash = Math.imul(hash ^ text.charCodeAt(index), 16_777_619);

@@ -1,4 +1,7 @@
-/** What a connection is used for: the syncs and rotations that depend on it, as far as their permissions and their last outcome go. Pure. */
+/**
+ * What a connection is used for: the syncs and rotations that depend on it, as far as their
+ * permissions and their last outcome go. Pure.
+ */
 import { type DestinationOfSync, type DestinationScope, kindOf, kindOfScope } from '../destinations/registry.ts';
 import { isOfRotation, type PolicyTarget } from '../policy/target.ts';
 import type { SyncOptions } from '../sync/config.ts';

@@ -1,6 +1,7 @@
 /**
- * From checks to the status of a connection. `invalid` only when AWS, or a rule of ours, refused the credentials themselves; what is missing for
- * one use degrades, and so does trouble with the network, which says nothing of the credentials. Pure.
+ * From checks to the status of a connection. `invalid` only when AWS, or a rule of ours, refused
+ * the credentials themselves; what is missing for one use degrades, and so does trouble with the
+ * network, which says nothing of the credentials. Pure.
  */
 import { type ErrorCode, JobError } from '../../errors.ts';
 import type { Check, CheckName } from './checks.ts';
@@ -26,7 +27,10 @@ export function toVerdict(checks: readonly Check[]): ConnectionVerdict {
   };
 }
 
-/** Errors that are a verdict on the credentials; everything else a validation meets is trouble on the way and proves nothing. */
+/**
+ * Errors that are a verdict on the credentials; everything else a validation meets is trouble on
+ * the way and proves nothing.
+ */
 const refusals: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'CONNECTION_ACCESS_DENIED',
   'CONNECTION_KEY_UNKNOWN',
@@ -49,7 +53,10 @@ const narrowingRefusals: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'CONNECTION_REGION_DISABLED',
 ]);
 
-/** AWS's answer to the narrowing of an access key, which the key itself need not share; not a network, a budget or a lost lease. */
+/**
+ * AWS's answer to the narrowing of an access key, which the key itself need not share; not a
+ * network, a budget or a lost lease.
+ */
 export function isNarrowingRefusal(error: unknown): error is JobError {
   return error instanceof JobError && narrowingRefusals.has(error.code);
 }

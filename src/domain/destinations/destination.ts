@@ -1,6 +1,7 @@
 /**
- * One kind of destination: everything that pure code knows of it. Whoever needs a fact about a destination reads it from
- * such a record and never asks which kind it is. How a kind reads and writes AWS is in `workers/sync/destinations/`.
+ * One kind of destination: everything that pure code knows of it. Whoever needs a fact about a
+ * destination reads it from such a record and never asks which kind it is. How a kind reads and
+ * writes AWS is in `workers/sync/destinations/`.
  */
 import type { z } from 'zod';
 
@@ -33,7 +34,10 @@ export interface ServiceFacts {
   readonly sid: string;
   /** Operations that share a rate at AWS. */
   readonly quotas: readonly (readonly [QuotaGroup, readonly string[]])[];
-  /** Operations of which AWS allows thousands a second: asking for leave would cost more than it saves. */
+  /**
+   * Operations of which AWS allows thousands a second: asking for leave would cost more than it
+   * saves.
+   */
   readonly unbudgeted: readonly string[];
   /** Actions that AWS grants only on everything. */
   readonly accountWide: readonly string[];
@@ -80,11 +84,16 @@ export interface DestinationKind<Config extends RegionalConfig, S extends Policy
   readonly config: z.ZodType<Config>;
   /** The value of `mappingBehavior`; undefined where the destination has one kind. */
   readonly mapping: string | undefined;
-  /** The field of the config that all names follow from, and the option of `sync create` that sets it. */
+  /**
+   * The field of the config that all names follow from, and the option of `sync create` that sets
+   * it.
+   */
   readonly nameField: { readonly field: string; readonly option: string; readonly flag: string };
   /** The option of `keyferry policy` for the same. */
   readonly policyOption: NameOption;
-  /** All keys of the folder are members of one object; otherwise each key has an object of its own. */
+  /**
+   * All keys of the folder are members of one object; otherwise each key has an object of its own.
+   */
   readonly holdsAllKeys: boolean;
   /** AWS stores no empty parameter or secret; a member of a JSON secret may be empty. */
   readonly takesEmptyValues: boolean;

@@ -1,6 +1,6 @@
 /**
- * Secrets Manager, many-to-one: one JSON secret with a member for each secret of the folder. It is read before each write, so
- * that members of others are kept.
+ * Secrets Manager, many-to-one: one JSON secret with a member for each secret of the folder. It is
+ * read before each write, so that members of others are kept.
  */
 import { z } from 'zod';
 

@@ -39,10 +39,12 @@ export interface ParameterScope extends PolicyScope {
 const service: ServiceFacts = {
   name: 'ssm',
   sid: 'KeyferryParameters',
-  // Published rates are used to 95 %; for writes and tags the start is what AWS's support and users reported.
+  // Published rates are used to 95 %; for writes and tags the start is what AWS's support and users
+  // reported.
   quotas: [
     [quotaGroup('ssm.put', [3, 100, 20]), ['ssm.PutParameter']],
-    // They share 40/s by default. High throughput raises the first two and leaves the third at 100/s: each learns its own rate.
+    // They share 40/s by default. High throughput raises the first two and leaves the third at
+    // 100/s: each learns its own rate.
     [quotaGroup('ssm.get', [38, 1_000, 38]), ['ssm.GetParameter', 'ssm.GetParameters']],
     [quotaGroup('ssm.path', [38, 95, 38]), ['ssm.GetParametersByPath']],
     [quotaGroup('ssm.describe', [4, 20, 5]), ['ssm.DescribeParameters']],

@@ -1,4 +1,6 @@
-/** All kinds of destinations, and how one is found: by a sync's config, by a ledger row, by a scope. */
+/**
+ * All kinds of destinations, and how one is found: by a sync's config, by a ledger row, by a scope.
+ */
 import { z } from 'zod';
 
 import type { DestinationKind, RegionalConfig, PolicyScope, ServiceFacts } from './destination.ts';
@@ -15,7 +17,10 @@ export const kinds = {
 
 /** What a policy or a session for a sync is narrowed to. */
 export type DestinationScope = ReturnType<(typeof kinds)[KindId]['scope']>;
-/** A kind whose config and scopes are those of one sync; `kindOf` and `kindOfScope` find the right one. */
+/**
+ * A kind whose config and scopes are those of one sync; `kindOf` and `kindOfScope` find the right
+ * one.
+ */
 export type AnyKind = DestinationKind<RegionalConfig, DestinationScope>;
 
 /** Every kind, in the order of printed policies and of the command line. */
@@ -54,7 +59,10 @@ export function mappingOf(config: RegionalConfig): unknown {
   return 'mappingBehavior' in config ? config.mappingBehavior : undefined;
 }
 
-/** The kind of the objects that a ledger row stands for. `isMember`: the row is part of an object that holds all keys. */
+/**
+ * The kind of the objects that a ledger row stands for. `isMember`: the row is part of an object
+ * that holds all keys.
+ */
 export function kindOfEntry(service: DestinationService, options: { readonly isMember: boolean }): AnyKind {
   const ofService = allKinds.filter((kind) => kind.service.name === service);
   return ofService.find((kind) => kind.holdsAllKeys === options.isMember) ?? only(ofService);

@@ -1,4 +1,7 @@
-/** Which permissions each use of a connection needs, and what each further one would add. The order is that of the printed policy. */
+/**
+ * Which permissions each use of a connection needs, and what each further one would add. The order
+ * is that of the printed policy.
+ */
 import { allKinds, kindOfScope, services } from '../destinations/registry.ts';
 import { optionalRotationActions, requiredRotationActions } from '../rotation/policy.ts';
 import { isOfRotation, type PolicyTarget } from './target.ts';
@@ -21,12 +24,15 @@ export const actionsOfAllUses: readonly UseActions[] = [...allKinds.map((kind) =
 /** Actions that AWS grants only on everything. */
 export const accountWideActions: ReadonlySet<string> = new Set(services.flatMap((service) => service.accountWide));
 
-/** What a service does with a customer's KMS key on behalf of the caller; Encrypt and Decrypt for standard parameters, the data key for the rest. */
+/**
+ * What a service does with a customer's KMS key on behalf of the caller; Encrypt and Decrypt for
+ * standard parameters, the data key for the rest.
+ */
 export const kmsActions = ['kms:Encrypt', 'kms:Decrypt', 'kms:GenerateDataKey', 'kms:DescribeKey'] as const;
 
 /**
- * What cannot be tried without making something: the first real call finds out. All else can be tried on an object that does not
- * exist, where AWS says "not found" to who is allowed.
+ * What cannot be tried without making something: the first real call finds out. All else can be
+ * tried on an object that does not exist, where AWS says "not found" to who is allowed.
  */
 export const unprobeableActions: ReadonlySet<string> = new Set([
   ...services.flatMap((service) => service.unprobeable),

@@ -1,4 +1,7 @@
-/** Policies as people put them into AWS: the document itself, a CloudFormation template, or Terraform. Pure. */
+/**
+ * Policies as people put them into AWS: the document itself, a CloudFormation template, or
+ * Terraform. Pure.
+ */
 import type { PolicyDocument } from './document.ts';
 
 export const policyFormats = ['json', 'cloudformation', 'terraform'] as const;
@@ -82,7 +85,10 @@ function terraformPolicy(of: 'role' | 'user', name: string, permissions: PolicyD
   return `resource "aws_iam_${of}_policy" "keyferry" {\n  name   = ${quoted(POLICY_NAME)}\n  ${of}   = ${name}\n  policy = ${encoded(permissions)}\n}`;
 }
 
-/** An object of Terraform's language is written like JSON, but for `${` and `%{`, which are templates in it. */
+/**
+ * An object of Terraform's language is written like JSON, but for `${` and `%{`, which are
+ * templates in it.
+ */
 function encoded(document: PolicyDocument): string {
   return `jsonencode(${escaped(json(document)).replaceAll('\n', '\n  ')})`;
 }

@@ -1,6 +1,6 @@
 /**
- * The IAM policies that keyferry asks for: printed by `keyferry policy`, quoted as the fix of a failed check, and used as session
- * policies, so that what is printed is what is needed. Pure.
+ * The IAM policies that keyferry asks for: printed by `keyferry policy`, quoted as the fix of a
+ * failed check, and used as session policies, so that what is printed is what is needed. Pure.
  */
 import { contextOf } from '../data-keys.ts';
 import { kindOfScope } from '../destinations/registry.ts';
@@ -16,7 +16,9 @@ export interface PolicyPlace {
   readonly accountId: string;
 }
 
-/** `least`: what the use cannot do without. `complete`: everything that keyferry can make use of. */
+/**
+ * `least`: what the use cannot do without. `complete`: everything that keyferry can make use of.
+ */
 export type PolicyVariant = 'least' | 'complete';
 
 const VERSION = '2012-10-17' as const;
@@ -140,7 +142,9 @@ function dataKeyStatements(Resource: readonly string[]): readonly PolicyStatemen
   ];
 }
 
-/** The trust policy of a connection's role: the base account may assume it, and only for this org. */
+/**
+ * The trust policy of a connection's role: the base account may assume it, and only for this org.
+ */
 export interface Trusted {
   readonly accountId: string;
   readonly externalId: string;
@@ -150,7 +154,10 @@ export function trustPolicy(trust: {
   readonly partition: string;
   readonly baseAccountId: string;
   readonly externalId: string;
-  /** Others that keep using the role, each with its own external ID: while connections move here from another product. */
+  /**
+   * Others that keep using the role, each with its own external ID: while connections move here
+   * from another product.
+   */
   readonly also?: readonly Trusted[];
 }): PolicyDocument {
   const statement = (sid: string, { accountId, externalId }: Trusted) =>

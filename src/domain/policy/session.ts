@@ -1,6 +1,6 @@
 /**
- * Session policies: what narrows an assumed role to one use. AWS allows 2,048 characters; a policy that would be longer is widened to
- * shorter prefixes, never dropped. Pure.
+ * Session policies: what narrows an assumed role to one use. AWS allows 2,048 characters; a policy
+ * that would be longer is widened to shorter prefixes, never dropped. Pure.
  */
 import { accountWideActions, actionsOfAllUses, actionsOfTarget, kmsActions, unprobeableActions } from './actions.ts';
 import { type PolicyPlace, type PolicyTarget, resourcesOf } from './policies.ts';
@@ -40,7 +40,8 @@ function statementsOf(target: PolicyTarget, place: PolicyPlace, length: number):
       Resource: resourcesOf(target, place).map((arn) => cut(arn, length)),
     },
     ...(wide.length > 0 ? [{ Effect: 'Allow', Action: wide, Resource: '*' } as const] : []),
-    // Which key a service uses is the role's own business; also the AWS managed keys pass through here.
+    // Which key a service uses is the role's own business; also the AWS managed keys pass through
+    // here.
     ...(isOfRotation(target) ? [] : [{ Effect: 'Allow', Action: [...kmsActions], Resource: '*' } as const]),
   ];
 }
@@ -73,7 +74,10 @@ function anywhere(target: PolicyTarget): PolicyTarget {
   return isOfRotation(target) ? target : { ...target, region: '*' };
 }
 
-/** For a validation, which tries what every use needs but makes nothing: the same for all connections, so that its session is cached once. */
+/**
+ * For a validation, which tries what every use needs but makes nothing: the same for all
+ * connections, so that its session is cached once.
+ */
 export const validationPolicy: PolicyDocument = {
   Version: '2012-10-17',
   Statement: [{ Effect: 'Allow', Action: probeableActions(), Resource: '*' }],

@@ -1,4 +1,7 @@
-/** What a rotation is created and changed with: the same rules for library, API and CLI. Unknown fields are refused by name. */
+/**
+ * What a rotation is created and changed with: the same rules for library, API and CLI. Unknown
+ * fields are refused by name.
+ */
 import { z } from 'zod';
 
 import { nameShape } from '../name.ts';
@@ -29,14 +32,20 @@ const changeable = {
   rotateAtUtc: timeOfDay,
   /** How long the old key stays active at least. */
   graceSeconds: seconds,
-  /** How long the old key must show no use; AWS tells uses late, so less than four hours proves little. */
+  /**
+   * How long the old key must show no use; AWS tells uses late, so less than four hours proves
+   * little.
+   */
   quietSeconds: seconds,
   /** How long the old key stays inactive before it is deleted. */
   holdSeconds: seconds,
   isAutoRotationEnabled: z.boolean(),
   /** Given back to clients that send one. IAM is global, so nothing uses it. */
   region: regionShape.nullable(),
-  /** `adopt`: a key that a deleted rotation of another folder of this org left for the same user is taken over. */
+  /**
+   * `adopt`: a key that a deleted rotation of another folder of this org left for the same user is
+   * taken over.
+   */
   onExisting: z.enum(['fail', 'adopt']),
 };
 
@@ -67,7 +76,10 @@ export const rotationSettings = z.strictObject({
   secretsMapping: z
     .strictObject({ accessKeyId: secretKey, secretAccessKey: secretKey })
     .refine((mapping) => mapping.accessKeyId !== mapping.secretAccessKey, 'must name two different secrets'),
-  /** The key that consumers hold today: it is replaced at the first rotation, and nothing changes for them before. */
+  /**
+   * The key that consumers hold today: it is replaced at the first rotation, and nothing changes
+   * for them before.
+   */
   adoptKey: z
     .strictObject({
       accessKeyId: z

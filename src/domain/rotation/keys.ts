@@ -1,8 +1,9 @@
 /**
- * Whose key is it, and may a new one be made? Pure decisions over what ListAccessKeys shows and what keyferry knows.
+ * Whose key is it, and may a new one be made? Pure decisions over what ListAccessKeys shows and
+ * what keyferry knows.
  *
- * Decision table of `decideSurvey`, in order (leftover: ours and never published). Keys whose deletion AWS confirmed do not count, though the list
- * may still show them.
+ * Decision table of `decideSurvey`, in order (leftover: ours and never published). Keys whose
+ * deletion AWS confirmed do not count, though the list may still show them.
  *
  *   at AWS                                       | decision
  *   ---------------------------------------------|-----------------------------------------------
@@ -106,14 +107,20 @@ export function foreignKeys(owners: KeyOwners): readonly RemoteKey[] {
   return owners.remote.filter((key) => ownerOf(key, owners) === 'foreign');
 }
 
-/** AWS reports uses late and gives no bound: a key that was used is expected to show it within this time. */
+/**
+ * AWS reports uses late and gives no bound: a key that was used is expected to show it within this
+ * time.
+ */
 export const LAST_USE_LAG_MS = 4 * 3_600_000;
-/** Where the last use may not be asked, nothing proves that a key is unused, and time alone decides. */
+/**
+ * Where the last use may not be asked, nothing proves that a key is unused, and time alone decides.
+ */
 const UNKNOWN_USE_MS = 24 * 3_600_000;
 
 /**
- * From when on an unknown key without a use counts as unused, by our clock. A database that lost its last commits may have forgotten that it
- * published the key; but a published key was verified, and that use shows.
+ * From when on an unknown key without a use counts as unused, by our clock. A database that lost
+ * its last commits may have forgotten that it published the key; but a published key was verified,
+ * and that use shows.
  */
 export function unusedCertainAt({ createdAt }: RemoteKey, use: 'never' | 'denied', clock: Intent['clock']): Date {
   const lagMs = use === 'never' ? LAST_USE_LAG_MS : UNKNOWN_USE_MS;
@@ -122,7 +129,10 @@ export function unusedCertainAt({ createdAt }: RemoteKey, use: 'never' | 'denied
 
 /** ListAccessKeys may lag: what a lost call did is not looked at sooner. */
 export const RECOVERY_DELAY_MS = 30_000;
-/** A call leaves within this of its intent, or not at all: waiting for the budget or for PostgreSQL must not carry it out of the window below. */
+/**
+ * A call leaves within this of its intent, or not at all: waiting for the budget or for PostgreSQL
+ * must not carry it out of the window below.
+ */
 export const SEND_WITHIN_MS = 5_000;
 /** What an abandoned run had in flight is looked at once more. */
 export const RECHECK_AFTER_MS = 15 * 60_000;
@@ -134,8 +144,9 @@ export type Recovery =
   | { readonly decision: 'ambiguous'; readonly candidates: readonly RemoteKey[] };
 
 /**
- * Is there a key that a lost answer made? Only a key created while the call could run may be it; one created before or after is somebody
- * else's, and as soon as two are unknown nobody can tell which.
+ * Is there a key that a lost answer made? Only a key created while the call could run may be it;
+ * one created before or after is somebody else's, and as soon as two are unknown nobody can tell
+ * which.
  */
 export function decideRecovery(intent: Intent, owners: KeyOwners): Recovery {
   const unknown = owners.remote.filter(

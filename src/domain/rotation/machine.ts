@@ -1,6 +1,7 @@
 /**
- * What a rotation does next, decided from what is persisted. A pure function: the worker executes one step, persists its result, and asks again,
- * so that after a crash at any instruction the same question has an answer.
+ * What a rotation does next, decided from what is persisted. A pure function: the worker executes
+ * one step, persists its result, and asks again, so that after a crash at any instruction the same
+ * question has an answer.
  *
  *            due or wished             answer stored        works 3 times in a row
  *   ┌──────┐ begin     ┌──────────┐ create     ┌───────────┐ verify    ┌────────────┐ publish: one
@@ -16,7 +17,8 @@
  *                     └────┬─────┘           └──┬───┘            └──────────────┘       └───────┘ │
  *                          └─ somebody activated it ─────── reactivate ───────────────────────────┘
  *
- * In idle, creating, quiet and hold, due clean-up goes first: orphans whose day is over, calls to be looked at once more.
+ * In idle, creating, quiet and hold, due clean-up goes first: orphans whose day is over, calls to
+ * be looked at once more.
  */
 import { RECOVERY_DELAY_MS } from './keys.ts';
 import { holdUntil, quietUntil } from './waits.ts';
@@ -125,7 +127,8 @@ function revokeStep(view: RotationView): Step {
 }
 
 function acceptStep(view: RotationView): Step | undefined {
-  // In idle the wish begins a cycle; in the later phases it waits for the next, but shortens this one or skips a sync in it.
+  // In idle the wish begins a cycle; in the later phases it waits for the next, but shortens this
+  // one or skips a sync in it.
   const { wish } = view.asked;
   if (!wish || view.phase === 'idle') return undefined;
   const isBeforeQuiet = view.phase === 'creating' || view.phase === 'verifying' || view.phase === 'publishing';

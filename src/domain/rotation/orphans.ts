@@ -1,6 +1,7 @@
 /**
- * What the steps write that deal with keys of ours which should not be: leftovers, and what a lost answer may have made. Pure. An orphan is made
- * inactive, kept for a day, and deleted; a person who activates it has claimed it.
+ * What the steps write that deal with keys of ours which should not be: leftovers, and what a lost
+ * answer may have made. Pure. An orphan is made inactive, kept for a day, and deleted; a person who
+ * activates it has claimed it.
  */
 import type { JobError } from '../../errors.ts';
 import { RECHECK_AFTER_MS } from './keys.ts';
@@ -18,7 +19,10 @@ export function leftoverDeleted(view: RotationView, accessKeyId: string): Transi
   };
 }
 
-/** A deleted rotation left it, and the folder still gives it to consumers: the next rotation replaces it. */
+/**
+ * A deleted rotation left it, and the folder still gives it to consumers: the next rotation
+ * replaces it.
+ */
 export function leftKeyAdopted(
   view: RotationView,
   pair: NewPair,
@@ -37,7 +41,10 @@ export function leftKeyAdopted(
   };
 }
 
-/** The same where only the deleted rotation's folder holds it: the cycle that was to make a key publishes this one. */
+/**
+ * The same where only the deleted rotation's folder holds it: the cycle that was to make a key
+ * publishes this one.
+ */
 export function leftKeyMoved(
   view: RotationView,
   pair: NewPair,
@@ -57,8 +64,9 @@ export function leftKeyMoved(
 }
 
 /**
- * What its predecessor was about to retire when it was deleted: retired from the publication on, as if it had never stopped. Whoever began to use such a
- * key in between has the quiet time of a key that somebody brought back.
+ * What its predecessor was about to retire when it was deleted: retired from the publication on, as
+ * if it had never stopped. Whoever began to use such a key in between has the quiet time of a key
+ * that somebody brought back.
  */
 export function leftKeysTakenBack(
   view: RotationView,

@@ -1,4 +1,7 @@
-/** What the steps from the publication on write: consumers get the new key, the old one falls silent, becomes inactive, and goes. Pure. */
+/**
+ * What the steps from the publication on write: consumers get the new key, the old one falls
+ * silent, becomes inactive, and goes. Pure.
+ */
 import { getCycle } from './machine.ts';
 import { moved, wait } from './transitions.ts';
 import { listNames } from './waits.ts';
@@ -99,7 +102,10 @@ export function held(view: RotationView, now: Date): Transition {
   };
 }
 
-/** The old key works again, by command or by somebody at AWS: it is retired anew from the quiet time on, without any hurry. */
+/**
+ * The old key works again, by command or by somebody at AWS: it is retired anew from the quiet time
+ * on, without any hurry.
+ */
 export function reactivated(view: RotationView, accessKeyId: string, who: { detail: string; now: Date }): Transition {
   const { foreignUse: _use, deactivatedAt: _at, ...cycle } = getCycle(view);
   const state = {
@@ -122,8 +128,9 @@ export function reactivated(view: RotationView, accessKeyId: string, who: { deta
 }
 
 /**
- * In a new epoch: what was confirmed, watched or held is so no more, since the database may have forgotten who needs the old key again.
- * Undefined before the publication, where nothing of it is remembered.
+ * In a new epoch: what was confirmed, watched or held is so no more, since the database may have
+ * forgotten who needs the old key again. Undefined before the publication, where nothing of it is
+ * remembered.
  */
 export function restarted(view: RotationView, now: Date): Transition | undefined {
   const { cycle } = view.state;
@@ -163,7 +170,10 @@ export function finished(view: RotationView): Transition {
   return { phase: 'idle', state: rest, note: { step: 'finished' } };
 }
 
-/** After `rotation delete --revoke-keys`: nothing of ours is left at AWS, and nothing begins by itself. */
+/**
+ * After `rotation delete --revoke-keys`: nothing of ours is left at AWS, and nothing begins by
+ * itself.
+ */
 export function closed(view: RotationView, now: Date): Transition {
   const { cycle: _cycle, ...rest } = moved(view);
   return {

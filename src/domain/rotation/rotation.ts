@@ -1,6 +1,7 @@
 /**
- * What a rotation is: its phases, what a phase remembers (`phase_state`), its keys, and the changes that a step writes. Moments are ISO text in the
- * state and milliseconds in arithmetic. Nothing here holds a secret besides `KeyChange`, which the store encrypts.
+ * What a rotation is: its phases, what a phase remembers (`phase_state`), its keys, and the changes
+ * that a step writes. Moments are ISO text in the state and milliseconds in arithmetic. Nothing
+ * here holds a secret besides `KeyChange`, which the store encrypts.
  */
 import { z } from 'zod';
 
@@ -32,7 +33,10 @@ export type KeyUse =
 
 const moment = z.iso.datetime();
 
-/** Typed as what this version knows. Fields of newer versions stay: a worker that is older must not drop them. */
+/**
+ * Typed as what this version knows. Fields of newer versions stay: a worker that is older must not
+ * drop them.
+ */
 const open = <T extends z.ZodRawShape>(fields: T): z.ZodObject<T> => z.looseObject(fields);
 
 const cycle = open({
@@ -53,11 +57,20 @@ const cycle = open({
   publishedRevision: z.number().optional(),
   publishedAt: moment.optional(),
   dependentPolls: z.number().default(0),
-  /** From here the quiet time counts: when every dependent had the new key, or the old one was re-activated. */
+  /**
+   * From here the quiet time counts: when every dependent had the new key, or the old one was
+   * re-activated.
+   */
   quietFrom: moment.optional(),
-  /** Somebody brought the old key back, or it was out of sight for a time: somebody may have a use for it. */
+  /**
+   * Somebody brought the old key back, or it was out of sight for a time: somebody may have a use
+   * for it.
+   */
   reactivatedAt: moment.optional(),
-  /** Emergencies that were asked for before the old key was brought back: they do not shorten this cycle. */
+  /**
+   * Emergencies that were asked for before the old key was brought back: they do not shorten this
+   * cycle.
+   */
   overruled: z.array(z.string()).optional(),
   /** The latest use of an old key that was seen since. */
   foreignUse: open({ at: moment, text: z.string() }).optional(),
@@ -71,7 +84,9 @@ const intent = open({
   seen: z.array(z.string()),
   /** How far AWS's clock was ahead of ours, and how exactly that is known. */
   clock: open({ aheadMs: z.number(), errorMs: z.number() }),
-  /** The one key that the call may have made: nobody uses it for certain only from `certainAt` on. */
+  /**
+   * The one key that the call may have made: nobody uses it for certain only from `certainAt` on.
+   */
   candidate: open({ accessKeyId: z.string(), certainAt: moment, lookAt: moment }).optional(),
 });
 export type Intent = z.infer<typeof intent>;
@@ -104,7 +119,10 @@ export function parsePhaseState(stored: unknown): PhaseState {
   return phaseState.parse(stored ?? {});
 }
 
-/** Requests stay in `served` as long as they are open: one that is forgotten earlier would be acted on again. */
+/**
+ * Requests stay in `served` as long as they are open: one that is forgotten earlier would be acted
+ * on again.
+ */
 export function withServed(view: RotationView, state: PhaseState, requestIds: readonly string[]): PhaseState {
   const open = new Set(view.requests.map((request) => request.id));
   return { ...state, served: [...new Set([...state.served, ...requestIds])].filter((id) => open.has(id)) };

@@ -1,7 +1,7 @@
 /**
- * What each step writes when it is done, from the beginning to the publication; the later phases stand in `retirement.ts`, stray keys in
- * `orphans.ts`. Pure: a view and
- * what was found out in, one `Transition` out.
+ * What each step writes when it is done, from the beginning to the publication; the later phases
+ * stand in `retirement.ts`, stray keys in `orphans.ts`. Pure: a view and what was found out in, one
+ * `Transition` out.
  */
 import type { JobError } from '../../errors.ts';
 import type { Survey } from './keys.ts';

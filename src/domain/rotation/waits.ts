@@ -1,4 +1,7 @@
-/** How long a rotation waits and for what: the new key to work, dependent syncs, the old key to fall silent. Pure. */
+/**
+ * How long a rotation waits and for what: the new key to work, dependent syncs, the old key to fall
+ * silent. Pure.
+ */
 import { JobError } from '../../errors.ts';
 import type { Cycle, KeyUse, RotationTimes } from './rotation.ts';
 
@@ -6,11 +9,15 @@ const SECOND_MS = 1_000;
 const MINUTE_MS = 60 * SECOND_MS;
 const HOUR_MS = 60 * MINUTE_MS;
 
-/** A key works when it was accepted so often in a row: acceptance is not monotonic while it spreads. */
+/**
+ * A key works when it was accepted so often in a row: acceptance is not monotonic while it spreads.
+ */
 export const VERIFY_SUCCESSES = 3;
 export const VERIFY_SPACING_MS = 200;
 const VERIFY_LIMIT_MS = 2 * MINUTE_MS;
-/** After a long outage the limit is over before the key was tried; these tries it gets all the same. */
+/**
+ * After a long outage the limit is over before the key was tried; these tries it gets all the same.
+ */
 const VERIFY_MIN_POLLS = 5;
 
 export type VerifyWait = { readonly decision: 'again'; readonly delayMs: number } | { readonly decision: 'timeout' };
@@ -23,7 +30,10 @@ export function afterRefusal(verify: { readonly startedAt: string; readonly poll
   return { decision: 'again', delayMs: leftMs > 0 ? Math.min(delayMs, Math.max(leftMs, SECOND_MS)) : delayMs };
 }
 
-/** A sync that writes either value; it has confirmed when both stand at AWS at the published revision. */
+/**
+ * A sync that writes either value; it has confirmed when both stand at AWS at the published
+ * revision.
+ */
 export interface DependentSync {
   readonly id: string;
   readonly name: string;
@@ -55,7 +65,10 @@ export function decideConfirmation(cycle: Cycle, dependents: readonly DependentS
   return { decision: 'wait', delayMs, names };
 }
 
-/** Throws when the phase that records it was never completed: an earlier moment in its place would retire a key too soon. */
+/**
+ * Throws when the phase that records it was never completed: an earlier moment in its place would
+ * retire a key too soon.
+ */
 export function momentOf(cycle: Cycle, event: 'publishedAt' | 'quietFrom' | 'deactivatedAt'): number {
   const at = cycle[event];
   if (at === undefined) throw new Error(`The cycle of a rotation lacks ${event}.`);
@@ -66,8 +79,9 @@ export function momentOf(cycle: Cycle, event: 'publishedAt' | 'quietFrom' | 'dea
 const REACTIVATED_QUIET_MS = 24 * HOUR_MS;
 
 /**
- * Until when the old key stays active: the grace time, and the quiet time after it was last used. Uses are told late by AWS, so the quiet
- * time also counts from the moment at which all consumers had the new key.
+ * Until when the old key stays active: the grace time, and the quiet time after it was last used.
+ * Uses are told late by AWS, so the quiet time also counts from the moment at which all consumers
+ * had the new key.
  */
 export function quietUntil(cycle: Cycle, times: RotationTimes): Date {
   const from = momentOf(cycle, 'quietFrom');

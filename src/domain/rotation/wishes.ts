@@ -1,7 +1,10 @@
 /** What requests for a rotation ask, merged into one wish and one command. */
 import { z } from 'zod';
 
-/** What a request for a rotation may ask; other fields are ignored, since outside jobs carry theirs in the same row. */
+/**
+ * What a request for a rotation may ask; other fields are ignored, since outside jobs carry theirs
+ * in the same row.
+ */
 const rotateRequest = z.object({
   emergency: z.boolean().default(false),
   revokeNow: z.boolean().default(false),
@@ -42,8 +45,8 @@ export interface RequestedRotation {
 }
 
 /**
- * What is asked for and was not acted on yet, from the oldest to the newest. A command goes before a wish, and the last command wins.
- * An `overruled` wish is one for a rotation without hurry.
+ * What is asked for and was not acted on yet, from the oldest to the newest. A command goes before
+ * a wish, and the last command wins. An `overruled` wish is one for a rotation without hurry.
  */
 export function readRequests(
   requests: readonly OpenRequest[],
@@ -75,7 +78,10 @@ export function readRequests(
   };
 }
 
-/** What does not read as parameters of ours asks for nothing special; destructive wishes are written by keyferry itself. */
+/**
+ * What does not read as parameters of ours asks for nothing special; destructive wishes are written
+ * by keyferry itself.
+ */
 function readParameters(parameters: unknown): z.infer<typeof rotateRequest> {
   const read = rotateRequest.safeParse(parameters);
   return read.success ? read.data : rotateRequest.parse({});

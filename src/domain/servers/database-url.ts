@@ -1,6 +1,7 @@
 /**
- * DATABASE_URL as one structure that both PostgreSQL drivers are given, so that neither reads it in its own way. The parameters are libpq's; what
- * cannot be honoured is refused by name. Pure: files of certificates are named here and read elsewhere.
+ * DATABASE_URL as one structure that both PostgreSQL drivers are given, so that neither reads it in
+ * its own way. The parameters are libpq's; what cannot be honoured is refused by name. Pure: files
+ * of certificates are named here and read elsewhere.
  */
 import { parse } from 'pg-connection-string';
 
@@ -18,7 +19,10 @@ export interface DatabaseServer {
   readonly connectSeconds: number;
   /** Command-line options of the server's session, as `-c search_path=app`. */
   readonly options: string | undefined;
-  /** A pooler gives out a connection per transaction: no prepared statements, no parameters that it does not know. */
+  /**
+   * A pooler gives out a connection per transaction: no prepared statements, no parameters that it
+   * does not know.
+   */
   readonly isPooled: boolean;
 }
 
@@ -70,7 +74,8 @@ const remedies: Readonly<Record<string, string>> = {
 
 export function parseDatabaseUrl(text: string): DatabaseUrl {
   const parts = /^postgres(?:ql)?:\/\/([^?#]*)(?:\?([^#]*))?$/.exec(text.trim());
-  // An @ behind the login means that a password with a ? or # was cut in two: no part of it may be shown.
+  // An @ behind the login means that a password with a ? or # was cut in two: no part of it may be
+  // shown.
   if (!parts || parts[2]?.includes('@') === true) return { problem: `${FORM}; ${ENCODE}` };
   const given = new Map(new URLSearchParams(parts[2] ?? ''));
   const problem = findProblem(given);
@@ -106,7 +111,8 @@ type Address = Pick<DatabaseServer, 'host' | 'port' | 'user' | 'password' | 'dat
 
 function parseAddress(url: string, given: ReadonlyMap<string, string>): Address | undefined {
   try {
-    // An empty host before the path is how a socket is written, which no URL parser takes after a login.
+    // An empty host before the path is how a socket is written, which no URL parser takes after a
+    // login.
     const found = parse(url.replace(/@\//, '@socket-in-parameters/'));
     const host = given.get('host') ?? (found.host === 'socket-in-parameters' ? '' : (found.host ?? ''));
     const port = Number(given.get('port') ?? (found.port ? found.port : 5432));
@@ -146,8 +152,9 @@ const aliases: Readonly<Record<string, string>> = {
 };
 
 /**
- * As libpq: `require` encrypts, and checks the authority where one is named. Neither driver can bind the login to the channel, so who requires
- * that gets the check of the certificate instead, which gives the same protection.
+ * As libpq: `require` encrypts, and checks the authority where one is named. Neither driver can
+ * bind the login to the channel, so who requires that gets the check of the certificate instead,
+ * which gives the same protection.
  */
 function toTls(given: ReadonlyMap<string, string>, host: string): DatabaseTls {
   const stated = given.get('sslmode') ?? given.get('ssl');

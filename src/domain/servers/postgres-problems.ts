@@ -1,9 +1,15 @@
-/** What a code of PostgreSQL, its drivers or the network means, and what to do; the same for our tables and for the queue. Pure. */
+/**
+ * What a code of PostgreSQL, its drivers or the network means, and what to do; the same for our
+ * tables and for the queue. Pure.
+ */
 import { tlsProblem } from './tls-problems.ts';
 
 const REACH = 'Check DATABASE_URL and that the server is running.';
 
-/** The first match wins. Each concerns the server or the network: the statement may be repeated once it is over. */
+/**
+ * The first match wins. Each concerns the server or the network: the statement may be repeated once
+ * it is over.
+ */
 const problems: readonly (readonly [RegExp, string, string])[] = [
   [/^25006$/, 'is read-only: a standby, or set to read-only', 'DATABASE_URL must lead to the primary.'],
   [/^53100$/, 'has no space left on its disk', 'Free or add space; work resumes automatically.'],
@@ -45,7 +51,10 @@ const problems: readonly (readonly [RegExp, string, string])[] = [
   [/^(CONNECTION_|CONNECT_|ECONN|EHOST|ENET|EADDR|ENOTCONN|ETIMEDOUT|EPIPE|08)/, 'cannot be reached', REACH],
 ];
 
-/** The rest of the sentence after the name of the server; undefined when the code tells of neither server nor network. */
+/**
+ * The rest of the sentence after the name of the server; undefined when the code tells of neither
+ * server nor network.
+ */
 export function postgresProblem(code: string): string | undefined {
   const tls = tlsProblem(code);
   if (tls !== undefined) return `cannot be trusted: ${tls} (${code}). Check sslmode and sslrootcert in DATABASE_URL.`;

@@ -1,4 +1,7 @@
-/** What an error of Redis, its client or the network means, and what to do. Never the error's own text, which may repeat an argument. Pure. */
+/**
+ * What an error of Redis, its client or the network means, and what to do. Never the error's own
+ * text, which may repeat an argument. Pure.
+ */
 import { tlsProblem } from './tls-problems.ts';
 
 /** By the first word of Redis's answer, which a script's error carries further inside. */

@@ -1,4 +1,7 @@
-/** REDIS_URL as one structure: one server, the nodes of a cluster, or the sentinels of a master. What cannot be honoured is refused. Pure. */
+/**
+ * REDIS_URL as one structure: one server, the nodes of a cluster, or the sentinels of a master.
+ * What cannot be honoured is refused. Pure.
+ */
 import { cutText } from '../text.ts';
 
 export interface RedisNode {
@@ -95,7 +98,10 @@ function toCluster(first: OneServer, others: readonly OneServer[]): RedisUrl {
   return { servers: { kind: 'cluster', nodes: [first.node, ...others.map((one) => one.node)], ...rest } };
 }
 
-/** `redis+sentinel://[user:password@]host:port,host:port/master-name[/db]`; the login is the master's. */
+/**
+ * `redis+sentinel://[user:password@]host:port,host:port/master-name[/db]`; the login is the
+ * master's.
+ */
 function parseSentinels(text: string): RedisUrl {
   const match = /^(rediss?)\+sentinel:\/\/(?:(.*)@)?([^@/?#]+)\/([^@/?#]+)(?:\/(\d{1,5}))?$/.exec(text);
   if (!match) return { problem: `${FORM}; ${ENCODE}` };

@@ -1,9 +1,13 @@
-/** What a role lacks that may not create or change a schema, and the statement that gives it. Pure. */
+/**
+ * What a role lacks that may not create or change a schema, and the statement that gives it. Pure.
+ */
 import { JobError } from '../../errors.ts';
 
 const DENIED = '42501';
 
-/** A schema that the role may not use is left out of its search path: then PostgreSQL says 3F000. */
+/**
+ * A schema that the role may not use is left out of its search path: then PostgreSQL says 3F000.
+ */
 export const isSchemaDenied = (code: unknown): boolean => code === DENIED || code === '3F000';
 
 /** Identifiers as PostgreSQL quotes them. */

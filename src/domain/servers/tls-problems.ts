@@ -1,4 +1,7 @@
-/** What is wrong with a server's certificate, by the code that Node gives; the same words for PostgreSQL, Redis and AWS. Pure. */
+/**
+ * What is wrong with a server's certificate, by the code that Node gives; the same words for
+ * PostgreSQL, Redis and AWS. Pure.
+ */
 
 const problems: readonly (readonly [RegExp, string])[] = [
   [/^CERT_HAS_EXPIRED$/, 'its certificate has expired'],

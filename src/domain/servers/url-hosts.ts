@@ -1,8 +1,9 @@
 /** What may be shown of a server's URL: its hosts. Pure. */
 
 /**
- * `host:port` of one URL, or of several separated by commas (a cluster, sentinels). Undefined when it cannot be parsed, or when an `@` outside the login
- * suggests that a password with an unescaped `/`, `?`, `#` or comma was taken for a host.
+ * `host:port` of one URL, or of several separated by commas (a cluster, sentinels). Undefined when
+ * it cannot be parsed, or when an `@` outside the login suggests that a password with an unescaped
+ * `/`, `?`, `#` or comma was taken for a host.
  */
 export function hostsOf(urls: string): string | undefined {
   const parts = urls.split(',').map((part) => part.trim());

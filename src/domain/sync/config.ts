@@ -1,6 +1,7 @@
 /**
- * How a sync writes: the shape of `sync_options`, the same for library, API and database. The schema is strict: an unknown
- * field is an error that names it. Where a sync writes is in `domain/destinations/`.
+ * How a sync writes: the shape of `sync_options`, the same for library, API and database. The
+ * schema is strict: an unknown field is an error that names it. Where a sync writes is in
+ * `domain/destinations/`.
  */
 import { z } from 'zod';
 

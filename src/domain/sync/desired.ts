@@ -1,4 +1,7 @@
-/** What the destination should hold: the source's secrets through patterns, key schema and options, with everything wrong that shows without a value. Pure. */
+/**
+ * What the destination should hold: the source's secrets through patterns, key schema and options,
+ * with everything wrong that shows without a value. Pure.
+ */
 import { isSelected } from '../patterns.ts';
 import { pathOfSourceKey } from '../source-key.ts';
 import type { SyncOptions } from './config.ts';
@@ -46,7 +49,10 @@ function toEntry(secret: SourceSecret, input: DesiredInput): DesiredEntry {
   return { key, remoteName, documentKey, revision, settings, ...(problem ? { problem } : {}) };
 }
 
-/** Secrets of several folders may get one name: none of them is written, since each would overwrite the other. */
+/**
+ * Secrets of several folders may get one name: none of them is written, since each would overwrite
+ * the other.
+ */
 function withoutClashes(entries: readonly DesiredEntry[]): readonly DesiredEntry[] {
   const byName = new Map<string, DesiredEntry[]>();
   for (const entry of entries) byName.set(nameOf(entry), [...(byName.get(nameOf(entry)) ?? []), entry]);

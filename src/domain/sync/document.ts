@@ -1,6 +1,6 @@
 /**
- * The JSON of a many-to-one secret: our keys in it change, the members of others stay as they were written, to the digit (a parsed and
- * re-printed number may not). Pure.
+ * The JSON of a many-to-one secret: our keys in it change, the members of others stay as they were
+ * written, to the digit (a parsed and re-printed number may not). Pure.
  */
 
 /** Members of a JSON object, each with the text of its value. */
@@ -19,7 +19,9 @@ export function parseDocument(text: string): Document | undefined {
   }
 }
 
-/** The text is known to be a valid JSON object, so that finding the ends of its members is enough. */
+/**
+ * The text is known to be a valid JSON object, so that finding the ends of its members is enough.
+ */
 function scanMembers(text: string): Document {
   const members = new Map<string, string>();
   let at = text.indexOf('{') + 1;
@@ -73,7 +75,9 @@ export function printDocument(document: Document): string {
   return `{${[...document].map(([key, value]) => `${JSON.stringify(key)}:${value}`).join(',')}}`;
 }
 
-/** A member's value as the source would write it: strings as they are, anything else as its JSON. */
+/**
+ * A member's value as the source would write it: strings as they are, anything else as its JSON.
+ */
 export function memberValue(document: Document, key: string): string | undefined {
   const text = document.get(key);
   return text?.startsWith('"') === true ? (JSON.parse(text) as string) : text;

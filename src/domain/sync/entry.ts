@@ -210,7 +210,10 @@ export function leftBehind(entry: LedgerEntry, message: string, at: Date): Ledge
   };
 }
 
-/** Ours, but changed by somebody else. What only a person decides stays so, whatever a later look calls it. */
+/**
+ * Ours, but changed by somebody else. What only a person decides stays so, whatever a later look
+ * calls it.
+ */
 export function drifted(entry: LedgerEntry, found: DriftKind, at: Date): LedgerEntry {
   const drift = isLater(entry.drift) && isOfValue(found) ? (entry.drift ?? found) : found;
   return { ...entry, drift, checkedAt: at, errorCode: 'SYNC_DRIFTED', errorMessage: driftMessage(entry, drift) };

@@ -10,7 +10,10 @@ export interface ImportResult {
   readonly unreadable: readonly string[];
   /** Keys that a folder does not take, as `secrets set` would refuse them. */
   readonly refused: readonly string[];
-  /** Names that another sync or installation, an AWS service or a rotation writes: their values are never imported. */
+  /**
+   * Names that another sync or installation, an AWS service or a rotation writes: their values are
+   * never imported.
+   */
   readonly others: readonly string[];
 }
 

@@ -1,4 +1,7 @@
-/** What was read of the destination, without values, and how it differs from what the ledger says. Pure. */
+/**
+ * What was read of the destination, without values, and how it differs from what the ledger says.
+ * Pure.
+ */
 import { isOurs, type Owner, whoseTags } from '../ownership.ts';
 import { isSameKey } from './kms-keys.ts';
 import type { DriftKind, LedgerEntry } from './ledger.ts';
@@ -96,7 +99,10 @@ export function findDrift(entry: LedgerEntry, state: RemoteState, look: DriftCon
   return hasBrokenReplica(entry, state.replicas, look.now) ? 'replica' : undefined;
 }
 
-/** A replica that AWS still makes is not broken, and a look right after a write may still show the key before it. */
+/**
+ * A replica that AWS still makes is not broken, and a look right after a write may still show the
+ * key before it.
+ */
 function hasBrokenReplica(entry: LedgerEntry, replicas: Replicas | undefined, now: Date): boolean {
   if (replicas === undefined) return false;
   return wantedReplicas(entry.settings).some((wish) => {
@@ -115,8 +121,8 @@ export function areReplicasInSync(entry: LedgerEntry, state: RemoteState): boole
 }
 
 /**
- * Whether a read looks older than our own write of the last minute: AWS may lag, or somebody may have undone the write.
- * A later read decides.
+ * Whether a read looks older than our own write of the last minute: AWS may lag, or somebody may
+ * have undone the write. A later read decides.
  */
 export function isUndecided(entry: LedgerEntry, state: RemoteState, now: Date): boolean {
   if (!isFresh(entry, now)) return false;
@@ -125,7 +131,10 @@ export function isUndecided(entry: LedgerEntry, state: RemoteState, now: Date): 
   return Number(state.version) < Number(entry.remoteVersion);
 }
 
-/** A parameter that was deleted and created again starts at version 1, as ours did: only its date tells. */
+/**
+ * A parameter that was deleted and created again starts at version 1, as ours did: only its date
+ * tells.
+ */
 function isModifiedSince(entry: LedgerEntry, lastModified: number | undefined): boolean {
   if (lastModified === undefined) return false;
   if (entry.observed.lastModified !== undefined) return lastModified !== entry.observed.lastModified;

@@ -1,6 +1,9 @@
 /** Names of KMS keys: a key's id, its ARN, an alias, an alias's ARN. Pure. */
 
-/** Null stands for the service's own key. Unknown: an alias on one side only, which takes asking KMS. */
+/**
+ * Null stands for the service's own key. Unknown: an alias on one side only, which takes asking
+ * KMS.
+ */
 export function compareKeys(wanted: string | null, found: string | null): 'same' | 'different' | 'unknown' {
   if (wanted === null) return found === null || found.startsWith('alias/aws/') ? 'same' : 'different';
   if (found === null) return wanted.startsWith('alias/aws/') ? 'same' : 'different';
@@ -8,7 +11,10 @@ export function compareKeys(wanted: string | null, found: string | null): 'same'
   return wanted.includes('alias/') === found.includes('alias/') ? 'different' : 'unknown';
 }
 
-/** Whether two names of KMS keys may mean one key. AWS answers with a key's ARN or alias where an id was given: only a plain mismatch of like with like counts. */
+/**
+ * Whether two names of KMS keys may mean one key. AWS answers with a key's ARN or alias where an id
+ * was given: only a plain mismatch of like with like counts.
+ */
 export function isSameKey(wanted: string | null, found: string | null): boolean {
   return compareKeys(wanted, found) !== 'different';
 }

@@ -1,6 +1,7 @@
 /**
- * What the ledger remembers of one remote object: what was written, where, and which write is still without an answer. It alone decides
- * what may be updated or deleted. Pure data; the rows are kept by `db/sync/entries.ts`.
+ * What the ledger remembers of one remote object: what was written, where, and which write is still
+ * without an answer. It alone decides what may be updated or deleted. Pure data; the rows are kept
+ * by `db/sync/entries.ts`.
  */
 import type { DestinationService } from '../destinations/names.ts';
 
@@ -30,17 +31,26 @@ export interface ObservedObject {
   readonly lastModified?: number;
   /** How far AWS's clock was ahead of ours at our write, to the second. */
   readonly clockAheadMs?: number;
-  /** False for an object that existed before and was taken over: its keys are removed, it is not deleted as a whole. */
+  /**
+   * False for an object that existed before and was taken over: its keys are removed, it is not
+   * deleted as a whole.
+   */
   readonly isCreated?: boolean;
   /** The round of slices in which it was refused: that round does not try it again. */
   readonly refusedIn?: string;
-  /** The token of a write that did not seem to arrive: used again for the same content, so that a late arrival makes no second version. */
+  /**
+   * The token of a write that did not seem to arrive: used again for the same content, so that a
+   * late arrival makes no second version.
+   */
   readonly lost?: { readonly token: string; readonly fingerprint: string };
   /** How often in a row AWS called the name taken or busy without returning an object. */
   readonly waits?: number;
   /** ISO 8601. Before this time AWS takes no write to it, or reads of it are not reliable yet. */
   readonly notBefore?: string;
-  /** A write of ours may have made an object of this name, or one was ours before: our tag on it is believed. */
+  /**
+   * A write of ours may have made an object of this name, or one was ours before: our tag on it is
+   * believed.
+   */
   readonly wasOurs?: boolean;
   /** The name that a key has inside a many-to-one secret. */
   readonly documentKey?: string;
@@ -50,7 +60,10 @@ export interface ObservedObject {
   readonly confirmedDeletion?: string;
   /** Every replica was seen complete since the last write. */
   readonly areReplicasInSync?: boolean;
-  /** Regions whose replica this sync made, noted before AWS is asked for it. Absent in rows of earlier versions. */
+  /**
+   * Regions whose replica this sync made, noted before AWS is asked for it. Absent in rows of
+   * earlier versions.
+   */
   readonly ownReplicas?: readonly string[] | undefined;
 }
 
@@ -107,8 +120,8 @@ export const isLater = (drift: DriftKind | null | undefined): boolean =>
   drift === 'later-write' || drift === 'later-delete' || drift === 'later-create';
 
 /**
- * Whether such a difference stays one after a look that found `seen`. A row without a fingerprint agrees with every look: keyferry only
- * knows that the object exists.
+ * Whether such a difference stays one after a look that found `seen`. A row without a fingerprint
+ * agrees with every look: keyferry only knows that the object exists.
  */
 export function staysLater(
   { drift, fingerprint }: Pick<LedgerEntry, 'drift' | 'fingerprint'>,
@@ -131,7 +144,10 @@ export interface LedgerEntry extends AwsLocation {
   readonly key: string;
   readonly connectionId: string;
   readonly folderId: string | null;
-  /** False for what was never claimed: the keys inside a many-to-one secret, and names that break a rule. */
+  /**
+   * False for what was never claimed: the keys inside a many-to-one secret, and names that break a
+   * rule.
+   */
   readonly isClaim: boolean;
   /** Null while nothing was written. */
   readonly remoteVersion: string | null;

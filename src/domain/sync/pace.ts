@@ -1,6 +1,7 @@
 /**
- * How often one secret may be written. AWS keeps every version of the last 24 hours and about 100 in all, and asks for at most one write in 10
- * minutes sustained; a short burst of edits goes through. Pure.
+ * How often one secret may be written. AWS keeps every version of the last 24 hours and about 100
+ * in all, and asks for at most one write in 10 minutes sustained; a short burst of edits goes
+ * through. Pure.
  */
 export interface Pace {
   readonly tokens: number;

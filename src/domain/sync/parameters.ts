@@ -1,4 +1,7 @@
-/** What a request to a sync may ask for beside its kind. Read leniently: it comes out of a row that may be older. */
+/**
+ * What a request to a sync may ask for beside its kind. Read leniently: it comes out of a row that
+ * may be older.
+ */
 import { z } from 'zod';
 
 export const importBehaviors = ['prioritize-source', 'prioritize-destination'] as const;

@@ -1,6 +1,6 @@
 /**
- * The plan of a many-to-one sync: one JSON secret whose keys are planned like objects of their own. Keys that are not in our ledger are
- * somebody else's and stay. Pure.
+ * The plan of a many-to-one sync: one JSON secret whose keys are planned like objects of their own.
+ * Keys that are not in our ledger are somebody else's and stay. Pure.
  */
 import { type RemoteState, isOursByTag } from './inventory.ts';
 import { isOwned, isSamePlace, type LedgerEntry, WHOLE_SECRET } from './ledger.ts';
@@ -36,7 +36,10 @@ export function planDocument(input: DocumentPlanInput): Plan {
   return { entries: withoutUnreplaced(entries), unchanged };
 }
 
-/** Another key schema gives the key another name inside the same secret, which the plan of objects does not see. */
+/**
+ * Another key schema gives the key another name inside the same secret, which the plan of objects
+ * does not see.
+ */
 function isRenamed({ desired, entry, drift }: PlannedEntry): boolean {
   const oldName = entry?.observed.documentKey;
   return desired !== undefined && oldName !== undefined && oldName !== desired.documentKey && drift === undefined;
@@ -72,7 +75,8 @@ function planKey(one: PlannedEntry, input: DocumentPlanInput): PlannedEntry {
   if (ownKeys(input).has(one.desired.documentKey)) return one;
   if (leftKeys(input.state).has(one.desired.documentKey))
     return { ...one, action: 'adopt', reason: 'the key was left by a deleted sync of this folder' };
-  // A crash between the write and its record leaves our own key there, not a foreign one: the recovery has settled that before.
+  // A crash between the write and its record leaves our own key there, not a foreign one: the
+  // recovery has settled that before.
   if (input.options.onExisting === 'adopt')
     return { ...one, action: 'adopt', reason: 'the key exists and is not managed by this sync; adoption is allowed' };
   return {
@@ -83,7 +87,10 @@ function planKey(one: PlannedEntry, input: DocumentPlanInput): PlannedEntry {
   };
 }
 
-/** Names inside the secret that a deleted sync of this folder left, if nobody has written the secret since. */
+/**
+ * Names inside the secret that a deleted sync of this folder left, if nobody has written the secret
+ * since.
+ */
 export function leftKeys(state: RemoteState | undefined): ReadonlySet<string> {
   const isLeft = state?.exists === true && isLeftAsWritten(state);
   return new Set(isLeft ? state.formerOwner?.documentKeys : []);

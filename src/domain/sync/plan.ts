@@ -1,6 +1,6 @@
 /**
- * The plan: what a sync would do, from what is desired, what the ledger says was written, and what was read of the destination. Pure: equal
- * input, equal plan; no value goes in or comes out.
+ * The plan: what a sync would do, from what is desired, what the ledger says was written, and what
+ * was read of the destination. Pure: equal input, equal plan; no value goes in or comes out.
  *
  *   desired, not in the ledger   → create; restore after our own deletion; adopt or conflict where
  *                                  something foreign is known to be there
@@ -39,8 +39,8 @@ export interface PlanOptions {
   /** Drift is overwritten: repair mode, or a person asked for the sync. */
   readonly overwritesDrift: boolean;
   /**
-   * A person keeps the folder's values over what was written after the backup of this database; except those of a rotation that has not
-   * found out which key is in use.
+   * A person keeps the folder's values over what was written after the backup of this database;
+   * except those of a rotation that has not found out which key is in use.
    */
   readonly acceptsSource?: { readonly except: ReadonlySet<string> };
 }
@@ -162,7 +162,10 @@ function planOwned(desired: DesiredEntry, known: Known<LedgerEntry>): Decision {
   return change === undefined ? { action: 'unchanged', reason: 'equal' } : { action: 'update', reason: change };
 }
 
-/** Deleting and creating it anew would take the secret away for half a minute: that is for a person to decide. */
+/**
+ * Deleting and creating it anew would take the secret away for half a minute: that is for a person
+ * to decide.
+ */
 const downgrade: Decision = {
   action: 'invalid',
   code: 'SYNC_ENTRY_INVALID',
@@ -261,13 +264,19 @@ function planDeletions(input: PlanInput): readonly PlannedEntry[] {
 /** Its deletion would destroy what keyferry wrote after the backup. */
 export const isLaterObject = ({ drift }: LedgerEntry): boolean => drift === 'later-write' || drift === 'later-create';
 
-/** What was created after the backup may be the pair of an uncertain rotation, under the name that this sync gave it by then. */
+/**
+ * What was created after the backup may be the pair of an uncertain rotation, under the name that
+ * this sync gave it by then.
+ */
 function isDeletionDecided(options: PlanOptions, entry: LedgerEntry): boolean {
   const mayBePair = entry.drift === 'later-create' && options.acceptsSource?.except.size !== 0;
   return !mayBePair && isDecided(options, entry);
 }
 
-/** The plan without deletions of objects whose key cannot be written under its new name: they may be the last copy. */
+/**
+ * The plan without deletions of objects whose key cannot be written under its new name: they may be
+ * the last copy.
+ */
 export function withoutUnreplaced(entries: readonly PlannedEntry[]): readonly PlannedEntry[] {
   const isUnwritable = ({ action }: PlannedEntry) => action === 'invalid' || action === 'conflict';
   const unwritable = new Set(entries.filter(isUnwritable).map((one) => one.key));

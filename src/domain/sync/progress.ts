@@ -6,12 +6,18 @@ import { type ChangeCounts, noChanges } from './summary.ts';
 export interface SyncProgress {
   /** The round: the id of its first run. What was refused in a round is not tried again by it. */
   readonly round: string;
-  /** The folder's revision and the sync's version that the round began with; when either has moved on, a new round begins. */
+  /**
+   * The folder's revision and the sync's version that the round began with; when either has moved
+   * on, a new round begins.
+   */
   readonly revision: number;
   readonly version: number;
   /** Summed over the slices, so that the last run tells the whole. */
   readonly changes: ChangeCounts;
-  /** How many objects the round had to write or delete when it began to, and when that was (ISO 8601). */
+  /**
+   * How many objects the round had to write or delete when it began to, and when that was (ISO
+   * 8601).
+   */
   readonly writing?: { readonly total: number; readonly startedAt: string };
   /** Every value was checked against AWS's rules. */
   readonly isSurveyed?: boolean;
@@ -23,13 +29,21 @@ export interface SyncProgress {
   readonly isChecked?: boolean;
   /** The drift check saw of every parameter whose it is. */
   readonly hasSeenOwners?: boolean;
-  /** The attempt that ended in trouble; a first attempt after it is a new wish, not the next try. */
+  /**
+   * The attempt that ended in trouble; a first attempt after it is a new wish, not the next try.
+   */
   readonly failedAttempt?: number;
   /** AWS denied the look of a run that a person asked for; the run goes on by the ledger. */
   readonly isLookDenied?: boolean;
-  /** How many objects the check left out, because AWS's lists may not show them yet, or could not decide about. */
+  /**
+   * How many objects the check left out, because AWS's lists may not show them yet, or could not
+   * decide about.
+   */
   readonly notLookedAt?: number;
-  /** When a second look can decide about those that the check could not; undefined when there are none. */
+  /**
+   * When a second look can decide about those that the check could not; undefined when there are
+   * none.
+   */
   readonly decidedAt?: string | undefined;
   /** What the initial import of this round did. */
   readonly initialImport?: ImportResult;

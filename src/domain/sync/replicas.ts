@@ -1,4 +1,7 @@
-/** Replicas of a secret in other regions, each with a KMS key of its own: what is wanted, whose they are, and what is to change. Pure. */
+/**
+ * Replicas of a secret in other regions, each with a KMS key of its own: what is wanted, whose they
+ * are, and what is to change. Pure.
+ */
 import { compareKeys } from './kms-keys.ts';
 import type { EntrySettings, LedgerEntry } from './ledger.ts';
 
@@ -84,8 +87,9 @@ function needsOtherKey(before: EntrySettings, { region, keyId }: ReplicaWish, re
 }
 
 /**
- * The row as it is stored before AWS is asked for the changes: after a lost answer what was made still counts as ours, and
- * what was removed is no longer expected there, so that the next run goes on instead of calling it drift.
+ * The row as it is stored before AWS is asked for the changes: after a lost answer what was made
+ * still counts as ours, and what was removed is no longer expected there, so that the next run goes
+ * on instead of calling it drift.
  */
 export function begunReplicas(entry: LedgerEntry, { replaced, made }: ReplicaChanges): LedgerEntry {
   const own = new Set([...ownReplicas(entry), ...made.map(({ region }) => region)]);

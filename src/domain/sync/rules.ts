@@ -1,7 +1,8 @@
 /**
- * AWS's rules for tags, and what a violation of any rule is. Rules for names and values are in `domain/destinations/`. All
- * are checked before the first call, so that all violations are reported at once. Figures as the service models and the
- * documentation give them. Pure; no message ever holds a value.
+ * AWS's rules for tags, and what a violation of any rule is. Rules for names and values are in
+ * `domain/destinations/`. All are checked before the first call, so that all violations are
+ * reported at once. Figures as the service models and the documentation give them. Pure; no message
+ * ever holds a value.
  */
 import { cutText } from '../text.ts';
 

@@ -43,7 +43,8 @@ export function summarize(ledger: readonly LedgerEntry[], changes: ChangeCounts,
   const codes = new Set(troubles.map((entry) => entry.errorCode));
   const code = codes.size === 1 ? String(first.errorCode) : 'SYNC_PARTIAL';
   const isNothingInPlace = !ledger.some((entry) => isOwned(entry) && entry.key !== WHOLE_SECRET);
-  // A permission that no probe can try: the first real calls have found that it is missing, and whoever grants it lifts the block.
+  // A permission that no probe can try: the first real calls have found that it is missing, and
+  // whoever grants it lifts the block.
   const isBlocked = isNothingInPlace && code === 'AWS_ACCESS_DENIED';
   return {
     status: isBlocked ? 'blocked' : isNothingInPlace ? 'failed' : 'partial',
@@ -55,8 +56,8 @@ export function summarize(ledger: readonly LedgerEntry[], changes: ChangeCounts,
 }
 
 /**
- * A JSON secret is written as one. What met its write takes the place of what the look before it found: of all drift where the write as a whole
- * was refused, of the lost tag where its keys were.
+ * A JSON secret is written as one. What met its write takes the place of what the look before it
+ * found: of all drift where the write as a whole was refused, of the lost tag where its keys were.
  */
 function findTroubles(ledger: readonly LedgerEntry[]): readonly LedgerEntry[] {
   const troubles = ledger.filter((entry) => entry.errorCode !== null && entry.deletedAt === null);

@@ -1,4 +1,6 @@
-/** Whether a sync may take over an object that exists and that its ledger does not call ours. Pure. */
+/**
+ * Whether a sync may take over an object that exists and that its ledger does not call ours. Pure.
+ */
 import { errorTable } from '../../errors.ts';
 import { isOurs, type Owner, whoseTags } from '../ownership.ts';
 import { type RemoteState, SECURE } from './inventory.ts';
@@ -48,7 +50,10 @@ export function isLeftAsWritten({ formerOwner, version }: Existing): boolean {
   return formerOwner?.isSameFolder === true && formerOwner.lastVersion === version;
 }
 
-/** Tags that a deleted sync set and nobody has changed since: only these may go when its object is taken over. */
+/**
+ * Tags that a deleted sync set and nobody has changed since: only these may go when its object is
+ * taken over.
+ */
 export function leftTags({ formerOwner, tags = {} }: Existing): Readonly<Record<string, string>> {
   return Object.fromEntries(Object.entries(formerOwner?.tags ?? {}).filter(([key, value]) => tags[key] === value));
 }

@@ -9,9 +9,14 @@ import { invalid, type EntryProblem } from './rules.ts';
 export interface Target {
   readonly kind: AnyKind;
   readonly region: string;
-  /** What every remote name begins with; of a kind that holds all keys in one object, its whole name. */
+  /**
+   * What every remote name begins with; of a kind that holds all keys in one object, its whole
+   * name.
+   */
   readonly namePrefix: string;
-  /** Of each folder that is read, by its path below the sync's; the sync's own is the empty path. */
+  /**
+   * Of each folder that is read, by its path below the sync's; the sync's own is the empty path.
+   */
   readonly schemas: ReadonlyMap<string, KeySchema>;
   schemaOf(below: string): KeySchema;
 }
@@ -36,7 +41,10 @@ export function toTarget(sync: TargetSource, folder: SchemaFolder, below: readon
   };
 }
 
-/** What two targets of one account, region and service must not share: they would write the same names. */
+/**
+ * What two targets of one account, region and service must not share: they would write the same
+ * names.
+ */
 export function nameTemplateOf({ kind, namePrefix, schemaOf }: Target): string {
   return kind.holdsAllKeys ? namePrefix : `${namePrefix}${renderKey(schemaOf(''), '{{secretKey}}')}`;
 }
@@ -53,8 +61,8 @@ export function documentKeyOf({ schemaOf }: Target, sourceKey: string): string {
 }
 
 /**
- * The source key that an existing remote name (or key of a JSON secret) stands for, or undefined when it is not of this target or could be of
- * two folders.
+ * The source key that an existing remote name (or key of a JSON secret) stands for, or undefined
+ * when it is not of this target or could be of two folders.
  */
 export function sourceKeyOf({ kind, namePrefix, schemas }: Target, name: string): string | undefined {
   if (!kind.holdsAllKeys && !name.startsWith(namePrefix)) return undefined;
@@ -78,7 +86,10 @@ function sharedBeginning(a: string, b: string): string {
   return a.slice(0, length);
 }
 
-/** What to call a name that stands for no source key of this target: the key that it has under another path, else its last part. */
+/**
+ * What to call a name that stands for no source key of this target: the key that it has under
+ * another path, else its last part.
+ */
 export function labelOf({ schemaOf }: Target, name: string): string {
   const last = name.slice(name.lastIndexOf('/') + 1);
   return findKey(schemaOf(''), last) ?? last;

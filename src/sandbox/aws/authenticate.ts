@@ -1,6 +1,7 @@
 /**
- * From a signed request to the principal behind it. Refuses unknown, inactive and deleted keys, wrong secrets, foreign or
- * expired session tokens, skewed clocks, and regions that the account has not switched on, each with its service's code.
+ * From a signed request to the principal behind it. Refuses unknown, inactive and deleted keys,
+ * wrong secrets, foreign or expired session tokens, skewed clocks, and regions that the account has
+ * not switched on, each with its service's code.
  */
 import { AwsError } from './aws-error.ts';
 import {
@@ -70,8 +71,9 @@ function authenticateKey(given: Authentication): Principal {
 }
 
 /**
- * A new key starts working at its own time in each service and region, and inside that window it may work for one call and
- * fail for the next; a key that was switched off keeps working for seconds, except that it can no longer make keys.
+ * A new key starts working at its own time in each service and region, and inside that window it
+ * may work for one call and fail for the next; a key that was switched off keeps working for
+ * seconds, except that it can no longer make keys.
  */
 function isKeyAccepted(key: AccessKey, given: Authentication): boolean {
   if (key.status !== 'Active') {

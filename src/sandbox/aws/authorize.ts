@@ -81,7 +81,10 @@ function principalTag(principal: Principal, lowerCaseName: string): readonly str
   return undefined;
 }
 
-/** Context keys that come from tags: `aws:resourcetag/<key>`, `aws:requesttag/<key>`. Tag keys compare without case here. */
+/**
+ * Context keys that come from tags: `aws:resourcetag/<key>`, `aws:requesttag/<key>`. Tag keys
+ * compare without case here.
+ */
 export function tagContext(
   prefix: string,
   tags: Iterable<readonly [string, string]>,

@@ -1,4 +1,6 @@
-/** The record of every call: who did what, with which parameters (never values), and how it ended. */
+/**
+ * The record of every call: who did what, with which parameters (never values), and how it ended.
+ */
 import type { ServiceName } from './service.ts';
 
 export interface CallRecord {
@@ -49,7 +51,8 @@ export function createCallLog(limit: number): WritableCallLog {
   return {
     add: (record) => {
       records.push(record);
-      // The oldest tenth goes at once, so that a long-running sandbox does not shift the array on every call.
+      // The oldest tenth goes at once, so that a long-running sandbox does not shift the array on
+      // every call.
       if (records.length > limit) records = records.slice(Math.ceil(limit / 10));
     },
     list,

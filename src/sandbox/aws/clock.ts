@@ -1,14 +1,18 @@
 /**
- * Time in the sandbox. Everything the model dates or waits for (sessions, recovery windows, propagation) reads `now()`,
- * which tests move with `advance`. Signatures are the exception: they are judged by the wall clock, because the SDK
- * signs with the real time of its own process; `serverSkewMs` makes AWS's clock differ from it.
+ * Time in the sandbox. Everything the model dates or waits for (sessions, recovery windows,
+ * propagation) reads `now()`, which tests move with `advance`. Signatures are the exception: they
+ * are judged by the wall clock, because the SDK signs with the real time of its own process;
+ * `serverSkewMs` makes AWS's clock differ from it.
  */
 export interface SandboxClock {
   now(): Date;
   advance(ms: number): void;
 }
 
-/** Follows the real clock plus whatever `advance` added; with `startAt` it stands still until advanced. */
+/**
+ * Follows the real clock plus whatever `advance` added; with `startAt` it stands still until
+ * advanced.
+ */
 export function createSandboxClock(options: { startAt?: Date } = {}): SandboxClock {
   let offsetMs = 0;
   const { startAt } = options;

@@ -17,7 +17,10 @@ type Sent<T> = T extends Date
       ? { readonly [K in keyof T]: Sent<T[K]> }
       : T;
 
-/** Everything of the handle but the doors. Fault rules cannot hold functions, and `faults.add` returns nothing. */
+/**
+ * Everything of the handle but the doors. Fault rules cannot hold functions, and `faults.add`
+ * returns nothing.
+ */
 export type RemoteAwsSandbox = Asynchronous<Omit<AwsSandbox, 'handle'>>;
 
 export function connectAwsSandbox(url: string): RemoteAwsSandbox {

@@ -1,6 +1,7 @@
 /**
- * The control API: the fixture handle for other processes, as `POST /_sandbox/<call>` with a JSON array of arguments.
- * Loopback is not enough of a guard against web pages, so it also wants a header that they cannot send, and a local Host.
+ * The control API: the fixture handle for other processes, as `POST /_sandbox/<call>` with a JSON
+ * array of arguments. Loopback is not enough of a guard against web pages, so it also wants a
+ * header that they cannot send, and a local Host.
  */
 import { AwsError } from './aws-error.ts';
 import type { AwsSandbox } from './sandbox.ts';

@@ -1,6 +1,7 @@
 /**
- * The path of a request through the model. In order: route → authenticate → quota → faults and latency → field rules →
- * permissions → the operation → its answer, and one line in the call record whatever happens.
+ * The path of a request through the model. In order: route → authenticate → quota → faults and
+ * latency → field rules → permissions → the operation → its answer, and one line in the call record
+ * whatever happens.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { authenticate } from './authenticate.ts';
@@ -133,7 +134,10 @@ function identify(sandbox: Dispatcher, exchange: Exchange): Principal {
   });
 }
 
-/** The region that quotas and the record count by: IAM has one per partition, wherever a client was configured for. */
+/**
+ * The region that quotas and the record count by: IAM has one per partition, wherever a client was
+ * configured for.
+ */
 function effectiveRegion(route: Route): string {
   return route.model.service.name === 'iam' ? route.partition.iamRegion : route.claim.region;
 }

@@ -14,7 +14,10 @@ export type FaultAction =
   | { readonly error: { readonly code: string; readonly status?: number; readonly message?: string } }
   /** Waits (real milliseconds), then acts and answers. */
   | { readonly delayMs: number }
-  /** Acts, then waits before answering: longer than the client's deadline makes an ambiguous outcome. */
+  /**
+   * Acts, then waits before answering: longer than the client's deadline makes an ambiguous
+   * outcome.
+   */
   | { readonly delayAfterMs: number }
   /** Acts, then sends the body in pieces over this time (HTTP only; in process it is a delay). */
   | { readonly dripMs: number };
@@ -52,7 +55,10 @@ export interface FaultRule {
 }
 
 export interface Faults {
-  /** Rules are asked in the order they were added; the first that applies decides. Returns a function that removes it. */
+  /**
+   * Rules are asked in the order they were added; the first that applies decides. Returns a
+   * function that removes it.
+   */
   add(rule: FaultRule): () => void;
   clear(): void;
 }

@@ -1,4 +1,7 @@
-/** What tests and the demo set up before anybody calls: accounts, users, roles, keys. Everything here works at once. */
+/**
+ * What tests and the demo set up before anybody calls: accounts, users, roles, keys. Everything
+ * here works at once.
+ */
 import { requireIamName } from './iam-name.ts';
 import { addAccessKey, deleteKey, setKeyStatus, type KeyChange } from './iam/access-keys.ts';
 import { kmsFixtures, type KmsFixtures } from './kms-fixtures.ts';

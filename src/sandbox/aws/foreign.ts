@@ -1,6 +1,7 @@
 /**
- * Edits by somebody else: what a person does in the console while keyferry is not looking. They go through the same rules as
- * calls (names, sizes, states), as the account's root user, and leave no call record.
+ * Edits by somebody else: what a person does in the console while keyferry is not looking. They go
+ * through the same rules as calls (names, sizes, states), as the account's root user, and leave no
+ * call record.
  */
 import { AwsError } from './aws-error.ts';
 import { runChecked } from './dispatch.ts';
@@ -50,7 +51,10 @@ export interface ForeignEdits {
   untagSecret(input: RegionAddress & { name: string; tagKeys: readonly string[] }): void;
   removeReplica(input: RegionAddress & { name: string; replicaRegion: string }): void;
   addReplica(input: RegionAddress & { name: string; replicaRegion: string; kmsKeyId?: string }): void;
-  /** Replication to this region stops with an error; a copy that was complete stays, with the values it has. */
+  /**
+   * Replication to this region stops with an error; a copy that was complete stays, with the values
+   * it has.
+   */
   failReplica(input: RegionAddress & { name: string; replicaRegion: string; message?: string }): void;
   /** From now on a service, a partner or a rotation changes the secret's value. */
   manageSecret(input: RegionAddress & { name: string; by: SecretManagement }): void;

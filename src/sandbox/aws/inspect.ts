@@ -1,4 +1,6 @@
-/** What really is in AWS, values included: for assertions of tests, never for the code under test. */
+/**
+ * What really is in AWS, values included: for assertions of tests, never for the code under test.
+ */
 import { latestVersion, type ParameterRecord, type ParameterTier, type ParameterType } from './ssm/parameter-record.ts';
 import { canonicalName } from './ssm/names.ts';
 import type { SecretRecord } from './secrets-manager/secret-record.ts';

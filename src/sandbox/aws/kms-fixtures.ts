@@ -10,7 +10,10 @@ interface CreateKmsKeyInput {
   /** `alias/…`. */
   readonly alias?: string;
   readonly state?: KmsKeyState;
-  /** Default: whatever policies of the owner's account, and of the accounts that it is shared with, allow. */
+  /**
+   * Default: whatever policies of the owner's account, and of the accounts that it is shared with,
+   * allow.
+   */
   readonly policy?: PolicyDocument;
   readonly sharedWithAccounts?: readonly string[];
 }

@@ -1,6 +1,7 @@
 /**
- * KMS keys: found by id, ARN or alias, in a state, owned by an account, with a policy; and how SSM and Secrets Manager use them.
- * The two AWS managed keys exist implicitly in every account and region and need no permission.
+ * KMS keys: found by id, ARN or alias, in a state, owned by an account, with a policy; and how SSM
+ * and Secrets Manager use them. The two AWS managed keys exist implicitly in every account and
+ * region and need no permission.
  */
 import { contextFor } from './authorize.ts';
 import type { Call } from './service.ts';
@@ -22,7 +23,10 @@ export interface RegionScope {
   readonly region: string;
 }
 
-/** Finds by key id, key ARN, alias name or alias ARN. ARNs may point into other accounts, names cannot. */
+/**
+ * Finds by key id, key ARN, alias name or alias ARN. ARNs may point into other accounts, names
+ * cannot.
+ */
 export function findKmsKey(scope: RegionScope, reference: string): KmsKey | undefined {
   const arn = /^arn:[^:]+:kms:([^:]+):(\d{12}):(key|alias)\/(.+)$/.exec(reference);
   if (!arn) return lookup(scope.world.findKmsKeys(scope.accountId, scope.region), reference);
@@ -37,7 +41,10 @@ function lookup(keys: ReadonlyMap<string, KmsKey>, name: string): KmsKey | undef
   return undefined;
 }
 
-/** What came of using a key for somebody. 'missing' and 'denied' look alike to callers of another account. */
+/**
+ * What came of using a key for somebody. 'missing' and 'denied' look alike to callers of another
+ * account.
+ */
 export type KmsUse = 'ok' | 'missing' | 'denied' | 'unusable';
 
 export interface KmsUseRequest {
@@ -74,7 +81,10 @@ export interface KeyQuestion {
   readonly viaService?: string;
 }
 
-/** Undefined: the key's policy and the caller's own let it. Root of the key's account needs no policy of its own. */
+/**
+ * Undefined: the key's policy and the caller's own let it. Root of the key's account needs no
+ * policy of its own.
+ */
 export function keyRefusal(call: Call, key: KmsKey, question: KeyQuestion): Refusal | undefined {
   const { action, encryptionContext, viaService } = question;
   const context: Record<string, readonly string[]> = {};

@@ -1,12 +1,13 @@
 /**
- * A value whose changes become visible later: the building block of every eventually consistent read in the model.
- * Without lag it behaves like a plain variable.
+ * A value whose changes become visible later: the building block of every eventually consistent
+ * read in the model. Without lag it behaves like a plain variable.
  */
 export class Lagged<T> {
   #entries: { readonly visibleAt: number; readonly value: T }[] = [];
 
   set(value: T, visibleAt: number): void {
-    // A later write never becomes visible before an earlier one: readers may see old state, but not time running backwards.
+    // A later write never becomes visible before an earlier one: readers may see old state, but not
+    // time running backwards.
     const last = this.#entries.at(-1);
     const at = last && last.visibleAt > visibleAt ? last.visibleAt : visibleAt;
     this.#entries.push({ visibleAt: at, value });

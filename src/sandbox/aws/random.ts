@@ -1,10 +1,15 @@
-/** Seeded randomness: two sandboxes with the same seed and the same calls give the same ids, delays and faults. */
+/**
+ * Seeded randomness: two sandboxes with the same seed and the same calls give the same ids, delays
+ * and faults.
+ */
 export interface SandboxRandom {
   /** A number in [0, 1). */
   next(): number;
   /** `length` characters of `alphabet`. */
   text(length: number, alphabet: string): string;
-  /** A number in [0, 1) that depends on the seed and the parts only, not on what was drawn before. */
+  /**
+   * A number in [0, 1) that depends on the seed and the parts only, not on what was drawn before.
+   */
   drawFor(...parts: readonly string[]): number;
 }
 

@@ -2,7 +2,10 @@
 import type { AwsSandbox } from './sandbox.ts';
 import type { SandboxAnswer, SandboxRequest } from './wire/request.ts';
 
-/** The parts of the SDK's request and response classes that matter; declared here, so that the sandbox does without the SDK. */
+/**
+ * The parts of the SDK's request and response classes that matter; declared here, so that the
+ * sandbox does without the SDK.
+ */
 export interface SdkHttpRequest {
   readonly method: string;
   readonly path: string;

@@ -1,4 +1,7 @@
-/** Policies of resources that name principals: trust policies of roles, key policies. How they and the caller's own policies decide together. */
+/**
+ * Policies of resources that name principals: trust policies of roles, key policies. How they and
+ * the caller's own policies decide together.
+ */
 import { evaluatePolicies, statementApplies, type AccessQuestion, type Decision } from './policy/evaluate.ts';
 import type { CompiledPolicy, CompiledStatement } from './policy/document.ts';
 import { policyOwnerOf, sessionPoliciesOf, type Principal } from './principal.ts';
@@ -24,7 +27,8 @@ export function refusalOf(call: Call, owned: OwnedPolicy, question: AccessQuesti
   if (identity === 'explicitDeny') return 'identity-explicitly';
   if (session === 'explicitDeny') return 'session';
   if (grant === 'none') return 'resource';
-  // Inside one account, a policy that names the caller itself is enough; everything else needs both sides.
+  // Inside one account, a policy that names the caller itself is enough; everything else needs both
+  // sides.
   if (grant === 'caller' && principal.account.accountId === owned.accountId) return undefined;
   if (identity !== 'allowed') return 'identity';
   return session === 'allowed' ? undefined : 'session';

@@ -1,7 +1,8 @@
 /**
- * The AWS sandbox: a strict model of STS, IAM access keys, SSM parameters and Secrets Manager, for the demo, development and
- * tests. One model, two doors: `createSandboxRequestHandler` (no sockets) and `startAwsSandboxServer` (loopback HTTP).
- * It never reaches the network, never touches a file, and keeps everything in memory.
+ * The AWS sandbox: a strict model of STS, IAM access keys, SSM parameters and Secrets Manager, for
+ * the demo, development and tests. One model, two doors: `createSandboxRequestHandler` (no sockets)
+ * and `startAwsSandboxServer` (loopback HTTP). It never reaches the network, never touches a file,
+ * and keeps everything in memory.
  */
 import { resolveBehaviour, type BehaviourOption } from './behaviour.ts';
 import { createCallLog, type CallLog } from './calls.ts';
@@ -41,7 +42,10 @@ export interface AwsSandbox extends SandboxFixtures {
   readonly foreign: ForeignEdits;
   readonly calls: CallLog;
   readonly faults: Faults;
-  /** Sets AWS's clock apart from the real one, in milliseconds: signatures are judged by it, clients correct theirs by it. */
+  /**
+   * Sets AWS's clock apart from the real one, in milliseconds: signatures are judged by it, clients
+   * correct theirs by it.
+   */
   setServerSkew(ms: number): void;
   /** Changes quotas from here on; all buckets start full. */
   setQuotas(quotas: QuotaOption): void;
@@ -60,7 +64,8 @@ export function createAwsSandbox(options: AwsSandboxOptions = {}): AwsSandbox {
   const clock = options.clock ?? createSandboxClock();
   const random = createRandom(options.seed ?? 1);
   const calls = createCallLog(options.callRecordLimit ?? DEFAULT_CALL_RECORD_LIMIT);
-  // A stream of its own, so that adding a fault does not change the ids and delays of the calls around it.
+  // A stream of its own, so that adding a fault does not change the ids and delays of the calls
+  // around it.
   const faults = createFaults(createRandom((options.seed ?? 1) + 1));
   let timing = resolveTiming(options.timing);
   let behaviour = resolveBehaviour(options.behaviour);

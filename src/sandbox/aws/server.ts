@@ -1,4 +1,6 @@
-/** The HTTP door: one loopback port for all four services, plus the control API under `/_sandbox/`. */
+/**
+ * The HTTP door: one loopback port for all four services, plus the control API under `/_sandbox/`.
+ */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -1,6 +1,7 @@
 /**
- * What a service is to the model: a table of operations. An operation says which access it needs and what it does; the
- * dispatcher (`dispatch.ts`) does everything that all operations share: signature, quota, field rules, permissions, faults.
+ * What a service is to the model: a table of operations. An operation says which access it needs
+ * and what it does; the dispatcher (`dispatch.ts`) does everything that all operations share:
+ * signature, quota, field rules, permissions, faults.
  */
 import type { SandboxBehaviour } from './behaviour.ts';
 import type { Principal } from './principal.ts';
@@ -52,6 +53,7 @@ export function defineOperation<Input>(operation: {
   run(call: Call, input: Input): object;
   exclusive?(input: Input): string;
 }): Operation {
-  // The input was checked against the service's constraint table before it gets here, which is what makes the cast true.
+  // The input was checked against the service's constraint table before it gets here, which is what
+  // makes the cast true.
   return operation;
 }

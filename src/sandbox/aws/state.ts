@@ -1,4 +1,7 @@
-/** The model's state: accounts, their identities, and what each account holds per region. No behaviour besides look-ups. */
+/**
+ * The model's state: accounts, their identities, and what each account holds per region. No
+ * behaviour besides look-ups.
+ */
 import type { CompiledPolicy } from './policy/document.ts';
 import type { KmsKey } from './kms-key.ts';
 import type { Lagged } from './lagged.ts';

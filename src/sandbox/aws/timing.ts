@@ -1,7 +1,8 @@
 /**
- * How late AWS is: propagation, lagging lists, latency. `immediate` is AWS without distributed systems (for tests of logic);
- * `late-last-use` adds only the delay of a key's last use, which decisions about old keys depend on; `realistic` draws every
- * delay from the seeded ranges below. docs/sandbox.md lists the figures and their sources.
+ * How late AWS is: propagation, lagging lists, latency. `immediate` is AWS without distributed
+ * systems (for tests of logic); `late-last-use` adds only the delay of a key's last use, which
+ * decisions about old keys depend on; `realistic` draws every delay from the seeded ranges below.
+ * docs/sandbox.md lists the figures and their sources.
  */
 import type { SandboxRandom } from './random.ts';
 
@@ -11,7 +12,9 @@ export type DelayRange = readonly [minMs: number, maxMs: number];
 export interface SandboxTiming {
   /** From CreateAccessKey until the key works; drawn per key, service and region. */
   keyVisibleMs: DelayRange;
-  /** Chance that a call inside that window is accepted all the same (propagation is not monotonic). */
+  /**
+   * Chance that a call inside that window is accepted all the same (propagation is not monotonic).
+   */
   keyFlapProbability: number;
   /** How long a deactivated or deleted key keeps working. */
   keyRevokedMs: DelayRange;
@@ -29,7 +32,10 @@ export interface SandboxTiming {
   parameterRecreateMs: number;
   /** Chance that a page of parameters comes back empty with a NextToken. */
   emptyPageProbability: number;
-  /** How many parameters a listing examines per page before it stops with what matched so far; 0: all of them. */
+  /**
+   * How many parameters a listing examines per page before it stops with what matched so far; 0:
+   * all of them.
+   */
   pageScanLimit: number;
   /** How stale ListSecrets is. */
   listSecretsMs: DelayRange;

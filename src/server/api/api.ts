@@ -1,6 +1,7 @@
 /**
- * The HTTP API: thin over the library’s client, with Infisical’s paths and fields. The org always comes from the token; what a caller may not see does not
- * exist for it. OpenAPI document at `/api/openapi.json`.
+ * The HTTP API: thin over the library’s client, with Infisical’s paths and fields. The org always
+ * comes from the token; what a caller may not see does not exist for it. OpenAPI document at
+ * `/api/openapi.json`.
  */
 import { OpenAPIHono } from '@hono/zod-openapi';
 

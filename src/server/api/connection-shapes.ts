@@ -6,7 +6,10 @@ import { projectShape, sentId, toProject } from './infisical.ts';
 import { moment, toMoment, z } from './operation.ts';
 import type { Connection } from '../../client/types/connection.ts';
 
-/** Fields of Infisical’s that have one meaning here: sending that meaning is fine, anything else is refused. */
+/**
+ * Fields of Infisical’s that have one meaning here: sending that meaning is fine, anything else is
+ * refused.
+ */
 const fixed = {
   App: z.literal('aws').optional().describe('Sent by Infisical’s Terraform provider; the path says the same'),
   isPlatformManagedCredentials: z.literal(false).optional(),

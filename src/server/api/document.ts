@@ -1,6 +1,7 @@
 /**
- * The OpenAPI document as clients, generators and linters read it: what the routes declare, and what all of them have in common (headers, tags, the server,
- * examples of bodies). Pure; it takes the generated document and returns another one.
+ * The OpenAPI document as clients, generators and linters read it: what the routes declare, and
+ * what all of them have in common (headers, tags, the server, examples of bodies). Pure; it takes
+ * the generated document and returns another one.
  */
 import { bodyExamples, problemExample } from './examples.ts';
 import { compatibilityTag } from './operation.ts';
@@ -139,7 +140,10 @@ function withoutNull(parameter: Json): Json {
 /** The generator leaves a pattern's flags behind it, where they would be part of it. */
 const FLAGS = /(?<!\\)\/[a-z]+$/;
 
-/** A pattern with Unicode classes stands in the description: many engines refuse it, or take its letters literally. */
+/**
+ * A pattern with Unicode classes stands in the description: many engines refuse it, or take its
+ * letters literally.
+ */
 function withPlainPatterns(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withPlainPatterns);
   if (typeof value !== 'object' || value === null) return value;

@@ -28,7 +28,10 @@ export interface ApiOptions {
   /** The key of an org, for hashes that say nothing about what they are made of. */
   readonly fingerprints: FingerprintKeys;
   readonly idempotency: IdempotencyKeys;
-  /** How long the creation of a connection or rotation waits for its first run, unless the request says. */
+  /**
+   * How long the creation of a connection or rotation waits for its first run, unless the request
+   * says.
+   */
   readonly verdictSeconds: number;
   readonly log: Log;
   readonly version: string;

@@ -1,4 +1,7 @@
-/** Errors of the API: every one is `{ statusCode, error, message, requestId }`, and the message says what to do. */
+/**
+ * Errors of the API: every one is `{ statusCode, error, message, requestId }`, and the message says
+ * what to do.
+ */
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import type { z } from 'zod';
 

@@ -1,4 +1,7 @@
-/** `PUT /api/v1/folders/secrets`: how secrets come in. One transaction, one new revision; dependent syncs become due. Values never come out. */
+/**
+ * `PUT /api/v1/folders/secrets`: how secrets come in. One transaction, one new revision; dependent
+ * syncs become due. Values never come out.
+ */
 import { placeShape, secretKeyShape, secretValueShape } from '../../client/input.ts';
 import type { Api, ApiOptions } from './env.ts';
 import { given } from './given.ts';

@@ -1,6 +1,7 @@
 /**
- * What every API request passes: a known token, JSON of a bounded size, a scope; changes leave an audit row before they begin, and a repeated POST with the
- * same idempotency key gets the first one's answer.
+ * What every API request passes: a known token, JSON of a bounded size, a scope; changes leave an
+ * audit row before they begin, and a repeated POST with the same idempotency key gets the first
+ * one's answer.
  */
 import type { Context, MiddlewareHandler } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
@@ -22,8 +23,9 @@ export type Gate = MiddlewareHandler;
 const MAX_BODY_BYTES = 4 * 1024 * 1024;
 
 /**
- * A wrong token is told to slow down after a while; a right one never is, so that nobody locks out those who share an address with them. Tokens are far too
- * long to guess; the limit only spares the log and the CPU.
+ * A wrong token is told to slow down after a while; a right one never is, so that nobody locks out
+ * those who share an address with them. Tokens are far too long to guess; the limit only spares the
+ * log and the CPU.
  */
 export function authenticate({ tokens, clientOf, now }: ApiOptions, { accessTokens, jwts }: LoginChecks): Gate {
   const check = createTokenCheck(tokens);
@@ -84,7 +86,10 @@ function tooLarge(c: Context): Response {
 /** A folder of secrets with metadata fits; validating more would keep other callers waiting. */
 const MAX_ITEMS = 10_000;
 
-/** Counts before anything is validated: a body of 4 MiB can hold hundreds of thousands of keys, each a check and maybe an issue. */
+/**
+ * Counts before anything is validated: a body of 4 MiB can hold hundreds of thousands of keys, each
+ * a check and maybe an issue.
+ */
 export const boundedItems: Gate = async (c, next) => {
   if (!METHODS_WITH_BODY.includes(c.req.method)) return next();
   const text = await c.req.text();
@@ -117,7 +122,10 @@ function exceedsItems(text: string): boolean {
   }
 }
 
-/** What one caller may ask for, so that a runaway script leaves time for others: far above what clients need. */
+/**
+ * What one caller may ask for, so that a runaway script leaves time for others: far above what
+ * clients need.
+ */
 const REQUESTS_ALLOWED = 2_000;
 const REQUESTS_WINDOW_MS = 10_000;
 
@@ -138,7 +146,9 @@ export function limited({ now }: Pick<ApiOptions, 'now'>): Gate {
   };
 }
 
-/** A caller's `traceparent` makes the request, and whatever it sets off, part of the caller's trace. */
+/**
+ * A caller's `traceparent` makes the request, and whatever it sets off, part of the caller's trace.
+ */
 export function traced(operation: string): Gate {
   return (c, next) =>
     inSpan(
@@ -185,7 +195,9 @@ function actionOf(action: string, c: Context): string {
   return order !== undefined && /^[a-z]{1,32}$/.test(order) ? action.replace(/\.order$/, `.${order}`) : action;
 }
 
-/** What the path names, if it can be an id or a name: the trail keeps nothing that was not checked. */
+/**
+ * What the path names, if it can be an id or a name: the trail keeps nothing that was not checked.
+ */
 function targetOf(c: Context): string | undefined {
   const [target = ''] = Object.values(c.req.param() as Record<string, string>);
   return /^[\w.-]{1,256}$/.test(target) ? target : undefined;
@@ -217,7 +229,10 @@ export function idempotent({ idempotency, fingerprints }: ApiOptions): Gate {
   };
 }
 
-/** Bound to the identity, not to its access token, which changes with every login. Whoever reads the table learns nothing about the body. */
+/**
+ * Bound to the identity, not to its access token, which changes with every login. Whoever reads the
+ * table learns nothing about the body.
+ */
 async function toRequest(c: Context, key: string, fingerprint: Fingerprinter): Promise<IdempotentRequest> {
   const { id, orgId } = c.get('caller');
   const { pathname, search } = new URL(c.req.url);

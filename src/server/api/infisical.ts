@@ -1,6 +1,7 @@
 /**
- * What Infisical’s clients send and read beyond keyferry’s own model. Their fields are accepted where they have one meaning here; projects and environments
- * are labels in keyferry, so the ids that clients expect are derived from the labels.
+ * What Infisical’s clients send and read beyond keyferry’s own model. Their fields are accepted
+ * where they have one meaning here; projects and environments are labels in keyferry, so the ids
+ * that clients expect are derived from the labels.
  */
 import { createHash } from 'node:crypto';
 

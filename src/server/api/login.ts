@@ -1,6 +1,8 @@
 /**
- * Logins of machine identities: Infisical’s Universal Auth, and JWTs of the platforms that workloads run on. The only operations that need no token, because they hand one out or take one in the body.
- * A wrong secret is told to slow down after a while; a right one never is, so that nobody can lock out an identity or those behind the same address.
+ * Logins of machine identities: Infisical’s Universal Auth, and JWTs of the platforms that
+ * workloads run on. The only operations that need no token, because they hand one out or take one
+ * in the body. A wrong secret is told to slow down after a while; a right one never is, so that
+ * nobody can lock out an identity or those behind the same address.
  */
 import type { Context } from 'hono';
 

@@ -1,6 +1,7 @@
 /**
- * `POST /api/v1/sources/{folderId}/notify`: a source says that it has changed. Its signature is the only proof, and an unknown id answers as a wrong
- * signature does. A notification changes nothing but when the source is read.
+ * `POST /api/v1/sources/{folderId}/notify`: a source says that it has changed. Its signature is the
+ * only proof, and an unknown id answers as a wrong signature does. A notification changes nothing
+ * but when the source is read.
  */
 import type { Context } from 'hono';
 import { bodyLimit } from 'hono/body-limit';

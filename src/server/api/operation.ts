@@ -1,4 +1,7 @@
-/** How an operation of the API is declared: one place for what all have in common, so that the OpenAPI document and the checks cannot differ. */
+/**
+ * How an operation of the API is declared: one place for what all have in common, so that the
+ * OpenAPI document and the checks cannot differ.
+ */
 import { createRoute as declareRoute, z } from '@hono/zod-openapi';
 
 import { JobError } from '../../errors.ts';
@@ -88,7 +91,9 @@ export const createRoute: typeof declareRoute = (route) => {
   return declareRoute({ ...route, request: { ...request, query } });
 };
 
-/** Lists are complete, as Infisical's are. Only a caller that sends `limit` or `offset` gets a page. */
+/**
+ * Lists are complete, as Infisical's are. Only a caller that sends `limit` or `offset` gets a page.
+ */
 export const listQuery = {
   projectId: z.string().max(128).optional(),
   limit: z.coerce.number().int().min(1).max(500).optional().describe('Rows of one page. Without it: all rows'),
@@ -97,7 +102,9 @@ export const listQuery = {
 
 const MAX_COMPLETE = 10_000;
 
-/** The window of a list. `completed` refuses a complete list that is longer than an answer can be. */
+/**
+ * The window of a list. `completed` refuses a complete list that is longer than an answer can be.
+ */
 export function windowOf({ limit, offset }: { readonly limit?: number | undefined; readonly offset: number }) {
   return {
     window: { limit: limit ?? MAX_COMPLETE, offset },

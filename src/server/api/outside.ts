@@ -1,6 +1,7 @@
 /**
- * What Infisical’s API has and keyferry has not: values are never read back, and everything but AWS connections, syncs, rotations and folders is out of
- * scope. A client gets the reason, never an empty answer or a placeholder.
+ * What Infisical’s API has and keyferry has not: values are never read back, and everything but AWS
+ * connections, syncs, rotations and folders is out of scope. A client gets the reason, never an
+ * empty answer or a placeholder.
  */
 import { problem } from '../problem.ts';
 import type { Api } from './env.ts';

@@ -1,4 +1,7 @@
-/** Infisical’s lists across apps, destinations and types, and what can be made of each. AWS is all there is. */
+/**
+ * Infisical’s lists across apps, destinations and types, and what can be made of each. AWS is all
+ * there is.
+ */
 import { destinationNames } from '../../domain/destinations/names.ts';
 import { destinations } from '../../domain/destinations/registry.ts';
 import { appConnectionShape, toAppConnection } from './connection-shapes.ts';

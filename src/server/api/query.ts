@@ -1,4 +1,7 @@
-/** Query parameters that an operation does not have are refused: a misspelt `removeSecrets` must not delete something else. */
+/**
+ * Query parameters that an operation does not have are refused: a misspelt `removeSecrets` must not
+ * delete something else.
+ */
 import { z } from '@hono/zod-openapi';
 
 import { nearest } from '../../domain/nearest.ts';

@@ -1,4 +1,7 @@
-/** What an operator orders of a rotation: pause, resume, cancel, reactivate, emergency. The same as the commands of `keyferry rotation`. */
+/**
+ * What an operator orders of a rotation: pause, resume, cancel, reactivate, emergency. The same as
+ * the commands of `keyferry rotation`.
+ */
 import type { Context, MiddlewareHandler } from 'hono';
 
 import type { RotationStatus } from '../../db/status/queries.ts';

@@ -133,7 +133,8 @@ export function requireSamePlace(sent: z.infer<typeof updateRotationBody>, row: 
 }
 
 /**
- * What the request or its identity says. The left key may be another project's, so an identity that is limited to projects does not take it over.
+ * What the request or its identity says. The left key may be another project's, so an identity that
+ * is limited to projects does not take it over.
  */
 export function toOnExisting({ projects, onExisting }: Caller, sent: 'fail' | 'adopt' | undefined): 'fail' | 'adopt' {
   if (projects === null) return sent ?? onExisting;

@@ -1,4 +1,7 @@
-/** `/api/v2/secret-rotations/aws-iam-user-secret`: Infisical’s paths. Creation and rotation are recorded and done by a worker, never inside the request. */
+/**
+ * `/api/v2/secret-rotations/aws-iam-user-secret`: Infisical’s paths. Creation and rotation are
+ * recorded and done by a worker, never inside the request.
+ */
 import type { Context, MiddlewareHandler } from 'hono';
 
 import { requireVersion } from '../../client/versions.ts';
@@ -152,7 +155,10 @@ function addReads(api: Api, options: ApiOptions): void {
   );
 }
 
-/** Where Infisical hands out values; not in the document, because it never answers with anything else. */
+/**
+ * Where Infisical hands out values; not in the document, because it never answers with anything
+ * else.
+ */
 function addGeneratedCredentials(api: Api, options: ApiOptions): void {
   api.get(`${BASE}/:rotationId/generated-credentials`, needs('read'), async (c) => {
     const { activeAccessKeyId, folder, secretsMapping } = await find(c, options, { id: c.req.param('rotationId') });

@@ -1,4 +1,7 @@
-/** `/api/v1/folders/source`: where the secrets of a folder come from. Credentials go in and never come out. */
+/**
+ * `/api/v1/folders/source`: where the secrets of a folder come from. Credentials go in and never
+ * come out.
+ */
 import { placeShape } from '../../client/input.ts';
 import { newSourceShape, sourceKinds } from '../../domain/sources.ts';
 import type { Api, ApiOptions } from './env.ts';

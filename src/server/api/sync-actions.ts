@@ -1,4 +1,7 @@
-/** What a sync can be told: run, plan, import, remove, delete. Each is recorded as a wish; `?wait=` waits for the run. */
+/**
+ * What a sync can be told: run, plan, import, remove, delete. Each is recorded as a wish; `?wait=`
+ * waits for the run.
+ */
 import type { Context, MiddlewareHandler } from 'hono';
 
 import { JobError } from '../../errors.ts';

@@ -1,4 +1,7 @@
-/** What an operator orders of a sync: pause, resume, check, cancel. The same as `keyferry sync pause|resume|check|cancel`. */
+/**
+ * What an operator orders of a sync: pause, resume, check, cancel. The same as
+ * `keyferry sync pause|resume|check|cancel`.
+ */
 import type { Context } from 'hono';
 
 import { answers, common, createRoute, waitQuery, z } from './operation.ts';

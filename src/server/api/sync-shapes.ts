@@ -16,7 +16,10 @@ import {
 } from './infisical.ts';
 import { moment, toMoment, z } from './operation.ts';
 
-/** A field of Infisical’s that has one meaning here: a recursive sync keeps the paths, and no other has any. */
+/**
+ * A field of Infisical’s that has one meaning here: a recursive sync keeps the paths, and no other
+ * has any.
+ */
 const fixed = { preserveSecretPaths: z.boolean().optional().describe('Must be what `recursive` is') };
 
 const removable = ['keySchema', 'include', 'exclude', 'keyId', 'tags'] as const;
@@ -65,7 +68,10 @@ const check = {
   excludeSyncId: z.uuid().optional().describe('The sync that is to be changed'),
 };
 
-/** What a sync to this destination takes when it is created, changed, and when its destination is checked. */
+/**
+ * What a sync to this destination takes when it is created, changed, and when its destination is
+ * checked.
+ */
 export function shapesOf(destination: DestinationName) {
   const config = ofInfisical(destinations[destination].config);
   const create = z.strictObject({ ...fields, syncOptions: options.prefault({}), destinationConfig: config });

@@ -1,4 +1,7 @@
-/** `/api/v1/secret-syncs/{destination}`: Infisical’s paths for both AWS destinations, and `plan` of ours. */
+/**
+ * `/api/v1/secret-syncs/{destination}`: Infisical’s paths for both AWS destinations, and `plan` of
+ * ours.
+ */
 import type { Context } from 'hono';
 
 import type { SyncStatus } from '../../db/status/queries.ts';
@@ -180,7 +183,9 @@ function shown(c: Context, sync: SyncStatus) {
   return toSecretSync(sync);
 }
 
-/** An identity may choose what its syncs do with existing objects where the request does not say. */
+/**
+ * An identity may choose what its syncs do with existing objects where the request does not say.
+ */
 async function unnamedOnExisting(c: Context) {
   return (await sentOptions(c)).has('onExisting') ? {} : { onExisting: c.get('caller').onExisting };
 }

@@ -1,8 +1,14 @@
-/** Waiting for the verdict on a new connection: at most so many requests of an org at once, since each holds a connection of the server. */
+/**
+ * Waiting for the verdict on a new connection: at most so many requests of an org at once, since
+ * each holds a connection of the server.
+ */
 const MAX_WAITING = 10;
 
 export interface Waiting {
-  /** Runs `work` with the time that it may wait: none when too many requests of the org wait already. */
+  /**
+   * Runs `work` with the time that it may wait: none when too many requests of the org wait
+   * already.
+   */
   within<T>(orgId: string, waitSeconds: number, work: (waitSeconds: number) => Promise<T>): Promise<T>;
 }
 

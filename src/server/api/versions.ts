@@ -1,4 +1,6 @@
-/** `ETag` and `If-Match`: the version of what is read, and the version that a change was made from. */
+/**
+ * `ETag` and `If-Match`: the version of what is read, and the version that a change was made from.
+ */
 import type { Context } from 'hono';
 import type { UpdateOptions } from '../../client/types/subject.ts';
 

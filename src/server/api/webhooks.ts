@@ -1,4 +1,7 @@
-/** `/api/v1/webhooks`: who is told of events. They belong to the org as a whole, so that an identity of single projects sees none. */
+/**
+ * `/api/v1/webhooks`: who is told of events. They belong to the org as a whole, so that an identity
+ * of single projects sees none.
+ */
 import type { Context } from 'hono';
 
 import { newWebhookShape, webhookFormats } from '../../domain/webhooks.ts';

@@ -1,6 +1,7 @@
 /**
- * Identities that are limited to projects. What belongs to another project does not exist for them; what belongs to the whole org they may see and use, not
- * change. An operation that names no project and no object is refused, so that a new one cannot be forgotten here.
+ * Identities that are limited to projects. What belongs to another project does not exist for them;
+ * what belongs to the whole org they may see and use, not change. An operation that names no
+ * project and no object is refused, so that a new one cannot be forgotten here.
  */
 import type { Context } from 'hono';
 
@@ -11,7 +12,10 @@ import { problem } from '../problem.ts';
 import type { ApiOptions } from './env.ts';
 import type { Gate } from './gate.ts';
 
-/** The project of an object; undefined when there is no such object, which must look like one of another project. */
+/**
+ * The project of an object; undefined when there is no such object, which must look like one of
+ * another project.
+ */
 type Found = { readonly projectId: string | null } | undefined;
 
 export function withinProjects({ queries }: ApiOptions, { isChange }: { readonly isChange: boolean }): Gate {
@@ -31,7 +35,10 @@ export function withinProjects({ queries }: ApiOptions, { isChange }: { readonly
   };
 }
 
-/** Of what belongs to the org as a whole and to no project: such an identity neither sees nor changes it, whatever it names. */
+/**
+ * Of what belongs to the org as a whole and to no project: such an identity neither sees nor
+ * changes it, whatever it names.
+ */
 export const ofWholeOrg: Gate = async (c, next) => {
   const { projects } = c.get('caller');
   return projects === null ? next() : outside(c, projects, 'Webhooks belong to the whole org.');
@@ -74,7 +81,10 @@ async function namedObjects(c: Context, queries: ApiOptions['queries']): Promise
   return Promise.all(found);
 }
 
-/** Undefined for a run of what was deleted, too: nobody knows any more which project that belonged to. */
+/**
+ * Undefined for a run of what was deleted, too: nobody knows any more which project that belonged
+ * to.
+ */
 async function findRun(c: Context, runId: string, queries: ApiOptions['queries']): Promise<Found> {
   if (!isUuid(runId)) return undefined;
   try {

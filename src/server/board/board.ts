@@ -1,6 +1,7 @@
 /**
- * Bull Board for the three queues, on either backend, read-only unless the operator says otherwise. Its own formatters cover neither failure reasons nor
- * stack traces, options and logs, so every job leaves through an adapter that shows ids only (`clean-job.ts`).
+ * Bull Board for the three queues, on either backend, read-only unless the operator says otherwise.
+ * Its own formatters cover neither failure reasons nor stack traces, options and logs, so every job
+ * leaves through an adapter that shows ids only (`clean-job.ts`).
  */
 import { createBullBoard } from '@bull-board/api';
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
@@ -18,7 +19,9 @@ export const BOARD_PATH = '/board';
 export interface BoardOptions {
   readonly queues: readonly Queue[];
   readonly isWritable: boolean;
-  /** Called before a job or a queue is changed through the board. A rejection refuses the change. */
+  /**
+   * Called before a job or a queue is changed through the board. A rejection refuses the change.
+   */
   readonly onChange: (change: BoardChange) => Promise<void>;
 }
 
@@ -36,8 +39,9 @@ const descriptions: Readonly<Record<string, string>> = {
 };
 
 /**
- * What operators may do when the board is writable. Retrying a job means: run its subject now. Everything else stays PostgreSQL's to decide: a job that
- * waits is somebody's wish, so none is added, edited or thrown away here.
+ * What operators may do when the board is writable. Retrying a job means: run its subject now.
+ * Everything else stays PostgreSQL's to decide: a job that waits is somebody's wish, so none is
+ * added, edited or thrown away here.
  */
 const allowedRoutes: Readonly<Record<string, string>> = {
   '/api/queues/:queueName/:jobId/retry': 'retry',
@@ -156,7 +160,10 @@ function targetOf(parameters: Record<string, unknown>): { queue: string | undefi
   return { queue: text('queueName'), jobId: text('jobId') };
 }
 
-/** The page loads a font from a foreign site; the policy forbids it, and the request need not be tried. */
+/**
+ * The page loads a font from a foreign site; the policy forbids it, and the request need not be
+ * tried.
+ */
 export function withoutForeignAssets(html: string): string {
   return html.replace(/<link[^>]+href="https?:\/\/[^>]*>/g, '');
 }

@@ -1,6 +1,7 @@
 /**
- * The audit row of each change on the board: whose it is, before it is made, and how it ended. Bull Board's hooks know the request's headers but not who
- * logged in, so the person comes with the asynchronous context of the request.
+ * The audit row of each change on the board: whose it is, before it is made, and how it ended. Bull
+ * Board's hooks know the request's headers but not who logged in, so the person comes with the
+ * asynchronous context of the request.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 

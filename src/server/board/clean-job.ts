@@ -1,6 +1,7 @@
 /**
- * What Bull Board may show of a job. Any BullMQ producer can add jobs with whatever it likes in data, names, options and logs, and BullMQ keeps error
- * messages and stacks in clear: so this is a list of what is shown, everything else is left out. Pure.
+ * What Bull Board may show of a job. Any BullMQ producer can add jobs with whatever it likes in
+ * data, names, options and logs, and BullMQ keeps error messages and stacks in clear: so this is a
+ * list of what is shown, everything else is left out. Pure.
  */
 import { cutText } from '../../domain/text.ts';
 import { errorTable } from '../../errors.ts';
@@ -68,7 +69,10 @@ export function cleanName(name: string): string {
   return JOB_NAMES.includes(name) ? name : 'unknown job';
 }
 
-/** `CODE: what happened` of our registry, or BullMQ's own words; an error that somebody else threw is private. */
+/**
+ * `CODE: what happened` of our registry, or BullMQ's own words; an error that somebody else threw
+ * is private.
+ */
 export function cleanReason(reason: string | undefined): string | undefined {
   if (reason === undefined || reason === '') return undefined;
   if (BULLMQ_REASON.test(reason)) return firstLine(reason);

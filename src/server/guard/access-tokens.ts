@@ -1,6 +1,6 @@
 /**
- * Whose an access token is. PostgreSQL is asked once in a few seconds for each token, so that a revocation holds on every server within 5 s and reads do not
- * wait for it.
+ * Whose an access token is. PostgreSQL is asked once in a few seconds for each token, so that a
+ * revocation holds on every server within 5 s and reads do not wait for it.
  */
 import { createHash } from 'node:crypto';
 

@@ -1,5 +1,6 @@
 /**
- * API tokens: the configuration holds their SHA-256 only. The org always comes from the token, never from a request.
+ * API tokens: the configuration holds their SHA-256 only. The org always comes from the token,
+ * never from a request.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 

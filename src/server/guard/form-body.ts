@@ -1,4 +1,7 @@
-/** Reads what a form of the status page sent, after the nets of `forms.ts`. No value is logged or kept. */
+/**
+ * Reads what a form of the status page sent, after the nets of `forms.ts`. No value is logged or
+ * kept.
+ */
 import type { Context } from 'hono';
 
 import { FORM_MAX_AGE_MS, formPurpose, type Signatures } from './forms.ts';
@@ -29,7 +32,10 @@ const tooLong: FormRefusal = {
   fix: 'Check what was pasted.',
 };
 
-/** Each field once; of a repeated one the last. Text around a value, as pasting brings it, is cut off. */
+/**
+ * Each field once; of a repeated one the last. Text around a value, as pasting brings it, is cut
+ * off.
+ */
 export async function readForm(
   c: Context,
   signatures: Signatures,

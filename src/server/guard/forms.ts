@@ -1,7 +1,8 @@
 /**
- * What the forms of the status page carry, so that no page of another site can send one. The first net is the front door: Host, Origin and
- * Sec-Fetch-Site. The second is a token that only our own pages hold, bound to the operator. It is signed, not stored: any server with the same
- * key accepts it.
+ * What the forms of the status page carry, so that no page of another site can send one. The first
+ * net is the front door: Host, Origin and Sec-Fetch-Site. The second is a token that only our own
+ * pages hold, bound to the operator. It is signed, not stored: any server with the same key accepts
+ * it.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 

@@ -1,6 +1,7 @@
 /**
- * The doors of the server, in this order: Host, Origin, forwarded headers, login. Loopback needs no login unless one is configured; any other address
- * does. `/healthz` and `/readyz` answer whoever may ask; the API has tokens of its own.
+ * The doors of the server, in this order: Host, Origin, forwarded headers, login. Loopback needs no
+ * login unless one is configured; any other address does. `/healthz` and `/readyz` answer whoever
+ * may ask; the API has tokens of its own.
  */
 import { getConnInfo } from '@hono/node-server/conninfo';
 import type { Context, MiddlewareHandler } from 'hono';
@@ -114,7 +115,9 @@ function digest(text: string): Buffer {
   return createHash('sha256').update(text, 'utf8').digest();
 }
 
-/** The peer's address; behind a proxy that is the proxy's, on purpose: the header could be anything. */
+/**
+ * The peer's address; behind a proxy that is the proxy's, on purpose: the header could be anything.
+ */
 export function addressOf(c: Context): string {
   try {
     return getConnInfo(c).remote.address ?? 'unknown';

@@ -1,6 +1,7 @@
 /**
- * Which requests may come in at all, judged by their headers alone. A web page that an operator visits can reach a loopback port, and a name that its
- * owner points at 127.0.0.1 makes the browser believe it is the same site: so Host and Origin are checked on every address. Pure.
+ * Which requests may come in at all, judged by their headers alone. A web page that an operator
+ * visits can reach a loopback port, and a name that its owner points at 127.0.0.1 makes the browser
+ * believe it is the same site: so Host and Origin are checked on every address. Pure.
  */
 import { isIP } from 'node:net';
 
@@ -23,7 +24,8 @@ export function hostName(header: string | undefined): string | undefined {
 }
 
 /**
- * Off loopback any bare IP address is accepted too: rebinding needs a name, and probes and load balancers call by address.
+ * Off loopback any bare IP address is accepted too: rebinding needs a name, and probes and load
+ * balancers call by address.
  */
 export function isAllowedHost(header: string | undefined, rules: HostRules): boolean {
   const name = hostName(header);
@@ -44,8 +46,8 @@ export interface RequestHeaders {
 const SAFE_METHODS = ['GET', 'HEAD', 'OPTIONS'];
 
 /**
- * True when a page of another site makes this request. Following a link is not: a safe navigation is allowed. Programs send neither header and
- * carry no ambient login.
+ * True when a page of another site makes this request. Following a link is not: a safe navigation
+ * is allowed. Programs send neither header and carry no ambient login.
  */
 export function isCrossSite(request: RequestHeaders): boolean {
   const isSafe = SAFE_METHODS.includes(request.method);

@@ -1,6 +1,8 @@
 /**
- * Who the holder of a JWT is. Keys come from the issuer that the setting names, never from the token: over https, within bounds of time and size, kept for ten
- * minutes, and fetched again for an unknown key at most once in thirty seconds. Never accepts a token without signature or one signed with a shared secret.
+ * Who the holder of a JWT is. Keys come from the issuer that the setting names, never from the
+ * token: over https, within bounds of time and size, kept for ten minutes, and fetched again for an
+ * unknown key at most once in thirty seconds. Never accepts a token without signature or one signed
+ * with a shared secret.
  */
 import {
   createLocalJWKSet,
@@ -46,7 +48,10 @@ export type JwtVerdict =
 export interface JwtCheck {
   /** Throws IDENTITY_ISSUER_UNAVAILABLE when the issuer's keys cannot be read. */
   verify(name: string, jwt: string): Promise<JwtVerdict>;
-  /** False for the caller of a JWT login whose entry was changed or removed since; true for everybody else. */
+  /**
+   * False for the caller of a JWT login whose entry was changed or removed since; true for
+   * everybody else.
+   */
   isCurrent(caller: Pick<Caller, 'id'>): boolean;
 }
 
@@ -117,7 +122,10 @@ function reasonOf(error: unknown): string {
   return error instanceof errors.JOSEError ? error.code : 'the token is malformed';
 }
 
-/** Looks up a key as jose does; whatever concerns the issuer and not the token becomes IDENTITY_ISSUER_UNAVAILABLE. */
+/**
+ * Looks up a key as jose does; whatever concerns the issuer and not the token becomes
+ * IDENTITY_ISSUER_UNAVAILABLE.
+ */
 function createKeys(login: JwtLogin, { now, cooldownMs = COOLDOWN_MS }: Times): JWTVerifyGetKey {
   let failure: { readonly error: JobError; readonly until: number } | undefined;
   let set: RemoteJWKSet | undefined;

@@ -1,7 +1,9 @@
 /**
- * The operators' login by HTTP basic authentication: one user of the settings, and named operators, compared in constant time. Wrong passwords of an
- * address are told to slow down after a while; the right one always passes. Behind a proxy all operators share one address, and a lock would let anybody
- * keep them out. The limit spares log and CPU; what stops guessing is the password's length, which the settings demand.
+ * The operators' login by HTTP basic authentication: one user of the settings, and named operators,
+ * compared in constant time. Wrong passwords of an address are told to slow down after a while; the
+ * right one always passes. Behind a proxy all operators share one address, and a lock would let
+ * anybody keep them out. The limit spares log and CPU; what stops guessing is the password's
+ * length, which the settings demand.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 
@@ -33,7 +35,10 @@ export interface LoginCheck {
 
 const FAILURES_ALLOWED = 10;
 const WINDOW_MS = 60_000;
-/** Addresses remembered at once; the oldest are forgotten, so that a sweep of addresses cannot fill the memory. */
+/**
+ * Addresses remembered at once; the oldest are forgotten, so that a sweep of addresses cannot fill
+ * the memory.
+ */
 const ADDRESSES_KEPT = 10_000;
 
 export function createLoginCheck({ login, operators = [] }: Logins, now: () => number): LoginCheck {

@@ -1,6 +1,7 @@
 /**
- * Notifications that a source has changed, as Infisical's project webhooks sign them: `x-infisical-signature: t=<ms>;<hex>`, an HMAC-SHA256 of the body as
- * it was sent, whose field `timestamp` is that same `t`. The header's own time is not signed.
+ * Notifications that a source has changed, as Infisical's project webhooks sign them:
+ * `x-infisical-signature: t=<ms>;<hex>`, an HMAC-SHA256 of the body as it was sent, whose field
+ * `timestamp` is that same `t`. The header's own time is not signed.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 
@@ -13,7 +14,10 @@ const HEADER = /^t=(\d{1,15});([0-9a-f]{64})$/;
 /** Clocks may differ, and a notification may be under way. */
 const WINDOW_MS = 300_000;
 
-/** Milliseconds of the sender's clock; undefined unless who knows the secret has signed just this body. */
+/**
+ * Milliseconds of the sender's clock; undefined unless who knows the secret has signed just this
+ * body.
+ */
 export function verifiedTime({ body, signature }: SignedBody, secret: string): number | undefined {
   const [, at, given = ''] = HEADER.exec(signature ?? '') ?? [];
   const right = createHmac('sha256', secret).update(body).digest();

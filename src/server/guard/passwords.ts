@@ -1,7 +1,8 @@
 /**
- * The passwords of named operators. A browser sends the login with each request, and scrypt is slow on purpose: a right one is remembered for some
- * minutes, as a hash under a key of this process. A wrong one costs the same time for a known name and for an unknown one. One check at a time, and few
- * that wait, so that guesses take neither the thread pool nor the memory.
+ * The passwords of named operators. A browser sends the login with each request, and scrypt is slow
+ * on purpose: a right one is remembered for some minutes, as a hash under a key of this process. A
+ * wrong one costs the same time for a known name and for an unknown one. One check at a time, and
+ * few that wait, so that guesses take neither the thread pool nor the memory.
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 
@@ -14,7 +15,10 @@ export interface NamedOperator {
 }
 
 export interface PasswordCheck {
-  /** `given`: `name:password`. The name of the operator; undefined when it is wrong; `busy` when too many wait. */
+  /**
+   * `given`: `name:password`. The name of the operator; undefined when it is wrong; `busy` when too
+   * many wait.
+   */
   verify(given: string, address: string): Promise<{ readonly name: string } | 'busy' | undefined>;
 }
 

@@ -1,4 +1,7 @@
-/** For every route: paths and queries hold only text that can be stored, before anything of them is looked up or recorded. */
+/**
+ * For every route: paths and queries hold only text that can be stored, before anything of them is
+ * looked up or recorded.
+ */
 import type { MiddlewareHandler } from 'hono';
 
 import { isStorable } from '../../domain/text.ts';

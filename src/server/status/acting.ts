@@ -1,4 +1,7 @@
-/** What acting on the status page needs, and how each change is recorded: before it is made, by whom, and how it ended. */
+/**
+ * What acting on the status page needs, and how each change is recorded: before it is made, by
+ * whom, and how it ended.
+ */
 import type { Context } from 'hono';
 
 import type { Actor } from '../../client/client.ts';

@@ -1,4 +1,7 @@
-/** The AWS account that a new role must trust: of the identity that workers use, before that of the server's own. */
+/**
+ * The AWS account that a new role must trust: of the identity that workers use, before that of the
+ * server's own.
+ */
 import { setTimeout } from 'node:timers/promises';
 
 import { html } from 'hono/html';
@@ -19,7 +22,10 @@ export interface AccountSources {
   ownIdentity(): Promise<{ readonly accountId: string; readonly arn: string }>;
 }
 
-/** Of the identity that workers used last, unless another account is typed; before that, of the server's own. */
+/**
+ * Of the identity that workers used last, unless another account is typed; before that, of the
+ * server's own.
+ */
 export async function baseOf({ queries, ownIdentity }: AccountSources, typed: string): Promise<BaseAccount> {
   const seen = await queries.baseIdentities();
   const last = seen.reduce<(typeof seen)[number] | undefined>(

@@ -1,4 +1,7 @@
-/** The addresses of the connect page, and of new credentials for a connection. Secrets come in by a form body only, and go nowhere but to the client. */
+/**
+ * The addresses of the connect page, and of new credentials for a connection. Secrets come in by a
+ * form body only, and go nowhere but to the client.
+ */
 import type { Context, Hono } from 'hono';
 
 import { JobError, toJobError } from '../../errors.ts';

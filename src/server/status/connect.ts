@@ -1,4 +1,7 @@
-/** The connect page: choose a method, give AWS what keyferry needs, paste the role or the key, connect. Pure. */
+/**
+ * The connect page: choose a method, give AWS what keyferry needs, paste the role or the key,
+ * connect. Pure.
+ */
 import { html } from 'hono/html';
 
 import { policyFormats } from '../../domain/policy/formats.ts';

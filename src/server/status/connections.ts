@@ -135,7 +135,10 @@ function dependentsPanel({ syncs, rotations }: ConnectionDetail): Html {
   });
 }
 
-/** Why it is not valid; what to do about it stands with the failing check right below, if there is one. */
+/**
+ * Why it is not valid; what to do about it stands with the failing check right below, if there is
+ * one.
+ */
 function noticeOf(connection: ConnectionStatus): Html {
   const { status, statusCode: code, statusMessage: message, checks } = connection;
   if (status === 'valid' || (code === null && message === null)) return html``;

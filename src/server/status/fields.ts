@@ -1,4 +1,7 @@
-/** Form fields with their label, hint and error, tied together for screen readers. A secret's field never gets a value. */
+/**
+ * Form fields with their label, hint and error, tied together for screen readers. A secret's field
+ * never gets a value.
+ */
 import { html } from 'hono/html';
 
 import { type Html, prose } from './parts.ts';
@@ -60,7 +63,10 @@ export function choice({ name, label, value, options }: Choice): Html {
   </div>`;
 }
 
-/** Problems as the client words them (`credentials.roleArn must be …`), by field; what names none of them is left over. */
+/**
+ * Problems as the client words them (`credentials.roleArn must be …`), by field; what names none of
+ * them is left over.
+ */
 export function problemsByField(
   problems: readonly string[],
   paths: Readonly<Record<string, string>>,

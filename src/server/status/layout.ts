@@ -18,9 +18,15 @@ export interface Frame {
   readonly problems?: number;
   /** What an order came to, above everything else. */
   readonly notice?: Html;
-  /** Seconds until the page looks again; `none` where a person fills in a form. Default: 10 with JavaScript, 30 without. */
+  /**
+   * Seconds until the page looks again; `none` where a person fills in a form. Default: 10 with
+   * JavaScript, 30 without.
+   */
   readonly refresh?: number | 'none';
-  /** It asks for text. Without JavaScript it does not reload itself then, which would clear what is half typed. */
+  /**
+   * It asks for text. Without JavaScript it does not reload itself then, which would clear what is
+   * half typed.
+   */
   readonly asksForText?: boolean;
 }
 

@@ -1,4 +1,7 @@
-/** What a list page is asked for in its address, and the addresses of its neighbours. Anything odd falls back to the default. */
+/**
+ * What a list page is asked for in its address, and the addresses of its neighbours. Anything odd
+ * falls back to the default.
+ */
 import { html } from 'hono/html';
 
 import type { ListQuery } from '../../db/status/list-query.ts';

@@ -1,4 +1,7 @@
-/** What the account to be connected must allow, from what was chosen on the connect page: the same policies as `keyferry policy` prints. Pure. */
+/**
+ * What the account to be connected must allow, from what was chosen on the connect page: the same
+ * policies as `keyferry policy` prints. Pure.
+ */
 import { destinations, kinds } from '../../domain/destinations/registry.ts';
 import { type KindId, kindIds } from '../../domain/destinations/names.ts';
 import { formatPermissions, formatRole, type PolicyFormat, policyFormats } from '../../domain/policy/formats.ts';

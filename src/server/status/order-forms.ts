@@ -1,4 +1,7 @@
-/** The buttons of one subject. Plain forms that post to the page they stand on; empty where operators may only look. */
+/**
+ * The buttons of one subject. Plain forms that post to the page they stand on; empty where
+ * operators may only look.
+ */
 import { html } from 'hono/html';
 
 import type { ConnectionStatus, RotationStatus, SyncStatus } from '../../db/status/queries.ts';

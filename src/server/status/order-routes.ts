@@ -1,4 +1,7 @@
-/** Orders of operators: a form posts to the page it stands on; the answer is a redirect to that page, or the page with the reason. */
+/**
+ * Orders of operators: a form posts to the page it stands on; the answer is a redirect to that
+ * page, or the page with the reason.
+ */
 import type { Context, Hono, MiddlewareHandler } from 'hono';
 
 import type { StatusQueries } from '../../db/status/queries.ts';

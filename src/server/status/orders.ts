@@ -1,4 +1,7 @@
-/** What an operator may order on the status page: the same methods of the client as the command line, so the same rules. */
+/**
+ * What an operator may order on the status page: the same methods of the client as the command
+ * line, so the same rules.
+ */
 import { JobError } from '../../errors.ts';
 import type { Fields } from '../guard/form-body.ts';
 import type { Client } from '../../client/types/client.ts';

@@ -1,4 +1,7 @@
-/** The first page: how many are well, what needs a person and what to do about it, what waits, what ran last. */
+/**
+ * The first page: how many are well, what needs a person and what to do about it, what waits, what
+ * ran last.
+ */
 import { html } from 'hono/html';
 
 import type { LogicalRun } from '../../db/logical-runs.ts';

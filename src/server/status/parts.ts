@@ -1,4 +1,7 @@
-/** The pieces that all status pages are made of: chips, times, errors with their fix, tables' captions, pages. Pure; everything is escaped by `html`. */
+/**
+ * The pieces that all status pages are made of: chips, times, errors with their fix, tables'
+ * captions, pages. Pure; everything is escaped by `html`.
+ */
 import { html } from 'hono/html';
 
 import { isSaid, type Named, withName } from '../../domain/advice.ts';

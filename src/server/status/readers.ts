@@ -1,4 +1,7 @@
-/** What each page of one subject shows: its row and what belongs to it, read at once. Undefined: there is no such subject. */
+/**
+ * What each page of one subject shows: its row and what belongs to it, read at once. Undefined:
+ * there is no such subject.
+ */
 import type { StatusQueries } from '../../db/status/queries.ts';
 import { connectionContent } from './connections.ts';
 import { asksForConfirmation, type FormToken } from './order-forms.ts';

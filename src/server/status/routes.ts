@@ -1,4 +1,7 @@
-/** The addresses of the status page. Looking changes nothing; orders come in by forms (`order-routes.ts`, `connect-routes.ts`). Errors are pages too. */
+/**
+ * The addresses of the status page. Looking changes nothing; orders come in by forms
+ * (`order-routes.ts`, `connect-routes.ts`). Errors are pages too.
+ */
 import { type Context, Hono } from 'hono';
 import { html } from 'hono/html';
 

@@ -1,6 +1,8 @@
 /**
- * The one script of the status page: every ten seconds, sooner while something is under way, it fetches the page again and swaps its content, keeping what
- * the reader opened, typed, selected or focused, and the answer to an order. Without JavaScript the page reloads itself by a meta element.
+ * The one script of the status page: every ten seconds, sooner while something is under way, it
+ * fetches the page again and swaps its content, keeping what the reader opened, typed, selected or
+ * focused, and the answer to an order. Without JavaScript the page reloads itself by a meta
+ * element.
  */
 export const script = `
 (() => {

@@ -72,7 +72,10 @@ export function showFailure(c: Context, answering: Answering, error: unknown): R
   return show(c, answering, { title: 'Status unavailable', section: undefined, status, content });
 }
 
-/** Why an order was not carried out, on the page of its subject. What was typed wrong says itself what is right. */
+/**
+ * Why an order was not carried out, on the page of its subject. What was typed wrong says itself
+ * what is right.
+ */
 export function orderNotice(error: unknown, name: string): { readonly status: ContentfulStatusCode; notice: Html } {
   const { code, publicMessage: message } = toJobError(error);
   return {

@@ -1,4 +1,7 @@
-/** The one style sheet of the status page, inlined. No external assets; light and dark by the reader's setting; colour is never the only sign. */
+/**
+ * The one style sheet of the status page, inlined. No external assets; light and dark by the
+ * reader's setting; colour is never the only sign.
+ */
 export const style = `
 :root {
   color-scheme: light dark;

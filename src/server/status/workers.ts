@@ -1,4 +1,7 @@
-/** The workers: which there are, what they run, whose AWS identity they use, and what waits for them. */
+/**
+ * The workers: which there are, what they run, whose AWS identity they use, and what waits for
+ * them.
+ */
 import { html } from 'hono/html';
 
 import type { Overview } from '../../db/status/overview.ts';

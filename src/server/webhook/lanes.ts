@@ -1,4 +1,7 @@
-/** A lane for each endpoint: while it is open, nothing else is claimed for that endpoint, and what it waits for delays no other. */
+/**
+ * A lane for each endpoint: while it is open, nothing else is claimed for that endpoint, and what
+ * it waits for delays no other.
+ */
 import type { DueNotification } from '../../db/outbox.ts';
 
 /** Endpoints that are sent to at once. */

@@ -1,4 +1,7 @@
-/** An event as it is sent: its body, and the signature of the Standard Webhooks scheme, which receivers can check with ready-made libraries. Pure. */
+/**
+ * An event as it is sent: its body, and the signature of the Standard Webhooks scheme, which
+ * receivers can check with ready-made libraries. Pure.
+ */
 import { createHmac } from 'node:crypto';
 
 import type { Endpoint, NotificationRow } from '../../db/outbox.ts';

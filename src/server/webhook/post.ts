@@ -1,5 +1,6 @@
 /**
- * One POST to an endpoint of an org, to a public address that was checked. Redirects are not followed, and nothing of the answer but its status is kept.
+ * One POST to an endpoint of an org, to a public address that was checked. Redirects are not
+ * followed, and nothing of the answer but its status is kept.
  */
 import { request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';

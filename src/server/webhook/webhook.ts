@@ -1,6 +1,8 @@
 /**
- * Delivers the outbox: to the endpoints of the orgs, and to the operator's where there is one. Looks for trouble every ten seconds, and delivers at once what
- * PostgreSQL notifies of. Each endpoint has a lane of its own, so that one which does not answer delays no other. Safe to run in several servers at once.
+ * Delivers the outbox: to the endpoints of the orgs, and to the operator's where there is one.
+ * Looks for trouble every ten seconds, and delivers at once what PostgreSQL notifies of. Each
+ * endpoint has a lane of its own, so that one which does not answer delays no other. Safe to run in
+ * several servers at once.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -45,7 +47,10 @@ const MAX_PAUSE_MS = 6 * 3_600_000;
 /** An endpoint that is back is found within so long. */
 const MAX_ENDPOINT_PAUSE_MS = 5 * 60_000;
 
-/** Throws CONFIG_INVALID for an operator's address that would carry the news in clear through a network. */
+/**
+ * Throws CONFIG_INVALID for an operator's address that would carry the news in clear through a
+ * network.
+ */
 export function startWebhook(options: WebhookOptions): RunningWebhook {
   if (options.operator) requireSafeUrl(options.operator.url);
   const stopping = new AbortController();

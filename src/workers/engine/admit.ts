@@ -1,5 +1,6 @@
 /**
- * The entry of the pipeline: a job that keyferry dispatched runs, any other is a wish that is recorded.
+ * The entry of the pipeline: a job that keyferry dispatched runs, any other is a wish that is
+ * recorded.
  */
 import { setTimeout } from 'node:timers/promises';
 
@@ -20,7 +21,8 @@ export interface AdmitDependencies {
 const DATABASE_PAUSE_MS = 1_000;
 
 /**
- * Holds the job while PostgreSQL is away, under BullMQ's own lock: failing it would lose an outside producer's wish, which exists nowhere else yet.
+ * Holds the job while PostgreSQL is away, under BullMQ's own lock: failing it would lose an outside
+ * producer's wish, which exists nowhere else yet.
  */
 export async function whileDatabaseIsDown<T>(
   deps: Omit<AdmitDependencies, 'work'>,
@@ -40,8 +42,8 @@ export async function whileDatabaseIsDown<T>(
 }
 
 /**
- * Undefined for a job that keyferry dispatched: it runs. Any other job only names or records a request, whose id is its result; the tick dispatches the
- * run, within the window of the account.
+ * Undefined for a job that keyferry dispatched: it runs. Any other job only names or records a
+ * request, whose id is its result; the tick dispatches the run, within the window of the account.
  */
 export async function admit(deps: AdmitDependencies, job: Job, payload: Payload): Promise<string | undefined> {
   const { kind, subjectId, requestId } = payload;

@@ -1,4 +1,7 @@
-/** Calls back at moments that lie near ahead, so that what is due then does not wait for the next regular look. */
+/**
+ * Calls back at moments that lie near ahead, so that what is due then does not wait for the next
+ * regular look.
+ */
 import type { Kind } from '../../domain/run.ts';
 
 /** What is due later than this waits for the regular look. */

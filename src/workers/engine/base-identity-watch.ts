@@ -1,6 +1,7 @@
 /**
- * Records which AWS identity this worker uses: at its first use, when its key changes, and once an hour. Passive: an identity that no work has needed is not
- * resolved, so a worker whose connections all have keys of their own never asks for one.
+ * Records which AWS identity this worker uses: at its first use, when its key changes, and once an
+ * hour. Passive: an identity that no work has needed is not resolved, so a worker whose connections
+ * all have keys of their own never asks for one.
  */
 import type { AwsAccess } from '../../aws/session.ts';
 import type { BaseIdentities } from '../../db/base-identities.ts';

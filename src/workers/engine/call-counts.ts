@@ -1,7 +1,8 @@
 /**
- * Stores the AWS calls, the progress and the findings of runs while they are under way: a worker that is killed loses those of its last tenth of a second, no more. All
- * runs of a process share one statement, which no run waits for; its answer names those that a person cancelled, and those whose place somebody waits for. A
- * run that settles sooner costs none.
+ * Stores the AWS calls, the progress and the findings of runs while they are under way: a worker
+ * that is killed loses those of its last tenth of a second, no more. All runs of a process share
+ * one statement, which no run waits for; its answer names those that a person cancelled, and those
+ * whose place somebody waits for. A run that settles sooner costs none.
  */
 import type { RunCalls, StoredCalls } from '../../db/engine/run-calls.ts';
 import { createCallLog, type CallLog } from '../../domain/call-log.ts';

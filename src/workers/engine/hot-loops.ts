@@ -1,7 +1,8 @@
 /**
- * A subject that is due again at once, over and over, without getting anywhere, is a hot loop: more than 20 settlements
- * within a minute in which ledger, phase and served revision do not change, or only alternate. It is slowed to one run a
- * minute until something changes. Each worker counts by itself, in memory.
+ * A subject that is due again at once, over and over, without getting anywhere, is a hot loop: more
+ * than 20 settlements within a minute in which ledger, phase and served revision do not change, or
+ * only alternate. It is slowed to one run a minute until something changes. Each worker counts by
+ * itself, in memory.
  */
 import type { Settlement } from '../../db/engine/settle.ts';
 import type { Kind, Outcome } from '../../domain/run.ts';

@@ -1,6 +1,7 @@
 /**
- * Watches whether this database is still the one that the installation's workers know: once before the first job and once a minute, one statement
- * each. While it is not, the worker is guarded: it validates, checks and plans, and changes nothing at AWS until a person has run
+ * Watches whether this database is still the one that the installation's workers know: once before
+ * the first job and once a minute, one statement each. While it is not, the worker is guarded: it
+ * validates, checks and plans, and changes nothing at AWS until a person has run
  * `keyferry restore accept`.
  */
 import type { Installation } from '../../db/installation.ts';
@@ -22,7 +23,10 @@ export interface InstallationWatchDependencies {
   readonly everyMs?: number;
 }
 
-/** As the installation of every run: a lower counter and a failover are noticed at the first run, not only after a minute. */
+/**
+ * As the installation of every run: a lower counter and a failover are noticed at the first run,
+ * not only after a minute.
+ */
 export interface InstallationWatch extends Installation {
   /** Why nothing may be changed at AWS now; undefined while it may. */
   guardReason(): GuardReason | undefined;
@@ -35,7 +39,9 @@ export interface InstallationWatch extends Installation {
   stop(): void;
 }
 
-/** Throws when PostgreSQL cannot be asked: a worker that does not know its database must not begin. */
+/**
+ * Throws when PostgreSQL cannot be asked: a worker that does not know its database must not begin.
+ */
 export async function startInstallationWatch(deps: InstallationWatchDependencies): Promise<InstallationWatch> {
   let seenCounter = 0;
   let seenAt: Date | null = null;

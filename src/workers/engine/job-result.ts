@@ -1,4 +1,7 @@
-/** How a BullMQ job ends: completed with ids and a status, or failed with the clean reason that Bull Board shows. Nothing else leaves the process. */
+/**
+ * How a BullMQ job ends: completed with ids and a status, or failed with the clean reason that Bull
+ * Board shows. Nothing else leaves the process.
+ */
 import { UnrecoverableError } from 'bullmq';
 
 import type { Kind, Outcome } from '../../domain/run.ts';
@@ -30,7 +33,10 @@ export function report(log: Log, run: Run<Kind>, outcome: Outcome): JobResult {
   }
 }
 
-/** That nothing was to do is worth a line to who looks for it only: there may be thousands of these a second. */
+/**
+ * That nothing was to do is worth a line to who looks for it only: there may be thousands of these
+ * a second.
+ */
 function logEnd(log: Log, run: Run<Kind>, status: string): void {
   const { counts: awsCalls } = run.scope.calls;
   const level = status === 'succeeded' && Object.keys(awsCalls).length === 0 ? 'debug' : 'info';

@@ -1,7 +1,8 @@
 /**
- * Keeps one run's lease: renews it, aborts the run when it is lost, and answers whether there is time left for one more mutation. The local deadline
- * counts from before each renewal was sent, so it never outlasts the database's. A machine that was suspended sees that by its wall clock alone; then
- * the database is asked before the mutation, because that clock may as well have been set.
+ * Keeps one run's lease: renews it, aborts the run when it is lost, and answers whether there is
+ * time left for one more mutation. The local deadline counts from before each renewal was sent, so
+ * it never outlasts the database's. A machine that was suspended sees that by its wall clock alone;
+ * then the database is asked before the mutation, because that clock may as well have been set.
  */
 import { CALL_DEADLINE_MS, RUN_LEASE_SECONDS } from '../../domain/lease.ts';
 import { JobError } from '../../errors.ts';
@@ -19,7 +20,10 @@ export interface Lease {
 }
 
 export interface LeaseInput {
-  /** Seconds that the lease has now, undefined when it is lost. Throws when the database does not answer. */
+  /**
+   * Seconds that the lease has now, undefined when it is lost. Throws when the database does not
+   * answer.
+   */
   renew(): Promise<number | undefined>;
   /** Before the claim was sent. */
   readonly claimedAt: Moment;

@@ -1,6 +1,7 @@
 /**
- * A moment by the two clocks of a machine. The monotonic one stands still while a virtual machine is suspended, and the wall clock can be set: a moment
- * that decides whether something may still be done is measured by both.
+ * A moment by the two clocks of a machine. The monotonic one stands still while a virtual machine
+ * is suspended, and the wall clock can be set: a moment that decides whether something may still be
+ * done is measured by both.
  */
 export interface Moment {
   readonly monotonicMs: number;

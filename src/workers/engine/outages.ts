@@ -1,6 +1,7 @@
 /**
- * The servers that a worker depends on, each with one alarm: whoever meets an outage reports it here, and the tick, which uses both servers every few
- * seconds, finds out when it is over. With the queues in PostgreSQL both are one server and one alarm.
+ * The servers that a worker depends on, each with one alarm: whoever meets an outage reports it
+ * here, and the tick, which uses both servers every few seconds, finds out when it is over. With
+ * the queues in PostgreSQL both are one server and one alarm.
  */
 import { isOutage } from '../../domain/snooze.ts';
 import { JobError, toJobError } from '../../errors.ts';
@@ -9,7 +10,10 @@ import type { Log } from '../../observe/log.ts';
 import type { QueueBackend } from '../../queues/backend.ts';
 
 export interface Outages {
-  /** Returns whether the error is an outage of one of the servers; it is logged then, at its first occurrence. */
+  /**
+   * Returns whether the error is an outage of one of the servers; it is logged then, at its first
+   * occurrence.
+   */
   noticeOutage(error: unknown): boolean;
   /** A queue worker failed at its own work. Returns whether the queue is out. */
   queueFailed(error: unknown): Promise<boolean>;

@@ -1,4 +1,7 @@
-/** What a processor is: it does the work of one run and says how it ended. It never touches BullMQ, leases or the run's row. */
+/**
+ * What a processor is: it does the work of one run and says how it ended. It never touches BullMQ,
+ * leases or the run's row.
+ */
 import type { CallScope } from '../../aws/session.ts';
 import type { SubjectRows } from '../../db/engine/subjects.ts';
 import type { Kind, Outcome, Reason, RunKindOf, RunProgress } from '../../domain/run.ts';
@@ -9,7 +12,9 @@ export interface Run<K extends Kind> {
   readonly id: string;
   /** What is asked for: `sync`, `plan`, `import` or `remove` on the sync queue. */
   readonly kind: RunKindOf<K>;
-  /** The kind of the open request that this run answers (`check` is a sync run), if there is one. */
+  /**
+   * The kind of the open request that this run answers (`check` is a sync run), if there is one.
+   */
   readonly requestKind: string | undefined;
   /** Somebody asked for it through the CLI, the API or the library, not by a queued job. */
   readonly isDirect: boolean;
@@ -17,7 +22,10 @@ export interface Run<K extends Kind> {
   readonly subject: SubjectRows[K];
   /** The subject's status before the claim. */
   readonly statusBefore: string;
-  /** Of a sync of which nothing changed since its last success, by revisions alone: how many entries it has. Else undefined. */
+  /**
+   * Of a sync of which nothing changed since its last success, by revisions alone: how many entries
+   * it has. Else undefined.
+   */
   readonly unchangedEntries: number | undefined;
   /** 1 for the first attempt. */
   readonly attempt: number;
@@ -29,7 +37,10 @@ export interface Run<K extends Kind> {
   readonly log: Log;
   /** True soon after a person cancelled the run: it ends before its next write. */
   isCancelled(): boolean;
-  /** True soon after somebody began to wait for this run's place: it gives it back after its share of the work. */
+  /**
+   * True soon after somebody began to wait for this run's place: it gives it back after its share
+   * of the work.
+   */
   isAwaited(): boolean;
   /** Shows others how far the run has come. */
   noteProgress(progress: RunProgress): void;
@@ -47,8 +58,9 @@ export interface Performed<K extends Kind> {
   /** Columns of the subject to write with the settlement. */
   readonly changes: Partial<SubjectRows[K]>;
   /**
-   * When the subject is due again by its schedule; null while it waits for something else. The pipeline decides it for
-   * `continued`, which names its own time, and for `retry`, whose time is the backoff's.
+   * When the subject is due again by its schedule; null while it waits for something else. The
+   * pipeline decides it for `continued`, which names its own time, and for `retry`, whose time is
+   * the backoff's.
    */
   readonly dueAt: Date | null;
   /** What is wanted of the subject is still to be done: a plan only looked. */
@@ -59,8 +71,14 @@ export interface Performed<K extends Kind> {
 
 export interface Processor<K extends Kind> {
   readonly kind: K;
-  /** Expected refusals are outcomes. Whatever it throws is classified by the pipeline: retry, snooze or fail by the code's disposition. */
+  /**
+   * Expected refusals are outcomes. Whatever it throws is classified by the pipeline: retry, snooze
+   * or fail by the code's disposition.
+   */
   perform(run: Run<K>): Promise<Performed<K>>;
-  /** What an outcome means that `perform` did not return: it threw, its attempts are spent, or its runs died. */
+  /**
+   * What an outcome means that `perform` did not return: it threw, its attempts are spent, or its
+   * runs died.
+   */
   conclude(outcome: Outcome, run: Run<K>): Performed<K>;
 }

@@ -1,6 +1,7 @@
 /**
- * The pipeline of one job: parse → admit → claim → perform → settle → report. One BullMQ job is one attempt; this is the only place
- * that knows how it ends. It never decides what a run does (the processor) nor when the next attempt is (PostgreSQL, by the settlement).
+ * The pipeline of one job: parse → admit → claim → perform → settle → report. One BullMQ job is one
+ * attempt; this is the only place that knows how it ends. It never decides what a run does (the
+ * processor) nor when the next attempt is (PostgreSQL, by the settlement).
  */
 import type { Job } from 'bullmq';
 
@@ -34,7 +35,10 @@ export interface JobDependencies<K extends Kind>
   onRun(report: RunReport): void;
   /** Writes of a run that nobody asked for: always a defect. */
   onUnaskedWrites?(count: number): void;
-  /** Given each error that a run or a job ends with; returns whether it is an outage, which is logged there. */
+  /**
+   * Given each error that a run or a job ends with; returns whether it is an outage, which is
+   * logged there.
+   */
   noticeOutage?(error: JobError): boolean;
 }
 
@@ -48,7 +52,8 @@ export async function runJob<K extends Kind>(
     const requestId = await whileDatabaseIsDown(deps, () => admit(deps, job, payload), signal);
     if (requestId !== undefined) return { requestId };
     const { claim, claimedAt } = await whileDatabaseIsDown(deps, () => take(deps, payload.subjectId, job.id), signal);
-    // A repeated delivery, or another run holds the lease: that run, or the row's due time, takes care of the rest.
+    // A repeated delivery, or another run holds the lease: that run, or the row's due time, takes
+    // care of the rest.
     if (!claim) return { status: 'stale' };
     return await runClaimed(deps, claim, { claimedAt, signal, now: clockFrom(claim.claimedAt) });
   } catch (error) {
@@ -69,8 +74,9 @@ interface Started {
 }
 
 /**
- * The clock of a run: the database's at the claim, plus the time that has passed since its answer. The clocks of two workers may differ by days; what
- * is due, quiet or held must not depend on which one takes the job.
+ * The clock of a run: the database's at the claim, plus the time that has passed since its answer.
+ * The clocks of two workers may differ by days; what is due, quiet or held must not depend on which
+ * one takes the job.
  */
 function clockFrom(claimedAt: Date): () => Date {
   const answeredAtMs = performance.now();
@@ -230,7 +236,10 @@ async function settle<K extends Kind>(deps: JobDependencies<K>, settling: Settli
   return report(deps.log, run, outcome);
 }
 
-/** The one retry mechanism: an outcome `retry` becomes the next due time, or a failure when the attempts are spent. */
+/**
+ * The one retry mechanism: an outcome `retry` becomes the next due time, or a failure when the
+ * attempts are spent.
+ */
 function spendAttempt<K extends Kind>(
   deps: JobDependencies<K>,
   run: Run<K>,

@@ -1,6 +1,7 @@
 /**
- * Finds what is due and queues it: every 2 to 5 seconds, and at once when PostgreSQL notifies or a run ends while more is waiting. Any number of processes
- * may tick; the statement's guard lets one at a time through. A crash between claim and queue costs the dispatch lease, nothing else.
+ * Finds what is due and queues it: every 2 to 5 seconds, and at once when PostgreSQL notifies or a
+ * run ends while more is waiting. Any number of processes may tick; the statement's guard lets one
+ * at a time through. A crash between claim and queue costs the dispatch lease, nothing else.
  */
 import type { Queue } from 'bullmq';
 
@@ -20,7 +21,10 @@ const EVERY_MS = 3_000;
 const SPREAD = 0.2;
 /** Wake-ups within this time after a look become one look; the first one after it does not wait. */
 const GATHER_MS = 5;
-/** Before the next look while the queue is full: workers have enough to do for longer, and the look would find no room. */
+/**
+ * Before the next look while the queue is full: workers have enough to do for longer, and the look
+ * would find no room.
+ */
 const FULL_QUEUE_MS = 100;
 
 export interface TickDependencies {
@@ -41,13 +45,22 @@ export interface Tick {
   start(): void;
   /** Looks for due rows of this kind now. */
   wake(kind: Kind): void;
-  /** Looks again if the last look left something behind, and when the run's subject is due, if that is soon. */
+  /**
+   * Looks again if the last look left something behind, and when the run's subject is due, if that
+   * is soon.
+   */
   runEnded(kind: Kind, dueInMs?: number): void;
   /** Resolves when no dispatch is under way any more. */
   stop(): Promise<void>;
-  /** How long the oldest unanswered statement has taken: the database ends every statement of a living connection well within a minute. */
+  /**
+   * How long the oldest unanswered statement has taken: the database ends every statement of a
+   * living connection well within a minute.
+   */
   pendingMs(): number;
-  /** When each kind was last looked at successfully, in milliseconds of the monotonic clock; for readiness. */
+  /**
+   * When each kind was last looked at successfully, in milliseconds of the monotonic clock; for
+   * readiness.
+   */
   readonly lastSuccessMs: ReadonlyMap<Kind, number>;
 }
 
@@ -160,7 +173,10 @@ function createRounds(look: (kind: Kind) => Promise<void>, onEnds: (kind: Kind) 
   };
 }
 
-/** A round may take minutes when much is due: only a single question that stays without an answer is a bad sign. */
+/**
+ * A round may take minutes when much is due: only a single question that stays without an answer is
+ * a bad sign.
+ */
 function withTimes(deps: TickDependencies): { readonly timed: TickDependencies; pendingMs(): number } {
   const askedAtMs = new Map<Kind, number>();
   const dispatchDue: WorkStore['dispatchDue'] = (kind, limit) => {

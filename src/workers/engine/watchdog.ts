@@ -1,7 +1,9 @@
 /**
- * Notices a process that has gone deaf: jobs wait, slots are free, and nothing has started for a while; or the database has not answered for longer than
- * it lets any statement run, while a fresh connection works. Both are connections that are dead and do not know it: a worker that waits on one for ever
- * looks idle. Only a new process helps, and whoever runs this one starts another. An outage of the server itself never ends the process.
+ * Notices a process that has gone deaf: jobs wait, slots are free, and nothing has started for a
+ * while; or the database has not answered for longer than it lets any statement run, while a fresh
+ * connection works. Both are connections that are dead and do not know it: a worker that waits on
+ * one for ever looks idle. Only a new process helps, and whoever runs this one starts another. An
+ * outage of the server itself never ends the process.
  */
 import type { Kind } from '../../domain/run.ts';
 import type { Log } from '../../observe/log.ts';
@@ -17,11 +19,17 @@ const DEFAULT_TIMES: WatchdogTimes = { silentMs: 60_000, lookEveryMs: 15_000 };
 export interface WatchdogDependencies {
   readonly kinds: readonly Kind[];
   readonly concurrency: Readonly<Record<Kind, number>>;
-  /** Jobs that a free slot should take now; 0 when the queue is paused. Rejects when it does not answer, which is no sign of deafness. */
+  /**
+   * Jobs that a free slot should take now; 0 when the queue is paused. Rejects when it does not
+   * answer, which is no sign of deafness.
+   */
   countWaiting(kind: Kind): Promise<number>;
   /** How long the database has owed an answer. */
   unansweredMs(): number;
-  /** Rejects unless a fresh connection can work: while the server itself is out, a new process would not help. */
+  /**
+   * Rejects unless a fresh connection can work: while the server itself is out, a new process would
+   * not help.
+   */
   checkAfresh(part: 'queue' | 'database'): Promise<void>;
   onDeaf(): void;
   readonly log: Log;
@@ -40,7 +48,10 @@ export function startWatchdog(deps: WatchdogDependencies): Watchdog {
   const { silentMs, lookEveryMs } = deps.times ?? DEFAULT_TIMES;
   const active = new Map<Kind, number>();
   const startedAtMs = new Map<Kind, number>(deps.kinds.map((kind) => [kind, performance.now()]));
-  /** Queues that had waiting jobs at the last look, too: a job that was added this instant is no sign. */
+  /**
+   * Queues that had waiting jobs at the last look, too: a job that was added this instant is no
+   * sign.
+   */
   const suspects = new Set<Kind>();
 
   const hasFreeSlot = (kind: Kind) => (active.get(kind) ?? 0) < deps.concurrency[kind];

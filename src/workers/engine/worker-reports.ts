@@ -1,4 +1,7 @@
-/** Says every few seconds that this worker is there and what it does, for people who look. No work depends on it. */
+/**
+ * Says every few seconds that this worker is there and what it does, for people who look. No work
+ * depends on it.
+ */
 import { randomUUID } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 

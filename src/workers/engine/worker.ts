@@ -1,5 +1,6 @@
 /**
- * A worker process's life: one BullMQ worker per queue, the tick, the wake-ups, and an orderly end. It knows nothing of what the jobs do.
+ * A worker process's life: one BullMQ worker per queue, the tick, the wake-ups, and an orderly end.
+ * It knows nothing of what the jobs do.
  */
 import { setTimeout } from 'node:timers/promises';
 
@@ -58,7 +59,10 @@ export interface WorkerProcess {
   running(): Readonly<Partial<Record<Kind, number>>>;
   /** Resolves when only a new process helps: a queue has gone deaf. */
   readonly mustBeReplaced: Promise<void>;
-  /** Ends within `deadlineMs`: running jobs reach their next safe point, the rest is left to the leases. */
+  /**
+   * Ends within `deadlineMs`: running jobs reach their next safe point, the rest is left to the
+   * leases.
+   */
   stop(deadlineMs?: number): Promise<void>;
 }
 
@@ -197,7 +201,8 @@ function startQueueWorker(deps: WorkerDependencies, kind: Kind, hooks: RunHooks)
 }
 
 function jobDependencies(deps: WorkerDependencies, kind: Kind, hooks: RunHooks) {
-  // The pairing of a kind with its own processor is kept by the type of `processors`; TypeScript cannot follow it through a variable.
+  // The pairing of a kind with its own processor is kept by the type of `processors`; TypeScript
+  // cannot follow it through a variable.
   const processor = deps.processors[kind] as Processor<Kind>;
   // A validation only tries what it may do, on objects that cannot exist.
   const requireUnguarded = kind === 'validate' ? undefined : deps.requireUnguarded;
@@ -224,8 +229,8 @@ function logErrors(log: Log, kind: Kind, outages: Outages): (error: Error) => vo
 }
 
 /**
- * Waits for running jobs by pausing, then closes by force: a `close()` that waits for Redis never returns while Redis is down, and cannot be
- * turned into a forced one afterwards.
+ * Waits for running jobs by pausing, then closes by force: a `close()` that waits for Redis never
+ * returns while Redis is down, and cannot be turned into a forced one afterwards.
  */
 async function closeWorkers(workers: readonly Worker[], deadlineMs: number, log: Log): Promise<void> {
   const drained = Promise.allSettled(workers.map((worker) => worker.pause())).then(() => true);

@@ -1,6 +1,7 @@
 /**
- * One request to a source, to a public address that was checked or a host that the operator lists. Bounded in size and time; redirects are refused. Nothing of
- * an answer goes into an error but its status.
+ * One request to a source, to a public address that was checked or a host that the operator lists.
+ * Bounded in size and time; redirects are refused. Nothing of an answer goes into an error but its
+ * status.
  */
 import { request as requestHttp, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
 import { request as requestHttps } from 'node:https';
@@ -99,7 +100,10 @@ function requireAnswer(status: number): void {
   });
 }
 
-/** Counts what it reads: a header may lie, or be missing. Throws where the connection ends early: a part would delete the rest. */
+/**
+ * Counts what it reads: a header may lie, or be missing. Throws where the connection ends early: a
+ * part would delete the rest.
+ */
 async function readBody(response: IncomingMessage): Promise<Buffer> {
   const parts: Buffer[] = [];
   let size = 0;
@@ -111,7 +115,10 @@ async function readBody(response: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(parts);
 }
 
-/** The alert of a source that asks for a client certificate and got none, or one that it does not accept. */
+/**
+ * The alert of a source that asks for a client certificate and got none, or one that it does not
+ * accept.
+ */
 const CERTIFICATE_ALERT =
   /^ERR_SSL_.*ALERT_(CERTIFICATE|BAD_CERTIFICATE|UNKNOWN_CA|UNSUPPORTED_CERT|HANDSHAKE_FAILURE)/;
 

@@ -1,6 +1,6 @@
 /**
- * One pull: reads the source, replaces the secrets of its folder by what it holds, and settles the row. A source that cannot be read, or whose answer is
- * refused, changes nothing.
+ * One pull: reads the source, replaces the secrets of its folder by what it holds, and settles the
+ * row. A source that cannot be read, or whose answer is refused, changes nothing.
  */
 import type { Folders } from '../../db/folders.ts';
 import type { PullOutcome } from '../../db/pull-settlement.ts';

@@ -1,6 +1,7 @@
 /**
- * Queues the pulls of due sources, every few seconds and at once when somebody asks. Any number of processes may do so: the dispatch gives each source to one
- * of them. A crash costs a lease, nothing else. Nothing is queued while the worker is guarded.
+ * Queues the pulls of due sources, every few seconds and at once when somebody asks. Any number of
+ * processes may do so: the dispatch gives each source to one of them. A crash costs a lease,
+ * nothing else. Nothing is queued while the worker is guarded.
  */
 import type { Queue } from 'bullmq';
 

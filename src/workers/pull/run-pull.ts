@@ -1,6 +1,7 @@
 /**
- * One `pull` job of the queue `sync`: parse → admit → claim → pull → report. A job that keyferry dispatched reads the source; any other is recorded as a
- * wish, and the next dispatch reads it. When the source is read again is PostgreSQL's: a job is one attempt.
+ * One `pull` job of the queue `sync`: parse → admit → claim → pull → report. A job that keyferry
+ * dispatched reads the source; any other is recorded as a wish, and the next dispatch reads it.
+ * When the source is read again is PostgreSQL's: a job is one attempt.
  */
 import type { Job } from 'bullmq';
 

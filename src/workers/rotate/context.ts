@@ -1,4 +1,7 @@
-/** What the steps of a rotation share: the run, the stores, the door to AWS, and the one way to write. */
+/**
+ * What the steps of a rotation share: the run, the stores, the door to AWS, and the one way to
+ * write.
+ */
 import type { AccessKeys } from '../../aws/access-keys.ts';
 import type { AwsAccess, AwsSession } from '../../aws/session.ts';
 import type { Connections } from '../../db/connections.ts';
@@ -29,7 +32,10 @@ export interface RotationContext {
   readonly row: RotationRow;
 }
 
-/** Persists a transition under the run's token. Throws LEASE_LOST when the rotation is not this run's any more. */
+/**
+ * Persists a transition under the run's token. Throws LEASE_LOST when the rotation is not this
+ * run's any more.
+ */
 export async function write(
   context: RotationContext,
   view: RotationView,
@@ -41,10 +47,15 @@ export async function write(
   return { ...applyTransition(view, transition, now), ...written };
 }
 
-/** How often a transition is made again because a person changed the settings that it was made of. */
+/**
+ * How often a transition is made again because a person changed the settings that it was made of.
+ */
 const MAX_RACES = 20;
 
-/** For a transition that sets the next rotation: made of the settings of this moment, which may differ from those at the claim. */
+/**
+ * For a transition that sets the next rotation: made of the settings of this moment, which may
+ * differ from those at the claim.
+ */
 export async function writeScheduled(
   context: RotationContext,
   view: RotationView,
@@ -67,7 +78,10 @@ export interface OpenKeys {
   readonly connection: ConnectionRow;
 }
 
-/** With the connection's credentials of this moment: they change in the middle of a rotation of the connection's own key. */
+/**
+ * With the connection's credentials of this moment: they change in the middle of a rotation of the
+ * connection's own key.
+ */
 export async function openKeys(context: RotationContext): Promise<OpenKeys> {
   const { deps, run, row } = context;
   const connection = await deps.connections.byId(row.connectionId);

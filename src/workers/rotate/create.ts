@@ -1,6 +1,7 @@
 /**
- * The step that adds a key, and the checks before it. The intent stands in the database before CreateAccessKey is sent, and the pair before anything
- * else happens: whatever is cut off in between is found by `recover.ts`.
+ * The step that adds a key, and the checks before it. The intent stands in the database before
+ * CreateAccessKey is sent, and the pair before anything else happens: whatever is cut off in
+ * between is found by `recover.ts`.
  */
 import type { AccessKeys } from '../../aws/access-keys.ts';
 import { decideSurvey, foreignKeys, type KeyOwners, SEND_WITHIN_MS, type Survey } from '../../domain/rotation/keys.ts';
@@ -62,7 +63,10 @@ export async function create(context: RotationContext, view: RotationView): Prom
   }
 }
 
-/** Every permission that can be asked for without an effect. Throws AWS_ACCESS_DENIED; returns the missing ones that a rotation can do without. */
+/**
+ * Every permission that can be asked for without an effect. Throws AWS_ACCESS_DENIED; returns the
+ * missing ones that a rotation can do without.
+ */
 async function probe(keys: AccessKeys, survey: Extract<Survey, { decision: 'create' }>): Promise<readonly string[]> {
   await keys.requirePermissions();
   const [old] = survey.oldKeyIds;
@@ -105,7 +109,8 @@ async function sendCreate(context: RotationContext, view: RotationView, sending:
   const { remote } = look.owners;
   const sentAt = context.run.now();
   const { keys } = await openKeys(sendingSoon(context, sentAt));
-  // Before there is a key at AWS: its secret is shown once, and what would be encrypted with KMS away would be lost.
+  // Before there is a key at AWS: its secret is shown once, and what would be encrypted with KMS
+  // away would be lost.
   await context.deps.rotations.run.requireSealing(context.row);
   const intent = { sentAt: sentAt.toISOString(), seen: idsOf(look.owners), clock: look.clock };
   const sent = await write(context, view, to.createSent(view, survey, { intent, remote, missingActions }));
@@ -132,7 +137,10 @@ async function createOnce(
   }
 }
 
-/** Asked last before the request leaves: a key that is made too late after its intent would be taken for a person's. */
+/**
+ * Asked last before the request leaves: a key that is made too late after its intent would be taken
+ * for a person's.
+ */
 function sendingSoon(context: RotationContext, sentAt: Date): RotationContext {
   const { run } = context;
   const sentAtWallMs = Date.now();

@@ -1,4 +1,7 @@
-/** Whether a key that this database takes for unpublished may be deleted: the publication may be what a restored database has lost. */
+/**
+ * Whether a key that this database takes for unpublished may be deleted: the publication may be
+ * what a restored database has lost.
+ */
 import { describeKey, unusedCertainAt } from '../../domain/rotation/keys.ts';
 import { block } from '../../domain/rotation/transitions.ts';
 import type { RotationView } from '../../domain/rotation/rotation.ts';
@@ -9,8 +12,9 @@ export const restoredError = (what: string): JobError =>
   new JobError('KEY_RESTORED', { message: `The database was restored or failed over, and ${what}` });
 
 /**
- * Why a key that was never published by this database may not be deleted; undefined when it may. In an epoch that began after the key was
- * made, the publication itself may be what the database has lost.
+ * Why a key that was never published by this database may not be deleted; undefined when it may. In
+ * an epoch that began after the key was made, the publication itself may be what the database has
+ * lost.
  */
 export async function findDoubt(
   context: RotationContext,

@@ -1,4 +1,6 @@
-/** Keys of the user that are not ours: they block the rotation, unless a deleted rotation left them. */
+/**
+ * Keys of the user that are not ours: they block the rotation, unless a deleted rotation left them.
+ */
 import type { AccessKeys } from '../../aws/access-keys.ts';
 import type { LeftKeys, LeftPair } from '../../db/rotation/tombstones.ts';
 import { describeKey, foreignKeys, type KeyOwners } from '../../domain/rotation/keys.ts';
@@ -15,7 +17,10 @@ interface Foreign {
   readonly foreign: readonly RemoteKey[];
 }
 
-/** Keys that are not ours block the rotation, unless one is what a deleted rotation left: that one becomes ours first. */
+/**
+ * Keys that are not ours block the rotation, unless one is what a deleted rotation left: that one
+ * becomes ours first.
+ */
 export async function blockForeign(
   context: RotationContext,
   view: RotationView,
@@ -43,8 +48,9 @@ export async function blockForeign(
 }
 
 /**
- * Undefined unless a deleted rotation left all keys besides the active one, and the active one works and is what the folder holds. Never
- * a key that something else of this installation holds, or that was a person's before.
+ * Undefined unless a deleted rotation left all keys besides the active one, and the active one
+ * works and is what the folder holds. Never a key that something else of this installation holds,
+ * or that was a person's before.
  */
 export async function takeBackLeftKeys(
   context: RotationContext,
@@ -66,8 +72,8 @@ export async function takeBackLeftKeys(
 }
 
 /**
- * Undefined unless a folder holds the pair of a left key, nothing else of this installation holds the key, and AWS accepts the pair for
- * this user.
+ * Undefined unless a folder holds the pair of a left key, nothing else of this installation holds
+ * the key, and AWS accepts the pair for this user.
  */
 async function adoptLeftKey(
   context: RotationContext,

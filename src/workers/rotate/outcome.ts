@@ -88,7 +88,10 @@ function toOutcome(view: RotationView, stop: Stop, { counts, result }: Reported)
   }
 }
 
-/** Consumers have the new key from the quiet phase on. A wish for the next rotation stays open until that one is there. */
+/**
+ * Consumers have the new key from the quiet phase on. A wish for the next rotation stays open until
+ * that one is there.
+ */
 function answersRequest(view: RotationView): boolean {
   const isPublished =
     view.phase === 'quiet' || view.phase === 'deactivating' || view.phase === 'hold' || view.phase === 'deleting';
@@ -123,7 +126,10 @@ export function conclude(ending: Ending, run: Run<'rotate'>): Performed<'rotate'
   return { outcome: ending.outcome, changes: toStatus(ending, run), dueAt: ending.nextAt };
 }
 
-/** Of what was thrown and not retried any more: a cycle may be under way, so it is not left until its schedule. */
+/**
+ * Of what was thrown and not retried any more: a cycle may be under way, so it is not left until
+ * its schedule.
+ */
 export function concludeUnplanned(outcome: Outcome, run: Run<'rotate'>): Performed<'rotate'> {
   const nextAt = new Date(run.now().getTime() + BLOCKED_RECHECK_MS);
   return conclude({ outcome, message: null, hasRotated: false, nextAt }, run);

@@ -1,6 +1,7 @@
 /**
- * Rotates an IAM access key: asks the machine what is next, does it, and asks again, until there is nothing to do or something to wait for. All
- * state is in the database; a run may end, or die, after any step.
+ * Rotates an IAM access key: asks the machine what is next, does it, and asks again, until there is
+ * nothing to do or something to wait for. All state is in the database; a run may end, or die,
+ * after any step.
  */
 import { setTimeout } from 'node:timers/promises';
 
@@ -68,7 +69,10 @@ async function requireUnguarded({ deps }: RotationContext): Promise<void> {
   if (guardReason !== null) throw guardedError(guardReason);
 }
 
-/** Of an invalid connection nothing runs and no call is made; validation makes the rotation due again. */
+/**
+ * Of an invalid connection nothing runs and no call is made; validation makes the rotation due
+ * again.
+ */
 async function requireConnection({ deps, run, row }: RotationContext): Promise<void> {
   const connection = await deps.connections.byId(row.connectionId);
   if (connection.status === 'invalid') {
@@ -80,7 +84,10 @@ async function requireConnection({ deps, run, row }: RotationContext): Promise<v
     throw new JobError('CONNECTION_PENDING', { retryAfterMs: pendingWaitMs(connection, run.now()) });
 }
 
-/** Half as long again as the connection has waited for its validation, which takes seconds, or until a person acts. */
+/**
+ * Half as long again as the connection has waited for its validation, which takes seconds, or until
+ * a person acts.
+ */
 function pendingWaitMs({ updatedAt }: { readonly updatedAt: Date }, now: Date): number {
   const waitedMs = now.getTime() - updatedAt.getTime();
   return Math.min(Math.max(waitedMs / 2, MIN_PENDING_WAIT_MS), MAX_PENDING_WAIT_MS);

@@ -1,4 +1,7 @@
-/** Consumers get the new key: into the folder in one statement, then to AWS by the syncs of the folder, each of which must confirm. */
+/**
+ * Consumers get the new key: into the folder in one statement, then to AWS by the syncs of the
+ * folder, each of which must confirm.
+ */
 import { getCycle } from '../../domain/rotation/machine.ts';
 import * as to from '../../domain/rotation/retirement.ts';
 import { block, later } from '../../domain/rotation/transitions.ts';
@@ -36,7 +39,10 @@ export async function publish(context: RotationContext, view: RotationView): Pro
   }
 }
 
-/** The connection that signs with the key being replaced. One that was given another key meanwhile keeps it. */
+/**
+ * The connection that signs with the key being replaced. One that was given another key meanwhile
+ * keeps it.
+ */
 async function ownConnection(context: RotationContext, view: RotationView): Promise<ConnectionRow | undefined> {
   const { isSelf, oldKeyIds } = getCycle(view);
   if (!isSelf) return undefined;
@@ -57,7 +63,10 @@ export async function confirm(context: RotationContext, view: RotationView): Pro
   }
 }
 
-/** Asked before the quiet time and again before the old key is retired: a sync may have written the old pair in between. */
+/**
+ * Asked before the quiet time and again before the old key is retired: a sync may have written the
+ * old pair in between.
+ */
 export async function findConfirmation(context: RotationContext, view: RotationView): Promise<Confirmation> {
   const cycle = getCycle(view);
   if (cycle.isRevokeNow) return { decision: 'confirmed' };

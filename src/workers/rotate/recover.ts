@@ -1,4 +1,7 @@
-/** What became of a CreateAccessKey whose answer is not recorded, and the removal of the key that it made, if it made one. */
+/**
+ * What became of a CreateAccessKey whose answer is not recorded, and the removal of the key that it
+ * made, if it made one.
+ */
 import type { AccessKeys } from '../../aws/access-keys.ts';
 import { decideRecovery, describeKey, unusedCertainAt } from '../../domain/rotation/keys.ts';
 import { deleteSent } from '../../domain/rotation/retirement.ts';
@@ -52,7 +55,10 @@ type Judged =
   | { readonly is: 'uncertain'; readonly candidate: CandidateKey }
   | { readonly is: 'orphan'; readonly orphan: NonNullable<PhaseState['orphan']> };
 
-/** A key without a use is an orphan only when a use would show: the intent alone does not prove that nobody has the key. */
+/**
+ * A key without a use is an orphan only when a use would show: the intent alone does not prove that
+ * nobody has the key.
+ */
 async function judge(
   context: RotationContext,
   key: RemoteKey,
@@ -114,7 +120,10 @@ export async function deleteQuarantined(
   return write(context, sent, to.leftoverDeleted(sent, accessKeyId));
 }
 
-/** AWS cannot be fenced: a call that seemed to have had no effect is checked once more after a quarter of an hour. */
+/**
+ * AWS cannot be fenced: a call that seemed to have had no effect is checked once more after a
+ * quarter of an hour.
+ */
 export async function recheck(context: RotationContext, view: RotationView): Promise<RotationView> {
   const now = context.run.now();
   const open = await openKeys(context);

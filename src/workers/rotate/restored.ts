@@ -1,8 +1,10 @@
 /**
- * A rotation in a new epoch of the installation: its database may be older than AWS. Keys that AWS lists and this database does not know may be
- * the ones that consumers hold by now, a key that was about to be verified may be in use, and one that was about to be retired may be needed
- * again. So nothing is deactivated or deleted because of what the database remembers: what is past its publication is confirmed and watched
- * from the beginning, and what cannot be told is left to a person.
+ * A rotation in a new epoch of the installation: its database may be older than AWS. Keys that AWS
+ * lists and this database does not know may be the ones that consumers hold by now, a key that was
+ * about to be verified may be in use, and one that was about to be retired may be needed again. So
+ * nothing is deactivated or deleted because of what the database remembers: what is past its
+ * publication is confirmed and watched from the beginning, and what cannot be told is left to a
+ * person.
  */
 import { describeKey, foreignKeys } from '../../domain/rotation/keys.ts';
 import { comparedAtIn, mustCompare } from '../../domain/installation.ts';

@@ -1,4 +1,7 @@
-/** The old key: watched until it is silent, made inactive, held, deleted. At each turn somebody may still need it, and then it stays. */
+/**
+ * The old key: watched until it is silent, made inactive, held, deleted. At each turn somebody may
+ * still need it, and then it stays.
+ */
 import { RECOVERY_DELAY_MS } from '../../domain/rotation/keys.ts';
 import { getCycle } from '../../domain/rotation/machine.ts';
 import * as to from '../../domain/rotation/retirement.ts';
@@ -12,7 +15,10 @@ import { deleteQuarantined } from './recover.ts';
 /** How soon it is looked again whether runs with the old credentials have ended. */
 const RUNS_POLL_MS = 10_000;
 
-/** The quiet time is over: does every sync have the new key, was the old one used since, and does a run still sign with it? */
+/**
+ * The quiet time is over: does every sync have the new key, was the old one used since, and does a
+ * run still sign with it?
+ */
 export async function watch(context: RotationContext, view: RotationView): Promise<RotationView> {
   const cycle = getCycle(view);
   const confirmation = await findConfirmation(context, view);
@@ -74,7 +80,8 @@ export async function deactivate(
   view: RotationView,
   accessKeyId: string,
 ): Promise<RotationView> {
-  // Much may have happened since the quiet time was found to be over, if the worker died in between.
+  // Much may have happened since the quiet time was found to be over, if the worker died in
+  // between.
   const confirmation = await findConfirmation(context, view);
   if (confirmation.decision !== 'confirmed') return blockForDependents(context, view, confirmation.names);
   const { keys } = await openKeys(context);

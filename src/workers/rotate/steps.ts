@@ -77,7 +77,9 @@ const cancelled = {
     'The rotation was cancelled before its new key was published; the new key was deleted and the old one stays.',
 };
 
-/** Counted from this beginning, so that rotations missed while no worker ran are made up for once. */
+/**
+ * Counted from this beginning, so that rotations missed while no worker ran are made up for once.
+ */
 function scheduledAfter(context: RotationContext, row: RotationRow): Date | null {
   const { isAutoRotationEnabled, rotationIntervalDays, rotateAtUtc } = row;
   return isAutoRotationEnabled

@@ -1,4 +1,7 @@
-/** Does the new key work, and is it of the right user? If not within the limit, it is deleted again; the old one was never touched. */
+/**
+ * Does the new key work, and is it of the right user? If not within the limit, it is deleted again;
+ * the old one was never touched.
+ */
 import type { Identity } from '../../aws/session.ts';
 import type { ConnectionRow } from '../../db/engine/subjects.ts';
 import { defaultRegionOf } from '../../domain/partitions.ts';
@@ -85,7 +88,8 @@ async function tryKey(
   });
   try {
     const identity = await session.identity();
-    // From the publication on this key retires its predecessor itself, so IAM must know it too: services learn of keys one by one.
+    // From the publication on this key retires its predecessor itself, so IAM must know it too:
+    // services learn of keys one by one.
     if (getCycle(view).isSelf) await deps.openAccessKeys(session, row.userName).list(run.now());
     return identity;
   } catch (error) {

@@ -1,4 +1,7 @@
-/** What every way of carrying out a plan shares: which entries are written now, which wait, which only change their row. */
+/**
+ * What every way of carrying out a plan shares: which entries are written now, which wait, which
+ * only change their row.
+ */
 import {
   conflicting,
   conflictMessage,
@@ -57,7 +60,10 @@ function toRefused(job: Pick<SyncJob, 'run'> & RowOrigin, planned: PlannedEntry)
   return conflicting(entry, conflictMessage(entry, planned.reason), now);
 }
 
-/** An unchanged entry whose revision, drift or error is out of date; undefined when there is nothing to note. */
+/**
+ * An unchanged entry whose revision, drift or error is out of date; undefined when there is nothing
+ * to note.
+ */
 function toTouched(
   job: Pick<SyncJob, 'run' | 'folder'>,
   { entry, desired, drift }: PlannedEntry,

@@ -1,4 +1,7 @@
-/** The drift check: is what we wrote still as we wrote it? Versions and tags only; no value is read, nothing is written at AWS. */
+/**
+ * The drift check: is what we wrote still as we wrote it? Versions and tags only; no value is read,
+ * nothing is written at AWS.
+ */
 import { drifted, inOrder } from '../../domain/sync/entry.ts';
 import { READ_LAG_MS } from '../../domain/sync/inventory.ts';
 import { describeDrift } from '../../domain/sync/plan.ts';
@@ -16,13 +19,19 @@ export interface CheckResult {
     readonly kind: DriftKind;
     readonly detail: string;
   }[];
-  /** Since when the tags of every parameter have been looked at at least once; null while some never were. */
+  /**
+   * Since when the tags of every parameter have been looked at at least once; null while some never
+   * were.
+   */
   readonly tagsCheckedSince: string | null;
   /** Objects written in the last minutes that this check left out; absent when it left out none. */
   readonly notLookedAt?: number;
 }
 
-/** A run that writes afterwards tries what is in conflict anyway; only a check looks whether it still is. */
+/**
+ * A run that writes afterwards tries what is in conflict anyway; only a check looks whether it
+ * still is.
+ */
 export async function checkDrift(
   round: Round,
   destination: Destination,
@@ -53,8 +62,8 @@ function decidedAt(findings: readonly DriftFinding[]): string | undefined {
 }
 
 /**
- * The look of a run that a person asked for. A role may be allowed to write and not to look: then the run goes on by
- * the ledger, and its result says so.
+ * The look of a run that a person asked for. A role may be allowed to write and not to look: then
+ * the run goes on by the ledger, and its result says so.
  */
 export async function lookFirst(round: Round, destination: Destination): Promise<void> {
   try {
@@ -92,7 +101,10 @@ function toConflict(entry: LedgerEntry, drift: DriftKind | undefined, roundId: s
   return { ...entry, status: 'failed', errorCode: null, errorMessage: null };
 }
 
-/** The batched look says whose a parameter is; its other tags, and all of them where that look is denied, are sampled. */
+/**
+ * The batched look says whose a parameter is; its other tags, and all of them where that look is
+ * denied, are sampled.
+ */
 function isSampled({ progress }: Pick<Round, 'progress'>, entry: LedgerEntry): boolean {
   return progress.hasSeenOwners !== true || Object.keys(entry.settings.tags).length > 0;
 }
@@ -112,7 +124,10 @@ export function toCheckResult(round: Round): CheckResult {
   return { checked, drift, tagsCheckedSince, ...(notLookedAt > 0 ? { notLookedAt } : {}) };
 }
 
-/** The last write of a JSON secret failed, and a look has since found every key in it as it is wanted. */
+/**
+ * The last write of a JSON secret failed, and a look has since found every key in it as it is
+ * wanted.
+ */
 export async function clearFailedWholes(job: Pick<SyncJob, 'ledger' | 'place' | 'roundId'>): Promise<void> {
   const isCleared = (entry: LedgerEntry): boolean =>
     entry.key === WHOLE_SECRET &&

@@ -1,6 +1,7 @@
 /**
- * The first look of a sync in a new epoch of the installation: this database may be older than what AWS holds. What differs from the ledger was
- * written or deleted by keyferry itself after the backup. Where AWS holds the folder's value, the ledger follows; everything else waits for a
+ * The first look of a sync in a new epoch of the installation: this database may be older than what
+ * AWS holds. What differs from the ledger was written or deleted by keyferry itself after the
+ * backup. Where AWS holds the folder's value, the ledger follows; everything else waits for a
  * person, who accepts the destination or the source.
  */
 import { drifted, inOrder, removed, written } from '../../domain/sync/entry.ts';
@@ -66,7 +67,10 @@ function staysAtAws({ planOptions }: SyncJob, entry: LedgerEntry): boolean {
   return planOptions.keepsDeleted && isDecided(planOptions, entry);
 }
 
-/** Names of the folder whose objects carry our tag and that this ledger does not know: written after the backup. */
+/**
+ * Names of the folder whose objects carry our tag and that this ledger does not know: written after
+ * the backup.
+ */
 async function noteUnknown(job: SyncJob, destination: Destination): Promise<void> {
   if (!destination.listOurs) return;
   // What is recorded as deleted after the comparison waits for its deletion, and is no later write.
@@ -93,7 +97,9 @@ async function noteUnknown(job: SyncJob, destination: Destination): Promise<void
   await job.ledger.storeAll(ours);
 }
 
-/** How a difference is called that keyferry made itself; undefined for what is no such difference. */
+/**
+ * How a difference is called that keyferry made itself; undefined for what is no such difference.
+ */
 function toLater({ drift }: LedgerEntry): DriftKind | undefined {
   if (drift === 'later-create') return drift;
   if (drift === 'changed' || drift === 'later-write') return 'later-write';
@@ -115,11 +121,15 @@ interface Pair {
 function followed(job: SyncJob, entry: LedgerEntry, { wanted, there }: Pair): LedgerEntry {
   const { settings, revision, fingerprint = '' } = wanted;
   const by = { version: there.version, fingerprint, revision, settings, folderId: job.folder.id, at: job.run.now() };
-  // When AWS took the value is not known here: the next look learns its date instead of doubting it.
+  // When AWS took the value is not known here: the next look learns its date instead of doubting
+  // it.
   return { ...written(entry, by), isClaim: entry.isClaim, writtenAt: null };
 }
 
-/** A person keeps what AWS holds: values go into the folder, deletions too. What a rotation manages stays as it is. */
+/**
+ * A person keeps what AWS holds: values go into the folder, deletions too. What a rotation manages
+ * stays as it is.
+ */
 export async function acceptDestination(job: SyncJob): Promise<AcceptedDestination> {
   const later = job.ledger.all().filter((entry) => isHere(job, entry) && isLater(entry.drift));
   const created = new Set(later.filter((entry) => entry.drift === 'later-create').map((entry) => entry.key));

@@ -1,4 +1,7 @@
-/** How a slice ends early, the same for a round and a removal: it continues, is retried, or stops with the reason that concerns the whole sync. */
+/**
+ * How a slice ends early, the same for a round and a removal: it continues, is retried, or stops
+ * with the reason that concerns the whole sync.
+ */
 import { snoozed } from '../../domain/snooze.ts';
 import { noCounts, type RunCounts } from '../../domain/run.ts';
 import { addChanges } from '../../domain/sync/summary.ts';
@@ -26,7 +29,10 @@ export interface SliceEnd {
   readonly drift: SyncRow['drift'];
 }
 
-/** Adds what the slice changed to the run's progress. Undefined when the run is over and its verdict is in the ledger. */
+/**
+ * Adds what the slice changed to the run's progress. Undefined when the run is over and its verdict
+ * is in the ledger.
+ */
 export function endEarly(round: Round, { slice, isComplete, drift }: SliceEnd): SyncEnding | undefined {
   const { run } = round.job;
   const { changes, deferredUntil, error, stoppedAt } = slice.result();
@@ -40,7 +46,10 @@ export function endEarly(round: Round, { slice, isComplete, drift }: SliceEnd): 
   return isComplete || error ? undefined : toContinued(round, run.now());
 }
 
-/** A person wants no more of it. What was written stays; the next run begins a new round and resolves what is in flight. */
+/**
+ * A person wants no more of it. What was written stays; the next run begins a new round and
+ * resolves what is in flight.
+ */
 export function cancelled(run: Run<'sync'>, progress: SyncProgress | null): SyncEnding {
   const { message } = errorTable.SYNC_CANCELLED;
   const counts = { ...noCounts, ...progress?.changes };

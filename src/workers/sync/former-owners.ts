@@ -1,4 +1,6 @@
-/** Objects whose tag names another sync: was that sync one of this installation, and is it deleted? */
+/**
+ * Objects whose tag names another sync: was that sync one of this installation, and is it deleted?
+ */
 import { createBatcher } from '../../concurrency/batcher.ts';
 import type { MarkedObject, Tombstones } from '../../db/sync/tombstones.ts';
 import { OWNERSHIP_TAG, type Owner, parseOwnershipTag, whoseTags } from '../../domain/ownership.ts';

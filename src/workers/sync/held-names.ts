@@ -1,6 +1,7 @@
 /**
- * Names that meet in a rename: the new name of one key is the old name of another. The key waits until the other has moved
- * and its old object is deleted; no object is overwritten that may be the last copy of its key.
+ * Names that meet in a rename: the new name of one key is the old name of another. The key waits
+ * until the other has moved and its old object is deleted; no object is overwritten that may be the
+ * last copy of its key.
  */
 import { contradictionMessage, failed } from '../../domain/sync/entry.ts';
 import { isOwned, isSamePlace, type LedgerEntry } from '../../domain/sync/ledger.ts';
@@ -21,8 +22,9 @@ function createHolders(job: Pick<SyncJob, 'ledger' | 'place'>): (planned: Planne
 }
 
 /**
- * After writes and deletions. Returns false when names became free, which the next slice writes. Where nothing moves and
- * nothing waits, the keys are refused with the name of the key that is in their way.
+ * After writes and deletions. Returns false when names became free, which the next slice writes.
+ * Where nothing moves and nothing waits, the keys are refused with the name of the key that is in
+ * their way.
  */
 export async function settleHeld(
   job: Journal & RowOrigin,
@@ -42,7 +44,10 @@ export function findHeld(job: Pick<SyncJob, 'ledger' | 'place' | 'roundId'>, pla
   return plan.entries.filter((one) => isWrite(one) && !isSettledInRound(job, one) && holderOf(one) !== undefined);
 }
 
-/** Another key of this sync may have had the name since this one was deleted: what it wrote last is what AWS holds. */
+/**
+ * Another key of this sync may have had the name since this one was deleted: what it wrote last is
+ * what AWS holds.
+ */
 export function asLastWritten(job: Pick<SyncJob, 'ledger'>, entry: LedgerEntry): LedgerEntry {
   const at = ({ writtenAt }: LedgerEntry) => writtenAt?.getTime() ?? 0;
   const later = job.ledger

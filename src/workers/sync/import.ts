@@ -1,6 +1,7 @@
 /**
- * Import: what exists at the destination under the sync's names goes into the folder. Nothing at AWS changes, and what was imported does not become
- * ours by it: taking over stays an explicit choice (`--on-existing adopt`).
+ * Import: what exists at the destination under the sync's names goes into the folder. Nothing at
+ * AWS changes, and what was imported does not become ours by it: taking over stays an explicit
+ * choice (`--on-existing adopt`).
  */
 import type { SourceName } from '../../db/sync/source.ts';
 import { nameKey } from '../../domain/sync/plan.ts';
@@ -76,8 +77,9 @@ async function putIntoFolders(
 type Revisions = ReadonlyMap<string, number>;
 
 /**
- * What carries the tag of another sync, of this installation or of another. Reads of values come without tags where each
- * object is a parameter, so that each one that would be imported costs a call.
+ * What carries the tag of another sync, of this installation or of another. Reads of values come
+ * without tags where each object is a parameter, so that each one that would be imported costs a
+ * call.
  */
 async function findMarked(
   job: Pick<SyncJob, 'owner' | 'findFormerOwner'>,
@@ -101,7 +103,10 @@ function isMarkedByOthers({ tags = {}, formerOwner }: Existing, owner: Owner): b
   return whose === 'other-installation' || (whose === 'other-sync' && formerOwner?.isSameFolder !== true);
 }
 
-/** What another sync holds, of whatever org, belongs into another folder. The ledger knows it where a tag was removed or cannot be read. */
+/**
+ * What another sync holds, of whatever org, belongs into another folder. The ledger knows it where
+ * a tag was removed or cannot be read.
+ */
 async function markHeld(
   job: Pick<SyncJob, 'deps' | 'sync' | 'place'>,
   all: readonly Found[],
@@ -115,7 +120,10 @@ function isManaged(secret: SourceName | undefined): boolean {
   return secret !== undefined && secret.managedBy !== null;
 }
 
-/** Foreign objects that hold the same value now: nothing is to be done for them until the source changes. */
+/**
+ * Foreign objects that hold the same value now: nothing is to be done for them until the source
+ * changes.
+ */
 async function noteEqual(job: SyncJob, imported: readonly Found[], revisions: Revisions): Promise<void> {
   const known = new Set(job.ledger.all().map(nameKey));
   const fresh = imported.filter((one) => !known.has(nameKey(one)));

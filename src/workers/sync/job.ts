@@ -102,7 +102,10 @@ export async function readHead(deps: SyncDependencies, run: Run<'sync'>): Promis
   return { deps, run, parameters, sync, options, folder, connection, target, installation };
 }
 
-/** The progress that the sync's last run left, if this run continues its round; else that of a new round. */
+/**
+ * The progress that the sync's last run left, if this run continues its round; else that of a new
+ * round.
+ */
 export function startProgress(head: SyncHead): SyncProgress {
   const { sync, folder, run } = head;
   const basis = { revision: folder.revision, version: sync.version };
@@ -159,7 +162,9 @@ async function readRemembered(
   return { entries, desired: toDesired({ secrets, target, options, place }) };
 }
 
-/** A person who asks for a sync means its result; everything else follows the sync's own setting. */
+/**
+ * A person who asks for a sync means its result; everything else follows the sync's own setting.
+ */
 function overwritesDrift({ run, options }: SyncHead): boolean {
   return options.drift === 'repair' || run.requestKind === 'sync' || run.kind === 'remove';
 }

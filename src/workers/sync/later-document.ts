@@ -1,7 +1,9 @@
 /**
- * A JSON secret that carries this sync's tag although its ledger does not know it: keyferry made it, or took it over, after the backup of this
- * database. It becomes a row with the drift `later-create`, and what it holds of the folder's keys is compared like every later write. Members that the
- * folder lacks stay as they are: they carry no tags, so they may be somebody else's.
+ * A JSON secret that carries this sync's tag although its ledger does not know it: keyferry made
+ * it, or took it over, after the backup of this database. It becomes a row with the drift
+ * `later-create`, and what it holds of the folder's keys is compared like every later write.
+ * Members that the folder lacks stay as they are: they carry no tags, so they may be somebody
+ * else's.
  */
 import { nameKey } from '../../domain/sync/plan.ts';
 import { settingsFor } from '../../domain/sync/desired.ts';

@@ -1,7 +1,8 @@
 /**
- * Objects at AWS that carry this sync's tag although neither its ledger nor its folder knows them: keyferry created them after the backup
- * of this database. They become rows with the drift `later-create`, which only a person decides. Only the comparison of a new epoch looks
- * for them, and later ones while such a row is open.
+ * Objects at AWS that carry this sync's tag although neither its ledger nor its folder knows them:
+ * keyferry created them after the backup of this database. They become rows with the drift
+ * `later-create`, which only a person decides. Only the comparison of a new epoch looks for them,
+ * and later ones while such a row is open.
  */
 import { drifted, leftBehind, removed } from '../../domain/sync/entry.ts';
 import type { RemoteState } from '../../domain/sync/inventory.ts';

@@ -1,6 +1,7 @@
 /**
- * Ledger and source of syncs that gave their place back, kept until they go on. Only what the same worker left itself is used again, and only if no other
- * run came in between: otherwise everything is read anew. Losing it costs time, nothing else.
+ * Ledger and source of syncs that gave their place back, kept until they go on. Only what the same
+ * worker left itself is used again, and only if no other run came in between: otherwise everything
+ * is read anew. Losing it costs time, nothing else.
  */
 import type { Run } from '../engine/processor.ts';
 import type { Remembered, SyncJob } from './job.ts';
@@ -19,7 +20,10 @@ interface Kept extends Remembered {
   readonly folderRevision: number;
 }
 
-/** Whether no other run claimed the sync in between, not even one that died: it may have written to the ledger. */
+/**
+ * Whether no other run claimed the sync in between, not even one that died: it may have written to
+ * the ledger.
+ */
 function isNext(kept: Kept, run: Run<'sync'>): boolean {
   const [before, now] = [kept.run.subject, run.subject];
   return now.claims === before.claims + 1 && now.version === before.version && now.folderId === before.folderId;

@@ -1,6 +1,7 @@
 /**
- * Before the first write of a sync every permission of the whole job that can be probed is probed, harmlessly, so that nothing is begun that
- * cannot be finished. What was found holds for the session's life.
+ * Before the first write of a sync every permission of the whole job that can be probed is probed,
+ * harmlessly, so that nothing is begun that cannot be finished. What was found holds for the
+ * session's life.
  */
 import { statementFor } from '../../domain/policy/policies.ts';
 import type { PolicyStatement } from '../../domain/policy/document.ts';

@@ -1,6 +1,7 @@
 /**
- * Where entries lie. A sync that moved still has entries under its old connection, region or mapping: they are looked at, recovered and deleted
- * there, through the connection that wrote them. They wait while that connection is not valid, and are left behind once it is deleted or reaches
+ * Where entries lie. A sync that moved still has entries under its old connection, region or
+ * mapping: they are looked at, recovered and deleted there, through the connection that wrote them.
+ * They wait while that connection is not valid, and are left behind once it is deleted or reaches
  * another account.
  */
 import type { ConnectionRow } from '../../db/engine/subjects.ts';
@@ -56,7 +57,9 @@ export async function groupByPlace(
   return { groups: groups.filter((one) => 'destination' in one), unreachable: groups.filter((one) => 'reason' in one) };
 }
 
-/** What of the ledger lies where the sync does not write any more: a former place, path or mapping. */
+/**
+ * What of the ledger lies where the sync does not write any more: a former place, path or mapping.
+ */
 export function findFormer(job: Pick<SyncJob, 'ledger' | 'target' | 'place'>): readonly LedgerEntry[] {
   const kindOf = createKinds(job);
   return job.ledger.all().filter((entry) => isOwned(entry) && !isInTarget(job, entry, kindOf(entry)));

@@ -1,4 +1,7 @@
-/** From the job to its plan: values are read where the ledger cannot vouch for them, the pure plan is made, the brake is asked. */
+/**
+ * From the job to its plan: values are read where the ledger cannot vouch for them, the pure plan
+ * is made, the brake is asked.
+ */
 import { type Block, BRAKE_WINDOW_MS, findBlock } from '../../domain/sync/brake.ts';
 import type { DesiredEntry } from '../../domain/sync/desired.ts';
 import type { Inventory, RemoteState } from '../../domain/sync/inventory.ts';
@@ -64,7 +67,10 @@ export function findPlanBlock(
   return findBlock({ deletions, owned, desired: job.desired.length, recent, confirmed });
 }
 
-/** What went within the window of the brake and was confirmed by nobody. A key that moved is still in the source. */
+/**
+ * What went within the window of the brake and was confirmed by nobody. A key that moved is still
+ * in the source.
+ */
 function recentDeletions(job: Pick<SyncJob, 'ledger' | 'desired' | 'run'>): readonly LedgerEntry[] {
   const wanted = new Set(job.desired.map((desired) => desired.key));
   const sinceMs = job.run.now().getTime() - BRAKE_WINDOW_MS;

@@ -1,4 +1,7 @@
-/** `sync plan`: what a sync would do, with a look at what it would touch. Nothing is written, neither at AWS nor in the ledger. */
+/**
+ * `sync plan`: what a sync would do, with a look at what it would touch. Nothing is written,
+ * neither at AWS nor in the ledger.
+ */
 import type { Outcome } from '../../domain/run.ts';
 import type { Inventory } from '../../domain/sync/inventory.ts';
 import type { Plan } from '../../domain/sync/plan.ts';

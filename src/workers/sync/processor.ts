@@ -1,6 +1,7 @@
 /**
- * The processor of the queue `sync`: decides what a run is for (sync, drift check, plan, import, remove) and what its outcome means for the
- * sync's status and its next time. How a round works is in `round.ts`, how AWS is written in `destinations/`.
+ * The processor of the queue `sync`: decides what a run is for (sync, drift check, plan, import,
+ * remove) and what its outcome means for the sync's status and its next time. How a round works is
+ * in `round.ts`, how AWS is written in `destinations/`.
  */
 import type { Outcome } from '../../domain/run.ts';
 import { jitteredMs } from '../../domain/backoff.ts';
@@ -85,7 +86,10 @@ async function performKind(head: SyncHead, tools: RoundTools): Promise<SyncEndin
   }
 }
 
-/** Only looks: a drift check still reports, everything else waits until a person has accepted the database. */
+/**
+ * Only looks: a drift check still reports, everything else waits until a person has accepted the
+ * database.
+ */
 async function guardedRun(head: SyncHead, reason: GuardReason, tools: RoundTools): Promise<SyncEnding> {
   const purpose = purposeOf(head);
   if (purpose.isCheck && head.run.kind === 'sync')
@@ -126,7 +130,8 @@ async function performImport(head: SyncHead): Promise<SyncEnding> {
 
 /** Null: nothing is to be looked at until somebody or something lifts what blocks it. */
 function isScheduled(outcome: Outcome, run: Run<'sync'>): boolean {
-  // After a removal a schedule would write everything anew; one that was refused has removed nothing.
+  // After a removal a schedule would write everything anew; one that was refused has removed
+  // nothing.
   if (run.kind === 'remove') return outcome.status === 'blocked' && outcome.code === 'SYNC_DRIFTED';
   if (outcome.status !== 'blocked') return run.subject.pausedAt === null;
   return !waitsForSomebody.has(outcome.code);

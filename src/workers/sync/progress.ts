@@ -1,4 +1,7 @@
-/** How far a round has come: what the run adds to as it goes, and what waits in the row while it gives its place back. */
+/**
+ * How far a round has come: what the run adds to as it goes, and what waits in the row while it
+ * gives its place back.
+ */
 import { measureProgress } from '../../domain/progress.ts';
 import type { SyncProgress } from '../../domain/sync/progress.ts';
 import { openJob, type Remembered, startProgress, type SyncHead, type SyncJob } from './job.ts';
@@ -30,8 +33,9 @@ export function createRound(job: SyncJob, start: SyncProgress): Round {
 }
 
 /**
- * Returns what the slice calls after each object that it has tried. `remaining`: the objects that the round still has to
- * write or delete. Measured over all slices, so that the rate includes the waiting for AWS's quota.
+ * Returns what the slice calls after each object that it has tried. `remaining`: the objects that
+ * the round still has to write or delete. Measured over all slices, so that the rate includes the
+ * waiting for AWS's quota.
  */
 export function trackProgress(round: Round, remaining: number): (tried: number) => void {
   const { run } = round.job;

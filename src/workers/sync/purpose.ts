@@ -11,7 +11,10 @@ export interface Purpose {
   readonly isGuarded?: boolean;
 }
 
-/** A manual or paused sync writes only for a request to sync. Whatever else makes it due leads to a drift check that only reports. */
+/**
+ * A manual or paused sync writes only for a request to sync. Whatever else makes it due leads to a
+ * drift check that only reports.
+ */
 export function purposeOf({ run, sync }: Pick<SyncHead, 'run' | 'sync'>): Purpose {
   if (run.requestKind !== undefined) {
     const isCheck = run.requestKind !== 'sync';
@@ -22,8 +25,8 @@ export function purposeOf({ run, sync }: Pick<SyncHead, 'run' | 'sync'>): Purpos
 }
 
 /**
- * Whoever asks for a sync through the CLI, the API or the library expects it to repair drift that no check has seen
- * yet. A run that the queue or a change wakes does not look.
+ * Whoever asks for a sync through the CLI, the API or the library expects it to repair drift that
+ * no check has seen yet. A run that the queue or a change wakes does not look.
  */
 export function looksFirst({ requestKind, isDirect }: Run<'sync'>): boolean {
   return requestKind === 'sync' && isDirect;

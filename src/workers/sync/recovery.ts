@@ -1,4 +1,7 @@
-/** Before anything else: what an earlier run had in flight is looked at, so that nothing is written twice and nothing is taken for done. */
+/**
+ * Before anything else: what an earlier run had in flight is looked at, so that nothing is written
+ * twice and nothing is taken for done.
+ */
 import type { LedgerEntry } from '../../domain/sync/ledger.ts';
 import { forEachPooled } from '../../concurrency/pool.ts';
 import { groupByPlace } from './places.ts';

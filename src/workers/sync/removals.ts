@@ -1,6 +1,7 @@
 /**
- * Deletes objects of keys that left the source or moved, wherever they lie. What lies behind a connection that is not valid
- * waits for it; what no connection reaches any more is left behind and listed.
+ * Deletes objects of keys that left the source or moved, wherever they lie. What lies behind a
+ * connection that is not valid waits for it; what no connection reaches any more is left behind and
+ * listed.
  */
 import type { DesiredEntry } from '../../domain/sync/desired.ts';
 import { failed, leftBehind } from '../../domain/sync/entry.ts';
@@ -73,7 +74,9 @@ async function noteRemoval(
   slice.note(result);
 }
 
-/** The objects stay ours; each later run tries again. A write in flight there is looked at first. */
+/**
+ * The objects stay ours; each later run tries again. A write in flight there is looked at first.
+ */
 async function keepWaiting(job: Journal, { entries, reason, waitsFor }: Unreachable): Promise<void> {
   const { code = 'CONNECTION_INVALID', connection = '' } = waitsFor ?? {};
   const remedy = `Repair the connection, or leave the object there with \`keyferry connection delete ${connection}\`.`;

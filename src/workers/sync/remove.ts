@@ -1,4 +1,7 @@
-/** `sync remove`: deletes what this sync wrote, wherever it lies; with `deleteAfterRemove` the sync itself goes last. */
+/**
+ * `sync remove`: deletes what this sync wrote, wherever it lies; with `deleteAfterRemove` the sync
+ * itself goes last.
+ */
 import { comparedAtIn } from '../../domain/installation.ts';
 import { listNames } from '../../domain/rotation/waits.ts';
 import type { SyncRow } from '../../db/engine/subjects.ts';
@@ -34,7 +37,10 @@ export async function removeAll(head: SyncHead): Promise<SyncEnding> {
   return { ...performed, changes: { ...performed.changes, ...compared } };
 }
 
-/** In a new epoch the ledger may be older than AWS: no deletion before that is known, once for all slices. */
+/**
+ * In a new epoch the ledger may be older than AWS: no deletion before that is known, once for all
+ * slices.
+ */
 async function compareFirst(round: Round, destination: Destination): Promise<Partial<SyncRow>> {
   const { installation, run } = round.job;
   if (!mustCompareWithAws(round.job)) return {};
@@ -43,7 +49,9 @@ async function compareFirst(round: Round, destination: Destination): Promise<Par
   return { comparedAt: comparedAtIn(installation.epochStartedAt, run.now()) };
 }
 
-/** What keyferry wrote after the backup is deleted only once a person has decided which side counts. */
+/**
+ * What keyferry wrote after the backup is deleted only once a person has decided which side counts.
+ */
 function refused({ sync }: SyncHead, undecided: readonly LedgerEntry[], compared: Partial<SyncRow>): SyncEnding {
   const { name } = sync;
   const names = listNames([...new Set(undecided.map((entry) => entry.remoteName))]);

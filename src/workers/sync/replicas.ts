@@ -1,4 +1,7 @@
-/** AWS replicates after it has answered: whether the replicas of what was written are complete is asked at the end of a round. */
+/**
+ * AWS replicates after it has answered: whether the replicas of what was written are complete is
+ * asked at the end of a round.
+ */
 import { driftMessage, drifted } from '../../domain/sync/entry.ts';
 import { areReplicasInSync, findDrift, type RemoteState } from '../../domain/sync/inventory.ts';
 import { isOwned, type LedgerEntry } from '../../domain/sync/ledger.ts';
@@ -6,7 +9,10 @@ import { faultOf, ownReplicas, type Replicas, type ReplicaWish, wantedReplicas }
 import { openDestination } from './destinations/open.ts';
 import { isHere, lookOf, type SyncJob } from './job.ts';
 
-/** One DescribeSecret for each secret with replicas that was not seen complete since its last write. True while AWS still replicates one of them. */
+/**
+ * One DescribeSecret for each secret with replicas that was not seen complete since its last write.
+ * True while AWS still replicates one of them.
+ */
 export async function confirmReplicas(job: SyncJob): Promise<boolean> {
   const unconfirmed = job.ledger.all().filter((entry) => isHere(job, entry) && isUnconfirmed(entry));
   if (unconfirmed.length === 0) return false;

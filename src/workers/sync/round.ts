@@ -5,7 +5,8 @@
  *     → import (first sync) → check (drift) → survey values → plan → brake → permissions
  *     → writes → deletions → summary
  *
- * A run that ends early leaves its place in `progress` and in the ledger; the next one takes the same way and finds most of it done.
+ * A run that ends early leaves its place in `progress` and in the ledger; the next one takes the
+ * same way and finds most of it done.
  */
 import { comparedAtIn } from '../../domain/installation.ts';
 import { noCounts } from '../../domain/run.ts';
@@ -35,7 +36,10 @@ import { confirmReplicas } from './replicas.ts';
 import { createSlice, type Slice } from './slice.ts';
 import { openJob, type SyncHead, type SyncJob } from './job.ts';
 
-/** What a run that need not look at anything found, by revisions alone; undefined for every other run. */
+/**
+ * What a run that need not look at anything found, by revisions alone; undefined for every other
+ * run.
+ */
 export function unchanged(run: Run<'sync'>): SyncEnding | undefined {
   const isWish = run.kind === 'sync' && run.requestKind !== 'check' && !looksFirst(run) && !isScheduled(run);
   if (!isWish || run.unchangedEntries === undefined) return undefined;
@@ -68,7 +72,10 @@ export async function performRound(head: SyncHead, purpose: Purpose, tools: Roun
   return { ...performed, changes: { ...performed.changes, ...compared } };
 }
 
-/** Once a round: the comparison of a new epoch, a drift check, or the look of a run that a person asked for. */
+/**
+ * Once a round: the comparison of a new epoch, a drift check, or the look of a run that a person
+ * asked for.
+ */
 async function lookAtAws(round: Round, purpose: Purpose): Promise<Partial<SyncRow>> {
   const { job } = round;
   const mustCompare = purpose.isGuarded !== true && mustCompareWithAws(job);
@@ -82,7 +89,10 @@ async function lookAtAws(round: Round, purpose: Purpose): Promise<Partial<SyncRo
   return mustCompare ? { comparedAt: comparedAtIn(job.installation.epochStartedAt, job.run.now()) } : {};
 }
 
-/** The first run may import what the destination holds; no later run repeats it, however the first one ended. */
+/**
+ * The first run may import what the destination holds; no later run repeats it, however the first
+ * one ended.
+ */
 async function importFirst(round: Round, head: SyncHead): Promise<Round> {
   const { job } = round;
   const { initialSyncBehavior } = job.options;
@@ -188,7 +198,10 @@ async function endRound(round: Round, { isCheck }: Pick<Purpose, 'isCheck'>): Pr
   };
 }
 
-/** A run that a person asks for waits once, for at most a minute, until it can tell a deletion from a read that lags. */
+/**
+ * A run that a person asks for waits once, for at most a minute, until it can tell a deletion from
+ * a read that lags.
+ */
 function findSecondLook(round: Round): Date | undefined {
   const { decidedAt, hasWaitedForReads } = round.progress;
   if (!looksFirst(round.job.run) || decidedAt === undefined || hasWaitedForReads === true) return undefined;
@@ -233,7 +246,10 @@ function driftOf(round: Round): SyncRow['drift'] {
 /** Deleted secrets can be restored for 30 days; after that nothing needs their rows. */
 const FORGET_AFTER_MS = 31 * 86_400_000;
 
-/** Rows that say nothing any more: refusals and imports of names that are no longer wanted, deletions of long ago. */
+/**
+ * Rows that say nothing any more: refusals and imports of names that are no longer wanted,
+ * deletions of long ago.
+ */
 async function tidy(job: Pick<SyncJob, 'ledger' | 'desired' | 'run' | 'roundId'>): Promise<void> {
   const wanted = new Set(job.desired.map(nameKey));
   const now = job.run.now().getTime();

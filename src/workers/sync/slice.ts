@@ -1,7 +1,8 @@
 /**
- * One slice of a sync: how much it may do before it gives its place back, what it did, and when it must stop early. After 50 writes or 5 seconds the
- * sync queues up behind the others of its account; the ledger remembers where it was. While nobody waits, it goes on for longer, but not for ever: the next
- * slice reads settings and connection again.
+ * One slice of a sync: how much it may do before it gives its place back, what it did, and when it
+ * must stop early. After 50 writes or 5 seconds the sync queues up behind the others of its
+ * account; the ledger remembers where it was. While nobody waits, it goes on for longer, but not
+ * for ever: the next slice reads settings and connection again.
  */
 import { addChanges, type ChangeCounts, noChanges } from '../../domain/sync/summary.ts';
 import type { JobError } from '../../errors.ts';

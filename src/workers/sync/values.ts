@@ -1,6 +1,6 @@
 /**
- * Values of the source: read in chunks, held as briefly as possible, checked against AWS's rules and turned into fingerprints. Only this file and
- * the writers that hand them to AWS ever hold one.
+ * Values of the source: read in chunks, held as briefly as possible, checked against AWS's rules
+ * and turned into fingerprints. Only this file and the writers that hand them to AWS ever hold one.
  */
 import { fingerprintInput } from '../../domain/fingerprint.ts';
 import type { SourceValue } from '../../db/sync/source.ts';
@@ -94,7 +94,10 @@ function undecryptable(error: JobError): EntryProblem {
   };
 }
 
-/** A row and its ciphertext are bound to each other, so an older pair decrypts as it always did. Revisions only grow. */
+/**
+ * A row and its ciphertext are bound to each other, so an older pair decrypts as it always did.
+ * Revisions only grow.
+ */
 function putBack({ revision, written }: FoundValue): EntryProblem {
   return {
     code: 'SECRET_UNDECRYPTABLE',
@@ -113,8 +116,8 @@ export function fingerprintOf(
 }
 
 /**
- * Reads every value that the ledger does not already vouch for, so that the plan is exact and all violations are told at once. What is kept
- * are fingerprints and problems.
+ * Reads every value that the ledger does not already vouch for, so that the plan is exact and all
+ * violations are told at once. What is kept are fingerprints and problems.
  */
 export async function survey(
   job: ValueSource,

@@ -1,12 +1,16 @@
-/** What a run writes into the folders that its sync reads: an import, or what a person accepts after a restore. */
+/**
+ * What a run writes into the folders that its sync reads: an import, or what a person accepts after
+ * a restore.
+ */
 import type { SecretChange } from '../../db/folder-changes.ts';
 import type { ImportingRun } from '../../db/sync/initial-import.ts';
 import { parseSourceKey } from '../../domain/source-key.ts';
 import type { SyncJob } from './job.ts';
 
 /**
- * Merges the changes, named by source key, each into its folder. `importer`: the first run's own import, recorded with the change of the
- * sync's own folder, which comes last: what a crash leaves undone is imported again. Returns the folders' revisions by their paths.
+ * Merges the changes, named by source key, each into its folder. `importer`: the first run's own
+ * import, recorded with the change of the sync's own folder, which comes last: what a crash leaves
+ * undone is imported again. Returns the folders' revisions by their paths.
  */
 export async function writeBack(
   job: Pick<SyncJob, 'deps' | 'folder'>,

@@ -1,6 +1,7 @@
 /**
- * How many writes of a sync may be under way at once. Few while a quota makes them wait: each of them holds an intent in the ledger and a place in the
- * call budget's line. More once so many end within a second that even the last one waits no longer than before.
+ * How many writes of a sync may be under way at once. Few while a quota makes them wait: each of
+ * them holds an intent in the ledger and a place in the call budget's line. More once so many end
+ * within a second that even the last one waits no longer than before.
  */
 export interface WritePace {
   noteEnd(): void;
@@ -8,7 +9,10 @@ export interface WritePace {
 }
 
 const WINDOW_MS = 1_000;
-/** So many ends of each write under way, within the window, are a fast pace; AWS's burst of new parameters alone is not. */
+/**
+ * So many ends of each write under way, within the window, are a fast pace; AWS's burst of new
+ * parameters alone is not.
+ */
 const FAST = 4;
 const FASTER = 4;
 

@@ -1,6 +1,6 @@
 /**
- * Tries credentials that are to replace a connection's, before anything is stored: the checks of a validation, in a session of their own, so
- * that nothing of a refused candidate stays behind.
+ * Tries credentials that are to replace a connection's, before anything is stored: the checks of a
+ * validation, in a session of their own, so that nothing of a refused candidate stays behind.
  */
 import { randomUUID } from 'node:crypto';
 
@@ -54,7 +54,10 @@ export interface TrialTools extends CandidateTools {
   readonly trials: Trials;
 }
 
-/** For a person who waits, outside of the queue. The history of the connection shows it as a validation. */
+/**
+ * For a person who waits, outside of the queue. The history of the connection shows it as a
+ * validation.
+ */
 export async function tryCandidate(
   tools: TrialTools,
   row: ConnectionRow,
@@ -106,7 +109,9 @@ export async function dutyOf(
   return externalIdDuty({ roleArn: roleArn ?? '', via, exception, isShared: await tools.isShared() });
 }
 
-/** Throws what says nothing of the candidate: network trouble, throttling, a refused base identity. */
+/**
+ * Throws what says nothing of the candidate: network trouble, throttling, a refused base identity.
+ */
 export async function checkCandidate(
   tools: CandidateTools,
   { row, offer }: { readonly row: ConnectionRow; readonly offer: Offer },
@@ -139,7 +144,10 @@ interface CandidateDependencies extends CandidateTools {
 
 export type Validated = Pick<Performed<'validate'>, 'outcome' | 'changes'>;
 
-/** The working credentials stay until AWS has accepted their successors; a refusal changes nothing but what is known of the candidate. */
+/**
+ * The working credentials stay until AWS has accepted their successors; a refusal changes nothing
+ * but what is known of the candidate.
+ */
 export async function decideCandidate(
   deps: CandidateDependencies,
   run: Run<'validate'>,

@@ -1,6 +1,7 @@
 /**
- * The checks of one validation, in the order in which each makes sense only if the one before passed: identity, account, external ID, then regions
- * and permissions of what the connection is used for. Harmless calls only. Refusals become checks; trouble on the way is thrown.
+ * The checks of one validation, in the order in which each makes sense only if the one before
+ * passed: identity, account, external ID, then regions and permissions of what the connection is
+ * used for. Harmless calls only. Refusals become checks; trouble on the way is thrown.
  */
 import { randomUUID } from 'node:crypto';
 
@@ -89,8 +90,9 @@ export async function checkConnection(
 }
 
 /**
- * Where the identity is asked for: the connection's own region, else any region of its partition. An access key does not tell its partition,
- * so what it is used for may name further ones to try; the region of a use never decides against the connection.
+ * Where the identity is asked for: the connection's own region, else any region of its partition.
+ * An access key does not tell its partition, so what it is used for may name further ones to try;
+ * the region of a use never decides against the connection.
  */
 async function identityRegions({ credentials, region, uses }: CheckedConnection): Promise<[string, ...string[]]> {
   if (region !== null) return [region];
@@ -241,7 +243,10 @@ async function tryNarrowing(
   }
 }
 
-/** The credentials are good, STS has just said so: a service that does not know them lies in a region that is not enabled. */
+/**
+ * The credentials are good, STS has just said so: a service that does not know them lies in a
+ * region that is not enabled.
+ */
 function regionRefusal(error: unknown): string | undefined {
   if (!(error instanceof JobError)) return undefined;
   const isRefused =

@@ -1,6 +1,7 @@
 /**
- * Validates one connection: proves with harmless calls who it is and what it may do, records the verdict, and releases what an earlier
- * verdict blocked. A refusal by AWS is a result; trouble with network or worker is thrown and retried.
+ * Validates one connection: proves with harmless calls who it is and what it may do, records the
+ * verdict, and releases what an earlier verdict blocked. A refusal by AWS is a result; trouble with
+ * network or worker is thrown and retried.
  *
  *   pending ──► valid ◄──► degraded (something is missing, or AWS could not be asked)
  *      └──────► invalid (AWS, or a rule of ours, refuses the credentials) ──► valid again by itself
@@ -65,7 +66,10 @@ async function validate(settings: ValidateDependencies, run: Run<'validate'>): P
   return conclude(deps, run, validated);
 }
 
-/** A settlement writes its columns only while the row still has the credentials that this run validated. */
+/**
+ * A settlement writes its columns only while the row still has the credentials that this run
+ * validated.
+ */
 function conclude(
   deps: ValidateDependencies,
   run: Run<'validate'>,
@@ -172,7 +176,10 @@ function toOutcome(verdict: ConnectionVerdict, result: unknown): Outcome {
   }
 }
 
-/** A connection that was valid all along has nothing to release but what stands blocked among its uses, of which the blocked come first. */
+/**
+ * A connection that was valid all along has nothing to release but what stands blocked among its
+ * uses, of which the blocked come first.
+ */
 function mayHoldBack(row: ConnectionRow, uses: readonly ConnectionUse[]): boolean {
   return row.status !== 'valid' || uses.some((use) => use.status === 'blocked');
 }
@@ -198,7 +205,10 @@ async function release(
   if (released > 0) run.log.info({ released }, 'dependents of the connection are due again');
 }
 
-/** What an outcome that `perform` did not write itself means: AWS could not be asked, which proves nothing against the connection. */
+/**
+ * What an outcome that `perform` did not write itself means: AWS could not be asked, which proves
+ * nothing against the connection.
+ */
 function toStatus(deps: ValidateDependencies, outcome: Outcome, run: Run<'validate'>): Partial<ConnectionRow> {
   switch (outcome.status) {
     case 'succeeded':
@@ -268,7 +278,10 @@ function nextValidationAt(deps: ValidateDependencies, run: Run<'validate'>, hist
   return new Date(run.now().getTime() + delayMs);
 }
 
-/** When AWS's quota for STS, or the workers, cannot keep up, validations come later than planned: said, not hidden. */
+/**
+ * When AWS's quota for STS, or the workers, cannot keep up, validations come later than planned:
+ * said, not hidden.
+ */
 function warnWhenLate(deps: ValidateDependencies, run: Run<'validate'>): void {
   const planned = run.subject.nextValidationAt;
   if (run.reason !== 'scheduled' || planned === null) return;

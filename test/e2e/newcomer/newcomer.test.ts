@@ -1,6 +1,7 @@
 /**
- * A newcomer who reads the README and the pages, and pastes every command as it stands into a shell beside `keyferry up --sandbox`. What a page shows as
- * output must be what is printed. A block that cannot be run here is listed with the test that runs it.
+ * A newcomer who reads the README and the pages, and pastes every command as it stands into a shell
+ * beside `keyferry up --sandbox`. What a page shows as output must be what is printed. A block that
+ * cannot be run here is listed with the test that runs it.
  */
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -72,8 +73,8 @@ afterAll(async () => {
 }, 40_000);
 
 /**
- * A shell in which `keyferry` is the package; the first failing command ends it. The commands of a page act for an org of its own, so that pages may use
- * the same names.
+ * A shell in which `keyferry` is the package; the first failing command ends it. The commands of a
+ * page act for an org of its own, so that pages may use the same names.
  */
 async function paste(commands: string, { org = 'default', input = '' } = {}): Promise<string> {
   const script = `set -e -o pipefail

@@ -1,6 +1,7 @@
 /**
- * What a page shows, compared with what was printed. `…` stands for anything that is left out: the rest of a text, the elements of a list, further fields.
- * Ids and times differ from run to run: any of their form will do. All else must be equal, and nothing may be missing.
+ * What a page shows, compared with what was printed. `…` stands for anything that is left out: the
+ * rest of a text, the elements of a list, further fields. Ids and times differ from run to run: any
+ * of their form will do. All else must be equal, and nothing may be missing.
  */
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z$/;
@@ -42,7 +43,10 @@ function isAlike(shown: string, actual: unknown): boolean {
   return toPattern(shown).test(actual);
 }
 
-/** The lines of a shown text that were not printed in this order; runs of blanks and rules of tables count alike. */
+/**
+ * The lines of a shown text that were not printed in this order; runs of blanks and rules of tables
+ * count alike.
+ */
 export function missingLines(shown: string, printed: string): readonly string[] {
   const lines = printed.split('\n').map(plain);
   let from = 0;

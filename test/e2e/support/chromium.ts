@@ -1,6 +1,6 @@
 /**
- * A Chromium for the end-to-end tests: KEYFERRY_TEST_CHROMIUM, one on the path, else the Debian packages unpacked into `.cache/chromium` of the
- * checkout, for which nobody needs to be root.
+ * A Chromium for the end-to-end tests: KEYFERRY_TEST_CHROMIUM, one on the path, else the Debian
+ * packages unpacked into `.cache/chromium` of the checkout, for which nobody needs to be root.
  */
 import { execFile } from 'node:child_process';
 import { constants } from 'node:fs';

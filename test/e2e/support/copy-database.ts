@@ -1,4 +1,7 @@
-/** A second database with the content of a first one: by `pg_dump` and `pg_restore` where they fit the server, else row by row. */
+/**
+ * A second database with the content of a first one: by `pg_dump` and `pg_restore` where they fit
+ * the server, else row by row.
+ */
 import postgres from 'postgres';
 
 import { migrate } from '../../../src/db/migrate.ts';
@@ -22,14 +25,16 @@ async function copyRows(from: string, to: string): Promise<void> {
   await migrate(to);
   const source = await onDatabase(from, async (client) => ({
     rows: await readRows(client),
-    installation: await client<{ found: string }[]>`select to_jsonb(i)::text as found from keyferry.installation i`,
+    installation: await client<{ found: string }[]>`select to_jsonb(i)::text as found
+      from keyferry.installation i`,
   }));
   await onDatabase(to, async (client) => {
     await writeRows(client, source.rows);
     await client`delete from keyferry.installation`;
     await client`
       insert into keyferry.installation
-      select * from jsonb_populate_record(null::keyferry.installation, ${source.installation[0]?.found ?? ''}::text::jsonb)`;
+      select * from jsonb_populate_record(null::keyferry.installation,
+        ${source.installation[0]?.found ?? ''}::text::jsonb)`;
   });
 }
 

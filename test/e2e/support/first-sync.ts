@@ -3,7 +3,9 @@ import type { Keyferry } from '../../../src/index.ts';
 
 export const place = { projectId: 'shop', environment: 'prod', secretPath: '/api' };
 
-/** Connects through the role `keyferry` of the account, and returns when the first value is at AWS. */
+/**
+ * Connects through the role `keyferry` of the account, and returns when the first value is at AWS.
+ */
 export async function createFirstSync(keyferry: Keyferry, accountId: string): Promise<void> {
   const { connection, requestId } = await keyferry.connections.create({
     name: 'prod-aws',

@@ -1,4 +1,7 @@
-/** An installation as operators have it: `keyferry worker` and `keyferry server` as processes, PostgreSQL, Redis, and the AWS sandbox instead of AWS. */
+/**
+ * An installation as operators have it: `keyferry worker` and `keyferry server` as processes,
+ * PostgreSQL, Redis, and the AWS sandbox instead of AWS.
+ */
 import { createHash } from 'node:crypto';
 
 import { trustPolicy } from '../../../src/domain/policy/policies.ts';

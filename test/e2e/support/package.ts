@@ -1,4 +1,7 @@
-/** The package as an application has it: compiled, in `node_modules/keyferry` of a folder of its own. Types are checked elsewhere. */
+/**
+ * The package as an application has it: compiled, in `node_modules/keyferry` of a folder of its
+ * own. Types are checked elsewhere.
+ */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cp, mkdir, symlink } from 'node:fs/promises';

@@ -1,4 +1,7 @@
-/** The tree before the newest migration, as a program: what workers run while an upgrade has migrated and not yet replaced them. */
+/**
+ * The tree before the newest migration, as a program: what workers run while an upgrade has
+ * migrated and not yet replaced them.
+ */
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';

@@ -1,4 +1,7 @@
-/** Every operation of the API that changes something leaves one row with whose token it was, and none that looks. */
+/**
+ * Every operation of the API that changes something leaves one row with whose token it was, and
+ * none that looks.
+ */
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 
@@ -26,7 +29,8 @@ async function rowsOf(requestsSince: number): Promise<readonly Record<string, un
 }
 
 async function latest(): Promise<number> {
-  const [row] = await fixture().handle.client`select coalesce(max(id), 0)::int as id from keyferry.audit_log`;
+  const [row] = await fixture().handle.client`select coalesce(max(id), 0)::int as id
+    from keyferry.audit_log`;
   return Number(row?.['id']);
 }
 

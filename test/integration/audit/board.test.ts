@@ -1,4 +1,7 @@
-/** Every change on the board leaves one row with the person who is logged in, and nothing else leaves one. A new route of Bull Board is refused until it is listed. */
+/**
+ * Every change on the board leaves one row with the person who is logged in, and nothing else
+ * leaves one. A new route of Bull Board is refused until it is listed.
+ */
 import { appRoutes } from '@bull-board/api/dist/routes.js';
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -56,9 +59,11 @@ describe.each(queueBackends)('the board on $name', ({ redisUrl }) => {
   };
 
   const rowsSince = async (since: number) => fixture().handle.client`
-    select org_id, actor, via, action, subject, status_code from keyferry.audit_log where id > ${since} order by id`;
+    select org_id, actor, via, action, subject, status_code from keyferry.audit_log
+    where id > ${since} order by id`;
   const latest = async () => {
-    const [row] = await fixture().handle.client`select coalesce(max(id), 0)::int as id from keyferry.audit_log`;
+    const [row] = await fixture().handle.client`select coalesce(max(id), 0)::int as id
+      from keyferry.audit_log`;
     return Number(row?.['id']);
   };
 

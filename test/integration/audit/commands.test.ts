@@ -1,4 +1,7 @@
-/** Every command that changes something leaves one row with the person: the account and the machine. A new command is one or the other, or this fails. */
+/**
+ * Every command that changes something leaves one row with the person: the account and the machine.
+ * A new command is one or the other, or this fails.
+ */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
@@ -29,7 +32,10 @@ const looks = [
 /** What runs until it is stopped, and the sandbox, which is no installation. */
 const programs = ['demo', 'up', 'worker', 'server', 'sandbox create'];
 
-/** Tried elsewhere: it needs a guard (test/integration/restore/guard.test.ts), and a database without a schema (below). */
+/**
+ * Tried elsewhere: it needs a guard (test/integration/restore/guard.test.ts), and a database
+ * without a schema (below).
+ */
 const elsewhere = ['restore accept', 'migrate'];
 
 interface Scene extends Subjects {

@@ -1,4 +1,7 @@
-/** Every method of the library that changes something leaves one row with who did it. A new method joins by the types, or this file does not compile. */
+/**
+ * Every method of the library that changes something leaves one row with who did it. A new method
+ * joins by the types, or this file does not compile.
+ */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { clientActions } from '../../../src/client/audit.ts';

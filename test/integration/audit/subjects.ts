@@ -1,4 +1,7 @@
-/** Objects to change, made by a client that leaves no rows: what the audit suites count is theirs alone. */
+/**
+ * Objects to change, made by a client that leaves no rows: what the audit suites count is theirs
+ * alone.
+ */
 import { sql } from 'drizzle-orm';
 
 import { createClient } from '../../../src/client/client.ts';
@@ -38,7 +41,8 @@ export async function createSubjects(stores: OpenStores): Promise<Subjects> {
   const rotation = await client.rotations.create(newRotation(`${unique}-r`, connection.id));
   const { webhook } = await client.webhooks.create({ name: `${unique}-w`, url: 'https://hooks.example.com/' });
   // As after a rotation whose old key is in its hold.
-  await stores.database.db.execute(sql`update keyferry.rotations set phase = 'hold' where id = ${rotation.id}`);
+  await stores.database.db.execute(sql`update keyferry.rotations set phase = 'hold'
+    where id = ${rotation.id}`);
   const ids = { connection: connection.id, sync: sync.id, rotation: rotation.id, webhook: webhook.id };
   return { ...ids, place, sourced, unique };
 }

@@ -1,4 +1,7 @@
-/** What a person sees who got something wrong: the thing and the remedy by name, the right exit code, and nothing half-written. */
+/**
+ * What a person sees who got something wrong: the thing and the remedy by name, the right exit
+ * code, and nothing half-written.
+ */
 
 import postgres from 'postgres';
 import { beforeAll, describe, expect, it } from 'vitest';

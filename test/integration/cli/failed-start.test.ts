@@ -1,4 +1,6 @@
-/** A start that fails half-way ends the process, with a code and a message that names the setting. */
+/**
+ * A start that fails half-way ends the process, with a code and a message that names the setting.
+ */
 import { createServer, type Server } from 'node:net';
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

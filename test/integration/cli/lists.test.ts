@@ -1,4 +1,7 @@
-/** `keyferry runs|folders|audit list`: filters, bad input and empty lists; and how far a sync has come in `sync show`. */
+/**
+ * `keyferry runs|folders|audit list`: filters, bad input and empty lists; and how far a sync has
+ * come in `sync show`.
+ */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -77,17 +80,23 @@ describe('an org with a history', () => {
     await done(`sync create --name api --connection prod ${place('shop')} ${to} /shop/ --no-auto`);
     await done(`sync create --name prod --connection prod ${place('web')} ${to} /web/ --no-auto`);
     const { client } = handle;
-    await client`insert into keyferry.runs (kind, subject_id, org_id, attempt, reason, requested_by, status, started_at, progress)
-      select v.kind, s.id, 'default', 1, 'requested', 'ann', v.status, now() - v.age::interval, v.progress::jsonb
+    await client`insert into keyferry.runs (kind, subject_id, org_id, attempt, reason, requested_by,
+      status, started_at, progress)
+      select v.kind, s.id, 'default', 1, 'requested', 'ann', v.status, now() - v.age::interval,
+        v.progress::jsonb
       from keyferry.syncs s, (values
         ('sync', 'failed', '9 min', null),
-        ('sync', 'continued', '5 min', '{"done": 50, "total": 200, "perSecond": null, "secondsLeft": null}'),
+        ('sync', 'continued', '5 min',
+          '{"done": 50, "total": 200, "perSecond": null, "secondsLeft": null}'),
         ('plan', 'succeeded', '4 min', null),
-        ('sync', 'running', '1 min', '{"done": 120, "total": 200, "perSecond": 2, "secondsLeft": 40}')
+        ('sync', 'running', '1 min',
+          '{"done": 120, "total": 200, "perSecond": 2, "secondsLeft": 40}')
       ) v(kind, status, age, progress) where s.name = 'api'`;
     await client`update keyferry.syncs set sync_status = 'running' where name = 'api'`;
-    await client`insert into keyferry.audit_log (org_id, actor, via, action, subject, request_id, status_code)
-      select 'default', 'ann', 'api', 'sync.pause', 'api', gen_random_uuid(), 200 from generate_series(1, 3)`;
+    await client`insert into keyferry.audit_log (org_id, actor, via, action, subject, request_id,
+      status_code)
+      select 'default', 'ann', 'api', 'sync.pause', 'api', gen_random_uuid(), 200
+      from generate_series(1, 3)`;
   }, 120_000);
 
   it('lists its runs by subject, kind and status, and no more than asked for', async () => {
@@ -117,8 +126,10 @@ describe('an org with a history', () => {
 
   it('shows no next run while one is under way, and of many entries the status first', async () => {
     await handle.client`
-      insert into keyferry.sync_entries (sync_id, remote_name, key, connection_id, partition, account_id, region, service, status)
-      select id, '/shop/K' || n, 'K' || n, connection_id, 'aws', '444455556666', 'eu-west-1', 'ssm', 'synced'
+      insert into keyferry.sync_entries (sync_id, remote_name, key, connection_id, partition,
+        account_id, region, service, status)
+      select id, '/shop/K' || n, 'K' || n, connection_id, 'aws', '444455556666', 'eu-west-1', 'ssm',
+        'synced'
       from keyferry.syncs, generate_series(1, 25) n where name = 'api'`;
     const shown = await done('sync show api');
     expect(shown).not.toMatch(/^next +now/m);

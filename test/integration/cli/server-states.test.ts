@@ -1,4 +1,7 @@
-/** States of PostgreSQL and Redis, as `keyferry doctor` reports them: what works, and what is wrong with its reason and the exit code. */
+/**
+ * States of PostgreSQL and Redis, as `keyferry doctor` reports them: what works, and what is wrong
+ * with its reason and the exit code.
+ */
 import { join } from 'node:path';
 
 import { Redis } from 'ioredis';
@@ -171,7 +174,10 @@ describe('PostgreSQL', () => {
   });
 });
 
-/** What it is, how it was started, its URL, what is wrong, and a command that an administrator gives it before. */
+/**
+ * What it is, how it was started, its URL, what is wrong, and a command that an administrator gives
+ * it before.
+ */
 type RedisState = readonly [string, RedisOptions, (port: number) => string, RegExp | undefined, string?];
 const plain =
   (login = '') =>

@@ -1,4 +1,7 @@
-/** Wrong settings, URLs and options: what a person did, and what the program must say. Each ends with exit code 2. */
+/**
+ * Wrong settings, URLs and options: what a person did, and what the program must say. Each ends
+ * with exit code 2.
+ */
 
 export type Settings = Readonly<Record<string, string>>;
 /** What was done, with which settings, and what is said. */

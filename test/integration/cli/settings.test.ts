@@ -1,4 +1,7 @@
-/** Settings, URLs and options that are wrong, as a person meets them: what is wrong and what to do, exit code 2, and no part of a secret. */
+/**
+ * Settings, URLs and options that are wrong, as a person meets them: what is wrong and what to do,
+ * exit code 2, and no part of a secret.
+ */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { type CommandHost, startCommandHost } from '../../support/command-host.ts';

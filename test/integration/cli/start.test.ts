@@ -1,4 +1,6 @@
-/** A command that only asks the database loads no queue, no client of AWS, no server and no worker. */
+/**
+ * A command that only asks the database loads no queue, no client of AWS, no server and no worker.
+ */
 import { expect, test } from 'vitest';
 
 import { cleanEnvironment } from '../../support/environment.ts';

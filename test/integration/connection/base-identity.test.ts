@@ -1,4 +1,7 @@
-/** While the worker's own identity is refused, no connection, sync or rotation changes, and all of them resume within a minute of the repair. */
+/**
+ * While the worker's own identity is refused, no connection, sync or rotation changes, and all of
+ * them resume within a minute of the repair.
+ */
 import { randomUUID } from 'node:crypto';
 
 import type { Job } from 'bullmq';

@@ -1,4 +1,7 @@
-/** Which AWS identity the workers use, since when, and how old its key is: in the database, in `status`, in `doctor` and on the status page. */
+/**
+ * Which AWS identity the workers use, since when, and how old its key is: in the database, in
+ * `status`, in `doctor` and on the status page.
+ */
 import { sql } from 'drizzle-orm';
 import { pino } from 'pino';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';

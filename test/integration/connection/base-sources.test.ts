@@ -1,4 +1,7 @@
-/** The sources of a worker's own identity on AWS, on loopback fakes: each is named, works, and is renewed or repaired without a restart. */
+/**
+ * The sources of a worker's own identity on AWS, on loopback fakes: each is named, works, and is
+ * renewed or repaired without a restart.
+ */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -143,7 +146,8 @@ describe('the credentials endpoint of a container', () => {
     const world = createWorld();
     const source = await started(startContainerCredentials(workerOf(world), () => undefined));
     process.env['AWS_CONTAINER_CREDENTIALS_FULL_URI'] = `${source.url}/v2/credentials/id`;
-    // The address that the path belongs to cannot be taken on this machine; only the name of the kind is tried.
+    // The address that the path belongs to cannot be taken on this machine; only the name of the
+    // kind is tried.
     const environment = { AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: '/v2/credentials/id' };
     const { access } = open(world, { environment });
     expect(await access.baseReport()).toMatchObject({ ...identity, kind: 'ecs-task' });

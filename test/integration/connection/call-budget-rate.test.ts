@@ -1,4 +1,7 @@
-/** The learned rate against a token bucket like AWS's, in simulated time: hundreds of seconds pass in a few. */
+/**
+ * The learned rate against a token bucket like AWS's, in simulated time: hundreds of seconds pass
+ * in a few.
+ */
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
@@ -34,7 +37,8 @@ function keyOf(accountId: string): BudgetKey {
 
 async function budgetOf({ accountId }: BudgetKey): Promise<{ readonly burst: number; readonly rate: number }> {
   const [row] = await handle.db.execute(
-    sql`select burst, rate_per_second as rate from keyferry.call_budgets where account_id = ${accountId}`,
+    sql`select burst, rate_per_second as rate from keyferry.call_budgets
+      where account_id = ${accountId}`,
   );
   return { burst: Number(row?.['burst']), rate: Number(row?.['rate']) };
 }

@@ -1,4 +1,7 @@
-/** An endpoint that answers every call with status 200 and nothing of use, as proxies, portals and cut connections do. */
+/**
+ * An endpoint that answers every call with status 200 and nothing of use, as proxies, portals and
+ * cut connections do.
+ */
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 

@@ -1,4 +1,7 @@
-/** An external ID is one org's: its own id, also before there is such an org, or one that an operator gave it first. */
+/**
+ * An external ID is one org's: its own id, also before there is such an org, or one that an
+ * operator gave it first.
+ */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 

@@ -1,4 +1,7 @@
-/** Access keys that are narrowed to each use: what a validation tries before, who calls what, and what happens when AWS refuses. Against the strict sandbox. */
+/**
+ * Access keys that are narrowed to each use: what a validation tries before, who calls what, and
+ * what happens when AWS refuses. Against the strict sandbox.
+ */
 import { GetUserCommand } from '@aws-sdk/client-iam';
 import { GetParametersCommand, PutParameterCommand } from '@aws-sdk/client-ssm';
 import { GetCallerIdentityCommand } from '@aws-sdk/client-sts';

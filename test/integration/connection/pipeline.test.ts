@@ -1,4 +1,7 @@
-/** A validation through the whole pipeline: PostgreSQL, run-job, the SDK and the sandbox; and what it releases. */
+/**
+ * A validation through the whole pipeline: PostgreSQL, run-job, the SDK and the sandbox; and what
+ * it releases.
+ */
 import { randomUUID } from 'node:crypto';
 
 import type { Job } from 'bullmq';
@@ -80,7 +83,8 @@ function createPipeline(world: World, during: () => Promise<unknown> = () => Pro
     await deliver({ connectionId: row.id });
     await stores.work.dispatchDue('validate', 500);
     await deliver({ connectionId: row.id, dispatched: true }).catch(() => undefined);
-    // Sorted by PostgreSQL: on the test's slow clock, runs that follow one another share a millisecond.
+    // Sorted by PostgreSQL: on the test's slow clock, runs that follow one another share a
+    // millisecond.
     const [run] = await db.select().from(runs).where(eq(runs.subjectId, row.id)).orderBy(desc(runs.startedAt)).limit(1);
     return { row: await stores.connections.byId(row.id), run };
   };

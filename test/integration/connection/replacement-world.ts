@@ -1,4 +1,6 @@
-/** Two good roles and a foreign one in a sandbox, and a program with everything but a worker on it. */
+/**
+ * Two good roles and a foreign one in a sandbox, and a program with everything but a worker on it.
+ */
 import { createHash } from 'node:crypto';
 import { pino } from 'pino';
 

@@ -175,7 +175,8 @@ describe('a verdict on offered credentials', () => {
     await world.library.connections.update('prod', { credentials: assume('better') });
     const runId = crypto.randomUUID();
     const place = { connectionId: connection.id, runId, candidateId: first?.candidate?.id ?? '' };
-    await handle.client`update keyferry.connections set run_token = ${runId} where id = ${connection.id}`;
+    await handle.client`update keyferry.connections set run_token = ${runId}
+      where id = ${connection.id}`;
     const refusal = { code: 'CONNECTION_ACCESS_DENIED', message: 'no', at: new Date().toISOString() };
     expect([await status.acceptCandidate(place), await status.refuseCandidate(place, refusal)]).toEqual([false, false]);
     const row = await connections.byId(connection.id);

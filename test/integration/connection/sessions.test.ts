@@ -1,4 +1,7 @@
-/** Sessions against the sandbox's clock, budget and policies: what a run that lasts longer than its session sees. */
+/**
+ * Sessions against the sandbox's clock, budget and policies: what a run that lasts longer than its
+ * session sees.
+ */
 import { GetParametersCommand, PutParameterCommand } from '@aws-sdk/client-ssm';
 import { describe, expect, it } from 'vitest';
 

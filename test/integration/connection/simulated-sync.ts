@@ -1,4 +1,7 @@
-/** A sync against a token bucket like AWS's, in simulated time: the ledger is real, workers and AWS are not. */
+/**
+ * A sync against a token bucket like AWS's, in simulated time: the ledger is real, workers and AWS
+ * are not.
+ */
 import { type BudgetKey, type BudgetLedger, dueInMs } from '../../../src/domain/call-budget.ts';
 
 export interface Scene {
@@ -40,7 +43,10 @@ interface Event {
   readonly batch: number;
 }
 
-/** As the call budget of a process hands out tokens: batches, fetched while calls wait, given back after a refusal. */
+/**
+ * As the call budget of a process hands out tokens: batches, fetched while calls wait, given back
+ * after a refusal.
+ */
 interface Worker {
   waiting: number;
   spare: number;

@@ -1,6 +1,6 @@
 /**
- * What a validation says in each situation that AWS can put it in: status, code, failing checks, advice. Each against the strict sandbox, through
- * the real SDK clients.
+ * What a validation says in each situation that AWS can put it in: status, code, failing checks,
+ * advice. Each against the strict sandbox, through the real SDK clients.
  */
 import { describe, expect, it } from 'vitest';
 

@@ -1,4 +1,7 @@
-/** A customer's account and the base identity in the sandbox, and a connection row as the database would give it. */
+/**
+ * A customer's account and the base identity in the sandbox, and a connection row as the database
+ * would give it.
+ */
 import { createAwsAccess, type AwsAccessOptions } from '../../../src/aws/access.ts';
 import { createProbes } from '../../../src/aws/probes.ts';
 import type { ConnectionRow } from '../../../src/db/engine/subjects.ts';

@@ -1,4 +1,7 @@
-/** A newcomer's first hour: `keyferry up --sandbox`, the commands it prints, then those of the README. */
+/**
+ * A newcomer's first hour: `keyferry up --sandbox`, the commands it prints, then those of the
+ * README.
+ */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,7 +28,10 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true });
 }, 40_000);
 
-/** A shell in which `keyferry` and `npx keyferry` are this checkout; the first failing command ends it. */
+/**
+ * A shell in which `keyferry` and `npx keyferry` are this checkout; the first failing command ends
+ * it.
+ */
 function paste(commands: string): Promise<Exit> {
   const script = `set -e -o pipefail
 keyferry() { "${process.execPath}" "${PROGRAM}" "$@"; }

@@ -1,4 +1,7 @@
-/** What an operator types in `up --sandbox`: more of AWS, a cancelled sync, a time limit, a state for scripts. */
+/**
+ * What an operator types in `up --sandbox`: more of AWS, a cancelled sync, a time limit, a state
+ * for scripts.
+ */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

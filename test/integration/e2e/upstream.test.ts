@@ -1,4 +1,7 @@
-/** As an upstream application in another code base sees keyferry: a worker process, plain BullMQ queues, rows in PostgreSQL, objects at AWS. */
+/**
+ * As an upstream application in another code base sees keyferry: a worker process, plain BullMQ
+ * queues, rows in PostgreSQL, objects at AWS.
+ */
 import { Queue } from 'bullmq';
 import { sql } from 'drizzle-orm';
 import { Redis } from 'ioredis';
@@ -86,12 +89,16 @@ describe.skipIf(!hasRedis)('an upstream application beside `keyferry worker`', (
     await eventually(
       () =>
         rows(
-          sql`select status, reason, requested_by from keyferry.runs where subject_id = ${connection.id} order by started_at`,
+          sql`select status, reason, requested_by from keyferry.runs
+            where subject_id = ${connection.id} order by started_at`,
         ),
       (runs) => runs.length === 2 && runs[1]?.['status'] === 'succeeded',
     );
     expect(
-      (await rows(sql`select status, account_id from keyferry.connections where id = ${connection.id}`))[0],
+      (
+        await rows(sql`select status, account_id from keyferry.connections
+          where id = ${connection.id}`)
+      )[0],
     ).toEqual({ status: 'valid', account_id: ACCOUNT });
 
     await keyferry.secrets.set(place, { values: { DB_HOST: 'db.internal.example', DB_NAME: 'shop' } });

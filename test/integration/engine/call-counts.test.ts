@@ -1,4 +1,6 @@
-/** The AWS calls of a run are stored while it is under way, so that its death does not hide them. */
+/**
+ * The AWS calls of a run are stored while it is under way, so that its death does not hide them.
+ */
 import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 
@@ -148,7 +150,8 @@ it('passes over a locked row without waiting, and leaves a settled run alone', a
   await stores.database.db.execute(sql`
     insert into keyferry.runs (id, kind, subject_id, org_id, attempt, reason, status, aws_calls)
     values (${locked}, 'sync', ${randomUUID()}, 'acme', 1, 'requested', 'running', null),
-      (${settled}, 'sync', ${randomUUID()}, 'acme', 1, 'requested', 'succeeded', '{"ssm.PutParameter": 2}')`);
+      (${settled}, 'sync', ${randomUUID()}, 'acme', 1, 'requested', 'succeeded',
+        '{"ssm.PutParameter": 2}')`);
   const given = [locked, settled].map((runId) => ({ runId, awsCalls: { 'ssm.PutParameter': 1 } }));
   await stores.database.db.transaction(async (other) => {
     await other.execute(sql`select from keyferry.runs where id = ${locked} for update`);

@@ -1,6 +1,8 @@
 /**
- * What a person changes while a run is under way: the run has read the settings before the change, so the subject must be due again when it settles,
- * whatever the run found and whenever its schedule would have it run next. The types of the tables below demand every field that can change.
+ * What a person changes while a run is under way: the run has read the settings before the change,
+ * so the subject must be due again when it settles, whatever the run found and whenever its
+ * schedule would have it run next. The types of the tables below demand every field that can
+ * change.
  */
 import { randomUUID } from 'node:crypto';
 
@@ -36,7 +38,9 @@ async function isDueAfter(kind: Kind, id: string, change: () => Promise<unknown>
   const { db } = stage.handle;
   const table = sql.raw(`keyferry.${tables[kind]}`);
   await db.execute(sql`
-    update ${table} set done_revision = wanted_revision, next_due_at = null, run_token = null, run_lease_until = null,
+    update ${table}
+    set done_revision = wanted_revision, next_due_at = null, run_token = null,
+      run_lease_until = null,
       dispatch_lease_until = now() + interval '1 minute'
     where id = ${id}`);
   const work = createWork(db);
@@ -57,7 +61,8 @@ async function isDueAfter(kind: Kind, id: string, change: () => Promise<unknown>
     awsCalls: {},
   });
   if (!isSettled) throw new Error('The run was not settled.');
-  const [row] = await db.execute(sql`select next_due_at <= now() as is_due from ${table} where id = ${id}`);
+  const [row] = await db.execute(sql`select next_due_at <= now() as is_due from ${table}
+    where id = ${id}`);
   return row?.['is_due'] === true;
 }
 

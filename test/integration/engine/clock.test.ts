@@ -1,4 +1,7 @@
-/** The database's clock decides what is due, quiet or held; a worker whose own clock is wrong changes nothing. */
+/**
+ * The database's clock decides what is due, quiet or held; a worker whose own clock is wrong
+ * changes nothing.
+ */
 import { sql } from 'drizzle-orm';
 import { afterEach, expect, test, vi } from 'vitest';
 
@@ -16,7 +19,8 @@ test.each([
 ])('a worker whose clock is %s dates its runs and retries by the database', async (how, skewMs) => {
   const { stores } = engine();
   const { id } = await addConnection(stores, how);
-  const [before] = await stores.database.db.execute(sql`select extract(epoch from now()) * 1000 as ms`);
+  const [before] = await stores.database.db.execute(sql`select extract(epoch from now())
+    * 1000 as ms`);
   const realMs = Number(before?.['ms']);
   const seen: number[] = [];
   vi.useFakeTimers({ toFake: ['Date'], now: realMs + skewMs });

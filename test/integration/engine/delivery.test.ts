@@ -1,4 +1,7 @@
-/** `npm run test:chaos -- delivery` in small: a worker process ended by SIGKILL in the middle of its work, and everything done in the end, once. */
+/**
+ * `npm run test:chaos -- delivery` in small: a worker process ended by SIGKILL in the middle of its
+ * work, and everything done in the end, once.
+ */
 import { expect, it, onTestFinished } from 'vitest';
 
 import { pause, World } from '../../chaos/delivery-world.ts';

@@ -215,7 +215,8 @@ describe.each(queueBackends)('the engine on $name', ({ redisUrl }) => {
     expect(dispatch.subjects.map((subject) => subject.id)).toContain(id);
     // The dispatch never reached the queue; its lease runs out.
     await engine.stores.database.db.execute(
-      sql`update keyferry.connections set dispatch_lease_until = now() - interval '1 second' where id = ${id}`,
+      sql`update keyferry.connections set dispatch_lease_until = now() - interval '1 second'
+        where id = ${id}`,
     );
     const worker = await engine.startWorker({});
     expect((await waitForAnswer(engine.stores.requests, requestId)).status).toBe('succeeded');
@@ -228,7 +229,9 @@ describe.each(queueBackends)('the engine on $name', ({ redisUrl }) => {
     await work.dispatchDue('validate', 10);
     const first = await work.claim('validate', { subjectId: id, runId: randomUUID(), jobId: '1' });
     await engine.stores.database.db.execute(
-      sql`update keyferry.connections set run_lease_until = now() - interval '1 second', dispatch_lease_until = now() where id = ${id}`,
+      sql`update keyferry.connections
+        set run_lease_until = now() - interval '1 second', dispatch_lease_until = now()
+        where id = ${id}`,
     );
     const second = await work.claim('validate', { subjectId: id, runId: randomUUID(), jobId: '2' });
     expect(await work.renew('validate', id, first?.runId ?? '')).toBeUndefined();
@@ -293,7 +296,8 @@ describe.each(queueBackends)('the engine on $name', ({ redisUrl }) => {
     await stores.database.db.execute(sql`delete from keyferry.connections`);
     await stores.database.db.execute(sql`
       insert into keyferry.connections (org_id, name, method, account_id, next_due_at)
-      select 'acme', 'big-' || n, 'assume-role', '444455556666', now() - interval '1 hour' from generate_series(1, 50) n
+      select 'acme', 'big-' || n, 'assume-role', '444455556666', now() - interval '1 hour'
+      from generate_series(1, 50) n
       union all select 'acme', 'small', 'assume-role', '777788889999', now()`);
     const dispatch = await stores.work.dispatchDue('validate', 500);
     expect(dispatch.subjects).toHaveLength(5);

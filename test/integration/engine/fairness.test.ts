@@ -1,4 +1,7 @@
-/** Whose turn it is: accounts share the queue, what somebody waits for goes first, and no producer's flood delays anybody else. */
+/**
+ * Whose turn it is: accounts share the queue, what somebody waits for goes first, and no producer's
+ * flood delays anybody else.
+ */
 import { sql } from 'drizzle-orm';
 import { pino } from 'pino';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
@@ -21,8 +24,10 @@ afterAll(() => execute(sql`delete from keyferry.connections`));
 async function addBacklog(accountId: string, count: number): Promise<void> {
   await execute(sql`update keyferry.connections set next_due_at = null where name = 'template'`);
   await execute(sql`
-    insert into keyferry.connections (org_id, name, method, role_arn, external_id, account_id, next_due_at)
-    select org_id, ${accountId} || '-' || n, method, role_arn, external_id, ${accountId}, now() - interval '60 s' + n * interval '1 ms'
+    insert into keyferry.connections (org_id, name, method, role_arn, external_id, account_id,
+      next_due_at)
+    select org_id, ${accountId} || '-' || n, method, role_arn, external_id, ${accountId},
+      now() - interval '60 s' + n * interval '1 ms'
     from keyferry.connections, generate_series(1, ${count}) n where name = 'template'`);
   await execute(sql`analyze keyferry.connections`);
 }
@@ -34,7 +39,8 @@ async function countLooks(id: string): Promise<number> {
     if (subjects.some((subject) => subject.id === id)) return looks;
     for (const subject of subjects)
       await execute(sql`
-        update keyferry.connections set dispatch_lease_until = null, next_due_at = now() + interval '1 hour'
+        update keyferry.connections
+        set dispatch_lease_until = null, next_due_at = now() + interval '1 hour'
         where id = ${subject.id}`);
   }
   throw new Error('It was not dispatched in 20 looks.');
@@ -51,14 +57,16 @@ test('what a person requests goes before the backlog of its account', async () =
   await addBacklog('333333333333', 3_000);
   const { id } = await addConnection(engine().stores, 'asked');
   await execute(sql`
-    update keyferry.connections set account_id = '333333333333', due_reason = 'requested' where id = ${id}`);
+    update keyferry.connections set account_id = '333333333333', due_reason = 'requested'
+    where id = ${id}`);
   expect(await countLooks(id)).toBe(1);
 });
 
 async function request(accountId: string, name: string): Promise<string> {
   const { id } = await addConnection(engine().stores, name);
   await execute(
-    sql`update keyferry.connections set account_id = ${accountId}, due_reason = 'requested' where id = ${id}`,
+    sql`update keyferry.connections set account_id = ${accountId}, due_reason = 'requested'
+      where id = ${id}`,
   );
   return id;
 }
@@ -77,12 +85,14 @@ test('what a person requests passes rows of its account that only wait in the qu
 
 test('a full queue is filled again by whole batches, and at once with what a person requests', async () => {
   await addBacklog('777777777777', 2_700);
-  await execute(sql`update keyferry.connections set account_id = null where account_id = '777777777777'`);
+  await execute(sql`update keyferry.connections set account_id = null
+    where account_id = '777777777777'`);
   const look = async () => (await engine().stores.work.dispatchDue('validate', 500)).subjects.length;
   const finish = (count: number) =>
     execute(sql`
       update keyferry.connections set dispatch_lease_until = null, next_due_at = null
-      where id in (select id from keyferry.connections where dispatch_lease_until is not null limit ${count})`);
+      where id in (select id from keyferry.connections where dispatch_lease_until is not null
+        limit ${count})`);
   expect([await look(), await look(), await look(), await look()]).toEqual([500, 500, 500, 500]);
   await finish(499);
   expect(await engine().stores.work.dispatchDue('validate', 500)).toMatchObject({ hasBacklog: true, subjects: [] });
@@ -114,7 +124,8 @@ test('requests of one account fill no more than its window, and do not pass what
   const [first, second] = await dispatchedIds();
   for (const id of [first, second])
     await execute(sql`
-      update keyferry.connections set run_token = gen_random_uuid(), run_lease_until = now() + interval '30 s'
+      update keyferry.connections
+      set run_token = gen_random_uuid(), run_lease_until = now() + interval '30 s'
       where id = ${id ?? ''}`);
   const asked: string[] = [];
   for (let n = 0; n < 5; n += 1) asked.push(await request('555555555555', `asked-${String(n)}`));
@@ -126,8 +137,10 @@ test('requests of one account fill no more than its window, and do not pass what
 test('no more is queued than workers take within a dispatch lease, except what is requested', async () => {
   await execute(sql`update keyferry.connections set next_due_at = null where name = 'template'`);
   await execute(sql`
-    insert into keyferry.connections (org_id, name, method, role_arn, external_id, account_id, next_due_at)
-    select org_id, 'many-' || n, method, role_arn, external_id, n::text, now() from keyferry.connections, generate_series(1, 3000) n
+    insert into keyferry.connections (org_id, name, method, role_arn, external_id, account_id,
+      next_due_at)
+    select org_id, 'many-' || n, method, role_arn, external_id, n::text, now()
+    from keyferry.connections, generate_series(1, 3000) n
     where name = 'template'`);
   let queued = 0;
   for (let batch = 0; batch < 8; batch += 1)

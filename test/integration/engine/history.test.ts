@@ -1,4 +1,7 @@
-/** What is kept of runs: what happened, not that time passed; and the statements behind it use their indexes. */
+/**
+ * What is kept of runs: what happened, not that time passed; and the statements behind it use their
+ * indexes.
+ */
 import { randomUUID } from 'node:crypto';
 
 import { sql } from 'drizzle-orm';
@@ -93,15 +96,18 @@ describe('the history of runs', () => {
     await db.execute(sql`
       insert into keyferry.runs (kind, subject_id, org_id, attempt, reason, status, started_at)
       select 'validate', gen_random_uuid(), 'acme', 1, 'scheduled', status, now() - age
-      from unnest(array['succeeded', 'failed', 'running']) status, unnest(array[interval '100 days', interval '10 days']) age`);
+      from unnest(array['succeeded', 'failed', 'running']) status,
+        unnest(array[interval '100 days', interval '10 days']) age`);
     await db.execute(sql`
       insert into keyferry.requests (org_id, kind, subject_id, created_at, done_at)
       values ('acme', 'sync', gen_random_uuid(), now() - interval '200 days', null),
-        ('acme', 'sync', gen_random_uuid(), now() - interval '200 days', now() - interval '100 days'),
+        ('acme', 'sync', gen_random_uuid(), now() - interval '200 days',
+          now() - interval '100 days'),
         ('acme', 'sync', gen_random_uuid(), now() - interval '200 days', now() - interval '1 day')`);
     expect(await deleteExpired(db, 90 * 86_400_000)).toEqual({ deleted: 3, mayHaveMore: false });
     const [left] = await db.execute(sql`
-      select (select count(*) from keyferry.runs)::int as runs, (select count(*) from keyferry.requests)::int as requests`);
+      select (select count(*) from keyferry.runs)::int as runs,
+        (select count(*) from keyferry.requests)::int as requests`);
     expect(left).toEqual({ runs: 4, requests: 2 });
     await db.execute(sql`delete from keyferry.runs`);
     await db.execute(sql`delete from keyferry.requests`);
@@ -120,27 +126,35 @@ describe('the claim of the tick', () => {
     expect(plan).not.toMatch(new RegExp(`"Node Type":"Seq Scan"[^{]*"Relation Name":"${table}"`));
   });
 
-  /** 20,000 of each kind, of which few are due and fewer in flight: what a large installation looks like at any moment. */
+  /**
+   * 20,000 of each kind, of which few are due and fewer in flight: what a large installation looks
+   * like at any moment.
+   */
   async function fill(): Promise<void> {
     const { db } = engine().stores.database;
     const [has] = await db.execute(sql`select count(*)::int as n from keyferry.connections`);
     if (Number(has?.n) > 10_000) return;
     await db.execute(sql`
       insert into keyferry.connections (org_id, name, method, account_id, next_due_at)
-      select 'acme', 'c' || n, 'assume-role', lpad(n::text, 12, '0'), now() + make_interval(secs => n - 100)
+      select 'acme', 'c' || n, 'assume-role', lpad(n::text, 12, '0'),
+        now() + make_interval(secs => n - 100)
       from generate_series(1, 20000) n`);
     await db.execute(
-      sql`insert into keyferry.folders (org_id, project_id, environment, secret_path) values ('acme', 'p', 'e', '/')`,
+      sql`insert into keyferry.folders (org_id, project_id, environment, secret_path)
+        values ('acme', 'p', 'e', '/')`,
     );
     await db.execute(sql`
-      insert into keyferry.syncs (org_id, name, connection_id, folder_id, destination, destination_config, sync_options, next_due_at)
+      insert into keyferry.syncs (org_id, name, connection_id, folder_id, destination,
+        destination_config, sync_options, next_due_at)
       select 'acme', 's' || c.name, c.id, f.id, 'aws-parameter-store', '{}', '{}', c.next_due_at
       from keyferry.connections c, keyferry.folders f where c.name like 'c%' and f.project_id = 'p'`);
     await db.execute(sql`
-      insert into keyferry.rotations (org_id, name, connection_id, folder_id, user_name, secrets_mapping, rotation_interval_days,
+      insert into keyferry.rotations (org_id, name, connection_id, folder_id, user_name,
+        secrets_mapping, rotation_interval_days,
         rotate_at_utc, grace, quiet_seconds, hold_seconds, next_due_at)
       select 'acme', 'r' || c.name, c.id, f.id, c.name, '{}', 30, '{}', '1 day', 1, 1, c.next_due_at
       from keyferry.connections c, keyferry.folders f where c.name like 'c%' and f.project_id = 'p'`);
-    await db.execute(sql`analyze keyferry.connections, keyferry.syncs, keyferry.rotations, keyferry.folders`);
+    await db.execute(sql`analyze keyferry.connections, keyferry.syncs, keyferry.rotations,
+      keyferry.folders`);
   }
 });

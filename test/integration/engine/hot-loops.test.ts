@@ -1,4 +1,6 @@
-/** A subject whose runs follow each other without getting anywhere is slowed, whatever makes it due. */
+/**
+ * A subject whose runs follow each other without getting anywhere is slowed, whatever makes it due.
+ */
 import { randomUUID } from 'node:crypto';
 
 import { expect, it } from 'vitest';

@@ -1,7 +1,8 @@
 /**
- * The engine's statements against a model, in random order: wishes, ticks that die before they queue anything, lost and repeated deliveries, workers that die
- * or come back late, leases that run out, an emptied queue. Whatever happened, once the trouble is over every wish is served, exactly the wishes that were
- * made are recorded, and no two runs were ever accepted for one lease.
+ * The engine's statements against a model, in random order: wishes, ticks that die before they
+ * queue anything, lost and repeated deliveries, workers that die or come back late, leases that run
+ * out, an emptied queue. Whatever happened, once the trouble is over every wish is served, exactly
+ * the wishes that were made are recorded, and no two runs were ever accepted for one lease.
  */
 import { randomUUID } from 'node:crypto';
 
@@ -37,7 +38,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 
 const engine = useEngine();
 
-/** One subject, the queue that is handed to workers, and every run that was ever claimed: dead workers come back as well. */
+/**
+ * One subject, the queue that is handed to workers, and every run that was ever claimed: dead
+ * workers come back as well.
+ */
 class Model {
   readonly outside = new Set<number>();
   readonly accepted = new Set<string>();
@@ -59,7 +63,8 @@ class Model {
         this.requests += 1;
         return;
       case 'outside':
-        // The job is delivered at once, and again whenever the same number comes: a stalled or retried delivery.
+        // The job is delivered at once, and again whenever the same number comes: a stalled or
+        // retried delivery.
         expect(await work.recordWish(this.#wish(one.job))).toBeDefined();
         this.outside.add(one.job);
         return;
@@ -79,8 +84,10 @@ class Model {
       case 'expire-run':
         await open.db.execute(
           one.do === 'expire-run'
-            ? sql`update keyferry.connections set run_lease_until = now() - interval '1 second' where id = ${this.id} and run_lease_until is not null`
-            : sql`update keyferry.connections set dispatch_lease_until = now() - interval '1 second' where id = ${this.id} and dispatch_lease_until is not null`,
+            ? sql`update keyferry.connections set run_lease_until = now() - interval '1 second'
+              where id = ${this.id} and run_lease_until is not null`
+            : sql`update keyferry.connections set dispatch_lease_until = now() - interval '1 second'
+              where id = ${this.id} and dispatch_lease_until is not null`,
         );
     }
   }

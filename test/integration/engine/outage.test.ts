@@ -62,9 +62,11 @@ describe.skipIf(!hasRedis)('the engine through the troubles of Redis', () => {
       await setTimeout(20);
       await client.flushall();
     }
-    // What was dispatched before is due again when its lease runs out; the test does not wait a minute for that.
+    // What was dispatched before is due again when its lease runs out; the test does not wait a
+    // minute for that.
     await idle.stores.database.db.execute(
-      sql`update keyferry.connections set dispatch_lease_until = now() where dispatch_lease_until is not null and run_token is null`,
+      sql`update keyferry.connections set dispatch_lease_until = now()
+        where dispatch_lease_until is not null and run_token is null`,
     );
     for (const { id } of created) {
       await eventually(

@@ -1,4 +1,7 @@
-/** Outages of PostgreSQL and Redis: each raises one alarm and lowers it once, and marks nobody who waits for the server. */
+/**
+ * Outages of PostgreSQL and Redis: each raises one alarm and lowers it once, and marks nobody who
+ * waits for the server.
+ */
 import { pino, type Logger } from 'pino';
 import { sql } from 'drizzle-orm';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -31,7 +34,8 @@ function openLog(): { readonly log: Logger; said(): readonly string[] } {
 }
 
 const statuses = async ({ stores }: Engine) =>
-  stores.database.db.execute(sql`select status, status_code, attempt, consecutive_failures from keyferry.connections`);
+  stores.database.db.execute(sql`select status, status_code, attempt, consecutive_failures
+    from keyferry.connections`);
 const untouched = { status: 'pending', status_code: null, attempt: 0, consecutive_failures: 0 };
 const RAISED_FOR_MS = 9_000;
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));

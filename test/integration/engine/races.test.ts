@@ -1,6 +1,7 @@
 /**
- * Two transactions at one row: one of them has not committed yet, the other waits. Whichever comes first, nothing that was wished for is lost. All pairs of
- * writers and engine statements are in `test/pairs`; here is what needs a closer look.
+ * Two transactions at one row: one of them has not committed yet, the other waits. Whichever comes
+ * first, nothing that was wished for is lost. All pairs of writers and engine statements are in
+ * `test/pairs`; here is what needs a closer look.
  */
 import { randomUUID } from 'node:crypto';
 
@@ -40,7 +41,8 @@ async function heldOpen<T>(write: (db: Database) => Promise<unknown>, meanwhile:
   });
   const countWaiting = () =>
     stage.handle.db.execute(sql`
-      select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`);
+      select 1 from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock'`);
   await eventually(countWaiting, (waits) => hasEnded || waits.length > 0);
   await other.client.unsafe('commit');
   const [result] = await waiting;
@@ -55,7 +57,8 @@ async function dispatchedSync(world: World): Promise<string> {
   const { id } = await world.createSync();
   await world.runUntilDone(id);
   await stage.handle.db.execute(
-    sql`update keyferry.syncs set dispatch_lease_until = now() + interval '1 minute' where id = ${id}`,
+    sql`update keyferry.syncs set dispatch_lease_until = now() + interval '1 minute'
+      where id = ${id}`,
   );
   return id;
 }
@@ -145,7 +148,8 @@ test('a change of a folder below reaches a recursive sync that is created, resum
       return createFolders(stage.handle.db, stage.encryption).change(folder, [{ key: 'A', value: how }], 'merge');
     });
     const rows = await stage.handle.db.execute(
-      sql`select max(wanted_revision - done_revision)::int as ahead from keyferry.syncs where org_id = ${world.orgId}`,
+      sql`select max(wanted_revision - done_revision)::int as ahead from keyferry.syncs
+        where org_id = ${world.orgId}`,
     );
     // Once by its own writer, once by the change.
     expect([how, rows[0]?.['ahead']]).toEqual([how, 2]);
@@ -257,7 +261,9 @@ test('a validation releases what is blocked, also when it is to be tried again a
   const { id } = await world.createSync();
   const runId = randomUUID();
   await stage.handle.db.execute(sql`
-    update keyferry.syncs set sync_status = 'blocked', status_code = 'AWS_ACCESS_DENIED', next_due_at = now() + interval '1 hour'
+    update keyferry.syncs
+    set sync_status = 'blocked', status_code = 'AWS_ACCESS_DENIED',
+      next_due_at = now() + interval '1 hour'
     where id = ${id}`);
   await stage.handle.db.execute(
     sql`update keyferry.connections set run_token = ${runId} where id = ${world.connection.id}`,
@@ -305,7 +311,8 @@ test('a folder change locks its syncs in the order in which a validation does', 
   }
   const [first = '', ...others] = made.toSorted();
   // Its row moves behind the others, where a statement without an order finds it last.
-  await stage.handle.db.execute(sql`update keyferry.syncs set updated_at = now() where id = ${first}`);
+  await stage.handle.db.execute(sql`update keyferry.syncs set updated_at = now()
+    where id = ${first}`);
   const validation = openDatabase(database().url, { poolSize: 1 });
   const lock = (id: string) => validation.client.unsafe('select 1 from keyferry.syncs where id = $1 for update', [id]);
   await validation.client.unsafe('begin');
@@ -314,7 +321,8 @@ test('a folder change locks its syncs in the order in which a validation does', 
   await eventually(
     () =>
       stage.handle.db.execute(sql`
-        select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`),
+        select 1 from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock'`),
     (waits) => waits.length > 0,
   );
   for (const id of others) await lock(id);

@@ -1,4 +1,7 @@
-/** Every kind of Redis that REDIS_URL can name does the whole job: with a password, with TLS, a cluster, a master behind a sentinel. */
+/**
+ * Every kind of Redis that REDIS_URL can name does the whole job: with a password, with TLS, a
+ * cluster, a master behind a sentinel.
+ */
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';

@@ -24,7 +24,10 @@ export interface Engine {
   close(): Promise<void>;
 }
 
-/** For the top of a test file: an engine on a database of its own, with its queues in PostgreSQL, from before the first test to after the last. */
+/**
+ * For the top of a test file: an engine on a database of its own, with its queues in PostgreSQL,
+ * from before the first test to after the last.
+ */
 export function useEngine(): () => Engine {
   const database = useTestDatabase();
   let engine: Engine | undefined;
@@ -139,10 +142,12 @@ export async function eventually<T>(
 }
 
 export async function rowOf(stores: OpenStores, id: string): Promise<Record<string, unknown>> {
-  const [row] = await stores.database.db.execute(sql`select * from keyferry.connections where id = ${id}`);
+  const [row] = await stores.database.db.execute(sql`select * from keyferry.connections
+    where id = ${id}`);
   return row ?? {};
 }
 
 export async function runsOf(stores: OpenStores, id: string): Promise<Record<string, unknown>[]> {
-  return stores.database.db.execute(sql`select * from keyferry.runs where subject_id = ${id} order by started_at`);
+  return stores.database.db.execute(sql`select * from keyferry.runs where subject_id = ${id}
+    order by started_at`);
 }

@@ -1,6 +1,7 @@
 /**
- * A worker that stands still in the middle of a write for longer than its lease, while another one takes the run over and a person changes the value
- * again: once as a stopped process, whose clocks run on, once as a suspended machine, whose monotonic clock and timers stood still as well.
+ * A worker that stands still in the middle of a write for longer than its lease, while another one
+ * takes the run over and a person changes the value again: once as a stopped process, whose clocks
+ * run on, once as a suspended machine, whose monotonic clock and timers stood still as well.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 

@@ -1,4 +1,7 @@
-/** A worker that takes no jobs although some wait, and one whose database owes an answer, give up and say so. */
+/**
+ * A worker that takes no jobs although some wait, and one whose database owes an answer, give up
+ * and say so.
+ */
 import { setTimeout } from 'node:timers/promises';
 
 import { pino } from 'pino';

@@ -20,7 +20,8 @@ const secret = `whsec_${Buffer.alloc(32, 4).toString('base64')}`;
 
 async function sentOf(orgId: string): Promise<readonly string[]> {
   const rows = await stage.handle.db.execute(
-    sql`select id, event, created_at as "createdAt", payload from keyferry.notifications where payload ->> 'orgId' = ${orgId}`,
+    sql`select id, event, created_at as "createdAt", payload from keyferry.notifications
+      where payload ->> 'orgId' = ${orgId}`,
   );
   return rows.flatMap((row) => {
     const event = { ...row, createdAt: new Date(String(row['createdAt'])) } as unknown as Event;

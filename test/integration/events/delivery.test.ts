@@ -76,13 +76,16 @@ describe('an endpoint', () => {
   /** Events of these subjects, in this order. */
   async function queue({ webhook }: { webhook: WebhookRow }, subjects: readonly number[]): Promise<void> {
     for (const [n, one] of subjects.entries()) {
-      await handle.client`insert into keyferry.notifications (event, subject_id, webhook_id, payload)
-        values ('sync.changed', ${subject(one)}, ${webhook.id}, ${JSON.stringify({ orgId: 'acme', id: subject(one), n })}::text::jsonb)`;
+      await handle.client`insert into keyferry.notifications (event, subject_id, webhook_id,
+        payload)
+        values ('sync.changed', ${subject(one)}, ${webhook.id},
+          ${JSON.stringify({ orgId: 'acme', id: subject(one), n })}::text::jsonb)`;
     }
   }
 
   const makeDue = async () => {
-    await handle.client`update keyferry.notifications set next_attempt_at = now() where next_attempt_at is not null`;
+    await handle.client`update keyferry.notifications set next_attempt_at = now()
+      where next_attempt_at is not null`;
     await handle.client`update keyferry.webhooks set retry_at = null`;
   };
   const ofSubject = (receiver: Receiver, one: number) =>
@@ -255,7 +258,8 @@ describe('an endpoint', () => {
 
   it('that cannot be decrypted keeps nobody waiting', async () => {
     const [lost, live] = [await endpoint('lost'), await endpoint('live')];
-    await handle.client`update keyferry.webhooks set target = 'v1.other.AAAA' where id = ${lost.webhook.id}`;
+    await handle.client`update keyferry.webhooks set target = 'v1.other.AAAA'
+      where id = ${lost.webhook.id}`;
     await queue(lost, [1]);
     await queue(live, [1]);
     await start().round();

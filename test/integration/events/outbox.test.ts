@@ -5,7 +5,9 @@ import { openDatabase, type DatabaseHandle } from '../../../src/db/client.ts';
 import { claiming } from '../../../src/db/outbox.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.ts';
 
-/** A claim is made for each free lane: what it reads must not grow with what waits or was delivered. */
+/**
+ * A claim is made for each free lane: what it reads must not grow with what waits or was delivered.
+ */
 describe('the claim of the outbox', () => {
   let database: TestDatabase;
   let handle: DatabaseHandle;
@@ -25,7 +27,8 @@ describe('the claim of the outbox', () => {
     ['that are delivered to it', `'live'`, 'null'],
   ])('reads a few rows, however many events there are %s', async (_which, name, nextAttemptAt) => {
     await handle.db.execute(sql`
-      insert into keyferry.webhooks (org_id, name, origin, target, format, failures, retry_at) values
+      insert into keyferry.webhooks (org_id, name, origin, target, format, failures, retry_at)
+      values
         ('acme', 'dead', 'https://a.example', 'x', 'standard', 9, now() + interval '1 hour'),
         ('acme', 'live', 'https://b.example', 'x', 'standard', 0, null)`);
     await add(sql.raw(name), { count: 10_000, nextAttemptAt: sql.raw(nextAttemptAt) });

@@ -34,7 +34,8 @@ interface Told {
 /** All, each in the form of its sample. */
 async function toldOf(world: World): Promise<readonly Told[]> {
   const rows = await stage.handle.db.execute(
-    sql`select event, payload from keyferry.notifications where payload ->> 'orgId' = ${world.orgId} order by seq`,
+    sql`select event, payload from keyferry.notifications where payload ->> 'orgId' = ${world.orgId}
+      order by seq`,
   );
   const told = rows.map((row) => row as unknown as Told);
   for (const { event, payload } of told) expect(formOf(payload)).toEqual(formOf(eventSamples[event]?.data));

@@ -17,7 +17,10 @@ import {
   type WorldOptions,
 } from '../sync/world.ts';
 
-/** What consumers are told of syncs: each change once, whatever dies in between, and nothing where nobody asks. */
+/**
+ * What consumers are told of syncs: each change once, whatever dies in between, and nothing where
+ * nobody asks.
+ */
 const database = useTestDatabase();
 let stage: Stage;
 let webhooks: Webhooks;
@@ -46,7 +49,8 @@ interface Told {
 
 async function toldOf(world: World): Promise<readonly Told[]> {
   const rows = await stage.handle.db.execute(
-    sql`select event, payload from keyferry.notifications where payload ->> 'orgId' = ${world.orgId} order by seq`,
+    sql`select event, payload from keyferry.notifications where payload ->> 'orgId' = ${world.orgId}
+      order by seq`,
   );
   return rows.map((row) => {
     const payload = row['payload'] as Pick<Told, 'changes'>;
@@ -55,8 +59,10 @@ async function toldOf(world: World): Promise<readonly Told[]> {
 }
 
 const untold = async (id: string) =>
-  (await stage.handle.db.execute(sql`select 1 from keyferry.sync_entries where sync_id = ${id} and not is_told`))
-    .length;
+  (
+    await stage.handle.db.execute(sql`select 1 from keyferry.sync_entries
+      where sync_id = ${id} and not is_told`)
+  ).length;
 
 test('a run tells once what it wrote, with versions and without values', async () => {
   const world = await listening();

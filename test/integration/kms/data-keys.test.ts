@@ -1,4 +1,7 @@
-/** What is encrypted with data keys of AWS KMS: how often KMS is asked, what opens where, and what a fault of KMS comes to. */
+/**
+ * What is encrypted with data keys of AWS KMS: how often KMS is asked, what opens where, and what a
+ * fault of KMS comes to.
+ */
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 
 import { secretPlace } from '../../../src/db/encryption.ts';
@@ -257,7 +260,8 @@ test('a data key in clear is in no row, no error and no argument of a call', asy
     .encrypt('value', place(world.orgId))
     .catch((error: unknown) => error);
   const tables = await stage.handle.client`
-    select (select json_agg(s) from keyferry.secrets s) as secrets, (select json_agg(o) from keyferry.orgs o) as orgs,
+    select (select json_agg(s) from keyferry.secrets s) as secrets,
+      (select json_agg(o) from keyferry.orgs o) as orgs,
       (select json_agg(r) from keyferry.runs r) as runs`;
   const error = denied as Error & { context: unknown; cause: unknown };
   const seen = JSON.stringify([

@@ -1,4 +1,7 @@
-/** To KMS and back while everything runs, the processes that know of it, and a start while KMS is away. */
+/**
+ * To KMS and back while everything runs, the processes that know of it, and a start while KMS is
+ * away.
+ */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 

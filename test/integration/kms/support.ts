@@ -1,4 +1,7 @@
-/** KMS in a sandbox of its own, and encryption with its keys: each call of `encryption` is another process, with nothing in its memory. */
+/**
+ * KMS in a sandbox of its own, and encryption with its keys: each call of `encryption` is another
+ * process, with nothing in its memory.
+ */
 import { createAwsAccess } from '../../../src/aws/access.ts';
 import type { Database } from '../../../src/db/client.ts';
 import { createDataKeys } from '../../../src/db/data-keys.ts';

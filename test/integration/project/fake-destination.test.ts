@@ -1,6 +1,6 @@
 /**
- * What a new destination takes: its names, its record, its code, and a line in two registries. The compiler names each
- * place that lacks it. The sources are changed in memory only.
+ * What a new destination takes: its names, its record, its code, and a line in two registries. The
+ * compiler names each place that lacks it. The sources are changed in memory only.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -153,7 +153,8 @@ function findHoles(files: Files): readonly string[] {
   const roots = ['src/main.ts', 'src/cli/bin.ts', 'src/index.ts'].map((path) => join(ROOT, path));
   const program = ts.createProgram(roots, options, host);
   const own = program.getSourceFiles().filter(({ fileName }) => fileName.startsWith(join(ROOT, 'src/')));
-  // Only these can notice: checking all sources takes the unit lane as long as everything else in it.
+  // Only these can notice: checking all sources takes the unit lane as long as everything else in
+  // it.
   return own
     .filter(({ fileName, text }) => /destinations\/|policy\/|sync\/target/.test(fileName + text))
     .filter((file) => program.getSemanticDiagnostics(file).length > 0)

@@ -45,7 +45,8 @@ function accept(...options: readonly string[]) {
 /** Every row of every table, the installation's own included. */
 async function readAll(): Promise<unknown> {
   const { client } = stage.handle;
-  const [installation] = await client`select to_jsonb(i)::text as found from keyferry.installation i`;
+  const [installation] = await client`select to_jsonb(i)::text as found
+    from keyferry.installation i`;
   const rows = JSON.parse(await readRows(client)) as Readonly<Record<string, readonly unknown[]>>;
   const sorted = Object.entries(rows).map(([name, found]) => [name, found.map((row) => JSON.stringify(row)).sort()]);
   return { installation: installation?.['found'] as unknown, tables: Object.fromEntries(sorted) as unknown };
@@ -54,7 +55,8 @@ async function readAll(): Promise<unknown> {
 /** A folder with data and a rotated key, a sync of it, and a wish of each kind. */
 async function createSubjects() {
   // Each world begins at the real time, before the epochs of earlier ones.
-  await stage.handle.db.execute(sql`update keyferry.installation set epoch = 1, epoch_started_at = null`);
+  await stage.handle.db.execute(sql`update keyferry.installation
+    set epoch = 1, epoch_started_at = null`);
   const world = await createWorld(stage);
   const { clock, sandbox, orgId } = world;
   const rotation = await rotating.furnish(stage, {}, { clock, sandbox, orgId, suffix: orgId.slice(4) });

@@ -1,4 +1,7 @@
-/** `keyferry doctor --backup` on a database whose keys are at hand, missing, or replaced under their id. */
+/**
+ * `keyferry doctor --backup` on a database whose keys are at hand, missing, or replaced under their
+ * id.
+ */
 import { expect, it } from 'vitest';
 
 import { backupChecks } from '../../../src/cli/commands/doctor-backup.ts';

@@ -26,7 +26,8 @@ beforeEach(async () => {
   await db.execute(sql`delete from keyferry.webhooks`);
   await db.execute(sql`delete from keyferry.notifications`);
   await db.execute(sql`
-    update keyferry.installation set guard_reason = null, guarded_at = null, database_name = null, system_identifier = null`);
+    update keyferry.installation
+    set guard_reason = null, guarded_at = null, database_name = null, system_identifier = null`);
   await guard().beat({ name: undefined, seenCounter: 0, isGuardAsked: false });
   const shape = newWebhookShape.parse({ name: 'chat', url: 'http://127.0.0.1:9/hook' });
   const { webhook } = await webhooks().create('acme', shape);
@@ -55,6 +56,7 @@ test('a clone keeps neither webhooks nor their events', async () => {
   await guard().raise('database-changed');
   await guard().accept({ as: 'clone', actor: 'ann', name: 'staging' });
   const [left] = await stage.handle.db.execute(sql`
-    select (select count(*)::int from keyferry.webhooks) as webhooks, (select count(*)::int from keyferry.notifications) as events`);
+    select (select count(*)::int from keyferry.webhooks) as webhooks,
+      (select count(*)::int from keyferry.notifications) as events`);
   expect(left).toEqual({ webhooks: 0, events: 0 });
 });

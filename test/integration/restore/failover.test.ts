@@ -1,4 +1,7 @@
-/** A real failover: the standby takes over without the last commits, and its workers find out what AWS holds. */
+/**
+ * A real failover: the standby takes over without the last commits, and its workers find out what
+ * AWS holds.
+ */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 
 import { createInstallation } from '../../../src/db/installation.ts';

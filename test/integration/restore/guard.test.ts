@@ -1,4 +1,7 @@
-/** Databases that were copied, renamed, rewound or failed over, seen by workers that knew the original. */
+/**
+ * Databases that were copied, renamed, rewound or failed over, seen by workers that knew the
+ * original.
+ */
 import { sql } from 'drizzle-orm';
 import postgres from 'postgres';
 import { afterEach, beforeEach, expect, inject, it } from 'vitest';
@@ -130,7 +133,8 @@ it('begins an epoch, once, when PostgreSQL failed over', async () => {
   const handle = connect(database.url);
   const workers = [await watch(handle), await watch(handle)];
   // As on the promoted standby: an older log position is stored, and the last beat is missing.
-  await handle.db.execute(sql`update keyferry.installation set timeline = timeline - 1, counter = counter - 1`);
+  await handle.db.execute(sql`update keyferry.installation
+    set timeline = timeline - 1, counter = counter - 1`);
   for (const worker of workers) await worker.beat();
   const row = await createInstallation(handle.db).get();
   expect(row).toMatchObject({ epoch: 2, guardReason: null });

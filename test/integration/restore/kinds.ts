@@ -1,4 +1,6 @@
-/** The three kinds of destinations that a restore is tried on, and how a test reads what is there. */
+/**
+ * The three kinds of destinations that a restore is tried on, and how a test reads what is there.
+ */
 import { REGION, type SyncInput, type World } from '../sync/world.ts';
 
 export type RestoredKind = readonly [string, SyncInput, (world: World, key: string) => string | undefined];

@@ -1,6 +1,6 @@
 /**
- * A backup that still wants objects deleted where the sync wrote before it moved. Afterwards the sync came
- * back, and wrote there again: that deletion would destroy what nobody has decided about.
+ * A backup that still wants objects deleted where the sync wrote before it moved. Afterwards the
+ * sync came back, and wrote there again: that deletion would destroy what nobody has decided about.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
@@ -35,7 +35,9 @@ const FAR = 'us-east-1';
 const oneToOne: Config = { region: REGION, mappingBehavior: 'one-to-one', prefix: 'moved/' };
 const manyToOne: Config = { region: REGION, mappingBehavior: 'many-to-one', secretName: 'moved' };
 
-/** Where the sync moves to: another region, other names, or the other mapping of Secrets Manager. */
+/**
+ * Where the sync moves to: another region, other names, or the other mapping of Secrets Manager.
+ */
 const moves: readonly (readonly [string, RestoredKind, Config])[] = kinds.flatMap((kind) => {
   const [what, { destinationConfig = { region: REGION, path: '/app/prod/' } }] = kind;
   const isParameters = what === 'parameters';

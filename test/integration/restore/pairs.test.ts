@@ -1,4 +1,7 @@
-/** A rotation and the sync of its pair after a restore: what one of them has found out counts for the other. */
+/**
+ * A rotation and the sync of its pair after a restore: what one of them has found out counts for
+ * the other.
+ */
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 
@@ -17,8 +20,12 @@ beforeAll(async () => {
   stage = openStage(database().url);
 });
 afterAll(() => stage.close());
-// Each world begins at the real time, before the epochs of earlier ones: here every epoch is the first.
-beforeEach(() => stage.handle.db.execute(sql`update keyferry.installation set epoch = 1, epoch_started_at = null`));
+// Each world begins at the real time, before the epochs of earlier ones: here every epoch is the
+// first.
+beforeEach(() =>
+  stage.handle.db.execute(sql`update keyferry.installation
+    set epoch = 1, epoch_started_at = null`),
+);
 
 interface Scene {
   readonly world: World;
@@ -44,7 +51,10 @@ async function change(rotation: rotating.World, key: string, value: string): Pro
   await rotation.folders.change(await rotation.folders.get(rotation.folderId), [{ key, value }], 'merge');
 }
 
-/** Whatever runs now runs in the millisecond in which the epoch began: the clock of these tests is slow. */
+/**
+ * Whatever runs now runs in the millisecond in which the epoch began: the clock of these tests is
+ * slow.
+ */
 async function startEpoch({ clock }: World): Promise<void> {
   await clock.settled();
   const guard = createInstallationGuard(stage.handle.db);
@@ -95,7 +105,8 @@ test('a comparison in the very millisecond in which the epoch began counts', asy
     const begun = await stage.handle.db.execute<{ at: string }>(sql`
       update keyferry.installation
       set epoch = epoch + 1,
-        epoch_started_at = date_trunc('milliseconds', now()) + ${`${String(microseconds)} microseconds`}::interval
+        epoch_started_at = date_trunc('milliseconds', now())
+          + ${`${String(microseconds)} microseconds`}::interval
       returning epoch_started_at as at`);
     expect(begun[0]?.at).toMatch(/\.\d{3}[15]/);
     await world.runUntilDone(syncId, { request: 'sync' });
@@ -110,7 +121,9 @@ test('a comparison in the very millisecond in which the epoch began counts', asy
 test('an epoch that a server with a slow clock begins is later than everything on record', async () => {
   const { world, rotation, rotationId, syncId } = await begin();
   await stage.handle.db.execute(sql`
-    with ahead as (update keyferry.rotations set created_at = now() + interval '1 hour' where id = ${rotationId})
+    with ahead as (
+      update keyferry.rotations set created_at = now() + interval '1 hour' where id = ${rotationId}
+    )
     update keyferry.syncs set created_at = now() + interval '1 hour' where id = ${syncId}`);
   await startEpoch(world);
   await world.runUntilDone(syncId, { request: 'sync' });

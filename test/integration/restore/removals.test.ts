@@ -1,4 +1,7 @@
-/** `sync remove` in a new epoch: no deletion before the comparison, and none of what a person has to decide about. */
+/**
+ * `sync remove` in a new epoch: no deletion before the comparison, and none of what a person has to
+ * decide about.
+ */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { useTestDatabase } from '../../support/postgres.ts';

@@ -1,4 +1,7 @@
-/** Rotations of a database that was restored from a backup, while AWS holds the keys of later rotations. */
+/**
+ * Rotations of a database that was restored from a backup, while AWS holds the keys of later
+ * rotations.
+ */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { useTestDatabase } from '../../support/postgres.ts';

@@ -28,14 +28,16 @@ it('plans every statement of an empty database, and runs none', async () => {
 it('refuses the schema of the release before, and names the command', async () => {
   await migrate(database.url);
   expect(await planMigrations(database.url)).toEqual([]);
-  await client`delete from keyferry.migrations where created_at = (select max(created_at) from keyferry.migrations)`;
+  await client`delete from keyferry.migrations
+    where created_at = (select max(created_at) from keyferry.migrations)`;
   await expect(requireCurrentSchema(database.url)).rejects.toThrow(/lacks 1 of \d+ migrations. Run `keyferry migrate`/);
   expect(await planMigrations(database.url)).toHaveLength(1);
 });
 
 it('works with the schema of a later release until that one no longer supports it', async () => {
   const later = Date.now() + 86_400_000;
-  const [known] = await client<{ count: number }[]>`select count(*)::int as count from keyferry.migrations`;
+  const [known] = await client<{ count: number }[]>`select count(*)::int as count
+    from keyferry.migrations`;
   await client`delete from keyferry.migrations`;
   await client`drop schema keyferry cascade`;
   await migrate(database.url);

@@ -15,7 +15,10 @@ afterAll(() => stage.close());
 
 const atOnce = { graceSeconds: 0, quietSeconds: 0, holdSeconds: 0 };
 
-/** A world whose rotation is changed once, right before or after the n-th step of that name is written. */
+/**
+ * A world whose rotation is changed once, right before or after the n-th step of that name is
+ * written.
+ */
 function changing(
   when: 'before' | 'after',
   step: string,
@@ -139,7 +142,8 @@ test('what a newer version notes in a rotation survives the steps of this one', 
   await world.runOnce(id);
   await world.handle.db.execute(sql`
     update keyferry.rotations
-    set phase_state = jsonb_set(phase_state || '{"fromTomorrow": {"a": 1}}', '{cycle,fromTomorrow}', '2')
+    set phase_state = jsonb_set(phase_state || '{"fromTomorrow": {"a": 1}}', '{cycle,fromTomorrow}',
+      '2')
     where id = ${id} and phase = 'publishing'`);
   world.clock.advance(MINUTE);
   await world.runOnce(id);

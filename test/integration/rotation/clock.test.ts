@@ -1,4 +1,7 @@
-/** A worker whose own clock is wrong retires no key: what is due, quiet or held goes by the database's clock. */
+/**
+ * A worker whose own clock is wrong retires no key: what is due, quiet or held goes by the
+ * database's clock.
+ */
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 
 import { useTestDatabase } from '../../support/postgres.ts';

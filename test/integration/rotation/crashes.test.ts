@@ -29,7 +29,8 @@ test('of two workers that claim one rotation, one runs', async () => {
   const world = await createWorld(stage);
   const { id } = await world.createRotation();
   await stage.handle.db.execute(
-    sql`update keyferry.rotations set dispatch_lease_until = now() + interval '1 minute' where id = ${id}`,
+    sql`update keyferry.rotations set dispatch_lease_until = now() + interval '1 minute'
+      where id = ${id}`,
   );
   const work = createWork(stage.handle.db);
 

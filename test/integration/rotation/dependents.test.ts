@@ -40,7 +40,8 @@ const troubles: readonly (readonly [string, (syncId: string) => Promise<unknown>
     'failed to write both values',
     async (id) => {
       await byHand(id);
-      await execute(sql`update keyferry.sync_entries set status = 'failed', error_code = 'AWS_KMS_DENIED',
+      await execute(sql`update keyferry.sync_entries
+        set status = 'failed', error_code = 'AWS_KMS_DENIED',
         remote_version = '1' where sync_id = ${id}`);
     },
   ],
@@ -48,7 +49,8 @@ const troubles: readonly (readonly [string, (syncId: string) => Promise<unknown>
     'is in conflict: somebody took the objects over',
     async (id) => {
       await byHand(id);
-      await execute(sql`update keyferry.sync_entries set status = 'conflict', error_code = 'SYNC_CONFLICT',
+      await execute(sql`update keyferry.sync_entries
+        set status = 'conflict', error_code = 'SYNC_CONFLICT',
         remote_version = null, fingerprint = null where sync_id = ${id}`);
     },
   ],
@@ -65,8 +67,10 @@ const troubles: readonly (readonly [string, (syncId: string) => Promise<unknown>
     async (id) => {
       await byHand(id);
       await execute(sql`delete from keyferry.sync_entries where sync_id = ${id} and key = 'KEY_ID'`);
-      await execute(sql`update keyferry.sync_entries set status = 'failed', key = '', synced_revision = null,
-        in_flight = '{"operation":"create","keys":{"KEY_ID":{},"SECRET_KEY":{}}}'::jsonb where sync_id = ${id}`);
+      await execute(sql`update keyferry.sync_entries
+        set status = 'failed', key = '', synced_revision = null,
+        in_flight = '{"operation":"create","keys":{"KEY_ID":{},"SECRET_KEY":{}}}'::jsonb
+          where sync_id = ${id}`);
     },
   ],
   [
@@ -81,7 +85,8 @@ const troubles: readonly (readonly [string, (syncId: string) => Promise<unknown>
     'holds the key id alone',
     async (id) => {
       await byHand(id);
-      await execute(sql`delete from keyferry.sync_entries where sync_id = ${id} and key = 'SECRET_KEY'`);
+      await execute(sql`delete from keyferry.sync_entries
+        where sync_id = ${id} and key = 'SECRET_KEY'`);
     },
   ],
   [
@@ -95,7 +100,8 @@ const troubles: readonly (readonly [string, (syncId: string) => Promise<unknown>
     'is to leave the pair out and has not run since',
     async (id) => {
       await execute(
-        sql`update keyferry.syncs set sync_options = sync_options || '{"exclude": ["*KEY*"]}' where id = ${id}`,
+        sql`update keyferry.syncs set sync_options = sync_options || '{"exclude": ["*KEY*"]}'
+          where id = ${id}`,
       );
     },
   ],
@@ -112,12 +118,15 @@ async function readFromAbove(syncId: string): Promise<void> {
   await execute(sql`
     with root as (
       insert into keyferry.folders (org_id, project_id, environment, secret_path)
-      select f.org_id, f.project_id, f.environment, '/' from keyferry.syncs s join keyferry.folders f on f.id = s.folder_id
+      select f.org_id, f.project_id, f.environment, '/' from keyferry.syncs s
+      join keyferry.folders f on f.id = s.folder_id
       where s.id = ${syncId} returning id
     ),
     entries as (
-      update keyferry.sync_entries e set key = ltrim(f.secret_path, '/') || ':' || e.key, folder_id = (select id from root)
-      from keyferry.syncs s join keyferry.folders f on f.id = s.folder_id where s.id = ${syncId} and e.sync_id = s.id
+      update keyferry.sync_entries e
+      set key = ltrim(f.secret_path, '/') || ':' || e.key, folder_id = (select id from root)
+      from keyferry.syncs s join keyferry.folders f on f.id = s.folder_id
+      where s.id = ${syncId} and e.sync_id = s.id
     )
     update keyferry.syncs s set folder_id = (select id from root),
       sync_options = s.sync_options || '{"recursive": true}' where s.id = ${syncId}`);
@@ -127,7 +136,8 @@ test('a sync that leaves the pair out by its patterns is not waited for', async 
   const { world, id, syncId } = await rotatedWith('app');
   await execute(sql`delete from keyferry.sync_entries where sync_id = ${syncId}`);
   await execute(sql`
-    update keyferry.syncs set sync_options = sync_options || '{"include": ["OTHER_*"]}' where id = ${syncId}`);
+    update keyferry.syncs set sync_options = sync_options || '{"include": ["OTHER_*"]}'
+    where id = ${syncId}`);
   expect(await rotate(world, id)).toMatchObject({ status: 'succeeded' });
 });
 
@@ -192,7 +202,8 @@ test('a first run that began before the publication is waited for', async () => 
   await world.runUntilDone(id);
   const syncId = await world.addSync('new');
   await byHand(syncId);
-  await execute(sql`update keyferry.syncs set run_token = gen_random_uuid(), run_lease_until = now() + interval '1 hour'
+  await execute(sql`update keyferry.syncs
+    set run_token = gen_random_uuid(), run_lease_until = now() + interval '1 hour'
     where id = ${syncId}`);
   await world.rotations.request(await world.row(id), {}, 'ann');
   await world.runOnce(id);

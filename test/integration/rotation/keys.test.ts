@@ -183,7 +183,8 @@ async function rotationRow(id: string): Promise<Record<string, unknown> | undefi
 async function forgetSince(id: string, row: Record<string, unknown> | undefined): Promise<void> {
   await stage.handle.db.execute(sql`delete from keyferry.rotation_keys where rotation_id = ${id}`);
   await stage.handle.db.execute(sql`
-    update keyferry.rotations set phase = ${row?.['phase']}, phase_state = ${JSON.stringify(row?.['phase_state'])}::jsonb,
+    update keyferry.rotations
+    set phase = ${row?.['phase']}, phase_state = ${JSON.stringify(row?.['phase_state'])}::jsonb,
       active_access_key_id = null, last_rotated_at = null, user_id = null
     where id = ${id}`);
 }
@@ -230,8 +231,12 @@ test('a call that lands late is still found a quarter of an hour later', async (
   // Not listed when the rotation looked.
   world.sandbox.setAccessKeyStatus({ accessKeyId: late.accessKeyId, status: 'Active' });
   await stage.handle.db.execute(sql`
-    update keyferry.rotations set phase_state = jsonb_build_object('cycle', phase_state -> 'cycle', 'inspectedAt', ${world.clock.now().toISOString()}::text,
-      'suspects', jsonb_build_array((phase_state -> 'intent') || jsonb_build_object('recheckAt', ${new Date(world.clock.now().getTime() + 15 * MINUTE).toISOString()}::text)))
+    update keyferry.rotations
+    set phase_state = jsonb_build_object('cycle', phase_state -> 'cycle',
+      'inspectedAt', ${world.clock.now().toISOString()}::text,
+      'suspects', jsonb_build_array((phase_state -> 'intent')
+        || jsonb_build_object('recheckAt',
+        ${new Date(world.clock.now().getTime() + 15 * MINUTE).toISOString()}::text)))
       where id = ${id}`);
 
   world.clock.advance(16 * MINUTE);
@@ -324,9 +329,11 @@ test('the own old key stays until runs that still sign with it have ended', asyn
   const runId = crypto.randomUUID();
   await stage.handle.db.execute(sql`
     insert into keyferry.runs (id, kind, subject_id, org_id, attempt, reason, status, started_at)
-    values (${runId}, 'sync', ${syncId}, ${world.orgId}, 1, 'scheduled', 'running', ${world.clock.now().toISOString()})`);
+    values (${runId}, 'sync', ${syncId}, ${world.orgId}, 1, 'scheduled', 'running',
+      ${world.clock.now().toISOString()})`);
   await stage.handle.db.execute(
-    sql`update keyferry.syncs set run_token = ${runId}, run_lease_until = now() + interval '1 hour' where id = ${syncId}`,
+    sql`update keyferry.syncs set run_token = ${runId}, run_lease_until = now() + interval '1 hour'
+      where id = ${syncId}`,
   );
   const { id } = await world.createRotation({ graceSeconds: 0, quietSeconds: 0, holdSeconds: 0 });
   await world.runOnce(id);

@@ -80,7 +80,8 @@ test.each<readonly [string, (world: World, left: Pair) => Promise<unknown>]>([
     async (world, left) => {
       await setPair(world, left);
       await stage.handle.db.execute(
-        sql`update keyferry.tombstones set installation_id = gen_random_uuid() where org_id = ${world.orgId}`,
+        sql`update keyferry.tombstones set installation_id = gen_random_uuid()
+          where org_id = ${world.orgId}`,
       );
     },
   ],
@@ -217,13 +218,15 @@ test.each<readonly [string, (world: World, keys: { old: Pair; left: Pair }) => P
     ({ handle, orgId, connectionId }, { old }) =>
       handle.db.execute(sql`
         insert into keyferry.connections (org_id, name, method, access_key_id)
-        select ${orgId}, 'other', 'access-key', ${old.accessKeyId} from keyferry.connections where id = ${connectionId}`),
+        select ${orgId}, 'other', 'access-key', ${old.accessKeyId} from keyferry.connections
+        where id = ${connectionId}`),
   ],
   [
     'the tombstone does not know it',
     ({ handle, orgId }, { old }) =>
       handle.db.execute(sql`
-        update keyferry.tombstones set access_key_ids = array_remove(access_key_ids, ${old.accessKeyId})
+        update keyferry.tombstones
+        set access_key_ids = array_remove(access_key_ids, ${old.accessKeyId})
         where org_id = ${orgId}`),
   ],
   [
@@ -313,21 +316,25 @@ test.each<readonly [string, (world: World, left: Pair) => Promise<unknown>]>([
     'another installation left it',
     (world) =>
       stage.handle.db.execute(
-        sql`update keyferry.tombstones set installation_id = gen_random_uuid() where org_id = ${world.orgId}`,
+        sql`update keyferry.tombstones set installation_id = gen_random_uuid()
+          where org_id = ${world.orgId}`,
       ),
   ],
   [
     'a rotation of another org left it',
     (world) =>
-      stage.handle.db.execute(sql`update keyferry.tombstones set org_id = 'another' where org_id = ${world.orgId}`),
+      stage.handle.db.execute(sql`update keyferry.tombstones set org_id = 'another'
+        where org_id = ${world.orgId}`),
   ],
   [
     'a living rotation holds it',
     async ({ handle, orgId, connectionId, folderId }, { accessKeyId }) => {
       const [other] = await handle.db.execute<{ id: string }>(sql`
-        insert into keyferry.rotations (org_id, name, connection_id, folder_id, user_name, secrets_mapping,
+        insert into keyferry.rotations (org_id, name, connection_id, folder_id, user_name,
+          secrets_mapping,
           rotation_interval_days, rotate_at_utc, grace, quiet_seconds, hold_seconds)
-        values (${orgId}, 'living', ${connectionId}, ${folderId}, 'somebody-else', '{}', 30, '{}', '0 s', 0, 0)
+        values (${orgId}, 'living', ${connectionId}, ${folderId}, 'somebody-else', '{}', 30, '{}',
+          '0 s', 0, 0)
         returning id`);
       await handle.db.execute(sql`
         insert into keyferry.rotation_keys (rotation_id, access_key_id, state)
@@ -338,7 +345,8 @@ test.each<readonly [string, (world: World, left: Pair) => Promise<unknown>]>([
     'a living rotation manages its pair',
     (world) =>
       stage.handle.db.execute(
-        sql`update keyferry.secrets set managed_by = gen_random_uuid() where folder_id = ${world.folderId}`,
+        sql`update keyferry.secrets set managed_by = gen_random_uuid()
+          where folder_id = ${world.folderId}`,
       ),
   ],
   [
@@ -346,11 +354,14 @@ test.each<readonly [string, (world: World, left: Pair) => Promise<unknown>]>([
     ({ handle, orgId, connectionId }, { accessKeyId }) =>
       handle.db.execute(sql`
         insert into keyferry.connections (org_id, name, method, access_key_id)
-        select ${orgId}, 'other', 'access-key', ${accessKeyId} from keyferry.connections where id = ${connectionId}`),
+        select ${orgId}, 'other', 'access-key', ${accessKeyId} from keyferry.connections
+        where id = ${connectionId}`),
   ],
   [
     'its pair left the folder',
-    (world) => stage.handle.db.execute(sql`delete from keyferry.secrets where folder_id = ${world.folderId}`),
+    (world) =>
+      stage.handle.db.execute(sql`delete from keyferry.secrets
+        where folder_id = ${world.folderId}`),
   ],
 ])('a rotation that moves takes no key when %s', async (_name, change) => {
   const { world, left } = await deleted('keep');

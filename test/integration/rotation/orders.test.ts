@@ -305,7 +305,8 @@ test('a paused rotation whose worker died can be deleted once its lease is over'
   const held = (lease: string) =>
     stage.handle.db.execute(sql`
       update keyferry.rotations
-      set paused_at = now(), next_due_at = null, run_token = gen_random_uuid(), run_lease_until = now() + ${lease}::interval
+      set paused_at = now(), next_due_at = null, run_token = gen_random_uuid(),
+        run_lease_until = now() + ${lease}::interval
       where id = ${id}`);
   await held('1 minute');
   await expect(world.rotations.delete(await world.row(id), 'keep')).rejects.toMatchObject({

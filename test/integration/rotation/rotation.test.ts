@@ -57,7 +57,8 @@ test('the timeline tells every step, and secrets of deleted keys are gone', asyn
 
   const steps = (await world.rotations.steps(id)).map((step) => step.step);
   const rows = await stage.handle.db.execute(
-    sql`select state, secret is null as bare from keyferry.rotation_keys where rotation_id = ${id} order by created_at`,
+    sql`select state, secret is null as bare from keyferry.rotation_keys where rotation_id = ${id}
+      order by created_at`,
   );
   expect(steps.slice(-14)).toEqual([
     'begin',
@@ -93,7 +94,8 @@ test('a rotation takes few calls', async () => {
     'iam.ListAccessKeys': 2,
     'iam.GetUser': 1,
     'iam.CreateAccessKey': 1,
-    // One of each asks for a key that cannot exist: whether the permission is there is known before anything is made.
+    // One of each asks for a key that cannot exist: whether the permission is there is known before
+    // anything is made.
     'iam.UpdateAccessKey': 2,
     'iam.DeleteAccessKey': 2,
     'iam.GetAccessKeyLastUsed': 2,

@@ -9,7 +9,10 @@ import { createWorld, DAY, HOUR, MINUTE, openStage, type Pair, SECOND, type Stag
 const database = useTestDatabase();
 let stage: Stage;
 
-/** Defaults that a database or role may have: how values are written as text, and whether a commit waits for the disk. */
+/**
+ * Defaults that a database or role may have: how values are written as text, and whether a commit
+ * waits for the disk.
+ */
 const foreignDefaults = {
   IntervalStyle: 'iso_8601',
   DateStyle: 'SQL, DMY',
@@ -49,7 +52,8 @@ test.each(['postgres', 'postgres_verbose', 'sql_standard', 'iso_8601'])(
 );
 
 test('commits are synchronous, whatever the default of the database', async () => {
-  const [row] = await stage.handle.db.execute(sql`select current_setting('synchronous_commit') as setting`);
+  const [row] = await stage.handle.db.execute(sql`select
+    current_setting('synchronous_commit') as setting`);
 
   expect(row?.['setting']).toBe('on');
 });

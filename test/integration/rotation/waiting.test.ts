@@ -55,7 +55,8 @@ test('a sync that only runs on request is waited for, too, once it has written t
   await world.runOnce(id);
   await world.runSyncs();
   await world.runUntilDone(id);
-  await stage.handle.db.execute(sql`update keyferry.syncs set is_auto_sync_enabled = false where id = ${syncId}`);
+  await stage.handle.db.execute(sql`update keyferry.syncs set is_auto_sync_enabled = false
+    where id = ${syncId}`);
   await ask(world, id);
 
   const outcome = await world.runUntilDone(id, { maxRuns: 200 });
@@ -81,7 +82,9 @@ test.each([
   ['the sync is fixed', async (world: World) => world.runSyncs()],
   [
     'the sync is deleted',
-    async (world: World) => stage.handle.db.execute(sql`delete from keyferry.syncs where org_id = ${world.orgId}`),
+    async (world: World) =>
+      stage.handle.db.execute(sql`delete from keyferry.syncs
+        where org_id = ${world.orgId}`),
   ],
   ['it is skipped by name', async (world: World, id: string) => ask(world, id, { skipSync: ['stuck'] })],
 ])('a rotation that waits for a dependent goes on when %s', async (_name, help) => {
@@ -190,7 +193,8 @@ test('rotations of an invalid connection are blocked and make no call', async ()
   const world = await createWorld(stage);
   const { id } = await rotatedOnce(world);
   await stage.handle.db.execute(
-    sql`update keyferry.connections set status = 'invalid', status_message = 'wrong external ID' where id = ${world.connectionId}`,
+    sql`update keyferry.connections set status = 'invalid', status_message = 'wrong external ID'
+      where id = ${world.connectionId}`,
   );
   world.sandbox.calls.clear();
   world.clock.advance(31 * DAY);
@@ -206,7 +210,8 @@ test('a connection that is not validated is waited for at growing intervals, and
   const { id } = await rotatedOnce(world);
   const setStatus = (status: string) =>
     stage.handle.db.execute(sql`
-      update keyferry.connections set status = ${status}, updated_at = now() where id = ${world.connectionId}`);
+      update keyferry.connections set status = ${status}, updated_at = now()
+      where id = ${world.connectionId}`);
   await setStatus('pending');
   await ask(world, id);
 

@@ -1,6 +1,7 @@
 /**
- * A world for rotations: the sandbox on a clock that tests move, a database, the real processor between the real engine's claim and settlement, and
- * consumers that hold what the folder and its syncs give them. Time passes only where a test or a wait says so.
+ * A world for rotations: the sandbox on a clock that tests move, a database, the real processor
+ * between the real engine's claim and settlement, and consumers that hold what the folder and its
+ * syncs give them. Time passes only where a test or a wait says so.
  */
 import { sql } from 'drizzle-orm';
 
@@ -58,7 +59,10 @@ export function allow(actions: readonly string[]): PolicyDocument {
   return { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: [...actions], Resource: '*' }] };
 }
 
-/** Shared by the worlds of one file: servers and clients are made once, each world has an org and an AWS account user of its own. */
+/**
+ * Shared by the worlds of one file: servers and clients are made once, each world has an org and an
+ * AWS account user of its own.
+ */
 export interface Stage {
   readonly databaseUrl: string;
   readonly handle: DatabaseHandle;
@@ -75,7 +79,10 @@ export function openStage(databaseUrl: string): Stage {
 export interface WorldOptions {
   /** Default: `late-last-use`, which single figures complete. */
   readonly timing?: TimingOption;
-  /** The same draws as another world of this seed; only one of them may have rows at a time, since their key ids are the same, too. */
+  /**
+   * The same draws as another world of this seed; only one of them may have rows at a time, since
+   * their key ids are the same, too.
+   */
   readonly seed?: number;
   readonly actions?: readonly string[];
   /** The connection is an access key of the very user that rotates. */
@@ -142,7 +149,10 @@ export async function createWorld(stage: Stage, options: WorldOptions = {}): Pro
   return furnish(stage, options, { clock, sandbox, suffix: `${String(worlds)}-${crypto.randomUUID().slice(0, 8)}` });
 }
 
-/** A key's last use shows late at AWS; only a test that names another figure or preset sees it earlier. */
+/**
+ * A key's last use shows late at AWS; only a test that names another figure or preset sees it
+ * earlier.
+ */
 function withLateLastUse(timing: TimingOption = 'late-last-use'): TimingOption {
   return typeof timing === 'string' ? timing : { preset: 'late-last-use', ...timing };
 }
@@ -170,7 +180,8 @@ export async function furnish(stage: Stage, options: WorldOptions, site: Site): 
   });
   // Its validation is not what these tests are about.
   await handle.db.execute(
-    sql`update keyferry.connections set status = 'valid', next_due_at = null, account_id = ${ACCOUNT} where id = ${connection.id}`,
+    sql`update keyferry.connections
+      set status = 'valid', next_due_at = null, account_id = ${ACCOUNT} where id = ${connection.id}`,
   );
   const folder = await createFolders(handle.db, encryption).ensure(orgId, {
     projectId: 'app',
@@ -322,7 +333,8 @@ function actions(base: Base, engine: Engine) {
     runEarly: async (id: string) => {
       await clock.settled();
       await handle.db.execute(
-        sql`update keyferry.rotations set dispatch_lease_until = now() + interval '1 minute' where id = ${id}`,
+        sql`update keyferry.rotations set dispatch_lease_until = now() + interval '1 minute'
+          where id = ${id}`,
       );
       return performRun(base, engine, id);
     },
@@ -382,7 +394,8 @@ function consumers(base: Base) {
     },
     runSyncs: async (except: readonly string[] = []) => {
       const due = await handle.db.execute<{ id: string; name: string }>(
-        sql`update keyferry.syncs set done_revision = wanted_revision where folder_id = ${base.folderId} and wanted_revision > done_revision
+        sql`update keyferry.syncs set done_revision = wanted_revision
+          where folder_id = ${base.folderId} and wanted_revision > done_revision
           and not (name = any(${`{${except.join(',')}}`}::text[])) returning id, name`,
       );
       const { revision } = await base.folders.get(base.folderId);
@@ -411,9 +424,12 @@ async function recordEntries(
 ): Promise<void> {
   for (const key of ['KEY_ID', 'SECRET_KEY']) {
     await base.handle.db.execute(sql`
-      insert into keyferry.sync_entries (sync_id, remote_name, key, connection_id, partition, account_id, region, service, status, synced_revision)
-      values (${sync.id}, ${`/${base.orgId}/${sync.name}/${key}`}, ${key}, ${base.connectionId}, 'aws', ${ACCOUNT}, 'eu-west-1', 'ssm', 'synced', ${revision})
-      on conflict (sync_id, region, account_id, remote_name, key) do update set synced_revision = excluded.synced_revision`);
+      insert into keyferry.sync_entries (sync_id, remote_name, key, connection_id, partition,
+        account_id, region, service, status, synced_revision)
+      values (${sync.id}, ${`/${base.orgId}/${sync.name}/${key}`}, ${key}, ${base.connectionId},
+        'aws', ${ACCOUNT}, 'eu-west-1', 'ssm', 'synced', ${revision})
+      on conflict (sync_id, region, account_id, remote_name, key) do update
+      set synced_revision = excluded.synced_revision`);
   }
 }
 

@@ -1,4 +1,7 @@
-/** The live lane's own rules, tried on the sandbox: what it refuses, what it holds back, what its recordings catch. */
+/**
+ * The live lane's own rules, tried on the sandbox: what it refuses, what it holds back, what its
+ * recordings catch.
+ */
 import { readdir, readFile } from 'node:fs/promises';
 
 import type { IAMClient } from '@aws-sdk/client-iam';

@@ -1,4 +1,7 @@
-/** No answer of the API, page, board or metric holds a value that went in, wherever in a request it stood. */
+/**
+ * No answer of the API, page, board or metric holds a value that went in, wherever in a request it
+ * stood.
+ */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
@@ -81,7 +84,8 @@ test('answers to every operation, before and after values went in', async ({ tas
 async function pages(): Promise<readonly Place[]> {
   const { client } = fixture().handle;
   const found = await client<{ path: string }[]>`
-    select '/connections/' || id as path from keyferry.connections union all select '/syncs/' || id from keyferry.syncs
+    select '/connections/' || id as path from keyferry.connections
+    union all select '/syncs/' || id from keyferry.syncs
     union all select '/rotations/' || id from keyferry.rotations limit 60`;
   await fixture().backend.queue('sync').add('sync', { syncId: randomUUID(), note: value });
   const lists = ['/', '/connections', '/syncs', '/rotations', '/metrics', '/readyz', '/board'];

@@ -1,6 +1,7 @@
 /**
- * Values that go in by every way are found nowhere again but encrypted: in no table, dump, file of the database, temporary file, answer, command line, output at
- * log level trace, crash, or message to a webhook.
+ * Values that go in by every way are found nowhere again but encrypted: in no table, dump, file of
+ * the database, temporary file, answer, command line, output at log level trace, crash, or message
+ * to a webhook.
  */
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -47,7 +48,8 @@ beforeAll(async () => {
   host = startCommandHost(environment);
   stage = syncing.openStage(database().url);
   stores = openStores(loadConfig(environment));
-  const [wal] = await stores.database.client<{ name: string }[]>`select pg_walfile_name(pg_current_wal_lsn()) as name`;
+  const [wal] = await stores.database.client<{ name: string }[]>`select
+    pg_walfile_name(pg_current_wal_lsn()) as name`;
   firstWal = wal?.name ?? '';
   keyferry = await connect({
     databaseUrl: database().url,
@@ -77,7 +79,10 @@ async function tables(): Promise<readonly Place[]> {
   return places;
 }
 
-/** What `pg_dump` writes, where there is one for this server; else what COPY gives of each table is what `tables` reads. */
+/**
+ * What `pg_dump` writes, where there is one for this server; else what COPY gives of each table is
+ * what `tables` reads.
+ */
 async function dump(): Promise<readonly Place[]> {
   const { url } = database();
   const tools = await findPgTools(url);
@@ -95,7 +100,8 @@ async function dataFiles(): Promise<readonly Place[]> {
     select path as name, pg_read_binary_file(path) as bytes from (
       select pg_relation_filepath(oid) as path from pg_class
       where relkind in ('r', 'i', 't') and pg_relation_size(oid) > 0
-        and relnamespace in (select oid from pg_namespace where nspname in ('keyferry', 'bullmq', 'pg_toast'))
+        and relnamespace in (select oid from pg_namespace
+          where nspname in ('keyferry', 'bullmq', 'pg_toast'))
       union all
       select 'pg_wal/' || name from pg_ls_waldir()
       where name between ${firstWal} and pg_walfile_name(pg_current_wal_lsn())
@@ -290,7 +296,8 @@ test('what syncs and rotations carry comes out nowhere but at AWS', async ({ tas
   await rotation.runUntilDone(rotationId);
   const fresh = (await rotation.published()).secretAccessKey ?? '';
   const rows = await stage.handle.db.execute(
-    sql`select id, event, created_at as "createdAt", payload from keyferry.notifications where payload ->> 'orgId' = ${world.orgId}`,
+    sql`select id, event, created_at as "createdAt", payload from keyferry.notifications
+      where payload ->> 'orgId' = ${world.orgId}`,
   );
   const bodies = rows.flatMap((row) =>
     (['standard', 'slack'] as const).map((format) => {

@@ -1,4 +1,7 @@
-/** One alarm for each party that is at fault: raised once, lowered once, and none for those who only wait for it. */
+/**
+ * One alarm for each party that is at fault: raised once, lowered once, and none for those who only
+ * wait for it.
+ */
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 
@@ -27,7 +30,8 @@ let heard = 0;
 /** Events since the last look, as the webhook sends them. */
 async function told(): Promise<readonly unknown[]> {
   await createNotifications(stage.handle.db, { hasOperator: true }).detect();
-  const rows = await stage.handle.db.execute(sql`select event from keyferry.notifications order by created_at, event`);
+  const rows = await stage.handle.db.execute(sql`select event from keyferry.notifications
+    order by created_at, event`);
   return rows.slice(heard, (heard = rows.length)).map(({ event }) => event);
 }
 
@@ -74,7 +78,8 @@ test('of a connection, and none of the syncs that wait for it', async () => {
     for (const id of [first, second]) await world.runUntilDone(id, { request: 'sync' });
   };
   const mark = (status: string) =>
-    stage.handle.db.execute(sql`update keyferry.connections set status = ${status} where id = ${world.connection.id}`);
+    stage.handle.db.execute(sql`update keyferry.connections set status = ${status}
+      where id = ${world.connection.id}`);
   await world.runUntilDone(second);
   await mark('invalid');
   for (let rounds = 0; rounds < 3; rounds += 1) await all();

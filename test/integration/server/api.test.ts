@@ -50,8 +50,9 @@ describe('the HTTP API', () => {
       version: 1,
       status: 'pending',
     });
-    const [row] = await fixture().handle
-      .client`select external_id, role_arn from keyferry.connections where id = ${body.appConnection.id}`;
+    const [row] = await fixture().handle.client`select external_id, role_arn
+      from keyferry.connections
+        where id = ${body.appConnection.id}`;
     expect(row).toEqual({ external_id: 'acme', role_arn: ROLE });
   });
 
@@ -240,8 +241,9 @@ describe('the HTTP API', () => {
       const answer = await api.call('POST', `${path}/${action}`);
       expect([action, answer.status, answer.body.run]).toEqual([action, 200, null]);
     }
-    const rows = await fixture().handle
-      .client`select kind, actor from keyferry.requests where subject_id = ${created.body.secretSync.id} and reason = 'requested' order by created_at`;
+    const rows = await fixture().handle.client`select kind, actor from keyferry.requests
+        where subject_id = ${created.body.secretSync.id} and reason = 'requested'
+        order by created_at`;
     expect(rows.map((row) => `${String(row.kind)} ${String(row.actor)}`)).toEqual(
       ['sync', 'plan', 'import', 'remove'].map((kind) => `${kind} acme-admin`),
     );
@@ -286,7 +288,8 @@ describe('the HTTP API', () => {
     for (const { status } of together) expect([200, 409]).toContain(status);
     for (const answer of together.filter(({ status }) => status === 200)) expect(answer.body).toEqual(again.body);
     expect([again.status, again.headers.get('idempotent-replayed')]).toEqual([200, 'true']);
-    const rows = await fixture().handle.client`select id from keyferry.connections where name = ${body.name}`;
+    const rows = await fixture().handle.client`select id from keyferry.connections
+      where name = ${body.name}`;
     expect(rows).toHaveLength(1);
     const other = await api.call('POST', CONNECTIONS, { body: assumeRole(uniqueName('other')), headers: key });
     expect([other.status, String(other.body.message)]).toEqual([422, expect.stringContaining('another request')]);
@@ -333,7 +336,9 @@ describe('the HTTP API', () => {
     const refused = await api.call('POST', CONNECTIONS, { scope: 'write', body: assumeRole(name) });
     expect([refused.status, refused.body.error]).toEqual([409, 'CONNECTION_NAME_TAKEN']);
     const rows = await fixture().handle
-      .client`select org_id, actor, action, subject, status_code from keyferry.audit_log where request_id in ${fixture().handle.client([refused.body.requestId])} or subject = ${created.body.appConnection.id} order by id`;
+      .client`select org_id, actor, action, subject, status_code from keyferry.audit_log
+        where request_id in ${fixture().handle.client([refused.body.requestId])}
+        or subject = ${created.body.appConnection.id} order by id`;
     expect([...rows]).toEqual([
       {
         org_id: 'acme',

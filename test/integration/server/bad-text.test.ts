@@ -1,4 +1,6 @@
-/** Text that PostgreSQL cannot hold: refused on every way in, and never another caller's failure. */
+/**
+ * Text that PostgreSQL cannot hold: refused on every way in, and never another caller's failure.
+ */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 
@@ -105,8 +107,9 @@ describe('text that cannot be stored', () => {
     const entries = ['good', 'bad\u0000', 'good too'].map(entry);
     const results = await Promise.allSettled(entries.map((one) => audit.record(one)));
     expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
-    const stored = await fixture().handle
-      .client`select subject from keyferry.audit_log where request_id = any(${`{${entries.map(({ requestId }) => requestId).join(',')}}`}::text[]) order by id`;
+    const stored = await fixture().handle.client`select subject from keyferry.audit_log
+        where request_id
+        = any(${`{${entries.map(({ requestId }) => requestId).join(',')}}`}::text[]) order by id`;
     expect(stored.map(({ subject }) => subject as string)).toEqual(['good', 'good too']);
   });
 

@@ -106,7 +106,8 @@ describe.each(queueBackends)('the board on $name', ({ redisUrl }) => {
       async (route) => (await fetch(`${url}/board/api/queues/validate/${route}`, { method: 'PUT' })).status,
     );
     expect([retried.status, ...(await Promise.all(refused))]).toEqual([204, 405, 405, 405, 405]);
-    const [row] = await fixture().handle.client`select actor, via, action, subject from keyferry.audit_log`;
+    const [row] = await fixture().handle.client`select actor, via, action, subject
+      from keyferry.audit_log`;
     expect(row).toEqual({ actor: 'local operator', via: 'board', action: 'board.retry', subject: `validate/${id}` });
     expect(await (await backend.queue('validate').getJob(id))?.getState()).not.toBe('failed');
   });

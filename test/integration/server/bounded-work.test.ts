@@ -1,4 +1,7 @@
-/** One caller’s requests leave time for those of others: work is bounded by items and requests, not only by bytes. */
+/**
+ * One caller’s requests leave time for those of others: work is bounded by items and requests, not
+ * only by bytes.
+ */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { createApiUnderTest, type ApiUnderTest } from './api-support.ts';

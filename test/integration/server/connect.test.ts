@@ -1,4 +1,7 @@
-/** The connect page: what AWS must allow, the form, and where a secret may be typed and where it never shows up. */
+/**
+ * The connect page: what AWS must allow, the form, and where a secret may be typed and where it
+ * never shows up.
+ */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
 import { policyFor, trustPolicy } from '../../../src/domain/policy/policies.ts';
@@ -47,7 +50,8 @@ describe('the connect page', () => {
       firstSeenAt: new Date().toISOString(),
       lastSeenAt: new Date().toISOString(),
     };
-    await handle.client`update keyferry.installation set base_identities = ${JSON.stringify({ one: identity })}::text::jsonb`;
+    await handle.client`update keyferry.installation
+      set base_identities = ${JSON.stringify({ one: identity })}::text::jsonb`;
   });
   beforeEach(() => {
     answers.length = 0;
@@ -108,7 +112,8 @@ describe('the connect page', () => {
       ),
     ]);
     const typed = unescaped(await read('/connect/role?account=123456789012'));
-    await client`update keyferry.installation set base_identities = ${JSON.stringify(kept?.['base_identities'])}::text::jsonb`;
+    await client`update keyferry.installation
+      set base_identities = ${JSON.stringify(kept?.['base_identities'])}::text::jsonb`;
     expect(unknown).toContain('is not known yet: no worker has used one, and this server has none.');
     expect(unknown).toMatch(/<main [^>]*data-refresh="3"/);
     expect(unknown).not.toContain('http-equiv="refresh"');
@@ -141,8 +146,10 @@ describe('the connect page', () => {
     const { client } = fixture().handle;
     const made1 = { name: 'identity', verdict: 'pass', detail: 'AWS knows it.' };
     const made2 = { name: 'permission', verdict: 'fail', detail: 'Denied.', fix: { advice: 'Add the statement.' } };
-    await client`insert into keyferry.runs (kind, subject_id, org_id, attempt, reason, status, result)
-      values ('validate', ${id}, 'acme', 1, 'created', 'running', ${JSON.stringify({ checks: [made1, made2] })}::text::jsonb)`;
+    await client`insert into keyferry.runs (kind, subject_id, org_id, attempt, reason, status,
+      result)
+      values ('validate', ${id}, 'acme', 1, 'created', 'running',
+        ${JSON.stringify({ checks: [made1, made2] })}::text::jsonb)`;
     const under = await read(`/connections/${id}`);
     await client`delete from keyferry.runs where subject_id = ${id}`;
     expect(under).toContain('2 checks made, more follow');
@@ -152,8 +159,10 @@ describe('the connect page', () => {
     expect(under).toContain('<meta http-equiv="refresh" content="1" />');
     expect(under).toContain('Validate now </button>');
     const checks = [{ name: 'identity', verdict: 'fail', code: 'CONNECTION_ACCESS_DENIED', detail: 'AWS refused.' }];
-    await client`update keyferry.connections set status = 'invalid', status_code = 'CONNECTION_ACCESS_DENIED',
-      checks = ${JSON.stringify(checks)}::text::jsonb, next_due_at = now() + interval '1 hour' where id = ${id}`;
+    await client`update keyferry.connections
+      set status = 'invalid', status_code = 'CONNECTION_ACCESS_DENIED',
+      checks = ${JSON.stringify(checks)}::text::jsonb, next_due_at = now() + interval '1 hour'
+        where id = ${id}`;
     const refused = await read(`/connections/${id}`);
     expect(refused).toMatch(/<code>identity<\/code>|identity/);
     expect(refused).toContain('<b>Fix:</b>');
@@ -210,7 +219,8 @@ describe('the connect page', () => {
       );
       const { client } = fixture().handle;
       const rows = await client`select to_jsonb(a) as row from keyferry.audit_log a
-        union all select to_jsonb(c) from keyferry.connections c union all select to_jsonb(r) from keyferry.requests r`;
+        union all select to_jsonb(c) from keyferry.connections c
+        union all select to_jsonb(r) from keyferry.requests r`;
       expect(answers.length).toBe(6);
       expect(JSON.stringify([answers, pages, logged, rows])).not.toContain(CANARY.slice(0, 20));
       expect((await connections()).at(-1)).toEqual({
@@ -260,7 +270,8 @@ describe('the connect page', () => {
   describe('and new credentials of a connection', () => {
     it('are offered to the next validation, under the same rules, and say why they are refused', async () => {
       const { client } = fixture().handle;
-      const [row] = await client<{ id: string }[]>`select id from keyferry.connections where name = 'by-key'`;
+      const [row] = await client<{ id: string }[]>`select id from keyferry.connections
+        where name = 'by-key'`;
       const path = `/connections/${row?.id ?? ''}`;
       const wrong = await fill(`${path}/role`, { roleArn: 'nonsense' });
       expect([wrong.status, wrong.text.includes('id="field-roleArn-error"')]).toEqual([422, true]);

@@ -57,7 +57,8 @@ export function createOperations(fixture: ServerFixture, api: ApiUnderTest, jwt 
     const webhook = await create('webhook.create', '/api/v1/webhooks');
     await api.call('PUT', '/api/v1/folders/source', { body: validBody('source.set', { connectionId } as Ids) });
     const [run] = await fixture.handle
-      .client`insert into keyferry.runs (kind, subject_id, org_id, attempt, reason, status) values ('validate', ${connectionId}, 'acme', 1, 'created', 'succeeded') returning id`;
+      .client`insert into keyferry.runs (kind, subject_id, org_id, attempt, reason, status)
+        values ('validate', ${connectionId}, 'acme', 1, 'created', 'succeeded') returning id`;
     const lone = await api.call('POST', '/api/v1/app-connections/aws', { body: assumeRole(uniqueName('lone')) });
     const identities = createIdentities(fixture.handle.db);
     const { identity, clientSecret } = await identities.create('acme', {

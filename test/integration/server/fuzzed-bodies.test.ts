@@ -1,6 +1,7 @@
 /**
- * Generated bodies to every operation of the OpenAPI document: none is answered with 500, what is refused leaves everything as it was, and nothing grows.
- * Seeded: a failure prints the seed and the smallest body. `FUZZ_BODIES` is the number for each operation.
+ * Generated bodies to every operation of the OpenAPI document: none is answered with 500, what is
+ * refused leaves everything as it was, and nothing grows. Seeded: a failure prints the seed and the
+ * smallest body. `FUZZ_BODIES` is the number for each operation.
  */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -37,11 +38,16 @@ describe('generated bodies', () => {
   /** Everything that a request can change, but the record of who asked. */
   async function state(): Promise<unknown> {
     const [row] = await fixture().handle.client`
-      select (select json_agg(json_build_array(id, version, wanted_revision, updated_at) order by id) from keyferry.connections) as connections,
-        (select json_agg(json_build_array(id, version, wanted_revision, updated_at, paused_at) order by id) from keyferry.syncs) as syncs,
-        (select json_agg(json_build_array(id, version, wanted_revision, updated_at, paused_at) order by id) from keyferry.rotations) as rotations,
-        (select json_agg(json_build_array(folder_id, key, revision) order by folder_id, key) from keyferry.secrets) as secrets,
-        (select json_agg(json_build_array(id, revision) order by id) from keyferry.folders) as folders,
+      select (select json_agg(json_build_array(id, version, wanted_revision, updated_at)
+        order by id) from keyferry.connections) as connections,
+        (select json_agg(json_build_array(id, version, wanted_revision, updated_at, paused_at)
+          order by id) from keyferry.syncs) as syncs,
+        (select json_agg(json_build_array(id, version, wanted_revision, updated_at, paused_at)
+          order by id) from keyferry.rotations) as rotations,
+        (select json_agg(json_build_array(folder_id, key, revision) order by folder_id, key)
+          from keyferry.secrets) as secrets,
+        (select json_agg(json_build_array(id, revision) order by id)
+          from keyferry.folders) as folders,
         (select count(*) from keyferry.webhooks)::int as webhooks,
         (select count(*) from keyferry.requests)::int as requests,
         (select count(*) from keyferry.notifications)::int as notifications,

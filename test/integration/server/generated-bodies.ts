@@ -1,4 +1,7 @@
-/** Bodies made from a schema of the OpenAPI document: as it says, and with one or more places that are wrong in ways that programs and attackers find. */
+/**
+ * Bodies made from a schema of the OpenAPI document: as it says, and with one or more places that
+ * are wrong in ways that programs and attackers find.
+ */
 import fc from 'fast-check';
 
 export interface Schema {
@@ -20,7 +23,10 @@ export interface Schema {
 
 export type Schemas = Readonly<Record<string, unknown>>;
 
-/** What fits the schema, as far as types go; the shapes behind patterns come from the example that is mutated. */
+/**
+ * What fits the schema, as far as types go; the shapes behind patterns come from the example that
+ * is mutated.
+ */
 export function bodiesOf(schema: Schema, schemas: Schemas, depth = 0): fc.Arbitrary<unknown> {
   const of = (part: Schema) => bodiesOf(part, schemas, depth + 1);
   if (depth > 8) return fc.constant(null);

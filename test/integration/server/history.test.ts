@@ -21,13 +21,19 @@ describe('the history of an org', () => {
     ids = await createOperations(fixture(), api).createSubjects();
     const { client } = fixture().handle;
     const syncId = ids.syncId['aws-parameter-store'] ?? '';
-    await client`insert into keyferry.runs (kind, subject_id, org_id, attempt, reason, status, started_at, progress, aws_calls) values
-      ('sync', ${syncId}, 'acme', 1, 'changed', 'succeeded', now() - interval '5 min', null, '{"ssm.PutParameter": 1}'),
-      ('sync', ${syncId}, 'acme', 1, 'changed', 'continued', now() - interval '3 min', null, '{"ssm.PutParameter": 50}'),
-      ('plan', ${syncId}, 'acme', 1, 'requested', 'succeeded', now() - interval '150 s', null, '{}'),
+    await client`insert into keyferry.runs (kind, subject_id, org_id, attempt, reason, status,
+      started_at, progress, aws_calls) values
+      ('sync', ${syncId}, 'acme', 1, 'changed', 'succeeded', now() - interval '5 min', null,
+        '{"ssm.PutParameter": 1}'),
+      ('sync', ${syncId}, 'acme', 1, 'changed', 'continued', now() - interval '3 min', null,
+        '{"ssm.PutParameter": 50}'),
+      ('plan', ${syncId}, 'acme', 1, 'requested', 'succeeded', now() - interval '150 s', null,
+        '{}'),
       ('sync', ${syncId}, 'acme', 1, 'changed', 'continued', now() - interval '2 min',
-        '{"done": 100, "total": 400, "perSecond": 2, "secondsLeft": 150}', '{"ssm.PutParameter": 50}'),
-      ('sync', ${syncId}, 'acme', 1, 'changed', 'running', now() - interval '1 min', null, '{"ssm.PutParameter": 7}')`;
+        '{"done": 100, "total": 400, "perSecond": 2, "secondsLeft": 150}',
+        '{"ssm.PutParameter": 50}'),
+      ('sync', ${syncId}, 'acme', 1, 'changed', 'running', now() - interval '1 min', null,
+        '{"ssm.PutParameter": 7}')`;
   });
   afterAll(async () => {
     await api.close();
@@ -68,7 +74,8 @@ describe('the history of an org', () => {
   it('says of a run whose worker was killed that it stands still, instead of how long it still takes', async () => {
     const { client } = fixture().handle;
     const syncId = ids.syncId['aws-parameter-store'] ?? '';
-    await client`update keyferry.syncs set run_lease_until = now() - interval '1 s' where id = ${syncId}`;
+    await client`update keyferry.syncs set run_lease_until = now() - interval '1 s'
+      where id = ${syncId}`;
     const { body } = await api.call('GET', `/api/v1/runs?subjectId=${syncId}&limit=1`);
     expect(body.runs).toMatchObject([
       {
@@ -79,7 +86,8 @@ describe('the history of an org', () => {
     const page = await (await fetch(`${await fixture().start()}/syncs/${syncId}`)).text();
     expect(page).toContain('Its worker does not answer');
     expect(page).not.toContain('min left');
-    await client`update keyferry.syncs set run_lease_until = now() + interval '1 min' where id = ${syncId}`;
+    await client`update keyferry.syncs set run_lease_until = now() + interval '1 min'
+      where id = ${syncId}`;
     const alive = await api.call('GET', `/api/v1/runs?subjectId=${syncId}&limit=1`);
     expect(alive.body.runs).toMatchObject([{ errorMessage: null, progress: { secondsLeft: 150 } }]);
   });
@@ -89,12 +97,15 @@ describe('the history of an org', () => {
     const syncId = ids.syncId['aws-secrets-manager'] ?? '';
     const requests = createRequests(db);
     const requestId = await requests.open({ ...{ orgId: 'acme', kind: 'sync', subjectId: syncId }, actor: null });
-    const [last] =
-      await client`insert into keyferry.runs (kind, subject_id, org_id, attempt, reason, status, started_at, aws_calls) values
+    const [last] = await client`insert into keyferry.runs (kind, subject_id, org_id, attempt,
+      reason, status,
+        started_at, aws_calls) values
       ('sync', ${syncId}, 'acme', 1, 'requested', 'continued', now(), '{"ssm.PutParameter": 50}'),
-      ('sync', ${syncId}, 'acme', 1, 'requested', 'succeeded', now() + interval '1 s', '{"ssm.PutParameter": 7}')
+      ('sync', ${syncId}, 'acme', 1, 'requested', 'succeeded', now() + interval '1 s',
+        '{"ssm.PutParameter": 7}')
       returning id, status`.then((rows) => rows.filter(({ status }) => status === 'succeeded'));
-    await client`update keyferry.requests set done_at = now(), run_id = ${String(last?.['id'])} where id = ${requestId}`;
+    await client`update keyferry.requests set done_at = now(), run_id = ${String(last?.['id'])}
+      where id = ${requestId}`;
     expect((await requests.progress(requestId)).run?.awsCalls).toEqual({ 'ssm.PutParameter': 57 });
   });
 

@@ -1,4 +1,7 @@
-/** Ids are ids: no route takes one for a name, nor for another org's object. Tried on every operation of the document. */
+/**
+ * Ids are ids: no route takes one for a name, nor for another org's object. Tried on every
+ * operation of the document.
+ */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
@@ -24,10 +27,12 @@ describe('an id in the API', () => {
   /** As rows of before the rule may be: named like an id. */
   async function rename(ids: Ids, names: Ids): Promise<void> {
     const sql = fixture().handle.client;
-    await sql`update keyferry.connections set name = ${names.connectionId} where id = ${ids.connectionId}`;
+    await sql`update keyferry.connections set name = ${names.connectionId}
+      where id = ${ids.connectionId}`;
     await sql`update keyferry.rotations set name = ${names.rotationId} where id = ${ids.rotationId}`;
     for (const [destination, id] of Object.entries(ids.syncId))
-      await sql`update keyferry.syncs set name = ${names.syncId[destination] ?? ''} where id = ${id}`;
+      await sql`update keyferry.syncs set name = ${names.syncId[destination] ?? ''}
+        where id = ${id}`;
   }
 
   /** Every row that could be hit, and how often it was wished for. */
@@ -35,10 +40,14 @@ describe('an id in the API', () => {
     const sql = fixture().handle.client;
     const all = `{${[ids.connectionId, ids.rotationId, ...Object.values(ids.syncId)].join(',')}}`;
     const [state] = await sql`
-      select (select jsonb_agg(to_jsonb(c) order by id) from keyferry.connections c where id = any(${all}::uuid[])) as connections,
-        (select jsonb_agg(to_jsonb(s) order by id) from keyferry.syncs s where id = any(${all}::uuid[])) as syncs,
-        (select jsonb_agg(to_jsonb(r) order by id) from keyferry.rotations r where id = any(${all}::uuid[])) as rotations,
-        (select count(*) from keyferry.requests where subject_id = any(${all}::uuid[]))::int as requests`;
+      select (select jsonb_agg(to_jsonb(c) order by id) from keyferry.connections c
+        where id = any(${all}::uuid[])) as connections,
+        (select jsonb_agg(to_jsonb(s) order by id) from keyferry.syncs s
+          where id = any(${all}::uuid[])) as syncs,
+        (select jsonb_agg(to_jsonb(r) order by id) from keyferry.rotations r
+          where id = any(${all}::uuid[])) as rotations,
+        (select count(*) from keyferry.requests
+          where subject_id = any(${all}::uuid[]))::int as requests`;
     return state;
   }
 

@@ -1,4 +1,6 @@
-/** Tokens of an issuer on this machine: which are accepted, and what happens while the issuer fails. */
+/**
+ * Tokens of an issuer on this machine: which are accepted, and what happens while the issuer fails.
+ */
 import { SignJWT, UnsecuredJWT } from 'jose';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 

@@ -26,8 +26,8 @@ describe('a notification', () => {
     const made = await api.call('PUT', '/api/v1/folders/source', { body: { ...place, source } });
     folderId = String(made.body.source.folderId);
     expect(made.body.source.notifyPath).toBe(`/api/v1/sources/${folderId}/notify`);
-    await fixture().handle
-      .client`update keyferry.sources set next_due_at = now() + interval '1 hour', notified_at_ms = null`;
+    await fixture().handle.client`update keyferry.sources
+        set next_due_at = now() + interval '1 hour', notified_at_ms = null`;
   });
 
   const signatureOf = (body: string, atMs: number, secret = SECRET) =>
@@ -41,8 +41,9 @@ describe('a notification', () => {
     return send(body, signatureOf(body, atMs));
   };
   async function source() {
-    const [row] = await fixture().handle
-      .client`select asked::int, next_due_at <= now() as is_due, next_due_at < now() + interval '6 seconds' as is_soon from keyferry.sources where folder_id = ${folderId}`;
+    const [row] = await fixture().handle.client`select asked::int, next_due_at <= now() as is_due,
+        next_due_at < now() + interval '6 seconds' as is_soon from keyferry.sources
+        where folder_id = ${folderId}`;
     return row as { asked: number; is_due: boolean; is_soon: boolean };
   }
 
@@ -105,7 +106,8 @@ describe('a notification', () => {
 
   it('comes with others as one pull within 5 seconds', async () => {
     expect((await notify(nowMs)).status).toBe(200);
-    await fixture().handle.client`update keyferry.sources set next_due_at = now() + interval '1 hour'`;
+    await fixture().handle.client`update keyferry.sources
+      set next_due_at = now() + interval '1 hour'`;
     expect((await notify(nowMs + 10)).status).toBe(200);
     expect(await source()).toMatchObject({ is_due: false, is_soon: true });
   });

@@ -1,4 +1,7 @@
-/** Several operators with names of their own: made by the command line, read from the file, named in the trail of what they change. */
+/**
+ * Several operators with names of their own: made by the command line, read from the file, named in
+ * the trail of what they change.
+ */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,7 @@
-/** What operators order over HTTP: the same as the CLI's pause, resume, check, cancel, reactivate, emergency. */
+/**
+ * What operators order over HTTP: the same as the CLI's pause, resume, check, cancel, reactivate,
+ * emergency.
+ */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { createApiUnderTest, type ApiUnderTest } from './api-support.ts';

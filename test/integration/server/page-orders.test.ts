@@ -1,4 +1,7 @@
-/** What operators order on the status page: recorded like the command line's orders, under the person's name, and only by our own forms. */
+/**
+ * What operators order on the status page: recorded like the command line's orders, under the
+ * person's name, and only by our own forms.
+ */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { createSignatures, formPurpose } from '../../../src/server/guard/forms.ts';
@@ -44,13 +47,15 @@ describe('orders of the status page', () => {
   async function requestsOf(subjectId: string) {
     const { client } = fixture().handle;
     return client<{ kind: string; actor: string; parameters: unknown }[]>`
-      select kind, actor, parameters from keyferry.requests where subject_id = ${subjectId} order by created_at`;
+      select kind, actor, parameters from keyferry.requests where subject_id = ${subjectId}
+      order by created_at`;
   }
 
   async function lastChange() {
     const { client } = fixture().handle;
     const [change] = await client`
-      select org_id, actor, via, action, subject, status_code from keyferry.audit_log order by id desc limit 1`;
+      select org_id, actor, via, action, subject, status_code from keyferry.audit_log
+      order by id desc limit 1`;
     return change;
   }
 
@@ -91,7 +96,8 @@ describe('orders of the status page', () => {
 
   it('cancel what waits, and say in words when there is nothing to cancel', async () => {
     const { client } = fixture().handle;
-    await client`update keyferry.requests set done_at = now() where subject_id = ${seeded.partialSync}`;
+    await client`update keyferry.requests set done_at = now()
+      where subject_id = ${seeded.partialSync}`;
     await submit(paths.sync, { action: 'check' }, basic);
     expect((await submit(paths.sync, { action: 'cancel' }, basic)).status).toBe(303);
     const nothing = await submit(paths.sync, { action: 'cancel' }, basic);
@@ -105,8 +111,10 @@ describe('orders of the status page', () => {
   it('confirm deletions by the number that a person types', async () => {
     const { client } = fixture().handle;
     expect((await send(paths.sync, { headers: basic })).text).not.toContain('Confirm the deletions');
-    await client`update keyferry.syncs set sync_status = 'failed', status_code = 'SYNC_DELETIONS_UNCONFIRMED',
-      status_message = 'The source is empty: the plan deletes 25 objects.' where id = ${seeded.partialSync}`;
+    await client`update keyferry.syncs
+      set sync_status = 'failed', status_code = 'SYNC_DELETIONS_UNCONFIRMED',
+      status_message = 'The source is empty: the plan deletes 25 objects.'
+        where id = ${seeded.partialSync}`;
     const page = await send(paths.sync, { headers: basic });
     expect(page.text).toMatch(/<input [^>]*name="confirmDeletions" required/);
     expect(page.text).not.toMatch(/name="confirmDeletions"[^>]*value="25"/);
@@ -133,7 +141,8 @@ describe('orders of the status page', () => {
     const tooLate = await submit(paths.rotation, { action: 'cancel' }, basic);
     expect([tooLate.status, tooLate.text.includes('id="told"')]).toEqual([409, true]);
     expect((await send(paths.rotation, { headers: basic })).text).not.toContain('id="do-run"');
-    await client`update keyferry.rotations set phase = 'idle', rotation_status = 'succeeded', status_code = null`;
+    await client`update keyferry.rotations
+      set phase = 'idle', rotation_status = 'succeeded', status_code = null`;
     expect((await send(paths.rotation, { headers: basic })).text).toContain('id="do-run"');
     expect((await submit(paths.rotation, { action: 'run' }, basic)).status).toBe(303);
     expect((await requestsOf(seeded.blockedRotation)).at(-1)).toMatchObject({ kind: 'rotate', actor: 'maria' });

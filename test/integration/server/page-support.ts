@@ -1,4 +1,7 @@
-/** A person at the status page, without a browser: reads a page, takes the token of its forms, sends one. */
+/**
+ * A person at the status page, without a browser: reads a page, takes the token of its forms, sends
+ * one.
+ */
 import { randomBytes } from 'node:crypto';
 import { request } from 'node:http';
 

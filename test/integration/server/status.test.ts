@@ -39,27 +39,37 @@ describe('the status page', () => {
         from keyferry.syncs where id = ${id}`;
       return row;
     };
-    await client`update keyferry.syncs set sync_status = 'succeeded', drift = 'none' where id = ${id}`;
-    await client`update keyferry.syncs set updated_at = now() - interval '90 days', drift = 'drifted' where id = ${id}`;
+    await client`update keyferry.syncs set sync_status = 'succeeded', drift = 'none'
+      where id = ${id}`;
+    await client`update keyferry.syncs
+      set updated_at = now() - interval '90 days', drift = 'drifted' where id = ${id}`;
     expect(await since()).toMatchObject({ days: 0 });
     expect(await read('/')).toMatch(/prod-parameters(?:(?!<\/li>).)*<div class="when"><time [^>]*>now</);
-    await client`update keyferry.syncs set status_since = now() - interval '3 days' where id = ${id}`;
+    await client`update keyferry.syncs set status_since = now() - interval '3 days'
+      where id = ${id}`;
     await client`update keyferry.syncs set sync_status = 'running' where id = ${id}`;
-    await client`update keyferry.syncs set sync_status = 'succeeded', updated_at = now() where id = ${id}`;
+    await client`update keyferry.syncs set sync_status = 'succeeded', updated_at = now()
+      where id = ${id}`;
     expect(await since()).toMatchObject({ days: 3 });
     expect(await read('/')).toMatch(/prod-parameters(?:(?!<\/li>).)*<div class="when"><time [^>]*>3 d ago</);
-    await client`update keyferry.syncs set sync_status = 'partial', drift = 'drifted' where id = ${id}`;
+    await client`update keyferry.syncs set sync_status = 'partial', drift = 'drifted'
+      where id = ${id}`;
     expect(await since()).toMatchObject({ days: 0 });
   });
 
   it('lists what a dead connection blocks with that connection, not as alarms of its own', async () => {
     const { client } = fixture().handle;
-    await client`update keyferry.connections set status = 'invalid' where id = ${seeded.validConnection}`;
-    await client`update keyferry.syncs set sync_status = 'blocked', status_code = 'CONNECTION_INVALID' where id = ${seeded.partialSync}`;
+    await client`update keyferry.connections set status = 'invalid'
+      where id = ${seeded.validConnection}`;
+    await client`update keyferry.syncs
+      set sync_status = 'blocked', status_code = 'CONNECTION_INVALID'
+      where id = ${seeded.partialSync}`;
     const html = await read('/');
-    await client`update keyferry.connections set status = 'valid' where id = ${seeded.validConnection}`;
+    await client`update keyferry.connections set status = 'valid'
+      where id = ${seeded.validConnection}`;
     const afterwards = await read('/');
-    await client`update keyferry.syncs set sync_status = 'partial', status_code = 'SYNC_PARTIAL' where id = ${seeded.partialSync}`;
+    await client`update keyferry.syncs set sync_status = 'partial', status_code = 'SYNC_PARTIAL'
+      where id = ${seeded.partialSync}`;
     const item = `<a class="name" href="/syncs/${seeded.partialSync}">prod-parameters</a> <span`;
     expect(html).toContain(
       `It blocks <a href="/connections/${seeded.validConnection}#panel-used-by">1 sync or rotation`,
@@ -96,7 +106,8 @@ describe('the status page', () => {
     await client`update keyferry.installation set workers =
       jsonb_set(workers, array[${ended}, 'seenAt'], to_jsonb(now() - interval '61 minutes'))`;
     await workers.report(restarted, { ...report, name: 'gone-1' });
-    const [kept] = await client`select count(*)::int as workers from keyferry.installation, jsonb_object_keys(workers)`;
+    const [kept] = await client`select count(*)::int as workers
+      from keyferry.installation, jsonb_object_keys(workers)`;
     await client`update keyferry.installation set workers = '{}'`;
     const row = (name: string, state: string) =>
       new RegExp(`>${name}</td>.{0,400}</svg ?>${state}</span.{0,60}>1\\.2\\.3</td>.{0,60}>validate, sync</td>`);
@@ -121,9 +132,11 @@ describe('the status page', () => {
 
   it('says of a defect which run to look for in the log', async () => {
     const { client } = fixture().handle;
-    const [run] =
-      await client`insert into keyferry.runs (kind, subject_id, org_id, attempt, reason, status, error_code, error_message)
-      values ('sync', ${seeded.partialSync}, 'acme', 1, 'changed', 'failed', 'BUG_UNEXPECTED', 'An unexpected error occurred.') returning id`;
+    const [run] = await client`insert into keyferry.runs (kind, subject_id, org_id, attempt, reason,
+      status,
+        error_code, error_message)
+      values ('sync', ${seeded.partialSync}, 'acme', 1, 'changed', 'failed', 'BUG_UNEXPECTED',
+        'An unexpected error occurred.') returning id`;
     const id = String(run?.['id']);
     const html = await read('/runs');
     await client`delete from keyferry.runs where id = ${id}`;
@@ -140,7 +153,8 @@ describe('the status page', () => {
     );
     await client`update keyferry.rotations set phase = 'idle', active_access_key_id = null`;
     const rotation = await read(`/rotations/${seeded.blockedRotation}`);
-    await client`update keyferry.rotations set phase = 'publishing', active_access_key_id = 'AKIAEXAMPLENEW000001'`;
+    await client`update keyferry.rotations
+      set phase = 'publishing', active_access_key_id = 'AKIAEXAMPLENEW000001'`;
     expect(rotation).toContain('No key yet: the first rotation makes one.');
     expect(rotation).not.toContain('nothing to do until');
   });
@@ -149,9 +163,12 @@ describe('the status page', () => {
     const { client } = fixture().handle;
     await client`update keyferry.runs set job_id = 'sync:1' where kind = 'sync'`;
     expect(await read(`/syncs/${seeded.partialSync}`)).toContain('href="/board/queue/sync/sync%3A1"');
-    await client`update keyferry.syncs set sync_status = 'succeeded', status_code = null, status_message = null where id = ${seeded.partialSync}`;
+    await client`update keyferry.syncs
+      set sync_status = 'succeeded', status_code = null, status_message = null
+      where id = ${seeded.partialSync}`;
     const html = await read('/');
-    await client`update keyferry.syncs set sync_status = 'partial', status_code = 'SYNC_PARTIAL' where id = ${seeded.partialSync}`;
+    await client`update keyferry.syncs set sync_status = 'partial', status_code = 'SYNC_PARTIAL'
+      where id = ${seeded.partialSync}`;
     expect(html).toContain('<code>keyferry sync run prod-parameters</code>');
   });
 
@@ -159,7 +176,8 @@ describe('the status page', () => {
     const { client } = fixture().handle;
     expect(await read('/')).not.toContain('is guarded');
     const [row] = await client<{ id: string }[]>`
-      update keyferry.installation set guard_reason = 'server-changed', guarded_at = now() returning id::text`;
+      update keyferry.installation set guard_reason = 'server-changed', guarded_at = now()
+      returning id::text`;
     const html = await read('/');
     await client`update keyferry.installation set guard_reason = null, guarded_at = null`;
     expect(html).toContain('This installation is guarded');
@@ -188,9 +206,11 @@ describe('the status page', () => {
   it('names no past moment as the next one', async () => {
     const { client } = fixture().handle;
     const [list, one] = [await read('/rotations'), await read(`/rotations/${seeded.blockedRotation}`)];
-    await client`update keyferry.syncs set next_due_at = now() - interval '3 minutes' where id = ${seeded.partialSync}`;
+    await client`update keyferry.syncs set next_due_at = now() - interval '3 minutes'
+      where id = ${seeded.partialSync}`;
     const sync = await read(`/syncs/${seeded.partialSync}`);
-    await client`update keyferry.syncs set next_due_at = now() + interval '20 minutes' where id = ${seeded.partialSync}`;
+    await client`update keyferry.syncs set next_due_at = now() + interval '20 minutes'
+      where id = ${seeded.partialSync}`;
     expect(list).toMatch(/30 d ago<\/time> ?<\/td> <td class="nowrap" data-title="next">(?:(?!ago).)*<\/td> ?<\/tr>/);
     expect(one).toMatch(/<dt>Next rotation<\/dt> <dd>(?:(?!ago).)*<\/dd> ?<dt>Next step/);
     expect(sync).toMatch(/<dt>Next due<\/dt> <dd>(?:(?!ago).)*due now/);
@@ -213,8 +233,9 @@ describe('the status page', () => {
   });
 
   it('escapes names, and takes nothing from the address into its markup', async () => {
-    await fixture().handle
-      .client`update keyferry.connections set description = '<script>alert(1)</script>', name = 'a"><img src=x>' where id = ${seeded.invalidConnection}`;
+    await fixture().handle.client`update keyferry.connections
+        set description = '<script>alert(1)</script>', name = 'a"><img src=x>'
+        where id = ${seeded.invalidConnection}`;
     const html = await read(`/connections/${seeded.invalidConnection}`);
     expect(html).not.toContain('<img src=x>');
     expect(html).not.toContain('<script>alert');

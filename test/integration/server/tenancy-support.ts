@@ -159,9 +159,13 @@ async function forget({ handle: { client } }: ServerFixture, orgId: string): Pro
     ${rest}`);
 }
 
-/** Every row of every table that is not the caller's own, as text. Its trail and its tokens are its own. */
+/**
+ * Every row of every table that is not the caller's own, as text. Its trail and its tokens are its
+ * own.
+ */
 export async function rowsOfOthers({ handle: { client } }: ServerFixture, orgId: string): Promise<readonly string[]> {
-  const tables = await client`select table_name as name from information_schema.tables where table_schema = 'keyferry'`;
+  const tables = await client`select table_name as name from information_schema.tables
+    where table_schema = 'keyferry'`;
   const own = WITH_PROJECT.map((table) => `select id::text from keyferry.${table} where ${ownerOf(orgId)}`);
   const parents = ['folder_id', 'subject_id', 'sync_id', 'rotation_id'];
   const isOwn = [
@@ -180,7 +184,10 @@ export async function rowsOfOthers({ handle: { client } }: ServerFixture, orgId:
   return found.map(({ text }) => String(text));
 }
 
-/** What differs between two answers although they say the same: ids, times and names that were sent or made. */
+/**
+ * What differs between two answers although they say the same: ids, times and names that were sent
+ * or made.
+ */
 export function withoutNames({ body, headers }: { readonly body: unknown; readonly headers: Headers }): unknown {
   const text = JSON.stringify(body)
     .replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, 'ID')

@@ -1,6 +1,7 @@
 /**
- * Tenancy, generated from the OpenAPI document: every operation, by every role of identity, with ids and names of somebody else. Its answer is the one for
- * ids and names that nobody has, it holds nothing of theirs, and no row of theirs changes. A new operation joins by itself.
+ * Tenancy, generated from the OpenAPI document: every operation, by every role of identity, with
+ * ids and names of somebody else. Its answer is the one for ids and names that nobody has, it holds
+ * nothing of theirs, and no row of theirs changes. A new operation joins by itself.
  */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -94,7 +95,10 @@ describe('what belongs to somebody else', () => {
     return { sent: `${path} ${JSON.stringify(body ?? null)}`, ...answer };
   }
 
-  /** One request about what exists elsewhere, one about nothing; both as the same caller. `rows`: theirs before anything was asked. */
+  /**
+   * One request about what exists elsewhere, one about nothing; both as the same caller. `rows`:
+   * theirs before anything was asked.
+   */
   async function compare(role: Role, one: EveryOperation, { projectId, rows }: Comparison): Promise<void> {
     const what = [one.operation.operationId, role.name, projectId];
     const isRead = one.method === 'GET';

@@ -1,4 +1,7 @@
-/** Changes made at the same time: none is lost, and `If-Match` refuses what was made from an old version. */
+/**
+ * Changes made at the same time: none is lost, and `If-Match` refuses what was made from an old
+ * version.
+ */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { createApiUnderTest, type Answer, type ApiUnderTest } from './api-support.ts';

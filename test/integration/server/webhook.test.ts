@@ -95,12 +95,16 @@ describe('the webhook', () => {
   it('tells the recovery once, and a retry in between is none', async () => {
     await round();
     received = [];
-    await handle.client`update keyferry.connections set status = 'pending' where id = ${seeded.invalidConnection}`;
-    await handle.client`update keyferry.syncs set sync_status = 'running' where id = ${seeded.partialSync}`;
+    await handle.client`update keyferry.connections set status = 'pending'
+      where id = ${seeded.invalidConnection}`;
+    await handle.client`update keyferry.syncs set sync_status = 'running'
+      where id = ${seeded.partialSync}`;
     await round();
     expect(types()).toEqual([]);
-    await handle.client`update keyferry.connections set status = 'valid', status_code = null where id = ${seeded.invalidConnection}`;
-    await handle.client`update keyferry.syncs set sync_status = 'failed' where id = ${seeded.partialSync}`;
+    await handle.client`update keyferry.connections set status = 'valid', status_code = null
+      where id = ${seeded.invalidConnection}`;
+    await handle.client`update keyferry.syncs set sync_status = 'failed'
+      where id = ${seeded.partialSync}`;
     await round();
     await round();
     expect(types()).toEqual(['connection.recovered', 'sync.failed']);
@@ -111,13 +115,15 @@ describe('the webhook', () => {
     await round();
     const first = [...ids].sort();
     ids = [];
-    await handle.client`update keyferry.notifications set next_attempt_at = now() where delivered_at is null`;
+    await handle.client`update keyferry.notifications set next_attempt_at = now()
+      where delivered_at is null`;
     await round();
     // The sync both failed and drifted: of one subject, the second event waits for the first.
     expect([first.length, ids.length]).toEqual([3, 4]);
     expect(ids).toEqual(expect.arrayContaining(first));
-    const rows =
-      await handle.client`select attempts, last_error, delivered_at is not null as delivered, next_attempt_at from keyferry.notifications order by attempts desc`;
+    const rows = await handle.client`select attempts, last_error,
+      delivered_at is not null as delivered,
+        next_attempt_at from keyferry.notifications order by attempts desc`;
     expect(rows.map((row) => Number(row.attempts))).toEqual([2, 2, 2, 1]);
     for (const row of rows) expect(row).toMatchObject({ last_error: null, delivered: true, next_attempt_at: null });
   });
@@ -137,7 +143,8 @@ describe('the webhook', () => {
   });
 
   it('says nothing of syncs that only wait for an invalid connection', async () => {
-    await handle.client`update keyferry.syncs set sync_status = 'blocked', status_code = 'CONNECTION_INVALID', drift = 'none'`;
+    await handle.client`update keyferry.syncs
+      set sync_status = 'blocked', status_code = 'CONNECTION_INVALID', drift = 'none'`;
     await round();
     expect(types()).toEqual(['connection.invalid', 'rotation.blocked']);
   });

@@ -9,7 +9,10 @@ import { uniqueName, useServer } from './support.ts';
 const BASE = '/api/v1/webhooks';
 const URL_WITH_TOKEN = 'https://hooks.example.com/services/canary-token';
 
-/** Webhooks over the API: admins of the whole org make them, and nobody reads their secret or URL again. */
+/**
+ * Webhooks over the API: admins of the whole org make them, and nobody reads their secret or URL
+ * again.
+ */
 describe('a webhook over the API', () => {
   const fixture = useServer(undefined);
   let api: ApiUnderTest;
@@ -78,8 +81,9 @@ describe('a webhook over the API', () => {
   it('is tested, replayed and deleted with what waits for it', async () => {
     const { webhook } = await create();
     const test = await api.call('POST', `${BASE}/${webhook.id}/test`);
-    await fixture().handle
-      .client`update keyferry.notifications set parked_at = now(), next_attempt_at = null where webhook_id = ${webhook.id}`;
+    await fixture().handle.client`update keyferry.notifications
+      set parked_at = now(), next_attempt_at = null
+        where webhook_id = ${webhook.id}`;
     const parked = await api.call('GET', `${BASE}/${webhook.id}/deliveries`);
     const replay = await api.call('POST', `${BASE}/${webhook.id}/replay`);
     const waiting = await api.call('GET', `${BASE}/${webhook.id}/deliveries`);
@@ -91,7 +95,8 @@ describe('a webhook over the API', () => {
     expect(waiting.body).toMatchObject({ webhook: { waiting: 1 }, deliveries: [{ state: 'waiting' }] });
     expect(gone.status).toBe(200);
     expect(
-      await fixture().handle.client`select 1 from keyferry.notifications where webhook_id = ${webhook.id}`,
+      await fixture().handle.client`select 1 from keyferry.notifications
+        where webhook_id = ${webhook.id}`,
     ).toHaveLength(0);
   });
 
@@ -110,8 +115,9 @@ describe('a webhook over the API', () => {
   it('with parked events is on the overview, with the command that sends them again', async () => {
     const { webhook } = await create();
     await api.call('POST', `${BASE}/${webhook.id}/test`);
-    await fixture().handle
-      .client`update keyferry.notifications set parked_at = now(), next_attempt_at = null where webhook_id = ${webhook.id}`;
+    await fixture().handle.client`update keyferry.notifications
+      set parked_at = now(), next_attempt_at = null
+        where webhook_id = ${webhook.id}`;
     const url = await fixture().start();
     const page = await (await fetch(`${url}/`)).text();
     const metrics = await (await fetch(`${url}/metrics`)).text();

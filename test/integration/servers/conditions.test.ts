@@ -1,6 +1,6 @@
 /**
- * Each condition that PostgreSQL or Redis can be in: whose fault it is, which code says so, and what reaches the operator. The cause's
- * code does, no value and no text of the server.
+ * Each condition that PostgreSQL or Redis can be in: whose fault it is, which code says so, and
+ * what reaches the operator. The cause's code does, no value and no text of the server.
  */
 import { Redis } from 'ioredis';
 import postgres from 'postgres';

@@ -1,4 +1,7 @@
-/** The forms of DATABASE_URL that providers give out, against a real server: our tables and the queue must agree on every one of them. */
+/**
+ * The forms of DATABASE_URL that providers give out, against a real server: our tables and the
+ * queue must agree on every one of them.
+ */
 import { join } from 'node:path';
 
 import postgres from 'postgres';
@@ -28,7 +31,10 @@ beforeAll(async () => {
   });
   authority = await createAuthority();
   good = await authority.issue('localhost', { altNames: 'DNS:localhost,IP:127.0.0.1,IP:::1' });
-  await administer((sql) => sql.unsafe(`create role "odd@user" login superuser password '${PASSWORD}'`));
+  await administer((sql) =>
+    sql.unsafe(`create role "odd@user" login superuser
+      password '${PASSWORD}'`),
+  );
   socketFolder = await createTemporaryDirectory('socket');
   forwarders.push(await startForwarder(server.port, { path: join(socketFolder, '.s.PGSQL.5432') }));
   forwarders.push(await startForwarder(server.port, { host: '::1', port: 0 }));
@@ -80,7 +86,8 @@ async function present(certificate: Certificate | undefined): Promise<void> {
 }
 
 async function loadedAt(sql: postgres.Sql): Promise<number> {
-  const [row] = await sql<[{ at: number }]>`select extract(epoch from pg_conf_load_time())::float8 as at`;
+  const [row] = await sql<[{ at: number }]>`select
+    extract(epoch from pg_conf_load_time())::float8 as at`;
   return row.at;
 }
 
@@ -192,7 +199,8 @@ it('settings of database and role change nothing that is relied on', async () =>
   });
   expect(await verdicts(at(local()))).toEqual([true, true, true]);
   const handle = openDatabase(at(local()));
-  const [row] = await handle.client`select interval '30 days' as i, current_setting('TimeZone') as tz,
+  const [row] = await handle.client`select interval '30 days' as i,
+    current_setting('TimeZone') as tz,
     current_setting('transaction_isolation') as isolation, current_setting('lock_timeout') as lock`;
   expect(row).toEqual({ i: '30 days', tz: 'UTC', isolation: 'read committed', lock: '10s' });
   await handle.close();

@@ -1,4 +1,7 @@
-/** A server that turns read-only, as in a failover: readiness says so, nothing is lost, nothing ends, and work resumes as soon as it can. */
+/**
+ * A server that turns read-only, as in a failover: readiness says so, nothing is lost, nothing
+ * ends, and work resumes as soon as it can.
+ */
 import { Redis } from 'ioredis';
 import postgres from 'postgres';
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
@@ -32,12 +35,15 @@ async function administer(database: TestDatabase, statement: string): Promise<vo
   await sql.end();
 }
 
-/** New sessions can only read; those that are open are ended, as by a server that became a standby. */
+/**
+ * New sessions can only read; those that are open are ended, as by a server that became a standby.
+ */
 async function turnReadOnly(database: TestDatabase): Promise<void> {
   await administer(database, 'alter database "$name" set default_transaction_read_only = on');
   await administer(
     database,
-    `select pg_terminate_backend(pid) from pg_stat_activity where datname = '$name' and pid <> pg_backend_pid()`,
+    `select pg_terminate_backend(pid) from pg_stat_activity
+      where datname = '$name' and pid <> pg_backend_pid()`,
   );
 }
 

@@ -1,4 +1,7 @@
-/** The roles and the user that `keyferry policy servers` prints are enough for each program, and for no more. */
+/**
+ * The roles and the user that `keyferry policy servers` prints are enough for each program, and for
+ * no more.
+ */
 import { randomBytes } from 'node:crypto';
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -30,7 +33,8 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(async () => {
   for (const role of ['migrate', 'work', 'report'])
-    await admin.unsafe(`drop owned by keyferry_${role}_${suffix} cascade; drop role keyferry_${role}_${suffix}`);
+    await admin.unsafe(`drop owned by keyferry_${role}_${suffix} cascade; drop role
+      keyferry_${role}_${suffix}`);
   await admin.end();
   await database.drop();
 });
@@ -103,7 +107,8 @@ it('no column that may hold a ciphertext, a hash or a token is in a view', () =>
   const shown = reportingViews.flatMap(({ table, columns }) =>
     columns.filter((column) => suspicious.test(column)).map((column) => `${table}.${column}`),
   );
-  // Paths, names of fields, revisions, run tokens (ids) and the bodies of notifications, which hold names and codes.
+  // Paths, names of fields, revisions, run tokens (ids) and the bodies of notifications, which hold
+  // names and codes.
   expect(shown.sort()).toEqual([
     'call_budgets.tokens',
     'connections.run_token',

@@ -42,7 +42,11 @@ async function prepareQueue(): Promise<void> {
 }
 
 test('schemas that an administrator made for the role are enough', async () => {
-  await administer(`create schema keyferry authorization "${role}"`, `create schema bullmq authorization "${role}"`);
+  await administer(
+    `create schema keyferry authorization "${role}"`,
+    `create schema bullmq
+      authorization "${role}"`,
+  );
   await migrate(url);
   await prepareQueue();
   await requireCurrentSchema(url);

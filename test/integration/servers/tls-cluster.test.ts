@@ -1,6 +1,7 @@
 /**
- * A cluster of Redis whose nodes speak TLS only, with certificates of an authority of one's own, for the name that they announce: the whole product on
- * it, and what `doctor` says when the certificates are not to be trusted.
+ * A cluster of Redis whose nodes speak TLS only, with certificates of an authority of one's own,
+ * for the name that they announce: the whole product on it, and what `doctor` says when the
+ * certificates are not to be trusted.
  */
 import { readFile } from 'node:fs/promises';
 
@@ -148,7 +149,10 @@ describe.skipIf(!hasRedis)('a cluster over TLS', () => {
   }, 60_000);
 });
 
-/** The sandbox with a customer's role, and the worker's own identity as the variables that it reads it from. */
+/**
+ * The sandbox with a customer's role, and the worker's own identity as the variables that it reads
+ * it from.
+ */
 async function startAws() {
   const sandbox = createAwsSandbox();
   const user = { accountId: BASE_ACCOUNT, userName: 'keyferry-base' };

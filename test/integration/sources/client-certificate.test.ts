@@ -88,7 +88,8 @@ describe('a source with mutual TLS', () => {
     const world = await createSourceWorld(stage);
     const made = await world.set(settingsWith(right));
     expect(made.config.certificateExpiresAt).toMatch(/^\d{4}-\d\d-\d\dT/);
-    const [row] = await stage.handle.client`select to_jsonb(s)::text as text from keyferry.sources s`;
+    const [row] = await stage.handle.client`select to_jsonb(s)::text as text
+      from keyferry.sources s`;
     const body = right.key.split('\n')[1] ?? 'none';
     expect(String(row?.['text'])).not.toContain(body);
     expect(JSON.stringify(made)).not.toContain(body);

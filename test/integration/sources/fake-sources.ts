@@ -1,4 +1,7 @@
-/** Servers that sources are read from: one for any answer, and one that answers as Infisical's API does. */
+/**
+ * Servers that sources are read from: one for any answer, and one that answers as Infisical's API
+ * does.
+ */
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -1,4 +1,7 @@
-/** Pulls through the queue `sync`: those that a schedule or a person makes due, and jobs of other programs, on both backends. */
+/**
+ * Pulls through the queue `sync`: those that a schedule or a person makes due, and jobs of other
+ * programs, on both backends.
+ */
 import { randomUUID } from 'node:crypto';
 
 import { sql } from 'drizzle-orm';
@@ -65,7 +68,8 @@ describe.each(queueBackends)('pulls on $name', ({ redisUrl }) => {
       data: { folderId: world.folder.id, dispatched: true, reason: 'requested' },
       result: { status: 'succeeded', runId: expect.any(String) as unknown },
     });
-    const [run] = await world.db.execute(sql`select job_id from keyferry.runs where kind = 'pull' limit 1`);
+    const [run] = await world.db.execute(sql`select job_id from keyferry.runs where kind = 'pull'
+      limit 1`);
     expect(run?.['job_id']).toEqual(expect.any(String));
     expect(worker.reports).toMatchObject([{ runKind: 'pull', status: 'succeeded' }, { status: 'succeeded' }]);
   });
@@ -103,7 +107,8 @@ describe.each(queueBackends)('pulls on $name', ({ redisUrl }) => {
     expect(await world.values()).toEqual({ A: 'b' });
     const [request] = await world.db.execute(sql`
       select q.status, q.kind, r.kind as run_kind, r.requested_by
-      from keyferry.requests q join keyferry.runs r on r.id = q.run_id where q.id = ${String(results[0])}`);
+      from keyferry.requests q join keyferry.runs r on r.id = q.run_id
+      where q.id = ${String(results[0])}`);
     expect(request).toMatchObject({ status: 'answered', kind: 'pull', run_kind: 'pull', requested_by: 'ann' });
   });
 
@@ -182,7 +187,8 @@ describe.each(queueBackends)('pulls on $name', ({ redisUrl }) => {
           insert into keyferry.folders (org_id, project_id, environment, secret_path)
           select ${orgId}, 'p', 'e', '/' || n from generate_series(1, 9) n returning id, org_id
         )
-        insert into keyferry.sources (folder_id, org_id, kind, config, target, every_seconds, next_due_at)
+        insert into keyferry.sources (folder_id, org_id, kind, config, target, every_seconds,
+          next_due_at)
         select id, org_id, 'http', '{}', 'none', 300, now() - interval '1 hour' from made`);
     await insert(`large-${randomUUID()}`);
     expect(await world.sources.dispatch(100)).toHaveLength(4 + 1);

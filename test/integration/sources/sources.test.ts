@@ -1,4 +1,7 @@
-/** Folders with a source: who may write them, the brake, rotations, several workers, secrecy, staleness. */
+/**
+ * Folders with a source: who may write them, the brake, rotations, several workers, secrecy,
+ * staleness.
+ */
 import { sql } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 
@@ -92,7 +95,8 @@ test('a source that is set after a change has read the folder refuses the change
 async function untilBlocked(count: number): Promise<void> {
   for (;;) {
     const rows = await stage.handle.client`
-      select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+      select 1 from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock'`;
     if (rows.length >= count) return;
   }
 }
@@ -130,7 +134,8 @@ test('many small removals count together until somebody confirms some', async ()
   expect(codeOf(await world.pull())).toBe('succeeded');
   // After an hour they are no longer one large step.
   await world.db.execute(
-    sql`update keyferry.runs set started_at = started_at - interval '61 minutes' where kind = 'pull'`,
+    sql`update keyferry.runs set started_at = started_at - interval '61 minutes'
+      where kind = 'pull'`,
   );
   fake.values = many(11);
   expect(codeOf(await world.pull())).toBe('succeeded');
@@ -293,7 +298,8 @@ test('a source that is not read for long is told once, and its recovery', async 
   const told = async () => {
     await detect();
     const rows = await world.db.execute(sql`
-      select event, payload ->> 'name' as name, payload ->> 'code' as code from keyferry.notifications
+      select event, payload ->> 'name' as name, payload ->> 'code' as code
+      from keyferry.notifications
       where payload ->> 'orgId' = ${world.orgId} order by seq`);
     return rows.map((row) => [row['event'], row['name'], row['code']]);
   };

@@ -43,7 +43,8 @@ export async function createSourceWorld({ handle, encryption }: Stage) {
     },
     manage: (key: string) =>
       db.execute(sql`
-        update keyferry.secrets set managed_by = gen_random_uuid() where folder_id = ${folder.id} and key = ${key}`),
+        update keyferry.secrets set managed_by = gen_random_uuid()
+        where folder_id = ${folder.id} and key = ${key}`),
     assign: (assignment: ReturnType<typeof sql>) =>
       db.execute(sql`update keyferry.sources set ${assignment} where folder_id = ${folder.id}`),
   };

@@ -11,7 +11,8 @@ describe('the servers of the test run', () => {
   it('hands each file a migrated database of its own', async () => {
     const sql = postgres(database().url, { max: 1 });
     onTestFinished(() => sql.end());
-    const tables = await sql`select table_name from information_schema.tables where table_schema = 'keyferry'`;
+    const tables = await sql`select table_name from information_schema.tables
+      where table_schema = 'keyferry'`;
     expect(database().url).toContain(database().name);
     expect(tables.map((row) => String(row['table_name']))).toContain('connections');
   });

@@ -14,7 +14,10 @@ import {
   type World,
 } from './world.ts';
 
-/** A sync that a person asks for looks at AWS before it says that all is well; one that the queue wakes does not. */
+/**
+ * A sync that a person asks for looks at AWS before it says that all is well; one that the queue
+ * wakes does not.
+ */
 const database = useTestDatabase();
 let stage: Stage;
 beforeAll(() => {
@@ -25,7 +28,8 @@ afterAll(() => stage.close());
 /** As a job of an application does. */
 const wake = (id: string) =>
   stage.handle.db.execute(
-    sql`update keyferry.syncs set wanted_revision = wanted_revision + 1, due_reason = 'requested' where id = ${id}`,
+    sql`update keyferry.syncs set wanted_revision = wanted_revision + 1, due_reason = 'requested'
+      where id = ${id}`,
   );
 
 const toSecrets: SyncInput = {

@@ -58,7 +58,8 @@ test('a value that was emptied or cannot be decrypted is an error of its entry, 
   await world.runUntilDone(id);
   await world.set({ A: '', C: 'new' });
   await stage.handle.db.execute(
-    sql`update keyferry.secrets set value = 'v1.other.AAAA', revision = revision + 1 where folder_id = ${world.folder.id} and key = 'B'`,
+    sql`update keyferry.secrets set value = 'v1.other.AAAA', revision = revision + 1
+      where folder_id = ${world.folder.id} and key = 'B'`,
   );
 
   const { outcome } = await world.runUntilDone(id);

@@ -1,4 +1,7 @@
-/** `sync cancel`: a run stops before its next write, a queued wish is withdrawn, and nothing begins again by itself. */
+/**
+ * `sync cancel`: a run stops before its next write, a queued wish is withdrawn, and nothing begins
+ * again by itself.
+ */
 import { eq, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
@@ -22,7 +25,10 @@ const numbered = (count: number) =>
 const cancel = async (world: World, id: string) => createSyncs(stage.handle.db).cancel(await world.row(id));
 const requestsOf = (id: string) => stage.handle.db.select().from(requests).where(eq(requests.subjectId, id));
 
-/** A world whose sync is cancelled while its nth parameter is written, after somebody asked for `asked`. */
+/**
+ * A world whose sync is cancelled while its nth parameter is written, after somebody asked for
+ * `asked`.
+ */
 async function cancelledAtWrite(count: number, asked?: 'check') {
   const state = { id: '', writes: 0, isCancelled: false, runId: null as string | null };
   const world = await createWorld(stage, {

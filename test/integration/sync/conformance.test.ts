@@ -1,4 +1,7 @@
-/** What every kind of destination promises, run through one table: whoever adds a kind adds a line to it, no test. */
+/**
+ * What every kind of destination promises, run through one table: whoever adds a kind adds a line
+ * to it, no test.
+ */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { BYSTANDER, type Destination, DESTINATIONS } from '../../sweep/destinations.ts';

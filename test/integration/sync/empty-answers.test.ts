@@ -5,7 +5,10 @@ import { createEmptyAnswers } from '../../support/empty-answers.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
 import { createWorld, HOUR, openStage, REGION, type Stage, type SyncInput, type World } from './world.ts';
 
-/** An answer without the fields that AWS always sends never reads as "nothing exists", nor as "done". */
+/**
+ * An answer without the fields that AWS always sends never reads as "nothing exists", nor as
+ * "done".
+ */
 const database = useTestDatabase();
 let stage: Stage;
 beforeAll(() => {

@@ -1,4 +1,7 @@
-/** The states of ledger entries: one rule, which PostgreSQL keeps for readers and the domain for runs. */
+/**
+ * The states of ledger entries: one rule, which PostgreSQL keeps for readers and the domain for
+ * runs.
+ */
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
@@ -17,8 +20,10 @@ afterAll(() => stage.close());
 /** Copies of the one entry with every combination of the columns that the state is derived from. */
 const everyCombination = sql`
   insert into keyferry.sync_entries (sync_id, remote_name, key, connection_id, folder_id, partition,
-    account_id, region, service, is_claim, status, in_flight, checked_at, deleted_at, remote_version, error_code)
-  select e.sync_id, '/copy/' || row_number() over (), e.key, e.connection_id, e.folder_id, e.partition,
+    account_id, region, service, is_claim, status, in_flight, checked_at, deleted_at,
+    remote_version, error_code)
+  select e.sync_id, '/copy/' || row_number() over (), e.key, e.connection_id, e.folder_id,
+    e.partition,
     e.account_id, e.region, e.service, false, s.status, f.in_flight, c.at, d.at, v.version, o.code
   from keyferry.sync_entries e
   cross join (values ('synced'), ('failed'), ('conflict'), ('skipped')) s (status)
@@ -37,7 +42,8 @@ test('the column and the domain derive the same state of every entry, and all ei
   await stage.handle.db.execute(everyCombination);
 
   const rows = await stage.handle.db.select().from(syncEntries);
-  await stage.handle.db.execute(sql`delete from keyferry.sync_entries where remote_name like '/copy/%'`);
+  await stage.handle.db.execute(sql`delete from keyferry.sync_entries
+    where remote_name like '/copy/%'`);
   expect(rows).toHaveLength(129);
   expect(rows.filter((row) => stateOf(row) !== row.state)).toEqual([]);
   expect([...new Set(rows.map(({ state }) => state))].sort()).toEqual([

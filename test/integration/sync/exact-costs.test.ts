@@ -1,7 +1,9 @@
 /**
- * What a sync costs: the runs, AWS calls and statements of each piece of work. Whoever saves or adds one changes this table. Statements are counted from
- * claim to settlement, calls without AssumeRole and permission probes. Nobody waits for the sync. Where several objects share statements, how many do depends on
- * what is under way together: those figures are limits, all others exact.
+ * What a sync costs: the runs, AWS calls and statements of each piece of work. Whoever saves or
+ * adds one changes this table. Statements are counted from claim to settlement, calls without
+ * AssumeRole and permission probes. Nobody waits for the sync. Where several objects share
+ * statements, how many do depends on what is under way together: those figures are limits, all
+ * others exact.
  */
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, test } from 'vitest';

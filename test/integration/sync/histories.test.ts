@@ -8,8 +8,8 @@ import { useTestDatabase } from '../../support/postgres.ts';
 import { createWorld, HOUR, MINUTE, openStage, REGION, type Stage, type SyncInput, type World } from './world.ts';
 
 /**
- * Random histories of edits, crashes and foreign changes. Whatever happened: in the end, what is ours is what the source says, and what others made
- * is as they made it.
+ * Random histories of edits, crashes and foreign changes. Whatever happened: in the end, what is
+ * ours is what the source says, and what others made is as they made it.
  */
 const database = useTestDatabase();
 let stage: Stage;
@@ -211,7 +211,8 @@ interface History {
 
 async function take(history: History, one: Step): Promise<void> {
   const { world, others, death, source, foreign } = history;
-  // A person needs a moment. What is deleted and made anew within 12 seconds of our own write cannot be told from ours: AWS dates to the second.
+  // A person needs a moment. What is deleted and made anew within 12 seconds of our own write
+  // cannot be told from ours: AWS dates to the second.
   world.clock.advance(15_000);
   switch (one.do) {
     case 'set':
@@ -223,7 +224,8 @@ async function take(history: History, one: Step): Promise<void> {
       await world.set({ [one.key]: null });
       return;
     case 'foreign-put': {
-      // Over an object of ours it is an edit; where nothing is, or something of theirs, it is theirs.
+      // Over an object of ours it is an edit; where nothing is, or something of theirs, it is
+      // theirs.
       if (foreign.has(one.key) || !(await isOurEdit(history, one.key))) foreign.set(one.key, one.value);
       others.put(world, one);
       if (others.look(world)[one.key] === undefined) foreign.delete(one.key);

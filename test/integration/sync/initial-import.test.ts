@@ -5,7 +5,10 @@ import type { SyncDependencies } from '../../../src/workers/sync/processor.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
 import { createWorld, HOUR, openStage, REGION, type Stage, type SyncInput, type World } from './world.ts';
 
-/** An initial import is done once. Whatever became of the run that did it, a later run never reverts what a person edits in the folder. */
+/**
+ * An initial import is done once. Whatever became of the run that did it, a later run never reverts
+ * what a person edits in the folder.
+ */
 const database = useTestDatabase();
 let stage: Stage;
 beforeAll(() => {

@@ -8,7 +8,10 @@ import { syncOptions } from '../../../src/domain/sync/config.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
 import { createWorld, HOUR, openStage, REGION, type Stage, type SyncInput, type World } from './world.ts';
 
-/** However a key moves, and whatever keeps its new object from being written: its last object at AWS is never deleted. */
+/**
+ * However a key moves, and whatever keeps its new object from being written: its last object at AWS
+ * is never deleted.
+ */
 const database = useTestDatabase();
 let stage: Stage;
 beforeAll(() => {

@@ -140,14 +140,17 @@ async function connectAccounts({ sandbox, orgId, connections }: World) {
   return { accounts, first, second };
 }
 
-/** Written through the first connection, then moved to the second while the first is in this state. */
+/**
+ * Written through the first connection, then moved to the second while the first is in this state.
+ */
 async function moveAway(change: ReturnType<typeof sql>) {
   const world = await createWorld(stage);
   await world.set({ A: '1' });
   const { accounts, first, second } = await connectAccounts(world);
   const { id } = await world.createSync({ connectionId: first.id });
   await world.runUntilDone(id);
-  await stage.handle.db.execute(sql`update keyferry.connections set ${change} where id = ${first.id}`);
+  await stage.handle.db.execute(sql`update keyferry.connections set ${change}
+    where id = ${first.id}`);
   await world.syncs.update(await world.row(id), { connectionId: second.id }, 'ann');
   const moved = await world.runUntilDone(id);
   const heldIn = (accountId: string) => world.sandbox.inspect.parameters({ accountId, region: REGION }).length;
@@ -172,7 +175,8 @@ test.each([
   expect(held()).toEqual([1, 1]);
   expect((await world.runScheduled(id)).outcome).toMatchObject({ status: 'partial', code });
 
-  await stage.handle.db.execute(sql`update keyferry.connections set status = 'valid' where id = ${first.id}`);
+  await stage.handle.db.execute(sql`update keyferry.connections set status = 'valid'
+    where id = ${first.id}`);
   expect((await world.runScheduled(id)).outcome).toMatchObject({ status: 'succeeded', counts: { deleted: 1 } });
   expect(held()).toEqual([0, 1]);
 });
@@ -186,7 +190,8 @@ test('a removal waits for the old connection, too', async () => {
     counts: { deleted: 1 },
   });
   expect(held()).toEqual([1, 0]);
-  await stage.handle.db.execute(sql`update keyferry.connections set status = 'valid' where id = ${first.id}`);
+  await stage.handle.db.execute(sql`update keyferry.connections set status = 'valid'
+    where id = ${first.id}`);
   expect((await world.runUntilDone(id, removal)).outcome).toMatchObject({ status: 'succeeded' });
   expect(held()).toEqual([0, 0]);
 });

@@ -1,4 +1,7 @@
-/** A sync of a connection with an access key that is narrowed: the option and the check on the row decide who writes. */
+/**
+ * A sync of a connection with an access key that is narrowed: the option and the check on the row
+ * decide who writes.
+ */
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
@@ -23,7 +26,8 @@ async function useKey(world: World, { isTried }: { readonly isTried: boolean }):
   await world.connections.update(row, { description, credentials, via: 'operator', requestedBy: null });
   const checks = isTried ? [narrowed({ use: 'parameter-store', region: REGION, path: '/app/prod/' })] : [];
   await stage.handle.db.execute(sql`
-    update keyferry.connections set status = 'valid', next_due_at = null, checks = ${JSON.stringify(checks)}::jsonb
+    update keyferry.connections
+    set status = 'valid', next_due_at = null, checks = ${JSON.stringify(checks)}::jsonb
     where id = ${row.id}`);
 }
 

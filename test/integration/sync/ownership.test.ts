@@ -61,7 +61,8 @@ test.each(destinations)('%s of another installation is a conflict, also for adop
   await world.set({ A: 'theirs' });
   const { id } = await world.createSync({ ...destination, syncOptions: { onExisting: 'adopt' } });
   await world.runUntilDone(id);
-  // What a copy of this database would find: the same sync, another installation, nothing of its own yet.
+  // What a copy of this database would find: the same sync, another installation, nothing of its
+  // own yet.
   await stage.handle.db.execute(sql`update keyferry.installation set id = gen_random_uuid()`);
   await stage.handle.db.execute(sql`delete from keyferry.sync_entries where sync_id = ${id}`);
   const before = [world.parameters(), world.secrets()];

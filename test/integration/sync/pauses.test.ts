@@ -1,4 +1,7 @@
-/** A long sync that is paused on its way says that it waits, not that it runs; and what is being written says so. */
+/**
+ * A long sync that is paused on its way says that it waits, not that it runs; and what is being
+ * written says so.
+ */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { createStatusQueries } from '../../../src/db/status/queries.ts';

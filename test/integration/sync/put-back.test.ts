@@ -1,4 +1,7 @@
-/** Ciphertexts that somebody put into rows past keyferry: older ones that still decrypt, and those of before the commitment to a key. */
+/**
+ * Ciphertexts that somebody put into rows past keyferry: older ones that still decrypt, and those
+ * of before the commitment to a key.
+ */
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
@@ -20,8 +23,8 @@ const inOneSecret: SyncInput = {
 };
 
 const rowOf = async ({ folder }: World, key: string) => {
-  const [row] = await stage.handle
-    .client`select value, revision from keyferry.secrets where folder_id = ${folder.id} and key = ${key}`;
+  const [row] = await stage.handle.client`select value, revision from keyferry.secrets
+      where folder_id = ${folder.id} and key = ${key}`;
   return row as { value: string; revision: string };
 };
 
@@ -40,7 +43,8 @@ test.each([
   const before = JSON.stringify([world.parameters(), world.secrets()]);
   expect(before).toContain('replaced');
 
-  await stage.handle.client`update keyferry.secrets set value = ${older.value}, revision = ${older.revision}
+  await stage.handle.client`update keyferry.secrets
+    set value = ${older.value}, revision = ${older.revision}
     where folder_id = ${world.folder.id} and key = 'A'`;
   world.clock.advance(2 * MINUTE);
   const { outcome } = await world.runUntilDone(id, { request: 'sync' });
@@ -61,8 +65,8 @@ test.each([
 test('rewrap commits the rows of earlier versions to their key, too, and takes each once', async () => {
   const world = await createWorld(stage);
   await world.set({ A: '1', B: '2' });
-  await stage.handle
-    .client`update keyferry.secrets set value = split_part(value, '=', 1) where folder_id = ${world.folder.id}`;
+  await stage.handle.client`update keyferry.secrets set value = split_part(value, '=', 1)
+      where folder_id = ${world.folder.id}`;
   const keys = createEncryptionKeys(stage.handle.db, stage.encryption);
   expect(await keys.rewrap()).toEqual({ rows: 2, failed: [] });
   expect((await rowOf(world, 'A')).value).toContain('=');

@@ -173,7 +173,8 @@ test('what a lost write of a JSON secret left as somebody made it is still drift
   world.clock.advance(HOUR);
   world.sandbox.foreign.putSecret({ ...world.at, name: 'prod/app', value: '{"B":"2","C":"3","D":"theirs"}' });
   await world.set({ B: 'new', D: 'ours' });
-  // The first write meets somebody else's version; the second, after a look, arrives but is never answered.
+  // The first write meets somebody else's version; the second, after a look, arrives but is never
+  // answered.
   world.sandbox.faults.add({ operation: 'PutSecretValue', nth: 2, action: 'drop-after' });
   await world.runOnce(id);
   world.sandbox.faults.clear();

@@ -14,13 +14,15 @@ afterAll(() => stage.close());
 
 async function validated(world: World, minutesAgo: number): Promise<void> {
   await stage.handle.db.execute(sql`
-    update keyferry.connections set last_validated_at = now() - make_interval(mins => ${minutesAgo}), next_due_at = null
+    update keyferry.connections
+    set last_validated_at = now() - make_interval(mins => ${minutesAgo}), next_due_at = null
     where id = ${world.connection.id}`);
 }
 
 async function isDue(world: World, withinMinutes = 0): Promise<boolean> {
   const [row] = await stage.handle.db.execute(sql`
-    select next_due_at <= now() + make_interval(mins => ${withinMinutes}) as due from keyferry.connections
+    select next_due_at <= now() + make_interval(mins => ${withinMinutes}) as due
+    from keyferry.connections
     where id = ${world.connection.id}`);
   return row?.['due'] === true;
 }

@@ -145,10 +145,12 @@ test('the statement that deletes a sync refuses while its ledger owns anything, 
 
   expect(await deleteSync()).toBe(false);
   await stage.handle.db.execute(
-    sql`update keyferry.sync_entries set remote_version = null, in_flight = '{"operation":"create"}' where sync_id = ${id}`,
+    sql`update keyferry.sync_entries set remote_version = null, in_flight = '{"operation":"create"}'
+      where sync_id = ${id}`,
   );
   expect(await deleteSync()).toBe(false);
-  await stage.handle.db.execute(sql`update keyferry.sync_entries set in_flight = null where sync_id = ${id}`);
+  await stage.handle.db.execute(sql`update keyferry.sync_entries set in_flight = null
+    where sync_id = ${id}`);
   expect(await deleteSync()).toBe(true);
 });
 

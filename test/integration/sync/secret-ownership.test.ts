@@ -17,7 +17,10 @@ import {
   type World,
 } from './world.ts';
 
-/** A secret that no longer carries the sync's tag is neither overwritten nor deleted, whatever made its next write necessary. */
+/**
+ * A secret that no longer carries the sync's tag is neither overwritten nor deleted, whatever made
+ * its next write necessary.
+ */
 const database = useTestDatabase();
 let stage: Stage;
 beforeAll(() => {

@@ -91,7 +91,8 @@ test('a run is awaited by another due sync or source, and by a new wish for its 
   expect(await isAwaited()).toBe(false);
   const other = await world.createSync({ destinationConfig: { region: REGION, path: '/other/' } });
   expect(await isAwaited()).toBe(true);
-  await stage.handle.db.execute(sql`update keyferry.syncs set next_due_at = null where id = ${other.id}`);
+  await stage.handle.db.execute(sql`update keyferry.syncs set next_due_at = null
+    where id = ${other.id}`);
   expect(await isAwaited()).toBe(false);
   await world.set({ NEW: 'value' });
   expect(await isAwaited()).toBe(true);

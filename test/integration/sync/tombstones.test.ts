@@ -205,7 +205,8 @@ test('a takeover that dies between tag and value goes on', async () => {
 
 test('another org finds what a sync left, and takes it over only with adopt', async () => {
   const { world, oldId } = await leftWorld({});
-  await stage.handle.db.execute(sql`update keyferry.tombstones set org_id = 'another-org' where subject_id = ${oldId}`);
+  await stage.handle.db.execute(sql`update keyferry.tombstones set org_id = 'another-org'
+    where subject_id = ${oldId}`);
   const { id } = await world.createSync();
 
   const { outcome } = await world.runUntilDone(id);
@@ -219,7 +220,8 @@ test('one row per object is kept, for a year', async () => {
   const { world, oldId } = await leftWorld({});
   const count = async () => {
     const [row] = await stage.handle.db.execute(
-      sql`select count(*)::int as rows from keyferry.tombstones where account_id = ${world.accountId}`,
+      sql`select count(*)::int as rows from keyferry.tombstones
+        where account_id = ${world.accountId}`,
     );
     return row?.['rows'];
   };
@@ -231,7 +233,8 @@ test('one row per object is kept, for a year', async () => {
   await deleteExpired(stage.handle.db, 1_000);
   expect(await count()).toBe(1);
   await stage.handle.db.execute(
-    sql`update keyferry.tombstones set created_at = now() - interval '366 days' where account_id = ${world.accountId}`,
+    sql`update keyferry.tombstones set created_at = now() - interval '366 days'
+      where account_id = ${world.accountId}`,
   );
   await deleteExpired(stage.handle.db, 1_000);
   expect(await count()).toBe(0);

@@ -1,7 +1,7 @@
 /**
- * Truth of status: a sync that says `succeeded` with drift `none` must be right. What its ledger owns, what its folder holds
- * and what AWS holds are the same objects. Names, values, types and tags are read from the sandbox and mapped here, without
- * the product's own code.
+ * Truth of status: a sync that says `succeeded` with drift `none` must be right. What its ledger
+ * owns, what its folder holds and what AWS holds are the same objects. Names, values, types and
+ * tags are read from the sandbox and mapped here, without the product's own code.
  */
 import type { LedgerEntry } from '../../../src/domain/sync/ledger.ts';
 import type { Outcome } from '../../../src/domain/run.ts';
@@ -53,8 +53,8 @@ export function findUntruths(said: Statement): readonly string[] {
 }
 
 /**
- * An entry counts as unchanged when the ledger knows its object: written, answered, without drift or error. A check that
- * reports entries as checked has called AWS.
+ * An entry counts as unchanged when the ledger knows its object: written, answered, without drift
+ * or error. A check that reports entries as checked has called AWS.
  */
 export function findUnfounded(
   { outcome, calls }: { readonly outcome: Outcome; readonly calls: number },
@@ -170,7 +170,9 @@ function compareWithFolder(said: Statement, owned: readonly LedgerEntry[]): read
   ];
 }
 
-/** The documented rule: prefix, then the key through the schema; a JSON secret has one name for all. */
+/**
+ * The documented rule: prefix, then the key through the schema; a JSON secret has one name for all.
+ */
 function nameOf({ sync, folder }: Statement, key: string): string {
   const config = sync.destinationConfig;
   if ('secretName' in config) return config.secretName;

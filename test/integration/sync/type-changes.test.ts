@@ -1,10 +1,12 @@
 /**
- * The suites in which somebody else changes parameters, once more where PutParameter changes the type of a parameter.
- * By themselves they run where it refuses to. AWS's own sources contradict each other.
+ * The suites in which somebody else changes parameters, once more where PutParameter changes the
+ * type of a parameter. By themselves they run where it refuses to. AWS's own sources contradict
+ * each other.
  */
 import { afterAll, describe, vi } from 'vitest';
 
-// Files of tests share their modules: those of these suites are loaded anew, and no other file gets them.
+// Files of tests share their modules: those of these suites are loaded anew, and no other file gets
+// them.
 vi.resetModules();
 afterAll(() => {
   vi.resetModules();

@@ -1,4 +1,7 @@
-/** A parameter that somebody made a plain String: reported, never written into, replaced only when that is asked for. */
+/**
+ * A parameter that somebody made a plain String: reported, never written into, replaced only when
+ * that is asked for.
+ */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { useTestDatabase } from '../../support/postgres.ts';

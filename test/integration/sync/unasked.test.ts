@@ -1,4 +1,7 @@
-/** What nobody asked for is not done: a manual or paused sync writes at AWS only for a request to sync. */
+/**
+ * What nobody asked for is not done: a manual or paused sync writes at AWS only for a request to
+ * sync.
+ */
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 

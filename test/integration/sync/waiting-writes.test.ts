@@ -67,7 +67,8 @@ test('more waiting secrets than a slice writes do not hold up the rest, and are 
   const { id } = await world.createSync(toSecrets);
   await world.runUntilDone(id);
   const pace = JSON.stringify({ tokens: 0, at: world.clock.now().toISOString() });
-  await stage.handle.db.execute(sql`update keyferry.sync_entries set pace = ${pace}::jsonb where sync_id = ${id}`);
+  await stage.handle.db.execute(sql`update keyferry.sync_entries set pace = ${pace}::jsonb
+    where sync_id = ${id}`);
 
   await world.set({ ...numbered('A', 60, 'last'), ...numbered('N', 70) });
   const runs = await runSlices(world, id);

@@ -1,6 +1,7 @@
 /**
- * A world for syncs: the sandbox on a clock that tests move, a database, and the real processor between the real engine's claim and settlement, without
- * a queue. Also what the benchmark of syncs runs on.
+ * A world for syncs: the sandbox on a clock that tests move, a database, and the real processor
+ * between the real engine's claim and settlement, without a queue. Also what the benchmark of syncs
+ * runs on.
  */
 import { eq, sql } from 'drizzle-orm';
 
@@ -153,7 +154,10 @@ export type World = Awaited<ReturnType<typeof createWorld>>;
 let worlds = 0;
 let defaultBehaviour: BehaviourOption = {};
 
-/** What the sandboxes of this file's worlds do where AWS's own sources contradict each other, unless a world says otherwise. */
+/**
+ * What the sandboxes of this file's worlds do where AWS's own sources contradict each other, unless
+ * a world says otherwise.
+ */
 export function setDefaultBehaviour(behaviour: BehaviourOption): void {
   defaultBehaviour = behaviour;
 }
@@ -194,14 +198,20 @@ export async function createWorld(stage: Stage, options: WorldOptions = {}) {
   afterThisTest(truth.require);
   return {
     ...{ ...site, ...subjects(site), ...actions(site), ...looks(site), anotherWorker, workerOf },
-    /** The status may be untrue from here on, and why: somebody changed AWS or the database after the last look. */
+    /**
+     * The status may be untrue from here on, and why: somebody changed AWS or the database after
+     * the last look.
+     */
     meddled: truth.meddled,
     /** What is not as the syncs' status says. */
     untruths: truth.find,
   };
 }
 
-/** After each test: every sync of the world that says all is well must be right, unless the test declared why not. */
+/**
+ * After each test: every sync of the world that says all is well must be right, unless the test
+ * declared why not.
+ */
 function truths({ stage, sandbox, orgId, folders, installationId }: Site) {
   let meddledWhy: string | undefined;
   const partsOf = async ({ folderId, syncOptions: { recursive } }: SyncRow): Promise<readonly FolderRow[]> => {
@@ -268,7 +278,10 @@ function withoutWraps({ wrap: _wrap, wrapWork: _work, wrapHandle: _handle, ...op
   return options;
 }
 
-/** The database's and the sandbox's clock in one; of the worlds of one database, the newest begins at the real time. */
+/**
+ * The database's and the sandbox's clock in one; of the worlds of one database, the newest begins
+ * at the real time.
+ */
 async function openClock(stage: Stage, options: WorldOptions): Promise<DatabaseClock> {
   if (options.isRealTime === true)
     return { ...createSandboxClock(), settled: () => Promise.resolve(), reset: () => Promise.resolve() };
@@ -340,7 +353,9 @@ export async function connect(
   });
   // Its validation is not what these tests are about.
   await stage.handle.db.execute(
-    sql`update keyferry.connections set status = 'valid', next_due_at = null, account_id = ${input.accountId} where id = ${connection.id}`,
+    sql`update keyferry.connections
+      set status = 'valid', next_due_at = null, account_id = ${input.accountId}
+      where id = ${connection.id}`,
   );
   return connection;
 }
@@ -453,7 +468,10 @@ async function letPass({ stage, clock }: Site, syncId: string): Promise<void> {
   await clock.settled();
 }
 
-/** The sandbox dates its objects by the movable clock, and its answers by the real one, as the SDK's signatures need it. */
+/**
+ * The sandbox dates its objects by the movable clock, and its answers by the real one, as the SDK's
+ * signatures need it.
+ */
 function datedBy(clock: DatabaseClock, store: ParameterStore): ParameterStore {
   const dated = <T>(answer: T) => ({ ...answer, answeredAt: clock.now() });
   return {

@@ -1,4 +1,7 @@
-/** The worker's own credentials: whatever fails while they are obtained is a fault of the installation, and a repair needs no restart. */
+/**
+ * The worker's own credentials: whatever fails while they are obtained is a fault of the
+ * installation, and a repair needs no restart.
+ */
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

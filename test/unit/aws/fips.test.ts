@@ -1,4 +1,7 @@
-/** AWS's FIPS endpoints: every service is called there when the operator asks for it, and a setting that the SDK would choke on stops the start. */
+/**
+ * AWS's FIPS endpoints: every service is called there when the operator asks for it, and a setting
+ * that the SDK would choke on stops the start.
+ */
 import { GetUserCommand } from '@aws-sdk/client-iam';
 import { GetSecretValueCommand } from '@aws-sdk/client-secrets-manager';
 import { GetParametersCommand } from '@aws-sdk/client-ssm';

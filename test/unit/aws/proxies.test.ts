@@ -1,4 +1,6 @@
-/** Calls to AWS follow HTTPS_PROXY and NO_PROXY; what the proxy says is never taken for AWS's word. */
+/**
+ * Calls to AWS follow HTTPS_PROXY and NO_PROXY; what the proxy says is never taken for AWS's word.
+ */
 import { once } from 'node:events';
 import { createServer as createHttpServer, type IncomingMessage } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';

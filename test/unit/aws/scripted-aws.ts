@@ -1,4 +1,7 @@
-/** A request handler that answers from a script, so that a test decides what AWS says to the n-th call. */
+/**
+ * A request handler that answers from a script, so that a test decides what AWS says to the n-th
+ * call.
+ */
 import { createCallLog } from '../../../src/domain/call-log.ts';
 import type { CallScope } from '../../../src/aws/session.ts';
 

@@ -1,4 +1,7 @@
-/** What a person reads when a command is refused: flags, not fields; each remedy once; the object's name in commands to paste. */
+/**
+ * What a person reads when a command is refused: flags, not fields; each remedy once; the object's
+ * name in commands to paste.
+ */
 import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 

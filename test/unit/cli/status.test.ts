@@ -1,4 +1,7 @@
-/** What `keyferry status` says of a queue that is down: work waits for it, although every subject looks well. */
+/**
+ * What `keyferry status` says of a queue that is down: work waits for it, although every subject
+ * looks well.
+ */
 import { expect, it } from 'vitest';
 
 import { describeStatus, needsAttention, type Status } from '../../../src/cli/status.ts';

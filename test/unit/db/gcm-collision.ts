@@ -1,6 +1,7 @@
 /**
- * A ciphertext that AES-256-GCM opens under two keys: with two blocks of ciphertext, both tags are linear in the second one, so that it can be chosen for
- * them to be equal. Arithmetic in GF(2^128) as in NIST SP 800-38D, for messages without padding and any associated data.
+ * A ciphertext that AES-256-GCM opens under two keys: with two blocks of ciphertext, both tags are
+ * linear in the second one, so that it can be chosen for them to be equal. Arithmetic in GF(2^128)
+ * as in NIST SP 800-38D, for messages without padding and any associated data.
  */
 import { createCipheriv } from 'node:crypto';
 

@@ -1,4 +1,6 @@
-/** Whether anybody works, as people read it: the headline never says more than the rows below it. */
+/**
+ * Whether anybody works, as people read it: the headline never says more than the rows below it.
+ */
 import { expect, it } from 'vitest';
 
 import { summarizeWorkers, type LiveWorker } from '../../../src/domain/live-worker.ts';

@@ -1,4 +1,6 @@
-/** KMS keys of replicas: what the edge refuses, what counts as a change, and what a policy allows. */
+/**
+ * KMS keys of replicas: what the edge refuses, what counts as a change, and what a policy allows.
+ */
 import { describe, expect, it } from 'vitest';
 
 import { refuseIdleReplicaKeys } from '../../../src/client/sync-target.ts';

@@ -27,7 +27,10 @@ interface Around {
   /** A dependent sync writes the new pair, or the old one again. */
   readonly writes: readonly { readonly hour: number; readonly sync: number; readonly pair: 'new' | 'old' }[];
   readonly uses: readonly number[];
-  /** Hours that the rotation is left alone for before each of its steps: a worker that died, or a busy one. */
+  /**
+   * Hours that the rotation is left alone for before each of its steps: a worker that died, or a
+   * busy one.
+   */
   readonly pauses: readonly number[];
 }
 
@@ -133,7 +136,10 @@ function execute(
   }
 }
 
-/** The moments of the two decisions, once the old key is inactive; undefined when that does not come. */
+/**
+ * The moments of the two decisions, once the old key is inactive; undefined when that does not
+ * come.
+ */
 function retire(
   world: Around,
 ): { readonly quietOverAt: Date; readonly deactivatedAt: Date; readonly view: RotationView } | undefined {

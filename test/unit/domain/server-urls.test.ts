@@ -49,7 +49,8 @@ describe('DATABASE_URL', () => {
       { tls: { ...noTls, mode: 'require', files: { cert: '/c', key: '/k' } } },
     ],
     ['postgres://h/d?sslmode=require&sslnegotiation=direct', { tls: { ...noTls, mode: 'require', isDirect: true } }],
-    // Neon's own form: neither driver can bind the login to the channel, so the certificate is checked.
+    // Neon's own form: neither driver can bind the login to the channel, so the certificate is
+    // checked.
     [
       'postgres://h/d?sslmode=require&channel_binding=require',
       { tls: { ...noTls, mode: 'require', verifies: 'authority-and-host' } },

@@ -51,7 +51,8 @@ describe('the lockfile', () => {
     expect(missing.map(([path]) => path)).toEqual([]);
   });
 
-  // esbuild and msgpackr-extract only check that the binary of the platform is there; both work without their script.
+  // esbuild and msgpackr-extract only check that the binary of the platform is there; both work
+  // without their script.
   it('runs no install script but those that are known', () => {
     const { packages } = JSON.parse(read('package-lock.json')) as Lockfile;
     const scripts = Object.entries(packages).filter(([, { hasInstallScript }]) => hasInstallScript);

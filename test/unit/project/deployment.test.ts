@@ -1,4 +1,7 @@
-/** docs/deployment.md: what a platform would refuse or misread is found here, since none of them runs in our tests. */
+/**
+ * docs/deployment.md: what a platform would refuse or misread is found here, since none of them
+ * runs in our tests.
+ */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';

@@ -1,4 +1,6 @@
-/** docs/events.md, held to the code: its table, its samples, and the receiver of its first lines. */
+/**
+ * docs/events.md, held to the code: its table, its samples, and the receiver of its first lines.
+ */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';

@@ -1,4 +1,7 @@
-/** keyferry stays small on purpose (docs/adr/0011-small-on-purpose.md): what it has to keep working, and how long its parts are. */
+/**
+ * keyferry stays small on purpose (docs/adr/0011-small-on-purpose.md): what it has to keep working,
+ * and how long its parts are.
+ */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';

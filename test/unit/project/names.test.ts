@@ -10,7 +10,10 @@ import { expect, test } from 'vitest';
 const PARSING_MS = 60_000;
 const SOURCE = fileURLToPath(new URL('../../../src/', import.meta.url));
 
-/** The sandbox models AWS and uses AWS's words: its `Session` or `PolicyDocument` is AWS's side of ours. */
+/**
+ * The sandbox models AWS and uses AWS's words: its `Session` or `PolicyDocument` is AWS's side of
+ * ours.
+ */
 const paths = readdirSync(SOURCE, { recursive: true, encoding: 'utf8' }).filter(
   (path) => path.endsWith('.ts') && !path.startsWith('sandbox'),
 );

@@ -1,4 +1,7 @@
-/** The planted defects still fit the tree; `npm run test:planted` shows that their suites notice them. */
+/**
+ * The planted defects still fit the tree; `npm run test:planted` shows that their suites notice
+ * them.
+ */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';

@@ -1,4 +1,7 @@
-/** Settings that are wrong: each is named with what to do, all at once, and none of a secret's value is shown. */
+/**
+ * Settings that are wrong: each is named with what to do, all at once, and none of a secret's value
+ * is shown.
+ */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

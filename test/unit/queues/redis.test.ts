@@ -1,4 +1,7 @@
-/** What the Redis client is given: the pauses between its tries, and all that a cluster over TLS needs. */
+/**
+ * What the Redis client is given: the pauses between its tries, and all that a cluster over TLS
+ * needs.
+ */
 import { Cluster, Redis } from 'ioredis';
 import { afterEach, describe, expect, it } from 'vitest';
 

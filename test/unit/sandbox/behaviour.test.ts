@@ -1,4 +1,7 @@
-/** What tests can switch: answers that AWS's sources contradict each other about, failing replicas, late last uses. */
+/**
+ * What tests can switch: answers that AWS's sources contradict each other about, failing replicas,
+ * late last uses.
+ */
 import { GetAccessKeyLastUsedCommand } from '@aws-sdk/client-iam';
 import {
   DescribeSecretCommand,

@@ -42,7 +42,10 @@ export function trusting(principal: string): PolicyDocument {
   return { Version: '2012-10-17', Statement: statement };
 }
 
-/** A sandbox whose clock stands still until it is advanced, with a user `admin` who may do everything. */
+/**
+ * A sandbox whose clock stands still until it is advanced, with a user `admin` who may do
+ * everything.
+ */
 export function createTestSandbox(options: AwsSandboxOptions = {}): { sandbox: AwsSandbox; admin: SandboxClients } {
   const sandbox = createAwsSandbox({ clock: createSandboxClock({ startAt: new Date() }), ...options });
   sandbox.createUser({ accountId: ACCOUNT, userName: 'admin', policy: allowing('*') });

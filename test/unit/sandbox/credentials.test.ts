@@ -1,4 +1,6 @@
-/** Who gets in: clocks, sessions, regions, partitions, and keys that start and stop working late. */
+/**
+ * Who gets in: clocks, sessions, regions, partitions, and keys that start and stop working late.
+ */
 import {
   CreateAccessKeyCommand,
   DeleteAccessKeyCommand,

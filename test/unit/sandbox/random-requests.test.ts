@@ -1,4 +1,7 @@
-/** Thousands of random requests, valid and not: every answer must be one that AWS documents for its operation. */
+/**
+ * Thousands of random requests, valid and not: every answer must be one that AWS documents for its
+ * operation.
+ */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createAwsSandbox, type AwsSandbox } from '../../../src/sandbox/aws/index.ts';

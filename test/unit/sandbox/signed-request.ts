@@ -1,4 +1,7 @@
-/** Raw signed requests, without an SDK client: its own small signer, so that the sandbox's verifier has an independent counterpart. */
+/**
+ * Raw signed requests, without an SDK client: its own small signer, so that the sandbox's verifier
+ * has an independent counterpart.
+ */
 import { createHash, createHmac } from 'node:crypto';
 import type { SandboxRequest } from '../../../src/sandbox/aws/index.ts';
 import type { OperationModel } from '../../../src/sandbox/aws/wire/service-model.ts';

@@ -61,7 +61,8 @@ describe('the OpenAPI document', () => {
         'no-invalid-schema-examples': 'error',
         'no-invalid-parameter-examples': 'error',
         'response-contains-property': 'off',
-        // Infisical’s paths have names and orders at the place of an id; the server prefers the literal ones.
+        // Infisical’s paths have names and orders at the place of an id; the server prefers the
+        // literal ones.
         'no-ambiguous-paths': 'off',
       },
     });

@@ -1,4 +1,7 @@
-/** The witness compares what reached AWS with what runs report: both sides must be of one moment, at which no run is under way. */
+/**
+ * The witness compares what reached AWS with what runs report: both sides must be of one moment, at
+ * which no run is under way.
+ */
 import { expect, it } from 'vitest';
 
 import type { RecordedCall } from '../../witness/aws/proxy.ts';

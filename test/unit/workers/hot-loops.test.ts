@@ -11,7 +11,10 @@ type Turn = Partial<Settlement<'sync'>> & { readonly wantedRevision?: number };
 const START = Date.parse('2026-01-01T00:00:00Z');
 const log = createLog({ level: 'silent' });
 
-/** Settles once a second by default, continuing at once. Returns by how many seconds each settlement was slowed. */
+/**
+ * Settles once a second by default, continuing at once. Returns by how many seconds each settlement
+ * was slowed.
+ */
 function settleAll(turns: readonly Turn[], options: { everyMs?: number; hotLoops?: HotLoops } = {}) {
   const { everyMs = 1_000, hotLoops = createHotLoops() } = options;
   return turns.map(({ wantedRevision = 1, ...turn }, index) => {

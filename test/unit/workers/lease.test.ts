@@ -1,4 +1,7 @@
-/** The lease of a run on a machine whose clocks do what clocks do: stand still with it, run on without it, jump. */
+/**
+ * The lease of a run on a machine whose clocks do what clocks do: stand still with it, run on
+ * without it, jump.
+ */
 import { afterEach, expect, it, vi } from 'vitest';
 
 import { holdLease, type Lease, type LeaseInput } from '../../../src/workers/engine/lease.ts';

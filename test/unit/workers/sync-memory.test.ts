@@ -5,7 +5,10 @@ import { createSyncMemory } from '../../../src/workers/sync/memory.ts';
 type Work = Parameters<ReturnType<typeof createSyncMemory>['keep']>[0];
 type Run = Parameters<ReturnType<typeof createSyncMemory>['take']>[0];
 
-/** A run of the sync at its nth claim. A plan in between starts the attempts again, so that they count nothing. */
+/**
+ * A run of the sync at its nth claim. A plan in between starts the attempts again, so that they
+ * count nothing.
+ */
 const runAt = (claims: number) =>
   ({ id: `run-${String(claims)}`, attempt: 1, subject: { id: 'sync', version: 1, folderId: 'folder', claims } }) as Run;
 

@@ -1,6 +1,7 @@
 /**
- * Whether AWS would allow a call: trust policies with external IDs, identity policies, session policies. Only what keyferry's own documents use is
- * understood; a policy with more than that is an error of the witness, not a guess.
+ * Whether AWS would allow a call: trust policies with external IDs, identity policies, session
+ * policies. Only what keyferry's own documents use is understood; a policy with more than that is
+ * an error of the witness, not a guess.
  */
 import {
   withoutPath,
@@ -32,7 +33,8 @@ function isAllowedFor(key: AccessKey, identities: Identities, requirement: Requi
 
 function isAllowed(policies: readonly PolicyDocument[], { action, resource }: Requirement): boolean {
   const matching = policies.flatMap(statementsOf).filter((statement) => {
-    // Statements of KMS keys have a condition and name no action that a request of these four services has.
+    // Statements of KMS keys have a condition and name no action that a request of these four
+    // services has.
     const actions = [statement.Action].flat();
     return (
       actions.some((one) => matches(one, action)) &&
@@ -88,7 +90,10 @@ function holds(operator: string, wanted: Readonly<Record<string, string | readon
   return given !== undefined && [wanted['sts:ExternalId'] ?? []].flat().includes(given);
 }
 
-/** What has to be allowed for a call; the resources are those of the Service Authorization Reference. */
+/**
+ * What has to be allowed for a call; the resources are those of the Service Authorization
+ * Reference.
+ */
 function requiredOf(call: AwsCall, key: AccessKey, identities: Identities): readonly Requirement[] {
   const action = `${call.service}:${call.operation}`;
   const tagging = call.fields['Tags'] === undefined ? undefined : taggingActions[action];
@@ -131,7 +136,10 @@ function parameterNames(call: AwsCall): readonly string[] {
   return [fieldText(call, 'Name') ?? fieldText(call, 'Path') ?? fieldText(call, 'ResourceId') ?? '*'];
 }
 
-/** A secret that is named without its ARN is judged with six unknown characters behind its name, unless it is being made. */
+/**
+ * A secret that is named without its ARN is judged with six unknown characters behind its name,
+ * unless it is being made.
+ */
 function secretNames(call: AwsCall): readonly string[] {
   if (accountWide.has(call.operation)) return ['*'];
   const id = fieldText(call, 'SecretId');

@@ -1,6 +1,6 @@
 /**
- * Who exists at the emulator, learned from the calls that made them: users, roles, their policies and keys. The emulator stores all of this too, but
- * neither checks a key nor evaluates a policy.
+ * Who exists at the emulator, learned from the calls that made them: users, roles, their policies
+ * and keys. The emulator stores all of this too, but neither checks a key nor evaluates a policy.
  */
 import { fieldText, type AwsCall } from './request.ts';
 

@@ -1,7 +1,8 @@
 /**
- * Stands in front of an emulator of AWS. The product's door checks what emulators do not (signatures and their scope, keys, external IDs, policies,
- * keys that take a while to work) and records every request; the witness's own door lets everything pass and is not counted. Requests reach the emulator
- * one at a time: moto is not safe under concurrency.
+ * Stands in front of an emulator of AWS. The product's door checks what emulators do not
+ * (signatures and their scope, keys, external IDs, policies, keys that take a while to work) and
+ * records every request; the witness's own door lets everything pass and is not counted. Requests
+ * reach the emulator one at a time: moto is not safe under concurrency.
  */
 import { once } from 'node:events';
 import {
@@ -32,7 +33,10 @@ export interface RecordedCall {
   readonly isLost: boolean;
 }
 
-/** Runs once, at the `nth` call of the operation from now on: before the emulator sees it, or when its answer is about to leave. */
+/**
+ * Runs once, at the `nth` call of the operation from now on: before the emulator sees it, or when
+ * its answer is about to leave.
+ */
 export interface Interruption {
   readonly operation: string;
   readonly nth: number;
@@ -228,7 +232,10 @@ function forward({ upstream, agent }: State, call: AwsCall): Promise<Answer> {
   });
 }
 
-/** moto keeps a default version of its own, which does not follow AWSCURRENT when that is moved: so AWS's default is said in words. */
+/**
+ * moto keeps a default version of its own, which does not follow AWSCURRENT when that is moved: so
+ * AWS's default is said in words.
+ */
 function bodyFor(call: AwsCall): string {
   const { VersionId, VersionStage } = call.fields;
   if (call.operation !== 'GetSecretValue' || VersionId !== undefined || VersionStage !== undefined) return call.body;

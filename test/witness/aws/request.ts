@@ -1,4 +1,7 @@
-/** A signed request to AWS, as far as the proxy needs it: which operation, with which fields, under which signature. */
+/**
+ * A signed request to AWS, as far as the proxy needs it: which operation, with which fields, under
+ * which signature.
+ */
 import type { IncomingMessage } from 'node:http';
 
 export interface AwsCall {

@@ -1,9 +1,15 @@
-/** Signature Version 4, written from AWS's description of it and from nothing that signs in the product. */
+/**
+ * Signature Version 4, written from AWS's description of it and from nothing that signs in the
+ * product.
+ */
 import { createHash, createHmac } from 'node:crypto';
 
 import type { AwsCall, Signature } from './request.ts';
 
-/** IAM is one service per partition and takes signatures for one region only (AWS General Reference, "IAM endpoints"). */
+/**
+ * IAM is one service per partition and takes signatures for one region only (AWS General Reference,
+ * "IAM endpoints").
+ */
 const IAM_REGION = 'us-east-1';
 
 /** What AWS says about the scope of the signature; undefined when nothing is wrong with it. */

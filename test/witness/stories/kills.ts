@@ -1,4 +1,6 @@
-/** Workers that are killed in the middle of a run: what was asked for happens all the same, once. */
+/**
+ * Workers that are killed in the middle of a run: what was asked for happens all the same, once.
+ */
 import { killAt, killedAtOnce } from '../kill.ts';
 import {
   accessKeys,
@@ -238,7 +240,8 @@ async function rotation(context: StoryContext): Promise<void> {
   await step('the lost key deleted by a person, and an hour later', async () => {
     await installation.rows(
       `update keyferry.rotations set next_due_at = now(),
-         phase_state = jsonb_set(phase_state, '{intent,candidate,lookAt}', to_jsonb(to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')))
+         phase_state = jsonb_set(phase_state, '{intent,candidate,lookAt}',
+           to_jsonb(to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')))
        where name = $1`,
       id,
     );

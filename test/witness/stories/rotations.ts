@@ -1,4 +1,7 @@
-/** Rotations of access keys: what consumers hold works at every moment, and nobody else's key is touched. */
+/**
+ * Rotations of access keys: what consumers hold works at every moment, and nobody else's key is
+ * touched.
+ */
 import { createKey, createUserWithKey, putUserPolicy, statement, type Account } from '../account.ts';
 import type { Credentials } from '../boto.ts';
 import type { Row } from '../installation.ts';

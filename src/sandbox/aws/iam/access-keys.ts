@@ -71,7 +71,10 @@ function refusedFrom(change: KeyChange): number {
   return change.now + drawDelayMs(change.timing.keyRevokedMs, change.random);
 }
 
-/** The user's key as changes see it: deleted keys are gone for them at once, whatever lists still show. */
+/**
+ * The user's key as changes see it: deleted keys are gone for them at once, whatever lists still
+ * show.
+ */
 export function getUserKey(user: User, accessKeyId: string): AccessKey {
   const key = user.accessKeys.get(accessKeyId);
   if (!key || key.status === 'Deleted') {

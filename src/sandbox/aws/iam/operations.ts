@@ -107,7 +107,10 @@ function findOwnKey(call: Call, accessKeyId: string): AccessKey | undefined {
   return key?.accountId === call.account.accountId && key.status !== 'Deleted' ? key : undefined;
 }
 
-/** The operation knows no NoSuchEntity: a key that is not there is one that the caller may not ask about. */
+/**
+ * The operation knows no NoSuchEntity: a key that is not there is one that the caller may not ask
+ * about.
+ */
 function getLastUsed(call: Call, accessKeyId: string): object {
   const key = findOwnKey(call, accessKeyId);
   if (!key) {

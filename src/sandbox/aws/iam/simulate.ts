@@ -1,6 +1,6 @@
 /**
- * SimulatePrincipalPolicy: the identity policies of a user or role, asked about actions × resources. As in AWS it knows
- * nothing of session policies, and nothing of resource policies.
+ * SimulatePrincipalPolicy: the identity policies of a user or role, asked about actions ×
+ * resources. As in AWS it knows nothing of session policies, and nothing of resource policies.
  */
 import { AwsError } from '../aws-error.ts';
 import { compilePolicy, type CompiledPolicy } from '../policy/document.ts';

@@ -1,6 +1,7 @@
 /**
- * The model's ciphertexts: the key's ARN in front, then AES-256-GCM under a key that follows from the ARN, with the encryption context as associated data.
- * It behaves as AWS's does and protects nothing.
+ * The model's ciphertexts: the key's ARN in front, then AES-256-GCM under a key that follows from
+ * the ARN, with the encryption context as associated data. It behaves as AWS's does and protects
+ * nothing.
  */
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
 

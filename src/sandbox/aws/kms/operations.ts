@@ -1,4 +1,7 @@
-/** KMS: data keys and ciphertexts of symmetric keys. What else the service does (creating keys, aliases, grants) is for the fixture handle. */
+/**
+ * KMS: data keys and ciphertexts of symmetric keys. What else the service does (creating keys,
+ * aliases, grants) is for the fixture handle.
+ */
 import { randomBytes } from 'node:crypto';
 
 import { AwsError } from '../aws-error.ts';

@@ -1,4 +1,7 @@
-/** Condition operators of the policy language. Unknown operators are refused when the policy is compiled. */
+/**
+ * Condition operators of the policy language. Unknown operators are refused when the policy is
+ * compiled.
+ */
 import { PolicySyntaxError } from './syntax-error.ts';
 import { matchesWildcard } from './wildcard.ts';
 

@@ -1,6 +1,7 @@
 /**
- * Policy documents: reading, checking and compiling them. The sandbox evaluates a subset of IAM's language; a document that
- * uses more is refused here, loudly, because evaluating it wrongly would be the sandbox lying.
+ * Policy documents: reading, checking and compiling them. The sandbox evaluates a subset of IAM's
+ * language; a document that uses more is refused here, loudly, because evaluating it wrongly would
+ * be the sandbox lying.
  */
 import { compileCondition, type CompiledCondition } from './conditions.ts';
 import { PolicySyntaxError } from './syntax-error.ts';
@@ -38,7 +39,10 @@ export interface CompiledPolicy {
   readonly statements: readonly CompiledStatement[];
 }
 
-/** identity: attached to a user or role, or a session policy; trust: who may assume a role; key: who may use a KMS key. */
+/**
+ * identity: attached to a user or role, or a session policy; trust: who may assume a role; key: who
+ * may use a KMS key.
+ */
 export type PolicyKind = 'identity' | 'trust' | 'key';
 
 const STATEMENT_KEYS = new Set(
@@ -120,7 +124,8 @@ function readPrincipals(statement: Record<string, unknown>, kind: PolicyKind): r
   }
   if (principal === '*') return ['*'];
   if (!isRecord(principal)) throw new PolicySyntaxError('Missing required field Principal');
-  // Service and federated principals may stand in a trust policy; nobody in the sandbox ever is one.
+  // Service and federated principals may stand in a trust policy; nobody in the sandbox ever is
+  // one.
   const values = toList(principal['AWS']);
   if (!values.every((v): v is string => typeof v === 'string'))
     throw new PolicySyntaxError('Invalid principal in policy');

@@ -1,4 +1,7 @@
-/** Evaluation of compiled policies: an explicit deny beats every allow, and nothing matching is a denial. */
+/**
+ * Evaluation of compiled policies: an explicit deny beats every allow, and nothing matching is a
+ * denial.
+ */
 import { conditionHolds, type ContextLookup } from './conditions.ts';
 import type { CompiledPolicy, CompiledStatement } from './document.ts';
 import { matchesWildcard } from './wildcard.ts';
@@ -41,7 +44,10 @@ export function statementApplies(statement: CompiledStatement, question: AccessQ
   return statement.conditions.every((condition) => conditionHolds(condition, question.context, expand));
 }
 
-/** `${aws:username}` and friends. A variable without a value makes the pattern match nothing, as in IAM. */
+/**
+ * `${aws:username}` and friends. A variable without a value makes the pattern match nothing, as in
+ * IAM.
+ */
 function expandVariables(text: string, context: ContextLookup): string {
   if (!text.includes('${')) return text;
   return text.replace(/\$\{([^}]+)\}/g, (_, name: string) => {

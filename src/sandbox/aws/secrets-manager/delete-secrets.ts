@@ -1,6 +1,6 @@
 /**
- * Deletion. Scheduled: the secret refuses use but keeps its name until the window ends, and RestoreSecret brings it back.
- * Forced: gone at once, and its name stays unusable for a while.
+ * Deletion. Scheduled: the secret refuses use but keeps its name until the window ends, and
+ * RestoreSecret brings it back. Forced: gone at once, and its name stays unusable for a while.
  */
 import { AwsError } from '../aws-error.ts';
 import { defineOperation, type Call } from '../service.ts';
@@ -73,7 +73,10 @@ function missingButForced(call: Call, secretId: string): object {
   return { ARN: arn, Name: secretId, DeletionDate: toEpochSeconds(call.now) };
 }
 
-/** Force is the one thing that can still be done to a secret that waits for its deletion, besides restoring it. */
+/**
+ * Force is the one thing that can still be done to a secret that waits for its deletion, besides
+ * restoring it.
+ */
 function alreadyScheduled(): AwsError {
   const text = "You can't perform this operation on the secret because it was already scheduled for deletion.";
   return new AwsError('InvalidRequestException', text);

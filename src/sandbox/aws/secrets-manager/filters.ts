@@ -1,4 +1,6 @@
-/** Filters of ListSecrets and BatchGetSecretValue: prefix match, `!` negates, all filters must hold. */
+/**
+ * Filters of ListSecrets and BatchGetSecretValue: prefix match, `!` negates, all filters must hold.
+ */
 import { AwsError } from '../aws-error.ts';
 import type { ListedSecret } from './secret-record.ts';
 

@@ -24,7 +24,10 @@ export function findSecret(call: Call, secretId: string): SecretRecord | undefin
   return ifPresent(call, exact?.arn === secretId ? exact : secrets.get(name));
 }
 
-/** A secret whose recovery window is over is gone, whoever looks first; a replica is there when its copy is complete. */
+/**
+ * A secret whose recovery window is over is gone, whoever looks first; a replica is there when its
+ * copy is complete.
+ */
 function ifPresent(call: Call, secret: SecretRecord | undefined): SecretRecord | undefined {
   if (secret?.replicaOf && secret.replicaOf.readyAt > call.now) return undefined;
   if (!secret?.deletion || secret.deletion.purgedAt > call.now) return secret;
@@ -68,7 +71,10 @@ export function versionWithStage(secret: SecretRecord, stage: string): SecretVer
   return undefined;
 }
 
-/** A secret that is not there is judged by the ARN it would have, and named in the refusal as the request named it. */
+/**
+ * A secret that is not there is judged by the ARN it would have, and named in the refusal as the
+ * request named it.
+ */
 export function secretNeed(call: Call, secretId: string, wanted: Pick<AccessNeed, 'action' | 'context'>): AccessNeed {
   const secret = findSecret(call, secretId);
   const tags = secret?.tags ?? [];

@@ -30,7 +30,10 @@ export const LIST_SECRETS = defineOperation<ListInput>({
   },
 });
 
-/** Without an order of its own a listing goes by creation, which is the order that survives deletions between pages. */
+/**
+ * Without an order of its own a listing goes by creation, which is the order that survives
+ * deletions between pages.
+ */
 function positioned(listed: readonly Listed[], input: ListInput): readonly (readonly [number, Listed])[] {
   if (input.SortBy === undefined && input.SortOrder === undefined)
     return listed.map((item) => [item[0].sequence, item] as const);

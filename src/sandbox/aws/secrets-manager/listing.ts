@@ -4,7 +4,10 @@ import { drawDelayMs } from '../timing.ts';
 import { syncReplicas } from './replicas.ts';
 import { toListed, type SecretRecord } from './secret-record.ts';
 
-/** Every change of a secret ends here: it becomes visible to ListSecrets later, and goes to the replicas. */
+/**
+ * Every change of a secret ends here: it becomes visible to ListSecrets later, and goes to the
+ * replicas.
+ */
 export function noteChange(call: Call, secret: SecretRecord): void {
   secret.changedAt = call.now;
   showInLists(call, secret);

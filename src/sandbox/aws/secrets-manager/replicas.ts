@@ -1,4 +1,7 @@
-/** Replicas of a secret in other regions of the account: read-only copies that follow their primary, or fail to. */
+/**
+ * Replicas of a secret in other regions of the account: read-only copies that follow their primary,
+ * or fail to.
+ */
 import { AwsError } from '../aws-error.ts';
 import { findKmsKey, isManagedAlias, tryKmsKey } from '../kms.ts';
 import { Lagged } from '../lagged.ts';
@@ -40,7 +43,10 @@ interface WantedReplica {
   readonly input: ReplicaInput;
 }
 
-/** What makes a replication fail after the request was accepted: the caller learns of it from the status only. */
+/**
+ * What makes a replication fail after the request was accepted: the caller learns of it from the
+ * status only.
+ */
 function findReplicaProblem(call: Call, secret: SecretRecord, wanted: WantedReplica): string | undefined {
   const { region, kmsKeyId } = wanted;
   const taken = regionState(call.account, region).secrets.get(secret.name);
@@ -56,7 +62,10 @@ function findReplicaProblem(call: Call, secret: SecretRecord, wanted: WantedRepl
     : `Replication failed: You don't have permissions to the KMS key ${kmsKeyId}.`;
 }
 
-/** Source: user guide, "Troubleshoot AWS Secrets Manager replication": kms:GenerateDataKey and kms:Encrypt. */
+/**
+ * Source: user guide, "Troubleshoot AWS Secrets Manager replication": kms:GenerateDataKey and
+ * kms:Encrypt.
+ */
 function mayEncrypt(call: Call, secret: SecretRecord, use: { region: string; kmsKeyId: string }): boolean {
   const outcome = tryKmsKey(
     { ...call, region: use.region },

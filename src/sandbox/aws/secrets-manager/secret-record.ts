@@ -45,7 +45,10 @@ export interface SecretRecord {
   readonly listed: Lagged<ListedSecret | undefined>;
 }
 
-/** Only fixtures set it: creating a secret for another service, a partner or a rotation is not modelled. */
+/**
+ * Only fixtures set it: creating a secret for another service, a partner or a rotation is not
+ * modelled.
+ */
 export interface SecretManagement {
   readonly OwningService?: string;
   readonly Type?: string;

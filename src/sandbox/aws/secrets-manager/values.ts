@@ -64,7 +64,10 @@ export function addVersion(
   return version;
 }
 
-/** Unlabelled versions above a hundred go, but none younger than a day; when too many are young, the write is refused. */
+/**
+ * Unlabelled versions above a hundred go, but none younger than a day; when too many are young, the
+ * write is refused.
+ */
 function dropDeprecatedVersions(call: Call, secret: SecretRecord): void {
   if (secret.versions.size < MAX_VERSIONS) return;
   const old = [...secret.versions.values()].filter(
@@ -80,7 +83,9 @@ function dropDeprecatedVersions(call: Call, secret: SecretRecord): void {
   }
 }
 
-/** A stage sits on one version at a time; when AWSCURRENT moves, AWSPREVIOUS goes to where it was. */
+/**
+ * A stage sits on one version at a time; when AWSCURRENT moves, AWSPREVIOUS goes to where it was.
+ */
 export function moveStage(secret: SecretRecord, stage: string, to: SecretVersion | undefined): void {
   const from = versionWithStage(secret, stage);
   if (from === to) return;

@@ -147,7 +147,8 @@ export const PUT_SECRET_VALUE = defineOperation<PutSecretValueInput>({
     const known = secret.versions.get(versionId);
     if (known) {
       requireDecrypt(call, { kmsKeyId: known.kmsKeyId, secretArn: secret.arn });
-      // A repetition changes nothing: not even the stages, when the version is no longer the current one.
+      // A repetition changes nothing: not even the stages, when the version is no longer the
+      // current one.
       if (!sameValue(known.value, value)) throw tokenInUse(versionId, secret);
       return { ARN: secret.arn, Name: secret.name, VersionId: versionId, VersionStages: [...known.stages] };
     }
@@ -179,7 +180,10 @@ export const UPDATE_SECRET = defineOperation<UpdateSecretInput>({
 
 const REENCRYPTED_STAGES = [CURRENT, 'AWSPENDING', PREVIOUS];
 
-/** A new key takes over the versions in use, when the caller may; without kms:Encrypt they keep the old one, silently. */
+/**
+ * A new key takes over the versions in use, when the caller may; without kms:Encrypt they keep the
+ * old one, silently.
+ */
 function reencrypt(call: Call, secret: SecretRecord, kmsKeyId: string | undefined): void {
   const use = { kmsKeyId, secretArn: secret.arn };
   if (!mayUseKey(call, use, 'kms:Encrypt')) return;

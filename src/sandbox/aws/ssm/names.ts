@@ -28,7 +28,10 @@ export function parameterArn(call: Call, name: string): string {
   return name.startsWith('/') ? prefix + name : `${prefix}/${name}`;
 }
 
-/** The name under which a parameter is created: spaces around it are dropped, everything else must be right. */
+/**
+ * The name under which a parameter is created: spaces around it are dropped, everything else must
+ * be right.
+ */
 export function parseNewName(call: Call, given: string): string {
   const name = given.trim();
   if (name.includes('/') && !name.startsWith('/')) throw invalid('Parameter name must be a fully qualified name.');
@@ -73,7 +76,8 @@ export function parseReference(call: Call, text: string): ParameterReference {
   if (arn) {
     const [, prefix = '', path = '', selector] = arn;
     const own = parameterArn(call, '/').slice(0, -1) === prefix;
-    // Another account's parameter would have to be shared with this one; the sandbox knows no sharing.
+    // Another account's parameter would have to be shared with this one; the sandbox knows no
+    // sharing.
     return { text, name: own ? path : trimmed, selector };
   }
   const [name = '', selector, ...rest] = trimmed.split(':');

@@ -1,6 +1,6 @@
 /**
- * Pages of parameters, in order of creation. Listings are best effort, as in AWS: a page may hold fewer items than asked
- * for, or none, and still have a next one.
+ * Pages of parameters, in order of creation. Listings are best effort, as in AWS: a page may hold
+ * fewer items than asked for, or none, and still have a next one.
  */
 import { AwsError } from '../aws-error.ts';
 import type { Call } from '../service.ts';

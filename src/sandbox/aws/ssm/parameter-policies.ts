@@ -1,4 +1,7 @@
-/** Parameter policies (advanced tier): read and checked; expired parameters disappear, notifications are not sent. */
+/**
+ * Parameter policies (advanced tier): read and checked; expired parameters disappear, notifications
+ * are not sent.
+ */
 import { AwsError } from '../aws-error.ts';
 import type { ParameterPolicy } from './parameter-record.ts';
 

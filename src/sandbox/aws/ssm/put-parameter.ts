@@ -1,4 +1,7 @@
-/** PutParameter: create or add a version. Every accepted put makes a new version, also of an equal value. */
+/**
+ * PutParameter: create or add a version. Every accepted put makes a new version, also of an equal
+ * value.
+ */
 import { tagContext } from '../authorize.ts';
 import { AwsError } from '../aws-error.ts';
 import { Lagged } from '../lagged.ts';
@@ -131,7 +134,10 @@ function addRecord(call: Call, input: PutParameterInput, name: string): Paramete
   return record;
 }
 
-/** Keeps the newest hundred; a label on the oldest is in the way, since labelled versions are not dropped. */
+/**
+ * Keeps the newest hundred; a label on the oldest is in the way, since labelled versions are not
+ * dropped.
+ */
 function addVersion(record: ParameterRecord, version: ParameterVersion): void {
   const oldest = record.versions[0];
   if (record.versions.length >= MAX_VERSIONS && oldest) {

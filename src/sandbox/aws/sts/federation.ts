@@ -1,6 +1,7 @@
 /**
- * GetFederationToken: a session of an IAM user that session policies narrow. Only long-term keys may ask for one, it may call nothing of IAM and of STS
- * only GetCallerIdentity, and without a policy it may do nothing.
+ * GetFederationToken: a session of an IAM user that session policies narrow. Only long-term keys
+ * may ask for one, it may call nothing of IAM and of STS only GetCallerIdentity, and without a
+ * policy it may do nothing.
  */
 import { AwsError } from '../aws-error.ts';
 import { principalUserId, toFederatedPrincipal } from '../principal.ts';

@@ -1,4 +1,7 @@
-/** The size of session policies and tags. AWS packs them in a form it does not publish; the sandbox allows this many deflated bytes. */
+/**
+ * The size of session policies and tags. AWS packs them in a form it does not publish; the sandbox
+ * allows this many deflated bytes.
+ */
 import { AwsError } from '../aws-error.ts';
 
 const PACKED_LIMIT_BYTES = 1_024;

@@ -1,4 +1,7 @@
-/** Session policies: an inline document and managed policies by ARN, both narrowing what the role allows. */
+/**
+ * Session policies: an inline document and managed policies by ARN, both narrowing what the role
+ * allows.
+ */
 import { deflateRawSync } from 'node:zlib';
 import { AwsError } from '../aws-error.ts';
 import { compilePolicy, type CompiledPolicy } from '../policy/document.ts';

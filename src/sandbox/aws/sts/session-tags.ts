@@ -1,4 +1,7 @@
-/** Session tags: those asked for, and transitive ones inherited from the session that assumes the role. */
+/**
+ * Session tags: those asked for, and transitive ones inherited from the session that assumes the
+ * role.
+ */
 import { deflateRawSync } from 'node:zlib';
 import { AwsError } from '../aws-error.ts';
 import type { Principal } from '../principal.ts';

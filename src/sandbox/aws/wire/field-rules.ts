@@ -1,7 +1,8 @@
 /**
- * Checks a request against the service model and words what is wrong as AWS's generated front ends do:
- * "1 validation error detected: Value '' at 'name' failed to satisfy constraint: Member must have length greater than or
- * equal to 1". Values of the wrong JSON type are a SerializationException instead.
+ * Checks a request against the service model and words what is wrong as AWS's generated front ends
+ * do: "1 validation error detected: Value '' at 'name' failed to satisfy constraint: Member must
+ * have length greater than or equal to 1". Values of the wrong JSON type are a
+ * SerializationException instead.
  */
 import { AwsError } from '../aws-error.ts';
 import type { Shape, Shapes } from './shapes.ts';

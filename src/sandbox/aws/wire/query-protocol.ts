@@ -13,7 +13,9 @@ export function parseFormBody(body: Uint8Array): Map<string, string> {
   return new Map(new URLSearchParams(text));
 }
 
-/** Turns `Tags.member.1.Key=…` into `{ Tags: [{ Key: … }] }`, guided by the operation's input shape. */
+/**
+ * Turns `Tags.member.1.Key=…` into `{ Tags: [{ Key: … }] }`, guided by the operation's input shape.
+ */
 export function toQueryInput(model: OperationModel, form: ReadonlyMap<string, string>): unknown {
   if (model.inputShape === undefined) return {};
   const root: FormNode = { children: new Map() };

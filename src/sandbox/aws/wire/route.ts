@@ -1,4 +1,6 @@
-/** What a request asks for: the service from the credential scope, the operation from its protocol. */
+/**
+ * What a request asks for: the service from the credential scope, the operation from its protocol.
+ */
 import { AwsError } from '../aws-error.ts';
 import { findPartition, type Partition } from '../regions.ts';
 import { parseJsonBody } from './json-protocol.ts';
@@ -58,8 +60,9 @@ interface Scope {
 }
 
 /**
- * IAM accepts requests signed for its partition's IAM region only, whatever the host. Real host names must fit the scope
- * of the other services too; a loopback address serves all of them in every region.
+ * IAM accepts requests signed for its partition's IAM region only, whatever the host. Real host
+ * names must fit the scope of the other services too; a loopback address serves all of them in
+ * every region.
  */
 function checkScope(request: SandboxRequest, { claim, service, partition }: Scope): void {
   const [name = '', second] = realHost(request)?.split('.') ?? [service.name, claim.region];

@@ -59,7 +59,10 @@ export function readSignature(headers: Readonly<Record<string, string | undefine
   };
 }
 
-/** Throws when the claim's time is not now (within five minutes) or its parts do not belong together. */
+/**
+ * Throws when the claim's time is not now (within five minutes) or its parts do not belong
+ * together.
+ */
 export function checkSignatureTime(claim: SignatureClaim, wallNow: number, protocol: Protocol): void {
   const signedAt = parseAmzDate(claim.signedAt);
   if (signedAt === undefined) {

@@ -1,4 +1,7 @@
-/** Kind `http`: a URL that answers with one JSON object or with dotenv lines, told apart by the content type. */
+/**
+ * Kind `http`: a URL that answers with one JSON object or with dotenv lines, told apart by the
+ * content type.
+ */
 import { clientCertificateOf, type HttpSettings } from '../../../domain/sources.ts';
 import { decodeSecretText, parseDotenv, parseJson } from '../../../domain/secret-text.ts';
 import { JobError } from '../../../errors.ts';

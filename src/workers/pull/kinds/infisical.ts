@@ -1,6 +1,7 @@
 /**
- * Kind `infisical`: the secrets of a project's environment and path as Infisical resolves them, with imports and references, by a machine identity with
- * universal auth. A token serves for many pulls: one that finds nothing new is one request.
+ * Kind `infisical`: the secrets of a project's environment and path as Infisical resolves them,
+ * with imports and references, by a machine identity with universal auth. A token serves for many
+ * pulls: one that finds nothing new is one request.
  */
 import { z } from 'zod';
 

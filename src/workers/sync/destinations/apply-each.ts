@@ -1,6 +1,7 @@
 /**
- * Carries out a plan for kinds that keep each key in an object of its own, one slice of it: writes with bounded concurrency.
- * One bad entry stops nothing else; what concerns the whole account (throttling, a network that is down) ends the slice.
+ * Carries out a plan for kinds that keep each key in an object of its own, one slice of it: writes
+ * with bounded concurrency. One bad entry stops nothing else; what concerns the whole account
+ * (throttling, a network that is down) ends the slice.
  */
 import { forEachPooled } from '../../../concurrency/pool.ts';
 import type { DesiredEntry } from '../../../domain/sync/desired.ts';
@@ -57,7 +58,10 @@ export async function applyEach(context: EachContext, plan: Plan): Promise<Appli
   return { isComplete, held, deletions: plan.entries.filter((one) => one.action === 'delete') };
 }
 
-/** Returns false when the slice ended before the writes did. A write that must wait holds up no other. */
+/**
+ * Returns false when the slice ended before the writes did. A write that must wait holds up no
+ * other.
+ */
 async function applyWrites(context: EachContext, planned: readonly PlannedEntry[]): Promise<boolean> {
   const { job, writer, slice } = context;
   const due = planned.filter((one) => isWrite(one) && !isSettledInRound(job, one));

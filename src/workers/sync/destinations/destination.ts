@@ -1,6 +1,6 @@
 /**
- * The port of a sync's destination: what a run can do there, whatever its kind. One folder beside this file for each kind;
- * `open.ts` makes them.
+ * The port of a sync's destination: what a run can do there, whatever its kind. One folder beside
+ * this file for each kind; `open.ts` makes them.
  */
 import type { Inventory } from '../../../domain/sync/inventory.ts';
 import type { DriftKind, LedgerEntry } from '../../../domain/sync/ledger.ts';
@@ -50,22 +50,32 @@ export interface ApplyOptions {
 }
 
 export interface Destination {
-  /** Names in the order in which they will be written or removed, so that looks at them can share calls. */
+  /**
+   * Names in the order in which they will be written or removed, so that looks at them can share
+   * calls.
+   */
   expect?(names: readonly string[]): void;
-  /** Fresh states of these names; a name without an object gets the state of one that does not exist. */
+  /**
+   * Fresh states of these names; a name without an object gets the state of one that does not
+   * exist.
+   */
   inspect(names: readonly string[]): Promise<Inventory>;
   /** The same states with the tags of these names, where `inspect` does not return tags. */
   identify(names: readonly string[], inventory: Inventory): Promise<Inventory>;
   /**
-   * Every object of the account and region that carries this sync's tag; undefined where the role may not search. Absent
-   * where keys are members of one object, which carry no tags.
+   * Every object of the account and region that carries this sync's tag; undefined where the role
+   * may not search. Absent where keys are members of one object, which carry no tags.
    */
   listOurs?(): Promise<Inventory | undefined>;
-  /** The names of members inside an object that holds all keys; undefined when there are none to see. Reads values. */
+  /**
+   * The names of members inside an object that holds all keys; undefined when there are none to
+   * see. Reads values.
+   */
   lookInside(inventory: Inventory): Promise<ReadonlySet<string> | undefined>;
   /**
-   * Compares the ledger with AWS as cheaply as AWS allows: is what is ours unchanged, and does what is in conflict still
-   * conflict? Writes nothing; reads values only where nothing else tells ours from theirs.
+   * Compares the ledger with AWS as cheaply as AWS allows: is what is ours unchanged, and does what
+   * is in conflict still conflict? Writes nothing; reads values only where nothing else tells ours
+   * from theirs.
    */
   check(entries: readonly LedgerEntry[]): Promise<readonly DriftFinding[]>;
   /** Finds out what became of a write whose answer was lost, and stores it. */

@@ -1,6 +1,6 @@
 /**
- * The journal of a destination's writes, the same for every kind: intents before calls, and what an answer, a refusal or a
- * lost answer leaves in the ledger.
+ * The journal of a destination's writes, the same for every kind: intents before calls, and what an
+ * answer, a refusal or a lost answer leaves in the ledger.
  */
 import {
   begun,
@@ -28,7 +28,9 @@ export type WriteResult =
 /** A change of course while one object is written: AWS's last answer asked for it. */
 export type NextWrite = 'create' | 'restore';
 
-/** A name that is taken, then scheduled for deletion, then free: more turns than this have no end. */
+/**
+ * A name that is taken, then scheduled for deletion, then free: more turns than this have no end.
+ */
 const MAX_TURNS = 3;
 
 /** Throws when AWS's answers keep contradicting each other. */
@@ -80,8 +82,9 @@ export const NAME_CONTRADICTION = 'AWS says that the name is taken or busy, and 
 const NAME_WAITS_MS = [1_000, 5_000, 15_000, 30_000, 60_000, 60_000] as const;
 
 /**
- * AWS calls a name taken or busy and returns no object of that name. Reads may lag, so the write is tried again a few
- * times; then it is a failure, because two answers that exclude each other must not alternate without end.
+ * AWS calls a name taken or busy and returns no object of that name. Reads may lag, so the write is
+ * tried again a few times; then it is a failure, because two answers that exclude each other must
+ * not alternate without end.
  */
 export async function waitForName(job: Journal, entry: LedgerEntry, contradiction: string): Promise<WriteResult> {
   const { waits = 0 } = entry.observed;
@@ -113,7 +116,10 @@ export async function reportDrift(job: Journal, entry: LedgerEntry, drift: Drift
   return { kind: 'conflict' };
 }
 
-/** What a refused or lost call leaves in the ledger: an unclear answer stays in flight until somebody has looked. */
+/**
+ * What a refused or lost call leaves in the ledger: an unclear answer stays in flight until
+ * somebody has looked.
+ */
 export async function settleFailure(
   job: Journal,
   rows: { readonly before: LedgerEntry; readonly pending: LedgerEntry },
@@ -123,7 +129,8 @@ export async function settleFailure(
   const message = failureMessage(before, error);
   // After a lost lease the ledger refuses anything anyway.
   if (error.code === 'LEASE_LOST') throw error;
-  // Of PostgreSQL, which is no fault of the entry: its row stays as it was stored, and a write in flight is looked for.
+  // Of PostgreSQL, which is no fault of the entry: its row stays as it was stored, and a write in
+  // flight is looked for.
   if (isOutage(error)) return { kind: 'failed', error };
   if (error.context.isAmbiguous === true) {
     await job.ledger.store({ ...pending, errorCode: error.code, errorMessage: message });

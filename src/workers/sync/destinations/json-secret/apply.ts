@@ -1,4 +1,7 @@
-/** From the plan of a JSON secret's keys to its one write, and from the write's result to the rows of the keys. */
+/**
+ * From the plan of a JSON secret's keys to its one write, and from the write's result to the rows
+ * of the keys.
+ */
 import type { SecretsManager } from '../../../../aws/secrets-manager.ts';
 import { settingsFor } from '../../../../domain/sync/desired.ts';
 import { conflicting, conflictMessage, drifted, failed } from '../../../../domain/sync/entry.ts';

@@ -1,4 +1,7 @@
-/** What goes into a JSON secret: which keys are set, which stay as they are, and what of it is journalled. */
+/**
+ * What goes into a JSON secret: which keys are set, which stay as they are, and what of it is
+ * journalled.
+ */
 import { changeDocument, type Document, memberValue, printDocument } from '../../../../domain/sync/document.ts';
 import {
   type EntrySettings,
@@ -68,7 +71,10 @@ export function changeOf(writing: DocumentWrite, document: Document, untouched: 
   return changeDocument(document, { set, remove: new Set([...oldNames, ...gone]) });
 }
 
-/** Keys that are not ours by the ledger and may not be taken over, and keys of ours that somebody else changed and that may not be overwritten. */
+/**
+ * Keys that are not ours by the ledger and may not be taken over, and keys of ours that somebody
+ * else changed and that may not be overwritten.
+ */
 export function findUntouched(job: SyncJob, writing: DocumentWrite, { version, document }: Base): Untouched {
   const { onExisting } = job.planOptions;
   const isForeignWrite = isOwned(writing.whole) && version !== writing.whole.remoteVersion;

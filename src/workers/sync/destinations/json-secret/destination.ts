@@ -1,4 +1,7 @@
-/** A JSON secret as a destination: looks, drift and recovery; its writes are in `apply.ts`, its deletion in `removal.ts`. */
+/**
+ * A JSON secret as a destination: looks, drift and recovery; its writes are in `apply.ts`, its
+ * deletion in `removal.ts`.
+ */
 import type { SecretMetadata, SecretsManager } from '../../../../aws/secrets-manager.ts';
 import { memberValue, parseDocument } from '../../../../domain/sync/document.ts';
 import { drifted, inOrder, notLanded, removed, written } from '../../../../domain/sync/entry.ts';
@@ -40,7 +43,10 @@ export function createDocument(job: SyncJob, secrets: SecretsManager): Destinati
   };
 }
 
-/** Keys with the row of the secret that holds them; a secret that is among the entries itself may come without keys. */
+/**
+ * Keys with the row of the secret that holds them; a secret that is among the entries itself may
+ * come without keys.
+ */
 async function perDocument<T>(
   job: SyncJob,
   entries: readonly LedgerEntry[],
@@ -56,8 +62,9 @@ async function perDocument<T>(
 }
 
 /**
- * By the secret's version. Where that is not ours, somebody may have changed a key of their own; and a version of ours still holds what an earlier write left
- * as it found it. Only in these two cases the value is read, to tell theirs from ours.
+ * By the secret's version. Where that is not ours, somebody may have changed a key of their own;
+ * and a version of ours still holds what an earlier write left as it found it. Only in these two
+ * cases the value is read, to tell theirs from ours.
  */
 async function check(
   context: DocumentContext,
@@ -123,7 +130,10 @@ async function recover(context: DocumentContext, whole: LedgerEntry): Promise<vo
   else await job.ledger.store(notLanded(whole));
 }
 
-/** Whether the version was made and is, or was, current; one that was only staged is promoted if nobody has written since. */
+/**
+ * Whether the version was made and is, or was, current; one that was only staged is promoted if
+ * nobody has written since.
+ */
 async function hasArrived({ secrets }: DocumentContext, whole: LedgerEntry, found: SecretMetadata): Promise<boolean> {
   const { token, baseVersion } = whole.inFlight ?? {};
   const stages = token === undefined ? undefined : found.versions[token];

@@ -1,4 +1,7 @@
-/** Taking keys out of a JSON secret, and the secret itself when this sync made it and nothing else is in it. */
+/**
+ * Taking keys out of a JSON secret, and the secret itself when this sync made it and nothing else
+ * is in it.
+ */
 import { OWNERSHIP_TAG } from '../../../../domain/ownership.ts';
 import { changeDocument, memberValue, parseDocument, printDocument } from '../../../../domain/sync/document.ts';
 import { removed, written } from '../../../../domain/sync/entry.ts';

@@ -10,7 +10,10 @@ import type { DocumentWrite, Untouched } from './content.ts';
 export type DocumentResult =
   | {
       readonly kind: 'written';
-      /** The row of the secret as a whole, to be stored after those of its keys: until then the write counts as in flight. */
+      /**
+       * The row of the secret as a whole, to be stored after those of its keys: until then the
+       * write counts as in flight.
+       */
       readonly whole: LedgerEntry;
       readonly untouched: Untouched;
     }

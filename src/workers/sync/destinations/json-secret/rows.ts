@@ -1,4 +1,6 @@
-/** The ledger's rows of one JSON secret: one for the secret as a whole, and one for each key in it. */
+/**
+ * The ledger's rows of one JSON secret: one for the secret as a whole, and one for each key in it.
+ */
 import { newEntry, removed } from '../../../../domain/sync/entry.ts';
 import { isSamePlace, type LedgerEntry, WHOLE_SECRET } from '../../../../domain/sync/ledger.ts';
 import type { SyncJob } from '../../job.ts';

@@ -47,7 +47,10 @@ export async function writeDocument(context: DocumentContext, writing: DocumentW
   }
 }
 
-/** Whose the secret is, is looked up right before it is written: the ledger may be older than what others did. */
+/**
+ * Whose the secret is, is looked up right before it is written: the ledger may be older than what
+ * others did.
+ */
 async function overwriteDocument(context: DocumentContext, writing: DocumentWrite): Promise<DocumentResult> {
   const { job, secrets } = context;
   const found = await secrets.describe(writing.remoteName);
@@ -88,7 +91,10 @@ async function createDocumentSecret(context: DocumentContext, given: DocumentWri
   return toFailure(await settleFailure(job, { before: writing.whole, pending: tried.pending }, tried.error));
 }
 
-/** The name is taken: ours by its tag, free to be taken over with the keys of others in it, or a conflict. */
+/**
+ * The name is taken: ours by its tag, free to be taken over with the keys of others in it, or a
+ * conflict.
+ */
 async function createTaken(
   context: DocumentContext,
   writing: DocumentWrite,
@@ -123,7 +129,10 @@ async function restoreLeft(
   }
 }
 
-/** Stored before our tag is set, so that an interrupted takeover goes on, and never counts as our own creation. */
+/**
+ * Stored before our tag is set, so that an interrupted takeover goes on, and never counts as our
+ * own creation.
+ */
 async function beginTakeover(
   job: SyncJob,
   writing: DocumentWrite,
@@ -172,7 +181,10 @@ async function mergeDocument(
   return replaceDocument(context, { ...writing, whole }, base);
 }
 
-/** A secret that exists and has no current version is an empty document. Undefined when it holds no JSON object. */
+/**
+ * A secret that exists and has no current version is an empty document. Undefined when it holds no
+ * JSON object.
+ */
 function toBase(known: SecretMetadata, found: SecretValue | undefined): Base | undefined {
   if (!found) return { version: known.version, document: emptyDocument };
   const document = found.text === undefined ? undefined : parseDocument(found.text);

@@ -1,4 +1,7 @@
-/** The drift check of parameters: 50 a call where the role may describe them, else 10 a call and the tags of one. */
+/**
+ * The drift check of parameters: 50 a call where the role may describe them, else 10 a call and the
+ * tags of one.
+ */
 import { drifted } from '../../../../domain/sync/entry.ts';
 import {
   findDrift,
@@ -34,8 +37,9 @@ export async function checkParameters(
 const toNames = (entries: readonly LedgerEntry[]): readonly string[] => entries.map((entry) => entry.remoteName);
 
 /**
- * Exist, but not among ours: their tags decide. Each verdict is stored at once, so that a check which has to give its
- * place back does not look at them again. The search may lag behind our own write: those are left for the next check.
+ * Exist, but not among ours: their tags decide. Each verdict is stored at once, so that a check
+ * which has to give its place back does not look at them again. The search may lag behind our own
+ * write: those are left for the next check.
  */
 async function confirmForeign(context: LookContext, suspects: readonly LedgerEntry[]): Promise<ReadonlySet<string>> {
   const { job, store } = context;
@@ -91,7 +95,10 @@ function keptDrift({ drift }: LedgerEntry, state: RemoteState): DriftKind | unde
   return drift === 'tags' || isForeign ? drift : undefined;
 }
 
-/** AWS returns the tags of one parameter a call: each check looks at the one that has waited longest. */
+/**
+ * AWS returns the tags of one parameter a call: each check looks at the one that has waited
+ * longest.
+ */
 async function sampleTags(
   context: LookContext,
   findings: readonly DriftFinding[],

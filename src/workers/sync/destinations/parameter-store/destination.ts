@@ -1,4 +1,7 @@
-/** Parameter Store as a destination. Looks, checks, recovery, writes and deletions are in the files beside it. */
+/**
+ * Parameter Store as a destination. Looks, checks, recovery, writes and deletions are in the files
+ * beside it.
+ */
 import type { ParameterStore } from '../../../../aws/parameter-store.ts';
 import { createBatcher } from '../../../../concurrency/batcher.ts';
 import { forEachPooled } from '../../../../concurrency/pool.ts';

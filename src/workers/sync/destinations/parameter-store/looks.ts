@@ -1,5 +1,6 @@
 /**
- * Fresh looks at parameters: does it exist, and is it ours? Every overwrite and every deletion is preceded by one.
+ * Fresh looks at parameters: does it exist, and is it ours? Every overwrite and every deletion is
+ * preceded by one.
  *
  *   DescribeParameters, 50 names, narrowed to our tag → ours, with version, type and key
  *   what it leaves out: GetParameters                 → missing, or
@@ -89,7 +90,10 @@ async function lookAt(context: LookContext, names: readonly string[]): Batch {
   return looked;
 }
 
-/** Undefined where the role may not describe: DescribeParameters cannot be limited to names, and narrow roles leave it out. */
+/**
+ * Undefined where the role may not describe: DescribeParameters cannot be limited to names, and
+ * narrow roles leave it out.
+ */
 export async function describeOurs(context: LookContext, names: readonly string[]): Promise<Described | undefined> {
   const { job, store } = context;
   const tag = { key: OWNERSHIP_TAG, values: ownershipTags(job.owner) };

@@ -1,6 +1,7 @@
 /**
- * What became of a write to a parameter whose answer was lost. Only the value tells for certain: a version can be
- * somebody else's, and our tag is on a parameter that is being taken over before our value is.
+ * What became of a write to a parameter whose answer was lost. Only the value tells for certain: a
+ * version can be somebody else's, and our tag is on a parameter that is being taken over before our
+ * value is.
  */
 import { isOurs as isOursTag, whoseTags } from '../../../../domain/ownership.ts';
 import { landed, notLanded, removed } from '../../../../domain/sync/entry.ts';
@@ -46,9 +47,9 @@ async function hasLanded(context: LookContext, lost: Lost, version: string): Pro
 }
 
 /**
- * Reads the very version that the lost write would have made, the one case in which a value of AWS is looked at.
- * Undefined without the right to read it: then the next version right after our write counts as ours, except for a
- * parameter that was still somebody else's. That one is written again.
+ * Reads the very version that the lost write would have made, the one case in which a value of AWS
+ * is looked at. Undefined without the right to read it: then the next version right after our write
+ * counts as ours, except for a parameter that was still somebody else's. That one is written again.
  */
 async function isOurValue(
   { job, store }: LookContext,

@@ -1,7 +1,8 @@
 /**
- * Writing one parameter. AWS has no conditional overwrite: a create is refused by AWS when the name is taken; an overwrite
- * is preceded by a look at owner, version and type, and only the time between that look and the write is open to a race.
- * The type is sent with every write, so that no race leaves a value in a plain String.
+ * Writing one parameter. AWS has no conditional overwrite: a create is refused by AWS when the name
+ * is taken; an overwrite is preceded by a look at owner, version and type, and only the time
+ * between that look and the write is open to a race. The type is sent with every write, so that no
+ * race leaves a value in a plain String.
  */
 import type { WrittenParameter } from '../../../../aws/parameter-store.ts';
 import { isOurs, missingTags, tagsWithOwner, whoseTags } from '../../../../domain/ownership.ts';
@@ -132,7 +133,10 @@ async function updateDrifted(
   return tagging ?? overwrite(context, task, { base: state.version, kind: 'updated' });
 }
 
-/** Whether AWS turns a String into a SecureString is not documented consistently; deleting and creating always works. */
+/**
+ * Whether AWS turns a String into a SecureString is not documented consistently; deleting and
+ * creating always works.
+ */
 async function recreate(context: ParameterContext, task: WriteTask): Promise<WriteResult> {
   const [deleted] = await deleteParameters(context, [task.entry]);
   if (deleted?.kind !== 'deleted') return deleted ?? { kind: 'unchanged' };
@@ -156,7 +160,10 @@ interface Overwriting {
   readonly unmarked?: readonly string[];
 }
 
-/** Journals the intent before the first mark: a parameter with our tag and without our value is never taken for done. */
+/**
+ * Journals the intent before the first mark: a parameter with our tag and without our value is
+ * never taken for done.
+ */
 async function overwrite(context: ParameterContext, task: WriteTask, how: Overwriting): Promise<WriteResult> {
   const { job } = context;
   const { entry } = task;
@@ -187,7 +194,9 @@ async function markAndOverwrite(
   return store.overwrite(toWrite(task));
 }
 
-/** The parameter was deleted since we looked, so that the overwrite has created it without any tag. */
+/**
+ * The parameter was deleted since we looked, so that the overwrite has created it without any tag.
+ */
 async function tagCreated(
   { job, store }: ParameterContext,
   { desired }: WriteTask,
@@ -241,8 +250,8 @@ function toWritten(job: SyncJob, task: WriteTask, answer: WrittenParameter): Led
 }
 
 /**
- * Tags go first: they make no version, setting them twice does no harm, and a write that landed then means that all of it did. Undefined when they are
- * as they should be.
+ * Tags go first: they make no version, setting them twice does no harm, and a write that landed
+ * then means that all of it did. Undefined when they are as they should be.
  */
 async function changeTags(
   { job, store }: ParameterContext,

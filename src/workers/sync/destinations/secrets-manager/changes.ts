@@ -1,6 +1,6 @@
 /**
- * Tags, replicas and KMS key of a secret, for both kinds that write to Secrets Manager. None of these
- * changes makes a version, and making one twice does no harm.
+ * Tags, replicas and KMS key of a secret, for both kinds that write to Secrets Manager. None of
+ * these changes makes a version, and making one twice does no harm.
  */
 import type { SecretMetadata, SecretsManager } from '../../../../aws/secrets-manager.ts';
 import { missingTags } from '../../../../domain/ownership.ts';
@@ -36,8 +36,9 @@ export async function changeTags(
 }
 
 /**
- * What is missing or failed is replicated again. A replica with another key is removed first: interrupted in between, it is
- * missing, and the next run makes it. Returns the row with the replicas that are ours now, for the caller to store.
+ * What is missing or failed is replicated again. A replica with another key is removed first:
+ * interrupted in between, it is missing, and the next run makes it. Returns the row with the
+ * replicas that are ours now, for the caller to store.
  */
 export async function changeReplicas(
   { job, secrets }: ChangeContext,

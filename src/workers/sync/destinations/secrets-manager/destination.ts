@@ -1,4 +1,7 @@
-/** Secrets Manager, one secret per key, as a destination: looks, recovery and deletion; the writes are in `writes.ts`. */
+/**
+ * Secrets Manager, one secret per key, as a destination: looks, recovery and deletion; the writes
+ * are in `writes.ts`.
+ */
 import type { SecretMetadata, SecretsManager } from '../../../../aws/secrets-manager.ts';
 import { mustCompare } from '../../../../domain/installation.ts';
 import { inOrder, landed, notLanded, removed } from '../../../../domain/sync/entry.ts';
@@ -52,7 +55,10 @@ async function describeAll(
   return states;
 }
 
-/** By the page, narrowed to our tag. Whatever looks different there is looked at singly, since the list lags. */
+/**
+ * By the page, narrowed to our tag. Whatever looks different there is looked at singly, since the
+ * list lags.
+ */
 async function check(context: SecretContext, entries: readonly LedgerEntry[]): Promise<readonly DriftFinding[]> {
   const look = lookOf(context.job);
   const mayBeUnlisted = (entry: LedgerEntry) => look.now.getTime() - (entry.writtenAt?.getTime() ?? 0) <= LIST_LAG_MS;
@@ -147,7 +153,10 @@ export async function removeSecret(context: SecretContext, entry: LedgerEntry): 
   return { kind: 'deleted' };
 }
 
-/** AWS deletes no primary that still has replicas. One that somebody removed cannot be removed again. */
+/**
+ * AWS deletes no primary that still has replicas. One that somebody removed cannot be removed
+ * again.
+ */
 async function deleteWithReplicas(
   { job, secrets }: SecretContext,
   entry: LedgerEntry,

@@ -4,7 +4,10 @@ import type { Inventory, RemoteState } from '../../../../domain/sync/inventory.t
 import { toJobError } from '../../../../errors.ts';
 import { type SecretContext, toState } from './writes.ts';
 
-/** Undefined where the role may not list: ListSecrets cannot be limited to names, and narrow roles leave it out. */
+/**
+ * Undefined where the role may not list: ListSecrets cannot be limited to names, and narrow roles
+ * leave it out.
+ */
 export async function listOurs({ job, secrets }: SecretContext): Promise<Inventory | undefined> {
   const found = new Map<string, RemoteState>();
   try {

@@ -1,6 +1,7 @@
 /**
- * Writing one secret of a one-to-one sync. The token of each write is journalled before the call and becomes the version's id: a lost answer is found
- * again, and repeating the write with the same token makes no second version.
+ * Writing one secret of a one-to-one sync. The token of each write is journalled before the call
+ * and becomes the version's id: a lost answer is found again, and repeating the write with the same
+ * token makes no second version.
  */
 import type { SecretMetadata, SecretsManager } from '../../../../aws/secrets-manager.ts';
 import { isOurs, tagsWithOwner, whoseTags } from '../../../../domain/ownership.ts';
@@ -155,7 +156,10 @@ interface Change {
   readonly found: SecretMetadata;
   readonly kind: 'updated' | 'adopted';
   readonly isValueNeeded: boolean;
-  /** What is stored if the change fails early: an adopted secret is ours only once it carries our tag. */
+  /**
+   * What is stored if the change fails early: an adopted secret is ours only once it carries our
+   * tag.
+   */
   readonly before: LedgerEntry;
 }
 
@@ -166,7 +170,8 @@ async function change(context: SecretContext, task: WriteTask, how: Change): Pro
   const paced = how.isValueNeeded ? takeWrite(entry.pace, job.run.now()) : { pace: entry.pace };
   if ('notBefore' in paced) return { kind: 'deferred', until: paced.notBefore };
   try {
-    // None of these makes a version, and setting them twice does no harm: they go first, so that a value that landed means that all of it did.
+    // None of these makes a version, and setting them twice does no harm: they go first, so that a
+    // value that landed means that all of it did.
     const settings = { name: desired.remoteName, entry, wanted: desired.settings, found: how.found };
     await changeTags(context, settings);
     entry = await changeReplicas(context, settings);
