@@ -13,7 +13,14 @@ import type { ConnectionRow, RotationRow } from '../engine/subjects.ts';
 import { wakes } from '../engine/wake.ts';
 import { publishedPair } from '../events.ts';
 import { foldersAbove, isAboveAsSeen, readers } from '../sync/tree.ts';
-import { execute, keyRecords, leaseLost, transitionParts, type RotationFence, type Stores } from './transitions.ts';
+import {
+  execute,
+  keyRecords,
+  leaseLost,
+  transitionParts,
+  type RotationFence,
+  type TransitionStores,
+} from './transitions.ts';
 
 export interface Publication {
   /** Reads the folder's revision anew when another writer was faster. */
@@ -26,7 +33,11 @@ export interface Publication {
 /** How often a publication is tried again when another writer took the folder's revision first. */
 const MAX_RACES = 20;
 
-export async function publish(stores: Stores, fence: RotationFence, publication: Publication): Promise<Transition> {
+export async function publish(
+  stores: TransitionStores,
+  fence: RotationFence,
+  publication: Publication,
+): Promise<Transition> {
   for (let race = 0; race < MAX_RACES; race += 1) {
     const revision = (await folderRevision(stores.db, fence)) + 1;
     const transition = publication.toTransition(revision);
@@ -71,7 +82,7 @@ interface PublicationAt extends Publication {
  * False when folder or connection changed since they were read: nothing is written then, and the
  * ciphertexts are made anew.
  */
-async function publishAt(stores: Stores, fence: RotationFence, publication: PublicationAt): Promise<boolean> {
+async function publishAt(stores: TransitionStores, fence: RotationFence, publication: PublicationAt): Promise<boolean> {
   const { rotation } = fence;
   const { revision, transition, connection } = publication;
   const { encryption } = stores;

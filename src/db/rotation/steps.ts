@@ -12,7 +12,14 @@ import type { RotationRow } from '../engine/subjects.ts';
 import { retiredKeys } from '../events.ts';
 import { publish, type Publication } from './publication.ts';
 import { createRotationReads } from './reads.ts';
-import { execute, keyRecords, leaseLost, transitionParts, type RotationFence, type Stores } from './transitions.ts';
+import {
+  execute,
+  keyRecords,
+  leaseLost,
+  transitionParts,
+  type RotationFence,
+  type TransitionStores,
+} from './transitions.ts';
 
 /** What a person may have changed since the claim. */
 export interface Advanced {
@@ -40,7 +47,11 @@ export function createRotationSteps(db: Database, encryption: Encryption) {
   };
 }
 
-async function advance(stores: Stores, fence: RotationFence, transition: Transition): Promise<Advanced | undefined> {
+async function advance(
+  stores: TransitionStores,
+  fence: RotationFence,
+  transition: Transition,
+): Promise<Advanced | undefined> {
   const { version, rotation, runId } = fence;
   const gate = version === undefined ? sql`true` : sql`t.version = ${version}`;
   const keys = await keyRecords(stores.encryption, fence, transition);

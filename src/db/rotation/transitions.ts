@@ -22,7 +22,7 @@ export interface RotationFence {
   readonly version?: number;
 }
 
-export interface Stores {
+export interface TransitionStores {
   readonly db: Database;
   readonly encryption: Encryption;
 }

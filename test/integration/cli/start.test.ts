@@ -1,14 +1,16 @@
-/**
- * A command that only asks the database loads no queue, no client of AWS, no server and no worker.
- */
+/** What a person waits for before the first line: a command loads what it was asked for. */
 import { expect, test } from 'vitest';
 
 import { cleanEnvironment } from '../../support/environment.ts';
 import { loadedModules } from '../../support/loaded-modules.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
 
+/** The command line itself: output, errors, and words without what follows them. */
+const MOST_MODULES = 32;
+
 const database = useTestDatabase();
 
+/** No queue, no client of AWS, no server and no worker. */
 test('`keyferry status` loads what it reads and prints', { timeout: 60_000 }, async () => {
   const environment = cleanEnvironment({
     DATABASE_URL: database().url,
@@ -20,4 +22,28 @@ test('`keyferry status` loads what it reads and prints', { timeout: 60_000 }, as
   const foreign = ['bullmq', 'ioredis', 'pg', 'hono'];
   expect(packages.filter((name) => foreign.includes(name) || name.startsWith('@aws-sdk/'))).toEqual([]);
   expect(own.filter((path) => /^(workers|server|sandbox|queues)\//.test(path))).toEqual([]);
+});
+
+test.each([['--help'], ['--version'], ['help'], ['nonsense']])(
+  '`keyferry %s` loads the command line and no command',
+  { timeout: 60_000 },
+  async (arg) => {
+    const { own, packages } = await loadedModules([arg], cleanEnvironment());
+    expect(packages).toEqual(['commander']);
+    expect(own).toContain('cli/program');
+    expect(own.filter((path) => path.startsWith('cli/commands/'))).toEqual([]);
+    expect(own.length).toBeLessThanOrEqual(MOST_MODULES);
+  },
+);
+
+test('the help of a word loads the commands of that word only', { timeout: 60_000 }, async () => {
+  const environment = cleanEnvironment();
+  const asked = await loadedModules(['secrets', 'set', '--help'], environment);
+  const helped = await loadedModules(['help', 'secrets'], environment);
+  expect(asked.stdout).toContain('--allow-empty');
+  expect(helped.stdout).toContain('unset [options] <keys...>');
+  for (const { own, packages } of [asked, helped]) {
+    expect(packages).toEqual(['commander']);
+    expect(own.filter((path) => path.startsWith('cli/commands/'))).toEqual(['cli/commands/secrets']);
+  }
 });

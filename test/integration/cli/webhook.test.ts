@@ -74,7 +74,7 @@ describe('keyferry webhook', () => {
       '--name-pattern',
       'a*',
     );
-    const untaken = await keyferry('test', 'shop', '--timeout', '0');
+    const untaken = await keyferry('test', 'shop', '--timeout', '1s');
     startServer();
     const taken = await keyferry('test', 'shop', '--json');
     receiver.answers.push(410);
@@ -101,7 +101,7 @@ describe('keyferry webhook', () => {
   it.each([
     [['create', 'x', '--url', 'http://example.com/'], /it must begin with https.*KEYFERRY_WEBHOOK_HOSTS/s],
     [['create', 'x', '--url', 'https://example.com/', '--event', 'sync'], /--event must be one of sync\.changed/],
-    [['test', 'x', '--timeout', 'soon'], /timeout must be a number of seconds/],
+    [['test', 'x', '--timeout', 'soon'], /--timeout must be a duration/],
     [['replay', 'x'], /There is no webhook x/],
   ] as const)('refuses by name: %j', async (args, message) => {
     const { code, stderr } = await keyferry(...args);
