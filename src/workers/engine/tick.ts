@@ -67,7 +67,7 @@ export interface Tick {
 export function createTick(deps: TickDependencies): Tick {
   const last = new Map<Kind, Pick<Dispatch, 'hasBacklog' | 'isQueueFull'>>();
   const lastSuccessMs = new Map<Kind, number>();
-  const { timed, pendingMs } = withTimes(deps);
+  const { timed, pendingMs, tookMs } = withTimes(deps);
   let timer: NodeJS.Timeout | undefined;
   let isStopped = false;
 
@@ -92,9 +92,10 @@ export function createTick(deps: TickDependencies): Tick {
   };
   const wakeUps = createWakeUps(run);
   // While thousands wait, a look is dear: it may take a fifth of the time, whatever ends meanwhile.
+  // A round of several takes longer than what it queues keeps workers busy.
   const lookSoon = (kind: Kind): void => {
     const restMs = last.get(kind)?.isQueueFull === true ? FULL_QUEUE_MS : GATHER_MS;
-    wakeUps.add(kind, Math.max(restMs, 4 * rounds.tookMs(kind)));
+    wakeUps.add(kind, Math.max(restMs, 4 * tookMs(kind)));
   };
   const alarms = createAlarms(lookSoon);
 
@@ -133,14 +134,13 @@ interface Rounds {
   run(kind: Kind): void;
   /** A run ended. True during a round, which may have looked before: `onEnds` follows it. */
   noteEnd(kind: Kind): boolean;
-  tookMs(kind: Kind): number;
   restedMs(kind: Kind): number;
   settled(): Promise<unknown>;
 }
 
 function createRounds(look: (kind: Kind) => Promise<void>, onEnds: (kind: Kind) => void): Rounds {
   const active = new Map<Kind, Promise<void>>();
-  const last = new Map<Kind, { readonly tookMs: number; readonly endedAtMs: number }>();
+  const endedAtMs = new Map<Kind, number>();
   const again = new Set<Kind>();
   const endedMeanwhile = new Set<Kind>();
 
@@ -149,11 +149,9 @@ function createRounds(look: (kind: Kind) => Promise<void>, onEnds: (kind: Kind) 
       again.add(kind);
       return;
     }
-    const sinceMs = performance.now();
     const round = look(kind).finally(() => {
       active.delete(kind);
-      const endedAtMs = performance.now();
-      last.set(kind, { tookMs: endedAtMs - sinceMs, endedAtMs });
+      endedAtMs.set(kind, performance.now());
       const hadEnds = endedMeanwhile.delete(kind);
       if (again.delete(kind)) run(kind);
       else if (hadEnds) onEnds(kind);
@@ -167,25 +165,37 @@ function createRounds(look: (kind: Kind) => Promise<void>, onEnds: (kind: Kind) 
       if (active.has(kind)) endedMeanwhile.add(kind);
       return active.has(kind);
     },
-    tookMs: (kind) => last.get(kind)?.tookMs ?? 0,
-    restedMs: (kind) => performance.now() - (last.get(kind)?.endedAtMs ?? 0),
+    restedMs: (kind) => performance.now() - (endedAtMs.get(kind) ?? 0),
     settled: () => Promise.all(active.values()),
   };
+}
+
+interface Times {
+  readonly timed: TickDependencies;
+  pendingMs(): number;
+  /** Of the last statement. */
+  tookMs(kind: Kind): number;
 }
 
 /**
  * A round may take minutes when much is due: only a single question that stays without an answer is
  * a bad sign.
  */
-function withTimes(deps: TickDependencies): { readonly timed: TickDependencies; pendingMs(): number } {
+function withTimes(deps: TickDependencies): Times {
   const askedAtMs = new Map<Kind, number>();
+  const tookMs = new Map<Kind, number>();
   const dispatchDue: WorkStore['dispatchDue'] = (kind, limit) => {
-    askedAtMs.set(kind, performance.now());
-    return deps.work.dispatchDue(kind, limit).finally(() => askedAtMs.delete(kind));
+    const sinceMs = performance.now();
+    askedAtMs.set(kind, sinceMs);
+    return deps.work.dispatchDue(kind, limit).finally(() => {
+      askedAtMs.delete(kind);
+      tookMs.set(kind, performance.now() - sinceMs);
+    });
   };
   return {
     timed: { ...deps, work: { ...deps.work, dispatchDue } },
     pendingMs: () => Math.max(0, ...[...askedAtMs.values()].map((askedMs) => performance.now() - askedMs)),
+    tookMs: (kind) => tookMs.get(kind) ?? 0,
   };
 }
 

@@ -17,7 +17,10 @@ afterEach(async () => {
 });
 
 /** Nothing is due; the moments of its looks, in milliseconds since its start. */
-function startTick(found: Partial<Dispatch> = {}): { readonly tick: Tick; readonly looks: number[] } {
+function startTick(
+  found: Partial<Dispatch> = {},
+  queue: object = {},
+): { readonly tick: Tick; readonly looks: number[] } {
   const startedAt = performance.now();
   const looks: number[] = [];
   const dispatchDue = () => {
@@ -27,7 +30,7 @@ function startTick(found: Partial<Dispatch> = {}): { readonly tick: Tick; readon
   const tick = createTick({
     work: { dispatchDue } as unknown as WorkStore,
     kinds: ['sync'],
-    queue: () => ({}) as never,
+    queue: () => queue as never,
     log: createLog({ level: 'silent' }),
     random: () => 0.5,
   });
@@ -78,4 +81,23 @@ it('looks soon after a run while more is due, but rests where the queue is full'
   };
   expect(await looksWithin({ isQueueFull: false })).toBeGreaterThan(50);
   expect(await looksWithin({ isQueueFull: true })).toBe(6);
+});
+
+it('rests for as long as a statement takes, not a whole round: what it queued must not run out', async () => {
+  const one = { reason: 'scheduled', requestedBy: undefined, traceparent: undefined, isPatient: false } as const;
+  const subjects = Array.from({ length: 500 }, () => ({ ...one, id: crypto.randomUUID() }));
+  const addBulk = () => new Promise((resolve) => setTimeout(resolve, 100, []));
+  const { tick, looks } = startTick(
+    { hasBacklog: true, subjects },
+    { addBulk, getJobCountByTypes: () => Promise.resolve(0) },
+  );
+  // A round has twenty looks, each of which queues a batch.
+  await vi.advanceTimersByTimeAsync(2_010);
+  const round = looks.length;
+  tick.runEnded('sync');
+  await vi.advanceTimersByTimeAsync(50);
+  expect(looks.length).toBeGreaterThan(round);
+  const stopped = tick.stop();
+  await vi.advanceTimersByTimeAsync(200);
+  await stopped;
 });
