@@ -144,7 +144,10 @@ test('an acceptance as restored closes what may have been carried out since, and
   await startEpoch(world);
   const open = await stage.handle.db.execute(
     sql`select kind, parameters from keyferry.requests where org_id = ${orgId} and done_at is null
-        and kind <> 'validate' order by created_at`,
+        and kind <> 'validate'`,
   );
-  expect(open).toEqual(kept.map(({ kind, parameters }) => ({ kind, parameters })));
+  // The test's clock stands still: requests of one instant have no order among themselves.
+  const expected = kept.map(({ kind, parameters }) => ({ kind, parameters }));
+  expect(open).toHaveLength(kept.length);
+  expect(open).toEqual(expect.arrayContaining(expected));
 });
