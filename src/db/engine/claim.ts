@@ -165,8 +165,9 @@ function runningStatus(kind: Kind): SQL {
 
 /**
  * Decided here, so that a sync with nothing to do costs a claim and a settlement, and nothing is
- * read or decrypted for it. The folder's revision is the snapshot's, which is safe only because the
- * sync's row is locked at the version of the same snapshot.
+ * read or decrypted for it. An entry that a dead run wrote and nobody told is something to do. The
+ * folder's revision is the snapshot's, which is safe only because the sync's row is locked at the
+ * version of the same snapshot.
  */
 const unchangedEntries = sql`,
         (select (select count(*) from keyferry.sync_entries e
@@ -179,6 +180,8 @@ const unchangedEntries = sql`,
             and not exists (select from keyferry.installation i
               where i.epoch_started_at > greatest(claimed.created_at, claimed.compared_at))
             and claimed.progress is null and claimed.drift <> 'drifted'
+            and not exists (select from keyferry.sync_entries e
+              where e.sync_id = claimed.id and not e.is_told)
             and c.status in ('valid', 'degraded')
             and c.account_id is not null) as _unchanged_entries`;
 

@@ -27,6 +27,8 @@ export interface Settlement<K extends Kind> {
   readonly slowedUntil?: Date | undefined;
   readonly requestIds: readonly string[];
   readonly awsCalls: Readonly<Record<string, number>>;
+  /** Its claim found that there was nothing to do, and nothing to tell: the run wrote nothing. */
+  readonly isUnchanged?: boolean | undefined;
 }
 
 /**
@@ -69,8 +71,8 @@ export async function settle<K extends Kind>(
 ${endedRuns},
       subject as (${servedSubject(kind, first.changes)}),
       ${answeredRequests}
-      ${kind === 'validate' ? sql`` : suspectConnections(kind)}
-      ${kind === 'sync' ? toldChanges : sql``}
+      ${kind !== 'validate' && settlements.some(isRefused) ? suspectConnections(kind) : sql``}
+      ${kind === 'sync' && !settlements.every(({ isUnchanged }) => isUnchanged === true) ? toldChanges : sql``}
       select given.run_id, seen.run_id is not null as is_held,
         subject.run_id is not null as is_settled,
         (select ${wakes(kind)} from subject where next_due_at <= now() limit 1) as woken
@@ -184,6 +186,11 @@ const refusals = [
   'CONNECTION_SECRET_WRONG',
   'CONNECTION_ACCOUNT_CHANGED',
 ] as const;
+
+function isRefused({ outcome }: Settlement<Kind>): boolean {
+  const { code } = errorOf(outcome);
+  return refusals.some((refusal) => refusal === code);
+}
 
 const givenColumns = sql`subject_id uuid, run_id uuid, status text, error_code text,
   error_message text, counts jsonb,

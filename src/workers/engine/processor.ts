@@ -65,6 +65,8 @@ export interface Performed<K extends Kind> {
   readonly dueAt: Date | null;
   /** What is wanted of the subject is still to be done: a plan only looked. */
   readonly leavesWish?: boolean;
+  /** Decided by the claim alone: nothing was looked at, and nothing written. */
+  readonly isUnchanged?: boolean;
   /** The processor has settled the run itself, together with the deletion of its subject. */
   readonly isSettled?: boolean;
 }

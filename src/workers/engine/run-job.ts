@@ -223,6 +223,7 @@ async function settle<K extends Kind>(deps: JobDependencies<K>, settling: Settli
     nextDueAt,
     requestIds: claim.requestIds,
     awsCalls: run.scope.calls.counts,
+    isUnchanged: performed.isUnchanged,
   };
   const slowedUntil = slowHotLoop(deps, run, settlement);
   const write = () =>

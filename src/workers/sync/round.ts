@@ -46,6 +46,7 @@ export function unchanged(run: Run<'sync'>): SyncEnding | undefined {
   return {
     outcome: { status: 'succeeded', counts: { ...noCounts, unchanged: run.unchangedEntries } },
     changes: { lastSyncedAt: run.now() },
+    isUnchanged: true,
   };
 }
 

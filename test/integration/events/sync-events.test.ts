@@ -143,6 +143,24 @@ test('a run that dies after it wrote is told by the next, once', async () => {
   expect(await untold(id)).toBe(0);
 });
 
+test('what a dead run wrote is told although nothing is to be done since', async () => {
+  const world = await listening();
+  await world.set({ A: 'a' });
+  const { id } = await world.createSync();
+  await world.runUntilDone(id);
+  // As a scheduled run leaves it that repaired a drift and died before its settlement.
+  await stage.handle.db.execute(sql`update keyferry.sync_entries set is_told = false
+    where sync_id = ${id}`);
+  await stage.handle.db.execute(sql`
+    update keyferry.syncs
+    set wanted_revision = wanted_revision + 1, next_due_at = now(), due_reason = 'changed'
+    where id = ${id}`);
+  await world.runUntilDone(id);
+
+  expect((await toldOf(world)).map(({ changes }) => changes.length)).toEqual([1, 1]);
+  expect(await untold(id)).toBe(0);
+});
+
 test('many changes are told in parts, in their order', async () => {
   const world = await listening();
   await world.set(Object.fromEntries(Array.from({ length: 620 }, (_, n) => [`K${String(n).padStart(3, '0')}`, 'v'])));

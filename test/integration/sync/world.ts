@@ -556,7 +556,10 @@ async function performRun(
     random: () => 0.5,
   };
   const before = site.sandbox.calls.count();
-  const { outcome, changes, dueAt, isSettled, leavesWish } = await performLikePipeline(processor, run).finally(() => {
+  const { outcome, changes, dueAt, isSettled, leavesWish, isUnchanged } = await performLikePipeline(
+    processor,
+    run,
+  ).finally(() => {
     requireWish(run);
   });
   const counted = countCalls(site.sandbox, before);
@@ -578,6 +581,7 @@ async function performRun(
     nextDueAt,
     requestIds: claim.requestIds,
     awsCalls: calls.counts,
+    isUnchanged,
   });
   if (!settled) throw new Error('The run was not settled.');
   const unfounded = findUnfounded({ outcome, calls: total(counted) }, await createSyncEntries(db).list(input.syncId));
