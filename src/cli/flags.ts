@@ -37,6 +37,7 @@ const flagsOf: Readonly<Record<string, readonly string[]>> = {
   'syncOptions.recoveryDays': ['--recovery-days'],
   'syncOptions.replicaRegions': ['--replica-region'],
   'syncOptions.replicaKeys': ['--replica-region'],
+  'credentials.method': ['--method'],
   'credentials.roleArn': ['--role-arn'],
   'credentials.externalId': ['--external-id'],
   'credentials.accessKeyId': ['--access-key-id'],

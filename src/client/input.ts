@@ -4,8 +4,8 @@
  */
 import { z } from 'zod';
 
-import { wordsOf } from '../domain/problem-words.ts';
-import { shownName } from '../domain/text.ts';
+import { problemsOf } from '../domain/problem-words.ts';
+import { unionBy } from '../domain/union-by.ts';
 import { JobError } from '../errors.ts';
 
 export { nameShape } from '../domain/name.ts';
@@ -15,7 +15,7 @@ export const descriptionShape = z.string().max(256).nullable();
 
 export { regionShape } from '../domain/regions.ts';
 
-const roleArnShape = z
+export const roleArnShape = z
   .string()
   .regex(
     /^arn:aws(-[a-z]+)*:iam::\d{12}:role\/[\w+=,.@/-]{1,576}$/,
@@ -34,7 +34,7 @@ export const secretAccessKeyShape = z
   .string()
   .regex(/^\S{16,128}$/, 'must be the secret access key: 16 to 128 characters without spaces');
 
-export const credentialsShape = z.discriminatedUnion('method', [
+export const credentialsShape = unionBy('method', [
   z.strictObject({
     method: z.literal('assume-role'),
     roleArn: roleArnShape,
@@ -65,20 +65,10 @@ export const placeShape = z.strictObject({
   secretPath: secretPathShape,
 });
 
-/** As many as a person reads. */
-const MAX_PROBLEMS = 20;
-
 /** Throws PAYLOAD_INVALID naming the fields that are wrong; never a value. */
 export function parseInput<T extends z.ZodType>(shape: T, input: unknown): z.output<T> {
   const parsed = shape.safeParse(input);
   if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.slice(0, MAX_PROBLEMS).map(describeIssue);
+  const problems = problemsOf(parsed.error, { whole: 'input' });
   throw new JobError('PAYLOAD_INVALID', { message: `${problems.join('; ')}.`, context: { problems } });
-}
-
-function describeIssue(issue: z.core.$ZodIssue): string {
-  const path = issue.path.map((part) => shownName(String(part))).join('.');
-  if (issue.code === 'unrecognized_keys')
-    return `${[path, issue.keys.slice(0, MAX_PROBLEMS).map(shownName).join(', ')].filter(Boolean).join('.')} is not a known field`;
-  return `${path || 'input'} ${wordsOf(issue)}`;
 }

@@ -76,8 +76,7 @@ export function createSyncsClient(context: ClientContext, stores: Stores): Syncs
   ): Promise<RunRecord> => context.wait(await request(kind, idOrName, options.parameters), options);
   return {
     async create(input: SameAs<CreateSync, z.input<typeof createShape>>) {
-      const { connection, source, destinationConfig, ...rest } = parseInput(createShape, input);
-      const target = { ...rest, destinationConfig: parseDestination(rest.destination, destinationConfig) };
+      const { connection, source, ...target } = parseCreate(input);
       refuseImpossibleTarget(target, source);
       refuseIdleReplicaKeys(target);
       const row = await syncs.create(orgId, {
@@ -127,7 +126,7 @@ function isMove({ destinationConfig, syncOptions: options, folderId: folder }: S
 /** Undefined when the sync changed since it was read. */
 async function updateSync({ context, stores }: Parts, sync: SyncRow, input: UpdateSync): Promise<SyncRow | undefined> {
   const given = new Set(Object.keys(input.syncOptions ?? {}));
-  const parsed = withoutDefaults(parseInput(updateShape, input), given);
+  const parsed = withoutDefaults(parseUpdate(sync, input), given);
   const changes = await toChanges({ context, stores }, sync, parsed);
   if (isEmpty(changes)) return sync;
   const after = { ...sync, ...changes };
@@ -170,16 +169,26 @@ async function movedFolder(
   return folder.id === sync.folderId ? {} : { folderId: folder.id, projectId: folder.projectId };
 }
 
-function parseDestination(destination: DestinationName, destinationConfig: unknown): DestinationConfig {
-  const shape: z.ZodType<DestinationConfig> = destinations[destination].config;
-  return parseInput(z.object({ destinationConfig: shape }), { destinationConfig }).destinationConfig;
+/** The settings of the destination with the others, so that all problems are reported at once. */
+function parseCreate(input: unknown) {
+  const { destination } = Object(input) as { readonly destination?: unknown };
+  const name = destinationNames.find((one) => one === destination);
+  return parseInput(createShape.extend({ destinationConfig: name ? configOf(name) : anyConfig }), input);
 }
 
+function parseUpdate({ destination }: SyncRow, input: unknown) {
+  return parseInput(updateShape.extend({ destinationConfig: configOf(destination).optional() }), input);
+}
+
+type ParsedUpdate = ReturnType<typeof parseUpdate>;
+
+const configOf = (destination: DestinationName): z.ZodType<DestinationConfig> => destinations[destination].config;
+
+/** Of a destination that does not exist, which is refused. */
+const anyConfig = z.custom<DestinationConfig>();
+
 /** A partial shape still fills in defaults; what was not given must keep its present value. */
-function withoutDefaults(
-  input: z.output<typeof updateShape>,
-  given: ReadonlySet<string>,
-): z.output<typeof updateShape> {
+function withoutDefaults(input: ParsedUpdate, given: ReadonlySet<string>): ParsedUpdate {
   if (input.syncOptions === undefined) return input;
   return {
     ...input,
@@ -187,11 +196,7 @@ function withoutDefaults(
   };
 }
 
-async function toChanges(
-  { context, stores }: Parts,
-  sync: SyncRow,
-  input: z.output<typeof updateShape>,
-): Promise<SyncChanges> {
+async function toChanges({ context, stores }: Parts, sync: SyncRow, input: ParsedUpdate): Promise<SyncChanges> {
   const { connection, source, destinationConfig, syncOptions: options, ...rest } = input;
   return {
     ...rest,
@@ -199,9 +204,7 @@ async function toChanges(
       ? {}
       : { connectionId: (await stores.connections.get(sync.orgId, context.refer(connection))).id }),
     ...(source === undefined || isEmpty(source) ? {} : await movedFolder(stores.folders, sync, source)),
-    ...(destinationConfig === undefined
-      ? {}
-      : { destinationConfig: parseDestination(sync.destination, destinationConfig) }),
+    ...(destinationConfig === undefined ? {} : { destinationConfig }),
     ...(options === undefined || isEmpty(options) ? {} : { syncOptions: changedOptions(sync.syncOptions, options) }),
   };
 }

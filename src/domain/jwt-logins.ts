@@ -7,6 +7,7 @@ import { z } from 'zod';
 
 import { scopes, type Caller, type Scope } from './caller.ts';
 import { isLoopback } from './servers/loopback.ts';
+import { problemsOf } from './problem-words.ts';
 import { cutText } from './text.ts';
 
 export interface JwtLogin {
@@ -73,9 +74,9 @@ export function parseJwtLogins(text: string): ParsedJwtLogins {
   const logins: JwtLogin[] = [];
   for (const [index, given] of list.entries()) {
     const { success, data, error } = loginShape.safeParse(given);
-    if (!success) return { problem: `entry ${String(index + 1)}: ${describe(error)}` };
+    if (!success) return { problem: `entry ${String(index + 1)}: ${problemsOf(error, { whole: 'it' }).join('; ')}` };
     if (logins.some(({ name }) => name === data.name))
-      return { problem: `entry ${String(index + 1)}: name: ${data.name} is the name of another entry` };
+      return { problem: `entry ${String(index + 1)}: name ${data.name} is the name of another entry` };
     logins.push(data);
   }
   return { logins };
@@ -88,12 +89,6 @@ function parseList(text: string): readonly unknown[] | undefined {
   } catch {
     return undefined;
   }
-}
-
-function describe(error: z.ZodError): string {
-  const [issue] = error.issues;
-  if (issue?.code === 'unrecognized_keys') return `${cutText(issue.keys.join(', '), 64)}: not a known field`;
-  return `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'is malformed'}`;
 }
 
 /** Claims of a token whose signature, times, issuer and audience are right. */

@@ -1,10 +1,45 @@
 /**
- * What is wrong with a field, in words of ours where the schema has none of its own: the
- * validator's sentences are its developers' language. Pure.
+ * What is wrong with the fields of an input, in words of ours where the schema has none of its own:
+ * the validator's sentences are its developers' language. The library, the command line, the API
+ * and the queues say it in the same form. Pure.
  */
 import type { z } from 'zod';
 
 import { counted } from './counted.ts';
+import { shownName } from './text.ts';
+
+/** As many as a person reads; an input of bad keys has as many issues as keys. */
+const MAX_PROBLEMS = 20;
+
+interface ProblemWords {
+  /** What the input as a whole is called. */
+  readonly whole: string;
+  /** What to say of a field that nobody knows, in place of just that. */
+  readonly ofUnknown?: (field: string) => string | undefined;
+}
+
+/** `destinationConfig.region is missing`, one for each problem: fields by name, never a value. */
+export function problemsOf({ issues }: z.ZodError, words: ProblemWords): readonly string[] {
+  const problems = new Set(issues.slice(0, MAX_PROBLEMS).flatMap((issue) => describeIssue(issue, words)));
+  const shown = [...problems].slice(0, MAX_PROBLEMS);
+  return issues.length > MAX_PROBLEMS ? [...shown, `${String(issues.length - MAX_PROBLEMS)} more`] : shown;
+}
+
+function describeIssue(issue: z.core.$ZodIssue, words: ProblemWords): readonly string[] {
+  const path = issue.path.map((part) => shownName(String(part))).join('.');
+  if (issue.code === 'unrecognized_keys' && LIBRARY.test(issue.message)) {
+    const inPath = (key: string) => [path, shownName(key)].filter(Boolean).join('.');
+    return issue.keys
+      .slice(0, MAX_PROBLEMS)
+      .map((key) => words.ofUnknown?.(key) ?? `${inPath(key)} is not a known field`);
+  }
+  if (issue.code === 'unrecognized_keys') return [issue.message];
+  if (issue.code === 'invalid_union' && issue.errors.length > 0) {
+    const [first = []] = [...issue.errors].sort((a, b) => a.length - b.length);
+    return first.flatMap((inner) => describeIssue({ ...inner, path: [...issue.path, ...inner.path] }, words));
+  }
+  return [`${path || words.whole} ${wordsOf(issue)}`];
+}
 
 /** As the validator's own sentences begin; those of the schemas here begin in lower case. */
 const LIBRARY = /^(Invalid|Too (small|big)|Unrecognized)/;

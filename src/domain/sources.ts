@@ -6,6 +6,7 @@ import { z } from 'zod';
 
 import { secretKeyShape, secretValueShape } from './secret-shapes.ts';
 import { isStorable } from './text.ts';
+import { unionBy } from './union-by.ts';
 import { urlShape } from './webhooks.ts';
 
 export const sourceKinds = ['http', 'infisical'] as const;
@@ -76,7 +77,7 @@ const infisicalShape = z.strictObject({
   everySeconds: everyShape,
 });
 
-export const newSourceShape = z.discriminatedUnion('kind', [httpShape, infisicalShape]);
+export const newSourceShape = unionBy('kind', [httpShape, infisicalShape]);
 export type NewSource = z.output<typeof newSourceShape>;
 
 /**

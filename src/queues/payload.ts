@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 
+import { problemsOf } from '../domain/problem-words.ts';
 import { reasons, type Kind } from '../domain/run.ts';
 import { requireStorable } from '../domain/storable-text.ts';
 import { cutText } from '../domain/text.ts';
@@ -89,7 +90,7 @@ export function parsePayload(kind: Kind, name: string, data: unknown): Payload {
   const isOwn = typeof data === 'object' && data !== null && 'dispatched' in data && data.dispatched === true;
   const subject = subjectOf(kind, name);
   const parsed = (isOwn ? ownShapes : outsideShapes)[subject].safeParse(data);
-  if (!parsed.success) throw invalid(parsed.error.issues.map(describeIssue).join('; '));
+  if (!parsed.success) throw invalid(problemsOf(parsed.error, { whole: 'data' }).join('; '));
   const fields = parsed.data as Record<string, unknown> & {
     requestId?: string;
     requestedBy?: string;
@@ -109,12 +110,6 @@ export function parsePayload(kind: Kind, name: string, data: unknown): Payload {
     reason: fields.reason,
     isDispatched: isOwn,
   };
-}
-
-function describeIssue(issue: z.core.$ZodIssue): string {
-  if (issue.code === 'unrecognized_keys')
-    return `unknown field ${issue.keys.map((key) => cutText(key, 40)).join(', ')}`;
-  return `field ${issue.path.join('.') || 'data'}: ${issue.message}`;
 }
 
 function invalid(problem: string): JobError {

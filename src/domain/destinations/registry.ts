@@ -1,8 +1,9 @@
 /**
  * All kinds of destinations, and how one is found: by a sync's config, by a ledger row, by a scope.
  */
-import { z } from 'zod';
+import type { z } from 'zod';
 
+import { unionBy } from '../union-by.ts';
 import type { DestinationKind, RegionalConfig, PolicyScope, ServiceFacts } from './destination.ts';
 import { jsonSecret } from './json-secret.ts';
 import { type DestinationName, destinationNames, type DestinationService, type KindId, kindIds } from './names.ts';
@@ -31,7 +32,7 @@ export const destinations = {
   'aws-secrets-manager': {
     cliName: 'secrets-manager',
     title: 'Secrets Manager',
-    config: z.discriminatedUnion('mappingBehavior', [secretsManager.config, jsonSecret.config]),
+    config: unionBy('mappingBehavior', [secretsManager.config, jsonSecret.config]),
   },
   'aws-parameter-store': { cliName: 'parameter-store', title: 'Parameter Store', config: parameterStore.config },
 } as const satisfies {

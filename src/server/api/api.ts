@@ -31,7 +31,7 @@ export function createApi(options: ApiOptions): Api {
   const api: Api = new OpenAPIHono({
     defaultHook: (result, c) => {
       if (result.success) return undefined;
-      const message = describeIssues(result.error, result.target);
+      const message = describeIssues(result.error);
       return problem(c, 422, { code: 'PAYLOAD_INVALID', message });
     },
   });

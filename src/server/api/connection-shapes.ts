@@ -1,7 +1,15 @@
 /** AWS connections on the wire: Infisical's fields, and ours beside them. */
-import { descriptionShape, nameShape, regionShape } from '../../client/input.ts';
+import {
+  accessKeyIdShape,
+  descriptionShape,
+  nameShape,
+  regionShape,
+  roleArnShape,
+  secretAccessKeyShape,
+} from '../../client/input.ts';
 import type { ConnectionStatus } from '../../db/status/queries.ts';
 import type { Fingerprinter } from '../../domain/fingerprint.ts';
+import { unionBy } from '../../domain/union-by.ts';
 import { projectShape, sentId, toProject } from './infisical.ts';
 import { moment, toMoment, z } from './operation.ts';
 import type { Connection } from '../../client/types/connection.ts';
@@ -28,34 +36,32 @@ const described = {
   region: regionShape.nullable().optional().describe('Where checks are made; default: the destination’s own'),
 };
 
-const roleCredentials = z.strictObject({ roleArn: z.string().describe('arn:aws:iam::111122223333:role/name') });
-const keyCredentials = z.strictObject({ accessKeyId: z.string(), secretAccessKey: z.string() });
+const roleCredentials = z.strictObject({ roleArn: roleArnShape.describe('arn:aws:iam::111122223333:role/name') });
+const keyCredentials = z.strictObject({ accessKeyId: accessKeyIdShape, secretAccessKey: secretAccessKeyShape });
 
-export const createConnectionBody = z
-  .discriminatedUnion('method', [
-    z.strictObject({
-      name: nameShape,
-      ...described,
-      ...fixed,
-      method: z.literal('assume-role'),
-      credentials: roleCredentials,
-    }),
-    z.strictObject({
-      name: nameShape,
-      ...described,
-      ...fixed,
-      method: z.literal('access-key'),
-      credentials: keyCredentials,
-      narrowAccessKey,
-    }),
-  ])
-  .openapi('CreateAwsConnection', {
-    example: {
-      name: 'prod-aws',
-      method: 'assume-role',
-      credentials: { roleArn: 'arn:aws:iam::111122223333:role/keyferry' },
-    },
-  });
+export const createConnectionBody = unionBy('method', [
+  z.strictObject({
+    name: nameShape,
+    ...described,
+    ...fixed,
+    method: z.literal('assume-role'),
+    credentials: roleCredentials,
+  }),
+  z.strictObject({
+    name: nameShape,
+    ...described,
+    ...fixed,
+    method: z.literal('access-key'),
+    credentials: keyCredentials,
+    narrowAccessKey,
+  }),
+]).openapi('CreateAwsConnection', {
+  example: {
+    name: 'prod-aws',
+    method: 'assume-role',
+    credentials: { roleArn: 'arn:aws:iam::111122223333:role/keyferry' },
+  },
+});
 
 export const updateConnectionBody = z
   .strictObject({

@@ -6,8 +6,7 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import type { z } from 'zod';
 
 import { statusOf } from '../../domain/http-status.ts';
-import { wordsOf } from '../../domain/problem-words.ts';
-import { shownName } from '../../domain/text.ts';
+import { problemsOf } from '../../domain/problem-words.ts';
 import { errorTable, toJobError, type ErrorCode } from '../../errors.ts';
 
 export interface ApiError {
@@ -33,31 +32,7 @@ const refused: Readonly<Record<string, string>> = {
   stsEndpoint: 'stsEndpoint cannot be chosen: the endpoint follows from the region. Leave it out',
 };
 
-/** The message is for a person to read; a body of bad keys has as many issues as keys. */
-const MAX_ISSUES = 20;
-
 /** Fields by name, never a value. */
-export function describeIssues(error: z.ZodError, target = 'json'): string {
-  const { issues } = error;
-  const describe = (issue: z.core.$ZodIssue) =>
-    // The message of a query names what was meant.
-    target === 'query' && issue.code === 'unrecognized_keys' ? [issue.message] : describeIssue(issue);
-  const problems = new Set(issues.slice(0, MAX_ISSUES).flatMap(describe));
-  const shown = [...problems].slice(0, MAX_ISSUES);
-  const more = issues.length > MAX_ISSUES ? `; ${String(issues.length - MAX_ISSUES)} more` : '';
-  return `${shown.join('; ')}${more}.`;
-}
-
-function describeIssue(issue: z.core.$ZodIssue): readonly string[] {
-  const path = issue.path.map((part) => shownName(String(part))).join('.');
-  if (issue.code === 'unrecognized_keys') {
-    return issue.keys
-      .slice(0, MAX_ISSUES)
-      .map((key) => refused[key] ?? `${path === '' ? '' : `${path}.`}${shownName(key)} is not a known field`);
-  }
-  if (issue.code === 'invalid_union' && issue.errors.length > 0) {
-    const [first = []] = [...issue.errors].sort((a, b) => a.length - b.length);
-    return first.flatMap((inner) => describeIssue({ ...inner, path: [...issue.path, ...inner.path] }));
-  }
-  return [`${path === '' ? 'the request' : path}: ${wordsOf(issue)}`];
+export function describeIssues(error: z.ZodError): string {
+  return `${problemsOf(error, { whole: 'the request', ofUnknown: (field) => refused[field] }).join('; ')}.`;
 }

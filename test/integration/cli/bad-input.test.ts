@@ -64,6 +64,37 @@ describe('a person who gets it wrong', () => {
     expect((await set(directory)).stderr).toContain('cannot be read: it is a folder.');
   });
 
+  it('is told all mistakes at once, also where one decides what the others mean', async () => {
+    const folder = ['--connection', 'none', ...place];
+    const commands: readonly (readonly [readonly string[], readonly string[]])[] = [
+      [
+        ['connection', 'create', '--name', '!', '--method', 'methd'],
+        ['--name must', '--method must be one of assume-'],
+      ],
+      [
+        [
+          'sync',
+          'create',
+          '--name',
+          '!',
+          ...folder,
+          '--to',
+          'secrets-manager',
+          '--region',
+          'eu-west-1',
+          '--mapping',
+          'one',
+        ],
+        ['--name must', '--mapping must be one of one-to-one, many-to-one'],
+      ],
+    ];
+    for (const [command, problems] of commands) {
+      const { code, stderr } = await keyferry(command);
+      expect(code).toBe(2);
+      for (const problem of problems) expect(stderr).toContain(problem);
+    }
+  });
+
   it('is asked for a prefix of secrets that would be named by their keys alone, unless that is said', async () => {
     const folder = ['--connection', 'none', '--project', 'shop', '--env', 'prod', '--path', '/api'];
     const place = ['--to', 'secrets-manager', '--region', 'eu-west-1'];

@@ -188,12 +188,41 @@ describe('the HTTP API', () => {
       const refused = await api.call('POST', MANAGER, { body: { ...body, destinationConfig } });
       expect([refused.status, refused.body.message]).toEqual([
         422,
-        'destinationConfig.mappingBehavior: must be one of one-to-one, many-to-one.',
+        'destinationConfig.mappingBehavior must be one of one-to-one, many-to-one.',
       ]);
     }
     const destinationConfig = { region, mappingBehavior: 'one-to-one' };
     const created = await api.call('POST', MANAGER, { body: { ...body, destinationConfig } });
     expect([created.status, created.body.secretSync.destinationConfig]).toEqual([200, destinationConfig]);
+  });
+
+  it('reports all problems of a body at once, also where the field that decides its shape is wrong', async () => {
+    const source = { kind: 'infisicle', projectId: 7, everySeconds: 1 };
+    const bodies: readonly (readonly [string, string, object, readonly string[]])[] = [
+      [
+        'POST',
+        CONNECTIONS,
+        { name: '!', method: 'methd', credentials: { roleArn: 'x' } },
+        ['name must be 1', 'method must be one of assume-role, access-key', 'credentials.roleArn must be the ARN'],
+      ],
+      [
+        'POST',
+        MANAGER,
+        { name: '!', ...place, connectionId: 'x', destinationConfig: { region: 7, mappingBehavior: 'one' } },
+        ['name must', 'connectionId must be a UUID', 'destinationConfig.region is', 'destinationConfig.mappingB'],
+      ],
+      [
+        'PUT',
+        '/api/v1/folders/source',
+        { ...place, source },
+        ['source.kind must', 'source.projectId must', 'source.clientId', 'source.everySeconds'],
+      ],
+    ];
+    for (const [method, path, body, problems] of bodies) {
+      const refused = await api.call(method, path, { body });
+      expect(refused.status).toBe(422);
+      for (const problem of problems) expect(String(refused.body.message)).toContain(problem);
+    }
   });
 
   it('takes KMS keys of replicas for regions that it replicates to, and null removes them', async () => {

@@ -135,9 +135,9 @@ describe.each(queueBackends)('pulls on $name', ({ redisUrl }) => {
 
   test.each([
     [{ folderId: randomUUID() }, 'There is no folder with a source with the id'],
-    [{ folderId: 'x' }, 'field folderId'],
-    [{ syncId: randomUUID() }, 'field folderId'],
-    [{ folderId: randomUUID(), extra: 1 }, 'unknown field extra'],
+    [{ folderId: 'x' }, 'folderId must be a UUID'],
+    [{ syncId: randomUUID() }, 'folderId is missing'],
+    [{ folderId: randomUUID(), extra: 1 }, 'extra is not a known field'],
   ])('a job %j fails at once', async (data, reason) => {
     await start();
     await add(data);

@@ -111,7 +111,7 @@ it('has a flag of the command for every field that it can be told of', () => {
       'syncOptions.replicaRegions.0',
       'syncOptions.replicaKeys.us-east-1',
     ],
-    'connection create': ['name', 'region', 'credentials.roleArn', 'credentials.secretAccessKey'],
+    'connection create': ['name', 'region', 'credentials.method', 'credentials.roleArn', 'credentials.secretAccessKey'],
     'connection update': ['name', 'credentials.accessKeyId'],
     'rotation create': ['userName', 'secretsMapping.accessKeyId', 'rotationIntervalDays', 'target.secretPath'],
     'webhook create': ['name', 'url', 'events', 'namePattern'],

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { z } from 'zod';
 
-import { wordsOf } from '../../../src/domain/problem-words.ts';
+import { problemsOf, wordsOf } from '../../../src/domain/problem-words.ts';
 
 function said(shape: z.ZodType, input: unknown): string {
   const { error } = shape.safeParse(input);
@@ -32,4 +32,26 @@ it.each<[z.ZodType, unknown, string]>([
   ],
 ])('%# says what is wrong in words of ours', (shape, input, words) => {
   expect(said(shape, input)).toBe(words);
+});
+
+it('names each field once, in one form for the library, the command line, the API and the queues', () => {
+  const shape = z.strictObject({ at: z.strictObject({ region: z.string() }), name: z.union([z.string(), z.null()]) });
+  const problems = (input: unknown) => {
+    const { error } = shape.safeParse(input);
+    return error && problemsOf(error, { whole: 'input', ofUnknown: (field) => (field === 'id' ? 'no id' : undefined) });
+  };
+  expect(problems({ at: { region: 7, zone: 'a' }, name: 7, id: 1, 'a b': 2 })).toEqual([
+    'at.region must be text',
+    'at.zone is not a known field',
+    'name must be text',
+    'no id',
+    'a… is not a known field',
+  ]);
+  expect(problems(7)).toEqual(['input must be an object']);
+});
+
+it('lists as many problems as a person reads, and counts the others', () => {
+  const { error } = z.array(z.number()).safeParse(Array.from({ length: 25 }, () => 'x'));
+  const problems = error ? problemsOf(error, { whole: 'input' }) : [];
+  expect([problems.length, problems[0], problems.at(-1)]).toEqual([21, '0 must be a number', '5 more']);
 });
