@@ -5,12 +5,12 @@ import { spawnSync } from 'node:child_process';
 
 const NOTICE = `
 Run without Redis. Left out:
-  - the Redis half of every integration test of the queues (their PostgreSQL half ran)
+  - the Redis half of every test of the queues (their PostgreSQL half ran)
   - the tests of Redis itself: outages, restarts, a full server, Cluster
-\`npm test\` runs them all.
+\`npm test\` and \`npm run test:processes\` run them all.
 `;
 
-const projects = ['--project', 'unit', '--project', 'integration'];
+const projects = ['unit', 'integration', 'processes'].flatMap((name) => ['--project', name]);
 const { status } = spawnSync('vitest', ['run', ...projects, ...process.argv.slice(2)], {
   stdio: 'inherit',
   env: { ...process.env, KEYFERRY_TEST_NO_REDIS: '1' },

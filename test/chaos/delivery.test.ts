@@ -1,6 +1,6 @@
 /**
  * `npm run test:chaos -- delivery`: every case on both queue engines, with the servers and worker
- * processes really hurt. `npm test` runs a few in small.
+ * processes really hurt. `npm run test:processes` runs a few in small.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 

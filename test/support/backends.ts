@@ -1,5 +1,5 @@
 /**
- * The queue backends that integration tests run on:
+ * The queue backends that tests run on:
  * `describe.each(queueBackends)('… on $name', ({ redisUrl }) => …)`.
  */
 import { inject } from 'vitest';

@@ -1,7 +1,7 @@
 /**
- * Once per run of integration tests: PostgreSQL with the migrated template, Redis, and the compiled
- * program. The servers of KEYFERRY_TEST_DATABASE_URL and KEYFERRY_TEST_REDIS_URL are used when
- * given, else started here.
+ * Once per run of tests that need servers: PostgreSQL with the migrated template, Redis, and the
+ * compiled program. The servers of KEYFERRY_TEST_DATABASE_URL and KEYFERRY_TEST_REDIS_URL are used
+ * when given, else started here.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdtemp } from 'node:fs/promises';

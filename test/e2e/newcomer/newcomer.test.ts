@@ -32,13 +32,13 @@ const RUN_ELSEWHERE: readonly (readonly [page: string, text: string, where: stri
   [
     'docs/configuration.md',
     'KEYFERRY_KMS_KEY_ARN=',
-    'test/integration/kms/moving.test.ts, with the key of a sandbox of its own',
+    'test/processes/kms/moving.test.ts, with the key of a sandbox of its own',
   ],
-  ['docs/syncs.md', '--replica-region', 'test/integration/cli/replica-keys.test.ts: it needs a KMS key in each region'],
-  ['docs/events.md', 'keyferry webhook create', 'test/integration/cli/webhook.test.ts: it posts to another host'],
+  ['docs/syncs.md', '--replica-region', 'test/processes/cli/replica-keys.test.ts: it needs a KMS key in each region'],
+  ['docs/events.md', 'keyferry webhook create', 'test/processes/cli/webhook.test.ts: it posts to another host'],
   ['docs/infisical.md', 'keyferry rotation delete shop-deployer', 'test/e2e/moving-over.test.ts: it moves both ways'],
   ['docs/operations.md', 'keyferry policy servers', 'test/integration/servers: it needs an administrator'],
-  ['docs/configuration.md', 'export DATABASE_URL', 'test/integration/cli/settings.test.ts'],
+  ['docs/configuration.md', 'export DATABASE_URL', 'test/processes/cli/settings.test.ts'],
   [
     'docs/backup-and-restore.md',
     '--accept-destination',

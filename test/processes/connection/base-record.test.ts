@@ -17,7 +17,7 @@ import { startBaseIdentityWatch } from '../../../src/workers/engine/base-identit
 import { cleanEnvironment } from '../../support/environment.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
 import { runKeyferry } from '../../support/processes.ts';
-import { createWorld } from './world.ts';
+import { createWorld } from '../../integration/connection/world.ts';
 
 const database = useTestDatabase();
 let handle: DatabaseHandle;

@@ -11,8 +11,8 @@ import { startCommandHost, type CommandHost } from '../../support/command-host.t
 import { cleanEnvironment } from '../../support/environment.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
 import { createTemporaryDirectory } from '../../support/temporary-directory.ts';
-import { openHttpSource, type FakeSource } from '../sources/fake-sources.ts';
-import { startPullWorker, type PullWorker } from '../sources/pull-worker.ts';
+import { openHttpSource, type FakeSource } from '../../integration/sources/fake-sources.ts';
+import { startPullWorker, type PullWorker } from '../../integration/sources/pull-worker.ts';
 
 const TOKEN = 'canary-token-of-the-command-line';
 

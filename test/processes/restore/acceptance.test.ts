@@ -11,8 +11,8 @@ import { databaseClock } from '../../support/database-clock.ts';
 import { cleanEnvironment } from '../../support/environment.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
 import { readRows } from '../../support/rewind.ts';
-import * as rotating from '../rotation/world.ts';
-import { createWorld, MINUTE, openStage, type Stage, type World } from '../sync/world.ts';
+import * as rotating from '../../integration/rotation/world.ts';
+import { createWorld, MINUTE, openStage, type Stage, type World } from '../../integration/sync/world.ts';
 
 const database = useTestDatabase();
 const encryptionKeys = generateEncryptionKey('first');

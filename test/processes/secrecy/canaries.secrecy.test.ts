@@ -21,8 +21,8 @@ import { cleanEnvironment } from '../../support/environment.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
 import { findPgTools } from '../../support/pg-tools.ts';
 import { runKeyferry, runProcess } from '../../support/processes.ts';
-import * as rotating from '../rotation/world.ts';
-import * as syncing from '../sync/world.ts';
+import * as rotating from '../../integration/rotation/world.ts';
+import * as syncing from '../../integration/sync/world.ts';
 
 const database = useTestDatabase();
 const canary = (way: string) => `canary~${way}~9f3b/27+c1?é`;

@@ -17,7 +17,7 @@ import { type CommandHost, startCommandHost } from '../../support/command-host.t
 import { cleanEnvironment } from '../../support/environment.ts';
 import { type Forwarder, startForwarder } from '../../support/forwarder.ts';
 import { type RedisOptions, startRedis } from '../../support/redis.ts';
-import { createWorld } from '../connection/world.ts';
+import { createWorld } from '../../integration/connection/world.ts';
 import { createTemporaryDirectory } from '../../support/temporary-directory.ts';
 
 interface Finding {

@@ -6,7 +6,7 @@ import { createQueueBackend } from '../../../src/queues/backend.ts';
 import { createServer } from '../../../src/server/server.ts';
 import { hasRedis } from '../../support/backends.ts';
 import { startRedis } from '../../support/redis.ts';
-import { eventually } from '../engine/support.ts';
+import { eventually } from '../../integration/engine/support.ts';
 
 describe.skipIf(!hasRedis)('a server that starts while Redis is down', () => {
   it('says so, and serves the board by itself when Redis is back', async () => {

@@ -13,9 +13,9 @@ import { generateEncryptionKey } from '../../../src/config/encryption-key.ts';
 import type { OpenStores } from '../../../src/stores.ts';
 import { cleanEnvironment } from '../../support/environment.ts';
 import { runKeyferry } from '../../support/processes.ts';
-import { openPageActions, post, send, submit, tokenOn } from './page-support.ts';
-import { seedStates, type Seeded } from './seed.ts';
-import { useServer } from './support.ts';
+import { openPageActions, post, send, submit, tokenOn } from '../../integration/server/page-support.ts';
+import { seedStates, type Seeded } from '../../integration/server/seed.ts';
+import { useServer } from '../../integration/server/support.ts';
 
 const passwords = { root: 'the password of root', ann: 'the password of ann' };
 const headersOf = (name: string, password: string) => ({

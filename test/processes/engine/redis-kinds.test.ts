@@ -17,7 +17,7 @@ import { createTestDatabase, type TestDatabase } from '../../support/postgres.ts
 import { runKeyferry } from '../../support/processes.ts';
 import { startRedis } from '../../support/redis.ts';
 import { startRedisCluster, startRedisSentinel } from '../../support/redis-sets.ts';
-import { addConnection, openEngine, type Engine } from './support.ts';
+import { addConnection, openEngine, type Engine } from '../../integration/engine/support.ts';
 import { createTemporaryDirectory } from '../../support/temporary-directory.ts';
 
 const PASSWORD = 'p@ss:word/1';

@@ -14,7 +14,7 @@ import { hasRedis } from '../../support/backends.ts';
 import { startForwarder } from '../../support/forwarder.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.ts';
 import { startRedis } from '../../support/redis.ts';
-import { addConnection, type Engine, eventually, openEngine } from '../engine/support.ts';
+import { addConnection, type Engine, eventually, openEngine } from '../../integration/engine/support.ts';
 
 const RESUMES_WITHIN_MS = 15_000;
 const ends: (() => Promise<unknown>)[] = [];

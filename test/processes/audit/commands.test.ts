@@ -16,7 +16,7 @@ import { openStores, type OpenStores } from '../../../src/stores.ts';
 import { startCommandHost, type CommandHost } from '../../support/command-host.ts';
 import { cleanEnvironment } from '../../support/environment.ts';
 import { createEmptyDatabase, useTestDatabase } from '../../support/postgres.ts';
-import { createSubjects, latestId, ORG, roleArn, rowsSince, type Subjects } from './subjects.ts';
+import { createSubjects, latestId, ORG, roleArn, rowsSince, type Subjects } from '../../integration/audit/subjects.ts';
 
 const PERSON = `cli:${userInfo().username}@${hostname()}`;
 

@@ -18,7 +18,7 @@ import { type AwsGate, openAwsGate } from '../../support/aws-gate.ts';
 import { cleanEnvironment } from '../../support/environment.ts';
 import { createTestDatabase } from '../../support/postgres.ts';
 import { startUnboundKeyferry, type TestProcess } from '../../support/processes.ts';
-import { eventually } from './support.ts';
+import { eventually } from '../../integration/engine/support.ts';
 
 const [BASE_ACCOUNT, ACCOUNT, REGION] = ['111122223333', '444455556666', 'eu-west-1'];
 const SOURCE = { projectId: 'shop', environment: 'prod', secretPath: '/api' };

@@ -12,7 +12,7 @@ import { hasRedis } from '../../support/backends.ts';
 import { startForwarder } from '../../support/forwarder.ts';
 import { createTestDatabase } from '../../support/postgres.ts';
 import { startRedis } from '../../support/redis.ts';
-import { addConnection, eventually, openEngine, type Engine } from './support.ts';
+import { addConnection, eventually, openEngine, type Engine } from '../../integration/engine/support.ts';
 
 const ends: (() => Promise<unknown>)[] = [];
 afterEach(async () => {

@@ -17,7 +17,7 @@ import { startAwsSandboxServer, type AwsSandboxServer } from '../../../src/sandb
 import { cleanEnvironment } from '../../support/environment.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
 import { runKeyferry, startKeyferry } from '../../support/processes.ts';
-import { HERE, type Kms, LOCAL, openKms } from './support.ts';
+import { HERE, type Kms, LOCAL, openKms } from '../../integration/kms/support.ts';
 
 const database = useTestDatabase();
 let handle: DatabaseHandle;

@@ -13,7 +13,7 @@ import { JobError } from '../../../src/errors.ts';
 import { createQueueBackend } from '../../../src/queues/backend.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../../src/sandbox/postgres.ts';
 import { type Authority, type Certificate, createAuthority } from '../../support/certificates.ts';
-import { eventually } from '../engine/support.ts';
+import { eventually } from '../../integration/engine/support.ts';
 import { type Forwarder, startForwarder } from '../../support/forwarder.ts';
 import { createTemporaryDirectory } from '../../support/temporary-directory.ts';
 

@@ -10,7 +10,7 @@ import { startWebhook, type RunningWebhook } from '../../../src/server/webhook/w
 import { startCommandHost, type CommandHost } from '../../support/command-host.ts';
 import { cleanEnvironment } from '../../support/environment.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
-import { openReceiver, type Receiver } from '../events/receiver.ts';
+import { openReceiver, type Receiver } from '../../integration/events/receiver.ts';
 import { createTemporaryDirectory } from '../../support/temporary-directory.ts';
 
 /** `keyferry webhook`: from the secret that is shown once to the events that are sent again. */

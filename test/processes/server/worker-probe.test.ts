@@ -4,7 +4,7 @@ import { generateEncryptionKey } from '../../../src/index.ts';
 import { cleanEnvironment } from '../../support/environment.ts';
 import { createTestDatabase } from '../../support/postgres.ts';
 import { runKeyferry, startKeyferry } from '../../support/processes.ts';
-import { eventually } from '../engine/support.ts';
+import { eventually } from '../../integration/engine/support.ts';
 
 describe('a worker with KEYFERRY_WORKER_HTTP_PORT', () => {
   it('serves its health and its own metrics, and nothing else', async () => {

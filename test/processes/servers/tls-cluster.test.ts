@@ -19,7 +19,7 @@ import { cleanEnvironment } from '../../support/environment.ts';
 import { createTestDatabase } from '../../support/postgres.ts';
 import { startUnboundKeyferry, type TestProcess } from '../../support/processes.ts';
 import { type RedisSet, startRedisCluster } from '../../support/redis-sets.ts';
-import { eventually } from '../engine/support.ts';
+import { eventually } from '../../integration/engine/support.ts';
 
 const [BASE_ACCOUNT, ACCOUNT, REGION] = ['111122223333', '444455556666', 'eu-west-1'];
 const HOST = 'localhost';

@@ -21,7 +21,7 @@ import { cleanEnvironment } from '../../support/environment.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.ts';
 import { startUnboundKeyferry, type TestProcess } from '../../support/processes.ts';
 import { startRedis, type TestRedis } from '../../support/redis.ts';
-import { eventually } from '../engine/support.ts';
+import { eventually } from '../../integration/engine/support.ts';
 
 const BASE_ACCOUNT = '111122223333';
 const ACCOUNT = '444455556666';

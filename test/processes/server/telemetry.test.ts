@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ACCOUNT, startInstallation, type Installation } from '../../e2e/support/installation.ts';
 import { hasRedis } from '../../support/backends.ts';
 import { startOtlpReceiver, type OtlpReceiver, type ReceivedSpan } from '../../support/otlp-receiver.ts';
-import { eventually } from '../engine/support.ts';
+import { eventually } from '../../integration/engine/support.ts';
 
 const SECRET = 'planted-value-of-a-secret';
 const place = { projectId: 'shop', environment: 'prod', secretPath: '/api' };

@@ -8,7 +8,7 @@ import { waitForAnswer } from '../../../src/client/waiting.ts';
 import { hasRedis } from '../../support/backends.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.ts';
 import { startRedis, type TestRedis } from '../../support/redis.ts';
-import { addConnection, eventually, openEngine, runsOf, type Engine } from './support.ts';
+import { addConnection, eventually, openEngine, runsOf, type Engine } from '../../integration/engine/support.ts';
 
 describe.skipIf(!hasRedis)('the engine through the troubles of Redis', () => {
   let database: TestDatabase;
