@@ -12,7 +12,8 @@ beforeAll(() => {
 });
 afterAll(() => stage.close());
 
-const LONG = { maxRuns: 200 };
+/** So late, an hour of waiting takes a dozen runs in place of a hundred. */
+const LATE = { lateMs: 5 * MINUTE };
 
 /** A sync that has written the pair, and a rotation that is asked for the next one. */
 async function rotatedWith(name: string): Promise<{ world: World; id: string; syncId: string; old: Pair }> {
@@ -27,7 +28,7 @@ async function rotatedWith(name: string): Promise<{ world: World; id: string; sy
 
 async function rotate(world: World, id: string, wish = {}) {
   await world.rotations.request(await world.row(id), wish, 'ann');
-  return world.runUntilDone(id, LONG);
+  return world.runUntilDone(id, LATE);
 }
 
 const execute = (statement: SQL) => stage.handle.db.execute(statement);
@@ -151,7 +152,7 @@ test('a recursive sync above the folder becomes due with the pair, and is waited
   const [after] = await execute(sql`select wanted_revision from keyferry.syncs where id = ${syncId}`);
   expect(Number(after?.['wanted_revision'])).toBe(Number(before[0]?.['wanted_revision']) + 1);
   await execute(sql`update keyferry.sync_entries set synced_revision = 99 where sync_id = ${syncId}`);
-  expect(await world.runUntilDone(id, LONG)).toMatchObject({ status: 'succeeded' });
+  expect(await world.runUntilDone(id, LATE)).toMatchObject({ status: 'succeeded' });
 });
 
 test.each(troubles)('a sync that %s keeps the old key alive', async (_name, trouble) => {
@@ -175,7 +176,7 @@ test('a sync that has written one of the two values keeps the old key alive', as
   await execute(sql`update keyferry.sync_entries set status = 'failed', synced_revision = 1
     where sync_id = ${syncId} and key = 'SECRET_KEY'`);
 
-  const outcome = await world.runUntilDone(id, LONG);
+  const outcome = await world.runUntilDone(id, LATE);
 
   expect(outcome).toMatchObject({ status: 'blocked', code: 'KEY_DEPENDENTS_WAITING' });
   expect(world.works(old)).toBe(true);

@@ -8,6 +8,7 @@ import {
   DAY,
   DOCUMENTED_ACTIONS,
   HOUR,
+  MINUTE,
   openStage,
   type Pair,
   type Stage,
@@ -20,6 +21,9 @@ beforeAll(() => {
   stage = openStage(database().url);
 });
 afterAll(() => stage.close());
+
+/** So late, an hour of waiting takes a dozen runs in place of a hundred. */
+const LATE = { lateMs: 5 * MINUTE };
 
 async function rotatedOnce(world: World): Promise<{ id: string; old: Pair }> {
   const { id } = await world.createRotation();
@@ -59,7 +63,7 @@ test('a sync that only runs on request is waited for, too, once it has written t
     where id = ${syncId}`);
   await ask(world, id);
 
-  const outcome = await world.runUntilDone(id, { maxRuns: 200 });
+  const outcome = await world.runUntilDone(id, LATE);
 
   expect(outcome).toMatchObject({ status: 'blocked', code: 'KEY_DEPENDENTS_WAITING' });
   expect(Object.values(world.keys())).toEqual(['Active', 'Active']);
@@ -92,7 +96,7 @@ test.each([
   const { id } = await rotatedOnce(world);
   await world.addSync('stuck');
   await ask(world, id);
-  await world.runUntilDone(id, { maxRuns: 200 });
+  await world.runUntilDone(id, LATE);
 
   await help(world, id);
   world.clock.advance(HOUR);

@@ -119,8 +119,11 @@ export interface World {
   runEarly(id: string): Promise<Outcome>;
   /** Lets the time pass until the rotation is due. */
   untilDue(id: string): Promise<void>;
-  /** Runs whenever it is due, and lets the time pass in between, until the outcome is final. */
-  runUntilDone(id: string, options?: { maxRuns?: number }): Promise<Outcome>;
+  /**
+   * Runs whenever it is due, or `lateMs` later, and lets the time pass in between, until the
+   * outcome is final.
+   */
+  runUntilDone(id: string, options?: { maxRuns?: number; lateMs?: number }): Promise<Outcome>;
   /** What the folder gives whoever reads it. */
   published(): Promise<Partial<Pair>>;
   /** A sync of the folder, with a consumer behind it. */
@@ -339,9 +342,10 @@ function actions(base: Base, engine: Engine) {
       return performRun(base, engine, id);
     },
     untilDue: (id: string) => letPass(base, id),
-    runUntilDone: async (id: string, { maxRuns = 60 } = {}) => {
+    runUntilDone: async (id: string, { maxRuns = 60, lateMs = 0 } = {}) => {
       for (let runs = 0; runs < maxRuns; runs += 1) {
         await letPass(base, id);
+        clock.advance(lateMs);
         const outcome = await runOnce(id);
         if (outcome.status !== 'continued' && outcome.status !== 'retry') return outcome;
       }

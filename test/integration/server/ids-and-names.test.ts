@@ -52,11 +52,11 @@ describe('an id in the API', () => {
   }
 
   it('is never taken for a name, by any operation', async () => {
+    const subjects = await every.createSubjects();
+    const nobodys = distinctIds();
+    await rename(subjects, nobodys);
+    const before = await stateOf(subjects);
     for (const { method, path, operation } of withIds()) {
-      const subjects = await every.createSubjects();
-      const nobodys = distinctIds();
-      await rename(subjects, nobodys);
-      const before = await stateOf(subjects);
       const answer = await api.call(method, every.fill(path, operation, nobodys), {
         body: every.validBody(operation.operationId, subjects),
       });
@@ -66,9 +66,9 @@ describe('an id in the API', () => {
   });
 
   it('means its own object, also when another one is named like it', async () => {
+    const other = await every.createSubjects();
     for (const { method, path, operation } of withIds()) {
       const meant = await every.createSubjects();
-      const other = await every.createSubjects();
       await rename(other, meant);
       const before = await stateOf(other);
       const answer = await api.call(method, every.fill(path, operation, meant), {
@@ -80,9 +80,9 @@ describe('an id in the API', () => {
   });
 
   it('of another org does not exist, for any operation', async () => {
+    const subjects = await every.createSubjects();
+    const before = await stateOf(subjects);
     for (const { method, path, operation } of withIds()) {
-      const subjects = await every.createSubjects();
-      const before = await stateOf(subjects);
       const answer = await api.call(method, every.fill(path, operation, subjects), {
         org: 'globex',
         body: every.validBody(operation.operationId, subjects),

@@ -47,8 +47,10 @@ describe('the OpenAPI document', () => {
   });
 
   it('answers every operation with valid input as declared', { timeout: 120_000 }, async () => {
+    // What is only read stays as it is for the next one.
+    const ofReads = await every.createSubjects();
     for (const { method, path, operation } of every.inSafeOrder(every.operations())) {
-      const ids = await every.createSubjects();
+      const ids = method === 'GET' ? ofReads : await every.createSubjects();
       const answer = await api.call(method, every.fill(path, operation, ids), {
         body: every.validBody(operation.operationId, ids),
       });
