@@ -1,10 +1,10 @@
 /**
- * Nine kinds of test, each a project: `unit` needs nothing, `integration` gets PostgreSQL and Redis
- * from its global setup and starts no other server and no process; `processes` (tests that do),
- * `e2e` (a whole installation and a real browser), `clients` (other people's clients), `chaos`,
- * `sweep`, `restore` and `pairs` get the same and have commands of their own (`npm run test:e2e`
- * and so on). The contract suites are run by `test/contract/run.ts`, and by a
- * unit test on the sandbox alone.
+ * Ten kinds of test, each a project: `unit` needs nothing, `integration` gets PostgreSQL and Redis
+ * from its global setup, starts no other server and no process, and draws nothing at random.
+ * `processes` (tests that start one), `replays` (random histories, thousands of objects), `e2e` (a
+ * whole installation and a real browser), `clients` (other people's clients), `chaos`, `sweep`,
+ * `restore` and `pairs` get the same and have commands of their own (`npm run test:e2e` and so on).
+ * The contract suites are run by `test/contract/run.ts`, and by a unit test on the sandbox alone.
  */
 import { defineConfig } from 'vitest/config';
 
@@ -51,6 +51,17 @@ export default defineConfig({
         test: {
           name: 'processes',
           include: ['test/processes/**/*.test.ts'],
+          isolate: false,
+          setupFiles,
+          globalSetup,
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
+        },
+      },
+      {
+        test: {
+          name: 'replays',
+          include: ['test/replays/**/*.test.ts'],
           isolate: false,
           setupFiles,
           globalSetup,

@@ -7,10 +7,10 @@ const NOTICE = `
 Run without Redis. Left out:
   - the Redis half of every test of the queues (their PostgreSQL half ran)
   - the tests of Redis itself: outages, restarts, a full server, Cluster
-\`npm test\` and \`npm run test:processes\` run them all.
+\`npm test\`, \`npm run test:processes\` and \`npm run test:replays\` run them all.
 `;
 
-const projects = ['unit', 'integration', 'processes'].flatMap((name) => ['--project', name]);
+const projects = ['unit', 'integration', 'processes', 'replays'].flatMap((name) => ['--project', name]);
 const { status } = spawnSync('vitest', ['run', ...projects, ...process.argv.slice(2)], {
   stdio: 'inherit',
   env: { ...process.env, KEYFERRY_TEST_NO_REDIS: '1' },

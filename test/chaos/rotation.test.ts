@@ -1,6 +1,6 @@
 /**
- * `npm run test:chaos -- rotation`: all crash points, storms and kills; `npm test` runs a sample of
- * the points.
+ * `npm run test:chaos -- rotation`: all crash points, storms and kills; `npm run test:replays` runs
+ * a sample of the points.
  */
 import { afterAll, expect, test } from 'vitest';
 

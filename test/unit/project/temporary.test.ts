@@ -20,7 +20,7 @@ test('a folder for a test is gone when its file is over', async () => {
 
 test('every file of the suites that makes a folder takes it away, or leaves that to the setup', () => {
   const files = readdirSync(TESTS, { recursive: true, encoding: 'utf8' }).filter(
-    (path) => /^(?:unit|integration|processes|e2e|support)\/.*\.ts$/.test(path) && !OTHERS.includes(path),
+    (path) => /^(?:unit|integration|processes|replays|e2e|support)\/.*\.ts$/.test(path) && !OTHERS.includes(path),
   );
   const text = (path: string) => readFileSync(join(TESTS, path), 'utf8');
   const makers = files.filter((path) => /\bmkdtemp(?:Sync)?\(/.test(text(path)));

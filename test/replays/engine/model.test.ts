@@ -12,7 +12,7 @@ import { expect, test } from 'vitest';
 
 import type { Claim } from '../../../src/db/engine/claim.ts';
 import { JobError } from '../../../src/errors.ts';
-import { addConnection, rowOf, runsOf, useEngine } from './support.ts';
+import { addConnection, rowOf, runsOf, useEngine } from '../../integration/engine/support.ts';
 
 const RUNS = Number(process.env['KEYFERRY_TEST_RUNS'] ?? 60);
 

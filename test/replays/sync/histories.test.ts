@@ -5,7 +5,16 @@ import { isOwned } from '../../../src/domain/sync/ledger.ts';
 import { JobError } from '../../../src/errors.ts';
 import type { SyncDependencies } from '../../../src/workers/sync/processor.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
-import { createWorld, HOUR, MINUTE, openStage, REGION, type Stage, type SyncInput, type World } from './world.ts';
+import {
+  createWorld,
+  HOUR,
+  MINUTE,
+  openStage,
+  REGION,
+  type Stage,
+  type SyncInput,
+  type World,
+} from '../../integration/sync/world.ts';
 
 /**
  * Random histories of edits, crashes and foreign changes. Whatever happened: in the end, what is

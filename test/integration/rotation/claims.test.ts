@@ -1,9 +1,8 @@
-/** A sample of `npm run test:chaos -- rotation`, and what two workers do at once. */
+/** What two workers do with one rotation at once. */
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { createWork } from '../../../src/db/engine/work.ts';
-import { runRotationChaos } from '../../chaos/rotation.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
 import { createWorld, openStage, type Stage } from './world.ts';
 
@@ -13,17 +12,6 @@ beforeAll(() => {
   stage = openStage(database().url);
 });
 afterAll(() => stage.close());
-
-test.each(['no key', 'one adopted key', 'rotates its own key', 'a person makes a key'])(
-  'a rotation survives crashes: %s',
-  { timeout: 120_000 },
-  async (name) => {
-    const result = await runRotationChaos({ databaseUrl: database().url, name, every: 13, print: () => undefined });
-
-    expect(result.failures).toEqual([]);
-    expect(result.tried).toBeGreaterThan(2);
-  },
-);
 
 test('of two workers that claim one rotation, one runs', async () => {
   const world = await createWorld(stage);

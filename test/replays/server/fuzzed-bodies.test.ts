@@ -9,10 +9,16 @@ import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { createApiUnderTest, type ApiUnderTest } from './api-support.ts';
-import { createOperations, place, type EveryOperation, type Ids, type Operations } from './every-operation.ts';
+import { createApiUnderTest, type ApiUnderTest } from '../../integration/server/api-support.ts';
+import {
+  createOperations,
+  place,
+  type EveryOperation,
+  type Ids,
+  type Operations,
+} from '../../integration/server/every-operation.ts';
 import { bodiesOf, mutated, toText, type Schema } from './generated-bodies.ts';
-import { useServer } from './support.ts';
+import { useServer } from '../../integration/server/support.ts';
 
 const numRuns = Number(process.env['FUZZ_BODIES'] ?? 12);
 const seed = Number(process.env['FUZZ_SEED'] ?? 20_261_126);

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { useTestDatabase } from '../../support/postgres.ts';
-import { createWorld, openStage, type Stage, total, type World } from './world.ts';
+import { createWorld, openStage, type Stage, total, type World } from '../../integration/sync/world.ts';
 
 const database = useTestDatabase();
 let stage: Stage;
