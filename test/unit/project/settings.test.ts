@@ -125,7 +125,7 @@ describe('a setting', () => {
     [
       'an issuer of JWTs',
       { KEYFERRY_JWT_ISSUERS: '[{"name":"canary canary"}]' },
-      /^KEYFERRY_JWT_ISSUERS entry 1: name: /,
+      /^KEYFERRY_JWT_ISSUERS entry 1: name must be /,
     ],
     ['issuers that are no JSON', { KEYFERRY_JWT_ISSUERS: 'canary' }, /^KEYFERRY_JWT_ISSUERS must be a JSON list/],
     ['a webhook without a secret', { KEYFERRY_WEBHOOK_URL: 'https://h' }, /set both or neither/],
