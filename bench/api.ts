@@ -34,7 +34,7 @@ const SECONDS = 5;
 const SYNCS = 10_000;
 
 export async function measureApi(): Promise<readonly Figure[]> {
-  build();
+  await build();
   const directory = await mkdtemp(join(tmpdir(), 'keyferry-bench-'));
   const database = await startEmbeddedPostgres({ directory, persistent: true });
   const environment = {

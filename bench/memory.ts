@@ -18,7 +18,7 @@ import type { Figure } from './figure.ts';
 const SETTLE_MS = 20_000;
 
 export async function measureMemory(): Promise<readonly Figure[]> {
-  build();
+  await build();
   const directory = await mkdtemp(join(tmpdir(), 'keyferry-bench-'));
   const postgres = await startEmbeddedPostgres({ directory, persistent: false });
   const environment = {

@@ -38,7 +38,7 @@ export async function measureSchedule(): Promise<readonly Figure[]> {
   const [postgres, redis] = await Promise.all([startEmbeddedPostgres({ directory, persistent: false }), startRedis()]);
   const [small, large] = [await openTable(postgres.url, 'small'), await openTable(postgres.url, 'large')];
   const client = new Redis(redis.url);
-  const backend = createQueueBackend({ databaseUrl: postgres.url, redisUrl: redis.url });
+  const backend = await createQueueBackend({ databaseUrl: postgres.url, redisUrl: redis.url });
   const queue = backend.queue('validate');
   try {
     await fill(small, SMALL);

@@ -18,7 +18,8 @@ import { connect, type Keyferry } from '../src/index.ts';
 import { createAwsSandbox, startAwsSandboxServer } from '../src/sandbox/aws/index.ts';
 import { sandboxEnvironment } from '../src/sandbox/environment.ts';
 import { startEmbeddedPostgres } from '../src/sandbox/postgres.ts';
-import { runKeyferry, runProcess, startUnboundKeyferry } from '../test/support/processes.ts';
+import { runKeyferry, startUnboundKeyferry } from '../test/support/processes.ts';
+import { build } from './build.ts';
 import { peakMb } from './cpu.ts';
 import type { Figure } from './figure.ts';
 
@@ -68,13 +69,6 @@ export async function measurePeak(): Promise<readonly Figure[]> {
     await aws.close();
     await postgres.stop();
   }
-}
-
-/** Sources bring a compiler along, which counts for 50 MB. */
-async function build(): Promise<void> {
-  const environment = { PATH: process.env['PATH'] ?? '' };
-  const { code, stderr, stdout } = await runProcess('npm', { arguments: ['run', 'build'], environment }, 120_000);
-  if (code !== 0) throw new Error(`The build failed: ${stdout}${stderr}`);
 }
 
 const assumeAnything = {

@@ -30,7 +30,7 @@ const CONCURRENCY = 50;
 type Engine = 'redis' | 'postgres';
 
 export async function measureThroughput(): Promise<readonly Figure[]> {
-  build();
+  await build();
   return [...(await measureOn('redis')), ...(await measureOn('postgres'))];
 }
 
@@ -53,7 +53,7 @@ async function measureOn(engine: Engine): Promise<readonly Figure[]> {
     KEYFERRY_LOG_LEVEL: 'info',
   };
   const sql = postgres(server.url, { max: 2, onnotice: () => undefined });
-  const backend = createQueueBackend({ databaseUrl: server.url, redisUrl: redis?.url });
+  const backend = await createQueueBackend({ databaseUrl: server.url, redisUrl: redis?.url });
   try {
     const { code, stderr } = await runKeyferry(['migrate'], { environment }, 60_000);
     if (code !== 0) throw new Error(stderr);

@@ -52,7 +52,7 @@ interface Stage {
 }
 
 export async function measureValidate(): Promise<readonly Figure[]> {
-  build();
+  await build();
   enterSandboxEnvironment();
   const directory = await mkdtemp(join(tmpdir(), 'keyferry-bench-'));
   const [postgres, redis] = await Promise.all([startEmbeddedPostgres({ directory, persistent: false }), startRedis()]);

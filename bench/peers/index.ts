@@ -33,7 +33,7 @@ const LARGE = 2_000;
 
 export async function measurePeers({ isQuick, isWritten, repetitions = 3 }: PeersOptions): Promise<readonly Figure[]> {
   const machine = describeMachine();
-  build();
+  await build();
   const times = isQuick ? 1 : repetitions;
   const boto = botoLoop();
   const isMissing = 'missing' in boto;

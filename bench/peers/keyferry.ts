@@ -76,7 +76,7 @@ async function open(place: Place, { withRedis, isLifted }: Setup): Promise<Sessi
   if (isLifted) await liftBudgets(sql, place);
   const worker = startUnboundKeyferry(['worker'], { environment });
   const keyferry = await connect({ databaseUrl: server.url, encryptionKeys, org: ORG });
-  const backend = createQueueBackend({ databaseUrl: server.url, redisUrl: redis?.url });
+  const backend = await createQueueBackend({ databaseUrl: server.url, redisUrl: redis?.url });
   const site = { place, keyferry, backend, sql, worker };
   await worker.waitForLine(/worker started/, 60_000);
   await prepare(site);

@@ -451,7 +451,7 @@ async function startParts(options: WorldOptions): Promise<Parts> {
   const migrated = await runKeyferry(['migrate'], { environment }, 90_000);
   if (migrated.code !== 0) throw new Error(migrated.stderr);
   const keyferry = await connect({ databaseUrl: postgres.url, encryptionKeys, org: 'acme', actor: 'chaos' });
-  const backend = createQueueBackend({ databaseUrl: postgres.url, redisUrl });
+  const backend = await createQueueBackend({ databaseUrl: postgres.url, redisUrl });
   return { size: options, directory, postgres, redis, sandbox, aws, keyferry, backend, environment };
 }
 

@@ -50,7 +50,7 @@ export async function runRotationKills(options: {
   createAccount(sandbox);
   const aws = await startAwsSandboxServer(sandbox);
   const encryptionKeys = generateEncryptionKey();
-  const backend = createQueueBackend({ databaseUrl: options.databaseUrl, redisUrl: undefined });
+  const backend = await createQueueBackend({ databaseUrl: options.databaseUrl, redisUrl: undefined });
   await backend.prepare();
   await backend.close();
   const environment = cleanEnvironment({

@@ -40,7 +40,7 @@ describe('the drill', () => {
     copies.push(copy);
     console.log(`the backup was restored by ${copy.by}`);
     await migrate(copy.url);
-    const backend = createQueueBackend({ databaseUrl: copy.url, redisUrl: undefined });
+    const backend = await createQueueBackend({ databaseUrl: copy.url, redisUrl: undefined });
     await backend.prepare();
     await backend.close();
     return { ...environment, DATABASE_URL: copy.url, KEYFERRY_INSTALLATION: name, KEYFERRY_ORG: 'acme' };

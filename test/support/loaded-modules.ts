@@ -1,11 +1,11 @@
 /**
  * What a command of this checkout has loaded when it ends, as Node's coverage lists it; without the
- * loader of TypeScript.
+ * loader of TypeScript. One that does not end by itself is told to after the given line.
  */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { runKeyferry } from './processes.ts';
+import { type Exit, type ProcessOptions, runKeyferry, startKeyferry } from './processes.ts';
 import { createTemporaryDirectory } from './temporary-directory.ts';
 
 export interface LoadedModules {
@@ -16,6 +16,8 @@ export interface LoadedModules {
   readonly packages: readonly string[];
 }
 
+const LIMIT_MS = 60_000;
+
 interface Coverage {
   readonly result: readonly { readonly url: string }[];
 }
@@ -23,9 +25,11 @@ interface Coverage {
 export async function loadedModules(
   args: readonly string[],
   environment: Readonly<Record<string, string>>,
+  lastLine?: RegExp,
 ): Promise<LoadedModules> {
   const directory = await createTemporaryDirectory('coverage');
-  const { stdout } = await runKeyferry(args, { environment: { ...environment, NODE_V8_COVERAGE: directory } }, 60_000);
+  const options = { environment: { ...environment, NODE_V8_COVERAGE: directory } };
+  const { stdout } = await (lastLine ? runUntil(args, options, lastLine) : runKeyferry(args, options, LIMIT_MS));
   const reports = await Promise.all((await readdir(directory)).map((name) => readFile(join(directory, name), 'utf8')));
   const urls = reports.flatMap((report) => (JSON.parse(report) as Coverage).result.map(({ url }) => url));
   const packages = urls.flatMap((url) => /\/node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)?.[1] ?? []);
@@ -37,4 +41,11 @@ export async function loadedModules(
     own: [...new Set(own)].toSorted(),
     packages: [...new Set(packages)].filter((name) => name !== 'tsx').toSorted(),
   };
+}
+
+async function runUntil(args: readonly string[], options: ProcessOptions, lastLine: RegExp): Promise<Exit> {
+  const started = startKeyferry(args, options);
+  await started.waitForLine(lastLine, LIMIT_MS);
+  started.signal('SIGTERM');
+  return started.waitForExit(LIMIT_MS);
 }

@@ -86,12 +86,15 @@ export function startUnboundKeyferry(cliArguments: readonly string[], options: P
 }
 
 const CHECKOUT = new URL('../../bin/keyferry.js', import.meta.url).pathname;
+let compiled: string | undefined;
 
-/**
- * Compiled by the global setup of the tests. A benchmark has none, and builds the checkout before
- * it measures.
- */
-const program = (): string => (process.env['VITEST'] === undefined ? CHECKOUT : inject('program'));
+/** What to start as `keyferry` from here on, outside tests. */
+export function useProgram(path: string): void {
+  compiled = path;
+}
+
+/** In tests it is compiled by their global setup. */
+const program = (): string => (process.env['VITEST'] === undefined ? (compiled ?? CHECKOUT) : inject('program'));
 
 export function startUnboundProcess(command: string, options: ProcessOptions = {}): TestProcess {
   const child = spawn(command, [...(options.arguments ?? [])], {

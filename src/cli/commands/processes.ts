@@ -98,7 +98,7 @@ async function runMigrate({ options, output }: Invocation): Promise<ExitCode> {
   const migrated = await migrate(databaseUrl);
   if (migrated.applied > 0) await recordMigration(databaseUrl);
   const { createQueueBackend } = await import('../../queues/backend.ts');
-  const backend = createQueueBackend(servers);
+  const backend = await createQueueBackend(servers);
   await backend.prepare();
   await backend.close();
   output.result(migrated, () =>

@@ -69,7 +69,7 @@ export async function startInstallation(options: InstallationOptions = {}): Prom
   const line = await server.waitForLine(/server started/);
   const keyferry = await connect({ databaseUrl: database.url, encryptionKeys: keys, org: 'acme', actor: 'upstream' });
   createRole(sandbox);
-  const queues = createQueueBackend({ databaseUrl: database.url, redisUrl: redis?.url });
+  const queues = await createQueueBackend({ databaseUrl: database.url, redisUrl: redis?.url });
   const stopProcesses = async () => {
     await Promise.all([end(worker), end(server)]);
   };

@@ -10,7 +10,7 @@ import { useTestDatabase } from '../../support/postgres.ts';
 const database = useTestDatabase();
 
 async function completeJobs(count: number) {
-  const backend = createQueueBackend({ databaseUrl: database().url, redisUrl: undefined });
+  const backend = await createQueueBackend({ databaseUrl: database().url, redisUrl: undefined });
   await backend.prepare();
   const queue = backend.queue('sync');
   const worker = backend.worker('sync', () => Promise.resolve('done'), { concurrency: 1, name: 'test' });

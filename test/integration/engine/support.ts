@@ -55,7 +55,7 @@ export interface Script {
 
 export async function openEngine(databaseUrl: string, redisUrl: string | undefined): Promise<Engine> {
   const stores = openStores({ databaseUrl, encryptionKeys: ENCRYPTION_KEYS });
-  const backend = createQueueBackend({ databaseUrl, redisUrl });
+  const backend = await createQueueBackend({ databaseUrl, redisUrl });
   await backend.prepare();
   const workers: WorkerProcess[] = [];
   return {

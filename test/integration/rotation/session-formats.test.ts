@@ -70,7 +70,7 @@ test('moments are read as they were written', async () => {
 });
 
 test('a queue in PostgreSQL keeps priorities, delays and times of its jobs', async () => {
-  const backend = createQueueBackend({ databaseUrl: database().url, redisUrl: undefined });
+  const backend = await createQueueBackend({ databaseUrl: database().url, redisUrl: undefined });
   await backend.prepare();
   const added = Date.now();
   await backend.queue('rotate').add('rotate', { id: 'later' }, { delay: HOUR });

@@ -83,7 +83,7 @@ describe('readiness, which answers without a login', () => {
 
   it('names no host and nothing of a URL', async () => {
     const { start, dependencies } = fixture();
-    const lost = createQueueBackend({ databaseUrl: UNREACHABLE, redisUrl: 'redis://:planted@pass@127.0.0.1:1' });
+    const lost = await createQueueBackend({ databaseUrl: UNREACHABLE, redisUrl: 'redis://:planted@pass@127.0.0.1:1' });
     const database = openDatabase(UNREACHABLE);
     onTestFinished(async () => {
       await Promise.all([lost.close(), database.close()]);

@@ -42,7 +42,7 @@ export function useServer(redisUrl: string | undefined): () => ServerFixture {
 async function createFixture(redisUrl: string | undefined): Promise<ServerFixture & { close(): Promise<void> }> {
   const database = await createTestDatabase();
   const handle = openDatabase(database.url, { poolSize: 4 });
-  const backend = createQueueBackend({ databaseUrl: database.url, redisUrl });
+  const backend = await createQueueBackend({ databaseUrl: database.url, redisUrl });
   await backend.prepare();
   // Waits for the connection: producers fail fast until it is there.
   await backend.check();

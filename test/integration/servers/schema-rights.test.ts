@@ -33,7 +33,7 @@ afterEach(async () => {
 });
 
 async function prepareQueue(): Promise<void> {
-  const backend = createQueueBackend({ databaseUrl: url, redisUrl: undefined });
+  const backend = await createQueueBackend({ databaseUrl: url, redisUrl: undefined });
   try {
     await backend.prepare();
   } finally {

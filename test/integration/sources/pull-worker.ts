@@ -32,7 +32,7 @@ export interface PullWorker {
 export async function startPullWorker(input: PullWorkerInput): Promise<PullWorker> {
   const { databaseUrl, redisUrl, folders, sources, hosts, isGuarded = () => false } = input;
   const log = createLog({ level: 'silent' });
-  const backend = createQueueBackend({ databaseUrl, redisUrl });
+  const backend = await createQueueBackend({ databaseUrl, redisUrl });
   await backend.prepare();
   const reports: RunReport[] = [];
   const pull = createPull({ folders, sources, network: { hosts, limitMs: 2_000 }, log });

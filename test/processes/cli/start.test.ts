@@ -1,9 +1,11 @@
 /** What a person waits for before the first line: a command loads what it was asked for. */
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 
+import { hasRedis } from '../../support/backends.ts';
 import { cleanEnvironment } from '../../support/environment.ts';
 import { loadedModules } from '../../support/loaded-modules.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
+import { startRedis } from '../../support/redis.ts';
 
 /** The command line itself: output, errors, and words without what follows them. */
 const MOST_MODULES = 32;
@@ -23,6 +25,24 @@ test('`keyferry status` loads what it reads and prints', { timeout: 60_000 }, as
   expect(packages.filter((name) => foreign.includes(name) || name.startsWith('@aws-sdk/'))).toEqual([]);
   expect(own.filter((path) => /^(workers|server|sandbox|queues)\//.test(path))).toEqual([]);
 });
+
+test.skipIf(!hasRedis)(
+  'a worker on Redis does not load the driver of the queue in PostgreSQL',
+  { timeout: 180_000 },
+  async () => {
+    const redis = await startRedis();
+    onTestFinished(() => redis.stop());
+    const environment = cleanEnvironment({
+      DATABASE_URL: database().url,
+      REDIS_URL: redis.url,
+      KEYFERRY_ENCRYPTION_KEYS: `k:${Buffer.alloc(32, 3).toString('base64')}`,
+    });
+    const { own, packages } = await loadedModules(['worker', '--queues', 'sync'], environment, /worker started/);
+    expect(packages).toContain('ioredis');
+    expect(packages).not.toContain('pg');
+    expect(own.filter((path) => path.startsWith('queues/postgres'))).toEqual([]);
+  },
+);
 
 test.each([['--help'], ['--version'], ['help'], ['nonsense']])(
   '`keyferry %s` loads the command line and no command',

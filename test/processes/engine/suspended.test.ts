@@ -122,7 +122,7 @@ async function install(): Promise<Installation> {
   const encryptionKeys = generateEncryptionKey();
   const keyferry = await connect({ databaseUrl: database.url, encryptionKeys, org: 'acme', actor: 'test' });
   const reader = openDatabase(database.url);
-  const backend = createQueueBackend({ databaseUrl: database.url, redisUrl: undefined });
+  const backend = await createQueueBackend({ databaseUrl: database.url, redisUrl: undefined });
   await backend.prepare();
   await backend.close();
   const base = prepareAccounts(sandbox);

@@ -12,7 +12,7 @@ describe.skipIf(!hasRedis)('a server that starts while Redis is down', () => {
   it('says so, and serves the board by itself when Redis is back', async () => {
     const redis = await startRedis();
     await redis.kill();
-    const backend = createQueueBackend({ databaseUrl: 'postgres://127.0.0.1:1/none', redisUrl: redis.url });
+    const backend = await createQueueBackend({ databaseUrl: 'postgres://127.0.0.1:1/none', redisUrl: redis.url });
     onTestFinished(async () => {
       await backend.close();
       await redis.stop();

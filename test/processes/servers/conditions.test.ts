@@ -87,7 +87,7 @@ describe('PostgreSQL', () => {
     expect(error.operatorMessage).toMatch(expected);
   });
   it.each(refused)('for the queue, when %s', async (_what, url, expected) => {
-    const backend = createQueueBackend({ databaseUrl: url(), redisUrl: undefined });
+    const backend = await createQueueBackend({ databaseUrl: url(), redisUrl: undefined });
     ends.push(() => backend.close());
     const error = await refusalOf(() => backend.check());
     expect(error.code).toBe('QUEUE_UNAVAILABLE');
@@ -160,7 +160,7 @@ describe('Redis', () => {
     const server = await startFakeRedis();
     ends.push(() => server.close());
     server.answerWith(`${answer} ${SECRET}`);
-    const backend = createQueueBackend({ databaseUrl: 'postgres://127.0.0.1/none', redisUrl: server.url });
+    const backend = await createQueueBackend({ databaseUrl: 'postgres://127.0.0.1/none', redisUrl: server.url });
     ends.push(() => backend.close());
 
     const error = await refusalOf(() => backend.check());
@@ -175,7 +175,7 @@ describe('Redis', () => {
   it('that is still loading says so, though it accepts connections', async () => {
     const server = await startFakeRedis({ info: 'loading:1\r\nloading_eta_seconds:60' });
     ends.push(() => server.close());
-    const backend = createQueueBackend({ databaseUrl: 'postgres://127.0.0.1/none', redisUrl: server.url });
+    const backend = await createQueueBackend({ databaseUrl: 'postgres://127.0.0.1/none', redisUrl: server.url });
     ends.push(() => backend.close());
     expect((await refusalOf(() => backend.check())).operatorMessage).toMatch(/\(LOADING\)/);
   });
@@ -185,7 +185,7 @@ describe('Redis', () => {
     ends.push(() => redis.stop());
     const admin = new Redis(redis.url);
     ends.push(() => admin.quit());
-    const backend = createQueueBackend({ databaseUrl: 'postgres://127.0.0.1/none', redisUrl: redis.url });
+    const backend = await createQueueBackend({ databaseUrl: 'postgres://127.0.0.1/none', redisUrl: redis.url });
     ends.push(() => backend.close());
     const conditions = [
       ['maxmemory', '1', '0', /\(OOM\)/],

@@ -39,7 +39,7 @@ beforeAll(async () => {
   forwarders.push(await startForwarder(server.port, { path: join(socketFolder, '.s.PGSQL.5432') }));
   forwarders.push(await startForwarder(server.port, { host: '::1', port: 0 }));
   await migrate(server.url);
-  const backend = createQueueBackend({ databaseUrl: server.url, redisUrl: undefined });
+  const backend = await createQueueBackend({ databaseUrl: server.url, redisUrl: undefined });
   await backend.prepare();
   await backend.close();
   await present(good);
@@ -94,7 +94,7 @@ async function loadedAt(sql: postgres.Sql): Promise<number> {
 /** What our tables, the migrations' own connection and the queue say. */
 async function verdicts(url: string): Promise<readonly (string | true)[]> {
   const handle = openDatabase(url);
-  const backend = createQueueBackend({ databaseUrl: url, redisUrl: undefined });
+  const backend = await createQueueBackend({ databaseUrl: url, redisUrl: undefined });
   const say = (promise: Promise<unknown>) =>
     promise.then(
       () => true as const,
