@@ -85,6 +85,22 @@ describe('the call budget', () => {
     expect(next.throttledShare).toBeLessThanOrEqual(0.03);
   });
 
+  // Where AWS forgives no call that comes a moment early, a tenth of the rate stays unused at most.
+  it.each([3, 10])('keeps to a rate of %i/s where AWS allows no burst at all', async (ratePerSecond) => {
+    const scene = {
+      key: keyOf(`55111${String(ratePerSecond).padStart(7, '0')}`),
+      writes: 500,
+      ratePerSecond,
+      burst: 1,
+    };
+    const first = await simulate({ ...scene, startSeconds: 0 });
+    expect(first.timeRatio).toBeLessThanOrEqual(1.15);
+    expect(first.throttledShare).toBeLessThanOrEqual(0.03);
+    const next = await simulate({ ...scene, startSeconds: first.endSeconds + 30 });
+    expect(next.timeRatio).toBeLessThanOrEqual(1.1);
+    expect(next.throttledShare).toBeLessThanOrEqual(0.03);
+  });
+
   it('shares an account with other programs whose load comes and goes', async () => {
     const key = keyOf('331111000010');
     // A third of the rate for 20 seconds of each 40.
