@@ -9,8 +9,9 @@ import { type Database, openDatabase } from './db/client.ts';
 import { createConnections } from './db/connections.ts';
 import { createDataKeys } from './db/data-keys.ts';
 import { createEncryption } from './db/encryption.ts';
-import { createEncryptionKeys } from './db/encryption-keys.ts';
+import { createEncryptionKeys, findMisfit } from './db/encryption-keys.ts';
 import { createFingerprintKeyRows } from './db/fingerprint-key.ts';
+import { refuseMisfit } from './db/fitting-key.ts';
 import { createFolders } from './db/folders.ts';
 import { createHistory } from './db/history.ts';
 import { createIdentities } from './db/identities.ts';
@@ -37,7 +38,10 @@ export function openStores(config: StoreConfig, dataKeys: () => Promise<DataKeyS
     config.sessionName === undefined ? {} : { name: config.sessionName },
   );
   const { db } = database;
-  const encryption = createEncryption(config.encryptionKeys, config.kms && openDataKeys(db, config.kms, dataKeys));
+  const encryption = refuseMisfit(
+    createEncryption(config.encryptionKeys, config.kms && openDataKeys(db, config.kms, dataKeys)),
+    (one) => findMisfit(db, one),
+  );
   return {
     database,
     encryption,

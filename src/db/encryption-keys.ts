@@ -106,6 +106,30 @@ async function samplesOf(db: Database, { rows, column }: EncryptedColumn): Promi
     .catch(raise);
 }
 
+/** Rows tried in each column; one damaged row does not make a key another. */
+const SAMPLES = 3;
+
+/**
+ * DB_KEY_MISSING when the local key that encrypts opens none of the rows that are found under its
+ * id. A key of KMS is AWS's to check.
+ */
+export async function findMisfit(db: Database, encryption: Encryption): Promise<JobError | undefined> {
+  if (encryption.currentKeyId.startsWith('arn:')) return undefined;
+  let misfit: JobError | undefined;
+  for (const column of encryptedColumns) {
+    for (const row of await db.execute(currentRows(column, encryption.currentKeyId)).catch(raise)) {
+      const fault = await probe(encryption, String(row['cipher']), column.place(row));
+      if (!fault) return undefined;
+      misfit = fault;
+    }
+  }
+  return misfit;
+}
+
+function currentRows({ rows, column }: EncryptedColumn, currentKeyId: string): SQL {
+  return sql`${rows} where split_part(t.${column}, '.', 2) = ${currentKeyId} limit ${SAMPLES}`;
+}
+
 async function tryAll(db: Database, encryption: Encryption): Promise<readonly CiphertextCheck[]> {
   const checks: CiphertextCheck[] = [];
   for (const column of encryptedColumns) {
@@ -149,6 +173,8 @@ async function probe(encryption: Encryption, ciphertext: string, place: CipherBi
 const BATCH = 500;
 
 async function rewrap(db: Database, encryption: Encryption): Promise<Rewrapped> {
+  const misfit = await findMisfit(db, encryption);
+  if (misfit) throw misfit;
   let rows = 0;
   const failed: string[] = [];
   for (const target of encryptedColumns) {
