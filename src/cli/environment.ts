@@ -25,7 +25,8 @@ export type UpState = z.infer<typeof upShape>;
 export const upFile = (): string => join(resolve(UP_FOLDER), 'up.json');
 
 /**
- * The environment of the running `up`, merged over the process's own where that names no database.
+ * The environment of the running `up`, merged over the process's own where that names no database;
+ * only settings of this process itself stay.
  */
 export async function findEnvironment(output: Output): Promise<Environment> {
   const environment = processEnvironment();
@@ -35,7 +36,14 @@ export async function findEnvironment(output: Output): Promise<Environment> {
   output.note(
     `Using the keyferry that runs in ./${UP_FOLDER} (process ${String(up.pid)}${up.isSandbox ? ', with the AWS sandbox' : ''}).`,
   );
-  return up.isSandbox ? { ...withoutAws(environment), ...up.environment } : { ...environment, ...up.environment };
+  const kept = up.isSandbox ? withoutAws(environment) : environment;
+  return { ...kept, ...up.environment, ...ownSettings(environment) };
+}
+
+/** How this process itself listens, asks for a login and logs; it reaches nothing by them. */
+function ownSettings(environment: Environment): Environment {
+  const own = /^KEYFERRY_(HTTP_|BOARD_|WORKER_HTTP_|METRICS_TOKEN|LOG_LEVEL)/;
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => own.test(name)));
 }
 
 /** Beside the sandbox, nothing of a real account may be in reach. */

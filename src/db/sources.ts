@@ -7,7 +7,7 @@
 import { sql, type SQL } from 'drizzle-orm';
 
 import { clientCertificateOf, shownConfig, type NewSource } from '../domain/sources.ts';
-import { refusalOf } from '../domain/webhooks.ts';
+import { refusalAtEdge } from '../network/public-lookup.ts';
 import { JobError } from '../errors.ts';
 import { certificateProblem, expiryOf } from './client-certificate.ts';
 import type { Database } from './client.ts';
@@ -78,7 +78,7 @@ interface Setting {
 
 async function setSource(db: Database, folder: FolderRow, { input, hosts, encryption }: Setting): Promise<SourceRow> {
   const { everySeconds, ...settings } = input;
-  const refusal = refusalOf(settings.url, hosts);
+  const refusal = refusalAtEdge(settings.url, hosts);
   if (refusal !== undefined) throw new JobError('SOURCE_URL_REFUSED', { message: `The URL is refused: ${refusal}.` });
   const pair = clientCertificateOf(settings);
   const problem = pair && certificateProblem(pair, new Date());

@@ -7,7 +7,8 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { sql, type SQL } from 'drizzle-orm';
 
 import { textOf, type Reference } from '../domain/reference.ts';
-import { refusalOf, type NewWebhook } from '../domain/webhooks.ts';
+import type { NewWebhook } from '../domain/webhooks.ts';
+import { refusalAtEdge } from '../network/public-lookup.ts';
 import { JobError } from '../errors.ts';
 import type { Database } from './client.ts';
 import { toDatabaseError, violatedConstraint } from './database-error.ts';
@@ -74,7 +75,7 @@ interface Creation {
 }
 
 async function createWebhook(db: Database, { orgId, input, hosts, encryption }: Creation): Promise<WebhookWithSecret> {
-  const refusal = refusalOf(input.url, hosts);
+  const refusal = refusalAtEdge(input.url, hosts);
   if (refusal !== undefined) throw new JobError('WEBHOOK_URL_REFUSED', { message: `The URL is refused: ${refusal}.` });
   const [id, secret] = [randomUUID(), newSecret()];
   const { url, ...rest } = input;

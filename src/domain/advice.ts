@@ -7,10 +7,13 @@ export interface Named {
   readonly name: string;
 }
 
-/** Completes `keyferry sync run` with the name, before its options, so that it can be pasted. */
+/**
+ * Completes `keyferry sync run`, or `keyferry sync run NAME`, with the name, before its options, so
+ * that it can be pasted.
+ */
 export function withName(advice: string, { kind, name }: Named): string {
   return advice.replace(
-    /`keyferry (connection|sync|rotation) (\w+)(?=`| --)/g,
+    /`keyferry (connection|sync|rotation) (\w+)(?: NAME)?(?=`| --)/g,
     (command: string, noun: string, verb: string) =>
       noun === kind && verb !== 'create' && verb !== 'list' ? `\`keyferry ${noun} ${verb} ${name}` : command,
   );

@@ -80,6 +80,8 @@ export function wordsOf(issue: z.core.$ZodIssue): string {
       return bound(issue, 'at most', Number(issue.maximum));
     case 'invalid_union':
       return unionWords(message);
+    case 'invalid_key':
+      return issue.issues[0] === undefined ? 'is not a name' : wordsOf(issue.issues[0]);
     default:
       return 'is not valid';
   }

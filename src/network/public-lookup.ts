@@ -5,6 +5,7 @@
 import { lookup as resolve } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
 
+import { isListed, refusalOf } from '../domain/webhooks.ts';
 import { isPublicAddress } from './public-address.ts';
 
 /** The resolver of this machine; tests give another. */
@@ -17,6 +18,12 @@ const REFUSED_CODE = 'ADDRESS_REFUSED';
 export function literalRefusal({ hostname }: URL): string | undefined {
   const literal = hostname.replace(/^\[|\]$/g, '');
   return isIP(literal) !== 0 && !isPublicAddress(literal) ? REFUSED : undefined;
+}
+
+/** Why no request can ever go to this URL: known before its host is resolved. */
+export function refusalAtEdge(url: string, hosts: readonly string[]): string | undefined {
+  const parsed = new URL(url);
+  return isListed(parsed.hostname, hosts) ? undefined : (refusalOf(url, hosts) ?? literalRefusal(parsed));
 }
 
 /**

@@ -13,6 +13,7 @@ import { waitForRun, withWaiting } from '../waiting.ts';
 import { addDelete, hintsOf } from './rotation-delete.ts';
 import { placeOf, withPlace } from './secrets.ts';
 import type { CreatedRotation } from '../../client/types/rotation.ts';
+import type { RunRecord } from '../../client/types/run.ts';
 
 export function addRotationCommands(noun: Command): void {
   addCreate(noun);
@@ -205,8 +206,14 @@ async function answer(invocation: ClientInvocation, name: string, requestId: str
   }
   const run = await waitForRun(invocation, requestId, hintsOf(name));
   const rotation = await client.rotations.get(name);
-  output.result(run, () => `${describeRun(run)}\n\n${describeRotation(rotation)}`);
+  output.result(run, () => `${describeRun(inWords(run))}\n\n${describeRotation(rotation)}`);
   return run.status === 'succeeded' || run.status === 'continued' ? exitCodes.done : exitCodes.failed;
+}
+
+/** Most runs of a rotation end with something to wait for; what, the rotation says. */
+function inWords(run: RunRecord): RunRecord {
+  if (run.status !== 'continued' || run.errorMessage !== null) return run;
+  return { ...run, errorMessage: 'This step is done; the rotation goes on by itself.' };
 }
 
 function addOrders(noun: Command): void {

@@ -93,7 +93,7 @@ function phaseRail(rotation: RotationStatus, now: Date): Html {
   });
   return panel({
     title: 'Phase',
-    note: html`since ${when(phaseEnteredAt, now)}`,
+    note: html`entered ${when(phaseEnteredAt, now)}`,
     body: html`<div class="body">
       <ol class="phases">
         ${items}

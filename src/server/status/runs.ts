@@ -5,6 +5,7 @@ import type { LogicalRun } from '../../db/logical-runs.ts';
 import { counted, formatNumber } from '../../domain/counted.ts';
 import { callsNote } from '../../domain/call-log.ts';
 import { happenedIn } from '../../domain/happened.ts';
+import type { Named } from '../../domain/advice.ts';
 import { isUnderWay, type Kind } from '../../domain/run.ts';
 import { cause, chip, formatDuration, panel, table, when, type Html } from './parts.ts';
 
@@ -18,6 +19,12 @@ const subjectPaths: Readonly<Record<LogicalRun['kind'], string | undefined>> = {
   rotate: '/rotations',
   pull: undefined,
 };
+
+/** What commands of its message are about. */
+function namedBy({ kind, subjectName: name }: LogicalRun): Named | undefined {
+  if (name === null || kind === 'pull') return undefined;
+  return { kind: kind === 'validate' ? 'connection' : kind === 'rotate' ? 'rotation' : 'sync', name };
+}
 
 function callsOf(run: LogicalRun): Html {
   const calls = Object.entries(run.awsCalls ?? {});
@@ -79,7 +86,7 @@ function runRow(run: LogicalRun, { now, hasSubject }: Pick<RunTable, 'now' | 'ha
     </td>
     ${hasSubject === true ? subject : ''}
     <td class="wide">
-      ${happenedIn(run)}${cause({ code: run.errorCode, message: run.errorMessage })}${defectAdvice(run)}
+      ${happenedIn(run)}${cause({ code: run.errorCode, message: run.errorMessage, of: namedBy(run) })}${defectAdvice(run)}
     </td>
     <td>
       ${run.reason}${run.requestedBy === null ? '' : html` <br /><span class="muted small">${run.requestedBy}</span>`}

@@ -85,9 +85,9 @@ th:first-child, td:first-child { padding-left: 1.15rem; }
 td a.name { display: inline-block; padding-bottom: 0.3rem; } td a.small { display: inline-block; padding-block: 0.1rem 0.25rem; }
 td .chip { margin-top: 0.05rem; }
 td > .why:first-child { margin-top: 0; }
-td.wide { min-width: 17rem; overflow-wrap: anywhere; }
+td.wide { min-width: 17rem; overflow-wrap: anywhere; } td.mono:not(.wide) { min-width: 11rem; overflow-wrap: anywhere; }
 tbody tr:hover { background: color-mix(in srgb, var(--sunken) 60%, transparent); }
-.why { margin-top: 0.3rem; max-width: 78ch; }
+.why { margin-top: 0.3rem; max-width: 78ch; overflow-wrap: anywhere; }
 .why .code { font-family: var(--mono); font-size: 0.78rem; color: var(--muted); }
 .fix { margin-top: 0.25rem; max-width: 78ch; padding-left: 0.7rem; border-left: 3px solid var(--line-strong); }
 .fix b { font-weight: 600; }
@@ -169,7 +169,7 @@ main > header .button { margin-left: auto; }
   thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   table, tbody, caption { display: block; }
   tr { display: flex; flex-wrap: wrap; align-items: baseline; gap: 0.25rem 0.75rem; padding: 0.7rem 0.85rem; border-top: 1px solid var(--line); }
-  td, td:first-child { display: block; padding: 0; border: 0; overflow-wrap: anywhere; min-width: 0; }
+  td, td:first-child, td.mono:not(.wide) { display: block; padding: 0; border: 0; overflow-wrap: anywhere; min-width: 0; }
   td.wide { min-width: 0; flex: 1 1 100%; }
   td.nowrap, td.num { color: var(--muted); font-size: 0.87rem; text-align: left; }
   td:empty { display: none; }

@@ -51,7 +51,7 @@ function syncRow(sync: SyncStatus, now: Date): Html {
       ${targetOf(sync)}<br /><span class="muted small">from ${sourceOf(sync)}</span
       >${isWell ? '' : trouble(troubleOf(sync))}
     </td>
-    <td>${driftOf(sync)}</td>
+    <td class="nowrap" data-title="drift">${driftOf(sync)}</td>
     <td class="nowrap" data-title="synced">${when(sync.lastSyncedAt, now)}</td>
     <td class="nowrap" data-title="next">${upcoming(sync.nextDueAt, now)}</td>
   </tr>`;
@@ -158,7 +158,8 @@ function entriesPanel(detail: SyncDetail): Html {
   });
 }
 
-function optionsOf({ syncOptions: options }: SyncStatus): readonly Fact[] {
+function optionsOf(sync: SyncStatus): readonly Fact[] {
+  const { syncOptions: options } = sync;
   return [
     ['Key schema', options.keySchema === undefined ? null : html`<code>${options.keySchema}</code>`],
     ['Folders below', options.recursive === true ? 'included' : null],
@@ -175,7 +176,7 @@ function optionsOf({ syncOptions: options }: SyncStatus): readonly Fact[] {
         ? null
         : options.tags.map((tag) => `${tag.key}=${tag.value}`).join(', '),
     ],
-    ['Tier', options.tier],
+    ['Tier', kindOf(sync).settings.hasTier ? options.tier : null],
     ['Replicas', replicasOf(options)],
   ];
 }

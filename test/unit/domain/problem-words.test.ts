@@ -25,6 +25,7 @@ it.each<[z.ZodType, unknown, string]>([
   [z.number().max(200), 300, 'must be at most 200'],
   [z.array(z.string()).min(1), [], 'must have at least 1 element'],
   [z.string().regex(/^a$/, 'must be the letter a'), 'b', 'must be the letter a'],
+  [z.record(z.string().regex(/^a$/, 'must be the letter a'), z.string()), { b: '' }, 'must be the letter a'],
   [
     z.discriminatedUnion('method', [z.object({ method: z.literal('a') }), z.object({ method: z.literal('b') })]),
     { method: 'c' },
