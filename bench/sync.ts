@@ -13,16 +13,8 @@ import { fingerprintInput } from '../src/domain/fingerprint.ts';
 import { createFingerprintKeys } from '../src/db/fingerprint-key.ts';
 import { startEmbeddedPostgres } from '../src/sandbox/postgres.ts';
 import { enterSandboxEnvironment } from '../src/sandbox/environment.ts';
-import {
-  createWorld,
-  HOUR,
-  openStage,
-  REGION,
-  type Stage,
-  type SyncInput,
-  total,
-  type World,
-} from '../test/integration/sync/world.ts';
+import { openStage, type Stage } from '../test/support/stage.ts';
+import { createWorld, HOUR, REGION, type SyncInput, total, type World } from '../test/integration/sync/world.ts';
 import type { Figure } from './figure.ts';
 import { measurePeak } from './sync-peak.ts';
 

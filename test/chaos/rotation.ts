@@ -6,7 +6,8 @@
  */
 import { sql } from 'drizzle-orm';
 
-import { createWorld, DAY, openStage, type Pair, type Stage, type World } from '../integration/rotation/world.ts';
+import { openStage, type Stage } from '../support/stage.ts';
+import { createWorld, DAY, type Pair, type World } from '../integration/rotation/world.ts';
 import {
   Crash,
   createInjector,

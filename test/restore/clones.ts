@@ -5,7 +5,7 @@
 import { sql } from 'drizzle-orm';
 
 import { createInstallationGuard } from '../../src/db/installation-guard.ts';
-import type { Stage } from '../integration/sync/world.ts';
+import type { Stage } from '../support/stage.ts';
 import { type DatabaseClock, databaseClock } from '../support/database-clock.ts';
 import { dumpAndRestore, findPgTools } from '../support/pg-tools.ts';
 import { readRows, writeRows } from '../support/rewind.ts';

@@ -10,7 +10,7 @@ import { createInstallation } from '../../src/db/installation.ts';
 import { createInstallationGuard } from '../../src/db/installation-guard.ts';
 import { createLog } from '../../src/observe/log.ts';
 import { type InstallationWatch, startInstallationWatch } from '../../src/workers/engine/installation-watch.ts';
-import type { Stage } from '../integration/sync/world.ts';
+import type { Stage } from '../support/stage.ts';
 import { readRows, writeRows } from '../support/rewind.ts';
 import { decide } from './decisions.ts';
 import { live } from './people.ts';

@@ -5,7 +5,7 @@
  */
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 
-import { openStage, type Stage } from '../integration/sync/world.ts';
+import { openStage, type Stage } from '../support/stage.ts';
 import { databaseClock } from '../support/database-clock.ts';
 import { findPgTools } from '../support/pg-tools.ts';
 import { useTestDatabase } from '../support/postgres.ts';

@@ -9,6 +9,7 @@ import type { AwsSandbox } from '../../src/sandbox/aws/index.ts';
 import type { SyncRow } from '../../src/db/engine/subjects.ts';
 import * as rotating from '../integration/rotation/world.ts';
 import * as syncing from '../integration/sync/world.ts';
+import type { Stage } from '../support/stage.ts';
 import { BYSTANDER, DESTINATIONS, type Destination } from '../sweep/destinations.ts';
 import type { Random } from './random.ts';
 
@@ -20,7 +21,7 @@ export interface PlacedSync {
 }
 
 export interface Scene {
-  readonly stage: syncing.Stage;
+  readonly stage: Stage;
   readonly random: Random;
   readonly world: syncing.World;
   readonly rotation: rotating.World;
@@ -56,7 +57,7 @@ export const TAKEN = 'OTHER';
 /**
  * The sandbox has the seed of the point, too: its answers do not depend on the points before it.
  */
-export async function createScene(stage: syncing.Stage, random: Random, seed: number): Promise<Scene> {
+export async function createScene(stage: Stage, random: Random, seed: number): Promise<Scene> {
   await emptyDatabase(stage);
   const onCall: Scene['onCall'] = { before: undefined, open: 0 };
   const world = await syncing.createWorld(stage, {
@@ -77,7 +78,7 @@ export async function createScene(stage: syncing.Stage, random: Random, seed: nu
 }
 
 /** As of a new installation. */
-export async function emptyDatabase({ handle }: syncing.Stage): Promise<void> {
+export async function emptyDatabase({ handle }: Stage): Promise<void> {
   const tables = await handle.client<{ name: string }[]>`
     select string_agg('keyferry.' || tablename, ', ') as name from pg_tables
     where schemaname = 'keyferry' and tablename not in ('migrations', 'installation')`;

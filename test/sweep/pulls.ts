@@ -11,7 +11,7 @@ import { createPull } from '../../src/workers/pull/pull.ts';
 import { createRunPull } from '../../src/workers/pull/run-pull.ts';
 import { fakeKinds, json, type FakeSource } from '../integration/sources/fake-sources.ts';
 import { createSourceWorld, HOSTS } from '../integration/sources/world.ts';
-import type { Stage } from '../integration/sync/world.ts';
+import type { Stage } from '../support/stage.ts';
 import { databaseClock, type DatabaseClock } from '../support/database-clock.ts';
 import { createInjector, type Injector, type PullStores, type Step } from './faults.ts';
 import { check, isEqual, momentOf, requireLasting, SECOND, statusOf, type Play, type PullCase } from './pull-checks.ts';

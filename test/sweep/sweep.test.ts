@@ -4,7 +4,7 @@
  * one: a sample that is the same in every run and leaves out no scenario. SWEEP_SEED moves it.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { openStage, type Stage } from '../integration/sync/world.ts';
+import { openStage, type Stage } from '../support/stage.ts';
 import { useTestDatabase } from '../support/postgres.ts';
 import { DESTINATIONS } from './destinations.ts';
 import type { Fault, Step } from './faults.ts';

@@ -5,7 +5,8 @@
  * for, AWS must hold what the folder holds.
  */
 import { sql } from 'drizzle-orm';
-import { createWorld, MINUTE, type RunInput, type Stage, type Worker, type World } from '../integration/sync/world.ts';
+import type { Stage } from '../support/stage.ts';
+import { createWorld, MINUTE, type RunInput, type Worker, type World } from '../integration/sync/world.ts';
 import { BYSTANDER, type Destination } from './destinations.ts';
 import { Crash, createInjector, modesOf, type Fault, type Injector, type Step } from './faults.ts';
 import type { Scenario } from './scenarios.ts';

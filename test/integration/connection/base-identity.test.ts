@@ -20,6 +20,7 @@ import { runJob } from '../../../src/workers/engine/run-job.ts';
 import { createValidateProcessor } from '../../../src/workers/validate/processor.ts';
 import { createCallCounts } from '../../../src/workers/engine/call-counts.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
+import { useStage } from '../../support/use-stage.ts';
 import * as rotations from '../rotation/world.ts';
 import * as syncs from '../sync/world.ts';
 import { createWorld, ORG, REGION, ROLE_ARN } from './world.ts';
@@ -27,16 +28,11 @@ import { createWorld, ORG, REGION, ROLE_ARN } from './world.ts';
 const database = useTestDatabase();
 const MINUTE_MS = 60_000;
 let stores: OpenStores;
-let syncStage: syncs.Stage;
-let rotationStage: rotations.Stage;
+const stage = useStage(database);
 beforeAll(() => {
   stores = openStores({ databaseUrl: database().url, encryptionKeys: [{ id: 'test', key: Buffer.alloc(32, 7) }] });
-  syncStage = syncs.openStage(database().url);
-  rotationStage = rotations.openStage(database().url);
 });
-afterAll(async () => {
-  await Promise.all([stores.close(), syncStage.close(), rotationStage.close()]);
-});
+afterAll(() => stores.close());
 
 async function createConnection() {
   const { connection } = await stores.connections.create(ORG, {
@@ -125,7 +121,7 @@ test('a connection that was never validated stays pending and says what it waits
 });
 
 test('a sync keeps its status and its connection, and writes after the repair', async () => {
-  const world = await syncs.createWorld(syncStage);
+  const world = await syncs.createWorld(stage);
   await world.set({ A: '1' });
   const { id } = await world.createSync();
   await world.runUntilDone(id);
@@ -147,7 +143,7 @@ test('a sync keeps its status and its connection, and writes after the repair', 
 });
 
 test('a rotation keeps its status and goes on after the repair', async () => {
-  const world = await rotations.createWorld(rotationStage);
+  const world = await rotations.createWorld(stage);
   const { id } = await world.createRotation();
   await world.runUntilDone(id);
   const before = await world.row(id);

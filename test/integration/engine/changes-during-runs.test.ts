@@ -7,27 +7,18 @@
 import { randomUUID } from 'node:crypto';
 
 import { sql } from 'drizzle-orm';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
 import type { ConnectionChanges, ConnectionDescription } from '../../../src/db/connections.ts';
 import type { ResolvedChanges } from '../../../src/db/rotation/rotations.ts';
 import { createSyncs, type SyncChanges } from '../../../src/db/sync/syncs.ts';
 import { createWork } from '../../../src/db/engine/work.ts';
 import type { Kind } from '../../../src/domain/run.ts';
-import { useTestDatabase } from '../../support/postgres.ts';
+import { useStage } from '../../support/use-stage.ts';
 import * as rotations from '../rotation/world.ts';
-import { connect, createWorld, openStage, type Stage, type World } from '../sync/world.ts';
+import { connect, createWorld, type World } from '../sync/world.ts';
 
-const database = useTestDatabase();
-let stage: Stage;
-let rotationStage: rotations.Stage;
-beforeAll(() => {
-  stage = openStage(database().url);
-  rotationStage = rotations.openStage(database().url);
-});
-afterAll(async () => {
-  await Promise.all([stage.close(), rotationStage.close()]);
-});
+const stage = useStage();
 
 const IN_AN_HOUR = new Date(Date.now() + 3_600_000);
 const IGNORED = 'no run reads it';
@@ -184,7 +175,7 @@ const rotationFields: Fields<ResolvedChanges, rotations.World> = {
 test.each(entriesOf(rotationFields))(
   '%s of a rotation, changed during its run, is acted on at once',
   async (_, change) => {
-    const world = await rotations.createWorld(rotationStage);
+    const world = await rotations.createWorld(stage);
     const { id } = await world.createRotation();
     await world.runUntilDone(id);
     const changes = await change(world);
@@ -205,7 +196,7 @@ test('a sync that is paused and resumed during its run is due at once', async ()
 });
 
 test('a rotation that is paused and resumed during its run is due at once', async () => {
-  const world = await rotations.createWorld(rotationStage);
+  const world = await rotations.createWorld(stage);
   const { id } = await world.createRotation();
   await world.runUntilDone(id);
   const resume = async () => {

@@ -6,7 +6,7 @@
 import { randomUUID } from 'node:crypto';
 
 import { sql } from 'drizzle-orm';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
 import type { Claim } from '../../../src/db/engine/claim.ts';
 import { openDatabase, type Database } from '../../../src/db/client.ts';
@@ -17,21 +17,16 @@ import type { Settlement } from '../../../src/db/engine/settle.ts';
 import { createSyncEntries } from '../../../src/db/sync/entries.ts';
 import { createSyncs } from '../../../src/db/sync/syncs.ts';
 import { createWork } from '../../../src/db/engine/work.ts';
-import { useTestDatabase } from '../../support/postgres.ts';
 import { syncOptions } from '../../../src/domain/sync/config.ts';
-import { createWorld, openStage, type Stage, type World } from '../sync/world.ts';
+import { useStage } from '../../support/use-stage.ts';
+import { createWorld, type World } from '../sync/world.ts';
 import { eventually } from './support.ts';
 
-const database = useTestDatabase();
-let stage: Stage;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
-afterAll(() => stage.close());
+const stage = useStage();
 
 /** Holds what `write` did open until `meanwhile` waits for a lock or has ended. */
 async function heldOpen<T>(write: (db: Database) => Promise<unknown>, meanwhile: () => Promise<T>): Promise<T> {
-  const other = openDatabase(database().url, { poolSize: 1 });
+  const other = openDatabase(stage.databaseUrl, { poolSize: 1 });
   await other.client.unsafe('begin');
   await write(other.db);
   let hasEnded = false;
@@ -313,7 +308,7 @@ test('a folder change locks its syncs in the order in which a validation does', 
   // Its row moves behind the others, where a statement without an order finds it last.
   await stage.handle.db.execute(sql`update keyferry.syncs set updated_at = now()
     where id = ${first}`);
-  const validation = openDatabase(database().url, { poolSize: 1 });
+  const validation = openDatabase(stage.databaseUrl, { poolSize: 1 });
   const lock = (id: string) => validation.client.unsafe('select 1 from keyferry.syncs where id = $1 for update', [id]);
   await validation.client.unsafe('begin');
   await lock(first);

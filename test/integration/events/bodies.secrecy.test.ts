@@ -1,20 +1,15 @@
 import { sql } from 'drizzle-orm';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
 import { createWebhooks } from '../../../src/db/webhooks.ts';
 import { newWebhookShape } from '../../../src/domain/webhooks.ts';
 import { toMessage, type Event } from '../../../src/server/webhook/message.ts';
-import { useTestDatabase } from '../../support/postgres.ts';
+import { useStage } from '../../support/use-stage.ts';
 import * as rotating from '../rotation/world.ts';
-import { createWorld, openStage, REGION, type Stage } from '../sync/world.ts';
+import { createWorld, REGION } from '../sync/world.ts';
 
 /** No event, in whatever form it is sent, holds a value that keyferry wrote. */
-const database = useTestDatabase();
-let stage: Stage;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
-afterAll(() => stage.close());
+const stage = useStage();
 
 const secret = `whsec_${Buffer.alloc(32, 4).toString('base64')}`;
 

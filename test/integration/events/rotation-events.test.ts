@@ -1,20 +1,15 @@
 import { sql } from 'drizzle-orm';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
 import { createNotifications } from '../../../src/db/notifications.ts';
 import { createWebhooks } from '../../../src/db/webhooks.ts';
 import { newWebhookShape } from '../../../src/domain/webhooks.ts';
 import { eventSamples, formOf } from '../../support/event-samples.ts';
-import { useTestDatabase } from '../../support/postgres.ts';
-import { createWorld, DAY, HOUR, openStage, SECOND, type Stage, type World } from '../rotation/world.ts';
+import { useStage } from '../../support/use-stage.ts';
+import { createWorld, DAY, HOUR, SECOND, type World } from '../rotation/world.ts';
 
 /** What consumers are told of rotations: the new key, the old one that goes, and what is late. */
-const database = useTestDatabase();
-let stage: Stage;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
-afterAll(() => stage.close());
+const stage = useStage();
 
 async function listening(): Promise<World> {
   const world = await createWorld(stage);

@@ -1,34 +1,24 @@
 import { sql } from 'drizzle-orm';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 
 import { createWebhooks, type Webhooks } from '../../../src/db/webhooks.ts';
 import { newWebhookShape } from '../../../src/domain/webhooks.ts';
 import { JobError } from '../../../src/errors.ts';
 import { eventSamples, formOf } from '../../support/event-samples.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
-import {
-  createWorld,
-  HOUR,
-  MINUTE,
-  openStage,
-  REGION,
-  type Stage,
-  type World,
-  type WorldOptions,
-} from '../sync/world.ts';
+import { useStage } from '../../support/use-stage.ts';
+import { createWorld, HOUR, MINUTE, REGION, type World, type WorldOptions } from '../sync/world.ts';
 
 /**
  * What consumers are told of syncs: each change once, whatever dies in between, and nothing where
  * nobody asks.
  */
 const database = useTestDatabase();
-let stage: Stage;
+const stage = useStage(database);
 let webhooks: Webhooks;
 beforeAll(() => {
-  stage = openStage(database().url);
   webhooks = createWebhooks(stage.handle.db, stage.encryption, { hosts: ['127.0.0.1'] });
 });
-afterAll(() => stage.close());
 
 const CANARY = 'canary-of-a-value';
 

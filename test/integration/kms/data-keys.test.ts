@@ -2,27 +2,23 @@
  * What is encrypted with data keys of AWS KMS: how often KMS is asked, what opens where, and what a
  * fault of KMS comes to.
  */
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 
 import { secretPlace } from '../../../src/db/encryption.ts';
 import { createEncryptionKeys } from '../../../src/db/encryption-keys.ts';
 import { createFolders } from '../../../src/db/folders.ts';
 import type { DataKeyService } from '../../../src/domain/data-keys.ts';
 import type { PolicyDocument } from '../../../src/sandbox/aws/index.ts';
-import { useTestDatabase } from '../../support/postgres.ts';
-import { allow, createWorld, HOUR, openStage, type Stage } from '../sync/world.ts';
+import type { Stage } from '../../support/stage.ts';
+import { useStage } from '../../support/use-stage.ts';
+import { allow, createWorld, HOUR } from '../sync/world.ts';
 import { HERE, type Kms, openKms } from './support.ts';
 
-const database = useTestDatabase();
-let stage: Stage;
+const stage = useStage();
 let kms: Kms;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
 beforeEach(() => {
   kms = openKms(stage.handle.db);
 });
-afterAll(() => stage.close());
 
 const inKms = (options = {}): Stage => ({ ...stage, encryption: kms.encryption(options) });
 const place = (orgId: string, key = 'A', revision = 2) => secretPlace({ orgId, folderId: 'f', key, revision });

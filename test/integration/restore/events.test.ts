@@ -1,20 +1,16 @@
 /** Events that a copied database still has to deliver: the original delivers them itself. */
 import { sql } from 'drizzle-orm';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 
 import { createInstallationGuard } from '../../../src/db/installation-guard.ts';
 import { createOutbox } from '../../../src/db/outbox.ts';
 import { createWebhooks } from '../../../src/db/webhooks.ts';
 import { newWebhookShape } from '../../../src/domain/webhooks.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
-import { openStage, type Stage } from '../sync/world.ts';
+import { useStage } from '../../support/use-stage.ts';
 
 const database = useTestDatabase();
-let stage: Stage;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
-afterAll(() => stage.close());
+const stage = useStage(database);
 
 const guard = () => createInstallationGuard(stage.handle.db);
 const claim = () => createOutbox(stage.handle.db, stage.encryption).claim({ busy: [], hasOperator: false });

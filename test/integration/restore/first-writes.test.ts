@@ -1,18 +1,13 @@
 /** Syncs whose first write came after the backup: their database knows none of what they wrote. */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
-import { useTestDatabase } from '../../support/postgres.ts';
 import { takeBackup } from '../../support/rewind.ts';
-import { createWorld, MINUTE, openStage, type Stage, type SyncInput, type World } from '../sync/world.ts';
+import { useStage } from '../../support/use-stage.ts';
+import { createWorld, MINUTE, type SyncInput, type World } from '../sync/world.ts';
 import { acceptAsRestored } from './epoch.ts';
 import { isDocument, jsonSecret, kinds, wrote } from './kinds.ts';
 
-const database = useTestDatabase();
-let stage: Stage;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
-afterAll(() => stage.close());
+const stage = useStage();
 
 type Values = Readonly<Record<string, string | null>>;
 

@@ -2,10 +2,10 @@
  * A backup that still wants objects deleted where the sync wrote before it moved. Afterwards the
  * sync came back, and wrote there again: that deletion would destroy what nobody has decided about.
  */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
-import { useTestDatabase } from '../../support/postgres.ts';
 import { takeBackup } from '../../support/rewind.ts';
+import { useStage } from '../../support/use-stage.ts';
 import {
   allow,
   ALL_ACTIONS,
@@ -13,21 +13,14 @@ import {
   createRole,
   createWorld,
   MINUTE,
-  openStage,
   REGION,
-  type Stage,
   type SyncInput,
   type World,
 } from '../sync/world.ts';
 import { acceptAsRestored } from './epoch.ts';
 import { type RestoredKind, kinds } from './kinds.ts';
 
-const database = useTestDatabase();
-let stage: Stage;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
-afterAll(() => stage.close());
+const stage = useStage();
 
 type Config = NonNullable<SyncInput['destinationConfig']>;
 

@@ -3,23 +3,20 @@
  * the other.
  */
 import { sql } from 'drizzle-orm';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { beforeAll, beforeEach, expect, test } from 'vitest';
 
 import { createInstallation } from '../../../src/db/installation.ts';
 import { createInstallationGuard } from '../../../src/db/installation-guard.ts';
 import { databaseClock } from '../../support/database-clock.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
 import { takeBackup } from '../../support/rewind.ts';
+import { useStage } from '../../support/use-stage.ts';
 import * as rotating from '../rotation/world.ts';
-import { createWorld, DAY, MINUTE, openStage, type Stage, type World } from '../sync/world.ts';
+import { createWorld, DAY, MINUTE, type World } from '../sync/world.ts';
 
 const database = useTestDatabase();
-let stage: Stage;
-beforeAll(async () => {
-  await databaseClock(database().url);
-  stage = openStage(database().url);
-});
-afterAll(() => stage.close());
+beforeAll(() => databaseClock(database().url));
+const stage = useStage(database);
 // Each world begins at the real time, before the epochs of earlier ones: here every epoch is the
 // first.
 beforeEach(() =>

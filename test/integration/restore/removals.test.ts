@@ -2,20 +2,15 @@
  * `sync remove` in a new epoch: no deletion before the comparison, and none of what a person has to
  * decide about.
  */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
-import { useTestDatabase } from '../../support/postgres.ts';
 import { takeBackup } from '../../support/rewind.ts';
-import { createWorld, MINUTE, openStage, type Stage, type SyncInput, type World } from '../sync/world.ts';
+import { useStage } from '../../support/use-stage.ts';
+import { createWorld, MINUTE, type SyncInput, type World } from '../sync/world.ts';
 import { acceptAsRestored } from './epoch.ts';
 import { isDocument, kinds, wrote } from './kinds.ts';
 
-const database = useTestDatabase();
-let stage: Stage;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
-afterAll(() => stage.close());
+const stage = useStage();
 
 async function writeAndRestore(input: SyncInput, later?: Readonly<Record<string, string | null>>) {
   const world = await createWorld(stage);

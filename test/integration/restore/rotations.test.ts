@@ -2,29 +2,14 @@
  * Rotations of a database that was restored from a backup, while AWS holds the keys of later
  * rotations.
  */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
-import { useTestDatabase } from '../../support/postgres.ts';
 import { takeBackup } from '../../support/rewind.ts';
-import {
-  ACCOUNT,
-  createWorld,
-  DAY,
-  HOUR,
-  MINUTE,
-  openStage,
-  type Pair,
-  type Stage,
-  type World,
-} from '../rotation/world.ts';
+import { useStage } from '../../support/use-stage.ts';
+import { ACCOUNT, createWorld, DAY, HOUR, MINUTE, type Pair, type World } from '../rotation/world.ts';
 import { acceptAsRestored as accept } from './epoch.ts';
 
-const database = useTestDatabase();
-let stage: Stage;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
-afterAll(() => stage.close());
+const stage = useStage();
 
 const acceptAsRestored = ({ clock }: World, restore: () => Promise<void>): Promise<void> =>
   accept(stage.handle, { clock, restore });

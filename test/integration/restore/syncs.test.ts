@@ -1,16 +1,14 @@
 /** Syncs of a database that was restored from a backup, while AWS holds what was written since. */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
-import { useTestDatabase } from '../../support/postgres.ts';
 import { takeBackup } from '../../support/rewind.ts';
+import { useStage } from '../../support/use-stage.ts';
 import {
   allow,
   createWorld,
   DOCUMENTED_PARAMETER_ACTIONS,
   MINUTE,
-  openStage,
   REGION,
-  type Stage,
   type SyncInput,
   type World,
   type WorldOptions,
@@ -18,12 +16,7 @@ import {
 import { acceptAsRestored as accept } from './epoch.ts';
 import { isDocument, jsonSecret, kinds, wrote } from './kinds.ts';
 
-const database = useTestDatabase();
-let stage: Stage;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
-afterAll(() => stage.close());
+const stage = useStage();
 
 const acceptAsRestored = ({ world, restore }: { world: World; restore: () => Promise<void> }): Promise<void> =>
   accept(stage.handle, { clock: world.clock, restore });

@@ -1,17 +1,12 @@
 /** Changes that people make while a rotation runs. */
 import { sql } from 'drizzle-orm';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
 import type { Transition } from '../../../src/domain/rotation/rotation.ts';
-import { useTestDatabase } from '../../support/postgres.ts';
-import { createWorld, DAY, MINUTE, openStage, SECOND, type Stage, type World, type WorldOptions } from './world.ts';
+import { useStage } from '../../support/use-stage.ts';
+import { createWorld, DAY, MINUTE, SECOND, type World, type WorldOptions } from './world.ts';
 
-const database = useTestDatabase();
-let stage: Stage;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
-afterAll(() => stage.close());
+const stage = useStage();
 
 const atOnce = { graceSeconds: 0, quietSeconds: 0, holdSeconds: 0 };
 

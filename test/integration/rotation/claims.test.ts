@@ -1,17 +1,12 @@
 /** What two workers do with one rotation at once. */
 import { sql } from 'drizzle-orm';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
 import { createWork } from '../../../src/db/engine/work.ts';
-import { useTestDatabase } from '../../support/postgres.ts';
-import { createWorld, openStage, type Stage } from './world.ts';
+import { useStage } from '../../support/use-stage.ts';
+import { createWorld } from './world.ts';
 
-const database = useTestDatabase();
-let stage: Stage;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
-afterAll(() => stage.close());
+const stage = useStage();
 
 test('of two workers that claim one rotation, one runs', async () => {
   const world = await createWorld(stage);

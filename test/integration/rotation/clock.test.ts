@@ -2,17 +2,12 @@
  * A worker whose own clock is wrong retires no key: what is due, quiet or held goes by the
  * database's clock.
  */
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 
-import { useTestDatabase } from '../../support/postgres.ts';
-import { createWorld, DAY, HOUR, openStage, type Stage } from './world.ts';
+import { useStage } from '../../support/use-stage.ts';
+import { createWorld, DAY, HOUR } from './world.ts';
 
-const database = useTestDatabase();
-let stage: Stage;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
-afterAll(() => stage.close());
+const stage = useStage();
 afterEach(() => vi.useRealTimers());
 
 test.each([

@@ -1,17 +1,12 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
 import { createAwsSandbox } from '../../../src/sandbox/aws/index.ts';
 import { databaseClock } from '../../support/database-clock.ts';
 import { createEmptyAnswers } from '../../support/empty-answers.ts';
-import { useTestDatabase } from '../../support/postgres.ts';
-import { furnish, openStage, type Stage } from './world.ts';
+import { useStage } from '../../support/use-stage.ts';
+import { furnish } from './world.ts';
 
-const database = useTestDatabase();
-let stage: Stage;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
-afterAll(() => stage.close());
+const stage = useStage();
 
 async function createWorld() {
   const clock = await databaseClock(stage.databaseUrl);

@@ -2,31 +2,14 @@ import { readFile } from 'node:fs/promises';
 
 import { sql } from 'drizzle-orm';
 import { pino } from 'pino';
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 
 import { JobError } from '../../../src/errors.ts';
-import { useTestDatabase } from '../../support/postgres.ts';
-import {
-  ACCOUNT,
-  createWorld,
-  DAY,
-  DOCUMENTED_ACTIONS,
-  HOUR,
-  MINUTE,
-  openStage,
-  SECOND,
-  type Pair,
-  type Stage,
-  type World,
-} from './world.ts';
+import { useStage } from '../../support/use-stage.ts';
+import { ACCOUNT, createWorld, DAY, DOCUMENTED_ACTIONS, HOUR, MINUTE, SECOND, type Pair, type World } from './world.ts';
 
-const database = useTestDatabase();
-let stage: Stage;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
+const stage = useStage();
 afterEach(() => vi.useRealTimers());
-afterAll(() => stage.close());
 
 const user = (world: World) => ({ accountId: ACCOUNT, userName: world.userName });
 

@@ -1,15 +1,10 @@
 import { sql } from 'drizzle-orm';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
-import { useTestDatabase } from '../../support/postgres.ts';
-import { createWorld, DAY, HOUR, openStage, type Pair, type Stage, type World } from './world.ts';
+import { useStage } from '../../support/use-stage.ts';
+import { createWorld, DAY, HOUR, type Pair, type World } from './world.ts';
 
-const database = useTestDatabase();
-let stage: Stage;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
-afterAll(() => stage.close());
+const stage = useStage();
 
 /** A rotation that published a key and was deleted. */
 async function deleted(secrets: 'keep' | 'remove'): Promise<{ world: World; left: Pair }> {

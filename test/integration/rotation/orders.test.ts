@@ -1,15 +1,10 @@
 import { sql } from 'drizzle-orm';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
-import { useTestDatabase } from '../../support/postgres.ts';
-import { ACCOUNT, createWorld, DAY, HOUR, openStage, type Pair, type Stage, type World } from './world.ts';
+import { useStage } from '../../support/use-stage.ts';
+import { ACCOUNT, createWorld, DAY, HOUR, type Pair, type World } from './world.ts';
 
-const database = useTestDatabase();
-let stage: Stage;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
-afterAll(() => stage.close());
+const stage = useStage();
 
 async function rotatedOnce(world: World): Promise<{ id: string; old: Pair }> {
   const { id } = await world.createRotation();

@@ -1,15 +1,10 @@
 import { sql } from 'drizzle-orm';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
-import { useTestDatabase } from '../../support/postgres.ts';
-import { createWorld, DAY, HOUR, openStage, SECOND, type Stage } from './world.ts';
+import { useStage } from '../../support/use-stage.ts';
+import { createWorld, DAY, HOUR, SECOND } from './world.ts';
 
-const database = useTestDatabase();
-let stage: Stage;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
-afterAll(() => stage.close());
+const stage = useStage();
 
 test('a first rotation publishes a key that works and leaves nothing to retire', async () => {
   const world = await createWorld(stage);

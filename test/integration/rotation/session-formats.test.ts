@@ -4,7 +4,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { createQueueBackend } from '../../../src/queues/backend.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
-import { createWorld, DAY, HOUR, MINUTE, openStage, type Pair, SECOND, type Stage } from './world.ts';
+import { openStage, type Stage } from '../../support/stage.ts';
+import { createWorld, DAY, HOUR, MINUTE, type Pair, SECOND } from './world.ts';
 
 const database = useTestDatabase();
 let stage: Stage;

@@ -1,26 +1,10 @@
 import { sql } from 'drizzle-orm';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
-import { useTestDatabase } from '../../support/postgres.ts';
-import {
-  allow,
-  createWorld,
-  DAY,
-  DOCUMENTED_ACTIONS,
-  HOUR,
-  MINUTE,
-  openStage,
-  type Pair,
-  type Stage,
-  type World,
-} from './world.ts';
+import { useStage } from '../../support/use-stage.ts';
+import { allow, createWorld, DAY, DOCUMENTED_ACTIONS, HOUR, MINUTE, type Pair, type World } from './world.ts';
 
-const database = useTestDatabase();
-let stage: Stage;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
-afterAll(() => stage.close());
+const stage = useStage();
 
 /** So late, an hour of waiting takes a dozen runs in place of a hundred. */
 const LATE = { lateMs: 5 * MINUTE };

@@ -7,9 +7,8 @@ import { sql } from 'drizzle-orm';
 
 import { createAccessKeys } from '../../../src/aws/access-keys.ts';
 import { createAwsAccess } from '../../../src/aws/access.ts';
-import { openDatabase, type DatabaseHandle } from '../../../src/db/client.ts';
+import type { DatabaseHandle } from '../../../src/db/client.ts';
 import { createConnections, type Connections } from '../../../src/db/connections.ts';
-import { createEncryption, type Encryption } from '../../../src/db/encryption.ts';
 import { createInstallation, type Installation } from '../../../src/db/installation.ts';
 import { createFolders, type Folders } from '../../../src/db/folders.ts';
 import { createRotations, type Rotations } from '../../../src/db/rotation/rotations.ts';
@@ -26,6 +25,7 @@ import { createLog, type Log } from '../../../src/observe/log.ts';
 import { createRotateProcessor } from '../../../src/workers/rotate/processor.ts';
 import type { RotateDependencies } from '../../../src/workers/rotate/context.ts';
 import { databaseClock, type DatabaseClock } from '../../support/database-clock.ts';
+import type { Stage } from '../../support/stage.ts';
 import {
   createAwsSandbox,
   createSandboxRequestHandler,
@@ -57,23 +57,6 @@ const ALL_ACTIONS = [...DOCUMENTED_ACTIONS, 'iam:GetAccessKeyLastUsed', 'iam:Get
 
 export function allow(actions: readonly string[]): PolicyDocument {
   return { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: [...actions], Resource: '*' }] };
-}
-
-/**
- * Shared by the worlds of one file: servers and clients are made once, each world has an org and an
- * AWS account user of its own.
- */
-export interface Stage {
-  readonly databaseUrl: string;
-  readonly handle: DatabaseHandle;
-  readonly encryption: Encryption;
-  close(): Promise<void>;
-}
-
-export function openStage(databaseUrl: string): Stage {
-  const handle = openDatabase(databaseUrl, { poolSize: 4 });
-  const encryption = createEncryption([{ id: 'test', key: Buffer.alloc(32, 7) }]);
-  return { databaseUrl, handle, encryption, close: () => handle.close() };
 }
 
 export interface WorldOptions {

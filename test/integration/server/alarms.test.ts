@@ -3,27 +3,20 @@
  * wait for it.
  */
 import { sql } from 'drizzle-orm';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { beforeAll, beforeEach, expect, test } from 'vitest';
 
 import { createNotifications } from '../../../src/db/notifications.ts';
 import { JobError } from '../../../src/errors.ts';
 import { databaseClock } from '../../support/database-clock.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
+import { useStage } from '../../support/use-stage.ts';
 import * as rotations from '../rotation/world.ts';
-import { ALL_ACTIONS, allow, createWorld, openStage, REGION, type Stage, type World } from '../sync/world.ts';
+import { ALL_ACTIONS, allow, createWorld, REGION, type World } from '../sync/world.ts';
 
 const database = useTestDatabase();
-let stage: Stage;
-let rotationStage: rotations.Stage;
-beforeAll(async () => {
-  // Before the first session, which would keep the server's own clock.
-  await databaseClock(database().url);
-  stage = openStage(database().url);
-  rotationStage = rotations.openStage(database().url);
-});
-afterAll(async () => {
-  await Promise.all([stage.close(), rotationStage.close()]);
-});
+// Before the first session, which would keep the server's own clock.
+beforeAll(() => databaseClock(database().url));
+const stage = useStage(database);
 beforeEach(() => told());
 
 let heard = 0;
@@ -127,7 +120,7 @@ test('of the worker’s own identity or PostgreSQL is none of a sync', async () 
 
 test('of PostgreSQL is none of a rotation', async () => {
   let isOut = false;
-  const world = await rotations.createWorld(rotationStage, {
+  const world = await rotations.createWorld(stage, {
     wrap: (deps) => ({
       ...deps,
       rotations: {

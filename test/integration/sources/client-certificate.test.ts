@@ -11,13 +11,11 @@ import type { JobError } from '../../../src/errors.ts';
 import { createAsk } from '../../../src/workers/pull/ask.ts';
 import { readHttp } from '../../../src/workers/pull/kinds/http.ts';
 import { createAuthority, type Authority, type Certificate } from '../../support/certificates.ts';
-import { useTestDatabase } from '../../support/postgres.ts';
-import { openStage, type Stage } from '../sync/world.ts';
+import { useStage } from '../../support/use-stage.ts';
 import { createSourceWorld } from './world.ts';
 
 describe('a source with mutual TLS', () => {
-  const database = useTestDatabase();
-  let stage: Stage;
+  const stage = useStage();
   let server: Server;
   let url: string;
   let right: Certificate;
@@ -25,7 +23,6 @@ describe('a source with mutual TLS', () => {
   let expired: Certificate;
   let authority: Authority;
   beforeAll(async () => {
-    stage = openStage(database().url);
     authority = await createAuthority();
     const foreign = await createAuthority();
     const altNames = 'IP:127.0.0.1';
@@ -44,7 +41,6 @@ describe('a source with mutual TLS', () => {
   afterAll(async () => {
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
-    await stage.close();
   });
 
   const settingsWith = (pair: Partial<Certificate>) =>

@@ -1,17 +1,11 @@
 /** What every kind of source keeps. */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
-import { useTestDatabase } from '../../support/postgres.ts';
-import { openStage, type Stage } from '../sync/world.ts';
+import { useStage } from '../../support/use-stage.ts';
 import { fakeKinds, type FakeSource } from './fake-sources.ts';
 import { codeOf, createSourceWorld, type SourceWorld } from './world.ts';
 
-const database = useTestDatabase();
-let stage: Stage;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
-afterAll(() => stage.close());
+const stage = useStage();
 
 describe.each(Object.entries(fakeKinds))('a source of kind %s', (_kind, { open, settings }) => {
   let fake: FakeSource;

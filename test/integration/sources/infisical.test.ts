@@ -1,19 +1,13 @@
 /** What only Infisical's API has: logins, imports, folders below, hidden values. */
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 
-import { useTestDatabase } from '../../support/postgres.ts';
-import { openStage, type Stage } from '../sync/world.ts';
+import { useStage } from '../../support/use-stage.ts';
 import { infisicalSecret, openInfisical, type FakeInfisical } from './fake-sources.ts';
 import { codeOf, createSourceWorld, type SourceWorld } from './world.ts';
 
-const database = useTestDatabase();
-let stage: Stage;
+const stage = useStage();
 let fake: FakeInfisical;
 let world: SourceWorld;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
-afterAll(() => stage.close());
 beforeEach(async () => {
   fake = await openInfisical('client-1', 'canary-secret');
   world = await createSourceWorld(stage);

@@ -5,11 +5,10 @@
 import { randomUUID } from 'node:crypto';
 
 import { sql } from 'drizzle-orm';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { queueBackends } from '../../support/backends.ts';
-import { useTestDatabase } from '../../support/postgres.ts';
-import { openStage, type Stage } from '../sync/world.ts';
+import { useStage } from '../../support/use-stage.ts';
 import { openHttpSource, type FakeSource } from './fake-sources.ts';
 import { type PullWorker, type PullWorkerInput, startPullWorker } from './pull-worker.ts';
 import { createSourceWorld, HOSTS, type SourceWorld } from './world.ts';
@@ -18,15 +17,10 @@ const SOON = { timeout: 20_000 };
 const TOKEN = 'token-of-a-source';
 
 describe.each(queueBackends)('pulls on $name', ({ redisUrl }) => {
-  const database = useTestDatabase();
-  let stage: Stage;
+  const stage = useStage();
   let fake: FakeSource;
   let world: SourceWorld;
   let worker: PullWorker;
-  beforeAll(() => {
-    stage = openStage(database().url);
-  });
-  afterAll(() => stage.close());
   beforeEach(async () => {
     fake = await openHttpSource(TOKEN);
     world = await createSourceWorld(stage);
@@ -40,7 +34,14 @@ describe.each(queueBackends)('pulls on $name', ({ redisUrl }) => {
 
   const start = async (input: Partial<PullWorkerInput> = {}) => {
     const { folders, sources } = world;
-    worker = await startPullWorker({ databaseUrl: database().url, redisUrl, folders, sources, hosts: HOSTS, ...input });
+    worker = await startPullWorker({
+      databaseUrl: stage.databaseUrl,
+      redisUrl,
+      folders,
+      sources,
+      hosts: HOSTS,
+      ...input,
+    });
   };
   const setSource = () => world.set({ kind: 'http', url: `${fake.server.url}/x`, token: TOKEN });
   const add = (data: object) => worker.backend.queue('sync').add('pull', data);

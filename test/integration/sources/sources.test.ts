@@ -3,7 +3,7 @@
  * staleness.
  */
 import { sql } from 'drizzle-orm';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 
 import { createEncryption } from '../../../src/db/encryption.ts';
 import { createEncryptionKeys } from '../../../src/db/encryption-keys.ts';
@@ -14,19 +14,13 @@ import { createStatusQueries } from '../../../src/db/status/queries.ts';
 import { createSources } from '../../../src/db/sources.ts';
 import { createWebhooks } from '../../../src/db/webhooks.ts';
 import { newWebhookShape } from '../../../src/domain/webhooks.ts';
-import { useTestDatabase } from '../../support/postgres.ts';
-import { openStage, type Stage } from '../sync/world.ts';
+import { useStage } from '../../support/use-stage.ts';
 import { openHttpSource, type FakeSource } from './fake-sources.ts';
 import { codeOf, createSourceWorld, type SourceWorld } from './world.ts';
 
-const database = useTestDatabase();
-let stage: Stage;
+const stage = useStage();
 let fake: FakeSource;
 let world: SourceWorld;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
-afterAll(() => stage.close());
 
 const TOKEN = 'canary-token-of-a-source';
 beforeEach(async () => {

@@ -9,7 +9,7 @@ import { createSources } from '../../../src/db/sources.ts';
 import { newSourceShape } from '../../../src/domain/sources.ts';
 import { createLog } from '../../../src/observe/log.ts';
 import { createPull } from '../../../src/workers/pull/pull.ts';
-import type { Stage } from '../sync/world.ts';
+import type { Stage } from '../../support/stage.ts';
 
 export const HOSTS = ['127.0.0.1'];
 

@@ -1,15 +1,10 @@
 /** Taking over what exists, when any one answer of AWS is lost on the way. */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
-import { useTestDatabase } from '../../support/postgres.ts';
-import { createWorld, HOUR, MINUTE, openStage, REGION, type Stage, type SyncInput, type World } from './world.ts';
+import { useStage } from '../../support/use-stage.ts';
+import { createWorld, HOUR, MINUTE, REGION, type SyncInput, type World } from './world.ts';
 
-const database = useTestDatabase();
-let stage: Stage;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
-afterAll(() => stage.close());
+const stage = useStage();
 
 const NAME = '/app/prod/A';
 const secretsManager = (config: Record<string, string>) =>

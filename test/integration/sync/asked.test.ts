@@ -1,29 +1,14 @@
 import { sql } from 'drizzle-orm';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
-import { useTestDatabase } from '../../support/postgres.ts';
-import {
-  createWorld,
-  HOUR,
-  MINUTE,
-  openStage,
-  REGION,
-  type Stage,
-  type SyncInput,
-  total,
-  type World,
-} from './world.ts';
+import { useStage } from '../../support/use-stage.ts';
+import { createWorld, HOUR, MINUTE, REGION, type SyncInput, total, type World } from './world.ts';
 
 /**
  * A sync that a person asks for looks at AWS before it says that all is well; one that the queue
  * wakes does not.
  */
-const database = useTestDatabase();
-let stage: Stage;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
-afterAll(() => stage.close());
+const stage = useStage();
 
 /** As a job of an application does. */
 const wake = (id: string) =>

@@ -1,26 +1,11 @@
 import { sql } from 'drizzle-orm';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
-import { useTestDatabase } from '../../support/postgres.ts';
-import {
-  ALL_ACTIONS,
-  allow,
-  createWorld,
-  MINUTE,
-  openStage,
-  REGION,
-  type Stage,
-  type SyncInput,
-  total,
-} from './world.ts';
+import { useStage } from '../../support/use-stage.ts';
+import { ALL_ACTIONS, allow, createWorld, MINUTE, REGION, type SyncInput, total } from './world.ts';
 
 const JSON_SECRET = { region: REGION, mappingBehavior: 'many-to-one', secretName: 'app' } as const;
-const database = useTestDatabase();
-let stage: Stage;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
-afterAll(() => stage.close());
+const stage = useStage();
 
 const REQUEST_ID = /AWS request id: 00000000-0000-4000-8000-\d{12}\./;
 const toSecrets: SyncInput = {

@@ -3,20 +3,15 @@
  * again by itself.
  */
 import { eq, sql } from 'drizzle-orm';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
 import { createSyncs } from '../../../src/db/sync/syncs.ts';
 import { createWork } from '../../../src/db/engine/work.ts';
 import { requests, syncs as syncRows } from '../../../src/db/schema.ts';
-import { useTestDatabase } from '../../support/postgres.ts';
-import { createWorld, openStage, type Stage } from './world.ts';
+import { useStage } from '../../support/use-stage.ts';
+import { createWorld } from './world.ts';
 
-const database = useTestDatabase();
-let stage: Stage;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
-afterAll(() => stage.close());
+const stage = useStage();
 
 type World = Awaited<ReturnType<typeof createWorld>>;
 

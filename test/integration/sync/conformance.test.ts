@@ -2,18 +2,13 @@
  * What every kind of destination promises, run through one table: whoever adds a kind adds a line
  * to it, no test.
  */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
 import { BYSTANDER, type Destination, DESTINATIONS } from '../../sweep/destinations.ts';
-import { useTestDatabase } from '../../support/postgres.ts';
-import { createWorld, HOUR, openStage, type Stage, type SyncInput, type World } from './world.ts';
+import { useStage } from '../../support/use-stage.ts';
+import { createWorld, HOUR, type SyncInput, type World } from './world.ts';
 
-const database = useTestDatabase();
-let stage: Stage;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
-afterAll(() => stage.close());
+const stage = useStage();
 
 const each = test.each(DESTINATIONS.map((destination) => [destination.name, destination] as const));
 

@@ -1,25 +1,9 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
-import { useTestDatabase } from '../../support/postgres.ts';
-import {
-  allow,
-  createWorld,
-  DOCUMENTED_SECRET_ACTIONS,
-  HOUR,
-  MINUTE,
-  openStage,
-  REGION,
-  type Stage,
-  type SyncInput,
-  total,
-} from './world.ts';
+import { useStage } from '../../support/use-stage.ts';
+import { allow, createWorld, DOCUMENTED_SECRET_ACTIONS, HOUR, MINUTE, REGION, type SyncInput, total } from './world.ts';
 
-const database = useTestDatabase();
-let stage: Stage;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
-afterAll(() => stage.close());
+const stage = useStage();
 
 const toDocument: SyncInput = {
   destination: 'aws-secrets-manager',

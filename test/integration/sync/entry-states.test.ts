@@ -3,19 +3,14 @@
  * runs.
  */
 import { sql } from 'drizzle-orm';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
 import { syncEntries } from '../../../src/db/schema.ts';
 import { stateOf } from '../../../src/domain/sync/ledger.ts';
-import { useTestDatabase } from '../../support/postgres.ts';
-import { createWorld, openStage, type Stage } from './world.ts';
+import { useStage } from '../../support/use-stage.ts';
+import { createWorld } from './world.ts';
 
-const database = useTestDatabase();
-let stage: Stage;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
-afterAll(() => stage.close());
+const stage = useStage();
 
 /** Copies of the one entry with every combination of the columns that the state is derived from. */
 const everyCombination = sql`

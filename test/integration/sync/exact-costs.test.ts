@@ -11,7 +11,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { WorkStore } from '../../../src/db/engine/work.ts';
 import { countStatements, type CountedStatements } from '../../support/count-statements.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
-import { createWorld, HOUR, openStage, type Ran, REGION, type Stage, type SyncInput, total } from './world.ts';
+import { openStage, type Stage } from '../../support/stage.ts';
+import { createWorld, HOUR, type Ran, REGION, type SyncInput, total } from './world.ts';
 
 const database = useTestDatabase();
 let stage: Stage;

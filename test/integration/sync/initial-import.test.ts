@@ -1,20 +1,15 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
 import { JobError } from '../../../src/errors.ts';
 import type { SyncDependencies } from '../../../src/workers/sync/processor.ts';
-import { useTestDatabase } from '../../support/postgres.ts';
-import { createWorld, HOUR, openStage, REGION, type Stage, type SyncInput, type World } from './world.ts';
+import { useStage } from '../../support/use-stage.ts';
+import { createWorld, HOUR, REGION, type SyncInput, type World } from './world.ts';
 
 /**
  * An initial import is done once. Whatever became of the run that did it, a later run never reverts
  * what a person edits in the folder.
  */
-const database = useTestDatabase();
-let stage: Stage;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
-afterAll(() => stage.close());
+const stage = useStage();
 
 const secretsManager = (destinationConfig: NonNullable<SyncInput['destinationConfig']>): SyncInput => ({
   destination: 'aws-secrets-manager',

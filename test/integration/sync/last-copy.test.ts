@@ -1,22 +1,17 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
 import { createSyncsClient } from '../../../src/client/syncs.ts';
 import type { ClientContext } from '../../../src/client/context.ts';
 import type { SyncChanges } from '../../../src/db/sync/syncs.ts';
-import { useTestDatabase } from '../../support/postgres.ts';
 import { TOO_DEEP, toPath, toSchema } from './targets.ts';
-import { createWorld, openStage, REGION, type Stage, type World } from './world.ts';
+import { useStage } from '../../support/use-stage.ts';
+import { createWorld, REGION, type World } from './world.ts';
 
 /**
  * However a key moves, and whatever keeps its new object from being written: its last object at AWS
  * is never deleted.
  */
-const database = useTestDatabase();
-let stage: Stage;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
-afterAll(() => stage.close());
+const stage = useStage();
 
 async function move(world: World, id: string, changes: SyncChanges) {
   await world.syncs.update(await world.row(id), changes, 'ann');

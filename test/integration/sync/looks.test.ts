@@ -1,16 +1,11 @@
 /** Whose a parameter is, looked up before every overwrite and every deletion. */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
-import { useTestDatabase } from '../../support/postgres.ts';
-import { allow, createWorld, DOCUMENTED_PARAMETER_ACTIONS, HOUR, MINUTE, openStage, type Stage } from './world.ts';
+import { useStage } from '../../support/use-stage.ts';
+import { allow, createWorld, DOCUMENTED_PARAMETER_ACTIONS, HOUR, MINUTE } from './world.ts';
 import type { WorldOptions } from './world.ts';
 
-const database = useTestDatabase();
-let stage: Stage;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
-afterAll(() => stage.close());
+const stage = useStage();
 
 const numbered = (count: number, value = 'v') =>
   Object.fromEntries(Array.from({ length: count }, (_, index) => [`K${String(index)}`, value]));

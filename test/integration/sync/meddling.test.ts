@@ -1,16 +1,11 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
 import type { SyncDependencies } from '../../../src/workers/sync/processor.ts';
-import { useTestDatabase } from '../../support/postgres.ts';
-import { createWorld, HOUR, openStage, REGION, type Stage, type SyncInput } from './world.ts';
+import { useStage } from '../../support/use-stage.ts';
+import { createWorld, HOUR, REGION, type SyncInput } from './world.ts';
 
 /** What somebody does between our look at an object and our write of it. */
-const database = useTestDatabase();
-let stage: Stage;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
-afterAll(() => stage.close());
+const stage = useStage();
 
 const toSecrets: SyncInput = {
   destination: 'aws-secrets-manager',

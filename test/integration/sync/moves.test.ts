@@ -1,26 +1,10 @@
 import { sql } from 'drizzle-orm';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
-import { useTestDatabase } from '../../support/postgres.ts';
-import {
-  ALL_ACTIONS,
-  allow,
-  connect,
-  createRole,
-  createWorld,
-  openStage,
-  REGION,
-  type Stage,
-  type SyncInput,
-  type World,
-} from './world.ts';
+import { useStage } from '../../support/use-stage.ts';
+import { ALL_ACTIONS, allow, connect, createRole, createWorld, REGION, type SyncInput, type World } from './world.ts';
 
-const database = useTestDatabase();
-let stage: Stage;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
-afterAll(() => stage.close());
+const stage = useStage();
 
 const oneToOne: SyncInput = {
   destination: 'aws-secrets-manager',

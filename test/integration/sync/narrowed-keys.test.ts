@@ -3,18 +3,13 @@
  * decide who writes.
  */
 import { sql } from 'drizzle-orm';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
 import { narrowed } from '../../../src/domain/connection/narrowing.ts';
-import { useTestDatabase } from '../../support/postgres.ts';
-import { ALL_ACTIONS, allow, createWorld, MINUTE, openStage, REGION, type Stage, type World } from './world.ts';
+import { useStage } from '../../support/use-stage.ts';
+import { ALL_ACTIONS, allow, createWorld, MINUTE, REGION, type World } from './world.ts';
 
-const database = useTestDatabase();
-let stage: Stage;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
-afterAll(() => stage.close());
+const stage = useStage();
 
 async function useKey(world: World, { isTried }: { readonly isTried: boolean }): Promise<void> {
   const user = { accountId: world.accountId, userName: 'deployer' };

@@ -1,24 +1,17 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
-import { useTestDatabase } from '../../support/postgres.ts';
+import { useStage } from '../../support/use-stage.ts';
 import {
   allow,
   createWorld,
   DOCUMENTED_PARAMETER_ACTIONS,
   DOCUMENTED_SECRET_ACTIONS,
   MINUTE,
-  openStage,
   REGION,
-  type Stage,
   type SyncInput,
 } from './world.ts';
 
-const database = useTestDatabase();
-let stage: Stage;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
-afterAll(() => stage.close());
+const stage = useStage();
 
 const toSecrets: SyncInput = {
   destination: 'aws-secrets-manager',

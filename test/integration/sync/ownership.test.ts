@@ -1,18 +1,14 @@
 import { sql } from 'drizzle-orm';
 import postgres from 'postgres';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
 import { createInstallation } from '../../../src/db/installation.ts';
 import { migrate } from '../../../src/db/migrate.ts';
-import { createEmptyDatabase, useTestDatabase } from '../../support/postgres.ts';
-import { createWorld, openStage, REGION, type Stage, type SyncInput } from './world.ts';
+import { createEmptyDatabase } from '../../support/postgres.ts';
+import { useStage } from '../../support/use-stage.ts';
+import { createWorld, REGION, type SyncInput } from './world.ts';
 
-const database = useTestDatabase();
-let stage: Stage;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
-afterAll(() => stage.close());
+const stage = useStage();
 
 const secretsManager = (config: Record<string, string>) =>
   ({
@@ -52,7 +48,7 @@ test('migrations that start at once make one installation, and later ones keep i
 test('an installation without its row is not migrated', async () => {
   await stage.handle.db.execute(sql`delete from keyferry.installation`);
   await expect(createInstallation(stage.handle.db).get()).rejects.toMatchObject({ code: 'DB_NOT_MIGRATED' });
-  await migrate(database().url);
+  await migrate(stage.databaseUrl);
   expect((await createInstallation(stage.handle.db).get()).epoch).toBe(1);
 });
 

@@ -2,18 +2,13 @@
  * A long sync that is paused on its way says that it waits, not that it runs; and what is being
  * written says so.
  */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
 import { createStatusQueries } from '../../../src/db/status/queries.ts';
-import { useTestDatabase } from '../../support/postgres.ts';
-import { createWorld, openStage, type Stage, total } from './world.ts';
+import { useStage } from '../../support/use-stage.ts';
+import { createWorld, total } from './world.ts';
 
-const database = useTestDatabase();
-let stage: Stage;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
-afterAll(() => stage.close());
+const stage = useStage();
 
 const numbered = (count: number) =>
   Object.fromEntries(Array.from({ length: count }, (_, index) => [`K${String(index)}`, 'v']));

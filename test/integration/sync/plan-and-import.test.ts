@@ -1,17 +1,12 @@
 import type { DescribeSecretCommand } from '@aws-sdk/client-secrets-manager';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
 import type { AwsSession } from '../../../src/aws/session.ts';
 import type { SyncDependencies } from '../../../src/workers/sync/processor.ts';
-import { useTestDatabase } from '../../support/postgres.ts';
-import { createWorld, MINUTE, openStage, REGION, type Stage, type SyncInput, total } from './world.ts';
+import { useStage } from '../../support/use-stage.ts';
+import { createWorld, MINUTE, REGION, type SyncInput, total } from './world.ts';
 
-const database = useTestDatabase();
-let stage: Stage;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
-afterAll(() => stage.close());
+const stage = useStage();
 
 const toSecrets: SyncInput = {
   destination: 'aws-secrets-manager',

@@ -1,16 +1,11 @@
 /** How far a long sync has come: noted after each object, over all slices of the round. */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
 import type { RunProgress } from '../../../src/domain/run.ts';
-import { useTestDatabase } from '../../support/postgres.ts';
-import { createWorld, openStage, type Stage } from './world.ts';
+import { useStage } from '../../support/use-stage.ts';
+import { createWorld } from './world.ts';
 
-const database = useTestDatabase();
-let stage: Stage;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
-afterAll(() => stage.close());
+const stage = useStage();
 
 const numbered = (count: number) =>
   Object.fromEntries(Array.from({ length: count }, (_, index) => [`K${String(index)}`, 'v']));

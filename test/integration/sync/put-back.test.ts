@@ -3,19 +3,14 @@
  * of before the commitment to a key.
  */
 import { randomBytes } from 'node:crypto';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
 import { createEncryption } from '../../../src/db/encryption.ts';
 import { createEncryptionKeys } from '../../../src/db/encryption-keys.ts';
-import { useTestDatabase } from '../../support/postgres.ts';
-import { createWorld, MINUTE, openStage, REGION, type Stage, type SyncInput, type World } from './world.ts';
+import { useStage } from '../../support/use-stage.ts';
+import { createWorld, MINUTE, REGION, type SyncInput, type World } from './world.ts';
 
-const database = useTestDatabase();
-let stage: Stage;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
-afterAll(() => stage.close());
+const stage = useStage();
 
 const inOneSecret: SyncInput = {
   destination: 'aws-secrets-manager',

@@ -1,26 +1,11 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
 import { JobError } from '../../../src/errors.ts';
 import type { SyncDependencies } from '../../../src/workers/sync/processor.ts';
-import { useTestDatabase } from '../../support/postgres.ts';
-import {
-  allow,
-  createWorld,
-  DOCUMENTED_SECRET_ACTIONS,
-  HOUR,
-  MINUTE,
-  openStage,
-  REGION,
-  type Stage,
-  type SyncInput,
-} from './world.ts';
+import { useStage } from '../../support/use-stage.ts';
+import { allow, createWorld, DOCUMENTED_SECRET_ACTIONS, HOUR, MINUTE, REGION, type SyncInput } from './world.ts';
 
-const database = useTestDatabase();
-let stage: Stage;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
-afterAll(() => stage.close());
+const stage = useStage();
 
 const toSecrets: SyncInput = {
   destination: 'aws-secrets-manager',

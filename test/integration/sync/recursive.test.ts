@@ -1,16 +1,11 @@
 /** Syncs with the folders below, and with patterns of what they take. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
 import { syncOptions } from '../../../src/domain/sync/config.ts';
-import { useTestDatabase } from '../../support/postgres.ts';
-import { createWorld, openStage, REGION, type Stage, type SyncInput, total, type World } from './world.ts';
+import { useStage } from '../../support/use-stage.ts';
+import { createWorld, REGION, type SyncInput, total, type World } from './world.ts';
 
-const database = useTestDatabase();
-let stage: Stage;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
-afterAll(() => stage.close());
+const stage = useStage();
 
 const kinds: readonly (readonly [string, SyncInput])[] = [
   ['parameters', {}],

@@ -1,16 +1,11 @@
 /** AWS refuses the connection before any validation has noticed. */
 import { sql } from 'drizzle-orm';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
-import { useTestDatabase } from '../../support/postgres.ts';
-import { createWorld, MINUTE, openStage, type Stage, type World } from './world.ts';
+import { useStage } from '../../support/use-stage.ts';
+import { createWorld, MINUTE, type World } from './world.ts';
 
-const database = useTestDatabase();
-let stage: Stage;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
-afterAll(() => stage.close());
+const stage = useStage();
 
 async function validated(world: World, minutesAgo: number): Promise<void> {
   await stage.handle.db.execute(sql`

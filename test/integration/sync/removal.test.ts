@@ -1,17 +1,12 @@
 import { sql } from 'drizzle-orm';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
 import { createSyncEntries } from '../../../src/db/sync/entries.ts';
-import { useTestDatabase } from '../../support/postgres.ts';
-import { createWorld, DAY, HOUR, openStage, REGION, type Stage, type SyncInput, type World } from './world.ts';
+import { useStage } from '../../support/use-stage.ts';
+import { createWorld, DAY, HOUR, REGION, type SyncInput, type World } from './world.ts';
 
 /** A removal ends as succeeded, and a sync is deleted, only when nothing of it is left at AWS. */
-const database = useTestDatabase();
-let stage: Stage;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
-afterAll(() => stage.close());
+const stage = useStage();
 
 const toSecrets: SyncInput = {
   destination: 'aws-secrets-manager',

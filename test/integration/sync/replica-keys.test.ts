@@ -1,16 +1,11 @@
 /** KMS keys of replicas: set, changed, taken away, changed by others, and what is not ours. */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
 import type { SyncOptions } from '../../../src/domain/sync/config.ts';
-import { useTestDatabase } from '../../support/postgres.ts';
-import { createWorld, MINUTE, openStage, REGION, type Stage, type SyncInput, type World } from './world.ts';
+import { useStage } from '../../support/use-stage.ts';
+import { createWorld, MINUTE, REGION, type SyncInput, type World } from './world.ts';
 
-const database = useTestDatabase();
-let stage: Stage;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
-afterAll(() => stage.close());
+const stage = useStage();
 
 const REPLICA = 'us-east-1';
 const kinds: readonly (readonly [string, SyncInput])[] = [

@@ -1,15 +1,10 @@
 /** Replicas that fail, disappear or take their time, and secrets that somebody else rotates. */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
-import { useTestDatabase } from '../../support/postgres.ts';
-import { createWorld, MINUTE, openStage, REGION, type Stage, type SyncInput, type World } from './world.ts';
+import { useStage } from '../../support/use-stage.ts';
+import { createWorld, MINUTE, REGION, type SyncInput, type World } from './world.ts';
 
-const database = useTestDatabase();
-let stage: Stage;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
-afterAll(() => stage.close());
+const stage = useStage();
 
 const REPLICA = 'us-east-1';
 const oneToOne: SyncInput = {

@@ -1,15 +1,10 @@
 /** A sync with the prefix `/`: AWS may return `/NAME` as `NAME`, which is the same parameter. */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
-import { useTestDatabase } from '../../support/postgres.ts';
-import { createWorld, HOUR, openStage, REGION, type Stage, type SyncInput, type World } from './world.ts';
+import { useStage } from '../../support/use-stage.ts';
+import { createWorld, HOUR, REGION, type SyncInput, type World } from './world.ts';
 
-const database = useTestDatabase();
-let stage: Stage;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
-afterAll(() => stage.close());
+const stage = useStage();
 
 const atRoot: SyncInput = { destinationConfig: { region: REGION, path: '/' } };
 const behaviours = ['without-slash', 'as-requested'] as const;

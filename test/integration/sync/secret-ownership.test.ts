@@ -1,17 +1,15 @@
 import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
 import { ownershipTag } from '../../../src/domain/ownership.ts';
 import { createSandboxRequestHandler } from '../../../src/sandbox/aws/index.ts';
-import { useTestDatabase } from '../../support/postgres.ts';
+import { useStage } from '../../support/use-stage.ts';
 import {
   ALL_ACTIONS,
   allow,
   createWorld,
   DOCUMENTED_SECRET_ACTIONS,
-  openStage,
   REGION,
-  type Stage,
   type SyncInput,
   total,
   type World,
@@ -21,12 +19,7 @@ import {
  * A secret that no longer carries the sync's tag is neither overwritten nor deleted, whatever made
  * its next write necessary.
  */
-const database = useTestDatabase();
-let stage: Stage;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
-afterAll(() => stage.close());
+const stage = useStage();
 
 const toSecret: SyncInput = {
   destination: 'aws-secrets-manager',

@@ -1,17 +1,12 @@
 import { sql } from 'drizzle-orm';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
 import { createWork } from '../../../src/db/engine/work.ts';
 import { JobError } from '../../../src/errors.ts';
-import { useTestDatabase } from '../../support/postgres.ts';
-import { createWorld, openStage, REGION, type Stage, type SyncInput, total } from './world.ts';
+import { useStage } from '../../support/use-stage.ts';
+import { createWorld, REGION, type SyncInput, total } from './world.ts';
 
-const database = useTestDatabase();
-let stage: Stage;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
-afterAll(() => stage.close());
+const stage = useStage();
 
 const toSecrets: SyncInput = {
   destination: 'aws-secrets-manager',

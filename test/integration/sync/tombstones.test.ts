@@ -1,17 +1,12 @@
 /** What a deleted sync leaves at AWS, and who may take it over. */
 import { sql } from 'drizzle-orm';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
 import { deleteExpired } from '../../../src/db/engine/retention.ts';
-import { useTestDatabase } from '../../support/postgres.ts';
-import { createWorld, HOUR, openStage, REGION, type Stage, type SyncInput, type World } from './world.ts';
+import { useStage } from '../../support/use-stage.ts';
+import { createWorld, HOUR, REGION, type SyncInput, type World } from './world.ts';
 
-const database = useTestDatabase();
-let stage: Stage;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
-afterAll(() => stage.close());
+const stage = useStage();
 
 const NAME = '/app/prod/A';
 const secretsManager = (config: Record<string, string>) =>

@@ -3,17 +3,12 @@
  * sync.
  */
 import { sql } from 'drizzle-orm';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
-import { useTestDatabase } from '../../support/postgres.ts';
-import { createWorld, HOUR, openStage, type Stage, type SyncInput, type World } from './world.ts';
+import { useStage } from '../../support/use-stage.ts';
+import { createWorld, HOUR, type SyncInput, type World } from './world.ts';
 
-const database = useTestDatabase();
-let stage: Stage;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
-afterAll(() => stage.close());
+const stage = useStage();
 
 const REGION = 'eu-west-1';
 const mutation = /\.(Put|Delete|Create|Update|Tag|Untag|AddTags|RemoveTags|Restore|Replicate)/;

@@ -9,9 +9,7 @@ import { createAwsAccess, type AwsAccessOptions } from '../../../src/aws/access.
 import { openParameterStore, type ParameterStore } from '../../../src/aws/parameter-store.ts';
 import { createProbes } from '../../../src/aws/probes.ts';
 import { openSecretsManager } from '../../../src/aws/secrets-manager.ts';
-import { openDatabase, type DatabaseHandle } from '../../../src/db/client.ts';
 import { createConnections } from '../../../src/db/connections.ts';
-import { createEncryption, type Encryption } from '../../../src/db/encryption.ts';
 import { createFingerprintKeys } from '../../../src/db/fingerprint-key.ts';
 import { createFolders, type FolderRow } from '../../../src/db/folders.ts';
 import { createInstallation } from '../../../src/db/installation.ts';
@@ -42,6 +40,7 @@ import {
 } from '../../../src/sandbox/aws/index.ts';
 import { afterThisTest } from '../../support/after-each.ts';
 import { databaseClock, type DatabaseClock } from '../../support/database-clock.ts';
+import type { Stage } from '../../support/stage.ts';
 import type { Processor, Run } from '../../../src/workers/engine/processor.ts';
 import { createSyncProcessor, type SyncDependencies } from '../../../src/workers/sync/processor.ts';
 import { unaskedWritesOf } from '../../../src/workers/engine/unasked-writes.ts';
@@ -98,19 +97,6 @@ export const ALL_ACTIONS = [
 export function allow(actions: readonly string[], resource: string | readonly string[] = '*'): PolicyDocument {
   const Resource = typeof resource === 'string' ? resource : [...resource];
   return { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: [...actions], Resource }] };
-}
-
-export interface Stage {
-  readonly databaseUrl: string;
-  readonly handle: DatabaseHandle;
-  readonly encryption: Encryption;
-  close(): Promise<void>;
-}
-
-export function openStage(databaseUrl: string): Stage {
-  const handle = openDatabase(databaseUrl, { poolSize: 6 });
-  const encryption = createEncryption([{ id: 'test', key: Buffer.alloc(32, 7) }]);
-  return { databaseUrl, handle, encryption, close: () => handle.close() };
 }
 
 export interface WorldOptions {

@@ -11,8 +11,9 @@ import { databaseClock } from '../../support/database-clock.ts';
 import { cleanEnvironment } from '../../support/environment.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
 import { readRows } from '../../support/rewind.ts';
+import { openStage, type Stage } from '../../support/stage.ts';
 import * as rotating from '../../integration/rotation/world.ts';
-import { createWorld, MINUTE, openStage, type Stage, type World } from '../../integration/sync/world.ts';
+import { createWorld, MINUTE, type World } from '../../integration/sync/world.ts';
 
 const database = useTestDatabase();
 const encryptionKeys = generateEncryptionKey('first');

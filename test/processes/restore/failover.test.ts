@@ -13,8 +13,9 @@ import { type InstallationWatch, startInstallationWatch } from '../../../src/wor
 import { databaseClock } from '../../support/database-clock.ts';
 import { type Forwarder, startForwarder } from '../../support/forwarder.ts';
 import { type Standby, startPrimary, startStandby } from '../../support/standby.ts';
+import { openStage, type Stage } from '../../support/stage.ts';
 import * as rotating from '../../integration/rotation/world.ts';
-import { createWorld, DAY, MINUTE, openStage, type Stage, type World } from '../../integration/sync/world.ts';
+import { createWorld, DAY, MINUTE, type World } from '../../integration/sync/world.ts';
 import { wrote } from '../../integration/restore/kinds.ts';
 
 let primary: EmbeddedPostgres;

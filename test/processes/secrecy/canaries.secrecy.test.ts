@@ -19,6 +19,7 @@ import { encodings, expectNoCanary, findCanaries, type Place } from '../../suppo
 import { startCommandHost, type CommandHost } from '../../support/command-host.ts';
 import { cleanEnvironment } from '../../support/environment.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
+import { openStage, type Stage } from '../../support/stage.ts';
 import { findPgTools } from '../../support/pg-tools.ts';
 import { runKeyferry, runProcess } from '../../support/processes.ts';
 import * as rotating from '../../integration/rotation/world.ts';
@@ -35,7 +36,7 @@ let environment: Readonly<Record<string, string>>;
 let host: CommandHost;
 let keyferry: Keyferry;
 let stores: OpenStores;
-let stage: syncing.Stage;
+let stage: Stage;
 let firstWal: string;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'keyferry-secrecy-'));
@@ -46,7 +47,7 @@ beforeAll(async () => {
     TMPDIR: directory,
   });
   host = startCommandHost(environment);
-  stage = syncing.openStage(database().url);
+  stage = openStage(database().url);
   stores = openStores(loadConfig(environment));
   const [wal] = await stores.database.client<{ name: string }[]>`select
     pg_walfile_name(pg_current_wal_lsn()) as name`;

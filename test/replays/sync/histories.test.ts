@@ -1,31 +1,17 @@
 import fc from 'fast-check';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
 import { isOwned } from '../../../src/domain/sync/ledger.ts';
 import { JobError } from '../../../src/errors.ts';
 import type { SyncDependencies } from '../../../src/workers/sync/processor.ts';
-import { useTestDatabase } from '../../support/postgres.ts';
-import {
-  createWorld,
-  HOUR,
-  MINUTE,
-  openStage,
-  REGION,
-  type Stage,
-  type SyncInput,
-  type World,
-} from '../../integration/sync/world.ts';
+import { useStage } from '../../support/use-stage.ts';
+import { createWorld, HOUR, MINUTE, REGION, type SyncInput, type World } from '../../integration/sync/world.ts';
 
 /**
  * Random histories of edits, crashes and foreign changes. Whatever happened: in the end, what is
  * ours is what the source says, and what others made is as they made it.
  */
-const database = useTestDatabase();
-let stage: Stage;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
-afterAll(() => stage.close());
+const stage = useStage();
 
 /** More by hand: KEYFERRY_TEST_HISTORIES=500. */
 const HISTORIES = Number(process.env['KEYFERRY_TEST_HISTORIES'] ?? 15);

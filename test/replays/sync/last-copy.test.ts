@@ -1,29 +1,16 @@
 import fc from 'fast-check';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
 import type { SyncChanges } from '../../../src/db/sync/syncs.ts';
 import { TOO_DEEP, toPath, toSchema } from '../../integration/sync/targets.ts';
-import {
-  createWorld,
-  HOUR,
-  openStage,
-  REGION,
-  type Stage,
-  type SyncInput,
-  type World,
-} from '../../integration/sync/world.ts';
-import { useTestDatabase } from '../../support/postgres.ts';
+import { useStage } from '../../support/use-stage.ts';
+import { createWorld, HOUR, REGION, type SyncInput, type World } from '../../integration/sync/world.ts';
 
 /**
  * However a key moves, and whatever keeps its new object from being written: its last object at AWS
  * is never deleted.
  */
-const database = useTestDatabase();
-let stage: Stage;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
-afterAll(() => stage.close());
+const stage = useStage();
 
 const toPrefix = (prefix: string): SyncChanges => ({
   destinationConfig: { region: REGION, mappingBehavior: 'one-to-one', prefix },

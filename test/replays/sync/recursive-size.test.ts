@@ -1,15 +1,10 @@
 /** What a recursive sync of many folders costs: the calls of a flat one, counted. */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
-import { useTestDatabase } from '../../support/postgres.ts';
-import { createWorld, openStage, type Stage, total, type World } from '../../integration/sync/world.ts';
+import { useStage } from '../../support/use-stage.ts';
+import { createWorld, total, type World } from '../../integration/sync/world.ts';
 
-const database = useTestDatabase();
-let stage: Stage;
-beforeAll(() => {
-  stage = openStage(database().url);
-});
-afterAll(() => stage.close());
+const stage = useStage();
 
 const SECRETS = 5_000;
 const FOLDERS = 200;
