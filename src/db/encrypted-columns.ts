@@ -35,35 +35,16 @@ export const encryptedColumns: readonly EncryptedColumn[] = [
     rows: sql`select t.id as ref, t.fingerprint_key as cipher, t.id as org_id from keyferry.orgs t`,
     place: (row) => fingerprintKeyPlace(String(row.org_id)),
   },
-  {
+  credentialColumn({
     kind: 'credentials of connections',
-    table: sql`keyferry.connections`,
     column: sql`secret_access_key`,
-    ref: sql`t.id::text`,
-    rows: sql`select t.id::text as ref, t.secret_access_key as cipher, t.org_id, t.id,
-      t.credentials_revision from keyferry.connections t`,
-    place: (row) =>
-      credentialPlace({
-        orgId: String(row.org_id),
-        id: String(row.id),
-        credentialsRevision: Number(row.credentials_revision),
-      }),
-  },
-  {
+    revision: sql`t.credentials_revision`,
+  }),
+  credentialColumn({
     kind: 'candidate credentials of connections',
-    table: sql`keyferry.connections`,
     column: sql`candidate_secret`,
-    ref: sql`t.id::text`,
-    rows: sql`select t.id::text as ref, t.candidate_secret as cipher, t.org_id, t.id,
-      t.candidate ->> 'credentialsRevision' as revision
-      from keyferry.connections t`,
-    place: (row) =>
-      credentialPlace({
-        orgId: String(row.org_id),
-        id: String(row.id),
-        credentialsRevision: Number(row.revision),
-      }),
-  },
+    revision: sql`t.candidate ->> 'credentialsRevision'`,
+  }),
   {
     kind: 'secrets',
     table: sql`keyferry.secrets`,
@@ -119,3 +100,25 @@ export const encryptedColumns: readonly EncryptedColumn[] = [
       }),
   },
 ];
+
+/** A secret access key in a connection's row, bound to the revision of the credentials. */
+function credentialColumn({
+  kind,
+  column,
+  revision,
+}: Pick<EncryptedColumn, 'kind' | 'column'> & { readonly revision: SQL }): EncryptedColumn {
+  return {
+    kind,
+    table: sql`keyferry.connections`,
+    column,
+    ref: sql`t.id::text`,
+    rows: sql`select t.id::text as ref, t.${column} as cipher, t.org_id, t.id, ${revision} as revision
+      from keyferry.connections t`,
+    place: (row) =>
+      credentialPlace({
+        orgId: String(row.org_id),
+        id: String(row.id),
+        credentialsRevision: Number(row.revision),
+      }),
+  };
+}

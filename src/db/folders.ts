@@ -28,14 +28,14 @@ import {
   withoutManaged,
 } from './folder-source.ts';
 import { managesAny, writtenSecrets } from './folder-statements.ts';
+import { dueReaders } from './sync/due-readers.ts';
 import { holdsLease, importedSync, type ImportingRun, recordImport, refuseLostLease } from './sync/initial-import.ts';
-import { foldersAbove, isAboveAsSeen, readers } from './sync/tree.ts';
+import { foldersAbove, isAboveAsSeen } from './sync/tree.ts';
 import { createReadAll } from './read.ts';
 import { folders, secrets, sources } from './schema.ts';
 import { isAsSeen } from './engine/subjects.ts';
 import { wake } from './engine/wake.ts';
 import { raise } from './statement.ts';
-import { dueNow } from './engine/due.ts';
 import type { FolderChange, SecretName } from '../domain/folders.ts';
 
 export type FolderRow = typeof folders.$inferSelect;
@@ -250,7 +250,7 @@ async function writeChanges(
             and s.key in (select jsonb_array_elements_text(${JSON.stringify(removed)}::jsonb))
           returning s.key
         ),${pulled}
-        ${dueSyncs(importer)},
+        ${dueReaders(importer?.syncId)},
         ${importedSync(importer)}
         select (select count(*) from moved)::int as moved,
           (select count(*) from written)::int as set,
@@ -260,25 +260,4 @@ async function writeChanges(
   if (!row || row.moved === 0) return undefined;
   if (row.due > 0) wake(db, 'sync');
   return { folderId: folder.id, revision, set: row.set, removed: row.removed, dueSyncs: row.due };
-}
-
-/**
- * Of those that read the folder in the common table expression `moved`; locked in the order in
- * which a validation locks the dependents of its connection.
- */
-function dueSyncs(importer: Change['importer']): SQL {
-  return sql`${readers},
-        locked as materialized (
-          select t.id from keyferry.syncs t join readers using (id)
-          where t.is_auto_sync_enabled and t.paused_at is null
-          and t.id is distinct from ${importer?.syncId ?? null}::uuid
-          order by t.id for no key update of t
-        ),
-        due as (
-          update keyferry.syncs t set
-            wanted_revision = wanted_revision + 1,
-            ${dueNow('changed', null)}
-          from locked where t.id = locked.id
-          returning t.id
-        )`;
 }

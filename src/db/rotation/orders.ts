@@ -8,7 +8,8 @@ import { sql, type SQL } from 'drizzle-orm';
 import type { Command } from '../../domain/rotation/wishes.ts';
 import { JobError } from '../../errors.ts';
 import type { Database } from '../client.ts';
-import { foldersAbove, isAboveAsSeen, readers, syncsReading } from '../sync/tree.ts';
+import { dueReaders } from '../sync/due-readers.ts';
+import { foldersAbove, isAboveAsSeen, syncsReading } from '../sync/tree.ts';
 import { leftKeys } from './tombstones.ts';
 import { fromRow } from '../rows.ts';
 import { rotations } from '../schema.ts';
@@ -255,14 +256,7 @@ async function deleteRotation(db: Database, row: RotationRow, secrets: 'keep' | 
         where s.folder_id = gone.folder_id and s.managed_by = gone.id and ${secrets === 'keep'}
       ),
       ${closedWork(sql`gone`)},
-      ${readers},
-      due as (
-        update keyferry.syncs t set
-          wanted_revision = t.wanted_revision + 1,
-          ${dueNow('changed', null)}
-        from readers where t.id = readers.id and t.is_auto_sync_enabled and t.paused_at is null
-        returning t.id
-      )
+      ${dueReaders()}
       select (select count(*) from gone)::int as gone,
         (select ${wakes('sync')} where exists (select 1 from due)) as woken,
         exists (select 1 from keyferry.rotations t join seen using (id)

@@ -12,7 +12,8 @@ import { dueNow } from '../engine/due.ts';
 import type { ConnectionRow, RotationRow } from '../engine/subjects.ts';
 import { wakes } from '../engine/wake.ts';
 import { publishedPair } from '../events.ts';
-import { foldersAbove, isAboveAsSeen, readers } from '../sync/tree.ts';
+import { dueReaders } from '../sync/due-readers.ts';
+import { foldersAbove, isAboveAsSeen } from '../sync/tree.ts';
 import {
   execute,
   keyRecords,
@@ -112,14 +113,7 @@ async function publishAt(stores: TransitionStores, fence: RotationFence, publica
       ),
       ${writtenSecrets(rotation, revision, records)},
       ${credentials ? sql`${credentials},` : sql``}
-      ${readers},
-      due as (
-        update keyferry.syncs t set
-          wanted_revision = t.wanted_revision + 1,
-          ${dueNow('changed', null)}
-        from readers where t.id = readers.id and t.is_auto_sync_enabled and t.paused_at is null
-        returning t.id
-      ),
+      ${dueReaders()},
       ${publishedPair(rotation.id, { accessKeyId: publication.pair.accessKeyId, revision })}
       select (select count(*) from moved)::int as moved, (select count(*) from due)::int as due,
         (select ${wakes('sync')} where exists (select 1 from due)) as woken
