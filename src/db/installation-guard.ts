@@ -14,8 +14,8 @@ import { parseMoment } from './moment.ts';
 import { fromRow } from './rows.ts';
 import { execute } from './statement.ts';
 
-export interface Beat {
-  /** As stored after this beat. */
+export interface CheckedInstallation {
+  /** As stored after this check. */
   readonly row: InstallationRow;
   readonly record: InstallationRecord;
   readonly server: ServerIdentity;
@@ -23,7 +23,7 @@ export interface Beat {
   readonly now: Date;
 }
 
-export interface BeatInput {
+export interface InstallationCheck {
   readonly name: string | undefined;
   /** The highest counter that this process has seen. */
   readonly seenCounter: number;
@@ -35,20 +35,20 @@ export type InstallationGuard = ReturnType<typeof createInstallationGuard>;
 export function createInstallationGuard(db: Database) {
   // Some providers keep what the server says about itself from ordinary roles.
   let canIdentify = true;
-  const read = async (statement: (server: SQL) => SQL): Promise<Beat> => {
+  const read = async (statement: (server: SQL) => SQL): Promise<CheckedInstallation> => {
     try {
-      return toBeat(await execute(db, statement(canIdentify ? identifiedServer : anonymousServer)));
+      return toChecked(await execute(db, statement(canIdentify ? identifiedServer : anonymousServer)));
     } catch (error) {
       if (!canIdentify || !isRefusal(error)) throw error;
       canIdentify = false;
-      return toBeat(await execute(db, statement(anonymousServer)));
+      return toChecked(await execute(db, statement(anonymousServer)));
     }
   };
   return {
     /** Reads without writing. */
     look: () => read(lookStatement),
     /** Raises the counter, unless anything speaks for a guard: then the row stays as it is. */
-    beat: (input: BeatInput) => read((server) => beatStatement(server, input)),
+    check: (input: InstallationCheck) => read((server) => checkStatement(server, input)),
     /** Keeps an earlier reason. */
     raise: (reason: GuardReason) =>
       execute(
@@ -118,10 +118,10 @@ function lookStatement(server: SQL): SQL {
 }
 
 /** Locks the one row for the length of the statement. */
-function beatStatement(server: SQL, { name, seenCounter, isGuardAsked }: BeatInput): SQL {
+function checkStatement(server: SQL, { name, seenCounter, isGuardAsked }: InstallationCheck): SQL {
   return sql`
     with server as materialized (${server}),
-    beaten as (
+    checked as (
       update keyferry.installation i
       set counter = i.counter + 1,
         seen_at = now(),
@@ -140,9 +140,9 @@ function beatStatement(server: SQL, { name, seenCounter, isGuardAsked }: BeatInp
     )
     select record.*, to_jsonb(server) as _server, now() as _now
     from server, (
-      select * from beaten
+      select * from checked
       union all
-      select * from keyferry.installation where not exists (select from beaten)
+      select * from keyferry.installation where not exists (select from checked)
     ) record`;
 }
 
@@ -190,7 +190,7 @@ async function summarize(db: Database): Promise<InstallationSummary> {
   };
 }
 
-function toBeat([raw]: readonly Record<string, unknown>[]): Beat {
+function toChecked([raw]: readonly Record<string, unknown>[]): CheckedInstallation {
   if (!raw) throw new JobError('DB_NOT_MIGRATED');
   const row = fromRow(installation, raw);
   const server = (typeof raw['_server'] === 'string' ? JSON.parse(raw['_server']) : raw['_server']) as {

@@ -41,7 +41,7 @@ export async function playRestore(stage: Stage, seed: number): Promise<void> {
 export async function playFailover(stage: Stage, seed: number): Promise<void> {
   const scene = await begin(stage, seed);
   const watch = await startWatch(stage, { isGuardAsked: false });
-  await watch.beat();
+  await watch.check();
   const { epoch } = await createInstallation(stage.handle.db).get();
   const backup = await backUp(scene);
   scene.story.push('— last replicated commit —');
@@ -50,7 +50,7 @@ export async function playFailover(stage: Stage, seed: number): Promise<void> {
   await writeRows(stage.handle.client, backup.rows);
   await stage.handle.db.execute(sql`update keyferry.installation
     set timeline = timeline - 1, counter = counter - 1`);
-  await watch.beat();
+  await watch.check();
   watch.stop();
   if (watch.guardReason() !== undefined) scene.problems.push('a failover was guarded');
   const after = await createInstallation(stage.handle.db).get();

@@ -6,7 +6,7 @@ import type { Command } from 'commander';
 
 import {
   createInstallationGuard,
-  type Beat,
+  type CheckedInstallation,
   type InstallationGuard,
   type InstallationSummary,
 } from '../../db/installation-guard.ts';
@@ -38,15 +38,15 @@ export function addRestoreCommands(noun: Command): void {
   );
 }
 
-interface Look extends Beat {
+interface InstallationReport extends CheckedInstallation {
   readonly workers: number;
   readonly summary: InstallationSummary;
 }
 
 async function status(invocation: Invocation): Promise<ExitCode> {
   return withGuard(invocation, async (guard, name) => {
-    const look = await lookAt(guard, name);
-    invocation.output.result(toDocument(look), () => describe(look));
+    const report = await reportOn(guard, name);
+    invocation.output.result(toDocument(report), () => describe(report));
     return done;
   });
 }
@@ -61,18 +61,18 @@ async function accept(invocation: Invocation): Promise<ExitCode> {
     confirmed: text(options, 'confirm'),
   };
   return withGuard(invocation, async (guard, name) => {
-    const look = await lookAt(guard, name);
-    const full: AcceptInput = { ...input, runningWorkers: look.workers };
-    const problem = findAcceptProblem(look.record, full);
+    const report = await reportOn(guard, name);
+    const full: AcceptInput = { ...input, runningWorkers: report.workers };
+    const problem = findAcceptProblem(report.record, full);
     if (problem === undefined) {
-      if (look.record.guardReason !== null) await guard.raise(look.record.guardReason);
+      if (report.record.guardReason !== null) await guard.raise(report.record.guardReason);
       const { row } = await guard.accept({ as, actor: personName(), name: input.name });
       output.result({ acceptedAs: as, id: row.id, epoch: row.epoch, name: row.name }, () =>
-        [`The database is accepted as ${as}.`, ...plans[as](look.summary), 'Start the workers.'].join('\n'),
+        [`The database is accepted as ${as}.`, ...plans[as](report.summary), 'Start the workers.'].join('\n'),
       );
       return done;
     }
-    output.note([`Plan of --as ${as}:`, ...plans[as](look.summary).map((line) => `  - ${line}`)].join('\n'));
+    output.note([`Plan of --as ${as}:`, ...plans[as](report.summary).map((line) => `  - ${line}`)].join('\n'));
     throw new JobError('DB_NOT_ACCEPTED', { message: problem });
   });
 }
@@ -108,23 +108,23 @@ async function withGuard(
  * With the guard that the next worker would raise, so that a restored database can be accepted
  * before one starts.
  */
-async function lookAt(guard: InstallationGuard, name: string | undefined): Promise<Look> {
-  const [beat, workers, summary] = await Promise.all([guard.look(), guard.countWorkers(), guard.summary()]);
-  const { record, server } = beat;
+async function reportOn(guard: InstallationGuard, name: string | undefined): Promise<InstallationReport> {
+  const [checked, workers, summary] = await Promise.all([guard.look(), guard.countWorkers(), guard.summary()]);
+  const { record, server } = checked;
   const seen = { seenCounter: record.counter, lostMs: 0, isGuardAsked: false };
   const verdict = judgeInstallation(record, { server, name, ...seen });
   const guardReason = verdict.kind === 'guard' ? verdict.reason : null;
-  return { ...beat, record: { ...record, guardReason }, workers, summary };
+  return { ...checked, record: { ...record, guardReason }, workers, summary };
 }
 
-function toDocument({ row, record, server, workers, summary }: Look) {
+function toDocument({ row, record, server, workers, summary }: InstallationReport) {
   const { id, name, epoch, epochStartedAt, counter, guardedAt } = row;
   const { guardReason } = record;
   const recorded = { systemIdentifier: row.systemIdentifier, database: row.databaseName, timeline: row.timeline };
   return { id, name, epoch, epochStartedAt, counter, guardReason, guardedAt, recorded, server, workers, ...summary };
 }
 
-function describe({ row, record, server, workers, summary }: Look): string {
+function describe({ row, record, server, workers, summary }: InstallationReport): string {
   const { guardReason } = record;
   const verdict =
     guardReason === null ? 'not guarded: workers may change AWS' : `GUARDED: ${guardText({ reason: guardReason })}`;

@@ -32,13 +32,13 @@ export function addConnect(app: Hono, pages: ActingPages): void {
   }
 }
 
-type Look = (c: Context, pages: ActingPages, shown: Shown) => Promise<Response>;
+type ShowForm = (c: Context, pages: ActingPages, shown: Shown) => Promise<Response>;
 
 /** An empty form. */
 async function look(
   c: Context,
   pages: ActingPages,
-  { method, page }: { readonly method: Method; readonly page: Look },
+  { method, page }: { readonly method: Method; readonly page: ShowForm },
 ) {
   try {
     return await page(c, pages, { method, values: {} });

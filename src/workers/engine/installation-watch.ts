@@ -5,7 +5,7 @@
  * `keyferry restore accept`.
  */
 import type { Installation } from '../../db/installation.ts';
-import type { Beat, InstallationGuard } from '../../db/installation-guard.ts';
+import type { CheckedInstallation, InstallationGuard } from '../../db/installation-guard.ts';
 import { type GuardReason, guardReasons, isNewTimeline, judgeInstallation } from '../../domain/installation.ts';
 import { JobError, toJobError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
@@ -13,7 +13,7 @@ import type { Log } from '../../observe/log.ts';
 const EVERY_MS = 60_000;
 
 export interface InstallationWatchDependencies {
-  readonly guard: Pick<InstallationGuard, 'look' | 'beat' | 'raise' | 'startEpoch'>;
+  readonly guard: Pick<InstallationGuard, 'look' | 'check' | 'raise' | 'startEpoch'>;
   /** KEYFERRY_INSTALLATION. */
   readonly name: string | undefined;
   /** `worker --guarded`. */
@@ -34,8 +34,8 @@ export interface InstallationWatch extends Installation {
   requireUnguarded(): void;
   /** The highest counter seen: what proves later that a moved database is complete. */
   counter(): number;
-  /** Looks now; for tests. */
-  beat(): Promise<void>;
+  /** Checks now; for tests. */
+  check(): Promise<void>;
   stop(): void;
 }
 
@@ -48,8 +48,8 @@ export async function startInstallationWatch(deps: InstallationWatchDependencies
   let reason: GuardReason | undefined;
   let isGuardAsked = deps.isGuardAsked;
 
-  async function beat(): Promise<void> {
-    const { record, row, server, now } = await deps.guard.beat({ name: deps.name, seenCounter, isGuardAsked });
+  async function check(): Promise<void> {
+    const { record, row, server, now } = await deps.guard.check({ name: deps.name, seenCounter, isGuardAsked });
     const lostMs = Math.max(0, (seenAt?.getTime() ?? 0) - (row.seenAt?.getTime() ?? 0));
     const verdict = judgeInstallation(record, { server, name: deps.name, seenCounter, lostMs, isGuardAsked });
     if (verdict.kind === 'guard') {
@@ -65,7 +65,7 @@ export async function startInstallationWatch(deps: InstallationWatchDependencies
       );
       await deps.guard.startEpoch(server.timeline);
       seenCounter = 0;
-      return beat();
+      return check();
     }
     seenCounter = Math.max(seenCounter, record.counter);
     seenAt = now;
@@ -81,9 +81,9 @@ export async function startInstallationWatch(deps: InstallationWatchDependencies
     );
   }
 
-  await beat();
+  await check();
   const timer = setInterval(() => {
-    beat().catch((error: unknown) => {
+    check().catch((error: unknown) => {
       deps.log.warn({ err: toJobError(error) }, 'the installation could not be checked');
     });
   }, deps.everyMs ?? EVERY_MS);
@@ -93,7 +93,7 @@ export async function startInstallationWatch(deps: InstallationWatchDependencies
       const look = await deps.guard.look();
       // A guard that is known is looked at once a minute, not at every run.
       if (look.row.guardReason !== null || !isOlder(look, seenCounter)) return look.row;
-      await beat();
+      await check();
       return (await deps.guard.look()).row;
     },
     guardReason: () => reason,
@@ -101,7 +101,7 @@ export async function startInstallationWatch(deps: InstallationWatchDependencies
       if (reason !== undefined) throw guardedError(reason);
     },
     counter: () => seenCounter,
-    beat,
+    check,
     stop: () => {
       clearInterval(timer);
     },
@@ -109,7 +109,7 @@ export async function startInstallationWatch(deps: InstallationWatchDependencies
 }
 
 /** What the database lost may be what the next write depends on. */
-function isOlder({ record, server }: Beat, seenCounter: number): boolean {
+function isOlder({ record, server }: CheckedInstallation, seenCounter: number): boolean {
   return record.counter < seenCounter || isNewTimeline(record.timeline, server.timeline);
 }
 

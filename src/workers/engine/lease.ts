@@ -42,9 +42,9 @@ export function holdLease(input: LeaseInput): Lease {
   const lose = () => {
     controller.abort(new JobError('LEASE_LOST'));
   };
-  const timer = setInterval(() => void beat(), RENEW_EVERY_MS);
+  const timer = setInterval(() => void renew(), RENEW_EVERY_MS);
 
-  async function beat(): Promise<void> {
+  async function renew(): Promise<void> {
     const sentAt = input.now();
     try {
       const seconds = await input.renew();
@@ -70,7 +70,7 @@ export function holdLease(input: LeaseInput): Lease {
     async beforeMutation() {
       requireLease();
       if (!isDoubtful()) return;
-      await beat();
+      await renew();
       requireLease();
       if (isDoubtful()) throw new JobError('LEASE_LOST');
     },

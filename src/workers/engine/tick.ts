@@ -99,9 +99,9 @@ export function createTick(deps: TickDependencies): Tick {
   };
   const alarms = createAlarms(lookSoon);
 
-  function beat(): void {
+  function runRepeatedly(): void {
     deps.kinds.forEach(run);
-    timer = setTimeout(beat, jitteredMs(EVERY_MS, SPREAD, deps.random()));
+    timer = setTimeout(runRepeatedly, jitteredMs(EVERY_MS, SPREAD, deps.random()));
   }
 
   function runEnded(kind: Kind, dueInMs?: number): void {
@@ -120,7 +120,7 @@ export function createTick(deps: TickDependencies): Tick {
   return {
     lastSuccessMs,
     pendingMs,
-    start: beat,
+    start: runRepeatedly,
     wake(kind) {
       if (!isStopped && deps.kinds.includes(kind)) wakeUps.add(kind, Math.max(0, GATHER_MS - rounds.restedMs(kind)));
     },

@@ -58,13 +58,13 @@ export function startPuller(deps: PullerDependencies): Puller {
       });
   }
 
-  function beat(): void {
+  function wakeRepeatedly(): void {
     wake();
-    timer = setTimeout(beat, jitteredMs(deps.everyMs ?? EVERY_MS, SPREAD, deps.random()));
+    timer = setTimeout(wakeRepeatedly, jitteredMs(deps.everyMs ?? EVERY_MS, SPREAD, deps.random()));
     timer.unref();
   }
 
-  beat();
+  wakeRepeatedly();
   return {
     wake,
     async stop() {

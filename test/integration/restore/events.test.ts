@@ -24,7 +24,7 @@ beforeEach(async () => {
   await db.execute(sql`
     update keyferry.installation
     set guard_reason = null, guarded_at = null, database_name = null, system_identifier = null`);
-  await guard().beat({ name: undefined, seenCounter: 0, isGuardAsked: false });
+  await guard().check({ name: undefined, seenCounter: 0, isGuardAsked: false });
   const shape = newWebhookShape.parse({ name: 'chat', url: 'http://127.0.0.1:9/hook' });
   const { webhook } = await webhooks().create('acme', shape);
   await db.execute(sql`

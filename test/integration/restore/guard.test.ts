@@ -74,7 +74,7 @@ it('records server, database and name at the first worker, and raises the counte
   const handle = connect(database.url);
   const watching = await watch(handle, { name: 'production' });
   expect(watching.guardReason()).toBeUndefined();
-  await watching.beat();
+  await watching.check();
   const row = await createInstallation(handle.db).get();
   expect(row).toMatchObject({ name: 'production', counter: 2, guardReason: null });
   expect(row.databaseName).toMatch(new RegExp(`^${database.name}/\\d+$`));
@@ -86,12 +86,12 @@ it('costs one statement a look, at a run the one that reads the installation, al
   const handle = connect(database.url);
   const { db, statements } = countStatements(handle);
   const watching = await watch({ ...handle, db });
-  for (let looks = 0; looks < 9; looks += 1) await watching.beat();
+  for (let looks = 0; looks < 9; looks += 1) await watching.check();
   expect(statements()).toBe(10);
   for (let runs = 0; runs < 10; runs += 1) await watching.get();
   expect(statements()).toBe(20);
   await createInstallationGuard(handle.db).raise('asked');
-  for (let looks = 0; looks < 10; looks += 1) await watching.beat();
+  for (let looks = 0; looks < 10; looks += 1) await watching.check();
   expect([watching.guardReason(), statements()]).toEqual(['asked', 30]);
 });
 
@@ -123,7 +123,7 @@ it('guards a database of another installation, and one whose worker was asked to
 it('notices at the next run that the database went back in time', async () => {
   const handle = connect(database.url);
   const watching = await watch(handle);
-  await watching.beat();
+  await watching.check();
   await handle.db.execute(sql`update keyferry.installation set counter = 1`);
   expect(await watching.get()).toMatchObject({ guardReason: 'counter-went-back' });
   expect(watching.guardReason()).toBe('counter-went-back');
@@ -132,10 +132,10 @@ it('notices at the next run that the database went back in time', async () => {
 it('begins an epoch, once, when PostgreSQL failed over', async () => {
   const handle = connect(database.url);
   const workers = [await watch(handle), await watch(handle)];
-  // As on the promoted standby: an older log position is stored, and the last beat is missing.
+  // As on the promoted standby: an older log position is stored, and the last check is missing.
   await handle.db.execute(sql`update keyferry.installation
     set timeline = timeline - 1, counter = counter - 1`);
-  for (const worker of workers) await worker.beat();
+  for (const worker of workers) await worker.check();
   const row = await createInstallation(handle.db).get();
   expect(row).toMatchObject({ epoch: 2, guardReason: null });
   expect(row.epochStartedAt).not.toBeNull();

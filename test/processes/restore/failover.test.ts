@@ -102,7 +102,7 @@ it('begins an epoch, looks once at each subject, and takes nothing from consumer
   const watch = await startWatch();
   const started = await begin();
   const { world, rotation, rotationId, syncs, usual } = started;
-  await watch.beat();
+  await watch.check();
   await standby.caughtUp();
   await standby.disconnect();
   const old = (await rotation.published()) as rotating.Pair;

@@ -1,7 +1,7 @@
 /** What the guard costs: statements and log lines, by the minute and not by the run. */
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 
-import type { Beat } from '../../../src/db/installation-guard.ts';
+import type { CheckedInstallation } from '../../../src/db/installation-guard.ts';
 import type { GuardReason } from '../../../src/domain/installation.ts';
 import { createLog } from '../../../src/observe/log.ts';
 import { startInstallationWatch } from '../../../src/workers/engine/installation-watch.ts';
@@ -36,9 +36,9 @@ function createDatabase() {
   log.warn = (_: unknown, text?: unknown) => lines.push(String(text));
   const found = { statements: 0, row, lines };
   /** What a run reads anyway. */
-  const look = (): Promise<Beat> =>
+  const look = (): Promise<CheckedInstallation> =>
     Promise.resolve({ row, record: { ...row, database: row.databaseName }, server, now: new Date() });
-  const beat = (): Promise<Beat> => {
+  const check = (): Promise<CheckedInstallation> => {
     found.statements += 1;
     return look();
   };
@@ -52,7 +52,7 @@ function createDatabase() {
   };
   const watch = (isGuardAsked: boolean) =>
     startInstallationWatch({
-      guard: { look, beat, raise, startEpoch: count },
+      guard: { look, check, raise, startEpoch: count },
       name: undefined,
       isGuardAsked,
       log,

@@ -39,7 +39,7 @@ function startTick(
   return { tick, looks };
 }
 
-it('looks when the subject of a run that has just ended is due, not at its next beat', async () => {
+it('looks when the subject of a run that has just ended is due, not at its next round', async () => {
   const { tick, looks } = startTick();
   await vi.advanceTimersByTimeAsync(100);
   tick.runEnded('sync', 700);
