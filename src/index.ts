@@ -16,6 +16,7 @@
  * const run = await keyferry.runs.wait(requestId); // run.status === 'succeeded'
  * await keyferry.close();
  */
+import { defined } from './domain/defined.ts';
 import { createClient } from './client/client.ts';
 import type { Client } from './client/types/client.ts';
 import { loadConfig } from './config/config.ts';
@@ -64,7 +65,7 @@ export async function connect(options: ConnectOptions): Promise<Keyferry> {
     DATABASE_URL: options.databaseUrl,
     KEYFERRY_ENCRYPTION_KEYS: options.encryptionKeys,
     ...(options.kmsKeyArn === undefined ? {} : { ...awsVariables(), KEYFERRY_KMS_KEY_ARN: options.kmsKeyArn }),
-    ...(options.org === undefined ? {} : { KEYFERRY_ORG: options.org }),
+    ...defined({ KEYFERRY_ORG: options.org }),
   });
   const stores = await openCurrentStores(config, async () =>
     (await import('./aws-settings.ts')).openDataKeyService(config),
@@ -74,7 +75,7 @@ export async function connect(options: ConnectOptions): Promise<Keyferry> {
       stores,
       {
         orgId: actor.org ?? config.org,
-        ...(actor.actor === undefined ? {} : { name: actor.actor }),
+        ...defined({ name: actor.actor }),
         via: options.actsFor === 'operator' ? 'operator' : 'library',
       },
       { audit: { log: stores.audit, via: 'library' } },

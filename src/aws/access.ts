@@ -3,6 +3,7 @@
  * credentials revision and session policy, never shared across connections; clients per session,
  * region and service. Nothing here knows what the calls are for.
  */
+import { defined } from '../domain/defined.ts';
 import { validationGroup } from '../domain/call-budget.ts';
 import { iamRegionOf } from '../domain/partitions.ts';
 import { JobError } from '../errors.ts';
@@ -129,8 +130,7 @@ function toSession(context: AwsContext, opened: OpenedSession): AwsSession {
         // IAM is one control plane per partition.
         charged: () => ({ accountId: source.accountId(), region: service === 'iam' ? 'global' : regionOf[service] }),
         isSession: prepare !== undefined && service !== 'sts' && service !== 'iam',
-        ...(prepare ? { prepare } : {}),
-        ...(forgetCredentials ? { forgetCredentials } : {}),
+        ...defined({ prepare, forgetCredentials }),
       },
     );
   return {

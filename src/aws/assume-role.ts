@@ -10,6 +10,7 @@ import {
   type STSClient,
 } from '@aws-sdk/client-sts';
 
+import { defined } from '../domain/defined.ts';
 import { partitionOfArn } from '../domain/partitions.ts';
 import type { PolicyDocument } from '../domain/policy/document.ts';
 import { JobError } from '../errors.ts';
@@ -52,8 +53,7 @@ export async function assumeRole(sts: STSClient, request: AssumeRoleRequest, now
       RoleArn: request.roleArn,
       RoleSessionName: request.sessionName,
       DurationSeconds: SESSION_SECONDS,
-      ...(request.externalId === undefined ? {} : { ExternalId: request.externalId }),
-      ...(request.policy === undefined ? {} : { Policy: request.policy }),
+      ...defined({ ExternalId: request.externalId, Policy: request.policy }),
     }),
   );
   const { Credentials, AssumedRoleUser: user } = answer;

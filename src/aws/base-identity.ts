@@ -6,6 +6,7 @@
 import { type IAMClient, ListAccessKeysCommand } from '@aws-sdk/client-iam';
 import type { STSClient } from '@aws-sdk/client-sts';
 
+import { defined } from '../domain/defined.ts';
 import type { BaseReport } from '../domain/connection/base-identity.ts';
 import { defaultRegionOf, iamRegionOf, partitionOfRegion } from '../domain/partitions.ts';
 import type { QuotaGroup } from '../domain/quota-group.ts';
@@ -76,7 +77,7 @@ export function createBaseIdentity(
     contextFor: (scope) => ({ scope, prepare: () => credentials.get(), forgetCredentials: credentials.refused }),
   };
   const ownSts: BaseIdentity['sts'] = (scope, quotaGroup) =>
-    guardClient(own, settings, { ...context, ...ownSigning.contextFor(scope), ...(quotaGroup ? { quotaGroup } : {}) });
+    guardClient(own, settings, { ...context, ...ownSigning.contextFor(scope), ...defined({ quotaGroup }) });
   const role = options.roleArn === undefined ? undefined : createBaseRole(options.roleArn, { settings, ownSts });
   const roleClient = role && createClient(maker, 'sts', { region, credentials: () => role.credentials() });
   const sts: BaseIdentity['sts'] = (scope, quotaGroup) =>
@@ -84,7 +85,7 @@ export function createBaseIdentity(
       ? guardClient(roleClient, settings, {
           ...context,
           ...role.contextFor(scope),
-          ...(quotaGroup ? { quotaGroup } : {}),
+          ...defined({ quotaGroup }),
         })
       : ownSts(scope, quotaGroup);
   const identity = role

@@ -8,6 +8,7 @@ import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { SSMClient } from '@aws-sdk/client-ssm';
 import { STSClient } from '@aws-sdk/client-sts';
 
+import { defined } from '../domain/defined.ts';
 import { type CallContext, type CallSettings, performCall } from './call.ts';
 import type { AwsService, SessionService } from './services.ts';
 
@@ -64,7 +65,7 @@ export function clientConfig(maker: ClientMaker, service: AwsService, options: C
     ignoreConfiguredEndpointUrls: true,
     useFipsEndpoint: maker.isFips,
     customUserAgent: 'keyferry',
-    ...(endpoint === undefined ? {} : { endpoint }),
+    ...defined({ endpoint }),
   };
 }
 

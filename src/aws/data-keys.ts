@@ -5,6 +5,7 @@
 import type * as KmsSdk from '@aws-sdk/client-kms';
 import type { KMSClient } from '@aws-sdk/client-kms';
 
+import { defined } from '../domain/defined.ts';
 import type { DataKeyService } from '../domain/data-keys.ts';
 import { JobError, toJobError } from '../errors.ts';
 import { idleScope } from './base-identity.ts';
@@ -120,6 +121,6 @@ async function toKmsFault(error: JobError, { keyArn, action, state }: Asked): Pr
   return new JobError('KMS_UNAVAILABLE', {
     message,
     ...more,
-    ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),
+    ...defined({ retryAfterMs: error.retryAfterMs }),
   });
 }

@@ -2,6 +2,7 @@
  * Reads the denied action and resource out of AWS's refusals: ARNs and action names only, nothing
  * else of the text is kept.
  */
+import { defined } from '../domain/defined.ts';
 
 export interface Denial {
   readonly deniedAction?: string;
@@ -17,8 +18,7 @@ export function readDenial(message: string): Denial {
   const deniedAction = action.exec(message)?.[1];
   const deniedResource = resource.exec(message)?.[1]?.replace(/[.;]$/, '');
   return {
-    ...(deniedAction === undefined ? {} : { deniedAction }),
-    ...(deniedResource === undefined ? {} : { deniedResource }),
+    ...defined({ deniedAction, deniedResource }),
     ...(deniedAction === undefined ? {} : { deniedBy: refusalOf(message) }),
   };
 }

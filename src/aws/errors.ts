@@ -6,6 +6,7 @@
  */
 import { isThrottlingError, isTransientError } from '@smithy/core/retry';
 
+import { defined } from '../domain/defined.ts';
 import { tlsProblem } from '../domain/servers/tls-problems.ts';
 import { type ErrorCode, JobError } from '../errors.ts';
 import { INCOMPLETE_ANSWER } from './answers.ts';
@@ -201,9 +202,7 @@ function build(code: ErrorCode, raw: SdkError, call: FailedCall): JobError {
     context: {
       operation: call.operation,
       awsError: error.name,
-      ...(requestId === undefined ? {} : { requestId }),
-      ...(error.$metadata?.httpStatusCode === undefined ? {} : { httpStatus: error.$metadata.httpStatusCode }),
-      ...(network === undefined ? {} : { network }),
+      ...defined({ requestId, httpStatus: error.$metadata?.httpStatusCode, network }),
       ...denial,
       ...(call.isMutation && isUnclear && !(network !== undefined && (unsent.test(network) || tls.test(network)))
         ? { isAmbiguous: true }
@@ -219,9 +218,7 @@ function knownDenial({ message }: SdkError, { operation, asked = nothingAsked }:
   const action = toKnownAction(deniedAction, operation);
   const resource = toAskedResource(deniedResource, asked);
   return {
-    ...(action === undefined ? {} : { deniedAction: action }),
-    ...(resource === undefined ? {} : { deniedResource: resource }),
-    ...(deniedBy === undefined ? {} : { deniedBy }),
+    ...defined({ deniedAction: action, deniedResource: resource, deniedBy }),
   };
 }
 

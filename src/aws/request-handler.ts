@@ -9,6 +9,7 @@ import { getProxyForUrl } from 'proxy-from-env';
 
 import { JobError } from '../errors.ts';
 import type { RequestHandler } from './clients.ts';
+import { defined } from '../domain/defined.ts';
 import { isLoopback } from '../domain/servers/loopback.ts';
 import type { EndpointEnvironment } from './endpoints.ts';
 
@@ -49,7 +50,7 @@ interface Response {
 type SendRequest = (request: never, options?: never) => Promise<{ readonly response: Response }>;
 
 export function createRequestHandler(caBundle: string | undefined): RequestHandler {
-  const shared = { keepAlive: true, maxSockets: MAX_SOCKETS, ...(caBundle === undefined ? {} : { ca: caBundle }) };
+  const shared = { keepAlive: true, maxSockets: MAX_SOCKETS, ...defined({ ca: caBundle }) };
   const handlerOf = (httpsAgent: object): SendRequest => {
     const handler = new NodeHttpHandler({ connectionTimeout: CONNECTION_TIMEOUT_MS, httpsAgent });
     return (request, options) => handler.handle(request, options);

@@ -5,6 +5,7 @@
  */
 import { randomBytes } from 'node:crypto';
 
+import { defined } from '../domain/defined.ts';
 import type { AwsSandbox } from '../sandbox/aws/index.ts';
 import { loadConfig } from '../config/config.ts';
 import { type Environment, processEnvironment } from '../config/environment.ts';
@@ -75,7 +76,7 @@ async function start(options: EmbeddedOptions, cleanup: Cleanup): Promise<Embedd
     DATABASE_URL: postgres.url,
     KEYFERRY_ENCRYPTION_KEYS: generateEncryptionKey(),
     ...aws?.environment,
-    ...definedOnly(options.settings),
+    ...defined(options.settings),
   };
   const { compose } = await import('../main.ts');
   // With the sandbox the process's environment is clean by now; without it, AWS settings are the
@@ -96,12 +97,6 @@ async function start(options: EmbeddedOptions, cleanup: Cleanup): Promise<Embedd
   const server = options.withServer ? await program.startServer(worker) : undefined;
   if (server) cleanup.add(() => server.close());
   return { program, worker, server, sandbox: aws?.sandbox, environment, stop: () => cleanup.run() };
-}
-
-function definedOnly(settings: Environment): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(settings).filter((entry): entry is [string, string] => entry[1] !== undefined),
-  );
 }
 
 async function startSandbox(cleanup: Cleanup): Promise<{ sandbox: AwsSandbox; environment: Record<string, string> }> {

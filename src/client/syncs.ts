@@ -5,6 +5,7 @@ import type { Connections } from '../db/connections.ts';
 import type { Folders } from '../db/folders.ts';
 import type { SyncRow } from '../db/engine/subjects.ts';
 import type { SyncChanges, Syncs } from '../db/sync/syncs.ts';
+import { defined } from '../domain/defined.ts';
 import type { Reference } from '../domain/reference.ts';
 import { type DestinationName, destinationNames } from '../domain/destinations/names.ts';
 import { type DestinationConfig, destinations } from '../domain/destinations/registry.ts';
@@ -97,7 +98,7 @@ export function createSyncsClient(context: ClientContext, stores: Stores): Syncs
     },
     request,
     run: (idOrName, { confirmDeletions, acceptSource, ...options } = {}) =>
-      requestAndWait('sync', idOrName, { ...options, parameters: definedOnly({ confirmDeletions, acceptSource }) }),
+      requestAndWait('sync', idOrName, { ...options, parameters: defined({ confirmDeletions, acceptSource }) }),
     acceptDestination: (idOrName, options = {}) =>
       requestAndWait('import', idOrName, { ...options, parameters: { acceptDestination: true } }),
     plan: (idOrName, options = {}) => requestAndWait('plan', idOrName, options),
@@ -134,10 +135,6 @@ async function updateSync({ context, stores }: Parts, sync: SyncRow, input: Upda
   if (isMove(changes)) refuseImpossibleTarget(after, await stores.folders.get(after.folderId));
   if (isMove(changes)) refuseIdleReplicaKeys(after);
   return stores.syncs.update(sync, changes, context.actor);
-}
-
-function definedOnly(parameters: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(parameters).filter(([, value]) => value !== undefined));
 }
 
 /** A recursive sync may begin at a folder that holds nothing but folders. */

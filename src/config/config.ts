@@ -29,6 +29,7 @@ import {
 import type { Environment } from './environment.ts';
 import { parseLogins, type ConfiguredLogins } from './operators.ts';
 import { strayVariables } from './stray-variables.ts';
+import { defined } from '../domain/defined.ts';
 import type { JwtLogin } from '../domain/jwt-logins.ts';
 import { parseDatabaseUrl } from '../domain/servers/database-url.ts';
 import { regionShape } from '../domain/regions.ts';
@@ -268,7 +269,7 @@ async function readBaseCredentials(environment: Environment): Promise<BaseKeyPai
   if (!accessKeyId || !secretAccessKey)
     throw invalid(['The files of the two INF_APP_CONNECTION_AWS_ variables are empty']);
   const fileChangedAt = changeOf(environment.INF_APP_CONNECTION_AWS_SECRET_ACCESS_KEY_FILE);
-  return Promise.resolve({ accessKeyId, secretAccessKey, ...(fileChangedAt && { fileChangedAt }) });
+  return Promise.resolve({ accessKeyId, secretAccessKey, ...defined({ fileChangedAt }) });
 }
 
 function changeOf(file: string | undefined): Date | undefined {

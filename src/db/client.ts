@@ -9,6 +9,7 @@ import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import postgres from 'postgres';
 
 import { createSockets, databaseServerOf, type Sockets, sessionSettings, tlsOptionsOf } from '../database-server.ts';
+import { defined } from '../domain/defined.ts';
 import type { DatabaseServer } from '../domain/servers/database-url.ts';
 import { codeOf, toDatabaseError } from './database-error.ts';
 import * as schema from './schema.ts';
@@ -101,9 +102,7 @@ export function driverOptions(server: DatabaseServer, sockets: Pick<Sockets, 'op
   return {
     host: server.host,
     port: server.port,
-    ...(server.user !== undefined && { username: server.user }),
-    ...(server.password !== undefined && { password: server.password }),
-    ...(server.database !== undefined && { database: server.database }),
+    ...defined({ username: server.user, password: server.password, database: server.database }),
     ssl: server.tls.mode === 'prefer' ? 'prefer' : tls,
     ...(server.tls.isDirect && { sslnegotiation: 'direct' }),
     socket: () => sockets.open(server),
@@ -117,7 +116,7 @@ export function driverOptions(server: DatabaseServer, sockets: Pick<Sockets, 'op
     connection: {
       application_name: name,
       ...sessionSettings(server),
-      ...(server.options !== undefined && { options: server.options }),
+      ...defined({ options: server.options }),
     },
   };
 }

@@ -3,6 +3,7 @@
  */
 import { and, asc, eq, sql, type SQL } from 'drizzle-orm';
 
+import { defined } from '../domain/defined.ts';
 import type { StoredCandidate, ExternalIdException, Via } from '../domain/connection/candidate.ts';
 import type { ConnectionCredentials } from '../domain/connection/credentials.ts';
 import { pickReferred, textOf, type Reference } from '../domain/reference.ts';
@@ -171,7 +172,7 @@ async function updateConnection(
   const columns = {
     ...description,
     ...(credentials && (await credentialsChange(stores.encryption, await withNewest(stores.db, row), changes))),
-    ...(exception === undefined ? {} : { externalIdException: exception }),
+    ...defined({ externalIdException: exception }),
   };
   const { region = row.region, narrowAccessKey = row.narrowAccessKey } = description;
   const isOtherwise = region !== row.region || narrowAccessKey !== row.narrowAccessKey;

@@ -4,6 +4,7 @@
  */
 import type { Queue } from 'bullmq';
 
+import { defined } from '../domain/defined.ts';
 import type { Reason } from '../domain/run.ts';
 import { JobError } from '../errors.ts';
 import { recordSpan } from '../observe/trace.ts';
@@ -75,7 +76,7 @@ function toJob(kind: JobSubject, subject: Enqueued, { deduplicationId, ...place 
       [subjectFields[kind]]: id,
       dispatched: true,
       reason,
-      ...(requestedBy === undefined ? {} : { requestedBy }),
+      ...defined({ requestedBy }),
     },
     // A run settles before its job ends: a wish that arrives in between must be kept, not swallowed
     // by the active job.

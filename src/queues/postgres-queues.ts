@@ -6,6 +6,7 @@ import { createPostgresBackend, type Queue, runMigrations, withBackend, type Wor
 import pg from 'pg';
 
 import { createSockets, databaseServerOf, sessionOptions, type Sockets, tlsOptionsOf } from '../database-server.ts';
+import { defined } from '../domain/defined.ts';
 import type { DatabaseServer } from '../domain/servers/database-url.ts';
 import {
   isSchemaDenied,
@@ -102,9 +103,7 @@ function driverOptions(
   return {
     host: server.host,
     port: server.port,
-    ...(server.user !== undefined && { user: server.user }),
-    ...(server.password !== undefined && { password: server.password }),
-    ...(server.database !== undefined && { database: server.database }),
+    ...defined({ user: server.user, password: server.password, database: server.database }),
     ssl: hasTls && tlsOptionsOf(server),
     stream: () => sockets.create(),
     options: sessionOptions(server),

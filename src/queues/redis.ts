@@ -7,6 +7,7 @@ import { once } from 'node:events';
 
 import { Cluster, Redis, type ClusterOptions, type RedisOptions } from 'ioredis';
 
+import { defined } from '../domain/defined.ts';
 import type { RedisServers } from '../domain/servers/redis-url.ts';
 
 export type RedisConnection = Redis | Cluster;
@@ -135,8 +136,7 @@ function create(servers: RedisServers, options: RedisOptions): RedisConnection {
 
 function loginOf({ username, password, isTls }: RedisServers): RedisOptions {
   return {
-    ...(username !== undefined && { username }),
-    ...(password !== undefined && { password }),
+    ...defined({ username, password }),
     ...(isTls && { tls: {} }),
   };
 }

@@ -3,6 +3,7 @@
  * what the program needs; each part says its verdict and, when it is bad, what to do. Answers are
  * kept for a second, so that probes cost nothing and an outage is not made worse by them.
  */
+import { defined } from '../domain/defined.ts';
 import { errorTable, toJobError } from '../errors.ts';
 
 export interface HealthChecks {
@@ -55,7 +56,7 @@ async function readReadiness(checks: HealthChecks): Promise<Readiness> {
     verdictOf(checks.migrations(), 'DB_UNAVAILABLE'),
     checks.worker && verdictOf(checks.worker(), 'QUEUE_UNAVAILABLE'),
   ]);
-  const parts: Record<string, PartHealth> = { database, queue, migrations, ...(worker ? { worker } : {}) };
+  const parts: Record<string, PartHealth> = { database, queue, migrations, ...defined({ worker }) };
   if (checks.isStopping?.() === true)
     parts.process = { status: 'failing', message: 'The process is shutting down.', remedy: 'Nothing.' };
   const isReady = Object.values(parts).every((part) => part.status === 'ok');

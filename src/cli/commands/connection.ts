@@ -1,6 +1,7 @@
 /** `keyferry connection …` */
 import type { Command } from 'commander';
 
+import { defined } from '../../domain/defined.ts';
 import { JobError } from '../../errors.ts';
 import { done, leaf, runWithClient, text, type ClientInvocation, type Options } from '../command.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
@@ -171,7 +172,7 @@ async function readCredentials(options: Options, method: string | undefined): Pr
     const roleArn = text(options, 'roleArn');
     const externalId = text(options, 'externalId');
     if (roleArn === undefined) throw missing('--role-arn', 'assume-role');
-    return { method, roleArn, ...(externalId === undefined ? {} : { externalId }) } as const;
+    return { method, roleArn, ...defined({ externalId }) } as const;
   }
   if (method === 'access-key') {
     const accessKeyId = text(options, 'accessKeyId');

@@ -2,6 +2,7 @@
  * The part of `keyferry doctor` about the worker's own AWS identity, as this environment gives it.
  */
 import { createBaseIdentities } from '../../db/base-identities.ts';
+import { defined } from '../../domain/defined.ts';
 import {
   baseKinds,
   type BaseReport,
@@ -21,12 +22,12 @@ export interface Detail {
 export async function examineBaseIdentity(program: Program): Promise<Detail> {
   const report = await (await program.aws()).baseReport();
   const { firstSeenAt } = (await findSeen(program, report)) ?? {};
-  const known = { ...report, ...(firstSeenAt && { firstSeenAt }) };
+  const known = { ...report, ...defined({ firstSeenAt }) };
   const now = new Date();
   const since = firstSeenAt ? `; workers have used it since ${moment(firstSeenAt)}` : '';
   const detail = `${report.arn}: ${baseKinds[report.kind]}, ${describeBaseKey(known, now)}${since}`;
   const warning = keyAgeWarning(known, now);
-  return { detail, ...(warning !== undefined && { warning }) };
+  return { detail, ...defined({ warning }) };
 }
 
 /** A database that cannot be asked has a finding of its own. */

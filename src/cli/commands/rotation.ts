@@ -1,6 +1,7 @@
 /** `keyferry rotation …` */
 import { type Command, Option } from 'commander';
 
+import { defined } from '../../domain/defined.ts';
 import { parseDuration } from '../../config/values.ts';
 import { JobError } from '../../errors.ts';
 import { collect, done, leaf, runWithClient, text, type ClientInvocation, type Options } from '../command.ts';
@@ -71,7 +72,7 @@ function addCreate(noun: Command): void {
       isAutoRotationEnabled: options.auto !== false,
       ...toTimes(options),
       rotationIntervalDays: toDays(days),
-      ...(adoptKey === undefined ? {} : { adoptKey }),
+      ...defined({ adoptKey }),
     });
     return showCreated(invocation, rotation);
   });
@@ -149,7 +150,7 @@ function addUpdate(noun: Command): void {
     const auto = options.auto;
     const adoptKey = await readAdopted(options);
     const changes = {
-      ...(rename === undefined ? {} : { name: rename }),
+      ...defined({ name: rename }),
       ...(typeof auto === 'boolean' ? { isAutoRotationEnabled: auto } : {}),
       ...toTimes(options),
     };

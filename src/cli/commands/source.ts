@@ -6,6 +6,7 @@ import { Option, type Command } from 'commander';
 
 import type { ListedRun } from '../../client/types/run.ts';
 import { parseDuration } from '../../config/values.ts';
+import { defined } from '../../domain/defined.ts';
 import { describeCounts } from '../../domain/counted.ts';
 import { sourceKinds } from '../../domain/sources.ts';
 import { JobError } from '../../errors.ts';
@@ -75,10 +76,10 @@ async function settingsOf(options: Options): Promise<SetSource> {
   const path = text(options, 'sourcePath');
   return {
     kind: 'infisical',
-    ...(url === undefined ? {} : { url }),
+    ...defined({ url }),
     projectId: text(options, 'sourceProject') ?? required('--source-project'),
     environment: text(options, 'sourceEnv') ?? required('--source-env'),
-    ...(path === undefined ? {} : { secretPath: path }),
+    ...defined({ secretPath: path }),
     isRecursive: options.recursive === true,
     clientId: text(options, 'clientId') ?? required('--client-id'),
     clientSecret: await credential(options, 'Client secret'),

@@ -4,6 +4,7 @@
  */
 import type { Command } from 'commander';
 
+import { defined } from '../../domain/defined.ts';
 import type { DestinationName } from '../../domain/destinations/names.ts';
 import { allKinds, destinations, findDestination, kindsOf, mappingOf } from '../../domain/destinations/registry.ts';
 import type { SyncOptions } from '../../domain/sync/config.ts';
@@ -105,7 +106,7 @@ function toDestination(destination: DestinationName, options: Options): Record<s
   const name = kind && text(options, kind.nameField.option);
   return {
     region,
-    ...(mapping === undefined ? {} : { mappingBehavior: mapping }),
+    ...defined({ mappingBehavior: mapping }),
     ...(kind && name !== undefined ? { [kind.nameField.field]: name } : {}),
   };
 }
@@ -204,9 +205,9 @@ function mappingAfter({ destinationConfig }: Pick<Sync, 'destinationConfig'>, op
 function mergeDestination({ destination, destinationConfig: before }: Sync, options: Options): Record<string, unknown> {
   const oldMapping = mappingOf(before);
   const mapping = mappingAfter({ destinationConfig: before }, options);
-  const given = Object.entries(
-    toDestination(destination, { ...options, ...(mapping === undefined ? {} : { mapping }) }),
-  ).filter(([, value]) => value !== undefined);
+  const given = Object.entries(toDestination(destination, { ...options, ...defined({ mapping }) })).filter(
+    ([, value]) => value !== undefined,
+  );
   // Under another mapping the fields of the old one mean nothing: only the region stays.
   const kept = oldMapping === undefined || oldMapping === mapping ? before : { region: before.region };
   return { ...kept, ...Object.fromEntries(given) };

@@ -2,6 +2,7 @@
  * Turns what a validation saw into checks, each with the exact change that would make it pass.
  * Pure.
  */
+import { defined } from '../defined.ts';
 import type { JobError } from '../../errors.ts';
 import type { ExternalIdDuty } from './candidate.ts';
 import type { Check } from './checks.ts';
@@ -28,7 +29,7 @@ export function identityRefused(error: JobError, trust: Trust | undefined): Chec
     detail: error.publicMessage,
     fix: {
       advice: identityAdvice[error.code] ?? 'Correct the connection with `keyferry connection update`.',
-      ...(policy ? { policy } : {}),
+      ...defined({ policy }),
     },
   };
 }

@@ -2,6 +2,7 @@
  * Policies as people put them into AWS: the document itself, a CloudFormation template, or
  * Terraform. Pure.
  */
+import { defined } from '../defined.ts';
 import type { PolicyDocument } from './document.ts';
 
 export const policyFormats = ['json', 'cloudformation', 'terraform'] as const;
@@ -77,7 +78,7 @@ function template(resources: object, outputs?: object): string {
   return json({
     AWSTemplateFormatVersion: '2010-09-09',
     Resources: resources,
-    ...(outputs === undefined ? {} : { Outputs: outputs }),
+    ...defined({ Outputs: outputs }),
   });
 }
 

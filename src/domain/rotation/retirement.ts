@@ -2,6 +2,7 @@
  * What the steps from the publication on write: consumers get the new key, the old one falls
  * silent, becomes inactive, and goes. Pure.
  */
+import { defined } from '../defined.ts';
 import { getCycle } from './machine.ts';
 import { moved, wait } from './transitions.ts';
 import { listNames } from './waits.ts';
@@ -29,7 +30,7 @@ export function published(view: RotationView, revision: number, now: Date): Tran
     note: {
       step: 'published',
       detail: `folder revision ${String(revision)}`,
-      ...(newKeyId === undefined ? {} : { accessKeyId: newKeyId }),
+      ...defined({ accessKeyId: newKeyId }),
     },
   };
 }

@@ -3,6 +3,7 @@
  * stand in `retirement.ts`, stray keys in `orphans.ts`. Pure: a view and what was found out in, one
  * `Transition` out.
  */
+import { defined } from '../defined.ts';
 import type { JobError } from '../../errors.ts';
 import type { Survey } from './keys.ts';
 import { getCycle } from './machine.ts';
@@ -38,7 +39,7 @@ export function begun(view: RotationView, now: Date, nextRotationAt: Date | null
   const { failure: _failure, revokedAt: _revokedAt, ...rest } = moved(view);
   const cycle: Cycle = {
     startedAt: now.toISOString(),
-    ...(wish?.actor === undefined ? {} : { actor: wish.actor }),
+    ...defined({ actor: wish?.actor }),
     isEmergency: wish?.isEmergency ?? false,
     isRevokeNow: wish?.isRevokeNow ?? false,
     skipSyncs: [...(wish?.skipSyncs ?? [])],
@@ -199,7 +200,7 @@ export function verified(view: RotationView, identity: { userId: string; account
     phase: 'publishing',
     state: moved(view),
     changes: identity,
-    note: { step: 'verified', ...(newKeyId === undefined ? {} : { accessKeyId: newKeyId }) },
+    note: { step: 'verified', ...defined({ accessKeyId: newKeyId }) },
   };
 }
 
@@ -223,6 +224,6 @@ export function rolledBack(view: RotationView, now: Date): Transition {
     state: { ...rest, ...(cycle?.rollBack ? { failure: cycle.rollBack } : {}) },
     keys: newKeyId === undefined ? [] : [{ accessKeyId: newKeyId, state: 'deleted' }],
     changes: { nextRotationAt: next === null || next.toISOString() < again ? next : new Date(again) },
-    note: { step: 'rolled-back', ...(newKeyId === undefined ? {} : { accessKeyId: newKeyId }) },
+    note: { step: 'rolled-back', ...defined({ accessKeyId: newKeyId }) },
   };
 }

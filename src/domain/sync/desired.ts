@@ -2,6 +2,7 @@
  * What the destination should hold: the source's secrets through patterns, key schema and options,
  * with everything wrong that shows without a value. Pure.
  */
+import { defined } from '../defined.ts';
 import { isSelected } from '../patterns.ts';
 import { pathOfSourceKey } from '../source-key.ts';
 import type { SyncOptions } from './config.ts';
@@ -46,7 +47,7 @@ function toEntry(secret: SourceSecret, input: DesiredInput): DesiredEntry {
   const problem = input.target.kind.findNameProblem(remoteName, input.place) ?? findTagsProblem(settings.tags);
   const { key, revision } = secret;
   const documentKey = documentKeyOf(input.target, key);
-  return { key, remoteName, documentKey, revision, settings, ...(problem ? { problem } : {}) };
+  return { key, remoteName, documentKey, revision, settings, ...defined({ problem }) };
 }
 
 /**

@@ -9,6 +9,7 @@
  *   in the ledger, not desired   → delete; a key that moved keeps its old object until the new one
  *                                  is in place
  */
+import { defined } from '../defined.ts';
 import { serviceFacts } from '../destinations/registry.ts';
 import type { DesiredEntry } from './desired.ts';
 import type { Owner } from '../ownership.ts';
@@ -99,7 +100,7 @@ function indexLedger(input: PlanInput): ReadonlyMap<string, LedgerEntry> {
 }
 
 function planDesired(desired: DesiredEntry, entry: LedgerEntry | undefined, input: PlanInput): PlannedEntry {
-  const base = { key: desired.key, remoteName: desired.remoteName, desired, ...(entry ? { entry } : {}) };
+  const base = { key: desired.key, remoteName: desired.remoteName, desired, ...defined({ entry }) };
   if (desired.problem)
     return { ...base, action: 'invalid', code: desired.problem.code, reason: desired.problem.message };
   if (entry?.inFlight) return { ...base, action: 'update', reason: 'the answer to an earlier write is not known' };

@@ -2,6 +2,7 @@
  * Replicas of a secret in other regions, each with a KMS key of its own: what is wanted, whose they
  * are, and what is to change. Pure.
  */
+import { defined } from '../defined.ts';
 import { compareKeys } from './kms-keys.ts';
 import type { EntrySettings, LedgerEntry } from './ledger.ts';
 
@@ -123,8 +124,7 @@ function withReplicaSettings(entry: LedgerEntry, { replicaRegions, replicaKeys }
   const { replicaRegions: _regions, replicaKeys: _keys, ...others } = entry.settings;
   const settings = {
     ...others,
-    ...(replicaRegions === undefined ? {} : { replicaRegions }),
-    ...(replicaKeys === undefined ? {} : { replicaKeys }),
+    ...defined({ replicaRegions, replicaKeys }),
   };
   return { ...entry, settings };
 }

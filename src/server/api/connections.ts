@@ -13,7 +13,7 @@ import {
   updateConnectionBody,
 } from './connection-shapes.ts';
 import type { Api, ApiOptions } from './env.ts';
-import { given } from './given.ts';
+import { defined } from '../../domain/defined.ts';
 import { requireSame, requireSameId } from './infisical.ts';
 import {
   answers,
@@ -79,7 +79,7 @@ function addCreate(api: Api, options: ApiOptions): void {
       const narrowAccessKey = 'narrowAccessKey' in rest ? rest.narrowAccessKey : undefined;
       const input = {
         name,
-        ...given({ description, projectId, region, narrowAccessKey }),
+        ...defined({ description, projectId, region, narrowAccessKey }),
         credentials: toCredentials(credentials),
       };
       const { wait } = c.req.valid('query');
@@ -178,7 +178,7 @@ function addChanges(api: Api, options: ApiOptions): void {
         .get('client')
         .connections.update(
           connectionId,
-          given({ name, description, region, narrowAccessKey, credentials: typed }),
+          defined({ name, description, region, narrowAccessKey, credentials: typed }),
           ifMatch(c),
         );
       return c.json({ appConnection: await shown(c, options, changed) }, 200);

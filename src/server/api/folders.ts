@@ -4,7 +4,7 @@
  */
 import { placeShape, secretKeyShape, secretValueShape } from '../../client/input.ts';
 import type { Api, ApiOptions } from './env.ts';
-import { given } from './given.ts';
+import { defined } from '../../domain/defined.ts';
 import { tagVersion, versionsOf } from './versions.ts';
 import { answers, common, createRoute, jsonBody, z } from './operation.ts';
 
@@ -46,7 +46,7 @@ export function addFolders(api: Api, options: ApiOptions): void {
       const { secrets, metadata, mode, ...place } = c.req.valid('json');
       const { folderId, ...change } = await c
         .get('client')
-        .secrets.set(place, { values: secrets, mode, ...given({ metadata, ifRevision: versionsOf(c) }) });
+        .secrets.set(place, { values: secrets, mode, ...defined({ metadata, ifRevision: versionsOf(c) }) });
       c.set('subject', folderId);
       tagVersion(c, change.revision);
       return c.json({ folder: { id: folderId, ...change } }, 200);

@@ -11,7 +11,7 @@ import { JobError } from '../../errors.ts';
 import { problem } from '../problem.ts';
 import type { Api, ApiOptions } from './env.ts';
 import { needs } from './gate.ts';
-import { given } from './given.ts';
+import { defined } from '../../domain/defined.ts';
 import { requireSameApp, requireSameId } from './infisical.ts';
 import {
   answers,
@@ -86,13 +86,13 @@ function addCreate(api: Api, options: ApiOptions): void {
       const onExisting = toOnExisting(c.get('caller'), rest.onExisting);
       requireSameApp('Provider', Provider, KIND);
       const created = await c.get('client').rotations.create({
-        ...(given(rest) as typeof rest),
+        ...(defined(rest) as typeof rest),
         onExisting,
         connection: connectionId,
         target: { projectId, environment, secretPath },
         rotationIntervalDays: rotationInterval,
         userName: parameters.userName,
-        ...given({ region: parameters.region }),
+        ...defined({ region: parameters.region }),
       });
       c.set('subject', created.id);
       const { wait } = c.req.valid('query');
@@ -194,7 +194,7 @@ function addUpdate(api: Api, options: ApiOptions): void {
 function toChanges(body: z.infer<typeof updateRotationBody>) {
   const { name, description, isAutoRotationEnabled, rotateAtUtc, graceSeconds, quietSeconds, holdSeconds, onExisting } =
     body;
-  return given({
+  return defined({
     ...{ name, description, isAutoRotationEnabled, rotateAtUtc, graceSeconds, quietSeconds, holdSeconds, onExisting },
     rotationIntervalDays: body.rotationInterval,
     connection: body.connectionId,

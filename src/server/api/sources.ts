@@ -5,7 +5,7 @@
 import { placeShape } from '../../client/input.ts';
 import { newSourceShape, sourceKinds } from '../../domain/sources.ts';
 import type { Api, ApiOptions } from './env.ts';
-import { given } from './given.ts';
+import { defined } from '../../domain/defined.ts';
 import { answers, common, createRoute, jsonBody, moment, toMoment, z } from './operation.ts';
 import type { FolderSource } from '../../client/types/source.ts';
 
@@ -134,7 +134,7 @@ function addRun(api: Api, options: ApiOptions): void {
     }),
     async (c) => {
       const { confirmDeletions, ...place } = c.req.valid('json');
-      const asked = await c.get('client').sources.request(place, given({ confirmDeletions }));
+      const asked = await c.get('client').sources.request(place, defined({ confirmDeletions }));
       c.set('subject', asked.folderId);
       return c.json({ source: toSource(asked) }, 200);
     },

@@ -8,7 +8,7 @@ import type { SyncStatus } from '../../db/status/queries.ts';
 import { destinationNames } from '../../domain/destinations/names.ts';
 import { destinations } from '../../domain/destinations/registry.ts';
 import type { Api, ApiOptions } from './env.ts';
-import { given } from './given.ts';
+import { defined } from '../../domain/defined.ts';
 import { requireSameApp, requireSameId } from './infisical.ts';
 import { answers, common, compatibilityTag, createRoute, jsonBody, listQuery, windowOf, z } from './operation.ts';
 import { findSync, type SyncApi } from './sync-part.ts';
@@ -56,7 +56,7 @@ function addCreate(part: SyncApi): void {
       const { projectId, environment, secretPath } = body;
       const created = await c.get('client').syncs.create({
         name: body.name,
-        ...given({ description: body.description }),
+        ...defined({ description: body.description }),
         connection: body.connectionId,
         source: { projectId, environment, secretPath },
         destination,
@@ -136,14 +136,14 @@ function addUpdate(part: SyncApi): void {
       await c.get('client').syncs.update(
         syncId,
         {
-          ...given({
+          ...defined({
             name: body.name,
             description: body.description,
             connection: body.connectionId,
             destinationConfig: body.destinationConfig,
             isAutoSyncEnabled: body.isAutoSyncEnabled ?? body.isEnabled,
           }),
-          source: given({ projectId, environment, secretPath }),
+          source: defined({ projectId, environment, secretPath }),
           ...(body.syncOptions === undefined
             ? {}
             : { syncOptions: toChanges(toOptions(body.syncOptions), await sentOptions(c)) }),
@@ -173,7 +173,7 @@ function addDestinationCheck(part: SyncApi): void {
       const { orgId } = c.get('caller');
       const target = { orgId, destination, destinationConfig, exceptSyncId: excludeSyncId };
       const duplicateProjectId = await options.queries.duplicateTarget(target);
-      return c.json({ hasDuplicate: duplicateProjectId !== undefined, ...given({ duplicateProjectId }) }, 200);
+      return c.json({ hasDuplicate: duplicateProjectId !== undefined, ...defined({ duplicateProjectId }) }, 200);
     },
   );
 }

@@ -5,6 +5,7 @@
 import { html } from 'hono/html';
 
 import type { LogicalRun } from '../../db/logical-runs.ts';
+import { defined } from '../../domain/defined.ts';
 import { formatNumber } from '../../domain/counted.ts';
 import { guardText } from '../../domain/installation.ts';
 import type { Attention, Overview } from '../../db/status/overview.ts';
@@ -178,7 +179,7 @@ export function overviewContent(content: OverviewContent): Html {
     ${guardPanel(content)}
     <div class="grid">
       ${stat({ title: 'Connections', path: '/connections', counts: overview.connections })}
-      ${stat({ title: 'Syncs', path: '/syncs', counts: overview.syncs, ...(drifted === undefined ? {} : { extra: drifted }) })}
+      ${stat({ title: 'Syncs', path: '/syncs', counts: overview.syncs, ...defined({ extra: drifted }) })}
       ${stat({ title: 'Rotations', path: '/rotations', counts: overview.rotations })}
     </div>
     ${attentionPanel(content)} ${webhooksPanel(overview)} ${sourcesPanel(overview)} ${workersPanel(overview, now)}

@@ -2,6 +2,7 @@
 import { html } from 'hono/html';
 
 import type { LogicalRun } from '../../db/logical-runs.ts';
+import { defined } from '../../domain/defined.ts';
 import { counted, formatNumber } from '../../domain/counted.ts';
 import { callsNote } from '../../domain/call-log.ts';
 import { happenedIn } from '../../domain/happened.ts';
@@ -122,5 +123,5 @@ export function runPanel({ title, runs, now, hasSubject = false, more }: RunTabl
     rows: runs.map((run) => runRow(run, { now, hasSubject })),
     empty: 'Nothing has run yet.',
   });
-  return panel({ title, body, ...(more === undefined ? {} : { more }) });
+  return panel({ title, body, ...defined({ more }) });
 }

@@ -10,6 +10,7 @@ import type { Notifications } from '../../db/notifications.ts';
 import type { DueNotification, Endpoint, Outbox } from '../../db/outbox.ts';
 import { JobError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
+import { defined } from '../../domain/defined.ts';
 import { isLoopback } from '../../domain/servers/loopback.ts';
 import { createLanes } from './lanes.ts';
 import { toMessage } from './message.ts';
@@ -158,7 +159,7 @@ async function send(
   const result = await post(new URL(endpoint.url), toMessage(row, endpoint, now()), {
     hosts: row.webhookId === null ? undefined : hosts,
     limitMs: requestLimitMs,
-    ...(resolve && { resolve }),
+    ...defined({ resolve }),
   });
   if ('error' in result) return { error: result.error, isGone: false, isDown: true };
   const { status } = result;

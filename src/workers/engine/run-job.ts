@@ -5,6 +5,7 @@
  */
 import type { Job } from 'bullmq';
 
+import { defined } from '../../domain/defined.ts';
 import { backoffMs, retryPolicies } from '../../domain/backoff.ts';
 import { snoozed } from '../../domain/snooze.ts';
 import type { Kind, Outcome } from '../../domain/run.ts';
@@ -257,7 +258,7 @@ function spendAttempt<K extends Kind>(
       status: 'failed',
       code: error.code,
       message,
-      ...(outcome.counts ? { counts: outcome.counts } : {}),
+      ...defined({ counts: outcome.counts }),
     };
     const concluded = deps.processor.conclude(failed, run);
     return { ...performed, ...concluded, changes: { ...performed.changes, ...concluded.changes }, attempt: 0 };

@@ -7,6 +7,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { Worker } from 'bullmq';
 
 import type { WorkStore } from '../../db/engine/work.ts';
+import { defined } from '../../domain/defined.ts';
 import type { Kind } from '../../domain/run.ts';
 import { JobError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
@@ -77,7 +78,7 @@ export async function startWorker(deps: WorkerDependencies): Promise<WorkerProce
   const { promise: mustBeReplaced, resolve: demandReplacement } = deferred();
   const watchdog: Watchdog = startWatchdog({
     ...deps,
-    ...(deps.watchdogTimes && { times: deps.watchdogTimes }),
+    ...defined({ times: deps.watchdogTimes }),
     countWaiting: (kind) => countWaiting(deps.backend, kind),
     unansweredMs: () => tick.pendingMs(),
     checkAfresh: (part) => (part === 'queue' ? deps.backend.checkAfresh() : deps.checkDatabase()),

@@ -6,6 +6,7 @@
 import { request as requestHttp, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
 import { request as requestHttps } from 'node:https';
 
+import { defined } from '../../domain/defined.ts';
 import type { CertificatePair } from '../../domain/sources.ts';
 import { isListed, refusalOf } from '../../domain/webhooks.ts';
 import { JobError } from '../../errors.ts';
@@ -61,7 +62,7 @@ export function createAsk(options: AskOptions): Ask {
         // No connection is kept: it would outlive the check of its address.
         agent: false,
         signal,
-        ...(options.ca !== undefined && { ca: options.ca }),
+        ...defined({ ca: options.ca }),
         ...(client && { cert: client.certificate, key: client.key }),
         ...(isFree ? {} : { lookup: lookupPublic(options.resolve) }),
       });

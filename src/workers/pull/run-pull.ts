@@ -8,6 +8,7 @@ import type { Job } from 'bullmq';
 import type { PullOutcome } from '../../db/pull-settlement.ts';
 import type { ClaimedSource } from '../../db/pull-claims.ts';
 import type { Sources } from '../../db/sources.ts';
+import { defined } from '../../domain/defined.ts';
 import { PULL_LEASE_SECONDS } from '../../domain/lease.ts';
 import { JobError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
@@ -56,7 +57,7 @@ type Held = PullJobHooks & { readonly signal: AbortSignal | undefined };
 
 /** A failed job would lose the wish of another program, which exists nowhere else yet. */
 function whileDown<T>({ signal, log, noticeOutage }: Held, use: () => Promise<T>): Promise<T> {
-  return whileDatabaseIsDown({ log, ...(noticeOutage && { noticeOutage }) }, use, signal);
+  return whileDatabaseIsDown({ log, ...defined({ noticeOutage }) }, use, signal);
 }
 
 async function record(held: Held, recordWish: () => Promise<string | undefined>, folderId: string): Promise<JobResult> {

@@ -2,6 +2,7 @@
  * From the job to its plan: values are read where the ledger cannot vouch for them, the pure plan
  * is made, the brake is asked.
  */
+import { defined } from '../../domain/defined.ts';
 import { type Block, BRAKE_WINDOW_MS, findBlock } from '../../domain/sync/brake.ts';
 import type { DesiredEntry } from '../../domain/sync/desired.ts';
 import type { Inventory, RemoteState } from '../../domain/sync/inventory.ts';
@@ -24,8 +25,7 @@ export function makePlan(
   sight: KnownDestination = {},
 ): Plan {
   const input: PlanInput = { desired, ledger: job.ledger.all(), options: job.planOptions, now: job.run.now() };
-  if (!job.target.kind.holdsAllKeys)
-    return planSync({ ...input, ...(sight.inventory ? { inventory: sight.inventory } : {}) });
+  if (!job.target.kind.holdsAllKeys) return planSync({ ...input, ...defined({ inventory: sight.inventory }) });
   const remoteName = job.target.namePrefix;
   const state: RemoteState | undefined = sight.inventory?.get(remoteName);
   return planDocument({ ...input, remoteName, state, documentKeys: sight.documentKeys });

@@ -2,6 +2,7 @@
  * `sync plan`: what a sync would do, with a look at what it would touch. Nothing is written,
  * neither at AWS nor in the ledger.
  */
+import { defined } from '../../domain/defined.ts';
 import type { Outcome } from '../../domain/run.ts';
 import type { Inventory } from '../../domain/sync/inventory.ts';
 import type { Plan } from '../../domain/sync/plan.ts';
@@ -36,7 +37,7 @@ async function look(job: SyncJob, plan: Plan): Promise<KnownDestination> {
   const found = await destination.inspect(names);
   const identified = await destination.identify(foreignLooking(job, plan, found), found);
   const documentKeys = await destination.lookInside(identified);
-  return { inventory: await withFormerOwners(job, identified), ...(documentKeys && { documentKeys }) };
+  return { inventory: await withFormerOwners(job, identified), ...defined({ documentKeys }) };
 }
 
 /** Names that exist although the ledger does not have them: whose they are tells only their tag. */

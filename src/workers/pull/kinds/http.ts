@@ -2,6 +2,7 @@
  * Kind `http`: a URL that answers with one JSON object or with dotenv lines, told apart by the
  * content type.
  */
+import { defined } from '../../../domain/defined.ts';
 import { clientCertificateOf, type HttpSettings } from '../../../domain/sources.ts';
 import { decodeSecretText, parseDotenv, parseJson } from '../../../domain/secret-text.ts';
 import { JobError } from '../../../errors.ts';
@@ -13,7 +14,7 @@ export const readHttp: ReadSource<HttpSettings> = async (settings, { ask, etag }
   const client = clientCertificateOf(settings);
   const answer = await ask({
     url: new URL(url),
-    ...(client && { client }),
+    ...defined({ client }),
     headers: {
       accept: 'application/json, text/plain;q=0.9',
       ...(token === null ? {} : { authorization: `Bearer ${token}` }),

@@ -3,6 +3,7 @@
  * deletion in `removal.ts`.
  */
 import type { SecretMetadata, SecretsManager } from '../../../../aws/secrets-manager.ts';
+import { defined } from '../../../../domain/defined.ts';
 import { memberValue, parseDocument } from '../../../../domain/sync/document.ts';
 import { drifted, inOrder, notLanded, removed, written } from '../../../../domain/sync/entry.ts';
 import { findDrift, isUndecided } from '../../../../domain/sync/inventory.ts';
@@ -165,7 +166,7 @@ async function storeLanded(job: SyncJob, whole: LedgerEntry, inFlight: InFlight)
   const settings = inFlight.settings ?? whole.settings;
   const { hasForeignKeys, operation } = inFlight;
   const observed = {
-    ...(hasForeignKeys === undefined ? {} : { hasForeignKeys }),
+    ...defined({ hasForeignKeys }),
     ...(operation === 'create' ? { isCreated: true, hasForeignKeys: false } : {}),
   };
   const left = Object.entries(inFlight.left ?? {}).flatMap(([key, drift]) => {

@@ -9,6 +9,7 @@
  * Where DescribeParameters is denied, the second and third step do all of it.
  */
 import type { Described, ParameterMetadata, ParameterStore } from '../../../../aws/parameter-store.ts';
+import { defined } from '../../../../domain/defined.ts';
 import { isOurs, OWNERSHIP_TAG, ownershipTags, whoseTags } from '../../../../domain/ownership.ts';
 import { type Inventory, isFresh, type RemoteState } from '../../../../domain/sync/inventory.ts';
 import { PARAMETERS_PER_CALL, PARAMETERS_PER_LOOK } from '../../../../domain/destinations/parameter-store.ts';
@@ -169,8 +170,6 @@ export function toState(metadata: ParameterMetadata): Extract<RemoteState, { exi
   return {
     exists: true,
     version,
-    ...(type === undefined ? {} : { type }),
-    ...(lastModified === undefined ? {} : { lastModified }),
-    ...(keyId === undefined ? {} : { keyId }),
+    ...defined({ type, lastModified, keyId }),
   };
 }

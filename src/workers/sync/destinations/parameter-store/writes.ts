@@ -5,6 +5,7 @@
  * race leaves a value in a plain String.
  */
 import type { WrittenParameter } from '../../../../aws/parameter-store.ts';
+import { defined } from '../../../../domain/defined.ts';
 import { isOurs, missingTags, tagsWithOwner, whoseTags } from '../../../../domain/ownership.ts';
 import { inOrder, written } from '../../../../domain/sync/entry.ts';
 import { findDrift, isFresh, isOursByTag, type RemoteState } from '../../../../domain/sync/inventory.ts';
@@ -235,7 +236,7 @@ function toWritten(job: SyncJob, task: WriteTask, answer: WrittenParameter): Led
   const { tier, answeredAt } = answer;
   const at = job.run.now();
   const observed = {
-    ...(tier === undefined ? {} : { tier }),
+    ...defined({ tier }),
     ...(answeredAt === undefined ? {} : { clockAheadMs: answeredAt.getTime() - at.getTime() }),
   };
   return written(entry, {

@@ -4,6 +4,7 @@
  * token makes no second version.
  */
 import type { SecretMetadata, SecretsManager } from '../../../../aws/secrets-manager.ts';
+import { defined } from '../../../../domain/defined.ts';
 import { isOurs, tagsWithOwner, whoseTags } from '../../../../domain/ownership.ts';
 import { inOrder, landed, written } from '../../../../domain/sync/entry.ts';
 import { findDrift, type RemoteState } from '../../../../domain/sync/inventory.ts';
@@ -273,8 +274,6 @@ export function toState(found: SecretMetadata | undefined): RemoteState {
     versions,
     tags,
     keyId,
-    ...(deletionScheduledAt ? { deletionScheduledAt } : {}),
-    ...(managedBy === undefined ? {} : { managedBy }),
-    ...(replicas === undefined ? {} : { replicas }),
+    ...defined({ deletionScheduledAt, managedBy, replicas }),
   };
 }
