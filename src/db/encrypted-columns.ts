@@ -112,7 +112,8 @@ function credentialColumn({
     table: sql`keyferry.connections`,
     column,
     ref: sql`t.id::text`,
-    rows: sql`select t.id::text as ref, t.${column} as cipher, t.org_id, t.id, ${revision} as revision
+    rows: sql`select t.id::text as ref, t.${column} as cipher, t.org_id, t.id,
+      ${revision} as revision
       from keyferry.connections t`,
     place: (row) =>
       credentialPlace({
