@@ -1,7 +1,8 @@
 /** `client.connections`: how keyferry reaches AWS accounts. */
 import { z } from 'zod';
 
-import type { Connections, NewCredentials } from '../db/connections.ts';
+import type { Connections } from '../db/connections.ts';
+import type { SignInCredentials } from '../domain/connection/credentials.ts';
 import type { ConnectionRow } from '../db/engine/subjects.ts';
 import type { ExternalIdException } from '../domain/connection/candidate.ts';
 import { JobError, toJobError } from '../errors.ts';
@@ -129,7 +130,7 @@ async function updateConnection(
 async function admit(
   { tryCredentials, via, actor }: ClientContext,
   row: ConnectionRow,
-  { by, force }: { readonly by: NewCredentials; readonly force: boolean | undefined },
+  { by, force }: { readonly by: SignInCredentials; readonly force: boolean | undefined },
 ): Promise<'replaced' | 'offered'> {
   if (force === true) return 'replaced';
   if (tryCredentials === undefined) return 'offered';
@@ -141,14 +142,14 @@ async function admit(
   });
 }
 
-function requireNarrowable(narrowAccessKey: boolean | undefined, method: NewCredentials['method']): void {
+function requireNarrowable(narrowAccessKey: boolean | undefined, method: SignInCredentials['method']): void {
   if (narrowAccessKey !== true || method === 'access-key') return;
   throw new JobError('PAYLOAD_INVALID', {
     message: 'narrowAccessKey is for an access key; a role is narrowed for each use anyhow.',
   });
 }
 
-function roleOf(credentials: NewCredentials): string | null {
+function roleOf(credentials: SignInCredentials): string | null {
   return credentials.method === 'assume-role' ? credentials.roleArn : null;
 }
 

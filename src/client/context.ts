@@ -1,5 +1,5 @@
 /** What every part of the client shares: who acts for which org, and how to wait. */
-import type { NewCredentials } from '../db/connections.ts';
+import type { SignInCredentials } from '../domain/connection/credentials.ts';
 import type { Requests } from '../db/requests.ts';
 import type { ConnectionRow } from '../db/engine/subjects.ts';
 import type { Via } from '../domain/connection/candidate.ts';
@@ -26,7 +26,7 @@ export interface ClientContext {
 
 export type TryCredentials = (
   row: ConnectionRow,
-  offer: { readonly credentials: NewCredentials; readonly via: Via; readonly requestedBy: string | null },
+  offer: { readonly credentials: SignInCredentials; readonly via: Via; readonly requestedBy: string | null },
 ) => Promise<CredentialsTrial>;
 
 export interface CredentialsTrial {

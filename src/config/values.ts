@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 
 import { z } from 'zod';
 
+import type { ApiToken } from '../domain/caller.ts';
 import { parseJwtLogins } from '../domain/jwt-logins.ts';
 import { parseDatabaseUrl } from '../domain/servers/database-url.ts';
 import { parseRedisUrl } from '../domain/servers/redis-url.ts';
@@ -11,13 +12,6 @@ import type { Kind } from '../domain/run.ts';
 export interface EncryptionKeySetting {
   readonly id: string;
   readonly key: Buffer;
-}
-
-export interface ApiTokenSetting {
-  readonly orgId: string;
-  readonly name: string;
-  readonly sha256: string;
-  readonly scope: 'read' | 'write' | 'admin';
 }
 
 const unitMs = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
@@ -159,7 +153,7 @@ export const apiTokens = z
     const hashes = tokens.map((token) => token?.sha256);
     // Whoever holds the token would be both, and which of the two the trail names would be chance.
     const repeated = hashes.findIndex((hash, index) => hashes.indexOf(hash) < index);
-    if (bad < 0 && repeated < 0) return tokens as ApiTokenSetting[];
+    if (bad < 0 && repeated < 0) return tokens as ApiToken[];
     const message =
       bad < 0
         ? `entry ${String(repeated + 1)} is the token of entry ${String(hashes.indexOf(hashes[repeated]) + 1)}: make one for each`
@@ -168,11 +162,11 @@ export const apiTokens = z
     return z.NEVER;
   });
 
-function parseApiToken(part: string): ApiTokenSetting | undefined {
+function parseApiToken(part: string): ApiToken | undefined {
   const match = /^([\w+=,.@/-]{2,128}):([^:]+):([0-9a-f]{64})(?::(read|write|admin))?$/i.exec(part);
   if (!match) return undefined;
   const [, orgId = '', name = '', sha256 = '', scope = 'write'] = match;
-  return { orgId, name, sha256: sha256.toLowerCase(), scope: scope as ApiTokenSetting['scope'] };
+  return { orgId, name, sha256: sha256.toLowerCase(), scope: scope as ApiToken['scope'] };
 }
 
 export const jwtLogins = z

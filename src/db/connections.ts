@@ -5,7 +5,7 @@ import { and, asc, eq, sql, type SQL } from 'drizzle-orm';
 
 import { defined } from '../domain/defined.ts';
 import type { StoredCandidate, ExternalIdException, Via } from '../domain/connection/candidate.ts';
-import type { ConnectionCredentials } from '../domain/connection/credentials.ts';
+import type { ConnectionCredentials, SignInCredentials } from '../domain/connection/credentials.ts';
 import { pickReferred, textOf, type Reference } from '../domain/reference.ts';
 import { JobError } from '../errors.ts';
 import { currentTraceparent } from '../observe/trace.ts';
@@ -21,10 +21,6 @@ import { wake } from './engine/wake.ts';
 import { raise } from './statement.ts';
 import { dueNow } from './engine/due.ts';
 
-export type NewCredentials =
-  | { readonly method: 'assume-role'; readonly roleArn: string; readonly externalId: string }
-  | { readonly method: 'access-key'; readonly accessKeyId: string; readonly secretAccessKey: string };
-
 export interface NewConnection {
   readonly name: string;
   readonly description?: string | null;
@@ -33,7 +29,7 @@ export interface NewConnection {
   readonly narrowAccessKey?: boolean;
   readonly createdVia: Via;
   readonly requestedBy: string | null;
-  readonly credentials: NewCredentials;
+  readonly credentials: SignInCredentials;
   readonly externalIdException?: ExternalIdException | null;
 }
 
@@ -47,7 +43,7 @@ export interface ConnectionDescription {
 export interface ConnectionChanges {
   readonly description: ConnectionDescription;
   /** Replace the present credentials, or wait beside them for a validation. */
-  readonly credentials?: { readonly are: 'replaced' | 'offered'; readonly by: NewCredentials };
+  readonly credentials?: { readonly are: 'replaced' | 'offered'; readonly by: SignInCredentials };
   readonly externalIdException?: ExternalIdException | null;
   readonly via: Via;
   readonly requestedBy: string | null;
@@ -130,7 +126,7 @@ function nameTaken(error: unknown, name: string): JobError {
 async function credentialColumns(
   encryption: Encryption,
   place: { orgId: string; id: string; credentialsRevision: number },
-  credentials: NewCredentials,
+  credentials: SignInCredentials,
 ) {
   if (credentials.method === 'assume-role') {
     const { method, roleArn, externalId } = credentials;
@@ -265,7 +261,7 @@ async function credentialsOf(encryption: Encryption, row: ConnectionRow): Promis
 }
 
 /** The offered credentials in clear. */
-async function candidateOf(encryption: Encryption, row: ConnectionRow): Promise<NewCredentials | undefined> {
+async function candidateOf(encryption: Encryption, row: ConnectionRow): Promise<SignInCredentials | undefined> {
   const { candidate, candidateSecret } = row;
   if (candidate === null || candidate.refusal !== undefined) return undefined;
   if (candidate.method === 'assume-role')

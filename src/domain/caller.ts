@@ -7,6 +7,16 @@ export type Scope = (typeof scopes)[number];
 export const CLIENT_SECRET_PREFIX = 'kfs_';
 export const ACCESS_TOKEN_PREFIX = 'kfa_';
 
+/** As KEYFERRY_API_TOKENS names it. */
+export interface ApiToken {
+  readonly orgId: string;
+  /** Goes into runs and the audit trail as who asked. */
+  readonly name: string;
+  /** Hex. */
+  readonly sha256: string;
+  readonly scope: Scope;
+}
+
 export interface Caller {
   /** Stable as long as the identity or the token lives; idempotency keys are bound to it. */
   readonly id: string;

@@ -8,9 +8,8 @@ import type { Sources } from '../../db/sources.ts';
 import type { StatusQueries } from '../../db/status/queries.ts';
 import type { Log } from '../../observe/log.ts';
 import type { Identities } from '../../db/identities.ts';
-import type { Caller } from '../../domain/caller.ts';
+import type { ApiToken, Caller } from '../../domain/caller.ts';
 import type { JwtLogin } from '../../domain/jwt-logins.ts';
-import type { ApiToken } from '../guard/api-tokens.ts';
 import type { Client } from '../../client/types/client.ts';
 
 export type Api = OpenAPIHono;

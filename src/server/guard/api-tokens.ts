@@ -4,16 +4,7 @@
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 
-import type { Caller, Scope } from '../../domain/caller.ts';
-
-export interface ApiToken {
-  readonly orgId: string;
-  /** Goes into runs and the audit trail as who asked. */
-  readonly name: string;
-  /** Hex. */
-  readonly sha256: string;
-  readonly scope: Scope;
-}
+import type { ApiToken, Caller } from '../../domain/caller.ts';
 
 export interface TokenCheck {
   /** Undefined for a missing, malformed or unknown token. */

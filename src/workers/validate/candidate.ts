@@ -17,15 +17,12 @@ import {
   type Via,
 } from '../../domain/connection/candidate.ts';
 import type { Check } from '../../domain/connection/checks.ts';
+import type { SignInCredentials } from '../../domain/connection/credentials.ts';
 import { type ConnectionVerdict, toVerdict } from '../../domain/connection/verdict.ts';
 import { toJobError } from '../../errors.ts';
 import { createCallCounts } from '../engine/call-counts.ts';
 import type { Performed, Run } from '../engine/processor.ts';
 import { checkConnection } from './checks.ts';
-
-export type CandidateCredentials =
-  | { readonly method: 'assume-role'; readonly roleArn: string; readonly externalId: string }
-  | { readonly method: 'access-key'; readonly accessKeyId: string; readonly secretAccessKey: string };
 
 export interface CandidateReport {
   readonly verdict: ConnectionVerdict;
@@ -46,7 +43,7 @@ export interface CandidateTools {
 const TIME_LIMIT_MS = 60_000;
 
 export interface Offer {
-  readonly credentials: CandidateCredentials;
+  readonly credentials: SignInCredentials;
   readonly via: Via;
 }
 

@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { createAwsAccess } from '../../../src/aws/access.ts';
 import { createProbes } from '../../../src/aws/probes.ts';
 import { createSandboxRequestHandler } from '../../../src/sandbox/aws/index.ts';
-import { tryCandidate, type CandidateCredentials } from '../../../src/workers/validate/candidate.ts';
+import type { SignInCredentials } from '../../../src/domain/connection/credentials.ts';
+import { tryCandidate } from '../../../src/workers/validate/candidate.ts';
 import type { Trials } from '../../../src/db/trials.ts';
 import { connectionRow, createWorld, ORG, parameters, REGION, ROLE_ARN, useOf } from './world.ts';
 
@@ -32,7 +33,7 @@ function createCheck(uses = [useOf(parameters)]) {
   return {
     world,
     records,
-    check: (credentials: CandidateCredentials) =>
+    check: (credentials: SignInCredentials) =>
       tryCandidate(tools, connectionRow(), { credentials, via: 'api', requestedBy: 'ada' }),
   };
 }

@@ -12,7 +12,8 @@ import { createAwsAccess } from '../../../src/aws/access.ts';
 import { createCallBudget } from '../../../src/aws/call-budget.ts';
 import { createProbes } from '../../../src/aws/probes.ts';
 import { createBudgetLedger } from '../../../src/db/call-budget.ts';
-import type { ConnectionChanges, NewCredentials } from '../../../src/db/connections.ts';
+import type { ConnectionChanges } from '../../../src/db/connections.ts';
+import type { SignInCredentials } from '../../../src/domain/connection/credentials.ts';
 import { createConnectionStatus } from '../../../src/db/connection-status.ts';
 import { connections, folders, rotations, runs, syncs } from '../../../src/db/schema.ts';
 import type { ConnectionRow, SyncRow } from '../../../src/db/engine/subjects.ts';
@@ -130,7 +131,7 @@ async function createBlockedSync(row: ConnectionRow, changes: Partial<SyncRow> =
 const readSync = async (sync: SyncRow) =>
   (await stores.database.db.select().from(syncs).where(eq(syncs.id, sync.id)))[0];
 
-const replacedBy = (by: NewCredentials): ConnectionChanges => ({
+const replacedBy = (by: SignInCredentials): ConnectionChanges => ({
   description: {},
   credentials: { are: 'replaced', by },
   via: 'api',

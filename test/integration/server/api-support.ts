@@ -7,7 +7,7 @@ import type { Identities } from '../../../src/db/identities.ts';
 import { createIdempotencyKeys } from '../../../src/db/idempotency.ts';
 import type { Scope } from '../../../src/domain/caller.ts';
 import type { JwtLogin } from '../../../src/domain/jwt-logins.ts';
-import type { ApiToken } from '../../../src/server/guard/api-tokens.ts';
+import type { ApiToken } from '../../../src/domain/caller.ts';
 import { createServer, type ListeningServer, type ServerDependencies } from '../../../src/server/server.ts';
 import { openStores } from '../../../src/stores.ts';
 import type { ServerFixture } from './support.ts';
