@@ -75,6 +75,7 @@ async function grant(db: Database, place: BudgetRow, ask: Ask): Promise<Reservat
   );
 }
 
+/** Inserts the budget’s row, with a full burst; a row that another process inserted first stays. */
 async function open(db: Database, { key, now }: BudgetRow): Promise<void> {
   const { accountId, region, group } = key;
   await execute(

@@ -59,6 +59,10 @@ export async function deleteRefused(db: Database, row: ConnectionRow): Promise<b
   }
 }
 
+/**
+ * One row of the connection and its open work, if the row is as the snapshot saw it; undefined: it
+ * changed meanwhile. Foreign keys refuse what began to use it.
+ */
 async function tryRefusedDeletion(db: Database, row: ConnectionRow): Promise<boolean | undefined> {
   const [found] = await db.execute(sql`
     with seen as materialized (

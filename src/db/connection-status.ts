@@ -206,6 +206,10 @@ function isOffered({ connectionId, runId, candidateId }: CandidatePlace): SQL {
   return sql`id = ${connectionId} and run_token = ${runId} and candidate ->> 'id' = ${candidateId}`;
 }
 
+/**
+ * Writes the connection’s row; fenced by the run’s lease, by the candidate’s id, and by its
+ * revision, which must be newer than what is in use.
+ */
 async function acceptCandidate(db: Database, place: CandidatePlace): Promise<boolean> {
   const rows = await db
     .execute(
@@ -233,6 +237,7 @@ async function acceptCandidate(db: Database, place: CandidatePlace): Promise<boo
   return rows.length > 0;
 }
 
+/** Writes the connection’s row; fenced by the run’s lease and by the candidate’s id. */
 async function refuseCandidate(
   db: Database,
   place: CandidatePlace,

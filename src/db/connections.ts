@@ -159,6 +159,10 @@ async function listConnections(db: Database, orgId: string): Promise<readonly Co
   return db.select().from(connections).where(eq(connections.orgId, orgId)).orderBy(asc(connections.name)).catch(raise);
 }
 
+/**
+ * Writes the connection’s row, fenced by the version and the revision of the credentials that were
+ * read; undefined: it changed meanwhile. Records an exception in the same statement.
+ */
 async function updateConnection(
   stores: Stores,
   row: ConnectionRow,

@@ -58,6 +58,10 @@ function isSame({ orgId, actor, key }: IdempotentRequest) {
   return sql`org_id = ${orgId} and actor = ${actor} and key = ${key}`;
 }
 
+/**
+ * Inserts the row of the key, or takes over one that expired or was abandoned; the primary key
+ * lets one of two requests do so. Deletes expired rows of others.
+ */
 async function claim(db: Database, request: IdempotentRequest): Promise<IdempotencyClaim> {
   const { orgId, actor, key, requestHash } = request;
   const [reserved] = await execute(

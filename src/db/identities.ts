@@ -99,6 +99,7 @@ function toIdentity(row: Record<string, unknown>): IdentityRow {
   return identity;
 }
 
+/** Inserts the identity and its audit row; the name is unique within the org. */
 async function createIdentity(db: Database, { orgId, actor }: By, input: NewIdentity): Promise<IdentityWithSecret> {
   const clientSecret = newSecret(CLIENT_SECRET_PREFIX);
   const values = { orgId, ...input, secretSha256: sha256(clientSecret) };
@@ -119,6 +120,7 @@ async function createIdentity(db: Database, { orgId, actor }: By, input: NewIden
   }
 }
 
+/** A CTE that records what `changed` holds. */
 function audited(action: string, actor: string): SQL {
   return sql`
       audited as (
@@ -137,6 +139,10 @@ function isReferred(orgId: string, idOrName: string): SQL {
   return sql`org_id = ${orgId} and ${referred({ id: sql`id`, name: sql`name` }, { idOrName })}`;
 }
 
+/**
+ * Writes the identity’s row, its audit row, and deletes its access tokens. No fence: the last call
+ * wins.
+ */
 async function rotateSecret(db: Database, { orgId, actor }: By, idOrName: string): Promise<IdentityWithSecret> {
   const clientSecret = newSecret(CLIENT_SECRET_PREFIX);
   const [row] = await run(
@@ -157,6 +163,7 @@ async function rotateSecret(db: Database, { orgId, actor }: By, idOrName: string
   return { identity: toIdentity(row), clientSecret };
 }
 
+/** Deletes the identity with its access tokens (by foreign key), and inserts its audit row. */
 async function revokeIdentity(db: Database, { orgId, actor }: By, idOrName: string): Promise<IdentityRow> {
   const [row] = await run(
     db,
@@ -238,6 +245,7 @@ function toAccessToken(accessToken: string, row: Record<string, unknown>): Acces
   return { accessToken, expiresInSeconds: Number(row.expires_in), maxTtlSeconds: Number(row.max_ttl) };
 }
 
+/** Writes the token’s row while it is valid; never beyond the end of its renewals. */
 async function renewToken(db: Database, accessToken: string, life: TokenLife): Promise<AccessToken | undefined> {
   const [row] = await run(
     db,
@@ -250,6 +258,7 @@ async function renewToken(db: Database, accessToken: string, life: TokenLife): P
   return row && toAccessToken(accessToken, row);
 }
 
+/** Deletes the token’s row; false where there is none. */
 async function revokeToken(db: Database, accessToken: string): Promise<boolean> {
   const rows = await run(
     db,

@@ -161,6 +161,9 @@ async function endpointOf(
   }
 }
 
+/**
+ * Writes the notification’s row and that of its webhook. The deliverer’s claim keeps others away.
+ */
 function delivery({ id, webhookId }: NotificationRow): SQL {
   return sql`
     with endpoint as (

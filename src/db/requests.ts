@@ -74,6 +74,10 @@ export function createRequests(db: Database) {
   };
 }
 
+/**
+ * Writes the subject’s row and inserts the request. No fence: the row lock of the update puts it
+ * before or after a settlement, which answers only the requests that its claim saw.
+ */
 async function openRequest(db: Database, request: NewRequest): Promise<string> {
   const queue = queueOf[request.kind];
   const wished = lookingKinds.has(request.kind) ? 0 : 1;

@@ -166,6 +166,10 @@ async function getSource(db: Database, folder: FolderRow): Promise<SourceRow> {
 
 const isOf = (folder: FolderRow): SQL => sql`folder_id = ${folder.id} and org_id = ${folder.orgId}`;
 
+/**
+ * Writes the source’s row. A pull under way keeps its lease; `asked` makes its settlement leave
+ * the source due.
+ */
 async function askSource(db: Database, folder: FolderRow, confirmedDeletions: number | null): Promise<number> {
   const [row] = await execute(
     db,
@@ -231,6 +235,10 @@ async function findNotifySecret(db: Database, encryption: Encryption, folderId: 
 /** Notifications within this time after one become one pull. */
 const GATHER_MS = 5_000;
 
+/**
+ * Writes the source’s row, fenced by the time of the notification: an older or repeated one writes
+ * nothing.
+ */
 async function notifySource(db: Database, folderId: string, atMs: number): Promise<boolean> {
   const rows = await execute(
     db,

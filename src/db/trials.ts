@@ -34,6 +34,7 @@ export function createTrials(db: Database) {
   };
 }
 
+/** Inserts the run’s row, as it stays if the process dies. */
 async function openTrial(db: Database, { runId, connection, requestedBy }: TrialStart): Promise<void> {
   await execute(
     db,
@@ -50,6 +51,7 @@ async function openTrial(db: Database, { runId, connection, requestedBy }: Trial
   );
 }
 
+/** Writes the run’s row. No fence: one process has it. */
 async function endTrial(db: Database, end: TrialEnd): Promise<void> {
   await execute(
     db,

@@ -74,6 +74,7 @@ interface Creation {
   readonly encryption: Encryption;
 }
 
+/** Inserts the webhook; the name is unique within the org. */
 async function createWebhook(db: Database, { orgId, input, hosts, encryption }: Creation): Promise<WebhookWithSecret> {
   const refusal = refusalAtEdge(input.url, hosts);
   if (refusal !== undefined) throw new JobError('WEBHOOK_URL_REFUSED', { message: `The URL is refused: ${refusal}.` });
@@ -121,6 +122,7 @@ async function getWebhook(db: Database, orgId: string, reference: Reference): Pr
   return webhook;
 }
 
+/** Deletes the webhook and what it had not delivered. */
 async function deleteWebhook(db: Database, orgId: string, reference: Reference): Promise<WebhookRow> {
   const webhook = await getWebhook(db, orgId, reference);
   await run(
@@ -132,6 +134,7 @@ async function deleteWebhook(db: Database, orgId: string, reference: Reference):
   return webhook;
 }
 
+/** Lets the webhook’s row try again at once, inserts one notification, and wakes the deliverers. */
 async function queueTest(db: Database, webhook: WebhookRow): Promise<DeliveryRow> {
   const payload = { orgId: webhook.orgId, kind: 'webhook', id: webhook.id, name: webhook.name };
   const [row] = await run(

@@ -162,6 +162,7 @@ async function pauseRotation(db: Database, row: RotationRow): Promise<RotationRo
   return rows[0]?.['id'] === null ? undefined : changed(rows);
 }
 
+/** Writes the rotation’s row and inserts a step. No fence: it is right in every phase. */
 async function resumeRotation(db: Database, row: RotationRow): Promise<RotationRow> {
   return changed(
     await execute(

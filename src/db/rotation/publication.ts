@@ -133,6 +133,7 @@ const wokenConnection = sql`(
           select ${wakes('validate')} where exists (select 1 from credentials)
         ) as woken_too`;
 
+/** A CTE that writes both values of the pair into the folder in `moved`. */
 function writtenSecrets(rotation: RotationRow, revision: number, records: string): SQL {
   return sql`written as (
         insert into keyferry.secrets (folder_id, key, value, revision, managed_by, updated_at)

@@ -152,6 +152,10 @@ const fence = ({ syncId, runId }: LedgerRun): SQL => sql`
         where s.id = ${syncId} and s.run_token = ${runId}
         for share of s`;
 
+/**
+ * Inserts or updates entries; returns the ids of those stored. Locks the sync’s row (share),
+ * fenced by the run’s lease. An entry that would claim a name of another sync is left out.
+ */
 async function storeEntries(db: Database, run: LedgerRun, entries: readonly LedgerEntry[]): Promise<readonly string[]> {
   if (entries.length === 0) return [];
   const rows = await execute(
@@ -223,6 +227,7 @@ function idsOf(row: Record<string, unknown> | undefined): readonly string[] {
   return (typeof ids === 'string' ? JSON.parse(ids) : ids) as string[];
 }
 
+/** Deletes entries whose end was told; locks the sync’s row (share), fenced by the run’s lease. */
 async function forgetEntries(db: Database, run: LedgerRun, ids: readonly string[]): Promise<void> {
   if (ids.length === 0) return;
   await execute(

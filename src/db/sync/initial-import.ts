@@ -11,6 +11,7 @@ export interface ImportingRun {
   readonly runId: string;
 }
 
+/** Writes the sync’s row, fenced by the run’s lease. Throws LEASE_LOST. */
 export async function recordImport(db: Database, { syncId, runId }: ImportingRun): Promise<void> {
   const rows = await execute(
     db,

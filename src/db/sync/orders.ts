@@ -51,6 +51,7 @@ function seenSync(syncId: string): SQL {
       )`;
 }
 
+/** Writes the sync’s row, if it is as the snapshot saw it; undefined: it changed meanwhile. */
 async function pauseSync(db: Database, sync: SyncRow): Promise<SyncRow | undefined> {
   const rows = await db
     .execute(

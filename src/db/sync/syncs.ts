@@ -81,6 +81,10 @@ export function createSyncs(db: Database) {
   };
 }
 
+/**
+ * Inserts the sync and touches its folder’s row, so that a change of the folder at the same time
+ * is not missed.
+ */
 async function createSync(db: Database, orgId: string, input: NewSync): Promise<SyncRow> {
   try {
     await refuseTakenTarget(db, orgId, { ...input, exceptId: undefined });
