@@ -3,7 +3,7 @@
  * values, takes the folder's next revision and makes its syncs due. Ciphertexts are bound to the
  * revision at which they were written.
  */
-import { and, asc, eq, sql, type SQL } from 'drizzle-orm';
+import { and, asc, eq, sql } from 'drizzle-orm';
 
 import { JobError } from '../errors.ts';
 import type { Database } from './client.ts';
