@@ -5,7 +5,7 @@
 import { sql, type SQL } from 'drizzle-orm';
 
 import type { Kind } from '../../domain/run.ts';
-import { assignedFrom } from '../rows.ts';
+import { assignedFrom, columnNames, columnTypes } from '../rows.ts';
 import { tableNames, tables, type SubjectRows } from './subjects.ts';
 
 /**
@@ -49,11 +49,16 @@ export function servedSubject<K extends Kind>(kind: K, changes: Partial<SubjectR
           due_traceparent = case when ${keepsReason}
             then t.due_traceparent end${assignedFrom(tables[kind], changes, isAbout(kind))}
         from run left join waiting on waiting.subject_id = run.id,
-          jsonb_populate_record(null::${tableNames[kind]},
-            ${kind === 'sync' ? changesOfSync : sql`run.changes`}) changed
+          jsonb_to_record(${kind === 'sync' ? changesOfSync : sql`run.changes`})
+            as changed(${recordOf(kind, changes)})
         where t.id = run.id and t.run_token = run.run_id
         returning run.run_id, t.next_due_at
       `;
+}
+
+/** A record has one column at least; `isAbout` reads the other, which only connections have. */
+function recordOf<K extends Kind>(kind: K, changes: Partial<SubjectRows[K]>): SQL {
+  return columnTypes(tables[kind], ['id', 'credentials_revision', ...columnNames(tables[kind], changes)]);
 }
 
 /** Of a paused sync nothing runs on: the rest of its round waits for a person. */

@@ -115,8 +115,12 @@ const endedRuns = sql`
           counts = held.counts, aws_calls = ${summedCalls}, result = held.result,
           repeats = case when held.is_quiet then coalesce(previous.repeats + 1, 0) end,
           first_started_at = previous.since
-        from held left join previous on previous.subject_id = held.id
-        where r.id = held.run_id and r.status = 'running'
+        from held left join previous on previous.subject_id = held.id, lateral (
+          -- Unended is running: said by its state, all running runs would be read for each.
+          select unended.id from keyferry.runs unended
+          where unended.id = held.run_id and unended.finished_at is null limit 1
+        ) own
+        where r.id = own.id
         returning held.*, r.started_at
       ),
       collapsed as (
