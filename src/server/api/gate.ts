@@ -241,14 +241,16 @@ async function toRequest(c: Context, key: string, fingerprint: Fingerprinter): P
   return { orgId, actor: id, key, requestHash };
 }
 
-const PASSING = [408, 409, 425, 429];
-
+/**
+ * A refused request has changed nothing: its key stays free for the request that was meant, so that
+ * who corrects a body need not think of the key.
+ */
 async function keepAnswer(
   c: Context,
   request: IdempotentRequest,
   idempotency: ApiOptions['idempotency'],
 ): Promise<void> {
   const { status } = c.res;
-  if (status >= 500 || PASSING.includes(status) || c.get('holdsSecret') === true) return idempotency.release(request);
+  if (status >= 400 || c.get('holdsSecret') === true) return idempotency.release(request);
   return idempotency.answer(request, { statusCode: status, response: await c.res.clone().text() });
 }

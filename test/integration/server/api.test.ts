@@ -324,6 +324,17 @@ describe('the HTTP API', () => {
     expect([other.status, String(other.body.message)]).toEqual([422, expect.stringContaining('another request')]);
   });
 
+  it('leaves the idempotency key of a refused request to the corrected one', async () => {
+    const key = { 'idempotency-key': randomUUID() };
+    const body = assumeRole(uniqueName('corrected'));
+    const refused = await api.call('POST', CONNECTIONS, { body: { ...body, name: '' }, headers: key });
+    const corrected = await api.call('POST', CONNECTIONS, { body, headers: key });
+    const again = await api.call('POST', CONNECTIONS, { body, headers: key });
+    expect([refused.status, corrected.status, again.status]).toEqual([422, 200, 200]);
+    expect([corrected, again].map(({ headers }) => headers.get('idempotent-replayed'))).toEqual([null, 'true']);
+    expect(again.body).toEqual(corrected.body);
+  });
+
   it('asks for the scope that an operation needs', async () => {
     const id = await createConnection();
     const statuses = [
