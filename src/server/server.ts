@@ -4,7 +4,7 @@
  * is not served, so that a worker process can offer health and metrics alone.
  */
 import type { Queue } from 'bullmq';
-import { Hono, type MiddlewareHandler } from 'hono';
+import { Hono, type Context, type MiddlewareHandler } from 'hono';
 import { getPath } from 'hono/utils/url';
 import { randomUUID } from 'node:crypto';
 
@@ -29,6 +29,7 @@ import { refreshMetrics, renderMetrics, type MetricsSources } from './metrics-ro
 import { problem } from './problem.ts';
 import type { Acting } from './status/acting.ts';
 import { createStatusRoutes } from './status/routes.ts';
+import { showNotFound } from './status/shown.ts';
 import { startWebhook, type WebhookOptions } from './webhook/webhook.ts';
 
 export interface ServerDependencies extends Logins {
@@ -114,7 +115,7 @@ export function createServer(dependencies: ServerDependencies): OperationsServer
   addBoard(app, dependencies, door);
   addStatus(app, dependencies, door);
   addApi(app, dependencies);
-  app.notFound((c) => problem(c, 404, 'There is nothing here. See /board, /healthz, /readyz and /metrics.'));
+  app.notFound((c) => nothingHere(c, dependencies));
   app.onError((error, c) => {
     const { code, publicMessage } = toJobError(error);
     dependencies.log.error({ err: error, path: c.req.path }, 'request failed');
@@ -159,7 +160,17 @@ async function orClose<T>(server: ListeningServer, start: () => T): Promise<T> {
 /** Clients of the API differ in whether they end a path with a slash. */
 function pathOf(request: Request): string {
   const path = getPath(request);
-  return path.startsWith('/api/') && path.endsWith('/') ? path.slice(0, -1) : path;
+  // The board's own files are found relative to its address.
+  if (path === '/' || path.startsWith('/board')) return path;
+  return path.endsWith('/') ? path.slice(0, -1) : path;
+}
+
+/** A page for who reads pages. */
+function nothingHere(c: Context, dependencies: ServerDependencies): Response | Promise<Response> {
+  const isBrowser = c.req.header('accept')?.includes('text/html') === true;
+  if (isBrowser && dependencies.status !== undefined)
+    return showNotFound(c, { log: dependencies.log, now: () => new Date(nowOf(dependencies)()) });
+  return problem(c, 404, 'There is nothing here. See /board, /healthz, /readyz and /metrics.');
 }
 
 function nowOf(dependencies: ServerDependencies): () => number {

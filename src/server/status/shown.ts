@@ -33,7 +33,7 @@ export function show(
 export function showNotFound(c: Context, answering: Answering): Response | Promise<Response> {
   const content = html`<header><h1>Not found</h1></header>
     <div class="notice warn">
-      <p>There is no such subject; it may have been deleted.</p>
+      <p>There is nothing at this address. A subject that was here may have been deleted.</p>
       <p class="fix"><b>Fix:</b> start from the <a href="/">overview</a>, or search by name.</p>
     </div>`;
   return show(c, answering, { title: 'Not found', section: undefined, status: 404, content });

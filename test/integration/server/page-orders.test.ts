@@ -155,7 +155,7 @@ describe('orders of the status page', () => {
     }
     const token = await tokenOn(paths.sync, basic);
     const gone = await post(`${url}/syncs/00000000-0000-4000-8000-000000000000`, { token, action: 'run' }, basic);
-    expect([gone.status, gone.text.includes('There is no such subject')]).toEqual([404, true]);
+    expect([gone.status, gone.text.includes('There is nothing at this address')]).toEqual([404, true]);
   });
 
   describe('from elsewhere', () => {

@@ -245,9 +245,14 @@ describe('the status page', () => {
   it('answers odd addresses with a page that says what to do', async () => {
     for (const path of ['/connections/none', '/syncs/00000000-0000-4000-8000-000000000000']) {
       const answer = await fetch(`${url}${path}`);
-      expect([answer.status, (await answer.text()).includes('There is no such subject')]).toEqual([404, true]);
+      expect([answer.status, (await answer.text()).includes('There is nothing at this address')]).toEqual([404, true]);
     }
+    const nowhere = await fetch(`${url}/synks`, { headers: { accept: 'text/html' } });
+    expect([nowhere.status, (await nowhere.text()).includes('There is nothing at this address')]).toEqual([404, true]);
+    const program = await fetch(`${url}/synks`);
+    expect([program.status, program.headers.get('content-type')]).toEqual([404, 'application/json']);
     expect((await fetch(`${url}/syncs?page=-1&page=x`)).status).toBe(200);
+    expect(await (await fetch(`${url}/syncs/?q=none`)).text()).toContain('<h1');
   });
 
   it('allows its own style and script by hash, and nothing else', async () => {
