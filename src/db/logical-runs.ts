@@ -26,8 +26,9 @@ export type LogicalRun = RunHistoryRow & {
 };
 
 /**
- * Rows: the newest `limit` logical runs, the last one to begin first, for `toLogicalRun`.
- * `where` is about `r`, a row of `keyferry.runs`. Locks: none.
+ * Rows: the newest `limit` logical runs, by the start of their last slice, for `toLogicalRun`: the
+ * same ones come first whatever the limit. `where` is about `r`, a row of `keyferry.runs`. Locks:
+ * none.
  */
 export function logicalRuns(where: readonly SQL[], limit: number): SQL {
   const conditions = sql.join([isLastSlice, ...where], sql` and `);
@@ -44,9 +45,7 @@ export function logicalRuns(where: readonly SQL[], limit: number): SQL {
       left join keyferry.rotations t on t.id = r.subject_id
       left join keyferry.folders f on f.id = r.subject_id,
       lateral (${earlierSlices}) earlier
-      order by
-        coalesce((earlier.slices -> 0 ->> 'startedAt')::timestamptz, r.started_at) desc,
-        r.started_at desc`;
+      order by r.started_at desc`;
 }
 
 const isLastSlice = sql`(
