@@ -25,20 +25,51 @@ export function refuseImpossibleTarget(sync: TargetSource, folder: SchemaFolder)
   throw new JobError('PAYLOAD_INVALID', { message, context: { problems: [message] } });
 }
 
-/** Throws PAYLOAD_INVALID for KMS keys of replicas that the sync does not have. */
-export function refuseIdleReplicaKeys(
-  sync: DestinationOfSync & { readonly syncOptions: Pick<SyncOptions, 'replicaKeys' | 'replicaRegions'> },
-): void {
-  const { replicaKeys = {}, replicaRegions = [] } = sync.syncOptions;
-  const idle = Object.keys(replicaKeys).filter((region) => !replicaRegions.includes(region));
-  const [problem] = [
-    ...(Object.keys(replicaKeys).length > 0 && !kindOf(sync).settings.hasReplicas
-      ? ['syncOptions.replicaKeys has no effect: this destination has no replicas']
-      : []),
-    ...idle.map((region) => `syncOptions.replicaKeys names ${region}, which is not in replicaRegions`),
+/**
+ * Throws PAYLOAD_INVALID for every option that would do nothing at the destination, and for
+ * replicas that cannot be. A default that is sent does no harm and is taken.
+ */
+export function refuseUselessOptions(sync: OptionedSync): void {
+  const problems = [...findIdle(sync), ...findReplicaProblems(sync)].map((problem) => `syncOptions.${problem}`);
+  if (problems.length === 0) return;
+  throw new JobError('PAYLOAD_INVALID', { message: `${problems.join('; ')}.`, context: { problems } });
+}
+
+type OptionedSync = DestinationOfSync & { readonly syncOptions: SyncOptions };
+
+function findIdle(sync: OptionedSync): readonly string[] {
+  const { noun, service, settings } = kindOf(sync);
+  const { tier, recoveryDays, syncSecretMetadataAsTags, replicaRegions = [], replicaKeys = {} } = sync.syncOptions;
+  const hasReplicas = replicaRegions.length > 0 || Object.keys(replicaKeys).length > 0;
+  return [
+    ...(tier === 'standard' || settings.hasTier ? [] : [`tier has no effect: a ${noun} has no tier`]),
+    ...(recoveryDays === 7 || service.canRestore ? [] : [`recoveryDays has no effect: a ${noun} is deleted at once`]),
+    ...(!syncSecretMetadataAsTags || settings.hasMetadataTags
+      ? []
+      : [`syncSecretMetadataAsTags has no effect: one ${noun} holds all keys`]),
+    ...(!hasReplicas || settings.hasReplicas
+      ? []
+      : [`${replicaRegions.length > 0 ? 'replicaRegions' : 'replicaKeys'} has no effect: a ${noun} has no replicas`]),
   ];
-  if (problem === undefined) return;
-  throw new JobError('PAYLOAD_INVALID', { message: `${problem}.`, context: { problems: [problem] } });
+}
+
+function findReplicaProblems(sync: OptionedSync): readonly string[] {
+  if (!kindOf(sync).settings.hasReplicas) return [];
+  const { replicaRegions = [], replicaKeys = {} } = sync.syncOptions;
+  const { region: own } = sync.destinationConfig;
+  const partition = partitionOfRegion(own);
+  return [
+    ...replicaRegions
+      .filter((region, index) => replicaRegions.indexOf(region) !== index)
+      .map((region) => `replicaRegions names ${region} twice`),
+    ...(replicaRegions.includes(own) ? [`replicaRegions names ${own}, where the secret itself is`] : []),
+    ...replicaRegions
+      .filter((region) => partitionOfRegion(region) !== partition)
+      .map((region) => `replicaRegions names ${region}, which AWS keeps apart from ${own}`),
+    ...Object.keys(replicaKeys)
+      .filter((region) => !replicaRegions.includes(region))
+      .map((region) => `replicaKeys names ${region}, which is not in replicaRegions`),
+  ];
 }
 
 function findProblem(sync: TargetSource, folder: SchemaFolder): string | undefined {

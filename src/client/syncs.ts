@@ -13,7 +13,7 @@ import { changedOptions, syncOptionChanges, syncOptions } from '../domain/sync/c
 import { JobError } from '../errors.ts';
 import type { ClientContext } from './context.ts';
 import { descriptionShape, nameShape, parseInput, placeShape } from './input.ts';
-import { refuseIdleReplicaKeys, refuseImpossibleTarget } from './sync-target.ts';
+import { refuseUselessOptions, refuseImpossibleTarget } from './sync-target.ts';
 import { isEmpty, updateVersion } from './versions.ts';
 import type { SameAs } from './same.ts';
 import type { RunRecord, WaitOptions } from './types/run.ts';
@@ -79,7 +79,7 @@ export function createSyncsClient(context: ClientContext, stores: Stores): Syncs
     async create(input: SameAs<CreateSync, z.input<typeof createShape>>) {
       const { connection, source, ...target } = parseCreate(input);
       refuseImpossibleTarget(target, source);
-      refuseIdleReplicaKeys(target);
+      refuseUselessOptions(target);
       const row = await syncs.create(orgId, {
         ...target,
         projectId: source.projectId,
@@ -133,7 +133,7 @@ async function updateSync({ context, stores }: Parts, sync: SyncRow, input: Upda
   const after = { ...sync, ...changes };
   // A sync that is older than the rule can still be renamed or given another connection.
   if (isMove(changes)) refuseImpossibleTarget(after, await stores.folders.get(after.folderId));
-  if (isMove(changes)) refuseIdleReplicaKeys(after);
+  if (isMove(changes)) refuseUselessOptions(after);
   return stores.syncs.update(sync, changes, context.actor);
 }
 

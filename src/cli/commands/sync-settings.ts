@@ -115,11 +115,11 @@ function toDestination(destination: DestinationName, options: Options): Record<s
 function toSyncOptions(options: Options): Record<string, unknown> {
   const recovery = text(options, 'recoveryDays');
   const given: Record<string, unknown> = {
-    keySchema: text(options, 'keySchema'),
+    keySchema: emptied(text(options, 'keySchema')),
     recursive: options.recursive,
     include: toPatterns(options.include),
     exclude: toPatterns(options.exclude),
-    keyId: text(options, 'kmsKey'),
+    keyId: emptied(text(options, 'kmsKey')),
     tags: Array.isArray(options.tag) ? options.tag.map((tag) => toTag(String(tag))) : undefined,
     syncSecretMetadataAsTags: options.metadataAsTags,
     disableSecretDeletion: options.delete === false ? true : undefined,
@@ -133,6 +133,9 @@ function toSyncOptions(options: Options): Record<string, unknown> {
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }
 
+/** An empty text takes away what is set. */
+const emptied = (given: string | undefined): string | null | undefined => (given === '' ? null : given);
+
 /** An empty pattern takes away what is set. */
 function toPatterns(given: unknown): unknown {
   return Array.isArray(given) && given.every((pattern) => pattern === '') ? null : given;
@@ -144,7 +147,7 @@ function toReplicas(given: unknown): Pick<SyncOptions, 'replicaRegions' | 'repli
   const replicas = given.map((one) => splitOnce(String(one)));
   const keys = replicas.flatMap(([region, key]) => (key === undefined ? [] : [[region, key] as const]));
   return {
-    replicaRegions: [...new Set(replicas.map(([region]) => region))],
+    replicaRegions: replicas.map(([region]) => region),
     ...(keys.length === 0 ? {} : { replicaKeys: Object.fromEntries(keys) }),
   };
 }

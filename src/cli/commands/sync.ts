@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 
 import { isUnderWay } from '../../domain/run.ts';
+import { shownState } from '../../domain/sync/ledger.ts';
 import { JobError } from '../../errors.ts';
 import { done, leaf, runWithClient, text, type ClientInvocation } from '../command.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
@@ -154,10 +155,10 @@ function addShowing(noun: Command): void {
 
 function describeEntries(entries: readonly EntryStatus[], limit: number): string {
   if (entries.length === 0) return '';
-  const troubled = (entry: EntryStatus) => (entry.errorMessage === null ? 1 : 0);
+  const troubled = (entry: EntryStatus) => (entry.errorMessage === null && entry.drift === null ? 1 : 0);
   const shown = entries.toSorted((a, b) => troubled(a) - troubled(b)).slice(0, limit);
   const rows = shown.map((entry) => [
-    ...[entry.key, entry.remoteName, entry.status, entry.remoteVersion, entry.writtenAt, entry.errorMessage],
+    ...[entry.key, entry.remoteName, shownState(entry), entry.remoteVersion, entry.writtenAt, entry.errorMessage],
   ]);
   const left = entries.length - shown.length;
   const more = left === 0 ? '' : `\n\n${left.toLocaleString('en-US')} more: see them with --limit or --json.`;

@@ -190,6 +190,11 @@ export function stateOf(
   return status;
 }
 
+/** What people see: of an object that drifted it is no help that it was once in place. */
+export function shownState({ status, drift }: { readonly status: EntryState; readonly drift: string | null }): string {
+  return status === 'synced' && drift !== null ? 'drifted' : status;
+}
+
 /** The key of the row that stands for a many-to-one secret as a whole. */
 export const WHOLE_SECRET = '';
 

@@ -4,6 +4,7 @@ import { counted, formatNumber } from '../../domain/counted.ts';
 import { z } from 'zod';
 
 import type { LogicalRun } from '../../db/logical-runs.ts';
+import { shownState } from '../../domain/sync/ledger.ts';
 import type { EntryStatus, Page } from '../../db/status/details.ts';
 import type { SyncStatus } from '../../db/status/queries.ts';
 import { destinations, kindOf } from '../../domain/destinations/registry.ts';
@@ -125,13 +126,9 @@ function planPanel(plan: LogicalRun | undefined, now: Date): Html {
   });
 }
 
-function entryState({ status, drift }: EntryStatus): string {
-  return status === 'synced' && drift !== null ? 'drifted' : status;
-}
-
 function entryRow(entry: EntryStatus, { sync: { name }, now }: SyncDetail): Html {
   return html`<tr>
-    <td>${chip(entryState(entry))}</td>
+    <td>${chip(shownState(entry))}</td>
     <td class="wide mono">${entry.remoteName}</td>
     <td class="mono">${entry.key}</td>
     <td class="wide">${trouble({ code: entry.errorCode, message: entry.errorMessage, of: { kind: 'sync', name } })}</td>

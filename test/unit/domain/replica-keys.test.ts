@@ -3,7 +3,7 @@
  */
 import { describe, expect, it } from 'vitest';
 
-import { refuseIdleReplicaKeys } from '../../../src/client/sync-target.ts';
+import { refuseUselessOptions } from '../../../src/client/sync-target.ts';
 import { targetOfSync } from '../../../src/domain/connection/uses.ts';
 import { policyFor } from '../../../src/domain/policy/policies.ts';
 import { changedOptions, syncOptionChanges, syncOptions } from '../../../src/domain/sync/config.ts';
@@ -34,7 +34,7 @@ describe('an option for the KMS key of a replica', () => {
     'takes %s',
     (key) => {
       expect(() => {
-        refuseIdleReplicaKeys(secrets({ replicaRegions: [REGION], replicaKeys: { [REGION]: key } }));
+        refuseUselessOptions(secrets({ replicaRegions: [REGION], replicaKeys: { [REGION]: key } }));
       }).not.toThrow();
     },
   );
@@ -42,7 +42,7 @@ describe('an option for the KMS key of a replica', () => {
   it('refuses a region without a replica, and destinations without replicas', () => {
     const replicaKeys = { [REGION]: KEY };
     expect(() => {
-      refuseIdleReplicaKeys(secrets({ replicaRegions: ['us-west-2'], replicaKeys }));
+      refuseUselessOptions(secrets({ replicaRegions: ['us-west-2'], replicaKeys }));
     }).toThrow('syncOptions.replicaKeys names us-east-1, which is not in replicaRegions.');
     const parameters = {
       destination: 'aws-parameter-store' as const,
@@ -50,8 +50,8 @@ describe('an option for the KMS key of a replica', () => {
       syncOptions: options({ replicaRegions: [REGION], replicaKeys }),
     };
     expect(() => {
-      refuseIdleReplicaKeys(parameters);
-    }).toThrow('this destination has no replicas');
+      refuseUselessOptions(parameters);
+    }).toThrow('a parameter has no replicas');
   });
 
   it('is removed by null', () => {
