@@ -475,10 +475,10 @@ export const triedModules: readonly string[] = [
   'connections.ts',
   ...['engine/claim.ts', 'engine/dispatch.ts', 'engine/wishes.ts'],
   ...['engine/settle.ts', 'engine/served-subject.ts'],
-  ...['folders.ts', 'invariants.ts', 'requests.ts'],
+  ...['invariants.ts', 'requests.ts'],
   ...['rotation/adoption.ts', 'rotation/orders.ts', 'rotation/publication.ts', 'rotation/rotations.ts'],
   'rotation/transitions.ts',
-  ...['sync/deletion.ts', 'sync/initial-import.ts', 'sync/orders.ts', 'sync/syncs.ts'],
+  ...['sync/deletion.ts', 'sync/due-readers.ts', 'sync/initial-import.ts', 'sync/orders.ts', 'sync/syncs.ts'],
 ];
 
 /** Others that write rows of subjects, each with the reason why no pair of theirs is tried. */
