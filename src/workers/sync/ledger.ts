@@ -20,33 +20,27 @@ export interface Ledger {
 
 const BATCH = 200;
 
-interface Pending {
-  readonly entry: LedgerEntry;
-  /** The name is taken before anything is written there. */
-  readonly isClaim: boolean;
-}
-
 export function createLedger(entries: SyncEntries, run: LedgerRun, rows: readonly LedgerEntry[]): Ledger {
   const byId = new Map(rows.map((row) => [row.id, row]));
-  // Claims and results of all lanes share each statement, which is the same for both.
-  const store = createBatcher<Pending, boolean>(BATCH, async (batch) => {
-    const rows = batch.map(({ entry }) => entry);
-    const hasClaims = batch.some(({ isClaim }) => isClaim);
-    const claimed = hasClaims ? await entries.claim(run, rows) : undefined;
-    if (!hasClaims) await entries.store(run, rows);
-    const isStored = ({ entry, isClaim }: Pending) => !isClaim || claimed?.has(entry.id) === true;
-    for (const one of batch) if (isStored(one)) byId.set(one.entry.id, one.entry);
-    return batch.map(isStored);
+  const claim = createBatcher<LedgerEntry, boolean>(BATCH, async (batch) => {
+    const claimed = await entries.claim(run, batch);
+    for (const entry of batch) if (claimed.has(entry.id)) byId.set(entry.id, entry);
+    return batch.map((entry) => claimed.has(entry.id));
+  });
+  const store = createBatcher<LedgerEntry, true>(BATCH, async (batch) => {
+    await entries.store(run, batch);
+    for (const entry of batch) byId.set(entry.id, entry);
+    return batch.map(() => true as const);
   });
   return {
     all: () => [...byId.values()],
     get: (id) => byId.get(id),
-    claim: (entry) => store({ entry, isClaim: true }),
-    async store(entry) {
-      await store({ entry, isClaim: false });
+    claim,
+    store: async (entry) => {
+      await store(entry);
     },
     async storeAll(batch) {
-      await Promise.all(batch.map((entry) => store({ entry, isClaim: false })));
+      await Promise.all(batch.map(store));
     },
     async forget(gone) {
       await entries.forget(
