@@ -1,5 +1,7 @@
 /** What is in front of the command: a terminal with a person, or a pipe. */
+import { openSync } from 'node:fs';
 import { createInterface } from 'node:readline/promises';
+import { ReadStream } from 'node:tty';
 
 import { processEnvironment } from '../config/environment.ts';
 
@@ -19,11 +21,14 @@ export function createTerminal(): Terminal {
     canAsk: stdin.isTTY && stderr.isTTY,
     canRedraw: stderr.isTTY && processEnvironment().TERM !== 'dumb',
     async ask(question) {
-      const prompt = createInterface({ input: stdin, output: stderr });
+      // Input that was typed has ended with Ctrl-D; the terminal goes on.
+      const again = stdin.readableEnded ? new ReadStream(openSync('/dev/tty', 'r')) : undefined;
+      const prompt = createInterface({ input: again ?? stdin, output: stderr });
       try {
         return await prompt.question(question);
       } finally {
         prompt.close();
+        again?.destroy();
       }
     },
     write: (text) => void stderr.write(text),

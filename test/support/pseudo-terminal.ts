@@ -10,6 +10,7 @@ import { cleanEnvironment } from './environment.ts';
 
 const KEYFERRY = new URL('../../bin/keyferry.js', import.meta.url).pathname;
 const LIMIT_MS = 90_000;
+const CTRL_D = '\u0004';
 /** As wide as a person's, so that tables are tables. */
 const SIZED = 'stty cols 120 rows 40 && exec "$0" "$@"';
 const PTY = 'import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))';
@@ -20,10 +21,19 @@ export interface TerminalSession {
   readonly screen: string;
 }
 
-/** `answer` is typed, with Enter, once the screen shows `question`; nothing is typed before. */
+interface Exchange {
+  readonly question: RegExp;
+  readonly answer: string;
+  readonly next?: Exchange;
+}
+
+/**
+ * `answer` is typed once the screen shows `question`, with Enter unless it ends with Ctrl-D, and
+ * nothing before.
+ */
 export async function onTerminal(
   args: readonly string[],
-  { directory, question, answer }: { readonly directory: string; readonly question: RegExp; readonly answer: string },
+  { directory, ...first }: Exchange & { readonly directory: string },
 ): Promise<TerminalSession> {
   const child = spawn('python3', ['-c', PTY, 'sh', '-c', SIZED, process.execPath, KEYFERRY, ...args], {
     cwd: directory,
@@ -31,12 +41,12 @@ export async function onTerminal(
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   let screen = '';
-  let isAnswered = false;
+  let awaited: Exchange | undefined = first;
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     screen += text;
-    if (isAnswered || !question.test(screen)) return;
-    isAnswered = true;
-    child.stdin.write(`${answer}\r`);
+    if (awaited?.question.test(screen) !== true) return;
+    child.stdin.write(awaited.answer.endsWith(CTRL_D) ? awaited.answer : `${awaited.answer}\r`);
+    awaited = awaited.next;
   });
   const ended = once(child, 'close') as Promise<[number | null]>;
   const limit = new AbortController();

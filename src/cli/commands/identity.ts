@@ -31,8 +31,17 @@ export function addIdentityCommands(noun: Command): void {
     return done;
   });
   runWithClient(
-    leaf(noun, 'rotate-secret <name>', 'a new client secret; the old one and all its access tokens stop working'),
-    async ({ args: [name = ''], client, program, output }) => {
+    withConfirmation(
+      leaf(noun, 'rotate-secret <name>', 'a new client secret; the old one and all its access tokens stop working'),
+    ),
+    async (invocation) => {
+      const {
+        args: [name = ''],
+        client,
+        program,
+        output,
+      } = invocation;
+      await confirm(invocation, `The client secret of ${name} stops working, and all its access tokens.`);
       show(output, await program.stores.identities.rotateSecret(client.orgId, name, personName()));
       return done;
     },

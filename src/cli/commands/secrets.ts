@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 
 import { counted } from '../../domain/counted.ts';
-import { done, leaf, runWithClient, text, type Options } from '../command.ts';
+import { done, leaf, runWithClient, text, type ClientInvocation, type Options } from '../command.ts';
 import { JobError } from '../../errors.ts';
 import { confirm, withConfirmation } from '../confirm.ts';
 import { readBytes } from '../input.ts';
@@ -29,9 +29,13 @@ export function addSecretsCommands(noun: Command): void {
     .option('--file <file>', 'read from a file instead of stdin')
     .option('--replace', 'remove keys that are not given')
     .option('--allow-empty', 'with --replace: an empty input empties the folder');
-  runWithClient(set, async ({ client, options, output }) => {
+  runWithClient(withConfirmation(set), async (invocation) => {
+    const { client, options, output } = invocation;
     const values = parseSecrets(decodeSecretText(await readBytes(text(options, 'file'))));
-    if (options.replace === true && options.allowEmpty !== true) refuseEmpty(values);
+    if (options.replace === true) {
+      if (options.allowEmpty !== true) refuseEmpty(values);
+      await confirmRemoval(invocation, values);
+    }
     const change = await client.secrets.set(placeOf(options), {
       values,
       mode: options.replace === true ? 'replace' : 'merge',
@@ -63,11 +67,35 @@ export function addSecretsCommands(noun: Command): void {
 function addUnset(noun: Command): void {
   runWithClient(withConfirmation(withPlace(leaf(noun, 'unset <keys...>', 'remove secrets'))), async (invocation) => {
     const { client, options, args, output } = invocation;
-    await confirm(invocation, `${args.join(', ')} is removed, and its syncs delete it at AWS.`);
+    await confirm(invocation, removalOf(args));
     const change = await client.secrets.unset(placeOf(options), args);
     output.result(change, () => describeChange(change));
     return done;
   });
+}
+
+/** Asks only where something goes. */
+async function confirmRemoval(invocation: ClientInvocation, values: Record<string, string>): Promise<void> {
+  const { client, options } = invocation;
+  const present = await client.secrets.list(placeOf(options)).catch(none);
+  const removed = present.filter(({ key, managedBy }) => managedBy === null && !Object.hasOwn(values, key));
+  if (removed.length > 0) await confirm(invocation, removalOf(removed.map(({ key }) => key)));
+}
+
+/** Of a folder that does not exist. */
+function none(error: unknown): readonly never[] {
+  if (error instanceof JobError && error.code === 'SECRET_FOLDER_NOT_FOUND') return [];
+  throw error;
+}
+
+const NAMED = 10;
+
+function removalOf(keys: readonly string[]): string {
+  const more = keys.length > NAMED ? ` and ${counted(keys.length - NAMED, 'other')}` : '';
+  const named = `${keys.slice(0, NAMED).join(', ')}${more}`;
+  return keys.length === 1
+    ? `${named} is removed from the folder, and its syncs delete it at AWS.`
+    : `${named} are removed from the folder, and its syncs delete them at AWS.`;
 }
 
 /** An empty file or a pipe whose command failed must not empty the folder. */

@@ -11,6 +11,7 @@ import { describeCounts } from '../../domain/counted.ts';
 import { sourceKinds } from '../../domain/sources.ts';
 import { JobError } from '../../errors.ts';
 import { done, leaf, runWithClient, text, type Options } from '../command.ts';
+import { confirm, withConfirmation } from '../confirm.ts';
 import { exitCodes } from '../exit.ts';
 import { readBytes, readSecret } from '../input.ts';
 import { fields, table, upcoming } from '../output.ts';
@@ -28,8 +29,10 @@ export function addSourceCommands(noun: Command): void {
     return done;
   });
   runWithClient(
-    withPlace(leaf(noun, 'unset', 'end the source; the folder keeps its secrets')),
-    async ({ client, options, output }) => {
+    withConfirmation(withPlace(leaf(noun, 'unset', 'end the source; the folder keeps its secrets'))),
+    async (invocation) => {
+      const { client, options, output } = invocation;
+      await confirm(invocation, 'The source and its stored credentials are deleted; the folder keeps its secrets.');
       const source = await client.sources.unset(placeOf(options));
       output.result(source, () => 'The folder has no source any more. It keeps its secrets.');
       return done;

@@ -28,32 +28,34 @@ export function addSyncCommands(noun: Command): void {
 
 function addRuns(noun: Command): void {
   const command = (verb: string, description: string) => withWaiting(leaf(noun, `${verb} <name>`, description));
-  runWithClient(
-    command('run', 'sync now')
-      .option('--confirm-deletions <n>', 'confirm that the plan deletes this many objects')
-      .option('--accept-destination', 'after a restore: take what AWS holds into the folder')
-      .option('--accept-source', 'after a restore: write the folder’s values over what AWS holds'),
-    runSync,
-  );
+  const sync = command('run', 'sync now')
+    .option('--confirm-deletions <n>', 'confirm that the plan deletes this many objects')
+    .option('--accept-destination', 'after a restore: take what AWS holds into the folder')
+    .option('--accept-source', 'after a restore: write the folder’s values over what AWS holds');
+  runWithClient(withConfirmation(sync), runSync);
   runWithClient(command('check', 'check for drift now'), (invocation) => perform(invocation, 'check', {}));
   runWithClient(withConfirmation(command('remove', 'delete at AWS what this sync wrote')), async (invocation) => {
     await confirm(invocation, `Everything that ${invocation.args[0] ?? ''} wrote is deleted at AWS.`);
     return perform(invocation, 'remove', {});
   });
-  runWithClient(
-    command('import', 'read the destination into the folder').option(
-      '--prioritize <side>',
-      'source or destination wins where both have a value',
-      'source',
-    ),
-    (invocation) =>
-      perform(invocation, 'import', { importBehavior: toBehavior(text(invocation.options, 'prioritize')) }),
-  );
+  addImport(command('import', 'read the destination into the folder'));
   runWithClient(
     command('plan', 'what a run would change; never writes').option('--exit-code', 'exit 3 when there are changes'),
     plan,
   );
 }
+
+function addImport(command: Command): void {
+  command.option('--prioritize <side>', 'source or destination wins where both have a value', 'source');
+  runWithClient(withConfirmation(command), async (invocation) => {
+    const importBehavior = toBehavior(text(invocation.options, 'prioritize'));
+    if (importBehavior === 'prioritize-destination') await confirm(invocation, takenFromAws(invocation));
+    return perform(invocation, 'import', { importBehavior });
+  });
+}
+
+const takenFromAws = ({ args: [name = ''] }: ClientInvocation): string =>
+  `Where both have a value, the folder of ${name} takes the values that AWS holds.`;
 
 async function runSync(invocation: ClientInvocation): Promise<ExitCode> {
   const { options } = invocation;
@@ -61,7 +63,12 @@ async function runSync(invocation: ClientInvocation): Promise<ExitCode> {
   if (options.acceptDestination === true && options.acceptSource === true) {
     throw new JobError('PAYLOAD_INVALID', { message: 'Give either --accept-destination or --accept-source.' });
   }
-  if (options.acceptDestination === true) return perform(invocation, 'import', { acceptDestination: true });
+  if (options.acceptDestination === true) {
+    await confirm(invocation, takenFromAws(invocation));
+    return perform(invocation, 'import', { acceptDestination: true });
+  }
+  if (options.acceptSource === true)
+    await confirm(invocation, `${invocation.args[0] ?? ''} overwrites what AWS holds.`);
   return perform(invocation, 'sync', {
     ...(confirmed === undefined ? {} : { confirmDeletions: toCount(confirmed) }),
     ...(options.acceptSource === true ? { acceptSource: true } : {}),

@@ -55,6 +55,25 @@ describe('--help', async () => {
     expect(Object.keys(examples).filter((path) => !known.includes(path))).toEqual([]);
   });
 
+  it('offers --yes where the command asks before it takes something away, and nowhere else', () => {
+    const asking = paths.filter((path) => find(whole, path).options.some(({ long }) => long === '--yes'));
+    expect(asking.map((path) => path.join(' '))).toEqual([
+      'connection delete',
+      'secrets set',
+      'secrets unset',
+      'source unset',
+      'sync run',
+      'sync remove',
+      'sync import',
+      'sync delete',
+      'rotation run',
+      'rotation delete',
+      'identity rotate-secret',
+      'identity revoke',
+      'webhook delete',
+    ]);
+  });
+
   it('says of each option what it is', () => {
     const bare = paths.flatMap((path) =>
       find(whole, path)
