@@ -57,6 +57,10 @@ interface Rule {
 
 const isSkew = (error: SdkError) => /expired|not yet current|in the future|clock|skew/i.test(error.message);
 const isAssumeRole = (_error: SdkError, call: FailedCall) => call.operation === 'sts.AssumeRole';
+/** The one compare-and-swap of Secrets Manager: the label is at another version than was named. */
+const hasMoved = ({ message }: SdkError, { operation }: FailedCall) =>
+  operation === 'secretsmanager.UpdateSecretVersionStage' &&
+  /RemoveFromVersionId|stag(e|ing)|AWSCURRENT/i.test(message);
 const isBase = (_error: SdkError, call: FailedCall) => call.isBase === true;
 const unknownSession =
   /^(InvalidClientTokenId|UnrecognizedClientException|SignatureDoesNotMatch|InvalidSignatureException)$/;
@@ -102,6 +106,7 @@ const rules: readonly Rule[] = [
     names:
       /^(TooManyUpdates|ConcurrentModification(Exception)?|EntityTemporarilyUnmodifiable(Exception)?|PreconditionNotMetException)$/,
   },
+  { code: 'AWS_CONFLICT', names: /^InvalidParameterException$/, when: hasMoved },
   {
     code: 'AWS_NOT_FOUND',
     names:

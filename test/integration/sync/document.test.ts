@@ -40,6 +40,49 @@ test('a change is staged and promoted without reading, where the role allows it'
   expect(JSON.parse(world.secrets()['prod/app'] ?? '')).toEqual({ A: '1', B: 'changed', C: 'new' });
 });
 
+test.each([
+  ['PutSecretValue', 1],
+  ['UpdateSecretVersionStage', 1],
+] as const)('a refusal of %s that is no race is reported, and nothing is read for it', async (operation, count) => {
+  const world = await createWorld(stage);
+  await world.set({ A: '1' });
+  const { id } = await world.createSync(toDocument);
+  await world.runUntilDone(id);
+  await world.set({ A: 'changed' });
+  const error = { code: 'InvalidParameterException', message: 'You provided an invalid value.' };
+  world.sandbox.faults.add({ service: 'secretsmanager', operation, action: { error } });
+
+  const { outcome, calls } = await world.runUntilDone(id);
+
+  expect(outcome).toMatchObject({ code: 'AWS_REJECTED' });
+  expect(calls).toMatchObject({ [`secretsmanager.${operation}`]: count });
+  expect(Object.keys(calls)).not.toContain('secretsmanager.GetSecretValue');
+});
+
+test('a secret that somebody else writes in between is read and merged', async () => {
+  const world = await createWorld(stage);
+  await world.set({ A: '1' });
+  const { id } = await world.createSync(toDocument);
+  await world.runUntilDone(id);
+  await world.set({ A: 'changed' });
+  const stop = world.sandbox.faults.add({
+    service: 'secretsmanager',
+    operation: 'PutSecretValue',
+    match() {
+      stop();
+      world.sandbox.foreign.putSecret({ ...world.at, name: 'prod/app', value: '{"A":"1","theirs":true}' });
+      return false;
+    },
+    action: 'throttle',
+  });
+
+  const { outcome, calls } = await world.runUntilDone(id);
+
+  expect(outcome.status).toBe('succeeded');
+  expect(calls).toMatchObject({ 'secretsmanager.UpdateSecretVersionStage': 2, 'secretsmanager.GetSecretValue': 1 });
+  expect(JSON.parse(world.secrets()['prod/app'] ?? '')).toEqual({ A: 'changed', theirs: true });
+});
+
 test('the documented policy is enough: the secret is read and updated', async () => {
   const world = await createWorld(stage, { policy: allow(DOCUMENTED_SECRET_ACTIONS) });
   await world.set({ A: '1', B: '2' });

@@ -90,6 +90,17 @@ describe('an error of AWS', () => {
     expect(classify({ name: 'ExpiredToken', status: 403 }, call).code).toBe('CONNECTION_BASE_REFUSED');
   });
 
+  it.each([
+    ['The parameter RemoveFromVersionId can’t be empty.', 'AWS_CONFLICT'],
+    ['The staging label AWSCURRENT is not currently attached to version 0f8fad5b.', 'AWS_CONFLICT'],
+    ['You provided an invalid value.', 'AWS_REJECTED'],
+  ])('of a moved label is a conflict where AWS says that the label has moved: %s', (message, code) => {
+    const error = { name: 'InvalidParameterException', status: 400, message };
+    const move = { operation: 'secretsmanager.UpdateSecretVersionStage', isMutation: true };
+    expect(classify(error, move).code).toBe(code);
+    expect(classify(error, { operation: 'secretsmanager.PutSecretValue', isMutation: true }).code).toBe('AWS_REJECTED');
+  });
+
   it('names the denied action and resource exactly', () => {
     const text =
       'User: arn:aws:sts::111122223333:assumed-role/app/keyferry is not authorized to perform: ssm:PutParameter on resource: arn:aws:ssm:eu-west-1:111122223333:parameter/app/prod/A because no identity-based policy allows the ssm:PutParameter action';

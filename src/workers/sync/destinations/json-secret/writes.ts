@@ -17,7 +17,7 @@ import { leftKeys } from '../../../../domain/sync/plan-document.ts';
 import { OWNERSHIP_LOST } from '../../../../domain/sync/plan.ts';
 import { beforeCreation, wantedReplicas } from '../../../../domain/sync/replicas.ts';
 import { type Existing, findTakeoverProblem, isLeftAsWritten, leftTags } from '../../../../domain/sync/takeover.ts';
-import { JobError, toJobError } from '../../../../errors.ts';
+import { toJobError } from '../../../../errors.ts';
 import { attempt, awsErrorOf, NAME_CONTRADICTION, settleFailure, takeTurn, waitForName } from '../journal.ts';
 import {
   type Base,
@@ -66,7 +66,7 @@ async function overwriteDocument(context: DocumentContext, writing: DocumentWrit
   if (!isBlind) return mergeDocument(context, writing, found);
   const written = await replaceDocument(context, writing, { version: found.version, document: emptyDocument });
   // Somebody else has written in between: now it must be read.
-  return written.kind === 'failed' && awsErrorOf(written.error) === 'InvalidParameterException'
+  return written.kind === 'failed' && written.error.code === 'AWS_CONFLICT'
     ? mergeDocument(context, writing, found)
     : written;
 }
@@ -237,11 +237,6 @@ async function put(
     return;
   }
   await secrets.stage({ name, token, value: text });
-  try {
-    await secrets.promote({ name, from, to: token });
-  } catch (raw) {
-    const error = toJobError(raw);
-    if (awsErrorOf(error) !== 'InvalidParameterException') throw error;
-    throw new JobError('AWS_CONFLICT', { message: error.publicMessage, context: error.context, cause: error });
-  }
+  // Throws AWS_CONFLICT when somebody else has written in between.
+  await secrets.promote({ name, from, to: token });
 }
