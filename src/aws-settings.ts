@@ -3,6 +3,7 @@
  * certificates, judged before the first call.
  */
 import { createAwsAccess } from './aws/access.ts';
+import { idleScope } from './aws/base-identity.ts';
 import { loadCaBundle } from './aws/ca-bundle.ts';
 import {
   checkEndpointOverrides,
@@ -12,11 +13,12 @@ import {
   toServiceEndpoints,
 } from './aws/endpoints.ts';
 import { checkProxySettings } from './aws/request-handler.ts';
-import type { Config } from './config/config.ts';
+import type { Identity } from './aws/session.ts';
+import type { AwsConfig } from './config/config.ts';
 import type { DataKeyService } from './domain/data-keys.ts';
 
 /** Throws CONFIG_ENDPOINT_REFUSED, CONFIG_INVALID. */
-export async function loadAwsSettings(config: Config) {
+export async function loadAwsSettings(config: AwsConfig) {
   const { environment } = config;
   const files = await loadProfileFiles(environment);
   const overrides = findEndpointOverrides(environment, files);
@@ -34,7 +36,12 @@ export async function loadAwsSettings(config: Config) {
   };
 }
 
+/** Who the worker itself is at AWS, for commands without a database. */
+export async function findBaseIdentity(config: AwsConfig): Promise<Identity> {
+  return createAwsAccess(await loadAwsSettings(config)).baseIdentity(idleScope);
+}
+
 /** For an application that uses the library: nothing else of AWS is called there. */
-export async function openDataKeyService(config: Config): Promise<DataKeyService> {
+export async function openDataKeyService(config: AwsConfig): Promise<DataKeyService> {
   return createAwsAccess(await loadAwsSettings(config)).dataKeys;
 }

@@ -3,7 +3,7 @@
  * is one error that names every variable and no value of a secret one. Every secret variable may
  * also come from a file (`NAME_FILE`).
  */
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 
 import { z } from 'zod';
 
@@ -27,6 +27,7 @@ import {
   type EncryptionKeySetting,
 } from './values.ts';
 import type { Environment } from './environment.ts';
+import { describeIssues, invalid, readPart, secretVariables, withFiles } from './reading.ts';
 import { parseLogins, type ConfiguredLogins } from './operators.ts';
 import { strayVariables } from './stray-variables.ts';
 import { defined } from '../domain/defined.ts';
@@ -34,7 +35,6 @@ import type { JwtLogin } from '../domain/jwt-logins.ts';
 import { parseDatabaseUrl } from '../domain/servers/database-url.ts';
 import { regionShape } from '../domain/regions.ts';
 import type { Kind } from '../domain/run.ts';
-import { JobError } from '../errors.ts';
 
 export interface BaseKeyPair {
   readonly accessKeyId: string;
@@ -43,20 +43,29 @@ export interface BaseKeyPair {
   readonly fileChangedAt?: Date;
 }
 
-export interface Config {
+/** How the worker itself reaches AWS. */
+export interface AwsConfig {
+  /** Reads the pair again where it comes from files, which may be replaced at any time. */
+  readonly baseCredentials: (() => Promise<BaseKeyPair>) | undefined;
+  readonly baseRoleArn: string | undefined;
+  readonly allowCustomEndpoints: boolean;
+  readonly awsRegion: string | undefined;
+  /**
+   * The environment itself, for the SDK's own settings (endpoints, profiles); read by `src/aws`
+   * through arguments only.
+   */
+  readonly environment: Environment;
+}
+
+export interface Config extends AwsConfig {
   readonly databaseUrl: string;
   readonly redisUrl: string | undefined;
   readonly encryptionKeys: readonly [EncryptionKeySetting, ...EncryptionKeySetting[]];
   readonly kms: z.output<typeof kmsKeys> | undefined;
-  /** Reads the pair again where it comes from files, which may be replaced at any time. */
-  readonly baseCredentials: (() => Promise<BaseKeyPair>) | undefined;
-  readonly baseRoleArn: string | undefined;
   readonly ownAccountRoles: readonly string[];
   readonly org: string;
   /** Name of this installation: a database that belongs to another one is guarded. */
   readonly installation: string | undefined;
-  readonly allowCustomEndpoints: boolean;
-  readonly awsRegion: string | undefined;
   readonly concurrency: Readonly<Record<Kind, number>>;
   readonly revalidateEveryMs: number;
   readonly reconcileEveryMs: number;
@@ -80,26 +89,7 @@ export interface Config {
   readonly jwtLogins: readonly JwtLogin[];
   readonly logLevel: string;
   readonly otlpEndpoint: string | undefined;
-  /**
-   * The environment itself, for the SDK's own settings (endpoints, profiles); read by `src/aws`
-   * through arguments only.
-   */
-  readonly environment: Environment;
 }
-
-const secretVariables = [
-  'DATABASE_URL',
-  'REDIS_URL',
-  'KEYFERRY_ENCRYPTION_KEYS',
-  'INF_APP_CONNECTION_AWS_ACCESS_KEY_ID',
-  'INF_APP_CONNECTION_AWS_SECRET_ACCESS_KEY',
-  'KEYFERRY_BOARD_PASSWORD',
-  'KEYFERRY_METRICS_TOKEN',
-  'KEYFERRY_WEBHOOK_SECRET',
-  'KEYFERRY_API_TOKENS',
-  // No secret, but a list that is kept in a file more easily.
-  'KEYFERRY_JWT_ISSUERS',
-] as const;
 
 const shape = z.object({
   DATABASE_URL: databaseUrl,
@@ -153,10 +143,10 @@ const together = [
   ['KEYFERRY_WEBHOOK_URL', 'KEYFERRY_WEBHOOK_SECRET'],
 ] as const;
 
-const missingRemedy: Readonly<Record<string, string>> = {
-  DATABASE_URL: 'is not set: set it to a PostgreSQL database, or start one for this folder with `keyferry up`',
-  KEYFERRY_ENCRYPTION_KEYS: 'is not set: make one with `keyferry keys generate` and keep it safe',
-};
+const halfSet = (values: Environment, pairs: readonly (typeof together)[number][]): readonly string[] =>
+  pairs
+    .filter(([first, second]) => (values[first] === undefined) !== (values[second] === undefined))
+    .map(([first, second]) => `${first} and ${second}: set both or neither`);
 
 /**
  * Throws CONFIG_INVALID listing every problem; `problems` is in the error's context, one line each.
@@ -166,11 +156,7 @@ export function loadConfig(environment: Environment): Config {
   const known = [...variables, ...secretVariables.map((name) => `${name}_FILE`)];
   problems.push(...strayVariables(values, known));
   const parsed = shape.safeParse(values);
-  for (const [first, second] of together) {
-    if ((values[first] === undefined) !== (values[second] === undefined)) {
-      problems.push(`${first} and ${second}: set both or neither`);
-    }
-  }
+  problems.push(...halfSet(values, together));
   const { problems: ofLogins, ...logins } = parseLogins(values.KEYFERRY_BOARD_USER, values.KEYFERRY_BOARD_PASSWORD);
   problems.push(...ofLogins);
   if (!parsed.success) problems.push(...describeIssues(parsed.error, { values, problems }));
@@ -180,59 +166,17 @@ export function loadConfig(environment: Environment): Config {
   return toConfig(parsed.data, environment, logins);
 }
 
-/** Where a file is to blame, that is said already. */
-function describeIssues(error: z.ZodError, { values, problems }: ReturnType<typeof withFiles>): readonly string[] {
-  const named = error.issues.map((issue) => ({ name: String(issue.path[0]), message: issue.message }));
-  const others = named.filter(({ name }) => !problems.some((problem) => problem.startsWith(`${name}_FILE names`)));
-  return others.map(({ name, message }) => {
-    const remedy = values[name] === undefined ? missingRemedy[name] : undefined;
-    return `${name} ${remedy ?? message}`;
-  });
-}
-
-function invalid(problems: readonly string[]): JobError {
-  return new JobError('CONFIG_INVALID', {
-    message: problems.length === 1 ? `${problems[0] ?? ''}.` : `${String(problems.length)} settings are wrong.`,
-    context: { problems },
-  });
-}
-
-function withFiles(
-  environment: Environment,
-  names: readonly string[] = secretVariables,
-): { values: Record<string, string | undefined>; problems: string[] } {
-  const values: Record<string, string | undefined> = {};
-  for (const [name, value] of Object.entries(environment)) if (value !== '') values[name] = value;
-  const problems: string[] = [];
-  for (const name of names) {
-    const file = values[`${name}_FILE`];
-    if (file === undefined) continue;
-    if (values[name] !== undefined) problems.push(`${name} and ${name}_FILE: set only one of them`);
-    try {
-      const text = readFileSync(file, 'utf8').trim();
-      if (text === '') problems.push(`${name}_FILE names an empty file: ${file}`);
-      else values[name] = text;
-    } catch {
-      problems.push(`${name}_FILE names a file that cannot be read: ${file}`);
-    }
-  }
-  return { values, problems };
-}
-
 function toConfig(data: z.output<typeof shape>, environment: Environment, logins: ConfiguredLogins): Config {
   const { KEYFERRY_WEBHOOK_URL: webhookUrl, KEYFERRY_WEBHOOK_SECRET: webhookSecret } = data;
   return {
+    ...toAwsConfig(data, environment),
     databaseUrl: data.DATABASE_URL,
     redisUrl: data.REDIS_URL,
     encryptionKeys: data.KEYFERRY_ENCRYPTION_KEYS,
     kms: data.KEYFERRY_KMS_KEY_ARN,
-    baseCredentials: data.INF_APP_CONNECTION_AWS_ACCESS_KEY_ID ? () => readBaseCredentials(environment) : undefined,
-    baseRoleArn: data.KEYFERRY_BASE_ROLE_ARN,
     ownAccountRoles: data.KEYFERRY_OWN_ACCOUNT_ROLES,
     org: data.KEYFERRY_ORG,
     installation: data.KEYFERRY_INSTALLATION,
-    allowCustomEndpoints: data.KEYFERRY_ALLOW_CUSTOM_ENDPOINTS,
-    awsRegion: data.AWS_REGION,
     concurrency: data.KEYFERRY_CONCURRENCY,
     revalidateEveryMs: data.KEYFERRY_REVALIDATE_EVERY,
     reconcileEveryMs: data.KEYFERRY_RECONCILE_EVERY,
@@ -251,7 +195,6 @@ function toConfig(data: z.output<typeof shape>, environment: Environment, logins
     jwtLogins: data.KEYFERRY_JWT_ISSUERS,
     logLevel: data.KEYFERRY_LOG_LEVEL,
     otlpEndpoint: data.OTEL_EXPORTER_OTLP_ENDPOINT,
-    environment,
   };
 }
 
@@ -283,9 +226,34 @@ const serversShape = shape.pick({ DATABASE_URL: true, REDIS_URL: true });
  * CONFIG_INVALID.
  */
 export function serversOf(environment: Environment): Pick<Config, 'databaseUrl' | 'redisUrl'> {
-  const { values, problems } = withFiles(environment, ['DATABASE_URL', 'REDIS_URL']);
-  const parsed = serversShape.safeParse(values);
-  if (!parsed.success) problems.push(...describeIssues(parsed.error, { values, problems }));
-  if (!parsed.success || problems.length > 0) throw invalid(problems);
-  return { databaseUrl: parsed.data.DATABASE_URL, redisUrl: parsed.data.REDIS_URL };
+  const { DATABASE_URL: databaseUrl, REDIS_URL: redisUrl } = readPart(serversShape, environment, {
+    files: ['DATABASE_URL', 'REDIS_URL'],
+  });
+  return { databaseUrl, redisUrl };
+}
+
+const awsShape = shape.pick({
+  INF_APP_CONNECTION_AWS_ACCESS_KEY_ID: true,
+  INF_APP_CONNECTION_AWS_SECRET_ACCESS_KEY: true,
+  KEYFERRY_BASE_ROLE_ARN: true,
+  KEYFERRY_ALLOW_CUSTOM_ENDPOINTS: true,
+  AWS_REGION: true,
+});
+
+/** Only the worker’s own way to AWS, for commands without a database. Throws CONFIG_INVALID. */
+export function awsConfigOf(environment: Environment): AwsConfig {
+  const [baseKeyPair] = together;
+  const check = (values: Environment) => halfSet(values, [baseKeyPair]);
+  const data = readPart(awsShape, environment, { files: baseKeyPair, check });
+  return toAwsConfig(data, environment);
+}
+
+function toAwsConfig(data: z.output<typeof awsShape>, environment: Environment): AwsConfig {
+  return {
+    baseCredentials: data.INF_APP_CONNECTION_AWS_ACCESS_KEY_ID ? () => readBaseCredentials(environment) : undefined,
+    baseRoleArn: data.KEYFERRY_BASE_ROLE_ARN,
+    allowCustomEndpoints: data.KEYFERRY_ALLOW_CUSTOM_ENDPOINTS,
+    awsRegion: data.AWS_REGION,
+    environment,
+  };
 }

@@ -3,7 +3,7 @@
  */
 import { type Command, Option } from 'commander';
 
-import { loadConfig } from '../../config/config.ts';
+import { awsConfigOf } from '../../config/config.ts';
 import { processEnvironment } from '../../config/environment.ts';
 import { baseUserPolicy, policyFor, trustPolicy, type Trusted } from '../../domain/policy/policies.ts';
 import type { PolicyTarget } from '../../domain/policy/target.ts';
@@ -13,7 +13,7 @@ import { regionProblem } from '../../domain/regions.ts';
 import type { PolicyDocument } from '../../domain/policy/document.ts';
 import { formatPermissions, formatRole, type PolicyFormat, policyFormats } from '../../domain/policy/formats.ts';
 import { JobError } from '../../errors.ts';
-import { collect, done, leaf, run, text, withProgram, type Invocation, type Options } from '../command.ts';
+import { collect, done, leaf, run, text, type Invocation, type Options } from '../command.ts';
 import { findEnvironment } from '../environment.ts';
 import type { ExitCode } from '../exit.ts';
 import { accountId, regionName } from '../options.ts';
@@ -172,19 +172,9 @@ async function printTrust({ options, output }: Invocation): Promise<ExitCode> {
     const partition = text(options, 'partition') ?? 'aws';
     return printRole({ options, output }, trustPolicy({ partition, baseAccountId: account, externalId, also }));
   }
-  // Only the base identity is needed; the database is never opened.
-  const environment = await findEnvironment(output);
-  const config = loadConfig({
-    DATABASE_URL: 'postgres://unused',
-    KEYFERRY_ENCRYPTION_KEYS: `unused:${Buffer.alloc(32).toString('base64')}`,
-    ...environment,
-  });
-  return withProgram(config, 'error', async (program) => {
-    const { idleScope } = await import('../../aws/base-identity.ts');
-    const base = await (await program.aws()).baseIdentity(idleScope);
-    const { partition, accountId: baseAccountId } = base;
-    return printRole({ options, output }, trustPolicy({ partition, baseAccountId, externalId, also }));
-  });
+  const { findBaseIdentity } = await import('../../aws-settings.ts');
+  const { partition, accountId: baseAccountId } = await findBaseIdentity(awsConfigOf(await findEnvironment(output)));
+  return printRole({ options, output }, trustPolicy({ partition, baseAccountId, externalId, also }));
 }
 
 function printRole(

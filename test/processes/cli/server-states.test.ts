@@ -17,7 +17,7 @@ import { type CommandHost, startCommandHost } from '../../support/command-host.t
 import { cleanEnvironment } from '../../support/environment.ts';
 import { type Forwarder, startForwarder } from '../../support/forwarder.ts';
 import { type RedisOptions, startRedis } from '../../support/redis.ts';
-import { createWorld } from '../../integration/connection/world.ts';
+import { BASE, createWorld } from '../../integration/connection/world.ts';
 import { createTemporaryDirectory } from '../../support/temporary-directory.ts';
 
 interface Finding {
@@ -317,4 +317,13 @@ describe.skipIf(!hasRedis)('Redis', () => {
       expect([url, code, bad]).toEqual([url, 1, [expect.stringMatching(expected)]]);
     }
   });
+});
+
+it('`policy trust` names the worker’s own account, whatever the settings of the servers are', async () => {
+  const { code, stdout, stderr } = await keyferry('policy trust --org acme', {
+    DATABASE_URL: 'nonsense',
+    KEYFERRY_ENCRYPTION_KEYS: '',
+  });
+  expect([code, stderr]).toEqual([0, '']);
+  expect(JSON.parse(stdout)).toMatchObject({ Statement: [{ Principal: { AWS: `arn:aws:iam::${BASE}:root` } }] });
 });

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { loadConfig, serversOf } from '../../../src/config/config.ts';
+import { awsConfigOf, loadConfig, serversOf } from '../../../src/config/config.ts';
 import type { Environment } from '../../../src/config/environment.ts';
 import { printPasswordHash } from '../../../src/domain/password-hash.ts';
 import { JobError } from '../../../src/errors.ts';
@@ -209,5 +209,22 @@ describe('the settings of a migration', () => {
   it('are refused like the worker’s', () => {
     const environment = { DATABASE_URL: 'postgres://h/d?schema=x', REDIS_URL: 'redis://h?db=1' };
     expect(problemsOf(environment, serversOf)).toHaveLength(2);
+  });
+});
+
+describe('the settings of a command that only calls AWS', () => {
+  const pair = { INF_APP_CONNECTION_AWS_ACCESS_KEY_ID: 'AKIAEXAMPLE', INF_APP_CONNECTION_AWS_SECRET_ACCESS_KEY: 's' };
+
+  it('need no database, and are the worker’s otherwise', async () => {
+    const environment = { ...pair, AWS_REGION: 'eu-west-1', KEYFERRY_ALLOW_CUSTOM_ENDPOINTS: 'true' };
+    const { baseCredentials, ...own } = awsConfigOf({ ...environment, DATABASE_URL: 'nonsense' });
+    const { baseRoleArn, allowCustomEndpoints, awsRegion } = loadConfig({ ...right, ...environment });
+    expect(own).toMatchObject({ baseRoleArn, allowCustomEndpoints, awsRegion });
+    expect(await baseCredentials?.()).toEqual({ accessKeyId: 'AKIAEXAMPLE', secretAccessKey: 's' });
+  });
+
+  it('are refused like the worker’s', () => {
+    const environment = { ...pair, INF_APP_CONNECTION_AWS_SECRET_ACCESS_KEY: '', KEYFERRY_BASE_ROLE_ARN: 'role' };
+    expect(problemsOf(environment, awsConfigOf)).toHaveLength(2);
   });
 });
