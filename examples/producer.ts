@@ -4,7 +4,9 @@ import { Queue, QueueEvents } from 'bullmq';
 const { REDIS_URL = '', SYNC_ID = '' } = process.env;
 const options = { prefix: '{keyferry}', connection: { url: REDIS_URL } };
 const queue = new Queue('sync', options);
-const events = new QueueEvents('sync', options);
+// From the first event that is kept: by default BullMQ begins to listen a moment after it says that
+// it is ready, and a job that ended in that moment would be waited for until time is up.
+const events = new QueueEvents('sync', { ...options, lastEventId: '0-0' });
 await events.waitUntilReady();
 
 const job = await queue.add('sync', { syncId: SYNC_ID, requestedBy: 'deploy pipeline' });
