@@ -10,6 +10,7 @@ import type { Program } from '../main.ts';
 import { JobError } from '../errors.ts';
 import { type CommandInput, exitCodes, reportError, type ExitCode } from './exit.ts';
 import { endInTime } from './signals.ts';
+import { orgOption } from './options.ts';
 import { createOutput, type Output } from './output.ts';
 import { withNearMiss } from './near-miss.ts';
 import { personName } from './person.ts';
@@ -92,7 +93,7 @@ export function pathOf(command: Command): string {
 
 /** A command that talks to the database as an org's client. */
 export function runWithClient(command: Command, handler: (invocation: ClientInvocation) => Promise<ExitCode>): Command {
-  command.option('--org <org>', 'the org to act for (default: KEYFERRY_ORG)');
+  command.addOption(orgOption());
   return run(command, async (invocation) => {
     const config = await readConfig(invocation);
     // Commands speak through their output; what they use logs only real trouble.

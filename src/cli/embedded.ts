@@ -25,8 +25,10 @@ export interface EmbeddedOptions {
   readonly withSandbox: boolean;
   readonly withServer: boolean;
   readonly logLevel: string;
-  /** Settings that go before everything else. */
+  /** Settings that go before everything else; other processes that join have them, too. */
   readonly settings: Environment;
+  /** Of this process; with the sandbox the only ones that stay. */
+  readonly ownSettings?: Environment;
 }
 
 export interface Embedded {
@@ -81,7 +83,12 @@ async function start(options: EmbeddedOptions, cleanup: Cleanup): Promise<Embedd
   const { compose } = await import('../main.ts');
   // With the sandbox the process's environment is clean by now; without it, AWS settings are the
   // user's own.
-  const config = loadConfig({ ...processEnvironment(), REDIS_URL: undefined, ...environment });
+  const config = loadConfig({
+    ...processEnvironment(),
+    ...options.ownSettings,
+    REDIS_URL: undefined,
+    ...environment,
+  });
   if (options.withServer) {
     const { requireFree } = await import('../server/listen.ts');
     await requireFree({ host: config.httpHost, port: config.httpPort, portSetting: '--port' });

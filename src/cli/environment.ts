@@ -7,6 +7,7 @@ import { join, resolve } from 'node:path';
 
 import { z } from 'zod';
 
+import { settingNames } from '../config/config.ts';
 import { processEnvironment, type Environment } from '../config/environment.ts';
 import type { Output } from './output.ts';
 
@@ -40,10 +41,17 @@ export async function findEnvironment(output: Output): Promise<Environment> {
   return { ...kept, ...up.environment, ...ownSettings(environment) };
 }
 
-/** How this process itself listens, asks for a login and logs; it reaches nothing by them. */
-function ownSettings(environment: Environment): Environment {
-  const own = /^KEYFERRY_(HTTP_|BOARD_|WORKER_HTTP_|METRICS_TOKEN|LOG_LEVEL)/;
-  return Object.fromEntries(Object.entries(environment).filter(([name]) => own.test(name)));
+const OWN =
+  /^KEYFERRY_(HTTP_|BOARD_|WORKER_HTTP_|METRICS_TOKEN|LOG_LEVEL|ORG$|CONCURRENCY|REVALIDATE_|RECONCILE_|KEEP_HISTORY)/;
+const known: ReadonlySet<string> = new Set(settingNames);
+
+/**
+ * How this process itself listens, asks for a login, logs and paces its work, and the org it acts
+ * for: it reaches nothing by them. Names of no setting stay, to be refused.
+ */
+export function ownSettings(environment: Environment): Environment {
+  const isOwn = (name: string) => OWN.test(name) || (name.startsWith('KEYFERRY_') && !known.has(name));
+  return Object.fromEntries(Object.entries(environment).filter(([name, value]) => isOwn(name) && value !== ''));
 }
 
 /** Beside the sandbox, nothing of a real account may be in reach. */

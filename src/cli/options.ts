@@ -4,7 +4,15 @@
  */
 import { InvalidArgumentError, Option } from 'commander';
 
+import { ORG_PATTERN, ORG_PROBLEM } from '../domain/org.ts';
 import { regionProblem } from '../domain/regions.ts';
+
+/** A commander option that is checked like KEYFERRY_ORG, which it takes the place of. */
+export const orgOption = () =>
+  new Option('--org <org>', 'the org to act for (default: KEYFERRY_ORG)').argParser((given: string) => {
+    if (ORG_PATTERN.test(given)) return given;
+    throw new InvalidArgumentError(`It ${ORG_PROBLEM}.`);
+  });
 
 export function accountId(text: string): string {
   if (/^\d{12}$/.test(text)) return text;

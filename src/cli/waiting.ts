@@ -92,11 +92,15 @@ async function whyUntaken(program: ClientInvocation['program']): Promise<string>
   return 'Waiting for a worker; none has taken the request yet. Start one with `keyferry worker`.';
 }
 
+/** Within what a timer of Node can wait, which is 24.8 days. */
+const MAX_TIMEOUT_DAYS = 24;
+
 /** Milliseconds. Throws PAYLOAD_INVALID. */
 export function toTimeout(given = DEFAULT_TIMEOUT): number {
   const ms = parseDuration(given);
-  if (ms !== undefined && ms > 0) return ms;
-  throw new JobError('PAYLOAD_INVALID', { message: '--timeout must be a duration such as 90s, 10m or 2h.' });
+  if (ms !== undefined && ms > 0 && ms <= MAX_TIMEOUT_DAYS * 86_400_000) return ms;
+  const form = ms !== undefined && ms > 0 ? 'at most 24d' : 'a duration such as 90s, 10m or 2h';
+  throw new JobError('PAYLOAD_INVALID', { message: `--timeout must be ${form}.` });
 }
 
 const LOOK_EVERY_MS = 200;

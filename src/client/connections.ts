@@ -5,9 +5,10 @@ import type { Connections } from '../db/connections.ts';
 import type { SignInCredentials } from '../domain/connection/credentials.ts';
 import type { ConnectionRow } from '../db/engine/subjects.ts';
 import type { ExternalIdException } from '../domain/connection/candidate.ts';
+import { partitionOfConnection, partitionProblem } from '../domain/partitions.ts';
 import { JobError, toJobError } from '../errors.ts';
 import type { ClientContext } from './context.ts';
-import { credentialsShape, descriptionShape, nameShape, parseInput, regionShape } from './input.ts';
+import { credentialsShape, descriptionShape, nameShape, parseInput, refuse, regionShape } from './input.ts';
 import { isEmpty, updateVersion } from './versions.ts';
 import type { SameAs } from './same.ts';
 import type {
@@ -46,8 +47,13 @@ export function createConnectionsClient(context: ClientContext, connections: Con
   return {
     async create(input: SameAs<CreateConnection, z.input<typeof createShape>>) {
       const { credentials: given, allowMissingExternalId: reason, ...rest } = parseInput(createShape, input);
-      const credentials = await withExternalId(context, given);
-      requireNarrowable(rest.narrowAccessKey, credentials.method);
+      refuse([
+        ...narrowingProblems(rest.narrowAccessKey, given.method),
+        ...exceptionProblems(context, reason, roleOf(given)),
+        ...(await externalIdProblems(context, given)),
+        ...regionProblems(rest.region, { principalArn: null, roleArn: roleOf(given) }),
+      ]);
+      const credentials = withExternalId(context, given);
       const created = await connections.create(orgId, {
         ...rest,
         createdVia: context.via,
@@ -113,14 +119,20 @@ async function updateConnection(
   }: z.output<typeof updateShape> & UpdateConnectionOptions,
 ): Promise<ConnectionRow | undefined> {
   if (isEmpty(description) && credentials === undefined && reason === undefined) return row;
-  const by = credentials && (await withExternalId(context, credentials, row));
-  requireNarrowable(description.narrowAccessKey, by?.method ?? row.method);
+  const role = credentials ? roleOf(credentials) : row.roleArn;
+  const partitioned = credentials ? { principalArn: null, roleArn: role } : row;
+  const region = description.region === undefined && credentials ? row.region : description.region;
+  refuse([
+    ...narrowingProblems(description.narrowAccessKey, credentials?.method ?? row.method),
+    ...exceptionProblems(context, reason, role),
+    ...(credentials ? await externalIdProblems(context, credentials) : []),
+    ...regionProblems(region, partitioned),
+  ]);
+  const by = credentials && withExternalId(context, credentials, row);
   return connections.update(row, {
     description,
     ...(by === undefined ? {} : { credentials: { by, are: await admit(context, row, { by, force }) } }),
-    ...(reason === undefined
-      ? {}
-      : { externalIdException: toException(context, reason, by ? roleOf(by) : row.roleArn) }),
+    ...(reason === undefined ? {} : { externalIdException: toException(context, reason, role) }),
     via: context.via,
     requestedBy: context.actor,
   });
@@ -142,15 +154,39 @@ async function admit(
   });
 }
 
-function requireNarrowable(narrowAccessKey: boolean | undefined, method: SignInCredentials['method']): void {
-  if (narrowAccessKey !== true || method === 'access-key') return;
-  throw new JobError('PAYLOAD_INVALID', {
-    message: 'narrowAccessKey is for an access key; a role is narrowed for each use anyhow.',
-  });
+function narrowingProblems(
+  narrowAccessKey: boolean | undefined,
+  method: SignInCredentials['method'],
+): readonly string[] {
+  if (narrowAccessKey !== true || method === 'access-key') return [];
+  return ['narrowAccessKey is for an access key; a role is narrowed for each use anyhow'];
 }
 
-function roleOf(credentials: SignInCredentials): string | null {
+/** What AWS keeps apart from the account. */
+function regionProblems(
+  region: string | null | undefined,
+  connection: Parameters<typeof partitionOfConnection>[0],
+): readonly string[] {
+  const problem = region && partitionProblem(region, partitionOfConnection(connection));
+  return problem ? [`region ${problem}`] : [];
+}
+
+function roleOf(credentials: ParsedCredentials): string | null {
   return credentials.method === 'assume-role' ? credentials.roleArn : null;
+}
+
+function exceptionProblems(
+  { via }: ClientContext,
+  reason: string | null | undefined,
+  roleArn: string | null,
+): readonly string[] {
+  if (reason === undefined) return [];
+  if (via !== 'operator')
+    return [
+      'allowMissingExternalId is for operators: `keyferry connection update NAME --allow-missing-external-id REASON`',
+    ];
+  if (reason === null || roleArn !== null) return [];
+  return ['allowMissingExternalId is for a role; an access key has no external ID'];
 }
 
 function toException(
@@ -158,16 +194,7 @@ function toException(
   reason: string | null,
   roleArn: string | null,
 ): ExternalIdException | null {
-  if (context.via !== 'operator')
-    throw new JobError('PAYLOAD_INVALID', {
-      message:
-        'allowMissingExternalId is for operators: `keyferry connection update NAME --allow-missing-external-id REASON`.',
-    });
-  if (reason === null) return null;
-  if (roleArn === null)
-    throw new JobError('PAYLOAD_INVALID', {
-      message: 'allowMissingExternalId is for a role; an access key has no external ID.',
-    });
+  if (reason === null || roleArn === null) return null;
   return { roleArn, reason, allowedBy: context.actor, allowedAt: new Date().toISOString() };
 }
 
@@ -177,17 +204,17 @@ type ParsedCredentials = z.output<typeof credentialsShape>;
  * A role's external ID is what keeps one customer from using another's role, so it never comes from
  * another org.
  */
-async function withExternalId(context: ClientContext, credentials: ParsedCredentials, row?: ConnectionRow) {
+async function externalIdProblems(context: ClientContext, credentials: ParsedCredentials): Promise<readonly string[]> {
+  const chosen = credentials.method === 'assume-role' ? credentials.externalId : undefined;
+  if (chosen === undefined) return [];
+  if (context.via !== 'operator' && chosen !== context.orgId)
+    return ['externalId cannot be chosen: it is always the org’s id'];
+  if (await context.isForeignExternalId(chosen))
+    return ['externalId is another org’s; leave it out to use this org’s id'];
+  return [];
+}
+
+function withExternalId(context: ClientContext, credentials: ParsedCredentials, row?: ConnectionRow) {
   if (credentials.method !== 'assume-role') return credentials;
-  const chosen = credentials.externalId;
-  if (chosen === undefined) return { ...credentials, externalId: row?.externalId ?? context.orgId };
-  if (context.via !== 'operator' && chosen !== context.orgId) {
-    throw new JobError('PAYLOAD_INVALID', { message: 'externalId cannot be chosen: it is always the org’s id.' });
-  }
-  if (await context.isForeignExternalId(chosen)) {
-    throw new JobError('PAYLOAD_INVALID', {
-      message: 'externalId is another org’s; leave it out to use this org’s id.',
-    });
-  }
-  return { ...credentials, externalId: chosen };
+  return { ...credentials, externalId: credentials.externalId ?? row?.externalId ?? context.orgId };
 }

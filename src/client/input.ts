@@ -69,6 +69,21 @@ export const placeShape = z.strictObject({
 export function parseInput<T extends z.ZodType>(shape: T, input: unknown): z.output<T> {
   const parsed = shape.safeParse(input);
   if (parsed.success) return parsed.data;
-  const problems = problemsOf(parsed.error, { whole: 'input' });
-  throw new JobError('PAYLOAD_INVALID', { message: `${problems.join('; ')}.`, context: { problems } });
+  throw refusal(problemsOf(parsed.error, { whole: 'input' }));
+}
+
+/** What `parseInput` refuses. */
+export function problemsIn(shape: z.ZodType, input: unknown): readonly string[] {
+  const { error } = shape.safeParse(input);
+  return error === undefined ? [] : problemsOf(error, { whole: 'input' });
+}
+
+/** Throws PAYLOAD_INVALID with all that is wrong, unless nothing is. */
+export function refuse(problems: readonly string[]): void {
+  if (problems.length > 0) throw refusal(problems);
+}
+
+function refusal(problems: readonly string[]): JobError {
+  const text = problems.join('; ');
+  return new JobError('PAYLOAD_INVALID', { message: /[.?]$/.test(text) ? text : `${text}.`, context: { problems } });
 }

@@ -1,38 +1,48 @@
 /**
- * Refuses targets under which no secret could get a name that AWS accepts, and options that they
- * have no use for: such a sync could only fail.
+ * Finds targets under which no secret could get a name that AWS accepts, and options that they have
+ * no use for: such a sync could only fail. Pure.
  */
 import { type DestinationOfSync, kindOf } from '../domain/destinations/registry.ts';
 import type { SchemaFolder } from '../domain/key-schema.ts';
 import { partitionOfRegion } from '../domain/partitions.ts';
+import { regionOfKey } from '../domain/sync/kms-keys.ts';
 import type { SyncOptions } from '../domain/sync/config.ts';
 import { remoteNameOf, type TargetSource, toTarget } from '../domain/sync/target.ts';
-import { JobError } from '../errors.ts';
 
 /** Shorter and plainer than this no key is: a name that fails with it fails with every key. */
 const PLAINEST_KEY = 'K';
 /** Names are limited by the length of their ARN, and every account id has twelve digits. */
 const ANY_ACCOUNT = '000000000000';
 
-/** Throws PAYLOAD_INVALID, naming the field. */
-export function refuseImpossibleTarget(sync: TargetSource, folder: SchemaFolder): void {
+/** By field. */
+export function targetProblems(sync: TargetSource & OptionedSync, folder: SchemaFolder): readonly string[] {
+  return [...nameProblems(sync, folder), ...optionProblems(sync)];
+}
+
+function nameProblems(sync: TargetSource, folder: SchemaFolder): readonly string[] {
   const problem = findProblem(sync, folder);
-  if (!problem) return;
+  if (!problem) return [];
   const { keySchema, ...options } = sync.syncOptions;
   const isSchema = keySchema !== undefined && !findProblem({ ...sync, syncOptions: options }, folder);
   const field = isSchema ? 'syncOptions.keySchema' : `destinationConfig.${kindOf(sync).nameField.field}`;
-  const message = `${field} allows no valid name: ${problem}`;
-  throw new JobError('PAYLOAD_INVALID', { message, context: { problems: [message] } });
+  return [`${field} allows no valid name: ${problem}`];
 }
 
 /**
- * Throws PAYLOAD_INVALID for every option that would do nothing at the destination, and for
- * replicas that cannot be. A default that is sent does no harm and is taken.
+ * Options that would do nothing at the destination, keys and replicas that cannot be. A default
+ * that is sent does no harm and is taken.
  */
-export function refuseUselessOptions(sync: OptionedSync): void {
-  const problems = [...findIdle(sync), ...findReplicaProblems(sync)].map((problem) => `syncOptions.${problem}`);
-  if (problems.length === 0) return;
-  throw new JobError('PAYLOAD_INVALID', { message: `${problems.join('; ')}.`, context: { problems } });
+export function optionProblems(sync: OptionedSync): readonly string[] {
+  return [...findIdle(sync), ...findReplicaProblems(sync), ...findKeyProblems(sync)].map(
+    (problem) => `syncOptions.${problem}`,
+  );
+}
+
+/** A key encrypts in its own region only; that of an alias or a bare id is not known here. */
+function findKeyProblems({ destinationConfig, syncOptions }: OptionedSync): readonly string[] {
+  const region = syncOptions.keyId === undefined ? undefined : regionOfKey(syncOptions.keyId);
+  if (region === undefined || region === '' || region === destinationConfig.region) return [];
+  return [`keyId is a KMS key of ${region}, but the destination is in ${destinationConfig.region}`];
 }
 
 type OptionedSync = DestinationOfSync & { readonly syncOptions: SyncOptions };

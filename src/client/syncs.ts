@@ -3,17 +3,18 @@ import { z } from 'zod';
 
 import type { Connections } from '../db/connections.ts';
 import type { Folders } from '../db/folders.ts';
-import type { SyncRow } from '../db/engine/subjects.ts';
+import type { ConnectionRow, SyncRow } from '../db/engine/subjects.ts';
 import type { SyncChanges, Syncs } from '../db/sync/syncs.ts';
 import { defined } from '../domain/defined.ts';
 import type { Reference } from '../domain/reference.ts';
 import { type DestinationName, destinationNames } from '../domain/destinations/names.ts';
-import { type DestinationConfig, destinations } from '../domain/destinations/registry.ts';
+import { type DestinationConfig, type DestinationOfSync, destinations } from '../domain/destinations/registry.ts';
+import { partitionOfConnection, partitionProblem } from '../domain/partitions.ts';
 import { changedOptions, syncOptionChanges, syncOptions } from '../domain/sync/config.ts';
 import { JobError } from '../errors.ts';
 import type { ClientContext } from './context.ts';
-import { descriptionShape, nameShape, parseInput, placeShape } from './input.ts';
-import { refuseUselessOptions, refuseImpossibleTarget } from './sync-target.ts';
+import { descriptionShape, nameShape, parseInput, placeShape, refuse } from './input.ts';
+import { targetProblems } from './sync-target.ts';
 import { isEmpty, updateVersion } from './versions.ts';
 import type { SameAs } from './same.ts';
 import type { RunRecord, WaitOptions } from './types/run.ts';
@@ -77,13 +78,14 @@ export function createSyncsClient(context: ClientContext, stores: Stores): Syncs
   ): Promise<RunRecord> => context.wait(await request(kind, idOrName, options.parameters), options);
   return {
     async create(input: SameAs<CreateSync, z.input<typeof createShape>>) {
-      const { connection, source, ...target } = parseCreate(input);
-      refuseImpossibleTarget(target, source);
-      refuseUselessOptions(target);
+      const { connection: named, source, ...target } = parseCreate(input);
+      refuse(targetProblems(target, source));
+      const connection = await stores.connections.get(orgId, context.refer(named));
+      refuse(regionProblems(target, connection));
       const row = await syncs.create(orgId, {
         ...target,
         projectId: source.projectId,
-        connectionId: (await stores.connections.get(orgId, context.refer(connection))).id,
+        connectionId: connection.id,
         folderId: (await findRoot(stores.folders, orgId, { source, recursive: target.syncOptions.recursive })).id,
         requestedBy: context.actor,
       });
@@ -120,6 +122,12 @@ async function cancelSync({ syncs }: Stores, row: SyncRow): Promise<CancelledSyn
   return { sync: toSync(await syncs.view(row.orgId, { id: row.id })), runId };
 }
 
+/** What AWS keeps apart from the connection's account. */
+function regionProblems({ destinationConfig }: DestinationOfSync, connection: ConnectionRow): readonly string[] {
+  const problem = partitionProblem(destinationConfig.region, partitionOfConnection(connection));
+  return problem === undefined ? [] : [`destinationConfig.region ${problem}`];
+}
+
 function isMove({ destinationConfig, syncOptions: options, folderId: folder }: SyncChanges): boolean {
   return destinationConfig !== undefined || options !== undefined || folder !== undefined;
 }
@@ -131,9 +139,10 @@ async function updateSync({ context, stores }: Parts, sync: SyncRow, input: Upda
   const changes = await toChanges({ context, stores }, sync, parsed);
   if (isEmpty(changes)) return sync;
   const after = { ...sync, ...changes };
-  // A sync that is older than the rule can still be renamed or given another connection.
-  if (isMove(changes)) refuseImpossibleTarget(after, await stores.folders.get(after.folderId));
-  if (isMove(changes)) refuseUselessOptions(after);
+  // A sync that is older than the rules can still be renamed or given another connection.
+  if (isMove(changes)) refuse(targetProblems(after, await stores.folders.get(after.folderId)));
+  if (changes.destinationConfig !== undefined || changes.connectionId !== undefined)
+    refuse(regionProblems(after, await stores.connections.byId(after.connectionId)));
   return stores.syncs.update(sync, changes, context.actor);
 }
 

@@ -32,6 +32,7 @@ import { parseLogins, type ConfiguredLogins } from './operators.ts';
 import { strayVariables } from './stray-variables.ts';
 import { defined } from '../domain/defined.ts';
 import type { JwtLogin } from '../domain/jwt-logins.ts';
+import { ORG_PATTERN, ORG_PROBLEM } from '../domain/org.ts';
 import { parseDatabaseUrl } from '../domain/servers/database-url.ts';
 import { regionShape } from '../domain/regions.ts';
 import type { Kind } from '../domain/run.ts';
@@ -100,10 +101,7 @@ const shape = z.object({
   INF_APP_CONNECTION_AWS_SECRET_ACCESS_KEY: z.string().optional(),
   KEYFERRY_BASE_ROLE_ARN: roleArn.optional(),
   KEYFERRY_OWN_ACCOUNT_ROLES: roleArns,
-  KEYFERRY_ORG: z
-    .string()
-    .regex(/^[\w+=,.@:/-]{2,128}$/, 'must be 2 to 128 letters, digits or + = , . @ : / - (it is the external ID)')
-    .default('default'),
+  KEYFERRY_ORG: z.string().regex(ORG_PATTERN, ORG_PROBLEM).default('default'),
   KEYFERRY_INSTALLATION: z
     .string()
     .regex(/^[\w.-]{1,64}$/, 'must be 1 to 64 letters, digits or . _ -')
@@ -138,6 +136,9 @@ const shape = z.object({
 /** Every variable that is read here; the SDK reads its own. */
 export const variables: readonly string[] = Object.keys(shape.shape);
 
+/** With the names of files that hold a secret one. */
+export const settingNames: readonly string[] = [...variables, ...secretVariables.map((name) => `${name}_FILE`)];
+
 const together = [
   ['INF_APP_CONNECTION_AWS_ACCESS_KEY_ID', 'INF_APP_CONNECTION_AWS_SECRET_ACCESS_KEY'],
   ['KEYFERRY_WEBHOOK_URL', 'KEYFERRY_WEBHOOK_SECRET'],
@@ -153,8 +154,7 @@ const halfSet = (values: Environment, pairs: readonly (typeof together)[number][
  */
 export function loadConfig(environment: Environment): Config {
   const { values, problems } = withFiles(environment);
-  const known = [...variables, ...secretVariables.map((name) => `${name}_FILE`)];
-  problems.push(...strayVariables(values, known));
+  problems.push(...strayVariables(values, settingNames));
   const parsed = shape.safeParse(values);
   problems.push(...halfSet(values, together));
   const { problems: ofLogins, ...logins } = parseLogins(values.KEYFERRY_BOARD_USER, values.KEYFERRY_BOARD_PASSWORD);

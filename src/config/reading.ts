@@ -42,8 +42,10 @@ export function describeIssues(
 }
 
 export function invalid(problems: readonly string[]): JobError {
+  const [first = ''] = problems;
+  const sentence = first.endsWith('?') ? first : `${first}.`;
   return new JobError('CONFIG_INVALID', {
-    message: problems.length === 1 ? `${problems[0] ?? ''}.` : `${String(problems.length)} settings are wrong.`,
+    message: problems.length === 1 ? sentence : `${String(problems.length)} settings are wrong.`,
     context: { problems },
   });
 }

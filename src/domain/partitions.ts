@@ -113,6 +113,25 @@ export function partitionOfArn(arn: string): string {
   return arn.split(':')[1] ?? 'aws';
 }
 
+/** Whose region an AWS connection can use: undefined until a validation has told its account. */
+export function partitionOfConnection({
+  principalArn,
+  roleArn,
+}: {
+  readonly principalArn: string | null;
+  readonly roleArn: string | null;
+}): string | undefined {
+  const arn = principalArn ?? roleArn;
+  return arn === null ? undefined : partitionOfArn(arn);
+}
+
+/** What is wrong with a region of another partition; undefined where nothing is. */
+export function partitionProblem(region: string, partition: string | undefined): string | undefined {
+  const found = partitionOfRegion(region);
+  if (found === undefined || partition === undefined || found === partition) return undefined;
+  return `${region} is in partition ${found}, but the connection is in partition ${partition}: choose a region such as ${defaultRegionOf(partition)}`;
+}
+
 /** Long-lived keys begin with AKIA; ASIA is a session's and useless without its token. */
 export function isLongLivedKeyId(accessKeyId: string): boolean {
   return /^AKIA[A-Z0-9]{12,124}$/.test(accessKeyId);

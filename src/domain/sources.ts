@@ -33,7 +33,8 @@ const pemShape = z
   .nullable()
   .default(null);
 
-const everyShape = z.int().min(60).max(86_400).default(300);
+const EVERY_PROBLEM = 'must be 60 to 86,400 seconds (1 day)';
+const everyShape = z.int().min(60, EVERY_PROBLEM).max(86_400, EVERY_PROBLEM).default(300);
 
 const httpFields = z.strictObject({
   kind: z.literal('http'),

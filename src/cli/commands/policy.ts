@@ -16,7 +16,7 @@ import { JobError } from '../../errors.ts';
 import { collect, done, leaf, run, text, type Invocation, type Options } from '../command.ts';
 import { findEnvironment } from '../environment.ts';
 import type { ExitCode } from '../exit.ts';
-import { accountId, regionName } from '../options.ts';
+import { accountId, orgOption, regionName } from '../options.ts';
 
 export function addPolicyCommands(noun: Command): void {
   run(
@@ -40,7 +40,7 @@ export function addPolicyCommands(noun: Command): void {
   });
   run(
     withPlaceOptions(leaf(noun, 'trust', 'trust policy of a connection’s role, with this org’s external ID'))
-      .option('--org <org>', 'the org to act for (default: KEYFERRY_ORG)')
+      .addOption(orgOption())
       .option('--external-id <id>', 'of a connection with one of its own')
       .option('--also <account=external-id>', 'who else keeps using the role (repeatable)', collect),
     printTrust,

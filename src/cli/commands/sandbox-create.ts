@@ -13,7 +13,7 @@ import type { PolicyDocument, RemoteAwsSandbox } from '../../sandbox/aws/index.t
 import { done, leaf, run, text, type Invocation, type Options } from '../command.ts';
 import { findEnvironment } from '../environment.ts';
 import type { ExitCode } from '../exit.ts';
-import { accountId } from '../options.ts';
+import { accountId, orgOption } from '../options.ts';
 import { fields } from '../output.ts';
 
 const makers: Readonly<Record<string, (invocation: Invocation) => Promise<ExitCode>>> = {
@@ -37,7 +37,7 @@ export function addSandboxCreate(sandbox: Command): void {
     .option('--policy <file>', 'role, user: the permissions, as a policy document')
     .option('--no-permissions', 'role, user: may do nothing (default: all of SSM, Secrets Manager, IAM and KMS)')
     .option('--url <url>', 'of the sandbox (default: AWS_ENDPOINT_URL, or the `up --sandbox` of this folder)')
-    .option('--org <org>', 'default: KEYFERRY_ORG');
+    .addOption(orgOption());
   run(command, async (invocation) => {
     const [kind = '', name] = invocation.args;
     const make = makers[kind];

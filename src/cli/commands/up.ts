@@ -7,10 +7,11 @@ import type { Command } from 'commander';
 
 import { processEnvironment } from '../../config/environment.ts';
 import { generateEncryptionKey } from '../../config/encryption-key.ts';
+import { defined } from '../../domain/defined.ts';
 import { JobError } from '../../errors.ts';
 import { done, run, text, type Invocation } from '../command.ts';
 import { startEmbedded, type Embedded } from '../embedded.ts';
-import { isRunning, UP_FOLDER, upFile, type UpState } from '../environment.ts';
+import { isRunning, ownSettings, UP_FOLDER, upFile, type UpState } from '../environment.ts';
 import type { ExitCode } from '../exit.ts';
 import { portNumber } from '../options.ts';
 import { fields } from '../output.ts';
@@ -34,19 +35,22 @@ async function runUp({ options, output }: Invocation): Promise<ExitCode> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const secrets = await loadOrMakeSecrets(folder);
   const isSandbox = options.sandbox === true;
+  const own = ownSettings(processEnvironment());
   const embedded = await startEmbedded({
     directory: join(folder, isSandbox ? 'sandbox-postgres' : 'postgres'),
     // The sandbox forgets everything when it stops, so the rows about it go too.
     isPersistent: !isSandbox,
     withSandbox: isSandbox,
     withServer: true,
-    logLevel: processEnvironment().KEYFERRY_LOG_LEVEL ?? 'info',
+    logLevel: own.KEYFERRY_LOG_LEVEL ?? 'info',
+    ownSettings: own,
     settings: {
       KEYFERRY_ENCRYPTION_KEYS: secrets.encryptionKeys,
-      KEYFERRY_API_TOKENS: `default:up:${createHash('sha256').update(secrets.apiToken).digest('hex')}:admin`,
-      KEYFERRY_HTTP_PORT: text(options, 'port') ?? processEnvironment().KEYFERRY_HTTP_PORT ?? '3010',
+      ...defined({ KEYFERRY_ORG: own.KEYFERRY_ORG }),
+      KEYFERRY_API_TOKENS: `${own.KEYFERRY_ORG ?? 'default'}:up:${createHash('sha256').update(secrets.apiToken).digest('hex')}:admin`,
+      KEYFERRY_HTTP_PORT: text(options, 'port') ?? own.KEYFERRY_HTTP_PORT ?? '3010',
       // In the sandbox nothing real is in reach, so the page may act unless it is told otherwise.
-      ...(isSandbox ? { KEYFERRY_BOARD_WRITABLE: processEnvironment().KEYFERRY_BOARD_WRITABLE ?? 'true' } : {}),
+      ...(isSandbox ? { KEYFERRY_BOARD_WRITABLE: own.KEYFERRY_BOARD_WRITABLE ?? 'true' } : {}),
     },
   });
   try {

@@ -16,11 +16,14 @@ const secretKey = z
   .max(255)
   .regex(/^[A-Za-z0-9_.-]+$/, 'may hold letters, digits and _ . -');
 
+const SECONDS_PROBLEM = 'must be 0 to 31,536,000 seconds (365 days)';
+const DAYS_PROBLEM = 'must be 1 to 3,650 days';
+
 const seconds = z
   .number()
-  .int()
-  .min(0)
-  .max(365 * DAY_SECONDS);
+  .int(SECONDS_PROBLEM)
+  .min(0, SECONDS_PROBLEM)
+  .max(365 * DAY_SECONDS, SECONDS_PROBLEM);
 
 const timeOfDay = z.strictObject({ hours: z.number().int().min(0).max(23), minutes: z.number().int().min(0).max(59) });
 
@@ -28,7 +31,7 @@ const timeOfDay = z.strictObject({ hours: z.number().int().min(0).max(23), minut
 const changeable = {
   name: nameShape,
   description: z.string().max(256).nullable(),
-  rotationIntervalDays: z.number().int().min(1).max(3650),
+  rotationIntervalDays: z.number().int(DAYS_PROBLEM).min(1, DAYS_PROBLEM).max(3650, DAYS_PROBLEM),
   rotateAtUtc: timeOfDay,
   /** How long the old key stays active at least. */
   graceSeconds: seconds,

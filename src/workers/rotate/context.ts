@@ -11,7 +11,7 @@ import type { ConnectionRow, RotationRow } from '../../db/engine/subjects.ts';
 import type { KeyOwners } from '../../domain/rotation/keys.ts';
 import { policyFor } from '../../domain/policy/policies.ts';
 import { applyTransition, type Intent, type RotationView, type Transition } from '../../domain/rotation/rotation.ts';
-import { defaultRegionOf, parseRoleArn, partitionOfArn } from '../../domain/partitions.ts';
+import { defaultRegionOf, parseRoleArn, partitionOfConnection } from '../../domain/partitions.ts';
 import { JobError } from '../../errors.ts';
 import type { Run } from '../engine/processor.ts';
 
@@ -103,8 +103,7 @@ export function accountOf(connection: ConnectionRow): string | undefined {
 }
 
 export function partitionOf(connection: ConnectionRow): string {
-  const arn = connection.principalArn ?? connection.roleArn;
-  return arn === null ? 'aws' : partitionOfArn(arn);
+  return partitionOfConnection(connection) ?? 'aws';
 }
 
 export interface KeyInventory {

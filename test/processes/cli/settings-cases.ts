@@ -324,6 +324,7 @@ export const optionCases: readonly OptionCase[] = [
     'connection create --name a --method assume-role --role-arn arn:aws:iam::111122223333:role/app --region eu-wst-1',
     /did you mean eu-west-1\?/,
   ],
+  ['status --org x', /--org .*must be 2 to 128 letters, digits or .* \(it is the external ID\)/],
   ['up --port http', /--port .* It must be a port number/],
   ['sandbox --port 70000', /--port .* It must be a port number/],
   ['sync create --region us-esat-1', /did you mean us-east-1\?/],

@@ -12,6 +12,8 @@ const own = {
   KEYFERRY_LOG_LEVEL: 'debug',
   KEYFERRY_ENCRYPTION_KEYS: 'real:key',
   AWS_PROFILE: 'real',
+  KEYFERRY_ORG: 'acme',
+  KEYFERRY_CONCURRECNY: 'sync=1',
 };
 
 test('beside `up --sandbox` a process keeps how it listens, and nothing of a real account', async () => {
@@ -35,4 +37,6 @@ test('beside `up --sandbox` a process keeps how it listens, and nothing of a rea
   expect(found).toMatchObject({ ...up, KEYFERRY_HTTP_PORT: '3999', KEYFERRY_BOARD_USER: 'op' });
   expect(found.KEYFERRY_LOG_LEVEL).toBe('debug');
   expect(Object.keys(found)).not.toContain('AWS_PROFILE');
+  // The org is that of `--org`, and a misspelt setting stays, to be refused.
+  expect(found).toMatchObject({ KEYFERRY_ORG: 'acme', KEYFERRY_CONCURRECNY: 'sync=1' });
 });
