@@ -14,7 +14,7 @@ import type { DatabaseServer } from '../domain/servers/database-url.ts';
 import { codeOf, toDatabaseError } from './database-error.ts';
 import * as schema from './schema.ts';
 
-export type Database = PostgresJsDatabase<typeof schema>;
+export type Database = PostgresJsDatabase<typeof schema> & { readonly $client: postgres.Sql };
 
 export interface DatabaseHandle {
   readonly db: Database;

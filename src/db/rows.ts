@@ -77,11 +77,11 @@ export function toJsonRow<T extends PgTable>(table: T, changes: Partial<T['$infe
 }
 
 /**
- * `set` clauses that take the given properties from the record `changed`, each with a comma in
- * front; only where `condition` holds.
+ * `set` clauses that take the given columns from the record `changed`, each with a comma in front;
+ * only where `condition` holds.
  */
-export function assignedFrom<T extends PgTable>(table: T, changes: Partial<T['$inferSelect']>, condition?: SQL): SQL {
-  const names = columnNames(table, changes).map((name) => sql.identifier(name));
+export function assignedFrom(columns: readonly string[], condition?: SQL): SQL {
+  const names = columns.map((column) => sql.identifier(column));
   const value = (name: SQLWrapper) =>
     condition === undefined
       ? sql`changed.${name}`

@@ -7,7 +7,8 @@ import type { Database } from '../client.ts';
 import { fromRow } from '../rows.ts';
 import { treeRevision } from '../sync/tree.ts';
 import { isAsSeen, nowMs, tableNames, tables, textArray, type SubjectRows } from './subjects.ts';
-import { execute } from '../statement.ts';
+import { execute, renderedOnce } from '../statement.ts';
+import { rowLocks, type RowLock } from './together.ts';
 
 export interface Claim<K extends Kind> {
   readonly runId: string;
@@ -58,17 +59,43 @@ export interface Claimed<K extends Kind> {
 export async function claim<K extends Kind>(
   db: Database,
   kind: K,
-  { inputs, lock }: { readonly inputs: readonly ClaimInput[]; readonly lock: SQL },
+  { inputs, lock }: { readonly inputs: readonly ClaimInput[]; readonly lock: RowLock },
 ): Promise<readonly (Claimed<K> | undefined)[]> {
-  const subjectIds = textArray(inputs.map(({ subjectId }) => subjectId));
-  const runIds = textArray(inputs.map(({ runId }) => runId));
-  const jobIds = JSON.stringify(Object.fromEntries(inputs.map(({ runId, jobId }) => [runId, jobId])));
-  const rows = await execute(
+  const rows = await claimStatement(
     db,
-    sql`
+    { kind, lock },
+    {
+      subjectIds: textArray(inputs.map(({ subjectId }) => subjectId)),
+      runIds: textArray(inputs.map(({ runId }) => runId)),
+      jobIds: JSON.stringify(Object.fromEntries(inputs.map(({ runId, jobId }) => [runId, jobId]))),
+    },
+  );
+  const byRun = new Map(rows.map((row) => [row['_run_id'], row]));
+  return inputs.map(({ runId }) => {
+    const row = byRun.get(runId);
+    if (!row) return { claim: undefined };
+    return row['run_token'] === null ? undefined : { claim: toClaim(kind, row) };
+  });
+}
+
+interface ClaimShape {
+  readonly kind: Kind;
+  readonly lock: RowLock;
+}
+
+/**
+ * The lists stand in selects of their own: else PostgreSQL estimates by their lengths, and plans
+ * the statement anew for each short list.
+ */
+const claimStatement = renderedOnce(({ kind, lock: rowLock }: ClaimShape) => {
+  const lock = rowLocks[rowLock];
+  return sql`
       with wanted as materialized (
-        select subject_id, run_id, ${jobIds}::jsonb ->> run_id::text as job_id
-        from unnest(${subjectIds}::uuid[], ${runIds}::uuid[]) as w(subject_id, run_id)
+        select subject_id, run_id, ${sql.placeholder('jobIds')}::jsonb ->> run_id::text as job_id
+        from unnest(
+          (select ${sql.placeholder('subjectIds')}::uuid[]),
+          (select ${sql.placeholder('runIds')}::uuid[])
+        ) as w(subject_id, run_id)
       ),
       -- Row by row through the primary key: how long the list is no plan can know.
       seen as materialized (
@@ -106,15 +133,8 @@ export async function claim<K extends Kind>(
       ${openedRuns}
       select seen.run_id as _run_id, ${nowMs} as _now_ms,
         claimed.*${kind === 'sync' ? unchangedEntries : sql``}
-      from seen left join claimed on claimed.run_token = seen.run_id`,
-  );
-  const byRun = new Map(rows.map((row) => [row['_run_id'], row]));
-  return inputs.map(({ runId }) => {
-    const row = byRun.get(runId);
-    if (!row) return { claim: undefined };
-    return row['run_token'] === null ? undefined : { claim: toClaim(kind, row) };
-  });
-}
+      from seen left join claimed on claimed.run_token = seen.run_id`;
+});
 
 /** The open requests of one kind that each run answers. */
 const answeredRequests = sql`open_requests as materialized (

@@ -5,8 +5,8 @@
 import { sql, type SQL } from 'drizzle-orm';
 
 import type { Kind } from '../../domain/run.ts';
-import { assignedFrom, columnNames, columnTypes } from '../rows.ts';
-import { tableNames, tables, type SubjectRows } from './subjects.ts';
+import { assignedFrom, columnTypes } from '../rows.ts';
+import { tableNames, tables } from './subjects.ts';
 
 /**
  * The subject's own row, after the run in the common table expression `run`. It is due at the
@@ -21,7 +21,7 @@ import { tableNames, tables, type SubjectRows } from './subjects.ts';
  *   made due while the run was under way                    then
  *   else                                                    as the run says
  */
-export function servedSubject<K extends Kind>(kind: K, changes: Partial<SubjectRows[K]>): SQL {
+export function servedSubject(kind: Kind, columns: readonly string[]): SQL {
   const { isPaused, isAutomatic, isCancelled } = conditions[kind];
   const isAhead = sql`(t.wanted_revision > run.served and ${isAutomatic})`;
   const keepsReason = sql`(${isAhead} or run.is_woken or not run.is_final)`;
@@ -47,18 +47,18 @@ export function servedSubject<K extends Kind>(kind: K, changes: Partial<SubjectR
           due_reason = case when ${keepsReason} then t.due_reason else 'scheduled' end,
           due_requested_by = case when ${keepsReason} then t.due_requested_by end,
           due_traceparent = case when ${keepsReason}
-            then t.due_traceparent end${assignedFrom(tables[kind], changes, isAbout(kind))}
+            then t.due_traceparent end${assignedFrom(columns, isAbout(kind))}
         from run left join waiting on waiting.subject_id = run.id,
           jsonb_to_record(${kind === 'sync' ? changesOfSync : sql`run.changes`})
-            as changed(${recordOf(kind, changes)})
+            as changed(${recordOf(kind, columns)})
         where t.id = run.id and t.run_token = run.run_id
         returning run.run_id, t.next_due_at
       `;
 }
 
 /** A record has one column at least; `isAbout` reads the other, which only connections have. */
-function recordOf<K extends Kind>(kind: K, changes: Partial<SubjectRows[K]>): SQL {
-  return columnTypes(tables[kind], ['id', 'credentials_revision', ...columnNames(tables[kind], changes)]);
+function recordOf(kind: Kind, columns: readonly string[]): SQL {
+  return columnTypes(tables[kind], ['id', 'credentials_revision', ...columns]);
 }
 
 /** Of a paused sync nothing runs on: the rest of its round waits for a person. */

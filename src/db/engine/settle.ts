@@ -10,7 +10,8 @@ import { changedEntries } from '../events.ts';
 import { columnNames, toJsonRow, toStorableJson } from '../rows.ts';
 import { conditions, servedSubject } from './served-subject.ts';
 import { isAsSeen, tableNames, tables, textArray, type SubjectRows } from './subjects.ts';
-import { execute } from '../statement.ts';
+import { renderedOnce } from '../statement.ts';
+import { rowLocks, type RowLock } from './together.ts';
 import { wakes } from './wake.ts';
 
 export interface Settlement<K extends Kind> {
@@ -39,17 +40,40 @@ export interface Settlement<K extends Kind> {
  */
 export async function settle<K extends Kind>(
   db: Database,
-  { settlements, lock }: { readonly settlements: readonly Settlement<K>[]; readonly lock: SQL },
+  { settlements, lock }: { readonly settlements: readonly Settlement<K>[]; readonly lock: RowLock },
 ): Promise<ReadonlyMap<string, boolean>> {
   const [first] = settlements;
   if (!first) return new Map();
   const { kind } = first;
+  const shape: SettlementShape = {
+    kind,
+    lock,
+    columns: columnNames(tables[kind], first.changes),
+    suspects: kind !== 'validate' && settlements.some(isRefused),
+    tells: kind === 'sync' && !settlements.every(({ isUnchanged }) => isUnchanged === true),
+  };
+  const rows = await settleStatement(db, shape, { settlements: toStorableJson(settlements.map(toGiven)) });
+  const decided = rows.filter((row) => row['is_settled'] === true || row['is_held'] === false);
+  return new Map(decided.map((row) => [String(row['run_id']), row['is_settled'] === true]));
+}
+
+interface SettlementShape {
+  readonly kind: Kind;
+  readonly lock: RowLock;
+  /** Of the subject, that the runs change. */
+  readonly columns: readonly string[];
+  /** AWS refused the credentials of a run. */
+  readonly suspects: boolean;
+  /** A run may have changed something that consumers are told of. */
+  readonly tells: boolean;
+}
+
+const settleStatement = renderedOnce(({ kind, lock: rowLock, columns, suspects, tells }: SettlementShape) => {
   const table = tableNames[kind];
-  const rows = await execute(
-    db,
-    sql`
+  const lock = rowLocks[rowLock];
+  return sql`
       with given as materialized (
-        select * from jsonb_to_recordset(${toStorableJson(settlements.map(toGiven))}::jsonb)
+        select * from jsonb_to_recordset(${sql.placeholder('settlements')}::jsonb)
           as g(${givenColumns})
       ),
       -- Row by row through the primary key: how long the list is no plan can know.
@@ -69,18 +93,15 @@ export async function settle<K extends Kind>(
         ) found
       ),
 ${endedRuns},
-      subject as (${servedSubject(kind, first.changes)}),
+      subject as (${servedSubject(kind, columns)}),
       ${answeredRequests}
-      ${kind !== 'validate' && settlements.some(isRefused) ? suspectConnections(kind) : sql``}
-      ${kind === 'sync' && !settlements.every(({ isUnchanged }) => isUnchanged === true) ? toldChanges : sql``}
+      ${suspects ? suspectConnections(kind) : sql``}
+      ${tells ? toldChanges : sql``}
       select given.run_id, seen.run_id is not null as is_held,
         subject.run_id is not null as is_settled,
         (select ${wakes(kind)} from subject where next_due_at <= now() limit 1) as woken
-      from given left join seen using (run_id) left join subject using (run_id)`,
-  );
-  const decided = rows.filter((row) => row['is_settled'] === true || row['is_held'] === false);
-  return new Map(decided.map((row) => [String(row['run_id']), row['is_settled'] === true]));
-}
+      from given left join seen using (run_id) left join subject using (run_id)`;
+});
 
 /** A run that replaces the one before it takes over its calls. */
 const summedCalls = sql`case when previous.aws_calls is null then held.aws_calls else (

@@ -17,6 +17,8 @@ export const rowLocks = {
   wait: sql`for update of t`,
 } as const satisfies Readonly<Record<string, SQL>>;
 
+export type RowLock = keyof typeof rowLocks;
+
 export interface Together<I, O> {
   /** In the order of the items; undefined for what was passed by. */
   many(items: readonly I[]): Promise<readonly (O | undefined)[]>;

@@ -13,7 +13,7 @@ import type { Database } from '../client.ts';
 import { dispatchDue, undispatch } from './dispatch.ts';
 import { storeCalls, type RunCalls } from './run-calls.ts';
 import { settle, shapeOf, type Settlement } from './settle.ts';
-import { rowLocks, together } from './together.ts';
+import { together } from './together.ts';
 import { isOpenRequest, recordWish, type NamedRequest, type OutsideWish } from './wishes.ts';
 
 export type WorkStore = ReturnType<typeof createWork>;
@@ -40,8 +40,8 @@ export function createWork(db: Database) {
 
 function claimTogether<K extends Kind>(db: Database, kind: K) {
   return together<ClaimInput, Claimed<K>>({
-    many: (inputs) => claim(db, kind, { inputs, lock: rowLocks.free }),
-    alone: async (input) => (await claim(db, kind, { inputs: [input], lock: rowLocks.wait }))[0],
+    many: (inputs) => claim(db, kind, { inputs, lock: 'free' }),
+    alone: async (input) => (await claim(db, kind, { inputs: [input], lock: 'wait' }))[0],
   });
 }
 
@@ -49,13 +49,10 @@ function settleTogether(db: Database) {
   return together<Settlement<Kind>, boolean>({
     many: async (settlements) => {
       const groups = groupBy(settlements, shapeOf).values();
-      const settled = await Promise.all(
-        [...groups].map((group) => settle(db, { settlements: group, lock: rowLocks.free })),
-      );
+      const settled = await Promise.all([...groups].map((group) => settle(db, { settlements: group, lock: 'free' })));
       return settlements.map(({ runId }) => settled.find((byRun) => byRun.has(runId))?.get(runId));
     },
-    alone: async (settlement) =>
-      (await settle(db, { settlements: [settlement], lock: rowLocks.wait })).get(settlement.runId),
+    alone: async (settlement) => (await settle(db, { settlements: [settlement], lock: 'wait' })).get(settlement.runId),
   });
 }
 

@@ -4,7 +4,9 @@ import { sql } from 'drizzle-orm';
 import postgres from 'postgres';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
+import { openDatabase } from '../../../src/db/client.ts';
 import type { Settlement } from '../../../src/db/engine/settle.ts';
+import { createWork } from '../../../src/db/engine/work.ts';
 import { openStores, type OpenStores } from '../../../src/stores.ts';
 import { useTestDatabase } from '../../support/postgres.ts';
 import { addConnection, ENCRYPTION_KEYS, rowOf, runsOf } from './support.ts';
@@ -71,6 +73,21 @@ describe('claims and settlements that are wanted at the same time', () => {
     const claims = await Promise.all([claim(id), claim(id)]);
     expect(claims.filter((one) => one !== undefined)).toHaveLength(1);
     expect(await runsOf(stores, id)).toHaveLength(1);
+  });
+
+  it('are planned once, though few come together', async () => {
+    const single = openDatabase(database().url, { poolSize: 1 });
+    const work = createWork(single.db);
+    for (const subjectId of await dispatched(12)) {
+      const claimed = await work.claim('validate', { subjectId, runId: randomUUID(), jobId: undefined });
+      await work.settle(settlementOf(subjectId, claimed?.runId ?? ''));
+    }
+    const plans = await single.client`
+      select custom_plans from pg_prepared_statements
+      where statement ~ 'with (wanted|given) as' and statement !~ 'pg_prepared_statements'`;
+    await single.close();
+    // PostgreSQL tries five before it compares.
+    expect(plans.map((row) => Number(row['custom_plans']))).toEqual([5, 5]);
   });
 
   it('do not wait for a row that somebody else has locked, which comes when it is free', async () => {
