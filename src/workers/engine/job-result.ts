@@ -27,9 +27,9 @@ export function report(log: Log, run: Run<Kind>, outcome: Outcome): JobResult {
     case 'failed':
     case 'blocked':
       run.log.info({ status: outcome.status, code: outcome.code, message: outcome.message }, 'run ended');
-      throw cleanError(`${outcome.code}: ${outcome.message}`);
+      throw cleanError(outcome.code, outcome.message);
     case 'retry':
-      throw cleanError(`${outcome.error.code}: ${outcome.error.publicMessage}`);
+      throw cleanError(outcome.error.code, outcome.error.publicMessage);
   }
 }
 
@@ -44,14 +44,25 @@ function logEnd(log: Log, run: Run<Kind>, status: string): void {
 }
 
 /** Of a run whose outcome is a failure, stored and logged elsewhere. */
-class ReportedError extends UnrecoverableError {}
+class ReportedError extends UnrecoverableError {
+  readonly code: string;
+
+  constructor(code: string, text: string) {
+    super(`${code}: ${text}`);
+    this.code = code;
+    this.name = 'UnrecoverableError';
+    this.stack = this.message;
+  }
+}
 
 /** BullMQ stores message and stack as they are, so both hold the public sentence only. */
-export function cleanError(message: string): UnrecoverableError {
-  const error = new ReportedError(message);
-  error.name = 'UnrecoverableError';
-  error.stack = message;
-  return error;
+export function cleanError(code: string, text: string): UnrecoverableError {
+  return new ReportedError(code, text);
+}
+
+/** Whether a job failed because another run has the lease. */
+export function isLeaseLost(error: Error): boolean {
+  return error instanceof ReportedError && error.code === 'LEASE_LOST';
 }
 
 export interface QueueErrorDependencies {
@@ -66,5 +77,5 @@ export function toQueueError({ log, noticeOutage }: QueueErrorDependencies, erro
   // A lost lease is no failure of the work: whoever took over goes on.
   if (!isOfProducer && noticeOutage?.(jobError) !== true)
     log.error({ err: jobError }, 'job ended without a settlement');
-  return cleanError(`${jobError.code}: ${jobError.publicMessage}`);
+  return cleanError(jobError.code, jobError.publicMessage);
 }

@@ -16,6 +16,7 @@ import { createCallCounts, type CallCounts } from './call-counts.ts';
 import type { RunPull } from '../pull/run-pull.ts';
 import type { Processor } from './processor.ts';
 import { createHotLoops, type HotLoops } from './hot-loops.ts';
+import { isLeaseLost } from './job-result.ts';
 import { createOutages, type Outages } from './outages.ts';
 import { runJob } from './run-job.ts';
 import type { RunReport } from './run-report.ts';
@@ -122,10 +123,10 @@ export async function startWorker(deps: WorkerDependencies): Promise<WorkerProce
       isStopping = true;
       watchdog.stop();
       stopHousekeeping();
-      await Promise.race([tick.stop(), setTimeout(1_000, undefined, { ref: false })]);
-      await Promise.race([stopListening(), setTimeout(1_000, undefined, { ref: false })]);
+      await inTime(tick.stop());
+      await inTime(stopListening());
       await closeWorkers(workers, deadlineMs, deps.log);
-      await Promise.race([callCounts.close(), setTimeout(1_000, undefined, { ref: false })]);
+      await inTime(callCounts.close());
     },
   };
 }
@@ -190,7 +191,7 @@ function startQueueWorker(deps: WorkerDependencies, kind: Kind, hooks: RunHooks)
     deps.log.warn({ queue: kind, jobId }, 'job stalled; it is delivered again');
   });
   worker.on('failed', (_job, error) => {
-    if (error.message.startsWith('LEASE_LOST:')) deps.onLeaseLost?.(kind);
+    if (isLeaseLost(error)) deps.onLeaseLost?.(kind);
   });
   worker.on('lockRenewalFailed', (jobIds: string[]) => {
     jobIds.forEach((jobId) => worker.cancelJob(jobId, 'lock lost'));
@@ -229,6 +230,9 @@ function logErrors(log: Log, kind: Kind, outages: Outages): (error: Error) => vo
   };
 }
 
+/** What waits for a server that is gone is left to end by itself. */
+const inTime = (end: Promise<unknown>) => Promise.race([end, setTimeout(1_000, undefined, { ref: false })]);
+
 /**
  * Waits for running jobs by pausing, then closes by force: a `close()` that waits for Redis never
  * returns while Redis is down, and cannot be turned into a forced one afterwards.
@@ -243,5 +247,5 @@ async function closeWorkers(workers: readonly Worker[], deadlineMs: number, log:
     });
     await Promise.race([drained, wait(CANCEL_GRACE_MS)]);
   }
-  await Promise.race([Promise.allSettled(workers.map((worker) => worker.close(true))), wait(1_000)]);
+  await inTime(Promise.allSettled(workers.map((worker) => worker.close(true))));
 }

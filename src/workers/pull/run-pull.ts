@@ -75,7 +75,7 @@ async function runClaimed(
   const outcome = await pull(claimed);
   if (outcome === undefined) throw new JobError('LEASE_LOST');
   onRun(toReport(claimed, outcome, startedAtMs));
-  if (outcome.status !== 'succeeded') throw cleanError(`${outcome.error.code}: ${outcome.error.publicMessage}`);
+  if (outcome.status !== 'succeeded') throw cleanError(outcome.error.code, outcome.error.publicMessage);
   return { runId: claimed.leaseToken, status: outcome.status };
 }
 

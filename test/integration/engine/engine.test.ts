@@ -252,6 +252,31 @@ describe.each(queueBackends)('the engine on $name', ({ redisUrl }) => {
     expect((await runsOf(engine.stores, id)).map((run) => run.status)).toEqual(['abandoned', 'succeeded']);
   });
 
+  it('counts a lease that was lost, and no failure of a run', async () => {
+    const lost: string[] = [];
+    const outcomes = [{ status: 'failed', code: 'AWS_REJECTED', message: 'no' } as const];
+    const worker = await engine.startWorker({
+      async perform(run) {
+        if (outcomes.length === 0)
+          await engine.stores.database.db.execute(
+            sql`update keyferry.connections set run_token = ${randomUUID()} where id = ${run.subject.id}`,
+          );
+        return outcomes.pop() ?? { status: 'succeeded' };
+      },
+      onLeaseLost: (kind) => lost.push(kind),
+    });
+    await addConnection(engine.stores, 'refused-once');
+    await failedJob(/^AWS_REJECTED: no/);
+    expect(lost).toEqual([]);
+    await addConnection(engine.stores, 'lost');
+    await failedJob(/^LEASE_LOST: /);
+    await eventually(
+      () => Promise.resolve(lost),
+      (kinds) => kinds.length > 0,
+    );
+    await worker.stop();
+  });
+
   it('lets a run settle as continued when the worker stops, without spending an attempt', async () => {
     let isRunning = false;
     const worker = await engine.startWorker({

@@ -46,6 +46,7 @@ export interface Script {
   perform?(run: Run<Kind>): Promise<Outcome>;
   dueAt?(): Date | null;
   onHotLoop?(kind: Kind): void;
+  onLeaseLost?(kind: Kind): void;
   readonly watchdogTimes?: WatchdogTimes;
   /** Its queue workers take nothing, as if their connections were dead. */
   readonly isDeaf?: boolean;
@@ -101,6 +102,7 @@ function startScriptedWorker(stores: OpenStores, backend: QueueBackend, script: 
     random: () => 0.5,
     onRun: () => undefined,
     onHotLoop: (kind) => script.onHotLoop?.(kind),
+    onLeaseLost: (kind) => script.onLeaseLost?.(kind),
   });
 }
 
