@@ -210,7 +210,7 @@ async function toChanges({ context, stores }: Parts, sync: SyncRow, input: Parse
       ? {}
       : { connectionId: (await stores.connections.get(sync.orgId, context.refer(connection))).id }),
     ...(source === undefined || isEmpty(source) ? {} : await movedFolder(stores.folders, sync, source)),
-    ...(destinationConfig === undefined ? {} : { destinationConfig }),
+    ...defined({ destinationConfig }),
     ...(options === undefined || isEmpty(options) ? {} : { syncOptions: changedOptions(sync.syncOptions, options) }),
   };
 }

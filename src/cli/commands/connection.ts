@@ -80,8 +80,7 @@ function addCreate(noun: Command): void {
     const { client, options, output } = invocation;
     const { connection, requestId } = await client.connections.create({
       name: text(options, 'name') ?? '',
-      ...(text(options, 'description') === undefined ? {} : { description: text(options, 'description') ?? null }),
-      ...(text(options, 'region') === undefined ? {} : { region: text(options, 'region') ?? null }),
+      ...defined({ description: text(options, 'description'), region: text(options, 'region') }),
       ...exceptionOf(options),
       ...narrowingOf(options),
       credentials: await readCredentials(options, text(options, 'method')),

@@ -109,12 +109,13 @@ function toDays(every: string): number {
 function toTimes(options: Options) {
   const at = text(options, 'at');
   const every = text(options, 'every');
-  const onExisting = text(options, 'onExisting');
   return {
     ...(every === undefined ? {} : { rotationIntervalDays: toDays(every) }),
     ...(at === undefined ? {} : { rotateAtUtc: toTimeOfDay(at) }),
-    ...(text(options, 'description') === undefined ? {} : { description: text(options, 'description') ?? null }),
-    ...(onExisting === undefined ? {} : { onExisting: onExisting as 'fail' | 'adopt' }),
+    ...defined({
+      description: text(options, 'description'),
+      onExisting: text(options, 'onExisting') as 'fail' | 'adopt' | undefined,
+    }),
     ...seconds(options, 'grace', 'graceSeconds'),
     ...seconds(options, 'quiet', 'quietSeconds'),
     ...seconds(options, 'hold', 'holdSeconds'),

@@ -72,7 +72,7 @@ export function addCreate(noun: Command): void {
     refuseBareNames(destination, options);
     const sync = await client.syncs.create({
       name: text(options, 'name') ?? '',
-      ...(text(options, 'description') === undefined ? {} : { description: text(options, 'description') ?? null }),
+      ...defined({ description: text(options, 'description') }),
       connection: text(options, 'connection') ?? '',
       source: placeOf(options),
       destination,
@@ -187,11 +187,13 @@ export function addUpdate(noun: Command): void {
     const sync = await client.syncs.update(
       before.id,
       {
-        ...(text(options, 'rename') === undefined ? {} : { name: text(options, 'rename') }),
-        ...(text(options, 'connection') === undefined ? {} : { connection: text(options, 'connection') }),
-        ...(text(options, 'description') === undefined ? {} : { description: text(options, 'description') }),
+        ...defined({
+          name: text(options, 'rename'),
+          connection: text(options, 'connection'),
+          description: text(options, 'description'),
+        }),
         ...(hasDestination ? { destinationConfig: mergeDestination(before, options) } : {}),
-        ...(Object.keys(syncOptions).length > 0 ? { syncOptions: syncOptions } : {}),
+        ...(Object.keys(syncOptions).length > 0 ? { syncOptions } : {}),
       },
       hasDestination ? { ifVersion: before.version } : {},
     );

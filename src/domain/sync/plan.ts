@@ -149,7 +149,7 @@ const conflict = (reason: string, drift?: DriftKind): Decision => ({
   action: 'conflict',
   reason,
   code: drift === undefined || drift === 'foreign' ? 'SYNC_CONFLICT' : 'SYNC_DRIFTED',
-  ...(drift ? { drift } : {}),
+  ...defined({ drift }),
 });
 
 function planOwned(desired: DesiredEntry, known: Known<LedgerEntry>): Decision {
