@@ -16,6 +16,33 @@ const summaryFile = process.env['KEYFERRY_TEST_SUMMARY'];
 const setupFiles = ['test/support/setup.ts'];
 const globalSetup = ['test/support/global-setup.ts'];
 
+interface Servers {
+  readonly testTimeout: number;
+  readonly hookTimeout: number;
+  readonly isolate?: false;
+  readonly globalSetup?: readonly string[];
+}
+
+/** A project whose tests get servers; its files lie in the folder of its name. */
+const withServers = (name: string, settings: Servers) => ({
+  test: {
+    name,
+    include: [`test/${name}/**/*.test.ts`],
+    setupFiles,
+    ...settings,
+    globalSetup: [...globalSetup, ...(settings.globalSetup ?? [])],
+  },
+});
+
+const HALF_A_MINUTE = 30_000;
+const A_MINUTE = 60_000;
+const TWO_MINUTES = 120_000;
+/**
+ * Files share a process, and with it the modules: loading those anew takes longer than many tests.
+ */
+const shared = { isolate: false, testTimeout: HALF_A_MINUTE, hookTimeout: HALF_A_MINUTE } as const;
+const long = { testTimeout: TWO_MINUTES, hookTimeout: A_MINUTE };
+
 export default defineConfig({
   test: {
     pool: 'forks',
@@ -31,104 +58,22 @@ export default defineConfig({
     ],
     ...(summaryFile === undefined ? {} : { outputFile: { json: summaryFile } }),
     projects: [
-      // Files share a process, and with it the modules: loading those anew takes longer than many
-      // tests.
       {
         test: { name: 'unit', include: ['test/unit/**/*.test.ts'], isolate: false, setupFiles, testTimeout: 10_000 },
       },
-      {
-        test: {
-          name: 'integration',
-          include: ['test/integration/**/*.test.ts'],
-          isolate: false,
-          setupFiles,
-          globalSetup,
-          testTimeout: 30_000,
-          hookTimeout: 30_000,
-        },
-      },
-      {
-        test: {
-          name: 'processes',
-          include: ['test/processes/**/*.test.ts'],
-          isolate: false,
-          setupFiles,
-          globalSetup,
-          testTimeout: 30_000,
-          hookTimeout: 30_000,
-        },
-      },
-      {
-        test: {
-          name: 'replays',
-          include: ['test/replays/**/*.test.ts'],
-          isolate: false,
-          setupFiles,
-          globalSetup,
-          testTimeout: 30_000,
-          hookTimeout: 30_000,
-        },
-      },
-      {
-        test: {
-          name: 'e2e',
-          include: ['test/e2e/**/*.test.ts'],
-          setupFiles,
-          globalSetup,
-          testTimeout: 60_000,
-          hookTimeout: 120_000,
-        },
-      },
-      {
-        test: {
-          name: 'clients',
-          include: ['test/clients/**/*.test.ts'],
-          setupFiles,
-          globalSetup,
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
-        },
-      },
-      {
-        test: {
-          name: 'sweep',
-          include: ['test/sweep/**/*.test.ts'],
-          setupFiles,
-          globalSetup,
-          testTimeout: 120_000,
-          hookTimeout: 60_000,
-        },
-      },
-      {
-        test: {
-          name: 'restore',
-          include: ['test/restore/**/*.test.ts'],
-          setupFiles,
-          globalSetup,
-          testTimeout: 120_000,
-          hookTimeout: 60_000,
-        },
-      },
-      {
-        test: {
-          name: 'pairs',
-          include: ['test/pairs/**/*.test.ts'],
-          setupFiles,
-          globalSetup: [...globalSetup, 'test/pairs/report.ts'],
-          testTimeout: 30_000,
-          hookTimeout: 30_000,
-        },
-      },
-      {
-        test: {
-          name: 'chaos',
-          include: ['test/chaos/**/*.test.ts'],
-          setupFiles,
-          globalSetup,
-          testTimeout: 120_000,
-          hookTimeout: 60_000,
-        },
-      },
+      withServers('integration', shared),
+      withServers('processes', shared),
+      withServers('replays', shared),
+      withServers('e2e', { testTimeout: A_MINUTE, hookTimeout: TWO_MINUTES }),
+      withServers('clients', { testTimeout: A_MINUTE, hookTimeout: A_MINUTE }),
+      withServers('sweep', long),
+      withServers('restore', long),
+      withServers('pairs', {
+        testTimeout: HALF_A_MINUTE,
+        hookTimeout: HALF_A_MINUTE,
+        globalSetup: ['test/pairs/report.ts'],
+      }),
+      withServers('chaos', long),
     ],
   },
 });
