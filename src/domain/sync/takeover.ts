@@ -45,6 +45,27 @@ export function findTakeoverProblem(
   return undefined;
 }
 
+/** What to do with the object that has a name which was to be created. */
+export type TakenName =
+  /** It is ours, and scheduled for deletion. */
+  | { readonly next: 'restore' }
+  /** `isScheduled`: to be restored first. */
+  | { readonly next: 'take-over'; readonly isScheduled: boolean }
+  | { readonly next: 'refuse'; readonly reason: string };
+
+export function judgeTaken(
+  state: Existing,
+  options: TakeoverOptions,
+  entry: Pick<LedgerEntry, 'observed'> | undefined,
+): TakenName {
+  const isScheduled = state.deletionScheduledAt !== undefined;
+  if (isScheduled && isOurs(whoseTags(state.tags ?? {}, options.owner))) return { next: 'restore' };
+  if (isScheduled && !isLeftAsWritten(state))
+    return { next: 'refuse', reason: 'is scheduled for deletion and is not managed by this sync' };
+  const reason = findTakeoverProblem(state, options, entry);
+  return reason === undefined ? { next: 'take-over', isScheduled } : { next: 'refuse', reason };
+}
+
 /** A deleted sync of the same folder left it, and nobody has written it since. */
 export function isLeftAsWritten({ formerOwner, version }: Existing): boolean {
   return formerOwner?.isSameFolder === true && formerOwner.lastVersion === version;

@@ -8,6 +8,7 @@ import {
   type Existing,
   findTakeoverProblem,
   isLeftAsWritten,
+  judgeTaken,
 } from '../../../src/domain/sync/takeover.ts';
 import { INSTALLATION, newRow, owner, SYNC } from './sync-fixtures.ts';
 
@@ -72,6 +73,24 @@ test('a conflict advises adopt only where adopt helps', () => {
       );
       const isFinal = findTakeoverProblem(found, { onExisting: 'adopt', owner }, entry) !== undefined;
       expect(conflictNextStep(problem).includes('remove the tag')).toBe(isFinal);
+    }),
+  );
+});
+
+test('a taken name is judged as what has it is, and what waits for deletion is restored only for its owner', () => {
+  fc.assert(
+    fc.property(state, mode, fc.boolean(), fc.boolean(), (found, onExisting, wasOurs, isScheduled) => {
+      const entry = { ...newRow('A'), observed: { wasOurs } };
+      const given = isScheduled ? { ...found, deletionScheduledAt: new Date(0) } : found;
+      const problem = findTakeoverProblem(given, { onExisting, owner }, entry);
+      const { next, ...taken } = judgeTaken(given, { onExisting, owner }, entry);
+      const isMarked = ['ours', 'ours-old-form'].includes(whoseTags(found.tags ?? {}, owner));
+      if (!isScheduled)
+        expect([next, taken]).toEqual(
+          problem === undefined ? ['take-over', { isScheduled }] : ['refuse', { reason: problem }],
+        );
+      else if (isMarked) expect(next).toBe('restore');
+      else expect(next).toBe(isLeftAsWritten(found) && problem === undefined ? 'take-over' : 'refuse');
     }),
   );
 });

@@ -16,7 +16,7 @@ import { takeWrite } from '../../../../domain/sync/pace.ts';
 import { leftKeys } from '../../../../domain/sync/plan-document.ts';
 import { OWNERSHIP_LOST } from '../../../../domain/sync/plan.ts';
 import { beforeCreation, wantedReplicas } from '../../../../domain/sync/replicas.ts';
-import { type Existing, findTakeoverProblem, isLeftAsWritten, leftTags } from '../../../../domain/sync/takeover.ts';
+import { type Existing, judgeTaken, leftTags } from '../../../../domain/sync/takeover.ts';
 import { toJobError } from '../../../../errors.ts';
 import { attempt, awsErrorOf, NAME_CONTRADICTION, settleFailure, takeTurn, waitForName } from '../journal.ts';
 import {
@@ -32,7 +32,7 @@ import {
   toReplacement,
 } from './content.ts';
 import { type DocumentContext, type DocumentResult, toFailure, toResult } from './result.ts';
-import { changeKey, changeReplicas, changeTags } from '../secrets-manager/changes.ts';
+import { changeKey, changeReplicas, changeTags, restoreLeft } from '../secrets-manager/changes.ts';
 import { toState } from '../secrets-manager/writes.ts';
 import { withFormerOwner } from '../../former-owners.ts';
 import { lookOf, type SyncJob } from '../../job.ts';
@@ -105,28 +105,14 @@ async function createTaken(
   if (!found) return toFailure(await waitForName(job, writing.whole, NAME_CONTRADICTION));
   await job.ledger.store({ ...pending, inFlight: null, isClaim: false });
   const state = await withFormerOwner(job, writing.remoteName, toState(found));
+  const taken = judgeTaken(state, job.planOptions, writing.whole);
+  if (taken.next === 'refuse') return { kind: 'refused', reason: taken.reason };
+  if (taken.next === 'restore') return restoreDocument(context, writing);
+  const left = { name: writing.remoteName, entry: { ...writing.whole, inFlight: null } };
+  const failed = taken.isScheduled ? await restoreLeft(context, left) : undefined;
+  if (failed) return toFailure(failed);
   const isMine = isOurs(whoseTags(found.tags, job.owner));
-  if (found.deletionScheduledAt && isMine) return restoreDocument(context, writing);
-  if (found.deletionScheduledAt && !isLeftAsWritten(state))
-    return { kind: 'refused', reason: 'is scheduled for deletion and is not managed by this sync' };
-  const refusal = findTakeoverProblem(state, job.planOptions, writing.whole);
-  if (refusal !== undefined) return { kind: 'refused', reason: refusal };
-  const failed = found.deletionScheduledAt ? await restoreLeft(context, writing) : undefined;
-  return failed ?? mergeDocument(context, await beginTakeover(job, writing, { state, isMine }), found);
-}
-
-/** A deleted sync of this folder had scheduled it for deletion. */
-async function restoreLeft(
-  { job, secrets }: DocumentContext,
-  writing: DocumentWrite,
-): Promise<DocumentResult | undefined> {
-  try {
-    await secrets.restore(writing.remoteName);
-    return undefined;
-  } catch (raw) {
-    const before = { ...writing.whole, inFlight: null };
-    return toFailure(await settleFailure(job, { before, pending: before }, toJobError(raw)));
-  }
+  return mergeDocument(context, await beginTakeover(job, writing, { state, isMine }), found);
 }
 
 /**

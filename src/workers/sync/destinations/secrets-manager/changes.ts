@@ -7,7 +7,9 @@ import { missingTags } from '../../../../domain/ownership.ts';
 import { isSameKey } from '../../../../domain/sync/kms-keys.ts';
 import type { EntrySettings, LedgerEntry } from '../../../../domain/sync/ledger.ts';
 import { begunReplicas, changedReplicas, planReplicas } from '../../../../domain/sync/replicas.ts';
-import type { SyncJob } from '../../job.ts';
+import { toJobError } from '../../../../errors.ts';
+import type { Journal, SyncJob } from '../../job.ts';
+import { settleFailure, type WriteResult } from '../journal.ts';
 
 interface ChangeContext {
   readonly job: Pick<SyncJob, 'owner' | 'ledger'>;
@@ -59,4 +61,20 @@ export async function changeKey(
 ): Promise<void> {
   const { keyId } = wanted;
   if (!isSameKey(keyId, found.keyId)) await secrets.update({ name, token: crypto.randomUUID(), keyId });
+}
+
+/**
+ * A deleted sync of this folder had scheduled it for deletion. Returns the failure, which is
+ * stored, if there is one.
+ */
+export async function restoreLeft(
+  { job, secrets }: { readonly job: Journal; readonly secrets: SecretsManager },
+  { name, entry }: Pick<SettingsChange, 'name' | 'entry'>,
+): Promise<WriteResult | undefined> {
+  try {
+    await secrets.restore(name);
+    return undefined;
+  } catch (raw) {
+    return settleFailure(job, { before: entry, pending: { ...entry, inFlight: null } }, toJobError(raw));
+  }
 }

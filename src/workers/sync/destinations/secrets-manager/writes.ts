@@ -5,7 +5,7 @@
  */
 import type { SecretMetadata, SecretsManager } from '../../../../aws/secrets-manager.ts';
 import { defined } from '../../../../domain/defined.ts';
-import { isOurs, tagsWithOwner, whoseTags } from '../../../../domain/ownership.ts';
+import { tagsWithOwner } from '../../../../domain/ownership.ts';
 import { inOrder, landed, written } from '../../../../domain/sync/entry.ts';
 import { findDrift, type RemoteState } from '../../../../domain/sync/inventory.ts';
 import { isSameKey } from '../../../../domain/sync/kms-keys.ts';
@@ -13,7 +13,7 @@ import { type InFlight, isOwned, type LedgerEntry } from '../../../../domain/syn
 import { takeWrite } from '../../../../domain/sync/pace.ts';
 import { OWNERSHIP_LOST } from '../../../../domain/sync/plan.ts';
 import { beforeCreation, onlyReplicasOf, wantedReplicas } from '../../../../domain/sync/replicas.ts';
-import { type Existing, findTakeoverProblem, isLeftAsWritten, leftTags } from '../../../../domain/sync/takeover.ts';
+import { type Existing, judgeTaken, leftTags } from '../../../../domain/sync/takeover.ts';
 import { type JobError, toJobError } from '../../../../errors.ts';
 import type { WriteTask } from '../apply-each.ts';
 import {
@@ -31,7 +31,7 @@ import { withFormerOwner } from '../../former-owners.ts';
 import { asLastWritten } from '../../held-names.ts';
 import { fingerprintOf } from '../../values.ts';
 import { lookOf, type SyncJob } from '../../job.ts';
-import { changeKey, changeReplicas, changeTags } from './changes.ts';
+import { changeKey, changeReplicas, changeTags, restoreLeft } from './changes.ts';
 
 export interface SecretContext {
   readonly job: SyncJob;
@@ -82,25 +82,12 @@ async function createTaken(
   const token = lost.pending.inFlight?.token ?? '';
   if (found.versions[token]) return storeLanded(job, lost.pending, token);
   const state = await withFormerOwner(job, desired.remoteName, toState(found));
-  if (!found.deletionScheduledAt) {
-    const refusal = findTakeoverProblem(state, job.planOptions, entry);
-    return refusal === undefined ? adoptSecret(context, task, { found, state }) : refuse(job, entry, refusal);
-  }
-  if (isOurs(whoseTags(found.tags, job.owner)))
+  const taken = judgeTaken(state, job.planOptions, entry);
+  if (taken.next === 'refuse') return refuse(job, entry, taken.reason);
+  if (taken.next === 'restore')
     return restoreSecret(context, { ...task, entry: { ...entry, remoteVersion: found.version } });
-  if (isLeftAsWritten(state)) return restoreLeft(context, task, { found, state });
-  return refuse(job, entry, 'is scheduled for deletion and is not managed by this sync');
-}
-
-/** A deleted sync of this folder had scheduled it for deletion: restored, it is taken over. */
-async function restoreLeft(context: SecretContext, task: WriteTask, taken: Taken): Promise<WriteResult> {
-  const { job, secrets } = context;
-  try {
-    await secrets.restore(task.desired.remoteName);
-    return await adoptSecret(context, task, taken);
-  } catch (raw) {
-    return settleFailure(job, { before: task.entry, pending: { ...task.entry, inFlight: null } }, toJobError(raw));
-  }
+  const failed = taken.isScheduled ? await restoreLeft(context, { name: desired.remoteName, entry }) : undefined;
+  return failed ?? adoptSecret(context, task, { found, state });
 }
 
 interface Taken {
