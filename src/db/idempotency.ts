@@ -37,6 +37,7 @@ const ABANDONED = sql`interval '2 minutes'`;
 export function createIdempotencyKeys(db: Database): IdempotencyKeys {
   return {
     claim: (request) => claim(db, request),
+    // One row, fenced by nothing: only the request that claimed the key gets here.
     async answer(request, { statusCode, response }) {
       await execute(
         db,
@@ -59,8 +60,9 @@ function isSame({ orgId, actor, key }: IdempotentRequest) {
 }
 
 /**
- * Inserts the row of the key, or takes over one that expired or was abandoned; the primary key
- * lets one of two requests do so. Deletes expired rows of others.
+ * Returns a row to the one request that inserts the key, or takes over one that expired or was
+ * abandoned; the others read what stands there. Locks the row of the key, and those of expired keys
+ * that it deletes. The primary key is the fence between two requests.
  */
 async function claim(db: Database, request: IdempotentRequest): Promise<IdempotencyClaim> {
   const { orgId, actor, key, requestHash } = request;

@@ -49,7 +49,7 @@ export function createInstallationGuard(db: Database) {
     look: () => read(lookStatement),
     /** Raises the counter, unless anything speaks for a guard: then the row stays as it is. */
     check: (input: InstallationCheck) => read((server) => checkStatement(server, input)),
-    /** Keeps an earlier reason. */
+    /** Locks the one row; an earlier reason is the fence, and stays. */
     raise: (reason: GuardReason) =>
       execute(
         db,
@@ -59,7 +59,7 @@ export function createInstallationGuard(db: Database) {
             guarded_at = now()
           where guard_reason is null`,
       ),
-    /** Once per timeline, whichever worker comes first. */
+    /** Locks the one row; the timeline is the fence: whichever worker comes first begins it. */
     startEpoch: (timeline: number) =>
       execute(
         db,
@@ -110,6 +110,7 @@ function isRefusal(error: unknown): boolean {
   return false;
 }
 
+/** Returns the one row and the server’s facts; locks nothing. */
 function lookStatement(server: SQL): SQL {
   return sql`
     with server as (${server})
@@ -117,7 +118,11 @@ function lookStatement(server: SQL): SQL {
     from keyferry.installation i, server`;
 }
 
-/** Locks the one row for the length of the statement. */
+/**
+ * Returns the one row as it is afterwards, with the server’s facts. Locks it for the length of the
+ * statement. Fenced by guard, counter, database, server and name: what differs leaves the row as it
+ * is, for the caller to judge.
+ */
 function checkStatement(server: SQL, { name, seenCounter, isGuardAsked }: InstallationCheck): SQL {
   return sql`
     with server as materialized (${server}),

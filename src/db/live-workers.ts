@@ -18,7 +18,7 @@ export function createLiveWorkers(db: Database) {
     report: async (id: string, report: WorkerReport): Promise<void> => {
       await execute(db, reportStatement(id, report));
     },
-    /** It ended in order. */
+    /** It ended in order. Locks the one row; nothing happens to a worker that was dropped. */
     stopped: async (id: string): Promise<void> => {
       await execute(
         db,
@@ -32,8 +32,8 @@ export function createLiveWorkers(db: Database) {
 }
 
 /**
- * Locks the one row for the length of the statement. Drops who reported nothing for an hour, and
- * who had the same name before.
+ * Returns nothing. Locks the one row for the length of the statement, which is the fence between
+ * two reports. Drops who reported nothing for an hour, and who had the same name before.
  */
 function reportStatement(id: string, report: WorkerReport) {
   return sql`

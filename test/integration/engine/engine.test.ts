@@ -259,7 +259,8 @@ describe.each(queueBackends)('the engine on $name', ({ redisUrl }) => {
       async perform(run) {
         if (outcomes.length === 0)
           await engine.stores.database.db.execute(
-            sql`update keyferry.connections set run_token = ${randomUUID()} where id = ${run.subject.id}`,
+            sql`update keyferry.connections set run_token = ${randomUUID()}
+              where id = ${run.subject.id}`,
           );
         return outcomes.pop() ?? { status: 'succeeded' };
       },
