@@ -1,7 +1,7 @@
 /** Exit codes of the contract, and how an error becomes one. */
 import { errorTable, toJobError, type ErrorCode, type JobError } from '../errors.ts';
-import { isSaid, type Named, withName } from '../domain/advice.ts';
-import { withFlag } from './flags.ts';
+import { isSaid, type Named } from '../domain/advice.ts';
+import { inFlags, withFlag } from './flags.ts';
 import type { Output } from './output.ts';
 
 export const exitCodes = { done: 0, failed: 1, usage: 2, hasChanges: 3 } as const;
@@ -56,7 +56,7 @@ export function reportError(output: Output, error: unknown, asked: CommandInput 
   const { code } = jobError;
   const problems = (jobError.context.problems ?? []).map((problem) => withFlag(problem, asked.flags));
   const message = messageOf(jobError, { problems, asked });
-  const { nextStep } = errorTable[code];
+  const nextStep = inFlags(errorTable[code].nextStep, asked.of);
   output.note(`keyferry: ${message}`);
   if (problems.length > 1) for (const problem of problems) output.note(`  - ${problem}`);
   output.note(remedyOf(jobError, message, asked));
@@ -74,7 +74,7 @@ function messageOf(
   const [only, ...others] = problems;
   if (code === 'PAYLOAD_INVALID' && only !== undefined)
     return others.length === 0 ? sentence(only) : `${String(problems.length)} options are wrong.`;
-  return asked.of === undefined ? operatorMessage : withName(operatorMessage, asked.of);
+  return inFlags(operatorMessage, asked.of);
 }
 
 const sentence = (text: string): string => (/[.?!]$/.test(text) ? text : `${text}.`);
@@ -90,11 +90,12 @@ const outages: ReadonlySet<ErrorCode> = new Set(['DB_UNAVAILABLE', 'QUEUE_UNAVAI
 
 /** The next step, unless the message gives it already; and the code, to search for. */
 function remedyOf({ code, operatorMessage }: JobError, message: string, { of }: CommandInput): string {
-  const { message: usual, nextStep } = errorTable[code];
+  const { message: usual } = errorTable[code];
+  const nextStep = inFlags(errorTable[code].nextStep, of);
   const isOwn = operatorMessage !== usual;
   if (isOwn && outages.has(code)) return `  ${nextStep.replace(/^.*?\. /, '')} [${code}]`;
   if (isOwn && (selfExplaining.has(code) || isSaid(message, nextStep))) return `  [${code}]`;
-  return `  ${of === undefined ? nextStep : withName(nextStep, of)} [${code}]`;
+  return `  ${nextStep} [${code}]`;
 }
 
 /** The first frame: enough for a report, without the message, which may hold a value. */

@@ -2,6 +2,7 @@
  * What the client says of its fields, as a person at the terminal knows them: by the flags of the
  * command. Pure.
  */
+import { type Named, withName } from '../domain/advice.ts';
 
 /** By the longest path that fits; the first flag that the command has is meant. */
 const flagsOf: Readonly<Record<string, readonly string[]>> = {
@@ -75,4 +76,64 @@ export function withFlag(problem: string, flags: ReadonlySet<string>): string {
     if (flag !== undefined) return `${flag}${problem.slice(path.length)}`;
   }
   return problem;
+}
+
+/** Fields that messages advise, each written `field: value` or `field`. */
+const adviceFlags: Readonly<Record<string, string>> = {
+  abandon: '--abandon',
+  acceptDestination: '--accept-destination',
+  acceptSource: '--accept-source',
+  adoptKey: '--adopt-key',
+  confirmDeletions: '--confirm-deletions',
+  drift: '--drift',
+  environment: '--env',
+  externalId: '--external-id',
+  onExisting: '--on-existing',
+  projectId: '--project',
+  region: '--region',
+  removeSecrets: '--remove-secrets',
+  secretPath: '--path',
+  skipSync: '--skip-sync',
+  tier: '--tier',
+  timeout: '--timeout',
+};
+
+/** What a message says to do, as the command that does it. */
+const commandOf: readonly (readonly [RegExp, string])[] = [
+  [/\bdelete the sync and abandon (?:them|it)\b/g, 'run `keyferry sync delete` with `abandon: true`'],
+  [
+    /\brun the source of ([^`]+), (\S+), (\S+) with /g,
+    'run `keyferry source run --project $1 --env $2 --path $3` with ',
+  ],
+  ...['run', 'update', 'delete'].flatMap((verb): readonly (readonly [RegExp, string])[] => [
+    [new RegExp(`\\b${verb} the (sync|rotation|connection) with \``, 'g'), `run \`keyferry $1 ${verb}\` with \``],
+    [
+      new RegExp(`\\b${verb.charAt(0).toUpperCase()}${verb.slice(1)} the (sync|rotation|connection) with \``, 'g'),
+      `Run \`keyferry $1 ${verb}\` with \``,
+    ],
+  ]),
+];
+const WITH_FIELD = /`(keyferry [^`]+)` with `(\w+(?:: [^`]+)?)`/g;
+const FIELD = /`(\w+(?:: [^`]+)?)`/g;
+
+/**
+ * A message of the domain, which names fields, for a person at the terminal: ``run the sync with
+ * `confirmDeletions: 4` `` → `` run `keyferry sync run api --confirm-deletions 4` ``.
+ */
+export function inFlags(message: string, of?: Named): string {
+  const commands = commandOf
+    .reduce((text, [order, command]) => text.replace(order, command), message)
+    .replace(WITH_FIELD, (whole: string, command: string, advised: string) => {
+      const flag = flagOf(advised);
+      return flag === undefined ? whole : `\`${command} ${flag}\``;
+    })
+    .replace(FIELD, (whole: string, advised: string) => flagOf(advised) ?? whole);
+  return of === undefined ? commands : withName(commands, of);
+}
+
+/** `confirmDeletions: 4` → `--confirm-deletions 4`; of what is true, the flag alone. */
+function flagOf(advised: string): string | undefined {
+  const [field = '', value] = advised.split(': ');
+  const flag = adviceFlags[field];
+  return flag === undefined || value === undefined || value === 'true' ? flag : `${flag} ${value}`;
 }

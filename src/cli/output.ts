@@ -5,6 +5,7 @@
 
 import { formatRelative } from '../domain/span.ts';
 import { cutText } from '../domain/text.ts';
+import { inFlags } from './flags.ts';
 import { colored, currentScreen, type Screen } from './screen.ts';
 
 export interface Output {
@@ -101,7 +102,8 @@ function cut(text: string, width: number): string {
 
 function toText(cell: Cell, now: Date | undefined): string {
   if (cell === null || cell === undefined || cell === '') return NOTHING;
-  if (!(cell instanceof Date)) return String(cell);
+  // Messages of the domain name fields.
+  if (!(cell instanceof Date)) return inFlags(String(cell));
   return now === undefined ? moment(cell) : formatRelative(cell, now);
 }
 

@@ -2,9 +2,10 @@
 import { isUnderWay } from '../domain/run.ts';
 import type { Check } from '../domain/connection/checks.ts';
 import { callsNote } from '../domain/call-log.ts';
-import { type Named, withName } from '../domain/advice.ts';
+import type { Named } from '../domain/advice.ts';
 import { counted, describeCounts, formatNumber } from '../domain/counted.ts';
 import { describeProgress } from '../domain/progress.ts';
+import { inFlags } from './flags.ts';
 import { fields, indent, table, upcoming } from './output.ts';
 import type { Connection } from '../client/types/connection.ts';
 import type { Rotation } from '../client/types/rotation.ts';
@@ -46,7 +47,7 @@ function describeCandidate(candidate: Connection['candidate']): string | null {
   if (candidate === null) return null;
   const what = candidate.roleArn ?? candidate.accessKeyId ?? '';
   const { refusal } = candidate;
-  return refusal === undefined ? `${what} (waits for a validation)` : `${what} (refused: ${refusal.message})`;
+  return refusal === undefined ? `${what} (waits for a validation)` : `${what} (refused: ${inFlags(refusal.message)})`;
 }
 
 function describeException(exception: Connection['externalIdException']): string | null {
@@ -58,7 +59,7 @@ export function describeCheck(check: Check): string {
   const title = `${marks[check.verdict]} ${check.name}${check.subject === undefined ? '' : ` ${check.subject}`}: ${check.detail}`;
   if (check.fix === undefined || check.verdict === 'pass') return title;
   const policy = check.fix.policy === undefined ? '' : `\n${indent(JSON.stringify(check.fix.policy, null, 2), '    ')}`;
-  return `${title}\n    → ${check.fix.advice}${policy}`;
+  return `${title}\n    → ${inFlags(check.fix.advice)}${policy}`;
 }
 
 export function describeRun(run: RunRecord, of?: Named): string {
@@ -78,7 +79,7 @@ export function describeRun(run: RunRecord, of?: Named): string {
 /** The state and its reason, whose commands name the object. */
 export function stateOf(status: string, message: string | null, of: Named | undefined): string {
   if (!message) return status;
-  return `${status}: ${of === undefined ? message : withName(message, of)}`;
+  return `${status}: ${inFlags(message, of)}`;
 }
 
 const withNote = (text: string, note: string | undefined) => (note === undefined ? text : `${text} (${note})`);
@@ -174,7 +175,7 @@ const PLAN_ADVICE = 'Look at `keyferry sync plan`; if meant';
 export function describePlan(plan: PlanDocument, of: Named): string {
   const changes = counted(plan.changes.length, 'change');
   const blocked = plan.blockedBy
-    ? `\nblocked: ${withName(plan.blockedBy.message.replace(PLAN_ADVICE, 'If meant'), of)}`
+    ? `\nblocked: ${inFlags(plan.blockedBy.message.replace(PLAN_ADVICE, 'If meant'), of)}`
     : '';
   const summary = `${changes}, ${formatNumber(plan.unchanged)} unchanged${blocked}`;
   if (plan.changes.length === 0) return summary;

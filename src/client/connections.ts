@@ -9,7 +9,7 @@ import { partitionOfConnection, partitionProblem } from '../domain/partitions.ts
 import { JobError, toJobError } from '../errors.ts';
 import type { ClientContext } from './context.ts';
 import { credentialsShape, descriptionShape, nameShape, parseInput, refuse, regionShape } from './input.ts';
-import { isEmpty, updateVersion } from './versions.ts';
+import { isEmpty, otherThan, updateVersion } from './versions.ts';
 import type { SameAs } from './same.ts';
 import type {
   ConnectionsClient,
@@ -115,20 +115,22 @@ async function updateConnection(
     allowMissingExternalId: reason,
     force,
     ifVersion: _,
-    ...description
+    ...given
   }: z.output<typeof updateShape> & UpdateConnectionOptions,
 ): Promise<ConnectionRow | undefined> {
-  if (isEmpty(description) && credentials === undefined && reason === undefined) return row;
   const role = credentials ? roleOf(credentials) : row.roleArn;
   const partitioned = credentials ? { principalArn: null, roleArn: role } : row;
-  const region = description.region === undefined && credentials ? row.region : description.region;
+  const region = given.region === undefined && credentials ? row.region : given.region;
   refuse([
-    ...narrowingProblems(description.narrowAccessKey, credentials?.method ?? row.method),
+    ...narrowingProblems(given.narrowAccessKey, credentials?.method ?? row.method),
     ...exceptionProblems(context, reason, role),
     ...(credentials ? await externalIdProblems(context, credentials) : []),
     ...regionProblems(region, partitioned),
   ]);
-  const by = credentials && withExternalId(context, credentials, row);
+  const description = otherThan(row, given);
+  const sent = credentials && withExternalId(context, credentials, row);
+  const by = sent === undefined || (force !== true && isInUse(row, sent)) ? undefined : sent;
+  if (isEmpty(description) && by === undefined && reason === undefined) return row;
   return connections.update(row, {
     description,
     ...(by === undefined ? {} : { credentials: { by, are: await admit(context, row, { by, force }) } }),
@@ -136,6 +138,16 @@ async function updateConnection(
     via: context.via,
     requestedBy: context.actor,
   });
+}
+
+/**
+ * The role that the connection uses already. One that AWS refused is tried again, and an access key
+ * always: its secret may be another.
+ */
+function isInUse(row: ConnectionRow, credentials: SignInCredentials): boolean {
+  if (credentials.method !== 'assume-role' || row.method !== 'assume-role') return false;
+  const isSame = credentials.roleArn === row.roleArn && credentials.externalId === row.externalId;
+  return isSame && row.candidate === null && row.status !== 'invalid';
 }
 
 /** Nothing working is lost: who can ask AWS does so now, otherwise a validation decides. */

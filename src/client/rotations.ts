@@ -11,7 +11,7 @@ import { rotationChanges, rotationSettings } from '../domain/rotation/input.ts';
 import { JobError } from '../errors.ts';
 import type { ClientContext } from './context.ts';
 import { parseInput, placeShape } from './input.ts';
-import { isEmpty, updateVersion } from './versions.ts';
+import { isEmpty, otherThan, updateVersion } from './versions.ts';
 import type { SameAs } from './same.ts';
 import type { CreateRotation, RotationsClient, UpdateRotation } from './types/rotation.ts';
 import { toRotation } from './views.ts';
@@ -59,7 +59,8 @@ export function createRotationsClient(context: ClientContext, stores: Stores): R
       const read = () => row(idOrName);
       const write = async (as: RotationRow) => {
         const moved = connection === undefined ? {} : await connectionChange({ context, stores }, as, connection);
-        return isEmpty({ ...changes, ...moved }) ? as : rotations.updateAsRead(as, { ...changes, ...moved });
+        const others = otherThan(toRotation(as), { ...changes, ...moved });
+        return isEmpty(others) ? as : rotations.updateAsRead(as, others);
       };
       return toRotation(await updateVersion({ read, write }, options));
     },

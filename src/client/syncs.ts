@@ -15,7 +15,7 @@ import { JobError } from '../errors.ts';
 import type { ClientContext } from './context.ts';
 import { descriptionShape, nameShape, parseInput, placeShape, refuse } from './input.ts';
 import { targetProblems } from './sync-target.ts';
-import { isEmpty, updateVersion } from './versions.ts';
+import { isEmpty, otherThan, updateVersion } from './versions.ts';
 import type { SameAs } from './same.ts';
 import type { RunRecord, WaitOptions } from './types/run.ts';
 import type { CancelledSync, CreateSync, SyncRequestKind, SyncsClient, UpdateSync } from './types/sync.ts';
@@ -136,7 +136,7 @@ function isMove({ destinationConfig, syncOptions: options, folderId: folder }: S
 async function updateSync({ context, stores }: Parts, sync: SyncRow, input: UpdateSync): Promise<SyncRow | undefined> {
   const given = new Set(Object.keys(input.syncOptions ?? {}));
   const parsed = withoutDefaults(parseUpdate(sync, input), given);
-  const changes = await toChanges({ context, stores }, sync, parsed);
+  const changes = otherThan(sync, await toChanges({ context, stores }, sync, parsed));
   if (isEmpty(changes)) return sync;
   const after = { ...sync, ...changes };
   // A sync that is older than the rules can still be renamed or given another connection.

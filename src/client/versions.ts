@@ -1,4 +1,6 @@
 /** Lost updates: a change is written only over the version that it was made from. */
+import { isDeepStrictEqual } from 'node:util';
+
 import { JobError } from '../errors.ts';
 import type { UpdateOptions } from './types/subject.ts';
 
@@ -37,6 +39,20 @@ export function requireVersion({ name, version }: Versioned, expected: UpdateOpt
     context: { version },
   });
 }
+
+/** What a change would set otherwise than it is: setting the same again is no change. */
+export function otherThan<T extends object>(present: object, changes: T): Partial<T> {
+  const now: Readonly<Record<string, unknown>> = { ...present };
+  const others = Object.entries(changes).filter(([name, value]) => !isSame(now[name], value));
+  return Object.fromEntries(others) as Partial<T>;
+}
+
+/** As it is stored: an absent field and an undefined one are the same. */
+function isSame(present: unknown, value: unknown): boolean {
+  return value === undefined || isDeepStrictEqual(plain(present), plain(value));
+}
+
+const plain = (value: unknown): unknown => (value === undefined ? undefined : JSON.parse(JSON.stringify(value)));
 
 export function isEmpty(changes: object): boolean {
   return Object.values(changes).every((value) => value === undefined);

@@ -77,8 +77,8 @@ interface PlaceOfFolder {
   readonly secretPath: string;
 }
 
-function flagsOf({ projectId, environment, secretPath }: PlaceOfFolder): string {
-  return `--project ${projectId} --env ${environment} --path ${secretPath}`;
+function placeOf({ projectId, environment, secretPath }: PlaceOfFolder): string {
+  return `${projectId}, ${environment}, ${secretPath}`;
 }
 
 interface PlannedPull {
@@ -108,7 +108,7 @@ export function refuseUnconfirmed(
   const stale =
     confirmedDeletions === null ? '' : ` ${String(confirmedDeletions)} were confirmed, the answer has changed since.`;
   throw new JobError('SOURCE_DELETIONS_UNCONFIRMED', {
-    message: `${why}: the pull removes ${counted(deletions, 'secret')}.${stale} If meant: \`keyferry source run ${flagsOf(folder)} --confirm-deletions ${String(deletions)}\`.`,
+    message: `${why}: the pull removes ${counted(deletions, 'secret')}.${stale} If meant: run the source of ${placeOf(folder)} with \`confirmDeletions: ${String(deletions)}\`.`,
     context: { deletions },
   });
 }

@@ -2,6 +2,8 @@
  * The settings of a source: stored encrypted, bound to a revision that grows with every change, and
  * refused where a newer one is on record.
  */
+import { isDeepStrictEqual } from 'node:util';
+
 import { sql } from 'drizzle-orm';
 
 import type { SourceSettings } from '../domain/sources.ts';
@@ -9,7 +11,8 @@ import type { Database } from './client.ts';
 import { type Encryption, sourcePlace } from './encryption.ts';
 import { execute } from './statement.ts';
 import { newestRecorded, requireNewest } from './recorded-revisions.ts';
-import type { sources } from './schema.ts';
+import { fromRow } from './rows.ts';
+import { sources } from './schema.ts';
 
 type Row = typeof sources.$inferSelect;
 
@@ -50,4 +53,26 @@ export async function openSettings(
   const revisions = { revision: source.targetRevision, newest };
   requireNewest('settings of the source', revisions, 'Set it again with `keyferry source set`.');
   return JSON.parse(await encryption.decrypt(source.target, sourcePlace(source))) as SourceSettings;
+}
+
+/**
+ * True of a source that has these settings already. One that failed has not: who sets it again
+ * wants it to be read again.
+ */
+export async function isAsSet(
+  { db, encryption }: { readonly db: Database; readonly encryption: Encryption },
+  folderId: string,
+  given: { readonly settings: SourceSettings; readonly everySeconds: number },
+): Promise<boolean> {
+  const [row] = await execute(
+    db,
+    sql`select s.*, ${newestOfSource} as newest from keyferry.sources s
+      where s.folder_id = ${folderId}`,
+  );
+  if (row === undefined) return false;
+  const source = fromRow(sources, row);
+  if (source.status !== 'pending' && source.status !== 'succeeded') return false;
+  if (source.everySeconds !== given.everySeconds) return false;
+  const present = await openSettings(encryption, source, Number(row.newest)).catch(() => undefined);
+  return isDeepStrictEqual(present, JSON.parse(JSON.stringify(given.settings)));
 }

@@ -19,7 +19,7 @@ import { type PullLease, type PullOutcome, settledPull } from './pull-settlement
 import { type PullWish, recordPullWish, wakePullers } from './pull-wishes.ts';
 import { fromRow, insertion, type InsertValues } from './rows.ts';
 import { sources } from './schema.ts';
-import { newestOfSource, openSettings, sealSettings } from './source-settings.ts';
+import { isAsSet, newestOfSource, openSettings, sealSettings } from './source-settings.ts';
 import { isStale } from './source-staleness.ts';
 import { attachedFolder } from './sync/orders.ts';
 import { execute } from './statement.ts';
@@ -38,8 +38,8 @@ export type Sources = ReturnType<typeof createSources>;
 export function createSources(db: Database, encryption: Encryption, { hosts }: { readonly hosts: readonly string[] }) {
   return {
     /**
-     * Replaces the settings of a source that is there, and makes it due. Throws SOURCE_URL_REFUSED,
-     * PAYLOAD_INVALID for its client certificate.
+     * Replaces the settings of a source that is there, and makes it due; with the same settings
+     * only one that failed. Throws SOURCE_URL_REFUSED, PAYLOAD_INVALID for its client certificate.
      */
     set: (folder: FolderRow, input: NewSource) => setSource(db, folder, { input, hosts, encryption }),
     /** Throws SOURCE_NOT_FOUND. */
@@ -86,6 +86,7 @@ async function setSource(db: Database, folder: FolderRow, { input, hosts, encryp
   const [folderId, orgId] = [folder.id, folder.orgId];
   const { kind } = settings;
   const config = { ...shownConfig(settings), ...(pair && { certificateExpiresAt: expiryOf(pair) }) };
+  if (await isAsSet({ db, encryption }, folderId, { settings, everySeconds })) return getSource(db, folder);
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
     const sealed = await sealSettings({ db, encryption }, { orgId, folderId }, settings);
     const row = await saveSource(db, { folderId, orgId, kind, config, everySeconds, ...sealed });

@@ -23,16 +23,26 @@ export function withName(advice: string, { kind, name }: Named): string {
 const SAME = 0.7;
 
 /**
- * True when the message has the advice, each of its commands with whatever options, or nearly all
- * of its words.
+ * True when the message has the advice, each of its commands with whatever options or fields, or
+ * nearly all of its words.
  */
 export function isSaid(message: string, advice: string): boolean {
   if (message.includes(advice)) return true;
-  const commands = [...advice.matchAll(/`([\w-]+(?: [\w-]+){0,2})[^`]*`/g)].map((match) => `\`${match[1] ?? ''}`);
-  if (commands.length > 0) return commands.every((command) => message.includes(command));
+  const given = commandsIn(message);
+  const commands = commandsIn(advice);
+  if (commands.length > 0) return commands.every((command) => given.includes(command));
   const said = new Set(wordsOf(message));
   const words = wordsOf(advice);
   return words.filter((word) => said.has(word)).length >= SAME * words.length;
+}
+
+/** `keyferry sync run` and `run the sync with …` are the same. */
+function commandsIn(text: string): readonly string[] {
+  const orders = text.replace(
+    /\b(run|update|delete) the (\w+) with `/gi,
+    (_, verb: string, noun: string) => `\`keyferry ${noun} ${verb.toLowerCase()}\` \``,
+  );
+  return [...orders.matchAll(/`(keyferry(?: [\w-]+){1,2})[^`]*`/g)].map((match) => match[1] ?? '');
 }
 
 const wordsOf = (text: string): readonly string[] => text.toLowerCase().match(/[a-z]+/g) ?? [];

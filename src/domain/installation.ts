@@ -38,7 +38,7 @@ export const guardReasons = {
   'database-changed': 'This is another database than before on the same server: it was restored or copied.',
   'name-differs': 'KEYFERRY_INSTALLATION names another installation than this database belongs to.',
   'counter-went-back': 'The database went back in time while workers ran: it holds an older state than they have seen.',
-  asked: 'A worker was started with --guarded.',
+  asked: 'An operator started a worker as guarded.',
 } as const;
 
 export type GuardReason = keyof typeof guardReasons;

@@ -72,7 +72,7 @@ export const connectionErrors = {
     'fail',
     'The external ID is another org’s.',
     'Another org has this id, or an operator gave it to a connection of another org first: with it, one org could use the other’s role.',
-    'Give the connection its own org’s id (`keyferry connection update NAME --external-id ORG`), and change the role’s trust policy.',
+    'Update the connection with `externalId: ORG`, the id of its own org, and change the role’s trust policy.',
   ),
   CONNECTION_ROLE_REFUSED: entry(
     'fail',

@@ -30,7 +30,7 @@ export const requestErrors = {
     'fail',
     'The result did not come in time.',
     'Waiting for a run took longer than the time limit of the command or request. The run goes on.',
-    'Look at `keyferry run list`, or wait longer with --timeout.',
+    'Look at `keyferry runs list`, or wait longer with a larger `timeout`.',
   ),
   QUEUE_REQUEST_CANCELLED: entry(
     'fail',

@@ -48,13 +48,13 @@ export const rotationErrors = {
     'fail',
     'The IAM user has keys that this rotation did not create.',
     'keyferry never deletes a key that it did not create or adopt, and AWS allows two keys per user.',
-    'Adopt the key with `rotation create --adopt-key`, or remove it at AWS.',
+    'Update the rotation with `adoptKey: ID`, or remove the key at AWS.',
   ),
   KEY_RESTORED: entry(
     'fail',
     'keyferry cannot tell which key consumers use: the database was restored or failed over.',
     'AWS lists a key that the database does not know, lacks its newest one, or shows a use of a key that was never published. No key changes.',
-    'Adopt the key in use with `rotation update NAME --adopt-key`, or delete unused keys at AWS.',
+    'Update the rotation with `adoptKey: ID` of the key in use, or delete unused keys at AWS.',
   ),
   KEY_AMBIGUOUS: entry(
     'fail',
@@ -72,6 +72,6 @@ export const rotationErrors = {
     'fail',
     'Dependent syncs have not written the new key.',
     'Both keys stay active until every dependent sync has written the new one.',
-    'Run, fix or delete the syncs that the message names, or `keyferry rotation run --skip-sync NAME`.',
+    'Run, fix or delete the syncs that the message names, or run the rotation with `skipSync: SYNC`.',
   ),
 } as const satisfies Record<string, ErrorEntry>;

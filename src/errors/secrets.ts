@@ -6,7 +6,7 @@ export const secretsErrors = {
     'fail',
     'This folder has no source.',
     'A command named a folder whose secrets are set by hand, or that does not exist.',
-    'Check --project, --env and --path, or set a source with `keyferry source set`.',
+    'Check `projectId`, `environment` and `secretPath`, or set a source with `keyferry source set`.',
   ),
   SOURCE_URL_REFUSED: entry(
     'fail',
@@ -36,7 +36,7 @@ export const secretsErrors = {
     'fail',
     'The source no longer has many of the secrets in its folder.',
     'An empty answer, one that would remove more than 10 secrets and 30 % of the folder, or the first answer after `source set` that removes any waits for a confirmation.',
-    'Look at the source; if the removals are meant, run `keyferry source run` with the --confirm-deletions that the message names.',
+    'Look at the source; if the removals are meant, run the source with the `confirmDeletions` that the message names.',
   ),
   SECRET_FOLDER_NOT_FOUND: entry(
     'fail',

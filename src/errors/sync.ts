@@ -30,13 +30,13 @@ export const syncErrors = {
     'fail',
     'An object with this name exists and is not managed by this sync.',
     'keyferry does not change objects that it did not write.',
-    'Remove or rename the object, or let the sync take it over with --on-existing adopt.',
+    'Remove or rename the object, or let the sync take it over with `onExisting: adopt`.',
   ),
   SYNC_DELETIONS_UNCONFIRMED: entry(
     'fail',
     'The plan deletes more than the brake allows.',
     'The source is empty, or the plan deletes far more entries than usual.',
-    'Check `keyferry sync plan`, then run `keyferry sync run --confirm-deletions N`.',
+    'Check `keyferry sync plan`, then run the sync with `confirmDeletions: N`.',
   ),
   SYNC_CANCELLED: entry(
     'fail',
@@ -60,18 +60,18 @@ export const syncErrors = {
     'fail',
     'Objects at AWS were changed outside keyferry.',
     'The drift check found changed or missing objects, and the sync only reports drift.',
-    'Repair them with `keyferry sync run`, or set --drift repair.',
+    'Repair them with `keyferry sync run`, or set `drift: repair`.',
   ),
   SYNC_LEFT_BEHIND: entry(
     'fail',
     'Objects that the sync wrote remain at AWS.',
     'The connection that wrote them can no longer be used, so they could not be deleted.',
-    'Delete the objects that the run lists at AWS, then delete the sync with `keyferry sync delete NAME --abandon`.',
+    'Delete the objects that the run lists at AWS, then delete the sync and abandon them.',
   ),
   SYNC_STILL_OWNED: entry(
     'fail',
     'The sync still owns objects at AWS.',
-    'A sync is deleted only when nothing that it wrote remains at AWS, or with --abandon.',
-    'Delete them with `keyferry sync delete NAME --remove-secrets`, or leave them at AWS with --abandon.',
+    'A sync is deleted only when nothing that it wrote remains at AWS, or with `abandon: true`.',
+    'Delete the sync with `removeSecrets: true`, or leave them at AWS with `abandon: true`.',
   ),
 } as const satisfies Record<string, ErrorEntry>;

@@ -22,9 +22,9 @@ export const systemErrors = {
   ),
   DB_GUARDED: entry(
     'fail',
-    'Changes at AWS are disabled: this database was moved, restored or copied, or a worker was started with --guarded.',
+    'Changes at AWS are disabled: this database was moved, restored or copied, or a worker was started as guarded.',
     'The database may be older than what AWS holds, or a copy of one that is still in use. Workers validate, check and plan, and write nothing.',
-    'Run `keyferry restore status`, then declare what the database is with `keyferry restore accept --as moved|restored|clone`.',
+    'Run `keyferry restore status`, then declare what the database is with `keyferry restore accept`.',
   ),
   DB_UNAVAILABLE: entry(
     'snooze',

@@ -25,6 +25,7 @@ import type {} from './context.ts';
 import { BOARD_POLICY, secureHeaders } from './headers.ts';
 import { createHealth, type HealthChecks } from './health.ts';
 import { listen, type ListeningServer } from './listen.ts';
+import { refuseMethod } from './methods.ts';
 import { refreshMetrics, renderMetrics, type MetricsSources } from './metrics-route.ts';
 import { problem } from './problem.ts';
 import type { Acting } from './status/acting.ts';
@@ -115,7 +116,7 @@ export function createServer(dependencies: ServerDependencies): OperationsServer
   addBoard(app, dependencies, door);
   addStatus(app, dependencies, door);
   addApi(app, dependencies);
-  app.notFound((c) => nothingHere(c, dependencies));
+  app.notFound((c) => refuseMethod(c, app.routes) ?? nothingHere(c, dependencies));
   app.onError((error, c) => {
     const { code, publicMessage } = toJobError(error);
     dependencies.log.error({ err: error, path: c.req.path }, 'request failed');

@@ -18,6 +18,7 @@ export function renderErrors(): string {
     '',
     'Every error that leaves keyferry has one of these codes: in `status_code` and `error_code` columns, in Bull Board, in the API and on the command line.',
     'Messages name the object, the missing permission or the setting; they never hold a value.',
+    'Fields, such as `confirmDeletions: N`, are those of API and library; the command line shows its flags in their place.',
     '',
     '| code | the run | what happened | what to do |',
     '|---|---|---|---|',

@@ -89,7 +89,7 @@ function toLeftBehind(value: unknown): readonly LeftBehind[] {
 function stillOwned(name: string, count: number): JobError {
   const what = count === 0 ? 'A run of it is in progress' : `It owns ${counted(count, 'object')} at AWS`;
   return new JobError('SYNC_STILL_OWNED', {
-    message: `The sync ${name} was not deleted. ${what}: delete them with \`keyferry sync delete ${name} --remove-secrets\`, or leave them at AWS with --abandon.`,
+    message: `The sync ${name} was not deleted. ${what}: delete the sync with \`removeSecrets: true\`, or leave them at AWS with \`abandon: true\`.`,
   });
 }
 

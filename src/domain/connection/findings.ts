@@ -45,7 +45,7 @@ const identityAdvice: Readonly<Record<string, string>> = {
   CONNECTION_ROLE_REFUSED:
     'Use a role of the customer’s account and the base identity’s partition, or have the operator list it in KEYFERRY_OWN_ACCOUNT_ROLES.',
   CONNECTION_REGION_DISABLED:
-    'Enable the region in the account’s settings, or give the connection another one with `keyferry connection update --region`.',
+    'Enable the region in the account’s settings, or update the connection with another `region`.',
   SECRET_UNDECRYPTABLE:
     'Run `keyferry keys check`, or set the secret access key again with `keyferry connection update`.',
 };

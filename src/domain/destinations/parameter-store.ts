@@ -144,6 +144,6 @@ function findValueProblem(value: string, { tier }: EntrySettings): EntryProblem 
   }
   if (bytes <= STANDARD_MAX_BYTES || tier !== 'standard') return undefined;
   return invalid(
-    `The value has ${bytes} bytes; standard parameters hold ${STANDARD_MAX_BYTES}. Set --tier advanced or intelligent, or shorten it.`,
+    `The value has ${bytes} bytes; standard parameters hold ${STANDARD_MAX_BYTES}. Set \`tier: advanced\` or intelligent, or shorten it.`,
   );
 }

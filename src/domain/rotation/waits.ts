@@ -119,7 +119,7 @@ export function listNames(names: readonly string[]): string {
 
 export function dependentsWaiting(names: readonly string[]): JobError {
   return new JobError('KEY_DEPENDENTS_WAITING', {
-    message: `Not yet with the new key: ${listNames(names)}. Both keys stay alive. Run, fix or delete these syncs, or \`rotation run --skip-sync NAME\`.`,
+    message: `Not yet with the new key: ${listNames(names)}. Both keys stay alive. Run, fix or delete these syncs, or run the rotation with \`skipSync: SYNC\`.`,
     context: { syncs: names },
   });
 }

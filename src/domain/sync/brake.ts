@@ -9,7 +9,7 @@ export interface BrakeInput {
   readonly desired: number;
   /** Deletions of the last hour that nobody confirmed: many small steps are one large one. */
   readonly recent: number;
-  /** `--confirm-deletions N`: counts for a plan with exactly so many deletions. */
+  /** Counts for a plan with exactly so many deletions. */
   readonly confirmed: number | undefined;
 }
 
@@ -41,7 +41,7 @@ export function findBlock({ deletions, owned, desired, recent, confirmed }: Brak
   const stale = confirmed === undefined ? '' : ` ${String(confirmed)} were confirmed, the plan has changed since.`;
   return {
     code: 'SYNC_DELETIONS_UNCONFIRMED',
-    message: `${why}: the plan deletes ${counted(deleted, 'object')}.${stale} Look at \`keyferry sync plan\`; if meant: \`keyferry sync run --confirm-deletions ${String(deleted)}\`.`,
+    message: `${why}: the plan deletes ${counted(deleted, 'object')}.${stale} Look at \`keyferry sync plan\`; if meant: run the sync with \`confirmDeletions: ${String(deleted)}\`.`,
     deletions: deleted,
   };
 }

@@ -224,10 +224,10 @@ function isOfValue(drift: DriftKind): boolean {
 }
 
 const LATER_NEXT_STEP =
-  'Keep what AWS holds with `keyferry sync run NAME --accept-destination`, or write the folder’s value with `--accept-source`.';
+  'To keep what AWS holds, run the sync with `acceptDestination: true`; to write the folder’s value, run the sync with `acceptSource: true`.';
 
 const CREATED_NEXT_STEP =
-  'Import it with `keyferry sync run NAME --accept-destination`, or delete it with `--accept-source`.';
+  'To import it, run the sync with `acceptDestination: true`; to delete it, run the sync with `acceptSource: true`.';
 
 export function driftMessage(entry: { readonly key: string; readonly remoteName: string }, drift: DriftKind): string {
   return `${nameOf(entry)} ${describeDrift(drift)}. ${nextStepOf(entry, drift)}`;

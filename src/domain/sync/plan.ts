@@ -171,7 +171,7 @@ const downgrade: Decision = {
   action: 'invalid',
   code: 'SYNC_ENTRY_INVALID',
   reason:
-    'AWS cannot turn an advanced parameter into a standard one. Keep --tier advanced or intelligent, or delete the parameter at AWS.',
+    'AWS cannot turn an advanced parameter into a standard one. Keep `tier: advanced` or intelligent, or delete the parameter at AWS.',
 };
 
 /** Why an object of the ledger is neither written nor deleted. */

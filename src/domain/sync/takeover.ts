@@ -16,12 +16,12 @@ export interface TakeoverOptions {
 const OTHER_SYNC = 'exists and carries the tag of another sync';
 const OTHER_INSTALLATION = 'exists and belongs to another keyferry installation';
 
-/** What to do where `--on-existing adopt` changes nothing. */
+/** What to do where `onExisting: adopt` changes nothing. */
 const nextSteps: Readonly<Record<string, string>> = {
   [OTHER_SYNC]:
-    'Choose another name. If that sync is gone, remove the tag keyferry:sync at AWS and allow taking the object over with --on-existing adopt.',
+    'Choose another name. If that sync is gone, remove the tag keyferry:sync at AWS and allow taking the object over with `onExisting: adopt`.',
   [OTHER_INSTALLATION]:
-    'Choose another name. If that installation is gone, remove the tag keyferry:sync at AWS and allow taking the object over with --on-existing adopt.',
+    'Choose another name. If that installation is gone, remove the tag keyferry:sync at AWS and allow taking the object over with `onExisting: adopt`.',
 };
 
 export function conflictNextStep(reason: string): string {

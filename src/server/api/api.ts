@@ -18,14 +18,13 @@ import { addHistory } from './history.ts';
 import { addLogin } from './login.ts';
 import { addNotify } from './notify.ts';
 import { addOutside } from './outside.ts';
+import { addDocumentPages, DOCUMENT_PATH } from './page.ts';
 import { addOverviews } from './overviews.ts';
 import { addRotations } from './rotations.ts';
 import { addRuns } from './runs.ts';
 import { addSources } from './sources.ts';
 import { addSyncs } from './syncs.ts';
 import { addWebhooks } from './webhooks.ts';
-
-const DOCUMENT_PATH = '/api/openapi.json';
 
 export function createApi(options: ApiOptions): Api {
   const api: Api = new OpenAPIHono({
@@ -35,7 +34,7 @@ export function createApi(options: ApiOptions): Api {
       return problem(c, 422, { code: 'PAYLOAD_INVALID', message });
     },
   });
-  addDocument(api, options.version);
+  addDocument(api, options);
   const accessTokens = createAccessTokenCheck(options.identities, options.now);
   const jwts = createJwtCheck(options.jwtLogins, options);
   addLogin(api, options, { accessTokens, jwts });
@@ -71,16 +70,16 @@ function isMalformedJson(error: Error): boolean {
   return 'status' in error && error.status === 400;
 }
 
-function addDocument(api: Api, version: string): void {
+function addDocument(api: Api, { version, now }: ApiOptions): void {
   api.openAPIRegistry.registerComponent('securitySchemes', 'token', {
     type: 'http',
     scheme: 'bearer',
     description:
       'The access token of a login, or a token of KEYFERRY_API_TOKENS; its org is the only one that the request sees.',
   });
-  let document: unknown;
-  api.get(DOCUMENT_PATH, (c) => {
-    document ??= completeDocument(
+  let document: OpenApiDocument | undefined;
+  const read = () =>
+    (document ??= completeDocument(
       api.getOpenAPI31Document({
         openapi: '3.1.0',
         info: {
@@ -90,7 +89,7 @@ function addDocument(api: Api, version: string): void {
             'Keeps AWS connections valid, AWS secrets equal to their source, and IAM access keys rotated. Scopes: read looks, write changes and runs, admin also takes away at AWS.',
         },
       }) as unknown as OpenApiDocument,
-    );
-    return c.json(document as object);
-  });
+    ));
+  api.get(DOCUMENT_PATH, (c) => c.json(read()));
+  addDocumentPages(api, now, read);
 }

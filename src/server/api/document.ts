@@ -10,6 +10,8 @@ type Json = Readonly<Record<string, unknown>>;
 
 interface Operation extends Json {
   readonly operationId: string;
+  readonly summary?: string;
+  readonly tags?: readonly string[];
   readonly security?: readonly unknown[];
   readonly parameters?: readonly Json[];
   readonly requestBody?: Json;

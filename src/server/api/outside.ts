@@ -3,16 +3,13 @@
  * connections, syncs, rotations and folders is out of scope. A client gets the reason, never an
  * empty answer or a placeholder.
  */
+import { refuseMethod } from '../methods.ts';
 import { problem } from '../problem.ts';
 import type { Api } from './env.ts';
 
-const VALUES = [
-  '/api/v3/secrets',
-  '/api/v3/secrets/*',
-  '/api/v4/secrets',
-  '/api/v4/secrets/*',
-  '/api/v1/dashboard/*',
-] as const;
+const VALUES = ['/api/v3/secrets', '/api/v3/secrets/*', '/api/v4/secrets', '/api/v4/secrets/*', '/api/v1/dashboard/*'];
+
+const outside: ReadonlySet<string> = new Set(VALUES);
 
 /** After all other routes. */
 export function addOutside(api: Api): void {
@@ -26,28 +23,15 @@ export function addOutside(api: Api): void {
     );
   }
   api.all('/api/*', (c) => {
-    const allowed = allowedMethods(api, c.req.path);
-    if (allowed.length > 0) {
-      c.header('Allow', allowed.join(', '));
-      return problem(c, 405, `${c.req.path} takes ${allowed.join(', ')}, not ${c.req.method}.`);
-    }
+    const refused = refuseMethod(
+      c,
+      api.routes.filter(({ path }) => !outside.has(path)),
+    );
+    if (refused !== undefined) return refused;
     return problem(
       c,
       404,
       `${c.req.method} ${c.req.path} is not part of keyferry. keyferry manages AWS connections, secret syncs and IAM user rotations; docs/infisical.md lists what it answers of Infisical’s API.`,
     );
   });
-}
-
-/** None for a path that nothing is declared at. */
-function allowedMethods(api: Api, path: string): readonly string[] {
-  const declared = api.openAPIRegistry.definitions.flatMap((one) => (one.type === 'route' ? [one.route] : []));
-  const methods = declared.filter((route) => matches(route.path, path)).map(({ method }) => method.toUpperCase());
-  return [...new Set(methods.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])))].sort();
-}
-
-/** `{name}` stands for one part of the path. */
-function matches(declared: string, path: string): boolean {
-  const [parts, given] = [declared.split('/'), path.split('/')];
-  return parts.length === given.length && parts.every((part, at) => part.startsWith('{') || part === given[at]);
 }

@@ -23,6 +23,7 @@ const waiting = {
   holdSeconds: seconds.optional().describe('How long the old key stays inactive before it is deleted'),
 };
 
+const adoptKey = z.strictObject({ accessKeyId: z.string(), secretAccessKey: z.string() }).optional();
 const onExisting = z
   .enum(['fail', 'adopt'])
   .optional()
@@ -46,10 +47,7 @@ export const createRotationBody = z
     secretsMapping,
     ...waiting,
     onExisting,
-    adoptKey: z
-      .strictObject({ accessKeyId: z.string(), secretAccessKey: z.string() })
-      .optional()
-      .describe('The key that consumers hold today'),
+    adoptKey: adoptKey.describe('The key that consumers hold today'),
   })
   .openapi('CreateIamUserRotation');
 
@@ -69,6 +67,7 @@ export const updateRotationBody = z
     secretsMapping: secretsMapping.optional().describe('Cannot change'),
     ...waiting,
     onExisting,
+    adoptKey: adoptKey.describe('Before the first rotation, or after a restore: the key in use. Send it alone'),
   })
   .openapi('UpdateIamUserRotation');
 

@@ -25,6 +25,7 @@ import {
   windowOf,
   z,
 } from './operation.ts';
+import { changeRotation } from './rotation-changes.ts';
 import { addRotationOrders } from './rotation-orders.ts';
 import {
   createRotationBody,
@@ -36,7 +37,7 @@ import {
 } from './rotation-shapes.ts';
 import { requested, waitForRun } from './runs.ts';
 import { createWaiting } from './verdict.ts';
-import { ifMatch, tagVersion, versionsOf } from './versions.ts';
+import { tagVersion, versionsOf } from './versions.ts';
 
 const KIND = 'aws-iam-user-secret';
 const BASE = `/api/v2/secret-rotations/${KIND}`;
@@ -185,21 +186,10 @@ function addUpdate(api: Api, options: ApiOptions): void {
       requireSameId(body.ID, rotationId);
       requireSamePlace(body, await find(c, options, { id: rotationId }));
       if (body.onExisting !== undefined) toOnExisting(c.get('caller'), body.onExisting);
-      await c.get('client').rotations.update(rotationId, toChanges(body), ifMatch(c));
+      await changeRotation(c, rotationId, body);
       return c.json({ secretRotation: shown(c, await find(c, options, { id: rotationId })) }, 200);
     },
   );
-}
-
-function toChanges(body: z.infer<typeof updateRotationBody>) {
-  const { name, description, isAutoRotationEnabled, rotateAtUtc, graceSeconds, quietSeconds, holdSeconds, onExisting } =
-    body;
-  return defined({
-    ...{ name, description, isAutoRotationEnabled, rotateAtUtc, graceSeconds, quietSeconds, holdSeconds, onExisting },
-    rotationIntervalDays: body.rotationInterval,
-    connection: body.connectionId,
-    region: body.parameters?.region,
-  });
 }
 
 function addRotate(api: Api, options: ApiOptions): void {
@@ -211,13 +201,26 @@ function addRotate(api: Api, options: ApiOptions): void {
       ),
       method: 'post',
       path: `${BASE}/{rotationId}/rotate-secrets`,
-      request: { params: byId, query: z.object(waitQuery) },
+      request: {
+        params: byId,
+        query: z.object({
+          ...waitQuery,
+          skipSync: z
+            .string()
+            .max(1024)
+            .optional()
+            .describe('Names of dependent syncs that the rotation does not wait for, separated by commas'),
+        }),
+      },
       responses: answers(z.object({ secretRotation: secretRotationShape, ...requested })),
     }),
     async (c) => {
       const { rotationId } = c.req.valid('param');
-      const runRequestId = await c.get('client').rotations.request(rotationId);
-      const waited = await waitForRun(c, runRequestId, c.req.valid('query').wait);
+      const { wait, skipSync } = c.req.valid('query');
+      const runRequestId = await c
+        .get('client')
+        .rotations.request(rotationId, skipSync === undefined ? {} : { skipSync: skipSync.split(',') });
+      const waited = await waitForRun(c, runRequestId, wait);
       return c.json({ secretRotation: toSecretRotation(await find(c, options, { id: rotationId })), ...waited }, 200);
     },
   );

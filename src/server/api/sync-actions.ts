@@ -4,6 +4,7 @@
  */
 import type { Context, MiddlewareHandler } from 'hono';
 
+import { defined } from '../../domain/defined.ts';
 import { JobError } from '../../errors.ts';
 import { needs } from './gate.ts';
 import { answers, common, createRoute, waitQuery, z } from './operation.ts';
@@ -15,6 +16,10 @@ import { versionsOf } from './versions.ts';
 import { findSync, type SyncApi } from './sync-part.ts';
 import { importBehaviors } from '../../domain/sync/parameters.ts';
 
+const flag = z
+  .enum(['true', 'false'])
+  .default('false')
+  .transform((text) => text === 'true');
 const byId = z.object({ syncId: z.uuid() });
 const answer = z.object({ secretSync: secretSyncShape, ...requested });
 
@@ -58,16 +63,32 @@ function addRun(part: SyncApi): void {
             .min(0)
             .optional()
             .describe('Confirms that the present plan deletes exactly this many'),
+          acceptDestination: flag.describe('After a restore: keep what AWS holds, and import it'),
+          acceptSource: flag.describe('After a restore: write what the folder holds'),
         }),
       },
       responses: answers(answer),
     }),
     async (c) => {
-      const { wait, confirmDeletions } = c.req.valid('query');
-      const parameters = confirmDeletions === undefined ? {} : { confirmDeletions };
-      return c.json(await act(c, part, { ...c.req.valid('param'), kind: 'sync', parameters, waitSeconds: wait }), 200);
+      const { wait, ...asked } = c.req.valid('query');
+      return c.json(await act(c, part, { ...c.req.valid('param'), ...toWish(asked), waitSeconds: wait }), 200);
     },
   );
+}
+
+interface AskedRun {
+  readonly confirmDeletions?: number | undefined;
+  readonly acceptDestination: boolean;
+  readonly acceptSource: boolean;
+}
+
+function toWish({ confirmDeletions, acceptDestination, acceptSource }: AskedRun): Pick<Wish, 'kind' | 'parameters'> {
+  if (acceptDestination && (acceptSource || confirmDeletions !== undefined)) {
+    const message = 'acceptDestination changes nothing at AWS: send it without acceptSource and confirmDeletions.';
+    throw new JobError('PAYLOAD_INVALID', { message });
+  }
+  if (acceptDestination) return { kind: 'import', parameters: { acceptDestination } };
+  return { kind: 'sync', parameters: defined({ confirmDeletions, acceptSource: acceptSource || undefined }) };
 }
 
 function addPlan(part: SyncApi): void {
@@ -135,11 +156,6 @@ function addRemove(part: SyncApi): void {
 
 const removingNeedsAdmin: MiddlewareHandler = (c, next) =>
   c.req.method === 'DELETE' && c.req.query('removeSecrets') === 'true' ? needs('admin')(c, next) : next();
-
-const flag = z
-  .enum(['true', 'false'])
-  .default('false')
-  .transform((text) => text === 'true');
 
 const REMOVAL_SECONDS = 25;
 

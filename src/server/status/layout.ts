@@ -100,7 +100,7 @@ export function page(frame: Frame): Html {
         </p>
         <p class="hidden-text" id="news" role="status"></p>
         <main id="content" ${mainData(frame)}>${notice ?? ''}${reloadNote(frame)}${content}</main>
-        <footer>keyferry shows names, states and ids, never a secret value.</footer>
+        <footer>keyferry shows names, states and ids, never a secret value. <a href="/api">API</a></footer>
         ${scriptElement}
       </body>
     </html>`;

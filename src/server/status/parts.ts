@@ -76,20 +76,26 @@ export interface Trouble {
   readonly of?: Named | undefined;
 }
 
+/** The page confirms deletions by a form; other fields are set by API and command line. */
+function onPage(text: string, of: Named | undefined): string {
+  const asked = text
+    .replace(/\brun the sync with `confirmDeletions: \d+`/, 'confirm them on the page of the sync')
+    .replace(/\brun the sync with `confirmDeletions: N`/, 'confirm the deletions on the page of the sync');
+  return of === undefined ? asked : withName(asked, of);
+}
+
 /** What happened and its code. */
 export function cause({ code, message, of }: Trouble): Html {
   if (!code && !message) return html``;
   const text = message ?? '';
-  return html`<p class="why">
-    ${prose(of === undefined ? text : withName(text, of))}${code ? html` <span class="code">${code}</span>` : ''}
-  </p>`;
+  return html`<p class="why">${prose(onPage(text, of))}${code ? html` <span class="code">${code}</span>` : ''}</p>`;
 }
 
 /** What happened, and next to it what to do, unless the message says it already. */
 export function trouble({ code, message, fix: exactFix, of }: Trouble): Html {
   const usual = fixOf(code);
   const advice = exactFix ?? (usual !== undefined && isSaid(message ?? '', usual) ? undefined : usual);
-  const fix = advice === undefined || of === undefined ? advice : withName(advice, of);
+  const fix = advice === undefined ? undefined : onPage(advice, of);
   return html`${cause({ code, message, of })}${fix === undefined ? '' : html`<p class="fix"><b>Fix:</b> ${prose(fix)}</p>`}`;
 }
 

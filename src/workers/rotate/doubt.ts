@@ -34,7 +34,7 @@ export async function findDoubt(
   const dependents = await deps.rotations.run.dependents(row, 0);
   if (use === 'never' && certainAt <= run.now() && dependents.every((sync) => sync.hasCompared)) return undefined;
   return restoredError(
-    `may have forgotten that it published ${describeKey(key, use, run.now())}. If consumers hold it, hand it over with \`keyferry rotation update ${row.name} --adopt-key ${accessKeyId}\`; if nobody does, delete it at AWS.`,
+    `may have forgotten that it published ${describeKey(key, use, run.now())}. If consumers hold it, update the rotation with \`adoptKey: ${accessKeyId}\`; if nobody does, delete it at AWS.`,
   );
 }
 

@@ -111,7 +111,7 @@ async function foreignError(
     described.push(isLeft ? `${text}${leftBy}` : text);
     isLeftElsewhere ||= isLeft && isElsewhere;
   }
-  const advice = isLeftElsewhere ? 'Take over (--on-existing adopt)' : 'Adopt (--adopt-key)';
+  const advice = isLeftElsewhere ? 'Take over (`onExisting: adopt`)' : 'Adopt (`adoptKey`)';
   return new JobError('KEY_FOREIGN', {
     // The advice first: a long list is cut off at its end.
     message: `${advice} or remove at AWS what IAM user ${context.row.userName} has besides keyferry’s keys: ${described.join('; ')}`,

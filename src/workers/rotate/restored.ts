@@ -44,7 +44,7 @@ async function unknownKeys(
   for (const key of unknown.slice(0, 2))
     described.push(describeKey(key, await keys.lastUsed(key.accessKeyId), context.run.now()));
   return restoredError(
-    `does not know ${described.join('; ')}. Hand the key in use over with \`keyferry rotation update ${context.row.name} --adopt-key ID\`, or remove it at AWS.`,
+    `does not know ${described.join('; ')}. Update the rotation with \`adoptKey: ID\` of the key in use, or remove it at AWS.`,
   );
 }
 
@@ -60,7 +60,7 @@ async function requireNewKey(context: RotationContext, view: RotationView, { loo
   if (newKeyId === undefined || phase === 'creating' || phase === 'verifying') return;
   if (look.owners.remote.find((key) => key.accessKeyId === newKeyId)?.isActive !== true) {
     throw restoredError(
-      `${newKeyId}, its newest key, is not active at AWS. Activate it, or hand the key in use over with \`keyferry rotation update ${context.row.name} --adopt-key ID\`.`,
+      `${newKeyId}, its newest key, is not active at AWS. Activate it, or update the rotation with \`adoptKey: ID\` of the key in use.`,
     );
   }
   if (view.state.cycle?.publishedRevision !== undefined) return;

@@ -46,14 +46,14 @@ function toCompared(job: Pick<SyncJob, 'run' | 'installation' | 'sync'>, { entry
       return drifted(entry, drift, checkedAt);
     case 'changed':
     case 'type':
-      return { ...drifted(entry, 'later-write', checkedAt), errorMessage: textOf(job, entry) };
+      return { ...drifted(entry, 'later-write', checkedAt), errorMessage: textOf(entry) };
     default:
       // Settings do not matter any more.
       return { ...(isLater(entry.drift) ? inOrder(entry) : entry), checkedAt };
   }
 }
 
-function textOf({ sync }: Pick<SyncJob, 'sync'>, { key, remoteName, accountId, region }: LedgerEntry): string {
+function textOf({ key, remoteName, accountId, region }: LedgerEntry): string {
   const what = key === WHOLE_SECRET || key === remoteName ? remoteName : `${key} (${remoteName})`;
-  return `${what} in account ${accountId}, ${region}, was written after this database was backed up, and the sync does not write there today. Delete it with \`keyferry sync run ${sync.name} --accept-source\`, or point the sync there again.`;
+  return `${what} in account ${accountId}, ${region}, was written after this database was backed up, and the sync does not write there today. To delete it, run the sync with \`acceptSource: true\`; to keep it, point the sync there again.`;
 }

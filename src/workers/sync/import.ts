@@ -143,7 +143,7 @@ function toEqualEntry(job: SyncJob, found: Found, revisions: Revisions): LedgerE
     ...newEntry(origin, { remoteName: found.remoteName, key: found.key, settings }),
     status: 'skipped',
     errorMessage:
-      'Imported, and not managed by this sync. To let later changes reach it, allow adoption with --on-existing adopt.',
+      'Imported, and not managed by this sync. To let later changes reach it, allow adoption with `onExisting: adopt`.',
     remoteVersion: found.version,
     fingerprint: fingerprintOf(job, found, { value: found.value ?? '', settings }),
     syncedRevision: revisions.get(parseSourceKey(found.key).below) ?? null,

@@ -29,7 +29,7 @@ export async function removeAll(head: SyncHead): Promise<SyncEnding> {
   const compared = await compareFirst(round, destination);
   await compareFormer(job);
   const undecided = job.ledger.all().filter((entry) => isOwned(entry) && isLater(entry.drift));
-  if (undecided.length > 0) return refused(job, undecided, compared);
+  if (undecided.length > 0) return refused(undecided, compared);
   const removable = job.ledger.all().filter((entry) => isRemovable(job, entry));
   const slice = createSlice(job.run, trackProgress(round, removable.length));
   const isComplete = await removeEntries(job, removable, slice);
@@ -52,10 +52,9 @@ async function compareFirst(round: Round, destination: Destination): Promise<Par
 /**
  * What keyferry wrote after the backup is deleted only once a person has decided which side counts.
  */
-function refused({ sync }: SyncHead, undecided: readonly LedgerEntry[], compared: Partial<SyncRow>): SyncEnding {
-  const { name } = sync;
+function refused(undecided: readonly LedgerEntry[], compared: Partial<SyncRow>): SyncEnding {
   const names = listNames([...new Set(undecided.map((entry) => entry.remoteName))]);
-  const message = `Nothing was deleted: ${names} differ from what this database knows, which was restored or failed over. Keep what AWS holds with \`keyferry sync run ${name} --accept-destination\`, or write the folder’s values with \`--accept-source\`; then remove again.`;
+  const message = `Nothing was deleted: ${names} differ from what this database knows, which was restored or failed over. To keep what AWS holds, run the sync with \`acceptDestination: true\`; to write the folder’s values, run the sync with \`acceptSource: true\`; then remove again.`;
   return {
     outcome: { status: 'blocked', code: 'SYNC_DRIFTED', message: cutText(message, 500) },
     changes: { progress: null, drift: 'drifted', ...compared },

@@ -77,7 +77,7 @@ test.each(moves)('what was written at a former place stays until a person decide
   for (let round = 0; round < 3; round += 1) {
     const ran = await world.runUntilDone(id, { request: 'sync' });
     expect(ran.outcome).toMatchObject({ status: 'partial', code: 'SYNC_DRIFTED' });
-    expect(JSON.stringify(ran.outcome)).toContain('--accept-source');
+    expect(JSON.stringify(ran.outcome)).toContain('acceptSource: true');
     world.clock.advance(5 * MINUTE);
   }
   expect(lookAtHome(moved)).toEqual([undefined, 'new', undefined]);

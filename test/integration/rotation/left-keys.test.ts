@@ -98,7 +98,7 @@ test.each<readonly [string, (world: World, left: Pair) => Promise<unknown>]>([
 
   expect(outcome).toMatchObject({ status: 'blocked', code: 'KEY_FOREIGN' });
   expect((await world.row(id)).statusMessage).toContain(left.accessKeyId);
-  expect((await world.row(id)).statusMessage).toContain('--adopt-key');
+  expect((await world.row(id)).statusMessage).toContain('adoptKey');
   expect(world.keys()).toEqual({ [left.accessKeyId]: 'Active' });
 });
 
@@ -299,7 +299,7 @@ test('a key left in another project blocks a rotation that may not adopt, until 
   const { id } = await movedRotation(world);
   expect(await world.runOnce(id)).toMatchObject({ status: 'blocked', code: 'KEY_FOREIGN' });
   expect((await world.row(id)).statusMessage).toContain('left by a deleted rotation of another folder');
-  expect((await world.row(id)).statusMessage).toContain('--on-existing adopt');
+  expect((await world.row(id)).statusMessage).toContain('onExisting: adopt');
 
   await world.rotations.updateAsRead(await world.row(id), { onExisting: 'adopt' });
   await world.runUntilDone(id);

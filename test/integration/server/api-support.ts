@@ -50,6 +50,8 @@ export interface Operation {
 /** The same for every server of a test. */
 const encryptionKey = { id: 'test', key: randomBytes(32) };
 
+const isPage = ({ headers }: Response): boolean => headers.get('content-type')?.startsWith('text/html') === true;
+
 export function tokenText(org: string, scope: Scope): string {
   return `test-token-${org}-${scope}`;
 }
@@ -113,7 +115,11 @@ export async function createApiUnderTest(
         },
         ...(text === undefined ? {} : { body: text }),
       });
-      return { status: answer.status, body: await answer.json(), headers: answer.headers };
+      return {
+        status: answer.status,
+        body: isPage(answer) ? await answer.text() : await answer.json(),
+        headers: answer.headers,
+      };
     },
     async listen() {
       listening = await listen();

@@ -57,6 +57,42 @@ describe('orders of the API', () => {
     expect([again.status, again.body.error]).toEqual([409, 'SYNC_NOTHING_TO_CANCEL']);
   });
 
+  it('take every field that a message advises', async () => {
+    const parametersOf = async (path: string) => {
+      const { status, body } = await api.call('POST', path, { scope: 'write' });
+      const [request] = await fixture().handle.client`
+        select kind, parameters from keyferry.requests where id = ${body.runRequestId ?? null}`;
+      return [status, request ?? String(body.message)];
+    };
+    expect(await parametersOf(`${sync}/sync-secrets?acceptSource=true&confirmDeletions=2`)).toEqual([
+      200,
+      { kind: 'sync', parameters: { acceptSource: true, confirmDeletions: 2 } },
+    ]);
+    expect(await parametersOf(`${sync}/sync-secrets?acceptDestination=true`)).toEqual([
+      200,
+      { kind: 'import', parameters: { acceptDestination: true } },
+    ]);
+    expect(await parametersOf(`${sync}/sync-secrets?acceptDestination=true&acceptSource=true`)).toEqual([
+      422,
+      'acceptDestination changes nothing at AWS: send it without acceptSource and confirmDeletions.',
+    ]);
+    expect(await parametersOf(`${rotation}/rotate-secrets?skipSync=nobody`)).toEqual([
+      404,
+      expect.stringContaining('nobody'),
+    ]);
+  });
+
+  it('hand over the key in use, in a request of its own', async () => {
+    const adoptKey = { accessKeyId: 'AKIAIOSFODNN7ADOPTED', secretAccessKey: 'k'.repeat(40) };
+    const both = await api.call('PATCH', rotation, { body: { adoptKey, description: 'x' } });
+    expect([both.status, both.body.message]).toEqual([422, expect.stringContaining('adoptKey must be sent alone')]);
+    const stale = await api.call('PATCH', rotation, { body: { adoptKey }, headers: { 'if-match': '"999"' } });
+    expect(stale.status).toBe(412);
+    const adopted = await api.call('PATCH', rotation, { body: { adoptKey } });
+    expect([adopted.status, adopted.body.secretRotation.activeAccessKeyId]).toEqual([200, adoptKey.accessKeyId]);
+    expect(JSON.stringify(adopted.body)).not.toContain(adoptKey.secretAccessKey);
+  });
+
   it('ask more of whoever takes away a key', async () => {
     const denied = await api.call('POST', `${rotation}/emergency`, { scope: 'write' });
     expect(denied.status).toBe(403);

@@ -32,7 +32,8 @@ afterEach(async () => {
   await world.db.execute(sql`delete from keyferry.sources`);
 });
 
-const setSource = () => world.set({ kind: 'http', url: `${fake.server.url}/canary-path`, token: TOKEN });
+const setSource = (changed: { readonly everySeconds?: number } = {}) =>
+  world.set({ kind: 'http', url: `${fake.server.url}/canary-path`, token: TOKEN, ...changed });
 const many = (count: number) =>
   Object.fromEntries(Array.from({ length: count }, (_, at) => [`KEY_${String(at)}`, `canary-value-${String(at)}`]));
 
@@ -105,7 +106,7 @@ test('more deletions than the brake lets through wait for their confirmation', a
   expect(codeOf(await world.pull())).toBe('SOURCE_DELETIONS_UNCONFIRMED');
   const { status, statusMessage } = await world.source();
   expect(status).toBe('blocked');
-  expect(statusMessage).toContain('`keyferry source run --project web --env prod --path /api --confirm-deletions 18`');
+  expect(statusMessage).toContain('run the source of web, prod, /api with `confirmDeletions: 18`');
   fake.values = many(9);
   expect(codeOf(await world.pull(18))).toBe('SOURCE_DELETIONS_UNCONFIRMED');
   expect(codeOf(await world.pull(19))).toBe('succeeded');
@@ -264,7 +265,7 @@ test('settings that are replaced during a pull take its lease away', async () =>
   fake.values = { A: 'of the old' };
   await setSource();
   const old = await world.claim();
-  await setSource();
+  await setSource({ everySeconds: 600 });
   expect(old && (await world.newPull()(old))).toBeUndefined();
   expect(await world.values()).toEqual({});
 });
@@ -348,7 +349,7 @@ test('older settings that were put back past keyferry are not used, and newer on
     return rows[0] ?? { target: '', target_revision: 0 };
   };
   const older = await read();
-  await setSource();
+  await setSource({ everySeconds: 600 });
   expect(codeOf(await world.pull())).toBe('succeeded');
   expect((await read()).target_revision).toBe(2);
 
@@ -368,7 +369,7 @@ test('older settings that were put back past keyferry are not used, and newer on
 });
 
 test('people who set a source at once each get a revision of their own', async () => {
-  await Promise.all(Array.from({ length: 4 }, setSource));
+  await Promise.all(Array.from({ length: 4 }, (_, at) => setSource({ everySeconds: 600 + at })));
   fake.values = { A: 'a' };
   expect(codeOf(await world.pull())).toBe('succeeded');
 });

@@ -24,7 +24,7 @@ test('oversized, empty and nested values are told at once by name and remedy; th
     status: 'partial',
     code: 'SYNC_ENTRY_INVALID',
     message:
-      'BIG (/app/prod/BIG): The value has 4097 bytes; standard parameters hold 4096. Set --tier advanced or intelligent, or shorten it. And 2 more: see `keyferry sync show`.',
+      'BIG (/app/prod/BIG): The value has 4097 bytes; standard parameters hold 4096. Set `tier: advanced` or intelligent, or shorten it. And 2 more: see `keyferry sync show`.',
     counts: { created: 1, failed: 3 },
   });
   expect(total(calls)).toBe(1);
@@ -184,7 +184,7 @@ test('what somebody edited or deleted by hand is not overwritten in detect mode,
   const { outcome } = await world.runUntilDone(id);
   expect(outcome).toMatchObject({ status: 'partial', code: 'SYNC_DRIFTED', counts: { updated: 1, conflicts: 2 } });
   expect('message' in outcome && outcome.message).toContain(
-    'EDITED (/app/prod/EDITED) was changed at AWS outside keyferry. Repair them with `keyferry sync run`, or set --drift repair.',
+    'EDITED (/app/prod/EDITED) was changed at AWS outside keyferry. Repair them with `keyferry sync run`, or set `drift: repair`.',
   );
   expect(world.parameters()).toEqual({ '/app/prod/EDITED': 'theirs', '/app/prod/FINE': 'new' });
 
@@ -207,7 +207,7 @@ test('a source emptied by mistake is blocked until exactly its deletions are con
     status: 'blocked',
     code: 'SYNC_DELETIONS_UNCONFIRMED',
     message:
-      'The source is empty: the plan deletes 2 objects. Look at `keyferry sync plan`; if meant: `keyferry sync run --confirm-deletions 2`.',
+      'The source is empty: the plan deletes 2 objects. Look at `keyferry sync plan`; if meant: run the sync with `confirmDeletions: 2`.',
   });
   expect(wrong.outcome.status).toBe('blocked');
   expect((await world.row(id)).nextDueAt).toBeNull();
@@ -238,7 +238,7 @@ test.each([
   const stopped = await removeSome(6);
   expect(stopped).toMatchObject({ status: 'blocked', code: 'SYNC_DELETIONS_UNCONFIRMED' });
   expect('message' in stopped && stopped.message).toMatch(
-    /^More than 12 of 40 would go within an hour \(12 are gone already\): the plan deletes 6 objects\..*--confirm-deletions 6/,
+    /^More than 12 of 40 would go within an hour \(12 are gone already\): the plan deletes 6 objects\..*confirmDeletions: 6/,
   );
   // What a person has confirmed does not count against the next ones.
   expect(await removeSome(0, 6)).toMatchObject({ status: 'succeeded', counts: { deleted: 6 } });
@@ -259,7 +259,7 @@ test('foreign objects of the same name are conflicts, or taken over where that i
     status: 'partial',
     code: 'SYNC_CONFLICT',
     message:
-      'A (/app/prod/A) exists and is not managed by this sync. Remove or rename the object, or let the sync take it over with --on-existing adopt. And 1 more: see `keyferry sync show`.',
+      'A (/app/prod/A) exists and is not managed by this sync. Remove or rename the object, or let the sync take it over with `onExisting: adopt`. And 1 more: see `keyferry sync show`.',
   });
   expect(world.parameters()).toMatchObject({ '/app/prod/A': 'theirs', '/app/prod/B': 'ours' });
 

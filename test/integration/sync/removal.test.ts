@@ -158,7 +158,7 @@ test('a sync that owns objects is deleted only when it is abandoned, and what st
 
   await expect(world.syncs.delete(await world.row(id), { abandon: false })).rejects.toMatchObject({
     code: 'SYNC_STILL_OWNED',
-    publicMessage: `The sync sync-1 was not deleted. It owns 2 objects at AWS: delete them with \`keyferry sync delete sync-1 --remove-secrets\`, or leave them at AWS with --abandon.`,
+    publicMessage: `The sync sync-1 was not deleted. It owns 2 objects at AWS: delete the sync with \`removeSecrets: true\`, or leave them at AWS with \`abandon: true\`.`,
   });
   const stays = await world.syncs.delete(await world.row(id), { abandon: true });
 

@@ -90,7 +90,7 @@ test.each(destinations)('%s that somebody changed since needs adopt', async (_wh
 
   const { outcome } = await world.runUntilDone(id);
   expect(outcome).toMatchObject({ status: 'failed', code: 'SYNC_CONFLICT' });
-  expect('message' in outcome && outcome.message).toMatch(/has changed since.*--on-existing adopt/);
+  expect('message' in outcome && outcome.message).toMatch(/has changed since.*onExisting: adopt/);
   expect(object(world)?.value).toContain('theirs');
 
   const sync = await world.row(id);
@@ -109,7 +109,7 @@ test.each(destinations)('%s needs adopt from a sync of another folder', async (_
   const { outcome } = await world.runUntilDone(id);
 
   expect(outcome).toMatchObject({ status: 'failed', code: 'SYNC_CONFLICT' });
-  expect('message' in outcome && outcome.message).toMatch(/deleted sync of another folder.*--on-existing adopt/);
+  expect('message' in outcome && outcome.message).toMatch(/deleted sync of another folder.*onExisting: adopt/);
   expect(valueOf(world)).toBe('first');
 });
 

@@ -6,11 +6,11 @@ import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 
 import { reportError, type CommandInput } from '../../../src/cli/exit.ts';
-import { withFlag } from '../../../src/cli/flags.ts';
+import { inFlags, withFlag } from '../../../src/cli/flags.ts';
 import { createProgram } from '../../../src/cli/program.ts';
 import { describePlan } from '../../../src/cli/reports.ts';
 import { isSaid } from '../../../src/domain/advice.ts';
-import { JobError } from '../../../src/errors.ts';
+import { errorTable, JobError } from '../../../src/errors.ts';
 
 const program = await createProgram();
 
@@ -44,13 +44,15 @@ describe('a refused command', () => {
   it('says the remedy once, with the name of the object', () => {
     const of = { kind: 'sync', name: 'api' } as const;
     const owned =
-      'It owns 1 object at AWS: delete it with `keyferry sync delete api --remove-secrets`, or leave it at AWS with --abandon.';
+      'It owns 1 object at AWS: delete the sync with `removeSecrets: true`, or leave it at AWS with `abandon: true`.';
     expect(read(new JobError('SYNC_STILL_OWNED', { message: owned }), { flags: new Set(), of })).toEqual([
-      `keyferry: ${owned}`,
+      'keyferry: It owns 1 object at AWS: run `keyferry sync delete api --remove-secrets`, or leave it at AWS with --abandon.',
       '  [SYNC_STILL_OWNED]',
     ]);
     const [, step] = read(new JobError('SYNC_DELETIONS_UNCONFIRMED'), { flags: new Set(), of });
-    expect(step).toContain('`keyferry sync plan api`');
+    expect(step).toBe(
+      '  Check `keyferry sync plan api`, then run `keyferry sync run api --confirm-deletions N`. [SYNC_DELETIONS_UNCONFIRMED]',
+    );
   });
 
   it('adds to the cause of an outage what it means for the work, and no second advice', () => {
@@ -72,11 +74,38 @@ describe('a refused command', () => {
 describe('a plan that the brake would stop', () => {
   it('gives the command to paste, and does not send the reader to the plan again', () => {
     const message =
-      'The source is empty. Look at `keyferry sync plan`; if meant: `keyferry sync run --confirm-deletions 2`.';
+      'The source is empty. Look at `keyferry sync plan`; if meant: run the sync with `confirmDeletions: 2`.';
     const plan = { changes: [], unchanged: 0, blockedBy: { message } };
     expect(describePlan(plan, { kind: 'sync', name: 'api' })).toContain(
-      'blocked: The source is empty. If meant: `keyferry sync run api --confirm-deletions 2`.',
+      'blocked: The source is empty. If meant: run `keyferry sync run api --confirm-deletions 2`.',
     );
+  });
+});
+
+describe('a message of the domain at the terminal', () => {
+  const of = { kind: 'sync', name: 'api' } as const;
+
+  it.each([
+    ['Run the sync with `acceptSource: true`.', 'Run `keyferry sync run api --accept-source`.'],
+    ['To stop, delete the sync and abandon them.', 'To stop, run `keyferry sync delete api --abandon`.'],
+    ['Set `tier: advanced` or intelligent.', 'Set --tier advanced or intelligent.'],
+    ['Run the rotation with `skipSync: SYNC`.', 'Run `keyferry rotation run --skip-sync SYNC`.'],
+    [
+      'run the source of web, prod, /api with `confirmDeletions: 4`.',
+      'run `keyferry source run --project web --env prod --path /api --confirm-deletions 4`.',
+    ],
+    ['Check `keyferry sync list` and `unknown: 3`.', 'Check `keyferry sync list` and `unknown: 3`.'],
+  ])('%s names flags and the object', (message, expected) => {
+    expect(inFlags(message, of)).toBe(expected);
+  });
+
+  it('has a flag that its command knows, for every field that it advises', () => {
+    const flags = new Set(commandsOf(program).flatMap((command) => command.options.map(({ long }) => long)));
+    const advised = Object.values(errorTable).flatMap(({ message, nextStep }) => [message, nextStep]);
+    const named = advised.flatMap((text) => inFlags(text).match(/--[a-z-]+/g) ?? []);
+    expect(named.length).toBeGreaterThan(10);
+    for (const flag of named) expect(flags).toContain(flag);
+    for (const text of advised) expect(inFlags(text)).not.toMatch(/`[a-z]+[A-Z]\w+(: \w+)?`/);
   });
 });
 
@@ -86,6 +115,8 @@ describe('an advice', () => {
     ['Choose another prefix or delete the other sync.', 'Taken. Choose another prefix, or delete that sync.', true],
     ['Check `keyferry sync plan`.', 'The source is empty.', false],
     ['Wait until AWS answers again.', 'AWS does not answer.', false],
+    ['Repair with `keyferry sync run`, or `drift: repair`.', 'To keep it, run the sync with `acceptSource`.', true],
+    ['Let it take over with `onExisting: adopt`.', 'It exists and is managed by an owner.', false],
   ])('%s beside "%s" is said already: %s', (advice, message, isThere) => {
     expect(isSaid(message, advice)).toBe(isThere);
   });

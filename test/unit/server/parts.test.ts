@@ -54,7 +54,7 @@ describe('an error on the status page', () => {
     const of = { kind: 'sync', name: 'api' } as const;
     const shown = text(trouble({ code: 'SYNC_DELETIONS_UNCONFIRMED', message: 'x', of }));
     expect(shown).toContain('<code>keyferry sync plan api</code>');
-    expect(shown).toContain('<code>keyferry sync run api --confirm-deletions N</code>');
+    expect(shown).toContain('then confirm the deletions on the page of the sync.');
   });
 
   it('escapes what it is given', () => {
