@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-import { hostileEnvironment } from '../support/environment.ts';
+import { hostileEnvironmentOfUp } from '../support/environment.ts';
 import { runKeyferry, startUnboundKeyferry, type TestProcess } from '../support/processes.ts';
 import { onTerminal } from '../support/pseudo-terminal.ts';
 import { createTemporaryDirectory } from '../support/temporary-directory.ts';
@@ -15,7 +15,7 @@ let up: TestProcess;
 
 beforeAll(async () => {
   directory = await createTemporaryDirectory('terminal');
-  up = startUnboundKeyferry(['up', '--sandbox', '--port', '0'], { environment: hostileEnvironment(), directory });
+  up = startUnboundKeyferry(['up', '--sandbox', '--port', '0'], { environment: hostileEnvironmentOfUp(), directory });
   await up.waitForLine(/npx keyferry status/, 90_000);
 }, 100_000);
 afterAll(async () => {

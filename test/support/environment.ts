@@ -27,6 +27,13 @@ export function hostileEnvironment(): Record<string, string> {
   };
 }
 
+/** The same with settings of the process itself that `up --sandbox` obeys. */
+export const hostileEnvironmentOfUp = (): Record<string, string> => ({
+  ...hostileEnvironment(),
+  KEYFERRY_HTTP_HOST: '127.0.0.1',
+  KEYFERRY_CONCURRENCY: 'validate=2',
+});
+
 function hostileAws(): Record<string, string> {
   return {
     AWS_ACCESS_KEY_ID: 'AKIAHOSTILEHOSTILE00',

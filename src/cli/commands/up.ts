@@ -35,7 +35,8 @@ async function runUp({ options, output }: Invocation): Promise<ExitCode> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const secrets = await loadOrMakeSecrets(folder);
   const isSandbox = options.sandbox === true;
-  const own = ownSettings(processEnvironment());
+  const given = processEnvironment();
+  const own = ownSettings(given);
   const embedded = await startEmbedded({
     directory: join(folder, isSandbox ? 'sandbox-postgres' : 'postgres'),
     // The sandbox forgets everything when it stops, so the rows about it go too.
@@ -46,7 +47,12 @@ async function runUp({ options, output }: Invocation): Promise<ExitCode> {
     ownSettings: own,
     settings: {
       KEYFERRY_ENCRYPTION_KEYS: secrets.encryptionKeys,
-      ...defined({ KEYFERRY_ORG: own.KEYFERRY_ORG }),
+      ...defined({
+        KEYFERRY_ORG: own.KEYFERRY_ORG,
+        // Checked where a webhook or a source is set, which commands of this folder do as well.
+        KEYFERRY_WEBHOOK_HOSTS: given.KEYFERRY_WEBHOOK_HOSTS,
+        KEYFERRY_SOURCE_HOSTS: given.KEYFERRY_SOURCE_HOSTS,
+      }),
       KEYFERRY_API_TOKENS: `${own.KEYFERRY_ORG ?? 'default'}:up:${createHash('sha256').update(secrets.apiToken).digest('hex')}:admin`,
       KEYFERRY_HTTP_PORT: text(options, 'port') ?? own.KEYFERRY_HTTP_PORT ?? '3010',
       // In the sandbox nothing real is in reach, so the page may act unless it is told otherwise.

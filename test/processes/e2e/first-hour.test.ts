@@ -8,7 +8,7 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { hostileEnvironment } from '../../support/environment.ts';
+import { hostileEnvironmentOfUp } from '../../support/environment.ts';
 import { runProcess, startUnboundKeyferry, type Exit, type TestProcess } from '../../support/processes.ts';
 
 const PROGRAM = new URL('../../../bin/keyferry.js', import.meta.url).pathname;
@@ -18,7 +18,8 @@ let up: TestProcess;
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'keyferry-first-hour-'));
-  up = startUnboundKeyferry(['up', '--sandbox', '--port', '0'], { environment: hostileEnvironment(), directory });
+  const environment = { ...hostileEnvironmentOfUp(), KEYFERRY_WEBHOOK_HOSTS: '127.0.0.1' };
+  up = startUnboundKeyferry(['up', '--sandbox', '--port', '0'], { environment, directory });
   await up.waitForLine(/npx keyferry status/, 60_000);
 }, 70_000);
 
@@ -50,6 +51,13 @@ async function status(): Promise<StatusDocument> {
 }
 
 describe('keyferry up --sandbox', () => {
+  it('was told which hosts take webhooks, and so are the commands of its folder', async () => {
+    const exit = await paste(
+      'keyferry webhook create own --url http://127.0.0.1:9/ && keyferry webhook delete own --yes',
+    );
+    expect(exit.code, exit.stderr).toBe(0);
+  }, 60_000);
+
   it('prints commands that work as they are pasted', async () => {
     const commands = up
       .stdout()
