@@ -14,7 +14,7 @@ import { isWanted, staysTold } from '../events.ts';
 import { syncEntries } from '../schema.ts';
 import { toStorableJson } from '../rows.ts';
 import { deleteRemovedSync, type RemovalEnding } from './deletion.ts';
-import { execute, raise } from '../statement.ts';
+import { execute, raise, renderedOnce } from '../statement.ts';
 
 /** Who writes: refused once the run has lost its lease. */
 export interface LedgerRun {
@@ -146,10 +146,10 @@ const assignments = list(names.filter((name) => !identity.has(name)).map((name) 
  * Locked: a run that takes over waits for this statement, or this statement finds the other run's
  * token.
  */
-const fence = ({ syncId, runId }: LedgerRun): SQL => sql`
+const fence = sql`
         select s.id, ${isWanted('sync.changed')} as is_wanted
         from keyferry.syncs s
-        where s.id = ${syncId} and s.run_token = ${runId}
+        where s.id = ${sql.placeholder('syncId')} and s.run_token = ${sql.placeholder('runId')}
         for share of s`;
 
 /**
@@ -158,12 +158,15 @@ const fence = ({ syncId, runId }: LedgerRun): SQL => sql`
  */
 async function storeEntries(db: Database, run: LedgerRun, entries: readonly LedgerEntry[]): Promise<readonly string[]> {
   if (entries.length === 0) return [];
-  const rows = await execute(
-    db,
-    sql`
-      with fence as materialized (${fence(run)}),
+  const rows = await storeStatement(db, {}, { ...run, entries: toStorableJson(entries.map(toRecord)) });
+  return idsOf(rows[0]);
+}
+
+const storeStatement = renderedOnce(
+  () => sql`
+      with fence as materialized (${fence}),
       wanted as (
-        select * from jsonb_to_recordset(${toStorableJson(entries.map(toRecord))}::jsonb)
+        select * from jsonb_to_recordset(${sql.placeholder('entries')}::jsonb)
           as w(${record})
       ),
       free as (
@@ -174,7 +177,7 @@ async function storeEntries(db: Database, run: LedgerRun, entries: readonly Ledg
             where o.partition = w.partition and o.account_id = w.account_id and o.region = w.region
               and o.service = w.service and o.remote_name = w.remote_name and o.is_claim
               and o.deleted_at is null
-              and o.status in ('synced', 'failed') and o.sync_id <> ${run.syncId})
+              and o.status in ('synced', 'failed') and o.sync_id <> ${sql.placeholder('syncId')})
         ),
       stored as (
         insert into keyferry.sync_entries (sync_id, is_told, ${list(names)})
@@ -187,9 +190,7 @@ async function storeEntries(db: Database, run: LedgerRun, entries: readonly Ledg
       )
       select (select count(*) from fence)::int as held,
         (select coalesce(jsonb_agg(id), '[]') from stored) as ids`,
-  );
-  return idsOf(rows[0]);
-}
+);
 
 function toRecord(entry: LedgerEntry): Record<string, unknown> {
   return {
@@ -230,15 +231,16 @@ function idsOf(row: Record<string, unknown> | undefined): readonly string[] {
 /** Deletes entries whose end was told; locks the sync’s row (share), fenced by the run’s lease. */
 async function forgetEntries(db: Database, run: LedgerRun, ids: readonly string[]): Promise<void> {
   if (ids.length === 0) return;
-  await execute(
-    db,
-    sql`
-      with fence as materialized (${fence(run)})
+  await forgetStatement(db, {}, { ...run, ids: JSON.stringify(ids) });
+}
+
+const forgetStatement = renderedOnce(
+  () => sql`
+      with fence as materialized (${fence})
       delete from keyferry.sync_entries e
       using fence
       where e.sync_id = fence.id
         and e.is_told
         and e.id in (select value::uuid
-          from jsonb_array_elements_text(${JSON.stringify(ids)}::jsonb))`,
-  );
-}
+          from jsonb_array_elements_text(${sql.placeholder('ids')}::jsonb))`,
+);
