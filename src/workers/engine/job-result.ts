@@ -33,10 +33,7 @@ export function report(log: Log, run: Run<Kind>, outcome: Outcome): JobResult {
   }
 }
 
-/**
- * That nothing was to do is worth a line to who looks for it only: there may be thousands of these
- * a second.
- */
+/** Runs without a call to AWS log at debug: there may be thousands of them a second. */
 function logEnd(log: Log, run: Run<Kind>, status: string): void {
   const { counts: awsCalls } = run.scope.calls;
   const level = status === 'succeeded' && Object.keys(awsCalls).length === 0 ? 'debug' : 'info';

@@ -32,7 +32,7 @@ export interface JobDependencies<K extends Kind>
   readonly callCounts: CallCounts;
   readonly log: Log;
   random(): number;
-  /** Told of every settled run, for metrics and the tick. */
+  /** Called with every settled run, for metrics and the tick. */
   onRun(report: RunReport): void;
   /** Writes of a run that nobody asked for: always a defect. */
   onUnaskedWrites?(count: number): void;
@@ -174,7 +174,7 @@ function toRun<K extends Kind>(
 async function perform<K extends Kind>(deps: JobDependencies<K>, run: Run<K>): Promise<Performed<K>> {
   const { maxAttempts } = retryPolicies[deps.processor.kind];
   if (run.attempt > maxAttempts) {
-    // Its runs ended without an answer: the worker died each time. Poison work stops here.
+    // Its runs ended without an answer: the worker died each time. No further attempt is made.
     const message = `${String(maxAttempts)} runs ended without an answer.`;
     return deps.processor.conclude({ status: 'failed', code: 'LEASE_LOST', message }, run);
   }

@@ -91,8 +91,9 @@ export function createTick(deps: TickDependencies): Tick {
     if (!isStopped) rounds.run(kind);
   };
   const wakeUps = createWakeUps(run);
-  // While thousands wait, a look is dear: it may take a fifth of the time, whatever ends meanwhile.
-  // A round of several takes longer than what it queues keeps workers busy.
+  // While thousands wait, polling is expensive: it is capped at about 20 % of wall time, however
+  // many runs end meanwhile. A round of several batches takes longer than its jobs keep workers
+  // busy.
   const lookSoon = (kind: Kind): void => {
     const restMs = last.get(kind)?.isQueueFull === true ? FULL_QUEUE_MS : GATHER_MS;
     wakeUps.add(kind, Math.max(restMs, 4 * tookMs(kind)));
@@ -138,6 +139,17 @@ interface Rounds {
   settled(): Promise<unknown>;
 }
 
+/**
+ * The states of one kind:
+ *
+ *   idle ── run ──► looking ──────── the look ends ──────► idle
+ *                   │     ▲                                a run ended meanwhile: `onEnds`
+ *                   run   the look ends: the next begins
+ *                   ▼     │
+ *                   again ┘
+ *
+ * Once stopped, no state begins a look; `settled` resolves when the last one has ended.
+ */
 function createRounds(look: (kind: Kind) => Promise<void>, onEnds: (kind: Kind) => void): Rounds {
   const active = new Map<Kind, Promise<void>>();
   const endedAtMs = new Map<Kind, number>();

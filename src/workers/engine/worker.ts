@@ -55,11 +55,11 @@ export interface WorkerDependencies {
 }
 
 export interface WorkerProcess {
-  /** False once it was asked to stop, when its tick stands still, or when a queue has gone deaf. */
+  /** False once it was asked to stop, when its tick has stopped, or a queue delivers nothing. */
   isReady(): boolean;
   /** Jobs under way, by queue. */
   running(): Readonly<Partial<Record<Kind, number>>>;
-  /** Resolves when only a new process helps: a queue has gone deaf. */
+  /** Resolves when only a new process helps: a queue delivers nothing although jobs wait. */
   readonly mustBeReplaced: Promise<void>;
   /**
    * Ends within `deadlineMs`: running jobs reach their next safe point, the rest is left to the
