@@ -69,7 +69,7 @@ async function waitForPull(look: () => Promise<FolderSource>, asked: number, wai
       wait.onUntaken?.();
     }
     if (waitedMs > (wait.timeoutMs ?? DEFAULT_TIMEOUT_MS))
-      throw new JobError('QUEUE_UNAVAILABLE', {
+      throw new JobError('QUEUE_TIMEOUT', {
         message: 'No worker has read the source in time. The request stays recorded; start one with `keyferry worker`.',
       });
     await setTimeout(POLL_MS);

@@ -204,7 +204,7 @@ async function changeFolder(stores: Stores, folder: FolderRow, wanted: Change): 
     if (change.importer) await refuseLostLease(stores.db, change.importer);
     current = await getFolder(stores.db, folder.id);
   }
-  throw new JobError('DB_UNAVAILABLE', { message: 'The folder is written by too many others at once; try again.' });
+  throw new JobError('DB_CONTENDED', { message: 'Too many others write the folder at once. Try again.' });
 }
 
 /**

@@ -10,6 +10,7 @@ const statuses: Partial<Readonly<Record<ErrorCode, HttpStatus>>> = {
   PAYLOAD_INVALID: 422,
   QUEUE_UNAVAILABLE: 503,
   DB_UNAVAILABLE: 503,
+  DB_CONTENDED: 503,
   KMS_UNAVAILABLE: 503,
   KMS_DENIED: 503,
   KMS_KEY_UNUSABLE: 503,

@@ -32,6 +32,12 @@ export const systemErrors = {
     'The database does not respond or closed the connection.',
     'Check DATABASE_URL and that the server is running. Runs wait, keep their status, and resume when it responds.',
   ),
+  DB_CONTENDED: entry(
+    'snooze',
+    'Too many others change the same object at once.',
+    'Other requests or runs changed the folder, sync or rotation first, twenty times in a row.',
+    'Try again. Runs wait and try again by themselves.',
+  ),
   DB_DENIED: entry(
     'fail',
     'The role of DATABASE_URL lacks a privilege that `keyferry migrate` needs.',

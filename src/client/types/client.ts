@@ -13,7 +13,8 @@ import type { WebhooksClient } from './webhook.ts';
 
 /**
  * Acts for one org. It only writes what is wanted; workers do the rest. Every error is a
- * `JobError`: PAYLOAD_INVALID names the fields that are wrong, DB_UNAVAILABLE may be tried again.
+ * `JobError`: PAYLOAD_INVALID names the fields that are wrong; DB_UNAVAILABLE and DB_CONTENDED
+ * may be tried again.
  */
 export interface Client {
   /** The org that it acts for. */

@@ -110,7 +110,7 @@ export interface PullSource {
 
 /** How long to wait for a pull. */
 export interface WaitForPull {
-  /** Gives up with QUEUE_UNAVAILABLE after this long. Default: 2 minutes. */
+  /** Gives up with QUEUE_TIMEOUT after this long. Default: 2 minutes. */
   readonly timeoutMs?: number;
   /** Called once when no worker has taken the source for a few seconds. */
   onUntaken?(): void;
@@ -132,7 +132,7 @@ export interface SourcesClient {
   /** Has a worker read the source soon, and returns at once. */
   request(place: FolderPath, input?: PullSource): Promise<FolderSource>;
   /**
-   * Has a worker read the source now, and returns its state afterwards. Throws QUEUE_UNAVAILABLE
+   * Has a worker read the source now, and returns its state afterwards. Throws QUEUE_TIMEOUT
    * when none does in time.
    */
   run(place: FolderPath, input?: PullSource, wait?: WaitForPull): Promise<FolderSource>;

@@ -71,5 +71,5 @@ export async function untilAsSeen<T>(attempt: () => Promise<T | undefined>): Pro
     const result = await attempt();
     if (result !== undefined) return result;
   }
-  throw new JobError('DB_UNAVAILABLE', { message: 'Too many others write the same row. Try again.' });
+  throw new JobError('DB_CONTENDED');
 }

@@ -8,7 +8,7 @@ import type { Job } from 'bullmq';
 
 import type { WorkStore } from '../../db/engine/work.ts';
 import type { Kind } from '../../domain/run.ts';
-import { JobError, toJobError } from '../../errors.ts';
+import { type ErrorCode, JobError, toJobError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
 import type { Payload } from '../../queues/payload.ts';
 
@@ -19,10 +19,11 @@ export interface AdmitDependencies {
 }
 
 const DATABASE_PAUSE_MS = 1_000;
+const mayPass: ReadonlySet<ErrorCode> = new Set(['DB_UNAVAILABLE', 'DB_CONTENDED']);
 
 /**
- * Holds the job while PostgreSQL is away, under BullMQ's own lock: failing it would lose an outside
- * producer's wish, which exists nowhere else yet.
+ * Holds the job, under BullMQ's own lock, while PostgreSQL is away or others keep changing the row:
+ * failing it would lose an outside producer's wish, which exists nowhere else yet.
  */
 export async function whileDatabaseIsDown<T>(
   deps: Omit<AdmitDependencies, 'work'>,
@@ -34,7 +35,7 @@ export async function whileDatabaseIsDown<T>(
       return await use();
     } catch (raw) {
       const error = toJobError(raw);
-      if (error.code !== 'DB_UNAVAILABLE' || signal?.aborted === true) throw raw;
+      if (!mayPass.has(error.code) || signal?.aborted === true) throw raw;
       if (deps.noticeOutage?.(error) !== true) deps.log.warn({ err: error }, 'waiting for PostgreSQL');
       await setTimeout(DATABASE_PAUSE_MS, undefined, { ref: false });
     }

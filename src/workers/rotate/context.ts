@@ -51,6 +51,8 @@ export async function write(
  * How often a transition is made again because a person changed the settings that it was made of.
  */
 const MAX_RACES = 20;
+/** Then those who change it are done. */
+const AGAIN_MS = 5_000;
 
 /**
  * For a transition that sets the next rotation: made of the settings of this moment, which may
@@ -70,7 +72,10 @@ export async function writeScheduled(
     const written = await deps.rotations.run.advance(fence, transition);
     if (written) return { ...applyTransition(view, transition, now), ...written };
   }
-  throw new JobError('DB_UNAVAILABLE', { message: 'The rotation is being changed by too many others at once.' });
+  throw new JobError('DB_CONTENDED', {
+    message: 'Too many others change the rotation at once. The run waits and tries again by itself.',
+    retryAfterMs: AGAIN_MS,
+  });
 }
 
 export interface OpenKeys {
