@@ -97,6 +97,8 @@ interface Findings {
   readonly refused?: readonly string[];
   readonly others?: readonly string[];
   readonly leftBehind?: readonly LeftBehind[];
+  /** Of a policy, for a run that lacks permissions. */
+  readonly statements?: readonly unknown[];
 }
 
 function describeFindings(result: unknown): readonly (readonly [string, string | undefined])[] {
@@ -113,6 +115,7 @@ function describeFindings(result: unknown): readonly (readonly [string, string |
     ['keys that no secret may have', list(found.refused)],
     ['written by others', list(found.others)],
     ['stays at AWS', list(found.leftBehind?.map(describeLeft))],
+    ['add to its policy', found.statements && JSON.stringify(found.statements)],
   ];
 }
 

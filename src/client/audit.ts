@@ -22,8 +22,10 @@ export type Methods<T> = { readonly [K in keyof T]: Method };
 export type Actions<T> = Readonly<Record<keyof T, Action>>;
 
 /** The actions of `request`, whose first argument says what is asked for. */
-const asked = (kind: unknown): string =>
-  `sync.${typeof kind === 'string' && /^[a-z]{1,16}$/.test(kind) ? kind : 'request'}`;
+const asked = (kind: unknown): string => {
+  if (kind === 'sync') return 'sync.run';
+  return `sync.${typeof kind === 'string' && /^[a-z]{1,16}$/.test(kind) ? kind : 'request'}`;
+};
 
 /**
  * What each method of the client is in the audit trail. A method that is not listed does not
@@ -56,7 +58,7 @@ export const clientActions = {
     list: null,
     update: 'sync.update',
     request: asked,
-    run: 'sync.sync',
+    run: 'sync.run',
     acceptDestination: 'sync.import',
     plan: 'sync.plan',
     check: 'sync.check',

@@ -56,19 +56,23 @@ export interface Attention {
   readonly blocks: number;
 }
 
+/** A connection that lacks permissions denies what its syncs and rotations need. */
+const isOfConnection = (table: SQL) => sql`(${table}.status_code like 'CONNECTION\\_%'
+    or ${table}.status_code = 'AWS_ACCESS_DENIED')`;
+
 /** A subject that only its connection keeps from working; the connection is listed in its place. */
 const isBlockedByConnection = (table: SQL) => sql`(
-  ${table}.status_code like 'CONNECTION\\_%'
+  ${isOfConnection(table)}
   and exists (select from keyferry.connections c
     where c.id = ${table}.connection_id and c.is_troubled))`;
 
 const blockedBy = sql`(
   (select count(*) from keyferry.syncs s
     where s.is_troubled and s.connection_id = connections.id
-      and s.status_code like 'CONNECTION\\_%')
+      and ${isOfConnection(sql`s`)})
   + (select count(*) from keyferry.rotations r
     where r.is_troubled and r.connection_id = connections.id
-      and r.status_code like 'CONNECTION\\_%'))::int`;
+      and ${isOfConnection(sql`r`)}))::int`;
 
 const firstFix = sql`(select c->'fix'->>'advice' from jsonb_array_elements(checks) c
   where c->>'verdict' = 'fail' limit 1)`;

@@ -16,6 +16,7 @@ import { createWindowCounter } from '../guard/login.ts';
 import { annotate, inSpan } from '../../observe/trace.ts';
 import { problem } from '../problem.ts';
 import type { ApiOptions } from './env.ts';
+import { tagReplay } from './versions.ts';
 
 export type Gate = MiddlewareHandler;
 
@@ -216,6 +217,7 @@ export function idempotent({ idempotency, fingerprints }: ApiOptions): Gate {
     switch (reservation.is) {
       case 'answered':
         c.header('Idempotent-Replayed', 'true');
+        tagReplay(c, reservation.response);
         return c.body(reservation.response, reservation.statusCode as 200, { 'Content-Type': 'application/json' });
       case 'running':
         c.header('Retry-After', '1');

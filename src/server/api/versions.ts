@@ -4,8 +4,19 @@
 import type { Context } from 'hono';
 import type { UpdateOptions } from '../../client/types/subject.ts';
 
+const TAGGED = ['appConnection', 'secretSync', 'secretRotation', 'folder'] as const;
+
 export function tagVersion(c: Context, version: number): void {
   c.header('ETag', `"${String(version)}"`);
+}
+
+/** The first answer's tag, by the object in its body: that is all that is kept of the answer. */
+export function tagReplay(c: Context, response: string): void {
+  const isOrder = c.req.method === 'POST' && Object.keys(c.req.param()).length > 0;
+  if (isOrder || c.req.method === 'DELETE') return;
+  const parts = JSON.parse(response) as Readonly<Record<string, { version?: unknown; revision?: unknown } | undefined>>;
+  const [version] = TAGGED.flatMap((name) => parts[name]?.version ?? parts[name]?.revision ?? []);
+  if (typeof version === 'number') tagVersion(c, version);
 }
 
 /** Undefined without the header, or with `*`. A tag that is none of ours matches no version. */

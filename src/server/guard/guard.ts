@@ -62,7 +62,7 @@ export function createOperatorDoor(options: GuardOptions): MiddlewareHandler {
         return problem(
           c,
           401,
-          'User and password are needed: those of KEYFERRY_BOARD_USER and KEYFERRY_BOARD_PASSWORD of the server.',
+          `${c.req.header('authorization') === undefined ? 'User and password are needed' : 'User or password is wrong'}: use KEYFERRY_BOARD_USER and KEYFERRY_BOARD_PASSWORD of the server, or your own of KEYFERRY_BOARD_PASSWORD_FILE. Reload the page to enter them again.`,
         );
     }
   };

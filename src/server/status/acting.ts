@@ -53,7 +53,8 @@ export async function audited(
     });
   try {
     const subject = await make(acting.clientOf({ orgId: change.orgId, name: actor }));
-    await settle(303, subject);
+    // As API and library record it; the form's redirect is the browser's matter.
+    await settle(200, subject);
     return subject;
   } catch (error) {
     await settle(statusOf(toJobError(error).code));

@@ -161,8 +161,8 @@ function blocked(round: Round, why: { readonly code: string; readonly message: s
 }
 
 function missingPermissions(round: Round, { missing, statements }: Permissions): SyncEnding {
-  const message = `The connection lacks ${missing.join(', ')}; nothing was written. Add to its policy: ${JSON.stringify(statements)}`;
-  return blocked(round, { code: 'AWS_ACCESS_DENIED', message: cutText(message, 2_000) }, { missing, statements });
+  const message = `The connection lacks ${missing.join(', ')}; nothing was written. Validate it (\`keyferry connection validate ${round.job.connection.name}\`): its checks have the statements to add.`;
+  return blocked(round, { code: 'AWS_ACCESS_DENIED', message: cutText(message, 500) }, { missing, statements });
 }
 
 const MAX_REPLICA_LOOKS = 8;

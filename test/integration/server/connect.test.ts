@@ -175,7 +175,7 @@ describe('the connect page', () => {
       via: 'page',
       action: 'connection.create',
       subject: id,
-      status_code: 303,
+      status_code: 200,
     });
   });
 

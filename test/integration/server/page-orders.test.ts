@@ -72,7 +72,7 @@ describe('orders of the status page', () => {
       via: 'page',
       action: 'connection.validate',
       subject: seeded.validConnection,
-      status_code: 303,
+      status_code: 200,
     });
     const shown = await send(`${url}${sent.location}`, { headers: basic });
     expect(shown.text).toContain('The validation is requested.');

@@ -79,6 +79,25 @@ describe('the status page', () => {
     expect(afterwards).toContain(item);
   });
 
+  it('counts what a connection without permissions denies as one trouble with the connection', async () => {
+    const { client } = fixture().handle;
+    const item = `<a class="name" href="/syncs/${seeded.partialSync}">prod-parameters</a> <span`;
+    await client`update keyferry.syncs
+      set sync_status = 'blocked', status_code = 'AWS_ACCESS_DENIED'
+      where id = ${seeded.partialSync}`;
+    const alone = await read('/');
+    await client`update keyferry.connections set status = 'degraded'
+      where id = ${seeded.validConnection}`;
+    const grouped = await read('/');
+    await client`update keyferry.connections set status = 'valid'
+      where id = ${seeded.validConnection}`;
+    await client`update keyferry.syncs set sync_status = 'partial', status_code = 'SYNC_PARTIAL'
+      where id = ${seeded.partialSync}`;
+    expect(alone).toContain(item);
+    expect(grouped).not.toContain(item);
+    expect(grouped).toContain(`<a href="/connections/${seeded.validConnection}#panel-used-by">1 sync or rotation`);
+  });
+
   it('shows whether a worker lives', async () => {
     const { client } = fixture().handle;
     expect(await read('/')).toContain('start one with <code>keyferry worker</code>');

@@ -58,6 +58,25 @@ describe('a change over the API', () => {
     }
   });
 
+  it('is answered again under its idempotency key with the ETag of the first answer', async () => {
+    for (const { id, path } of settable()) {
+      const again = async (method: string, to: string, body: unknown) => {
+        const headers = { 'idempotency-key': `${id}-${method}` };
+        const answers = [await api.call(method, to, { body, headers }), await api.call(method, to, { body, headers })];
+        return answers.map(({ status, headers: sent }) => [status, sent.get('etag')]);
+      };
+      const [first, replay] = await again('PATCH', path, { description: 'again' });
+      expect([id, replay]).toEqual([id, first]);
+      expect(first?.[1]).toMatch(/^"\d+"$/);
+    }
+    const folder = { ...place, secrets: { A: 'again' } };
+    const headers = { 'idempotency-key': 'folder' };
+    const put = () => api.call('PUT', '/api/v1/folders/secrets', { body: folder, headers });
+    const [first, replay] = [await put(), await put()];
+    expect(replay.headers.get('idempotent-replayed')).toBe('true');
+    expect(replay.headers.get('etag')).toBe(first.headers.get('etag'));
+  });
+
   it('answers with the version as ETag, and is refused when If-Match names another', async () => {
     expect(settable().length).toBeGreaterThanOrEqual(4);
     for (const { id, path } of settable()) {

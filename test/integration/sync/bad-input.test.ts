@@ -160,10 +160,13 @@ test('a missing permission blocks the sync before its first write and says what 
   expect(outcome).toMatchObject({
     status: 'blocked',
     code: 'AWS_ACCESS_DENIED',
-    result: { missing: ['ssm:DeleteParameters'] },
+    result: {
+      missing: ['ssm:DeleteParameters'],
+      statements: [expect.objectContaining({ Effect: 'Allow', Action: 'ssm:DeleteParameters' })],
+    },
   });
   expect('message' in outcome && outcome.message).toMatch(
-    /lacks ssm:DeleteParameters; nothing was written\. Add to its policy: \[\{"Effect":"Allow","Action":"ssm:DeleteParameters"/,
+    /^The connection lacks ssm:DeleteParameters; nothing was written\. Validate it \(`keyferry connection validate \S+`\): its checks have the statements to add\.$/,
   );
   expect(calls).toEqual({});
   expect(world.parameters()).toEqual({});

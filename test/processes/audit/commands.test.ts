@@ -72,7 +72,7 @@ const changes: Readonly<
     ['sync.create'],
   ],
   'sync update': [({ sync }) => `sync update ${sync} --description x`, ['sync.update']],
-  'sync run': [({ sync }) => `sync run ${sync} --no-wait`, ['sync.sync']],
+  'sync run': [({ sync }) => `sync run ${sync} --no-wait`, ['sync.run']],
   'sync check': [({ sync }) => `sync check ${sync} --no-wait`, ['sync.check']],
   'sync plan': [({ sync }) => `sync plan ${sync} ${SOON}`, ['sync.plan']],
   'sync import': [({ sync }) => `sync import ${sync} --prioritize source --no-wait`, ['sync.import']],
