@@ -7,7 +7,7 @@ import { Option, type Command } from 'commander';
 import type { Config } from '../config/config.ts';
 import type { Named } from '../domain/advice.ts';
 import type { Program } from '../main.ts';
-import { JobError } from '../errors.ts';
+import { takeForm } from './form.ts';
 import { type CommandInput, exitCodes, reportError, type ExitCode } from './exit.ts';
 import { endInTime } from './signals.ts';
 import { orgOption } from './options.ts';
@@ -35,12 +35,18 @@ export function leaf(parent: Command, usage: string, description: string): Comma
   return parent
     .command(usage)
     .description(description)
-    .addOption(new Option('--json', 'print one JSON document on stdout'))
-    .showHelpAfterError('(--help shows the options)');
+    .addOption(new Option('--json', 'print one JSON document on stdout'));
 }
 
-export function run(command: Command, handler: (invocation: Invocation) => Promise<ExitCode>): Command {
-  const requireAll = takeRequired(command);
+/** What the client would refuse of a command line, by its fields; nothing is asked or changed. */
+type FindProblems = (options: Options) => readonly string[];
+
+export function run(
+  command: Command,
+  handler: (invocation: Invocation) => Promise<ExitCode>,
+  findProblems: FindProblems = () => [],
+): Command {
+  const form = takeForm(command, flagsOf(command));
   return command.action(async (...received: unknown[]) => {
     const options = command.opts();
     const output = createOutput({ isJson: options.json === true });
@@ -49,7 +55,7 @@ export function run(command: Command, handler: (invocation: Invocation) => Promi
       .flat()
       .filter((argument) => typeof argument === 'string');
     try {
-      requireAll();
+      form.require(findProblems(options));
       process.exitCode = await handler({ options, args, output });
     } catch (error) {
       process.exitCode = reportError(output, error, askedOf(command, args));
@@ -57,44 +63,27 @@ export function run(command: Command, handler: (invocation: Invocation) => Promi
   });
 }
 
-function askedOf(command: Command, [name]: readonly string[]): CommandInput {
+function flagsOf(command: Command): ReadonlySet<string> {
   const positional = command.registeredArguments.map((one) => `<${one.name()}>`);
-  const flags = new Set([...command.options.map((option) => option.long ?? ''), ...positional]);
+  return new Set([...command.options.map((option) => option.long ?? ''), ...positional]);
+}
+
+function askedOf(command: Command, [name]: readonly string[]): CommandInput {
+  const flags = flagsOf(command);
   const noun = command.parent?.name() ?? '';
   return { flags, of: name !== undefined && isNoun(noun) ? { kind: noun, name } : undefined };
 }
 
 const isNoun = (text: string): text is Named['kind'] => ['connection', 'sync', 'rotation'].includes(text);
 
-/**
- * Commander names the first missing option only. Here all of them are named at once, and `--help`
- * says which are required.
- */
-function takeRequired(command: Command): () => void {
-  const required = command.options.filter((option) => option.mandatory);
-  for (const option of required) {
-    option.mandatory = false;
-    option.description = `${option.description} (required)`.trim();
-  }
-  return () => {
-    const missing = required.filter((option) => command.getOptionValue(option.attributeName()) === undefined);
-    if (missing.length === 0) return;
-    const names = missing.map(({ long, flags }) => long ?? flags).join(', ');
-    throw new JobError('PAYLOAD_INVALID', {
-      message: `${names} ${missing.length === 1 ? 'is' : 'are'} missing. \`${pathOf(command)} --help\` shows an example.`,
-    });
-  };
-}
-
-/** `keyferry sync create` */
-export function pathOf(command: Command): string {
-  return command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`;
-}
-
 /** A command that talks to the database as an org's client. */
-export function runWithClient(command: Command, handler: (invocation: ClientInvocation) => Promise<ExitCode>): Command {
+export function runWithClient(
+  command: Command,
+  handler: (invocation: ClientInvocation) => Promise<ExitCode>,
+  findProblems?: FindProblems,
+): Command {
   command.addOption(orgOption());
-  return run(command, async (invocation) => {
+  const withClient = async (invocation: Invocation) => {
     const config = await readConfig(invocation);
     // Commands speak through their output; what they use logs only real trouble.
     return withProgram(config, 'error', async (program) => {
@@ -103,7 +92,8 @@ export function runWithClient(command: Command, handler: (invocation: ClientInvo
       const client = program.client({ name: personName() });
       return withNearMiss(handler({ ...invocation, program, client }), { client, invocation });
     });
-  });
+  };
+  return run(command, withClient, findProblems);
 }
 
 export async function readConfig({ options, output }: Invocation): Promise<Config> {

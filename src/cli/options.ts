@@ -4,6 +4,7 @@
  */
 import { InvalidArgumentError, Option } from 'commander';
 
+import { parseDuration } from '../domain/duration.ts';
 import { ORG_PATTERN, ORG_PROBLEM } from '../domain/org.ts';
 import { regionProblem } from '../domain/regions.ts';
 
@@ -29,6 +30,48 @@ export function regionName(text: string): string {
 export function portNumber(text: string): string {
   if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return text;
   throw new InvalidArgumentError('It must be a port number.');
+}
+
+/** Undefined when it is not a number of whole days. */
+export function toDays(every: string): number | undefined {
+  const days = /^\d+$/.test(every) ? Number(every) : (parseDuration(every) ?? Number.NaN) / 86_400_000;
+  return Number.isInteger(days) && days >= 1 ? days : undefined;
+}
+
+export function wholeDays(text: string): string {
+  if (toDays(text) !== undefined) return text;
+  throw new InvalidArgumentError('It must be whole days, as 30d.');
+}
+
+export const rotationTime = durationLike('0s, 30m, 24h or 7d');
+export const interval = durationLike('90s, 15m or 1h');
+
+function durationLike(samples: string) {
+  return (text: string): string => {
+    if (parseDuration(text) !== undefined) return text;
+    throw new InvalidArgumentError(`It must be a duration such as ${samples}.`);
+  };
+}
+
+export function timeOfDay(text: string): string {
+  if (/^([01]?\d|2[0-3]):[0-5]\d$/.test(text)) return text;
+  throw new InvalidArgumentError('It must be a time of day in UTC, as 03:15.');
+}
+
+/** Within what a timer of Node can wait, which is 24.8 days. */
+const MAX_TIMEOUT_DAYS = 24;
+
+export function timeout(text: string): string {
+  const ms = parseDuration(text);
+  if (ms === undefined || ms <= 0) throw new InvalidArgumentError('It must be a duration such as 90s, 10m or 2h.');
+  if (ms > MAX_TIMEOUT_DAYS * 86_400_000) throw new InvalidArgumentError('It must be at most 24d.');
+  return text;
+}
+
+/** Of deletions, as the plan or the source says it. */
+export function deletions(text: string): string {
+  if (/^\d{1,6}$/.test(text)) return text;
+  throw new InvalidArgumentError('It must be the number of deletions that was shown.');
 }
 
 export const limitOption = (description: string) =>

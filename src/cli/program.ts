@@ -4,8 +4,9 @@ import { Command, CommanderError } from 'commander';
 import { VERSION } from '../version.ts';
 import { leaf } from './command.ts';
 import { addExamples } from './examples.ts';
-import { exitCodes } from './exit.ts';
+import { exitCodes, reportError } from './exit.ts';
 import { createOutput } from './output.ts';
+import { toUsageError } from './usage.ts';
 import { words } from './words.ts';
 
 /**
@@ -19,7 +20,8 @@ export async function createProgram(args?: readonly string[]): Promise<Command> 
     // For `sandbox create --json`: the option belongs to the command that it follows.
     .enablePositionalOptions()
     .configureHelp({ sortSubcommands: false })
-    .showHelpAfterError('(--help shows the options)');
+    // What the parser refuses is reported as every other error is.
+    .configureOutput({ outputError: () => undefined });
   const asked = args && wordOf(args);
   for (const { name, alias, description, isCommand, load } of words) {
     const command = isCommand ? leaf(program, name, description) : program.command(name).description(description);
@@ -37,23 +39,29 @@ function wordOf(args: readonly string[]): string {
   return first === 'help' ? second : first;
 }
 
-/** Commander ends with 1 on bad usage; the contract says 2. */
+/** Throws a CommanderError where help was asked for, else PAYLOAD_INVALID. */
 function overrideExit(command: Command): void {
-  command.exitOverride();
+  command.exitOverride((error) => {
+    throw isHelp(error) ? error : toUsageError(command, error);
+  });
   command.commands.forEach(overrideExit);
 }
+
+const isHelp = ({ code }: CommanderError): boolean =>
+  ['commander.helpDisplayed', 'commander.version', 'commander.help'].includes(code);
 
 export async function runCommandLine(args: readonly string[]): Promise<void> {
   try {
     const program = await createProgram(args);
     await program.parseAsync(args, { from: 'user' });
   } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    const isHelp = error.code === 'commander.helpDisplayed' || error.code === 'commander.version';
+    const output = createOutput({ isJson: args.includes('--json') });
+    if (!(error instanceof CommanderError)) process.exitCode = reportError(output, error);
     // A noun without a verb shows its help on stderr: that is bad usage.
-    process.exitCode = isHelp ? exitCodes.done : exitCodes.usage;
-    if (!isHelp && args.includes('--json')) {
-      createOutput({ isJson: true }).result({ error: { code: 'PAYLOAD_INVALID', message: error.message } }, () => '');
-    }
+    else if (error.code === 'commander.help') {
+      process.exitCode = exitCodes.usage;
+      const message = `\`keyferry ${args.filter((arg) => !arg.startsWith('-')).join(' ')}\` needs a verb.`;
+      if (output.isJson) output.result({ error: { code: 'PAYLOAD_INVALID', message } }, () => '');
+    } else process.exitCode = exitCodes.done;
   }
 }

@@ -69,3 +69,8 @@ export function describeSync(sync: Sync): string {
     ['next', upcoming(sync.nextDueAt, { isRunning: sync.syncStatus === 'running' })],
   ]);
 }
+
+/** In `sync show` itself, the message that sends the reader there names the list below it. */
+export function withListBelow(report: string): string {
+  return report.replace(/( And [\d,]+ more): see `keyferry sync show[^`]*`\./g, '$1, listed below.');
+}

@@ -6,9 +6,10 @@ import { setTimeout } from 'node:timers/promises';
 
 import type { Command } from 'commander';
 
-import { parseDuration } from '../config/values.ts';
+import { parseDuration } from '../domain/duration.ts';
 import { JobError, toJobError } from '../errors.ts';
 import { text, type ClientInvocation, type Invocation } from './command.ts';
+import { timeout } from './options.ts';
 import { createProgressLine } from './progress-line.ts';
 import { findQueueFault, readWorkers } from './status.ts';
 import type { RunRecord } from '../client/types/run.ts';
@@ -20,6 +21,7 @@ export function withTimeout(command: Command): Command {
   return command.option(
     '--timeout <duration>',
     'how long to wait, such as 90s or 10m; the work goes on',
+    timeout,
     DEFAULT_TIMEOUT,
   );
 }
@@ -92,15 +94,9 @@ async function whyUntaken(program: ClientInvocation['program']): Promise<string>
   return 'Waiting for a worker; none has taken the request yet. Start one with `keyferry worker`.';
 }
 
-/** Within what a timer of Node can wait, which is 24.8 days. */
-const MAX_TIMEOUT_DAYS = 24;
-
-/** Milliseconds. Throws PAYLOAD_INVALID. */
+/** Milliseconds of a `--timeout`, which was checked as an option. */
 export function toTimeout(given = DEFAULT_TIMEOUT): number {
-  const ms = parseDuration(given);
-  if (ms !== undefined && ms > 0 && ms <= MAX_TIMEOUT_DAYS * 86_400_000) return ms;
-  const form = ms !== undefined && ms > 0 ? 'at most 24d' : 'a duration such as 90s, 10m or 2h';
-  throw new JobError('PAYLOAD_INVALID', { message: `--timeout must be ${form}.` });
+  return parseDuration(given) ?? 0;
 }
 
 const LOOK_EVERY_MS = 200;

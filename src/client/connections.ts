@@ -8,7 +8,7 @@ import type { ExternalIdException } from '../domain/connection/candidate.ts';
 import { partitionOfConnection, partitionProblem } from '../domain/partitions.ts';
 import { JobError, toJobError } from '../errors.ts';
 import type { ClientContext } from './context.ts';
-import { credentialsShape, descriptionShape, nameShape, parseInput, refuse, regionShape } from './input.ts';
+import { credentialsShape, descriptionShape, nameShape, parseInput, problemsIn, refuse, regionShape } from './input.ts';
 import { isEmpty, otherThan, updateVersion } from './versions.ts';
 import type { SameAs } from './same.ts';
 import type {
@@ -31,6 +31,9 @@ const createShape = z.strictObject({
   narrowAccessKey: z.boolean().optional(),
   allowMissingExternalId: exceptionReason.nullable().optional(),
 });
+
+/** What `create` would refuse before it reads anything. */
+export const findConnectionProblems = (input: unknown): readonly string[] => problemsIn(createShape, input);
 
 const updateShape = z.strictObject({
   name: nameShape.optional(),

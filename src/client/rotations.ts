@@ -10,7 +10,7 @@ import type { Rotations } from '../db/rotation/rotations.ts';
 import { rotationChanges, rotationSettings } from '../domain/rotation/input.ts';
 import { JobError } from '../errors.ts';
 import type { ClientContext } from './context.ts';
-import { parseInput, placeShape } from './input.ts';
+import { parseInput, placeShape, problemsIn } from './input.ts';
 import { isEmpty, otherThan, updateVersion } from './versions.ts';
 import type { SameAs } from './same.ts';
 import type { CreateRotation, RotationsClient, UpdateRotation } from './types/rotation.ts';
@@ -22,6 +22,9 @@ const createShape = rotationSettings.extend({
   /** The folder that the pair is published into; it is made if it is not there. */
   target: placeShape,
 });
+
+/** What `create` would refuse before it reads anything. */
+export const findRotationProblems = (input: unknown): readonly string[] => problemsIn(createShape, input);
 
 const updateShape = rotationChanges.extend({
   /** Name or id of another connection to the same account. */

@@ -11,7 +11,7 @@ import type { Sources } from '../db/sources.ts';
 import { newSourceShape, type NewSource } from '../domain/sources.ts';
 import { JobError } from '../errors.ts';
 import type { ClientContext } from './context.ts';
-import { parseInput, placeShape } from './input.ts';
+import { parseInput, placeShape, problemsIn, refuse } from './input.ts';
 import type { SameAs } from './same.ts';
 import type { FolderPath } from './types/folder.ts';
 import type { FolderSource, SetSource, SourcesClient, WaitForPull } from './types/source.ts';
@@ -37,6 +37,7 @@ export function createSourcesClient({ orgId }: ClientContext, stores: Stores): S
   };
   return {
     async set(place, input: SameAs<SetSource, z.input<typeof newSourceShape>>) {
+      refuse([...problemsIn(placeShape, place), ...problemsIn(newSourceShape, input)]);
       const [parsedPlace, settings] = [parseInput(placeShape, place), parseInput(newSourceShape, input)];
       return toFolderSource(await sources.set(await folders.ensure(orgId, parsedPlace), settings satisfies NewSource));
     },

@@ -2,6 +2,7 @@
  * Finds targets under which no secret could get a name that AWS accepts, and options that they have
  * no use for: such a sync could only fail. Pure.
  */
+import { type ConditionalField, idleSettings } from '../domain/destinations/idle-settings.ts';
 import { type DestinationOfSync, kindOf } from '../domain/destinations/registry.ts';
 import type { SchemaFolder } from '../domain/key-schema.ts';
 import { partitionOfRegion } from '../domain/partitions.ts';
@@ -28,14 +29,10 @@ function nameProblems(sync: TargetSource, folder: SchemaFolder): readonly string
   return [`${field} allows no valid name: ${problem}`];
 }
 
-/**
- * Options that would do nothing at the destination, keys and replicas that cannot be. A default
- * that is sent does no harm and is taken.
- */
+/** Options that would do nothing at the destination, keys and replicas that cannot be. */
 export function optionProblems(sync: OptionedSync): readonly string[] {
-  return [...findIdle(sync), ...findReplicaProblems(sync), ...findKeyProblems(sync)].map(
-    (problem) => `syncOptions.${problem}`,
-  );
+  const others = [...findReplicaProblems(sync), ...findKeyProblems(sync)];
+  return [...idleSettings(kindOf(sync), givenSettings(sync)), ...others.map((problem) => `syncOptions.${problem}`)];
 }
 
 /** A key encrypts in its own region only; that of an alias or a bare id is not known here. */
@@ -47,20 +44,17 @@ function findKeyProblems({ destinationConfig, syncOptions }: OptionedSync): read
 
 type OptionedSync = DestinationOfSync & { readonly syncOptions: SyncOptions };
 
-function findIdle(sync: OptionedSync): readonly string[] {
-  const { noun, service, settings } = kindOf(sync);
-  const { tier, recoveryDays, syncSecretMetadataAsTags, replicaRegions = [], replicaKeys = {} } = sync.syncOptions;
-  const hasReplicas = replicaRegions.length > 0 || Object.keys(replicaKeys).length > 0;
-  return [
-    ...(tier === 'standard' || settings.hasTier ? [] : [`tier has no effect: a ${noun} has no tier`]),
-    ...(recoveryDays === 7 || service.canRestore ? [] : [`recoveryDays has no effect: a ${noun} is deleted at once`]),
-    ...(!syncSecretMetadataAsTags || settings.hasMetadataTags
-      ? []
-      : [`syncSecretMetadataAsTags has no effect: one ${noun} holds all keys`]),
-    ...(!hasReplicas || settings.hasReplicas
-      ? []
-      : [`${replicaRegions.length > 0 ? 'replicaRegions' : 'replicaKeys'} has no effect: a ${noun} has no replicas`]),
+/** A default that is sent does no harm and is taken. */
+function givenSettings({ syncOptions }: OptionedSync): ReadonlySet<ConditionalField> {
+  const { tier, recoveryDays, syncSecretMetadataAsTags, replicaRegions = [], replicaKeys = {} } = syncOptions;
+  const given: readonly (readonly [ConditionalField, boolean])[] = [
+    ['syncOptions.tier', tier !== 'standard'],
+    ['syncOptions.recoveryDays', recoveryDays !== 7],
+    ['syncOptions.syncSecretMetadataAsTags', syncSecretMetadataAsTags],
+    ['syncOptions.replicaRegions', replicaRegions.length > 0],
+    ['syncOptions.replicaKeys', replicaRegions.length === 0 && Object.keys(replicaKeys).length > 0],
   ];
+  return new Set(given.flatMap(([field, isGiven]) => (isGiven ? [field] : [])));
 }
 
 function findReplicaProblems(sync: OptionedSync): readonly string[] {

@@ -13,7 +13,7 @@ import { partitionOfConnection, partitionProblem } from '../domain/partitions.ts
 import { changedOptions, syncOptionChanges, syncOptions } from '../domain/sync/config.ts';
 import { JobError } from '../errors.ts';
 import type { ClientContext } from './context.ts';
-import { descriptionShape, nameShape, parseInput, placeShape, refuse } from './input.ts';
+import { descriptionShape, nameShape, parseInput, placeShape, problemsIn, refuse } from './input.ts';
 import { targetProblems } from './sync-target.ts';
 import { isEmpty, otherThan, updateVersion } from './versions.ts';
 import type { SameAs } from './same.ts';
@@ -177,9 +177,19 @@ async function movedFolder(
 
 /** The settings of the destination with the others, so that all problems are reported at once. */
 function parseCreate(input: unknown) {
+  return parseInput(shapeFor(input), input);
+}
+
+function shapeFor(input: unknown) {
   const { destination } = Object(input) as { readonly destination?: unknown };
   const name = destinationNames.find((one) => one === destination);
-  return parseInput(createShape.extend({ destinationConfig: name ? configOf(name) : anyConfig }), input);
+  return createShape.extend({ destinationConfig: name ? configOf(name) : anyConfig });
+}
+
+/** What `create` would refuse before it reads anything. */
+export function findSyncProblems(input: unknown): readonly string[] {
+  const { data, error } = shapeFor(input).safeParse(input);
+  return error ? problemsIn(shapeFor(input), input) : targetProblems(data, data.source);
 }
 
 function parseUpdate({ destination }: SyncRow, input: unknown) {

@@ -4,6 +4,7 @@ import { isIP } from 'node:net';
 import { z } from 'zod';
 
 import type { ApiToken } from '../domain/caller.ts';
+import { parseDuration, unitMs } from '../domain/duration.ts';
 import { parseJwtLogins } from '../domain/jwt-logins.ts';
 import { parseDatabaseUrl } from '../domain/servers/database-url.ts';
 import { parseRedisUrl } from '../domain/servers/redis-url.ts';
@@ -12,14 +13,6 @@ import type { Kind } from '../domain/run.ts';
 export interface EncryptionKeySetting {
   readonly id: string;
   readonly key: Buffer;
-}
-
-const unitMs = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
-
-/** `90s`, `15m`, `1h`, `7d` → milliseconds; undefined when it is none of these. */
-export function parseDuration(text: string): number | undefined {
-  const match = /^(\d+(?:\.\d+)?)(s|m|h|d)$/.exec(text.trim());
-  return match ? Math.round(Number(match[1]) * unitMs[match[2] as keyof typeof unitMs]) : undefined;
 }
 
 /** Ten years: everything that is counted in milliseconds can still be counted. */

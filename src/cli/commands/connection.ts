@@ -1,8 +1,8 @@
 /** `keyferry connection …` */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 
+import { findConnectionProblems } from '../../client/connections.ts';
 import { defined } from '../../domain/defined.ts';
-import { JobError } from '../../errors.ts';
 import { done, leaf, runWithClient, text, type ClientInvocation, type Options } from '../command.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
 import { readSecret } from '../input.ts';
@@ -11,7 +11,7 @@ import { table, upcoming } from '../output.ts';
 import { describeConnection } from '../reports.ts';
 import { confirm, withConfirmation } from '../confirm.ts';
 import { waitForRun, withTimeout, withWaiting, type Hints } from '../waiting.ts';
-import type { Connection, NewConnectionCredentials } from '../../client/types/connection.ts';
+import type { Connection, CreateConnection, NewConnectionCredentials } from '../../client/types/connection.ts';
 import type { RunRecord } from '../../client/types/run.ts';
 
 export function addConnectionCommands(noun: Command): void {
@@ -68,7 +68,11 @@ function addDelete(noun: Command): void {
 function addCreate(noun: Command): void {
   const command = leaf(noun, 'create', 'record a connection and validate it')
     .requiredOption('--name <name>', 'unique within the project')
-    .requiredOption('--method <method>', 'assume-role or access-key')
+    .addOption(
+      new Option('--method <method>', 'assume-role, with --role-arn, or access-key, with --access-key-id')
+        .choices(['assume-role', 'access-key'])
+        .makeOptionMandatory(),
+    )
     .option('--role-arn <arn>', 'the role to assume')
     .option('--external-id <id>', 'operators only: another external ID than the org’s id')
     .option(...exceptionOption)
@@ -76,23 +80,50 @@ function addCreate(noun: Command): void {
     .option(...narrowOption)
     .option('--region <region>', 'where checks are made', regionName)
     .option('--description <text>', 'for people');
-  runWithClient(withWaiting(command), async (invocation) => {
+  const create = async (invocation: ClientInvocation) => {
     const { client, options, output } = invocation;
-    const { connection, requestId } = await client.connections.create({
-      name: text(options, 'name') ?? '',
-      ...defined({ description: text(options, 'description'), region: text(options, 'region') }),
-      ...exceptionOf(options),
-      ...narrowingOf(options),
-      credentials: await readCredentials(options, text(options, 'method')),
-    });
+    const credentials = await readCredentials(options, text(options, 'method'));
+    const { connection, requestId } = await client.connections.create(toInput(options, credentials));
     if (options.wait === false) {
       output.result({ id: connection.id, requestId }, () => `Recorded ${connection.name}; request ${requestId}.`);
       return done;
     }
     await waitForRun(invocation, requestId, hintsOf(connection.name));
     return showConnection(invocation, connection.id);
-  });
+  };
+  runWithClient(withWaiting(command), create, (options) => [
+    ...idleCredentials(options),
+    ...findConnectionProblems(toInput(options, credentialsOf(options, text(options, 'method')))),
+  ]);
 }
+
+function toInput(options: Options, credentials: NewConnectionCredentials): CreateConnection {
+  return {
+    name: text(options, 'name') ?? '',
+    ...pick(options, { description: 'description', region: 'region' }),
+    ...exceptionOf(options),
+    ...narrowingOf(options),
+    credentials,
+  };
+}
+
+/** Options of the other method. */
+function idleCredentials(options: Options): readonly string[] {
+  const method = text(options, 'method');
+  const [of, idle] =
+    method === 'access-key'
+      ? ['a role', ['roleArn', 'externalId', 'allowMissingExternalId']]
+      : ['an access key', ['accessKeyId', 'narrowAccessKey']];
+  if (method !== 'access-key' && method !== 'assume-role')
+    return options.roleArn === undefined && options.accessKeyId === undefined
+      ? ['--role-arn is missing, or --access-key-id where the method is access-key']
+      : [];
+  return idle
+    .filter((option) => options[option] !== undefined)
+    .map((option) => `${flagOf(option)} has no effect: it is for ${of}`);
+}
+
+const flagOf = (option: string): string => `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
 function addUpdate(noun: Command): void {
   const command = leaf(
@@ -166,24 +197,24 @@ function pick(options: Options, names: Readonly<Record<string, string>>): Record
   );
 }
 
-async function readCredentials(options: Options, method: string | undefined): Promise<NewConnectionCredentials> {
-  if (method === 'assume-role') {
-    const roleArn = text(options, 'roleArn');
-    const externalId = text(options, 'externalId');
-    if (roleArn === undefined) throw missing('--role-arn', 'assume-role');
-    return { method, roleArn, ...defined({ externalId }) } as const;
-  }
-  if (method === 'access-key') {
-    const accessKeyId = text(options, 'accessKeyId');
-    if (accessKeyId === undefined) throw missing('--access-key-id', 'access-key');
-    return { method, accessKeyId, secretAccessKey: await readSecret(`Secret access key of ${accessKeyId}`) } as const;
-  }
-  // The client refuses it, with all that is wrong beside it.
-  return { method } as unknown as NewConnectionCredentials;
+/** What the options say; the client names what is missing. */
+function credentialsOf(
+  options: Options,
+  method: string | undefined,
+  secretAccessKey = UNREAD,
+): NewConnectionCredentials {
+  const accessKeyId = text(options, 'accessKeyId');
+  const role = defined({ roleArn: text(options, 'roleArn'), externalId: text(options, 'externalId') });
+  const given = method === 'access-key' ? { ...defined({ accessKeyId }), secretAccessKey } : role;
+  return { ...given, method } as unknown as NewConnectionCredentials;
 }
 
-function missing(option: string, method: string): JobError {
-  return new JobError('PAYLOAD_INVALID', { message: `--method ${method} needs ${option}.` });
+/** In place of a secret that is read once everything else is right. */
+const UNREAD = 'x'.repeat(40);
+
+async function readCredentials(options: Options, method: string | undefined): Promise<NewConnectionCredentials> {
+  if (method !== 'access-key') return credentialsOf(options, method);
+  return credentialsOf(options, method, await readSecret(`Secret access key of ${text(options, 'accessKeyId') ?? ''}`));
 }
 
 async function showConnection({ client, output }: ClientInvocation, name: string): Promise<ExitCode> {

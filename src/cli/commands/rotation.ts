@@ -2,18 +2,20 @@
 import { type Command, Option } from 'commander';
 
 import { defined } from '../../domain/defined.ts';
-import { parseDuration } from '../../config/values.ts';
+import { parseDuration } from '../../domain/duration.ts';
 import { JobError } from '../../errors.ts';
+import { findRotationProblems } from '../../client/rotations.ts';
 import { collect, done, leaf, runWithClient, text, type ClientInvocation, type Options } from '../command.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
 import { readSecret } from '../input.ts';
+import { rotationTime, timeOfDay, toDays, wholeDays } from '../options.ts';
 import { indent, table, upcoming } from '../output.ts';
 import { describeRotation, describeRun } from '../reports.ts';
 import { confirm, withConfirmation } from '../confirm.ts';
 import { waitForRun, withWaiting } from '../waiting.ts';
 import { addDelete, hintsOf } from './rotation-delete.ts';
 import { placeOf, withPlace } from './secrets.ts';
-import type { CreatedRotation } from '../../client/types/rotation.ts';
+import type { CreatedRotation, CreateRotation } from '../../client/types/rotation.ts';
 import type { RunRecord } from '../../client/types/run.ts';
 
 export function addRotationCommands(noun: Command): void {
@@ -27,11 +29,10 @@ export function addRotationCommands(noun: Command): void {
 
 function withTimes(command: Command): Command {
   return command
-    .option('--every <days>', 'interval, as 30d')
-    .option('--at <hh:mm>', 'time of day, UTC')
-    .option('--grace <duration>', 'how long the old key stays active at least (default 24h)')
-    .option('--quiet <duration>', 'how long the old key must show no use (default 24h)')
-    .option('--hold <duration>', 'how long the old key stays inactive before it is deleted (default 7d)')
+    .option('--at <hh:mm>', 'time of day, UTC', timeOfDay)
+    .option('--grace <duration>', 'how long the old key stays active at least (default 24h)', rotationTime)
+    .option('--quiet <duration>', 'how long the old key must show no use (default 24h)', rotationTime)
+    .option('--hold <duration>', 'how long the old key stays inactive before it is deleted (default 7d)', rotationTime)
     .option('--description <text>', 'for people')
     .addOption(
       new Option(
@@ -48,34 +49,41 @@ function addCreate(noun: Command): void {
       .requiredOption('--connection <connection>', 'name or id')
       .requiredOption('--user <user>', 'the IAM user, without its path')
       .requiredOption('--access-key-id-as <key>', 'the secret that holds the key id')
-      .requiredOption('--secret-access-key-as <key>', 'the secret that holds the secret access key'),
+      .requiredOption('--secret-access-key-as <key>', 'the secret that holds the secret access key')
+      .requiredOption('--every <days>', 'how often to rotate, as 30d', wholeDays),
   )
     .option('--adopt-key <id>', 'the key in use today; its secret access key comes from stdin or a hidden prompt')
     .option('--no-auto', 'rotate only when asked');
-  runWithClient(withWaiting(command), async (invocation) => {
+  const create = async (invocation: ClientInvocation) => {
     const { client, options } = invocation;
-    const days = text(options, 'every');
-    if (days === undefined)
-      throw new JobError('PAYLOAD_INVALID', {
-        message: '--every is missing: say how often to rotate, as --every 30d.',
-      });
     const adoptKey = await readAdopted(options);
-    const rotation = await client.rotations.create({
-      name: text(options, 'name') ?? '',
-      connection: text(options, 'connection') ?? '',
-      target: placeOf(options),
-      userName: text(options, 'user') ?? '',
-      secretsMapping: {
-        accessKeyId: text(options, 'accessKeyIdAs') ?? '',
-        secretAccessKey: text(options, 'secretAccessKeyAs') ?? '',
-      },
-      isAutoRotationEnabled: options.auto !== false,
-      ...toTimes(options),
-      rotationIntervalDays: toDays(days),
-      ...defined({ adoptKey }),
-    });
-    return showCreated(invocation, rotation);
+    return showCreated(invocation, await client.rotations.create(toInput(options, adoptKey)));
+  };
+  runWithClient(withWaiting(command), create, (options) => {
+    const accessKeyId = text(options, 'adoptKey');
+    const adoptKey = accessKeyId === undefined ? undefined : { accessKeyId, secretAccessKey: UNREAD };
+    return findRotationProblems(toInput(options, adoptKey));
   });
+}
+
+/** In place of a secret that is read once everything else is right. */
+const UNREAD = 'x'.repeat(40);
+
+function toInput(options: Options, adoptKey: CreateRotation['adoptKey']): CreateRotation {
+  return {
+    name: text(options, 'name') ?? '',
+    connection: text(options, 'connection') ?? '',
+    target: placeOf(options),
+    userName: text(options, 'user') ?? '',
+    secretsMapping: {
+      accessKeyId: text(options, 'accessKeyIdAs') ?? '',
+      secretAccessKey: text(options, 'secretAccessKeyAs') ?? '',
+    },
+    isAutoRotationEnabled: options.auto !== false,
+    rotationIntervalDays: Number.NaN,
+    ...toTimes(options),
+    ...defined({ adoptKey }),
+  };
 }
 
 /**
@@ -100,17 +108,11 @@ async function readAdopted(options: Options) {
   return { accessKeyId, secretAccessKey: await readSecret(`Secret access key of ${accessKeyId}`) };
 }
 
-function toDays(every: string): number {
-  const days = /^\d+$/.test(every) ? Number(every) : (parseDuration(every) ?? Number.NaN) / 86_400_000;
-  if (Number.isInteger(days) && days >= 1) return days;
-  throw new JobError('PAYLOAD_INVALID', { message: '--every must be whole days, as 30d.' });
-}
-
 function toTimes(options: Options) {
   const at = text(options, 'at');
   const every = text(options, 'every');
   return {
-    ...(every === undefined ? {} : { rotationIntervalDays: toDays(every) }),
+    ...(every === undefined ? {} : { rotationIntervalDays: toDays(every) ?? Number.NaN }),
     ...(at === undefined ? {} : { rotateAtUtc: toTimeOfDay(at) }),
     ...defined({
       description: text(options, 'description'),
@@ -125,20 +127,18 @@ function toTimes(options: Options) {
 function seconds<P extends string>(options: Options, option: string, property: P): Partial<Record<P, number>> {
   const value = text(options, option);
   if (value === undefined) return {};
-  const ms = parseDuration(value);
-  if (ms === undefined)
-    throw new JobError('PAYLOAD_INVALID', { message: `--${option} must be a duration such as 0s, 30m, 24h or 7d.` });
-  return { [property]: Math.round(ms / 1_000) } as Partial<Record<P, number>>;
+  return { [property]: Math.round((parseDuration(value) ?? Number.NaN) / 1_000) } as Partial<Record<P, number>>;
 }
 
+/** Checked as an option. */
 function toTimeOfDay(at: string): { hours: number; minutes: number } {
-  const match = /^([01]?\d|2[0-3]):([0-5]\d)$/.exec(at);
-  if (!match) throw new JobError('PAYLOAD_INVALID', { message: '--at must be a time of day in UTC, as 03:15.' });
-  return { hours: Number(match[1]), minutes: Number(match[2]) };
+  const [hours, minutes] = at.split(':');
+  return { hours: Number(hours), minutes: Number(minutes) };
 }
 
 function addUpdate(noun: Command): void {
   const command = withTimes(leaf(noun, 'update <name>', 'change a rotation'))
+    .option('--every <days>', 'how often to rotate, as 30d', wholeDays)
     .option('--rename <name>', 'the new name')
     .option(
       '--adopt-key <id>',
@@ -208,14 +208,14 @@ async function answer(invocation: ClientInvocation, name: string, requestId: str
   }
   const run = await waitForRun(invocation, requestId, hintsOf(name));
   const rotation = await client.rotations.get(name);
-  output.result(run, () => `${describeRun(inWords(run))}\n\n${describeRotation(rotation)}`);
+  output.result(run, () => `${describeRun(run)}${goesOn(run)}\n\n${describeRotation(rotation)}`);
   return run.status === 'succeeded' || run.status === 'continued' ? exitCodes.done : exitCodes.failed;
 }
 
 /** Most runs of a rotation end with something to wait for; what, the rotation says. */
-function inWords(run: RunRecord): RunRecord {
-  if (run.status !== 'continued' || run.errorMessage !== null) return run;
-  return { ...run, errorMessage: 'This step is done; the rotation goes on by itself.' };
+function goesOn({ status, errorMessage }: RunRecord): string {
+  if (status !== 'continued' || errorMessage !== null) return '';
+  return '\n\nThis step is done; the rotation goes on by itself.';
 }
 
 function addOrders(noun: Command): void {

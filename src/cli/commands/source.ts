@@ -5,15 +5,16 @@
 import { Option, type Command } from 'commander';
 
 import type { ListedRun } from '../../client/types/run.ts';
-import { parseDuration } from '../../config/values.ts';
+import { placeShape, problemsIn } from '../../client/input.ts';
 import { defined } from '../../domain/defined.ts';
+import { parseDuration } from '../../domain/duration.ts';
 import { describeCounts } from '../../domain/counted.ts';
-import { sourceKinds } from '../../domain/sources.ts';
-import { JobError } from '../../errors.ts';
-import { done, leaf, runWithClient, text, type Options } from '../command.ts';
+import { newSourceShape, type SourceKind, sourceKinds } from '../../domain/sources.ts';
+import { done, leaf, runWithClient, text, type ClientInvocation, type Options } from '../command.ts';
 import { confirm, withConfirmation } from '../confirm.ts';
 import { exitCodes } from '../exit.ts';
 import { readBytes, readSecret } from '../input.ts';
+import { deletions, interval, timeout } from '../options.ts';
 import { fields, table, upcoming } from '../output.ts';
 import { toTimeout } from '../waiting.ts';
 import { placeOf, withPlace } from './secrets.ts';
@@ -44,7 +45,7 @@ function addSet(noun: Command): void {
   const command = withPlace(leaf(noun, 'set', 'set the source of a folder, or its new settings'))
     .addOption(new Option('--kind <kind>', 'what answers').choices([...sourceKinds]).makeOptionMandatory())
     .option('--url <url>', 'http: URL of the secrets; infisical: the site (default: https://app.infisical.com)')
-    .option('--every <duration>', 'how often it is read, as 5m (default), 1m to 1d')
+    .option('--every <duration>', 'how often it is read, as 5m (default), 1m to 1d', interval)
     .option('--secret-file <file>', 'bearer token or client secret from a file instead of stdin')
     .option('--no-auth', 'http: without a bearer token')
     .option('--cert-file <file>', 'http: client certificate for mutual TLS, as PEM')
@@ -55,44 +56,89 @@ function addSet(noun: Command): void {
     .option('--source-env <slug>', 'infisical: the environment')
     .option('--source-path <path>', 'infisical: the folder (default: /)')
     .option('--recursive', 'infisical: with the folders below');
-  runWithClient(command, async ({ client, options, output }) => {
+  const set = async ({ client, options, output }: ClientInvocation) => {
     const source = await client.sources.set(placeOf(options), await settingsOf(options));
     output.result(source, () => describeSource(source));
     if (source.config.isNotified === true)
       output.note(`Notifications go to /api/v1/sources/${source.folderId}/notify.`);
     output.note('A worker reads it now; `keyferry source run` waits for that.');
     return done;
+  };
+  runWithClient(command, set, (options) => [
+    ...findIdleOptions(options),
+    ...problemsIn(placeShape, placeOf(options)),
+    ...problemsIn(newSourceShape, toSettings(options, unread)).map((problem) => `setSource.${problem}`),
+  ]);
+}
+
+/** Options of the other kind. */
+const optionsOf = {
+  http: { auth: '--no-auth', certFile: '--cert-file', keyFile: '--key-file' },
+  infisical: {
+    clientId: '--client-id',
+    sourceProject: '--source-project',
+    sourceEnv: '--source-env',
+    sourcePath: '--source-path',
+    recursive: '--recursive',
+  },
+} as const satisfies Record<SourceKind, Readonly<Record<string, string>>>;
+
+function findIdleOptions(options: Options): readonly string[] {
+  const others = sourceKinds.filter((kind) => kind !== options.kind);
+  if (others.length === sourceKinds.length) return [];
+  const isGiven = (option: string) => (option === 'auth' ? options.auth === false : options[option] !== undefined);
+  return others.flatMap((kind) =>
+    Object.entries(optionsOf[kind])
+      .filter(([option]) => isGiven(option))
+      .map(([, flag]) => `${flag} has no effect: it is for --kind ${kind}`),
+  );
+}
+
+/** What is read from files and stdin, once everything else is right. */
+interface ReadInput {
+  readonly credential: string | null;
+  readonly clientCertificate: string | null;
+  readonly clientKey: string | null;
+  readonly notifySecret: string | null;
+}
+
+const unread: ReadInput = { credential: 'x'.repeat(40), clientCertificate: null, clientKey: null, notifySecret: null };
+
+async function settingsOf(options: Options): Promise<SetSource> {
+  const isHttp = options.kind === 'http';
+  return toSettings(options, {
+    notifySecret: await fileOf(options, 'notifySecretFile'),
+    credential:
+      isHttp && options.auth === false
+        ? null
+        : ((await fileOf(options, 'secretFile')) ?? (await readSecret(isHttp ? 'Bearer token' : 'Client secret'))),
+    clientCertificate: await fileOf(options, 'certFile'),
+    clientKey: await fileOf(options, 'keyFile'),
   });
 }
 
-async function settingsOf(options: Options): Promise<SetSource> {
+/** What is missing is left out, for the client to name. */
+function toSettings(options: Options, { credential, notifySecret, ...pair }: ReadInput): SetSource {
   const every = text(options, 'every');
-  const schedule = every === undefined ? {} : { everySeconds: toSeconds(every) };
-  const url = text(options, 'url');
-  const notifySecret = await fileOf(options, 'notifySecretFile');
-  if (options.kind === 'http') {
-    const token = options.auth === false ? null : await credential(options, 'Bearer token');
-    const [clientCertificate, clientKey] = [await fileOf(options, 'certFile'), await fileOf(options, 'keyFile')];
-    const pair = { clientCertificate, clientKey };
-    return { kind: 'http', url: url ?? required('--url'), token, ...pair, notifySecret, ...schedule };
-  }
-  const path = text(options, 'sourcePath');
+  const shared = {
+    ...defined({ url: text(options, 'url') }),
+    notifySecret,
+    ...(every === undefined ? {} : { everySeconds: toSeconds(every) }),
+  };
+  if (options.kind !== 'infisical')
+    return { kind: options.kind, token: credential, ...pair, ...shared } as unknown as SetSource;
   return {
     kind: 'infisical',
-    ...defined({ url }),
-    projectId: text(options, 'sourceProject') ?? required('--source-project'),
-    environment: text(options, 'sourceEnv') ?? required('--source-env'),
-    ...defined({ secretPath: path }),
+    ...defined({
+      projectId: text(options, 'sourceProject'),
+      environment: text(options, 'sourceEnv'),
+      secretPath: text(options, 'sourcePath'),
+      clientId: text(options, 'clientId'),
+    }),
     isRecursive: options.recursive === true,
-    clientId: text(options, 'clientId') ?? required('--client-id'),
-    clientSecret: await credential(options, 'Client secret'),
-    notifySecret,
-    ...schedule,
-  };
-}
-
-async function credential(options: Options, what: string): Promise<string> {
-  return (await fileOf(options, 'secretFile')) ?? readSecret(what);
+    clientSecret: credential,
+    ...shared,
+  } as unknown as SetSource;
 }
 
 /** Null without the option. */
@@ -104,20 +150,13 @@ async function fileOf(options: Options, option: string): Promise<string | null> 
     .trim();
 }
 
-function required(option: string): never {
-  throw new JobError('PAYLOAD_INVALID', { message: `Give ${option} for a source of this kind.` });
-}
-
-function toSeconds(every: string): number {
-  const ms = parseDuration(every);
-  if (ms !== undefined) return Math.round(ms / 1_000);
-  throw new JobError('PAYLOAD_INVALID', { message: '--every must be a duration such as 90s, 15m or 1h.' });
-}
+/** Checked as an option. */
+const toSeconds = (every: string): number => Math.round((parseDuration(every) ?? Number.NaN) / 1_000);
 
 function addRun(noun: Command): void {
   const command = withPlace(leaf(noun, 'run', 'read the source now and wait for the result'))
-    .option('--confirm-deletions <n>', 'let this pull remove exactly so many secrets')
-    .option('--timeout <duration>', 'how long to wait, such as 90s or 10m; the work goes on', '2m');
+    .option('--confirm-deletions <n>', 'let this pull remove exactly so many secrets', deletions)
+    .option('--timeout <duration>', 'how long to wait, such as 90s or 10m; the work goes on', timeout, '2m');
   runWithClient(command, async ({ client, options, output }) => {
     const confirmed = text(options, 'confirmDeletions');
     const source = await client.sources.run(

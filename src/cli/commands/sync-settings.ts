@@ -2,24 +2,24 @@
  * `keyferry sync create|update`: the options of a sync, from the command line to what the client
  * takes.
  */
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 
+import { refuse } from '../../client/input.ts';
+import { findSyncProblems } from '../../client/syncs.ts';
 import { defined } from '../../domain/defined.ts';
 import type { DestinationName } from '../../domain/destinations/names.ts';
+import { type ConditionalField, idleSettings } from '../../domain/destinations/idle-settings.ts';
 import { allKinds, destinations, findDestination, kindsOf, mappingOf } from '../../domain/destinations/registry.ts';
 import type { SyncOptions } from '../../domain/sync/config.ts';
-import { JobError } from '../../errors.ts';
-import { collect, done, leaf, runWithClient, text, type Options } from '../command.ts';
-import { refuseIdleOptions } from '../idle-options.ts';
+import { collect, done, leaf, runWithClient, text, type ClientInvocation, type Options } from '../command.ts';
 import { regionName } from '../options.ts';
 import { describeSync } from '../sync-report.ts';
 import { withTimeout } from '../waiting.ts';
 import { placeOf, withPlace } from './secrets.ts';
 import { previewFirstRun } from './sync-preview.ts';
-import type { Sync } from '../../client/types/sync.ts';
+import type { CreateSync, Sync } from '../../client/types/sync.ts';
 
-/** `parameter-store or secrets-manager` */
-const cliNames = [...new Set(allKinds.map((kind) => destinations[kind.destination].cliName))].join(' or ');
+const cliNames = [...new Set(allKinds.map((kind) => destinations[kind.destination].cliName))];
 
 function withOptions(command: Command): Command {
   return command
@@ -32,7 +32,7 @@ function withOptions(command: Command): Command {
     .option('--include <pattern>', "only these secrets, as 'DB_*' or 'api/**'; repeatable", collect)
     .option('--exclude <pattern>', 'not these; repeatable', collect)
     .option('--kms-key <key>', 'KMS key id, alias or ARN')
-    .option('--tag <k=v>', 'tag on every object; repeatable', collect)
+    .option('--tag <k=v>', 'tag on every object; repeatable', collectTag)
     .option('--metadata-as-tags', 'write metadata of secrets as tags')
     .option('--no-delete', 'never delete at AWS')
     .option('--on-existing <choice>', 'fail (default) or adopt objects that exist already')
@@ -55,7 +55,7 @@ export function addCreate(noun: Command): void {
     withPlace(leaf(noun, 'create', 'keep an AWS destination equal to a folder'))
       .requiredOption('--name <name>', 'unique within the project')
       .requiredOption('--connection <connection>', 'name or id')
-      .requiredOption('--to <service>', cliNames),
+      .addOption(new Option('--to <service>', cliNames.join(' or ')).choices(cliNames).makeOptionMandatory()),
   )
     .option('--description <text>', 'for people')
     .option('--no-auto', 'sync only when requested')
@@ -64,37 +64,73 @@ export function addCreate(noun: Command): void {
       '--preview',
       'create it paused, show what its first run would write, and ask on a terminal whether to start it',
     );
-  runWithClient(withTimeout(command), async (invocation) => {
+  const create = async (invocation: ClientInvocation) => {
     const { client, options, output } = invocation;
-    const destination = findDestination(text(options, 'to') ?? '');
-    if (destination === undefined) throw new JobError('PAYLOAD_INVALID', { message: `--to must be ${cliNames}.` });
-    refuseIdleOptions(destination, text(options, 'mapping'), options);
-    refuseBareNames(destination, options);
-    const sync = await client.syncs.create({
-      name: text(options, 'name') ?? '',
-      ...defined({ description: text(options, 'description') }),
-      connection: text(options, 'connection') ?? '',
-      source: placeOf(options),
-      destination,
-      destinationConfig: toDestination(destination, options),
-      syncOptions: toSyncOptions(options),
-      isAutoSyncEnabled: options.auto !== false,
-      isPaused: options.paused === true || options.preview === true,
-    });
+    const sync = await client.syncs.create(toInput(options) as CreateSync);
     if (options.preview === true) return previewFirstRun(invocation, sync);
     output.result(sync, () => describeSync(sync));
     return done;
+  };
+  runWithClient(withTimeout(command), create, (options) => {
+    const destination = findDestination(text(options, 'to') ?? '');
+    if (destination === undefined) return findSyncProblems(toInput(options));
+    const idle = [
+      ...findIdleOptions(destination, text(options, 'mapping'), options),
+      ...findBareNames(destination, options),
+    ];
+    return [...idle, ...findSyncProblems(toInput(options))];
   });
 }
 
+function toInput(options: Options) {
+  const destination = findDestination(text(options, 'to') ?? '');
+  return {
+    name: text(options, 'name') ?? '',
+    ...(text(options, 'description') === undefined ? {} : { description: text(options, 'description') ?? null }),
+    connection: text(options, 'connection') ?? '',
+    source: placeOf(options),
+    destination,
+    destinationConfig: destination && toDestination(destination, options),
+    syncOptions: toSyncOptions(options),
+    isAutoSyncEnabled: options.auto !== false,
+    isPaused: options.paused === true || options.preview === true,
+  };
+}
+
+const optionOf: Readonly<Record<ConditionalField, string>> = {
+  'destinationConfig.mappingBehavior': 'mapping',
+  'destinationConfig.prefix': 'prefix',
+  'destinationConfig.secretName': 'secretName',
+  'syncOptions.tier': 'tier',
+  'syncOptions.recoveryDays': 'recoveryDays',
+  'syncOptions.syncSecretMetadataAsTags': 'metadataAsTags',
+  'syncOptions.replicaRegions': 'replicaRegion',
+  'syncOptions.replicaKeys': 'replicaRegion',
+};
+
+/** What was given and does nothing, its default, too. The schema refuses an unknown mapping. */
+export function findIdleOptions(
+  destination: DestinationName,
+  mapping: string | undefined,
+  options: Options,
+): readonly string[] {
+  const [first, ...others] = kindsOf(destination);
+  const kind = others.find((one) => one.mapping === mapping) ?? first;
+  if (kind === undefined) return [];
+  const fields = (Object.keys(optionOf) as ConditionalField[]).filter(
+    (field) => options[optionOf[field]] !== undefined,
+  );
+  return idleSettings(kind, new Set(fields));
+}
+
 /** One secret of AWS for each key, under the key alone, is seldom meant: whoever does says so. */
-function refuseBareNames(destination: DestinationName, options: Options): void {
+function findBareNames(destination: DestinationName, options: Options): readonly string[] {
   const [first] = kindsOf(destination);
-  if (first?.mapping === undefined || first.nameField.option !== 'prefix') return;
-  if (['mapping', 'prefix', 'keySchema'].some((option) => options[option] !== undefined)) return;
-  throw new JobError('PAYLOAD_INVALID', {
-    message: `--prefix is missing: secrets of AWS would be named by their keys alone. Give --prefix, or --mapping ${first.mapping} if that is meant.`,
-  });
+  if (first?.mapping === undefined || first.nameField.option !== 'prefix') return [];
+  if (['mapping', 'prefix', 'keySchema'].some((option) => options[option] !== undefined)) return [];
+  return [
+    `--prefix is missing: secrets of AWS would be named by their keys alone. Give --prefix, or --mapping ${first.mapping} if that is meant`,
+  ];
 }
 
 /** A mapping that the destination does not have is left for the schema to refuse. */
@@ -157,9 +193,14 @@ function splitOnce(given: string): readonly [string, string | undefined] {
   return at < 0 ? [given, undefined] : [given.slice(0, at), given.slice(at + 1)];
 }
 
+function collectTag(tag: string, previous: readonly string[] = []): readonly string[] {
+  if (tag.indexOf('=') < 1) throw new InvalidArgumentError('It must be key=value.');
+  return collect(tag, previous);
+}
+
+/** Checked as an option. */
 function toTag(tag: string): { key: string; value: string } {
   const at = tag.indexOf('=');
-  if (at < 1) throw new JobError('PAYLOAD_INVALID', { message: `--tag ${tag} must be key=value.` });
   return { key: tag.slice(0, at), value: tag.slice(at + 1) };
 }
 
@@ -174,7 +215,7 @@ export function addUpdate(noun: Command): void {
     .option('--delete', 'delete again at AWS what is gone from the folder');
   runWithClient(command, async ({ args: [name = ''], client, options, output }) => {
     const before = await client.syncs.get(name);
-    refuseIdleOptions(before.destination, mappingAfter(before, options), options);
+    refuse(findIdleOptions(before.destination, mappingAfter(before, options), options));
     const hasDestination = ['region', 'prefix', 'mapping', 'secretName'].some(
       (option) => options[option] !== undefined,
     );

@@ -1,15 +1,14 @@
 /** `keyferry sync …` */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 
 import { isUnderWay } from '../../domain/run.ts';
 import { shownState } from '../../domain/sync/ledger.ts';
-import { JobError } from '../../errors.ts';
 import { done, leaf, runWithClient, text, type ClientInvocation } from '../command.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
-import { limitOption } from '../options.ts';
+import { deletions, limitOption } from '../options.ts';
 import { table, upcoming } from '../output.ts';
 import { describePlan, describeRun, type PlanDocument } from '../reports.ts';
-import { describeSync } from '../sync-report.ts';
+import { describeSync, withListBelow } from '../sync-report.ts';
 import { confirm, withConfirmation } from '../confirm.ts';
 import { waitForRun, withWaiting } from '../waiting.ts';
 import { addLifetime, hintsOf } from './sync-lifetime.ts';
@@ -29,8 +28,12 @@ export function addSyncCommands(noun: Command): void {
 function addRuns(noun: Command): void {
   const command = (verb: string, description: string) => withWaiting(leaf(noun, `${verb} <name>`, description));
   const sync = command('run', 'sync now')
-    .option('--confirm-deletions <n>', 'confirm that the plan deletes this many objects')
-    .option('--accept-destination', 'after a restore: take what AWS holds into the folder')
+    .option('--confirm-deletions <n>', 'confirm that the plan deletes this many objects', deletions)
+    .addOption(
+      new Option('--accept-destination', 'after a restore: take what AWS holds into the folder').conflicts(
+        'acceptSource',
+      ),
+    )
     .option('--accept-source', 'after a restore: write the folder’s values over what AWS holds');
   runWithClient(withConfirmation(sync), runSync);
   runWithClient(command('check', 'check for drift now'), (invocation) => perform(invocation, 'check', {}));
@@ -46,9 +49,13 @@ function addRuns(noun: Command): void {
 }
 
 function addImport(command: Command): void {
-  command.option('--prioritize <side>', 'source or destination wins where both have a value', 'source');
+  command.addOption(
+    new Option('--prioritize <side>', 'which side wins where both have a value')
+      .choices(['source', 'destination'])
+      .default('source'),
+  );
   runWithClient(withConfirmation(command), async (invocation) => {
-    const importBehavior = toBehavior(text(invocation.options, 'prioritize'));
+    const importBehavior = `prioritize-${text(invocation.options, 'prioritize') ?? 'source'}`;
     if (importBehavior === 'prioritize-destination') await confirm(invocation, takenFromAws(invocation));
     return perform(invocation, 'import', { importBehavior });
   });
@@ -60,9 +67,6 @@ const takenFromAws = ({ args: [name = ''] }: ClientInvocation): string =>
 async function runSync(invocation: ClientInvocation): Promise<ExitCode> {
   const { options } = invocation;
   const confirmed = text(options, 'confirmDeletions');
-  if (options.acceptDestination === true && options.acceptSource === true) {
-    throw new JobError('PAYLOAD_INVALID', { message: 'Give either --accept-destination or --accept-source.' });
-  }
   if (options.acceptDestination === true) {
     await confirm(invocation, takenFromAws(invocation));
     return perform(invocation, 'import', { acceptDestination: true });
@@ -70,21 +74,9 @@ async function runSync(invocation: ClientInvocation): Promise<ExitCode> {
   if (options.acceptSource === true)
     await confirm(invocation, `${invocation.args[0] ?? ''} overwrites what AWS holds.`);
   return perform(invocation, 'sync', {
-    ...(confirmed === undefined ? {} : { confirmDeletions: toCount(confirmed) }),
+    ...(confirmed === undefined ? {} : { confirmDeletions: Number(confirmed) }),
     ...(options.acceptSource === true ? { acceptSource: true } : {}),
   });
-}
-
-function toCount(value: string): number {
-  if (/^\d{1,6}$/.test(value)) return Number(value);
-  throw new JobError('PAYLOAD_INVALID', {
-    message: '--confirm-deletions must be the number of deletions that the plan shows.',
-  });
-}
-
-function toBehavior(side: string | undefined): string {
-  if (side === 'source' || side === 'destination') return `prioritize-${side}`;
-  throw new JobError('PAYLOAD_INVALID', { message: '--prioritize must be source or destination.' });
 }
 
 async function perform(
@@ -152,7 +144,7 @@ function addShowing(noun: Command): void {
       );
       output.result({ ...sync, lastRun: lastRun ?? null, entries }, () => {
         const list = describeEntries(entries, Number(options.limit));
-        return `${describeSync(sync)}${lastRun ? `\n\n${isUnderWay(lastRun) ? 'run under way' : 'last run'}\n${describeRun(lastRun, { kind: 'sync', name })}` : ''}${list}`;
+        return `${withListBelow(describeSync(sync))}${lastRun ? `\n\n${isUnderWay(lastRun) ? 'run under way' : 'last run'}\n${withListBelow(describeRun(lastRun, { kind: 'sync', name }))}` : ''}${list}`;
       });
       return done;
     },

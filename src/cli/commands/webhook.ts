@@ -8,6 +8,7 @@ import { eventKinds, webhookFormats } from '../../domain/webhooks.ts';
 import { collect, done, leaf, runWithClient, text } from '../command.ts';
 import { confirm, withConfirmation } from '../confirm.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
+import { timeout } from '../options.ts';
 import { fields, table, type Output } from '../output.ts';
 import { toTimeout } from '../waiting.ts';
 import type { Client } from '../../client/types/client.ts';
@@ -90,6 +91,7 @@ function addTest(noun: Command): void {
   const command = leaf(noun, 'test <name>', 'send a test message and wait for the answer').option(
     '--timeout <duration>',
     'how long to wait, such as 10s or 2m',
+    timeout,
     '30s',
   );
   runWithClient(command, async ({ args: [name = ''], client, options, output }) => {

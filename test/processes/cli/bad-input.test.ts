@@ -69,7 +69,48 @@ describe('a person who gets it wrong', () => {
     const commands: readonly (readonly [readonly string[], readonly string[]])[] = [
       [
         ['connection', 'create', '--name', '!', '--method', 'methd'],
-        ['--name must', '--method must be one of assume-'],
+        ['--name must', '--method must be one of assume-', '--role-arn is missing'],
+      ],
+      [
+        ['connection', 'create', '--method', 'access-key', '--role-arn', 'x', '--region', 'eu-wst-1'],
+        ['--name, --access-key-id are missing', '--role-arn has no effect', '--region is not'],
+      ],
+      [
+        ['sync', 'create', '--name', '!', '--to', 'param', '--timeout', 'x'],
+        ['--project, --env, --path, --connection are missing', '--to must be one of', '--name must', '--timeout must'],
+      ],
+      [
+        ['rotation', 'create', '--name', '!', ...folder, '--user', 'a/b', '--every', '4000d', '--at', '25:00'],
+        [
+          '--access-key-id-as, --secret-access-key-as are',
+          '--at must',
+          '--every must be 1 to 3,650 days',
+          '--name must',
+          '--user must',
+        ],
+      ],
+      [
+        [
+          'source',
+          'set',
+          '--project',
+          'p',
+          '--env',
+          'e',
+          '--path',
+          'x',
+          '--kind',
+          'infisical',
+          '--no-auth',
+          '--every',
+          '2s',
+        ],
+        [
+          '--source-project, --source-env, --client-id are missing',
+          '--no-auth has no effect',
+          '--path must',
+          '--every must',
+        ],
       ],
       [
         [

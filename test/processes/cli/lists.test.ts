@@ -175,10 +175,10 @@ describe('an org with a history', () => {
   }, 60_000);
 
   it('refuses bad input, and says what would do', async () => {
-    expect(await refusal('runs list --limit 0')).toContain('It must be a number from 1 to 1000.');
-    expect(await refusal('audit list --limit many')).toContain('It must be a number from 1 to 1000.');
-    expect(await refusal('runs list --status broken')).toMatch(/Allowed choices are running, .*abandoned/);
-    expect(await refusal('runs list --kind rotation')).toMatch(/Allowed choices are validate, .*rotate/);
+    expect(await refusal('runs list --limit 0')).toContain('--limit must be a number from 1 to 1000.');
+    expect(await refusal('audit list --limit many')).toContain('--limit must be a number from 1 to 1000.');
+    expect(await refusal('runs list --status broken')).toMatch(/--status must be one of running, .*abandoned/);
+    expect(await refusal('runs list --kind rotation')).toMatch(/--kind must be one of validate, .*rotate/);
     expect(await refusal('runs list nothing')).toContain('There is no nothing in this org.');
     expect(await refusal('runs list prod')).toContain('Several objects are named prod: give the id.');
     expect(await refusal('folders list --projekt shop')).toContain('--project');

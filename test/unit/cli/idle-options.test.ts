@@ -1,33 +1,28 @@
 import { describe, expect, it } from 'vitest';
 
-import { refuseIdleOptions } from '../../../src/cli/idle-options.ts';
+import { findIdleOptions } from '../../../src/cli/commands/sync-settings.ts';
 
 describe('options that do nothing at a destination', () => {
   it.each([
-    ['--tier', { tier: 'standard' }, 'aws-secrets-manager', undefined],
-    ['--recovery-days', { recoveryDays: '7' }, 'aws-parameter-store', undefined],
-    ['--replica-region', { replicaRegion: ['us-east-1'] }, 'aws-parameter-store', undefined],
-    ['--mapping', { mapping: 'one-to-one' }, 'aws-parameter-store', 'one-to-one'],
-    ['--secret-name', { secretName: 'all' }, 'aws-parameter-store', undefined],
-    ['--secret-name', { secretName: 'all' }, 'aws-secrets-manager', 'one-to-one'],
-    ['--prefix', { prefix: 'app/' }, 'aws-secrets-manager', 'many-to-one'],
-    ['--metadata-as-tags', { metadataAsTags: true }, 'aws-secrets-manager', 'many-to-one'],
-  ] as const)('refuses %s %o for %s', (flag, options, destination, mapping) => {
-    expect(() => {
-      refuseIdleOptions(destination, mapping, options);
-    }).toThrow(flag);
+    ['syncOptions.tier', { tier: 'standard' }, 'aws-secrets-manager', undefined],
+    ['syncOptions.recoveryDays', { recoveryDays: '7' }, 'aws-parameter-store', undefined],
+    ['syncOptions.replicaRegions', { replicaRegion: ['us-east-1'] }, 'aws-parameter-store', undefined],
+    ['destinationConfig.mappingBehavior', { mapping: 'one-to-one' }, 'aws-parameter-store', 'one-to-one'],
+    ['destinationConfig.secretName', { secretName: 'all' }, 'aws-parameter-store', undefined],
+    ['destinationConfig.secretName', { secretName: 'all' }, 'aws-secrets-manager', 'one-to-one'],
+    ['destinationConfig.prefix', { prefix: 'app/' }, 'aws-secrets-manager', 'many-to-one'],
+    ['syncOptions.syncSecretMetadataAsTags', { metadataAsTags: true }, 'aws-secrets-manager', 'many-to-one'],
+  ] as const)('%s of %o are found for %s', (field, options, destination, mapping) => {
+    const [found = ''] = findIdleOptions(destination, mapping, options);
+    expect(found).toMatch(new RegExp(`^${field} has no effect: `));
   });
 
-  it('names all of them at once, and takes those that work', () => {
+  it('are found all at once; those that work are not', () => {
     const both = { tier: 'standard', secretName: 'all' };
-    expect(() => {
-      refuseIdleOptions('aws-secrets-manager', undefined, both);
-    }).toThrow(/--secret-name.*--tier/);
-    refuseIdleOptions('aws-secrets-manager', 'many-to-one', {
-      mapping: 'many-to-one',
-      secretName: 'all',
-      recoveryDays: 'force',
-    });
-    refuseIdleOptions('aws-parameter-store', undefined, { prefix: '/app/', tier: 'advanced', metadataAsTags: true });
+    expect(findIdleOptions('aws-secrets-manager', undefined, both)).toHaveLength(2);
+    const json = { mapping: 'many-to-one', secretName: 'all', recoveryDays: 'force' };
+    expect(findIdleOptions('aws-secrets-manager', 'many-to-one', json)).toEqual([]);
+    const parameters = { prefix: '/app/', tier: 'advanced', metadataAsTags: true };
+    expect(findIdleOptions('aws-parameter-store', undefined, parameters)).toEqual([]);
   });
 });

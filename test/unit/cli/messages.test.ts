@@ -9,6 +9,7 @@ import { reportError, type CommandInput } from '../../../src/cli/exit.ts';
 import { inFlags, withFlag } from '../../../src/cli/flags.ts';
 import { createProgram } from '../../../src/cli/program.ts';
 import { describePlan } from '../../../src/cli/reports.ts';
+import { withListBelow } from '../../../src/cli/sync-report.ts';
 import { isSaid } from '../../../src/domain/advice.ts';
 import { errorTable, JobError } from '../../../src/errors.ts';
 
@@ -69,6 +70,11 @@ describe('a refused command', () => {
       '  List them with `keyferry sync list`. [SYNC_NOT_FOUND]',
     );
   });
+});
+
+it('`sync show` does not send its reader to `sync show`', () => {
+  const report = 'status  failed: A: denied. And 15 more: see `keyferry sync show api`.';
+  expect(withListBelow(report)).toBe('status  failed: A: denied. And 15 more, listed below.');
 });
 
 describe('a plan that the brake would stop', () => {

@@ -1,0 +1,67 @@
+/**
+ * What the parser of the command line refuses, in words of ours: the name that was probably meant,
+ * and the command to paste. The parser's own sentences are its developers' language.
+ */
+import type { Command, CommanderError } from 'commander';
+
+import { nearest } from '../domain/nearest.ts';
+import { JobError } from '../errors.ts';
+import { examples } from './examples.ts';
+
+/** `keyferry sync create` */
+export function pathOf(command: Command): string {
+  return command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`;
+}
+
+/** ` Example: …`, of a command that has one. */
+export function exampleOf(command: Command): string {
+  const path = pathOf(command);
+  const [example] = examples[path.replace(/^keyferry /, '')] ?? [];
+  return example === undefined ? ` \`${path} --help\` lists them.` : ` Example: \`${example}\``;
+}
+
+/** Texts in quotes, as the parser names what it is about. */
+const quoted = (message: string): readonly string[] => [...message.matchAll(/'([^']*)'/g)].map(([, text = '']) => text);
+
+type Words = (command: Command, message: string) => string;
+
+const wordsOf: Readonly<Record<string, Words>> = {
+  'commander.unknownOption': (command, message) => {
+    const [given = ''] = quoted(message);
+    const known = command.options.flatMap(({ long }) => long ?? []);
+    const meant = nearest(given, [...known, '--help']);
+    return `\`${pathOf(command)}\` has no option ${given}${didYouMean(meant)}`;
+  },
+  'commander.unknownCommand': (command, message) => {
+    const [given = ''] = quoted(message);
+    const names = command.commands.map((one) => one.name());
+    const meant = nearest(given, names);
+    const path = pathOf(command);
+    const others = meant === undefined ? `; \`${path} --help\` lists the commands` : '';
+    return `There is no \`${path} ${given}\`${didYouMean(meant && `\`${path} ${meant}\``)}${others}`;
+  },
+  'commander.missingArgument': (_command, message) => `<${quoted(message)[0] ?? ''}> is missing`,
+  'commander.optionMissingArgument': (_command, message) => {
+    const [flags = ''] = quoted(message);
+    return `${flags.split(' ')[0] ?? ''} needs a value: ${flags}`;
+  },
+  'commander.excessArguments': (command, message) => {
+    const [, taken = '0', given = '0'] = /Expected (\d+) .* got (\d+)/.exec(message) ?? [];
+    const names = command.registeredArguments.map((one) => `<${one.name()}>`).join(' ');
+    const takes = taken === '0' ? 'no argument' : names;
+    return `\`${pathOf(command)}\` takes ${takes}, and ${given} ${given === '1' ? 'was' : 'were'} given; quote a value that holds spaces`;
+  },
+  'commander.conflictingOption': (_command, message) => {
+    const [one = '', other = ''] = quoted(message).map((flags) => flags.split(' ')[0]);
+    return `${one} and ${other} exclude each other: give one of them`;
+  },
+};
+
+const didYouMean = (meant: string | undefined): string => (meant ? `; did you mean ${meant}?` : '');
+
+export function toUsageError(command: Command, { code, message }: CommanderError): JobError {
+  const problem = wordsOf[code]?.(command, message) ?? message.replace(/^error: /, '');
+  const sentence = /[.?]$/.test(problem) ? problem : `${problem}.`;
+  const needsExample = command.commands.length === 0;
+  return new JobError('PAYLOAD_INVALID', { message: `${sentence}${needsExample ? exampleOf(command) : ''}` });
+}
