@@ -39,7 +39,7 @@ export function leaf(parent: Command, usage: string, description: string): Comma
 }
 
 /** What the client would refuse of a command line, by its fields; nothing is asked or changed. */
-type FindProblems = (options: Options) => readonly string[];
+type FindProblems = (options: Options, args: readonly string[]) => readonly string[];
 
 export function run(
   command: Command,
@@ -55,7 +55,7 @@ export function run(
       .flat()
       .filter((argument) => typeof argument === 'string');
     try {
-      form.require(findProblems(options));
+      form.require(findProblems(options, args));
       process.exitCode = await handler({ options, args, output });
     } catch (error) {
       process.exitCode = reportError(output, error, askedOf(command, args));

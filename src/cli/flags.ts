@@ -74,6 +74,8 @@ const flagsOf: Readonly<Record<string, readonly string[]>> = {
   'setSource.clientId': ['--client-id'],
   'setSource.kind': ['--kind'],
   events: ['--event'],
+  format: ['--format'],
+  scope: ['--scope'],
   namePattern: ['--name-pattern'],
   projects: ['--project'],
   expiresAt: ['--expires'],

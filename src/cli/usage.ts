@@ -17,7 +17,7 @@ export function pathOf(command: Command): string {
 export function exampleOf(command: Command): string {
   const path = pathOf(command);
   const [example] = examples[path.replace(/^keyferry /, '')] ?? [];
-  return example === undefined ? ` \`${path} --help\` lists them.` : ` Example: \`${example}\``;
+  return example === undefined ? ` \`${path} --help\` lists what there is.` : ` Example: \`${example}\``;
 }
 
 /** Texts in quotes, as the parser names what it is about. */
@@ -62,6 +62,6 @@ const didYouMean = (meant: string | undefined): string => (meant ? `; did you me
 export function toUsageError(command: Command, { code, message }: CommanderError): JobError {
   const problem = wordsOf[code]?.(command, message) ?? message.replace(/^error: /, '');
   const sentence = /[.?]$/.test(problem) ? problem : `${problem}.`;
-  const needsExample = command.commands.length === 0;
-  return new JobError('PAYLOAD_INVALID', { message: `${sentence}${needsExample ? exampleOf(command) : ''}` });
+  const example = code === 'commander.unknownCommand' ? '' : exampleOf(command);
+  return new JobError('PAYLOAD_INVALID', { message: `${sentence}${example}` });
 }

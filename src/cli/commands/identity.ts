@@ -2,10 +2,10 @@
 import { Option, type Command } from 'commander';
 import { z } from 'zod';
 
-import { nameShape, parseInput } from '../../client/input.ts';
+import { nameShape, parseInput, problemsIn } from '../../client/input.ts';
 import type { IdentityRow, IdentityWithSecret } from '../../db/identities.ts';
 import { scopes } from '../../domain/caller.ts';
-import { collect, done, leaf, runWithClient, type Options } from '../command.ts';
+import { collect, done, leaf, runWithClient, type ClientInvocation, type Options } from '../command.ts';
 import { confirm, withConfirmation } from '../confirm.ts';
 import { fields, table, type Output } from '../output.ts';
 import { personName } from '../person.ts';
@@ -92,11 +92,12 @@ function addCreate(noun: Command): void {
         .choices(['fail', 'adopt'])
         .default('fail'),
     );
-  runWithClient(command, async ({ args: [name = ''], client, program, options, output }) => {
+  const create = async ({ args: [name = ''], client, program, options, output }: ClientInvocation) => {
     const input = parseInput(settings, { name, ...toSettings(options) });
     show(output, await program.stores.identities.create(client.orgId, input, personName()));
     return done;
-  });
+  };
+  runWithClient(command, create, (options, [name = '']) => problemsIn(settings, { name, ...toSettings(options) }));
 }
 
 function toSettings({ scope, project, onExisting, expires }: Options) {

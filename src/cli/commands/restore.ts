@@ -2,7 +2,7 @@
  * `keyferry restore …`: what this database is after it was moved, restored or copied, and what a
  * person says it is.
  */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 
 import {
   createInstallationGuard,
@@ -30,7 +30,7 @@ export function addRestoreCommands(noun: Command): void {
   run(leaf(noun, 'status', 'which installation this database is, and whether workers are guarded'), status);
   run(
     leaf(noun, 'accept', 'say what the database is, and let workers change AWS again; shows the plan first')
-      .requiredOption('--as <kind>', acceptances.join(', '))
+      .addOption(new Option('--as <kind>', acceptances.join(', ')).choices([...acceptances]).makeOptionMandatory())
       .option('--counter <n>', 'with --as moved: the counter in the last line of the worker that stopped last')
       .option('--name <name>', 'new name of the installation, as in KEYFERRY_INSTALLATION')
       .option('--confirm <text>', 'what the plan asks for'),
@@ -53,7 +53,7 @@ async function status(invocation: Invocation): Promise<ExitCode> {
 
 async function accept(invocation: Invocation): Promise<ExitCode> {
   const { options, output } = invocation;
-  const as = parseAcceptance(text(options, 'as'));
+  const as = text(options, 'as') as Acceptance;
   const input = {
     as,
     counter: parseCounter(text(options, 'counter')),
@@ -148,12 +148,6 @@ function compared(recorded: string | number | null, now: string | number | null)
   if (now === null) return 'not shown to this role';
   if (recorded === null || recorded === now) return String(now);
   return `${String(now)}, was ${String(recorded)}`;
-}
-
-function parseAcceptance(given: string | undefined): Acceptance {
-  const known = acceptances.find((one) => one === given);
-  if (known) return known;
-  throw new JobError('PAYLOAD_INVALID', { message: `--as takes ${acceptances.join(', ')}, not ${String(given)}.` });
 }
 
 function parseCounter(given: string | undefined): number | undefined {

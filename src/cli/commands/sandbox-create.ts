@@ -8,6 +8,7 @@ import type { Command } from 'commander';
 
 import { isLoopback } from '../../domain/servers/loopback.ts';
 import { trustPolicy } from '../../domain/policy/policies.ts';
+import { nearest } from '../../domain/nearest.ts';
 import { JobError } from '../../errors.ts';
 import type { PolicyDocument, RemoteAwsSandbox } from '../../sandbox/aws/index.ts';
 import { done, leaf, run, text, type Invocation, type Options } from '../command.ts';
@@ -42,11 +43,18 @@ export function addSandboxCreate(sandbox: Command): void {
     const [kind = '', name] = invocation.args;
     const make = makers[kind];
     if (make === undefined)
-      throw new JobError('PAYLOAD_INVALID', { message: `It makes account, role, user or access-key, not ${kind}.` });
+      throw new JobError('PAYLOAD_INVALID', {
+        message: `It makes account, role, user or access-key, ${otherKind(kind)}`,
+      });
     if ((kind === 'role' || kind === 'user') && name === undefined)
       throw new JobError('PAYLOAD_INVALID', { message: `The name is missing: keyferry sandbox create ${kind} NAME.` });
     return make(invocation);
   });
+}
+
+function otherKind(kind: string): string {
+  const meant = nearest(kind, Object.keys(makers));
+  return meant === undefined ? `not ${kind}.` : `not ${kind}; did you mean ${meant}?`;
 }
 
 interface Site {

@@ -3,16 +3,17 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { Option, type Command } from 'commander';
 
+import { problemsIn } from '../../client/input.ts';
 import { counted } from '../../domain/counted.ts';
-import { eventKinds, webhookFormats } from '../../domain/webhooks.ts';
-import { collect, done, leaf, runWithClient, text } from '../command.ts';
+import { eventKinds, newWebhookShape, webhookFormats } from '../../domain/webhooks.ts';
+import { collect, done, leaf, runWithClient, text, type ClientInvocation, type Options } from '../command.ts';
 import { confirm, withConfirmation } from '../confirm.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
 import { timeout } from '../options.ts';
 import { fields, table, type Output } from '../output.ts';
 import { toTimeout } from '../waiting.ts';
 import type { Client } from '../../client/types/client.ts';
-import type { Webhook, WebhookDelivery } from '../../client/types/webhook.ts';
+import type { CreateWebhook, Webhook, WebhookDelivery } from '../../client/types/webhook.ts';
 
 export function addWebhookCommands(noun: Command): void {
   addCreate(noun);
@@ -73,18 +74,23 @@ function addCreate(noun: Command): void {
       collect,
     )
     .option('--name-pattern <pattern>', 'only about syncs, rotations and connections of such names, as prod-*');
-  runWithClient(command, async ({ args: [name = ''], client, options, output }) => {
-    const { webhook, secret } = await client.webhooks.create({
-      name,
-      url: text(options, 'url') ?? '',
-      format: options.format as (typeof webhookFormats)[number],
-      events: (options.event as readonly string[] | undefined) ?? null,
-      namePattern: text(options, 'namePattern') ?? null,
-    });
+  const create = async ({ args, client, options, output }: ClientInvocation) => {
+    const { webhook, secret } = await client.webhooks.create(toInput(options, args));
     output.result({ webhook, secret }, () => `${describe(webhook)}\nsecret  ${secret}`);
     output.note('The secret is not shown again. Keep it now; a server delivers from here on.');
     return done;
-  });
+  };
+  runWithClient(command, create, (options, args) => problemsIn(newWebhookShape, toInput(options, args)));
+}
+
+function toInput(options: Options, [name = '']: readonly string[]): CreateWebhook {
+  return {
+    name,
+    url: text(options, 'url') ?? '',
+    format: options.format as (typeof webhookFormats)[number],
+    events: (options.event as readonly string[] | undefined) ?? null,
+    namePattern: text(options, 'namePattern') ?? null,
+  };
 }
 
 function addTest(noun: Command): void {
