@@ -2,7 +2,7 @@
  * Finds targets under which no secret could get a name that AWS accepts, and options that they have
  * no use for: such a sync could only fail. Pure.
  */
-import { type ConditionalField, idleSettings } from '../domain/destinations/idle-settings.ts';
+import { type ConditionalField, idleSettings } from '../domain/sync/idle-settings.ts';
 import { type DestinationOfSync, kindOf } from '../domain/destinations/registry.ts';
 import type { SchemaFolder } from '../domain/key-schema.ts';
 import { partitionOfRegion } from '../domain/partitions.ts';

@@ -8,7 +8,7 @@ import { refuse } from '../../client/input.ts';
 import { findSyncProblems } from '../../client/syncs.ts';
 import { defined } from '../../domain/defined.ts';
 import type { DestinationName } from '../../domain/destinations/names.ts';
-import { type ConditionalField, idleSettings } from '../../domain/destinations/idle-settings.ts';
+import { type ConditionalField, idleSettings } from '../../domain/sync/idle-settings.ts';
 import { allKinds, destinations, findDestination, kindsOf, mappingOf } from '../../domain/destinations/registry.ts';
 import type { SyncOptions } from '../../domain/sync/config.ts';
 import { collect, done, leaf, runWithClient, text, type ClientInvocation, type Options } from '../command.ts';

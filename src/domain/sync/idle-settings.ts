@@ -2,7 +2,7 @@
  * Settings of a sync that do nothing at a destination, by the kind of object there: refused by name
  * in place of being ignored. Pure.
  */
-import type { AnyKind } from './registry.ts';
+import type { AnyKind } from '../destinations/registry.ts';
 
 interface Conditional {
   readonly field: string;
