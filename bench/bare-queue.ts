@@ -22,9 +22,11 @@ export async function drainBare(backend: QueueBackend, { jobs, concurrency }: Ba
   const worker = backend.worker(KIND, () => Promise.resolve({ status: 'succeeded' }), { concurrency, name: 'bare' });
   await worker.waitUntilReady();
   const startedAt = performance.now();
+  const running = worker.run();
   await Promise.all([untilCompleted(worker, jobs), addJobs(backend, jobs)]);
   const seconds = (performance.now() - startedAt) / 1_000;
   await worker.close();
+  await running;
   return jobs / seconds;
 }
 
