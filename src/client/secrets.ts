@@ -4,7 +4,6 @@
  */
 import { z } from 'zod';
 
-import { defined } from '../domain/defined.ts';
 import type { Folders } from '../db/folders.ts';
 import { JobError } from '../errors.ts';
 import type { ClientContext } from './context.ts';
@@ -35,7 +34,7 @@ export function createSecretsClient(context: ClientContext, folders: Folders): S
       const changes = Object.entries(values).map(([key, value]) => ({
         key,
         value,
-        ...defined({ metadata: metadata[key] }),
+        ...(Object.hasOwn(metadata, key) ? { metadata: metadata[key] } : {}),
       }));
       const described = Object.fromEntries(Object.entries(metadata).filter(([key]) => !Object.hasOwn(values, key)));
       return folders.changeIf(folder, changes, { mode: input.mode ?? 'merge', ifRevision, metadata: described });

@@ -1,4 +1,7 @@
-/** Refuses text that PostgreSQL cannot hold, wherever it comes in. Pure. */
+/**
+ * Refuses text that PostgreSQL cannot hold, and a name that objects of the language lose, wherever
+ * they come in. Pure.
+ */
 import { JobError } from '../errors.ts';
 import { isStorable } from './text.ts';
 
@@ -13,9 +16,19 @@ export function requireStorable(input: unknown, path = 'input'): void {
   } else if (isPlain(input)) {
     for (const [key, value] of Object.entries(input)) {
       if (!isStorable(key)) throw refusal(`a field name of ${path}`);
+      if (key === LOST_NAME) throw lostName(path);
       requireStorable(value, path === 'input' ? key : `${path}.${key}`);
     }
   }
+}
+
+/** Shapes drop a key of this name without a word. */
+const LOST_NAME = '__proto__';
+
+function lostName(path: string): JobError {
+  return new JobError('PAYLOAD_INVALID', {
+    message: `${path} holds the name ${LOST_NAME}, which no program in JavaScript can hold safely. Choose another name.`,
+  });
 }
 
 function refusal(path: string): JobError {

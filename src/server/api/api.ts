@@ -12,7 +12,7 @@ import { addConnections } from './connections.ts';
 import { completeDocument, type OpenApiDocument } from './document.ts';
 import type { Api, ApiOptions } from './env.ts';
 import { describeIssues, toApiError } from './errors.ts';
-import { authenticate, boundedBody, boundedItems, limited, onlyJson } from './gate.ts';
+import { authenticate, boundedBody, boundedItems, keptNames, limited, onlyJson } from './gate.ts';
 import { addFolders } from './folders.ts';
 import { addHistory } from './history.ts';
 import { addLogin } from './login.ts';
@@ -41,7 +41,15 @@ export function createApi(options: ApiOptions): Api {
   addNotify(api, options);
   const limit = limited(options);
   for (const version of ['/api/v1/*', '/api/v2/*', '/api/v3/*', '/api/v4/*'])
-    api.use(version, authenticate(options, { accessTokens, jwts }), limit, onlyJson, boundedBody, boundedItems);
+    api.use(
+      version,
+      authenticate(options, { accessTokens, jwts }),
+      limit,
+      onlyJson,
+      boundedBody,
+      boundedItems,
+      keptNames,
+    );
   // Before the routes with an id in the same place.
   addOverviews(api, options);
   addConnections(api, options);

@@ -69,6 +69,17 @@ describe('text that cannot be stored', () => {
     }
   });
 
+  it('and so is a name that objects of the language lose, however it is spelt', async () => {
+    const before = await api.call('GET', `/api/v1/folders?projectId=${place.projectId}`);
+    for (const secrets of ['{"__proto__":"x"}', '{"A":"changed","\\u005f_proto__":"x"}']) {
+      const body = `{"secrets":${secrets},${JSON.stringify(place).slice(1)}`;
+      const answer = await api.call('PUT', '/api/v1/folders/secrets', { body });
+      expect([answer.status, answer.body.message]).toEqual([422, expect.stringContaining('holds the name __proto__')]);
+    }
+    const after = await api.call('GET', `/api/v1/folders?projectId=${place.projectId}`);
+    expect(after.body.folders).toEqual(before.body.folders);
+  });
+
   it('is refused by every method of the library, before anything begins', async () => {
     const stores = openStores({
       databaseUrl: fixture().database.url,
