@@ -254,15 +254,15 @@ describe.each(queueBackends)('the engine on $name', ({ redisUrl }) => {
 
   it('counts a lease that was lost, and no failure of a run', async () => {
     const lost: string[] = [];
-    const outcomes = [{ status: 'failed', code: 'AWS_REJECTED', message: 'no' } as const];
     const worker = await engine.startWorker({
-      async perform(run) {
-        if (outcomes.length === 0)
+      async perform({ subject }) {
+        if (subject.name === 'refused-once') return { status: 'failed', code: 'AWS_REJECTED', message: 'no' };
+        if (subject.name === 'lost')
           await engine.stores.database.db.execute(
             sql`update keyferry.connections set run_token = ${randomUUID()}
-              where id = ${run.subject.id}`,
+              where id = ${subject.id}`,
           );
-        return outcomes.pop() ?? { status: 'succeeded' };
+        return { status: 'succeeded' };
       },
       onLeaseLost: (kind) => lost.push(kind),
     });
