@@ -13,7 +13,7 @@ export { secretKeyShape, secretValueShape } from '../domain/secret-shapes.ts';
 
 export const descriptionShape = z.string().max(256).nullable();
 
-export { regionShape } from '../domain/regions.ts';
+export { regionShape } from '../domain/region-shape.ts';
 
 export const roleArnShape = z
   .string()

@@ -34,7 +34,7 @@ import { defined } from '../domain/defined.ts';
 import type { JwtLogin } from '../domain/jwt-logins.ts';
 import { ORG_PATTERN, ORG_PROBLEM } from '../domain/org.ts';
 import { parseDatabaseUrl } from '../domain/servers/database-url.ts';
-import { regionShape } from '../domain/regions.ts';
+import { regionShape } from '../domain/region-shape.ts';
 import type { Kind } from '../domain/run.ts';
 
 export interface BaseKeyPair {

@@ -2,8 +2,6 @@
  * AWS's regions by name, only to suggest one for a misspelling: a region that AWS opened since is
  * accepted as long as its name has the form of AWS's names. Pure.
  */
-import { z } from 'zod';
-
 import { nearest } from './nearest.ts';
 import { partitionOfRegion } from './partitions.ts';
 
@@ -13,12 +11,6 @@ const known =
   ap-southeast-7 ca-central-1 ca-west-1 eu-central-1 eu-central-2 eu-north-1 eu-south-1 eu-south-2 eu-west-1 eu-west-2
   eu-west-3 il-central-1 me-central-1 me-south-1 mx-central-1 sa-east-1 cn-north-1 cn-northwest-1 us-gov-east-1
   us-gov-west-1 eusc-de-east-1`.split(/\s+/);
-
-/** As a setting or field takes it. */
-export const regionShape = z.string({ error: 'is required, such as eu-west-1' }).superRefine((region, context) => {
-  const problem = regionProblem(region);
-  if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
-});
 
 /** What is wrong with the name of a region; undefined when it has the form of one. */
 export function regionProblem(region: string): string | undefined {

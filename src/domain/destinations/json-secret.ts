@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 
-import { regionShape as region } from '../regions.ts';
+import { regionShape as region } from '../region-shape.ts';
 import type { DestinationKind, PolicyScope } from './destination.ts';
 import { findSecretNameProblem, type SecretsScope, secretsManagerService, secretsScope } from './secrets-manager.ts';
 

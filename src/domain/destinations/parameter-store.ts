@@ -2,7 +2,7 @@
 import { z } from 'zod';
 
 import { quotaGroup } from '../quota-group.ts';
-import { regionShape as region } from '../regions.ts';
+import { regionShape as region } from '../region-shape.ts';
 import type { EntrySettings, AwsLocation } from '../sync/ledger.ts';
 import { byteLength, invalid, type EntryProblem } from '../sync/rules.ts';
 import type { DestinationKind, PolicyScope, ScopePlace, ServiceFacts } from './destination.ts';

@@ -5,7 +5,7 @@
 import { z } from 'zod';
 
 import { nameShape } from '../name.ts';
-import { regionShape } from '../regions.ts';
+import { regionShape } from '../region-shape.ts';
 
 const DAY_SECONDS = 86_400;
 

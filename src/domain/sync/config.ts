@@ -6,7 +6,7 @@
 import { z } from 'zod';
 
 import { patternsShape } from '../patterns.ts';
-import { regionShape as region } from '../regions.ts';
+import { regionShape as region } from '../region-shape.ts';
 import { regionOfKey } from './kms-keys.ts';
 
 const kmsKey = z

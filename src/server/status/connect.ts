@@ -116,30 +116,15 @@ export function credentialFields(
   ];
 }
 
-/** Org and region as the first step has them; asked for here without that step, or if wrong. */
-function chosen({ wanted, values, errors }: ConnectPage): Html {
-  const org = values.org ?? wanted.org;
-  const region = values.region ?? wanted.region;
-  const isOrgAsked = wanted.org === '' || errors.org !== undefined;
-  const isRegionAsked = wanted.org === '' || errors.region !== undefined;
-  const stated = [
-    ...(isOrgAsked ? [] : [`Org ${org}`]),
-    ...(isRegionAsked || region === '' ? [] : [`region ${region}`]),
-  ];
-  return html`${stated.length === 0 ? '' : html`<p class="muted small">${stated.join(', ')}, as in step 1.</p>`}
-  ${isOrgAsked ? field({ name: 'org', label: 'Org', value: org, error: errors.org, isRequired: true, maxLength: 128, hint: 'Whose connection it is.' }) : hidden('org', org)}
-  ${isRegionAsked ? field({ name: 'region', label: 'Region', value: region, error: errors.region, placeholder: 'eu-west-1', maxLength: 32 }) : hidden('region', region)}`;
-}
-
-const hidden = (name: string, value: string): Html => html`<input type="hidden" name="${name}" value="${value}" />`;
-
 function connectForm(page: ConnectPage, token: string): Html {
   const { method, wanted, values, errors } = page;
   const of = (name: string) => ({ name, value: values[name], error: errors[name] });
   return html`<form class="body fields" method="post" action="/connect/${method}?${addressOf(wanted)}">
-    ${hiddenToken(token)} ${chosen(page)}
+    ${hiddenToken(token)}
+    ${field({ ...of('org'), label: 'Org', value: values.org ?? wanted.org, isRequired: true, maxLength: 128, hint: 'Whose connection it is.' })}
     ${field({ ...of('name'), label: 'Name', isRequired: true, placeholder: 'prod-aws', maxLength: 256 })}
     ${credentialFields(method, page)}
+    ${field({ ...of('region'), label: 'Region', value: values.region ?? wanted.region, placeholder: 'eu-west-1', maxLength: 32 })}
     ${field({ ...of('projectId'), label: 'Project', hint: 'Leave it empty for a connection of the whole org.', maxLength: 128 })}
     <div><button type="submit" class="primary">Connect</button></div>
   </form>`;

@@ -55,6 +55,7 @@ main { max-width: 1240px; margin: 0 auto; padding: 1.75rem 1.5rem 4rem; display:
 main > header { display: flex; flex-wrap: wrap; gap: 0.5rem 1rem; align-items: center; }
 main > header .sub { flex-basis: 100%; color: var(--muted); overflow-wrap: anywhere; }
 footer { max-width: 1240px; margin: 0 auto; padding: 0 1.5rem 2rem; color: var(--muted); font-size: 0.85rem; }
+footer a { text-decoration: underline; }
 
 .panel { background: var(--panel); border: 1px solid var(--line); border-radius: 10px; min-width: 0; }
 .panel > header { display: flex; flex-wrap: wrap; align-items: baseline; gap: 0.25rem 0.75rem; padding: 0.9rem 1.15rem; border-bottom: 1px solid var(--line); }

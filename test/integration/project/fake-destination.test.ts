@@ -40,7 +40,7 @@ const record = [
   'src/domain/destinations/fake.ts',
   `import { z } from 'zod';
 import { quotaGroup } from '../quota-group.ts';
-import { regionShape as region } from '../regions.ts';
+import { regionShape as region } from '../region-shape.ts';
 import type { DestinationKind, PolicyScope, ScopePlace } from './destination.ts';
 
 const config = z.strictObject({ region, shelf: z.string() });
