@@ -217,14 +217,14 @@ async function drive(playing: Play, hasMeanwhile: boolean): Promise<void> {
   const { world, injector, id } = playing;
   let isMeanwhileDone = !hasMeanwhile;
   for (let runs = 0; runs < MAX_RUNS; runs += 1) {
-    const hasCrashed = await runOnce(playing);
+    await runOnce(playing);
     if (!isMeanwhileDone && injector.hit()) {
       isMeanwhileDone = true;
       playing.persons.push(...((await playing.scenario.meanwhile?.(world)) ?? []));
       playing.watch.addPersons(playing.persons);
     }
     await playing.runSyncs();
-    if (!hasCrashed && (await isAtRest(playing))) return;
+    if (await isAtRest(playing)) return;
     // A rotation that is never due again fails here, with the next run.
     await world.untilDue(id);
   }
@@ -235,22 +235,22 @@ async function drive(playing: Play, hasMeanwhile: boolean): Promise<void> {
   );
 }
 
-/** Whether the process died; its lease runs out before the next run. */
-async function runOnce({ world, injector, id }: Play): Promise<boolean> {
+/** When the process dies in it, its lease runs out before the next run. */
+async function runOnce({ world, injector, id }: Play): Promise<void> {
   try {
     await world.runOnce(id);
-    return false;
   } catch (error) {
     // A lost settlement ends the job without one, like a crash.
     if (!(error instanceof Crash)) throw error;
     injector.restart();
-    return true;
   }
 }
 
 /** Nothing to do but wait for the schedule, or for a person. */
 async function isAtRest({ world, id, scenario }: Play): Promise<boolean> {
   const row = await world.row(id);
+  // A run that died has not given its lease back; one that died after its settlement has.
+  if (row.runToken !== null) return false;
   const {
     quarantine = [],
     suspects = [],
