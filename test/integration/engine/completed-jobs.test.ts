@@ -13,7 +13,8 @@ async function completeJobs(count: number) {
   const backend = await createQueueBackend({ databaseUrl: database().url, redisUrl: undefined });
   await backend.prepare();
   const queue = backend.queue('sync');
-  const worker = backend.worker('sync', () => Promise.resolve('done'), { concurrency: 1, name: 'test' });
+  // What is too old is told by the time of its end: far enough apart that none shares one.
+  const worker = backend.worker('sync', () => sleep(20, 'done'), { concurrency: 1, name: 'test' });
   onTestFinished(async () => {
     await worker.close();
     await backend.close();
@@ -26,11 +27,7 @@ async function completeJobs(count: number) {
     });
   });
   void worker.run();
-  for (let n = 0; n < count; n += 1) {
-    await queue.add('sync', { n });
-    // A time of its own for each.
-    await sleep(2);
-  }
+  for (let n = 0; n < count; n += 1) await queue.add('sync', { n });
   await done;
   return { queue, worker };
 }
