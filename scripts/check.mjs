@@ -15,6 +15,7 @@ const STEPS = [
     ['--config', '.dependency-cruiser.cjs', '--output-type', 'err', 'src', 'test', 'bench', 'bin'],
   ],
   ['knip', 'knip', ['--no-config-hints']],
+  ['commit messages', 'node', ['scripts/commit-bodies.mjs']],
 ];
 
 const QUICK = ['format', 'types', 'arrows'];
