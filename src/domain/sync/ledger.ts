@@ -205,6 +205,14 @@ export function isOwned(entry: LedgerEntry): boolean {
   );
 }
 
+/**
+ * Whether an object of this sync may be where no connection of it reaches; the same rule as
+ * `wasLeft` of the deletion.
+ */
+export function isLeftBehind(entry: LedgerEntry): boolean {
+  return stateOf(entry) === 'left-behind' && entry.remoteVersion !== null;
+}
+
 export function isSamePlace(a: AwsLocation, b: AwsLocation): boolean {
   return a.partition === b.partition && a.accountId === b.accountId && a.region === b.region && a.service === b.service;
 }

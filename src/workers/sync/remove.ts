@@ -7,7 +7,15 @@ import { listNames } from '../../domain/rotation/waits.ts';
 import type { SyncRow } from '../../db/engine/subjects.ts';
 import { cutText } from '../../domain/text.ts';
 import type { Outcome } from '../../domain/run.ts';
-import { isLater, isOwned, isSamePlace, type LedgerEntry, stateOf, WHOLE_SECRET } from '../../domain/sync/ledger.ts';
+import { objectsOf } from '../../domain/sync/deletion.ts';
+import {
+  isLater,
+  isLeftBehind,
+  isOwned,
+  isSamePlace,
+  type LedgerEntry,
+  WHOLE_SECRET,
+} from '../../domain/sync/ledger.ts';
 import { summarize } from '../../domain/sync/summary.ts';
 import { errorTable } from '../../errors.ts';
 import { countsOf, endEarly, type SyncEnding } from './endings.ts';
@@ -89,8 +97,8 @@ function toOutcome({ job, progress }: Round): Outcome {
   const isRefusedNow = (entry: LedgerEntry) => entry.status === 'conflict' && entry.observed.refusedIn === job.roundId;
   const stays = rows.filter((entry) => isOwned(entry) || entry.inFlight !== null || isRefusedNow(entry));
   const left = rows.filter(isLeftBehind);
-  const named = [...stays, ...left].filter((entry) => entry.key !== WHOLE_SECRET || entry.inFlight !== null);
-  const result = named.length > 0 ? { leftBehind: toNames(named) } : undefined;
+  const remaining = [...stays, ...left];
+  const result = remaining.length > 0 ? { leftBehind: objectsOf(remaining) } : undefined;
   const verdict = summarize(stays, progress.changes, result);
   if (verdict.status === 'failed') return { ...verdict, status: 'partial' };
   if (verdict.status !== 'succeeded') return verdict;
@@ -101,14 +109,4 @@ function toOutcome({ job, progress }: Round): Outcome {
 function told(code: 'SYNC_STILL_OWNED' | 'SYNC_LEFT_BEHIND') {
   const { message, nextStep } = errorTable[code];
   return { code, message: `${message} ${nextStep}` };
-}
-
-/** No connection reaches it any more. */
-function isLeftBehind(entry: LedgerEntry): boolean {
-  return stateOf(entry) === 'left-behind' && entry.key !== WHOLE_SECRET && entry.remoteVersion !== null;
-}
-
-function toNames(entries: readonly LedgerEntry[]) {
-  const names = new Map(entries.map((entry) => [`${entry.accountId} ${entry.region} ${entry.remoteName}`, entry]));
-  return [...names.values()].map(({ remoteName, region, accountId }) => ({ remoteName, region, accountId }));
 }

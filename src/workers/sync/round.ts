@@ -10,7 +10,8 @@
  */
 import { comparedAtIn } from '../../domain/installation.ts';
 import { noCounts } from '../../domain/run.ts';
-import { isOwned, type LedgerEntry, stateOf, WHOLE_SECRET } from '../../domain/sync/ledger.ts';
+import { objectsOf } from '../../domain/sync/deletion.ts';
+import { isLeftBehind, isOwned, type LedgerEntry, stateOf, WHOLE_SECRET } from '../../domain/sync/ledger.ts';
 import { nameKey, type Plan } from '../../domain/sync/plan.ts';
 import { summarize } from '../../domain/sync/summary.ts';
 import { cutText } from '../../domain/text.ts';
@@ -217,17 +218,14 @@ function isEverythingWritten(job: Pick<SyncJob, 'ledger' | 'desired'>): boolean 
 }
 
 function toResult(round: Round, { isCheck }: { isCheck: boolean }): unknown {
-  const leftBehind = round.job.ledger
-    .all()
-    .filter((entry) => stateOf(entry) === 'left-behind' && entry.remoteVersion !== null && !entry.isClaim);
-  const names = leftBehind.map(({ remoteName, region, accountId }) => ({ remoteName, region, accountId }));
+  const leftBehind = objectsOf(round.job.ledger.all().filter(isLeftBehind));
   const { isLookDenied, notLookedAt = 0, initialImport } = round.progress;
   const result = {
     ...initialImport,
     ...(notLookedAt > 0 ? { notLookedAt } : {}),
     ...(isLookDenied === true ? { isLookDenied } : {}),
     ...(isCheck ? toCheckResult(round) : {}),
-    ...(names.length > 0 ? { leftBehind: names } : {}),
+    ...(leftBehind.length > 0 ? { leftBehind } : {}),
   };
   return Object.keys(result).length > 0 ? result : undefined;
 }

@@ -196,6 +196,27 @@ test('what a connection no longer reaches, because it reaches another account, i
   expect(held()).toEqual([1, 1]);
 });
 
+test('a JSON secret that no connection reaches any more is listed once, not once a key', async () => {
+  const world = await createWorld(stage);
+  await world.set({ A: '1', B: '2' });
+  const { accounts, first, second } = await connectAccounts(world);
+  const config = { region: REGION, mappingBehavior: 'many-to-one' as const, secretName: 'prod/app' };
+  const { id } = await world.createSync({
+    destination: 'aws-secrets-manager',
+    destinationConfig: config,
+    connectionId: first.id,
+  });
+  await world.runUntilDone(id);
+  await stage.handle.db.execute(sql`update keyferry.connections set account_id = '222333444007'
+    where id = ${first.id}`);
+  await world.syncs.update(await world.row(id), { connectionId: second.id }, 'ann');
+
+  const { outcome } = await world.runUntilDone(id);
+
+  const leftBehind = [{ remoteName: 'prod/app', accountId: accounts[0], region: REGION }];
+  expect(outcome).toMatchObject({ status: 'succeeded', result: { leftBehind } });
+});
+
 test('remove deletes what the sync wrote and nothing else', async () => {
   const world = await createWorld(stage);
   await world.set({ A: '1', B: '2' });

@@ -128,6 +128,25 @@ test('a JSON secret that holds no key of ours any more is given up with the sync
   await expect(world.row(id)).rejects.toThrow('no sync');
 });
 
+test('a JSON secret without a key of ours that no connection reaches keeps the sync, and is listed', async () => {
+  const world = await createWorld(stage);
+  await world.set({ A: '1' });
+  const { id } = await world.createSync(toJson);
+  await world.runUntilDone(id);
+  // A worker died after it had taken the keys out, before it gave the secret up.
+  await stage.handle.db.execute(sql`update keyferry.sync_entries set deleted_at = now()
+    where sync_id = ${id} and key <> ''`);
+  await stage.handle.db.execute(sql`update keyferry.connections set account_id = '222333444009'
+    where id = ${world.connection.id}`);
+
+  const { outcome, runId } = await world.runUntilDone(id, deletion);
+
+  const leftBehind = [{ remoteName: 'prod', region: REGION, accountId: world.accountId }];
+  expect(outcome).toMatchObject({ status: 'partial', code: 'SYNC_LEFT_BEHIND', result: { leftBehind } });
+  expect(await world.run(runId)).toMatchObject({ status: 'partial', errorCode: 'SYNC_LEFT_BEHIND' });
+  expect(await world.row(id)).toMatchObject({ syncStatus: 'partial', statusCode: 'SYNC_LEFT_BEHIND' });
+});
+
 test('the statement that deletes a sync refuses while its ledger owns anything, or has a write in flight', async () => {
   const world = await createWorld(stage);
   await world.set({ A: '1' });
