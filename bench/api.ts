@@ -130,7 +130,7 @@ async function measureRates(api: string, bare: string): Promise<readonly Figure[
   ];
 }
 
-/** Logins of one identity, and reads with an access token. */
+/** Logins by one identity, and reads with an access token. */
 async function measureIdentities(databaseUrl: string, url: string): Promise<readonly Figure[]> {
   const handle = openDatabase(databaseUrl);
   const identities = createIdentities(handle.db);
@@ -152,7 +152,7 @@ async function measureIdentities(databaseUrl: string, url: string): Promise<read
   ];
 }
 
-/** One operator at a time, on every list and search in turn. */
+/** One operator, who opens every list and search in turn. */
 async function measureStatusPage(databaseUrl: string, url: string): Promise<Figure> {
   const sql = postgres(databaseUrl, { max: 1, onnotice: () => undefined });
   await sql`

@@ -1,4 +1,4 @@
-/** What a newcomer waits for: the demo from installed dependencies. */
+/** How long a newcomer waits for the demo, with dependencies installed. */
 import { sandboxEnvironment } from '../src/sandbox/environment.ts';
 import { runKeyferry } from '../test/support/processes.ts';
 import type { Figure } from './figure.ts';

@@ -24,9 +24,9 @@ interface Mode {
   /** Bytes of a value: a JSON secret holds at most 65,536 in all. */
   readonly valueBytes: number;
   readonly maxSize: number;
-  /** Calls that nobody can do without. */
+  /** The lower bound: calls that no tool can avoid. */
   lowerBound(size: number): Readonly<Record<Case, number>>;
-  /** What Infisical's sync makes, from its source; undefined where nothing is known. */
+  /** The calls that Infisical's sync makes, from its source; undefined where unknown. */
   infisical(size: number): Readonly<Partial<Record<Case, number>>>;
 }
 
@@ -46,7 +46,7 @@ const secretsManager = (config: object): SyncInput => ({
   destinationConfig: { region: REGION, ...config } as never,
 });
 
-/** A person who asks for a sync has it looked at like a drift check. */
+/** A sync that a person asks for is checked as a drift check would. */
 function bound({ first, drift, changed }: { first: number; drift: number; changed: number }) {
   return { first, unchanged: 0, 'asked-unchanged': drift, drift, 'one-changed': 1, changed };
 }
@@ -104,7 +104,7 @@ function goal({ first, drift, oneChanged, changed }: Goal): Readonly<Record<Case
 }
 
 const sizes = [10, 1_000, 10_000];
-/** Nobody waits for its place. */
+/** No other subject waits for its slot. */
 const alone = { isAwaited: () => false };
 
 export async function measureSync(): Promise<readonly Figure[]> {
@@ -168,7 +168,7 @@ async function measureMode(stage: Stage, mode: Mode, size: number): Promise<read
 }
 
 /**
- * Beside the bound and, where it is known, beside Infisical: how many of its calls each of ours
+ * Compared with the bound and, where known, with Infisical: how many of its calls one keyferry call
  * replaces.
  */
 function describe(calls: number, other: { readonly lower: number; readonly infisical: number | undefined }): string {

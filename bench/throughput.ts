@@ -111,7 +111,7 @@ async function startWorker(environment: Record<string, string>): Promise<TestPro
   return worker;
 }
 
-/** As they stand after a sync that went well: source and destination equal. */
+/** As after a successful sync: source and destination are equal. */
 async function createSyncs(sql: postgres.Sql): Promise<void> {
   await sql`
     insert into keyferry.connections (org_id, name, method, role_arn, status, account_id,
@@ -135,7 +135,7 @@ async function createSyncs(sql: postgres.Sql): Promise<void> {
   await sql`analyze`;
 }
 
-/** All syncs are wished for at once; the time from the first run's start to the last run's end. */
+/** All syncs are requested together; the time from the first run's start to the last run's end. */
 async function drain(site: Site, processes: number): Promise<{ perSecond: number; roundTrips: number; cpuMs: number }> {
   const { sql } = site;
   await sql`truncate keyferry.runs`;
@@ -165,8 +165,8 @@ async function drain(site: Site, processes: number): Promise<{ perSecond: number
 }
 
 /**
- * Every statement of ours is a transaction of its own. Idle ticks and this reader's looks are in
- * it: a handful.
+ * Each keyferry statement is its own transaction. The count includes idle ticks and this reader's
+ * polls: a handful.
  */
 async function transactions(sql: postgres.Sql): Promise<number> {
   await setTimeout(1_500);

@@ -85,7 +85,7 @@ export async function measureValidate(): Promise<readonly Figure[]> {
 const definedOf = (environment: NodeJS.ProcessEnv) =>
   Object.fromEntries(Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined));
 
-/** In its own process, as AWS is: its work is not ours. */
+/** In its own process, as AWS is, so that its work is not counted as keyferry's. */
 async function startSandbox() {
   const child = startUnboundKeyferry(['sandbox', '--json']);
   await child.waitForLine(/^\}$/, 60_000);
@@ -178,7 +178,7 @@ function startTurn(pid: number): () => Turn {
   return () => ({ perSecond: (JOBS * 1_000) / (performance.now() - startedAt), cpuMs: (cpuMs(pid) - before) / JOBS });
 }
 
-/** From the moment all are due until the last verdict stands in the database. */
+/** From when all are due until the last verdict is in the database. */
 async function runOurs({ program }: Stage, pid: number): Promise<Turn> {
   const { db } = program.stores.database;
   const end = startTurn(pid);

@@ -1,8 +1,7 @@
 #!/usr/bin/env node
 /**
- * The program `keyferry`. An installed package holds only `dist`; in a checkout the sources are run
- * as they are, so that no build stands between an edit and its effect, unless a build is newer than
- * all of them.
+ * The program `keyferry`. An installed package holds only `dist`; in a checkout the sources run
+ * directly, so that an edit takes effect without a build, unless a build is newer than all of them.
  */
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';

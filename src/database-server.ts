@@ -78,7 +78,7 @@ export function sessionOptions(server: DatabaseServer): string {
 }
 
 export interface Sockets {
-  /** Begins to connect; the driver waits for it. */
+  /** Starts to connect; the driver waits for it. */
   open(server: DatabaseServer): Socket;
   /** For a driver that connects by itself. */
   create(): Socket;

@@ -43,7 +43,7 @@ interface AwsFacts {
   readonly deniedAction?: string;
   readonly deniedResource?: string;
   readonly deniedBy?: 'no-allow' | 'explicit-deny' | 'session-policy';
-  /** A change may have been made although the call failed. */
+  /** The change may have been made although the call failed. */
   readonly isAmbiguous?: boolean;
   readonly clockSkewCorrected?: boolean;
   /** The action and the resource that a statement would allow. */

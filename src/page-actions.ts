@@ -1,4 +1,4 @@
-/** What operators act with on the status page: part of the composition root. */
+/** The actions of operators on the status page: part of the composition root. */
 import { hkdfSync } from 'node:crypto';
 
 import { createClient, type ClientPorts } from './client/client.ts';
@@ -8,7 +8,7 @@ import type { OpenStores } from './stores.ts';
 
 const FORM_KEY_BYTES = 32;
 
-/** Undefined: operators may only look. */
+/** Undefined: operators may only read. */
 export function toPageActions(
   { org, encryptionKeys, isBoardWritable }: Pick<Config, 'org' | 'encryptionKeys' | 'isBoardWritable'>,
   stores: OpenStores,

@@ -1,5 +1,5 @@
 /**
- * Credentials that a person offers are tried at once, outside of the queue: part of the composition
+ * Tries credentials that a person offers immediately, outside of the queue: part of the composition
  * root.
  */
 import type { AwsAccess } from './aws/session.ts';

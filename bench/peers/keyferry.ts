@@ -1,7 +1,7 @@
 /**
  * keyferry as it is deployed: compiled, a worker process, PostgreSQL and on demand Redis, all fresh
- * for each case. The time of a work is from the wish to the row that says it is done; processor
- * time and memory are the worker's.
+ * for each case. A work is timed from the request to the row that says it is done; processor time
+ * and memory are the worker's.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -51,8 +51,8 @@ const chunks = (list, size) =>
   Array.from({ length: Math.ceil(list.length / size) }, (_, n) => list.slice(n * size, (n + 1) * size));
 
 /**
- * What AWS refuses for good is left out, as most scripts do; how many that are is counted by who
- * looks at AWS.
+ * Objects that AWS refuses for good are skipped, as most scripts do; the contest counts them by
+ * reading AWS.
  */
 async function each(items, action) {
   const queue = items.values();

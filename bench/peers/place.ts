@@ -76,7 +76,7 @@ async function createAccount(remote: RemoteAwsSandbox, accountId: string) {
 
 export const prefixOf = (service: Service): string => (service === 'ssm' ? '/bench/' : 'bench/');
 
-/** By key: what AWS shall hold after this work, were it not for `deleted`. */
+/** By key: what AWS should hold after this work, except for `deleted`. */
 export function valuesOf(size: number, work: Work): Readonly<Record<string, string>> {
   const changed = work === 'first' || work === 'unchanged' ? 0 : Math.ceil(size * CHANGED_SHARE);
   const value = (index: number) => `${String(index)} ${index < changed ? 'new' : 'old'} `.padEnd(VALUE_BYTES, 'x');

@@ -21,8 +21,8 @@ import type { AwsSession } from './session.ts';
 export interface KeyList {
   readonly keys: readonly RemoteKey[];
   /**
-   * How far AWS's clock is ahead of ours, from the answer's Date header, and how exactly that is
-   * known.
+   * How far AWS's clock is ahead of this machine's, from the answer's Date header, and the error of
+   * that measurement.
    */
   readonly clock: { readonly aheadMs: number; readonly errorMs: number };
 }
@@ -33,7 +33,7 @@ export interface CreatedKey {
   readonly createdAt: Date;
 }
 
-/** `gone`: there is no such key any more, which is as good as done. */
+/** `gone`: the key no longer exists, which counts as done. */
 export type KeyChangeResult = 'done' | 'gone';
 
 export interface AccessKeys {
@@ -59,7 +59,7 @@ const MAX_PAGES = 10;
 const IMPOSSIBLE_KEY_ID = 'KEYFERRYPROBE0000000';
 /** The Date header counts whole seconds and travels for a while. */
 const DATE_ERROR_MS = 2_000;
-/** Without the header: as far apart as two clocks are that AWS and we both call right. */
+/** Without the header: both clocks are taken to be right within a minute. */
 const UNKNOWN_CLOCK = { aheadMs: 0, errorMs: 60_000 } as const;
 
 interface Target {
@@ -102,9 +102,7 @@ async function listKeys(target: Target, now: Date): Promise<KeyList> {
   throw unreadable('ListAccessKeys', `with more than ${String(MAX_PAGES)} pages`);
 }
 
-/**
- * A key that is read wrongly may be taken for another's, or for inactive: nothing of it is guessed.
- */
+/** A key that is misread may be taken for another's, or for inactive, so no field is guessed. */
 function toRemoteKey({ AccessKeyId, Status, CreateDate }: AccessKeyMetadata): RemoteKey {
   if (!AccessKeyId || !CreateDate) throw unreadable('ListAccessKeys', 'with a key without id or creation date');
   if (Status !== 'Active' && Status !== 'Inactive')
@@ -121,7 +119,7 @@ function clockOf(date: string | undefined, now: Date): KeyList['clock'] {
   return Number.isNaN(at) ? UNKNOWN_CLOCK : { aheadMs: at - now.getTime(), errorMs: DATE_ERROR_MS };
 }
 
-/** Returns a function that tells the answer's Date header once the command was sent. */
+/** Returns a function that gives the answer's Date header once the command was sent. */
 function readDate(command: ListAccessKeysCommand): () => string | undefined {
   let date: string | undefined;
   command.middlewareStack.add(
@@ -140,7 +138,7 @@ async function createKey(target: Target): Promise<CreatedKey> {
   const command = new CreateAccessKeyCommand({ UserName: target.userName });
   const { AccessKey } = await named(target, 'iam:CreateAccessKey', () => target.iam.send(command, abort(target)));
   if (!AccessKey?.AccessKeyId || !AccessKey.SecretAccessKey) {
-    // Something was made and its secret is not here: the rotation looks for it as for a lost
+    // A key was created but its secret did not arrive: the rotation recovers it as after a lost
     // answer.
     throw new JobError('AWS_UNREACHABLE', {
       message: 'CreateAccessKey answered without a key.',

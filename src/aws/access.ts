@@ -117,8 +117,8 @@ interface OpenedSession extends Pick<CallContext, 'prepare' | 'forgetCredentials
 
 function toSession(context: AwsContext, opened: OpenedSession): AwsSession {
   const { source, scope, region, prepare, forgetCredentials } = opened;
-  // The SDK signs for the client's region as soon as an endpoint is set, so IAM's client needs
-  // IAM's region.
+  // With an endpoint set, the SDK signs for the client's region, so IAM's client needs IAM's
+  // region.
   const regionOf = { sts: source.stsRegion, iam: iamRegionOf(region), ssm: region, secretsmanager: region } as const;
   const client = <S extends SessionService>(service: S) =>
     guardClient(

@@ -32,7 +32,7 @@ export interface BaseCredentialsInUse {
   readonly fileChangedAt: Date | undefined;
 }
 
-/** As the SDK describes the source of what it resolved, the most telling first. */
+/** How the SDK describes the source of the credentials, most specific first. */
 const kindsOfChain: readonly (readonly [RegExp, BaseKind])[] = [
   [/WEB_ID/, 'web-identity'],
   [/SSO/, 'sso'],
@@ -66,7 +66,7 @@ export interface BaseCredentialsOptions {
   /** A pair, or a function that reads it again; undefined: the SDK's default chain. */
   readonly credentials: Credentials | CredentialsProvider | undefined;
   readonly region: string;
-  /** By which containers tell the SDK where their credentials are. */
+  /** The variables that point the SDK to a container's credentials. */
   readonly environment: EndpointEnvironment;
 }
 
@@ -129,11 +129,11 @@ export function createBaseCredentials(
   };
 }
 
-/** Notes in the trail what each source said that did not give any. */
+/** Records in the trail what each source without credentials answered. */
 type Reader = (trail: string[]) => Promise<Resolved>;
 
 /**
- * A chain of its own for each reading: the SDK's would keep what has no expiration, and the text of
+ * Each read builds a new chain: the SDK's own caches credentials without expiry, and the text of
  * files, for ever.
  */
 function readerOf({ credentials, region }: BaseCredentialsOptions, maker: ClientMaker): Reader {

@@ -7,7 +7,7 @@ import { isBaseFault } from '../domain/connection/base-identity.ts';
 import { JobError } from '../errors.ts';
 import { toAwsError } from './errors.ts';
 
-/** Faults of others on the way, which stay what they are. */
+/** Faults of other parties on the way; they are passed on unchanged. */
 const passing = /^(LEASE_|DB_)/;
 
 interface Raw {
@@ -17,7 +17,7 @@ interface Raw {
   readonly path?: unknown;
 }
 
-/** `trail`: what sources that gave none have said. */
+/** `trail`: the answers of the sources that had no credentials. */
 export function toBaseFault(raw: unknown, trail: readonly string[] = []): JobError {
   if (raw instanceof JobError && (isBaseFault(raw) || passing.test(raw.code))) return raw;
   const error = toAwsError(raw, { operation: 'sts.AssumeRole', isMutation: false, isBase: true });
@@ -32,7 +32,7 @@ export function toBaseFault(raw: unknown, trail: readonly string[] = []): JobErr
   });
 }
 
-/** What the texts of the SDK's providers mean. */
+/** The meaning of the messages of the SDK's providers. */
 const conditions: readonly (readonly [RegExp, string])[] = [
   [
     /SSO session .*(expired|invalid)|aws sso login|aws login/i,

@@ -110,7 +110,7 @@ export function createBaseIdentity(
   };
 }
 
-/** Asked once for all as long as the key is the same; a failure is forgotten. */
+/** Asked once per key, for all callers; a failure is not cached. */
 function oncePerKey<T>(credentials: BaseCredentials, load: (scope: CallScope) => Promise<T>) {
   let known: { readonly accessKeyId: string; readonly answer: Promise<T> } | undefined;
   return async (scope: CallScope): Promise<T> => {
@@ -126,7 +126,8 @@ function oncePerKey<T>(credentials: BaseCredentials, load: (scope: CallScope) =>
 }
 
 /**
- * The user may look at its own keys only where its policy says so; then other signs of age must do.
+ * The user may list its own keys only where its policy allows it; otherwise other signs of age must
+ * do.
  */
 async function keyCreatedAt(iam: IAMClient, credentials: BaseCredentials): Promise<Date | undefined> {
   const key = credentials.inUse();
@@ -155,7 +156,7 @@ function toReport(
   };
 }
 
-/** Trouble on the way to AWS says nothing of the identity. */
+/** A network failure on the way to AWS says nothing about the identity. */
 const transient = /^AWS_(UNREACHABLE|UNAVAILABLE|THROTTLED|CLOCK_SKEW)$/;
 
 function raiseBaseFault(error: unknown): never {
@@ -194,7 +195,7 @@ export function detached(scope: CallScope): CallScope {
   return { ...idleScope, calls: scope.calls, subjectId: scope.subjectId };
 }
 
-/** For what no run asked for. */
+/** For calls outside any run. */
 export const idleScope: CallScope = {
   signal: new AbortController().signal,
   calls: { record: () => undefined, recordRewrite: () => undefined, counts: {}, rewrites: 0 },

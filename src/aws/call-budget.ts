@@ -1,8 +1,8 @@
 /**
  * The call budget of one process: asks the shared ledger for tokens on behalf of all its runs and
  * hands them out fairly, the subject that was served least first, so that a sync of five secrets
- * does not queue behind one of five thousand. Short waits happen here; a long one is the run's,
- * which gives its place back and comes again.
+ * does not queue behind one of five thousand. Short waits happen here; a long one ends the run's
+ * slice, and the subject is dispatched again.
  */
 import { setTimeout } from 'node:timers/promises';
 
@@ -12,22 +12,22 @@ import { JobError, toJobError } from '../errors.ts';
 /** Tokens are fetched this long ahead of their due time. */
 const MAX_WAIT_MS = 3_000;
 /**
- * Nobody waits in place longer than so many times that, from its arrival to the token that it can
- * expect. All lines of one sync fit into it at 1.3 calls a second: who gives up although its turn
- * is near only makes its run come again.
+ * The longest wait in place, as a multiple of that, from arrival to the expected token. At 1.3
+ * calls a second all writers of one sync fit into it: a caller that gives up just before its turn
+ * only makes its run come again.
  */
 const PATIENCE = 2;
 /**
- * Where calls follow each other closely, up to this much is fetched beyond the demand of the
- * moment: a statement per call would cost more than the call.
+ * Under steady load, up to this much is fetched beyond the present demand: a statement per call
+ * would cost more than the call.
  */
 const PREFETCH_SECONDS = 0.25;
-/** What a prefetched token is worth: afterwards AWS has forgotten it, too. */
+/** How long a prefetched token is valid: afterwards AWS's bucket has refilled anyway. */
 const TOKEN_LIFE_MS = 1_000;
 const MAX_WAITING_LINES = 1_000;
 /**
- * A subject that joins, or comes back from a rest, is ahead by this many calls at most: enough for
- * a small sync to pass.
+ * A subject that joins, or comes back after idling, starts at most this many calls ahead: enough
+ * for a small sync to finish.
  */
 const HEAD_START = 5;
 
@@ -52,8 +52,8 @@ interface WaitingLine {
   readonly waiting: Waiter[];
   readonly served: Map<string, number>;
   /**
-   * The least that anybody who was just served had been served: what a subject missed while it
-   * rested is not made up for.
+   * The least-served count among recently served subjects: a subject gets no credit for the time it
+   * was idle.
    */
   level: number;
   /** Fetched and due, not yet used. */
@@ -90,7 +90,7 @@ export function createCallBudget(ledger: BudgetLedger, options: CallBudgetOption
     async throttled(call) {
       const line = lineOf(lines, call);
       const returned = giveBack(line, tools.nowMs());
-      // The next tokens are asked for when the ledger knows.
+      // The next tokens are requested once the ledger has recorded the refusal.
       await ledger.throttled(call, returned).finally(() => {
         line.wakeUp();
       });
@@ -98,7 +98,7 @@ export function createCallBudget(ledger: BudgetLedger, options: CallBudgetOption
   };
 }
 
-/** Waiting lines are few at a time: only accounts whose calls wait or were just made. */
+/** Only accounts whose calls wait or were just made have a line, so there are few at a time. */
 function lineOf(lines: Map<string, WaitingLine>, call: BudgetedCall): WaitingLine {
   const key = `${call.accountId}|${call.region}|${call.group.name}`;
   const line = lines.get(key) ?? {
@@ -126,7 +126,7 @@ function takeSpare(line: WaitingLine, nowMs: number): boolean {
   return true;
 }
 
-/** What was promised before a refusal came too fast. Returns how many tokens go back unused. */
+/** Tokens promised before a refusal came too fast. Returns how many of them go back unused. */
 function giveBack(line: WaitingLine, nowMs: number): number {
   const returned = line.promised + (line.spare.untilMs < nowMs ? 0 : line.spare.count);
   line.promised = 0;
@@ -174,8 +174,8 @@ function wait(
 }
 
 /**
- * Whoever joins or comes back starts a little ahead of the present level, not where it left, or it
- * would starve the others.
+ * A subject that joins or comes back starts slightly ahead of the present level, not where it left,
+ * or it would starve the others.
  */
 function join(line: WaitingLine, subjectId: string): void {
   if (line.waiting.some((waiter) => waiter.subjectId === subjectId)) return;
@@ -186,7 +186,7 @@ function servedOf(line: WaitingLine, subjectId: string): number {
   return line.served.get(subjectId) ?? Number.NEGATIVE_INFINITY;
 }
 
-/** Hands out tokens until nobody waits. One pump a line. */
+/** Hands out tokens until nothing waits. One pump per line. */
 async function pump(tools: BudgetTools, line: WaitingLine): Promise<void> {
   line.isPumping = true;
   try {
@@ -223,7 +223,7 @@ async function handOutBatch(tools: BudgetTools, line: WaitingLine): Promise<void
   }
 }
 
-/** Doubled while tokens are used up as fast as they come, given up after a pause. */
+/** Doubles while tokens are used as fast as they arrive; resets after a pause. */
 function adaptPrefetch(
   line: WaitingLine,
   fetched: { readonly nowMs: number; readonly wanted: number; readonly ratePerSecond: number },
@@ -252,7 +252,7 @@ function inTurn(line: WaitingLine): readonly Waiter[] {
   );
 }
 
-/** Those whose token would come too late; each comes again when the others have theirs. */
+/** Callers whose token would come too late; each retries when the others have theirs. */
 function sendAway(tools: BudgetTools, line: WaitingLine, everyMs: number): void {
   const nowMs = tools.nowMs();
   let ahead = 0;

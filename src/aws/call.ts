@@ -1,9 +1,9 @@
 /**
  * How one call reaches AWS. Every attempt passes, in this order: the call budget, the lease guard
  * (mutations), the call counter, a deadline. Failures, and answers without the fields that AWS
- * always sends, are classified; a read is repeated once on transient trouble, anything only where
- * AWS certainly did nothing. The SDK itself never retries. A mutation with an unclear outcome is
- * never repeated here: that is for who knows how to look.
+ * always sends, are classified; a read is repeated once after a transient failure, any other call
+ * only where AWS certainly did nothing. The SDK itself never retries. A mutation with an unclear
+ * outcome is never repeated here: the caller knows how to find out what happened.
  */
 import { setMaxListeners } from 'node:events';
 
@@ -26,7 +26,9 @@ export interface CallSettings {
   readonly budget: CallBudget | undefined;
   readonly deadlineMs: number;
   onCall(call: { readonly service: AwsService; readonly operation: string; readonly outcome: CallOutcome }): void;
-  /** After every call of the worker's own identity that tells whether it can be used. */
+  /**
+   * Called after each call of the worker's own identity whose result shows whether it can be used.
+   */
   onBaseCall?(fault: JobError | undefined): void;
   nowMs(): number;
   random(): number;
@@ -44,7 +46,7 @@ export interface CallContext {
   readonly scope: CallScope;
   /** The account and region that AWS charges; undefined where calls are too few to count. */
   charged(): { readonly accountId: string; readonly region: string } | undefined;
-  /** Gets the credentials that the call is signed with, on this run's account. */
+  /** Gets the credentials that the call is signed with; what that costs is counted for this run. */
   prepare?(): Promise<unknown>;
   /**
    * Drops credentials that AWS refused, for this reason, and that were obtained before this moment;
@@ -151,7 +153,7 @@ function startAttempt(call: Call): Attempt & { readonly aborted: Promise<never>;
     });
   });
   aborted.catch(() => undefined);
-  // A run has as many calls in flight as it likes.
+  // A run may have any number of calls in flight.
   setMaxListeners(0, scope.signal);
   if (scope.signal.aborted) stop();
   else scope.signal.addEventListener('abort', stop, { once: true });
@@ -225,7 +227,7 @@ function report(call: Call, operationName: string, result: Result): void {
   call.settings.onCall({ service, operation: operationName, outcome });
   if (!('error' in result) || !result.isOwn || result.error.code !== 'AWS_THROTTLED') return;
   const budgeted = toBudgeted(call);
-  // The budget learns in its own time; the call does not wait for it.
+  // The budget is updated in the background; the call does not wait for it.
   if (budgeted) call.settings.budget?.throttled(budgeted).catch(() => undefined);
 }
 
@@ -247,7 +249,7 @@ const between = (low: number, high: number) => (random: number) => low + (high -
 
 const expired: Repeat = { name: 'expired', limit: 1, delayMs: () => 0 };
 const tooManyUpdates: Repeat = { name: 'too-many-updates', limit: 3, delayMs: between(100, 500) };
-// The budget has heard of it and makes the repeat wait its turn.
+// The budget has recorded the refusal and makes the repeat wait its turn.
 const throttled: Repeat = {
   name: 'throttled',
   limit: 2,

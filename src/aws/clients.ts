@@ -57,11 +57,11 @@ export function clientConfig(maker: ClientMaker, service: AwsService, options: C
   const endpoint = maker.endpoints[service];
   return {
     region: options.region,
-    // Marked as memoized, or each client would wrap it in a cache of its own.
+    // Marked as memoized; otherwise each client would wrap it in another cache.
     credentials: Object.assign(() => options.credentials(), { memoized: true as const }),
     requestHandler: maker.requestHandler as never,
     maxAttempts: 1,
-    // Endpoint settings were judged at the start; none that came later is followed.
+    // Endpoint settings are checked at the start; later changes are ignored.
     ignoreConfiguredEndpointUrls: true,
     useFipsEndpoint: maker.isFips,
     customUserAgent: 'keyferry',

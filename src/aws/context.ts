@@ -29,7 +29,7 @@ export interface AwsAccessOptions {
   readonly baseCredentials: Credentials | CredentialsProvider | undefined;
   readonly baseRoleArn?: string | undefined;
   readonly ownAccountRoles?: readonly string[];
-  /** By which containers tell where their credentials are; only named in reports. */
+  /** The variables that point to a container's credentials; only named in reports. */
   readonly environment?: EndpointEnvironment;
   /** Where the worker runs: sessions are taken there. Undefined: us-east-1. */
   readonly region?: string | undefined;
@@ -107,7 +107,7 @@ export function createAwsContext(options: AwsAccessOptions): AwsContext {
   };
 }
 
-/** Works until it is known to fail: once per change, however many runs meet it. */
+/** Treated as working until it fails; each change is reported once, however many runs notice it. */
 export function onChange(report: AwsAccessOptions['onBaseChange']) {
   let last: JobError['code'] | undefined;
   return (fault: JobError | undefined): void => {

@@ -71,7 +71,7 @@ function openClient({ base, maker, settings }: AwsContext, { KMSClient: Client }
   });
 }
 
-/** A proxy or a portal could answer with anything. */
+/** The answer may come from a proxy or a captive portal. */
 function toKey(bytes: Uint8Array | undefined): Buffer {
   if (bytes?.length === KEY_BYTES) return Buffer.from(bytes);
   throw new JobError('KMS_UNAVAILABLE', { message: 'The answer of AWS KMS holds no key of 32 bytes.' });

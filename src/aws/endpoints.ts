@@ -1,7 +1,7 @@
 /**
- * Endpoint settings of the AWS SDK (environment and profile): found, judged, and handed to the
- * clients explicitly, which are told to ignore any others. An endpoint receives signed requests and
- * secret values, so one that is neither AWS nor this machine stops the process.
+ * Endpoint settings of the AWS SDK (environment and profile): found, checked, and handed to the
+ * clients explicitly, which are configured to ignore any others. An endpoint receives signed
+ * requests and secret values, so one that is neither AWS nor this machine stops the process.
  */
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -25,7 +25,7 @@ export interface ProfileFiles {
 export interface EndpointOverride {
   /** The variable or profile setting that says so. */
   readonly source: string;
-  /** `all`, one of our services, or another that the credential chain may call. */
+  /** `all`, a service that keyferry uses, or another that the credential chain may call. */
   readonly service: string;
   readonly url: string;
 }
@@ -36,7 +36,7 @@ export async function loadProfileFiles(env: EndpointEnvironment): Promise<Profil
   return loadSharedConfigFiles({
     configFilepath: env.AWS_CONFIG_FILE ?? join(home, '.aws', 'config'),
     filepath: env.AWS_SHARED_CREDENTIALS_FILE ?? join(home, '.aws', 'credentials'),
-    // Each composition judges what is there now.
+    // Each composition reads the files as they are now.
     ignoreCache: true,
   });
 }
@@ -87,8 +87,8 @@ function serviceOf(name: string): string {
 
 /**
  * Whether AWS is called by its FIPS endpoints, as the SDK reads it: the environment, else the
- * profile. Throws CONFIG_INVALID for a value that is neither true nor false, and beside an endpoint
- * for one of our services, since the SDK then refuses each call.
+ * profile. Throws CONFIG_INVALID for a value that is neither true nor false, and together with an
+ * endpoint for a service that keyferry uses, since the SDK then refuses each call.
  */
 export function findFips(
   env: EndpointEnvironment,
@@ -119,7 +119,7 @@ function fipsSetting(env: EndpointEnvironment, files: ProfileFiles) {
 
 /**
  * Throws CONFIG_ENDPOINT_REFUSED for the first endpoint that is neither AWS nor this machine;
- * `isAllowed` is the operator's word.
+ * `isAllowed` is the operator's permission.
  */
 export function checkEndpointOverrides(
   overrides: readonly EndpointOverride[],
@@ -157,7 +157,7 @@ function endpointFault(text: string): EndpointFault | undefined {
   return url.protocol === 'http:' ? { text: `points to ${url.host} without TLS`, isCustom: true } : undefined;
 }
 
-/** Names under AWS's domains that any customer can point at a server of his own. */
+/** Names under AWS's domains that any customer can point at their own server. */
 const customerHost =
   /(^|\.)(elb|compute(-\d+)?|execute-api|s3([.-][a-z0-9-]+)?|elasticbeanstalk|awsapprunner|rds|es|iot|mq|cache|redshift|elasticmapreduce)(\.|$)/;
 
@@ -166,8 +166,8 @@ function isServiceHost(host: string): boolean {
 }
 
 /**
- * What each of our clients is given: a service's own setting before the general one, the
- * environment before the profile.
+ * The endpoint of each client: a service's own setting before the general one, the environment
+ * before the profile.
  */
 export function toServiceEndpoints(
   overrides: readonly EndpointOverride[],

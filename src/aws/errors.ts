@@ -18,15 +18,15 @@ export interface FailedCall {
   readonly operation: string;
   readonly isMutation: boolean;
   /**
-   * Signed by the worker's own identity: a bad key is the operator's trouble, not the connection's.
+   * Signed by the worker's own identity: a bad key is the operator's problem, not the connection's.
    */
   readonly isBase?: boolean;
   /**
-   * Signed by a session that STS has handed out: whoever does not know it lies in a region that the
+   * Signed by a session that STS issued: a service that does not know it is in a region that the
    * account has not enabled.
    */
   readonly isSession?: boolean;
-  /** What was sent, so that none of it is kept as AWS's words. */
+  /** What was sent, so that an echo of it is not kept as AWS's own text. */
   readonly asked?: Asked;
 }
 
@@ -57,7 +57,7 @@ interface Rule {
 
 const isSkew = (error: SdkError) => /expired|not yet current|in the future|clock|skew/i.test(error.message);
 const isAssumeRole = (_error: SdkError, call: FailedCall) => call.operation === 'sts.AssumeRole';
-/** The one compare-and-swap of Secrets Manager: the label is at another version than was named. */
+/** The one compare-and-swap of Secrets Manager: the label is not at the version that was named. */
 const hasMoved = ({ message }: SdkError, { operation }: FailedCall) =>
   operation === 'secretsmanager.UpdateSecretVersionStage' &&
   /RemoveFromVersionId|stag(e|ing)|AWSCURRENT/i.test(message);
@@ -159,8 +159,8 @@ function toSdkError(raw: unknown): SdkError {
 }
 
 /**
- * An answer that is none of AWS's: unreadable, or no error name in it and no request id. A proxy, a
- * firewall or a captive portal gave it.
+ * An answer that is not from AWS: unreadable, or without error name and request id. It came from a
+ * proxy, a firewall or a captive portal.
  */
 function isOfOthers({ name, $metadata = {} }: SdkError): boolean {
   if (name === 'SyntaxError' || ($metadata.httpStatusCode ?? 500) < 400) return true;
@@ -241,8 +241,8 @@ function sentence(code: ErrorCode, { error, call, denial, network }: Facts): str
     case 'AWS_KMS_DENIED':
       return deniedSentence(code, operation, denial);
     case 'CONNECTION_ACCESS_DENIED':
-      // Clients that wait for a new role to be known retry on the words "cannot be assumed", and on
-      // "access denied" below.
+      // Clients that wait for a new role to propagate retry on the words "cannot be assumed", and
+      // on "access denied" below.
       return 'The role cannot be assumed: AWS refused sts:AssumeRole. Compare the role and its external ID with `keyferry policy trust`, the base identity with `keyferry policy base-user`.';
     case 'CONNECTION_KEY_UNKNOWN':
       return `Access denied: AWS does not know the access key, or it is inactive (${error.name}). A new key is known within seconds.`;

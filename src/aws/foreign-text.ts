@@ -38,7 +38,7 @@ const errorNames = new Set(
   TimeoutError TokenProviderError TypeError Unknown UnknownError URIError`.split(/\s+/),
 );
 
-/** In place of an error name that is not on the list. */
+/** Replaces an error name that is not on the list. */
 const UNLISTED_NAME = 'an error that keyferry does not know';
 
 export function toKnownName(name: string): string {

@@ -1,8 +1,8 @@
 /**
  * Sessions of GetFederationToken: what an access key may do, narrowed to one use. Bound to the
- * revision of the credentials, at most an hour long, and dropped when AWS refuses them. What AWS
- * refuses to narrow is used as it is, with the reason reported, unless the narrowing itself is on
- * trial.
+ * revision of the credentials, at most an hour long, and dropped when AWS refuses them. A key that
+ * AWS refuses to narrow is used as it is and the reason reported, unless the narrowing itself is
+ * being tested.
  */
 import { isNarrowingRefusal } from '../domain/connection/verdict.ts';
 import type { QuotaGroup } from '../domain/quota-group.ts';
@@ -16,7 +16,7 @@ export interface NarrowedSource extends Pick<Source, 'key' | 'stsRegion' | 'acco
   load(scope: CallScope, quotaGroup?: QuotaGroup): Promise<Session>;
 }
 
-/** How long a refusal is believed before AWS is asked again. */
+/** How long a refusal is cached before AWS is asked again. */
 const REFUSED_MS = 10 * 60_000;
 const NAME_LENGTH = 32;
 

@@ -136,7 +136,7 @@ function toPut(write: ParameterWrite) {
 async function put({ ssm }: AwsSession, input: PutParameterCommandInput): Promise<WrittenParameter> {
   const command = new PutParameterCommand(input);
   let answeredAt: Date | undefined;
-  // The answer's date is all that tells AWS's clock, by which the parameter's own date is set.
+  // The parameter's own date is set by AWS's clock, which only the answer's date shows.
   command.middlewareStack.add(
     (next) => async (args) => {
       const result = await next(args);

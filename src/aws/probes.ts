@@ -1,7 +1,7 @@
 /**
  * Finds out what a session may do without doing it: each action is tried on an object that cannot
- * exist, where AWS answers "not found" to who is allowed and "access denied" to who is not. One
- * call per action; nothing is ever created, changed or read.
+ * exist: AWS answers "not found" to a caller that is allowed and "access denied" to one that is
+ * not. One call per action; nothing is ever created, changed or read.
  */
 import { randomUUID } from 'node:crypto';
 
@@ -60,13 +60,13 @@ export interface ProbeWish {
 export interface PermissionProbes {
   /**
    * Tries these actions for this target. Actions that cannot be probed are `unknown`. Throws what
-   * says nothing of permissions: network trouble, throttling, a lost lease, refused credentials (in
-   * a region: that it is not enabled).
+   * says nothing about permissions: network failures, throttling, a lost lease, refused credentials
+   * (in a region: that it is not enabled).
    */
   probe(session: AwsSession, target: PolicyTarget, wanted: ProbeWish): Promise<readonly ProbeResult[]>;
   /**
-   * What AWS's policy simulator thinks; undefined where the session may not ask it. A hint only: it
-   * knows no session or resource policies.
+   * The verdict of AWS's policy simulator; undefined where the session may not call it. Only a
+   * hint: it ignores session and resource policies.
    */
   simulate(session: AwsSession, question: SimulationQuestion): Promise<Readonly<Record<string, boolean>> | undefined>;
 }
@@ -84,7 +84,7 @@ export function createProbes(): PermissionProbes {
 
 interface ProbeTarget {
   readonly session: AwsSession;
-  /** A name under the target's prefix that nobody has. */
+  /** A name under the target's prefix that does not exist. */
   readonly absent: string;
   /** The path of parameters, without its last slash. */
   readonly path: string;
@@ -105,8 +105,8 @@ async function toAim(session: AwsSession, target: PolicyTarget): Promise<ProbeTa
     return { ...aim, absent: `${target.path}${MARK}-${random}`, path: target.path.replace(/(.)\/$/, '$1') };
   if (target.use === 'access-key-rotation') return { ...aim, userName: target.userName };
   if ('prefix' in target) return { ...aim, absent: `${target.prefix}${MARK}-${random}` };
-  // An ARN with another ending than the secret's own names no secret, but is covered by what covers
-  // it.
+  // An ARN with a different suffix names no secret, but matches the same policies as the secret's
+  // own ARN.
   const { accountId, partition } = await session.identity();
   return {
     ...aim,
@@ -131,7 +131,7 @@ const tagged = (aim: ProbeTarget) => ({ ResourceType: 'Parameter', ResourceId: a
 const ssm: Readonly<Record<string, Try>> = {
   'ssm:GetParameters': ({ session, absent }) =>
     session.ssm.send(new GetParametersCommand({ Names: [absent], WithDecryption: false })),
-  // The real path, as it is what AWS judges, under a label that no parameter has.
+  // The real path, since AWS authorizes by path, with a label that no parameter has.
   'ssm:GetParametersByPath': ({ session, path }) =>
     session.ssm.send(
       new GetParametersByPathCommand({
@@ -228,7 +228,7 @@ function judge(action: string, error: unknown): ProbeResult {
   if (!(error instanceof JobError)) throw error;
   switch (error.code) {
     case 'AWS_ACCESS_DENIED':
-      // Another action may be what AWS missed: then nothing is known of this one.
+      // AWS may have denied another action: then the result for this one is unknown.
       return { action, verdict: (error.context.deniedAction ?? action) === action ? 'denied' : 'unknown', error };
     case 'AWS_NOT_FOUND':
       return { action, verdict: isUserMissing(action, error) ? 'missing' : 'allowed', error };
@@ -241,17 +241,14 @@ function judge(action: string, error: unknown): ProbeResult {
   }
 }
 
-/**
- * A key that cannot be found is what a probe wants; a user that cannot be found is the rotation's
- * trouble.
- */
+/** A probe expects "key not found"; "user not found" is a problem of the rotation. */
 function isUserMissing(action: string, error: JobError): boolean {
   return (action === 'iam:ListAccessKeys' || action === 'iam:GetUser') && error.code === 'AWS_NOT_FOUND';
 }
 
 /**
- * AWS says "denied" for a key that it does not know, so one of the user's own is asked about;
- * without one, nothing is known.
+ * AWS answers "denied" for an unknown key, so one of the user's own keys is tried; without one the
+ * result is unknown.
  */
 async function tryLastUsed({ session, listKeys }: ProbeTarget): Promise<unknown> {
   const keys = await listKeys().catch(() => undefined);
@@ -278,7 +275,7 @@ async function simulate(
     }
     return allowed;
   } catch (error) {
-    // A hint is not worth a failed validation.
+    // A missing hint must not fail the validation.
     if (error instanceof JobError && (error.code.startsWith('AWS_') || error.code === 'BUG_UNEXPECTED'))
       return undefined;
     throw error;

@@ -81,7 +81,7 @@ function proxyFor({ protocol, hostname, port }: Request): string | undefined {
   return proxy === '' ? undefined : proxy;
 }
 
-/** What comes from the proxy and not from AWS must not be taken for AWS's verdict. */
+/** An answer of the proxy must not be mistaken for AWS's. */
 function throughProxy(send: SendRequest): SendRequest {
   return async (request, options) => {
     try {

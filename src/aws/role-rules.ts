@@ -1,6 +1,6 @@
 /**
- * What is refused before any call: roles that no connection may use, and keys that are no
- * connection's.
+ * What is refused before any call: roles that no connection may use, and keys that cannot belong to
+ * a connection.
  */
 import { isLongLivedKeyId, parseRoleArn, partitionOfRegion, type RoleArn } from '../domain/partitions.ts';
 import { regionProblem } from '../domain/regions.ts';
@@ -20,8 +20,8 @@ export function checkRoleArn(roleArn: string, basePartition: string): RoleArn {
 }
 
 /**
- * A role of the base identity's own account may be meant for anything: only the operator can say
- * that a tenant may use it.
+ * A role in the base identity's own account may serve any purpose, so only the operator can allow a
+ * tenant to use it.
  */
 export function checkOwnAccount(roleArn: string, base: Identity, ownAccountRoles: readonly string[]): void {
   if (parseRoleArn(roleArn)?.accountId !== base.accountId || ownAccountRoles.includes(roleArn)) return;

@@ -44,7 +44,7 @@ export interface SecretMetadata {
   /** Null: the AWS managed key of Secrets Manager. */
   readonly keyId: string | null;
   readonly deletionScheduledAt: Date | undefined;
-  /** Whoever else changes the secret's value: an AWS service, a partner, or a rotation. */
+  /** Who else changes the secret's value: an AWS service, a partner, or a rotation. */
   readonly managedBy: string | undefined;
   /** By region. Undefined where the answer does not say: ListSecrets. */
   readonly replicas: Readonly<Record<string, ReplicaState>> | undefined;
@@ -218,7 +218,7 @@ function toReplicaRegion({ region: Region, keyId }: ReplicaWish): ReplicaRegionT
 }
 
 function toReplicaState({ Status, StatusMessage: message = '', KmsKeyId: key }: ReplicationStatusType): ReplicaState {
-  // A status of a later version of the API proves no failure.
+  // A status that a later API version introduces does not prove a failure.
   const status = Status === 'InSync' || Status === 'Failed' ? Status : 'InProgress';
   // Of replicas, unlike of secrets, AWS names its own key.
   return { status, message, keyId: key === undefined || key.endsWith(DEFAULT_KEY) ? null : key };

@@ -1,4 +1,4 @@
-/** The services that keyferry calls: their SDK names and our names. */
+/** The services that keyferry calls: their SDK names and the names used here. */
 export const awsServices = ['sts', 'iam', 'ssm', 'secretsmanager', 'kms'] as const;
 export type AwsService = (typeof awsServices)[number];
 /** KMS is asked by the worker's own identity only, and its client is loaded only where it is. */

@@ -70,7 +70,7 @@ export function createSessionCache<T extends Expiring>(options: CacheOptions): S
       const { value } = entry;
       if (value === undefined || value.expiresAtMs - EXPIRY_MARGIN_MS <= options.nowMs())
         return load(key, entry, loader);
-      // Whoever needs the renewed session meets the error itself; this one is still valid.
+      // A caller that needs the renewed session gets the error; this session is still valid.
       if (entry.renewAtMs <= options.nowMs()) load(key, entry, loader).catch(() => undefined);
       return value;
     },

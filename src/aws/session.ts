@@ -1,5 +1,5 @@
 /**
- * What the rest of the program gets of AWS: a session for one connection and one use, whose SDK
+ * The rest of the program's view of AWS: a session for one connection and one use, whose SDK
  * clients are already counted, budgeted, lease-guarded, limited in time and classified. A call made
  * through them throws `JobError` and nothing else.
  */
@@ -14,7 +14,7 @@ import type { ConnectionCredentials } from '../domain/connection/credentials.ts'
 import type { DataKeyService } from '../domain/data-keys.ts';
 import type { PolicyDocument } from '../domain/policy/document.ts';
 
-/** What a run lends to its calls. */
+/** What a run passes to its calls. */
 export interface CallScope {
   /** Aborted when the run loses its lease, is cancelled, or the worker shuts down. */
   readonly signal: AbortSignal;
@@ -25,7 +25,7 @@ export interface CallScope {
    * mutation.
    */
   beforeMutation(): Promise<void>;
-  /** Who asks the call budget: calls of one account are shared out between subjects. */
+  /** On whose behalf the call budget is asked: an account's calls are shared between subjects. */
   readonly subjectId: string;
 }
 

@@ -16,7 +16,7 @@ import type { AwsContext } from './context.ts';
 import { checkAccessKeyId, checkNotRoot, checkOwnAccount, checkRegion, checkRoleArn } from './role-rules.ts';
 import type { CallScope, SessionRequest } from './session.ts';
 
-/** How long the answer of GetCallerIdentity is believed. */
+/** How long the answer of GetCallerIdentity is cached. */
 const KEY_IDENTITY_MS = 3_000_000;
 
 /**
@@ -121,7 +121,7 @@ export function keySts(context: AwsContext, credentials: Credentials, place: Cal
   return guardClient(client, context.settings, {
     service: 'sts',
     scope: place.scope,
-    // Charged to the key's own account, where a call an hour is nothing.
+    // Charged to the key's own account, where one call an hour does not matter.
     charged: () => undefined,
   });
 }

@@ -3,16 +3,14 @@ import { exitCodes, reportError } from './exit.ts';
 import { createOutput } from './output.ts';
 import { runCommandLine } from './program.ts';
 
-// The SDK prints a line on stderr for every old Node; what keyferry supports stands in
-// package.json.
+// The SDK prints a line on stderr for every old Node; what keyferry supports is in package.json.
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
 
 const report = (error: unknown) => reportError(createOutput({ isJson: process.argv.includes('--json') }), error);
 
-// What escapes everything would be printed by Node as it is, with whatever a driver has put into
-// its message.
+// Node would print an uncaught error as it is, with whatever a driver put into its message.
 process.on('uncaughtException', (error: NodeJS.ErrnoException) => {
-  // Whoever read the output has gone: `keyferry … | head`.
+  // The reader of the output is gone: `keyferry … | head`.
   process.exit(error.code === 'EPIPE' && error.syscall === 'write' ? exitCodes.done : report(error));
 });
 

@@ -85,7 +85,7 @@ export function runWithClient(
   command.addOption(orgOption());
   const withClient = async (invocation: Invocation) => {
     const config = await readConfig(invocation);
-    // Commands speak through their output; what they use logs only real trouble.
+    // Commands report through their output; the code they use logs only real problems.
     return withProgram(config, 'error', async (program) => {
       const { requireCurrentSchema } = await import('../db/migrate.ts');
       await requireCurrentSchema(config.databaseUrl);

@@ -1,6 +1,4 @@
-/**
- * Asks before a command takes something away. Scripts are never asked: whoever pipes has decided.
- */
+/** Asks before a command removes something. Scripts are never asked: a pipe counts as consent. */
 import type { Command } from 'commander';
 
 import { JobError } from '../errors.ts';
@@ -11,7 +9,7 @@ export function withConfirmation(command: Command): Command {
   return command.option('--yes', 'do not ask on a terminal');
 }
 
-/** Throws PAYLOAD_DECLINED unless the person says yes. */
+/** Throws PAYLOAD_DECLINED unless the person agrees. */
 export async function confirm(
   { options }: { readonly options: Options },
   consequence: string,

@@ -33,7 +33,7 @@ const usageCodes: ReadonlySet<ErrorCode> = new Set([
 ]);
 
 export function toExitCode(error: JobError): ExitCode {
-  // A person's no is no mistake.
+  // A person who declines has made no mistake.
   if (error.code === 'PAYLOAD_DECLINED') return exitCodes.failed;
   return usageFamilies.test(error.code) || usageCodes.has(error.code) ? exitCodes.usage : exitCodes.failed;
 }
@@ -79,12 +79,12 @@ function messageOf(
 
 const sentence = (text: string): string => (/[.?!]$/.test(text) ? text : `${text}.`);
 
-/** These say themselves what is right wherever they have words of their own. */
+/** Where these have their own message, it already says what to do. */
 const selfExplaining: ReadonlySet<ErrorCode> = new Set(['PAYLOAD_INVALID', 'CONFIG_INVALID']);
 
 /**
- * Their own words name the cause and its remedy; of the usual step only what an outage means for
- * the work is left.
+ * Their own message names the cause and its remedy; of the usual next step only what an outage
+ * means for the work is kept.
  */
 const outages: ReadonlySet<ErrorCode> = new Set(['DB_UNAVAILABLE', 'QUEUE_UNAVAILABLE']);
 

@@ -1,10 +1,9 @@
 /**
- * What the client says of its fields, as a person at the terminal knows them: by the flags of the
- * command. Pure.
+ * Rewrites the client's messages for the terminal: fields become the flags of the command. Pure.
  */
 import { type Named, withName } from '../domain/advice.ts';
 
-/** By the longest path that fits; the first flag that the command has is meant. */
+/** The longest matching path wins; of its flags, the first that the command has. */
 const flagsOf: Readonly<Record<string, readonly string[]>> = {
   name: ['--rename', '--name', '<name>'],
   description: ['--description'],
@@ -116,7 +115,7 @@ const adviceFlags: Readonly<Record<string, string>> = {
   timeout: '--timeout',
 };
 
-/** What a message says to do, as the command that does it. */
+/** The advice of a message, as the command that carries it out. */
 const commandOf: readonly (readonly [RegExp, string])[] = [
   [/\bdelete the sync and abandon (?:them|it)\b/g, 'run `keyferry sync delete` with `abandon: true`'],
   [

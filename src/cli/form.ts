@@ -1,6 +1,6 @@
 /**
- * What is wrong with the options of a command, all at once: what is missing, what has not the form
- * that its option takes, and what the client would refuse.
+ * What is wrong with the options of a command, all at once: what is missing, what does not have the
+ * form of its option, and what the client would refuse.
  */
 import { type Command, InvalidArgumentError, type Option } from 'commander';
 
@@ -15,7 +15,7 @@ export interface Form {
 }
 
 /**
- * Commander stops at the first wrong option. Here it takes them all, and `--help` says which are
+ * Commander stops at the first wrong option. Here it accepts them all, and `--help` says which are
  * required.
  */
 export function takeForm(command: Command, flags: ReadonlySet<string>): Form {

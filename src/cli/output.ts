@@ -30,11 +30,11 @@ export function createOutput({ isJson }: { readonly isJson: boolean }): Output {
 
 export type Cell = string | number | Date | null | undefined;
 
-/** A cell of a table is one glance; the whole text stands in the object's own report. */
+/** A table cell is short; the object's own report has the full text. */
 const MAX_CELL = 88;
 /**
- * Only longer texts give way, down to this: states, times, numbers and ids of accounts are never
- * cut.
+ * Only longer texts are shortened, down to this width: states, times, numbers and account ids are
+ * never cut.
  */
 const MIN_TEXT = 16;
 const GAP = 2;
@@ -84,7 +84,7 @@ function factsOf(headings: readonly string[], row: readonly Cell[], screen: Scre
     .join('\n');
 }
 
-/** Takes from the widest column until all fit; undefined when none can give more. */
+/** Shortens the widest column until all fit; undefined when none can be shortened further. */
 function fit(widths: readonly number[], columns: number | undefined): readonly number[] | undefined {
   const fitted = [...widths];
   const total = () => fitted.reduce((sum, width) => sum + width, GAP * (fitted.length - 1));
@@ -108,8 +108,8 @@ function toText(cell: Cell, now: Date | undefined): string {
 }
 
 /**
- * When something comes next. What should have come already comes as soon as a worker takes it, so
- * it is never in the past.
+ * When something happens next. Overdue work happens as soon as a worker takes it, so the time is
+ * never in the past.
  */
 export function upcoming(
   at: Date | null,

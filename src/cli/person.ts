@@ -1,6 +1,6 @@
 /**
- * Who works on the command line, for runs and the audit trail: the account of the operating system,
- * and the machine.
+ * Who uses the command line, for runs and the audit trail: the account of the operating system, and
+ * the machine.
  */
 import { hostname, userInfo } from 'node:os';
 

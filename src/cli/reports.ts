@@ -172,7 +172,7 @@ export interface PlanDocument {
   readonly blockedBy?: { readonly message: string };
 }
 
-/** Who reads the plan need not be sent to it. */
+/** A reader of the plan need not be referred to it. */
 const PLAN_ADVICE = 'Look at `keyferry sync plan`; if meant';
 
 export function describePlan(plan: PlanDocument, of: Named): string {

@@ -20,7 +20,7 @@ export interface SandboxWorld {
   readonly accessKey: { readonly accessKeyId: string; readonly secretAccessKey: string };
 }
 
-/** What the demo needs and no more: it shows that the printed policies suffice. */
+/** Exactly what the demo needs: it shows that the printed policies suffice. */
 const place = { partition: 'aws', accountId: ACCOUNT };
 const demoPolicies: readonly PolicyDocument[] = [
   policyFor({ use: 'parameter-store', region: REGION, path: PREFIX }, place),

@@ -6,7 +6,7 @@ import { type Environment, processEnvironment } from '../config/environment.ts';
 import { type Tone, toneOf } from '../domain/tone.ts';
 
 export interface Screen {
-  /** Undefined: as wide as it gets. */
+  /** Undefined: as wide as needed. */
   readonly columns: number | undefined;
   readonly hasColor: boolean;
   /** Times relative to this one; undefined: absolute times. */

@@ -1,4 +1,7 @@
-/** Whatever hangs while it stops, the process ends: leases and redelivery take care of the rest. */
+/**
+ * If anything hangs during shutdown, the process ends all the same: leases and redelivery take care
+ * of the rest.
+ */
 export function endInTime(): void {
   setTimeout(() => process.exit(process.exitCode ?? 1), 30_000).unref();
 }

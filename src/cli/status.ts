@@ -91,7 +91,7 @@ function queueLines({ queueFault }: Status): readonly string[] {
   return [`QUEUE DOWN: ${queueFault.message} Work waits in PostgreSQL until the queue is back.\n`];
 }
 
-/** Nothing while none has reported itself within the hour. */
+/** Empty if no worker has reported itself within the hour. */
 function workerSection({ workers: { workers } }: Status, now: Date): readonly string[] {
   if (workers.length === 0) return [];
   const rows = workers.map((one) => [
@@ -125,7 +125,7 @@ function guardLines({ guard }: Status): readonly string[] {
   return [`GUARDED${since}: ${guardText(guard)}\nStop every worker, then run ${guard.command}\n`];
 }
 
-/** Nothing while no worker has used one. */
+/** Empty until a worker has used one. */
 function identitySection(status: Status, now: Date): readonly string[] {
   const rows = identityRows(status, now);
   return rows.length === 0

@@ -1,4 +1,4 @@
-/** What is in front of the command: a terminal with a person, or a pipe. */
+/** Whether the command runs at a terminal with a person, or in a pipe. */
 import { openSync } from 'node:fs';
 import { createInterface } from 'node:readline/promises';
 import { ReadStream } from 'node:tty';

@@ -1,6 +1,6 @@
 /**
- * What the parser of the command line refuses, in words of ours: the name that was probably meant,
- * and the command to paste. The parser's own sentences are its developers' language.
+ * Rewords what the command line parser refuses: the name that was probably meant, and the command
+ * to paste. The parser's own sentences are written for developers.
  */
 import type { Command, CommanderError } from 'commander';
 

@@ -30,7 +30,7 @@ export function withWaiting(command: Command): Command {
   return withTimeout(command.option('--no-wait', 'return the request’s id at once'));
 }
 
-/** Commands, ready to paste, for who stops waiting. */
+/** Commands, ready to paste, for a person who stops waiting. */
 export interface Hints {
   readonly follow: string;
   /** Absent where nothing can be cancelled. */
@@ -72,7 +72,7 @@ function withHints(error: unknown, hints: Hints): unknown {
   const { code, publicMessage } = toJobError(error);
   if (code !== 'QUEUE_TIMEOUT') return error;
   const { follow, cancel } = hints;
-  // What nobody has taken does not go on.
+  // A request that no worker has taken makes no progress.
   const next = publicMessage.startsWith('No worker')
     ? `See \`${follow}\`${cancel === undefined ? '' : `, withdraw it with \`${cancel}\``}.`
     : goesOn(hints);
@@ -101,7 +101,7 @@ export function toTimeout(given = DEFAULT_TIMEOUT): number {
 
 const LOOK_EVERY_MS = 200;
 
-/** Waits until a run that was told to stop has done so. Throws QUEUE_TIMEOUT. */
+/** Waits until a run that was asked to stop has done so. Throws QUEUE_TIMEOUT. */
 export async function untilEnded({ client, options }: Waiting, runId: string): Promise<RunRecord> {
   const endsAtMs = performance.now() + toTimeout(text(options, 'timeout'));
   for (;;) {

@@ -145,7 +145,7 @@ export function audited<T extends Methods<T>>(methods: T, actions: Actions<T>, {
   ) as unknown as T;
 }
 
-/** Who stops waiting for a run has still recorded the wish. */
+/** A caller that stops waiting for a run has still recorded the wish. */
 function outcomeOf(error: unknown): number {
   const { code } = toJobError(error);
   return code === 'QUEUE_TIMEOUT' || code === 'QUEUE_UNAVAILABLE' ? 202 : statusOf(code);

@@ -153,7 +153,10 @@ function isInUse(row: ConnectionRow, credentials: SignInCredentials): boolean {
   return isSame && row.candidate === null && row.status !== 'invalid';
 }
 
-/** Nothing working is lost: who can ask AWS does so now, otherwise a validation decides. */
+/**
+ * Working credentials are never lost: with access to AWS they are checked now, otherwise a
+ * validation decides.
+ */
 async function admit(
   { tryCredentials, via, actor }: ClientContext,
   row: ConnectionRow,
@@ -177,7 +180,7 @@ function narrowingProblems(
   return ['narrowAccessKey is for an access key; a role is narrowed for each use anyhow'];
 }
 
-/** What AWS keeps apart from the account. */
+/** What AWS keeps separate from the account. */
 function regionProblems(
   region: string | null | undefined,
   connection: Parameters<typeof partitionOfConnection>[0],

@@ -5,7 +5,7 @@
  */
 type Plain = string | number | boolean | bigint | symbol | null | undefined | Date;
 
-/** As nobody may change it. */
+/** Without write access. */
 type Frozen<T> = unknown extends T
   ? T
   : T extends Plain

@@ -10,7 +10,7 @@ import { regionOfKey } from '../domain/sync/kms-keys.ts';
 import type { SyncOptions } from '../domain/sync/config.ts';
 import { remoteNameOf, type TargetSource, toTarget } from '../domain/sync/target.ts';
 
-/** Shorter and plainer than this no key is: a name that fails with it fails with every key. */
+/** The shortest and plainest key: a name that fails with it fails with every key. */
 const PLAINEST_KEY = 'K';
 /** Names are limited by the length of their ARN, and every account id has twelve digits. */
 const ANY_ACCOUNT = '000000000000';

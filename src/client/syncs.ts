@@ -122,7 +122,7 @@ async function cancelSync({ syncs }: Stores, row: SyncRow): Promise<CancelledSyn
   return { sync: toSync(await syncs.view(row.orgId, { id: row.id })), runId };
 }
 
-/** What AWS keeps apart from the connection's account. */
+/** What AWS keeps separate from the connection's account. */
 function regionProblems({ destinationConfig }: DestinationOfSync, connection: ConnectionRow): readonly string[] {
   const problem = partitionProblem(destinationConfig.region, partitionOfConnection(connection));
   return problem === undefined ? [] : [`destinationConfig.region ${problem}`];

@@ -50,7 +50,7 @@ interface SyncPlace {
   readonly secretPath: string;
 }
 
-/** What stands in `progress` is for the next run alone. */
+/** `progress` is for the next run only. */
 type ShownSync = Omit<SyncView['sync'], Machinery | 'progress'> & SyncPlace & { readonly progress: object | null };
 
 export function toSync(view: SyncView): SameAs<Sync, ShownSync> {

@@ -1,6 +1,6 @@
 /**
- * `client.webhooks`: who is told when secrets changed. URL and secret go in; only the secret comes
- * out, once.
+ * `client.webhooks`: who is notified when secrets change. URL and secret go in; only the secret
+ * comes out, once.
  */
 import type { z } from 'zod';
 

@@ -1,7 +1,7 @@
 /**
  * The only reader of the environment. All settings are parsed once and together: a bad environment
- * is one error that names every variable and no value of a secret one. Every secret variable may
- * also come from a file (`NAME_FILE`).
+ * is one error that names every wrong variable, and never the value of a secret one. Every secret
+ * variable may also come from a file (`NAME_FILE`).
  */
 import { statSync } from 'node:fs';
 

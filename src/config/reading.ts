@@ -1,7 +1,4 @@
-/**
- * What stands in the environment and in the files that it names, and how a wrong setting is
- * reported.
- */
+/** Reads the environment and the files that it names, and reports wrong settings. */
 import { readFileSync } from 'node:fs';
 
 import type { z } from 'zod';

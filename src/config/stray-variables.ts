@@ -1,12 +1,11 @@
 /**
- * Variables that must not be set: misspelt settings, and what takes the ground from under all of
- * them.
+ * Variables that must not be set: misspelt settings, and variables that would defeat the others.
  */
 import { nearest } from '../domain/nearest.ts';
 
 /**
- * A setting that nobody reads is a misspelling, or was meant for another version: silence would let
- * it look obeyed.
+ * A setting that nothing reads is misspelt or meant for another version; ignoring it would make it
+ * look accepted.
  */
 export function strayVariables(
   values: Readonly<Record<string, string | undefined>>,

@@ -31,7 +31,7 @@ export const duration = (fallback: string) =>
       return z.NEVER;
     });
 
-/** Entries separated by commas. The first one that is wrong is told by its number. */
+/** Entries separated by commas. The first wrong one is named by its number. */
 export function list(isRight: (entry: string) => boolean, what: string) {
   return z
     .string()

@@ -1,22 +1,22 @@
-/** What a refusal of AWS says of a call budget: of its rate, or of its burst alone. */
+/** What a refusal by AWS means for a call budget: for its rate, or for its burst alone. */
 import { sql } from 'drizzle-orm';
 
 import type { Database } from './client.ts';
 import { BELOW_CEILING, type BudgetRow, EPISODE_SECONDS, UNKNOWN_GROWTH, whereKey } from './call-budget-row.ts';
 import { execute } from './statement.ts';
 
-/** What a refusal leaves of the rate when it measured nothing. */
+/** The factor for the rate after a refusal without a measurement. */
 const CUT = 0.7;
 /**
- * The least that one measurement leaves: AWS's bucket may have been full for a while in between,
- * which measures too little.
+ * The smallest factor that one measurement may apply: AWS's bucket may have been full for a while
+ * in between, which measures too little.
  */
 const FLOOR = { afterRest: 0.95, soon: 0.7, soonCalls: 15, later: 0.9 } as const;
 /** What makes a measurement. */
 const MEASURED = { calls: 2, seconds: 0.5 } as const;
-/** A window younger than this goes on over a refusal. */
+/** A window younger than this continues across a refusal. */
 const SHORT_WINDOW_SECONDS = 10;
-/** What a refusal right behind the burst leaves of it. */
+/** The factor for the burst after a refusal right behind it. */
 const BURST_CUT = 0.85;
 
 /**
@@ -57,9 +57,9 @@ const verdict = sql`judged as (
       )`;
 
 /**
- * Rows: the budget's. Locks: that row. A window that begins at the very moment of its refusal
- * follows a refusal of the burst; after one of the rate it begins a moment before it, and after a
- * rest later than any refusal.
+ * Rows: the budget's. Locks: that row. A window that begins exactly at its refusal follows a
+ * refusal of the burst; after a refusal of the rate it begins slightly earlier, and after a rest
+ * later than any refusal.
  */
 export async function refuse(db: Database, { key, now }: BudgetRow, returned: number): Promise<void> {
   await execute(

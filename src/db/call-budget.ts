@@ -42,8 +42,8 @@ const BURST_GROWTH = { factor: 1.5, afterSeconds: 300 } as const;
 
 export interface BudgetLedgerOptions {
   /**
-   * The moment of a statement; the database's clock, which all workers share, unless a simulation
-   * says otherwise.
+   * The time of a statement: the database's clock, which all workers share, unless a simulation
+   * replaces it.
    */
   readonly now?: () => SQL;
 }
@@ -146,8 +146,8 @@ async function takeTokens(db: Database, { key, now }: BudgetRow, ask: Ask): Prom
 }
 
 /**
- * The row `budget` with the tokens that are there; after a rest with the burst and the rate to
- * begin anew with.
+ * The row `budget` with the tokens that are there; after a rest, with the burst and the rate to
+ * restart with.
  */
 function restedLevel({ group: { initialRate, burst: fullBurst } }: BudgetKey): SQL {
   return sql`filled as (

@@ -29,7 +29,7 @@ export interface DatabaseHandle {
   requireWritable(): Promise<void>;
   /** The same over a fresh connection: whether the server is fine when this pool is not. */
   checkAfresh(): Promise<void>;
-  /** Looks every few seconds whether the pool can write; ends with `close`. */
+  /** Checks every few seconds whether the pool can write; ends with `close`. */
   watch(everyMs?: number): void;
   close(): Promise<void>;
 }
@@ -109,8 +109,8 @@ export function driverOptions(server: DatabaseServer, sockets: Pick<Sockets, 'op
     connect_timeout: server.connectSeconds,
     backoff: reconnectSeconds,
     prepare: !server.isPooled,
-    // The driver asks for them on its own account, and when the connection breaks at that moment,
-    // nobody handles its failure: the process ends.
+    // The driver asks for them by itself. If the connection breaks during that, nothing handles the
+    // failure and the process ends.
     fetch_types: false,
     onnotice: () => undefined,
     connection: {
@@ -136,9 +136,9 @@ function reconnectSeconds(failures: number): number {
 const MAX_PREPARED = 500;
 
 /**
- * drizzle asks for no prepared statements: then each costs a round trip to describe it and is
- * planned anew, which for claims and settlements is most of their time. A plan that a migration
- * made invalid is prepared again by the driver.
+ * drizzle does not use prepared statements: each statement then costs a round trip to describe it
+ * and is planned again, which for claims and settlements is most of their time. A plan that a
+ * migration made invalid is prepared again by the driver.
  */
 function preparing(client: postgres.Sql): postgres.Sql {
   const known = new Set<string>();

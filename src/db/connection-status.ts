@@ -24,10 +24,13 @@ export interface Release {
   readonly connectionId: string;
   /** The validation run that holds the lease: without it nothing is written. */
   readonly runId: string;
-  /** The credentials that were validated: it says nothing of others. */
+  /** The credentials that were validated: the verdict says nothing about others. */
   readonly credentialsRevision: number;
   readonly status: 'valid' | 'degraded';
-  /** As validated: without it no dependent can run. Null when this validation could not tell. */
+  /**
+   * As validated: without it no dependent can run. Null when this validation could not determine
+   * it.
+   */
   readonly accountId: string | null;
   readonly principalArn: string | null;
   /** Every probed permission is there: then what AWS denied earlier is tried again, too. */
@@ -130,10 +133,10 @@ function asJson<T>(value: T): T {
 }
 
 /**
- * A dependent that runs at this very moment may have read the connection as it was before, and is
- * about to settle as blocked: it gets a new wish, which makes its settlement leave it due. When the
- * connection was unusable, all dependents are locked first: a run that is claimed later reads the
- * new status, and one that was claimed since this statement's snapshot is seen.
+ * A dependent that is running may have read the connection as it was before, and is about to settle
+ * as blocked: it gets a new wish, which makes its settlement leave it due. When the connection was
+ * unusable, all dependents are locked first: a run that is claimed later reads the new status, and
+ * one that was claimed since this statement's snapshot is seen.
  */
 async function releaseDependents(db: Database, release: Release): Promise<number> {
   const { connectionId, runId, status } = release;

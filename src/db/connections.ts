@@ -237,7 +237,7 @@ async function credentialsChange(
     credentials.by,
   );
   if (credentials.are === 'replaced') {
-    // What is known of the old credentials does not hold for the new ones.
+    // What is known about the old credentials does not apply to the new ones.
     const forgotten = { status: 'pending', candidate: null, candidateSecret: null } as const;
     return { ...columns, secretAccessKey, credentialsRevision, createdVia: via, ...forgotten };
   }

@@ -49,10 +49,7 @@ function endsHandshake(code: string, url: string | undefined): boolean {
   );
 }
 
-/**
- * Whoever asks for readiness, and every answer of the API, gets the sentence without the server's
- * name.
- */
+/** Readiness answers and API answers get the sentence without the server's name. */
 export function toDatabaseError(error: unknown, url?: string): JobError {
   if (error instanceof JobError) return error;
   const code = codeOf(error);

@@ -1,7 +1,7 @@
 /**
  * Events for consumers: common table expressions of the statement that makes the event true, so
- * that neither a crash nor a second server tells it twice or never. A row of the outbox is written
- * for each endpoint of the org that wants the event; where none does, nothing is.
+ * that neither a crash nor a second server can send it twice or lose it. A row of the outbox is
+ * written for each endpoint of the org that wants the event; if none does, nothing is written.
  */
 import { sql, type SQL } from 'drizzle-orm';
 
@@ -31,8 +31,8 @@ export function isWanted(event: EventKind): SQL {
 }
 
 /**
- * Of an entry that is stored anew. `excluded.is_told` is false where the entry was ever written and
- * an endpoint wants to know.
+ * For an entry that is stored again. `excluded.is_told` is false where the entry was ever written
+ * and an endpoint wants the event.
  */
 export const staysTold = sql`keyferry.sync_entries.is_told and (excluded.is_told or not (
           (excluded.written_at is not null
@@ -56,8 +56,8 @@ export function queued(source: SQL): SQL {
 }
 
 /**
- * What runs of syncs changed at AWS, told once. `runs`: rows of id (the sync), run_id. Also of a
- * run before, which died after it wrote. Names, versions and places; never a value.
+ * What sync runs changed at AWS, reported once. `runs`: rows of id (the sync), run_id. Includes
+ * changes of an earlier run that died after writing. Names, versions and places; never a value.
  */
 export function changedEntries(runs: SQL): SQL {
   return sql`untold as materialized (

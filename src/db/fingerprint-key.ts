@@ -1,6 +1,6 @@
 /**
  * The org's key of fingerprints: random, made on first use, stored encrypted, never changed (not
- * even by `keys rewrap`, which only encrypts it anew). It never leaves this file; callers get a
+ * even by `keys rewrap`, which only re-encrypts it). It never leaves this file; callers get a
  * function.
  */
 import { createHmac, randomBytes } from 'node:crypto';

@@ -1,4 +1,4 @@
-/** What a change of a folder comes to, compared with the secrets that it holds. */
+/** What a change of a folder amounts to, compared with the secrets that it holds. */
 import { JobError } from '../errors.ts';
 import type { PullLease } from './pull-settlement.ts';
 import type { ImportingRun } from './sync/initial-import.ts';

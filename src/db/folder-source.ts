@@ -1,6 +1,6 @@
 /**
- * What a folder's source means for changes of the folder: it alone writes, with a pull's lease, and
- * takes no more away than the brake allows.
+ * What a folder's source means for changes of the folder: it alone writes, under a pull's lease,
+ * and removes no more than the brake allows.
  */
 import { sql, type SQL } from 'drizzle-orm';
 
@@ -45,8 +45,8 @@ export function requireHold(hold: SourceHold | null, { puller }: Change, secretP
 }
 
 /**
- * The same in the statement that writes. Who sets a source also writes the folder's row, so that
- * the snapshot is current. Another pull takes a lease only after it has run out.
+ * The same in the statement that writes. Setting a source also writes the folder's row, so the
+ * snapshot is current. Another pull takes a lease only after it has run out.
  */
 export function holdsSource(folderId: string, puller: PullInProgress | undefined): SQL {
   const source = sql`select from keyferry.sources o where o.folder_id = ${folderId}`;
@@ -97,7 +97,7 @@ export function refuseUnconfirmed(
   const deletions = effective.filter((one) => one.value === null).length;
   const owned = existing.length - managedKeys(existing).size + recent;
   const { pulledRevision, confirmedDeletions } = puller.lease.source;
-  // With new settings nobody has seen yet whether it is the right source.
+  // With new settings it is not known yet whether it is the right source.
   const free = pulledRevision === null ? 0 : freeDeletions({ owned, desired: changes.length });
   if (deletions === 0 || deletions + recent <= free || deletions === confirmedDeletions) return;
   const within = recent === 0 ? '' : ` within an hour (${String(recent)} are gone already)`;

@@ -209,7 +209,7 @@ async function changeFolder(stores: Stores, folder: FolderRow, wanted: Change): 
 
 /**
  * Undefined when another writer took the revision in between: the ciphertexts are bound to it and
- * must be made anew.
+ * must be made again.
  */
 async function writeChanges(
   { db, encryption }: Stores,

@@ -61,7 +61,7 @@ function isSame({ orgId, actor, key }: IdempotentRequest) {
 
 /**
  * Returns a row to the one request that inserts the key, or takes over one that expired or was
- * abandoned; the others read what stands there. Locks the row of the key, and those of expired keys
+ * abandoned; the others read the stored row. Locks the row of the key, and those of expired keys
  * that it deletes. The primary key is the fence between two requests.
  */
 async function claim(db: Database, request: IdempotentRequest): Promise<IdempotencyClaim> {

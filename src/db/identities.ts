@@ -46,7 +46,7 @@ const SECRET_BYTES = 32;
 
 export type Identities = ReturnType<typeof createIdentities>;
 
-/** Who changes identities, where nobody says. */
+/** The actor for changes to identities, where none is given. */
 const OPERATOR = 'operator';
 
 /** Of which org, and who does it: only the command line makes, renews and revokes identities. */
@@ -205,7 +205,7 @@ async function logIn(db: Database, login: Login, life: TokenLife): Promise<Acces
   });
 }
 
-/** Whoever lost the right to such a proof keeps nothing for longer. */
+/** A caller that lost the right to such a proof keeps access no longer than this. */
 const MAX_ISSUED_SECONDS = 24 * 3600;
 
 async function issueToken(db: Database, caller: Caller, given: TokenLife): Promise<AccessToken> {

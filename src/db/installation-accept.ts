@@ -98,9 +98,9 @@ const released = sql`
     ),`;
 
 /**
- * A clone owns nothing and does nothing by itself: the original goes on. Its folders and
- * connections stay usable. A rotation keeps what it knows as keys of somebody else. Whoever is told
- * by webhooks is told by the original.
+ * A clone owns nothing and does nothing by itself: the original continues. Its folders and
+ * connections stay usable. A rotation treats the keys it knows as foreign. Webhooks are called by
+ * the original only.
  */
 const givenUp = sql`
     paused_syncs as (

@@ -47,7 +47,7 @@ export function createInstallationGuard(db: Database) {
   return {
     /** Reads without writing. */
     look: () => read(lookStatement),
-    /** Raises the counter, unless anything speaks for a guard: then the row stays as it is. */
+    /** Raises the counter, unless there is a reason to guard: then the row stays as it is. */
     check: (input: InstallationCheck) => read((server) => checkStatement(server, input)),
     /** Locks the one row; an earlier reason is the fence, and stays. */
     raise: (reason: GuardReason) =>

@@ -1,6 +1,6 @@
 /**
  * The worker processes of this installation, kept in its row: each reports itself every few
- * seconds. Only for people who look.
+ * seconds. Shown to people; nothing depends on it.
  */
 import { sql } from 'drizzle-orm';
 
@@ -33,7 +33,8 @@ export function createLiveWorkers(db: Database) {
 
 /**
  * Returns nothing. Locks the one row for the length of the statement, which is the fence between
- * two reports. Drops who reported nothing for an hour, and who had the same name before.
+ * two reports. Drops workers that reported nothing for an hour, and the previous one of the same
+ * name.
  */
 function reportStatement(id: string, report: WorkerReport) {
   return sql`

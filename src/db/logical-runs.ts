@@ -105,7 +105,7 @@ interface StoredSlice {
 export function toLogicalRun(row: Record<string, unknown>): LogicalRun {
   const run = withEarlier(row);
   if (row['_is_orphaned'] !== true) return run;
-  // Nobody keeps up its rate and the time left any more.
+  // Its rate and remaining time are no longer updated.
   const progress = run.progress === null ? null : { ...run.progress, perSecond: null, secondsLeft: null };
   return { ...run, progress, errorMessage: ORPHANED };
 }

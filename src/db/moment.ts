@@ -11,7 +11,7 @@ export const moment = customType<{ data: Date; driverData: string }>({
   fromDriver: parseMoment,
 });
 
-/** ISO 8601 as PostgreSQL writes it, or as it stands in its JSON. */
+/** ISO 8601 as PostgreSQL writes it, or as in its JSON. */
 const written = /^\d{4,6}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d{1,6})?([+-]\d\d(:\d\d(:\d\d)?)?|Z)$/;
 
 /** Throws when the text is no moment. */

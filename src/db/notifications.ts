@@ -1,12 +1,12 @@
 /**
- * What webhooks have to tell beside what runs settle: trouble that began, changed or ended, and
- * what comes with time, each once. `notification_states` remembers what was told last; the
- * difference to the present state becomes rows of the outbox in the same statement, so that neither
- * a crash nor a second server tells it twice or not at all.
+ * Events that no run settles: problems that begin, change or end, and dates that come near, each
+ * reported once. `notification_states` remembers what was reported last; the difference from the
+ * present state becomes rows of the outbox in the same statement, so that neither a crash nor a
+ * second server can send an event twice or lose it.
  *
  *   (well) ── trouble begins ──► told ── changes ──► told ── well again ──► recovered ──► (well)
  *
- * A subject that is merely running or pending keeps what was told: a retry is no recovery.
+ * A subject that is merely running or pending keeps its last report: a retry is not a recovery.
  */
 import { sql, type SQL } from 'drizzle-orm';
 
@@ -18,7 +18,8 @@ import { lockKeys } from './locks.ts';
 
 export interface Notifications {
   /**
-   * Looks for news and puts them into the outbox; returns how many rows. Two at once: one does it.
+   * Detects changes and puts them into the outbox; returns how many rows. Of two concurrent calls
+   * one does it.
    */
   detect(): Promise<number>;
 }
@@ -41,7 +42,7 @@ interface Topic {
   readonly isWell: SQL;
 }
 
-/** What only waits for an invalid connection is not told besides it. */
+/** A subject that only waits for an invalid connection is not reported in addition to it. */
 const ownTrouble = sql`coalesce(status_code, '') not in ('CONNECTION_INVALID',
   'CONNECTION_PENDING')`;
 
@@ -85,14 +86,14 @@ const topics: readonly Topic[] = [
 
 const SOON = sql`interval '1 day'`;
 
-/** As all other moments in a message. */
+/** In the format of all other times in a message. */
 function isoText(moment: SQL): SQL {
   return sql`to_char(${moment} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')`;
 }
 
 const facts = sql`id, org_id, name, status_code, status_message`;
 
-/** All in trouble, by topic: few rows, found by the partial indexes. */
+/** All that need a person, by topic: few rows, found by the partial indexes. */
 const troubled = sql.join(
   topics.map(
     ({ topic, table, state, isTrouble }) =>
@@ -102,7 +103,7 @@ const troubled = sql.join(
   sql` union all `,
 );
 
-/** All that are well, of those about whom something was told. */
+/** All that are healthy again, of those that were reported. */
 const recovered = sql.join(
   topics.map(
     ({ topic, table, isWell }) => sql`
@@ -114,8 +115,8 @@ const recovered = sql.join(
 );
 
 /**
- * Of orgs with endpoints: what comes with time. `state` says about which key or date it is, so that
- * each is told once.
+ * For orgs with endpoints: dates that come near. `state` names the key or date, so that each is
+ * reported once.
  */
 const timed = sql`
   select 'retiring-soon'::text as topic,
@@ -139,7 +140,7 @@ const timed = sql`
   where r.phase = 'idle' and r.next_rotation_at < now() - ${SOON}`;
 
 /**
- * What to tell of each subject in the common table expressions `troubles`, `coming` and `begun`.
+ * The message about each subject in the common table expressions `troubles`, `coming` and `begun`.
  */
 const news = sql`news as materialized (
     select
@@ -164,7 +165,7 @@ const news = sql`news as materialized (
   )`;
 
 /**
- * Rows: one, with how many were told. Locks: an advisory one, so that two at once do not tell
+ * Rows: one, with how many were reported. Locks: an advisory one, so that two at once do not report
  * twice. Also deletes from the outbox what is past its retention, and what deleted endpoints left.
  */
 const detectionFor = ({ hasOperator }: { readonly hasOperator: boolean }): SQL => sql`

@@ -1,7 +1,7 @@
 /**
  * The outbox: which events are due, and how their delivery went. Of one subject and endpoint only
  * the oldest undelivered event is due, so that the order holds whoever delivers. An endpoint that
- * gives no answer is asked for one event at a time, with growing pauses.
+ * does not answer gets one event at a time, with growing pauses.
  */
 import { sql, type SQL } from 'drizzle-orm';
 
@@ -123,7 +123,7 @@ export function claiming({ busy, hasOperator }: ClaimQuery): SQL {
 }
 
 /**
- * Guarded, or a copy that no worker has looked at yet: its events are those of the original, which
+ * Guarded, or a copy that no worker has checked yet: its events belong to the original, which
  * delivers them itself.
  */
 const isDoubtful = sql`exists (

@@ -1,6 +1,6 @@
 /**
- * Which sources are due, and who reads them: a source is queued under a lease without a token, and
- * claimed with one.
+ * Which sources are due, and which worker reads them: a source is queued under a lease without a
+ * token, and claimed with one.
  */
 import { sql } from 'drizzle-orm';
 

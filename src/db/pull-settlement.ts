@@ -85,7 +85,7 @@ function recordedPull({ source, leaseToken, jobId }: PullLease, outcome: PullOut
   const isAsked = source.asked > source.answered;
   const isAsBefore = source.status === outcome.status && source.statusCode === (error?.code ?? null);
   const isTold = isAsked || set + removed > 0 || !isAsBefore;
-  // Confirmed deletions, and all before them, no longer count for the brake.
+  // Confirmed deletions, and all before them, no longer count towards the brake.
   const result = {
     credentialsRevision: source.targetRevision,
     ...(source.confirmedDeletions === null ? {} : { confirmedDeletions: source.confirmedDeletions }),

@@ -48,7 +48,7 @@ const notFound = {
   rotate: 'KEY_ROTATION_NOT_FOUND',
 } as const;
 
-/** Looking does not change what is wanted; everything else is a wish of its own. */
+/** A check does not change what is wanted; every other request does. */
 const lookingKinds: ReadonlySet<RequestKind> = new Set(['plan', 'check']);
 
 export interface Progress {

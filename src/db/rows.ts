@@ -130,7 +130,7 @@ const escapedUnstorable = /\\u(?:0000|d[89a-f])/;
  */
 export function toStorableJson(found: readonly unknown[]): string {
   const json = JSON.stringify(found);
-  // Looking at each value costs more than all the rest, and hardly ever finds something.
+  // Checking each value costs more than all the rest, and hardly ever finds anything.
   if (!escapedUnstorable.test(json)) return json;
   return JSON.stringify(found, (_key, value: unknown) => (typeof value === 'string' ? toStorable(value) : value));
 }

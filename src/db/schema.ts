@@ -1,6 +1,6 @@
 /**
  * Every table of the schema `keyferry`. Columns named in the public contract are stable for
- * readers; the rest is ours. Ciphertexts are text (`db/encryption.ts`) and never appear in the
+ * readers; the rest is internal. Ciphertexts are text (`db/encryption.ts`) and never appear in the
  * reporting views.
  */
 export { orgs, callBudgets } from './schema/accounts.ts';

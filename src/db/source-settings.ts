@@ -56,8 +56,8 @@ export async function openSettings(
 }
 
 /**
- * True of a source that has these settings already. One that failed has not: who sets it again
- * wants it to be read again.
+ * True of a source that has these settings already. One that failed does not count: setting it
+ * again means that it should be read again.
  */
 export async function isAsSet(
   { db, encryption }: { readonly db: Database; readonly encryption: Encryption },

@@ -1,8 +1,8 @@
 /**
  * Sources of folders: one row each, with settings, lease and state. URL and credentials are stored
  * encrypted; what may be shown is in `config`. A pull: queued under a lease without a token,
- * claimed with one, written and settled by `folders.pullInto` or settled alone. Whoever sets the
- * source again takes the lease away.
+ * claimed with one, written and settled by `folders.pullInto` or settled alone. Setting the source
+ * again revokes the lease.
  */
 import { sql, type SQL } from 'drizzle-orm';
 
@@ -49,8 +49,8 @@ export function createSources(db: Database, encryption: Encryption, { hosts }: {
     /** The folder keeps its secrets. Throws SOURCE_NOT_FOUND. */
     unset: (folder: FolderRow) => unsetSource(db, folder),
     /**
-     * Of whatever org: signed by who knows it, a notification needs no other proof. Undefined where
-     * none are taken.
+     * Of any org: the signature of a notification is its only proof. Undefined where none are
+     * accepted.
      */
     notifySecretOf: (folderId: string) => findNotifySecret(db, encryption, folderId),
     /** Makes the source due. False for a notification that is not newer than the last one. */
@@ -95,9 +95,7 @@ async function setSource(db: Database, folder: FolderRow, { input, hosts, encryp
   throw new JobError('PAYLOAD_STALE', { message: 'Others set this source at the same moment. Set it again.' });
 }
 
-/**
- * Who sets a source at the same moment takes the revision; more than a few of them are no persons.
- */
+/** A concurrent `set` takes the revision; people do not cause more than a few of these. */
 const MAX_ATTEMPTS = 5;
 
 /** Undefined when another statement took the revision. */

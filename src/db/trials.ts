@@ -1,7 +1,7 @@
 /**
  * Trials of new credentials that a person waits for: validations outside of the queue, in the
- * history of the connection like all others. A trial is on record before its first call, as one
- * that was given up; its end says what came out. If the process dies, that record and the calls so
+ * history of the connection like all others. A trial is recorded before its first call, as
+ * abandoned; its end replaces that by the result. If the process dies, the record and the calls so
  * far stay.
  */
 import { sql } from 'drizzle-orm';

@@ -19,11 +19,11 @@ export function withName(advice: string, { kind, name }: Named): string {
   );
 }
 
-/** Share of the words of an advice that a message of its own words has when it says the same. */
+/** Share of an advice's words that a message must contain to count as giving the same advice. */
 const SAME = 0.7;
 
 /**
- * True when the message has the advice, each of its commands with whatever options or fields, or
+ * True when the message contains the advice, or each of its commands with any options or fields, or
  * nearly all of its words.
  */
 export function isSaid(message: string, advice: string): boolean {

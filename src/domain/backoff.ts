@@ -1,6 +1,6 @@
 /**
- * When a failed run is tried again: exponential with full jitter and a cap. Pure: randomness comes
- * in as an argument.
+ * When a failed run is retried: exponential backoff with full jitter and a cap. Pure: randomness is
+ * an argument.
  */
 import type { Kind } from './run.ts';
 
@@ -11,8 +11,8 @@ export interface RetryPolicy {
 }
 
 /**
- * Bases and caps: a validation is cheap and wanted soon; a rotation step must leave AWS time to
- * become consistent.
+ * Bases and caps: a validation is cheap and urgent; a rotation step must leave AWS time to become
+ * consistent.
  */
 export const retryPolicies: Readonly<Record<Kind, RetryPolicy>> = {
   validate: { maxAttempts: 5, baseMs: 2_000, capMs: 300_000 },
@@ -22,7 +22,7 @@ export const retryPolicies: Readonly<Record<Kind, RetryPolicy>> = {
 
 /**
  * Delay before the attempt after `attempt` (1 for the first one that failed), in milliseconds.
- * `random` is a number in [0, 1). A hint of the server (`retryAfterMs`) is never undercut.
+ * `random` is a number in [0, 1). Never shorter than the server's hint (`retryAfterMs`).
  */
 export function backoffMs(
   policy: RetryPolicy,
@@ -30,7 +30,7 @@ export function backoffMs(
   random: number,
 ): number {
   const ceiling = Math.min(policy.capMs, policy.baseMs * 2 ** Math.min(failed.attempt - 1, 30));
-  // Never less than a tenth: a retry at once would meet the same trouble.
+  // At least a tenth: an immediate retry would fail the same way.
   const jittered = Math.max(ceiling / 10, ceiling * random);
   return Math.round(Math.max(jittered, failed.retryAfterMs ?? 0));
 }

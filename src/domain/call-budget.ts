@@ -1,6 +1,6 @@
 /**
  * The call budget: which operations share a rate at AWS, what is known of that rate, and the port
- * through which every call asks for leave. The rate itself is learned and kept in PostgreSQL
+ * through which every call gets its token. The rate itself is learned and kept in PostgreSQL
  * (`db/call-budget.ts`).
  */
 
@@ -23,7 +23,7 @@ export interface CallBudget {
    * that would take too long.
    */
   take(call: BudgetedCall, signal: AbortSignal): Promise<void>;
-  /** AWS refused the call for its rate. */
+  /** AWS throttled the call. */
   throttled(call: BudgetedCall): Promise<void>;
 }
 
@@ -59,8 +59,8 @@ export function dueInMs(reservation: Reservation, n: number): number {
 }
 
 /**
- * Of services that are no destination; IAM publishes no rates, the start is what AWS's support and
- * users reported.
+ * Services that are not destinations. IAM publishes no rates; the initial ones are what AWS's
+ * support and users reported.
  */
 const otherGroups: readonly (readonly [QuotaGroup, readonly string[]])[] = [
   // 600/s together with what validations may take: sessions for work never queue behind them.
@@ -98,6 +98,6 @@ const byOperation = new Map(
 /** The group of `ssm.PutParameter`; undefined for operations that need no budget. */
 export function quotaGroupOf(operation: string): QuotaGroup | undefined {
   if (unbudgeted.has(operation)) return undefined;
-  // An operation that nobody listed gets a careful group of its own.
+  // An operation that is not listed gets its own group with a cautious rate.
   return byOperation.get(operation) ?? quotaGroup(operation, [4, 20, 5]);
 }

@@ -4,7 +4,7 @@
  */
 export interface CallLog {
   record(operation: string): void;
-  /** A step of a sync wrote again what by the ledger was already written. */
+  /** A sync wrote again what the ledger already shows as written. */
   recordRewrite(): void;
   /** Calls so far, as `ssm.PutParameter` → count. */
   readonly counts: Readonly<Record<string, number>>;

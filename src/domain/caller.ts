@@ -3,7 +3,7 @@
 export const scopes = ['read', 'write', 'admin'] as const;
 export type Scope = (typeof scopes)[number];
 
-/** The first letters say at a glance what a leaked text is. */
+/** The prefix shows what kind of secret a leaked text is. */
 export const CLIENT_SECRET_PREFIX = 'kfs_';
 export const ACCESS_TOKEN_PREFIX = 'kfa_';
 

@@ -10,7 +10,7 @@
  *   a counter that went back, `worker --guarded` ─► guarded, until `keyferry restore accept`
  */
 
-/** What the database server says about itself; null where our role may not ask. */
+/** What the database server says about itself; null where keyferry's role may not ask. */
 export interface ServerIdentity {
   /** `pg_control_system().system_identifier`: made by initdb, kept by copies of the disks. */
   readonly systemIdentifier: string | null;

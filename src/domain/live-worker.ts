@@ -1,6 +1,6 @@
 /**
- * Worker processes as they report themselves, for people who look whether anybody works. Decides
- * nothing about work. Pure.
+ * Worker processes as they report themselves, so that people can see whether any is running.
+ * Decides nothing about work. Pure.
  */
 import type { Kind } from './run.ts';
 
@@ -22,7 +22,7 @@ export interface LiveWorker extends WorkerReport {
 }
 
 export const REPORT_EVERY_MS = 10_000;
-/** Four reports are missing: it was killed, or cannot reach the database. */
+/** Four reports are missing: the worker was killed, or cannot reach the database. */
 const SILENT_AFTER_MS = 45_000;
 /**
  * Each worker counts once a minute for the installation's guard, also one of a release that does

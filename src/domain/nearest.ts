@@ -1,10 +1,11 @@
-/** The known name that a misspelt one was probably meant to be. Pure. */
+/** Finds the known name that a misspelt one probably means. Pure. */
 
 /** At most a third of the characters may differ, and never more than three. */
 export function nearest(name: string, known: readonly string[]): string | undefined {
   const limit = Math.min(3, Math.max(1, Math.floor(name.length / 3)));
   const [best] = known
-    // As many differ as one is longer: what somebody sends must not cost the time of its length.
+    // The difference in length is a lower bound: a long input must not cost time in proportion to
+    // its length.
     .filter((one) => Math.abs(one.length - name.length) <= limit)
     .map((one) => ({ one, distance: editDistance(name.toLowerCase(), one.toLowerCase()) }))
     .filter(({ distance }) => distance <= limit)

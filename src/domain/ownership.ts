@@ -54,8 +54,8 @@ export function tagsWithOwner(tags: Tags, owner: Owner): Tags {
 }
 
 /**
- * The tags to write so that an object that carries `found` carries `wanted` and our mark too. The
- * old form alone is not worth a call: the next tag write replaces it.
+ * The tags to write so that an object with the tags `found` carries `wanted` and the ownership tag.
+ * The old form alone is not worth a call: the next tag write replaces it.
  */
 export function missingTags(wanted: Tags, found: Tags, owner: Owner): Tags {
   const missing = Object.entries(wanted).filter(([key, value]) => found[key] !== value);

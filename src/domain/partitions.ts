@@ -1,5 +1,5 @@
 /**
- * What can be told of AWS's partitions, regions, ARNs and access key ids without asking AWS. Pure.
+ * What is known about AWS's partitions, regions, ARNs and access key ids without asking AWS. Pure.
  */
 
 interface Partition {
@@ -113,7 +113,10 @@ export function partitionOfArn(arn: string): string {
   return arn.split(':')[1] ?? 'aws';
 }
 
-/** Whose region an AWS connection can use: undefined until a validation has told its account. */
+/**
+ * The partition whose regions a connection can use; undefined until a validation has found its
+ * account.
+ */
 export function partitionOfConnection({
   principalArn,
   roleArn,

@@ -62,7 +62,7 @@ function tokensOf(pattern: string): readonly Token[] {
   return parts.map((part) => wildcards[part] ?? { kind: 'text', text: part });
 }
 
-/** Follows all places of the pattern that the text can have led to, letter by letter. */
+/** Tracks every position in the pattern that the text can have reached, character by character. */
 export function matches(pattern: string, text: string): boolean {
   const tokens = tokensOf(pattern);
   let places = new Uint8Array(tokens.length + 1);
@@ -77,7 +77,7 @@ export function matches(pattern: string, text: string): boolean {
   return places[tokens.length] === 1;
 }
 
-/** A wildcard may stand for nothing. */
+/** A wildcard may match nothing. */
 function arrive(tokens: readonly Token[], places: Uint8Array, from: number): void {
   let at = from;
   places[at] = 1;
@@ -113,7 +113,7 @@ function step(token: Token, letter: string, { tokens, next, at }: Step): void {
       arrive(tokens, next, at);
       return;
     case 'levels':
-      // In the middle of a level nothing but its end leads on.
+      // In the middle of a level, only its end continues the match.
       next[at] = 1;
       if (isSlash) arrive(tokens, next, at + 1);
   }

@@ -1,20 +1,20 @@
 /**
- * What is wrong with the fields of an input, in words of ours where the schema has none of its own:
- * the validator's sentences are its developers' language. The library, the command line, the API
- * and the queues say it in the same form. Pure.
+ * Words what is wrong with the fields of an input where the schema has no message of its own: the
+ * validator's sentences are written for developers. The library, the command line, the API and the
+ * queues report problems in the same form. Pure.
  */
 import type { z } from 'zod';
 
 import { counted } from './counted.ts';
 import { shownName } from './text.ts';
 
-/** As many as a person reads; an input of bad keys has as many issues as keys. */
+/** As many as a person reads; an input with bad keys has an issue for each. */
 const MAX_PROBLEMS = 20;
 
 interface ProblemWords {
   /** What the input as a whole is called. */
   readonly whole: string;
-  /** What to say of a field that nobody knows, in place of just that. */
+  /** The message about an unknown field, in place of the general one. */
   readonly ofUnknown?: (field: string) => string | undefined;
 }
 
@@ -41,7 +41,7 @@ function describeIssue(issue: z.core.$ZodIssue, words: ProblemWords): readonly s
   return [`${path || words.whole} ${wordsOf(issue)}`];
 }
 
-/** As the validator's own sentences begin; those of the schemas here begin in lower case. */
+/** How the validator's own sentences begin; those of the schemas here begin in lower case. */
 const LIBRARY = /^(Invalid|Too (small|big)|Unrecognized)/;
 
 const types: Readonly<Record<string, string>> = {

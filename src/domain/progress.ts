@@ -18,7 +18,7 @@ export function measureProgress(
   return { done, total, perSecond: Math.round(rate * 10) / 10, secondsLeft: Math.ceil((total - done) / rate) };
 }
 
-/** What was noted last may be a moment old when a run ends. */
+/** The last note may be slightly old when a run ends. */
 export function finalProgress(
   run: { readonly status: RunStatus; readonly kind: RunKind },
   progress: RunProgress | null,

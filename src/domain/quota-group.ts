@@ -5,7 +5,7 @@ export interface QuotaGroup {
   readonly initialRate: number;
   /** What learning never exceeds. */
   readonly maxRate: number;
-  /** Calls that may be made at once after a pause. */
+  /** Calls that may be made back to back after a pause. */
   readonly burst: number;
 }
 

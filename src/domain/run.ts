@@ -43,7 +43,7 @@ export interface RunProgress {
   readonly secondsLeft: number | null;
 }
 
-/** A part of a run that gave its place back and went on later. */
+/** A slice of a run that gave up its slot and continued later. */
 export interface RunSlice {
   readonly id: string;
   readonly startedAt: Date;
@@ -51,7 +51,7 @@ export interface RunSlice {
   readonly finishedAt: Date | null;
 }
 
-/** Work that is not over: a run at work, or one that waits between two slices. */
+/** Unfinished work: a run in progress, or one that waits between two slices. */
 export function isUnderWay({ status, kind }: { readonly status: RunStatus; readonly kind: RunKind }): boolean {
   return status === 'running' || (status === 'continued' && kind !== 'rotate');
 }
@@ -78,7 +78,7 @@ export const noCounts: RunCounts = {
 
 /**
  * How a run ended.
- * - `continued` gives the place back and comes again at `at`, without spending an attempt.
+ * - `continued` gives up the slot and is dispatched again at `at`, without spending an attempt.
  * - `retry` spends an attempt; `at` is chosen by the backoff unless the error carries
  *   `retryAfterMs`.
  * - `failed` and `blocked` are verdicts; they are not retried. `blocked` waits until what blocks it
@@ -110,7 +110,7 @@ export type Outcome =
        */
       readonly answersRequest?: boolean;
       /**
-       * What it waits for when that is no matter of the subject, whose status then stays as it was.
+       * What it waits for if that does not concern the subject, whose status then stays as it was.
        */
       readonly waitsFor?: { readonly code: string; readonly message: string };
       readonly counts?: RunCounts;
@@ -120,8 +120,8 @@ export type Outcome =
 
 /**
  * Whether a run neither changed anything nor was asked for: only that it happened is worth keeping,
- * so such runs in a row become one. The counts tell it of syncs, the calls of rotations; what a
- * validation finds stands in its connection.
+ * so such runs in a row become one. For syncs the counts decide, for rotations the calls; the
+ * result of a validation is in its connection.
  */
 export function isQuiet(
   outcome: Outcome,

@@ -1,7 +1,7 @@
 /**
  * Secrets as text: dotenv lines or one JSON object. Every byte of a value is kept, or the input is
  * refused with the line and the reason. Libraries that read dotenv keep quotes of lines they do not
- * understand, or let the last of two equal keys win unsaid. An error names keys and lines, never
+ * understand, or silently let the last of two equal keys win. An error names keys and lines, never
  * what a value holds.
  *
  *   KEY=value            to the end of the line; ` #` begins a comment; blanks at both ends go
@@ -53,8 +53,8 @@ export function parseJson(source: string): Entries {
 }
 
 /**
- * Keys of the outermost object that stand there twice. The text is valid JSON; `JSON.parse` keeps
- * only the last of them.
+ * Duplicate keys of the outermost object. The text is valid JSON; `JSON.parse` keeps only the last
+ * of them.
  */
 function repeatedKeys(source: string): readonly string[] {
   const seen = new Set<string>();

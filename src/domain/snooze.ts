@@ -1,7 +1,7 @@
 /**
  * The outcome of a run that has to wait: it comes again without an attempt spent. Where the cause
  * is a server or an identity of the installation itself, the status of the run's subject stays as
- * it was: nobody who looks at a connection, a sync or a rotation could repair it there.
+ * it was: it could not be repaired at a connection, a sync or a rotation.
  */
 import type { ErrorCode, JobError } from '../errors.ts';
 import { isBaseFault } from './connection/base-identity.ts';
@@ -13,7 +13,7 @@ import type { Outcome } from './run.ts';
  * everything resumes within a minute of it.
  */
 const BASE_WAIT_MS = 30_000;
-/** The settlement itself needs PostgreSQL: when it says so, the outage is over or nearly so. */
+/** The settlement itself needs PostgreSQL: once it succeeds, the outage is over or nearly so. */
 const OUTAGE_WAIT_MS = 6_000;
 
 const outages: ReadonlySet<ErrorCode> = new Set(['DB_UNAVAILABLE', 'QUEUE_UNAVAILABLE']);

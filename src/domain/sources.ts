@@ -25,7 +25,7 @@ const notifySecretShape = z
   .default(null)
   .describe('Signs notifications of the source, which make a pull due at once. Null: none are taken');
 
-/** Whether certificate and key fit together is looked at where they are stored. */
+/** Whether certificate and key fit together is checked where they are stored. */
 const pemShape = z
   .string()
   .regex(/^-----BEGIN [A-Z0-9 ]+-----[\s\S]*$/, 'must be PEM')

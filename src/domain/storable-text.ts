@@ -22,7 +22,7 @@ export function requireStorable(input: unknown, path = 'input'): void {
   }
 }
 
-/** Shapes drop a key of this name without a word. */
+/** Schemas silently drop a key of this name. */
 const LOST_NAME = '__proto__';
 
 function lostName(path: string): JobError {

@@ -1,8 +1,8 @@
 /**
  * No write unasked: a sync run changes AWS only for a wish on record, and writes again what is
- * already written only where drift may be repaired. This states the rule a second time, apart from
- * the code that decides what a run does, so that a defect there is counted instead of staying
- * unseen. Pure.
+ * already written only where drift may be repaired. This states the rule a second time,
+ * independently of the code that decides what a run does, so that a defect there is counted instead
+ * of going unnoticed. Pure.
  */
 import { type CallLog, isMutation } from './call-log.ts';
 import type { RunKind } from './run.ts';
@@ -47,7 +47,7 @@ function mayRewrite({ requestKind, subject }: ClaimedSync): boolean {
 
 /**
  * Whether the row says that this very revision is written, with these settings: only somebody
- * else's change is left to write over.
+ * else's change could be overwritten.
  */
 export function isWritten(
   entry: LedgerEntry,

@@ -1,4 +1,4 @@
-/** What consumers are told, and which endpoints may be told it. Pure. */
+/** Which events consumers get, and which endpoints may receive them. Pure. */
 import { z } from 'zod';
 
 import { isLoopback } from './servers/loopback.ts';

@@ -5,7 +5,7 @@ export type Disposition = 'retry' | 'snooze' | 'fail';
 export interface ErrorEntry {
   /** What a run does with it: try again later, wait without spending an attempt, or stop. */
   readonly disposition: Disposition;
-  /** The sentence shown when the raiser has nothing more exact to say. */
+  /** The message shown when the raiser gives no more specific one. */
   readonly message: string;
   readonly meaning: string;
   /** What the reader of the message does next. */

@@ -1,4 +1,4 @@
-/** What the HTTP server knows besides: machine identities and webhooks. */
+/** What else the HTTP server reports: machine identities and webhooks. */
 import { type ErrorEntry, entry } from './entry.ts';
 
 export const serverErrors = {

@@ -1,6 +1,6 @@
 /**
- * The guard of requests to hosts that tenants name. The name is resolved once; every address must
- * be public, and the connection goes to one of those that were checked.
+ * Guards requests to hosts that tenants name. The name is resolved once; every address must be
+ * public, and the connection goes to one of those that were checked.
  */
 import { lookup as resolve } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
@@ -8,7 +8,7 @@ import { isIP, type LookupFunction } from 'node:net';
 import { isListed, refusalOf } from '../domain/webhooks.ts';
 import { isPublicAddress } from './public-address.ts';
 
-/** The resolver of this machine; tests give another. */
+/** The resolver of this machine; tests pass another. */
 export type Resolve = typeof resolve;
 
 const REFUSED = 'its address is not public';
@@ -42,7 +42,7 @@ export function lookupPublic(ask: Resolve = resolve): LookupFunction {
   };
 }
 
-/** Words of ours: what an endpoint or a resolver says is not kept. */
+/** Our own wording: what an endpoint or a resolver says is not kept. */
 export function reasonOf(error: Error & { readonly code?: string }): string {
   if (error.name === 'AbortError' || error.name === 'TimeoutError') return 'no answer in time';
   if (error.code === REFUSED_CODE) return `the URL is refused: ${REFUSED}`;

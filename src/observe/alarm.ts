@@ -1,6 +1,6 @@
 /**
- * Trouble that many parts of a process run into at once, such as an outage of a server: the log has
- * it once when it begins and once when it is over.
+ * A failure that many parts of a process meet at once, such as an outage of a server: it is logged
+ * once when it begins and once when it is over.
  */
 import type { Log } from './log.ts';
 
@@ -17,7 +17,7 @@ export interface AlarmOptions {
   /** What the log says when it begins and when it is over. */
   readonly raised: string;
   readonly lowered: string;
-  /** A server that fails and responds in turns is one outage. */
+  /** A server that alternates between failures and answers has one outage. */
   readonly quietMs: number;
   /** Monotonic. */
   nowMs?(): number;

@@ -1,8 +1,8 @@
 /**
  * The process's Prometheus metrics, under the names of the public contract. Workers count runs and
- * AWS calls here; the server fills in the gauges that stand in PostgreSQL and in the queues when it
- * is scraped. No label ever carries a name or an id: all label values are listed below or come from
- * a fixed set of ours, and what is unknown is counted as `other`.
+ * AWS calls here; the server fills in the gauges that are read from PostgreSQL and from the queues
+ * when it is scraped. No label ever carries a name or an id: all label values are listed below or
+ * come from a fixed set, and anything else is counted as `other`.
  */
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 
@@ -20,7 +20,7 @@ export interface FinishedRun {
   /** One of `RunStatus`. */
   readonly status: string;
   readonly durationSeconds: number;
-  /** From the moment it was due to its start; absent when nothing was due. */
+  /** From when it was due to its start; absent when nothing was due. */
   readonly waitSeconds?: number | undefined;
 }
 
@@ -56,7 +56,7 @@ export interface Metrics {
   hotLoop(kind: Kind): void;
   /** Calls that changed AWS without a wish on record. */
   unaskedWrites(count: number): void;
-  /** How much of each kind was found that must not be. */
+  /** How many violations of each kind were found. */
   invariantsRepaired(found: Readonly<Record<string, number>>): void;
   setState(state: StateReading | undefined): void;
   setQueues(queues: readonly QueueReading[]): void;

@@ -17,7 +17,7 @@ import type { MetricObjectWithValues, MetricValue, Registry } from 'prom-client'
 export interface MetricSources {
   readonly registry: Registry;
   readonly resource: Resource;
-  /** Fills in what is only read when somebody looks. */
+  /** Fills in what is only read on a scrape. */
   refresh(): Promise<void>;
 }
 

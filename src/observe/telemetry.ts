@@ -29,7 +29,7 @@ export interface TelemetrySettings {
   readonly endpoint: string;
   readonly version: string;
   readonly registry: Registry;
-  /** Fills in the metrics that are only read when somebody looks. */
+  /** Fills in the metrics that are only read on a scrape. */
   refreshMetrics(): Promise<void>;
   readonly log: Log;
 }
@@ -82,7 +82,7 @@ async function withinLimit(work: Promise<unknown>): Promise<void> {
   clearTimeout(timer);
 }
 
-/** The SDK's own words may hold what the collector answered; that it fails is enough. */
+/** The SDK's message may hold what the collector answered; that it fails is enough. */
 function reportTrouble(log: Log): void {
   let warnedAtMs = Number.NEGATIVE_INFINITY;
   const ignore = () => undefined;
@@ -94,9 +94,7 @@ function reportTrouble(log: Log): void {
   diag.setLogger({ error, warn: ignore, info: ignore, debug: ignore, verbose: ignore }, DiagLogLevel.ERROR);
 }
 
-/**
- * W3C's `traceparent` alone: baggage and `tracestate` would carry texts of others into our queues.
- */
+/** W3C's `traceparent` alone: baggage and `tracestate` would carry foreign text into the queues. */
 const propagator: TextMapPropagator = {
   inject(active: Context, carrier: unknown, setter: TextMapSetter) {
     const spanContext = trace.getSpanContext(active);

@@ -1,8 +1,8 @@
 /**
  * How keyferry takes part in traces: spans, and W3C's `traceparent` across PostgreSQL and the
- * queues. Without somebody who collects (our own `telemetry.ts`, or an upstream application's SDK
- * around the library) all of it does nothing. A span holds operations, ids and outcomes; never a
- * value, a name or the text of an error.
+ * queues. Without a collector (`telemetry.ts`, or an upstream application's SDK around the library)
+ * all of it does nothing. A span holds operations, ids and outcomes; never a value, a name or the
+ * text of an error.
  */
 import {
   context,

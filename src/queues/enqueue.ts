@@ -37,7 +37,7 @@ const CROWD = 50;
  * A bulk is a pipeline, not a transaction: whatever was not added is found again when its dispatch
  * lease runs out. BullMQ takes every job without a priority before the first one with a priority,
  * and jobs of other programs have none: while many of them wait, dispatched jobs are put in front
- * of them, except those that these very jobs may have asked for.
+ * of them, except those that these jobs may have asked for.
  */
 export async function enqueue(queue: Queue, kind: JobSubject, subjects: readonly Enqueued[]): Promise<void> {
   if (subjects.length === 0) return;

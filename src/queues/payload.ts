@@ -33,7 +33,7 @@ export type JobSubject = Kind | 'pull';
 
 const subjectOf = (kind: Kind, name: string): JobSubject => (kind === 'sync' && name === 'pull' ? 'pull' : kind);
 
-/** Of other programs: every field is one that we know. */
+/** Of other programs: every field is one that keyferry knows. */
 const outsideShapes = {
   validate: z.strictObject(fieldsOf.validate),
   sync: z.strictObject(fieldsOf.sync),

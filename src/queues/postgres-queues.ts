@@ -1,6 +1,6 @@
 /**
  * The queues in PostgreSQL, on BullMQ's own backend, given the same server, TLS and session
- * settings as our tables.
+ * settings as keyferry's tables.
  */
 import { createPostgresBackend, type Queue, runMigrations, withBackend, type Worker } from 'bullmq';
 import pg from 'pg';

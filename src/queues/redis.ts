@@ -1,7 +1,7 @@
 /**
  * Connections to Redis: standalone, TLS, Sentinel or Cluster, from one URL. Producers fail fast
- * instead of hanging; workers wait for Redis for ever, but look every second (BullMQ's own pause of
- * up to 20 s would leave jobs lying after an outage).
+ * instead of hanging; workers wait for Redis for ever, but retry every second (BullMQ's own pause
+ * of up to 20 s would delay jobs after an outage).
  */
 import { once } from 'node:events';
 
@@ -16,8 +16,8 @@ const MAX_RECONNECT_DELAY_MS = 1_000;
 const PRODUCER_TIMEOUT_MS = 2_000;
 /** For the first answer of one node of a cluster. */
 const NODE_LIMIT_MS = 2_000;
-// A connection that is dead and does not know it would time out every command for ever: without an
-// answer for this long it is closed and made anew.
+// A half-open connection would time out every command for ever: without an answer for this long it
+// is closed and replaced.
 const PRODUCER_SILENCE_MS = 5_000;
 /** Longer than a worker's blocking command waits for a job (10 s at most). */
 const WORKER_SILENCE_MS = 30_000;
@@ -61,7 +61,7 @@ const roleOptions: Readonly<Record<Role, RedisOptions>> = {
 };
 
 /**
- * Errors are kept for whoever asks why it does not work; without a listener they would end the
+ * Errors are kept to explain why the connection is not ready; without a listener they would end the
  * process.
  */
 const lastErrors = new WeakMap<RedisConnection, unknown>();
@@ -87,8 +87,8 @@ export function lastErrorOf(connection: RedisConnection): unknown {
 }
 
 /**
- * Why the connection is not ready, if somebody knows. The client of a cluster keeps to itself why
- * it cannot reach the nodes that it was given: a client of such a node alone is told.
+ * Why the connection is not ready, if known. The client of a cluster does not report why it cannot
+ * reach its nodes: a client of a single node does.
  */
 export async function findReason(connection: RedisConnection, servers: RedisServers): Promise<unknown> {
   const known = lastErrorOf(connection);

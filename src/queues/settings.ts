@@ -60,8 +60,8 @@ export const workerSettings = {
   stalledInterval: 10_000,
   maxStalledCount: 10,
   drainDelay: 5,
-  // After an error that is none of the connection (a replica, a full disk): BullMQ would pause for
-  // 15 s.
+  // After an error that does not concern the connection (a replica, a full disk): BullMQ would
+  // pause for 15 s.
   runRetryDelay: 1_000,
 } as const;
 
@@ -72,8 +72,8 @@ export const queueSettings = {
 } as const;
 
 /**
- * Queues by kind, made when first asked for. One that could not connect at its beginning never
- * would: it is made anew for the next caller.
+ * Queues by kind, made when first asked for. One that could not connect at first never will: it is
+ * replaced for the next caller.
  */
 export function lazily(make: (kind: Kind) => Queue): { get(kind: Kind): Queue; all(): Queue[] } {
   const made = new Map<Kind, Queue>();

@@ -33,7 +33,7 @@ export function createQueueTelemetry(): QueueTelemetry {
         try {
           return contextManager.fromMetadata(active, metadata);
         } catch {
-          // Of an outside producer: it must not keep its job from running.
+          // From an outside producer: a bad one must not keep its job from running.
           return active;
         }
       },

@@ -7,7 +7,7 @@ import { execFileSync } from 'node:child_process';
 
 export interface ProcessIdentity {
   readonly pid: number;
-  /** Opaque; undefined where the system does not tell. */
+  /** Opaque; undefined where the system does not say. */
   readonly startedAt: string | undefined;
 }
 
@@ -20,7 +20,7 @@ export function isProcessAlive(identity: ProcessIdentity): boolean {
   return identity.startedAt === undefined || findStartTime(identity.pid) === identity.startedAt;
 }
 
-/** Undefined when it has ended, or where the system does not tell. */
+/** Undefined when it has ended, or where the system does not say. */
 export function findCommandLine(pid: number): string | undefined {
   try {
     if (process.platform === 'linux') return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');

@@ -6,7 +6,7 @@ declare module 'hono' {
   interface ContextVariableMap {
     /** In every error answer and in the log line of a failed request. */
     requestId: string;
-    /** Who looks at board or status page. */
+    /** The user of board or status page. */
     operator: string;
     /** Of API requests: whose token it is. */
     caller: Caller;

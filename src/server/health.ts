@@ -1,7 +1,7 @@
 /**
  * Alive and ready. Alive: the process answers. Ready: the database, the queue and the schema are
- * what the program needs; each part says its verdict and, when it is bad, what to do. Answers are
- * kept for a second, so that probes cost nothing and an outage is not made worse by them.
+ * what the program needs; each part has a verdict and, when it is bad, what to do. Answers are kept
+ * for a second, so that probes cost nothing and an outage is not made worse by them.
  */
 import { defined } from '../domain/defined.ts';
 import { errorTable, toJobError } from '../errors.ts';
@@ -92,6 +92,6 @@ function toFailing(error: unknown): PartHealth {
 
 function failing(code: keyof typeof errorTable, message: string): PartHealth {
   const remedy = errorTable[code].nextStep;
-  // Said once: the command line, which has no field for it, gets both in one text.
+  // Combined here: the command line, which has no field for the remedy, gets both in one text.
   return { status: 'failing', code, message: message.replace(remedy, '').trim(), remedy };
 }

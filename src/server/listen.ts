@@ -1,6 +1,6 @@
 /**
- * The socket: time limits, a clear word when the port is taken, and an end that does not wait for
- * idle connections.
+ * The socket: time limits, a clear message when the port is taken, and a shutdown that does not
+ * wait for idle connections.
  */
 import { createAdaptorServer } from '@hono/node-server';
 import { Hono } from 'hono';
@@ -25,8 +25,8 @@ export interface Address {
 const CLOSE_LIMIT_MS = 5_000;
 
 /**
- * Node looks at them every 30 s by default, so that a slow socket would stay three times as long as
- * it may.
+ * Node checks them every 30 s by default, so a slow socket could stay open three times as long as
+ * allowed.
  */
 const timeLimits = { requestTimeout: 30_000, headersTimeout: 10_000, connectionsCheckingInterval: 2_000 } as const;
 

@@ -4,7 +4,7 @@ import type { Context } from 'hono';
 import { problem } from './problem.ts';
 
 interface DeclaredRoute {
-  /** `ALL` for what stands before other routes. */
+  /** `ALL` for handlers in front of other routes. */
   readonly method: string;
   /** With `:name` for one part, or `*` for all that follow. */
   readonly path: string;

@@ -1,6 +1,6 @@
 /**
- * Fills the gauges that stand in PostgreSQL and in the queues, then prints the registry. An outage
- * leaves those out; the counters still answer.
+ * Fills the gauges that are read from PostgreSQL and from the queues, then prints the registry.
+ * During an outage those are left out; the counters are still served.
  */
 import type { Queue } from 'bullmq';
 

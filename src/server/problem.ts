@@ -1,6 +1,6 @@
 /**
- * How the server says no: `{ statusCode, error, message, requestId, reqId }`. The message says what
- * to do; `reqId` is what Infisical's clients read.
+ * How the server refuses a request: `{ statusCode, error, message, requestId, reqId }`. The message
+ * says what to do; `reqId` is what Infisical's clients read.
  */
 import type { Context } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';

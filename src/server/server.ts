@@ -55,7 +55,7 @@ export interface ServerDependencies extends Logins {
   readonly audit?: AuditLog;
   /** Absent: no status page, and no gauges of state. */
   readonly status?: StatusQueries;
-  /** Lets operators act on the status page; needs `audit`. Absent: they may only look. */
+  /** Lets operators act on the status page; needs `audit`. Absent: read-only. */
   readonly pageActions?:
     | (Pick<Acting, 'clientOf' | 'org'> & {
         /** 32 bytes that all servers of the installation have, and nobody else. */
@@ -79,7 +79,7 @@ export interface ServerDependencies extends Logins {
     | 'verdictSeconds'
     | 'version'
   >;
-  /** Absent: nobody is told of events. */
+  /** Absent: no events are delivered. */
   readonly webhook?: Pick<WebhookOptions, 'operator' | 'hosts' | 'notifications' | 'outbox' | 'listen'>;
   readonly now?: () => Date;
 }
@@ -90,7 +90,8 @@ export interface OperationsServer {
   readonly app: Hono;
   listen(): Promise<ListeningServer>;
   /**
-   * Fills in the metrics that stand in PostgreSQL and in the queues, as a look at `/metrics` does.
+   * Fills in the metrics that are read from PostgreSQL and from the queues, as a scrape of
+   * `/metrics` does.
    */
   refreshMetrics(): Promise<void>;
 }
@@ -166,7 +167,7 @@ function pathOf(request: Request): string {
   return path.endsWith('/') ? path.slice(0, -1) : path;
 }
 
-/** A page for who reads pages. */
+/** A page for browsers. */
 function nothingHere(c: Context, dependencies: ServerDependencies): Response | Promise<Response> {
   const isBrowser = c.req.header('accept')?.includes('text/html') === true;
   if (isBrowser && dependencies.status !== undefined)

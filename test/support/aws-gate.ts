@@ -1,7 +1,4 @@
-/**
- * Stands between one worker and the AWS sandbox: notes each call that comes, and holds one when
- * asked.
- */
+/** A proxy between one worker and the AWS sandbox: records each call, and holds one on request. */
 import { EventEmitter, once } from 'node:events';
 import { createServer, request as send, type IncomingMessage, type ServerResponse } from 'node:http';
 

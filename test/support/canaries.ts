@@ -1,6 +1,6 @@
 /**
- * Values that must never come out again, and the search for them in every encoding. What is
- * searched is counted for the sum of `npm run test:secrecy`.
+ * Values that must never leave the process again, and the search for them in every encoding. What
+ * is searched is counted for the sum of `npm run test:secrecy`.
  */
 import { expect } from 'vitest';
 import type { TestContext } from 'vitest';
@@ -18,8 +18,8 @@ export interface Place {
 }
 
 /**
- * As somebody could find it: plain, as bytes, escaped, percent-encoded, in hex, and inside a longer
- * text in base64, which begins at any of three offsets.
+ * Every form in which it could leak: plain, as bytes, escaped, percent-encoded, in hex, and inside
+ * a longer text in base64, which begins at any of three offsets.
  */
 export function encodings(canary: string): readonly string[] {
   const inBase64 = [0, 1, 2].map((offset) => {

@@ -55,7 +55,7 @@ async function serve(): Promise<void> {
   const { reportError } = await import('../../src/cli/exit.ts');
   const { createOutput } = await import('../../src/cli/output.ts');
   const exit = process.exit.bind(process);
-  // A failed command gives itself a time limit to end in; this process goes on.
+  // A failed command sets itself a time limit to end in; this process continues.
   process.exit = (() => undefined) as never;
   process.on('disconnect', () => exit(0));
   const perform = async ({ args, environment }: Command): Promise<CommandResult> => {

@@ -35,7 +35,7 @@ export function databaseClock(databaseUrl: string): Promise<DatabaseClock> {
 async function install(databaseUrl: string): Promise<DatabaseClock> {
   let base = { realMs: Date.now(), shownMs: Date.now() };
   let stored: typeof base | undefined;
-  // Closes itself when the clock stands; the next move opens it again.
+  // Closes itself when the clock stops; the next move opens it again.
   const sql = postgres(databaseUrl, { max: 1, idle_timeout: 1, onnotice: () => undefined });
   const nowMs = () => base.shownMs + (Date.now() - base.realMs) * SPEED;
   const settled = async () => {

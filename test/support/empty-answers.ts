@@ -1,4 +1,4 @@
-/** Stands between a worker and the sandbox, and empties the answers to one operation. */
+/** A proxy between a worker and the sandbox that empties the answers to one operation. */
 import type { AwsSandbox } from '../../src/sandbox/aws/index.ts';
 
 type Handle = AwsSandbox['handle'];

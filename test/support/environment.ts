@@ -15,8 +15,7 @@ const hostileUrl = (scheme: string, port: number): string =>
   `${scheme}://hostile:hostile@${HOSTILE_HOST}:${port}/hostile`;
 
 /**
- * What a developer's shell could hold at worst. Whatever is meant to be safe must behave as if none
- * of it were there.
+ * The worst environment of a developer's shell. Safe code must behave as if none of it were set.
  */
 export function hostileEnvironment(): Record<string, string> {
   return {

@@ -15,7 +15,7 @@ export interface JwtIssuer {
   readonly url: string;
   /** Requests for discovery document and key set. */
   readonly requests: readonly string[];
-  /** A token that everybody accepts, but for the changes; a claim that is undefined is left out. */
+  /** A token that is accepted, apart from the changes; a claim that is undefined is left out. */
   token(claims?: object, header?: object): Promise<string>;
   /** Further tokens are signed with a new key, and only that one is in the key set. */
   rotate(): Promise<void>;

@@ -1,6 +1,6 @@
 /**
  * What a command of this checkout has loaded when it ends, as Node's coverage lists it; without the
- * loader of TypeScript. One that does not end by itself is told to after the given line.
+ * loader of TypeScript. One that does not end by itself is stopped after the given line.
  */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,6 +1,6 @@
 /**
- * A TCP proxy whose connections can be made half-open: the program still believes in them, nobody
- * answers any more.
+ * A TCP proxy whose connections can be made half-open: the program still believes in them, but gets
+ * no answers any more.
  */
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';

@@ -1,7 +1,4 @@
-/**
- * `keyferry …` in front of a person: on a pseudo terminal of Python's, whose questions the test
- * answers.
- */
+/** Runs `keyferry …` on a pseudo terminal (made by Python), whose questions the test answers. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';

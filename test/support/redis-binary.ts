@@ -13,8 +13,8 @@ const run = promisify(execFile);
 const CACHE = new URL('../../.cache/redis/', import.meta.url).pathname;
 const LIMIT = { timeout: 180_000, maxBuffer: 64 * 1024 * 1024 };
 /**
- * Where apt does not tell which packages are missing here: all that a bare Debian or Ubuntu lacks,
- * as far as it knows them.
+ * Where apt does not report which packages are missing: all that a bare Debian or Ubuntu lacks, as
+ * far as apt knows them.
  */
 const KNOWN_PACKAGES = [
   'redis-tools',
@@ -96,9 +96,7 @@ async function unpackInto(folder: string): Promise<void> {
   }
 }
 
-/**
- * With the system's package lists; where these are absent or out of date, with lists of our own.
- */
+/** With the system's package lists; where these are absent or out of date, with our own. */
 async function download(draft: string): Promise<void> {
   try {
     await downloadWith(draft, []);

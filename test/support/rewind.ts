@@ -1,6 +1,6 @@
 /**
- * Takes a database back to an earlier state of its rows, as a restored backup does. The clock goes
- * on.
+ * Returns a database to an earlier state of its rows, as a restored backup does. The clock
+ * continues.
  */
 import type postgres from 'postgres';
 

@@ -81,8 +81,8 @@ async function freePort(): Promise<number> {
 }
 
 /**
- * The files as they are while the primary runs, with the label that tells where its log makes them
- * whole.
+ * The files as they are while the primary runs, with the label that says from where its log makes
+ * them consistent.
  */
 async function copyFiles(primary: EmbeddedPostgres, target: string): Promise<void> {
   await onServer(primary.url, async (sql) => {

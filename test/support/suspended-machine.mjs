@@ -1,7 +1,7 @@
 /**
  * Loaded into a process before all else: SIGSTOP and SIGCONT become to it what the suspension of a
- * virtual machine is. Its monotonic clock and its timers stand still meanwhile; its wall clock and
- * the rest of the world go on.
+ * virtual machine is. Its monotonic clock and its timers stop meanwhile; its wall clock and the
+ * rest of the world continue.
  */
 const SUSPENDED_MS = 8_000;
 const real = { now: performance.now.bind(performance), setTimeout, setInterval };

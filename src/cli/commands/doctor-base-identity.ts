@@ -30,7 +30,7 @@ export async function examineBaseIdentity(program: Program): Promise<Detail> {
   return { detail, ...defined({ warning }) };
 }
 
-/** A database that cannot be asked has a finding of its own. */
+/** A database that cannot be reached has its own finding. */
 async function findSeen({ stores }: Program, report: BaseReport): Promise<SeenBaseIdentity | undefined> {
   const seen = await createBaseIdentities(stores.database.db)
     .list()

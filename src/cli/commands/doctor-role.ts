@@ -47,7 +47,7 @@ export async function askRole(
   }));
 }
 
-/** Who listens on every address is asked on loopback. */
+/** A process that listens on every address is asked on loopback. */
 function addressOf(host: string): string {
   if (host === '0.0.0.0') return '127.0.0.1';
   if (host === '::') return '[::1]';

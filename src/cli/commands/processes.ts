@@ -112,7 +112,7 @@ async function runWorker(invocation: Invocation): Promise<ExitCode> {
   const config = await readConfig(invocation);
   return withProgram({ ...config, sessionName: WORKER_SESSIONS }, config.logLevel, async (program) => {
     await start(program, 'worker');
-    // From here on there is something to end in order.
+    // From here on there is something to shut down in order.
     const stopped = untilStopped();
     const worker = await program.startWorker({ queues, isGuarded: invocation.options.guarded === true });
     program.log.info({ queues, engine: program.engine, concurrency: config.concurrency }, 'worker started');
@@ -127,7 +127,7 @@ async function runWorker(invocation: Invocation): Promise<ExitCode> {
   });
 }
 
-/** What every long-running process checks and says before it does anything. */
+/** What every long-running process checks and logs before it does anything. */
 export async function start(program: Program, name: string): Promise<void> {
   await program.startTelemetry();
   await program.aws();
@@ -240,7 +240,7 @@ async function examine(part: string, look: () => Promise<string | Detail>): Prom
   }
 }
 
-/** Whoever raises an error with words of its own says there what to do. */
+/** An error with its own message already says what to do. */
 function describeFailure({ code, operatorMessage }: JobError): string {
   const { message, nextStep } = errorTable[code];
   return operatorMessage === message ? `${message} ${nextStep}` : operatorMessage;

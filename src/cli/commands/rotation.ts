@@ -87,7 +87,7 @@ function toInput(options: Options, adoptKey: CreateRotation['adoptKey']): Create
 }
 
 /**
- * What would block it is said now: a foreign key, a missing permission, an adopted key that does
+ * Reports now what would block it: a foreign key, a missing permission, an adopted key that does
  * not work.
  */
 async function showCreated(invocation: ClientInvocation, created: CreatedRotation): Promise<ExitCode> {
@@ -155,7 +155,7 @@ function addUpdate(noun: Command): void {
       ...(typeof auto === 'boolean' ? { isAutoRotationEnabled: auto } : {}),
       ...toTimes(options),
     };
-    // First: a change makes the rotation due, and one at work adopts nothing.
+    // First: a change makes the rotation due, and a running rotation adopts nothing.
     const adopted = adoptKey && (await client.rotations.adoptKey(name, adoptKey));
     const rotation =
       adopted && Object.keys(changes).length === 0 ? adopted : await client.rotations.update(name, changes);
@@ -212,7 +212,7 @@ async function answer(invocation: ClientInvocation, name: string, requestId: str
   return run.status === 'succeeded' || run.status === 'continued' ? exitCodes.done : exitCodes.failed;
 }
 
-/** Most runs of a rotation end with something to wait for; what, the rotation says. */
+/** Most runs of a rotation end with something to wait for; the rotation says what. */
 function goesOn({ status, errorMessage }: RunRecord): string {
   if (status !== 'continued' || errorMessage !== null) return '';
   return '\n\nThis step is done; the rotation goes on by itself.';

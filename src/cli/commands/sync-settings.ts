@@ -123,7 +123,7 @@ export function findIdleOptions(
   return idleSettings(kind, new Set(fields));
 }
 
-/** One secret of AWS for each key, under the key alone, is seldom meant: whoever does says so. */
+/** One AWS secret per key, named by the key alone, is seldom intended, so it must be asked for. */
 function findBareNames(destination: DestinationName, options: Options): readonly string[] {
   const [first] = kindsOf(destination);
   if (first?.mapping === undefined || first.nameField.option !== 'prefix') return [];
@@ -169,10 +169,10 @@ function toSyncOptions(options: Options): Record<string, unknown> {
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }
 
-/** An empty text takes away what is set. */
+/** An empty text removes the setting. */
 const emptied = (given: string | undefined): string | null | undefined => (given === '' ? null : given);
 
-/** An empty pattern takes away what is set. */
+/** An empty pattern removes the setting. */
 function toPatterns(given: unknown): unknown {
   return Array.isArray(given) && given.every((pattern) => pattern === '') ? null : given;
 }
@@ -220,7 +220,7 @@ export function addUpdate(noun: Command): void {
       (option) => options[option] !== undefined,
     );
     const syncOptions = {
-      // Regions that are given without keys take the place of those that had some.
+      // Regions that are given without keys replace those that had some.
       ...(options.replicaRegion === undefined ? {} : { replicaKeys: null }),
       ...toSyncOptions(options),
       ...(options.delete === true ? { disableSecretDeletion: false } : {}),

@@ -55,7 +55,8 @@ async function runUp({ options, output }: Invocation): Promise<ExitCode> {
       }),
       KEYFERRY_API_TOKENS: `${own.KEYFERRY_ORG ?? 'default'}:up:${createHash('sha256').update(secrets.apiToken).digest('hex')}:admin`,
       KEYFERRY_HTTP_PORT: text(options, 'port') ?? own.KEYFERRY_HTTP_PORT ?? '3010',
-      // In the sandbox nothing real is in reach, so the page may act unless it is told otherwise.
+      // In the sandbox nothing real is in reach, so the page may act unless a setting says
+      // otherwise.
       ...(isSandbox ? { KEYFERRY_BOARD_WRITABLE: own.KEYFERRY_BOARD_WRITABLE ?? 'true' } : {}),
     },
   });

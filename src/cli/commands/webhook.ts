@@ -1,4 +1,4 @@
-/** `keyferry webhook …`: who is told of events. */
+/** `keyferry webhook …`: who receives events. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { Option, type Command } from 'commander';

@@ -29,7 +29,7 @@ export interface Client {
   readonly syncs: SyncsClient;
   /** Access keys of IAM users, replaced on a schedule. */
   readonly rotations: RotationsClient;
-  /** Who is told when secrets changed. */
+  /** Who is notified when secrets change. */
   readonly webhooks: WebhooksClient;
   /** What was done in the org. */
   readonly history: HistoryClient;

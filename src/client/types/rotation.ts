@@ -141,7 +141,7 @@ export interface UpdateRotation extends RotationFields {
   readonly rotationIntervalDays?: number | undefined;
 }
 
-/** What a rotation that is run now may be told. */
+/** Options of a rotation that is run now. */
 export type RunRotation = RotationWish & WaitOptions;
 
 /** Throws KEY_ROTATION_NOT_FOUND where an id or a name is given that the org does not have. */

@@ -38,7 +38,10 @@ export interface RunRecord {
   readonly awsCalls: Readonly<Record<string, number>> | null;
   /** How far a long sync has come; null before its first write. */
   readonly progress: RunProgress | null;
-  /** What the run found out, for who asked: a plan, a list of what stays behind. Never a value. */
+  /**
+   * What the run found out, for whoever asked: a plan, a list of what is left behind. Never a
+   * value.
+   */
   readonly result: unknown;
   /**
    * Null: the run did or said something. Else it found everything as before, and stands for this

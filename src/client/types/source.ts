@@ -102,7 +102,7 @@ export interface FolderSource {
   readonly isRunning: boolean;
 }
 
-/** What a pull may be told. */
+/** Options of a pull. */
 export interface PullSource {
   /** Lets the pull remove exactly so many secrets. */
   readonly confirmDeletions?: number;

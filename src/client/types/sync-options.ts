@@ -1,5 +1,6 @@
 /**
- * How a sync writes; where stands with the names of the destinations, since each has its own place.
+ * How a sync writes. Where it writes is with the names of the destinations, since each has its own
+ * place.
  */
 
 /** A tag that a sync writes on every object. */

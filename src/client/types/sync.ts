@@ -100,7 +100,7 @@ export interface UpdateSync {
   readonly isAutoSyncEnabled?: boolean | undefined;
 }
 
-/** What a sync run may be told. */
+/** Options of a sync run. */
 export interface RunSync extends WaitOptions {
   /** Confirms that the present plan deletes exactly this many objects. */
   readonly confirmDeletions?: number;
@@ -149,7 +149,7 @@ export interface SyncsClient {
   acceptDestination(idOrName: string, options?: WaitOptions): Promise<RunRecord>;
   /** Never writes; the plan is the run's `result`. */
   plan(idOrName: string, options?: WaitOptions): Promise<RunRecord>;
-  /** Looks for drift now. */
+  /** Checks for drift now. */
   check(idOrName: string, options?: WaitOptions): Promise<RunRecord>;
   /**
    * Imports what the destination holds into the folder; `behavior` decides where both have a value.

@@ -1,6 +1,6 @@
 /**
- * `client.webhooks`: who is told when secrets changed. URL and secret go in; only the secret comes
- * out, once.
+ * `client.webhooks`: who is notified when secrets change. URL and secret go in; only the secret
+ * comes out, once.
  */
 
 /** An endpoint of the org, without its URL and its secret. */

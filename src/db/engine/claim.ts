@@ -84,8 +84,8 @@ interface ClaimShape {
 }
 
 /**
- * The lists stand in selects of their own: else PostgreSQL estimates by their lengths, and plans
- * the statement anew for each short list.
+ * The lists are in separate selects: otherwise PostgreSQL estimates by their lengths and plans the
+ * statement again for each short list.
  */
 const claimStatement = renderedOnce(({ kind, lock: rowLock }: ClaimShape) => {
   const lock = rowLocks[rowLock];
@@ -185,7 +185,7 @@ function runningStatus(kind: Kind): SQL {
 
 /**
  * Decided here, so that a sync with nothing to do costs a claim and a settlement, and nothing is
- * read or decrypted for it. An entry that a dead run wrote and nobody told is something to do. The
+ * read or decrypted for it. An entry that a dead run wrote without an event is something to do. The
  * folder's revision is the snapshot's, which is safe only because the sync's row is locked at the
  * version of the same snapshot.
  */

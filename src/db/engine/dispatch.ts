@@ -27,8 +27,8 @@ const MAX_STATEMENTS = 20;
 const PATIENCE_SECONDS = 30;
 /**
  * Rows of a kind that wait for their job. More would outlive their dispatch lease in the queue;
- * they wait in PostgreSQL, in order of priority. A look at them locks thousands, so it is only
- * taken where a whole batch finds room.
+ * they wait in PostgreSQL, in order of priority. Reading them locks thousands of rows, so it is
+ * done only where a whole batch finds room.
  */
 const QUEUE_DEPTH = 2_000;
 
@@ -49,21 +49,23 @@ export interface Dispatched {
   readonly id: string;
   readonly reason: Reason;
   readonly requestedBy: string | undefined;
-  /** Of who made it due. */
+  /** Trace context of whoever made the row due. */
   readonly traceparent: string | undefined;
   /**
-   * A job of another program asked for it just now: more such jobs may be on their way, which the
-   * same run can answer.
+   * A job of another program has just asked for it: more such jobs may follow, which the same run
+   * can answer.
    */
   readonly isPatient: boolean;
 }
 
 export interface Dispatch {
-  /** False when another process dispatches this kind at this very moment. */
+  /** False while another process dispatches this kind. */
   readonly hadGuard: boolean;
-  /** More is due than the windows or the batch let through: look again as soon as a run ends. */
+  /**
+   * More is due than the windows or the batch let through: dispatch again as soon as a run ends.
+   */
   readonly hasBacklog: boolean;
-  /** So many rows wait for their job that this look added requested ones only. */
+  /** Too many rows wait for their job: this dispatch added requested ones only. */
   readonly isQueueFull: boolean;
   readonly subjects: readonly Dispatched[];
 }

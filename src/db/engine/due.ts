@@ -1,13 +1,15 @@
 /**
- * How a subject becomes due, in the `set` clause of an update. What is wanted of it stands beside
- * it, as `wanted_revision`: a look makes a subject due too, and wants nothing.
+ * How a subject becomes due, in the `set` clause of an update. What is wanted of it is in
+ * `wanted_revision`: a check also makes a subject due, but wants nothing.
  */
 import { sql, type SQL } from 'drizzle-orm';
 
 import type { Reason } from '../../domain/run.ts';
 import { currentTraceparent } from '../../observe/trace.ts';
 
-/** Now, as a first attempt. `by`: who asked, null where nobody did; it stands in the run's row. */
+/**
+ * Now, as a first attempt. `by`: who asked, null where nobody did; it is stored in the run's row.
+ */
 export function dueNow(reason: Reason, by: string | null): SQL {
   return sql`next_due_at = now(),
             attempt = 0,
@@ -21,7 +23,10 @@ export function dueUnlessPaused(reason: Reason): SQL {
             ${dueBecause(reason)}`;
 }
 
-/** For a time of its own: the run that follows belongs to the trace of who asked. */
+/**
+ * For a caller that sets the time itself: the run that follows belongs to the trace of whoever
+ * asked.
+ */
 export function dueBecause(reason: Reason): SQL {
   return sql`due_reason = ${reason},
             due_traceparent = ${currentTraceparent()}`;

@@ -1,6 +1,6 @@
 /**
- * Deletes history that is older than it is kept, a batch at a time: long deletions hold back vacuum
- * and every standby.
+ * Deletes history past its retention period, a batch at a time: long deletions hold back vacuum and
+ * every standby.
  */
 import { sql } from 'drizzle-orm';
 

@@ -1,7 +1,7 @@
 /**
  * What runs that are not settled have done so far: stored while they are under way, and after
- * another run has taken over. In return they learn here that a person has cancelled them, and
- * whether anybody waits for their place.
+ * another run has taken over. The answer says whether a person has cancelled them, and whether
+ * another subject waits for their slot.
  */
 import { sql } from 'drizzle-orm';
 
@@ -18,13 +18,13 @@ export interface RunCalls {
 }
 
 export interface StoredCalls {
-  /** Runs whose rows somebody else has locked: nothing of them was stored. */
+  /** Runs whose rows another transaction has locked: nothing was stored for them. */
   readonly passedOver: readonly string[];
   /** Runs that are to stop. */
   readonly cancelled: readonly string[];
   /**
-   * Runs whose place somebody waits for: another sync or source that is due, or a new wish for
-   * their own sync.
+   * Runs whose slot is wanted: by another sync or source that is due, or by a new wish for their
+   * own sync.
    */
   readonly awaited: readonly string[];
 }

@@ -61,7 +61,7 @@ function recordOf(kind: Kind, columns: readonly string[]): SQL {
   return columnTypes(tables[kind], ['id', 'credentials_revision', ...columns]);
 }
 
-/** Of a paused sync nothing runs on: the rest of its round waits for a person. */
+/** A paused sync does not continue: the rest of its round waits for a person. */
 const changesOfSync = sql`case
             when run.is_paused and run.request_ids = '{}'
               and run.changes ->> 'sync_status' = 'running'
@@ -89,7 +89,7 @@ export const conditions: Readonly<Record<Kind, Conditions>> = {
   rotate: { isPaused: sql`t.paused_at is not null`, isAutomatic: sql`true`, isCancelled: sql`false` },
 };
 
-/** What a validation found out holds for the credentials that it validated. */
+/** The result of a validation applies only to the credentials that it validated. */
 function isAbout(kind: Kind): SQL | undefined {
   return kind === 'validate'
     ? sql`t.credentials_revision = coalesce(changed.credentials_revision, t.credentials_revision)`

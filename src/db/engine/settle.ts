@@ -20,15 +20,15 @@ export interface Settlement<K extends Kind> {
   readonly runId: string;
   readonly outcome: Outcome;
   readonly changes: Partial<SubjectRows[K]>;
-  /** The wanted revision that this run served; what was wished later makes the row due again. */
+  /** The wanted revision that this run served; later wishes make the row due again. */
   readonly servedRevision: number;
   readonly attempt: number;
   readonly nextDueAt: Date | null;
-  /** Of a subject in a hot loop: not due before, whatever else is wanted of it. */
+  /** For a subject in a hot loop: the earliest due time, whatever else is wanted of it. */
   readonly slowedUntil?: Date | undefined;
   readonly requestIds: readonly string[];
   readonly awsCalls: Readonly<Record<string, number>>;
-  /** Its claim found that there was nothing to do, and nothing to tell: the run wrote nothing. */
+  /** Its claim found nothing to do and no event to send: the run wrote nothing. */
   readonly isUnchanged?: boolean | undefined;
 }
 
@@ -64,7 +64,7 @@ interface SettlementShape {
   readonly columns: readonly string[];
   /** AWS refused the credentials of a run. */
   readonly suspects: boolean;
-  /** A run may have changed something that consumers are told of. */
+  /** A run may have changed something that causes an event. */
   readonly tells: boolean;
 }
 
@@ -155,7 +155,7 @@ const endedRuns = sql`
         where run.is_final and r.done_at is null and not (r.id = any(run.request_ids))
       )`;
 
-/** Once the run is over: consumers would act on half a change. */
+/** Only once the run is over: before, consumers would act on half a change. */
 const toldChanges = sql`,
       ${changedEntries(sql`
         select run.id, run.run_id from run join subject using (run_id)
@@ -204,7 +204,7 @@ function suspectConnections(kind: Kind): SQL {
       )`;
 }
 
-/** AWS refused who asked, not what was asked for. */
+/** AWS refused the caller, not the request. */
 const refusals = [
   'CONNECTION_ACCESS_DENIED',
   'CONNECTION_KEY_UNKNOWN',

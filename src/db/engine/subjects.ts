@@ -53,12 +53,13 @@ export function textArray(ids: readonly string[]): string {
 }
 
 /**
- * Fences a lock against the statement's own snapshot. A statement that waits for a row gets the row
- * of after the wait, and everything else (requests, folders) of before it. So a statement that
- * decides by both reads the row first, as `seen` with its `row_version`, and locks it only at this
- * version; when another transaction was faster, nothing is written and the statement runs again
- * with a new snapshot. Every writer of requests, folders or settings also writes the subject's row,
- * so an equal version means that the snapshot is current. For the aliases `t` (locked) and `seen`.
+ * Fences a lock against the statement's own snapshot. A statement that waits for a row gets that
+ * row as it is after the wait, and everything else (requests, folders) as it was before. So a
+ * statement that decides by both reads the row first, as `seen` with its `row_version`, and locks
+ * it only at this version; when another transaction was faster, nothing is written and the
+ * statement runs again with a new snapshot. Every writer of requests, folders or settings also
+ * writes the subject's row, so an equal version means that the snapshot is current. For the aliases
+ * `t` (locked) and `seen`.
  */
 export const isAsSeen = sql`t.xmin = seen.row_version`;
 

@@ -1,7 +1,7 @@
 /**
  * Statements that many jobs want at the same time become one: a round trip, a plan and a flush of
- * the log for all of them. A row that somebody else has locked is left out of it and gets its own
- * statement, so that nobody waits for a stranger's lock, and no two processes for each other's.
+ * the log for all of them. A row that another transaction has locked is left out and gets its own
+ * statement, so that nobody waits for an unrelated lock, and no two processes wait for each other.
  */
 import { sql, type SQL } from 'drizzle-orm';
 
@@ -11,7 +11,7 @@ import { untilAsSeen } from './subjects.ts';
 
 /** How a statement takes the rows that it is about. */
 export const rowLocks = {
-  /** Passes by what is locked. */
+  /** Skips what is locked. */
   free: sql`for update of t skip locked`,
   /** Waits: for one row only, or two such statements could wait for each other. */
   wait: sql`for update of t`,
@@ -20,7 +20,7 @@ export const rowLocks = {
 export type RowLock = keyof typeof rowLocks;
 
 export interface Together<I, O> {
-  /** In the order of the items; undefined for what was passed by. */
+  /** In the order of the items; undefined for what was skipped. */
   many(items: readonly I[]): Promise<readonly (O | undefined)[]>;
   /** Undefined when another transaction changed the row first: it is repeated. */
   alone(item: I): Promise<O | undefined>;
@@ -35,7 +35,7 @@ export function together<I, O>({ many, alone }: Together<I, O>): (item: I) => Pr
       return await many(items);
     } catch (error) {
       if (toJobError(error).code === 'DB_UNAVAILABLE') throw error;
-      // One of them breaks the statement: the others must not suffer from it.
+      // One item breaks the statement: the others must not fail with it.
       return items.map(() => undefined);
     }
   });

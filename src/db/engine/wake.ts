@@ -3,9 +3,9 @@
  *
  * Producers wake after their statement, with `wake`: PostgreSQL lets transactions that notify
  * commit only one after the other, each with its own flush to disk, which would bound all of them
- * together to a few hundred wishes a second. One wake-up speaks for all wishes before it, so a
- * process sends one at a time. Statements that are rare, or that workers make, notify by
- * themselves, with `wakes`.
+ * together to a few hundred wishes a second. One wake-up covers all wishes before it, so a process
+ * sends one at a time. Statements that are rare, or that workers make, notify by themselves, with
+ * `wakes`.
  */
 import { sql, type SQL } from 'drizzle-orm';
 

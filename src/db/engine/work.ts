@@ -1,6 +1,6 @@
 /**
  * The engine's statements: dispatch what is due, claim a run, renew its lease, settle it. Each is
- * one statement, so that a crash between any two leaves a state from which the next tick goes on.
+ * one statement, so that a crash between any two leaves a state from which the next tick continues.
  * Nothing here knows what a run does.
  *
  *   due ── dispatch (60 s) ──► queued ── claim (30 s, token) ──► running ── settle ──► due later

@@ -18,7 +18,7 @@ interface Stores {
 }
 
 /**
- * The key that consumers hold, by the word of a person. After a restore it replaces whatever this
+ * The key that consumers hold, as a person states. After a restore it replaces whatever this
  * database takes for the active one: the rotation continues with its publication, and what it knew
  * before is retired as every old key is.
  */
@@ -61,8 +61,8 @@ export async function adoptKey(
 }
 
 /**
- * Blocked by what a restored database does not know: whatever it was in the middle of, it goes on
- * with this key's publication.
+ * Blocked by what a restored database does not know: whatever phase it was in, it continues with
+ * this key's publication.
  */
 const restoredRotation = (row: RotationRow, pair: AdoptedKeyPair): SQL => sql`
       restored as (

@@ -1,7 +1,7 @@
 /**
- * What people order of a rotation: pause, resume, cancel, reactivate, revoke, delete. An order to a
- * rotation in progress is a row in `requests`, which its next run answers; an order that the phase
- * does not allow is refused here, with the reason.
+ * Orders for a rotation: pause, resume, cancel, reactivate, revoke, delete. An order to a rotation
+ * in progress is a row in `requests`, which its next run answers; an order that the phase does not
+ * allow is refused here, with the reason.
  */
 import { sql, type SQL } from 'drizzle-orm';
 
@@ -38,8 +38,8 @@ export function createRotationOrders(db: Database) {
     reactivate: (row: RotationRow, actor: string | null) =>
       order(db, { row, actor, parameters: command('reactivate'), when: sql`t.phase = 'hold'` }, notInHold),
     /**
-     * Every key of ours at AWS is deleted, then the rotation pauses; `delete` it when the request
-     * is answered.
+     * Deletes every key of this rotation at AWS, then pauses it; call `delete` once the request is
+     * answered.
      */
     revokeKeys: (row: RotationRow, actor: string | null) =>
       order(db, { row, actor, parameters: command('revoke'), when: notOwnKey }, ownKey),
@@ -57,8 +57,8 @@ const notOwnKey = sql`not exists (select 1 from keyferry.connections c
   where c.id = t.connection_id and k.rotation_id = t.id and k.state <> 'deleted')`;
 
 /**
- * A name that skips nothing is a mistake, told before the rotation waits for the sync that was
- * meant.
+ * A name that skips nothing is a mistake; it is refused before the rotation waits for the sync that
+ * was meant.
  */
 async function requireSyncs(db: Database, row: RotationRow, names: readonly string[]): Promise<void> {
   if (names.length === 0) return;

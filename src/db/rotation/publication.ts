@@ -24,7 +24,7 @@ import {
 } from './transitions.ts';
 
 export interface Publication {
-  /** Reads the folder's revision anew when another writer was faster. */
+  /** Reads the folder's revision again when another writer was faster. */
   readonly toTransition: (revision: number) => Transition;
   readonly pair: { readonly accessKeyId: string; readonly secretAccessKey: string };
   /** The connection whose own key this is: it gets the pair in the same statement. */
@@ -50,7 +50,7 @@ export async function publish(
 }
 
 /**
- * Also says why a publication cannot be: the lease is lost, or a secret belongs to another
+ * Also reports why a publication is impossible: the lease is lost, or a secret belongs to another
  * rotation.
  */
 async function folderRevision(db: Database, fence: RotationFence): Promise<number> {
@@ -81,7 +81,7 @@ interface PublicationAt extends Publication {
 
 /**
  * False when folder or connection changed since they were read: nothing is written then, and the
- * ciphertexts are made anew.
+ * ciphertexts are made again.
  */
 async function publishAt(stores: TransitionStores, fence: RotationFence, publication: PublicationAt): Promise<boolean> {
   const { rotation } = fence;
@@ -163,8 +163,8 @@ function secretRecords(
 }
 
 /**
- * A connection that rotates its own key signs with the new one from this statement on; what it can
- * do is validated anew.
+ * A connection that rotates its own key signs with the new one from this statement on, and is
+ * validated again.
  */
 async function credentialsPart(
   encryption: Encryption,

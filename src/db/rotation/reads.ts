@@ -1,6 +1,6 @@
 /**
- * What a running rotation reads: its keys and requests, whose keys those at AWS are, and what waits
- * for what.
+ * What a running rotation reads: its keys and requests, who owns the keys at AWS, and which syncs
+ * it waits for.
  */
 import { sql, type SQL } from 'drizzle-orm';
 
@@ -148,7 +148,7 @@ async function dependents(db: Database, rotation: RotationRow, revision: number)
   return rows.flatMap((row) => toDependent(rotation, row) ?? []);
 }
 
-/** Undefined where nothing is to be waited for. */
+/** Undefined where there is nothing to wait for. */
 function toDependent({ secretsMapping }: RotationRow, row: Record<string, unknown>): ComparedSync | undefined {
   const { accessKeyId, secretAccessKey } = secretsMapping;
   const pair = [accessKeyId, secretAccessKey].map((key) => toSourceKey({ below: String(row.below), key }));

@@ -1,6 +1,6 @@
 /**
  * Rotations: the rows, their creation and change, and the reading of keys and timeline, without
- * secrets. What people order of a rotation in progress stands in `orders.ts`, what a run writes in
+ * secrets. Orders of people for a rotation in progress are in `orders.ts`, what a run writes in
  * `steps.ts`.
  */
 import { and, asc, desc, eq, sql } from 'drizzle-orm';
@@ -263,7 +263,7 @@ function rescheduled(row: RotationRow, changes: RotationChanges): { nextRotation
   const { rotationIntervalDays, rotateAtUtc, isAutoRotationEnabled } = changes;
   if (rotationIntervalDays === undefined && rotateAtUtc === undefined && isAutoRotationEnabled === undefined) return {};
   const startedAt = parsePhaseState(row.phaseState).cycle?.startedAt;
-  // The first rotation is due whatever the schedule says.
+  // The first rotation is due regardless of the schedule.
   if (startedAt === undefined && row.lastRotatedAt === null && row.activeAccessKeyId === null) return {};
   if (!(isAutoRotationEnabled ?? row.isAutoRotationEnabled)) return { nextRotationAt: null };
   const schedule: RotationSchedule = {

@@ -1,7 +1,7 @@
 /**
- * What a running rotation writes; its reads stand in `reads.ts`. Every write is one statement under
- * the run's token: phase, state, keys and a line of the timeline stand together or not at all, and
- * a run that lost its lease writes nothing.
+ * What a running rotation writes; its reads are in `reads.ts`. Every write is one statement under
+ * the run's token: phase, state, keys and a line of the timeline are stored together or not at all,
+ * and a run that lost its lease writes nothing.
  */
 import { sql, type SQL } from 'drizzle-orm';
 
@@ -68,7 +68,7 @@ async function advance(
   throw leaseLost(fence);
 }
 
-/** Nothing where no key stops working. */
+/** Empty where no key stops working. */
 function toldRetirement({ keys = [] }: Transition): SQL {
   const gone = keys.filter(({ state }) => state === 'inactive' || state === 'deleted');
   if (gone.length === 0) return sql``;

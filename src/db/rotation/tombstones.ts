@@ -2,7 +2,7 @@
  * What a deleted rotation left at AWS: the ids of its keys, and no secret. A later rotation of the
  * same folder and user takes such a key over only if the folder still holds its pair, and may then
  * retire the others as their rotation would have done; one of another folder of the org does so
- * only where it was told to adopt. A tombstone never lets a key be deleted at once.
+ * only where it was created with `adopt`. A tombstone never lets a key be deleted immediately.
  */
 import { sql, type SQL } from 'drizzle-orm';
 

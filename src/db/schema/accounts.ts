@@ -32,7 +32,7 @@ export const callBudgets = keyferry.table(
       .notNull()
       .default(sql`now()`),
     throttledAt: moment('throttled_at'),
-    // Since AWS's own bucket was last known to be full or empty: what was granted since then
+    // When AWS's own bucket was last known to be full or empty: what was granted since then
     // measures its rate.
     windowStartedAt: moment('window_started_at')
       .notNull()

@@ -37,7 +37,7 @@ export const work = () => ({
   attempt: integer('attempt').notNull().default(0),
   /** Runs ever claimed, those that died included. */
   claims: bigint('claims', { mode: 'number' }).notNull().default(0),
-  /** Why the row is due: goes into the job and the run. */
+  /** Why the row is due; copied into the job and the run. */
   dueReason: text('due_reason').notNull().default('scheduled'),
   dueRequestedBy: text('due_requested_by'),
   /** The trace of who made it due, as W3C's traceparent; null when nobody traces. */
@@ -63,7 +63,7 @@ export function workIndexes(
   t: { nextDueAt: AnyPgColumn; dueReason: AnyPgColumn; isInFlight: AnyPgColumn; id: AnyPgColumn },
 ) {
   return [
-    // Few rows: what somebody waits for is dispatched before what a schedule made due.
+    // Few rows: requested work is dispatched before scheduled work.
     index(`${name}_requested`)
       .on(t.nextDueAt)
       .where(sql`${t.dueReason} = 'requested' and ${t.nextDueAt} is not null`),

@@ -27,9 +27,7 @@ export const connections = keyferry.table(
     candidate: jsonb('candidate').$type<StoredCandidate>(),
     /** The candidate's secret access key, encrypted for the revision that it would become. */
     candidateSecret: text('candidate_secret'),
-    /**
-     * An operator's word that this role may be used although it does not insist on an external ID.
-     */
+    /** An operator's permission to use this role although it does not insist on an external ID. */
     externalIdException: jsonb('external_id_exception').$type<ExternalIdException>(),
     /**
      * Whether syncs use the access key only through a federated session that their policy narrows.

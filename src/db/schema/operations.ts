@@ -55,7 +55,7 @@ export const idempotencyKeys = keyferry.table(
     actor: text('actor').notNull(),
     key: text('key').notNull(),
     /**
-     * HMAC of method, path and body under the caller's token: it says nothing to who reads the
+     * HMAC of method, path and body under the caller's token: it reveals nothing to a reader of the
      * table.
      */
     requestHash: text('request_hash').notNull(),
@@ -69,7 +69,7 @@ export const idempotencyKeys = keyferry.table(
   (t) => [primaryKey({ columns: [t.orgId, t.actor, t.key] }), index('idempotency_keys_by_age').on(t.createdAt)],
 );
 
-/** Which trouble of a subject was last told to the webhook. */
+/** The problem of a subject that was last reported to webhooks. */
 export const notificationStates = keyferry.table(
   'notification_states',
   {
@@ -197,7 +197,7 @@ export const accessTokens = keyferry.table(
     identityId: uuid('identity_id').references(() => identities.id, { onDelete: 'cascade' }),
     caller: jsonb('caller').$type<Caller>(),
     expiresAt: moment('expires_at').notNull(),
-    /** A renewal goes no further. */
+    /** The latest time to which it can be renewed. */
     renewableUntil: moment('renewable_until').notNull(),
   },
   (t) => [index('access_tokens_by_identity').on(t.identityId), index('access_tokens_by_expiry').on(t.expiresAt)],

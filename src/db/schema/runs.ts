@@ -70,7 +70,8 @@ export const runs = keyferry.table(
     /** How far a long sync has come, stored while it writes. */
     progress: jsonb('progress').$type<RunProgress>(),
     /**
-     * What the run found out, for who asked: a plan, a list of what stays behind. Never a value.
+     * What the run found out, for whoever asked: a plan, a list of what is left behind. Never a
+     * value.
      */
     result: jsonb('result').$type<unknown>(),
     /**

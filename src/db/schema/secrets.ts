@@ -1,4 +1,4 @@
-/** What is to be at AWS: folders, their secrets, and the sources that write them. */
+/** What should be at AWS: folders, their secrets, and the sources that write them. */
 import { sql } from 'drizzle-orm';
 import { bigint, foreignKey, index, integer, jsonb, primaryKey, text, unique, uuid } from 'drizzle-orm/pg-core';
 
@@ -66,8 +66,8 @@ export const sources = keyferry.table(
     failures: integer('failures').notNull().default(0),
     etag: text('etag'),
     /**
-     * The folder's revision that the last pull left: with `etag` it decides that the same answer
-     * needs no look. Null: not read with these settings.
+     * The folder's revision that the last pull left: with `etag` it decides that an unchanged
+     * answer need not be parsed. Null: not read with these settings.
      */
     pulledRevision: bigint('pulled_revision', { mode: 'number' }),
     /** The last pull that left the folder equal to its source. */
@@ -86,8 +86,8 @@ export const sources = keyferry.table(
     leaseToken: uuid('lease_token'),
     leaseUntil: moment('lease_until'),
     /**
-     * Of the last notification that was accepted, in milliseconds of its sender's clock: no older
-     * one is.
+     * Time of the last accepted notification, in milliseconds of its sender's clock; older ones are
+     * refused.
      */
     notifiedAtMs: bigint('notified_at_ms', { mode: 'number' }),
     createdAt: created(),

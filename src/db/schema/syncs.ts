@@ -52,13 +52,13 @@ export const syncs = keyferry.table(
      * call that nothing is to do.
      */
     syncedVersion: integer('synced_version'),
-    /** Where a run that gave its place back goes on; null when nothing is begun. */
+    /** Where the next slice continues; null when nothing is begun. */
     progress: jsonb('progress').$type<SyncProgress>(),
     drift: text('drift').$type<'unknown' | 'none' | 'drifted'>().notNull().default('unknown'),
     lastCheckedAt: moment('last_checked_at'),
     nextReconcileAt: moment('next_reconcile_at'),
     pausedAt: moment('paused_at'),
-    /** The run that a person told to stop; null again once no run goes on with its work. */
+    /** The run that a person asked to stop; null again once no run continues its work. */
     cancelledRunId: uuid('cancelled_run_id'),
     /**
      * When this subject last compared itself with AWS because of a new epoch of the installation.
@@ -116,7 +116,7 @@ export const syncEntries = keyferry.table(
     /** HMAC over value and settings under the org's key; never shown. */
     fingerprint: text('fingerprint'),
     /**
-     * The write in flight: operation, token, fingerprint to be, moment; null when its answer is
+     * The write in flight: operation, token, resulting fingerprint, time; null once its answer is
      * recorded.
      */
     inFlight: jsonb('in_flight').$type<InFlight>(),
@@ -125,9 +125,9 @@ export const syncEntries = keyferry.table(
     errorMessage: text('error_message'),
     /** What was asked of AWS besides the value: key, tier, tags. */
     settings: jsonb('settings').$type<EntrySettings>().notNull().default({ keyId: null, tags: {} }),
-    /** What AWS told about the object, for drift checks. */
+    /** Last state that AWS reported; drift checks compare against it. */
     observed: jsonb('observed').$type<ObservedObject>().notNull().default({}),
-    /** What the last drift check found different; null when nothing. */
+    /** Differences that the last drift check found; null when there were none. */
     drift: text('drift').$type<DriftKind>(),
     checkedAt: moment('checked_at'),
     tagsCheckedAt: moment('tags_checked_at'),
@@ -135,7 +135,7 @@ export const syncEntries = keyferry.table(
     pace: jsonb('pace').$type<Pace>(),
     writtenAt: moment('written_at'),
     deletedAt: moment('deleted_at'),
-    /** The folder's revision that this entry's value stems from. */
+    /** The folder's revision that this entry's value comes from. */
     syncedRevision: bigint('synced_revision', { mode: 'number' }),
     /** False: written or deleted since the last `sync.changed`. */
     isTold: boolean('is_told').notNull().default(true),

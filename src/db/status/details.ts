@@ -39,7 +39,7 @@ export async function readLatestPlan(all: ReadAll, syncId: string): Promise<Logi
 }
 
 /**
- * Entries with trouble first, then what is being written, then by name. Deleted ones are history.
+ * Entries with problems first, then those being written, then by name. Deleted ones are history.
  */
 export async function readEntries(all: ReadAll, syncId: string, limit: number): Promise<Page<EntryStatus>> {
   const where = sql`keyferry.sync_entries t where t.sync_id = ${syncId} and t.deleted_at is null`;
@@ -72,7 +72,7 @@ const isBeingWritten = sql`t.state = 'writing' and exists (
 
 function toEntryStatus(row: Record<string, unknown>): EntryStatus {
   const { fingerprint: _fingerprint, inFlight: _inFlight, state, ...shown } = fromRow(syncEntries, row);
-  // Until a living run has its answer, what the ledger says would look like a failure.
+  // While a live run waits for an answer, the ledger alone would look like a failure.
   const said = row['_is_writing'] === true ? { errorCode: null, errorMessage: null } : {};
   return { ...shown, ...said, status: state };
 }

@@ -11,7 +11,7 @@ export interface ListQuery {
   readonly projectId?: string | undefined;
   /** Of syncs. */
   readonly destination?: DestinationName | undefined;
-  /** `trouble` puts what needs a person first; both go on by name. */
+  /** `trouble` puts what needs a person first; both then sort by name. */
   readonly order: 'trouble' | 'name';
   readonly offset: number;
   readonly limit: number;

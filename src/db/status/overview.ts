@@ -60,7 +60,7 @@ export interface Attention {
 const isOfConnection = (table: SQL) => sql`(${table}.status_code like 'CONNECTION\\_%'
     or ${table}.status_code = 'AWS_ACCESS_DENIED')`;
 
-/** A subject that only its connection keeps from working; the connection is listed in its place. */
+/** A subject that only its connection blocks; the connection is listed instead. */
 const isBlockedByConnection = (table: SQL) => sql`(
   ${isOfConnection(table)}
   and exists (select from keyferry.connections c

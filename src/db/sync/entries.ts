@@ -96,7 +96,7 @@ async function claimEntries(
     if (violatedConstraint(causeOf(error)) !== 'sync_entries_claim') throw error;
   }
   if (entries.length === 1) return new Set();
-  // Another sync took one of the names in this very moment: singly, only that one is refused.
+  // Another sync has just taken one of the names: stored one by one, only that one is refused.
   const stored = new Set<string>();
   for (const entry of entries) for (const id of await claimEntries(db, run, [entry])) stored.add(id);
   return stored;
@@ -228,7 +228,10 @@ function idsOf(row: Record<string, unknown> | undefined): readonly string[] {
   return (typeof ids === 'string' ? JSON.parse(ids) : ids) as string[];
 }
 
-/** Deletes entries whose end was told; locks the sync’s row (share), fenced by the run’s lease. */
+/**
+ * Deletes entries whose removal was reported; locks the sync’s row (share), fenced by the run’s
+ * lease.
+ */
 async function forgetEntries(db: Database, run: LedgerRun, ids: readonly string[]): Promise<void> {
   if (ids.length === 0) return;
   await forgetStatement(db, {}, { ...run, ids: JSON.stringify(ids) });

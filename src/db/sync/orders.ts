@@ -1,6 +1,6 @@
 /**
- * What people order of a sync: pause, resume, cancel (its deletion is in `deletion.ts`). Each
- * statement is fenced, because it decides by the requests that are open.
+ * Orders for a sync: pause, resume, cancel (its deletion is in `deletion.ts`). Each statement is
+ * fenced, because it decides by the requests that are open.
  */
 import { sql, type SQL } from 'drizzle-orm';
 
@@ -23,7 +23,7 @@ export function createSyncOrders(db: Database) {
      */
     resume: (sync: SyncRow) => untilAsSeen(() => resumeSync(db, sync)),
     /**
-     * Withdraws what is wanted of the sync, and tells its run to stop before the next write. An
+     * Withdraws what is wanted of the sync, and asks its run to stop before the next write. An
      * automatic sync pauses. Returns the run that is to stop. Throws SYNC_NOTHING_TO_CANCEL.
      */
     cancel: (sync: SyncRow) => untilAsSeen(() => cancelSync(db, sync)),
@@ -180,9 +180,7 @@ const endedWork = sql`ended as (
         where q.subject_id = seen.id and q.done_at is null
       )`;
 
-/**
- * What a run's settlement would do, where none is under way: a lease that ran out is taken away.
- */
+/** What a run's settlement would do, for when none is under way: an expired lease is cleared. */
 const endedNow = sql.join(
   Object.entries({
     run_token: sql`null::uuid`,

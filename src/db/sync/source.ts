@@ -58,7 +58,7 @@ async function readSourceFolder(
   const [folder] = await db.select().from(folders).where(eq(folders.id, folderId)).catch(raise);
   if (!folder) throw new JobError('SECRET_FOLDER_NOT_FOUND');
   if (syncOptions.recursive !== true) return { ...folder, parts: new Map([['', folder]]) };
-  // Anew with its own row, so that all revisions are of one moment.
+  // Read again with its own row, so that all revisions are from one snapshot.
   const rows = await db.select().from(folders).where(isWithin(folder)).orderBy(asc(folders.secretPath)).catch(raise);
   const parts = new Map(rows.map((row) => [pathBelow(folder.secretPath, row.secretPath), row]));
   // As `treeRevision` has it.

@@ -126,8 +126,8 @@ interface WantedTarget extends TargetSource {
 
 /**
  * Two syncs of one org that write the same names would overwrite each other; names of the other
- * org's are never told. What only some keys would bring about is found at run time, by the claim of
- * each name.
+ * org's are never shown. A clash that only some keys would cause is found at run time, by the claim
+ * of each name.
  */
 async function refuseTakenTarget(db: Database, orgId: string, wanted: WantedTarget): Promise<void> {
   const theirs = alias(connections, 'theirs');
@@ -153,7 +153,7 @@ async function refuseTakenTarget(db: Database, orgId: string, wanted: WantedTarg
         eq(syncs.destination, wanted.destination),
         sql`${syncs.id} is distinct from ${wanted.exceptId ?? null}::uuid`,
         sql`${syncs.destinationConfig}->>'region' = ${wanted.destinationConfig.region}`,
-        // A connection that is not validated yet counts for itself.
+        // A connection that is not validated yet counts as an account of its own.
         sql`coalesce(${theirs.accountId}, ${theirs.id}::text) = coalesce(${ours.accountId},
           ${ours.id}::text)`,
       ),

@@ -1,6 +1,6 @@
 /**
  * The worker's own identity: where it comes from, how old its key is, and what its faults mean.
- * Faults concern the installation: no connection, sync or rotation is to blame, and none changes.
+ * Faults concern the installation: no connection, sync or rotation caused them, and none changes.
  * Pure.
  */
 import type { JobError } from '../../errors.ts';
@@ -56,7 +56,10 @@ const DAY_MS = 86_400_000;
 export interface KeyAge {
   readonly days: number;
   readonly since: Date;
-  /** Only IAM knows the age; a file or our own record says that the key is at least that old. */
+  /**
+   * Only IAM knows the age; a file or keyferry's own record shows that the key is at least that
+   * old.
+   */
   readonly source: 'IAM' | 'file' | 'record';
 }
 
@@ -88,7 +91,7 @@ function describeAge({ days, source }: KeyAge): string {
   return source === 'file' ? `its file was written ${length} ago` : `in use for ${length}`;
 }
 
-/** What to do about a long-lived key that is too old; undefined while nothing is. */
+/** What to do about a long-lived key that is too old; undefined if it is not. */
 export function keyAgeWarning(report: BaseReport & { readonly firstSeenAt?: Date }, now: Date): string | undefined {
   const age = keyAgeOf(report, now);
   if (age === undefined || age.days <= MAX_KEY_AGE_DAYS) return undefined;

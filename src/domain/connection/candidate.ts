@@ -1,5 +1,5 @@
 /**
- * What stands beside a connection's working credentials: those that may replace them, and an
+ * What is kept beside a connection's working credentials: those that may replace them, and an
  * operator's exception. Pure data, without secrets.
  */
 

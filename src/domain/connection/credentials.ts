@@ -1,4 +1,4 @@
-/** By which a connection signs in at AWS; the secret is in clear. */
+/** How a connection signs in at AWS; the secret is in clear. */
 export type SignInCredentials =
   | { readonly method: 'assume-role'; readonly roleArn: string; readonly externalId: string }
   | { readonly method: 'access-key'; readonly accessKeyId: string; readonly secretAccessKey: string };

@@ -207,9 +207,7 @@ function missingUser(action: string, target: PolicyTarget): Check {
   };
 }
 
-/**
- * A KMS key shows whether it may be used only when it is used: the last run's word, else unknown.
- */
+/** Whether a KMS key may be used shows only in use: the last run's result, else unknown. */
 export function kmsCheck(target: PolicyTarget, place: PolicyPlace, uses: readonly ConnectionUse[]): Check | undefined {
   if (target.kmsKey === undefined) return undefined;
   const base = { name: 'kms-key', subject: target.kmsKey } as const;
@@ -231,7 +229,7 @@ export function kmsCheck(target: PolicyTarget, place: PolicyPlace, uses: readonl
   return { ...base, verdict: 'unknown', detail: 'Whether the KMS key may be used shows with the first write.' };
 }
 
-/** What the last real run tells of an action that cannot be probed. */
+/** What the last real run shows about an action that cannot be probed. */
 export function findingOfRun(action: string, uses: readonly ConnectionUse[]): ActionFinding {
   const isDenied = uses.some(
     (use) => use.statusCode === 'AWS_ACCESS_DENIED' && (use.statusMessage ?? '').includes(action),

@@ -19,7 +19,7 @@ export interface NarrowedConnection {
 const subjectOf = (target: PolicyTarget): string =>
   isOfRotation(target) ? describeTarget(target) : `${describeTarget(target)} in ${target.region}`;
 
-/** Never before the whole job was tried under such a session, with the present credentials. */
+/** Not before the whole job was tried under such a session, with the present credentials. */
 export function isNarrowed(
   { method, narrowAccessKey, status, checks }: NarrowedConnection,
   target: PolicyTarget,

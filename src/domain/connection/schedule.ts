@@ -1,4 +1,4 @@
-/** When a connection is validated next. Pure: the moment and a number in [0, 1) come in. */
+/** When a connection is validated next. Pure: the time and a number in [0, 1) are arguments. */
 
 export interface ValidationHistory {
   /** Failures in a row, this one included; 0 after a success. */
@@ -14,16 +14,18 @@ export interface ValidationHistory {
 
 const MINUTE_MS = 60_000;
 /**
- * A role that was just made may still be unknown to STS: a refusal is told at once, and looked at
- * again so long after its creation.
+ * STS may not know a new role yet: a refusal is reported immediately, and checked again for this
+ * long after the role's creation.
  */
 const PROPAGATION_MS = [15_000, 60_000] as const;
 const FRESH_MS = 60 * MINUTE_MS;
 const FRESH_EVERY_MS = 4 * MINUTE_MS;
-/** Failing connections are looked at less and less often, but never less than this. */
+/** Failing connections are validated less and less often, but at least this often. */
 const MAX_INTERVAL_MS = 6 * 60 * MINUTE_MS;
 const JITTER = 0.1;
-/** A share of the interval: what was validated just now is not validated again at once. */
+/**
+ * Share of the interval: a connection that was just validated is not validated again immediately.
+ */
 const FIRST_AFTER = 0.05;
 
 /** Milliseconds until the next validation. */
@@ -40,8 +42,8 @@ export function nextValidationMs(intervalMs: number, history: ValidationHistory,
 
 /**
  * Where in its rhythm a connection begins, as a share of the interval: connections made together
- * are then spread evenly from the first hour on, and jitter keeps them so. It is what remains of an
- * interval that is looked at in a random moment, from a uniform number.
+ * are then spread evenly from the first hour on, and jitter keeps them so. It is the remainder of
+ * an interval that is sampled at a random time, from a uniform number.
  */
 function phaseOf(random: number): number {
   const shortest = 1 - JITTER;
@@ -50,8 +52,8 @@ function phaseOf(random: number): number {
 }
 
 /**
- * A number in [0, 1) that is always the same for this text: a run plans one moment, however often
- * it is asked.
+ * A number in [0, 1) that is always the same for this text: a run plans the same time, however
+ * often it is asked.
  */
 export function fractionOf(text: string): number {
   let hash = 2_166_136_261;

@@ -27,7 +27,7 @@ export function targetOfSync(
   return kind.scope(kind.namePrefix(sync.destinationConfig), { region, kmsKey, replicaKeys });
 }
 
-/** How a check names where it looked. */
+/** How a check names its target. */
 export function describeTarget(target: PolicyTarget): string {
   return isOfRotation(target) ? `user ${target.userName}` : kindOfScope(target).describeScope(target);
 }

@@ -1,7 +1,7 @@
 /**
- * From checks to the status of a connection. `invalid` only when AWS, or a rule of ours, refused
- * the credentials themselves; what is missing for one use degrades, and so does trouble with the
- * network, which says nothing of the credentials. Pure.
+ * From checks to the status of a connection. `invalid` only when AWS, or one of keyferry's own
+ * rules, refused the credentials themselves; what is missing for one use degrades, and so does a
+ * network failure, which says nothing about the credentials. Pure.
  */
 import { type ErrorCode, JobError } from '../../errors.ts';
 import type { Check, CheckName } from './checks.ts';
@@ -12,7 +12,7 @@ export interface ConnectionVerdict {
   readonly message: string | null;
 }
 
-/** A failure of one of these condemns the credentials. */
+/** If one of these fails, the credentials are invalid. */
 const condemning: ReadonlySet<CheckName> = new Set(['identity', 'account', 'external-id']);
 
 export function toVerdict(checks: readonly Check[]): ConnectionVerdict {
@@ -28,8 +28,8 @@ export function toVerdict(checks: readonly Check[]): ConnectionVerdict {
 }
 
 /**
- * Errors that are a verdict on the credentials; everything else a validation meets is trouble on
- * the way and proves nothing.
+ * Errors that are a verdict on the credentials; any other error during a validation proves nothing
+ * about them.
  */
 const refusals: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'CONNECTION_ACCESS_DENIED',

@@ -1,6 +1,6 @@
 /**
- * One kind of destination: everything that pure code knows of it. Whoever needs a fact about a
- * destination reads it from such a record and never asks which kind it is. How a kind reads and
+ * One kind of destination: everything that pure code knows about it. Code that needs a fact about a
+ * destination reads it from this record and never asks which kind it is. How a kind reads and
  * writes AWS is in `workers/sync/destinations/`.
  */
 import type { z } from 'zod';
@@ -35,7 +35,7 @@ export interface ServiceFacts {
   /** Operations that share a rate at AWS. */
   readonly quotas: readonly (readonly [QuotaGroup, readonly string[]])[];
   /**
-   * Operations of which AWS allows thousands a second: asking for leave would cost more than it
+   * Operations of which AWS allows thousands a second: a token for each would cost more than it
    * saves.
    */
   readonly unbudgeted: readonly string[];
@@ -52,7 +52,7 @@ export interface KindActions {
   readonly required: readonly string[];
   /** What each adds; without it, only that is switched off. */
   readonly optional: Readonly<Record<string, string>>;
-  /** Tried before the first write of a sync: at most six. */
+  /** Probed before the first write of a sync: at most six. */
   readonly probed: readonly string[];
   /** With all of these a write is switched in by compare-and-swap. */
   readonly promoting: readonly string[];

@@ -7,7 +7,7 @@ export type KindId = (typeof kindIds)[number];
 
 /**
  * As rows, API and library name a destination. Two kinds may share one: `mappingBehavior` in its
- * config then tells which is meant. The order is that of messages and of the OpenAPI document.
+ * config then says which is meant. The order is that of messages and of the OpenAPI document.
  */
 export const destinationNames = ['aws-secrets-manager', 'aws-parameter-store'] as const;
 export type DestinationName = (typeof destinationNames)[number];

@@ -39,8 +39,8 @@ export interface ParameterScope extends PolicyScope {
 const service: ServiceFacts = {
   name: 'ssm',
   sid: 'KeyferryParameters',
-  // Published rates are used to 95 %; for writes and tags the start is what AWS's support and users
-  // reported.
+  // Published rates are used to 95 %; for writes and tags the initial rate is what AWS's support
+  // and users reported.
   quotas: [
     [quotaGroup('ssm.put', [3, 100, 20]), ['ssm.PutParameter']],
     // They share 40/s by default. High throughput raises the first two and leaves the third at
@@ -105,7 +105,7 @@ export const parameterStore = {
   scopeOfPrefix: (prefix, place) => scope(prefix.slice(0, prefix.lastIndexOf('/') + 1) || '/', place),
   resources(one) {
     const path = one.path.replace(/^\/|\/$/g, '');
-    // GetParametersByPath is judged by the path itself.
+    // GetParametersByPath is authorized by the path itself.
     return path === '' ? ['parameter/*'] : [`parameter/${path}`, `parameter/${path}/*`];
   },
   describeScope: (one) => `${one.path} in ${one.region}`,

@@ -31,8 +31,8 @@ export const accountWideActions: ReadonlySet<string> = new Set(services.flatMap(
 export const kmsActions = ['kms:Encrypt', 'kms:Decrypt', 'kms:GenerateDataKey', 'kms:DescribeKey'] as const;
 
 /**
- * What cannot be tried without making something: the first real call finds out. All else can be
- * tried on an object that does not exist, where AWS says "not found" to who is allowed.
+ * What cannot be tried without creating something; the first real call finds out. All else can be
+ * tried on an object that does not exist: AWS answers "not found" to a caller that is allowed.
  */
 export const unprobeableActions: ReadonlySet<string> = new Set([
   ...services.flatMap((service) => service.unprobeable),

@@ -16,7 +16,7 @@ export interface RolePolicies {
   readonly permissions?: PolicyDocument | undefined;
 }
 
-/** Whom permissions are given to: a role or a user that exists. */
+/** The existing role or user that gets the permissions. */
 export interface PermissionPolicy {
   readonly of: 'role' | 'user';
   readonly name: string;

@@ -91,7 +91,7 @@ function kmsStatements(target: PolicyTarget, place: PolicyPlace): readonly Polic
 
 function kmsKeyArn(kmsKey: string, region: string, place: PolicyPlace): string {
   if (kmsKey.includes(':key/')) return kmsKey;
-  // An alias says nothing of the key's id, and permissions are judged by the key.
+  // An alias does not show the key's id, and permissions are judged by the key.
   const id = kmsKey.includes('alias/') ? '*' : kmsKey;
   return `arn:${place.partition}:kms:${region}:${place.accountId}:key/${id}`;
 }

@@ -40,8 +40,7 @@ function statementsOf(target: PolicyTarget, place: PolicyPlace, length: number):
       Resource: resourcesOf(target, place).map((arn) => cut(arn, length)),
     },
     ...(wide.length > 0 ? [{ Effect: 'Allow', Action: wide, Resource: '*' } as const] : []),
-    // Which key a service uses is the role's own business; also the AWS managed keys pass through
-    // here.
+    // Which key a service uses is up to the role; the AWS managed keys are covered here, too.
     ...(isOfRotation(target) ? [] : [{ Effect: 'Allow', Action: [...kmsActions], Resource: '*' } as const]),
   ];
 }

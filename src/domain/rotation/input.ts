@@ -36,7 +36,7 @@ const changeable = {
   /** How long the old key stays active at least. */
   graceSeconds: seconds,
   /**
-   * How long the old key must show no use; AWS tells uses late, so less than four hours proves
+   * How long the old key must show no use. AWS reports uses late, so less than four hours proves
    * little.
    */
   quietSeconds: seconds,

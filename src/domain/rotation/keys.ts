@@ -75,7 +75,7 @@ function isListCertain(quarantined: PhaseState['quarantine'][number], now: Date)
   return now.getTime() >= Date.parse(quarantined.deleteAt) - QUARANTINE_MS + RECOVERY_DELAY_MS;
 }
 
-/** `hurry`: whether an emergency waits for nothing that it need not. */
+/** `hurry`: an emergency, which skips every wait that it can. */
 export function decideSurvey(owners: KeyOwners, hurry: 'emergency' | 'none'): Survey {
   const of = (owner: Owner) => owners.remote.filter((key) => ownerOf(key, owners) === owner);
   const foreign = of('foreign');
@@ -102,7 +102,7 @@ function makeRoom(quarantined: readonly RemoteKey[], owners: KeyOwners, hurry: '
     : { decision: 'block', foreign: owners.remote };
 }
 
-/** Keys at AWS that are nobody's whom keyferry knows; what `rotation create` warns of. */
+/** Keys at AWS that no known owner holds; `rotation create` warns about them. */
 export function foreignKeys(owners: KeyOwners): readonly RemoteKey[] {
   return owners.remote.filter((key) => ownerOf(key, owners) === 'foreign');
 }
@@ -113,28 +113,29 @@ export function foreignKeys(owners: KeyOwners): readonly RemoteKey[] {
  */
 export const LAST_USE_LAG_MS = 4 * 3_600_000;
 /**
- * Where the last use may not be asked, nothing proves that a key is unused, and time alone decides.
+ * Without permission to read the last use, nothing proves that a key is unused, and time alone
+ * decides.
  */
 const UNKNOWN_USE_MS = 24 * 3_600_000;
 
 /**
- * From when on an unknown key without a use counts as unused, by our clock. A database that lost
- * its last commits may have forgotten that it published the key; but a published key was verified,
- * and that use shows.
+ * From when on an unknown key without a use counts as unused, by the worker's clock. A database
+ * that lost its last commits may have forgotten that it published the key; but a published key was
+ * verified, and that use shows.
  */
 export function unusedCertainAt({ createdAt }: RemoteKey, use: 'never' | 'denied', clock: Intent['clock']): Date {
   const lagMs = use === 'never' ? LAST_USE_LAG_MS : UNKNOWN_USE_MS;
   return new Date(createdAt.getTime() + lagMs - clock.aheadMs + clock.errorMs);
 }
 
-/** ListAccessKeys may lag: what a lost call did is not looked at sooner. */
+/** ListAccessKeys may lag: the result of a lost call is not checked sooner. */
 export const RECOVERY_DELAY_MS = 30_000;
 /**
  * A call leaves within this of its intent, or not at all: waiting for the budget or for PostgreSQL
  * must not carry it out of the window below.
  */
 export const SEND_WITHIN_MS = 5_000;
-/** What an abandoned run had in flight is looked at once more. */
+/** What an abandoned run had in flight is checked once more. */
 export const RECHECK_AFTER_MS = 15 * 60_000;
 
 export type Recovery =

@@ -80,7 +80,7 @@ export function nextStep(view: RotationView, now: Date): Step {
   );
 }
 
-/** What a person ordered goes before waiting. */
+/** A person's order takes precedence over waiting. */
 function commandStep(view: RotationView, now: Date): Step | undefined {
   switch (view.asked.command?.command) {
     case undefined:
@@ -96,14 +96,14 @@ function commandStep(view: RotationView, now: Date): Step | undefined {
   }
 }
 
-/** Before the publication consumers know nothing of the new key, so it can still go. */
+/** Before the publication consumers do not have the new key, so it can still be deleted. */
 function cancelStep(view: RotationView, now: Date): Step {
   if (view.phase === 'creating') return unresolvedStep(view.state, now) ?? { do: 'abandon' };
   if (view.phase === 'verifying') return view.state.cycle?.rollBack ? { do: 'roll-back' } : { do: 'turn-back' };
   return { do: 'drop-command' };
 }
 
-/** A key that may exist without being known comes first, whatever else is wanted. */
+/** A key that may exist without being known is handled first, whatever else is wanted. */
 function unresolvedStep(state: PhaseState, now: Date): Step | undefined {
   if (state.orphan) return { do: 'discard' };
   if (!state.intent) return undefined;
@@ -247,7 +247,7 @@ function earliest(view: RotationView, until: Date): Date {
   return earliestOf([until, ...(cleansUp(view) ? cleanUpTimes(view.state) : [])]) ?? until;
 }
 
-/** Not between steps that belong together, and not while a call of ours is unresolved. */
+/** Not between steps that belong together, and not while a call is unresolved. */
 function cleansUp({ phase, state }: RotationView): boolean {
   return (phase === 'creating' && !state.intent) || phase === 'idle' || phase === 'quiet' || phase === 'hold';
 }

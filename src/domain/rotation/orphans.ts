@@ -1,6 +1,6 @@
 /**
- * What the steps write that deal with keys of ours which should not be: leftovers, and what a lost
- * answer may have made. Pure. An orphan is made inactive, kept for a day, and deleted; a person who
+ * What the steps write that deal with keyferry's stray keys: leftovers, and keys that a lost answer
+ * may have made. Pure. An orphan is made inactive, kept for a day, and deleted; a person who
  * activates it has claimed it.
  */
 import type { JobError } from '../../errors.ts';
@@ -65,8 +65,8 @@ export function leftKeyMoved(
 
 /**
  * What its predecessor was about to retire when it was deleted: retired from the publication on, as
- * if it had never stopped. Whoever began to use such a key in between has the quiet time of a key
- * that somebody brought back.
+ * if it had never stopped. A consumer that began to use such a key in between gets the quiet time
+ * of a reactivated key.
  */
 export function leftKeysTakenBack(
   view: RotationView,
@@ -95,7 +95,7 @@ export function leftKeysTakenBack(
   };
 }
 
-/** An orphan that is active again, or had been used, is a person's after all. */
+/** An orphan that is active again, or was used, turns out to be a person's. */
 export function orphanClaimed(view: RotationView, accessKeyIds: readonly string[], why: string): Transition {
   const state = moved(view);
   return {
@@ -116,7 +116,7 @@ export function nothingCreated(view: RotationView, intent: Intent): Transition {
   };
 }
 
-/** It stays active: whether somebody uses it is not certain yet. */
+/** It stays active: it may be in use. */
 export function candidateFound(view: RotationView, intent: Intent, candidate: CandidateKey): Transition {
   const { accessKeyId, certainAt } = candidate;
   const isNews = intent.candidate?.accessKeyId !== accessKeyId;
@@ -169,7 +169,7 @@ export function orphanGone(view: RotationView): Transition {
   };
 }
 
-/** Nobody can tell which of them the lost call made: none is touched, and a person decides. */
+/** It is unknown which of them the lost call made: none is touched, and a person decides. */
 export function ambiguous(
   view: RotationView,
   candidates: readonly string[],
@@ -184,7 +184,7 @@ export function ambiguous(
   };
 }
 
-/** Known from now on as somebody's: the next rotation names them. */
+/** From now on known as somebody else's: the next rotation names them. */
 export function foreignSeen(view: RotationView, accessKeyIds: readonly string[]): Transition {
   return {
     phase: view.phase,

@@ -26,7 +26,7 @@ export interface RotationStep {
   readonly runId: string | null;
 }
 
-/** A key that consumers hold already. */
+/** A key that consumers already hold. */
 export interface AdoptedKeyPair {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;

@@ -57,7 +57,7 @@ export function confirmed(view: RotationView, times: RotationTimes, now: Date): 
   };
 }
 
-/** The old key was used since: the quiet time begins anew. */
+/** The old key was used since: the quiet time starts again. */
 export function stillUsed(view: RotationView, use: Extract<KeyUse, object>, keys: readonly KeyChange[]): Transition {
   const text = describeUse(use);
   return {
@@ -104,8 +104,8 @@ export function held(view: RotationView, now: Date): Transition {
 }
 
 /**
- * The old key works again, by command or by somebody at AWS: it is retired anew from the quiet time
- * on, without any hurry.
+ * The old key works again, by command or by somebody at AWS: it is retired again from the quiet
+ * time on, without hurry.
  */
 export function reactivated(view: RotationView, accessKeyId: string, who: { detail: string; now: Date }): Transition {
   const { foreignUse: _use, deactivatedAt: _at, ...cycle } = getCycle(view);
@@ -129,9 +129,8 @@ export function reactivated(view: RotationView, accessKeyId: string, who: { deta
 }
 
 /**
- * In a new epoch: what was confirmed, watched or held is so no more, since the database may have
- * forgotten who needs the old key again. Undefined before the publication, where nothing of it is
- * remembered.
+ * In a new epoch, confirmations, quiet time and hold no longer count, since the database may have
+ * lost that the old key is needed again. Undefined before the publication, where there are none.
  */
 export function restarted(view: RotationView, now: Date): Transition | undefined {
   const { cycle } = view.state;
@@ -172,8 +171,8 @@ export function finished(view: RotationView): Transition {
 }
 
 /**
- * After `rotation delete --revoke-keys`: nothing of ours is left at AWS, and nothing begins by
- * itself.
+ * After `rotation delete --revoke-keys`: no key of the rotation is left at AWS, and nothing starts
+ * by itself.
  */
 export function closed(view: RotationView, now: Date): Transition {
   const { cycle: _cycle, ...rest } = moved(view);

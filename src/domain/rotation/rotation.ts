@@ -1,7 +1,7 @@
 /**
  * What a rotation is: its phases, what a phase remembers (`phase_state`), its keys, and the changes
- * that a step writes. Moments are ISO text in the state and milliseconds in arithmetic. Nothing
- * here holds a secret besides `KeyChange`, which the store encrypts.
+ * that a step writes. Times are ISO text in the state and milliseconds in arithmetic. Nothing here
+ * holds a secret besides `KeyChange`, which the store encrypts.
  */
 import { z } from 'zod';
 
@@ -62,10 +62,7 @@ const cycle = open({
    * re-activated.
    */
   quietFrom: moment.optional(),
-  /**
-   * Somebody brought the old key back, or it was out of sight for a time: somebody may have a use
-   * for it.
-   */
+  /** Somebody reactivated the old key, or it was not observed for a time: it may be needed. */
   reactivatedAt: moment.optional(),
   /**
    * Emergencies that were asked for before the old key was brought back: they do not shorten this
@@ -82,10 +79,10 @@ export type Cycle = z.infer<typeof cycle>;
 const intent = open({
   sentAt: moment,
   seen: z.array(z.string()),
-  /** How far AWS's clock was ahead of ours, and how exactly that is known. */
+  /** How far AWS's clock was ahead of the worker's, and the error of that measurement. */
   clock: open({ aheadMs: z.number(), errorMs: z.number() }),
   /**
-   * The one key that the call may have made: nobody uses it for certain only from `certainAt` on.
+   * The one key that the call may have made; from `certainAt` on it is certain that nobody uses it.
    */
   candidate: open({ accessKeyId: z.string(), certainAt: moment, lookAt: moment }).optional(),
 });
@@ -99,13 +96,13 @@ const phaseState = open({
   orphan: open({ accessKeyId: z.string(), isProvenUnused: z.boolean() }).optional(),
   /** Inactive orphans that wait for their deletion. */
   quarantine: z.array(open({ accessKeyId: z.string(), deleteAt: moment, isProvenUnused: z.boolean() })).default([]),
-  /** Calls that seemed to have had no effect, looked at once more: AWS itself cannot be fenced. */
+  /** Calls that seemed to have no effect, to be checked once more: AWS itself cannot be fenced. */
   suspects: z.array(intent.extend({ recheckAt: moment })).default([]),
   wait: open({ until: moment, message: z.string() }).optional(),
   block: open({ code: z.string(), message: z.string(), recheckAt: moment }).optional(),
   /** How the last cycle failed; gone when the next begins. */
   failure: open({ code: z.string(), message: z.string() }).optional(),
-  /** The keys at AWS were looked at since the rotation was created. */
+  /** The keys at AWS were listed since the rotation was created. */
   inspectedAt: moment.optional(),
   /** Actions the role lacks without which the rotation still works, by time alone. */
   missingActions: z.array(z.string()).default([]),

@@ -8,9 +8,9 @@ export interface RotationSchedule {
 const DAY_MS = 86_400_000;
 
 /**
- * The moment at the scheduled time of day that lies nearest to a whole interval after `last`;
- * always later than `last`. However long a worker was away, the next one counts from the rotation
- * that was made up for: missed ones run once.
+ * The scheduled time of day that is nearest to a whole interval after `last`; always later than
+ * `last`. However long a worker was away, the next one counts from the rotation that was made up
+ * for: missed ones run once.
  */
 export function nextRotationAt(last: Date, schedule: RotationSchedule): Date {
   const target = last.getTime() + schedule.intervalDays * DAY_MS;

@@ -1,6 +1,6 @@
 /**
  * What each step writes when it is done, from the beginning to the publication; the later phases
- * stand in `retirement.ts`, stray keys in `orphans.ts`. Pure: a view and what was found out in, one
+ * are in `retirement.ts`, stray keys in `orphans.ts`. Pure: a view and what was found out in, one
  * `Transition` out.
  */
 import { defined } from '../defined.ts';
@@ -63,7 +63,10 @@ function describeStart(view: RotationView): string {
   return `${kind}requested${wish.actor === undefined ? '' : ` by ${wish.actor}`}${skipped}`;
 }
 
-/** A wish during a cycle: before the publication it is this cycle's; later only its urgency is. */
+/**
+ * A wish during a cycle: before the publication this cycle answers it; later it only makes this
+ * cycle more urgent.
+ */
 export function accept(view: RotationView): Transition {
   const { wish } = view.asked;
   const cycle = getCycle(view);
@@ -102,7 +105,7 @@ export function inspected(
   };
 }
 
-/** A verdict that waits for a person; looked at again by itself after `recheckMs`. */
+/** A verdict that waits for a person; checked again automatically after `recheckMs`. */
 export function block(view: RotationView, error: JobError, again: { now: Date; recheckMs?: number }): Transition {
   const { wait: _wait, ...rest } = view.state;
   const isNews = view.state.block?.message !== error.publicMessage;
@@ -169,7 +172,7 @@ export function keyCreated(view: RotationView, pair: NewPair, now: Date): Transi
   };
 }
 
-/** AWS refused the call for certain: there is nothing to look for. */
+/** AWS certainly refused the call: there is nothing to recover. */
 export function createRefused(view: RotationView, reason: string): Transition {
   const { intent: _intent, ...rest } = moved(view);
   return { phase: 'creating', state: rest, note: { step: 'create-refused', detail: reason } };

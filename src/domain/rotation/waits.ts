@@ -1,6 +1,6 @@
 /**
- * How long a rotation waits and for what: the new key to work, dependent syncs, the old key to fall
- * silent. Pure.
+ * How long a rotation waits and for what: the new key to work, dependent syncs, the old key to go
+ * unused. Pure.
  */
 import { JobError } from '../../errors.ts';
 import type { Cycle, KeyUse, RotationTimes } from './rotation.ts';
@@ -10,13 +10,14 @@ const MINUTE_MS = 60 * SECOND_MS;
 const HOUR_MS = 60 * MINUTE_MS;
 
 /**
- * A key works when it was accepted so often in a row: acceptance is not monotonic while it spreads.
+ * A key works once it was accepted this many times in a row: acceptance is not monotonic while the
+ * key propagates.
  */
 export const VERIFY_SUCCESSES = 3;
 export const VERIFY_SPACING_MS = 200;
 const VERIFY_LIMIT_MS = 2 * MINUTE_MS;
 /**
- * After a long outage the limit is over before the key was tried; these tries it gets all the same.
+ * After a long outage the limit has passed before the key was tried; it still gets this many tries.
  */
 const VERIFY_MIN_POLLS = 5;
 
@@ -31,8 +32,7 @@ export function afterRefusal(verify: { readonly startedAt: string; readonly poll
 }
 
 /**
- * A sync that writes either value; it has confirmed when both stand at AWS at the published
- * revision.
+ * A sync that writes either value; it has confirmed once both are at AWS at the published revision.
  */
 export interface DependentSync {
   readonly id: string;
@@ -48,7 +48,7 @@ export type Confirmation =
 const DEPENDENTS_LIMIT_MS = HOUR_MS;
 const MAX_DEPENDENT_DELAY_MS = 30 * SECOND_MS;
 const SOON_MS = 250;
-/** So many quick looks before the place is given back: a small sync is done by then. */
+/** Quick checks before the run gives up its slot: a small sync is done by then. */
 const SOON_POLLS = 8;
 
 export function decideConfirmation(cycle: Cycle, dependents: readonly DependentSync[], now: Date): Confirmation {
@@ -75,13 +75,12 @@ export function momentOf(cycle: Cycle, event: 'publishedAt' | 'quietFrom' | 'dea
   return Date.parse(at);
 }
 
-/** Who brings a key back needs it for longer than a quiet time of seconds. */
+/** Whoever reactivates a key needs it for longer than a quiet time of seconds. */
 const REACTIVATED_QUIET_MS = 24 * HOUR_MS;
 
 /**
  * Until when the old key stays active: the grace time, and the quiet time after it was last used.
- * Uses are told late by AWS, so the quiet time also counts from the moment at which all consumers
- * had the new key.
+ * AWS reports uses late, so the quiet time also counts from when all consumers had the new key.
  */
 export function quietUntil(cycle: Cycle, times: RotationTimes): Date {
   const from = momentOf(cycle, 'quietFrom');
@@ -103,12 +102,12 @@ export function holdUntil(cycle: Cycle, times: RotationTimes): Date {
   return new Date(momentOf(cycle, 'deactivatedAt') + times.holdMs);
 }
 
-/** How soon a rotation that waits for a person looks again by itself. */
+/** How soon a rotation that waits for a person checks again automatically. */
 export const BLOCKED_RECHECK_MS = HOUR_MS;
 export const DEPENDENTS_RECHECK_MS = 5 * MINUTE_MS;
-/** An inactive orphan is kept so long: who made it after all would have noticed. */
+/** How long an inactive orphan is kept: a person who made it would have noticed by then. */
 export const QUARANTINE_MS = 24 * HOUR_MS;
-/** A rotation that failed by itself is tried again after a day, or at its next scheduled time. */
+/** A failed rotation is retried after a day, or at its next scheduled time. */
 export const FAILED_RETRY_MS = 24 * HOUR_MS;
 
 /** Names of syncs for a message, however many there are. */

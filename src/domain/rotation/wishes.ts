@@ -9,7 +9,7 @@ const rotateRequest = z.object({
   emergency: z.boolean().default(false),
   revokeNow: z.boolean().default(false),
   skipSync: z.array(z.string()).default([]),
-  /** `inspect` only waits for the first look at the user's keys. */
+  /** `inspect` only waits for the first listing of the user's keys. */
   command: z.enum(['cancel', 'reactivate', 'revoke', 'inspect']).optional(),
 });
 
@@ -79,8 +79,7 @@ export function readRequests(
 }
 
 /**
- * What does not read as parameters of ours asks for nothing special; destructive wishes are written
- * by keyferry itself.
+ * Unreadable parameters ask for nothing special; destructive wishes are written by keyferry itself.
  */
 function readParameters(parameters: unknown): z.infer<typeof rotateRequest> {
   const read = rotateRequest.safeParse(parameters);

@@ -1,6 +1,6 @@
 /**
- * What a code of PostgreSQL, its drivers or the network means, and what to do; the same for our
- * tables and for the queue. Pure.
+ * What a code of PostgreSQL, its drivers or the network means, and what to do; the same for
+ * keyferry's tables and for the queue. Pure.
  */
 import { tlsProblem } from './tls-problems.ts';
 
@@ -52,7 +52,7 @@ const problems: readonly (readonly [RegExp, string, string])[] = [
 ];
 
 /**
- * The rest of the sentence after the name of the server; undefined when the code tells of neither
+ * The rest of the sentence after the name of the server; undefined when the code concerns neither
  * server nor network.
  */
 export function postgresProblem(code: string): string | undefined {

@@ -1,6 +1,4 @@
-/**
- * What a role lacks that may not create or change a schema, and the statement that gives it. Pure.
- */
+/** What a role needs to create or change a schema, and the statement that grants it. Pure. */
 import { JobError } from '../../errors.ts';
 
 const DENIED = '42501';

@@ -14,7 +14,7 @@ const problems: readonly (readonly [RegExp, string])[] = [
   [/^(ERR_SSL_|ERR_TLS_|CERT_)/, 'the TLS handshake failed'],
 ];
 
-/** Undefined when the code is none of TLS. */
+/** Undefined when the code is not about TLS. */
 export function tlsProblem(code: string): string | undefined {
   return problems.find(([pattern]) => pattern.test(code))?.[1];
 }

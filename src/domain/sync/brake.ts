@@ -9,7 +9,7 @@ export interface BrakeInput {
   readonly desired: number;
   /** Deletions of the last hour that nobody confirmed: many small steps are one large one. */
   readonly recent: number;
-  /** Counts for a plan with exactly so many deletions. */
+  /** Applies to a plan with exactly this many deletions. */
   readonly confirmed: number | undefined;
 }
 

@@ -66,7 +66,7 @@ export const syncOptions = z.strictObject({
   onExisting: z.enum(['fail', 'adopt']).default('fail'),
   drift: z.enum(['detect', 'repair']).default('detect'),
   tier: z.enum(['standard', 'advanced', 'intelligent']).default('standard'),
-  /** Days of the recovery window of Secrets Manager, or deletion at once. */
+  /** Days of the recovery window of Secrets Manager, or immediate deletion. */
   recoveryDays: z
     .union([z.number().int().min(7).max(30), z.literal('force')], { error: 'must be 7 to 30 days, or force' })
     .default(7),

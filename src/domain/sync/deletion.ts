@@ -1,4 +1,4 @@
-/** How a sync is deleted, and what that leaves. Pure data. */
+/** How a sync is deleted, and what it leaves behind. Pure data. */
 
 /** An object that stays at AWS without an owner. */
 export interface LeftBehind {

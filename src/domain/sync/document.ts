@@ -1,6 +1,6 @@
 /**
- * The JSON of a many-to-one secret: our keys in it change, the members of others stay as they were
- * written, to the digit (a parsed and re-printed number may not). Pure.
+ * The JSON of a many-to-one secret: the sync's keys in it change, other members stay exactly as
+ * written (a number that is parsed and printed again may not). Pure.
  */
 
 /** Members of a JSON object, each with the text of its value. */
@@ -60,7 +60,7 @@ function endOfValue(text: string, from: number): number {
 }
 
 export interface DocumentChange {
-  /** Values of our keys. */
+  /** Values of the sync's keys. */
   readonly set: ReadonlyMap<string, string>;
   readonly remove: ReadonlySet<string>;
 }

@@ -116,18 +116,18 @@ export function written(entry: LedgerEntry, by: Written): LedgerEntry {
   };
 }
 
-/** A look at AWS found no trace of the write. */
+/** A read of AWS found no trace of the write. */
 export function notLanded(entry: LedgerEntry): LedgerEntry {
   const { token, fingerprint } = entry.inFlight ?? {};
   const lost = token === undefined || fingerprint === undefined ? undefined : { token, fingerprint };
-  // It may still arrive, and a takeover sets our tag before the value.
+  // It may still arrive, and a takeover sets the ownership tag before the value.
   const { operation } = entry.inFlight ?? {};
   const wasOurs = operation === 'create' || operation === 'adopt' || entry.observed.wasOurs;
   const observed = { ...entry.observed, lost, ...(wasOurs === true ? { wasOurs } : {}) };
   return { ...entry, inFlight: null, isClaim: entry.remoteVersion !== null, observed };
 }
 
-/** A look at AWS found the write: what was journalled is what is there. */
+/** A read of AWS found the write: what was journalled is what is there. */
 export function landed(
   entry: LedgerEntry,
   version: string,
@@ -166,7 +166,7 @@ export function waitsUntil(entry: LedgerEntry, now: Date): Date | undefined {
   return until > now ? until : undefined;
 }
 
-/** The row as it was, with what went wrong at that moment. */
+/** The row as it was, with what went wrong. */
 export function failed(
   entry: LedgerEntry,
   problem: { readonly code: string; readonly message: string },
@@ -211,8 +211,8 @@ export function leftBehind(entry: LedgerEntry, message: string, at: Date): Ledge
 }
 
 /**
- * Ours, but changed by somebody else. What only a person decides stays so, whatever a later look
- * calls it.
+ * Owned, but changed by somebody else. What only a person decides stays so, whatever a later check
+ * finds.
  */
 export function drifted(entry: LedgerEntry, found: DriftKind, at: Date): LedgerEntry {
   const drift = isLater(entry.drift) && isOfValue(found) ? (entry.drift ?? found) : found;
@@ -250,7 +250,7 @@ export function problemMessage(
   return `${nameOf(entry)}: ${problem.message}`;
 }
 
-/** AWS says two things of one name that exclude each other, for so long that no lag explains it. */
+/** AWS reports two contradictory things about one name, for longer than lag explains. */
 export function contradictionMessage(
   entry: { readonly key: string; readonly remoteName: string },
   contradiction: string,

@@ -9,7 +9,7 @@ import { faultOf, type Replicas, wantedReplicas } from './replicas.ts';
 
 /** What is on record of a deleted sync's object. */
 export interface FormerOwner {
-  /** Of the org and folder that now ask. */
+  /** Of the org and folder that ask now. */
   readonly isSameFolder: boolean;
   /** Null when its last write is not on record. */
   readonly lastVersion: string | null;
@@ -25,9 +25,9 @@ export type RemoteState =
   | {
       readonly exists: true;
       readonly version: string;
-      /** Undefined: the read that found it does not tell tags. */
+      /** Undefined: the read that found it does not return tags. */
       readonly tags?: Readonly<Record<string, string>>;
-      /** Set by a read that was narrowed to our tag and does not return tags. */
+      /** Set by a read that was narrowed to the ownership tag and does not return tags. */
       readonly isOurs?: true;
       /** The deleted sync of this installation that the tag names. */
       readonly formerOwner?: FormerOwner;
@@ -40,7 +40,7 @@ export type RemoteState =
       readonly deletionScheduledAt?: Date;
       /** Versions and their labels, of Secrets Manager. */
       readonly versions?: Readonly<Record<string, readonly string[]>>;
-      /** By region; undefined when the read that found it does not tell. */
+      /** By region; undefined when the read that found it does not say. */
       readonly replicas?: Replicas;
       /** Another AWS service, a partner or a rotation manages the object. */
       readonly managedBy?: string;
@@ -48,14 +48,14 @@ export type RemoteState =
 
 export type Inventory = ReadonlyMap<string, RemoteState>;
 
-/** Undefined when the read did not tell. */
+/** Undefined when the read did not say. */
 export function isOursByTag(state: RemoteState, owner: Owner): boolean | undefined {
   if (!state.exists) return undefined;
   if (state.tags === undefined) return state.isOurs;
   return isOurs(whoseTags(state.tags, owner));
 }
 
-/** Who looks, and when. */
+/** Who reads, and when. */
 export interface DriftContext {
   readonly owner: Owner;
   readonly now: Date;
@@ -63,7 +63,7 @@ export interface DriftContext {
 
 /** An answer takes up to 10 seconds, and is dated to the second. */
 const DATED_SLACK_MS = 12_000;
-/** AWS's clock and ours may differ. */
+/** AWS's clock and the worker's may differ. */
 const UNKNOWN_CLOCK_SLACK_MS = 10 * 60_000;
 
 /** What is wrong with an object's tags alone. */
@@ -82,7 +82,7 @@ export const SECURE = 'SecureString';
 /** Reads may miss a write that is younger than this. */
 export const READ_LAG_MS = 60_000;
 
-/** Whether reads may still miss our last write. */
+/** Whether reads may still miss keyferry's last write. */
 export function isFresh(entry: Pick<LedgerEntry, 'writtenAt'>, now: Date): boolean {
   return entry.writtenAt !== null && now.getTime() - entry.writtenAt.getTime() <= READ_LAG_MS;
 }
@@ -100,8 +100,8 @@ export function findDrift(entry: LedgerEntry, state: RemoteState, look: DriftCon
 }
 
 /**
- * A replica that AWS still makes is not broken, and a look right after a write may still show the
- * key before it.
+ * A replica that AWS is still making is not broken, and a read right after a write may still show
+ * the previous key.
  */
 function hasBrokenReplica(entry: LedgerEntry, replicas: Replicas | undefined, now: Date): boolean {
   if (replicas === undefined) return false;
@@ -111,7 +111,7 @@ function hasBrokenReplica(entry: LedgerEntry, replicas: Replicas | undefined, no
   });
 }
 
-/** Undefined when the read did not tell. */
+/** Undefined when the read did not say. */
 export function areReplicasInSync(entry: LedgerEntry, state: RemoteState): boolean | undefined {
   if (!state.exists || state.replicas === undefined) return undefined;
   const { replicas } = state;
@@ -121,8 +121,8 @@ export function areReplicasInSync(entry: LedgerEntry, state: RemoteState): boole
 }
 
 /**
- * Whether a read looks older than our own write of the last minute: AWS may lag, or somebody may
- * have undone the write. A later read decides.
+ * Whether a read seems older than keyferry's own write of the last minute: AWS may lag, or somebody
+ * may have undone the write. A later read decides.
  */
 export function isUndecided(entry: LedgerEntry, state: RemoteState, now: Date): boolean {
   if (!isFresh(entry, now)) return false;
@@ -132,8 +132,8 @@ export function isUndecided(entry: LedgerEntry, state: RemoteState, now: Date): 
 }
 
 /**
- * A parameter that was deleted and created again starts at version 1, as ours did: only its date
- * tells.
+ * A parameter that was deleted and created again starts at version 1, as keyferry's did: only its
+ * date differs.
  */
 function isModifiedSince(entry: LedgerEntry, lastModified: number | undefined): boolean {
   if (lastModified === undefined) return false;

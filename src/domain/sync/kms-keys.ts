@@ -1,9 +1,6 @@
 /** Names of KMS keys: a key's id, its ARN, an alias, an alias's ARN. Pure. */
 
-/**
- * Null stands for the service's own key. Unknown: an alias on one side only, which takes asking
- * KMS.
- */
+/** Null: the service's own key. Unknown: an alias on one side only, which only KMS can resolve. */
 export function compareKeys(wanted: string | null, found: string | null): 'same' | 'different' | 'unknown' {
   if (wanted === null) return found === null || found.startsWith('alias/aws/') ? 'same' : 'different';
   if (found === null) return wanted.startsWith('alias/aws/') ? 'same' : 'different';

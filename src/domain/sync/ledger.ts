@@ -24,12 +24,12 @@ export interface EntrySettings {
   readonly replicaKeys?: Readonly<Record<string, string>>;
 }
 
-/** What AWS told about the object; compared with at a drift check. */
+/** Last state that AWS reported; drift checks compare against it. */
 export interface ObservedObject {
   readonly tier?: string;
-  /** Milliseconds since the epoch, as AWS told it after our write. */
+  /** Milliseconds since the epoch, as AWS reported it after keyferry's write. */
   readonly lastModified?: number;
-  /** How far AWS's clock was ahead of ours at our write, to the second. */
+  /** How far AWS's clock was ahead of the worker's at that write, to the second. */
   readonly clockAheadMs?: number;
   /**
    * False for an object that existed before and was taken over: its keys are removed, it is not
@@ -48,8 +48,8 @@ export interface ObservedObject {
   /** ISO 8601. Before this time AWS takes no write to it, or reads of it are not reliable yet. */
   readonly notBefore?: string;
   /**
-   * A write of ours may have made an object of this name, or one was ours before: our tag on it is
-   * believed.
+   * A write of this sync may have created an object of this name, or owned one before: an ownership
+   * tag on it is trusted.
    */
   readonly wasOurs?: boolean;
   /** The name that a key has inside a many-to-one secret. */
@@ -83,9 +83,12 @@ export interface InFlight {
   /** The secret's revision whose value is being written. */
   readonly revision?: number;
   readonly settings?: EntrySettings;
-  /** Many-to-one: what is being written of each of our keys; null for one that is being removed. */
+  /**
+   * Many-to-one: what is being written of each of the sync's keys; null for one that is being
+   * removed.
+   */
   readonly keys?: Readonly<Record<string, KeyInFlight | null>>;
-  /** Many-to-one: our keys that the write leaves as somebody else made them. */
+  /** Many-to-one: keys of the sync that the write leaves as somebody else changed them. */
   readonly left?: Readonly<Record<string, 'changed' | 'missing'>>;
   /** Many-to-one: whether the document being written holds keys of others. */
   readonly hasForeignKeys?: boolean;
@@ -120,8 +123,8 @@ export const isLater = (drift: DriftKind | null | undefined): boolean =>
   drift === 'later-write' || drift === 'later-delete' || drift === 'later-create';
 
 /**
- * Whether such a difference stays one after a look that found `seen`. A row without a fingerprint
- * agrees with every look: keyferry only knows that the object exists.
+ * Whether such a difference persists after a read that found `seen`. A row without a fingerprint
+ * agrees with every read: keyferry only knows that the object exists.
  */
 export function staysLater(
   { drift, fingerprint }: Pick<LedgerEntry, 'drift' | 'fingerprint'>,
@@ -153,7 +156,7 @@ export interface LedgerEntry extends AwsLocation {
   readonly remoteVersion: string | null;
   readonly fingerprint: string | null;
   readonly inFlight: InFlight | null;
-  /** As the last answer left it; `stateOf` tells its four values apart. */
+  /** As the last answer left it; `stateOf` distinguishes its four values. */
   readonly status: 'synced' | 'failed' | 'conflict' | 'skipped';
   readonly errorCode: string | null;
   readonly errorMessage: string | null;
@@ -190,7 +193,7 @@ export function stateOf(
   return status;
 }
 
-/** What people see: of an object that drifted it is no help that it was once in place. */
+/** What people see: for an object that drifted, that it was once written does not help them. */
 export function shownState({ status, drift }: { readonly status: EntryState; readonly drift: string | null }): string {
   return status === 'synced' && drift !== null ? 'drifted' : status;
 }
@@ -198,7 +201,7 @@ export function shownState({ status, drift }: { readonly status: EntryState; rea
 /** The key of the row that stands for a many-to-one secret as a whole. */
 export const WHOLE_SECRET = '';
 
-/** Whether the object at AWS is ours: written by this sync, answered, and not deleted. */
+/** Whether this sync owns the object at AWS: written, answered, and not deleted. */
 export function isOwned(entry: LedgerEntry): boolean {
   return (
     entry.remoteVersion !== null && entry.deletedAt === null && (entry.status === 'synced' || entry.status === 'failed')

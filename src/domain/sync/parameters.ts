@@ -16,9 +16,9 @@ const shape = z.object({
   acceptDestination: flag,
   /** A person keeps what the folder holds after a restore. */
   acceptSource: flag,
-  /** So many deletions were confirmed. */
+  /** How many deletions were confirmed. */
   confirmDeletions: z.number().optional().catch(undefined),
-  /** The sync itself goes once nothing of it is left at AWS. */
+  /** The sync itself is deleted once nothing of it is left at AWS. */
   deleteAfterRemove: flag,
 });
 

@@ -1,6 +1,6 @@
 /**
  * The plan of a many-to-one sync: one JSON secret whose keys are planned like objects of their own.
- * Keys that are not in our ledger are somebody else's and stay. Pure.
+ * Keys that are not in the ledger are somebody else's and stay. Pure.
  */
 import { type RemoteState, isOursByTag } from './inventory.ts';
 import { isOwned, isSamePlace, type LedgerEntry, WHOLE_SECRET } from './ledger.ts';
@@ -9,7 +9,7 @@ import { findTakeoverProblem, isLeftAsWritten } from './takeover.ts';
 
 export interface DocumentPlanInput extends Omit<PlanInput, 'inventory'> {
   readonly remoteName: string;
-  /** The secret as a whole; undefined when it was not looked at. */
+  /** The secret as a whole; undefined when it was not read. */
   readonly state?: RemoteState | undefined;
   /** The keys it holds; undefined when its value was not read. */
   readonly documentKeys?: ReadonlySet<string> | undefined;
@@ -37,8 +37,8 @@ export function planDocument(input: DocumentPlanInput): Plan {
 }
 
 /**
- * Another key schema gives the key another name inside the same secret, which the plan of objects
- * does not see.
+ * A changed key schema renames the key inside the same secret, which the plan of objects does not
+ * see.
  */
 function isRenamed({ desired, entry, drift }: PlannedEntry): boolean {
   const oldName = entry?.observed.documentKey;
@@ -75,8 +75,8 @@ function planKey(one: PlannedEntry, input: DocumentPlanInput): PlannedEntry {
   if (ownKeys(input).has(one.desired.documentKey)) return one;
   if (leftKeys(input.state).has(one.desired.documentKey))
     return { ...one, action: 'adopt', reason: 'the key was left by a deleted sync of this folder' };
-  // A crash between the write and its record leaves our own key there, not a foreign one: the
-  // recovery has settled that before.
+  // A key left by a crash between a write and its record is the sync's own, not foreign: recovery
+  // has settled that before.
   if (input.options.onExisting === 'adopt')
     return { ...one, action: 'adopt', reason: 'the key exists and is not managed by this sync; adoption is allowed' };
   return {
@@ -96,7 +96,7 @@ export function leftKeys(state: RemoteState | undefined): ReadonlySet<string> {
   return new Set(isLeft ? state.formerOwner?.documentKeys : []);
 }
 
-/** Names inside the secret that are ours, by the ledger. */
+/** Names inside the secret that the sync owns, by the ledger. */
 function ownKeys({ ledger, remoteName, options }: DocumentPlanInput): ReadonlySet<string> {
   const ours = ledger.filter(
     (entry) =>

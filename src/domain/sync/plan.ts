@@ -164,8 +164,7 @@ function planOwned(desired: DesiredEntry, known: Known<LedgerEntry>): Decision {
 }
 
 /**
- * Deleting and creating it anew would take the secret away for half a minute: that is for a person
- * to decide.
+ * Deleting and re-creating it would remove the secret for half a minute: a person must decide that.
  */
 const downgrade: Decision = {
   action: 'invalid',
@@ -284,7 +283,7 @@ export function withoutUnreplaced(entries: readonly PlannedEntry[]): readonly Pl
   return entries.filter((one) => one.action !== 'delete' || one.isReplaced !== true || !unwritable.has(one.key));
 }
 
-/** Ours at AWS, or possibly so: what is in flight is resolved before it is deleted. */
+/** Owned at AWS, or possibly so: what is in flight is resolved before it is deleted. */
 function isDeletable(entry: LedgerEntry): boolean {
   return isOwned(entry) || entry.inFlight !== null;
 }

@@ -1,4 +1,4 @@
-/** What a sync that gave its place back remembers until it goes on. Pure. */
+/** What a sync remembers between two slices. Pure. */
 import type { RunKind } from '../run.ts';
 import type { ImportResult } from './import-result.ts';
 import { type ChangeCounts, noChanges } from './summary.ts';
@@ -7,12 +7,12 @@ export interface SyncProgress {
   /** The round: the id of its first run. What was refused in a round is not tried again by it. */
   readonly round: string;
   /**
-   * The folder's revision and the sync's version that the round began with; when either has moved
-   * on, a new round begins.
+   * The folder's revision and the sync's version that the round began with; when either has
+   * changed, a new round begins.
    */
   readonly revision: number;
   readonly version: number;
-  /** Summed over the slices, so that the last run tells the whole. */
+  /** Summed over the slices, so that the last run reports the total. */
   readonly changes: ChangeCounts;
   /**
    * How many objects the round had to write or delete when it began to, and when that was (ISO
@@ -27,13 +27,11 @@ export interface SyncProgress {
   readonly isConfirmed?: boolean;
   /** The drift check of this round is done. */
   readonly isChecked?: boolean;
-  /** The drift check saw of every parameter whose it is. */
+  /** The drift check found the owner of every parameter. */
   readonly hasSeenOwners?: boolean;
-  /**
-   * The attempt that ended in trouble; a first attempt after it is a new wish, not the next try.
-   */
+  /** The attempt that failed; a first attempt after it is a new wish, not a retry. */
   readonly failedAttempt?: number;
-  /** AWS denied the look of a run that a person asked for; the run goes on by the ledger. */
+  /** AWS denied the check of a run that a person asked for; the run continues by the ledger. */
   readonly isLookDenied?: boolean;
   /**
    * How many objects the check left out, because AWS's lists may not show them yet, or could not
@@ -41,7 +39,7 @@ export interface SyncProgress {
    */
   readonly notLookedAt?: number;
   /**
-   * When a second look can decide about those that the check could not; undefined when there are
+   * When a second check can decide about those that the first could not; undefined when there are
    * none.
    */
   readonly decidedAt?: string | undefined;
@@ -51,7 +49,7 @@ export interface SyncProgress {
   readonly hasWaitedForReads?: boolean;
   /** It is the progress of a removal, which no other run continues. */
   readonly isRemoval?: boolean;
-  /** Something was found in flight: AWS is looked at once more a while later. */
+  /** Something was found in flight: AWS is checked once more a while later. */
   readonly hasRecovered?: boolean;
 }
 

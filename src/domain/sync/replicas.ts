@@ -31,7 +31,9 @@ export function wantedReplicas({ replicaRegions = [], replicaKeys = {} }: EntryS
 
 export type ReplicaFault = 'missing' | 'failed' | 'other-key';
 
-/** What is wrong with a replica, as a look found it; undefined also while AWS still makes it. */
+/**
+ * What is wrong with a replica, as a read found it; undefined also while AWS is still making it.
+ */
 export function faultOf({ region, keyId }: ReplicaWish, replicas: Replicas): ReplicaFault | undefined {
   const replica = replicas[region];
   if (replica === undefined) return 'missing';
@@ -89,8 +91,8 @@ function needsOtherKey(before: EntrySettings, { region, keyId }: ReplicaWish, re
 
 /**
  * The row as it is stored before AWS is asked for the changes: after a lost answer what was made
- * still counts as ours, and what was removed is no longer expected there, so that the next run goes
- * on instead of calling it drift.
+ * still counts as ours, and what was removed is no longer expected there, so that the next run
+ * continues instead of reporting drift.
  */
 export function begunReplicas(entry: LedgerEntry, { replaced, made }: ReplicaChanges): LedgerEntry {
   const own = new Set([...ownReplicas(entry), ...made.map(({ region }) => region)]);

@@ -1,4 +1,4 @@
-/** From what stands in the ledger after a run to what the run reports. Pure. */
+/** Turns the ledger after a run into what the run reports. Pure. */
 import { cutText } from '../text.ts';
 import type { Outcome, RunCounts } from '../run.ts';
 import { isOwned, type LedgerEntry, WHOLE_SECRET } from './ledger.ts';
@@ -17,7 +17,7 @@ export function toShown(planned: PlannedEntry): ShownChange {
   return { action, key, remoteName, reason };
 }
 
-/** What the run changed; what stands wrong is read off the ledger. */
+/** What the run changed; problems are read from the ledger. */
 export type ChangeCounts = Pick<RunCounts, 'created' | 'updated' | 'deleted' | 'adopted'>;
 
 export const noChanges: ChangeCounts = { created: 0, updated: 0, deleted: 0, adopted: 0 };
@@ -43,8 +43,8 @@ export function summarize(ledger: readonly LedgerEntry[], changes: ChangeCounts,
   const codes = new Set(troubles.map((entry) => entry.errorCode));
   const code = codes.size === 1 ? String(first.errorCode) : 'SYNC_PARTIAL';
   const isNothingInPlace = !ledger.some((entry) => isOwned(entry) && entry.key !== WHOLE_SECRET);
-  // A permission that no probe can try: the first real calls have found that it is missing, and
-  // whoever grants it lifts the block.
+  // A permission that no probe can try: the first real calls found it missing, and granting it
+  // lifts the block.
   const isBlocked = isNothingInPlace && code === 'AWS_ACCESS_DENIED';
   return {
     status: isBlocked ? 'blocked' : isNothingInPlace ? 'failed' : 'partial',
@@ -56,8 +56,8 @@ export function summarize(ledger: readonly LedgerEntry[], changes: ChangeCounts,
 }
 
 /**
- * A JSON secret is written as one. What met its write takes the place of what the look before it
- * found: of all drift where the write as a whole was refused, of the lost tag where its keys were.
+ * A JSON secret is written as one. The result of the write replaces what the check before it found:
+ * all drift if the write as a whole was refused, the lost tag if its keys were.
  */
 function findTroubles(ledger: readonly LedgerEntry[]): readonly LedgerEntry[] {
   const troubles = ledger.filter((entry) => entry.errorCode !== null && entry.deletedAt === null);

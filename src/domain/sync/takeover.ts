@@ -1,6 +1,4 @@
-/**
- * Whether a sync may take over an object that exists and that its ledger does not call ours. Pure.
- */
+/** Whether a sync may take over an object that exists and is not owned by its ledger. Pure. */
 import { errorTable } from '../../errors.ts';
 import { isOurs, type Owner, whoseTags } from '../ownership.ts';
 import { type RemoteState, SECURE } from './inventory.ts';
@@ -47,7 +45,7 @@ export function findTakeoverProblem(
 
 /** What to do with the object that has a name which was to be created. */
 export type TakenName =
-  /** It is ours, and scheduled for deletion. */
+  /** It is owned, and scheduled for deletion. */
   | { readonly next: 'restore' }
   /** `isScheduled`: to be restored first. */
   | { readonly next: 'take-over'; readonly isScheduled: boolean }
@@ -80,7 +78,7 @@ export function leftTags({ formerOwner, tags = {} }: Existing): Readonly<Record<
 }
 
 function describeForeign({ formerOwner }: Existing, whose: ReturnType<typeof whoseTags>): string {
-  // Anybody who may set tags can set ours.
+  // Anybody who may set tags can set the ownership tag.
   if (isOurs(whose)) return 'carries the tag of this sync, which has no record of it';
   if (formerOwner?.isSameFolder) return 'was left by a deleted sync of this folder and has changed since';
   return formerOwner ? 'was left by a deleted sync of another folder' : 'exists and is not managed by this sync';

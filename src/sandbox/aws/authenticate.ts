@@ -86,7 +86,7 @@ function isKeyAccepted(key: AccessKey, given: Authentication): boolean {
   return given.now >= key.createdAt + min && given.random.next() < given.timing.keyFlapProbability;
 }
 
-/** AWS keeps the first use in any 15 minutes, and tells it late. */
+/** AWS keeps the first use in any 15 minutes, and reports it late. */
 const USE_INTERVAL_MS = 15 * 60 * 1000;
 
 function recordUse(key: AccessKey, given: Authentication): void {

@@ -1,6 +1,6 @@
 /**
  * Switches for what AWS's own sources leave open or contradict each other about. The product must
- * be right under every setting; what each one rests on stands in docs/sandbox.md.
+ * be right under every setting; what each one rests on is in docs/sandbox.md.
  */
 export interface SandboxBehaviour {
   /** PutParameter with Overwrite and another Type. */

@@ -14,7 +14,7 @@ export interface CallRecord {
   readonly region: string;
   /** Without the members that the service model marks sensitive. */
   readonly parameters: Readonly<Record<string, unknown>>;
-  /** 'ok', 'drop-before', 'drop-after' (it took effect, nobody heard), or the error code. */
+  /** 'ok', 'drop-before', 'drop-after' (it took effect, the answer was lost), or the error code. */
   readonly outcome: string;
   /** From the SDK's amz-sdk-request header; 1 when absent. */
   readonly attempt: number;

@@ -187,12 +187,12 @@ function beforeMs(fault: FaultAction | undefined): number {
 
 interface Act {
   readonly waitMs: number;
-  /** What nobody else may change meanwhile. */
+  /** What no other request may change meanwhile. */
   readonly busyName: string | undefined;
   readonly run: () => object;
 }
 
-/** Waits, then acts; who comes to the same thing meanwhile is sent away. */
+/** Waits, then acts; a concurrent request for the same object is refused. */
 async function runAlone(busy: Set<string>, act: Act): Promise<object> {
   const name = act.busyName;
   if (name === undefined) {

@@ -47,7 +47,7 @@ export interface FaultRule {
   readonly match?: FaultMatch | ((target: FaultTarget) => boolean);
   /** Only the n-th matching call (from 1). */
   readonly nth?: number;
-  /** Only the first so many matching calls. */
+  /** Only this many matching calls. */
   readonly times?: number;
   /** Each matching call with this chance, from the sandbox's seed. */
   readonly probability?: number;

@@ -1,5 +1,5 @@
 /**
- * Edits by somebody else: what a person does in the console while keyferry is not looking. They go
+ * Edits by somebody else: what a person does in the console while keyferry does not run. They go
  * through the same rules as calls (names, sizes, states), as the account's root user, and leave no
  * call record.
  */

@@ -106,7 +106,7 @@ async function drip(response: ServerResponse, answer: SandboxResponse, dripMs: n
   response.end();
 }
 
-/** A defect of the sandbox: no AWS answer, so that nobody takes it for one. */
+/** A defect of the sandbox: not in the form of an AWS answer, so that it is not taken for one. */
 function failLoudly(response: ServerResponse, error: unknown): void {
   if (!response.headersSent) response.writeHead(500, { 'content-type': 'text/plain' });
   response.end(`defect of the AWS sandbox: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);

@@ -20,7 +20,7 @@ export interface SandboxTiming {
   keyRevokedMs: DelayRange;
   /** How long ListAccessKeys shows the state before a change. */
   listAccessKeysMs: DelayRange;
-  /** From a use of a key until GetAccessKeyLastUsed tells it. */
+  /** From a use of a key until GetAccessKeyLastUsed reports it. */
   lastUsedMs: DelayRange;
   /** Count keys as ListAccessKeys sees them, so that concurrent creations can exceed two. */
   racyKeyQuota: boolean;

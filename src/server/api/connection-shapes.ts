@@ -1,4 +1,4 @@
-/** AWS connections on the wire: Infisical's fields, and ours beside them. */
+/** AWS connections on the wire: Infisical's fields, and keyferry's own beside them. */
 import {
   accessKeyIdShape,
   descriptionShape,
@@ -141,7 +141,7 @@ export const appConnectionShape = z
   })
   .openapi('AwsConnection');
 
-/** Keyed by the org, and not made of a secret: nobody can guess credentials from it. */
+/** Keyed by the org, and not derived from a secret: nobody can guess credentials from it. */
 function credentialsHash(row: Connection | ConnectionStatus, fingerprint: Fingerprinter): string {
   const { id, method, roleArn, accessKeyId, credentialsRevision } = row;
   return fingerprint(Buffer.from(JSON.stringify([id, method, roleArn ?? accessKeyId, credentialsRevision])));

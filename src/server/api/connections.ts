@@ -1,4 +1,4 @@
-/** `/api/v1/app-connections/aws`: Infisical’s paths, and `validate` of ours. */
+/** `/api/v1/app-connections/aws`: Infisical’s paths, and keyferry's own `validate`. */
 import type { Context } from 'hono';
 
 import { textOf, type Reference } from '../../domain/reference.ts';

@@ -69,7 +69,7 @@ function complete(operation: Operation, place: Place): Operation {
 }
 
 const isChange = ({ method }: Place) => method !== 'get';
-/** A login has no token whose keys could be kept. */
+/** A login has no token to which idempotency keys could be bound. */
 const hasToken = ({ security = [] }: Operation) => security.length > 0;
 const changesVersion = ({ method, path }: Place) =>
   (method === 'put' || ((method === 'patch' || method === 'delete') && path.endsWith('}'))) &&
@@ -130,7 +130,7 @@ function withExample(body: Json, example: unknown): Json {
   return { ...body, content: mapValues(content, (media) => ({ ...media, example })) };
 }
 
-/** The generator takes what is coerced from text for nullable; in a URL nothing is null. */
+/** The generator treats values coerced from text as nullable; in a URL nothing is null. */
 function withoutNull(parameter: Json): Json {
   const schema = parameter['schema'] as Json | undefined;
   const type = schema?.['type'];
@@ -143,7 +143,7 @@ function withoutNull(parameter: Json): Json {
 const FLAGS = /(?<!\\)\/[a-z]+$/;
 
 /**
- * A pattern with Unicode classes stands in the description: many engines refuse it, or take its
+ * A pattern with Unicode classes goes into the description: many engines refuse it, or take its
  * letters literally.
  */
 function withPlainPatterns(value: unknown): unknown {

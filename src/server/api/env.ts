@@ -16,7 +16,7 @@ export type Api = OpenAPIHono;
 
 export interface ApiOptions {
   readonly tokens: readonly ApiToken[];
-  /** Whose JWTs are accepted. */
+  /** The logins whose JWTs are accepted. */
   readonly jwtLogins: readonly JwtLogin[];
   readonly identities: Pick<Identities, 'login' | 'issue' | 'renew' | 'revokeToken' | 'callerOf'>;
   /** The library's client, acting for the caller's org under the token's name. */

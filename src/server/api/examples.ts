@@ -57,7 +57,7 @@ const errors: Readonly<Record<number, readonly [error: string, message: string]>
   503: ['DB_UNAVAILABLE', 'The database does not answer.'],
 };
 
-/** Undefined for a status whose body says no more than its reason phrase. */
+/** Undefined for a status whose body only repeats its reason phrase. */
 export function problemExample(statusCode: number): unknown {
   const found = errors[statusCode];
   if (found === undefined) return undefined;

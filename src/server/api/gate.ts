@@ -26,9 +26,9 @@ export type Gate = MiddlewareHandler;
 const MAX_BODY_BYTES = 4 * 1024 * 1024;
 
 /**
- * A wrong token is told to slow down after a while; a right one never is, so that nobody locks out
- * those who share an address with them. Tokens are far too long to guess; the limit only spares the
- * log and the CPU.
+ * Repeated wrong tokens are throttled; a right one never is, so that nobody can lock out others
+ * behind the same address. Tokens are far too long to guess; the limit only spares the log and the
+ * CPU.
  */
 export function authenticate({ tokens, clientOf, now }: ApiOptions, { accessTokens, jwts }: LoginChecks): Gate {
   const check = createTokenCheck(tokens);
@@ -75,7 +75,7 @@ export const onlyJson: Gate = async (c, next) => {
 
 const counted = bodyLimit({ maxSize: MAX_BODY_BYTES, onError: tooLarge });
 
-/** A declared length is judged as it is; only a stream of unknown length has to be counted. */
+/** A declared length is trusted; only a stream of unknown length has to be counted. */
 export const boundedBody: Gate = async (c, next) => {
   const length = c.req.header('content-length');
   if (length === undefined) return c.req.header('transfer-encoding') === undefined ? next() : counted(c, next);
@@ -102,7 +102,7 @@ export const boundedItems: Gate = async (c, next) => {
   return problem(c, 422, { code: 'PAYLOAD_INVALID', message });
 };
 
-/** Shapes drop a field of this name without a word, a secret of a folder among them. */
+/** Schemas silently drop a field of this name, even a secret of a folder. */
 export const keptNames: Gate = async (c, next) => {
   if (!METHODS_WITH_BODY.includes(c.req.method)) return next();
   const text = await c.req.text();
@@ -203,7 +203,7 @@ export function audited(action: string, { audit, log }: ApiOptions): Gate {
     try {
       await audit.settle({ requestId, statusCode: c.res.status, subject: c.get('subject') });
     } catch (error) {
-      // The change is made and on record; only how it ended is not.
+      // The change is made and on record; only its outcome is missing.
       log.warn({ err: error, requestId }, 'the outcome of a change is not in the audit log');
     }
   };
@@ -263,8 +263,8 @@ async function toRequest(c: Context, key: string, fingerprint: Fingerprinter): P
 }
 
 /**
- * A refused request has changed nothing: its key stays free for the request that was meant, so that
- * who corrects a body need not think of the key.
+ * A refused request has changed nothing: its key stays free, so that a caller that corrects the
+ * body can send it again.
  */
 async function keepAnswer(
   c: Context,

@@ -1,4 +1,4 @@
-/** What an org looks back on: its folders, who changed what, and whether workers are there. */
+/** History of an org: its folders, who changed what, and whether workers are running. */
 import { hasScope } from '../../domain/caller.ts';
 import { type LiveWorker, stateOfWorker } from '../../domain/live-worker.ts';
 import { kinds } from '../../domain/run.ts';
@@ -95,7 +95,7 @@ function addWorkers(api: Api, options: ApiOptions): void {
     async (c) => {
       const { areRunning, lastSeenAt, workers } = (await options.queries.overview()).workers;
       const now = new Date(options.now());
-      // Hosts are the operators' business, not that of every tenant.
+      // Host names concern operators, not tenants.
       const shown = hasScope(c.get('caller'), 'admin') ? workers.map((one) => toWorker(one, now)) : null;
       return c.json({ areRunning, lastSeenAt: toMoment(lastSeenAt), workers: shown }, 200);
     },

@@ -1,8 +1,8 @@
 /**
  * Logins of machine identities: Infisical’s Universal Auth, and JWTs of the platforms that
  * workloads run on. The only operations that need no token, because they hand one out or take one
- * in the body. A wrong secret is told to slow down after a while; a right one never is, so that
- * nobody can lock out an identity or those behind the same address.
+ * in the body. Repeated wrong secrets are throttled; a right one never is, so that nobody can lock
+ * out an identity or others behind the same address.
  */
 import type { Context } from 'hono';
 
@@ -19,7 +19,7 @@ import { answers, compatibilityTag as tag, createRoute, jsonBody, z } from './op
 
 const BASE = '/api/v1/auth';
 
-/** PostgreSQL could not look for anything else. */
+/** PostgreSQL can search for nothing else. */
 const storable = (limit: number) => z.string().max(limit).refine(isStorable, 'holds a character that cannot be stored');
 
 const loginBody = z
@@ -173,7 +173,7 @@ function addRevoke(api: Api, { identities }: ApiOptions, { failures, accessToken
 }
 
 interface Refusal {
-  /** What else the failure counts for, besides the address. */
+  /** Other keys that the failure is counted under, besides the address. */
   readonly subject?: string;
   readonly message: string;
 }

@@ -1,7 +1,7 @@
 /**
  * `POST /api/v1/sources/{folderId}/notify`: a source says that it has changed. Its signature is the
- * only proof, and an unknown id answers as a wrong signature does. A notification changes nothing
- * but when the source is read.
+ * only proof, and an unknown id answers as a wrong signature does. A notification changes only when
+ * the source is read.
  */
 import type { Context } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
@@ -24,7 +24,7 @@ const ALLOWED = { allowed: 120, windowMs: 60_000 };
 export function addNotify(api: Api, { now, notifications, log }: ApiOptions): void {
   const failures = createWindowCounter(now);
   const accepted = createWindowCounter(now, ALLOWED);
-  // For ids that nobody has, so that they take the same time.
+  // For unknown ids, so that they take the same time.
   const nobodys = randomBytes(32).toString('hex');
   const bounded = bodyLimit({
     maxSize: MAX_BODY_BYTES,

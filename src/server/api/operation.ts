@@ -57,7 +57,7 @@ export const compatibilityTag = 'For Infisical’s clients';
 
 const looking = ['get', 'list', 'checkDestination'];
 
-/** What stands in every route’s declaration, beside method, path, request and its own responses. */
+/** Common to every route’s declaration, beside method, path, request and its own responses. */
 export function common({ id, scope, summary, tag }: Common, options: ApiOptions) {
   const isChange = !looking.some((verb) => id.split('.')[1]?.startsWith(verb) === true);
   const changing = isChange ? [idempotent(options), audited(id, options)] : [];
@@ -70,7 +70,7 @@ export function answers<S extends z.ZodType>(schema: S, description = 'Done') {
   return { ...problems, 200: { description, content: { 'application/json': { schema } } } };
 }
 
-/** 202: it is recorded, and the run goes on. */
+/** 202: it is recorded, and the run continues. */
 export function answersInTime<S extends z.ZodType>(schema: S) {
   return {
     ...answers(schema),

@@ -1,6 +1,6 @@
 /**
- * What Infisical’s API has and keyferry has not: values are never read back, and everything but AWS
- * connections, syncs, rotations and folders is out of scope. A client gets the reason, never an
+ * What Infisical’s API has and keyferry does not: values are never read back, and everything but
+ * AWS connections, syncs, rotations and folders is out of scope. A client gets the reason, never an
  * empty answer or a placeholder.
  */
 import { refuseMethod } from '../methods.ts';

@@ -1,4 +1,4 @@
-/** `/api`: what the OpenAPI document says, for people; and where machines look for the document. */
+/** `/api`: the OpenAPI document for people, and where machines find it. */
 import type { Context } from 'hono';
 import { html } from 'hono/html';
 

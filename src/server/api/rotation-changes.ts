@@ -17,7 +17,7 @@ export async function changeRotation(c: Context, id: string, body: Body): Promis
     await rotations.update(id, changes, version);
     return;
   }
-  // A change makes the rotation due, and one at work adopts nothing.
+  // A change makes the rotation due, and a running rotation adopts nothing.
   if (Object.keys(changes).length > 0) throw new JobError('PAYLOAD_INVALID', { message: ADOPT_ALONE });
   await rotations.update(id, {}, version);
   await rotations.adoptKey(id, body.adoptKey);

@@ -1,6 +1,6 @@
 /**
- * What an operator orders of a rotation: pause, resume, cancel, reactivate, emergency. The same as
- * the commands of `keyferry rotation`.
+ * Orders for a rotation: pause, resume, cancel, reactivate, emergency. The same as the commands of
+ * `keyferry rotation`.
  */
 import type { Context, MiddlewareHandler } from 'hono';
 

@@ -1,4 +1,4 @@
-/** IAM user rotations on the wire: Infisical’s fields, and ours beside them. */
+/** IAM user rotations on the wire: Infisical’s fields, and keyferry's own beside them. */
 import { descriptionShape, nameShape, placeShape, regionShape } from '../../client/input.ts';
 import type { RotationStatus } from '../../db/status/queries.ts';
 import type { Caller } from '../../domain/caller.ts';

@@ -267,7 +267,7 @@ function addDelete(api: Api, options: ApiOptions): void {
   });
 }
 
-/** The row goes only when the keys are gone: else nobody would know them. */
+/** The row is deleted only once the keys are: otherwise nobody would know them. */
 async function revokeFirst(c: Context, rotationId: string): Promise<void> {
   const { run } = await waitForRun(c, await c.get('client').rotations.revokeKeys(rotationId), REVOCATION_SECONDS);
   if (run?.status === 'succeeded') return;

@@ -87,7 +87,7 @@ export const requested = {
 
 const NOT_YET = ['QUEUE_UNAVAILABLE', 'QUEUE_TIMEOUT'];
 
-/** Waits at most so long; a run that takes longer goes on by itself. */
+/** Waits at most this long; a longer run continues by itself. */
 export async function waitForRun(
   c: Context,
   runRequestId: string,

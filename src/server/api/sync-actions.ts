@@ -1,5 +1,5 @@
 /**
- * What a sync can be told: run, plan, import, remove, delete. Each is recorded as a wish; `?wait=`
+ * The actions of a sync: run, plan, import, remove, delete. Each is recorded as a wish; `?wait=`
  * waits for the run.
  */
 import type { Context, MiddlewareHandler } from 'hono';
@@ -196,7 +196,7 @@ const leftBehind = z
   .optional()
   .describe('What the sync wrote and leaves at AWS');
 
-/** The sync goes only when everything that it wrote is gone at AWS. */
+/** The sync is deleted only once everything that it wrote is deleted at AWS. */
 async function deleteWithSecrets(c: Context, syncId: string): Promise<void> {
   const requestId = await c.get('client').syncs.request('remove', syncId, { deleteAfterRemove: true });
   const { run } = await waitForRun(c, requestId, REMOVAL_SECONDS);

@@ -1,6 +1,6 @@
 /**
- * What an operator orders of a sync: pause, resume, check, cancel. The same as
- * `keyferry sync pause|resume|check|cancel`.
+ * Orders for a sync: pause, resume, check, cancel. The same as `keyferry sync
+ * pause|resume|check|cancel`.
  */
 import type { Context } from 'hono';
 

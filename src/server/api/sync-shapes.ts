@@ -1,4 +1,4 @@
-/** Secret syncs on the wire: Infisical’s fields, and ours beside them. */
+/** Secret syncs on the wire: Infisical’s fields, and keyferry's own beside them. */
 import { descriptionShape, nameShape, placeShape } from '../../client/input.ts';
 import type { RunRowStatus, SyncStatus } from '../../db/status/queries.ts';
 import { type DestinationName, destinationNames } from '../../domain/destinations/names.ts';

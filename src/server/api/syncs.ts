@@ -1,6 +1,6 @@
 /**
- * `/api/v1/secret-syncs/{destination}`: Infisical’s paths for both AWS destinations, and `plan` of
- * ours.
+ * `/api/v1/secret-syncs/{destination}`: Infisical’s paths for both AWS destinations, and keyferry's
+ * own `plan`.
  */
 import type { Context } from 'hono';
 

@@ -1,6 +1,6 @@
 /**
- * Waiting for the verdict on a new connection: at most so many requests of an org at once, since
- * each holds a connection of the server.
+ * Waiting for the verdict on a new connection: the number of concurrent requests per org is
+ * limited, since each holds a connection of the server.
  */
 const MAX_WAITING = 10;
 

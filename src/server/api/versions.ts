@@ -10,7 +10,7 @@ export function tagVersion(c: Context, version: number): void {
   c.header('ETag', `"${String(version)}"`);
 }
 
-/** The first answer's tag, by the object in its body: that is all that is kept of the answer. */
+/** The tag of the first answer, by the object in its body; nothing else of the answer is kept. */
 export function tagReplay(c: Context, response: string): void {
   const isOrder = c.req.method === 'POST' && Object.keys(c.req.param()).length > 0;
   if (isOrder || c.req.method === 'DELETE') return;
@@ -19,7 +19,9 @@ export function tagReplay(c: Context, response: string): void {
   if (typeof version === 'number') tagVersion(c, version);
 }
 
-/** Undefined without the header, or with `*`. A tag that is none of ours matches no version. */
+/**
+ * Undefined without the header, or with `*`. A tag that keyferry did not issue matches no version.
+ */
 export function versionsOf(c: Context): readonly number[] | undefined {
   const header = c.req.header('if-match')?.trim();
   if (header === undefined || header === '*') return undefined;

@@ -1,5 +1,5 @@
 /**
- * `/api/v1/webhooks`: who is told of events. They belong to the org as a whole, so that an identity
+ * `/api/v1/webhooks`: who receives events. They belong to the org as a whole, so that an identity
  * of single projects sees none.
  */
 import type { Context } from 'hono';

@@ -13,8 +13,8 @@ import type { ApiOptions } from './env.ts';
 import type { Gate } from './gate.ts';
 
 /**
- * The project of an object; undefined when there is no such object, which must look like one of
- * another project.
+ * The project of an object; undefined when there is no such object, which must be indistinguishable
+ * from one of another project.
  */
 type Found = { readonly projectId: string | null } | undefined;
 
@@ -81,10 +81,7 @@ async function namedObjects(c: Context, queries: ApiOptions['queries']): Promise
   return Promise.all(found);
 }
 
-/**
- * Undefined for a run of what was deleted, too: nobody knows any more which project that belonged
- * to.
- */
+/** Undefined also for a run of a deleted subject: its project is no longer known. */
 async function findRun(c: Context, runId: string, queries: ApiOptions['queries']): Promise<Found> {
   if (!isUuid(runId)) return undefined;
   try {

@@ -1,7 +1,7 @@
 /**
  * Bull Board for the three queues, on either backend, read-only unless the operator says otherwise.
- * Its own formatters cover neither failure reasons nor stack traces, options and logs, so every job
- * leaves through an adapter that shows ids only (`clean-job.ts`).
+ * Its formatters do not cover failure reasons, stack traces, options and logs, so every job leaves
+ * through an adapter that shows ids only (`clean-job.ts`).
  */
 import { createBullBoard } from '@bull-board/api';
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
@@ -40,8 +40,8 @@ const descriptions: Readonly<Record<string, string>> = {
 
 /**
  * What operators may do when the board is writable. Retrying a job means: run its subject now.
- * Everything else stays PostgreSQL's to decide: a job that waits is somebody's wish, so none is
- * added, edited or thrown away here.
+ * Everything else stays PostgreSQL's to decide: a waiting job is somebody's wish, so none is added,
+ * edited or discarded here.
  */
 const allowedRoutes: Readonly<Record<string, string>> = {
   '/api/queues/:queueName/:jobId/retry': 'retry',
@@ -68,7 +68,7 @@ class CleanAdapter extends BullMQAdapter {
     return (await super.getJobs(...query)).map(withCleanJson);
   }
 
-  /** Free text of whoever wrote it. */
+  /** Free text from an unknown writer. */
   override getJobLogs(): Promise<string[]> {
     return Promise.resolve([]);
   }

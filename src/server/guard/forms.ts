@@ -1,8 +1,8 @@
 /**
  * What the forms of the status page carry, so that no page of another site can send one. The first
- * net is the front door: Host, Origin and Sec-Fetch-Site. The second is a token that only our own
- * pages hold, bound to the operator. It is signed, not stored: any server with the same key accepts
- * it.
+ * check is that of every request: Host, Origin and Sec-Fetch-Site. The second is a token that only
+ * keyferry's own pages hold, bound to the operator. It is signed, not stored: any server with the
+ * same key accepts it.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 
@@ -13,7 +13,7 @@ export interface Signatures {
   verify(purpose: string, signature: string | undefined, maxAgeMs: number): boolean;
 }
 
-/** A form may stay open over a working day. */
+/** A form may stay open for a working day. */
 export const FORM_MAX_AGE_MS = 12 * 3_600_000;
 /** Clocks of two servers differ a little. */
 const EARLY_MS = 60_000;

@@ -1,7 +1,7 @@
 /**
- * The doors of the server, in this order: Host, Origin, forwarded headers, login. Loopback needs no
- * login unless one is configured; any other address does. `/healthz` and `/readyz` answer whoever
- * may ask; the API has tokens of its own.
+ * The checks in front of every route, in this order: Host, Origin, forwarded headers, login.
+ * Loopback needs no login unless one is configured; any other address does. `/healthz` and
+ * `/readyz` answer any permitted host; the API has its own tokens.
  */
 import { getConnInfo } from '@hono/node-server/conninfo';
 import type { Context, MiddlewareHandler } from 'hono';

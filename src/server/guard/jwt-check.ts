@@ -1,5 +1,5 @@
 /**
- * Who the holder of a JWT is. Keys come from the issuer that the setting names, never from the
+ * Identifies the holder of a JWT. Keys come from the issuer that the setting names, never from the
  * token: over https, within bounds of time and size, kept for ten minutes, and fetched again for an
  * unknown key at most once in thirty seconds. Never accepts a token without signature or one signed
  * with a shared secret.
@@ -55,7 +55,7 @@ export interface JwtCheck {
   isCurrent(caller: Pick<Caller, 'id'>): boolean;
 }
 
-/** What tells who somebody with a token is. */
+/** The claims that identify the holder of a token. */
 export interface LoginChecks {
   readonly accessTokens: AccessTokenCheck;
   readonly jwts: JwtCheck;

@@ -1,9 +1,9 @@
 /**
  * The operators' login by HTTP basic authentication: one user of the settings, and named operators,
- * compared in constant time. Wrong passwords of an address are told to slow down after a while; the
- * right one always passes. Behind a proxy all operators share one address, and a lock would let
- * anybody keep them out. The limit spares log and CPU; what stops guessing is the password's
- * length, which the settings demand.
+ * compared in constant time. Repeated wrong passwords of an address are throttled; the right one
+ * always passes. Behind a proxy all operators share one address, and a lock would let anybody keep
+ * them out. The limit spares log and CPU; what stops guessing is the password's length, which the
+ * settings demand.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 

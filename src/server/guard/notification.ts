@@ -15,8 +15,7 @@ const HEADER = /^t=(\d{1,15});([0-9a-f]{64})$/;
 const WINDOW_MS = 300_000;
 
 /**
- * Milliseconds of the sender's clock; undefined unless who knows the secret has signed just this
- * body.
+ * Milliseconds of the sender's clock; undefined unless this very body is signed with the secret.
  */
 export function verifiedTime({ body, signature }: SignedBody, secret: string): number | undefined {
   const [, at, given = ''] = HEADER.exec(signature ?? '') ?? [];

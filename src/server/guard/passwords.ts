@@ -1,8 +1,8 @@
 /**
  * The passwords of named operators. A browser sends the login with each request, and scrypt is slow
  * on purpose: a right one is remembered for some minutes, as a hash under a key of this process. A
- * wrong one costs the same time for a known name and for an unknown one. One check at a time, and
- * few that wait, so that guesses take neither the thread pool nor the memory.
+ * wrong one costs the same time for a known name and for an unknown one. One check at a time, with
+ * a short queue, so that guesses exhaust neither the thread pool nor the memory.
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 
@@ -24,7 +24,7 @@ export interface PasswordCheck {
 
 const REMEMBERED_MS = 10 * 60_000;
 const MAX_WAITING = 20;
-/** Of one address: it does not take all the places. */
+/** Per address: one address cannot fill the queue. */
 const MAX_WAITING_OF_ADDRESS = 5;
 
 export interface PasswordPorts {

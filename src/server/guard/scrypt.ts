@@ -1,5 +1,6 @@
 /**
- * scrypt at the one cost of `domain/password-hash.ts`, in the thread pool: the event loop goes on.
+ * scrypt at the one cost of `domain/password-hash.ts`, in the thread pool, so that the event loop
+ * is not blocked.
  */
 import { randomBytes, scrypt } from 'node:crypto';
 

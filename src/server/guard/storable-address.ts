@@ -20,7 +20,7 @@ function decoded(path: string): string {
   try {
     return decodeURIComponent(path);
   } catch {
-    // Not UTF-8: the router leaves it as it is, too. The escape itself is what is looked for.
+    // Not UTF-8: the router leaves it as it is, too. Only the escape itself is searched for.
     return path.replaceAll('%00', '\0');
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Whether a secret may be typed into a page: only where nobody between the browser and this server
- * can read it. Judged by headers and the peer's address. Pure.
+ * Whether a secret may be typed into a page: only if nobody between the browser and this server can
+ * read it. Decided by headers and the peer's address. Pure.
  */
 import { isLoopback } from '../../domain/servers/loopback.ts';
 import { hostName, isForwarded } from './hosts.ts';
@@ -13,7 +13,7 @@ export interface Transport {
 
 /**
  * True on loopback without a proxy, and where a proxy says that the browser came by TLS. The
- * browser's own word counts more: a page that it loaded by plain http from elsewhere is not
+ * browser's own headers take precedence: a page that it loaded by plain http from elsewhere is not
  * private, whatever the proxy adds.
  */
 export function isPrivate({ peer, header }: Transport): boolean {

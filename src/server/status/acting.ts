@@ -32,7 +32,7 @@ export interface PageChange {
   make(client: Client): Promise<string>;
 }
 
-/** For the forms of a page; undefined where operators may only look. */
+/** For the forms of a page; undefined where operators may only read. */
 export function tokenFor(c: Context, acting: Acting | undefined): FormToken {
   return acting?.signatures.sign(formPurpose(c.get('operator')));
 }
@@ -53,7 +53,7 @@ export async function audited(
     });
   try {
     const subject = await make(acting.clientOf({ orgId: change.orgId, name: actor }));
-    // As API and library record it; the form's redirect is the browser's matter.
+    // The status that API and library record; the form's redirect only concerns the browser.
     await settle(200, subject);
     return subject;
   } catch (error) {

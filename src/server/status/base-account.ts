@@ -11,7 +11,7 @@ import { JobError, toJobError } from '../../errors.ts';
 import type { AssumingAccount } from './needed-policies.ts';
 import { type Html, prose } from './parts.ts';
 
-/** The account that a role must trust, or why nobody knows it yet. */
+/** The account that a role must trust, or why it is not known yet. */
 export type BaseAccount =
   | (AssumingAccount & { readonly of: 'worker' | 'server' | 'typed' })
   | { readonly of: 'nobody'; readonly reason: string };
@@ -47,7 +47,7 @@ const partitionOf = (arn: string | undefined): string => arn?.split(':')[1] ?? '
 
 const OWN_IDENTITY_LIMIT_MS = 3_000;
 
-/** Sources that do not answer are asked for longer than a reader waits; the page looks again. */
+/** Sources that do not answer are asked for longer than a reader waits; the page reloads later. */
 function inTime<T>(asked: Promise<T>): Promise<T> {
   const late = setTimeout(OWN_IDENTITY_LIMIT_MS, undefined, { ref: false }).then(() => {
     throw new JobError('CONNECTION_NO_BASE_IDENTITY', { message: 'Its source has not answered yet.' });

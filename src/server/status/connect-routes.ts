@@ -1,5 +1,5 @@
 /**
- * The addresses of the connect page, and of new credentials for a connection. Secrets come in by a
+ * The addresses of the connect page, and of new credentials for a connection. Secrets arrive in a
  * form body only, and go nowhere but to the client.
  */
 import type { Context, Hono } from 'hono';
@@ -61,7 +61,7 @@ interface Receiving {
 async function receive(c: Context, pages: ActingPages, { method, accept }: Receiving): Promise<Response> {
   const { acting } = pages;
   if (acting === undefined) return showRefusal(c, pages, readOnly);
-  // Before the body is read: a secret that came in the clear is not even looked at.
+  // Before the body is read: a secret that came in the clear is not read at all.
   if (method === 'access-key' && !mayTypeSecret(c)) return showRefusal(c, pages, { status: 403, ...notPrivate });
   const form = await readForm(c, acting.signatures);
   if ('refusal' in form) return showRefusal(c, pages, form.refusal);
@@ -179,7 +179,7 @@ async function showConnect(c: Context, pages: ActingPages, { method, values, err
   const { errors, told } = explain(error, 'Connect');
   const token = tokenFor(c, pages.acting);
   const content = connectContent({ method, wanted, base, values, errors, token, isPrivate: mayTypeSecret(c) });
-  // Sooner complete than usual; whoever types is not disturbed.
+  // Reloads sooner than usual, but not while somebody types.
   const pace =
     base.of === 'nobody' && error === undefined ? { refresh: LOOK_AGAIN_SECONDS } : { refresh: 'none' as const };
   return show(c, pages, { title: 'Connect', section: 'connections', ...pace, asksForText: true, content, ...told });
@@ -198,7 +198,7 @@ async function showCredentials(c: Context, pages: ActingPages, { method, values,
   return show(c, pages, { title, section: 'connections', refresh: 'none', content, ...told });
 }
 
-/** Trouble of ours is no answer to what was typed. */
+/** A failure of keyferry itself is not shown as a problem of the form. */
 function requireAnswer(error: unknown): void {
   if (statusOf(toJobError(error).code) >= 500) throw toJobError(error);
 }

@@ -136,13 +136,12 @@ function dependentsPanel({ syncs, rotations }: ConnectionDetail): Html {
 }
 
 /**
- * Why it is not valid; what to do about it stands with the failing check right below, if there is
- * one.
+ * Why it is not valid; what to do about it is shown with the failing check below, if there is one.
  */
 function noticeOf(connection: ConnectionStatus): Html {
   const { status, statusCode: code, statusMessage: message, checks } = connection;
   if (status === 'valid' || (code === null && message === null)) return html``;
-  // What is wrong now stands in the checks below, as far as they are made.
+  // What is wrong now is in the checks below, as far as they are done.
   const hasFailingCheck = checks.some((check) => check.verdict === 'fail');
   return html`<div class="notice ${status === 'invalid' ? 'bad' : 'warn'}">
     ${hasFailingCheck ? cause({ code, message }) : trouble(troubleOf(connection))}

@@ -9,7 +9,7 @@ import { type Html, prose } from './parts.ts';
 export interface Field {
   readonly name: string;
   readonly label: string;
-  /** Tells apart the fields of two forms that have the same name. */
+  /** Distinguishes fields of the same name in two forms. */
   readonly form?: string;
   readonly value?: string | undefined;
   readonly hint?: string;

@@ -16,16 +16,16 @@ export interface Frame {
   readonly content: Html;
   /** How many subjects need a person; announced to screen readers when it changes. */
   readonly problems?: number;
-  /** What an order came to, above everything else. */
+  /** The result of an order, above everything else. */
   readonly notice?: Html;
   /**
-   * Seconds until the page looks again; `none` where a person fills in a form. Default: 10 with
+   * Seconds until the page reloads; `none` where a person fills in a form. Default: 10 with
    * JavaScript, 30 without.
    */
   readonly refresh?: number | 'none';
   /**
-   * It asks for text. Without JavaScript it does not reload itself then, which would clear what is
-   * half typed.
+   * It asks for text. Without JavaScript it does not reload then, which would clear half-typed
+   * text.
    */
   readonly asksForText?: boolean;
 }

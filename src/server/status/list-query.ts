@@ -1,6 +1,6 @@
 /**
- * What a list page is asked for in its address, and the addresses of its neighbours. Anything odd
- * falls back to the default.
+ * The parameters in a list page's address, and the addresses of its neighbours. Anything odd falls
+ * back to the default.
  */
 import { html } from 'hono/html';
 
@@ -10,7 +10,7 @@ import { formatNumber } from '../../domain/counted.ts';
 import type { Html } from './parts.ts';
 
 export const PAGE_SIZE = 50;
-/** Deep pages cost what they skip; nobody reads them: search finds. */
+/** Deep pages cost as much as what they skip, and searching is easier than reading them. */
 const MAX_PAGE = 2_000;
 const MAX_SEARCH = 100;
 

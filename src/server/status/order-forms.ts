@@ -1,6 +1,6 @@
 /**
- * The buttons of one subject. Plain forms that post to the page they stand on; empty where
- * operators may only look.
+ * The buttons of one subject. Plain forms that post to their own page; empty where operators may
+ * only read.
  */
 import { html } from 'hono/html';
 
@@ -8,7 +8,7 @@ import type { ConnectionStatus, RotationStatus, SyncStatus } from '../../db/stat
 import { orders, type SubjectKind } from './orders.ts';
 import { type Html, panel } from './parts.ts';
 
-/** Undefined: operators may only look. */
+/** Undefined: operators may only read. */
 export type FormToken = string | undefined;
 
 interface Subject {
@@ -41,7 +41,7 @@ function buttons(subject: Subject, names: readonly string[]): Html {
   return form(subject, html`${names.map((name) => button(subject, name))}`);
 }
 
-/** What cannot be taken back by the opposite button is two clicks away, with what it does. */
+/** What the opposite button cannot undo takes two clicks, with a description of what it does. */
 function careful(subject: Subject, name: string, { title, meaning }: { title: string; meaning: string }): Html {
   return html`<details id="order-${name}">
     <summary>${title}</summary>

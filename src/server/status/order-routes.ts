@@ -1,6 +1,6 @@
 /**
- * Orders of operators: a form posts to the page it stands on; the answer is a redirect to that
- * page, or the page with the reason.
+ * Orders of operators: a form posts to its own page; the answer is a redirect to that page, or the
+ * page with the reason.
  */
 import type { Context, Hono, MiddlewareHandler } from 'hono';
 
@@ -18,7 +18,7 @@ import type { Client } from '../../client/types/client.ts';
 export interface ActingPages extends Answering, Pick<AccountSources, 'ownIdentity'> {
   readonly queries: StatusQueries;
   readonly door: MiddlewareHandler;
-  /** Undefined: operators may only look. */
+  /** Undefined: operators may only read. */
   readonly acting: Acting | undefined;
 }
 
@@ -29,7 +29,7 @@ export const readOnly: Refusal = {
 };
 
 const subjectKinds: readonly SubjectKind[] = ['connection', 'sync', 'rotation'];
-/** Long enough to be read; then the page's state speaks for itself. */
+/** Long enough to be read; after that the page's state shows it. */
 const DONE_SHOWN_MS = 60_000;
 
 export function addOrders(app: Hono, pages: ActingPages): void {
@@ -76,7 +76,7 @@ interface Refused {
 }
 
 async function refuse(c: Context, pages: ActingPages, { kind, id, label, error }: Refused): Promise<Response> {
-  // Trouble of ours is no answer to the order.
+  // A failure of keyferry itself is not shown as the answer to the order.
   if (statusOf(toJobError(error).code) >= 500) throw error;
   const { status, notice } = orderNotice(error, label);
   const content = await readSubject(pages.queries, kind, { id, now: pages.now(), token: tokenFor(c, pages.acting) });
@@ -98,7 +98,7 @@ export function doneAddress({ signatures }: Acting, done: Done): string {
   return `/${done.kind}s/${done.id}?${query.toString()}`;
 }
 
-/** What the address says was done a moment ago; undefined when it proves nothing. */
+/** What was just done according to the address; undefined when it proves nothing. */
 export function doneOrder(
   c: Context,
   acting: Acting | undefined,

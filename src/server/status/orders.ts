@@ -9,7 +9,7 @@ import type { Client } from '../../client/types/client.ts';
 export interface Order {
   /** On the button. */
   readonly label: string;
-  /** What is said once it is recorded. */
+  /** The confirmation once it is recorded. */
   readonly done: string;
   /** Throws what the page then shows. */
   carryOut(client: Client, id: string, fields: Fields): Promise<unknown>;

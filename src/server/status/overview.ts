@@ -1,6 +1,6 @@
 /**
- * The first page: how many are well, what needs a person and what to do about it, what waits, what
- * ran last.
+ * The first page: how many subjects are healthy, what needs a person and what to do about it, what
+ * waits, what ran last.
  */
 import { html } from 'hono/html';
 

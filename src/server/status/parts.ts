@@ -43,13 +43,13 @@ export function formatMoment(at: Date): string {
   return `${at.toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 }
 
-/** Relative to now, with the moment itself as the title. */
+/** Relative to now, with the absolute time as the title. */
 export function when(at: Date | null | undefined, now: Date): Html {
   if (at === null || at === undefined) return html`<span class="muted">–</span>`;
   return html`<time datetime="${at.toISOString()}" title="${formatMoment(at)}">${formatRelative(at, now)}</time>`;
 }
 
-/** Of what is to come: what is due already reads so, and never as a moment of the past. */
+/** For future times: what is already due reads as due, never as a time in the past. */
 export function upcoming(at: Date | null | undefined, now: Date): Html {
   if (at === null || at === undefined || at > now) return when(at, now);
   return html`<span class="muted" title="${formatMoment(at)}">due now</span>`;
@@ -72,7 +72,7 @@ export interface Trouble {
   readonly message: string | null | undefined;
   /** More exact than what the code's entry advises. */
   readonly fix?: string | null | undefined;
-  /** The object in trouble: commands of the advice get its name. */
+  /** The object concerned: commands of the advice get its name. */
   readonly of?: Named | undefined;
 }
 

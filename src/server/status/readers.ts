@@ -1,5 +1,5 @@
 /**
- * What each page of one subject shows: its row and what belongs to it, read at once. Undefined:
+ * What each page of one subject shows: its row and what belongs to it, read together. Undefined:
  * there is no such subject.
  */
 import type { StatusQueries } from '../../db/status/queries.ts';
@@ -81,7 +81,7 @@ async function readSync(queries: StatusQueries, id: string, { now, token }: Seen
   if (sync === undefined) return undefined;
   const isBusy = isAboutToChange(sync, runs, now);
   const content = syncContent({ sync, entries, plan, runs, now, token, isBusy });
-  // What runs may change the number that is asked for: nobody types it before that is over.
+  // A run may change the number that is asked for, so it is not offered before the run is over.
   const asksForText = !isBusy && asksForConfirmation(sync, token);
   return { title: sync.name, section: 'syncs', ...(isBusy ? soon : {}), asksForText, content };
 }

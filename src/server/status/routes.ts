@@ -1,5 +1,5 @@
 /**
- * The addresses of the status page. Looking changes nothing; orders come in by forms
+ * The addresses of the status page. Reading changes nothing; orders come in by forms
  * (`order-routes.ts`, `connect-routes.ts`). Errors are pages too.
  */
 import { type Context, Hono } from 'hono';

@@ -71,7 +71,7 @@ function subjectLink({ kind, subjectId, subjectName }: LogicalRun): Html {
   return html`<a class="name" href="${path}/${subjectId}">${name}</a>`;
 }
 
-/** What other codes advise stands with the subject; a defect is found by its run. */
+/** The advice of other codes is shown with the subject; a defect is found by its run. */
 function defectAdvice({ id, errorCode }: LogicalRun): Html {
   if (errorCode !== 'BUG_UNEXPECTED') return html``;
   return html`<p class="fix"><b>Fix:</b> find run <code>${id}</code> in the worker’s log, and report it.</p>`;

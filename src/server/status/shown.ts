@@ -73,8 +73,8 @@ export function showFailure(c: Context, answering: Answering, error: unknown): R
 }
 
 /**
- * Why an order was not carried out, on the page of its subject. What was typed wrong says itself
- * what is right.
+ * Why an order was not carried out, on the page of its subject. The message about wrong input
+ * already says what is right.
  */
 export function orderNotice(error: unknown, name: string): { readonly status: ContentfulStatusCode; notice: Html } {
   const { code, publicMessage: message } = toJobError(error);

@@ -1,9 +1,9 @@
-/** Whether a subject is about to change: then its page looks again sooner. Pure. */
+/** Whether a subject is about to change: then its page reloads sooner. Pure. */
 import type { LogicalRun } from '../../db/logical-runs.ts';
 import { isUnderWay } from '../../domain/run.ts';
 
 export const UNDER_WAY_SECONDS = 2;
-/** What is due for longer waits for a worker, not for a moment. */
+/** What has been due for longer waits for a worker, so nothing changes soon. */
 const SOON_MS = 120_000;
 
 export function isAboutToChange(

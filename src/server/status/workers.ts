@@ -30,7 +30,7 @@ function workersState({ workers: { areRunning, lastSeenAt }, guard }: Overview, 
   </div>`;
 }
 
-/** Nothing while none has reported itself within the hour. */
+/** Empty if no worker has reported itself within the hour. */
 function workerTable({ workers: { workers } }: Overview, now: Date): Html {
   if (workers.length === 0) return html``;
   const rows = workers.map(

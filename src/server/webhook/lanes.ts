@@ -1,6 +1,6 @@
 /**
- * A lane for each endpoint: while it is open, nothing else is claimed for that endpoint, and what
- * it waits for delays no other.
+ * A lane for each endpoint: while it is open, nothing else is claimed for that endpoint, and a slow
+ * endpoint delays no other.
  */
 import type { DueNotification } from '../../db/outbox.ts';
 

@@ -1,7 +1,7 @@
 /**
  * Delivers the outbox: to the endpoints of the orgs, and to the operator's where there is one.
- * Looks for trouble every ten seconds, and delivers at once what PostgreSQL notifies of. Each
- * endpoint has a lane of its own, so that one which does not answer delays no other. Safe to run in
+ * Detects problems every ten seconds, and delivers immediately what PostgreSQL notifies of. Each
+ * endpoint has its own lane, so that one which does not answer delays no other. Safe to run in
  * several servers at once.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -45,12 +45,11 @@ const EVERY_MS = 10_000;
 const REQUEST_LIMIT_MS = 10_000;
 const FIRST_PAUSE_MS = 5_000;
 const MAX_PAUSE_MS = 6 * 3_600_000;
-/** An endpoint that is back is found within so long. */
+/** An endpoint that is back is found within this time. */
 const MAX_ENDPOINT_PAUSE_MS = 5 * 60_000;
 
 /**
- * Throws CONFIG_INVALID for an operator's address that would carry the news in clear through a
- * network.
+ * Throws CONFIG_INVALID for an operator's address that would send events in clear over a network.
  */
 export function startWebhook(options: WebhookOptions): RunningWebhook {
   if (options.operator) requireSafeUrl(options.operator.url);
@@ -138,9 +137,9 @@ async function deliver(options: WebhookOptions, row: DueNotification): Promise<v
 }
 
 interface Failure {
-  /** In words of ours. */
+  /** In keyferry's own wording. */
   readonly error: string;
-  /** The endpoint wants nothing more. */
+  /** The endpoint is gone for good. */
   readonly isGone: boolean;
   /** Other events would fail, too. */
   readonly isDown: boolean;

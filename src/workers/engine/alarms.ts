@@ -1,12 +1,12 @@
 /**
- * Calls back at moments that lie near ahead, so that what is due then does not wait for the next
- * regular look.
+ * Calls back at times in the near future, so that what is due then does not wait for the next
+ * regular tick.
  */
 import type { Kind } from '../../domain/run.ts';
 
-/** What is due later than this waits for the regular look. */
+/** What is due later than this waits for the regular tick. */
 const SOON_MS = 10_000;
-/** So much later, so that the database's clock, which decides, is past it. */
+/** Added to each time, so that the database's clock, which decides, is past it. */
 const PAST_MS = 5;
 
 export interface Alarms {

@@ -1,7 +1,7 @@
 /**
  * Records which AWS identity this worker uses: at its first use, when its key changes, and once an
  * hour. Passive: an identity that no work has needed is not resolved, so a worker whose connections
- * all have keys of their own never asks for one.
+ * all have their own keys never resolves one.
  */
 import type { AwsAccess } from '../../aws/session.ts';
 import type { BaseIdentities } from '../../db/base-identities.ts';
@@ -31,7 +31,7 @@ export interface BaseIdentityWatchTimes {
 const DEFAULT_TIMES: BaseIdentityWatchTimes = { lookEveryMs: 15_000, recordEveryMs: 3_600_000 };
 
 export interface BaseIdentityWatch {
-  /** Looks now; for tests. */
+  /** Checks now; for tests. */
   look(): Promise<void>;
   stop(): void;
 }
@@ -51,7 +51,7 @@ export function startBaseIdentityWatch(deps: BaseIdentityWatchDependencies): Bas
       if (last?.name !== name) announce(log, { ...report, ...seen }, { at, isChange: last !== undefined });
       last = { key, name, at: at.getTime() };
     } catch (error) {
-      // Whether the identity works is reported by those who need it.
+      // Whether the identity works is reported where it is used.
       log.debug({ err: toJobError(error) }, 'the worker’s own AWS identity could not be recorded');
     }
   }

@@ -2,13 +2,13 @@
  * Stores the AWS calls, the progress and the findings of runs while they are under way: a worker
  * that is killed loses those of its last tenth of a second, no more. All runs of a process share
  * one statement, which no run waits for; its answer names those that a person cancelled, and those
- * whose place somebody waits for. A run that settles sooner costs none.
+ * whose slot another subject waits for. A run that settles sooner costs no statement.
  */
 import type { RunCalls, StoredCalls } from '../../db/engine/run-calls.ts';
 import { createCallLog, type CallLog } from '../../domain/call-log.ts';
 import type { RunProgress } from '../../domain/run.ts';
 
-/** What a run notes of itself, and what it learns in return. */
+/** What a run records about itself, and what it learns in return. */
 export interface RunNotes {
   readonly calls: CallLog;
   noteProgress(progress: RunProgress): void;
@@ -16,7 +16,7 @@ export interface RunNotes {
   noteResult(result: unknown): void;
   /** True soon after a person cancelled it: it stops before its next write. */
   isCancelled(): boolean;
-  /** Whether somebody waits for its place, as of a moment ago. */
+  /** Whether another subject waits for its slot, as of the last answer. */
   isAwaited(): boolean;
 }
 

@@ -11,9 +11,9 @@ import type { Run } from './processor.ts';
 const MAX_SETTLEMENTS = 20;
 const WINDOW_MS = 60_000;
 const SLOWED_MS = 60_000;
-/** A run that waits longer than this is no part of a loop. */
+/** A run that waits longer than this is not part of a loop. */
 const SOON_MS = 3_000;
-/** A loop with more of them than this is not found. */
+/** A loop that alternates between more outcomes than this is not detected. */
 const MAX_STANDINGS = 4;
 /** The subject that was seen longest ago is forgotten first. */
 const MAX_SUBJECTS = 10_000;
@@ -22,7 +22,7 @@ const MAX_SUBJECTS = 10_000;
 export interface DueSettlement {
   readonly subjectId: string;
   readonly atMs: number;
-  /** What a change would show in: counts, progress, phase, served revision, requests. */
+  /** What shows progress: counts, progress, phase, served revision, requests. */
   readonly standing: string;
   /** Status and code of the outcome. */
   readonly state: string;
@@ -68,7 +68,7 @@ export function createHotLoops(maxSubjects = MAX_SUBJECTS): HotLoops {
 
 export interface HotLoopDependencies {
   readonly hotLoops: HotLoops;
-  /** Told of every settlement that a hot loop slowed. */
+  /** Called for every settlement that is slowed because of a hot loop. */
   onHotLoop?(kind: Kind): void;
 }
 
@@ -99,7 +99,7 @@ function isDueSoon(run: Run<Kind>, settlement: Settlement<Kind>, now: Date): boo
   return isFinal(settlement.outcome) && servedRevision < run.subject.wantedRevision;
 }
 
-/** The counts and the progress stand for the ledger; a request that is answered is a change too. */
+/** The counts and the progress represent the ledger; an answered request is a change too. */
 function standingOf(run: Run<Kind>, settlement: Settlement<Kind>): string {
   const { outcome, changes, servedRevision, requestIds } = settlement;
   const { subject } = run;

@@ -1,7 +1,6 @@
 /**
- * Deletes history past its retention period every hour or so, and repairs what must not be every
- * ten minutes or so. Runs in every worker process; the statements' guards let one at a time
- * through.
+ * Deletes history past its retention period every hour or so, and repairs invalid states every ten
+ * minutes or so. Runs in every worker process; the statements' guards let one at a time through.
  */
 import type { Repaired } from '../../db/invariants.ts';
 import { jitteredMs } from '../../domain/backoff.ts';

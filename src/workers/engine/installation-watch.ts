@@ -91,7 +91,7 @@ export async function startInstallationWatch(deps: InstallationWatchDependencies
   return {
     async get() {
       const look = await deps.guard.look();
-      // A guard that is known is looked at once a minute, not at every run.
+      // A known guard is checked once a minute, not at every run.
       if (look.row.guardReason !== null || !isOlder(look, seenCounter)) return look.row;
       await check();
       return (await deps.guard.look()).row;

@@ -71,7 +71,7 @@ export function toQueueError({ log, noticeOutage }: QueueErrorDependencies, erro
   if (error instanceof ReportedError) return error;
   const jobError = toJobError(error);
   const isOfProducer = jobError.code === 'PAYLOAD_INVALID' || jobError.code === 'PAYLOAD_REQUEST_MISSING';
-  // A lost lease is no failure of the work: whoever took over goes on.
+  // A lost lease is not a failure of the work: the run that took over continues it.
   if (!isOfProducer && noticeOutage?.(jobError) !== true)
     log.error({ err: jobError }, 'job ended without a settlement');
   return cleanError(jobError.code, jobError.publicMessage);

@@ -83,7 +83,7 @@ export function holdLease(input: LeaseInput): Lease {
   };
 }
 
-/** Too late to send one more mutation, so long after the lease was taken or renewed. */
+/** How long after a claim or renewal it is too late to send another mutation. */
 function isTooLate(sinceMs: number): boolean {
   return LEASE_MS - sinceMs <= CALL_DEADLINE_MS;
 }

@@ -1,7 +1,7 @@
 /**
- * A moment by the two clocks of a machine. The monotonic one stands still while a virtual machine
- * is suspended, and the wall clock can be set: a moment that decides whether something may still be
- * done is measured by both.
+ * A time by the two clocks of a machine. The monotonic one stops while a virtual machine is
+ * suspended, and the wall clock can be set: a time that decides whether something may still be done
+ * is measured by both.
  */
 export interface Moment {
   readonly monotonicMs: number;
@@ -12,7 +12,7 @@ export function thisMoment(): Moment {
   return { monotonicMs: performance.now(), wallMs: Date.now() };
 }
 
-/** Milliseconds between two moments, by the clock that went further. */
+/** Milliseconds between two times, by the clock that advanced further. */
 export function elapsedMs(since: Moment, now: Moment): number {
   return Math.max(now.monotonicMs - since.monotonicMs, now.wallMs - since.wallMs);
 }

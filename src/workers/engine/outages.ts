@@ -50,7 +50,7 @@ export function createOutages({ backend, log, quietMs = QUIET_MS }: OutagesInput
         return true;
       },
     );
-  /** Many fail at once: they share one look. */
+  /** Many fail at once: they share one check. */
   const checkQueue = () =>
     (checking ??= isQueueOut().finally(() => {
       checking = undefined;

@@ -16,7 +16,10 @@ export interface Run<K extends Kind> {
    * The kind of the open request that this run answers (`check` is a sync run), if there is one.
    */
   readonly requestKind: string | undefined;
-  /** Somebody asked for it through the CLI, the API or the library, not by a queued job. */
+  /**
+   * A person or application asked for it through the CLI, the API or the library, not by a queued
+   * job.
+   */
   readonly isDirect: boolean;
   /** The subject's row as it was claimed. */
   readonly subject: SubjectRows[K];
@@ -38,8 +41,8 @@ export interface Run<K extends Kind> {
   /** True soon after a person cancelled the run: it ends before its next write. */
   isCancelled(): boolean;
   /**
-   * True soon after somebody began to wait for this run's place: it gives it back after its share
-   * of the work.
+   * True soon after another subject began to wait for this run's slot: the run gives it up after
+   * its share of the work.
    */
   isAwaited(): boolean;
   /** Shows others how far the run has come. */
@@ -63,9 +66,9 @@ export interface Performed<K extends Kind> {
    * the backoff's.
    */
   readonly dueAt: Date | null;
-  /** What is wanted of the subject is still to be done: a plan only looked. */
+  /** What is wanted of the subject is still to be done: a plan only reads. */
   readonly leavesWish?: boolean;
-  /** Decided by the claim alone: nothing was looked at, and nothing written. */
+  /** Decided by the claim alone: nothing was read, and nothing written. */
   readonly isUnchanged?: boolean;
   /** The processor has settled the run itself, together with the deletion of its subject. */
   readonly isSettled?: boolean;

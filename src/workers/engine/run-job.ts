@@ -152,7 +152,7 @@ function toRun<K extends Kind>(
       beforeMutation: lease.beforeMutation,
       subjectId: subject.id,
     },
-    // Most runs say one thing or nothing: their logger is made when there is something to say.
+    // Most runs log one line or none: their logger is made when it is needed.
     get log() {
       return (log ??= deps.log.child({
         runId: claim.runId,

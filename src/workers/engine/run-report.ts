@@ -1,4 +1,4 @@
-/** What metrics and the tick are told of a settled run. */
+/** What metrics and the tick learn about a settled run. */
 import type { CallLog } from '../../domain/call-log.ts';
 import type { Kind, Outcome } from '../../domain/run.ts';
 import type { Claim } from '../../db/engine/claim.ts';

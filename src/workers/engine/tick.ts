@@ -19,11 +19,14 @@ const BATCH = 500;
 const MAX_BATCHES = 20;
 const EVERY_MS = 3_000;
 const SPREAD = 0.2;
-/** Wake-ups within this time after a look become one look; the first one after it does not wait. */
+/**
+ * Wake-ups within this time after a dispatch become one dispatch; the first one after it does not
+ * wait.
+ */
 const GATHER_MS = 5;
 /**
- * Before the next look while the queue is full: workers have enough to do for longer, and the look
- * would find no room.
+ * Pause before the next dispatch while the queue is full: workers have enough to do for longer, and
+ * a dispatch would find no room.
  */
 const FULL_QUEUE_MS = 100;
 
@@ -33,7 +36,7 @@ export interface TickDependencies {
   queue(kind: Kind): Queue;
   readonly log: Log;
   random(): number;
-  /** Told of every look that ended well, for metrics. */
+  /** Called for every successful dispatch, for metrics. */
   onTick?(kind: Kind, dispatched: number): void;
   /** Called when a round of dispatches has ended well. */
   roundEnded?(kind: Kind): unknown;
@@ -43,11 +46,11 @@ export interface TickDependencies {
 
 export interface Tick {
   start(): void;
-  /** Looks for due rows of this kind now. */
+  /** Dispatches due rows of this kind now. */
   wake(kind: Kind): void;
   /**
-   * Looks again if the last look left something behind, and when the run's subject is due, if that
-   * is soon.
+   * Dispatches again if the last dispatch left something behind, and when the run's subject is due,
+   * if that is soon.
    */
   runEnded(kind: Kind, dueInMs?: number): void;
   /** Resolves when no dispatch is under way any more. */
@@ -58,7 +61,7 @@ export interface Tick {
    */
   pendingMs(): number;
   /**
-   * When each kind was last looked at successfully, in milliseconds of the monotonic clock; for
+   * When each kind was last dispatched successfully, in milliseconds of the monotonic clock; for
    * readiness.
    */
   readonly lastSuccessMs: ReadonlyMap<Kind, number>;
@@ -131,9 +134,9 @@ export function createTick(deps: TickDependencies): Tick {
 }
 
 interface Rounds {
-  /** One at a time of each kind; asked during one, another follows at once. */
+  /** One at a time of each kind; a request during one starts another right after it. */
   run(kind: Kind): void;
-  /** A run ended. True during a round, which may have looked before: `onEnds` follows it. */
+  /** A run ended. True during a round, which may have read the rows before: `onEnds` follows it. */
   noteEnd(kind: Kind): boolean;
   restedMs(kind: Kind): number;
   settled(): Promise<unknown>;
@@ -148,7 +151,7 @@ interface Rounds {
  *                   ▼     │
  *                   again ┘
  *
- * Once stopped, no state begins a look; `settled` resolves when the last one has ended.
+ * Once stopped, no state starts another dispatch; `settled` resolves when the last one has ended.
  */
 function createRounds(look: (kind: Kind) => Promise<void>, onEnds: (kind: Kind) => void): Rounds {
   const active = new Map<Kind, Promise<void>>();
@@ -189,10 +192,7 @@ interface Times {
   tookMs(kind: Kind): number;
 }
 
-/**
- * A round may take minutes when much is due: only a single question that stays without an answer is
- * a bad sign.
- */
+/** A round may take minutes when much is due: only a single unanswered statement is a bad sign. */
 function withTimes(deps: TickDependencies): Times {
   const askedAtMs = new Map<Kind, number>();
   const tookMs = new Map<Kind, number>();
@@ -231,7 +231,7 @@ function createWakeUps(run: (kind: Kind) => void): { add(kind: Kind, delayMs: nu
 
 async function dispatchAll(deps: TickDependencies, kind: Kind, isStopped: () => boolean): Promise<Dispatch> {
   let dispatch = await dispatchOnce(deps, kind);
-  // The process that had the guard may have looked just before this row became due.
+  // The process that held the guard may have read the rows just before this one became due.
   if (!dispatch.hadGuard) dispatch = await dispatchOnce(deps, kind);
   for (let batch = 1; dispatch.subjects.length === BATCH && batch < MAX_BATCHES && !isStopped(); batch += 1)
     dispatch = await dispatchOnce(deps, kind);

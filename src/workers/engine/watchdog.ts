@@ -1,15 +1,15 @@
 /**
- * Notices a process that has gone deaf: jobs wait, slots are free, and nothing has started for a
- * while; or the database has not answered for longer than it lets any statement run, while a fresh
- * connection works. Both are connections that are dead and do not know it: a worker that waits on
- * one for ever looks idle. Only a new process helps, and whoever runs this one starts another. An
- * outage of the server itself never ends the process.
+ * Detects a process that no longer gets jobs: jobs wait, slots are free, and nothing has started
+ * for a while; or the database has not answered for longer than it lets any statement run, while a
+ * fresh connection works. Both are half-open connections: a worker that waits on one for ever looks
+ * idle. Only a new process helps, and the process manager starts one. An outage of the server
+ * itself never ends the process.
  */
 import type { Kind } from '../../domain/run.ts';
 import type { Log } from '../../observe/log.ts';
 
 export interface WatchdogTimes {
-  /** Nothing started for this long while jobs wait: deaf. */
+  /** Nothing started for this long while jobs wait: the process is considered deaf. */
   readonly silentMs: number;
   readonly lookEveryMs: number;
 }
@@ -49,8 +49,7 @@ export function startWatchdog(deps: WatchdogDependencies): Watchdog {
   const active = new Map<Kind, number>();
   const startedAtMs = new Map<Kind, number>(deps.kinds.map((kind) => [kind, performance.now()]));
   /**
-   * Queues that had waiting jobs at the last look, too: a job that was added this instant is no
-   * sign.
+   * Queues that had waiting jobs at the previous check, too: a job that was just added is no sign.
    */
   const suspects = new Set<Kind>();
 
@@ -74,7 +73,7 @@ export function startWatchdog(deps: WatchdogDependencies): Watchdog {
       return;
     }
     if (!(await isFine('queue'))) return;
-    // That took a moment: a job may have started, or the queue may have been paused.
+    // Meanwhile a job may have started, or the queue may have been paused.
     if (!suspects.has(kind) || !isSilent(kind) || (await deps.countWaiting(kind).catch(() => 0)) === 0) return;
     deps.log.fatal(
       { queue: kind, waiting },

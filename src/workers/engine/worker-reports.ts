@@ -1,5 +1,5 @@
 /**
- * Says every few seconds that this worker is there and what it does, for people who look. No work
+ * Reports every few seconds that this worker is running and what it does, for people. No work
  * depends on it.
  */
 import { randomUUID } from 'node:crypto';
@@ -34,7 +34,7 @@ export function startWorkerReports(deps: WorkerReportsDependencies): WorkerRepor
     reporting ??= workers
       .report(id, { name, version, queues, running: running() })
       .catch((error: unknown) => {
-        // An outage of the database is reported by those who need it.
+        // An outage of the database is reported where it is used.
         log.debug({ err: toJobError(error) }, 'this worker could not report itself');
       })
       .finally(() => {

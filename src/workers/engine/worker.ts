@@ -70,7 +70,9 @@ export interface WorkerProcess {
 
 const STOP_DEADLINE_MS = 25_000;
 const CANCEL_GRACE_MS = 3_000;
-/** A tick that succeeded longer ago than this means that the database or the loop stands still. */
+/**
+ * A tick that succeeded longer ago than this means that the database or the event loop is stuck.
+ */
 const STALE_TICK_MS = 60_000;
 
 export async function startWorker(deps: WorkerDependencies): Promise<WorkerProcess> {
@@ -230,7 +232,7 @@ function logErrors(log: Log, kind: Kind, outages: Outages): (error: Error) => vo
   };
 }
 
-/** What waits for a server that is gone is left to end by itself. */
+/** Whatever waits for a server that is gone is not awaited. */
 const inTime = (end: Promise<unknown>) => Promise.race([end, setTimeout(1_000, undefined, { ref: false })]);
 
 /**

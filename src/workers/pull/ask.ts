@@ -1,6 +1,6 @@
 /**
  * One request to a source, to a public address that was checked or a host that the operator lists.
- * Bounded in size and time; redirects are refused. Nothing of an answer goes into an error but its
+ * Bounded in size and time; redirects are refused. An error contains nothing of an answer but its
  * status.
  */
 import { request as requestHttp, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';

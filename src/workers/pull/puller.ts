@@ -1,5 +1,5 @@
 /**
- * Queues the pulls of due sources, every few seconds and at once when somebody asks. Any number of
+ * Queues the pulls of due sources, every few seconds and immediately on request. Any number of
  * processes may do so: the dispatch gives each source to one of them. A crash costs a lease,
  * nothing else. Nothing is queued while the worker is guarded.
  */
@@ -15,7 +15,7 @@ export interface PullerDependencies {
   readonly sources: Pick<Sources, 'dispatch' | 'undispatch'>;
   /** The queue of syncs. */
   queue(): Queue;
-  /** While the database may be older than what it speaks about. */
+  /** While the database may be older than the state of AWS. */
   isGuarded(): boolean;
   readonly log: Log;
   readonly everyMs?: number;
@@ -23,7 +23,7 @@ export interface PullerDependencies {
 }
 
 export interface Puller {
-  /** Looks for due sources now. */
+  /** Dispatches due sources now. */
   wake(): void;
   /** Resolves when no dispatch is under way any more. */
   stop(): Promise<void>;

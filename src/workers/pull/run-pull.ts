@@ -1,7 +1,7 @@
 /**
  * One `pull` job of the queue `sync`: parse → admit → claim → pull → report. A job that keyferry
  * dispatched reads the source; any other is recorded as a wish, and the next dispatch reads it.
- * When the source is read again is PostgreSQL's: a job is one attempt.
+ * PostgreSQL decides when the source is read again: a job is one attempt.
  */
 import type { Job } from 'bullmq';
 
@@ -21,7 +21,7 @@ import type { Pull } from './pull.ts';
 export interface PullJobDependencies {
   readonly sources: Pick<Sources, 'claim' | 'recordWish'>;
   readonly pull: Pull;
-  /** While the database may be older than what it speaks about. */
+  /** While the database may be older than the state of AWS. */
   isGuarded(): boolean;
 }
 

@@ -1,6 +1,5 @@
 /**
- * What the steps of a rotation share: the run, the stores, the door to AWS, and the one way to
- * write.
+ * What the steps of a rotation share: the run, the stores, access to AWS, and the one way to write.
  */
 import type { AccessKeys } from '../../aws/access-keys.ts';
 import type { AwsAccess, AwsSession } from '../../aws/session.ts';
@@ -48,15 +47,15 @@ export async function write(
 }
 
 /**
- * How often a transition is made again because a person changed the settings that it was made of.
+ * How often a transition is made again because a person changed the settings that it is based on.
  */
 const MAX_RACES = 20;
 /** Then those who change it are done. */
 const AGAIN_MS = 5_000;
 
 /**
- * For a transition that sets the next rotation: made of the settings of this moment, which may
- * differ from those at the claim.
+ * For a transition that sets the next rotation: based on the present settings, which may differ
+ * from those at the claim.
  */
 export async function writeScheduled(
   context: RotationContext,
@@ -84,7 +83,7 @@ export interface OpenKeys {
 }
 
 /**
- * With the connection's credentials of this moment: they change in the middle of a rotation of the
+ * With the connection's present credentials: they change in the middle of a rotation of the
  * connection's own key.
  */
 export async function openKeys(context: RotationContext): Promise<OpenKeys> {

@@ -1,7 +1,7 @@
 /**
- * The step that adds a key, and the checks before it. The intent stands in the database before
- * CreateAccessKey is sent, and the pair before anything else happens: whatever is cut off in
- * between is found by `recover.ts`.
+ * The step that adds a key, and the checks before it. The intent is stored before CreateAccessKey
+ * is sent, and the pair before anything else happens: `recover.ts` finds whatever is interrupted in
+ * between.
  */
 import type { AccessKeys } from '../../aws/access-keys.ts';
 import { decideSurvey, foreignKeys, type KeyOwners, SEND_WITHIN_MS, type Survey } from '../../domain/rotation/keys.ts';
@@ -15,7 +15,7 @@ import { blockForeign, takeBackLeftKeys } from './foreign-keys.ts';
 import { findDoubt, waitForPerson } from './doubt.ts';
 import { checkAdoptedKey } from './verify.ts';
 
-/** Says before the first rotation what would block it, and pins whose key was adopted. */
+/** Reports before the first rotation what would block it, and pins the user of an adopted key. */
 export async function inspect(context: RotationContext, view: RotationView): Promise<RotationView> {
   const now = context.run.now();
   const open = await openKeys(context);
@@ -109,8 +109,8 @@ async function sendCreate(context: RotationContext, view: RotationView, sending:
   const { remote } = look.owners;
   const sentAt = context.run.now();
   const { keys } = await openKeys(sendingSoon(context, sentAt));
-  // Before there is a key at AWS: its secret is shown once, and what would be encrypted with KMS
-  // away would be lost.
+  // Checked before the key exists at AWS: its secret is shown once, and would be lost if KMS could
+  // not encrypt it.
   await context.deps.rotations.run.requireSealing(context.row);
   const intent = { sentAt: sentAt.toISOString(), seen: idsOf(look.owners), clock: look.clock };
   const sent = await write(context, view, to.createSent(view, survey, { intent, remote, missingActions }));
@@ -156,7 +156,7 @@ function sendingSoon(context: RotationContext, sentAt: Date): RotationContext {
 const TOO_LATE = 'CreateAccessKey waited too long and was not sent; the step starts again.';
 const AGAIN_MS = 10_000;
 
-/** The intent stays: the machine waits, and looks what became of the call. */
+/** The intent stays: the machine waits, then finds out what became of the call. */
 async function afterLostAnswer(
   context: RotationContext,
   view: RotationView,
@@ -172,7 +172,10 @@ async function afterLostAnswer(
   };
 }
 
-/** The list did not show what fills the limit yet: soon it does, and then the verdict is exact. */
+/**
+ * The list did not show the keys that fill the limit yet: soon it will, and then the verdict is
+ * exact.
+ */
 function limitExceeded(context: RotationContext, cause: JobError): JobError {
   return new JobError('AWS_LIMIT_EXCEEDED', {
     message: `AWS says that IAM user ${context.row.userName} already has two access keys, but does not list them yet.`,

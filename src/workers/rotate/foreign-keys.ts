@@ -1,6 +1,4 @@
-/**
- * Keys of the user that are not ours: they block the rotation, unless a deleted rotation left them.
- */
+/** Foreign keys of the user: they block the rotation, unless a deleted rotation left them. */
 import type { AccessKeys } from '../../aws/access-keys.ts';
 import type { LeftKeys, LeftPair } from '../../db/rotation/tombstones.ts';
 import { describeKey, foreignKeys, type KeyOwners } from '../../domain/rotation/keys.ts';
@@ -18,8 +16,8 @@ interface Foreign {
 }
 
 /**
- * Keys that are not ours block the rotation, unless one is what a deleted rotation left: that one
- * becomes ours first.
+ * Foreign keys block the rotation, unless a deleted rotation left one: that one is taken over
+ * first.
  */
 export async function blockForeign(
   context: RotationContext,

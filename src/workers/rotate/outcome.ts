@@ -8,7 +8,7 @@ import type { Outcome, RunCounts } from '../../domain/run.ts';
 import type { JobError } from '../../errors.ts';
 import type { Performed, Run } from '../engine/processor.ts';
 
-/** What stands in the run's row for who asked. Never a value. */
+/** Stored in the run's row for whoever asked. Never a value. */
 export interface RotationResult {
   readonly phase: RotationPhase;
   readonly message: string | null;
@@ -106,7 +106,9 @@ function missingActions(view: RotationView): string | null {
   return known.map(([action, gain]) => `${action} is not allowed: it ${gain}.`).join(' ');
 }
 
-/** A verdict of AWS or of a store that only a person changes; it is looked at again by itself. */
+/**
+ * A verdict of AWS or of a store that only a person can change; it is checked again automatically.
+ */
 export function toVerdict(error: JobError, { phase }: Pick<RotationView, 'phase'>, now: Date): Ending {
   const isGuarded = error.code === 'DB_GUARDED';
   const isBlock =
@@ -164,7 +166,7 @@ function toStatus({ outcome, message, hasRotated, phase }: Ending, run: Run<'rot
   }
 }
 
-/** A pause is a person's wish, not a trouble: the last verdict stays. */
+/** A pause is wanted, not a problem: the last verdict stays. */
 function pausedStatus(run: Run<'rotate'>): Partial<RotationRow> {
   const { lastRotatedAt, statusCode, statusMessage } = run.subject;
   return { rotationStatus: lastRotatedAt === null ? 'pending' : 'succeeded', statusCode, statusMessage };

@@ -23,7 +23,7 @@ import { compareKeys } from './restored.ts';
 import { executeStep } from './steps.ts';
 import type { KnownKey } from '../../domain/rotation/records.ts';
 
-/** Waits up to this long keep the run; longer ones give its place back. */
+/** The run sleeps through waits up to this long; for longer ones it gives up its slot. */
 const SHORT_WAIT_MS = 2_000;
 const MIN_PENDING_WAIT_MS = 5_000;
 const MAX_PENDING_WAIT_MS = 60_000;
@@ -43,7 +43,7 @@ export function createRotateProcessor(
   };
 }
 
-/** The loop looks at the signal itself. */
+/** The loop checks the signal itself. */
 async function pause(ms: number, signal: AbortSignal): Promise<void> {
   await setTimeout(ms, undefined, { signal }).catch(() => undefined);
 }
@@ -70,7 +70,7 @@ async function requireUnguarded({ deps }: RotationContext): Promise<void> {
 }
 
 /**
- * Of an invalid connection nothing runs and no call is made; validation makes the rotation due
+ * With an invalid connection nothing runs and no call is made; validation makes the rotation due
  * again.
  */
 async function requireConnection({ deps, run, row }: RotationContext): Promise<void> {
@@ -151,7 +151,7 @@ function countKeys(before: readonly KnownKey[], after: readonly KnownKey[]): Run
   return { ...noCounts, created: created.length, deleted: deleted.length };
 }
 
-/** Milliseconds, if the wait is worth keeping the place for. */
+/** Milliseconds, if the wait is short enough to keep the slot. */
 function shortWait(stop: Stop, run: Run<'rotate'>): number | undefined {
   if (stop.as !== 'wait') return undefined;
   const leftMs = stop.until.getTime() - run.now().getTime();

@@ -94,7 +94,7 @@ async function leaveToPerson(
   return write(context, view, to.ambiguous(view, ids, { error, now }));
 }
 
-/** Inactive, not gone: whoever made it after all can still bring it back. */
+/** Inactive, not deleted: if a person made it after all, they can reactivate it. */
 export async function discard(context: RotationContext, view: RotationView): Promise<RotationView> {
   const { orphan } = view.state;
   if (!orphan) return view;
@@ -112,7 +112,7 @@ export async function deleteQuarantined(
   const { owners } = await lookAtKeys(context, view, open);
   const key = owners.remote.find((one) => one.accessKeyId === accessKeyId);
   if (key?.isActive) return write(context, view, to.orphanClaimed(view, [accessKeyId], 'it was activated at AWS'));
-  // A use is told hours late: an orphan of ours has none, since nobody ever had its secret.
+  // AWS reports uses hours late: a true orphan has none, since nobody ever had its secret.
   if (key && isUsed(await open.keys.lastUsed(accessKeyId)))
     return write(context, view, to.orphanClaimed(view, [accessKeyId], 'it had been used'));
   const sent = await write(context, view, deleteSent(view, accessKeyId));

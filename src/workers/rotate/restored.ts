@@ -3,8 +3,8 @@
  * lists and this database does not know may be the ones that consumers hold by now, a key that was
  * about to be verified may be in use, and one that was about to be retired may be needed again. So
  * nothing is deactivated or deleted because of what the database remembers: what is past its
- * publication is confirmed and watched from the beginning, and what cannot be told is left to a
- * person.
+ * publication is confirmed and watched from the beginning, and what cannot be determined is left to
+ * a person.
  */
 import { describeKey, foreignKeys } from '../../domain/rotation/keys.ts';
 import { comparedAtIn, mustCompare } from '../../domain/installation.ts';

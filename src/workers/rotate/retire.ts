@@ -1,6 +1,6 @@
 /**
- * The old key: watched until it is silent, made inactive, held, deleted. At each turn somebody may
- * still need it, and then it stays.
+ * The old key: watched until it is unused, made inactive, held, deleted. At each step it may still
+ * be needed, and then it stays.
  */
 import { RECOVERY_DELAY_MS } from '../../domain/rotation/keys.ts';
 import { getCycle } from '../../domain/rotation/machine.ts';
@@ -12,7 +12,7 @@ import { openKeys, type RotationContext, write } from './context.ts';
 import { blockForDependents, findConfirmation } from './publish.ts';
 import { deleteQuarantined } from './recover.ts';
 
-/** How soon it is looked again whether runs with the old credentials have ended. */
+/** How soon to check again whether runs with the old credentials have ended. */
 const RUNS_POLL_MS = 10_000;
 
 /**
@@ -115,7 +115,7 @@ export async function reactivate(
   );
 }
 
-/** Whoever activated the key again at AWS needs it: then it is not deleted. */
+/** A key that was reactivated at AWS is needed, so it is not deleted. */
 export async function deleteOld(
   context: RotationContext,
   view: RotationView,

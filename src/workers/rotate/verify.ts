@@ -53,7 +53,8 @@ async function newPair(context: RotationContext, view: RotationView): Promise<Pa
     const secretAccessKey = await context.deps.rotations.run.secretOf(context.row, accessKeyId);
     return secretAccessKey === undefined ? new JobError('SECRET_UNDECRYPTABLE') : { accessKeyId, secretAccessKey };
   } catch (error) {
-    // A key that nobody can read is of no use: it goes, and the next rotation makes another.
+    // A key whose secret cannot be decrypted is useless: it is deleted, and the next rotation makes
+    // another.
     if (error instanceof JobError && error.code === 'SECRET_UNDECRYPTABLE') return error;
     throw error;
   }
@@ -88,8 +89,8 @@ async function tryKey(
   });
   try {
     const identity = await session.identity();
-    // From the publication on this key retires its predecessor itself, so IAM must know it too:
-    // services learn of keys one by one.
+    // From the publication on this key signs the retirement of its predecessor, so IAM must know it
+    // too: AWS services learn of keys one by one.
     if (getCycle(view).isSelf) await deps.openAccessKeys(session, row.userName).list(run.now());
     return identity;
   } catch (error) {
@@ -98,7 +99,7 @@ async function tryKey(
   }
 }
 
-/** What a key that is still spreading answers; the last two where only IAM is behind. */
+/** The answers to a key that is still propagating; the last two where only IAM is behind. */
 const notYet: ReadonlySet<string> = new Set([
   'CONNECTION_KEY_UNKNOWN',
   'CONNECTION_SECRET_WRONG',

@@ -1,6 +1,6 @@
 /**
- * The drift check: is what we wrote still as we wrote it? Versions and tags only; no value is read,
- * nothing is written at AWS.
+ * The drift check: are the owned objects still as they were written? Versions and tags only; no
+ * value is read, nothing is written at AWS.
  */
 import { drifted, inOrder } from '../../domain/sync/entry.ts';
 import { READ_LAG_MS } from '../../domain/sync/inventory.ts';
@@ -20,7 +20,7 @@ export interface CheckResult {
     readonly detail: string;
   }[];
   /**
-   * Since when the tags of every parameter have been looked at at least once; null while some never
+   * Since when the tags of every parameter have been read at least once; null while some never
    * were.
    */
   readonly tagsCheckedSince: string | null;
@@ -29,8 +29,8 @@ export interface CheckResult {
 }
 
 /**
- * A run that writes afterwards tries what is in conflict anyway; only a check looks whether it
- * still is.
+ * A run that writes afterwards tries conflicting entries anyway; only a check finds out whether
+ * they still conflict.
  */
 export async function checkDrift(
   round: Round,
@@ -53,7 +53,7 @@ export async function checkDrift(
   await job.ledger.storeAll(findings.flatMap((finding) => toStored(finding, now, job.roundId) ?? []));
 }
 
-/** When another look can tell drift from a read that lags. */
+/** When another check can distinguish drift from a lagging read. */
 function decidedAt(findings: readonly DriftFinding[]): string | undefined {
   const writtenMs = findings.flatMap(({ entry, isUndecided }) =>
     isUndecided === true && entry.writtenAt !== null ? [entry.writtenAt.getTime()] : [],
@@ -62,8 +62,8 @@ function decidedAt(findings: readonly DriftFinding[]): string | undefined {
 }
 
 /**
- * The look of a run that a person asked for. A role may be allowed to write and not to look: then
- * the run goes on by the ledger, and its result says so.
+ * The check of a run that a person asked for. A role may be allowed to write but not to read: then
+ * the run continues by the ledger, and its result says so.
  */
 export async function lookFirst(round: Round, destination: Destination): Promise<void> {
   try {
@@ -75,7 +75,7 @@ export async function lookFirst(round: Round, destination: Destination): Promise
   }
 }
 
-/** What is ours, and conflicts, which may have been cleared away. */
+/** What is owned, and conflicts, which may have been cleared away. */
 function isCheckable(entry: LedgerEntry): boolean {
   return entry.inFlight === null && (isOwned(entry) || entry.status === 'conflict');
 }
@@ -102,7 +102,7 @@ function toConflict(entry: LedgerEntry, drift: DriftKind | undefined, roundId: s
 }
 
 /**
- * The batched look says whose a parameter is; its other tags, and all of them where that look is
+ * The batched read shows who owns a parameter; its other tags, and all of them where that read is
  * denied, are sampled.
  */
 function isSampled({ progress }: Pick<Round, 'progress'>, entry: LedgerEntry): boolean {
@@ -124,10 +124,7 @@ export function toCheckResult(round: Round): CheckResult {
   return { checked, drift, tagsCheckedSince, ...(notLookedAt > 0 ? { notLookedAt } : {}) };
 }
 
-/**
- * The last write of a JSON secret failed, and a look has since found every key in it as it is
- * wanted.
- */
+/** The last write of a JSON secret failed, and a read has since found every key in it as wanted. */
 export async function clearFailedWholes(job: Pick<SyncJob, 'ledger' | 'place' | 'roundId'>): Promise<void> {
   const isCleared = (entry: LedgerEntry): boolean =>
     entry.key === WHOLE_SECRET &&

@@ -1,7 +1,7 @@
 /**
- * The first look of a sync in a new epoch of the installation: this database may be older than what
- * AWS holds. What differs from the ledger was written or deleted by keyferry itself after the
- * backup. Where AWS holds the folder's value, the ledger follows; everything else waits for a
+ * The first comparison of a sync in a new epoch of the installation: this database may be older
+ * than what AWS holds. What differs from the ledger was written or deleted by keyferry itself after
+ * the backup. Where AWS holds the folder's value, the ledger follows; everything else waits for a
  * person, who accepts the destination or the source.
  */
 import { drifted, inOrder, removed, written } from '../../domain/sync/entry.ts';
@@ -68,8 +68,8 @@ function staysAtAws({ planOptions }: SyncJob, entry: LedgerEntry): boolean {
 }
 
 /**
- * Names of the folder whose objects carry our tag and that this ledger does not know: written after
- * the backup.
+ * Names of the folder whose objects carry the ownership tag and that this ledger does not know:
+ * written after the backup.
  */
 async function noteUnknown(job: SyncJob, destination: Destination): Promise<void> {
   if (!destination.listOurs) return;
@@ -97,9 +97,7 @@ async function noteUnknown(job: SyncJob, destination: Destination): Promise<void
   await job.ledger.storeAll(ours);
 }
 
-/**
- * How a difference is called that keyferry made itself; undefined for what is no such difference.
- */
+/** The name of a difference that keyferry made itself; undefined for any other. */
 function toLater({ drift }: LedgerEntry): DriftKind | undefined {
   if (drift === 'later-create') return drift;
   if (drift === 'changed' || drift === 'later-write') return 'later-write';
@@ -121,7 +119,7 @@ interface Pair {
 function followed(job: SyncJob, entry: LedgerEntry, { wanted, there }: Pair): LedgerEntry {
   const { settings, revision, fingerprint = '' } = wanted;
   const by = { version: there.version, fingerprint, revision, settings, folderId: job.folder.id, at: job.run.now() };
-  // When AWS took the value is not known here: the next look learns its date instead of doubting
+  // When AWS took the value is not known here: the next check records its date instead of doubting
   // it.
   return { ...written(entry, by), isClaim: entry.isClaim, writtenAt: null };
 }

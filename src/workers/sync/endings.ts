@@ -17,7 +17,7 @@ import type { Round } from './progress.ts';
 export type SyncEnding = Omit<Performed<'sync'>, 'changes' | 'dueAt'> & {
   /** Columns beyond those of the status. */
   readonly changes?: Partial<SyncRow>;
-  /** AWS is to be looked at once more in a while: an abandoned call may still arrive there. */
+  /** AWS must be checked once more in a while: an abandoned call may still arrive there. */
   readonly hasRecovered?: boolean;
 };
 
@@ -39,16 +39,16 @@ export function endEarly(round: Round, { slice, isComplete, drift }: SliceEnd): 
   round.advance({ changes: addChanges(round.progress.changes, changes) });
   if (run.isCancelled() && !isComplete) return cancelled(run, round.progress);
   if (error && error.disposition !== 'fail') return interrupted(round, error, stoppedAt);
-  // What must wait holds up nothing else.
+  // An entry that must wait does not hold up the others.
   if (deferredUntil && (isComplete || error)) return toContinued(round, deferredUntil);
   if (error && !isOfEntry(error)) return refusedAsWhole(round, error, drift);
-  // A run of refusals: the rest would meet the same.
+  // A run of refusals: the rest would fail the same way.
   return isComplete || error ? undefined : toContinued(round, run.now());
 }
 
 /**
- * A person wants no more of it. What was written stays; the next run begins a new round and
- * resolves what is in flight.
+ * A person cancelled it. What was written stays; the next run begins a new round and resolves what
+ * is in flight.
  */
 export function cancelled(run: Run<'sync'>, progress: SyncProgress | null): SyncEnding {
   const { message } = errorTable.SYNC_CANCELLED;
@@ -56,7 +56,10 @@ export function cancelled(run: Run<'sync'>, progress: SyncProgress | null): Sync
   return { outcome: { status: 'cancelled', code: 'SYNC_CANCELLED', message, counts }, changes: { progress: null } };
 }
 
-/** What was under way went on after the error: the wait that it asks for began then. */
+/**
+ * Calls that were under way continued after the error: the wait that it asks for began with the
+ * error.
+ */
 function interrupted(round: Round, error: JobError, since = round.job.run.now()): SyncEnding {
   const { attempt, random } = round.job.run;
   const counts = countsOf(round);
@@ -66,7 +69,7 @@ function interrupted(round: Round, error: JobError, since = round.job.run.now())
   return { outcome: { ...outcome, counts }, changes: { progress: round.progress } };
 }
 
-/** AWS refuses the connection itself, for example: nothing that the sync could do differently. */
+/** AWS refuses the connection itself, for example: the sync cannot do anything about it. */
 function refusedAsWhole(round: Round, error: JobError, drift: SyncRow['drift']): SyncEnding {
   const { code, publicMessage: message } = error;
   const status = code.startsWith('CONNECTION_') ? 'blocked' : 'failed';

@@ -23,8 +23,8 @@ function createHolders(job: Pick<SyncJob, 'ledger' | 'place'>): (planned: Planne
 
 /**
  * After writes and deletions. Returns false when names became free, which the next slice writes.
- * Where nothing moves and nothing waits, the keys are refused with the name of the key that is in
- * their way.
+ * Where nothing moves and nothing waits, the keys are refused with the name of the key that blocks
+ * them.
  */
 export async function settleHeld(
   job: Journal & RowOrigin,

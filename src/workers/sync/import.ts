@@ -1,7 +1,7 @@
 /**
  * Import: what exists at the destination under the sync's names goes into the folder. Nothing at
- * AWS changes, and what was imported does not become ours by it: taking over stays an explicit
- * choice (`--on-existing adopt`).
+ * AWS changes, and importing an object does not take it over: that stays an explicit choice
+ * (`--on-existing adopt`).
  */
 import type { SourceName } from '../../db/sync/source.ts';
 import { nameKey } from '../../domain/sync/plan.ts';
@@ -56,7 +56,7 @@ export async function importSecrets(job: SyncJob, { behavior, isInitial }: Impor
   };
 }
 
-/** What the sync's patterns leave out is none of its business. */
+/** What the sync's patterns leave out does not concern it. */
 async function readSelected(job: Pick<SyncJob, 'options'>, destination: Destination): Promise<readonly Found[]> {
   return (await destination.readAll()).filter(({ key }) => isSelected(job.options, key));
 }
@@ -121,8 +121,7 @@ function isManaged(secret: SourceName | undefined): boolean {
 }
 
 /**
- * Foreign objects that hold the same value now: nothing is to be done for them until the source
- * changes.
+ * Foreign objects that now hold the same value: nothing needs to be done until the source changes.
  */
 async function noteEqual(job: SyncJob, imported: readonly Found[], revisions: Revisions): Promise<void> {
   const known = new Set(job.ledger.all().map(nameKey));

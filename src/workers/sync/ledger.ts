@@ -1,7 +1,7 @@
 /**
  * The ledger of one run: the rows in memory, and the way they are stored, many in one statement. A
  * claim is durable before the call it announces; a result is stored as soon as the statement before
- * it is through.
+ * it has finished.
  */
 import type { LedgerRun, SyncEntries } from '../../db/sync/entries.ts';
 import type { LedgerEntry } from '../../domain/sync/ledger.ts';

@@ -1,7 +1,7 @@
 /**
- * Ledger and source of syncs that gave their place back, kept until they go on. Only what the same
- * worker left itself is used again, and only if no other run came in between: otherwise everything
- * is read anew. Losing it costs time, nothing else.
+ * Ledger and source of syncs between two slices. Only what the same worker left is used again, and
+ * only if no other run came in between: otherwise everything is read again. Losing it costs time,
+ * nothing else.
  */
 import type { Run } from '../engine/processor.ts';
 import type { Remembered, SyncJob } from './job.ts';

@@ -34,7 +34,7 @@ export async function probePermissions(job: SyncJob, cache: PermissionCache): Pr
   if (known && known.until > now) return known.permissions;
   const permissions = await probe(job);
   if (cache.size >= MAX_CACHED) cache.clear();
-  // A missing permission may be granted at any moment: it is looked at again by the next run.
+  // A missing permission may be granted at any time: the next run probes it again.
   if (permissions.missing.length === 0) cache.set(key, { permissions, until: now + VALID_MS });
   return permissions;
 }

@@ -1,7 +1,7 @@
 /**
  * Where entries lie. A sync that moved still has entries under its old connection, region or
- * mapping: they are looked at, recovered and deleted there, through the connection that wrote them.
- * They wait while that connection is not valid, and are left behind once it is deleted or reaches
+ * mapping: they are read, recovered and deleted there, through the connection that wrote them. They
+ * wait while that connection is not valid, and are left behind once it is deleted or reaches
  * another account.
  */
 import type { ConnectionRow } from '../../db/engine/subjects.ts';

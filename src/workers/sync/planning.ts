@@ -1,6 +1,6 @@
 /**
- * From the job to its plan: values are read where the ledger cannot vouch for them, the pure plan
- * is made, the brake is asked.
+ * From the job to its plan: values are read where the ledger does not prove them, the pure plan is
+ * made, the brake is checked.
  */
 import { defined } from '../../domain/defined.ts';
 import { type Block, BRAKE_WINDOW_MS, findBlock } from '../../domain/sync/brake.ts';
@@ -68,7 +68,7 @@ export function findPlanBlock(
 }
 
 /**
- * What went within the window of the brake and was confirmed by nobody. A key that moved is still
+ * What was deleted within the window of the brake without confirmation. A key that moved is still
  * in the source.
  */
 function recentDeletions(job: Pick<SyncJob, 'ledger' | 'desired' | 'run'>): readonly LedgerEntry[] {

@@ -1,5 +1,5 @@
 /**
- * `sync plan`: what a sync would do, with a look at what it would touch. Nothing is written,
+ * `sync plan`: what a sync would do, with a read of what it would touch. Nothing is written,
  * neither at AWS nor in the ledger.
  */
 import { defined } from '../../domain/defined.ts';
@@ -25,7 +25,7 @@ export async function previewSync(job: SyncJob): Promise<Outcome> {
   return { status: 'succeeded', result };
 }
 
-/** Only what would be written is looked at; what is unchanged by the ledger costs no call. */
+/** Only what would be written is read; what is unchanged by the ledger costs no call. */
 async function look(job: SyncJob, plan: Plan): Promise<KnownDestination> {
   const names = [
     ...new Set(
@@ -40,7 +40,7 @@ async function look(job: SyncJob, plan: Plan): Promise<KnownDestination> {
   return { inventory: await withFormerOwners(job, identified), ...defined({ documentKeys }) };
 }
 
-/** Names that exist although the ledger does not have them: whose they are tells only their tag. */
+/** Names that exist although the ledger does not have them: only their tag shows who owns them. */
 function foreignLooking(job: SyncJob, plan: Plan, inventory: Inventory): readonly string[] {
   const created = plan.entries
     .filter((one) => one.action === 'create' || one.action === 'restore')

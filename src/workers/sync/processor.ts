@@ -22,7 +22,7 @@ import { openJob, readHead, type SyncDependencies, type SyncHead } from './job.t
 
 export type { SyncDependencies } from './job.ts';
 
-/** An abandoned call may still arrive at AWS: after a recovery it is looked at once more. */
+/** An abandoned call may still arrive at AWS: after a recovery AWS is checked once more. */
 const LOOK_AGAIN_MS = 15 * 60_000;
 const JITTER = 0.1;
 
@@ -50,7 +50,7 @@ function scheduledAt(run: Run<'sync'>, delayMs: number): Date | null {
 }
 
 async function perform(deps: SyncDependencies, run: Run<'sync'>, tools: RoundTools): Promise<SyncEnding> {
-  // Told to stop between two slices, and nobody has asked for anything since.
+  // Cancelled between two slices, and nothing was requested since.
   if (run.subject.cancelledRunId !== null && run.requestKind === undefined) return cancelled(run, run.subject.progress);
   const known = unchanged(run);
   if (known) return known;
@@ -87,7 +87,7 @@ async function performKind(head: SyncHead, tools: RoundTools): Promise<SyncEndin
 }
 
 /**
- * Only looks: a drift check still reports, everything else waits until a person has accepted the
+ * Read-only: a drift check still reports, everything else waits until a person has accepted the
  * database.
  */
 async function guardedRun(head: SyncHead, reason: GuardReason, tools: RoundTools): Promise<SyncEnding> {
@@ -128,10 +128,9 @@ async function performImport(head: SyncHead): Promise<SyncEnding> {
   return { outcome: { status: 'succeeded', result }, leavesWish: true };
 }
 
-/** Null: nothing is to be looked at until somebody or something lifts what blocks it. */
+/** Null: nothing to check until what blocks it is lifted. */
 function isScheduled(outcome: Outcome, run: Run<'sync'>): boolean {
-  // After a removal a schedule would write everything anew; one that was refused has removed
-  // nothing.
+  // After a removal a schedule would write everything again; a refused removal has removed nothing.
   if (run.kind === 'remove') return outcome.status === 'blocked' && outcome.code === 'SYNC_DRIFTED';
   if (outcome.status !== 'blocked') return run.subject.pausedAt === null;
   return !waitsForSomebody.has(outcome.code);
@@ -155,7 +154,7 @@ function toStatus(outcome: Outcome, run: Run<'sync'>, nextReconcileAt: Date | nu
 function toSyncStatus(outcome: Outcome, run: Run<'sync'>, nextReconcileAt: Date | null): Partial<SyncRow> {
   switch (outcome.status) {
     case 'succeeded':
-      // A look at what was written makes nobody's cancelled work complete.
+      // A check of what was written does not complete cancelled work.
       if (run.statusBefore === 'cancelled' && !purposeOf({ run, sync: run.subject }).mayWrite)
         return { syncStatus: 'cancelled', lastRunId: run.id, nextReconcileAt };
       return {

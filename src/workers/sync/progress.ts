@@ -1,6 +1,6 @@
 /**
- * How far a round has come: what the run adds to as it goes, and what waits in the row while it
- * gives its place back.
+ * How far a round has come: what the run adds as it goes, and what is stored in the row between two
+ * slices.
  */
 import { measureProgress } from '../../domain/progress.ts';
 import type { SyncProgress } from '../../domain/sync/progress.ts';

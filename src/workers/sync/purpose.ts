@@ -26,7 +26,7 @@ export function purposeOf({ run, sync }: Pick<SyncHead, 'run' | 'sync'>): Purpos
 
 /**
  * Whoever asks for a sync through the CLI, the API or the library expects it to repair drift that
- * no check has seen yet. A run that the queue or a change wakes does not look.
+ * no check has seen yet. A run that a job or a change started does not check.
  */
 export function looksFirst({ requestKind, isDirect }: Run<'sync'>): boolean {
   return requestKind === 'sync' && isDirect;

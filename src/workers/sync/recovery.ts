@@ -1,6 +1,6 @@
 /**
- * Before anything else: what an earlier run had in flight is looked at, so that nothing is written
- * twice and nothing is taken for done.
+ * Before anything else: finds out what became of an earlier run's calls in flight, so that nothing
+ * is written twice and nothing is wrongly taken for done.
  */
 import type { LedgerEntry } from '../../domain/sync/ledger.ts';
 import { forEachPooled } from '../../concurrency/pool.ts';
@@ -19,12 +19,12 @@ export async function recoverInFlight(job: SyncJob): Promise<boolean> {
       destination.recover(entry),
     );
   }
-  // What waits for its connection stays in flight: it is looked at once the connection is valid.
+  // What waits for its connection stays in flight: it is resolved once the connection is valid.
   const lost = unreachable.filter(({ waitsFor }) => waitsFor === undefined);
   await job.ledger.storeAll(lost.flatMap(({ entries }) => entries.map(forgetFlight)));
   job.run.log.info({ entries: open.length }, 'looked at writes whose answers were lost');
   return true;
 }
 
-/** Nobody can look there any more. */
+/** It can no longer be read there. */
 const forgetFlight = (entry: LedgerEntry): LedgerEntry => ({ ...entry, inFlight: null });

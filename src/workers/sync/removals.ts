@@ -75,7 +75,7 @@ async function noteRemoval(
 }
 
 /**
- * The objects stay ours; each later run tries again. A write in flight there is looked at first.
+ * The objects stay owned; each later run tries again. A write in flight there is resolved first.
  */
 async function keepWaiting(job: Journal, { entries, reason, waitsFor }: Unreachable): Promise<void> {
   const { code = 'CONNECTION_INVALID', connection = '' } = waitsFor ?? {};

@@ -38,8 +38,7 @@ import { createSlice, type Slice } from './slice.ts';
 import { openJob, type SyncHead, type SyncJob } from './job.ts';
 
 /**
- * What a run that need not look at anything found, by revisions alone; undefined for every other
- * run.
+ * The outcome of a run that has nothing to do by revisions alone; undefined for every other run.
  */
 export function unchanged(run: Run<'sync'>): SyncEnding | undefined {
   const isWish = run.kind === 'sync' && run.requestKind !== 'check' && !looksFirst(run) && !isScheduled(run);
@@ -75,7 +74,7 @@ export async function performRound(head: SyncHead, purpose: Purpose, tools: Roun
 }
 
 /**
- * Once a round: the comparison of a new epoch, a drift check, or the look of a run that a person
+ * Once a round: the comparison of a new epoch, a drift check, or the check of a run that a person
  * asked for.
  */
 async function lookAtAws(round: Round, purpose: Purpose): Promise<Partial<SyncRow>> {
@@ -169,7 +168,7 @@ function missingPermissions(round: Round, { missing, statements }: Permissions):
 const MAX_REPLICA_LOOKS = 8;
 const REPLICATION_MS = 15_000;
 
-/** The round is over: what stands in the ledger is the verdict. */
+/** The round is over: the ledger is the verdict. */
 async function endRound(round: Round, { isCheck }: Pick<Purpose, 'isCheck'>): Promise<SyncEnding> {
   const { job } = round;
   const secondLookAt = findSecondLook(round);
@@ -177,7 +176,7 @@ async function endRound(round: Round, { isCheck }: Pick<Purpose, 'isCheck'>): Pr
   if (await confirmReplicas(job)) {
     const { replicaLooks = 0 } = round.progress;
     round.advance({ replicaLooks: replicaLooks + 1 });
-    // What takes longer is looked at by the next drift check.
+    // What takes longer is left to the next drift check.
     if (replicaLooks < MAX_REPLICA_LOOKS) return toContinued(round, new Date(job.run.now().getTime() + REPLICATION_MS));
   }
   if (driftOf(round) === 'none' && hasSeenAll(round) && isEverythingWritten(job)) await clearFailedWholes(job);
@@ -201,8 +200,8 @@ async function endRound(round: Round, { isCheck }: Pick<Purpose, 'isCheck'>): Pr
 }
 
 /**
- * A run that a person asks for waits once, for at most a minute, until it can tell a deletion from
- * a read that lags.
+ * A run that a person asks for waits once, for at most a minute, until it can distinguish a
+ * deletion from a lagging read.
  */
 function findSecondLook(round: Round): Date | undefined {
   const { decidedAt, hasWaitedForReads } = round.progress;
@@ -246,7 +245,7 @@ function driftOf(round: Round): SyncRow['drift'] {
 const FORGET_AFTER_MS = 31 * 86_400_000;
 
 /**
- * Rows that say nothing any more: refusals and imports of names that are no longer wanted,
+ * Rows that are no longer needed: refusals and imports of names that are no longer wanted,
  * deletions of long ago.
  */
 async function tidy(job: Pick<SyncJob, 'ledger' | 'desired' | 'run' | 'roundId'>): Promise<void> {
@@ -258,7 +257,7 @@ async function tidy(job: Pick<SyncJob, 'ledger' | 'desired' | 'run' | 'roundId'>
     const isRefused = entry.status === 'failed' || entry.status === 'conflict';
     return (
       (isRefused || isImported) &&
-      // What this round was refused is reported once, though nobody wants the name any more.
+      // A refusal in this round is reported once, even if the name is no longer wanted.
       entry.observed.refusedIn !== job.roundId &&
       entry.key !== WHOLE_SECRET &&
       !isOwned(entry) &&

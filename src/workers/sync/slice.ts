@@ -1,7 +1,7 @@
 /**
- * One slice of a sync: how much it may do before it gives its place back, what it did, and when it
+ * One slice of a sync: how much it may do before it gives up its slot, what it did, and when it
  * must stop early. After 50 writes or 5 seconds the sync queues up behind the others of its
- * account; the ledger remembers where it was. While nobody waits, it goes on for longer, but not
+ * account; the ledger remembers where it was. While nothing else waits, it runs for longer, but not
  * for ever: the next slice reads settings and connection again.
  */
 import { addChanges, type ChangeCounts, noChanges } from '../../domain/sync/summary.ts';
@@ -9,15 +9,15 @@ import type { JobError } from '../../errors.ts';
 import type { Run } from '../engine/processor.ts';
 import { isOfEntry, type WriteResult } from './destinations/journal.ts';
 
-/** While somebody waits, and while nobody does. */
+/** While another subject waits, and while none does. */
 const awaited = { maxWrites: 50, maxMs: 5_000 } as const;
 const unawaited = { maxWrites: 1_000, maxMs: 30_000 } as const;
-/** So many refusals without a success between them, and the rest would meet the same. */
+/** Stop after this many consecutive refusals: the rest would fail the same way. */
 const MAX_REFUSALS = 10;
 
 export interface SliceResult {
   readonly changes: ChangeCounts;
-  /** When what had to wait may go on. */
+  /** When waiting entries may continue. */
   readonly deferredUntil: Date | undefined;
   /** What ended the slice early. */
   readonly error: JobError | undefined;
@@ -28,10 +28,10 @@ export interface SliceResult {
 export interface Slice {
   isOpen(): boolean;
   countWrite(): void;
-  /** It turned out that nothing had to be written. */
+  /** Nothing had to be written after all. */
   uncountWrite(): void;
   note(result: WriteResult): void;
-  /** Ends the slice; the error decides how the run goes on. */
+  /** Ends the slice; the error decides how the run continues. */
   stop(error: JobError): void;
   /** Throws LEASE_LOST. */
   result(): SliceResult;
@@ -44,7 +44,7 @@ const counted: Readonly<Partial<Record<WriteResult['kind'], ChangeCounts>>> = {
   deleted: { ...noChanges, deleted: 1 },
 };
 
-/** `onTried` is told how many objects the slice has tried, after each of them. */
+/** Calls `onTried` after each object with how many the slice has tried. */
 export function createSlice(
   run: Pick<Run<'sync'>, 'scope' | 'isCancelled' | 'isAwaited' | 'now'>,
   onTried: (tried: number) => void = () => undefined,
@@ -82,7 +82,7 @@ export function createSlice(
     },
     stop,
     result: () => {
-      // Another run has taken over: this one has no say any more.
+      // Another run has taken over: this one may not write any more.
       if (error?.code === 'LEASE_LOST') throw error;
       return { changes, deferredUntil, error, stoppedAt };
     },

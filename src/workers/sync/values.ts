@@ -116,8 +116,8 @@ export function fingerprintOf(
 }
 
 /**
- * Reads every value that the ledger does not already vouch for, so that the plan is exact and all
- * violations are told at once. What is kept are fingerprints and problems.
+ * Reads every value that the ledger does not already prove, so that the plan is exact and all
+ * violations are reported together. What is kept are fingerprints and problems.
  */
 export async function survey(
   job: ValueSource,

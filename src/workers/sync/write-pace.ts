@@ -1,7 +1,7 @@
 /**
- * How many writes of a sync may be under way at once. Few while a quota makes them wait: each of
- * them holds an intent in the ledger and a place in the call budget's line. More once so many end
- * within a second that even the last one waits no longer than before.
+ * How many writes of a sync may run concurrently. Few while a quota makes them wait: each holds an
+ * intent in the ledger and a place in the call budget's line. More once writes end fast enough that
+ * even the last one waits no longer than before.
  */
 export interface WritePace {
   noteEnd(): void;
@@ -10,14 +10,14 @@ export interface WritePace {
 
 const WINDOW_MS = 1_000;
 /**
- * So many ends of each write under way, within the window, are a fast pace; AWS's burst of new
- * parameters alone is not.
+ * Completions per concurrent write within the window that count as a fast pace; AWS's burst of new
+ * parameters alone does not reach it.
  */
 const FAST = 4;
 const FASTER = 4;
 
 export function createWritePace(least: number, nowMs: () => number): WritePace {
-  /** The moments of the last ends, as many as are counted. */
+  /** The times of the last completions, as many as are counted. */
   const ends: number[] = [];
   return {
     noteEnd() {

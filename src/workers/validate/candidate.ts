@@ -39,7 +39,7 @@ export interface CandidateTools {
   onChecks?(checks: readonly Check[]): void;
 }
 
-/** Someone waits for the answer. */
+/** A person waits for the answer. */
 const TIME_LIMIT_MS = 60_000;
 
 export interface Offer {
@@ -107,7 +107,8 @@ export async function dutyOf(
 }
 
 /**
- * Throws what says nothing of the candidate: network trouble, throttling, a refused base identity.
+ * Throws what says nothing about the candidate: network failures, throttling, a refused base
+ * identity.
  */
 export async function checkCandidate(
   tools: CandidateTools,
@@ -142,8 +143,8 @@ interface CandidateDependencies extends CandidateTools {
 export type Validated = Pick<Performed<'validate'>, 'outcome' | 'changes'>;
 
 /**
- * The working credentials stay until AWS has accepted their successors; a refusal changes nothing
- * but what is known of the candidate.
+ * The working credentials stay until AWS has accepted their successors; a refusal only changes what
+ * is known about the candidate.
  */
 export async function decideCandidate(
   deps: CandidateDependencies,
@@ -153,7 +154,7 @@ export async function decideCandidate(
   const { subject: row } = run;
   const place = { connectionId: row.id, runId: run.id, candidateId: candidate.id };
   const refused = await refusalOf(deps, run, candidate);
-  // Validated in a run of its own, which answers whoever waits.
+  // Validated in its own run, which answers those who wait.
   const again: Validated = { outcome: { status: 'continued', at: run.now() }, changes: {} };
   if (refused === undefined) {
     await deps.status.acceptCandidate(place);

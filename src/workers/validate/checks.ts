@@ -1,7 +1,7 @@
 /**
  * The checks of one validation, in the order in which each makes sense only if the one before
  * passed: identity, account, external ID, then regions and permissions of what the connection is
- * used for. Harmless calls only. Refusals become checks; trouble on the way is thrown.
+ * used for. Harmless calls only. Refusals become checks; failures on the way are thrown.
  */
 import { randomUUID } from 'node:crypto';
 
@@ -91,8 +91,8 @@ export async function checkConnection(
 
 /**
  * Where the identity is asked for: the connection's own region, else any region of its partition.
- * An access key does not tell its partition, so what it is used for may name further ones to try;
- * the region of a use never decides against the connection.
+ * An access key does not show its partition, so its uses may name further ones to try; the region
+ * of a use never decides against the connection.
  */
 async function identityRegions({ credentials, region, uses }: CheckedConnection): Promise<[string, ...string[]]> {
   if (region !== null) return [region];
@@ -166,7 +166,7 @@ async function checkUses(checking: Checking, identity: Identity): Promise<readon
   const checks: Check[] = [];
   for (const { target, uses } of distinctTargets(await checking.connection.uses)) {
     const region = regionOf(target) ?? checking.request.region;
-    // One refusal speaks for the region: its other targets are not asked.
+    // One refusal counts for the whole region: its other targets are not probed.
     if (regions.get(region)?.verdict === 'fail') continue;
     const found = await checkTarget(checking, { target, uses, region, identity });
     if (regionOf(target) !== undefined && !regions.has(region)) checking.note(found.region);
@@ -266,7 +266,7 @@ function toFinding(result: ProbeResult): ActionFinding {
   };
 }
 
-/** What cannot be probed: the last run's word first, then the simulator's. */
+/** What cannot be probed: the last run's result first, then the simulator's. */
 async function guess(
   checking: Checking,
   { target, uses, region, identity }: TargetCheck,

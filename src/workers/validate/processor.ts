@@ -1,6 +1,6 @@
 /**
  * Validates one connection: proves with harmless calls who it is and what it may do, records the
- * verdict, and releases what an earlier verdict blocked. A refusal by AWS is a result; trouble with
+ * verdict, and releases what an earlier verdict blocked. A refusal by AWS is a result; a failure of
  * network or worker is thrown and retried.
  *
  *   pending ──► valid ◄──► degraded (something is missing, or AWS could not be asked)
@@ -97,7 +97,7 @@ async function check(
     earlierExternalIdCheck: earlierExternalIdCheck(row, run.now()),
     uses,
     narrowsAccessKey: row.narrowAccessKey,
-    // Its calls are scarce: not for the rounds that nobody waits for.
+    // Its calls are scarce: not used for scheduled validations.
     withSimulation: run.reason !== 'scheduled',
   };
   return checkConnection(deps, connection, run.scope);
@@ -136,7 +136,7 @@ interface Found {
 }
 
 function toValidated(deps: ValidateDependencies, run: Run<'validate'>, { report, verdict }: Found): Validated {
-  // What passed stands on the connection; the history keeps what did not.
+  // Passed checks are stored on the connection; the history keeps the failed ones.
   const outcome = toOutcome(verdict, {
     status: verdict.status,
     checks: report.checks.filter((one) => one.verdict !== 'pass'),
@@ -177,8 +177,8 @@ function toOutcome(verdict: ConnectionVerdict, result: unknown): Outcome {
 }
 
 /**
- * A connection that was valid all along has nothing to release but what stands blocked among its
- * uses, of which the blocked come first.
+ * A connection that stayed valid has nothing to release but its blocked uses, which come first in
+ * the list.
  */
 function mayHoldBack(row: ConnectionRow, uses: readonly ConnectionUse[]): boolean {
   return row.status !== 'valid' || uses.some((use) => use.status === 'blocked');
@@ -217,7 +217,7 @@ function toStatus(deps: ValidateDependencies, outcome: Outcome, run: Run<'valida
     case 'cancelled':
       return {};
     case 'continued':
-      // Nothing is known of it yet: then at least why.
+      // Nothing is known about it yet: then at least report why.
       return outcome.waitsFor && run.subject.status === 'pending'
         ? { statusCode: outcome.waitsFor.code, statusMessage: outcome.waitsFor.message }
         : {};
@@ -280,7 +280,7 @@ function nextValidationAt(deps: ValidateDependencies, run: Run<'validate'>, hist
 
 /**
  * When AWS's quota for STS, or the workers, cannot keep up, validations come later than planned:
- * said, not hidden.
+ * that is logged, not hidden.
  */
 function warnWhenLate(deps: ValidateDependencies, run: Run<'validate'>): void {
   const planned = run.subject.nextValidationAt;

@@ -5,7 +5,7 @@
 import { PolicySyntaxError } from './syntax-error.ts';
 import { matchesWildcard } from './wildcard.ts';
 
-/** Context keys are case-insensitive; the lookup is asked with a lower-case key. */
+/** Context keys are case-insensitive; the lookup gets a lower-case key. */
 export type ContextLookup = (lowerCaseKey: string) => readonly string[] | undefined;
 
 export interface CompiledCondition {

@@ -25,8 +25,8 @@ export function findSecret(call: Call, secretId: string): SecretRecord | undefin
 }
 
 /**
- * A secret whose recovery window is over is gone, whoever looks first; a replica is there when its
- * copy is complete.
+ * A secret whose recovery window is over is gone from the first read on; a replica is there when
+ * its copy is complete.
  */
 function ifPresent(call: Call, secret: SecretRecord | undefined): SecretRecord | undefined {
   if (secret?.replicaOf && secret.replicaOf.readyAt > call.now) return undefined;

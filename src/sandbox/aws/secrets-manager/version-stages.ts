@@ -43,7 +43,7 @@ function getVersion(secret: SecretRecord, versionId: string): SecretVersion {
   return version;
 }
 
-/** A label that sits somewhere moves only for those who know where. */
+/** A label that is attached moves only when the request names its present version. */
 function checkMove(secret: SecretRecord, input: StageInput, to: SecretVersion | undefined): void {
   const { VersionStage: stage, RemoveFromVersionId: from } = input;
   const holder = versionWithStage(secret, stage);

@@ -86,7 +86,7 @@ export function parseReference(call: Call, text: string): ParameterReference {
       'Invalid parameter name. Please use correct syntax for referencing a version/label  <name>:<version/label>',
     );
   }
-  // A name that no parameter can have is refused, not looked for.
+  // A name that no parameter can have is refused without a search.
   if (!NAME.test(name)) throw invalid(NAME_TEXT);
   return { text, name, selector };
 }

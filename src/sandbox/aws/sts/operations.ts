@@ -145,7 +145,9 @@ function createSession(call: Call, role: Role, wanted: NewSession): Session {
   return session;
 }
 
-/** Sessions that expired a day ago can no longer be told from sessions that never were. */
+/**
+ * Sessions that expired a day ago can no longer be distinguished from sessions that never existed.
+ */
 const FORGET_AFTER_MS = 24 * 3600 * 1000;
 
 function forgetOldSessions(call: Call): void {

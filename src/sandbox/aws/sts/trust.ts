@@ -1,7 +1,7 @@
 /**
  * Who may assume a role. Every refusal is the same AccessDenied: a missing role, a trust policy
  * that does not fit, a wrong or missing external ID and a caller without sts:AssumeRole cannot be
- * told apart, by design.
+ * distinguished, by design.
  */
 import { contextFor } from '../authorize.ts';
 import { AwsError } from '../aws-error.ts';

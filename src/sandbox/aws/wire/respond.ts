@@ -59,7 +59,7 @@ export function toErrorResponse(error: AwsError, to: ErrorAddressee, context: Re
   return { ...response, headers: { ...response.headers, 'x-amz-retry-after': String(error.retryAfterMs) } };
 }
 
-/** What a proxy in front of AWS answers when it has nobody to ask. */
+/** What a proxy answers when it cannot reach AWS. */
 export function toHtmlResponse(context: ResponseContext): SandboxResponse {
   const text =
     '<html><body><h1>503 Service Unavailable</h1>No server is available to handle this request.</body></html>';

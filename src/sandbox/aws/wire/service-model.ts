@@ -15,7 +15,7 @@ export interface OperationModel {
   readonly check: FieldCheck;
   /** Members that the call record leaves out. */
   readonly sensitiveMembers: readonly string[];
-  /** Codes that the model lists, as they stand on the wire. */
+  /** Codes that the model lists, as they are on the wire. */
   readonly errorCodes: readonly string[];
   readonly resultWrapper: string | undefined;
 }
@@ -23,7 +23,7 @@ export interface OperationModel {
 export interface ServiceModel {
   readonly name: ServiceName;
   readonly protocol: 'json' | 'query';
-  /** `AmazonSSM`: what stands before the operation in X-Amz-Target. */
+  /** `AmazonSSM`: the part before the operation in X-Amz-Target. */
   readonly targetPrefix: string | undefined;
   readonly apiVersion: string;
   readonly xmlNamespace: string | undefined;

@@ -1,6 +1,6 @@
 /**
- * Kind `http`: a URL that answers with one JSON object or with dotenv lines, told apart by the
- * content type.
+ * Kind `http`: a URL that answers with one JSON object or with dotenv lines, as the content type
+ * says.
  */
 import { defined } from '../../../domain/defined.ts';
 import { clientCertificateOf, type HttpSettings } from '../../../domain/sources.ts';

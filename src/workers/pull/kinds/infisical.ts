@@ -18,7 +18,7 @@ interface Token {
   readonly renewAtMs: number;
 }
 
-/** As many as one process serves at once; the oldest goes, which costs a login. */
+/** Tokens that one process keeps; dropping the oldest costs a login. */
 const MAX_TOKENS = 1_000;
 
 export function createInfisical(): Infisical {

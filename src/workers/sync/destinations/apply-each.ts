@@ -1,6 +1,6 @@
 /**
- * Carries out a plan for kinds that keep each key in an object of its own, one slice of it: writes
- * with bounded concurrency. One bad entry stops nothing else; what concerns the whole account
+ * Carries out one slice of a plan for kinds that keep each key in its own object: writes with
+ * bounded concurrency. One bad entry stops nothing else; what concerns the whole account
  * (throttling, a network that is down) ends the slice.
  */
 import { forEachPooled } from '../../../concurrency/pool.ts';
@@ -32,9 +32,9 @@ export interface WriteTask {
 
 /** How a kind writes one object. */
 export interface EachWriter {
-  /** How many writes may be under way at once, at the least. */
+  /** The lowest number of concurrent writes. */
   readonly concurrency: number;
-  /** Names in the order in which they will be written, so that looks at them can share calls. */
+  /** Names in the order in which they will be written, so that reads of them can share calls. */
   expect?(names: readonly string[]): void;
   write(task: WriteTask): Promise<WriteResult>;
 }
@@ -84,7 +84,7 @@ async function writeOne(applying: Applying, planned: PlannedEntry): Promise<void
   const { job, slice } = applying;
   const { desired } = planned;
   if (!desired) return;
-  // Before anything is awaited: other lanes look at the count.
+  // Before anything is awaited: other lanes read the count.
   slice.countWrite();
   const entry = (planned.entry && job.ledger.get(planned.entry.id)) ?? makeEntry(job, planned);
   try {

@@ -12,13 +12,13 @@ import type { WriteResult } from './journal.ts';
 export interface DriftFinding {
   readonly entry: LedgerEntry;
   readonly drift: DriftKind | undefined;
-  /** The read may lag behind our own write, so it neither found nor ruled out drift. */
+  /** The read may lag behind keyferry's own write, so it neither found nor ruled out drift. */
   readonly isUndecided?: boolean;
   /** Milliseconds since the epoch. */
   readonly lastModified?: number;
-  /** The row itself tells something new. */
+  /** The row itself changed. */
   readonly isSample?: boolean;
-  /** The look said whose it is. */
+  /** The read showed who owns it. */
   readonly isIdentified?: boolean;
 }
 
@@ -51,7 +51,7 @@ export interface ApplyOptions {
 
 export interface Destination {
   /**
-   * Names in the order in which they will be written or removed, so that looks at them can share
+   * Names in the order in which they will be written or removed, so that reads of them can share
    * calls.
    */
   expect?(names: readonly string[]): void;
@@ -68,14 +68,13 @@ export interface Destination {
    */
   listOurs?(): Promise<Inventory | undefined>;
   /**
-   * The names of members inside an object that holds all keys; undefined when there are none to
-   * see. Reads values.
+   * The names of members inside an object that holds all keys; undefined when there are none. Reads
+   * values.
    */
   lookInside(inventory: Inventory): Promise<ReadonlySet<string> | undefined>;
   /**
-   * Compares the ledger with AWS as cheaply as AWS allows: is what is ours unchanged, and does what
-   * is in conflict still conflict? Writes nothing; reads values only where nothing else tells ours
-   * from theirs.
+   * Compares the ledger with AWS as cheaply as AWS allows: is what is owned unchanged, and do
+   * conflicts persist? Writes nothing; reads values only where nothing else shows who owns what.
    */
   check(entries: readonly LedgerEntry[]): Promise<readonly DriftFinding[]>;
   /** Finds out what became of a write whose answer was lost, and stores it. */

@@ -25,11 +25,12 @@ export type WriteResult =
   | { readonly kind: 'failed'; readonly error: JobError }
   | { readonly kind: 'deferred'; readonly until: Date };
 
-/** A change of course while one object is written: AWS's last answer asked for it. */
+/** Another way to write the object, required by AWS's last answer. */
 export type NextWrite = 'create' | 'restore';
 
 /**
- * A name that is taken, then scheduled for deletion, then free: more turns than this have no end.
+ * A name that is taken, then scheduled for deletion, then free: more changes than this would never
+ * end.
  */
 const MAX_TURNS = 3;
 
@@ -104,21 +105,21 @@ export async function waitForName(job: Journal, entry: LedgerEntry, contradictio
   return { kind: 'failed', error: new JobError('AWS_REJECTED', { message }) };
 }
 
-/** Reads may not show our own last write yet: what they say is used once they must. */
+/** Reads may not show keyferry's own last write yet; their result is used once they must. */
 export function deferFresh(job: Pick<SyncJob, 'run'>, entry: LedgerEntry): WriteResult {
   const writtenMs = entry.writtenAt?.getTime() ?? job.run.now().getTime();
   return { kind: 'deferred', until: new Date(writtenMs + READ_LAG_MS + 1) };
 }
 
-/** Ours, changed by somebody else, and not to be overwritten. */
+/** Owned, changed by somebody else, and not to be overwritten. */
 export async function reportDrift(job: Journal, entry: LedgerEntry, drift: DriftKind): Promise<WriteResult> {
   await job.ledger.store(refusedNow(job, drifted({ ...entry, inFlight: null }, drift, job.run.now())));
   return { kind: 'conflict' };
 }
 
 /**
- * What a refused or lost call leaves in the ledger: an unclear answer stays in flight until
- * somebody has looked.
+ * What a refused or lost call leaves in the ledger: an unclear answer stays in flight until AWS has
+ * been read.
  */
 export async function settleFailure(
   job: Journal,
@@ -143,7 +144,7 @@ export async function settleFailure(
   return { kind: 'failed', error };
 }
 
-/** A look that failed before any write: what concerns these entries stands in their rows. */
+/** A read that failed before any write: what concerns these entries is stored in their rows. */
 export async function settleThrown(
   job: Journal,
   entries: readonly LedgerEntry[],

@@ -33,7 +33,7 @@ export interface DocumentWrite {
   /** The row of the secret as a whole. */
   readonly whole: LedgerEntry;
   readonly settings: EntrySettings;
-  /** All our keys whose values are known. */
+  /** All of the sync's keys whose values are known. */
   readonly keys: readonly KeyWrite[];
   /** Rows of keys that are to go, with the names they have in the document. */
   readonly removals: readonly { readonly documentKey: string; readonly entry: LedgerEntry }[];
@@ -56,23 +56,26 @@ export interface Base {
   readonly document: Document;
 }
 
-/** The name that a key of ours has in the document by the ledger; undefined while it has none. */
+/**
+ * The name that one of the sync's keys has in the document by the ledger; undefined while it has
+ * none.
+ */
 function writtenName({ entry, documentKey }: { readonly entry: LedgerEntry; readonly documentKey: string }) {
   return isOwned(entry) ? (entry.observed.documentKey ?? documentKey) : undefined;
 }
 
-/** The document with our keys in it. */
+/** The document with the sync's keys in it. */
 export function changeOf(writing: DocumentWrite, document: Document, untouched: Untouched): Document {
   const written = writing.keys.filter((key) => !untouched.has(key.documentKey));
   const set = new Map(written.map((key) => [key.documentKey, key.value]));
-  // A key that is called otherwise now leaves its old name.
+  // A renamed key leaves its old name.
   const oldNames = written.flatMap((key) => writtenName(key) ?? []).filter((name) => !set.has(name));
   const gone = writing.removals.map((one) => one.documentKey).filter((key) => !untouched.has(key));
   return changeDocument(document, { set, remove: new Set([...oldNames, ...gone]) });
 }
 
 /**
- * Keys that are not ours by the ledger and may not be taken over, and keys of ours that somebody
+ * Keys that are not in the ledger and may not be taken over, and keys of the sync that somebody
  * else changed and that may not be overwritten.
  */
 export function findUntouched(job: SyncJob, writing: DocumentWrite, { version, document }: Base): Untouched {
@@ -123,7 +126,7 @@ export function hasForeignKeys(writing: DocumentWrite, document: Document, untou
   return [...document.keys()].some((key) => !ours.has(key));
 }
 
-/** What of the job is really written: a recovery must not take for ours what was left as it is. */
+/** What of the job is really written: a recovery must not take over what was left as it is. */
 export function toReplacement(writing: DocumentWrite, base: Base, untouched: Untouched) {
   const isWritten = ({ documentKey }: { readonly documentKey: string }) => !untouched.has(documentKey);
   const written = { ...writing, keys: writing.keys.filter(isWritten), removals: writing.removals.filter(isWritten) };

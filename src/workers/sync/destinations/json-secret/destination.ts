@@ -1,5 +1,5 @@
 /**
- * A JSON secret as a destination: looks, drift and recovery; its writes are in `apply.ts`, its
+ * A JSON secret as a destination: reads, drift and recovery; its writes are in `apply.ts`, its
  * deletion in `removal.ts`.
  */
 import type { SecretMetadata, SecretsManager } from '../../../../aws/secrets-manager.ts';
@@ -63,9 +63,9 @@ async function perDocument<T>(
 }
 
 /**
- * By the secret's version. Where that is not ours, somebody may have changed a key of their own;
- * and a version of ours still holds what an earlier write left as it found it. Only in these two
- * cases the value is read, to tell theirs from ours.
+ * By the secret's version. If keyferry did not write it, somebody may have changed a key of their
+ * own; and a version that keyferry wrote still holds what an earlier write left as it found it.
+ * Only in these two cases the value is read, to find out who owns which key.
  */
 async function check(
   context: DocumentContext,

@@ -1,5 +1,5 @@
 /**
- * Taking keys out of a JSON secret, and the secret itself when this sync made it and nothing else
+ * Removes keys from a JSON secret, and the secret itself when this sync created it and nothing else
  * is in it.
  */
 import { OWNERSHIP_TAG } from '../../../../domain/ownership.ts';
@@ -17,7 +17,10 @@ import { toState } from '../secrets-manager/writes.ts';
 import { removeSecret } from '../secrets-manager/destination.ts';
 import { lookOf, type SyncJob } from '../../job.ts';
 
-/** Takes our keys out; the secret itself goes only if we made it and nothing else is in it. */
+/**
+ * Removes the sync's keys; the secret itself is deleted only if the sync created it and nothing
+ * else is in it.
+ */
 export async function removeKeys(
   context: DocumentContext,
   whole: LedgerEntry,
@@ -98,7 +101,7 @@ interface Stripped {
   readonly whole: LedgerEntry;
   readonly doomed: readonly LedgerEntry[];
   readonly version: string;
-  /** No key of ours is left: the secret is given up. */
+  /** No key of the sync is left: the secret is given up. */
   readonly isEmptied: boolean;
 }
 

@@ -1,5 +1,5 @@
 /**
- * Writing a JSON secret: our keys change, those of others stay as they are.
+ * Writes a JSON secret: the sync's keys change, those of others stay as they are.
  *
  *   every overwrite begins with a look at whose the secret is, then
  *   nobody else's keys in it, stages may be moved → staged and promoted by compare-and-swap, unread
@@ -47,10 +47,7 @@ export async function writeDocument(context: DocumentContext, writing: DocumentW
   }
 }
 
-/**
- * Whose the secret is, is looked up right before it is written: the ledger may be older than what
- * others did.
- */
+/** The owner of the secret is read right before it is written: the ledger may be out of date. */
 async function overwriteDocument(context: DocumentContext, writing: DocumentWrite): Promise<DocumentResult> {
   const { job, secrets } = context;
   const found = await secrets.describe(writing.remoteName);
@@ -92,7 +89,7 @@ async function createDocumentSecret(context: DocumentContext, given: DocumentWri
 }
 
 /**
- * The name is taken: ours by its tag, free to be taken over with the keys of others in it, or a
+ * The name is taken: owned by its tag, free to be taken over with the keys of others in it, or a
  * conflict.
  */
 async function createTaken(
@@ -116,8 +113,8 @@ async function createTaken(
 }
 
 /**
- * Stored before our tag is set, so that an interrupted takeover goes on, and never counts as our
- * own creation.
+ * Stored before the ownership tag is set, so that an interrupted takeover continues, and never
+ * counts as a creation by this sync.
  */
 async function beginTakeover(
   job: SyncJob,

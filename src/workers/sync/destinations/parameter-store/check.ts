@@ -37,9 +37,9 @@ export async function checkParameters(
 const toNames = (entries: readonly LedgerEntry[]): readonly string[] => entries.map((entry) => entry.remoteName);
 
 /**
- * Exist, but not among ours: their tags decide. Each verdict is stored at once, so that a check
- * which has to give its place back does not look at them again. The search may lag behind our own
- * write: those are left for the next check.
+ * They exist, but the search did not return them as owned: their tags decide. Each verdict is
+ * stored immediately, so that a check that has to give up its slot does not read them again. The
+ * search may lag behind keyferry's own write: those are left for the next check.
  */
 async function confirmForeign(context: LookContext, suspects: readonly LedgerEntry[]): Promise<ReadonlySet<string>> {
   const { job, store } = context;
@@ -89,14 +89,14 @@ function toFinding({ job }: LookContext, entry: LedgerEntry, { inventory, foreig
   return { entry, drift, isIdentified, ...known };
 }
 
-/** What only a look at the tags can clear. */
+/** What only the tags can clear. */
 function keptDrift({ drift }: LedgerEntry, state: RemoteState): DriftKind | undefined {
   const isForeign = drift === 'foreign' && !(state.exists && state.isOurs === true);
   return drift === 'tags' || isForeign ? drift : undefined;
 }
 
 /**
- * AWS returns the tags of one parameter a call: each check looks at the one that has waited
+ * AWS returns the tags of one parameter per call: each check reads those of the one that has waited
  * longest.
  */
 async function sampleTags(
@@ -117,7 +117,7 @@ async function sampleTags(
 
 const tagsAge = ({ entry }: DriftFinding): number => entry.tagsCheckedAt?.getTime() ?? 0;
 
-/** Ours and there, and its tags are the only thing that the look did not tell. */
+/** Owned and there, and only its tags were not in the answer. */
 function needsTags({ entry, drift }: DriftFinding, inventory: Inventory): boolean {
   const state = inventory.get(entry.remoteName);
   if (!isOwned(entry) || state?.exists !== true) return false;

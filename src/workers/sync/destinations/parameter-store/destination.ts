@@ -1,5 +1,5 @@
 /**
- * Parameter Store as a destination. Looks, checks, recovery, writes and deletions are in the files
+ * Parameter Store as a destination. Reads, checks, recovery, writes and deletions are in the files
  * beside it.
  */
 import type { ParameterStore } from '../../../../aws/parameter-store.ts';
@@ -47,7 +47,7 @@ export function createParameters(job: SyncJob, store: ParameterStore): Destinati
   };
 }
 
-/** What the ledger calls ours is looked at with its ownership, everything else by version. */
+/** What the ledger owns is read with its tag, everything else by version. */
 async function inspectBoth(
   context: LookContext & { readonly looks: ParameterLooks },
   names: readonly string[],

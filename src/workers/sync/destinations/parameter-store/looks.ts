@@ -1,6 +1,6 @@
 /**
- * Fresh looks at parameters: does it exist, and is it ours? Every overwrite and every deletion is
- * preceded by one.
+ * Fresh reads of parameters: does it exist, and is it owned? One precedes every overwrite and every
+ * deletion.
  *
  *   DescribeParameters, 50 names, narrowed to our tag → ours, with version, type and key
  *   what it leaves out: GetParameters                 → missing, or
@@ -17,7 +17,7 @@ import { type JobError, toJobError } from '../../../../errors.ts';
 import { chunk, forEachPooled } from '../../../../concurrency/pool.ts';
 import type { SyncJob } from '../../job.ts';
 
-/** How old a look may be when the write that relies on it is prepared. */
+/** How old a read may be when the write that relies on it is prepared. */
 export const LOOK_MAX_AGE_MS = 5_000;
 const CONCURRENT_CALLS = 4;
 
@@ -27,11 +27,11 @@ export interface LookContext {
 }
 
 export interface ParameterLooks {
-  /** Names in the order in which they will be looked at: 50 share a call. */
+  /** Names in the order in which they will be read: 50 share a call. */
   expect(names: readonly string[]): void;
-  /** At most LOOK_MAX_AGE_MS old. Says of an existing parameter whether it is ours. */
+  /** At most LOOK_MAX_AGE_MS old. Says whether an existing parameter is owned. */
   look(name: string): Promise<RemoteState>;
-  /** The next look at this name asks AWS again. */
+  /** The next read of this name asks AWS again. */
   forget(name: string): void;
   /** Without age limit: all of these names now. */
   lookAll(names: readonly string[]): Promise<Inventory>;
@@ -130,7 +130,7 @@ export async function listOurs({ job, store }: LookContext): Promise<Inventory |
   }
 }
 
-/** Versions by ten; says nothing of ownership. */
+/** Versions by ten; says nothing about ownership. */
 export async function inspectAll(context: LookContext, names: readonly string[]): Promise<Inventory> {
   const inventory = new Map<string, RemoteState>();
   await forEachPooled(chunk(names, PARAMETERS_PER_CALL), poolOf(context), async (part) => {
@@ -144,7 +144,7 @@ export async function inspectAll(context: LookContext, names: readonly string[])
   return inventory;
 }
 
-/** A missing parameter has no owner; one that we have just written may only look missing. */
+/** A missing parameter has no owner; one that was just written may only seem missing. */
 async function identify({ job, store }: LookContext, name: string, state: RemoteState): Promise<Looked> {
   const isLagging = () => job.ledger.all().some((entry) => entry.remoteName === name && isFresh(entry, job.run.now()));
   if (!state.exists && !isLagging()) return { state };

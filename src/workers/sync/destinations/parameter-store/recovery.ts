@@ -1,7 +1,6 @@
 /**
- * What became of a write to a parameter whose answer was lost. Only the value tells for certain: a
- * version can be somebody else's, and our tag is on a parameter that is being taken over before our
- * value is.
+ * What became of a write to a parameter whose answer was lost. Only the value proves it: a version
+ * can be somebody else's, and a takeover sets the ownership tag before the value.
  */
 import { isOurs as isOursTag, whoseTags } from '../../../../domain/ownership.ts';
 import { landed, notLanded, removed } from '../../../../domain/sync/entry.ts';
@@ -47,9 +46,10 @@ async function hasLanded(context: LookContext, lost: Lost, version: string): Pro
 }
 
 /**
- * Reads the very version that the lost write would have made, the one case in which a value of AWS
- * is looked at. Undefined without the right to read it: then the next version right after our write
- * counts as ours, except for a parameter that was still somebody else's. That one is written again.
+ * Reads the version that the lost write would have made, the only case in which a value is read
+ * from AWS. Undefined without permission to read it: then the next version right after the write
+ * counts as keyferry's, except for a parameter that was still somebody else's. That one is written
+ * again.
  */
 async function isOurValue(
   { job, store }: LookContext,

@@ -1,4 +1,4 @@
-/** Deleting parameters, ten a call: each only after a fresh look has found it to be ours. */
+/** Deletes parameters, ten a call: each only after a fresh read has shown that it is owned. */
 import { removed } from '../../../../domain/sync/entry.ts';
 import { findDrift, isFresh, isOursByTag } from '../../../../domain/sync/inventory.ts';
 import type { LedgerEntry } from '../../../../domain/sync/ledger.ts';
@@ -21,7 +21,7 @@ export async function removeParameters(
   return entries.map((entry, index) => verdicts[index] ?? results.get(entry.id) ?? { kind: 'unchanged' });
 }
 
-/** A look that fails concerns its own entry. */
+/** A failed read concerns its own entry only. */
 async function judgeOrFail(context: RemovalContext, entry: LedgerEntry): Promise<WriteResult | undefined> {
   try {
     return await judgeRemoval(context, entry);
@@ -30,7 +30,7 @@ async function judgeOrFail(context: RemovalContext, entry: LedgerEntry): Promise
   }
 }
 
-/** Undefined: it is ours and there, so it is deleted. */
+/** Undefined: it is owned and there, so it is deleted. */
 async function judgeRemoval(context: RemovalContext, entry: LedgerEntry): Promise<WriteResult | undefined> {
   const { job, looks } = context;
   const state = await looks.look(entry.remoteName);

@@ -1,8 +1,8 @@
 /**
- * Writing one parameter. AWS has no conditional overwrite: a create is refused by AWS when the name
- * is taken; an overwrite is preceded by a look at owner, version and type, and only the time
- * between that look and the write is open to a race. The type is sent with every write, so that no
- * race leaves a value in a plain String.
+ * Writing one parameter. AWS has no conditional overwrite: AWS refuses a create when the name is
+ * taken; an overwrite is preceded by a read of owner, version and type, and only the time between
+ * that read and the write is open to a race. The type is sent with every write, so that no race
+ * leaves a value in a plain String.
  */
 import type { WrittenParameter } from '../../../../aws/parameter-store.ts';
 import { defined } from '../../../../domain/defined.ts';
@@ -35,7 +35,7 @@ export interface ParameterContext extends LookContext {
   readonly looks: ParameterLooks;
 }
 
-/** AWS asks for so long between deletion and re-creation of a name. */
+/** How long AWS asks to wait between deletion and re-creation of a name. */
 const RECREATE_AFTER_MS = 30_000;
 
 export async function writeParameter(context: ParameterContext, task: WriteTask): Promise<WriteResult> {
@@ -71,7 +71,7 @@ function toInFlight(task: WriteTask, operation: 'create' | 'update' | 'adopt', b
   return { operation, baseVersion, fingerprint, revision, settings: desired.settings };
 }
 
-/** The name is taken: ours by its tag, free to be taken over, or a conflict. */
+/** The name is taken: owned by its tag, free to be taken over, or a conflict. */
 async function takeOver(context: ParameterContext, task: WriteTask, pending: LedgerEntry): Promise<WriteResult> {
   const { job, store } = context;
   const { remoteName } = task.desired;
@@ -85,7 +85,7 @@ async function takeOver(context: ParameterContext, task: WriteTask, pending: Led
     return await overwrite(context, task, {
       base: metadata.version,
       kind: 'adopted',
-      // Our tag comes first: where it may not be set, nothing is overwritten either.
+      // The ownership tag comes first: where it may not be set, nothing is overwritten either.
       marks: isOurs(whoseTags(tags, job.owner)) ? {} : tagsWithOwner(task.desired.settings.tags, job.owner),
       unmarked: Object.keys(leftTags(state)).filter((key) => !(key in task.desired.settings.tags)),
     });
@@ -162,7 +162,7 @@ interface Overwriting {
 }
 
 /**
- * Journals the intent before the first mark: a parameter with our tag and without our value is
+ * Journals the intent before the tag is set: a parameter with the tag but without the value is
  * never taken for done.
  */
 async function overwrite(context: ParameterContext, task: WriteTask, how: Overwriting): Promise<WriteResult> {
@@ -195,9 +195,7 @@ async function markAndOverwrite(
   return store.overwrite(toWrite(task));
 }
 
-/**
- * The parameter was deleted since we looked, so that the overwrite has created it without any tag.
- */
+/** The parameter was deleted since it was read, so the overwrite has created it without any tag. */
 async function tagCreated(
   { job, store }: ParameterContext,
   { desired }: WriteTask,
@@ -211,7 +209,7 @@ async function tagCreated(
   }
 }
 
-/** What AWS says of a parameter that was deleted, or became another type, since we looked. */
+/** AWS's answer for a parameter that was deleted, or changed its type, since it was read. */
 const changedSinceLook = new Set<unknown>(['TooManyUpdates', 'HierarchyTypeMismatchException']);
 
 async function settleOverwrite(

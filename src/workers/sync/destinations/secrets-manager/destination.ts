@@ -1,5 +1,5 @@
 /**
- * Secrets Manager, one secret per key, as a destination: looks, recovery and deletion; the writes
+ * Secrets Manager, one secret per key, as a destination: reads, recovery and deletion; the writes
  * are in `writes.ts`.
  */
 import type { SecretMetadata, SecretsManager } from '../../../../aws/secrets-manager.ts';
@@ -23,7 +23,7 @@ const CONCURRENT_LOOKS = 8;
 const CONCURRENT_REMOVALS = 8;
 /** ListSecrets lags by up to 5 minutes: it is not asked about what was written within this time. */
 const LIST_LAG_MS = 10 * 60_000;
-/** So many of them are looked at singly when a person asks. */
+/** How many of them are read one by one when a person asks. */
 const MAX_FRESH_LOOKS = 20;
 
 export function createSecrets(job: SyncJob, secrets: SecretsManager): Destination {
@@ -56,8 +56,8 @@ async function describeAll(
 }
 
 /**
- * By the page, narrowed to our tag. Whatever looks different there is looked at singly, since the
- * list lags.
+ * By the page, narrowed to the ownership tag. Whatever looks different there is read again by
+ * itself, since the list lags.
  */
 async function check(context: SecretContext, entries: readonly LedgerEntry[]): Promise<readonly DriftFinding[]> {
   const look = lookOf(context.job);
@@ -83,7 +83,7 @@ async function check(context: SecretContext, entries: readonly LedgerEntry[]): P
   });
 }
 
-/** How many fresh secrets are looked at singly; the first look in a new epoch leaves none out. */
+/** How many fresh secrets are read one by one; the first check in a new epoch leaves none out. */
 function freshLooks({ run, sync, installation }: SyncJob): number {
   if (mustCompare(sync, installation.epochStartedAt)) return Number.POSITIVE_INFINITY;
   return run.isDirect ? MAX_FRESH_LOOKS : 0;
@@ -121,7 +121,7 @@ function findLanded(
   }
 }
 
-/** Side by side; what one of them throws leaves the others to their end. */
+/** Concurrently; if one throws, the others still finish. */
 async function removeSecrets(context: SecretContext, entries: readonly LedgerEntry[]): Promise<readonly WriteResult[]> {
   const { job } = context;
   const settled = entries.map((entry) =>

@@ -96,7 +96,7 @@ interface Taken {
 }
 
 async function adoptSecret(context: SecretContext, task: WriteTask, { found, state }: Taken): Promise<WriteResult> {
-  // What is there counts as written by nobody: value, key and tags are all set.
+  // The existing content does not count as written: value, key and tags are all set.
   const entry = {
     ...task.entry,
     remoteVersion: found.version,
@@ -204,7 +204,7 @@ async function writeValue(
   return settleUpdate(context, task, { pending: tried.pending, error: tried.error });
 }
 
-/** AWS refused the update: it had arrived before, or the secret was deleted since we looked. */
+/** AWS refused the update: it had arrived before, or the secret was deleted since it was read. */
 async function settleUpdate(
   context: SecretContext,
   task: WriteTask,
