@@ -14,6 +14,7 @@ import type { QuotaGroup } from '../domain/quota-group.ts';
 import { JobError } from '../errors.ts';
 import { annotate, inSpan } from '../observe/trace.ts';
 import { requireAnswer } from './answers.ts';
+import { type CallSignal, createCallEnd } from './call-signal.ts';
 import { type FailedCall, toAwsError } from './errors.ts';
 import { toAsked } from './foreign-text.ts';
 import type { AwsService } from './services.ts';
@@ -56,7 +57,7 @@ export interface CallContext {
 }
 
 interface Attempt {
-  readonly signal: AbortSignal;
+  readonly signal: CallSignal;
   /** Called last before the request leaves. */
   beforeSend(): Promise<void>;
   end(): void;
@@ -140,35 +141,29 @@ async function attemptOnce(call: Call, { input, send }: CallRequest): Promise<Re
 
 function startAttempt(call: Call): Attempt & { readonly aborted: Promise<never>; isSent(): boolean } {
   const { scope } = call.context;
-  const controller = new AbortController();
+  const { signal, aborted, abort, throwIfAborted } = createCallEnd();
   let timer: NodeJS.Timeout | undefined;
   let isSent = false;
   const stop = () => {
     const reason = toStop(scope.signal.reason);
-    controller.abort(isSent && call.isMutation ? ambiguous(reason, call) : reason);
+    abort(isSent && call.isMutation ? ambiguous(reason, call) : reason);
   };
-  const aborted = new Promise<never>((_resolve, reject) => {
-    controller.signal.addEventListener('abort', () => {
-      reject(controller.signal.reason as Error);
-    });
-  });
-  aborted.catch(() => undefined);
   // A run may have any number of calls in flight.
   setMaxListeners(0, scope.signal);
   if (scope.signal.aborted) stop();
   else scope.signal.addEventListener('abort', stop, { once: true });
   return {
-    signal: controller.signal,
+    signal,
     aborted,
     isSent: () => isSent,
     async beforeSend() {
-      await takeBudget(call, controller.signal);
-      controller.signal.throwIfAborted();
+      await takeBudget(call, scope.signal);
+      throwIfAborted();
       if (call.isMutation) await scope.beforeMutation();
-      controller.signal.throwIfAborted();
+      throwIfAborted();
       isSent = true;
       timer = setTimeout(() => {
-        controller.abort(timedOut(call));
+        abort(timedOut(call));
       }, call.settings.deadlineMs);
       scope.calls.record(call.operation);
     },

@@ -16,20 +16,15 @@ export interface FingerprintSubject {
   readonly settings: EntrySettings;
 }
 
-const encoder = new TextEncoder();
-
 /** Every part carries its length, so that no two subjects give the same bytes. */
 export function fingerprintInput(subject: FingerprintSubject): Uint8Array {
   const parts = ['v1', subject.syncId, subject.remoteName, subject.key, subject.value, settingsText(subject.settings)];
-  const encoded = parts.map((part) => encoder.encode(part));
-  const total = encoded.reduce((sum, part) => sum + 4 + part.length, 0);
-  const bytes = new Uint8Array(total);
-  const view = new DataView(bytes.buffer);
+  const lengths = parts.map((part) => Buffer.byteLength(part));
+  const bytes = Buffer.alloc(lengths.reduce((sum, length) => sum + 4 + length, 0));
   let offset = 0;
-  for (const part of encoded) {
-    view.setUint32(offset, part.length);
-    bytes.set(part, offset + 4);
-    offset += 4 + part.length;
-  }
+  parts.forEach((part, index) => {
+    offset = bytes.writeUInt32BE(lengths[index] ?? 0, offset);
+    offset += bytes.write(part, offset);
+  });
   return bytes;
 }

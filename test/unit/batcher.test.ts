@@ -51,7 +51,7 @@ const uses: Readonly<Record<string, { readonly count: number; readonly proof: st
   'db/engine/together.ts': { count: 1, proof: 'integration/engine/together.test.ts: do not suffer from one' },
   'db/engine/work.ts': { count: 2, proof: 'integration/engine/together.test.ts: do not suffer from one' },
   'workers/sync/former-owners.ts': { count: 1, proof: 'unit/batcher.test.ts: repeats a batch that fails item by item' },
-  'workers/sync/ledger.ts': { count: 2, proof: 'integration/server/bad-text.test.ts: fails alone among ledger rows' },
+  'workers/sync/ledger.ts': { count: 1, proof: 'integration/server/bad-text.test.ts: fails alone among ledger rows' },
   'workers/sync/destinations/parameter-store/destination.ts': {
     count: 1,
     proof: 'unit/batcher.test.ts: repeats a batch that fails item by item',

@@ -18,7 +18,7 @@ const MAX_TAGS = 49;
 export const invalid = (message: string): EntryProblem => ({ code: 'SYNC_ENTRY_INVALID', message });
 
 export function byteLength(text: string): number {
-  return new TextEncoder().encode(text).length;
+  return Buffer.byteLength(text);
 }
 
 export function findTagsProblem(tags: Readonly<Record<string, string>>): EntryProblem | undefined {

@@ -33,9 +33,7 @@ export function createSandboxRequestHandler(sandbox: Pick<AwsSandbox, 'handle'>)
   return {
     metadata: { handlerProtocol: 'in-process' },
     handle: async (request, options) => {
-      const signal = options?.abortSignal instanceof AbortSignal ? options.abortSignal : undefined;
-      signal?.throwIfAborted();
-      const answer = await withAbort(sandbox.handle(toSandboxRequest(request)), signal);
+      const answer = await withAbort(() => sandbox.handle(toSandboxRequest(request)), options?.abortSignal);
       return { response: toHttpResponse(answer) };
     },
     destroy: () => undefined,
@@ -44,20 +42,31 @@ export function createSandboxRequestHandler(sandbox: Pick<AwsSandbox, 'handle'>)
   };
 }
 
+/** Both forms of a signal that the SDK knows; the older one has no listeners. */
+interface Signal {
+  readonly aborted: boolean;
+  onabort: (() => void) | null;
+  addEventListener?(type: 'abort', listener: () => void, options: { readonly once: true }): void;
+  removeEventListener?(type: 'abort', listener: () => void): void;
+}
+
 /** The call goes on behind an abort, as a request that is already on its way does. */
-async function withAbort(answer: Promise<SandboxAnswer>, signal: AbortSignal | undefined): Promise<SandboxAnswer> {
-  if (!signal) return answer;
-  let onAbort: (() => void) | undefined;
+async function withAbort(call: () => Promise<SandboxAnswer>, given: unknown): Promise<SandboxAnswer> {
+  if (!given) return call();
+  const signal = given as Signal;
+  let onAbort = (): void => undefined;
   const aborted = new Promise<never>((_, reject) => {
     onAbort = () => {
       reject(Object.assign(new Error('Request aborted'), { name: 'AbortError' }));
     };
-    signal.addEventListener('abort', onAbort, { once: true });
   });
+  if (signal.aborted) onAbort();
+  else if (signal.addEventListener) signal.addEventListener('abort', onAbort, { once: true });
+  else signal.onabort = onAbort;
   try {
-    return await Promise.race([answer, aborted]);
+    return await Promise.race([signal.aborted ? aborted : call(), aborted]);
   } finally {
-    if (onAbort) signal.removeEventListener('abort', onAbort);
+    signal.removeEventListener?.('abort', onAbort);
   }
 }
 

@@ -1,7 +1,7 @@
 /**
- * The ledger of one run: the rows in memory, and the way they are stored, many in one statement. A
- * claim is durable before the call it announces; a result is stored as soon as the statement before
- * it has finished.
+ * The ledger of one run: the rows in memory, and the way they are stored, many in one statement:
+ * claims and results alike, since each of them waits for the statement before it. A claim is
+ * durable before the call it announces.
  */
 import type { LedgerRun, SyncEntries } from '../../db/sync/entries.ts';
 import type { LedgerEntry } from '../../domain/sync/ledger.ts';
@@ -18,27 +18,42 @@ export interface Ledger {
   forget(entries: readonly LedgerEntry[]): Promise<void>;
 }
 
+/** Rows of one statement. */
 const BATCH = 200;
+
+interface Write {
+  readonly entry: LedgerEntry;
+  /** Another sync may hold the name. */
+  readonly isClaim: boolean;
+}
 
 export function createLedger(entries: SyncEntries, run: LedgerRun, rows: readonly LedgerEntry[]): Ledger {
   const byId = new Map(rows.map((row) => [row.id, row]));
-  const claim = createBatcher<LedgerEntry, boolean>(BATCH, async (batch) => {
-    const claimed = await entries.claim(run, batch);
-    for (const entry of batch) if (claimed.has(entry.id)) byId.set(entry.id, entry);
-    return batch.map((entry) => claimed.has(entry.id));
+  const write = createBatcher<Write, boolean>(BATCH, async (batch) => {
+    const stored = await entries.claim(
+      run,
+      batch.map(({ entry }) => entry),
+    );
+    // A result is not for another sync's claim to refuse: on its own it is stored, or fails.
+    const left = batch.filter(({ entry, isClaim }) => !isClaim && !stored.has(entry.id));
+    await entries.store(
+      run,
+      left.map(({ entry }) => entry),
+    );
+    return batch.map(({ entry, isClaim }) => {
+      const isDone = !isClaim || stored.has(entry.id);
+      if (isDone) byId.set(entry.id, entry);
+      return isDone;
+    });
   });
-  const store = createBatcher<LedgerEntry, true>(BATCH, async (batch) => {
-    await entries.store(run, batch);
-    for (const entry of batch) byId.set(entry.id, entry);
-    return batch.map(() => true as const);
-  });
+  const store = async (entry: LedgerEntry): Promise<void> => {
+    await write({ entry, isClaim: false });
+  };
   return {
     all: () => [...byId.values()],
     get: (id) => byId.get(id),
-    claim,
-    store: async (entry) => {
-      await store(entry);
-    },
+    claim: (entry) => write({ entry, isClaim: true }),
+    store,
     async storeAll(batch) {
       await Promise.all(batch.map(store));
     },

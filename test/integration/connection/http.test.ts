@@ -1,4 +1,8 @@
 /** The same access over sockets: Node's own handler, deadlines and stops included. */
+import { once } from 'node:events';
+import { createServer, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
 import { GetParametersCommand, PutParameterCommand } from '@aws-sdk/client-ssm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
@@ -25,13 +29,19 @@ const credentials = {
   externalId: 'acme',
 } as const;
 
-function openSession(options: { readonly deadlineMs?: number; readonly signal?: AbortSignal } = {}) {
+interface SessionOptions {
+  readonly deadlineMs?: number;
+  readonly signal?: AbortSignal;
+  readonly ssmUrl?: string;
+}
+
+function openSession(options: SessionOptions = {}) {
   const { url } = server;
   const { deadlineMs, signal = new AbortController().signal } = options;
   const access = createAwsAccess({
     baseCredentials: world.baseKey,
     region: REGION,
-    endpoints: { sts: url, iam: url, ssm: url, secretsmanager: url },
+    endpoints: { sts: url, iam: url, ssm: options.ssmUrl ?? url, secretsmanager: url },
     ...(deadlineMs === undefined ? {} : { deadlineMs }),
   });
   const scope = { signal, calls: createCallLog(), beforeMutation: () => Promise.resolve(), subjectId: 's' };
@@ -90,5 +100,23 @@ describe('over HTTP', () => {
     }, 50);
     await expect(sending).rejects.toMatchObject({ code: 'LEASE_LOST', context: { isAmbiguous: true } });
     removeFault();
+  });
+
+  it.each([
+    ['its deadline', 300, false],
+    ['the stop of its run', 20_000, true],
+  ])('closes the connection of a call that ends by %s', async (_name, deadlineMs, isStopped) => {
+    const silent = createServer().listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const ssmUrl = `http://127.0.0.1:${String((silent.address() as AddressInfo).port)}`;
+    const stop = new AbortController();
+    const session = openSession({ deadlineMs, signal: stop.signal, ssmUrl });
+    const asked = once(silent, 'request') as Promise<[IncomingMessage]>;
+    const sending = session.ssm.send(put()).catch((error: unknown) => error);
+    const [{ socket }] = await asked;
+    if (isStopped) stop.abort(new JobError('LEASE_LOST'));
+    await Promise.all([once(socket, 'close'), sending]);
+    expect(socket.destroyed).toBe(true);
+    silent.close();
   });
 });
