@@ -38,7 +38,7 @@ const HALF_A_MINUTE = 30_000;
 const A_MINUTE = 60_000;
 const TWO_MINUTES = 120_000;
 /**
- * Files share a process, and with it the modules: loading those anew takes longer than many tests.
+ * Files share a process, and with it the modules: loading them again takes longer than many tests.
  */
 const shared = { isolate: false, testTimeout: HALF_A_MINUTE, hookTimeout: HALF_A_MINUTE } as const;
 const long = { testTimeout: TWO_MINUTES, hookTimeout: A_MINUTE };

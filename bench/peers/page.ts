@@ -77,7 +77,7 @@ function limitedPart(results: Results): string {
   });
   return `## First syncs under a quota
 
-PutParameter at so many calls a second, with a burst of 20, of an account that nobody knows yet. Time as a multiple of what the quota itself allows / share of calls that AWS throttled / objects lost.
+PutParameter at this many calls a second, with a burst of 20, in an account that keyferry does not know yet. Time as a multiple of what the quota itself allows / share of calls that AWS throttled / objects lost.
 A loop that gives up on what AWS throttles is done early: its time says little where it lost something.
 
 ${table(['', ...groups.keys()], rows)}`;

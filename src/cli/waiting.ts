@@ -20,7 +20,7 @@ const DEFAULT_TIMEOUT = '30m';
 export function withTimeout(command: Command): Command {
   return command.option(
     '--timeout <duration>',
-    'how long to wait, such as 90s or 10m; the work goes on',
+    'how long to wait, such as 90s or 10m; the work continues',
     timeout,
     DEFAULT_TIMEOUT,
   );
@@ -80,7 +80,7 @@ function withHints(error: unknown, hints: Hints): unknown {
 }
 
 function goesOn({ follow, cancel }: Hints): string {
-  return `The work goes on: follow it with \`${follow}\`${cancel === undefined ? '' : `, cancel it with \`${cancel}\``}.`;
+  return `The work continues: follow it with \`${follow}\`${cancel === undefined ? '' : `, cancel it with \`${cancel}\``}.`;
 }
 
 /** Why a request waits, as far as this process can see. Never throws: it only explains. */
@@ -108,7 +108,7 @@ export async function untilEnded({ client, options }: Waiting, runId: string): P
     const run = await client.runs.get(runId);
     if (run.status !== 'running') return run;
     if (performance.now() > endsAtMs)
-      throw new JobError('QUEUE_TIMEOUT', { message: 'The run was told to stop and has not ended yet.' });
+      throw new JobError('QUEUE_TIMEOUT', { message: 'The run was asked to stop and has not ended yet.' });
     await setTimeout(LOOK_EVERY_MS);
   }
 }

@@ -95,7 +95,7 @@ export const words: readonly Word[] = [
   },
   {
     name: 'webhook',
-    description: 'who is told when secrets and keys change',
+    description: 'who is notified when secrets and keys change',
     load: async () => (await import('./commands/webhook.ts')).addWebhookCommands,
   },
   {

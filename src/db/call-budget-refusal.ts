@@ -57,9 +57,9 @@ const verdict = sql`judged as (
       )`;
 
 /**
- * Rows: the budget's. Locks: that row. A window that begins exactly at its refusal follows a
- * refusal of the burst; after a refusal of the rate it begins slightly earlier, and after a rest
- * later than any refusal.
+ * Rows: the budget's. Locks: that row, which is also the fence: refusals come one after the other.
+ * A window that begins exactly at its refusal follows a refusal of the burst; after a refusal of
+ * the rate it begins slightly earlier, and after a rest later than any refusal.
  */
 export async function refuse(db: Database, { key, now }: BudgetRow, returned: number): Promise<void> {
   await execute(

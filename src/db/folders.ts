@@ -208,8 +208,9 @@ async function changeFolder(stores: Stores, folder: FolderRow, wanted: Change): 
 }
 
 /**
- * Undefined when another writer took the revision in between: the ciphertexts are bound to it and
- * must be made again.
+ * Rows: one, with the counts of what was written. Locks: the folder, its secrets, the folders above
+ * and the syncs that read it. Fence: the folder's revision and version; undefined when another
+ * writer took the revision in between: the ciphertexts are bound to it and must be made again.
  */
 async function writeChanges(
   { db, encryption }: Stores,

@@ -165,8 +165,9 @@ const news = sql`news as materialized (
   )`;
 
 /**
- * Rows: one, with how many were reported. Locks: an advisory one, so that two at once do not report
- * twice. Also deletes from the outbox what is past its retention, and what deleted endpoints left.
+ * Rows: one, with how many were reported. Locks and fence: an advisory one, so that two at once do
+ * not report twice. Also deletes from the outbox what is past its retention, and what deleted
+ * endpoints left.
  */
 const detectionFor = ({ hasOperator }: { readonly hasOperator: boolean }): SQL => sql`
   with guard as materialized (select pg_try_advisory_xact_lock(${lockKeys.notifications}) as held),

@@ -49,8 +49,8 @@ const DISPATCH_LEASE = sql`make_interval(secs => ${DISPATCH_LEASE_SECONDS})`;
 const isFree = sql`s.next_due_at <= now() and (s.lease_until is null or s.lease_until < now())`;
 
 /**
- * Rows: the sources to be queued, the oldest first. Locks: those sources; what another process
- * dispatches just now is left out.
+ * Rows: the sources to be queued, the oldest first. Locks: those sources, skipping locked ones.
+ * Fence: a source is due only while it has no lease.
  */
 export async function dispatchSources(db: Database, limit: number): Promise<readonly DispatchedSource[]> {
   const rows = await execute(

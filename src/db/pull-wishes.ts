@@ -29,9 +29,10 @@ export async function recordPullWish(db: Database, wish: PullWish): Promise<stri
 }
 
 /**
- * Writes nothing when a redelivered job finds its request, or when an open one will be answered by
- * a pull that has not been claimed yet (`is_awake`). Undefined when another transaction changed the
- * source first.
+ * Rows: one, with the request that stands for the job. Locks: the source's row, where it writes.
+ * Fence: the version of that row; undefined when another transaction changed it first. Writes
+ * nothing when a redelivered job finds its request, or when an open one will be answered by a pull
+ * that has not been claimed yet (`is_awake`).
  */
 async function tryToRecord(
   db: Database,

@@ -29,7 +29,7 @@ export const requestErrors = {
   QUEUE_TIMEOUT: entry(
     'fail',
     'The result did not come in time.',
-    'Waiting for a run took longer than the time limit of the command or request. The run goes on.',
+    'Waiting for a run took longer than the time limit of the command or request. The run continues.',
     'Look at `keyferry runs list`, or wait longer with a larger `timeout`.',
   ),
   QUEUE_REQUEST_CANCELLED: entry(

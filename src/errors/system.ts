@@ -71,7 +71,7 @@ export const systemErrors = {
   KMS_UNAVAILABLE: entry(
     'snooze',
     'AWS KMS cannot be asked for the data keys that encrypt what is stored.',
-    'KMS, the network or the base identity does not answer or throttles. What needs a stored value waits; nothing is lost, and everything else goes on.',
+    'KMS, the network or the base identity does not answer or throttles. What needs a stored value waits; nothing is lost, and everything else continues.',
     'Check the network of the process and its AWS credentials. Runs wait, keep their status, and resume within a minute of the repair.',
   ),
   KMS_DENIED: entry(

@@ -49,7 +49,7 @@ export function addStatus(command: Command): void {
   runWithClient(
     command.option(
       '--exit-code',
-      'exit 3 when something needs attention: trouble, drift, a guard, a queue that is down, or no worker',
+      'exit 3 when something needs attention: failures, drift, a guard, a queue that is down, or no worker',
     ),
     async ({ client, options, output, program }) => {
       const status = await readStatus(client, program);

@@ -215,7 +215,7 @@ async function answer(invocation: ClientInvocation, name: string, requestId: str
 /** Most runs of a rotation end with something to wait for; the rotation says what. */
 function goesOn({ status, errorMessage }: RunRecord): string {
   if (status !== 'continued' || errorMessage !== null) return '';
-  return '\n\nThis step is done; the rotation goes on by itself.';
+  return '\n\nThis step is done; the rotation continues by itself.';
 }
 
 function addOrders(noun: Command): void {

@@ -155,8 +155,8 @@ const toSeconds = (every: string): number => Math.round((parseDuration(every) ??
 
 function addRun(noun: Command): void {
   const command = withPlace(leaf(noun, 'run', 'read the source now and wait for the result'))
-    .option('--confirm-deletions <n>', 'let this pull remove exactly so many secrets', deletions)
-    .option('--timeout <duration>', 'how long to wait, such as 90s or 10m; the work goes on', timeout, '2m');
+    .option('--confirm-deletions <n>', 'let this pull remove exactly this many secrets', deletions)
+    .option('--timeout <duration>', 'how long to wait, such as 90s or 10m; the work continues', timeout, '2m');
   runWithClient(command, async ({ client, options, output }) => {
     const confirmed = text(options, 'confirmDeletions');
     const source = await client.sources.run(

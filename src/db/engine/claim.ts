@@ -84,8 +84,10 @@ interface ClaimShape {
 }
 
 /**
- * The lists are in separate selects: otherwise PostgreSQL estimates by their lengths and plans the
- * statement again for each short list.
+ * Rows: one for each subject that was seen dispatched, with `run_token` null where its lock was not
+ * taken. Locks: the subjects' rows; skips locked ones, or waits for one (`rowLocks`). Fence: the
+ * version of each row that the snapshot shows. The lists are in separate selects: otherwise
+ * PostgreSQL estimates by their lengths and plans the statement again for each short list.
  */
 const claimStatement = renderedOnce(({ kind, lock: rowLock }: ClaimShape) => {
   const lock = rowLocks[rowLock];

@@ -68,6 +68,11 @@ interface SettlementShape {
   readonly tells: boolean;
 }
 
+/**
+ * Rows: one for each settlement, held or not and settled or not. Locks: the subjects' rows; skips
+ * locked ones, or waits for one (`rowLocks`). Fence: each run's token, and the version of the row
+ * that the snapshot shows.
+ */
 const settleStatement = renderedOnce(({ kind, lock: rowLock, columns, suspects, tells }: SettlementShape) => {
   const table = tableNames[kind];
   const lock = rowLocks[rowLock];

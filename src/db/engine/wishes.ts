@@ -37,9 +37,10 @@ interface Recorded {
 }
 
 /**
- * Writes nothing when a redelivered job finds its request, or when an open one will be answered by
- * a run that has not been claimed yet (`is_awake`). Undefined when another transaction changed the
- * subject first.
+ * Rows: one, with the request that stands for the job. Locks: the subject's row, where it writes.
+ * Fence: the version of that row; undefined when another transaction changed it first. Writes
+ * nothing when a redelivered job finds its request, or when an open one will be answered by a run
+ * that has not been claimed yet (`is_awake`).
  */
 async function tryToRecord(db: Database, wish: OutsideWish): Promise<Recorded | undefined> {
   const { kind, requestKind, subjectId, source } = wish;

@@ -20,7 +20,8 @@ interface Stores {
 /**
  * The key that consumers hold, as a person states. After a restore it replaces whatever this
  * database takes for the active one: the rotation continues with its publication, and what it knew
- * before is retired as every old key is.
+ * before is retired as every old key is. Rows: one, or none where neither is allowed. Locks: the
+ * rotation's row. Fence: no run holds it, and its state is the one that the condition names.
  */
 export async function adoptKey(
   { db, encryption }: Stores,
@@ -54,7 +55,7 @@ export async function adoptKey(
     });
   if (!updated) {
     throw new JobError('KEY_ROTATION_BUSY', {
-      message: `${row.name} already has a key of its own, or is at work. A key is adopted before the first rotation.`,
+      message: `${row.name} already has a key of its own, or is in progress. A key is adopted before the first rotation.`,
     });
   }
   return fromRow(rotations, updated);

@@ -214,8 +214,10 @@ function tooLate(row: RotationRow): JobError {
 }
 
 /**
- * A cycle that may have made a key nobody knows, or holds one that nobody else knows, must end
- * first.
+ * Rows: one, saying whether the rotation was deleted. Locks: the rotation, its folder, the folders
+ * above and the syncs that read it. Fence: the versions of rotation and folder; undefined when one
+ * changed first. A cycle that may have made a key nobody knows, or holds one that nobody else
+ * knows, must end first.
  */
 async function deleteRotation(db: Database, row: RotationRow, secrets: 'keep' | 'remove'): Promise<true | undefined> {
   // A paused rotation whose worker died is claimed by nobody, so that its token would stay for
@@ -266,6 +268,6 @@ async function deleteRotation(db: Database, row: RotationRow, secrets: 'keep' | 
   if (Number(result?.gone ?? 0) === 1) return true;
   if (result?.was_idle === true) return undefined;
   throw new JobError('KEY_ROTATION_BUSY', {
-    message: `${row.name} is at work (phase ${row.phase}) and may hold a key that only it knows. Cancel it, or wait until it is published, then delete it.`,
+    message: `${row.name} is in progress (phase ${row.phase}) and may hold a key that only it knows. Cancel it, or wait until it is published, then delete it.`,
   });
 }

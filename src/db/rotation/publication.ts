@@ -80,8 +80,10 @@ interface PublicationAt extends Publication {
 }
 
 /**
- * False when folder or connection changed since they were read: nothing is written then, and the
- * ciphertexts are made again.
+ * Rows: one, with how many folders moved and syncs became due. Locks: rotation, folder and
+ * connection, the folders above and the syncs that read it. Fence: the run's token, and the
+ * revisions of folder and connection: false when these changed since they were read; nothing is
+ * written then, and the ciphertexts are made again.
  */
 async function publishAt(stores: TransitionStores, fence: RotationFence, publication: PublicationAt): Promise<boolean> {
   const { rotation } = fence;

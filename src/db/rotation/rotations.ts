@@ -74,7 +74,11 @@ export function createRotations(db: Database, encryption: Encryption) {
   };
 }
 
-/** Throws CONNECTION_NOT_FOUND, KEY_ROTATION_NAME_TAKEN, KEY_USER_TAKEN, SECRET_MANAGED. */
+/**
+ * Rows: one, the rotation with the id of its first request. Locks: the inserted rows, and the two
+ * secrets that it manages from now on. Fence: unique indexes on the name and on the user. Throws
+ * CONNECTION_NOT_FOUND, KEY_ROTATION_NAME_TAKEN, KEY_USER_TAKEN, SECRET_MANAGED.
+ */
 async function createRotation(stores: Stores, orgId: string, given: NewRotation): Promise<CreatedRotationRow> {
   const { db, encryption } = stores;
   const { accountId, now } = await requireParents(db, orgId, given);

@@ -102,8 +102,8 @@ export interface RemovalEnding {
 
 /**
  * Ends a removal run as succeeded, answers the sync's requests and deletes the sync with its
- * ledger. Returns: false when the lease is lost or the ledger owns anything. Fence: the run's
- * token.
+ * ledger. Returns: false when the lease is lost or the ledger owns anything. Locks: the sync's row.
+ * Fence: the run's token.
  */
 export async function deleteRemovedSync(db: Database, ending: RemovalEnding): Promise<boolean> {
   const rows = await execute(

@@ -30,7 +30,7 @@ const tags: Readonly<Record<string, string>> = {
   'Syncs to Parameter Store': 'Keep Parameter Store equal to a folder',
   'IAM user rotations': 'Replace access keys without an outage',
   Runs: 'What was done, and how it ended',
-  Webhooks: 'Who is told of changes',
+  Webhooks: 'Who is notified of changes',
   Audit: 'Who changed what',
   Workers: 'Whether anybody works',
   [compatibilityTag]: 'Logins and overviews as Infisical’s clients and scripts expect them',

@@ -74,7 +74,7 @@ export function answers<S extends z.ZodType>(schema: S, description = 'Done') {
 export function answersInTime<S extends z.ZodType>(schema: S) {
   return {
     ...answers(schema),
-    202: { description: 'Recorded; the run goes on', content: { 'application/json': { schema } } },
+    202: { description: 'Recorded; the run continues', content: { 'application/json': { schema } } },
   };
 }
 

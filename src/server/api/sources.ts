@@ -23,7 +23,7 @@ const runBody = placeShape
       .min(1)
       .max(1_000_000)
       .optional()
-      .describe('Lets this pull remove exactly so many secrets'),
+      .describe('Lets this pull remove exactly this many secrets'),
   })
   .openapi('RunSource');
 

@@ -148,7 +148,7 @@ function addDelete(api: Api, options: ApiOptions): void {
 function addTest(api: Api, options: ApiOptions): void {
   api.openapi(
     createRoute({
-      ...declared('webhook.test', 'Send a test message; its delivery tells how it went', options),
+      ...declared('webhook.test', 'Send a test message; its delivery shows the result', options),
       method: 'post',
       path: `${BASE}/{webhookId}/test`,
       request: { params: byId },

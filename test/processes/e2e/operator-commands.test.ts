@@ -98,7 +98,7 @@ describe('a long sync', () => {
     const interrupted = await waiting.waitForExit(10_000);
     expect(interrupted.code).toBe(130);
     expect(interrupted.stderr).toMatch(
-      /The work goes on: follow it with `keyferry sync show long`, cancel it with `keyferry sync cancel long`\./,
+      /The work continues: follow it with `keyferry sync show long`, cancel it with `keyferry sync cancel long`\./,
     );
 
     const limited = await keyferry('sync check long --timeout 1s');
