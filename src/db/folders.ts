@@ -5,6 +5,7 @@
  */
 import { and, asc, eq, sql } from 'drizzle-orm';
 
+import { untilWon } from '../concurrency/races.ts';
 import { JobError } from '../errors.ts';
 import type { Database } from './client.ts';
 import {
@@ -47,9 +48,6 @@ export interface FolderKey {
 }
 
 export type Folders = ReturnType<typeof createFolders>;
-
-/** How often a change is tried again when another writer took the revision first. */
-const MAX_RACES = 20;
 
 export function createFolders(db: Database, encryption: Encryption) {
   return {
@@ -183,7 +181,7 @@ async function readNames(db: Database, folderId: string): Promise<readonly Secre
 
 async function changeFolder(stores: Stores, folder: FolderRow, wanted: Change): Promise<FolderChange> {
   let current = folder;
-  for (let race = 0; race < MAX_RACES; race += 1) {
+  const attempt = async (): Promise<FolderChange | undefined> => {
     if (wanted.ifRevision?.includes(current.revision) === false)
       throw new JobError('PAYLOAD_STALE', {
         message: `${folder.secretPath} was changed in the meantime: it is at revision ${String(current.revision)}. Read it again, then repeat the change.`,
@@ -203,8 +201,9 @@ async function changeFolder(stores: Stores, folder: FolderRow, wanted: Change): 
     if (written) return { ...written, ...skipped };
     if (change.importer) await refuseLostLease(stores.db, change.importer);
     current = await getFolder(stores.db, folder.id);
-  }
-  throw new JobError('DB_CONTENDED', { message: 'Too many others write the folder at once. Try again.' });
+    return undefined;
+  };
+  return untilWon(attempt, 'Too many others write the folder at once. Try again.');
 }
 
 /**

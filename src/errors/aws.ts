@@ -20,6 +20,12 @@ export const awsErrors = {
     'The account’s request rate for this operation is used up.',
     'No action needed; keyferry waits and adapts to the rate.',
   ),
+  AWS_NOT_SENT: entry(
+    'snooze',
+    'The call waited too long and was not sent.',
+    'A key made this late after its intent was recorded could not be told from a person’s.',
+    'No action needed; keyferry starts the step again.',
+  ),
   AWS_LIMIT_EXCEEDED: entry(
     'fail',
     'A quota of the AWS account is used up.',

@@ -2,7 +2,7 @@
 import { sql, type SQL } from 'drizzle-orm';
 
 import type { Kind } from '../../domain/run.ts';
-import { JobError } from '../../errors.ts';
+import { untilWon } from '../../concurrency/races.ts';
 import { connections, rotations, syncs } from '../schema.ts';
 
 export type ConnectionRow = typeof connections.$inferSelect;
@@ -63,14 +63,7 @@ export function textArray(ids: readonly string[]): string {
  */
 export const isAsSeen = sql`t.xmin = seen.row_version`;
 
-/** More than any row is written while one statement is on its way. */
-const MAX_RACES = 20;
-
 /** Repeats a fenced statement until no other transaction changed its row first. */
-export async function untilAsSeen<T>(attempt: () => Promise<T | undefined>): Promise<T> {
-  for (let race = 0; race < MAX_RACES; race += 1) {
-    const result = await attempt();
-    if (result !== undefined) return result;
-  }
-  throw new JobError('DB_CONTENDED');
+export function untilAsSeen<T>(attempt: () => Promise<T | undefined>): Promise<T> {
+  return untilWon(attempt);
 }

@@ -4,6 +4,7 @@
  */
 import { sql, type SQL } from 'drizzle-orm';
 
+import { untilWon } from '../../concurrency/races.ts';
 import type { Transition } from '../../domain/rotation/rotation.ts';
 import { JobError } from '../../errors.ts';
 import type { Database } from '../client.ts';
@@ -31,22 +32,17 @@ export interface Publication {
   readonly connection: ConnectionRow | undefined;
 }
 
-/** How often a publication is tried again when another writer took the folder's revision first. */
-const MAX_RACES = 20;
-
 export async function publish(
   stores: TransitionStores,
   fence: RotationFence,
   publication: Publication,
 ): Promise<Transition> {
-  for (let race = 0; race < MAX_RACES; race += 1) {
+  const attempt = async () => {
     const revision = (await folderRevision(stores.db, fence)) + 1;
     const transition = publication.toTransition(revision);
-    if (await publishAt(stores, fence, { ...publication, revision, transition })) return transition;
-  }
-  throw new JobError('DB_UNAVAILABLE', {
-    message: 'Too many concurrent writes to this folder; keyferry retries the publication.',
-  });
+    return (await publishAt(stores, fence, { ...publication, revision, transition })) ? transition : undefined;
+  };
+  return untilWon(attempt, 'Too many concurrent writes to this folder; keyferry retries the publication.');
 }
 
 /**

@@ -25,7 +25,7 @@ const mayPass: ReadonlySet<ErrorCode> = new Set(['DB_UNAVAILABLE', 'DB_CONTENDED
  * Holds the job, under BullMQ's own lock, while PostgreSQL is away or others keep changing the row:
  * failing it would lose an outside producer's wish, which exists nowhere else yet.
  */
-export async function whileDatabaseIsDown<T>(
+export async function holdForDatabase<T>(
   deps: Omit<AdmitDependencies, 'work'>,
   use: () => Promise<T>,
   signal?: AbortSignal,

@@ -15,7 +15,7 @@ import { JobError, toJobError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
 import { parsePayload } from '../../queues/payload.ts';
 import { annotate, inSpan } from '../../observe/trace.ts';
-import { admit, whileDatabaseIsDown } from './admit.ts';
+import { admit, holdForDatabase } from './admit.ts';
 import type { CallCounts } from './call-counts.ts';
 import { slowHotLoop, type HotLoopDependencies } from './hot-loops.ts';
 import { report, toQueueError, type JobResult } from './job-result.ts';
@@ -50,9 +50,9 @@ export async function runJob<K extends Kind>(
 ): Promise<JobResult> {
   try {
     const payload = parsePayload(deps.processor.kind, job.name, job.data);
-    const requestId = await whileDatabaseIsDown(deps, () => admit(deps, job, payload), signal);
+    const requestId = await holdForDatabase(deps, () => admit(deps, job, payload), signal);
     if (requestId !== undefined) return { requestId };
-    const { claim, claimedAt } = await whileDatabaseIsDown(deps, () => take(deps, payload.subjectId, job.id), signal);
+    const { claim, claimedAt } = await holdForDatabase(deps, () => take(deps, payload.subjectId, job.id), signal);
     // A repeated delivery, or another run holds the lease: that run, or the row's due time, takes
     // care of the rest.
     if (!claim) return { status: 'stale' };
@@ -229,7 +229,7 @@ async function settle<K extends Kind>(deps: JobDependencies<K>, settling: Settli
   const slowedUntil = slowHotLoop(deps, run, settlement);
   const write = () =>
     performed.isSettled === true ? Promise.resolve(true) : deps.work.settle({ ...settlement, slowedUntil });
-  const isSettled = await whileDatabaseIsDown(deps, write, run.scope.signal);
+  const isSettled = await holdForDatabase(deps, write, run.scope.signal);
   if (!isSettled) throw new JobError('LEASE_LOST');
   deps.callCounts.settled(run.id);
   const { kind } = deps.processor;

@@ -13,7 +13,7 @@ import { PULL_LEASE_SECONDS } from '../../domain/lease.ts';
 import { JobError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
 import { parsePayload } from '../../queues/payload.ts';
-import { askedBy, isFirstDelivery, whileDatabaseIsDown } from '../engine/admit.ts';
+import { askedBy, isFirstDelivery, holdForDatabase } from '../engine/admit.ts';
 import { cleanError, type JobResult, toQueueError } from '../engine/job-result.ts';
 import type { RunReport } from '../engine/run-report.ts';
 import type { Pull } from './pull.ts';
@@ -57,7 +57,7 @@ type Held = PullJobHooks & { readonly signal: AbortSignal | undefined };
 
 /** A failed job would lose the wish of another program, which exists nowhere else yet. */
 function whileDown<T>({ signal, log, noticeOutage }: Held, use: () => Promise<T>): Promise<T> {
-  return whileDatabaseIsDown({ log, ...defined({ noticeOutage }) }, use, signal);
+  return holdForDatabase({ log, ...defined({ noticeOutage }) }, use, signal);
 }
 
 async function record(held: Held, recordWish: () => Promise<string | undefined>, folderId: string): Promise<JobResult> {

@@ -11,6 +11,7 @@ import type { KeyOwners } from '../../domain/rotation/keys.ts';
 import { policyFor } from '../../domain/policy/policies.ts';
 import { applyTransition, type Intent, type RotationView, type Transition } from '../../domain/rotation/rotation.ts';
 import { defaultRegionOf, parseRoleArn, partitionOfConnection } from '../../domain/partitions.ts';
+import { untilWon } from '../../concurrency/races.ts';
 import { JobError } from '../../errors.ts';
 import type { Run } from '../engine/processor.ts';
 
@@ -47,13 +48,6 @@ export async function write(
 }
 
 /**
- * How often a transition is made again because a person changed the settings that it is based on.
- */
-const MAX_RACES = 20;
-/** Then those who change it are done. */
-const AGAIN_MS = 5_000;
-
-/**
  * For a transition that sets the next rotation: based on the present settings, which may differ
  * from those at the claim.
  */
@@ -64,17 +58,14 @@ export async function writeScheduled(
 ): Promise<RotationView> {
   const { run, deps } = context;
   const now = run.now();
-  for (let race = 0; race < MAX_RACES; race += 1) {
+  const attempt = async () => {
     const row = await deps.rotations.run.current(context.row.id);
     const transition = toTransition(row);
     const fence = { rotation: row, runId: run.id, now, version: row.version };
     const written = await deps.rotations.run.advance(fence, transition);
-    if (written) return { ...applyTransition(view, transition, now), ...written };
-  }
-  throw new JobError('DB_CONTENDED', {
-    message: 'Too many others change the rotation at once. The run waits and tries again by itself.',
-    retryAfterMs: AGAIN_MS,
-  });
+    return written && { ...applyTransition(view, transition, now), ...written };
+  };
+  return untilWon(attempt, 'Too many others change the rotation at once. The run waits and tries again by itself.');
 }
 
 export interface OpenKeys {

@@ -148,7 +148,7 @@ function sendingSoon(context: RotationContext, sentAt: Date): RotationContext {
     await run.scope.beforeMutation();
     // The run's clock stands still while a virtual machine is suspended.
     const waitedMs = Math.max(run.now().getTime() - sentAt.getTime(), Date.now() - sentAtWallMs);
-    if (waitedMs > SEND_WITHIN_MS) throw new JobError('AWS_THROTTLED', { message: TOO_LATE, retryAfterMs: AGAIN_MS });
+    if (waitedMs > SEND_WITHIN_MS) throw new JobError('AWS_NOT_SENT', { message: TOO_LATE, retryAfterMs: AGAIN_MS });
   };
   return { ...context, run: { ...run, scope: { ...run.scope, beforeMutation } } };
 }

@@ -203,6 +203,9 @@ test.each([
   expect(outcome).toMatchObject({ status: 'continued' });
   expect(after).toEqual({});
   expect(world.works(await world.published())).toBe(true);
+  const refusals = await stage.handle.db.execute(sql`select detail from keyferry.rotation_steps
+    where rotation_id = ${id} and step = 'create-refused'`);
+  expect(refusals).toEqual([{ detail: 'AWS_NOT_SENT' }]);
 });
 
 test('a call that lands late is still found a quarter of an hour later', async () => {
