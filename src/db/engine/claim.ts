@@ -158,12 +158,19 @@ const answeredRequests = sql`open_requests as materialized (
         from open_requests join chosen using (subject_id, kind) group by subject_id, kind
       )`;
 
-/** The run's own row; whichever was still running has lost its lease. */
+/**
+ * The run's own row; whichever was still running has lost its lease. It is looked up by subject:
+ * all running runs, and those that ran lately, would be read for each claim.
+ */
 const openedRuns = sql`abandoned as (
         update keyferry.runs r
         set status = 'abandoned', finished_at = now(), error_code = 'LEASE_LOST',
           error_message = 'The worker stopped renewing its lease; another run took over.'
-        from claimed where r.subject_id = claimed.id and r.status = 'running'
+        from claimed, lateral (
+          select running.id from keyferry.runs running
+          where running.subject_id = claimed.id and running.status = 'running' offset 0
+        ) lost
+        where r.id = lost.id
       ),
       run as (
         insert into keyferry.runs (id, kind, subject_id, org_id, job_id, attempt, reason,

@@ -109,49 +109,57 @@ ${endedRuns},
 });
 
 /** A run that replaces the one before it takes over its calls. */
-const summedCalls = sql`case when previous.aws_calls is null then held.aws_calls else (
-            select coalesce(jsonb_object_agg(key, calls), '{}')
-            from (
-              select key, sum(value::int) as calls
+const summedCalls = sql`case
+            when ending.previous_calls is null or ending.previous_calls = '{}' then ending.aws_calls
+            when ending.aws_calls = '{}' then ending.previous_calls
+            else (
+              select jsonb_object_agg(key, calls)
               from (
-                select * from jsonb_each_text(held.aws_calls)
-                union all
-                select * from jsonb_each_text(previous.aws_calls)
-              ) each_call
-              group by key
-            ) summed
-          ) end`;
+                select key, sum(value::int) as calls
+                from (
+                  select * from jsonb_each_text(ending.aws_calls)
+                  union all
+                  select * from jsonb_each_text(ending.previous_calls)
+                ) each_call
+                group by key
+              ) summed
+            )
+          end`;
 
 /** The run's own row, the quiet run before it that it replaces, and the requests that it leaves. */
 const endedRuns = sql`
-      -- The run before this one, if it was as quiet, and ended alike.
-      previous as materialized (
-        select held.id as subject_id, last.id, last.repeats, last.aws_calls,
-          coalesce(last.first_started_at, last.started_at) as since
-        from held join keyferry.runs own on own.id = held.run_id, lateral (
-          select * from keyferry.runs r where r.subject_id = held.id and r.id <> held.run_id
-          order by r.started_at desc limit 1
-        ) last where held.is_quiet and last.repeats is not null and last.status = held.status
-          and last.error_code is not distinct from held.error_code and last.kind = own.kind
+      ending as materialized (
+        select held.*, previous.id as previous_id, previous.aws_calls as previous_calls,
+          previous.repeats as previous_repeats, previous.since
+        from held, lateral (
+          -- Unended is running: said by its state, all running runs would be read for each.
+          select unended.kind from keyferry.runs unended
+          where unended.id = held.run_id and unended.finished_at is null limit 1
+        ) own left join lateral (
+          -- The run before this one, if it was as quiet, and ended alike.
+          select last.id, last.repeats, last.aws_calls,
+            coalesce(last.first_started_at, last.started_at) as since
+          from (
+            select * from keyferry.runs r
+            where held.is_quiet and r.subject_id = held.id and r.id <> held.run_id
+            order by r.started_at desc limit 1
+          ) last
+          where last.repeats is not null and last.status = held.status
+            and last.error_code is not distinct from held.error_code and last.kind = own.kind
+        ) previous on true
       ),
       run as (
         update keyferry.runs r
-        set status = held.status, finished_at = now(), error_code = held.error_code,
-          error_message = held.error_message,
-          counts = held.counts, aws_calls = ${summedCalls}, result = held.result,
-          repeats = case when held.is_quiet then coalesce(previous.repeats + 1, 0) end,
-          first_started_at = previous.since
-        from held left join previous on previous.subject_id = held.id, lateral (
-          -- Unended is running: said by its state, all running runs would be read for each.
-          select unended.id from keyferry.runs unended
-          where unended.id = held.run_id and unended.finished_at is null limit 1
-        ) own
-        where r.id = own.id
-        returning held.*, r.started_at
+        set status = ending.status, finished_at = now(), error_code = ending.error_code,
+          error_message = ending.error_message,
+          counts = ending.counts, aws_calls = ${summedCalls}, result = ending.result,
+          repeats = case when ending.is_quiet then coalesce(ending.previous_repeats + 1, 0) end,
+          first_started_at = ending.since
+        from ending where r.id = ending.run_id
+        returning ending.*
       ),
       collapsed as (
-        delete from keyferry.runs r using previous, run
-        where r.id = previous.id and run.id = previous.subject_id
+        delete from keyferry.runs r using run where r.id = run.previous_id
       ),
       -- Requests that this run does not answer. One that goes on leaves those that it found to its
       -- next run.
