@@ -3,6 +3,8 @@
  * round trip for many.
  */
 
+import { setTimeout } from 'node:timers/promises';
+
 import { toJobError, type ErrorCode } from '../errors.ts';
 
 export type Batcher<I, O> = (item: I) => Promise<O>;
@@ -23,6 +25,19 @@ function mayBeOneItem(error: unknown): boolean {
   return failuresOfItems.has(toJobError(error).code);
 }
 
+interface BatcherOptions {
+  /**
+   * For batches that cost about the same whatever their size: after one that was shared, the next
+   * waits while more keep coming, a few times as long as that one took. A request that comes alone
+   * never waits.
+   */
+  readonly gathers?: boolean;
+}
+
+/** In lengths of the batch before, and at most. */
+const GATHERING = 4;
+const GATHERING_MS = 20;
+
 /**
  * `perform` answers in the order of its items, all or nothing. One batch at a time, of at most
  * `limit` items. A batch that fails is repeated item by item, so that a bad item fails alone:
@@ -31,6 +46,7 @@ function mayBeOneItem(error: unknown): boolean {
 export function createBatcher<I, O>(
   limit: number,
   perform: (items: readonly I[]) => Promise<readonly O[]>,
+  { gathers = false }: BatcherOptions = {},
 ): Batcher<I, O> {
   const waiting: Waiting<I, O>[] = [];
   let isRunning = false;
@@ -41,9 +57,21 @@ export function createBatcher<I, O>(
     await Promise.resolve();
     while (waiting.length > 0) {
       const batch = waiting.splice(0, limit);
+      const startedAtMs = performance.now();
       await performBatch(batch);
+      if (gathers && batch.length > 1) await gather(performance.now() - startedAtMs);
     }
     isRunning = false;
+  }
+
+  /** Until nobody has come for half as long as the last batch took. */
+  async function gather(tookMs: number): Promise<void> {
+    const endsAtMs = performance.now() + Math.min(GATHERING_MS, GATHERING * tookMs);
+    let known: number;
+    do {
+      known = waiting.length;
+      await setTimeout(Math.max(1, tookMs / 2));
+    } while (waiting.length > known && waiting.length < limit && performance.now() < endsAtMs);
   }
 
   async function performBatch(batch: readonly Waiting<I, O>[]): Promise<void> {

@@ -38,6 +38,34 @@ describe('a batcher', () => {
   );
 });
 
+describe('a batcher that gathers', () => {
+  const sizesOf = async (first: number): Promise<readonly number[]> => {
+    const sizes: number[] = [];
+    const perform = createBatcher<number, number>(
+      100,
+      (items) => {
+        sizes.push(items.length);
+        return Promise.resolve(items);
+      },
+      { gathers: true },
+    );
+    await Promise.all(Array.from({ length: first }, (_, index) => perform(index)));
+    const second = perform(100);
+    // Promises only: a batch that does not wait is under way by then.
+    for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
+    await Promise.all([second, perform(101)]);
+    return sizes;
+  };
+
+  it('waits for more after a batch that was shared', async () => {
+    expect(await sizesOf(3)).toEqual([3, 2]);
+  });
+
+  it('does not wait after one that came alone', async () => {
+    expect(await sizesOf(1)).toEqual([1, 1, 1]);
+  });
+});
+
 /**
  * Each use of a batch, and the test that a bad item fails alone there. Whoever adds one proves it,
  * and lists it here.

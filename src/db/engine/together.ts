@@ -30,7 +30,7 @@ export interface Together<I, O> {
 export const AT_ONCE = 100;
 
 export function together<I, O>({ many, alone }: Together<I, O>): (item: I) => Promise<O> {
-  const perform = createBatcher<I, O | undefined>(AT_ONCE, async (items) => {
+  const manyOrNone = async (items: readonly I[]): Promise<readonly (O | undefined)[]> => {
     try {
       return await many(items);
     } catch (error) {
@@ -38,6 +38,7 @@ export function together<I, O>({ many, alone }: Together<I, O>): (item: I) => Pr
       // One item breaks the statement: the others must not fail with it.
       return items.map(() => undefined);
     }
-  });
+  };
+  const perform = createBatcher<I, O | undefined>(AT_ONCE, manyOrNone, { gathers: true });
   return async (item) => (await perform(item)) ?? untilAsSeen(() => alone(item));
 }
