@@ -148,9 +148,9 @@ async function drain(site: Site, processes: number): Promise<{ perSecond: number
     set wanted_revision = wanted_revision + 1, next_due_at = now(), due_reason = 'changed'`;
   await sql`select pg_notify('keyferry_due', 'sync')`;
   for (;;) {
-    const [row] = await sql`select count(*)::int as left from keyferry.syncs
-      where wanted_revision > done_revision`;
-    if (row?.['left'] === 0) break;
+    const [row] = await sql`select exists (
+      select from keyferry.syncs where wanted_revision > done_revision) as is_left`;
+    if (row?.['is_left'] === false) break;
     await setTimeout(250);
   }
   const [span] = await sql`
