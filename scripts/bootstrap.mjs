@@ -118,7 +118,7 @@ function isAlive(pid) {
   }
 }
 
-/** The lock is a link to a complete file, so it never stands without its holder's pid. */
+/** The lock is a link to a complete file, so it never exists without its holder's pid. */
 function takeLock(lock) {
   const draft = `${lock}.${process.pid}`;
   writeFileSync(draft, String(process.pid));

@@ -27,7 +27,7 @@ export const BURST = 20;
 
 /**
  * What is measured together: the objects of one service, in an AWS that refuses nothing or allows
- * so many writes a second.
+ * this many writes a second.
  */
 export interface Case {
   readonly service: Service;

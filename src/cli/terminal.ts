@@ -21,7 +21,7 @@ export function createTerminal(): Terminal {
     canAsk: stdin.isTTY && stderr.isTTY,
     canRedraw: stderr.isTTY && processEnvironment().TERM !== 'dumb',
     async ask(question) {
-      // Input that was typed has ended with Ctrl-D; the terminal goes on.
+      // Input that was typed has ended with Ctrl-D; the terminal stays open.
       const again = stdin.readableEnded ? new ReadStream(openSync('/dev/tty', 'r')) : undefined;
       const prompt = createInterface({ input: again ?? stdin, output: stderr });
       try {

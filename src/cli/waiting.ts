@@ -1,5 +1,5 @@
 /**
- * Waiting for a run: how far it has come, what Ctrl-C and a time limit mean. The work goes on
+ * Waiting for a run: how far it has come, what Ctrl-C and a time limit mean. The work continues
  * without the command.
  */
 import { setTimeout } from 'node:timers/promises';

@@ -45,8 +45,8 @@ export interface Actor {
   /** Who asks; goes into `runs.requested_by`. */
   readonly name?: string;
   /**
-   * Default: `library`, which acts for a tenant. Tenants choose no external ID; an operator stands
-   * above the orgs.
+   * Default: `library`, which acts for a tenant. Tenants choose no external ID; an operator acts
+   * for all orgs.
    */
   readonly via?: Via;
 }

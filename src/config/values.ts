@@ -108,7 +108,7 @@ export const encryptionKeys = z.string().transform((text, context) => {
 
 export interface KmsKeySetting {
   readonly arns: readonly string[];
-  /** The first encrypts; false: `local` stands before them, and they only decrypt. */
+  /** The first encrypts; false: `local` comes first, and they only decrypt. */
   readonly encrypts: boolean;
 }
 

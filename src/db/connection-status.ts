@@ -37,7 +37,7 @@ export interface Release {
   readonly isPermitted: boolean;
 }
 
-/** Uses looked at per validation; each costs a handful of calls. */
+/** Uses checked per validation; each costs a handful of calls. */
 const MAX_USES = 10;
 
 export type ConnectionStatusStore = ReturnType<typeof createConnectionStatus>;

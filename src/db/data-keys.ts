@@ -1,6 +1,6 @@
 /**
- * One data key per org, wrapped by AWS KMS. The wrapped key stands in front of each ciphertext; an
- * org's processes share the one that its fingerprint key is stored under, so that a whole folder
+ * One data key per org, wrapped by AWS KMS. The wrapped key is stored in front of each ciphertext;
+ * an org's processes share the one that its fingerprint key is stored under, so that a whole folder
  * opens with one call. In clear it is kept in memory only, for an hour or a million uses: then KMS
  * is asked again, and a key that was disabled or taken away stops working.
  */

@@ -2,9 +2,9 @@
  * Encryption at the column, with a local key or with a data key that AWS KMS wraps.
  *
  * Formats: `v1.<key id>.<sealed>` and `v2.<ARN of the KMS key>.<base64url of the wrapped data
- * key>.<sealed>`; the second field names the key in both. What is sealed stands in `cipher.ts`.
- * Rows of earlier versions have no commitment; those versions read longer rows up to it, so that
- * both work during an upgrade.
+ * key>.<sealed>`; the second field names the key in both. What is sealed is described in
+ * `cipher.ts`. Rows of earlier versions have no commitment; those versions read longer rows up to
+ * it, so that both work during an upgrade.
  */
 import { type CipherBinding, type CipherKey, seal, undecryptable, unseal } from './cipher.ts';
 

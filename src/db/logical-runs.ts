@@ -1,5 +1,5 @@
 /**
- * Runs as people count them. A sync that gives its place back after each slice is one run to them,
+ * Runs as people count them. A sync that gives up its slot after each slice is one run to them,
  * however many rows of the history it took. Only for reading: each slice keeps its row. The phases
  * of a rotation are not slices.
  */

@@ -44,7 +44,7 @@ export function assignments<T extends PgTable>(table: T, changes: Partial<T['$in
   return sql.join(parts);
 }
 
-/** The columns that the given properties stand in, in a stable order. */
+/** The columns of the given properties, in a stable order. */
 export function columnNames<T extends PgTable>(table: T, changes: Partial<T['$inferSelect']>): readonly string[] {
   const columns = getTableColumns(table);
   const present = Object.keys(changes).filter((property) => changes[property as keyof typeof changes] !== undefined);

@@ -105,7 +105,7 @@ export type Outcome =
       readonly status: 'continued';
       readonly at: Date;
       /**
-       * What was asked for has happened although the work goes on (a rotation that reached its
+       * What was asked for has happened although the work continues (a rotation that reached its
        * quiet phase).
        */
       readonly answersRequest?: boolean;

@@ -21,7 +21,7 @@ export async function checkRedis(
 ): Promise<readonly string[]> {
   try {
     await ready(connection, servers);
-    // The client goes on with database 0 where there is no such number.
+    // The client falls back to database 0 where there is no such number.
     if (servers.database > 0) await connection.select(servers.database);
     await connection.eval(SCRIPT, 1, KEY, 'ok');
   } catch (cause) {

@@ -1,6 +1,6 @@
 /**
  * The life of one PostgreSQL server process: start, readiness, end. It knows a data directory, and
- * nothing of who asked for it.
+ * nothing about the caller.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';

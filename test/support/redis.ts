@@ -21,7 +21,9 @@ export interface RedisOptions {
    * Keeps what was written over `kill` and `restart`, as a production server does. Default: true.
    */
   readonly appendOnly?: boolean;
-  /** Speaks TLS only. `authority`: the file of who signed the certificate, if it is not its own. */
+  /**
+   * Speaks TLS only. `authority`: the file of the certificate's issuer, if it is not self-signed.
+   */
   readonly tls?: { readonly certificate: string; readonly key: string; readonly authority?: string };
   /** Runs as a sentinel with this file, which it rewrites. */
   readonly sentinelConfigFile?: string;

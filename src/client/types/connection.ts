@@ -137,7 +137,7 @@ export interface ConnectionsClient {
   /**
    * As `create`, and waits for the verdict. A connection that AWS refuses is not kept, unless
    * something came in between: throws CONNECTION_INVALID with the reason. Without a verdict in time
-   * it stays `pending`, and its validation goes on.
+   * it stays `pending`, and its validation continues.
    */
   createValidated(input: CreateConnection, options: WaitOptions): Promise<ValidatedConnection>;
   /** The connection of this id or name. */

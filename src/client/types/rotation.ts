@@ -76,7 +76,7 @@ export interface Rotation extends Subject {
 export interface CreatedRotation extends Rotation {
   /**
    * Of its first run, for `runs.wait`: the key published, or, with an adopted one, the user's keys
-   * looked at.
+   * listed.
    */
   readonly requestId: string;
 }

@@ -19,7 +19,7 @@ export interface RunRecord {
   readonly reason: string;
   /** Who asked; null when nobody did. */
   readonly requestedBy: string | null;
-  /** `continued`: it gave its place back, and another run goes on with its work. */
+  /** `continued`: it gave up its slot, and another run continues its work. */
   readonly status: RunStatus;
   /** When it began. */
   readonly startedAt: Date;

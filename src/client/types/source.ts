@@ -104,7 +104,7 @@ export interface FolderSource {
 
 /** Options of a pull. */
 export interface PullSource {
-  /** Lets the pull remove exactly so many secrets. */
+  /** Lets the pull remove exactly this many secrets. */
   readonly confirmDeletions?: number;
 }
 

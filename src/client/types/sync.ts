@@ -40,10 +40,7 @@ export interface Sync extends Subject {
   readonly syncedRevision: number | null;
   /** The sync's own `version` at its last success. */
   readonly syncedVersion: number | null;
-  /**
-   * Where a run that gave its place back goes on, in a form that may change; null when nothing is
-   * begun.
-   */
+  /** Where the next slice continues, in a form that may change; null when nothing is begun. */
   readonly progress: object | null;
   /** What the last comparison with AWS found: objects that others changed, or none. */
   readonly drift: 'unknown' | 'none' | 'drifted';

@@ -29,7 +29,7 @@ import type { AdoptedKeyPair, KnownKey, RotationStep } from '../../domain/rotati
 
 /**
  * The row, and the request that its first run answers: published, or, with an adopted key, the
- * user's keys looked at.
+ * user's keys listed.
  */
 export type CreatedRotationRow = RotationRow & { readonly requestId: string };
 

@@ -47,7 +47,7 @@ export function leftKeys(gone: SQL): SQL {
 const IDS_KEPT = 20;
 
 /**
- * A rotation that is deleted before it looked at AWS knows only the key that it took over: what its
+ * A rotation that is deleted before it has read AWS knows only the key that it took over: what its
  * predecessors left remains known, also where it moved the key to another folder.
  */
 const mergedIds = sql`case

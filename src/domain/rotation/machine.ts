@@ -18,7 +18,7 @@
  *                          └─ somebody activated it ─────── reactivate ───────────────────────────┘
  *
  * In idle, creating, quiet and hold, due clean-up goes first: orphans whose day is over, calls to
- * be looked at once more.
+ * be checked once more.
  */
 import { RECOVERY_DELAY_MS } from './keys.ts';
 import { holdUntil, quietUntil } from './waits.ts';

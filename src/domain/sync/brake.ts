@@ -29,7 +29,7 @@ export function freeDeletions({ owned, desired }: Pick<BrakeInput, 'owned' | 'de
   return desired === 0 ? 0 : Math.max(FREE_DELETIONS, Math.floor(owned * FREE_SHARE));
 }
 
-/** Undefined when the deletions may go on. What moved to a confirmed new name does not count. */
+/** Undefined when the deletions may proceed. What moved to a confirmed new name does not count. */
 export function findBlock({ deletions, owned, desired, recent, confirmed }: BrakeInput): Block | undefined {
   const deleted = deletions.filter((one) => one.isReplaced !== true).length;
   const before = owned + recent;

@@ -3,7 +3,7 @@
  *
  *   (none) ── begun (in flight) ──► written ──► begun … written ──► begun (delete) ──► removed
  *                │ AWS refuses             ▲
- *                ├──► failed / conflicting │ resolved by what a look at AWS finds
+ *                ├──► failed / conflicting │ resolved by a read of AWS
  *                └──► stays in flight ─────┘ (the answer was lost)
  */
 import type { JobError } from '../../errors.ts';

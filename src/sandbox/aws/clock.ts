@@ -10,7 +10,7 @@ export interface SandboxClock {
 }
 
 /**
- * Follows the real clock plus whatever `advance` added; with `startAt` it stands still until
+ * Follows the real clock plus whatever `advance` added; with `startAt` it is stopped until
  * advanced.
  */
 export function createSandboxClock(options: { startAt?: Date } = {}): SandboxClock {

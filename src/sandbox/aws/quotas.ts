@@ -1,7 +1,6 @@
 /**
  * Request quotas: token buckets per account, region and operation group, charged to the caller's
- * account. Rates are in calls per second; sources and grades of the figures stand in
- * docs/sandbox.md.
+ * account. Rates are in calls per second; sources and grades of the figures are in docs/sandbox.md.
  */
 import type { ServiceName } from './service.ts';
 

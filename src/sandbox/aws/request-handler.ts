@@ -50,7 +50,7 @@ interface Signal {
   removeEventListener?(type: 'abort', listener: () => void): void;
 }
 
-/** The call goes on behind an abort, as a request that is already on its way does. */
+/** The call continues after an abort, as a request that is already on its way does. */
 async function withAbort(call: () => Promise<SandboxAnswer>, given: unknown): Promise<SandboxAnswer> {
   if (!given) return call();
   const signal = given as Signal;

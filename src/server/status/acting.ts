@@ -14,7 +14,7 @@ import type { FormToken } from './order-forms.ts';
 import type { Client } from '../../client/types/client.ts';
 
 export interface Acting {
-  /** As the command line has it: of an operator, who stands above the orgs. */
+  /** As the command line has it: of an operator, who acts for all orgs. */
   clientOf(actor: Required<Pick<Actor, 'orgId' | 'name'>>): Client;
   readonly audit: AuditLog;
   readonly signatures: Signatures;

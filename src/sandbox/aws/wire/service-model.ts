@@ -1,7 +1,7 @@
 /**
  * The official service model, as far as it goes: which operations exist, which fields they take and
  * which rules those obey. The table is derived from botocore (Apache-2.0); what AWS enforces beyond
- * it stands with each operation.
+ * it is listed with each operation.
  */
 import constraints from '../aws-constraints.json' with { type: 'json' };
 import { SERVICE_NAMES, type ServiceName } from '../service.ts';

@@ -8,7 +8,7 @@ import type { SyncJob } from '../../job.ts';
 export const isInDocument = (entry: LedgerEntry, whole: LedgerEntry) =>
   entry.remoteName === whole.remoteName && isSamePlace(entry, whole);
 
-/** Keys of one document, as the ledger stands. */
+/** Keys of one document, by the ledger. */
 export function keysOf(job: SyncJob, whole: LedgerEntry): readonly LedgerEntry[] {
   return job.ledger.all().filter((entry) => entry.key !== WHOLE_SECRET && isInDocument(entry, whole));
 }

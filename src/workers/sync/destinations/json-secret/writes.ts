@@ -1,7 +1,7 @@
 /**
  * Writes a JSON secret: the sync's keys change, those of others stay as they are.
  *
- *   every overwrite begins with a look at whose the secret is, then
+ *   every overwrite begins with a read of the secret's owner, then
  *   nobody else's keys in it, stages may be moved → staged and promoted by compare-and-swap, unread
  *   otherwise, and stages may be moved            → read, merged, promoted by compare-and-swap
  *   otherwise                                     → read, merged, UpdateSecret: a race of one call
