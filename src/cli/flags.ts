@@ -148,6 +148,15 @@ export function inFlags(message: string, of?: Named): string {
   return of === undefined ? commands : withName(commands, of);
 }
 
+/** The same of what may be absent, for a cell of a list. */
+export function saidOf(
+  kind: Named['kind'],
+  { name }: { readonly name: string | null },
+  message: string | null,
+): string | null {
+  return message === null || name === null ? message : inFlags(message, { kind, name });
+}
+
 /** `confirmDeletions: 4` → `--confirm-deletions 4`; of what is true, the flag alone. */
 function flagOf(advised: string): string | undefined {
   const [field = '', value] = advised.split(': ');

@@ -18,6 +18,7 @@ export function describeConnection(
   connection: Connection,
   dependents: readonly { kind: string; name: string }[],
 ): string {
+  const of = { kind: 'connection', name: connection.name } as const;
   const head = fields([
     ['connection', connection.name],
     ['id', connection.id],
@@ -26,9 +27,9 @@ export function describeConnection(
     ['external ID', connection.externalId],
     ['access key', connection.accessKeyId],
     ['narrowed', connection.method === 'access-key' && connection.narrowAccessKey ? 'where the checks say so' : null],
-    ['new credentials', describeCandidate(connection.candidate)],
+    ['new credentials', describeCandidate(connection.candidate, of)],
     ['external ID exception', describeException(connection.externalIdException)],
-    ['status', stateOf(connection.status, connection.statusMessage, { kind: 'connection', name: connection.name })],
+    ['status', stateOf(connection.status, connection.statusMessage, of)],
     ['account', connection.accountId],
     ['principal', connection.principalArn],
     ['validated', connection.lastValidatedAt],
@@ -39,15 +40,17 @@ export function describeConnection(
     connection.method === 'access-key' && !connection.narrowAccessKey
       ? `\nEvery sync has all permissions of the access key’s user. To narrow them: keyferry connection update ${connection.name} --narrow-access-key`
       : '';
-  const checks = connection.checks.map(describeCheck).join('\n');
+  const checks = connection.checks.map((check) => describeCheck(check, of)).join('\n');
   return `${head}${note}${checks === '' ? '' : `\n\nchecks\n${indent(checks)}`}`;
 }
 
-function describeCandidate(candidate: Connection['candidate']): string | null {
+function describeCandidate(candidate: Connection['candidate'], of: Named): string | null {
   if (candidate === null) return null;
   const what = candidate.roleArn ?? candidate.accessKeyId ?? '';
   const { refusal } = candidate;
-  return refusal === undefined ? `${what} (waits for a validation)` : `${what} (refused: ${inFlags(refusal.message)})`;
+  return refusal === undefined
+    ? `${what} (waits for a validation)`
+    : `${what} (refused: ${inFlags(refusal.message, of)})`;
 }
 
 function describeException(exception: Connection['externalIdException']): string | null {
@@ -55,11 +58,11 @@ function describeException(exception: Connection['externalIdException']): string
   return `${exception.reason} (${exception.allowedBy ?? 'operator'}, ${exception.allowedAt}, for ${exception.roleArn})`;
 }
 
-export function describeCheck(check: Check): string {
+export function describeCheck(check: Check, of?: Named): string {
   const title = `${marks[check.verdict]} ${check.name}${check.subject === undefined ? '' : ` ${check.subject}`}: ${check.detail}`;
   if (check.fix === undefined || check.verdict === 'pass') return title;
   const policy = check.fix.policy === undefined ? '' : `\n${indent(JSON.stringify(check.fix.policy, null, 2), '    ')}`;
-  return `${title}\n    → ${inFlags(check.fix.advice)}${policy}`;
+  return `${title}\n    → ${inFlags(check.fix.advice, of)}${policy}`;
 }
 
 export function describeRun(run: RunRecord, of?: Named): string {
@@ -72,7 +75,7 @@ export function describeRun(run: RunRecord, of?: Named): string {
     ['changes', describeCounts(run.counts)],
     ['AWS calls', withNote(calls === '' ? 'none' : calls, callsNote(run))],
     ['run', run.id],
-    ...describeFindings(run.result),
+    ...describeFindings(run.result, of),
   ]);
 }
 
@@ -101,11 +104,11 @@ interface Findings {
   readonly statements?: readonly unknown[];
 }
 
-function describeFindings(result: unknown): readonly (readonly [string, string | undefined])[] {
+function describeFindings(result: unknown, of: Named | undefined): readonly (readonly [string, string | undefined])[] {
   const found = (result ?? {}) as Findings;
   const tags = found.tagsCheckedSince === null ? 'not all tags were looked at yet' : found.tagsCheckedSince;
   return [
-    ['drifted', list(found.drift?.map(({ remoteName, detail }) => `${remoteName} ${detail}`))],
+    ['drifted', list(found.drift?.map(({ remoteName, detail }) => `${remoteName} ${inFlags(detail, of)}`))],
     ['all tags seen since', tags],
     ['not looked at', describeUnseen(found)],
     ['imported', list(found.imported)],

@@ -9,6 +9,7 @@ import { describeRunning, stateOfWorker, summarizeWorkers, type Workers } from '
 import { formatRelative } from '../domain/span.ts';
 import { toJobError } from '../errors.ts';
 import type { Program } from '../main.ts';
+import { saidOf } from './flags.ts';
 import { table, upcoming } from './output.ts';
 import type { Client } from '../client/types/client.ts';
 
@@ -147,7 +148,14 @@ function section(title: string, headings: readonly string[], rows: Parameters<ty
 }
 
 const connectionRows = ({ connections }: Status) =>
-  connections.map((one) => [one.name, one.method, one.status, one.accountId, one.lastValidatedAt, one.statusMessage]);
+  connections.map((one) => [
+    one.name,
+    one.method,
+    one.status,
+    one.accountId,
+    one.lastValidatedAt,
+    saidOf('connection', one, one.statusMessage),
+  ]);
 
 const syncRows = ({ syncs }: Status) =>
   syncs.map((one) => [
@@ -157,7 +165,7 @@ const syncRows = ({ syncs }: Status) =>
     one.drift,
     one.syncedRevision,
     one.lastSyncedAt,
-    one.statusMessage,
+    saidOf('sync', one, one.statusMessage),
   ]);
 
 const rotationRows = ({ rotations }: Status, now: Date) =>
@@ -168,5 +176,5 @@ const rotationRows = ({ rotations }: Status, now: Date) =>
     one.phase,
     one.activeAccessKeyId,
     upcoming(one.nextRotationAt, { now, pausedAt: one.pausedAt }),
-    one.statusMessage,
+    saidOf('rotation', one, one.statusMessage),
   ]);

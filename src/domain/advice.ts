@@ -2,10 +2,14 @@
  * Advice to operators: its commands with the name of the object, and whether a message gives it
  * already. Pure.
  */
+const namedKinds = ['connection', 'sync', 'rotation'] as const;
+
 export interface Named {
-  readonly kind: 'connection' | 'sync' | 'rotation';
+  readonly kind: (typeof namedKinds)[number];
   readonly name: string;
 }
+
+export const isNamedKind = (text: string): text is Named['kind'] => namedKinds.some((kind) => kind === text);
 
 /**
  * Completes `keyferry sync run`, or `keyferry sync run NAME`, with the name, before its options, so

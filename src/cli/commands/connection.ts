@@ -6,6 +6,7 @@ import { defined } from '../../domain/defined.ts';
 import { done, leaf, runWithClient, text, type ClientInvocation, type Options } from '../command.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
 import { readSecret } from '../input.ts';
+import { saidOf } from '../flags.ts';
 import { regionName } from '../options.ts';
 import { table, upcoming } from '../output.ts';
 import { describeConnection } from '../reports.ts';
@@ -39,7 +40,7 @@ export function addConnectionCommands(noun: Command): void {
           one.accountId,
           one.lastValidatedAt,
           upcoming(one.nextDueAt),
-          one.statusMessage,
+          saidOf('connection', one, one.statusMessage),
         ]),
       ),
     );

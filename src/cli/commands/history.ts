@@ -5,6 +5,7 @@ import { happenedIn } from '../../domain/happened.ts';
 import { runKinds, runStatuses } from '../../domain/run.ts';
 import type { ListedRun } from '../../client/types/run.ts';
 import { done, leaf, runWithClient, text } from '../command.ts';
+import { saidOf } from '../flags.ts';
 import { limitOption } from '../options.ts';
 import { table } from '../output.ts';
 
@@ -26,12 +27,20 @@ export function addRunsCommands(noun: Command): void {
           run.status,
           run.requestedBy ?? run.reason,
           changesOf(run),
-          run.errorMessage,
+          messageOf(run),
         ]),
       ),
     );
     return done;
   });
+}
+
+const nounOf = { validate: 'connection', rotate: 'rotation', pull: undefined } as const;
+
+/** Its commands with the name of what the run was for; a pull is for a folder. */
+function messageOf({ kind, subjectName: name, errorMessage }: ListedRun): string | null {
+  const noun = kind in nounOf ? nounOf[kind as keyof typeof nounOf] : 'sync';
+  return noun === undefined ? errorMessage : saidOf(noun, { name }, errorMessage);
 }
 
 function changesOf(run: ListedRun): string {

@@ -8,6 +8,7 @@ import { findRotationProblems } from '../../client/rotations.ts';
 import { collect, done, leaf, runWithClient, text, type ClientInvocation, type Options } from '../command.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
 import { readSecret } from '../input.ts';
+import { saidOf } from '../flags.ts';
 import { rotationTime, timeOfDay, toDays, wholeDays } from '../options.ts';
 import { indent, table, upcoming } from '../output.ts';
 import { describeRotation, describeRun } from '../reports.ts';
@@ -281,7 +282,7 @@ function addShowing(noun: Command): void {
           one.activeAccessKeyId,
           one.lastRotatedAt,
           upcoming(one.nextRotationAt, one),
-          one.statusMessage,
+          saidOf('rotation', one, one.statusMessage),
         ]),
       ),
     );

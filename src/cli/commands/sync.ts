@@ -5,6 +5,7 @@ import { isUnderWay } from '../../domain/run.ts';
 import { shownState } from '../../domain/sync/ledger.ts';
 import { done, leaf, runWithClient, text, type ClientInvocation } from '../command.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
+import { saidOf } from '../flags.ts';
 import { deletions, limitOption } from '../options.ts';
 import { table, upcoming } from '../output.ts';
 import { describePlan, describeRun, type PlanDocument } from '../reports.ts';
@@ -15,7 +16,7 @@ import { addLifetime, hintsOf } from './sync-lifetime.ts';
 import { addCreate, addUpdate } from './sync-settings.ts';
 import type { EntryStatus } from '../../db/status/details.ts';
 import type { RunRecord } from '../../client/types/run.ts';
-import type { SyncRequestKind } from '../../client/types/sync.ts';
+import type { Sync, SyncRequestKind } from '../../client/types/sync.ts';
 
 export function addSyncCommands(noun: Command): void {
   addCreate(noun);
@@ -143,7 +144,7 @@ function addShowing(noun: Command): void {
         ({ kind }) => kind !== 'plan',
       );
       output.result({ ...sync, lastRun: lastRun ?? null, entries }, () => {
-        const list = describeEntries(entries, Number(options.limit));
+        const list = describeEntries(sync, entries, Number(options.limit));
         return `${withListBelow(describeSync(sync))}${lastRun ? `\n\n${isUnderWay(lastRun) ? 'run under way' : 'last run'}\n${withListBelow(describeRun(lastRun, { kind: 'sync', name }))}` : ''}${list}`;
       });
       return done;
@@ -152,12 +153,19 @@ function addShowing(noun: Command): void {
   addList(noun);
 }
 
-function describeEntries(entries: readonly EntryStatus[], limit: number): string {
+function describeEntries(sync: Pick<Sync, 'name'>, entries: readonly EntryStatus[], limit: number): string {
   if (entries.length === 0) return '';
   const troubled = (entry: EntryStatus) => (entry.errorMessage === null && entry.drift === null ? 1 : 0);
   const shown = entries.toSorted((a, b) => troubled(a) - troubled(b)).slice(0, limit);
   const rows = shown.map((entry) => [
-    ...[entry.key, entry.remoteName, shownState(entry), entry.remoteVersion, entry.writtenAt, entry.errorMessage],
+    ...[
+      entry.key,
+      entry.remoteName,
+      shownState(entry),
+      entry.remoteVersion,
+      entry.writtenAt,
+      saidOf('sync', sync, entry.errorMessage),
+    ],
   ]);
   const left = entries.length - shown.length;
   const more = left === 0 ? '' : `\n\n${left.toLocaleString('en-US')} more: see them with --limit or --json.`;
@@ -178,7 +186,7 @@ function addList(noun: Command): void {
           one.drift,
           one.lastSyncedAt,
           upcoming(one.nextDueAt, { isRunning: one.syncStatus === 'running' }),
-          one.statusMessage,
+          saidOf('sync', one, one.statusMessage),
         ]),
       ),
     );

@@ -64,7 +64,7 @@ export function createApi(options: ApiOptions): Api {
   api.onError((error, c) => {
     if (error instanceof SyntaxError || isMalformedJson(error))
       return problem(c, 422, { code: 'PAYLOAD_INVALID', message: 'The body is not valid JSON.' });
-    const { statusCode, code, message } = toApiError(error);
+    const { statusCode, code, message } = toApiError(error, c.req.path);
     if (statusCode >= 500)
       options.log.error({ err: error, requestId: c.get('requestId'), path: c.req.path }, 'API request failed');
     if (statusCode === 503) c.header('Retry-After', '2');

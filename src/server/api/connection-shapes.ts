@@ -12,6 +12,7 @@ import type { Fingerprinter } from '../../domain/fingerprint.ts';
 import { unionBy } from '../../domain/union-by.ts';
 import { projectShape, sentId, toProject } from './infisical.ts';
 import { moment, toMoment, z } from './operation.ts';
+import { allInOperations, inOperations } from './wording.ts';
 import type { Connection } from '../../client/types/connection.ts';
 
 /**
@@ -151,6 +152,7 @@ export function toAppConnection(
   row: Connection | ConnectionStatus,
   fingerprint: Fingerprinter,
 ): z.infer<typeof appConnectionShape> {
+  const of = { kind: 'connection', id: row.id } as const;
   return {
     id: row.id,
     name: row.name,
@@ -172,11 +174,11 @@ export function toAppConnection(
     region: row.region,
     status: row.status,
     statusCode: row.statusCode,
-    statusMessage: row.statusMessage,
+    statusMessage: row.statusMessage && inOperations(row.statusMessage, of),
     accountId: row.accountId,
     principalArn: row.principalArn,
-    checks: row.checks.map((one) => ({ ...one })),
-    candidate: row.candidate && candidate.parse(row.candidate),
+    checks: row.checks.map((one) => ({ ...allInOperations(one, of) })),
+    candidate: row.candidate && allInOperations(candidate.parse(row.candidate), of),
     externalIdException: row.externalIdException && externalIdException.parse(row.externalIdException),
     lastValidatedAt: toMoment(row.lastValidatedAt),
     nextValidationAt: toMoment(row.nextValidationAt),

@@ -8,6 +8,7 @@ import type { z } from 'zod';
 import { statusOf } from '../../domain/http-status.ts';
 import { problemsOf } from '../../domain/problem-words.ts';
 import { errorTable, toJobError, type ErrorCode } from '../../errors.ts';
+import { inOperations, subjectOfPath } from './wording.ts';
 
 export interface ApiError {
   readonly statusCode: ContentfulStatusCode;
@@ -15,16 +16,13 @@ export interface ApiError {
   readonly message: string;
 }
 
-export function toApiError(error: unknown): ApiError {
+/** With `path`, of the request: the operations that the message names have the object's id. */
+export function toApiError(error: unknown, path = ''): ApiError {
   const { code, publicMessage } = toJobError(error);
   const { nextStep } = errorTable[code];
   const isBare = publicMessage === errorTable[code].message;
   const message = isBare ? `${publicMessage} ${nextStep}` : publicMessage;
-  return {
-    statusCode: statusOf(code),
-    code,
-    message: message.replace('`keyferry secrets set`', '`PUT /api/v1/folders/secrets`'),
-  };
+  return { statusCode: statusOf(code), code, message: inOperations(message, subjectOfPath(path)) };
 }
 
 const refused: Readonly<Record<string, string>> = {

@@ -5,6 +5,7 @@ import type { Caller } from '../../domain/caller.ts';
 import { JobError } from '../../errors.ts';
 import { environmentShape, projectShape, requireSame, sentId, toEnvironment, toProject } from './infisical.ts';
 import { moment, toMoment, z } from './operation.ts';
+import { inOperations } from './wording.ts';
 
 const { projectId, environment, secretPath } = placeShape.shape;
 const timeOfDay = z.strictObject({ hours: z.number().int().min(0).max(23), minutes: z.number().int().min(0).max(59) });
@@ -165,7 +166,7 @@ export function toSecretRotation(row: RotationStatus): z.infer<typeof secretRota
     rotationStatus: infisicalStatuses[row.rotationStatus],
     status: row.rotationStatus,
     statusCode: row.statusCode,
-    lastRotationMessage: row.statusMessage,
+    lastRotationMessage: row.statusMessage && inOperations(row.statusMessage, { kind: 'rotation', id: row.id }),
     activeAccessKeyId: row.activeAccessKeyId,
     activeIndex: Math.max(0, row.publishedKeys - 1) % 2,
     lastRotatedAt: toMoment(row.lastRotatedAt),

@@ -7,6 +7,7 @@ import type { LogicalRun } from '../../db/logical-runs.ts';
 import { problem } from '../problem.ts';
 import type { Api, ApiOptions } from './env.ts';
 import { answers, common, createRoute, moment, toMoment, z } from './operation.ts';
+import { allInOperations, inOperations, type ApiSubject } from './wording.ts';
 import type { RunRecord } from '../../client/types/run.ts';
 
 export const runShape = z
@@ -58,7 +59,15 @@ function toListed(run: LogicalRun): z.infer<typeof listedRun> {
   return { ...toApiRun(run), slices };
 }
 
+/** Of a pull it is a folder, which has no path of its own. */
+function subjectOf({ kind, subjectId: id }: RunRecord): ApiSubject | undefined {
+  if (kind === 'pull') return undefined;
+  if (kind === 'validate') return { kind: 'connection', id };
+  return { kind: kind === 'rotate' ? 'rotation' : 'sync', id };
+}
+
 export function toApiRun(run: RunRecord): z.infer<typeof runShape> {
+  const of = subjectOf(run);
   return {
     id: run.id,
     kind: run.kind,
@@ -70,12 +79,12 @@ export function toApiRun(run: RunRecord): z.infer<typeof runShape> {
     startedAt: run.startedAt.toISOString(),
     finishedAt: toMoment(run.finishedAt),
     errorCode: run.errorCode,
-    errorMessage: run.errorMessage,
+    errorMessage: run.errorMessage && inOperations(run.errorMessage, of),
     counts: run.counts === null ? null : { ...run.counts },
     awsCalls: run.awsCalls === null ? null : { ...run.awsCalls },
     repeats: run.repeats,
     progress: run.progress,
-    result: run.result ?? null,
+    result: allInOperations(run.result ?? null, of),
   };
 }
 

@@ -7,6 +7,7 @@ import { newSourceShape, sourceKinds } from '../../domain/sources.ts';
 import type { Api, ApiOptions } from './env.ts';
 import { defined } from '../../domain/defined.ts';
 import { answers, common, createRoute, jsonBody, moment, toMoment, z } from './operation.ts';
+import { inOperations } from './wording.ts';
 import type { FolderSource } from '../../client/types/source.ts';
 
 const BASE = '/api/v1/folders/source';
@@ -52,7 +53,8 @@ const answer = answers(z.object({ source: sourceShape }));
 function toSource(source: FolderSource): z.infer<typeof sourceShape> {
   const { folderId, kind, config, everySeconds, status, statusCode, statusMessage, isRunning, isStale } = source;
   return {
-    ...{ folderId, kind, config, everySeconds, status, statusCode, statusMessage, isRunning, isStale },
+    ...{ folderId, kind, config, everySeconds, status, statusCode, isRunning, isStale },
+    statusMessage: statusMessage && inOperations(statusMessage),
     failures: source.failures,
     skippedKeys: [...source.skippedKeys],
     statusSince: source.statusSince.toISOString(),

@@ -15,6 +15,7 @@ import {
   withoutUnset,
 } from './infisical.ts';
 import { moment, toMoment, z } from './operation.ts';
+import { inOperations } from './wording.ts';
 
 /**
  * A field of Infisical’s that has one meaning here: a recursive sync keeps the paths, and no other
@@ -145,6 +146,8 @@ function toInfisicalStatus(status: SyncStatus['syncStatus'] | RunRowStatus) {
 
 export function toSecretSync(row: SyncStatus): z.infer<typeof secretSyncShape> {
   const { folder } = row;
+  const worded = (text: string | null | undefined) =>
+    text ? inOperations(text, { kind: 'sync', id: row.id, destination: row.destination }) : null;
   return {
     id: row.id,
     name: row.name,
@@ -160,15 +163,15 @@ export function toSecretSync(row: SyncStatus): z.infer<typeof secretSyncShape> {
     status: row.syncStatus,
     statusCode: row.statusCode,
     lastSyncJobId: row.lastRunId,
-    lastSyncMessage: row.statusMessage,
+    lastSyncMessage: worded(row.statusMessage),
     lastSyncedAt: toMoment(row.lastSyncedAt),
     importStatus: row.lastImport && toInfisicalStatus(row.lastImport.status),
     lastImportJobId: row.lastImport?.id ?? null,
-    lastImportMessage: row.lastImport?.errorMessage ?? null,
+    lastImportMessage: worded(row.lastImport?.errorMessage),
     lastImportedAt: toMoment(row.lastImport?.finishedAt ?? null),
     removeStatus: row.lastRemoval && toInfisicalStatus(row.lastRemoval.status),
     lastRemoveJobId: row.lastRemoval?.id ?? null,
-    lastRemoveMessage: row.lastRemoval?.errorMessage ?? null,
+    lastRemoveMessage: worded(row.lastRemoval?.errorMessage),
     lastRemovedAt: toMoment(row.lastRemoval?.finishedAt ?? null),
     syncedRevision: row.syncedRevision,
     drift: row.drift,

@@ -5,6 +5,7 @@
 import { createHmac } from 'node:crypto';
 
 import type { Endpoint, NotificationRow } from '../../db/outbox.ts';
+import { isNamedKind, withName } from '../../domain/advice.ts';
 import { errorTable } from '../../errors.ts';
 
 export interface Message {
@@ -33,12 +34,16 @@ export function toMessage(row: Event, { secret, format }: Pick<Endpoint, 'secret
 
 /** `{ type, timestamp, data }`. */
 function toBody({ event, createdAt, payload }: Event) {
-  const fix = 'code' in payload ? { fix: fixOf(payload.code) } : {};
+  const fix = 'code' in payload ? { fix: fixOf({ event, payload }) } : {};
   return { type: event, timestamp: createdAt.toISOString(), data: { ...payload, ...fix } };
 }
 
-function fixOf(code: unknown): string | null {
-  return typeof code === 'string' && code in errorTable ? errorTable[code as keyof typeof errorTable].nextStep : null;
+/** Its commands name the object that the event is about. */
+function fixOf({ event, payload: { code, name } }: Pick<Event, 'event' | 'payload'>): string | null {
+  if (typeof code !== 'string' || !(code in errorTable)) return null;
+  const { nextStep } = errorTable[code as keyof typeof errorTable];
+  const [kind = ''] = event.split('.');
+  return typeof name === 'string' && isNamedKind(kind) ? withName(nextStep, { kind, name }) : nextStep;
 }
 
 /** A long list would push everything else out of the channel. */
@@ -50,7 +55,7 @@ function toText({ event, payload }: Event): string {
   const lines = [head, ...changesOf(payload.changes)];
   for (const key of ['accessKeyId', 'dueAt', 'message'] as const)
     if (typeof payload[key] === 'string') lines.push(`${labels[key]}${escaped(payload[key])}`);
-  const fix = fixOf(payload.code);
+  const fix = fixOf({ event, payload });
   if (fix !== null) lines.push(`Fix: ${escaped(fix)}`);
   return lines.join('\n');
 }

@@ -5,6 +5,7 @@
  */
 import type { Outcome } from '../../domain/run.ts';
 import { jitteredMs } from '../../domain/backoff.ts';
+import { withName } from '../../domain/advice.ts';
 import { errorTable, JobError } from '../../errors.ts';
 import type { SyncRow } from '../../db/engine/subjects.ts';
 import type { Performed, Processor, Run } from '../engine/processor.ts';
@@ -101,22 +102,25 @@ async function guardedRun(head: SyncHead, reason: GuardReason, tools: RoundTools
 /** What an unusable connection blocks, without a call; undefined when it may be used. */
 function findUnusable({ connection }: SyncHead): Outcome | undefined {
   if (connection.status === 'valid' || connection.status === 'degraded')
-    return connection.accountId === null ? pending : undefined;
-  if (connection.status === 'pending') return pending;
+    return connection.accountId === null ? pendingOn(connection) : undefined;
+  if (connection.status === 'pending') return pendingOn(connection);
   const { message, nextStep } = errorTable.CONNECTION_INVALID;
   const why = connection.statusMessage ?? message;
   return {
     status: 'blocked',
     code: 'CONNECTION_INVALID',
-    message: `The connection ${connection.name} is not valid: ${why} ${nextStep}`,
+    message: `The connection ${connection.name} is not valid: ${why} ${withName(nextStep, { kind: 'connection', name: connection.name })}`,
   };
 }
 
-const pending: Outcome = {
-  status: 'blocked',
-  code: 'CONNECTION_PENDING',
-  message: `${errorTable.CONNECTION_PENDING.message} ${errorTable.CONNECTION_PENDING.nextStep}`,
-};
+function pendingOn({ name }: SyncHead['connection']): Outcome {
+  const { message, nextStep } = errorTable.CONNECTION_PENDING;
+  return {
+    status: 'blocked',
+    code: 'CONNECTION_PENDING',
+    message: `${message} ${withName(nextStep, { kind: 'connection', name })}`,
+  };
+}
 
 async function performImport(head: SyncHead): Promise<SyncEnding> {
   const job = await openJob(head);

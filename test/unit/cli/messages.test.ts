@@ -6,10 +6,11 @@ import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 
 import { reportError, type CommandInput } from '../../../src/cli/exit.ts';
-import { inFlags, withFlag } from '../../../src/cli/flags.ts';
+import { inFlags, saidOf, withFlag } from '../../../src/cli/flags.ts';
 import { createProgram } from '../../../src/cli/program.ts';
-import { describePlan } from '../../../src/cli/reports.ts';
+import { describeCheck, describePlan, describeRun } from '../../../src/cli/reports.ts';
 import { withListBelow } from '../../../src/cli/sync-report.ts';
+import type { RunRecord } from '../../../src/client/types/run.ts';
 import { isSaid } from '../../../src/domain/advice.ts';
 import { errorTable, JobError } from '../../../src/errors.ts';
 
@@ -112,6 +113,27 @@ describe('a message of the domain at the terminal', () => {
     expect(named.length).toBeGreaterThan(10);
     for (const flag of named) expect(flags).toContain(flag);
     for (const text of advised) expect(inFlags(text)).not.toMatch(/`[a-z]+[A-Z]\w+(: \w+)?`/);
+  });
+});
+
+describe('a list or report', () => {
+  it('names the object in the commands of its messages', () => {
+    expect(saidOf('sync', { name: 'api' }, 'Look at `keyferry sync plan`.')).toBe('Look at `keyferry sync plan api`.');
+    expect(saidOf('sync', { name: null }, 'Look at `keyferry sync plan`.')).toContain('`keyferry sync plan`');
+    expect(saidOf('rotation', { name: 'ci' }, null)).toBeNull();
+  });
+
+  it('names the connection in the fixes of its checks', () => {
+    const advice = 'Correct the connection with `keyferry connection update`.';
+    const check = { name: 'identity', verdict: 'fail', detail: 'refused', fix: { advice } } as const;
+    expect(describeCheck(check, { kind: 'connection', name: 'prod' })).toContain('`keyferry connection update prod`');
+  });
+
+  it('names the sync in what a check of it found', () => {
+    const detail = 'was changed. To write the folder’s value, run the sync with `acceptSource: true`.';
+    const run = { kind: 'sync', status: 'succeeded', id: '1', errorMessage: null, progress: null, counts: null };
+    const found = { ...run, awsCalls: {}, result: { drift: [{ remoteName: '/a', detail }] } } as unknown as RunRecord;
+    expect(describeRun(found, { kind: 'sync', name: 'api' })).toContain('run `keyferry sync run api --accept-source`');
   });
 });
 

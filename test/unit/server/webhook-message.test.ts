@@ -40,6 +40,13 @@ test('a message for Slack is text in which nothing is markup by accident', () =>
   expect(text).toContain('*sync.failed* api (org acme)\nAWS said &lt;no&gt; &amp; more.\nFix: ');
 });
 
+test('the fix names the object, ready to paste', () => {
+  const partial = { ...row, event: 'sync.partial', payload: { ...row.payload, code: 'SYNC_PARTIAL' } };
+  const { data } = JSON.parse(toMessage(partial, { secret, format: 'standard' }, now).body) as { data: object };
+
+  expect(data).toMatchObject({ fix: 'List the entries with `keyferry sync show api`.' });
+});
+
 test('a message for Slack names the first of many changes', () => {
   const changes = Array.from({ length: 12 }, (_, n) => ({ change: 'written', name: `/app/K${String(n)}`, key: null }));
   const changed = { ...row, event: 'sync.changed', payload: { orgId: 'acme', name: 'api', changes } };
