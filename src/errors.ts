@@ -55,6 +55,8 @@ interface AwsFacts {
 export interface ErrorContext extends AwsFacts {
   /** All that is wrong with an input or a configuration, as sentences. */
   readonly problems?: readonly string[];
+  /** Of a command that is right, where a command line is refused. */
+  readonly example?: string;
   /** HTTP status that a source answered with. */
   readonly status?: number;
   readonly sqlState?: string;

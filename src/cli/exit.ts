@@ -59,6 +59,7 @@ export function reportError(output: Output, error: unknown, asked: CommandInput 
   const nextStep = inFlags(errorTable[code].nextStep, asked.of);
   output.note(`keyferry: ${message}`);
   if (problems.length > 1) for (const problem of problems) output.note(`  - ${problem}`);
+  if (jobError.context.example !== undefined) output.note(`  ${jobError.context.example}`);
   output.note(remedyOf(jobError, message, asked));
   if (code === 'BUG_UNEXPECTED' && jobError.cause instanceof Error)
     output.note(`  ${jobError.cause.name} at ${whereOf(jobError.cause)}`);

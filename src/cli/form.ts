@@ -74,5 +74,8 @@ function refuse(command: Command, problems: readonly string[]): void {
   const example = exampleOf(command).trim();
   if (others.length === 0) throw new JobError('PAYLOAD_INVALID', { message: `${absent.join('')}. ${example}` });
   const all = [...absent, ...others];
-  throw new JobError('PAYLOAD_INVALID', { message: `${all.join('; ')}.`, context: { problems: all } });
+  throw new JobError('PAYLOAD_INVALID', {
+    message: `${all.join('; ')}.`,
+    context: { problems: all, ...(all.length > 1 ? { example } : {}) },
+  });
 }

@@ -38,18 +38,30 @@ export function toDays(every: string): number | undefined {
   return Number.isInteger(days) && days >= 1 ? days : undefined;
 }
 
+/** The client's limits, in the unit that a person types. */
+const MAX_ROTATION_DAYS = 3_650;
+
 export function wholeDays(text: string): string {
-  if (toDays(text) !== undefined) return text;
-  throw new InvalidArgumentError('It must be whole days, as 30d.');
+  const days = toDays(text);
+  if (days !== undefined && days <= MAX_ROTATION_DAYS) return text;
+  throw new InvalidArgumentError(`It must be whole days, at least 1d, at most ${String(MAX_ROTATION_DAYS)}d.`);
 }
 
-export const rotationTime = durationLike('0s, 30m, 24h or 7d');
-export const interval = durationLike('90s, 15m or 1h');
+export const rotationTime = durationWithin({ least: '0s', most: '365d', samples: '30m, 24h or 7d' });
+export const interval = durationWithin({ least: '1m', most: '1d', samples: '90s, 15m or 1h' });
 
-function durationLike(samples: string) {
+interface Range {
+  readonly least: string;
+  readonly most: string;
+  readonly samples: string;
+}
+
+function durationWithin({ least, most, samples }: Range) {
   return (text: string): string => {
-    if (parseDuration(text) !== undefined) return text;
-    throw new InvalidArgumentError(`It must be a duration such as ${samples}.`);
+    const ms = parseDuration(text);
+    if (ms === undefined) throw new InvalidArgumentError(`It must be a duration such as ${samples}.`);
+    if (ms >= (parseDuration(least) ?? 0) && ms <= (parseDuration(most) ?? Infinity)) return text;
+    throw new InvalidArgumentError(`It must be at least ${least}, at most ${most}.`);
   };
 }
 

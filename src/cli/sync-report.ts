@@ -5,7 +5,7 @@ import { stateOf } from './reports.ts';
 import type { Sync } from '../client/types/sync.ts';
 
 /** `Parameter Store eu-west-1 /shop/prod/` */
-function describeTarget(sync: Sync): string {
+export function describeTarget(sync: Pick<Sync, 'destination' | 'destinationConfig'>): string {
   const { destination, destinationConfig } = sync;
   return `${destinations[destination].title} ${destinationConfig.region} ${kindOf(sync).describe(destinationConfig)}`;
 }

@@ -44,6 +44,9 @@ const updateShape = z.strictObject({
   allowMissingExternalId: exceptionReason.nullable().optional(),
 });
 
+/** What `update` would refuse before it reads anything. */
+export const findConnectionChangeProblems = (input: unknown): readonly string[] => problemsIn(updateShape, input);
+
 export function createConnectionsClient(context: ClientContext, connections: Connections): ConnectionsClient {
   const { orgId } = context;
   const get = (idOrName: string) => connections.get(orgId, context.refer(idOrName));

@@ -31,6 +31,10 @@ const updateShape = rotationChanges.extend({
   connection: z.string().min(1).optional(),
 });
 
+/** What `update` would refuse before it reads anything, with the key that is adopted beside it. */
+export const findRotationChangeProblems = (input: unknown): readonly string[] =>
+  problemsIn(updateShape.extend({ adoptKey: rotationSettings.shape.adoptKey }), input);
+
 interface Stores {
   readonly rotations: Rotations;
   readonly connections: Connections;

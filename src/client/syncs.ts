@@ -192,6 +192,9 @@ export function findSyncProblems(input: unknown): readonly string[] {
   return error ? problemsIn(shapeFor(input), input) : targetProblems(data, data.source);
 }
 
+/** What `update` would refuse whatever the sync is. */
+export const findSyncChangeProblems = (input: unknown): readonly string[] => problemsIn(updateShape, input);
+
 function parseUpdate({ destination }: SyncRow, input: unknown) {
   return parseInput(updateShape.extend({ destinationConfig: configOf(destination).optional() }), input);
 }

@@ -1,7 +1,7 @@
 /** `keyferry connection …` */
 import { type Command, Option } from 'commander';
 
-import { findConnectionProblems } from '../../client/connections.ts';
+import { findConnectionChangeProblems, findConnectionProblems } from '../../client/connections.ts';
 import { defined } from '../../domain/defined.ts';
 import { done, leaf, runWithClient, text, type ClientInvocation, type Options } from '../command.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
@@ -143,28 +143,57 @@ function addUpdate(noun: Command): void {
     .option('--rename <name>', 'the new name')
     .option('--description <text>', 'for people')
     .option('--force', 'replace the credentials even if they are refused');
-  runWithClient(withTimeout(command), async (invocation) => {
+  const update = async (invocation: ClientInvocation) => {
     const {
       args: [name = ''],
       client,
       options,
     } = invocation;
-    const hasCredentials = options.roleArn !== undefined || options.accessKeyId !== undefined;
-    const method = options.roleArn === undefined ? 'access-key' : 'assume-role';
-    const updated = await client.connections.update(
-      name,
-      {
-        ...pick(options, { rename: 'name', region: 'region', description: 'description' }),
-        ...exceptionOf(options),
-        ...narrowingOf(options),
-        ...(hasCredentials ? { credentials: await readCredentials(options, method) } : {}),
-      },
-      { force: options.force === true },
-    );
+    const method = methodGiven(options);
+    const hasCredentials = method !== undefined;
+    const credentials = hasCredentials ? await readCredentials(options, method) : undefined;
+    const updated = await client.connections.update(name, toChanges(options, credentials), {
+      force: options.force === true,
+    });
     if (hasCredentials || options.allowMissingExternalId !== undefined || options.narrowAccessKey !== undefined)
       await waitForRun(invocation, await client.connections.requestValidation(updated.id), hintsOf(updated.name));
     return showConnection(invocation, updated.id);
+  };
+  runWithClient(withTimeout(command), update, (options) => {
+    const method = methodGiven(options);
+    const credentials = method && credentialsOf(options, method);
+    return [...idleChanges(options), ...findConnectionChangeProblems(toChanges(options, credentials))];
   });
+}
+
+function toChanges(options: Options, credentials: NewConnectionCredentials | undefined) {
+  return {
+    ...pick(options, { rename: 'name', region: 'region', description: 'description' }),
+    ...exceptionOf(options),
+    ...narrowingOf(options),
+    ...defined({ credentials }),
+  };
+}
+
+/** Undefined: the credentials stay. */
+function methodGiven({ roleArn, accessKeyId }: Options): 'assume-role' | 'access-key' | undefined {
+  if (roleArn !== undefined) return 'assume-role';
+  return accessKeyId === undefined ? undefined : 'access-key';
+}
+
+/** Options of other credentials than the new ones. */
+function idleChanges(options: Options): readonly string[] {
+  const method = methodGiven(options);
+  const problems: string[] = [];
+  if (method === 'assume-role' && options.accessKeyId !== undefined)
+    problems.push('--role-arn and --access-key-id exclude each other: give one of them');
+  if (options.externalId !== undefined && method !== 'assume-role')
+    problems.push('--external-id has no effect without --role-arn');
+  if (options.force === true && method === undefined)
+    problems.push('--force has no effect without --role-arn or --access-key-id');
+  if (options.narrowAccessKey === true && method === 'assume-role')
+    problems.push('--narrow-access-key has no effect: it is for an access key');
+  return problems;
 }
 
 const hintsOf = (name: string): Hints => ({ follow: `keyferry connection show ${name}` });

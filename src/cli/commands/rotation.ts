@@ -4,7 +4,7 @@ import { type Command, Option } from 'commander';
 import { defined } from '../../domain/defined.ts';
 import { parseDuration } from '../../domain/duration.ts';
 import { JobError } from '../../errors.ts';
-import { findRotationProblems } from '../../client/rotations.ts';
+import { findRotationChangeProblems, findRotationProblems } from '../../client/rotations.ts';
 import { collect, done, leaf, runWithClient, text, type ClientInvocation, type Options } from '../command.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
 import { readSecret } from '../input.ts';
@@ -147,22 +147,30 @@ function addUpdate(noun: Command): void {
     )
     .option('--auto', 'rotate on schedule')
     .option('--no-auto', 'rotate only when asked');
-  runWithClient(command, async ({ args: [name = ''], client, options, output }) => {
-    const rename = text(options, 'rename');
-    const auto = options.auto;
+  const update = async ({ args: [name = ''], client, options, output }: ClientInvocation) => {
     const adoptKey = await readAdopted(options);
-    const changes = {
-      ...defined({ name: rename }),
-      ...(typeof auto === 'boolean' ? { isAutoRotationEnabled: auto } : {}),
-      ...toTimes(options),
-    };
+    const changes = toChanges(options);
     // First: a change makes the rotation due, and a running rotation adopts nothing.
     const adopted = adoptKey && (await client.rotations.adoptKey(name, adoptKey));
     const rotation =
       adopted && Object.keys(changes).length === 0 ? adopted : await client.rotations.update(name, changes);
     output.result(rotation, () => describeRotation(rotation));
     return done;
+  };
+  runWithClient(command, update, (options) => {
+    const accessKeyId = text(options, 'adoptKey');
+    const adoptKey = accessKeyId === undefined ? undefined : { accessKeyId, secretAccessKey: UNREAD };
+    return findRotationChangeProblems({ ...toChanges(options), ...defined({ adoptKey }) });
   });
+}
+
+function toChanges(options: Options) {
+  const { auto } = options;
+  return {
+    ...defined({ name: text(options, 'rename') }),
+    ...(typeof auto === 'boolean' ? { isAutoRotationEnabled: auto } : {}),
+    ...toTimes(options),
+  };
 }
 
 function addRun(noun: Command): void {

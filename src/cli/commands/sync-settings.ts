@@ -5,16 +5,18 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 
 import { refuse } from '../../client/input.ts';
-import { findSyncProblems } from '../../client/syncs.ts';
+import { findSyncChangeProblems, findSyncProblems } from '../../client/syncs.ts';
 import { defined } from '../../domain/defined.ts';
-import type { DestinationName } from '../../domain/destinations/names.ts';
+import { type DestinationName, destinationNames } from '../../domain/destinations/names.ts';
 import { type ConditionalField, idleSettings } from '../../domain/sync/idle-settings.ts';
 import { allKinds, destinations, findDestination, kindsOf, mappingOf } from '../../domain/destinations/registry.ts';
 import type { SyncOptions } from '../../domain/sync/config.ts';
 import { collect, done, leaf, runWithClient, text, type ClientInvocation, type Options } from '../command.ts';
+import { confirm, withConfirmation } from '../confirm.ts';
 import { regionName } from '../options.ts';
 import { describeSync } from '../sync-report.ts';
 import { withTimeout } from '../waiting.ts';
+import { deletionBy } from './sync-move.ts';
 import { placeOf, withPlace } from './secrets.ts';
 import { previewFirstRun } from './sync-preview.ts';
 import type { CreateSync, Sync } from '../../client/types/sync.ts';
@@ -213,34 +215,56 @@ export function addUpdate(noun: Command): void {
     .option('--description <text>', 'for people')
     .option('--no-recursive', 'without the folders below')
     .option('--delete', 'delete again at AWS what is gone from the folder');
-  runWithClient(command, async ({ args: [name = ''], client, options, output }) => {
-    const before = await client.syncs.get(name);
+  const update = async (invocation: ClientInvocation) => {
+    const { args, client, options, output } = invocation;
+    const before = await client.syncs.get(args[0] ?? '');
     refuse(findIdleOptions(before.destination, mappingAfter(before, options), options));
     const hasDestination = ['region', 'prefix', 'mapping', 'secretName'].some(
       (option) => options[option] !== undefined,
     );
-    const syncOptions = {
-      // Regions that are given without keys replace those that had some.
-      ...(options.replicaRegion === undefined ? {} : { replicaKeys: null }),
-      ...toSyncOptions(options),
-      ...(options.delete === true ? { disableSecretDeletion: false } : {}),
-    };
+    const destination = hasDestination ? { destinationConfig: mergeDestination(before, options) } : {};
+    const consequence = deletionBy(options, before, { ...before, ...(destination as Partial<Sync>) });
+    if (consequence !== undefined) await confirm(invocation, consequence);
     const sync = await client.syncs.update(
       before.id,
-      {
-        ...defined({
-          name: text(options, 'rename'),
-          connection: text(options, 'connection'),
-          description: text(options, 'description'),
-        }),
-        ...(hasDestination ? { destinationConfig: mergeDestination(before, options) } : {}),
-        ...(Object.keys(syncOptions).length > 0 ? { syncOptions } : {}),
-      },
+      { ...toChanges(options), ...destination },
       hasDestination ? { ifVersion: before.version } : {},
     );
     output.result(sync, () => describeSync(sync));
     return done;
-  });
+  };
+  runWithClient(withConfirmation(command), update, (options) => [
+    ...findUseless(options),
+    ...findSyncChangeProblems(toChanges(options)),
+  ]);
+}
+
+function toChanges(options: Options) {
+  const syncOptions = {
+    // Regions that are given without keys replace those that had some.
+    ...(options.replicaRegion === undefined ? {} : { replicaKeys: null }),
+    ...toSyncOptions(options),
+    ...(options.delete === true ? { disableSecretDeletion: false } : {}),
+  };
+  return {
+    ...defined({
+      name: text(options, 'rename'),
+      connection: text(options, 'connection'),
+      description: text(options, 'description'),
+    }),
+    ...(Object.keys(syncOptions).length > 0 ? { syncOptions } : {}),
+  };
+}
+
+/** Options that no sync takes together, whatever its destination: those of the nearest kind. */
+export function findUseless(options: Options): readonly string[] {
+  const mapping = text(options, 'mapping');
+  const mappings = allKinds.flatMap((kind) => kind.mapping ?? []);
+  if (mapping !== undefined && !mappings.some((one) => one === mapping))
+    return [`--mapping must be one of ${mappings.join(', ')}`];
+  const found = destinationNames.map((destination) => findIdleOptions(destination, mapping, options));
+  const [fewest = []] = found.toSorted((a, b) => a.length - b.length);
+  return fewest;
 }
 
 function mappingAfter({ destinationConfig }: Pick<Sync, 'destinationConfig'>, options: Options): string | undefined {

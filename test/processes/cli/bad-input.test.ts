@@ -84,7 +84,7 @@ describe('a person who gets it wrong', () => {
         [
           '--access-key-id-as, --secret-access-key-as are',
           '--at must',
-          '--every must be 1 to 3,650 days',
+          '--every must be whole days, at least 1d, at most 3650d',
           '--name must',
           '--user must',
         ],
@@ -109,8 +109,28 @@ describe('a person who gets it wrong', () => {
           '--source-project, --source-env, --client-id are missing',
           '--no-auth has no effect',
           '--path must',
-          '--every must',
+          '--every must be at least 1m, at most 1d',
         ],
+      ],
+      [
+        ['sync', 'update', 'api', '--rename', '!', '--drift', 'fix', '--mapping', 'one', '--tag', 'x'],
+        ['--rename must', '--drift must be one of', '--mapping must be one of one-to-one, many', '--tag must'],
+      ],
+      [
+        ['sync', 'update', 'api', '--tier', 'advanced', '--recovery-days', '9', '--rename', '!'],
+        ['has no effect', '--rename must'],
+      ],
+      [
+        ['rotation', 'update', 'ci', '--adopt-key', 'ASIA', '--grace', '400d', '--rename', '!'],
+        ['--adopt-key must', '--grace must be at least 0s, at most 365d', '--rename must'],
+      ],
+      [
+        ['connection', 'update', 'prod', '--role-arn', 'x', '--access-key-id', 'AKIA', '--rename', '!'],
+        ['--role-arn and --access-key-id exclude', '--rename must'],
+      ],
+      [
+        ['connection', 'update', 'prod', '--external-id', 'x', '--force'],
+        ['--external-id has no effect without --role-arn', '--force has no effect'],
       ],
       [
         [
@@ -130,9 +150,11 @@ describe('a person who gets it wrong', () => {
       ],
     ];
     for (const [command, problems] of commands) {
-      const { code, stderr } = await keyferry(command);
+      // Nothing of it needs the database.
+      const { code, stderr } = await keyferry(command, { environment: { DATABASE_URL: '' } });
       expect(code).toBe(2);
       for (const problem of problems) expect(stderr).toContain(problem);
+      expect(stderr).toContain(`Example: \`keyferry ${command.slice(0, 2).join(' ')} `);
     }
   });
 

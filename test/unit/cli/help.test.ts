@@ -62,6 +62,7 @@ describe('--help', async () => {
       'secrets set',
       'secrets unset',
       'source unset',
+      'sync update',
       'sync run',
       'sync remove',
       'sync import',

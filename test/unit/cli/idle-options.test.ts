@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
 
+import { deletionBy } from '../../../src/cli/commands/sync-move.ts';
+import type { Sync } from '../../../src/client/types/sync.ts';
+
 import { findIdleOptions } from '../../../src/cli/commands/sync-settings.ts';
 
 describe('options that do nothing at a destination', () => {
@@ -24,5 +27,37 @@ describe('options that do nothing at a destination', () => {
     expect(findIdleOptions('aws-secrets-manager', 'many-to-one', json)).toEqual([]);
     const parameters = { prefix: '/app/', tier: 'advanced', metadataAsTags: true };
     expect(findIdleOptions('aws-parameter-store', undefined, parameters)).toEqual([]);
+  });
+});
+
+describe('a change of a sync on a terminal', () => {
+  const before = {
+    name: 'api',
+    destination: 'aws-parameter-store',
+    destinationConfig: { region: 'eu-west-1', path: '/shop/' },
+    syncOptions: { disableSecretDeletion: false },
+    connectionId: 'c1',
+    connectionName: 'prod',
+  } as unknown as Sync;
+  const moved = { ...before, destinationConfig: { region: 'eu-west-1', path: '/new/' } };
+
+  it('says which objects go', () => {
+    expect(deletionBy({ prefix: '/new/' }, before, moved)).toMatch(
+      /^api moves from .*\/shop\/.* to .*\/new\/.* deleted/,
+    );
+    expect(deletionBy({ connection: 'other' }, before, before)).toContain('the account of other');
+    expect(deletionBy({ keySchema: 'A_{{secretKey}}' }, before, before)).toContain('names at AWS');
+    expect(deletionBy({ exclude: ['A'] }, before, before)).toContain('leave out');
+    expect(deletionBy({ delete: true }, before, before)).toContain('gone from the folder');
+  });
+
+  it('asks nothing where nothing goes', () => {
+    const kept = { ...before, syncOptions: { ...before.syncOptions, disableSecretDeletion: true } };
+    for (const [options, from, to] of [
+      [{ drift: 'repair' }, before, before],
+      [{ prefix: '/shop/', connection: 'prod' }, before, before],
+      [{ prefix: '/new/' }, kept, moved],
+    ] as const)
+      expect(deletionBy(options, from, to)).toBeUndefined();
   });
 });
