@@ -1,12 +1,12 @@
 /** The command line: all commands, and what happens to a usage error. */
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 
 import { VERSION } from '../version.ts';
 import { leaf } from './command.ts';
 import { addExamples } from './examples.ts';
 import { exitCodes, reportError } from './exit.ts';
 import { createOutput } from './output.ts';
-import { toUsageError } from './usage.ts';
+import { requireTopic, toUsageError } from './usage.ts';
 import { words } from './words.ts';
 
 /**
@@ -17,6 +17,9 @@ export async function createProgram(args?: readonly string[]): Promise<Command> 
   const program = new Command('keyferry')
     .description('Keeps AWS connections valid, AWS secrets equal to their source, and IAM access keys rotated.')
     .version(VERSION)
+    .addOption(
+      new Option('--completion <shell>', 'print the completion script of the shell').choices(['bash', 'zsh', 'fish']),
+    )
     // For `sandbox create --json`: the option belongs to the command that it follows.
     .enablePositionalOptions()
     .configureHelp({ sortSubcommands: false })
@@ -50,9 +53,19 @@ function overrideExit(command: Command): void {
 const isHelp = ({ code }: CommanderError): boolean =>
   ['commander.helpDisplayed', 'commander.version', 'commander.help'].includes(code);
 
+async function printCompletion(args: readonly string[]): Promise<void> {
+  const [{ completionOf }, program] = await Promise.all([import('./completion.ts'), createProgram()]);
+  process.stdout.write(completionOf(program, args));
+}
+
 export async function runCommandLine(args: readonly string[]): Promise<void> {
   try {
+    if (args[0]?.startsWith('--completion') === true) {
+      await printCompletion(args);
+      return;
+    }
     const program = await createProgram(args);
+    requireTopic(program, args);
     await program.parseAsync(args, { from: 'user' });
   } catch (error) {
     const output = createOutput({ isJson: args.includes('--json') });

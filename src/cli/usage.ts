@@ -2,7 +2,7 @@
  * Rewords what the command line parser refuses: the name that was probably meant, and the command
  * to paste. The parser's own sentences are written for developers.
  */
-import type { Command, CommanderError } from 'commander';
+import { type Command, CommanderError } from 'commander';
 
 import { nearest } from '../domain/nearest.ts';
 import { JobError } from '../errors.ts';
@@ -64,4 +64,21 @@ export function toUsageError(command: Command, { code, message }: CommanderError
   const sentence = /[.?]$/.test(problem) ? problem : `${problem}.`;
   const example = code === 'commander.unknownCommand' ? '' : exampleOf(command);
   return new JobError('PAYLOAD_INVALID', { message: `${sentence}${example}` });
+}
+
+/**
+ * `help sync craete` and `sync help craete`: the parser would show the help of what it knows, and
+ * pass over the rest in silence.
+ */
+export function requireTopic(program: Command, args: readonly string[]): void {
+  const words = args.filter((arg) => !arg.startsWith('-'));
+  const at = words.indexOf('help');
+  if (at < 0 || at > 1) return;
+  let command = program;
+  for (const given of words.toSpliced(at, 1)) {
+    const next = command.commands.find((one) => one.name() === given || one.aliases().includes(given));
+    if (next === undefined)
+      throw toUsageError(command, new CommanderError(2, 'commander.unknownCommand', `unknown command '${given}'`));
+    command = next;
+  }
 }

@@ -73,6 +73,7 @@ export function parseJwtLogins(text: string): ParsedJwtLogins {
     return { problem: `must be a JSON list of at most ${String(MAX_LOGINS)} objects` };
   const logins: JwtLogin[] = [];
   for (const [index, given] of list.entries()) {
+    if (hasDroppedClaim(given)) return { problem: `entry ${String(index + 1)}: claims must not name __proto__` };
     const { success, data, error } = loginShape.safeParse(given);
     if (!success) return { problem: `entry ${String(index + 1)}: ${problemsOf(error, { whole: 'it' }).join('; ')}` };
     if (logins.some(({ name }) => name === data.name))
@@ -80,6 +81,12 @@ export function parseJwtLogins(text: string): ParsedJwtLogins {
     logins.push(data);
   }
   return { logins };
+}
+
+/** The shape would drop it, and the entry would accept tokens without it. */
+function hasDroppedClaim(given: unknown): boolean {
+  const { claims } = Object(given) as { readonly claims?: unknown };
+  return typeof claims === 'object' && claims !== null && Object.hasOwn(claims, '__proto__');
 }
 
 function parseList(text: string): readonly unknown[] | undefined {

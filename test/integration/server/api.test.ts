@@ -347,6 +347,21 @@ describe('the HTTP API', () => {
     expect(statuses).toEqual([200, 403, 403, 403, 200]);
   });
 
+  it('says how to send a token where there is none or an unknown one', async () => {
+    const how = 'the access token of a login, or a token of KEYFERRY_API_TOKENS, as `Authorization: Bearer …`.';
+    const cases = [
+      ['', `Send ${how}`],
+      ['Basic dXNlcjpwYXNz', `Send ${how}`],
+      ['Bearer wrong', `The token is unknown or has expired. Send ${how}`],
+    ] as const;
+    for (const [authorization, message] of cases) {
+      const answer = await api.call('GET', CONNECTIONS, { headers: { authorization } });
+      expect(answer.status).toBe(401);
+      expect(answer.body).toMatchObject({ statusCode: 401, error: 'Unauthorized', message });
+      expect(answer.headers.get('www-authenticate')).toBe('Bearer realm="keyferry"');
+    }
+  });
+
   it('refuses unknown tokens, other content types, broken JSON and large bodies', async () => {
     const body = assumeRole(uniqueName('y'));
     const answers = [
@@ -358,8 +373,6 @@ describe('the HTTP API', () => {
     ];
     expect(answers.map((answer) => answer.status)).toEqual([401, 415, 422, 413, 403]);
     expect(answers[0]?.body.message).toMatch(/^The token is unknown or has expired\. Send /);
-    const none = await api.call('GET', CONNECTIONS, { headers: { authorization: '' } });
-    expect([none.status, none.body.message]).toEqual([401, expect.stringMatching(/^Send the access token/)]);
     for (const answer of answers)
       expect(answer.body).toEqual({
         statusCode: answer.status,

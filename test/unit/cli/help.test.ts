@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 
 import { examples } from '../../../src/cli/examples.ts';
 import { createProgram } from '../../../src/cli/program.ts';
+import { requireTopic } from '../../../src/cli/usage.ts';
 
 function leaves(command: Command, path: readonly string[] = []): readonly (readonly string[])[] {
   const below = command.commands.flatMap((one) => leaves(one, [...path, one.name()]));
@@ -73,6 +74,24 @@ describe('--help', async () => {
       'identity revoke',
       'webhook delete',
     ]);
+  });
+
+  it.each([
+    [['help', 'sync', 'craete'], 'There is no `keyferry sync craete`; did you mean `keyferry sync create`?'],
+    [['sync', 'help', 'craete'], 'There is no `keyferry sync craete`; did you mean `keyferry sync create`?'],
+    [['help', 'snc'], 'There is no `keyferry snc`; did you mean `keyferry sync`?'],
+    [['help', 'craete'], 'There is no `keyferry craete`; `keyferry --help` lists the commands.'],
+  ])('%j names the near miss', (args, message) => {
+    expect(() => {
+      requireTopic(whole, args);
+    }).toThrow(message);
+  });
+
+  it('passes over the help of what there is', () => {
+    for (const args of [['help', 'sync', 'create'], ['help', 'run'], ['sync', 'help'], ['help']])
+      expect(() => {
+        requireTopic(whole, args);
+      }).not.toThrow();
   });
 
   it('says of each option what it is', () => {

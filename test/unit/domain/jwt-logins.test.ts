@@ -99,3 +99,24 @@ describe('a token', () => {
     });
   });
 });
+
+describe('claims named as parts of objects', () => {
+  it('__proto__ is refused in the setting, where it would be dropped and accept any token', () => {
+    const text = JSON.stringify([{ ...entry, claims: { x: 'prod' } }]).replace('"x"', '"__proto__"');
+    expect(parseJwtLogins(text)).toEqual({ problem: 'entry 1: claims must not name __proto__' });
+  });
+
+  it('constructor is a claim as any other: only the token’s own counts', () => {
+    const login = parsed({ claims: { constructor: 'prod' } });
+    expect(findRefusedClaim(login, { sub: 'repo:acme/shop:ref' })).toBe('constructor');
+    expect(findRefusedClaim(login, { sub: 'repo:acme/shop:ref', constructor: 'prod' })).toBeUndefined();
+  });
+
+  it('a token whose __proto__ names the claims has none of them', () => {
+    const login = parsed({ claims: { environment: 'prod' } });
+    const token = JSON.parse('{"sub":"repo:acme/shop:ref","__proto__":{"environment":"prod"}}') as object;
+    expect(findRefusedClaim(login, { ...token })).toBe('environment');
+    expect(findRefusedClaim(login, Object.assign(Object.create({ environment: 'prod' }), token))).toBe('environment');
+    expect(Object.hasOwn(Object.prototype, 'environment')).toBe(false);
+  });
+});
