@@ -13,6 +13,14 @@ export interface Checked {
   readonly isBusy: boolean;
 }
 
+/** Of a policy, to copy. */
+export function statementToAdd(id: string, statement: unknown): Html {
+  return html`<details id="${id}">
+    <summary>Statement to add</summary>
+    <pre tabindex="0">${JSON.stringify(statement, null, 2)}</pre>
+  </details>`;
+}
+
 function checkRow(check: Check, index: number): Html {
   const fix = check.fix?.advice ?? (check.verdict === 'fail' ? fixOf(check.code) : undefined);
   const policy = check.fix?.policy;
@@ -22,14 +30,7 @@ function checkRow(check: Check, index: number): Html {
     <td class="wide">
       <p>${prose(check.detail)}</p>
       ${fix === undefined ? '' : html`<p class="fix"><b>Fix:</b> ${prose(fix)}</p>`}
-      ${
-        policy === undefined
-          ? ''
-          : html`<details id="policy-${index}">
-              <summary>Statement to add</summary>
-              <pre tabindex="0">${JSON.stringify(policy, null, 2)}</pre>
-            </details>`
-      }
+      ${policy === undefined ? '' : statementToAdd(`policy-${String(index)}`, policy)}
     </td>
   </tr>`;
 }

@@ -12,6 +12,7 @@ import { describeProgress } from '../../domain/progress.ts';
 import { isUnderWay } from '../../domain/run.ts';
 import { pages, tools, type ListRequest } from './list-query.ts';
 import { confirmationForm, type FormToken, syncOrders } from './order-forms.ts';
+import { statementToAdd } from './checks.ts';
 import { chip, facts, panel, table, trouble, upcoming, when, type Fact, type Html, type Trouble } from './parts.ts';
 import { runPanel } from './runs.ts';
 
@@ -126,6 +127,17 @@ function planPanel(plan: LogicalRun | undefined, now: Date): Html {
   });
 }
 
+const lacking = z.object({ missing: z.array(z.string()), statements: z.array(z.unknown()).min(1) });
+
+/** What a run that lacked permissions found: the statements that `keyferry policy` prints. */
+function permissionsToAdd({ sync, runs }: SyncDetail): Html {
+  const run = runs.find(({ kind, finishedAt }) => kind !== 'plan' && finishedAt !== null);
+  const found = lacking.safeParse(run?.result);
+  if (sync.statusCode !== 'AWS_ACCESS_DENIED' || !found.success) return html``;
+  const { statements } = found.data;
+  return html`${statements.map((statement, index) => statementToAdd(`permission-${String(index)}`, statement))}`;
+}
+
 function entryRow(entry: EntryStatus, { sync: { name }, now }: SyncDetail): Html {
   return html`<tr>
     <td>${chip(shownState(entry))}</td>
@@ -234,7 +246,7 @@ export function syncContent(detail: SyncDetail): Html {
       ${chip(sync.syncStatus)}${sync.drift === 'drifted' ? chip('drifted') : ''}
       <p class="sub">Sync of ${sync.orgId} to ${targetOf(sync)}</p>
     </header>
-    ${hasTrouble ? html`<div class="notice ${tone}">${trouble(troubleOf(sync))}</div>` : ''}
+    ${hasTrouble ? html`<div class="notice ${tone}">${trouble(troubleOf(sync))}${permissionsToAdd(detail)}</div>` : ''}
     ${syncOrders({ sync, token, isBusy })} ${confirmationForm(sync, token)}
     <div class="grid">
       ${factsPanel(detail)}${panel({ title: 'Options', body: html`<div class="body">${facts(optionsOf(sync))}</div>` })}

@@ -191,6 +191,33 @@ describe('the status page', () => {
     expect(html).toContain('<code>keyferry sync run prod-parameters</code>');
   });
 
+  it('shows the statements that a sync without permissions needs, to copy', async () => {
+    const { client } = fixture().handle;
+    const action = 'ssm:DeleteParameters';
+    const statement = {
+      Effect: 'Allow',
+      Action: [action],
+      Resource: 'arn:aws:ssm:eu-west-1:111122223333:parameter/a/*',
+    };
+    const result = JSON.stringify({ missing: [action], statements: [statement] });
+    const page = `/syncs/${seeded.partialSync}`;
+    expect(await read(page)).not.toContain(action);
+    await client.begin(async (sql) => {
+      await sql`insert into keyferry.runs (kind, subject_id, org_id, attempt, reason, status, error_code,
+        started_at, finished_at, result)
+        values ('sync', ${seeded.partialSync}, 'acme', 1, 'requested', 'blocked', 'AWS_ACCESS_DENIED',
+          now() + interval '1 minute', now() + interval '2 minutes', ${result}::text::jsonb)`;
+      await sql`update keyferry.syncs set sync_status = 'blocked', status_code = 'AWS_ACCESS_DENIED'
+        where id = ${seeded.partialSync}`;
+    });
+    const html = await read(page);
+    await client`update keyferry.syncs set sync_status = 'partial', status_code = 'SYNC_PARTIAL'
+      where id = ${seeded.partialSync}`;
+    await client`delete from keyferry.runs where error_code = 'AWS_ACCESS_DENIED' and status = 'blocked'`;
+    expect(html).toContain('<summary>Statement to add</summary>');
+    expect(html).toContain(`&quot;${action}&quot;`);
+  });
+
   it('shows a guard, since when it holds, and the command that ends it', async () => {
     const { client } = fixture().handle;
     expect(await read('/')).not.toContain('is guarded');
