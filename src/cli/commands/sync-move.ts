@@ -1,4 +1,4 @@
-/** Changes of a sync after which its next run deletes objects at AWS: what a person is asked. Pure. */
+/** Changes of a sync after which its next run deletes objects at AWS. Pure. */
 import type { Sync } from '../../client/types/sync.ts';
 import type { Options } from '../command.ts';
 import { describeTarget } from '../sync-report.ts';

@@ -203,17 +203,21 @@ describe('the status page', () => {
     const page = `/syncs/${seeded.partialSync}`;
     expect(await read(page)).not.toContain(action);
     await client.begin(async (sql) => {
-      await sql`insert into keyferry.runs (kind, subject_id, org_id, attempt, reason, status, error_code,
-        started_at, finished_at, result)
-        values ('sync', ${seeded.partialSync}, 'acme', 1, 'requested', 'blocked', 'AWS_ACCESS_DENIED',
-          now() + interval '1 minute', now() + interval '2 minutes', ${result}::text::jsonb)`;
+      await sql`
+        insert into keyferry.runs (kind, subject_id, org_id, attempt, reason, status, error_code,
+          started_at, finished_at, result)
+        values ('sync', ${seeded.partialSync}, 'acme', 1, 'requested', 'blocked',
+          'AWS_ACCESS_DENIED', now() + interval '1 minute', now() + interval '2 minutes',
+          ${result}::text::jsonb)`;
       await sql`update keyferry.syncs set sync_status = 'blocked', status_code = 'AWS_ACCESS_DENIED'
         where id = ${seeded.partialSync}`;
     });
     const html = await read(page);
     await client`update keyferry.syncs set sync_status = 'partial', status_code = 'SYNC_PARTIAL'
       where id = ${seeded.partialSync}`;
-    await client`delete from keyferry.runs where error_code = 'AWS_ACCESS_DENIED' and status = 'blocked'`;
+    await client`
+      delete from keyferry.runs
+      where error_code = 'AWS_ACCESS_DENIED' and status = 'blocked'`;
     expect(html).toContain('<summary>Statement to add</summary>');
     expect(html).toContain(`&quot;${action}&quot;`);
   });
