@@ -1,7 +1,7 @@
 /**
  * The composition root: makes stores, ports, workers and servers out of a configuration and hands
- * them to each other. It decides nothing and does nothing until asked; only the command line and
- * the library's `connect` come here.
+ * them to each other. It decides nothing and does nothing until asked; only the command line comes
+ * here. The library's `connect` opens `stores.ts`.
  */
 import type { AwsAccess } from './aws/session.ts';
 import { createClient, type Actor } from './client/client.ts';

@@ -89,7 +89,7 @@ export function toCell({ peer, work, service, size, ratePerSecond }: CellName, s
   };
 }
 
-export function median(values: readonly number[]): number {
+function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
 

@@ -98,18 +98,18 @@ const UNKNOWN = Symbol('unknown');
 /** AWS's key ids hold no 0, 1, 8 or 9, so this one is never issued. */
 const IMPOSSIBLE_KEY_ID = 'AKIA0KEYFERRY1PROBE8';
 
-async function toAim(session: AwsSession, target: PolicyTarget): Promise<ProbeTarget> {
+async function toProbeTarget(session: AwsSession, target: PolicyTarget): Promise<ProbeTarget> {
   const random = randomUUID();
-  const aim = { session, absent: `${MARK}-${random}`, path: '/', userName: '', listKeys: keysOf(session, target) };
+  const common = { session, absent: `${MARK}-${random}`, path: '/', userName: '', listKeys: keysOf(session, target) };
   if (target.use === 'parameter-store')
-    return { ...aim, absent: `${target.path}${MARK}-${random}`, path: target.path.replace(/(.)\/$/, '$1') };
-  if (target.use === 'access-key-rotation') return { ...aim, userName: target.userName };
-  if ('prefix' in target) return { ...aim, absent: `${target.prefix}${MARK}-${random}` };
+    return { ...common, absent: `${target.path}${MARK}-${random}`, path: target.path.replace(/(.)\/$/, '$1') };
+  if (target.use === 'access-key-rotation') return { ...common, userName: target.userName };
+  if ('prefix' in target) return { ...common, absent: `${target.prefix}${MARK}-${random}` };
   // An ARN with a different suffix names no secret, but matches the same policies as the secret's
   // own ARN.
   const { accountId, partition } = await session.identity();
   return {
-    ...aim,
+    ...common,
     absent: secretArn(target.region, { accountId, partition }, `${target.secretName}-${random.slice(0, 6)}`),
   };
 }
@@ -124,9 +124,9 @@ function secretArn(region: string, place: PolicyPlace, name: string): string {
   return `arn:${place.partition}:secretsmanager:${region}:${place.accountId}:secret:${name}`;
 }
 
-type Try = (aim: ProbeTarget) => Promise<unknown>;
+type Try = (target: ProbeTarget) => Promise<unknown>;
 
-const tagged = (aim: ProbeTarget) => ({ ResourceType: 'Parameter', ResourceId: aim.absent }) as const;
+const tagged = (target: ProbeTarget) => ({ ResourceType: 'Parameter', ResourceId: target.absent }) as const;
 
 const ssm: Readonly<Record<string, Try>> = {
   'ssm:GetParameters': ({ session, absent }) =>
@@ -148,11 +148,11 @@ const ssm: Readonly<Record<string, Try>> = {
       }),
     ),
   'ssm:DeleteParameters': ({ session, absent }) => session.ssm.send(new DeleteParametersCommand({ Names: [absent] })),
-  'ssm:ListTagsForResource': (aim) => aim.session.ssm.send(new ListTagsForResourceCommand(tagged(aim))),
-  'ssm:AddTagsToResource': (aim) =>
-    aim.session.ssm.send(new AddTagsToResourceCommand({ ...tagged(aim), Tags: [{ Key: MARK, Value: '' }] })),
-  'ssm:RemoveTagsFromResource': (aim) =>
-    aim.session.ssm.send(new RemoveTagsFromResourceCommand({ ...tagged(aim), TagKeys: [MARK] })),
+  'ssm:ListTagsForResource': (target) => target.session.ssm.send(new ListTagsForResourceCommand(tagged(target))),
+  'ssm:AddTagsToResource': (target) =>
+    target.session.ssm.send(new AddTagsToResourceCommand({ ...tagged(target), Tags: [{ Key: MARK, Value: '' }] })),
+  'ssm:RemoveTagsFromResource': (target) =>
+    target.session.ssm.send(new RemoveTagsFromResourceCommand({ ...tagged(target), TagKeys: [MARK] })),
 };
 
 const secretsManager: Readonly<Record<string, Try>> = {
@@ -203,21 +203,21 @@ const iam: Readonly<Record<string, Try>> = {
 const tries: Readonly<Record<string, Try>> = { ...ssm, ...secretsManager, ...iam };
 
 async function probe(session: AwsSession, target: PolicyTarget, wanted: ProbeWish): Promise<readonly ProbeResult[]> {
-  const aim = await toAim(session, target);
+  const tried = await toProbeTarget(session, target);
   return Promise.all(
     wanted.actions.map(async (action) => {
-      const result = await tryAction(aim, action);
+      const result = await tryAction(tried, action);
       wanted.onResult?.(result);
       return result;
     }),
   );
 }
 
-async function tryAction(aim: ProbeTarget, action: string): Promise<ProbeResult> {
+async function tryAction(target: ProbeTarget, action: string): Promise<ProbeResult> {
   const attempt = tries[action];
   if (!attempt) return { action, verdict: 'unknown' };
   try {
-    const answer = await attempt(aim);
+    const answer = await attempt(target);
     return { action, verdict: answer === UNKNOWN ? 'unknown' : 'allowed' };
   } catch (error) {
     return judge(action, error);

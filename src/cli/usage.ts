@@ -9,7 +9,7 @@ import { JobError } from '../errors.ts';
 import { examples } from './examples.ts';
 
 /** `keyferry sync create` */
-export function pathOf(command: Command): string {
+function pathOf(command: Command): string {
   return command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`;
 }
 

@@ -14,32 +14,32 @@ export async function forEachPooled<T>(
   work: (item: T) => Promise<void>,
 ): Promise<{ readonly isComplete: boolean }> {
   const limit = typeof concurrency === 'number' ? () => concurrency : concurrency;
-  const lanes: Promise<void>[] = [];
+  const runners: Promise<void>[] = [];
   const failures: unknown[] = [];
   let open = 0;
   let next = 0;
   const isOpen = () => next < items.length && mayStart();
-  const openLanes = () => {
+  const startMore = () => {
     while (open < limit() && isOpen()) {
       open += 1;
-      lanes.push(lane().catch((error: unknown) => void failures.push(error)));
+      runners.push(runner().catch((error: unknown) => void failures.push(error)));
     }
   };
-  const lane = async (): Promise<void> => {
+  const runner = async (): Promise<void> => {
     try {
       while (open <= limit() && isOpen()) {
         const item = items[next] as T;
         next += 1;
         await work(item);
-        openLanes();
+        startMore();
       }
     } finally {
       open -= 1;
     }
   };
-  openLanes();
-  // Lanes that open later are appended, and waited for as well.
-  for (const one of lanes) await one;
+  startMore();
+  // Runners that start later are appended, and waited for as well.
+  for (const one of runners) await one;
   if (failures.length > 0) throw failures[0];
   return { isComplete: next >= items.length };
 }

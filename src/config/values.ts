@@ -32,7 +32,7 @@ export const duration = (fallback: string) =>
     });
 
 /** Entries separated by commas. The first wrong one is named by its number. */
-export function list(isRight: (entry: string) => boolean, what: string) {
+function list(isRight: (entry: string) => boolean, what: string) {
   return z
     .string()
     .default('')

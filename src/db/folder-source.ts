@@ -56,7 +56,7 @@ export function holdsSource(folderId: string, puller: PullInProgress | undefined
     : sql`not exists (${source})`;
 }
 
-export function managedKeys(existing: readonly StoredSecret[]): ReadonlySet<string> {
+function managedKeys(existing: readonly StoredSecret[]): ReadonlySet<string> {
   return new Set(existing.filter((secret) => secret.managedBy !== null).map((secret) => secret.key));
 }
 

@@ -19,11 +19,9 @@ import { wakes } from './engine/wake.ts';
  * - `lease`: a lease that ran out on a subject that is not due
  * - `leftover`: an open request or run of a subject that was deleted
  */
-export const invariants = ['ahead', 'request', 'phase', 'lease', 'leftover'] as const;
-export type Invariant = (typeof invariants)[number];
+export type Invariant = 'ahead' | 'request' | 'phase' | 'lease' | 'leftover';
 export type Repaired = Readonly<Record<Invariant, number>>;
 
-/** Advisory lock key: one process at a time. */
 /** A lease that ran out this long ago belongs to nobody. */
 const DEAD_SECONDS = 120;
 

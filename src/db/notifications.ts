@@ -24,7 +24,6 @@ export interface Notifications {
   detect(): Promise<number>;
 }
 
-/** Advisory lock key: one detection at a time. */
 const KEPT = sql`interval '7 days'`;
 const PARKED_KEPT = sql`interval '30 days'`;
 

@@ -82,7 +82,7 @@ export function connectRedis(servers: RedisServers, role: Role): RedisConnection
 }
 
 /** Why the connection is not ready; undefined when it is. */
-export function lastErrorOf(connection: RedisConnection): unknown {
+function lastErrorOf(connection: RedisConnection): unknown {
   return lastErrors.get(connection);
 }
 

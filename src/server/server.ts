@@ -15,7 +15,7 @@ import type { AuditLog } from '../db/audit-log.ts';
 import type { StatusQueries } from '../db/status/queries.ts';
 import { storableAddress } from './guard/storable-address.ts';
 import { createSignatures } from './guard/forms.ts';
-import { createFrontDoor, createMetricsDoor, createOperatorDoor } from './guard/guard.ts';
+import { createRequestGuard, createMetricsGuard, createOperatorGuard } from './guard/guard.ts';
 import type { Logins } from './guard/login.ts';
 import { createApi } from './api/api.ts';
 import type { ApiOptions } from './api/env.ts';
@@ -104,18 +104,18 @@ export function createServer(dependencies: ServerDependencies): OperationsServer
   });
   app.use(secureHeaders());
   app.use(storableAddress);
-  app.use(createFrontDoor({ listenHost: dependencies.host, allowedHosts: dependencies.allowedHosts ?? [] }));
+  app.use(createRequestGuard({ listenHost: dependencies.host, allowedHosts: dependencies.allowedHosts ?? [] }));
   addHealth(app, dependencies);
   addMetrics(app, dependencies);
-  const door = createOperatorDoor({
+  const guard = createOperatorGuard({
     listenHost: dependencies.host,
     allowedHosts: dependencies.allowedHosts ?? [],
     login: dependencies.login,
     operators: dependencies.operators ?? [],
     now: nowOf(dependencies),
   });
-  addBoard(app, dependencies, door);
-  addStatus(app, dependencies, door);
+  addBoard(app, dependencies, guard);
+  addStatus(app, dependencies, guard);
   addApi(app, dependencies);
   app.notFound((c) => refuseMethod(c, app.routes) ?? nothingHere(c, dependencies));
   app.onError((error, c) => {
@@ -193,7 +193,7 @@ function addMetrics(app: Hono, dependencies: ServerDependencies): void {
   const { metrics } = dependencies;
   app.get(
     '/metrics',
-    createMetricsDoor({ listenHost: dependencies.host, token: dependencies.metricsToken }),
+    createMetricsGuard({ listenHost: dependencies.host, token: dependencies.metricsToken }),
     async (c) => {
       const text = await renderMetrics(toSources(dependencies));
       return c.body(text, 200, { 'Content-Type': metrics.registry.contentType });
@@ -207,12 +207,12 @@ function toSources({ metrics, status, queues, log }: ServerDependencies): Metric
 
 type AccessGuard = MiddlewareHandler;
 
-function addStatus(app: Hono, dependencies: ServerDependencies, door: AccessGuard): void {
+function addStatus(app: Hono, dependencies: ServerDependencies, guard: AccessGuard): void {
   const { status: queries, log, now } = dependencies;
   if (queries === undefined) return;
   const acting = toActing(dependencies);
   const ownIdentity = dependencies.ownIdentity ?? noIdentity;
-  app.route('/', createStatusRoutes({ queries, door, log, acting, ownIdentity, now: now ?? (() => new Date()) }));
+  app.route('/', createStatusRoutes({ queries, guard, log, acting, ownIdentity, now: now ?? (() => new Date()) }));
 }
 
 function noIdentity(): Promise<never> {
@@ -231,7 +231,7 @@ function addApi(app: Hono, dependencies: ServerDependencies): void {
   app.route('/', createApi({ ...api, queries, audit, log, now: nowOf(dependencies) }));
 }
 
-function addBoard(app: Hono, dependencies: ServerDependencies, door: AccessGuard): void {
+function addBoard(app: Hono, dependencies: ServerDependencies, guard: AccessGuard): void {
   const { queues, audit, log, isBoardWritable } = dependencies;
   if (queues === undefined || queues.length === 0) return;
   const changes = audit && createChangeRecord(audit, log);
@@ -240,8 +240,8 @@ function addBoard(app: Hono, dependencies: ServerDependencies, door: AccessGuard
     isWritable: isBoardWritable === true && changes !== undefined,
     onChange: async (change) => changes?.record(change),
   });
-  app.use(BOARD_PATH, door);
-  app.use(`${BOARD_PATH}/*`, door);
+  app.use(BOARD_PATH, guard);
+  app.use(`${BOARD_PATH}/*`, guard);
   if (changes !== undefined) app.use(`${BOARD_PATH}/*`, changes.scene);
   app.use(`${BOARD_PATH}/*`, async (c, next) => {
     await next();

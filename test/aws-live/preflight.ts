@@ -9,7 +9,7 @@ import { FAMILY } from './guard.ts';
 import type { People } from './people.ts';
 
 /** Everything that the lane calls as the person who starts it. */
-export const ACTIONS = [
+const ACTIONS = [
   'iam:CreateAccessKey',
   'iam:CreateRole',
   'iam:CreateUser',

@@ -59,7 +59,7 @@ const KEPT_TEXTS = new Set([
 ]);
 const KEPT_NUMBERS = new Set(['Version', 'ParameterVersion']);
 
-export function replaceDetails(value: unknown, field = ''): unknown {
+function replaceDetails(value: unknown, field = ''): unknown {
   if (value === null || value === undefined || typeof value === 'boolean') return value;
   if (value instanceof Date) return '<date>';
   if (value instanceof Uint8Array) return '<bytes>';

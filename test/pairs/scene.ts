@@ -28,7 +28,7 @@ const encryption = createEncryption([{ id: 'test', key: Buffer.alloc(32, 7) }]);
 
 export type Stores = ReturnType<typeof openStores>;
 
-export function openStores(db: Database) {
+function openStores(db: Database) {
   return {
     db,
     connections: createConnections(db, encryption),

@@ -32,7 +32,7 @@ export interface RedisBinary {
   readonly environment: Readonly<Record<string, string>>;
 }
 
-export const REDIS_REMEDY = `These tests need a Redis server, and none could be found or fetched. Do one of:
+const REDIS_REMEDY = `These tests need a Redis server, and none could be found or fetched. Do one of:
   Debian, Ubuntu    apt-get install redis-server
   Fedora            dnf install valkey
   macOS             brew install redis

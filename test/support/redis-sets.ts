@@ -20,7 +20,7 @@ export interface RedisSet {
 
 const SLOTS = 16_384;
 const READY_LIMIT_MS = 20_000;
-export const MASTER_NAME = 'keyferry';
+const MASTER_NAME = 'keyferry';
 
 export interface ClusterTls extends Certificate {
   readonly authority: string;

@@ -77,7 +77,7 @@ function withoutBystander(found: Readonly<Record<string, string | undefined>>, p
 }
 
 /** A new kind is swept, and held to the same conformance table, as soon as it is here. */
-export const destinationsByKind: { readonly [Id in KindId]: Destination } = {
+const destinationsByKind: { readonly [Id in KindId]: Destination } = {
   'parameter-store': parameters,
   'secrets-manager': secrets,
   'json-secret': document,

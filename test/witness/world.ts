@@ -15,7 +15,7 @@ import { startAwsProxy, type AwsProxy } from './aws/proxy.ts';
 import { startBoto, type Boto, type Credentials } from './boto.ts';
 import { openInstallation, type Installation, type Queues } from './installation.ts';
 
-export const REGION = 'eu-west-1';
+const REGION = 'eu-west-1';
 
 export interface World {
   readonly proxy: AwsProxy;

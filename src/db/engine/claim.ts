@@ -3,6 +3,7 @@ import { sql, type SQL } from 'drizzle-orm';
 
 import { RUN_LEASE_SECONDS } from '../../domain/lease.ts';
 import type { Kind, Reason, RunKindOf } from '../../domain/run.ts';
+import { WHOLE_SECRET } from '../../domain/sync/ledger.ts';
 import type { Database } from '../client.ts';
 import { fromRow } from '../rows.ts';
 import { treeRevision } from '../sync/tree.ts';
@@ -201,7 +202,7 @@ function runningStatus(kind: Kind): SQL {
 const unchangedEntries = sql`,
         (select (select count(*) from keyferry.sync_entries e
           where e.sync_id = claimed.id and e.status = 'synced' and e.deleted_at is null
-          and e.key <> '')::int
+          and e.key <> ${WHOLE_SECRET})::int
           from keyferry.folders f, keyferry.connections c
           where f.id = claimed.folder_id and c.id = claimed.connection_id
             and claimed.synced_revision = ${treeRevision(sql`claimed`)}

@@ -14,10 +14,14 @@ import { lockKeys } from '../locks.ts';
 /**
  * Rows of one org and AWS account that may be queued or running at once. What a person requests
  * passes rows that only wait in the queue: for it, the window counts the rows that run or were
- * requested, too.
+ * requested, too. Less than half of the ten syncs that a worker runs at once, so that two busy
+ * accounts leave room for a third; an account's rate of writes is shared by its runs anyway.
  */
 const ACCOUNT_WINDOW = 4;
-/** Due rows that one statement reads of each class: requested, and all others. */
+/**
+ * Due rows that one statement reads of each class: requested, and all others. As many as the queue
+ * holds (`QUEUE_DEPTH`): more could not be dispatched.
+ */
 const CANDIDATES = 2_000;
 /**
  * Each statement fills the windows of the accounts that it sees, so the next one reads past them.

@@ -11,7 +11,6 @@ import { lockKeys } from '../locks.ts';
 const BATCH = 5_000;
 /** How long a deleted sync's objects can be taken over without `--on-existing adopt`. */
 const TOMBSTONE_DAYS = 365;
-/** Advisory lock key: one process at a time. */
 
 /**
  * Deletes runs, answered requests and audit rows that ended before `keptMs` ago, tombstones of more

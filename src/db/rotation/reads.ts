@@ -7,6 +7,7 @@ import { sql, type SQL } from 'drizzle-orm';
 import type { DependentSync } from '../../domain/rotation/waits.ts';
 import type { OpenRequest } from '../../domain/rotation/wishes.ts';
 import { JobError } from '../../errors.ts';
+import { WHOLE_SECRET } from '../../domain/sync/ledger.ts';
 import type { Database } from '../client.ts';
 import { type Encryption, rotationKeyPlace } from '../encryption.ts';
 import { createReadAll, parsedJson, textOrNull } from '../read.ts';
@@ -177,7 +178,7 @@ function writesPair({ secretsMapping }: RotationRow): SQL {
   const [id, secret] = [sourceKey(secretsMapping.accessKeyId), sourceKey(secretsMapping.secretAccessKey)];
   return sql`(
     e.key in (${id}, ${secret})
-    or (e.key = '' and (jsonb_exists(e.in_flight -> 'keys', ${id})
+    or (e.key = ${WHOLE_SECRET} and (jsonb_exists(e.in_flight -> 'keys', ${id})
       or jsonb_exists(e.in_flight -> 'keys', ${secret})))
   )`;
 }

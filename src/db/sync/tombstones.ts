@@ -7,7 +7,7 @@ import { sql, type SQL } from 'drizzle-orm';
 import { services } from '../../domain/destinations/registry.ts';
 import { isUuid } from '../../domain/reference.ts';
 import type { FormerOwner } from '../../domain/sync/inventory.ts';
-import type { AwsLocation } from '../../domain/sync/ledger.ts';
+import { type AwsLocation, WHOLE_SECRET } from '../../domain/sync/ledger.ts';
 import type { Database } from '../client.ts';
 import { execute } from '../statement.ts';
 
@@ -113,10 +113,10 @@ export function recordedTombstones(gone: SQL, { owns, wasLeft }: LedgerRules): S
         i.id, gone.org_id, 'sync', gone.id, gone.folder_id,
         e.partition, e.account_id, e.region, e.service, e.remote_name,
         case when e.in_flight is null then e.remote_version end,
-        case when e.key = '' then array(
+        case when e.key = ${WHOLE_SECRET} then array(
           select coalesce(k.observed->>'documentKey', k.key) from keyferry.sync_entries k
           where k.sync_id = e.sync_id and k.remote_name = e.remote_name and k.region = e.region
-            and k.account_id = e.account_id and k.service = e.service and k.key <> ''
+            and k.account_id = e.account_id and k.service = e.service and k.key <> ${WHOLE_SECRET}
             and k.remote_version is not null
             and (k.deleted_at is null or k.deleted_at > e.deleted_at - interval '1 hour')
             and k.status in ('synced', 'failed')
@@ -126,7 +126,8 @@ export function recordedTombstones(gone: SQL, { owns, wasLeft }: LedgerRules): S
       join keyferry.sync_entries e on e.sync_id = gone.id
       cross join keyferry.installation i
       where ${owns} or ${wasLeft} or (e.service in (${restorable}) and e.deleted_at is not null)
-      order by e.partition, e.account_id, e.region, e.service, e.remote_name, (e.key = '') desc
+      order by e.partition, e.account_id, e.region, e.service, e.remote_name,
+        (e.key = ${WHOLE_SECRET}) desc
       on conflict (partition, account_id, region, service, remote_name) do update set
         installation_id = excluded.installation_id,
         org_id = excluded.org_id,

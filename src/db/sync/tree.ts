@@ -5,7 +5,7 @@
  */
 import { sql, type SQL } from 'drizzle-orm';
 
-export const isRecursive = (sync: SQL): SQL => sql`coalesce((${sync}.sync_options
+const isRecursive = (sync: SQL): SQL => sql`coalesce((${sync}.sync_options
   ->> 'recursive')::boolean, false)`;
 
 /** Whether folder `b` is the folder `f` or lies below it. */

@@ -50,7 +50,7 @@ export interface SeenBaseIdentity extends BaseReport {
   readonly lastSeenAt: Date;
 }
 
-export const MAX_KEY_AGE_DAYS = 90;
+const MAX_KEY_AGE_DAYS = 90;
 const DAY_MS = 86_400_000;
 
 export interface KeyAge {

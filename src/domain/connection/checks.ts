@@ -1,15 +1,6 @@
 /** What a validation finds out, one typed check at a time. Pure data. */
 
-export const checkNames = [
-  'identity',
-  'account',
-  'external-id',
-  'permission',
-  'region',
-  'kms-key',
-  'narrowing',
-] as const;
-export type CheckName = (typeof checkNames)[number];
+export type CheckName = 'identity' | 'account' | 'external-id' | 'permission' | 'region' | 'kms-key' | 'narrowing';
 
 export interface Check {
   readonly name: CheckName;

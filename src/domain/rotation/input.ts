@@ -52,7 +52,7 @@ const changeable = {
   onExisting: z.enum(['fail', 'adopt']),
 };
 
-export const rotationDefaults = {
+const rotationDefaults = {
   rotateAtUtc: { hours: 0, minutes: 0 },
   graceSeconds: DAY_SECONDS,
   quietSeconds: DAY_SECONDS,

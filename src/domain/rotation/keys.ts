@@ -111,7 +111,7 @@ export function foreignKeys(owners: KeyOwners): readonly RemoteKey[] {
  * AWS reports uses late and gives no bound: a key that was used is expected to show it within this
  * time.
  */
-export const LAST_USE_LAG_MS = 4 * 3_600_000;
+const LAST_USE_LAG_MS = 4 * 3_600_000;
 /**
  * Without permission to read the last use, nothing proves that a key is unused, and time alone
  * decides.

@@ -22,7 +22,7 @@
  */
 import { RECOVERY_DELAY_MS } from './keys.ts';
 import { holdUntil, quietUntil } from './waits.ts';
-import type { CandidateKey, Cycle, PhaseState, RotationView } from './rotation.ts';
+import { type CandidateKey, type Cycle, isBeforeQuiet, type PhaseState, type RotationView } from './rotation.ts';
 import type { KnownKey } from './records.ts';
 
 /** A step that the worker executes: one exchange with AWS or one statement. */
@@ -131,13 +131,12 @@ function acceptStep(view: RotationView): Step | undefined {
   // one or skips a sync in it.
   const { wish } = view.asked;
   if (!wish || view.phase === 'idle') return undefined;
-  const isBeforeQuiet = view.phase === 'creating' || view.phase === 'verifying' || view.phase === 'publishing';
   const { cycle } = view.state;
   const isNews =
     (wish.isEmergency && cycle?.isEmergency === false) ||
     (wish.isRevokeNow && cycle?.isRevokeNow === false) ||
     wish.skipSyncs.some((name) => cycle?.skipSyncs.includes(name) === false);
-  return isBeforeQuiet || isNews ? { do: 'accept' } : undefined;
+  return isBeforeQuiet(view.phase) || isNews ? { do: 'accept' } : undefined;
 }
 
 function cleanUpStep(view: RotationView, now: Date): Step | undefined {
@@ -190,7 +189,7 @@ function idleStep(view: RotationView, now: Date): Step {
   return failure ? { do: 'stop', as: 'failed', ...failure, nextAt } : { do: 'stop', as: 'done', nextAt };
 }
 
-export function isDue(view: RotationView, now: Date): boolean {
+function isDue(view: RotationView, now: Date): boolean {
   return view.asked.wish !== undefined || (view.nextRotationAt !== null && view.nextRotationAt <= now);
 }
 

@@ -20,6 +20,14 @@ export const rotationPhases = [
 ] as const;
 export type RotationPhase = (typeof rotationPhases)[number];
 
+const beforeQuiet: ReadonlySet<RotationPhase> = new Set(['creating', 'verifying', 'publishing']);
+
+/** A cycle is under way whose new key not all consumers have. */
+export const isBeforeQuiet = (phase: RotationPhase): boolean => beforeQuiet.has(phase);
+
+/** All consumers have the new key, and the old one is being retired. */
+export const isRetiring = (phase: RotationPhase): boolean => phase !== 'idle' && !beforeQuiet.has(phase);
+
 /** A key as ListAccessKeys shows it. */
 export interface RemoteKey {
   readonly accessKeyId: string;

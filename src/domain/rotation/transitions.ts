@@ -11,6 +11,7 @@ import { BLOCKED_RECHECK_MS, FAILED_RETRY_MS } from './waits.ts';
 import {
   type Cycle,
   type Intent,
+  isBeforeQuiet,
   type PhaseState,
   type RemoteKey,
   type RotationView,
@@ -70,7 +71,6 @@ function describeStart(view: RotationView): string {
 export function accept(view: RotationView): Transition {
   const { wish } = view.asked;
   const cycle = getCycle(view);
-  const isBeforeQuiet = view.phase === 'creating' || view.phase === 'verifying' || view.phase === 'publishing';
   const state = moved(view, {
     isEmergency: cycle.isEmergency || (wish?.isEmergency ?? false),
     isRevokeNow: cycle.isRevokeNow || (wish?.isRevokeNow ?? false),
@@ -78,7 +78,7 @@ export function accept(view: RotationView): Transition {
   });
   return {
     phase: view.phase,
-    state: isBeforeQuiet ? withServed(view, state, wish?.requestIds ?? []) : state,
+    state: isBeforeQuiet(view.phase) ? withServed(view, state, wish?.requestIds ?? []) : state,
     note: { step: 'accept', detail: describeStart(view) },
   };
 }

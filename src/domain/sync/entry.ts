@@ -264,5 +264,7 @@ export function failureMessage(entry: { readonly key: string; readonly remoteNam
 }
 
 function nameOf(entry: { readonly key: string; readonly remoteName: string }): string {
-  return entry.key === '' || entry.key === entry.remoteName ? entry.remoteName : `${entry.key} (${entry.remoteName})`;
+  return entry.key === WHOLE_SECRET || entry.key === entry.remoteName
+    ? entry.remoteName
+    : `${entry.key} (${entry.remoteName})`;
 }

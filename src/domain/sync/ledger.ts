@@ -101,22 +101,20 @@ export interface KeyInFlight {
   readonly documentKey?: string;
 }
 
-export const driftKinds = [
-  'changed',
-  'missing',
-  'scheduled-for-deletion',
-  'type',
-  'key',
-  'tags',
-  'replica',
-  'foreign',
+export type DriftKind =
+  | 'changed'
+  | 'missing'
+  | 'scheduled-for-deletion'
+  | 'type'
+  | 'key'
+  | 'tags'
+  | 'replica'
+  | 'foreign'
   // Found after a restore: keyferry itself wrote or deleted it later than this database knows.
-  'later-write',
-  'later-delete',
+  | 'later-write'
+  | 'later-delete'
   // As before, and neither folder nor ledger knows the object.
-  'later-create',
-] as const;
-export type DriftKind = (typeof driftKinds)[number];
+  | 'later-create';
 
 /** Only a person decides what becomes of it. */
 export const isLater = (drift: DriftKind | null | undefined): boolean =>

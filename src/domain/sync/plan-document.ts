@@ -51,7 +51,7 @@ function toRename(one: PlannedEntry): PlannedEntry {
 }
 
 /** Why the secret as a whole may not be written; undefined when it may. */
-export function findWholeProblem(input: DocumentPlanInput, whole: LedgerEntry | undefined): string | undefined {
+function findWholeProblem(input: DocumentPlanInput, whole: LedgerEntry | undefined): string | undefined {
   const { state } = input;
   const isOurs = whole !== undefined && isOwned(whole);
   if (!state?.exists || isOurs) return undefined;

@@ -27,8 +27,7 @@ import {
   WHOLE_SECRET,
 } from './ledger.ts';
 
-export const actions = ['create', 'update', 'delete', 'adopt', 'restore', 'conflict', 'invalid', 'unchanged'] as const;
-export type Action = (typeof actions)[number];
+export type Action = 'create' | 'update' | 'delete' | 'adopt' | 'restore' | 'conflict' | 'invalid' | 'unchanged';
 
 export interface PlanOptions {
   readonly owner: Owner;

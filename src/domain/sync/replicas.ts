@@ -47,7 +47,7 @@ export function ownReplicas({ observed, settings }: Pick<LedgerEntry, 'observed'
   return observed.ownReplicas ?? settings.replicaRegions ?? [];
 }
 
-export function withOwnReplicas(entry: LedgerEntry, regions: readonly string[]): LedgerEntry {
+function withOwnReplicas(entry: LedgerEntry, regions: readonly string[]): LedgerEntry {
   return { ...entry, observed: { ...entry.observed, ownReplicas: regions } };
 }
 

@@ -9,7 +9,7 @@ import type { KmsKey } from './kms-key.ts';
 import { type Refusal, refusalOf } from './resource-policy.ts';
 import type { World } from './state.ts';
 
-export const MANAGED_ALIASES = ['alias/aws/ssm', 'alias/aws/secretsmanager'] as const;
+const MANAGED_ALIASES = ['alias/aws/ssm', 'alias/aws/secretsmanager'] as const;
 
 export function isManagedAlias(keyId: string): boolean {
   const alias = keyId.startsWith('arn:') ? keyId.slice(keyId.lastIndexOf(':') + 1) : keyId;

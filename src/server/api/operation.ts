@@ -11,7 +11,7 @@ import { strictQuery } from './query.ts';
 import { withinProjects } from './within-projects.ts';
 import { audited, idempotent, needs, traced } from './gate.ts';
 
-export const problemShape = z
+const problemShape = z
   .object({
     statusCode: z.number().int(),
     error: z.string().describe('keyferry’s code, such as CONNECTION_NOT_FOUND, or HTTP’s reason phrase'),

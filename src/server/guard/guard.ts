@@ -18,10 +18,10 @@ export interface GuardOptions extends HostRules, Logins {
 }
 
 /** Who acts where no login is configured. */
-export const LOCAL_OPERATOR = 'local operator';
+const LOCAL_OPERATOR = 'local operator';
 
 /** For every route. */
-export function createFrontDoor(rules: HostRules): MiddlewareHandler {
+export function createRequestGuard(rules: HostRules): MiddlewareHandler {
   return async (c, next) => {
     const host = c.req.header('host');
     if (!isAllowedHost(host, rules)) {
@@ -45,7 +45,7 @@ export function createFrontDoor(rules: HostRules): MiddlewareHandler {
 }
 
 /** For what operators see: board and status page. */
-export function createOperatorDoor(options: GuardOptions): MiddlewareHandler {
+export function createOperatorGuard(options: GuardOptions): MiddlewareHandler {
   if (!isLoginNeeded(options)) return withoutLogin(options.listenHost);
   const check = createLoginCheck(options, options.now);
   return async (c, next) => {
@@ -97,7 +97,7 @@ export interface MetricsGuardOptions {
 }
 
 /** Off loopback, or behind a proxy, metrics need the bearer. */
-export function createMetricsDoor({ listenHost, token }: MetricsGuardOptions): MiddlewareHandler {
+export function createMetricsGuard({ listenHost, token }: MetricsGuardOptions): MiddlewareHandler {
   const expected = token === undefined ? undefined : digest(token);
   return async (c, next) => {
     const isOpen = expected === undefined && isLoopback(listenHost) && !isForwarded((name) => c.req.header(name));

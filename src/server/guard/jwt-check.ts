@@ -27,7 +27,7 @@ import {
 import { JobError } from '../../errors.ts';
 import type { AccessTokenCheck } from './access-tokens.ts';
 
-export const jwtAlgorithms: readonly string[] = [
+const jwtAlgorithms: readonly string[] = [
   ...['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
   ...['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'],
 ];

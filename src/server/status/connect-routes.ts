@@ -23,12 +23,12 @@ import type { CreateConnection } from '../../client/types/connection.ts';
 const methods: readonly Method[] = ['role', 'access-key'];
 
 export function addConnect(app: Hono, pages: ActingPages): void {
-  app.get('/connect', pages.door, (c) => c.redirect('/connect/role', 302));
+  app.get('/connect', pages.guard, (c) => c.redirect('/connect/role', 302));
   for (const method of methods) {
-    app.get(`/connect/${method}`, pages.door, (c) => look(c, pages, { method, page: showConnect }));
-    app.post(`/connect/${method}`, pages.door, (c) => receive(c, pages, { method, accept: connect }));
-    app.get(`/connections/:id/${method}`, pages.door, (c) => look(c, pages, { method, page: showCredentials }));
-    app.post(`/connections/:id/${method}`, pages.door, (c) => receive(c, pages, { method, accept: replace }));
+    app.get(`/connect/${method}`, pages.guard, (c) => look(c, pages, { method, page: showConnect }));
+    app.post(`/connect/${method}`, pages.guard, (c) => receive(c, pages, { method, accept: connect }));
+    app.get(`/connections/:id/${method}`, pages.guard, (c) => look(c, pages, { method, page: showCredentials }));
+    app.post(`/connections/:id/${method}`, pages.guard, (c) => receive(c, pages, { method, accept: replace }));
   }
 }
 

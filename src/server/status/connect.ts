@@ -98,10 +98,7 @@ function policiesPanel({ method, wanted, base }: ConnectPage): Html {
   });
 }
 
-export function credentialFields(
-  method: Method,
-  { values, errors }: Pick<ConnectPage, 'values' | 'errors'>,
-): readonly Html[] {
+function credentialFields(method: Method, { values, errors }: Pick<ConnectPage, 'values' | 'errors'>): readonly Html[] {
   const of = (name: string) => ({ name, value: values[name], error: errors[name], isRequired: true });
   if (method === 'role')
     return [field({ ...of('roleArn'), label: 'Role ARN', placeholder: 'arn:aws:iam::111122223333:role/keyferry' })];
@@ -153,7 +150,7 @@ export const notPrivate = {
   fix: 'Open it by https or on this machine’s own `localhost`, or run `keyferry connection create --method access-key`. A proxy must send `X-Forwarded-Proto: https`.',
 } as const;
 
-export function notPrivateNote(): Html {
+function notPrivateNote(): Html {
   return html`<div class="body">
     <p>${notPrivate.message}</p>
     <p class="fix"><b>Fix:</b> ${prose(notPrivate.fix)}</p>

@@ -9,7 +9,7 @@ import { cutText } from '../../domain/text.ts';
 import { formatNumber } from '../../domain/counted.ts';
 import type { Html } from './parts.ts';
 
-export const PAGE_SIZE = 50;
+const PAGE_SIZE = 50;
 /** Deep pages cost as much as what they skip, and searching is easier than reading them. */
 const MAX_PAGE = 2_000;
 const MAX_SEARCH = 100;

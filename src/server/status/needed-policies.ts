@@ -9,7 +9,7 @@ import { policyFor, trustPolicy } from '../../domain/policy/policies.ts';
 import type { PolicyTarget } from '../../domain/policy/target.ts';
 import { regionProblem } from '../../domain/regions.ts';
 
-export const DEFAULT_ROLE_NAME = 'keyferry';
+const DEFAULT_ROLE_NAME = 'keyferry';
 
 export interface Wanted {
   readonly org: string;
@@ -66,7 +66,7 @@ const OBJECT = /^[\w+=,.@/-]{1,512}$/;
 const REGION = /^[a-z0-9-]{1,32}$/;
 const KMS_KEY = /^[\w:/-]{1,256}$/;
 
-export function targetOf({ use, object, region, kmsKey }: Wanted): PolicyTarget {
+function targetOf({ use, object, region, kmsKey }: Wanted): PolicyTarget {
   const key = kmsKey === '' ? undefined : kmsKey;
   if (use === ROTATION) return { use: ROTATION, userName: object || 'USER', kmsKey: key };
   const kind = kinds[use as KindId];

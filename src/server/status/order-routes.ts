@@ -17,7 +17,7 @@ import type { Client } from '../../client/types/client.ts';
 
 export interface ActingPages extends Answering, Pick<AccountSources, 'ownIdentity'> {
   readonly queries: StatusQueries;
-  readonly door: MiddlewareHandler;
+  readonly guard: MiddlewareHandler;
   /** Undefined: operators may only read. */
   readonly acting: Acting | undefined;
 }
@@ -33,7 +33,7 @@ const subjectKinds: readonly SubjectKind[] = ['connection', 'sync', 'rotation'];
 const DONE_SHOWN_MS = 60_000;
 
 export function addOrders(app: Hono, pages: ActingPages): void {
-  for (const kind of subjectKinds) app.post(`/${kind}s/:id`, pages.door, (c) => receive(c, pages, kind));
+  for (const kind of subjectKinds) app.post(`/${kind}s/:id`, pages.guard, (c) => receive(c, pages, kind));
 }
 
 async function receive(c: Context, pages: ActingPages, kind: SubjectKind): Promise<Response> {

@@ -5,14 +5,13 @@ import type { LogicalRun } from '../../db/logical-runs.ts';
 import type { KeyStatus, Page, RotationStepRow } from '../../db/status/details.ts';
 import type { RotationStatus } from '../../db/status/queries.ts';
 import { counted } from '../../domain/counted.ts';
+import { rotationPhases } from '../../domain/rotation/rotation.ts';
 import { pages, tools, type ListRequest } from './list-query.ts';
 import { type FormToken, rotationOrders } from './order-forms.ts';
 import { chip, facts, panel, prose, table, trouble, upcoming, when, type Html, type Trouble } from './parts.ts';
 import { runPanel } from './runs.ts';
 
 export const rotationStatuses = ['failed', 'blocked', 'running', 'pending', 'succeeded', 'paused'];
-
-const phases = ['idle', 'creating', 'verifying', 'publishing', 'quiet', 'deactivating', 'hold', 'deleting'] as const;
 
 const phaseMeanings: Readonly<Record<string, string>> = {
   idle: 'One key, nothing to do until the next rotation.',
@@ -86,8 +85,8 @@ function meaningOf({ phase, activeAccessKeyId }: RotationStatus): string {
 
 function phaseRail(rotation: RotationStatus, now: Date): Html {
   const { phase, phaseEnteredAt } = rotation;
-  const current = phases.findIndex((one) => one === phase);
-  const items = phases.map((one, index) => {
+  const current = rotationPhases.findIndex((one) => one === phase);
+  const items = rotationPhases.map((one, index) => {
     if (index === current) return html`<li aria-current="step"><span>${one}</span></li>`;
     return index < current ? html`<li class="past"><span>${one}</span></li>` : html`<li><span>${one}</span></li>`;
   });

@@ -29,7 +29,7 @@ export function createStatusRoutes(pages: ActingPages): Hono {
   const app = new Hono();
   addConnect(app, pages);
   for (const [path, reader] of Object.entries({ ...listReaders(pages.queries), ...subjectReaders(pages) })) {
-    app.get(path, pages.door, (c) => answer(c, pages, reader));
+    app.get(path, pages.guard, (c) => answer(c, pages, reader));
   }
   addOrders(app, pages);
   return app;

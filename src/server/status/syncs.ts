@@ -21,13 +21,13 @@ export const syncStatuses = [
 ];
 
 /** Where it writes, in a line. */
-export function targetOf(sync: SyncStatus): string {
+function targetOf(sync: SyncStatus): string {
   const { destination, destinationConfig } = sync;
   const { title } = destinations[destination];
   return `${title} ${destinationConfig.region} ${kindOf(sync).describe(destinationConfig)}`;
 }
 
-export function sourceOf({ folder }: SyncStatus): string {
+function sourceOf({ folder }: SyncStatus): string {
   return `${folder.projectId} / ${folder.environment} ${folder.secretPath}`;
 }
 

@@ -167,7 +167,7 @@ async function send(
 }
 
 /** 5 s doubling to 6 h, with full jitter above the half. */
-export function pauseMs(attempts: number, random: number): number {
+function pauseMs(attempts: number, random: number): number {
   const longest = Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(attempts - 1, 20));
   return longest * (0.5 + 0.5 * random);
 }

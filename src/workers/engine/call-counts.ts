@@ -46,7 +46,7 @@ export interface CallCountsInput {
   readonly everyMs?: number;
 }
 
-export const STORE_EVERY_MS = 100;
+const STORE_EVERY_MS = 100;
 /** The database does not answer. */
 const RETRY_EVERY_MS = 1_000;
 

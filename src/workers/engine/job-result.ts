@@ -16,7 +16,7 @@ export type JobResult =
   | { readonly requestId: string };
 
 /** Ends the job: completed, or failed with the clean reason that Bull Board shows. */
-export function report(log: Log, run: Run<Kind>, outcome: Outcome): JobResult {
+export function endJob(log: Log, run: Run<Kind>, outcome: Outcome): JobResult {
   switch (outcome.status) {
     case 'succeeded':
     case 'partial':

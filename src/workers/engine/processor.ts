@@ -71,7 +71,7 @@ export interface Performed<K extends Kind> {
   /** Decided by the claim alone: nothing was read, and nothing written. */
   readonly isUnchanged?: boolean;
   /** The processor has settled the run itself, together with the deletion of its subject. */
-  readonly isSettled?: boolean;
+  readonly hasSettledItself?: boolean;
 }
 
 export interface Processor<K extends Kind> {

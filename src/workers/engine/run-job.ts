@@ -18,7 +18,7 @@ import { annotate, inSpan } from '../../observe/trace.ts';
 import { admit, holdForDatabase } from './admit.ts';
 import type { CallCounts } from './call-counts.ts';
 import { slowHotLoop, type HotLoopDependencies } from './hot-loops.ts';
-import { report, toQueueError, type JobResult } from './job-result.ts';
+import { endJob, toQueueError, type JobResult } from './job-result.ts';
 import { holdLease, type Lease, type LeaseInput } from './lease.ts';
 import { thisMoment, type Moment } from './moment.ts';
 import type { Performed, Processor, Run } from './processor.ts';
@@ -228,14 +228,14 @@ async function settle<K extends Kind>(deps: JobDependencies<K>, settling: Settli
   };
   const slowedUntil = slowHotLoop(deps, run, settlement);
   const write = () =>
-    performed.isSettled === true ? Promise.resolve(true) : deps.work.settle({ ...settlement, slowedUntil });
+    performed.hasSettledItself === true ? Promise.resolve(true) : deps.work.settle({ ...settlement, slowedUntil });
   const isSettled = await holdForDatabase(deps, write, run.scope.signal);
   if (!isSettled) throw new JobError('LEASE_LOST');
   deps.callCounts.settled(run.id);
   const { kind } = deps.processor;
   deps.onRun(toReport(settling, { kind, outcome, nextDueAt: slowedUntil ?? nextDueAt }));
   annotate({ 'keyferry.run.status': outcome.status, 'error.type': codeOf(outcome) });
-  return report(deps.log, run, outcome);
+  return endJob(deps.log, run, outcome);
 }
 
 /**

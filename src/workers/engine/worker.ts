@@ -21,7 +21,7 @@ import { createOutages, type Outages } from './outages.ts';
 import { runJob } from './run-job.ts';
 import type { RunReport } from './run-report.ts';
 import { startHousekeeping, type HousekeepingDependencies } from './housekeeping.ts';
-import { createTick } from './tick.ts';
+import { createTick, type Tick } from './tick.ts';
 import { startWatchdog, type Watchdog, type WatchdogTimes } from './watchdog.ts';
 
 export interface WorkerDependencies {
@@ -125,12 +125,25 @@ export async function startWorker(deps: WorkerDependencies): Promise<WorkerProce
       isStopping = true;
       watchdog.stop();
       stopHousekeeping();
-      await inTime(tick.stop());
-      await inTime(stopListening());
-      await closeWorkers(workers, deadlineMs, deps.log);
-      await inTime(callCounts.close());
+      await stopInOrder({ tick, stopListening, workers, callCounts, log: deps.log }, deadlineMs);
     },
   };
+}
+
+interface Stopping {
+  readonly tick: Pick<Tick, 'stop'>;
+  stopListening(): Promise<void>;
+  readonly workers: readonly Worker[];
+  readonly callCounts: Pick<CallCounts, 'close'>;
+  readonly log: Log;
+}
+
+/** First what brings work, then the jobs, then what they report to. */
+async function stopInOrder(parts: Stopping, deadlineMs: number): Promise<void> {
+  await inTime(parts.tick.stop());
+  await inTime(parts.stopListening());
+  await closeWorkers(parts.workers, deadlineMs, parts.log);
+  await inTime(parts.callCounts.close());
 }
 
 /** NOTIFY only saves waiting for the next tick: without it the worker still does everything. */

@@ -40,7 +40,7 @@ export interface Answer {
 
 export type Ask = (question: Question) => Promise<Answer>;
 
-export const MAX_ANSWER_BYTES = 1_048_576;
+const MAX_ANSWER_BYTES = 1_048_576;
 const LIMIT_MS = 10_000;
 
 /** Throws SOURCE_UNAVAILABLE, SOURCE_DENIED, SOURCE_ANSWER_REFUSED, SOURCE_URL_REFUSED. */

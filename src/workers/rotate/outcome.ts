@@ -3,7 +3,7 @@ import type { RotationRow } from '../../db/engine/subjects.ts';
 import { optionalRotationActions } from '../../domain/rotation/policy.ts';
 import type { Stop } from '../../domain/rotation/machine.ts';
 import { BLOCKED_RECHECK_MS } from '../../domain/rotation/waits.ts';
-import type { RotationPhase, RotationView } from '../../domain/rotation/rotation.ts';
+import { isRetiring, type RotationPhase, type RotationView } from '../../domain/rotation/rotation.ts';
 import type { Outcome, RunCounts } from '../../domain/run.ts';
 import type { JobError } from '../../errors.ts';
 import type { Performed, Run } from '../engine/processor.ts';
@@ -93,9 +93,7 @@ function toOutcome(view: RotationView, stop: Stop, { counts, result }: Reported)
  * that one is there.
  */
 function answersRequest(view: RotationView): boolean {
-  const isPublished =
-    view.phase === 'quiet' || view.phase === 'deactivating' || view.phase === 'hold' || view.phase === 'deleting';
-  return isPublished && view.asked.wish === undefined && view.asked.command === undefined;
+  return isRetiring(view.phase) && view.asked.wish === undefined && view.asked.command === undefined;
 }
 
 function missingActions(view: RotationView): string | null {
@@ -147,9 +145,8 @@ function toStatus({ outcome, message, hasRotated, phase }: Ending, run: Run<'rot
       };
     case 'continued': {
       if (outcome.waitsFor) return { rotationStatus: run.statusBefore as RotationRow['rotationStatus'] };
-      const isPublished = phase === 'quiet' || phase === 'deactivating' || phase === 'hold' || phase === 'deleting';
       return {
-        rotationStatus: isPublished ? 'succeeded' : 'running',
+        rotationStatus: phase !== undefined && isRetiring(phase) ? 'succeeded' : 'running',
         statusCode: null,
         statusMessage: message,
       };

@@ -28,7 +28,7 @@ interface Pair {
 }
 
 export async function verify(context: RotationContext, view: RotationView): Promise<RotationView> {
-  const { deps, run, row } = context;
+  const { deps, row } = context;
   const connection = await deps.connections.byId(row.connectionId);
   const pair = await newPair(context, view);
   if (pair instanceof JobError) return turnBack(context, view, pair);
@@ -41,7 +41,6 @@ export async function verify(context: RotationContext, view: RotationView): Prom
   } catch (error) {
     // Only now is the account certain, and another rotation has this user of it.
     if (error instanceof JobError && error.code === 'KEY_USER_TAKEN') return turnBack(context, view, error);
-    run.log.debug({ code: error instanceof JobError ? error.code : 'unknown' }, 'could not record the verification');
     throw error;
   }
 }
@@ -111,17 +110,14 @@ function wrongUser(context: RotationContext, identity: Identity, connection: Con
   const { userId, userName } = context.row;
   const account = accountOf(connection);
   // IAM does not distinguish names by case and answers with the user's own spelling.
-  const isUser = new RegExp(`:user/(?:.*/)?${escape(userName)}$`, 'i').test(identity.arn);
+  const name = identity.arn.includes(':user/') ? identity.arn.split('/').at(-1) : undefined;
+  const isUser = name?.toLowerCase() === userName.toLowerCase();
   if (!isUser || (account !== undefined && account !== identity.accountId)) {
     return new JobError('KEY_USER_CHANGED', {
       message: `The key belongs to ${identity.arn}, not to user ${userName} of the connection’s account.`,
     });
   }
   return userId === null || userId === identity.userId ? undefined : userChanged(userName);
-}
-
-function escape(text: string): string {
-  return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 }
 
 async function refused(context: RotationContext, view: RotationView): Promise<RotationView> {
@@ -132,7 +128,7 @@ async function refused(context: RotationContext, view: RotationView): Promise<Ro
   return write(context, view, to.verifyRefused(view, to.later(now, next.delayMs)));
 }
 
-export async function turnBack(context: RotationContext, view: RotationView, error: JobError): Promise<RotationView> {
+async function turnBack(context: RotationContext, view: RotationView, error: JobError): Promise<RotationView> {
   return write(context, view, to.turnedBack(view, { code: error.code, message: error.publicMessage }));
 }
 

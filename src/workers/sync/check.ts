@@ -82,17 +82,17 @@ function isCheckable(entry: LedgerEntry): boolean {
 
 /** Undefined when the row says it already. */
 function toStored(
-  { entry, drift, lastModified, isSample }: DriftFinding,
+  { entry, drift, lastModified, isRowChanged }: DriftFinding,
   now: Date,
   roundId: string,
 ): LedgerEntry | undefined {
   if (entry.status === 'conflict') return toConflict(entry, drift, roundId);
   if (staysLater(entry, drift)) return undefined;
-  if (drift) return entry.drift === drift && !isSample ? undefined : drifted(entry, drift, now);
+  if (drift) return entry.drift === drift && !isRowChanged ? undefined : drifted(entry, drift, now);
   const isLearned = lastModified !== undefined && entry.observed.lastModified === undefined;
   const known = isLearned ? { ...entry, observed: { ...entry.observed, lastModified } } : entry;
   if (entry.drift !== null) return { ...(entry.status === 'synced' ? inOrder(known) : known), drift: null };
-  return isLearned || isSample ? known : undefined;
+  return isLearned || isRowChanged ? known : undefined;
 }
 
 /** Still taken: nothing is tried in this round. Gone: the name is free to be written. */

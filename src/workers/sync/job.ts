@@ -192,7 +192,7 @@ export function policyTargetOf(head: Pick<SyncHead, 'sync' | 'options'>): Destin
 }
 
 /** Where entries lie, by what the validation of the connection has proved; no call is needed. */
-export function placeOf(connection: ConnectionRow, { region, kind }: Target): AwsLocation {
+function placeOf(connection: ConnectionRow, { region, kind }: Target): AwsLocation {
   return {
     partition: partitionOfRegion(region) ?? 'aws',
     accountId: connection.accountId ?? 'unknown',

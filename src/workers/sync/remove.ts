@@ -86,7 +86,7 @@ async function end(round: Round): Promise<SyncEnding> {
   if (job.parameters.deleteAfterRemove === true && outcome.status === 'succeeded') {
     const ending = { counts: countsOf(round), awsCalls: job.run.scope.calls.counts };
     const isGone = await job.deps.entries.deleteSync({ syncId: job.sync.id, runId: job.run.id, ...ending });
-    if (isGone) return { outcome, isSettled: true };
+    if (isGone) return { outcome, hasSettledItself: true };
   }
   return { outcome, changes: { progress: null, syncedRevision: null, syncedVersion: null, drift: 'unknown' } };
 }

@@ -130,12 +130,12 @@ function earlierExternalIdCheck(row: ConnectionRow, now: Date): Check | undefine
   return row.checks.find((one) => one.name === 'external-id' && one.verdict === 'pass');
 }
 
-interface Found {
+interface Checked {
   readonly report: CheckReport;
   readonly verdict: ConnectionVerdict;
 }
 
-function toValidated(deps: ValidateDependencies, run: Run<'validate'>, { report, verdict }: Found): Validated {
+function toValidated(deps: ValidateDependencies, run: Run<'validate'>, { report, verdict }: Checked): Validated {
   // Passed checks are stored on the connection; the history keeps the failed ones.
   const outcome = toOutcome(verdict, {
     status: verdict.status,

@@ -16,7 +16,7 @@ import { startRedis } from '../../support/redis.ts';
 export const LOGIN = { username: 'operator', password: 'correct horse battery staple' } as const;
 const BASE_ACCOUNT = '111122223333';
 export const ACCOUNT = '444455556666';
-export const ROLE = { accountId: ACCOUNT, roleName: 'keyferry' } as const;
+const ROLE = { accountId: ACCOUNT, roleName: 'keyferry' } as const;
 
 export interface Installation {
   readonly url: string;

@@ -56,7 +56,7 @@ export function tokenText(org: string, scope: Scope): string {
   return `test-token-${org}-${scope}`;
 }
 
-export function tokenOf(org: string, scope: Scope): ApiToken {
+function tokenOf(org: string, scope: Scope): ApiToken {
   const sha256 = createHash('sha256').update(tokenText(org, scope)).digest('hex');
   return { orgId: org, name: `${org}-${scope}`, sha256, scope };
 }

@@ -17,7 +17,7 @@ export interface FakeServer {
 
 export type Respond = (request: IncomingMessage, response: ServerResponse, body: string) => void;
 
-export async function openFakeServer(respond: Respond): Promise<FakeServer> {
+async function openFakeServer(respond: Respond): Promise<FakeServer> {
   const requests: FakeServer['requests'] = [];
   const server = createServer((request, response) => {
     requests.push({ what: `${request.method ?? ''} ${request.url ?? ''}`, headers: request.headers });
@@ -140,7 +140,7 @@ export async function openInfisical(clientId: string, clientSecret: string): Pro
   return fake;
 }
 
-export const CREDENTIAL = 'canary-credential-of-a-source';
+const CREDENTIAL = 'canary-credential-of-a-source';
 
 /** Of every kind: a server, and the settings of a source that reads it. */
 export const fakeKinds = {

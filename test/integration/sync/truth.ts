@@ -36,7 +36,7 @@ interface FoundObject {
   readonly tags: Readonly<Record<string, string>>;
 }
 
-export function saysAllIsWell({ syncStatus, drift }: SyncRow): boolean {
+function saysAllIsWell({ syncStatus, drift }: SyncRow): boolean {
   return syncStatus === 'succeeded' && drift === 'none';
 }
 

@@ -542,14 +542,14 @@ async function performRun(
     random: () => 0.5,
   };
   const before = site.sandbox.calls.count();
-  const { outcome, changes, dueAt, isSettled, leavesWish, isUnchanged } = await performLikePipeline(
+  const { outcome, changes, dueAt, hasSettledItself, leavesWish, isUnchanged } = await performLikePipeline(
     processor,
     run,
   ).finally(() => {
     requireWish(run);
   });
   const counted = countCalls(site.sandbox, before);
-  if (isSettled === true) return { runId, outcome, calls: counted, rewrites: calls.rewrites };
+  if (hasSettledItself === true) return { runId, outcome, calls: counted, rewrites: calls.rewrites };
   const nextDueAt =
     outcome.status === 'continued'
       ? outcome.at

@@ -15,7 +15,7 @@ export const LONG_AGO = new Date('2026-01-01T00:00:00Z');
 export const place: AwsLocation = { partition: 'aws', accountId: '111122223333', region: 'eu-west-1', service: 'ssm' };
 export const secretPlace: AwsLocation = { ...place, service: 'secretsmanager' };
 
-export const noSettings = { keyId: null, tags: {} };
+const noSettings = { keyId: null, tags: {} };
 
 export function options(changes: Partial<PlanOptions> = {}): PlanOptions {
   return {

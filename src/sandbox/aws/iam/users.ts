@@ -8,7 +8,7 @@ export interface UserInput {
 }
 
 /** Without UserName the caller itself is meant, which only a user can be. */
-export function userNameOf(call: Call, input: UserInput): string {
+function userNameOf(call: Call, input: UserInput): string {
   if (input.UserName !== undefined) return input.UserName;
   if (call.principal.kind === 'user') return call.principal.user.userName;
   throw new AwsError('ValidationError', 'Must specify userName when calling with non-User credentials');

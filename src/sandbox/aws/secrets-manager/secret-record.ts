@@ -81,7 +81,7 @@ export function toListed(secret: SecretRecord): ListedSecret {
 }
 
 /** Versions without a stage are deprecated and not shown. */
-export function stagesByVersion(secret: SecretRecord): ReadonlyMap<string, readonly string[]> {
+function stagesByVersion(secret: SecretRecord): ReadonlyMap<string, readonly string[]> {
   const stages = new Map<string, readonly string[]>();
   for (const version of secret.versions.values()) {
     if (version.stages.size > 0) stages.set(version.versionId, [...version.stages]);

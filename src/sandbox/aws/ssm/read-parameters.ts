@@ -112,7 +112,7 @@ export const DESCRIBE_PARAMETERS = defineOperation<DescribeInput>({
 });
 
 /** The version that reads see, unless the parameter's Expiration policy has ended it. */
-export function visibleVersion(call: Call, record: ParameterRecord): ParameterVersion | undefined {
+function visibleVersion(call: Call, record: ParameterRecord): ParameterVersion | undefined {
   const version = record.visible.at(call.now);
   const isExpired = version?.policies.some((policy) => policy.expiresAt !== undefined && policy.expiresAt <= call.now);
   return isExpired === true ? undefined : version;

@@ -15,7 +15,7 @@ export interface SignatureClaim {
   readonly sessionToken: string | undefined;
 }
 
-export const MAX_SKEW_MS = 5 * 60 * 1000;
+const MAX_SKEW_MS = 5 * 60 * 1000;
 
 /** Codes differ between the protocols; `code` picks. */
 export type SignatureErrorCode = 'missing' | 'incomplete' | 'mismatch';

@@ -16,8 +16,8 @@ export interface DriftFinding {
   readonly isUndecided?: boolean;
   /** Milliseconds since the epoch. */
   readonly lastModified?: number;
-  /** The row itself changed. */
-  readonly isSample?: boolean;
+  /** The row itself was changed by the look: it is stored, whatever the drift. */
+  readonly isRowChanged?: boolean;
   /** The read showed who owns it. */
   readonly isIdentified?: boolean;
 }

@@ -112,7 +112,9 @@ async function sampleTags(
   if (tags === undefined) return findings;
   const seen = { ...entry, tagsCheckedAt: context.job.run.now() };
   const drift = findTagDrift(seen, tags, context.job.owner);
-  return findings.map((finding) => (finding === sample ? { ...sample, entry: seen, drift, isSample: true } : finding));
+  return findings.map((finding) =>
+    finding === sample ? { ...sample, entry: seen, drift, isRowChanged: true } : finding,
+  );
 }
 
 const tagsAge = ({ entry }: DriftFinding): number => entry.tagsCheckedAt?.getTime() ?? 0;

@@ -18,7 +18,7 @@ import { chunk, forEachPooled } from '../../../../concurrency/pool.ts';
 import type { SyncJob } from '../../job.ts';
 
 /** How old a read may be when the write that relies on it is prepared. */
-export const LOOK_MAX_AGE_MS = 5_000;
+const LOOK_MAX_AGE_MS = 5_000;
 const CONCURRENT_CALLS = 4;
 
 export interface LookContext {
