@@ -19,7 +19,10 @@ export interface AdmitDependencies {
 }
 
 const DATABASE_PAUSE_MS = 1_000;
-const mayPass: ReadonlySet<ErrorCode> = new Set(['DB_UNAVAILABLE', 'DB_CONTENDED']);
+const mayPass: ReadonlySet<string> = new Set<ErrorCode>(['DB_UNAVAILABLE', 'DB_CONTENDED']);
+
+/** Whether a job waits until this is over, instead of failing with it. */
+export const isHeldFor = (code: string): boolean => mayPass.has(code);
 
 /**
  * Holds the job, under BullMQ's own lock, while PostgreSQL is away or others keep changing the row:
@@ -35,7 +38,7 @@ export async function holdForDatabase<T>(
       return await use();
     } catch (raw) {
       const error = toJobError(raw);
-      if (!mayPass.has(error.code) || signal?.aborted === true) throw raw;
+      if (!isHeldFor(error.code) || signal?.aborted === true) throw raw;
       if (deps.noticeOutage?.(error) !== true) deps.log.warn({ err: error }, 'waiting for PostgreSQL');
       await setTimeout(DATABASE_PAUSE_MS, undefined, { ref: false });
     }

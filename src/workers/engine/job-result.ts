@@ -41,7 +41,7 @@ function logEnd(log: Log, run: Run<Kind>, status: string): void {
 }
 
 /** Of a run whose outcome is a failure, stored and logged elsewhere. */
-class ReportedError extends UnrecoverableError {
+export class ReportedError extends UnrecoverableError {
   readonly code: string;
 
   constructor(code: string, text: string) {

@@ -15,6 +15,7 @@ import type { QueueBackend } from '../../queues/backend.ts';
 import { createCallCounts, type CallCounts } from './call-counts.ts';
 import type { RunPull } from '../pull/run-pull.ts';
 import type { Processor } from './processor.ts';
+import { orHandBack } from './hand-back.ts';
 import { createHotLoops, type HotLoops } from './hot-loops.ts';
 import { isLeaseLost } from './job-result.ts';
 import { createOutages, type Outages } from './outages.ts';
@@ -187,11 +188,11 @@ function startQueueWorker(deps: WorkerDependencies, kind: Kind, hooks: RunHooks)
   const jobDeps = jobDependencies(deps, kind, hooks);
   const worker = deps.backend.worker(
     kind,
-    async (job, _token, signal) => {
+    async (job, token, signal) => {
       hooks.watchdog.jobStarted(kind);
       try {
-        const isPull = kind === 'sync' && job.name === 'pull' && deps.runPull !== undefined;
-        return await (isPull ? deps.runPull(jobDeps, job, signal) : runJob(jobDeps, job, signal));
+        const runPull = kind === 'sync' && job.name === 'pull' ? deps.runPull : undefined;
+        return await orHandBack({ job, token, signal }, () => (runPull ?? runJob)(jobDeps, job, signal));
       } finally {
         hooks.watchdog.jobEnded(kind);
       }

@@ -7,6 +7,7 @@ import { afterAll, beforeAll } from 'vitest';
 
 import { openStores, type OpenStores } from '../../../src/stores.ts';
 import { repairInvariants } from '../../../src/db/invariants.ts';
+import type { WorkStore } from '../../../src/db/engine/work.ts';
 import { DUE_CHANNEL } from '../../../src/db/engine/subjects.ts';
 import { kinds, type Kind, type Outcome } from '../../../src/domain/run.ts';
 import { createQueueBackend, type QueueBackend } from '../../../src/queues/backend.ts';
@@ -52,6 +53,8 @@ export interface Script {
   readonly isDeaf?: boolean;
   readonly log?: Logger;
   readonly outageQuietMs?: number;
+  /** In place of the engine's own. */
+  readonly work?: Partial<WorkStore>;
 }
 
 export async function openEngine(databaseUrl: string, redisUrl: string | undefined): Promise<Engine> {
@@ -84,7 +87,7 @@ function startScriptedWorker(stores: OpenStores, backend: QueueBackend, script: 
   });
   return startWorker({
     backend: script.isDeaf === true ? deafen(backend) : backend,
-    work: stores.work,
+    work: { ...stores.work, ...script.work },
     kinds,
     concurrency: { validate: 5, sync: 5, rotate: 2 },
     processors: { validate: processor('validate'), sync: processor('sync'), rotate: processor('rotate') },
