@@ -209,9 +209,13 @@ export function audited(action: string, { audit, log }: ApiOptions): Gate {
   };
 }
 
-/** `rotation.order` with the order that the path names: `rotation.pause`. */
-function actionOf(action: string, c: Context): string {
+/**
+ * As the command line and the library call it, of whatever destination:
+ * `parameterStoreSync.sync` is `sync.run`, and `rotation.order` has the order that the path names.
+ */
+function actionOf(operationId: string, c: Context): string {
   const { order } = c.req.param() as { readonly order?: string };
+  const action = operationId.replace(/^\w+Sync\./, 'sync.').replace(/^sync\.sync$/, 'sync.run');
   return order !== undefined && /^[a-z]{1,32}$/.test(order) ? action.replace(/\.order$/, `.${order}`) : action;
 }
 

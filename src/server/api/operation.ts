@@ -45,7 +45,7 @@ const problems = Object.fromEntries(
 );
 
 export interface Common {
-  /** `connection.create`: the operation’s id and the audit trail’s action. */
+  /** `connection.create`: the operation’s id, and what the audit trail’s action is made of. */
   readonly id: string;
   readonly scope: Scope;
   readonly summary: string;

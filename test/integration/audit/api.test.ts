@@ -43,7 +43,11 @@ it('leaves one row for each change, refused ones included, and none for a look',
     const { status } = await api.call(method, every.fill(path, operation, ids), {
       body: every.validBody(operationId, ids),
     });
-    const action = operationId.replace(/\.order$/, '.pause');
+    // As the command line calls it, of whatever destination.
+    const action = operationId
+      .replace(/\.order$/, '.pause')
+      .replace(/^\w+Sync\./, 'sync.')
+      .replace('sync.sync', 'sync.run');
     const row = { actor: 'acme-admin', org: 'acme', via: 'api', action, status };
     expect([operationId, await rowsOf(since)]).toEqual([operationId, isChange ? [row] : []]);
   }

@@ -107,7 +107,7 @@ describe('orders of the API', () => {
   it('are on record by their own names', async () => {
     const rows = await fixture().handle.client`select distinct action from keyferry.audit_log`;
     expect(rows.map(({ action }) => String(action))).toEqual(
-      expect.arrayContaining(['parameterStoreSync.pause', 'parameterStoreSync.cancel', 'rotation.emergency']),
+      expect.arrayContaining(['sync.pause', 'sync.cancel', 'rotation.emergency']),
     );
   });
 
