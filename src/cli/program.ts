@@ -6,7 +6,7 @@ import { leaf } from './command.ts';
 import { addExamples } from './examples.ts';
 import { exitCodes, reportError } from './exit.ts';
 import { createOutput } from './output.ts';
-import { requireTopic, toUsageError } from './usage.ts';
+import { toUsageError, withHelpAsked } from './usage.ts';
 import { words } from './words.ts';
 
 /**
@@ -65,8 +65,7 @@ export async function runCommandLine(args: readonly string[]): Promise<void> {
       return;
     }
     const program = await createProgram(args);
-    requireTopic(program, args);
-    await program.parseAsync(args, { from: 'user' });
+    await program.parseAsync(withHelpAsked(program, args), { from: 'user' });
   } catch (error) {
     const output = createOutput({ isJson: args.includes('--json') });
     if (!(error instanceof CommanderError)) process.exitCode = reportError(output, error);

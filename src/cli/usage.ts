@@ -67,18 +67,20 @@ export function toUsageError(command: Command, { code, message }: CommanderError
 }
 
 /**
- * `help sync craete` and `sync help craete`: the parser would show the help of what it knows, and
- * pass over the rest in silence.
+ * `help sync update` and `sync help update` as `sync update --help`: the parser shows the help of
+ * the first word and passes over the rest, and over what does not exist, in silence.
  */
-export function requireTopic(program: Command, args: readonly string[]): void {
+export function withHelpAsked(program: Command, args: readonly string[]): readonly string[] {
   const words = args.filter((arg) => !arg.startsWith('-'));
   const at = words.indexOf('help');
-  if (at < 0 || at > 1) return;
+  const topic = words.toSpliced(at, 1);
+  if (at < 0 || at > 1 || topic.length === 0) return args;
   let command = program;
-  for (const given of words.toSpliced(at, 1)) {
+  for (const given of topic) {
     const next = command.commands.find((one) => one.name() === given || one.aliases().includes(given));
     if (next === undefined)
       throw toUsageError(command, new CommanderError(2, 'commander.unknownCommand', `unknown command '${given}'`));
     command = next;
   }
+  return [...topic, '--help'];
 }

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 
 import { examples } from '../../../src/cli/examples.ts';
 import { createProgram } from '../../../src/cli/program.ts';
-import { requireTopic } from '../../../src/cli/usage.ts';
+import { withHelpAsked } from '../../../src/cli/usage.ts';
 
 function leaves(command: Command, path: readonly string[] = []): readonly (readonly string[])[] {
   const below = command.commands.flatMap((one) => leaves(one, [...path, one.name()]));
@@ -83,15 +83,30 @@ describe('--help', async () => {
     [['help', 'craete'], 'There is no `keyferry craete`; `keyferry --help` lists the commands.'],
   ])('%j names the near miss', (args, message) => {
     expect(() => {
-      requireTopic(whole, args);
+      withHelpAsked(whole, args);
     }).toThrow(message);
   });
 
-  it('passes over the help of what there is', () => {
-    for (const args of [['help', 'sync', 'create'], ['help', 'run'], ['sync', 'help'], ['help']])
-      expect(() => {
-        requireTopic(whole, args);
-      }).not.toThrow();
+  it.each([
+    [
+      ['help', 'sync', 'create'],
+      ['sync', 'create', '--help'],
+    ],
+    [
+      ['sync', 'help', 'create'],
+      ['sync', 'create', '--help'],
+    ],
+    [
+      ['sync', 'help'],
+      ['sync', '--help'],
+    ],
+    [['help'], ['help']],
+    [
+      ['sync', 'show', 'help'],
+      ['sync', 'show', 'help'],
+    ],
+  ])('%j is %j', (args, asked) => {
+    expect(withHelpAsked(whole, args)).toEqual(asked);
   });
 
   it('says of each option what it is', () => {
