@@ -121,7 +121,7 @@ export function createFake(job: SyncJob): Destination {
 const probes = edited('src/aws/probes.ts', [
   [
     "  if ('prefix' in target)",
-    "  if (target.use === 'fake') return { ...aim, absent: `${target.shelf}${MARK}-${random}` };\n  if ('prefix' in target)",
+    "  if (target.use === 'fake') return { ...common, absent: `${target.shelf}${MARK}-${random}` };\n  if ('prefix' in target)",
   ],
 ]);
 
