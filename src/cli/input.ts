@@ -5,13 +5,18 @@
 import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
-import { buffer, text } from 'node:stream/consumers';
+import { buffer } from 'node:stream/consumers';
 
+import { decodeUtf8 } from '../domain/whole-text.ts';
 import { JobError } from '../errors.ts';
 
 /** One line of secret text: from a pipe, or asked for without echo on a terminal. */
 export async function readSecret(question: string): Promise<string> {
-  if (!process.stdin.isTTY) return (await text(process.stdin)).trim();
+  if (!process.stdin.isTTY) {
+    const secret = decodeUtf8(await buffer(process.stdin));
+    if (secret !== undefined) return secret.trim();
+    throw new JobError('PAYLOAD_INVALID', { message: `${question}: the input is not valid UTF-8.` });
+  }
   process.stderr.write(`${question}: `);
   const silent = new Writable({
     write: (_chunk, _encoding, done) => {

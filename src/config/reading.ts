@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 
 import type { z } from 'zod';
 
+import { decodeUtf8 } from '../domain/whole-text.ts';
 import { JobError } from '../errors.ts';
 import type { Environment } from './environment.ts';
 
@@ -59,8 +60,9 @@ export function withFiles(
     if (file === undefined) continue;
     if (values[name] !== undefined) problems.push(`${name} and ${name}_FILE: set only one of them`);
     try {
-      const text = readFileSync(file, 'utf8').trim();
-      if (text === '') problems.push(`${name}_FILE names an empty file: ${file}`);
+      const text = decodeUtf8(readFileSync(file))?.trim();
+      if (text === undefined) problems.push(`${name}_FILE names a file that is not UTF-8: ${file}`);
+      else if (text === '') problems.push(`${name}_FILE names an empty file: ${file}`);
       else values[name] = text;
     } catch {
       problems.push(`${name}_FILE names a file that cannot be read: ${file}`);

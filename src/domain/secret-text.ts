@@ -10,18 +10,16 @@
  *   export KEY=…         like KEY=…
  */
 import { JobError } from '../errors.ts';
+import { decodeUtf8, repeatedNames } from './whole-text.ts';
 
 /** UTF-8, with or without a byte order mark. */
 export function decodeSecretText(bytes: Uint8Array): string {
   if ((bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff)) {
     throw refused('The secrets are UTF-16. Save them as UTF-8.');
   }
-  let source: string;
-  try {
-    source = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
+  const source = decodeUtf8(bytes);
+  if (source === undefined)
     throw refused(`Line ${String(firstBadLine(bytes))} of the secrets is not valid UTF-8. Save them as UTF-8.`);
-  }
   const nul = source.indexOf('\0');
   if (nul >= 0) throw refusedLine(source, nul, 'holds a NUL character, which cannot be stored');
   return source;
@@ -44,30 +42,12 @@ export function parseJson(source: string): Entries {
   }
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
     throw refused('The secrets must be one JSON object: { "KEY": "value" }.');
-  const twice = repeatedKeys(source);
+  const twice = repeatedNames(source);
   if (twice.length > 0) throw refused(`The JSON names ${twice.join(', ')} more than once. Keep one of them.`);
   const entries = Object.entries(parsed as Record<string, unknown>);
   const bad = entries.filter(([, value]) => typeof value !== 'string').map(([key]) => key);
   if (bad.length > 0) throw refused(`The value of ${bad.join(', ')} must be a JSON string.`);
   return new Map(entries as [string, string][]);
-}
-
-/**
- * Duplicate keys of the outermost object. The text is valid JSON; `JSON.parse` keeps only the last
- * of them.
- */
-function repeatedKeys(source: string): readonly string[] {
-  const seen = new Set<string>();
-  const twice = new Set<string>();
-  let depth = 0;
-  for (const [token, key] of source.matchAll(/("(?:[^"\\]|\\.)*")(?=\s*:)|"(?:[^"\\]|\\.)*"|[{}[\]]/g)) {
-    if (token === '{' || token === '[') depth += 1;
-    else if (token === '}' || token === ']') depth -= 1;
-    if (key === undefined || depth !== 1) continue;
-    const name = JSON.parse(key) as string;
-    (seen.has(name) ? twice : seen).add(name);
-  }
-  return [...twice];
 }
 
 const KEY = /[ \t]*(?:export[ \t]+)?([\w./-]+)[ \t]*=[ \t]*/y;
@@ -141,16 +121,11 @@ function match(pattern: RegExp, source: string, at: number): RegExpExecArray | u
 const lineOf = (source: string, offset: number): number => source.slice(0, offset).split('\n').length;
 
 function firstBadLine(bytes: Uint8Array): number {
-  const decoder = new TextDecoder('utf-8', { fatal: true });
   let line = 1;
   for (let start = 0; start < bytes.length; line += 1) {
     const newline = bytes.indexOf(0x0a, start);
     const end = newline < 0 ? bytes.length : newline + 1;
-    try {
-      decoder.decode(bytes.subarray(start, end));
-    } catch {
-      return line;
-    }
+    if (decodeUtf8(bytes.subarray(start, end)) === undefined) return line;
     start = end;
   }
   return line;

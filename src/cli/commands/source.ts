@@ -9,6 +9,8 @@ import { placeShape, problemsIn } from '../../client/input.ts';
 import { defined } from '../../domain/defined.ts';
 import { parseDuration } from '../../domain/duration.ts';
 import { describeCounts } from '../../domain/counted.ts';
+import { decodeUtf8 } from '../../domain/whole-text.ts';
+import { JobError } from '../../errors.ts';
 import { newSourceShape, type SourceKind, sourceKinds } from '../../domain/sources.ts';
 import { done, leaf, runWithClient, text, type ClientInvocation, type Options } from '../command.ts';
 import { confirm, withConfirmation } from '../confirm.ts';
@@ -145,9 +147,10 @@ function toSettings(options: Options, { credential, notifySecret, ...pair }: Rea
 async function fileOf(options: Options, option: string): Promise<string | null> {
   const file = text(options, option);
   if (file === undefined) return null;
-  return Buffer.from(await readBytes(file))
-    .toString('utf8')
-    .trim();
+  const secret = decodeUtf8(await readBytes(file));
+  if (secret === undefined)
+    throw new JobError('PAYLOAD_INVALID', { message: `${file} is not valid UTF-8. Save it as UTF-8.` });
+  return secret.trim();
 }
 
 /** Checked as an option. */

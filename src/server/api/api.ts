@@ -12,7 +12,7 @@ import { addConnections } from './connections.ts';
 import { completeDocument, type OpenApiDocument } from './document.ts';
 import type { Api, ApiOptions } from './env.ts';
 import { describeIssues, toApiError } from './errors.ts';
-import { authenticate, boundedBody, boundedItems, keptNames, limited, onlyJson } from './gate.ts';
+import { authenticate, boundedBody, boundedItems, keptNames, limited, onlyJson, wholeText } from './gate.ts';
 import { addFolders } from './folders.ts';
 import { addHistory } from './history.ts';
 import { addLogin } from './login.ts';
@@ -47,6 +47,7 @@ export function createApi(options: ApiOptions): Api {
       limit,
       onlyJson,
       boundedBody,
+      wholeText,
       boundedItems,
       keptNames,
     );

@@ -10,6 +10,8 @@ import type { IdempotentRequest } from '../../db/idempotency.ts';
 import { ACCESS_TOKEN_PREFIX, hasScope, type Caller, type Scope } from '../../domain/caller.ts';
 import type { Fingerprinter } from '../../domain/fingerprint.ts';
 import { requireStorable } from '../../domain/storable-text.ts';
+import { cutText } from '../../domain/text.ts';
+import { decodeUtf8, repeatedNames } from '../../domain/whole-text.ts';
 import { JobError } from '../../errors.ts';
 import { bearerOf, createTokenCheck } from '../guard/api-tokens.ts';
 import { addressOf } from '../guard/guard.ts';
@@ -89,6 +91,13 @@ function tooLarge(c: Context): Response {
 /** A folder of secrets with metadata fits; validating more would keep other callers waiting. */
 const MAX_ITEMS = 10_000;
 
+/** First of all that read the body: a lenient decoder replaces what it does not understand. */
+export const wholeText: Gate = async (c, next) => {
+  if (!METHODS_WITH_BODY.includes(c.req.method)) return next();
+  if (decodeUtf8(new Uint8Array(await c.req.arrayBuffer())) !== undefined) return next();
+  return problem(c, 422, { code: 'PAYLOAD_INVALID', message: 'The body is not valid UTF-8. Send it as UTF-8.' });
+};
+
 /**
  * Counts before anything is validated: a body of 4 MiB can hold hundreds of thousands of keys, each
  * a check and maybe an issue.
@@ -102,10 +111,18 @@ export const boundedItems: Gate = async (c, next) => {
   return problem(c, 422, { code: 'PAYLOAD_INVALID', message });
 };
 
-/** Schemas silently drop a field of this name, even a secret of a folder. */
+/**
+ * What would be dropped in silence, even a secret of a folder: by schemas a field named
+ * `__proto__`, by `JSON.parse` all but the last of two fields of one name.
+ */
 export const keptNames: Gate = async (c, next) => {
   if (!METHODS_WITH_BODY.includes(c.req.method)) return next();
   const text = await c.req.text();
+  const [twice] = repeatedNames(text);
+  if (twice !== undefined) {
+    const message = `The body names ${cutText(twice, 60)} more than once in one object. Keep one of them.`;
+    return problem(c, 422, { code: 'PAYLOAD_INVALID', message });
+  }
   if (!MAYBE_LOST_NAME.test(text)) return next();
   try {
     requireStorable(JSON.parse(text), 'the body');

@@ -52,6 +52,8 @@ const encryptionKey = { id: 'test', key: randomBytes(32) };
 
 const isPage = ({ headers }: Response): boolean => headers.get('content-type')?.startsWith('text/html') === true;
 
+const toBytes = (body: unknown) => (body instanceof Uint8Array ? body : Buffer.from(JSON.stringify(body)));
+
 export function tokenText(org: string, scope: Scope): string {
   return `test-token-${org}-${scope}`;
 }
@@ -102,7 +104,7 @@ export async function createApiUnderTest(
   return {
     document,
     async call(method, path, { org = 'acme', scope = 'admin', body, headers = {} } = {}) {
-      const text = body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body);
+      const text = body === undefined || typeof body === 'string' ? body : toBytes(body);
       const answer = await app.request(path, {
         method,
         headers: {

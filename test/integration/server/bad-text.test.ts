@@ -80,6 +80,19 @@ describe('text that cannot be stored', () => {
     expect(after.body.folders).toEqual(before.body.folders);
   });
 
+  it.each([
+    ['no UTF-8', Buffer.from('{"secrets":{"A":"\xff"}', 'latin1'), 'not valid UTF-8'],
+    ['a secret twice', Buffer.from('{"secrets":{"A":"one","B":"b","\\u0041":"two"}'), 'names A more than once'],
+    ['a field twice', Buffer.from('{"secrets":{"A":"one"},"secrets":{"B":"two"}'), 'names secrets more than once'],
+  ])('and so is a body with %s, of which a part would be lost', async (_name, start, message) => {
+    const before = await api.call('GET', `/api/v1/folders?projectId=${place.projectId}`);
+    const body = Buffer.concat([start, Buffer.from(`,${JSON.stringify(place).slice(1)}`)]);
+    const answer = await api.call('PUT', '/api/v1/folders/secrets', { body });
+    expect([answer.status, answer.body.message]).toEqual([422, expect.stringContaining(message)]);
+    const after = await api.call('GET', `/api/v1/folders?projectId=${place.projectId}`);
+    expect(after.body.folders).toEqual(before.body.folders);
+  });
+
   it('is refused by every method of the library, before anything begins', async () => {
     const stores = openStores({
       databaseUrl: fixture().database.url,

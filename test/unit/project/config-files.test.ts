@@ -35,3 +35,11 @@ it('the base key pair is read again from its files, which a rotation of it repla
   rmSync(join(folder, 'secret'));
   await expect(baseCredentials?.()).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
 });
+
+it('a file that is not UTF-8 is refused by its name, since a part of it would be replaced', () => {
+  const file = join(folder, 'keys');
+  writeFileSync(file, Buffer.from('k1:\xff', 'latin1'));
+  const load = () => loadConfig({ DATABASE_URL: 'postgres://localhost/app', KEYFERRY_ENCRYPTION_KEYS_FILE: file });
+  expect(load).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }));
+  expect(load).toThrow(`KEYFERRY_ENCRYPTION_KEYS_FILE names a file that is not UTF-8: ${file}`);
+});
