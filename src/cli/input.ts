@@ -12,11 +12,7 @@ import { JobError } from '../errors.ts';
 
 /** One line of secret text: from a pipe, or asked for without echo on a terminal. */
 export async function readSecret(question: string): Promise<string> {
-  if (!process.stdin.isTTY) {
-    const secret = decodeUtf8(await buffer(process.stdin));
-    if (secret !== undefined) return secret.trim();
-    throw new JobError('PAYLOAD_INVALID', { message: `${question}: the input is not valid UTF-8.` });
-  }
+  if (!process.stdin.isTTY) return toSecret(await buffer(process.stdin), 'The input');
   process.stderr.write(`${question}: `);
   const silent = new Writable({
     write: (_chunk, _encoding, done) => {
@@ -30,6 +26,18 @@ export async function readSecret(question: string): Promise<string> {
     prompt.close();
     process.stderr.write('\n');
   }
+}
+
+/** One line of secret text from a file; `-` is stdin. */
+export async function readSecretFile(file: string): Promise<string> {
+  return toSecret(await readBytes(file), file === '-' ? 'The input' : file);
+}
+
+function toSecret(bytes: Uint8Array, source: string): string {
+  const secret = decodeUtf8(bytes);
+  if (secret === undefined)
+    throw new JobError('PAYLOAD_INVALID', { message: `${source} is not valid UTF-8: encode it as UTF-8.` });
+  return secret.trim();
 }
 
 export async function readBytes(file: string | undefined): Promise<Uint8Array> {

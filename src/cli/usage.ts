@@ -73,8 +73,8 @@ export function toUsageError(command: Command, { code, message }: CommanderError
 export function withHelpAsked(program: Command, args: readonly string[]): readonly string[] {
   const words = args.filter((arg) => !arg.startsWith('-'));
   const at = words.indexOf('help');
+  if (words.length === 1 || (at !== 0 && at !== 1)) return args;
   const topic = words.toSpliced(at, 1);
-  if (at < 0 || at > 1 || topic.length === 0) return args;
   let command = program;
   for (const given of topic) {
     const next = command.commands.find((one) => one.name() === given || one.aliases().includes(given));

@@ -9,13 +9,11 @@ import { placeShape, problemsIn } from '../../client/input.ts';
 import { defined } from '../../domain/defined.ts';
 import { parseDuration } from '../../domain/duration.ts';
 import { describeCounts } from '../../domain/counted.ts';
-import { decodeUtf8 } from '../../domain/whole-text.ts';
-import { JobError } from '../../errors.ts';
 import { newSourceShape, type SourceKind, sourceKinds } from '../../domain/sources.ts';
 import { done, leaf, runWithClient, text, type ClientInvocation, type Options } from '../command.ts';
 import { confirm, withConfirmation } from '../confirm.ts';
 import { exitCodes } from '../exit.ts';
-import { readBytes, readSecret } from '../input.ts';
+import { readSecret, readSecretFile } from '../input.ts';
 import { deletions, interval, timeout } from '../options.ts';
 import { fields, table, upcoming } from '../output.ts';
 import { toTimeout } from '../waiting.ts';
@@ -146,11 +144,7 @@ function toSettings(options: Options, { credential, notifySecret, ...pair }: Rea
 /** Null without the option. */
 async function fileOf(options: Options, option: string): Promise<string | null> {
   const file = text(options, option);
-  if (file === undefined) return null;
-  const secret = decodeUtf8(await readBytes(file));
-  if (secret === undefined)
-    throw new JobError('PAYLOAD_INVALID', { message: `${file} is not valid UTF-8. Save it as UTF-8.` });
-  return secret.trim();
+  return file === undefined ? null : readSecretFile(file);
 }
 
 /** Checked as an option. */

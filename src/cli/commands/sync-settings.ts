@@ -16,7 +16,7 @@ import { confirm, withConfirmation } from '../confirm.ts';
 import { regionName } from '../options.ts';
 import { describeSync } from '../sync-report.ts';
 import { withTimeout } from '../waiting.ts';
-import { deletionBy } from './sync-move.ts';
+import { deletionBy } from './sync-update-deletions.ts';
 import { placeOf, withPlace } from './secrets.ts';
 import { previewFirstRun } from './sync-preview.ts';
 import type { CreateSync, Sync } from '../../client/types/sync.ts';

@@ -81,7 +81,7 @@ describe.each(['process', 'machine'])(
       expect(outcome().runs).toContainEqual(['abandoned', 'LEASE_LOST', 1]);
     });
 
-    it('takes the next run as any worker does', () => {
+    it('takes the next run like any other worker', () => {
       expect(outcome().lastValue).toBe('four');
     });
   },

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { deletionBy } from '../../../src/cli/commands/sync-move.ts';
+import { deletionBy } from '../../../src/cli/commands/sync-update-deletions.ts';
 import type { Sync } from '../../../src/client/types/sync.ts';
 
 import { findIdleOptions } from '../../../src/cli/commands/sync-settings.ts';

@@ -106,7 +106,7 @@ describe('claims named as parts of objects', () => {
     expect(parseJwtLogins(text)).toEqual({ problem: 'entry 1: claims must not name __proto__' });
   });
 
-  it('constructor is a claim as any other: only the token’s own counts', () => {
+  it('constructor is a claim like any other: only the token’s own counts', () => {
     const login = parsed({ claims: { constructor: 'prod' } });
     expect(findRefusedClaim(login, { sub: 'repo:acme/shop:ref' })).toBe('constructor');
     expect(findRefusedClaim(login, { sub: 'repo:acme/shop:ref', constructor: 'prod' })).toBeUndefined();
