@@ -2,7 +2,8 @@
  * How long a first sync of 100 and 500 parameters takes under AWS's quotas, beside the time that
  * the quotas themselves allow. Nothing is simulated: worker, queue, database and the sandbox's
  * token buckets run in real time, all rates and sizes side by side, each in a database and an
- * account of its own.
+ * account of its own. They start one after the other: what is measured is the budget, not how
+ * four processes that start at once share a machine.
  *
  *   cold    → by a budget that has never seen the account
  *   learned → the next one; for 500 with a sync of 5 secrets of the same account queued behind it
@@ -27,6 +28,7 @@ const RATES = [3, 10] as const;
 const SMALL_AFTER_WRITES = 100;
 const LOOK_MS = 100;
 const LIMIT_MS = 400_000;
+const START_APART_MS = 5_000;
 
 interface Measured {
   readonly timeRatio: number;
@@ -47,7 +49,7 @@ interface Rated extends Case {
 
 export async function measureQuota(): Promise<readonly Figure[]> {
   const cases = SIZES.flatMap((size) => RATES.map((ratePerSecond) => ({ ratePerSecond, size })));
-  const rated = await Promise.all(cases.map(measureCase));
+  const rated = await Promise.all(cases.map((one, index) => measureCase(one, index * START_APART_MS)));
   const figure = (name: string, goal: string, pick: (one: Rated) => number | undefined, unit = ''): Figure => {
     const known = rated.flatMap((one) => {
       const value = pick(one);
@@ -66,8 +68,9 @@ export async function measureQuota(): Promise<readonly Figure[]> {
   ];
 }
 
-async function measureCase({ ratePerSecond, size }: Case): Promise<Rated> {
+async function measureCase({ ratePerSecond, size }: Case, startsAfterMs: number): Promise<Rated> {
   return withStage(ratePerSecond, async (stage) => {
+    await sleep(START_APART_MS + startsAfterMs);
     const cold = await measureSync(stage, { name: 'cold', size, secrets: size });
     // AWS's bucket is full again, as the ideal assumes.
     await sleep((BURST / ratePerSecond) * 1_000 + 1_000);

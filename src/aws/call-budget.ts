@@ -60,8 +60,10 @@ interface WaitingLine {
   spare: { count: number; untilMs: number };
   /** Fetched and not yet due. */
   promised: number;
-  /** Ends the wait for the next of them. */
+  /** Ends the wait for the next of them: they were given back. */
   wakeUp: () => void;
+  /** Settles once the ledger knows of all refusals: tokens granted before that came too early. */
+  recorded: Promise<unknown>;
   isPumping: boolean;
   /** How many tokens to fetch at least, and when the last were fetched. */
   prefetch: number;
@@ -90,10 +92,10 @@ export function createCallBudget(ledger: BudgetLedger, options: CallBudgetOption
     async throttled(call) {
       const line = lineOf(lines, call);
       const returned = giveBack(line, tools.nowMs());
-      // The next tokens are requested once the ledger has recorded the refusal.
-      await ledger.throttled(call, returned).finally(() => {
-        line.wakeUp();
-      });
+      const recorded = ledger.throttled(call, returned);
+      line.recorded = Promise.allSettled([line.recorded, recorded]);
+      line.wakeUp();
+      await recorded;
     },
   };
 }
@@ -109,6 +111,7 @@ function lineOf(lines: Map<string, WaitingLine>, call: BudgetedCall): WaitingLin
     spare: { count: 0, untilMs: 0 },
     promised: 0,
     wakeUp: () => undefined,
+    recorded: Promise.resolve(),
     isPumping: false,
     prefetch: 0,
     fetchedMs: Number.NEGATIVE_INFINITY,
@@ -205,6 +208,7 @@ async function pump(tools: BudgetTools, line: WaitingLine): Promise<void> {
 }
 
 async function handOutBatch(tools: BudgetTools, line: WaitingLine): Promise<void> {
+  await line.recorded;
   const wanted = Math.max(line.waiting.length, line.prefetch);
   const reservation = await tools.ledger.grant(line.call, wanted, tools.maxWaitMs);
   const startMs = tools.nowMs();

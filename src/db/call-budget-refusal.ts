@@ -20,6 +20,20 @@ const SHORT_WINDOW_SECONDS = 10;
 const BURST_CUT = 0.85;
 
 /**
+ * What each further refusal of an episode takes from our bucket: they are calls that were on their
+ * way, and AWS's bucket has no less for them, but those that it accepts take what it gains.
+ */
+const DEBT = { withBurst: 0, withoutBurst: 0.5 } as const;
+
+/**
+ * Whether AWS's bucket cannot have filled up since the window began: while ours was slower than
+ * what was measured it gained less than a burst, our rate having risen steadily.
+ */
+const wasNeverFull = sql`burst > 1
+              and power(greatest(0, served / seconds - ceiling_rate * ${BELOW_CEILING}::float8), 2)
+                * seconds < 2 * burst * (rate_per_second - ceiling_rate * ${BELOW_CEILING}::float8)`;
+
+/**
  * The least that AWS's rate must be. Before anything was measured the rate grew from below AWS's,
  * whose bucket was full when ours passed it: a rate r that doubles each second empties the rest of
  * the bucket b when AWS's is r × e^-x, where 1 − (1 + x) e^-x = b × growth ÷ r; here by a
@@ -32,11 +46,15 @@ const leastRate = sql`case
                 sqrt(2 * (burst - 0.9) * ${UNKNOWN_GROWTH}::float8 / rate_per_second)) as s) ramp)
             when not is_after_refusal then rate_per_second * ${FLOOR.afterRest}::float8
             when served < ${FLOOR.soonCalls} then rate_per_second * ${FLOOR.soon}::float8
+            when ${wasNeverFull} then 0
             else rate_per_second * ${FLOOR.later}::float8 end`;
 
 /** What the refusal means, from the row in `counted`. */
 const verdict = sql`judged as (
-        select *, served >= ${MEASURED.calls} and seconds >= ${MEASURED.seconds} as is_measured,
+        -- A call of before the window began is no call of the window.
+        select *, case when is_after_refusal then greatest(0, served) else served end
+            as served_in_episode,
+          served >= ${MEASURED.calls} and seconds >= ${MEASURED.seconds} as is_measured,
           burst > 1 and (served < 0 or (not is_after_refusal
             and (served < ${MEASURED.calls} or seconds < ${MEASURED.seconds}))) as is_of_burst
         from counted
@@ -84,15 +102,20 @@ export async function refuse(db: Database, { key, now }: BudgetRow, returned: nu
           else b.rate_per_second end,
         ceiling_rate = case when decided.verdict in ('kept', 'measured') then decided.ceiling
           else b.ceiling_rate end,
+        measured_calls = case when decided.verdict in ('kept', 'measured')
+          then greatest(decided.served, b.measured_calls / 2) else b.measured_calls end,
         burst = case
           when decided.verdict = 'same' and b.window_started_at = b.throttled_at
           then greatest(1, b.burst - ${returned}::float8 - 1)
           when decided.verdict <> 'burst' then b.burst
           when decided.served < 0 then greatest(1, b.burst + decided.served)
           else greatest(1, floor(b.burst * ${BURST_CUT}::float8)) end,
-        tokens = least(b.tokens + ${returned}::float8, 0) - 1,
+        tokens = least(b.tokens + ${returned}::float8, 0) - case when not decided.is_same then 1
+          when b.burst > 1 then ${DEBT.withBurst}::float8 else ${DEBT.withoutBurst}::float8 end,
         refilled_at = least(b.refilled_at, decided.at),
-        window_granted = case when decided.verdict in ('same', 'kept') then decided.served
+        window_granted = case
+          when decided.verdict = 'kept' then decided.served
+          when decided.verdict = 'same' then decided.served_in_episode
           else 0 end,
         window_started_at = case decided.verdict
           when 'burst' then decided.at

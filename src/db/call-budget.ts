@@ -9,8 +9,9 @@
  *
  *   at rest        → the burst, call after call at a pace that shows a smaller one in time
  *   never refused  → the rate doubles each second while calls wait
- *   refused        → just below the measured rate; it then grows with every call, the more calls
- *                    and time without a refusal
+ *   refused        → just below the measured rate; it then grows with every call: the more, the
+ *                    fewer calls that was measured by, and the more calls and time without a
+ *                    refusal
  *   at rest again  → no faster than what was really served before
  *
  * One refusal counts once, however many calls were in flight. One within the burst shrinks the
@@ -30,6 +31,17 @@ import { execute } from './statement.ts';
  * beyond the hundredth, so that an account that was given more is found within two syncs.
  */
 const GROWTH = { each: 0.0003, perCall: 0.000_007, perLaterCall: 0.000_02 } as const;
+/**
+ * How wrong a measured rate may be: by one call, and by those that a busy process sent this late.
+ * For each call it grows by a share of that error over the calls it was measured by, and no
+ * further: the next refusal then comes when about three times as many are measured.
+ */
+const DOUBT = { calls: 1, lateSeconds: 0.8, share: 0.25, most: 0.1 } as const;
+/**
+ * How far below a full burst a burst begins: AWS's bucket, which is full, gains nothing until the
+ * first call arrives.
+ */
+const BURST_MARGIN = 0.5;
 /**
  * At which calls of a burst are made, or at the rate if that is higher: a smaller burst shows
  * before many are refused.
@@ -84,7 +96,7 @@ async function open(db: Database, { key, now }: BudgetRow): Promise<void> {
       insert into keyferry.call_budgets (account_id, region, quota_group, rate_per_second, burst,
         tokens, refilled_at, window_started_at, window_granted)
       values (${accountId}, ${region}, ${group.name}, ${group.initialRate}, ${group.burst},
-        ${group.burst}, ${now}, ${now}, ${-group.burst})
+        ${group.burst - BURST_MARGIN}, ${now}, ${now}, ${-group.burst})
       on conflict do nothing`,
   );
 }
@@ -162,10 +174,12 @@ function restedLevel({ group: { initialRate, burst: fullBurst } }: BudgetKey): S
         from budget
       ),
       level as (
-        select *, least(burst, tokens + (elapsed - ahead) * rate_per_second) as available,
+        select *, least(full_burst, tokens + (elapsed - ahead) * rate_per_second) as available,
           window_granted > -burst and ahead = 0
-            and tokens + elapsed * rate_per_second >= burst as is_rested
-        from filled
+            and tokens + elapsed * rate_per_second >= full_burst as is_rested
+        from (
+          select *, greatest(1, burst - ${BURST_MARGIN}::float8) as full_burst from filled
+        ) filled
       ),
       rested as (
         select *,
@@ -189,6 +203,8 @@ function restedLevel({ group: { initialRate, burst: fullBurst } }: BudgetKey): S
 /** While calls wait, and not while a refusal is answered. Of the row `spread`. */
 function grownRate(maxRate: number): SQL {
   const calls = sql`least(500, greatest(0, spread.granted_before))`;
+  const doubt = sql`(${DOUBT.calls}::float8 + ${DOUBT.lateSeconds}::float8 * spread.ceiling_rate)
+                / greatest(1, spread.measured_calls)`;
   const age = sql`least(10, extract(epoch from spread.at - spread.throttled_at)::float8 / 20)`;
   return sql`case
             when spread.is_burst
@@ -198,5 +214,8 @@ function grownRate(maxRate: number): SQL {
               when spread.ceiling_rate is null then ${UNKNOWN_GROWTH}::float8
               else spread.rate
                 * (${GROWTH.each}::float8 * (1 + ${age}) + ${GROWTH.perCall}::float8 * ${calls}
-                  + ${GROWTH.perLaterCall}::float8 * greatest(0, ${calls} - 100)) end) end`;
+                  + ${GROWTH.perLaterCall}::float8 * greatest(0, ${calls} - 100)
+                  + case when spread.rate > spread.ceiling_rate * (1 + ${doubt}) then 0
+                    else least(${DOUBT.most}::float8, ${DOUBT.share}::float8 * ${doubt}
+                      / greatest(1, spread.measured_calls)) end) end) end`;
 }

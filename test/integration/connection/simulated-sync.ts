@@ -14,6 +14,11 @@ export interface Scene {
   readonly workers?: number;
   /** Calls per second of other programs of the account at a moment; default none. */
   readonly foreign?: (seconds: number) => number;
+  /**
+   * How long a call is on its way to AWS, by the seconds since the start: a process that has just
+   * started is late with its first calls. Default half the latency.
+   */
+  readonly late?: (seconds: number) => number;
 }
 
 export interface Clock {
@@ -34,7 +39,7 @@ const REPEAT_SECONDS = 0.25;
 const PREFETCH_SECONDS = 0.25;
 const MAX_WAIT_MS = 3_000;
 
-type EventKind = 'ask' | 'again' | 'token' | 'answer' | 'refusal';
+type EventKind = 'ask' | 'again' | 'token' | 'arrival' | 'answer' | 'refusal';
 
 interface Event {
   readonly at: number;
@@ -69,8 +74,8 @@ export async function simulateSync(ledger: BudgetLedger, clock: Clock, scene: Sc
   }
   const send = (worker: Worker) => {
     counts.calls += 1;
-    const isServed = aws.accepts(clock.nowSeconds + LATENCY_SECONDS / 2);
-    push(worker, isServed ? 'answer' : 'refusal', clock.nowSeconds + LATENCY_SECONDS);
+    const { late = () => LATENCY_SECONDS / 2 } = scene;
+    push(worker, 'arrival', clock.nowSeconds + late(clock.nowSeconds - startSeconds));
   };
   const fetch = async (worker: Worker) => {
     if (worker.promised > 0 || worker.waiting === 0) return;
@@ -111,6 +116,10 @@ export async function simulateSync(ledger: BudgetLedger, clock: Clock, scene: Sc
         send(worker);
       }
       return fetch(worker);
+    },
+    arrival({ worker }) {
+      const kind = aws.accepts(clock.nowSeconds) ? 'answer' : 'refusal';
+      push(worker, kind, clock.nowSeconds + LATENCY_SECONDS / 2);
     },
     answer({ worker }) {
       counts.done += 1;

@@ -164,6 +164,43 @@ describe('the call budget of a process', () => {
     expect({ returned, grants }).toEqual({ returned: [3], grants: 2 });
   });
 
+  it('hands out no token early when several calls on their way are refused', async () => {
+    const recordings: (() => void)[] = [];
+    let grants = 0;
+    const budget = createCallBudget(
+      {
+        grant: () => {
+          grants += 1;
+          // Two tokens now; after the refusals the next is due in an hour.
+          return Promise.resolve({ granted: 2, available: grants === 1 ? 2 : 0, ratePerSecond: 1 / 3_600 });
+        },
+        throttled: () =>
+          new Promise((resolve) => {
+            recordings.push(resolve);
+          }),
+      },
+      { maxWaitMs: 10_000_000 },
+    );
+    await Promise.all([budget.take(callOf('a'), forever()), budget.take(callOf('a'), forever())]);
+    let isServed = false;
+    const controller = new AbortController();
+    const next = budget.take(callOf('a'), controller.signal).then(() => {
+      isServed = true;
+    });
+    const refusals = [budget.throttled(callOf('a')), budget.throttled(callOf('a'))];
+    const aWhile = () => new Promise((resolve) => setTimeout(resolve, 5));
+    for (const record of recordings) {
+      record();
+      await aWhile();
+    }
+    await Promise.all(refusals);
+    await vi.waitUntil(() => grants === 2);
+    await aWhile();
+    expect(isServed).toBe(false);
+    controller.abort(new Error('the test ends'));
+    await expect(next).rejects.toMatchObject({ code: 'BUG_UNEXPECTED' });
+  });
+
   it('passes on that the ledger cannot be reached', async () => {
     const budget = createCallBudget({
       grant: () => Promise.reject(new Error('down')),
