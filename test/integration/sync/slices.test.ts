@@ -49,7 +49,8 @@ test('while nobody waits, a sync goes on, and gives its place back once somebody
   const first = await world.runOnce(id, { noteProgress, isAwaited: () => done >= 120 });
   expect(first.outcome.status).toBe('continued');
   expect(Object.keys(world.parameters()).length).toBeGreaterThanOrEqual(120);
-  expect(Object.keys(world.parameters()).length).toBeLessThan(160);
+  // 32 writes under way then, and as many whose rows were on their way.
+  expect(Object.keys(world.parameters()).length).toBeLessThanOrEqual(120 + 2 * 32);
   const second = await world.runOnce(id, { isAwaited: () => false });
   expect(second.outcome).toMatchObject({ status: 'succeeded', counts: { created: 200 } });
 });

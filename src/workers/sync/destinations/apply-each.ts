@@ -3,6 +3,7 @@
  * bounded concurrency. One bad entry stops nothing else; what concerns the whole account
  * (throttling, a network that is down) ends the slice.
  */
+import { type Background, createBackground } from '../../../concurrency/background.ts';
 import { forEachPooled } from '../../../concurrency/pool.ts';
 import type { DesiredEntry } from '../../../domain/sync/desired.ts';
 import { failed, inOrder, problemMessage } from '../../../domain/sync/entry.ts';
@@ -47,6 +48,7 @@ interface EachContext {
 
 interface Applying extends EachContext {
   readonly values: ValueReader;
+  readonly storing: Background;
 }
 
 export async function applyEach(context: EachContext, plan: Plan): Promise<Applied> {
@@ -73,28 +75,49 @@ async function applyWrites(context: EachContext, planned: readonly PlannedEntry[
   writer.expect?.(writes.filter((one) => one.entry && isOwned(one.entry)).map((one) => one.remoteName));
   const pace = createWritePace(writer.concurrency, () => job.run.now().getTime());
   const options = { concurrency: pace.concurrency, mayStart: () => slice.isOpen() };
-  const written = await forEachPooled(writes, options, async (planned) => {
-    await writeOne({ ...context, values }, planned);
-    pace.noteEnd();
-  });
-  return written.isComplete;
+  const storing = createBackground();
+  try {
+    const written = await forEachPooled(writes, options, async (planned) => {
+      await writeOne({ ...context, values, storing }, planned);
+      pace.noteEnd();
+    });
+    return written.isComplete;
+  } finally {
+    await storing.ended();
+  }
 }
 
+/**
+ * Returns when the object is written. Its row is stored together with the intents of the writes
+ * that follow, so they do not wait for it; the write counts once it is stored.
+ */
 async function writeOne(applying: Applying, planned: PlannedEntry): Promise<void> {
-  const { job, slice } = applying;
+  const { job, slice, storing } = applying;
   const { desired } = planned;
   if (!desired) return;
   // Before anything is awaited: other lanes read the count.
   slice.countWrite();
   const entry = (planned.entry && job.ledger.get(planned.entry.id)) ?? makeEntry(job, planned);
-  try {
-    const result = await writeEntry(applying, { planned, desired, entry });
+  const note = async (result: WriteResult): Promise<void> => {
+    if (isStoredLater(result)) await result.stored;
     if (result.kind === 'unchanged' || result.kind === 'invalid' || result.kind === 'deferred') slice.uncountWrite();
     if (result.kind === 'deferred') await storeDeferred(job, entry, result.until);
     slice.note(result);
-  } catch (raw) {
+  };
+  const fail = async (raw: unknown): Promise<void> => {
     slice.note(await settleThrown(job, [job.ledger.get(entry.id) ?? entry], toJobError(raw)));
+  };
+  try {
+    const result = await writeEntry(applying, { planned, desired, entry });
+    if (isStoredLater(result)) storing.add(note(result).catch(fail));
+    else await note(result);
+  } catch (raw) {
+    await fail(raw);
   }
+}
+
+function isStoredLater(result: WriteResult): result is WriteResult & { readonly stored: Promise<void> } {
+  return 'stored' in result && result.stored !== undefined;
 }
 
 interface Writing {

@@ -19,7 +19,11 @@ import type { Journal, SyncJob } from '../job.ts';
 
 /** What became of one planned entry. */
 export type WriteResult =
-  | { readonly kind: 'created' | 'updated' | 'adopted' | 'deleted' | 'unchanged' }
+  | {
+      readonly kind: 'created' | 'updated' | 'adopted' | 'deleted' | 'unchanged';
+      /** Settles once the row is stored, if that is not awaited yet: it counts only then. */
+      readonly stored?: Promise<void>;
+    }
   /** The row says why. */
   | { readonly kind: 'invalid' | 'conflict' }
   | { readonly kind: 'failed'; readonly error: JobError }

@@ -53,8 +53,7 @@ async function createParameter(context: ParameterContext, task: WriteTask): Prom
   );
   if (tried.result) return tried.result;
   if (!tried.error) {
-    await job.ledger.store(toWritten(job, task, tried.answer));
-    return { kind: 'created' };
+    return { kind: 'created', stored: job.ledger.store(toWritten(job, task, tried.answer)) };
   }
   if (awsErrorOf(tried.error) === 'ParameterAlreadyExists') return takeOver(context, task, tried.pending);
   if (awsErrorOf(tried.error) === 'TooManyUpdates')
@@ -181,8 +180,10 @@ async function overwrite(context: ParameterContext, task: WriteTask, how: Overwr
     );
   }
   const row = toWritten(job, task, tried.answer);
-  await job.ledger.store(row);
-  return (tried.answer.version === '1' ? await tagCreated(context, task, row) : undefined) ?? { kind: how.kind };
+  const stored = job.ledger.store(row);
+  if (tried.answer.version !== '1') return { kind: how.kind, stored };
+  await stored;
+  return (await tagCreated(context, task, row)) ?? { kind: how.kind };
 }
 
 async function markAndOverwrite(

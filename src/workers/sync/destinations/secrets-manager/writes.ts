@@ -231,11 +231,11 @@ async function storeLanded(
   return { kind: pending.inFlight?.operation === 'create' ? 'created' : 'updated' };
 }
 
-async function store(
+function store(
   context: SecretContext,
   task: WriteTask,
   done: { version: string; kind: 'created' | 'updated' | 'adopted' },
-): Promise<WriteResult> {
+): WriteResult {
   const { job } = context;
   const { fingerprint, revision, desired, entry } = task;
   const by = {
@@ -246,8 +246,7 @@ async function store(
     folderId: job.folder.id,
     at: job.run.now(),
   };
-  await job.ledger.store(written(entry, by));
-  return { kind: done.kind };
+  return { kind: done.kind, stored: job.ledger.store(written(entry, by)) };
 }
 
 export function toState(found: SecretMetadata): Extract<RemoteState, { exists: true }>;
