@@ -3,7 +3,7 @@
  * the quotas themselves allow. Nothing is simulated: worker, queue, database and the sandbox's
  * token buckets run in real time, all rates and sizes side by side, each in a database and an
  * account of its own. They start one after the other: what is measured is the budget, not how
- * four processes that start at once share a machine.
+ * four workers that start at once share a machine.
  *
  *   cold    → by a budget that has never seen the account
  *   learned → the next one; for 500 with a sync of 5 secrets of the same account queued behind it

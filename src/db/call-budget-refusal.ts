@@ -20,8 +20,9 @@ const SHORT_WINDOW_SECONDS = 10;
 const BURST_CUT = 0.85;
 
 /**
- * What each further refusal of an episode takes from our bucket: they are calls that were on their
- * way, and AWS's bucket has no less for them, but those that it accepts take what it gains.
+ * What each further refusal of an episode takes from our bucket. Nothing: AWS served none of these
+ * calls. Only where AWS allows no burst, others that are still on their way use up what its bucket
+ * gains.
  */
 const DEBT = { withBurst: 0, withoutBurst: 0.5 } as const;
 

@@ -32,9 +32,10 @@ import { execute } from './statement.ts';
  */
 const GROWTH = { each: 0.0003, perCall: 0.000_007, perLaterCall: 0.000_02 } as const;
 /**
- * How wrong a measured rate may be: by one call, and by those that a busy process sent this late.
- * For each call it grows by a share of that error over the calls it was measured by, and no
- * further: the next refusal then comes when about three times as many are measured.
+ * By how many calls a measurement may be wrong: by one, and by as many as AWS serves in the time
+ * that a busy process is late. Divided by the calls that were measured this is the relative error:
+ * the rate grows up to that error, each call by a share of it. The next refusal then comes when
+ * about three times as many calls are measured.
  */
 const DOUBT = { calls: 1, lateSeconds: 0.8, share: 0.25, most: 0.1 } as const;
 /**

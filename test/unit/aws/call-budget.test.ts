@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
 
 import { createCallBudget } from '../../../src/aws/call-budget.ts';
@@ -188,14 +189,13 @@ describe('the call budget of a process', () => {
       isServed = true;
     });
     const refusals = [budget.throttled(callOf('a')), budget.throttled(callOf('a'))];
-    const aWhile = () => new Promise((resolve) => setTimeout(resolve, 5));
     for (const record of recordings) {
       record();
-      await aWhile();
+      await turn();
     }
     await Promise.all(refusals);
     await vi.waitUntil(() => grants === 2);
-    await aWhile();
+    await turn();
     expect(isServed).toBe(false);
     controller.abort(new Error('the test ends'));
     await expect(next).rejects.toMatchObject({ code: 'BUG_UNEXPECTED' });
