@@ -56,7 +56,7 @@ export interface CallContext {
   forgetCredentials?(sinceMs: number, reason: JobError): void;
 }
 
-interface Attempt {
+export interface Attempt {
   readonly signal: CallSignal;
   /** Called last before the request leaves. */
   beforeSend(): Promise<void>;

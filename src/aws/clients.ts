@@ -9,7 +9,7 @@ import { SSMClient } from '@aws-sdk/client-ssm';
 import { STSClient } from '@aws-sdk/client-sts';
 
 import { defined } from '../domain/defined.ts';
-import { type CallContext, type CallSettings, performCall } from './call.ts';
+import { type Attempt, type CallContext, type CallSettings, performCall } from './call.ts';
 import type { AwsService, SessionService } from './services.ts';
 
 export interface Credentials {
@@ -69,42 +69,73 @@ export function clientConfig(maker: ClientMaker, service: AwsService, options: C
   };
 }
 
+/** What a client's `send` does with a command, for all commands of one class. */
+type Handler = (args: Sent) => Promise<{ readonly output: unknown }>;
+
+interface Sent {
+  readonly input: unknown;
+  readonly attempt: Attempt;
+  readonly request?: never;
+}
+
+type Middleware = (next: unknown) => (args: Sent) => Promise<unknown>;
+
+interface Stack {
+  add(middleware: Middleware, options: object): void;
+  clone(): Stack;
+  remove(name: string): boolean;
+}
+
 interface AnyClient {
-  send(command: AnyCommand, options?: object): Promise<unknown>;
+  readonly config: { readonly requestHandler: RequestHandler };
+  readonly middlewareStack: Stack;
+  send(command: AnyCommand): Promise<unknown>;
 }
 
 interface AnyCommand {
-  readonly constructor: { readonly name: string };
+  readonly constructor: (new (input: object) => AnyCommand) & { readonly name: string };
   readonly input: unknown;
-  readonly middlewareStack: {
-    add(
-      middleware: (next: (args: unknown) => Promise<unknown>) => (args: unknown) => Promise<unknown>,
-      options: object,
-    ): void;
-  };
+  readonly middlewareStack: Stack;
+  resolveMiddleware(stack: Stack, config: object, options: object): Handler;
 }
 
 /** The same client for one run's calls: still an instance of its class, as paginators demand. */
 export function guardClient<C extends object>(client: C, settings: CallSettings, context: CallContext): C {
   const shared = client as unknown as AnyClient;
   const view = Object.create(client) as AnyClient;
-  view.send = (command, options) =>
+  view.send = (command) =>
     performCall(settings, context, {
       operationName: operationNameOf(command),
       input: command.input,
-      send: (attempt) => {
-        // Innermost: credentials are resolved and the request is signed when this runs.
-        command.middlewareStack.add(
-          (next) => async (args) => {
-            await attempt.beforeSend();
-            return next(args);
-          },
-          { step: 'finalizeRequest', priority: 'low', name: 'keyferryBeforeSend', override: true },
-        );
-        return shared.send(command, { ...options, abortSignal: attempt.signal });
-      },
+      send: async (attempt) => (await handlerOf(shared, command)({ input: command.input, attempt })).output,
     });
   return view as unknown as C;
+}
+
+const handlers = new WeakMap<AnyClient, Map<unknown, Handler>>();
+
+/** Kept, since the SDK would put its middleware together again for each command it sends. */
+function handlerOf(client: AnyClient, { constructor: Command }: AnyCommand): Handler {
+  const known = handlers.get(client) ?? new Map<unknown, Handler>();
+  handlers.set(client, known);
+  const handler = known.get(Command) ?? createHandler(client, new Command({}));
+  known.set(Command, handler);
+  return handler;
+}
+
+/** The command is an empty one: its handler holds on to it for good. */
+function createHandler(client: AnyClient, command: AnyCommand): Handler {
+  // Innermost: credentials are resolved and the request is signed when this runs.
+  const send: Middleware = () => async (args) => {
+    const { attempt, request } = args;
+    await attempt.beforeSend();
+    return client.config.requestHandler.handle(request as never, { abortSignal: attempt.signal } as never);
+  };
+  command.middlewareStack.add(send, { step: 'deserialize', priority: 'low', name: 'keyferrySend' });
+  const stack = client.middlewareStack.clone();
+  // It would make a copy of what was sent and answered, for a log that nobody keeps.
+  stack.remove('loggerMiddleware');
+  return command.resolveMiddleware(stack, client.config, {});
 }
 
 function operationNameOf(command: AnyCommand): string {

@@ -292,6 +292,33 @@ describe('a call', () => {
     expect(await sending).toMatchObject({ code: 'LEASE_SHUTDOWN', context: { isAmbiguous: true } });
   });
 
+  it('is stopped with its own run only, of many that share a client', async () => {
+    const controllers = Array.from({ length: 6 }, () => new AbortController());
+    const { access } = accessWith({
+      'ssm.PutParameter': ({ body }) =>
+        body.includes('/even') ? { isSilent: true } : { body: { Version: Number(/\/odd-(\d)/.exec(body)?.[1]) } },
+    });
+    const sent = controllers.map(async ({ signal }, index) => {
+      const scope = createScope({ signal });
+      const Name = `/${index % 2 === 0 ? 'even' : 'odd'}-${String(index)}`;
+      const { ssm } = access.session({ credentials: key, region: 'eu-west-1', scope });
+      const { Version } = await ssm.send(new PutParameterCommand({ Name, Value: 'v', Type: 'SecureString' }));
+      return { version: Version, counts: scope.calls.counts };
+    });
+    setTimeout(() => {
+      for (const controller of controllers) controller.abort(new JobError('LEASE_SHUTDOWN'));
+    }, 50);
+    const ends = await Promise.allSettled(sent);
+    expect(ends.map((end) => (end.status === 'fulfilled' ? end.value : (end.reason as JobError).code))).toEqual([
+      'LEASE_SHUTDOWN',
+      { version: 1, counts: { 'ssm.PutParameter': 1 } },
+      'LEASE_SHUTDOWN',
+      { version: 3, counts: { 'ssm.PutParameter': 1 } },
+      'LEASE_SHUTDOWN',
+      { version: 5, counts: { 'ssm.PutParameter': 1 } },
+    ]);
+  });
+
   it('is not sent when the lease is too short for it', async () => {
     const scope = createScope({
       beforeMutation: () => Promise.reject(new JobError('LEASE_LOST')),
