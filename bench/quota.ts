@@ -26,7 +26,7 @@ const BURST = 20;
 const RATES = [3, 10] as const;
 /** The large sync is well under way by then. */
 const SMALL_AFTER_WRITES = 100;
-const LOOK_MS = 100;
+const LOOK_MS = 50;
 const LIMIT_MS = 400_000;
 const START_APART_MS = 5_000;
 

@@ -88,7 +88,6 @@ export async function performCall(
     isMutation: isMutation(request.operationName),
     isBase: context.isBase === true,
     isSession: context.isSession === true,
-    asked: toAsked(request.input),
   };
   const repeats = new Map<RepeatName, number>();
   for (;;) {
@@ -133,7 +132,11 @@ async function attemptOnce(call: Call, { input, send }: CallRequest): Promise<Re
   } catch (raw) {
     // A JobError comes from the budget, the guard, the deadline or the credentials of this call,
     // and has had its own repeats.
-    return { error: toAwsError(raw, call), isOwn: !(raw instanceof JobError), isSent: attempt.isSent() };
+    return {
+      error: toAwsError(raw, { ...call, asked: toAsked(input) }),
+      isOwn: !(raw instanceof JobError),
+      isSent: attempt.isSent(),
+    };
   } finally {
     attempt.end();
   }

@@ -3,7 +3,7 @@
  * even by `keys rewrap`, which only re-encrypts it). It never leaves this file; callers get a
  * function.
  */
-import { createHmac, randomBytes } from 'node:crypto';
+import { createHmac, createSecretKey, randomBytes } from 'node:crypto';
 
 import { eq, sql } from 'drizzle-orm';
 
@@ -35,7 +35,8 @@ export function createFingerprintKeys(db: Database, encryption: Encryption) {
       const cached = known.get(orgId);
       if (cached) return cached;
       const stored = (await findKey(db, orgId)) ?? (await makeKey(db, encryption, orgId));
-      const key = Buffer.from(await encryption.decrypt(stored, fingerprintKeyPlace(orgId)), 'base64');
+      // As an object, which Node does not check and copy again for each fingerprint.
+      const key = createSecretKey(await encryption.decrypt(stored, fingerprintKeyPlace(orgId)), 'base64');
       const fingerprinter: Fingerprinter = (input) => createHmac('sha256', key).update(input).digest('base64url');
       known.set(orgId, fingerprinter);
       return fingerprinter;
