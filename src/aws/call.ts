@@ -56,14 +56,14 @@ export interface CallContext {
   forgetCredentials?(sinceMs: number, reason: JobError): void;
 }
 
-export interface Attempt {
+export interface CallAttempt {
   readonly signal: CallSignal;
   /** Called last before the request leaves. */
   beforeSend(): Promise<void>;
   end(): void;
 }
 
-export type SendOnce = (attempt: Attempt) => Promise<unknown>;
+export type SendOnce = (attempt: CallAttempt) => Promise<unknown>;
 
 export interface CallRequest {
   readonly operationName: string;
@@ -142,7 +142,7 @@ async function attemptOnce(call: Call, { input, send }: CallRequest): Promise<Re
   }
 }
 
-function startAttempt(call: Call): Attempt & { readonly aborted: Promise<never>; isSent(): boolean } {
+function startAttempt(call: Call): CallAttempt & { readonly aborted: Promise<never>; isSent(): boolean } {
   const { scope } = call.context;
   const { signal, aborted, abort, throwIfAborted } = createCallEnd();
   let timer: NodeJS.Timeout | undefined;

@@ -9,7 +9,7 @@ import { SSMClient } from '@aws-sdk/client-ssm';
 import { STSClient } from '@aws-sdk/client-sts';
 
 import { defined } from '../domain/defined.ts';
-import { type Attempt, type CallContext, type CallSettings, performCall } from './call.ts';
+import { type CallAttempt, type CallContext, type CallSettings, performCall } from './call.ts';
 import type { AwsService, SessionService } from './services.ts';
 
 export interface Credentials {
@@ -74,7 +74,7 @@ type Handler = (args: Sent) => Promise<{ readonly output: unknown }>;
 
 interface Sent {
   readonly input: unknown;
-  readonly attempt: Attempt;
+  readonly attempt: CallAttempt;
   readonly request?: never;
 }
 

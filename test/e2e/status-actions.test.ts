@@ -11,8 +11,8 @@ import { findChromium } from './support/chromium.ts';
 import { ACCOUNT, LOGIN, startInstallation, type Installation } from './support/installation.ts';
 
 const REGION = 'eu-west-1';
-/** Long enough to press Cancel. */
-const HELD_MS = 1_000;
+/** Long enough to press Cancel on a busy machine. */
+const HELD_MS = 6_000;
 const ROLE_ARN = `arn:aws:iam::${ACCOUNT}:role/keyferry`;
 const secrets = { A: 'a', B: 'b', C: 'c', D: 'd' };
 
