@@ -2,7 +2,14 @@
 import { sql } from 'drizzle-orm';
 
 import type { Database } from './client.ts';
-import { BELOW_CEILING, type BudgetRow, EPISODE_SECONDS, UNKNOWN_GROWTH, whereKey } from './call-budget-row.ts';
+import {
+  BELOW_CEILING,
+  type BudgetRow,
+  EPISODE_SECONDS,
+  LATE_SECONDS,
+  UNKNOWN_GROWTH,
+  whereKey,
+} from './call-budget-row.ts';
 import { execute } from './statement.ts';
 
 /** The factor for the rate after a refusal without a measurement. */
@@ -49,6 +56,13 @@ const leastRate = sql`case
             when served < ${FLOOR.soonCalls} then rate_per_second * ${FLOOR.soon}::float8
             when ${wasNeverFull} then 0
             else rate_per_second * ${FLOOR.later}::float8 end`;
+
+/**
+ * The calls that the measurement surely rests on: fewer than were served, by as many as AWS serves
+ * in the time that calls may be late.
+ */
+const sureCalls = sql`decided.served / (1 + decided.ceiling * case when decided.is_after_refusal
+            then ${LATE_SECONDS.afterRefusal}::float8 else ${LATE_SECONDS.afterRest}::float8 end)`;
 
 /** What the refusal means, from the row in `counted`. */
 const verdict = sql`judged as (
@@ -104,7 +118,7 @@ export async function refuse(db: Database, { key, now }: BudgetRow, returned: nu
         ceiling_rate = case when decided.verdict in ('kept', 'measured') then decided.ceiling
           else b.ceiling_rate end,
         measured_calls = case when decided.verdict in ('kept', 'measured')
-          then greatest(decided.served, b.measured_calls / 2) else b.measured_calls end,
+          then greatest(${sureCalls}, b.measured_calls / 2) else b.measured_calls end,
         burst = case
           when decided.verdict = 'same' and b.window_started_at = b.throttled_at
           then greatest(1, b.burst - ${returned}::float8 - 1)

@@ -7,6 +7,11 @@ import type { BudgetKey } from '../domain/call-budget.ts';
 export const UNKNOWN_GROWTH = 0.7;
 /** Share of the measured rate that is used. */
 export const BELOW_CEILING = 0.98;
+/**
+ * How late the calls of a busy process may be, in what was measured between two refusals or since a
+ * rest, where a process has often just started.
+ */
+export const LATE_SECONDS = { afterRefusal: 0.5, afterRest: 0.8 } as const;
 /** Refusals this close together are one. */
 export const EPISODE_SECONDS = 1;
 

@@ -22,7 +22,14 @@ import { sql, type SQL } from 'drizzle-orm';
 import type { BudgetKey, BudgetLedger, Reservation } from '../domain/call-budget.ts';
 import type { Database } from './client.ts';
 import { refuse } from './call-budget-refusal.ts';
-import { BELOW_CEILING, type BudgetRow, EPISODE_SECONDS, UNKNOWN_GROWTH, whereKey } from './call-budget-row.ts';
+import {
+  BELOW_CEILING,
+  type BudgetRow,
+  EPISODE_SECONDS,
+  LATE_SECONDS,
+  UNKNOWN_GROWTH,
+  whereKey,
+} from './call-budget-row.ts';
 import { execute } from './statement.ts';
 
 /**
@@ -32,12 +39,11 @@ import { execute } from './statement.ts';
  */
 const GROWTH = { each: 0.0003, perCall: 0.000_007, perLaterCall: 0.000_02 } as const;
 /**
- * By how many calls a measurement may be wrong: by one, and by as many as AWS serves in the time
- * that a busy process is late. Divided by the calls that were measured this is the relative error:
- * the rate grows up to that error, each call by a share of it. The next refusal then comes when
- * about three times as many calls are measured.
+ * How wrong a measurement may be: by one call of those that it surely rests on. The rate grows up
+ * to that error, each call by a share of it. The next refusal then comes when about three times as
+ * many calls are measured.
  */
-const DOUBT = { calls: 1, lateSeconds: 0.8, share: 0.25, most: 0.1 } as const;
+const DOUBT = { share: 0.25, most: 0.1 } as const;
 /**
  * How far below a full burst a burst begins: AWS's bucket, which is full, gains nothing until the
  * first call arrives.
@@ -204,8 +210,7 @@ function restedLevel({ group: { initialRate, burst: fullBurst } }: BudgetKey): S
 /** While calls wait, and not while a refusal is answered. Of the row `spread`. */
 function grownRate(maxRate: number): SQL {
   const calls = sql`least(500, greatest(0, spread.granted_before))`;
-  const doubt = sql`(${DOUBT.calls}::float8 + ${DOUBT.lateSeconds}::float8 * spread.ceiling_rate)
-                / greatest(1, spread.measured_calls)`;
+  const doubt = sql`1 / greatest(1, spread.measured_calls)`;
   const age = sql`least(10, extract(epoch from spread.at - spread.throttled_at)::float8 / 20)`;
   return sql`case
             when spread.is_burst
@@ -217,6 +222,7 @@ function grownRate(maxRate: number): SQL {
                 * (${GROWTH.each}::float8 * (1 + ${age}) + ${GROWTH.perCall}::float8 * ${calls}
                   + ${GROWTH.perLaterCall}::float8 * greatest(0, ${calls} - 100)
                   + case when spread.rate > spread.ceiling_rate * (1 + ${doubt}) then 0
-                    else least(${DOUBT.most}::float8, ${DOUBT.share}::float8 * ${doubt}
-                      / greatest(1, spread.measured_calls)) end) end) end`;
+                    else least(${DOUBT.most}::float8, ${DOUBT.share}::float8 * power(${doubt}, 2)
+                      / (1 + ${LATE_SECONDS.afterRest}::float8 * spread.ceiling_rate))
+                    end) end) end`;
 }
