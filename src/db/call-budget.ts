@@ -40,8 +40,8 @@ import { execute } from './statement.ts';
 const GROWTH = { each: 0.0003, perCall: 0.000_007, perLaterCall: 0.000_02 } as const;
 /**
  * How wrong a measurement may be: by one call of those that it surely rests on. The rate grows up
- * to that error, each call by a share of it. The next refusal then comes when about three times as
- * many calls are measured.
+ * to that error. Each call adds a share of it, which is the smaller, the more calls were measured:
+ * the rate is then measured again after several times as many.
  */
 const DOUBT = { share: 0.25, most: 0.1 } as const;
 /**
@@ -210,7 +210,9 @@ function restedLevel({ group: { initialRate, burst: fullBurst } }: BudgetKey): S
 /** While calls wait, and not while a refusal is answered. Of the row `spread`. */
 function grownRate(maxRate: number): SQL {
   const calls = sql`least(500, greatest(0, spread.granted_before))`;
-  const doubt = sql`1 / greatest(1, spread.measured_calls)`;
+  const sure = sql`greatest(1, spread.measured_calls)`;
+  const doubt = sql`1 / ${sure}`;
+  const measured = sql`(${sure} * (1 + ${LATE_SECONDS.afterRest}::float8 * spread.ceiling_rate))`;
   const age = sql`least(10, extract(epoch from spread.at - spread.throttled_at)::float8 / 20)`;
   return sql`case
             when spread.is_burst
@@ -222,7 +224,6 @@ function grownRate(maxRate: number): SQL {
                 * (${GROWTH.each}::float8 * (1 + ${age}) + ${GROWTH.perCall}::float8 * ${calls}
                   + ${GROWTH.perLaterCall}::float8 * greatest(0, ${calls} - 100)
                   + case when spread.rate > spread.ceiling_rate * (1 + ${doubt}) then 0
-                    else least(${DOUBT.most}::float8, ${DOUBT.share}::float8 * power(${doubt}, 2)
-                      / (1 + ${LATE_SECONDS.afterRest}::float8 * spread.ceiling_rate))
-                    end) end) end`;
+                    else least(${DOUBT.most}::float8, ${DOUBT.share}::float8 * ${doubt}
+                      / ${measured}) end) end) end`;
 }

@@ -25,7 +25,7 @@ export const callBudgets = keyferry.table(
     ratePerSecond: doublePrecision('rate_per_second').notNull(),
     /** The rate at which AWS was last seen to throttle; null while that is unknown. */
     ceilingRate: doublePrecision('ceiling_rate'),
-    /** How many calls that surely rests on. */
+    /** How many calls surely show that rate. */
     measuredCalls: doublePrecision('measured_calls').notNull().default(0),
     burst: doublePrecision('burst').notNull(),
     /** Below zero when calls are promised ahead of time. */

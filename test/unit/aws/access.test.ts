@@ -1,6 +1,6 @@
 import { GetParametersCommand, PutParameterCommand } from '@aws-sdk/client-ssm';
 import { CreateAccessKeyCommand, GetUserCommand, IAMClient } from '@aws-sdk/client-iam';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 
 import { createAwsAccess, type AwsAccessOptions } from '../../../src/aws/access.ts';
 import type { ConnectionCredentials } from '../../../src/domain/connection/credentials.ts';
@@ -293,30 +293,29 @@ describe('a call', () => {
   });
 
   it('is stopped with its own run only, of many that share a client', async () => {
-    const controllers = Array.from({ length: 6 }, () => new AbortController());
-    const { access } = accessWith({
-      'ssm.PutParameter': ({ body }) =>
-        body.includes('/even') ? { isSilent: true } : { body: { Version: Number(/\/odd-(\d)/.exec(body)?.[1]) } },
-    });
-    const sent = controllers.map(async ({ signal }, index) => {
-      const scope = createScope({ signal });
-      const Name = `/${index % 2 === 0 ? 'even' : 'odd'}-${String(index)}`;
+    const runs = ['/a', '/b', '/c'].map((name) => ({ name, controller: new AbortController() }));
+    const signals = new Map<string, { readonly aborted: boolean }>();
+    const requestHandler: AwsAccessOptions['requestHandler'] = {
+      handle(request: never, options?: never) {
+        const { body } = request as { readonly body: string };
+        const { abortSignal } = options as unknown as { readonly abortSignal: { readonly aborted: boolean } };
+        signals.set((JSON.parse(body) as { Name: string }).Name, abortSignal);
+        return new Promise(() => undefined);
+      },
+    };
+    const { access } = accessWith({}, { requestHandler });
+    const ends = runs.map(({ name, controller }) => {
+      const scope = createScope({ signal: controller.signal });
       const { ssm } = access.session({ credentials: key, region: 'eu-west-1', scope });
-      const { Version } = await ssm.send(new PutParameterCommand({ Name, Value: 'v', Type: 'SecureString' }));
-      return { version: Version, counts: scope.calls.counts };
+      return failure(ssm.send(new PutParameterCommand({ Name: name, Value: 'v', Type: 'SecureString' })));
     });
-    setTimeout(() => {
-      for (const controller of controllers) controller.abort(new JobError('LEASE_SHUTDOWN'));
-    }, 50);
-    const ends = await Promise.allSettled(sent);
-    expect(ends.map((end) => (end.status === 'fulfilled' ? end.value : (end.reason as JobError).code))).toEqual([
-      'LEASE_SHUTDOWN',
-      { version: 1, counts: { 'ssm.PutParameter': 1 } },
-      'LEASE_SHUTDOWN',
-      { version: 3, counts: { 'ssm.PutParameter': 1 } },
-      'LEASE_SHUTDOWN',
-      { version: 5, counts: { 'ssm.PutParameter': 1 } },
-    ]);
+    await vi.waitUntil(() => signals.size === runs.length);
+    const aborted = () => runs.filter(({ name }) => signals.get(name)?.aborted).map(({ name }) => name);
+    runs[1]?.controller.abort(new JobError('LEASE_SHUTDOWN'));
+    expect(await ends[1]).toMatchObject({ code: 'LEASE_SHUTDOWN', context: { isAmbiguous: true } });
+    expect(aborted()).toEqual(['/b']);
+    for (const { controller } of runs) controller.abort(new JobError('LEASE_LOST'));
+    expect((await Promise.all(ends)).map(({ code }) => code)).toEqual(['LEASE_LOST', 'LEASE_SHUTDOWN', 'LEASE_LOST']);
   });
 
   it('is not sent when the lease is too short for it', async () => {
