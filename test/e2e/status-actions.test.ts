@@ -117,9 +117,12 @@ describe.concurrent('orders in a browser', () => {
     ['without JavaScript', false],
   ] as const)('connect a role and steer a sync of it %s', async ([, javaScriptEnabled], { expect }) => {
     const name = javaScriptEnabled ? 'scripted' : 'plain';
-    const [context, page] = await open({ javaScriptEnabled });
-    await connect(page, name, expect);
+    const [context, connecting] = await open({ javaScriptEnabled });
+    await connect(connecting, name, expect);
     const id = await createSync(name, name);
+    // In a tab of its own: without JavaScript a page reloads itself, which can end another navigation of its tab.
+    const page = await context.newPage();
+    await connecting.close();
     await page.goto(`${installation.url}/syncs/${id}`);
     await press(page, 'Sync now');
     await isIn(page, 'succeeded');
