@@ -20,7 +20,7 @@ export interface Frame {
   readonly notice?: Html;
   /**
    * Seconds until the page reloads; `none` where a person fills in a form. Default: 10 with
-   * JavaScript, 30 without.
+   * JavaScript; without, 30, and never less than 5.
    */
   readonly refresh?: number | 'none';
   /**
@@ -49,9 +49,12 @@ const mark = raw(
   '<svg viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true"><circle cx="12" cy="5.5" r="3"/><path d="M12 8.5V16M12 12h3"/><path d="M3 16h18l-2.2 4.2a1.5 1.5 0 0 1-1.3.8H6.5a1.5 1.5 0 0 1-1.3-.8z"/></svg>',
 );
 
+/** A reload closes what was opened: this is the time to read an order and to confirm it. */
+const LEAST_RELOAD_SECONDS = 5;
+
 function reload({ refresh = 30, asksForText = false }: Pick<Frame, 'refresh' | 'asksForText'>): Html {
   if (refresh === 'none' || asksForText) return html``;
-  return html`<noscript><meta http-equiv="refresh" content="${refresh}" /></noscript>`;
+  return html`<noscript><meta http-equiv="refresh" content="${Math.max(refresh, LEAST_RELOAD_SECONDS)}" /></noscript>`;
 }
 
 /** In the place of the reload. */

@@ -141,7 +141,7 @@ describe('the connect page', () => {
     ]);
     const waiting = await read(made.location);
     expect(waiting).toContain('A worker checks it now');
-    expect(waiting).toContain('<meta http-equiv="refresh" content="1" />');
+    expect(waiting).toContain('<meta http-equiv="refresh" content="5" />');
     const id = made.location.slice('/connections/'.length).split('?')[0] ?? '';
     const { client } = fixture().handle;
     const made1 = { name: 'identity', verdict: 'pass', detail: 'AWS knows it.' };
@@ -156,7 +156,7 @@ describe('the connect page', () => {
     expect(under).toMatch(
       /<svg.{0,300}fail<\/span.{0,200}permission.{0,200}<b>Fix:<\/b> Add the statement\..*AWS knows it\./,
     );
-    expect(under).toContain('<meta http-equiv="refresh" content="1" />');
+    expect(under).toContain('<meta http-equiv="refresh" content="5" />');
     expect(under).toContain('Validate now </button>');
     const checks = [{ name: 'identity', verdict: 'fail', code: 'CONNECTION_ACCESS_DENIED', detail: 'AWS refused.' }];
     await client`update keyferry.connections

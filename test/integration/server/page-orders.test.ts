@@ -76,7 +76,7 @@ describe('orders of the status page', () => {
     });
     const shown = await send(`${url}${sent.location}`, { headers: basic });
     expect(shown.text).toContain('The validation is requested.');
-    expect(shown.text).toContain('<meta http-equiv="refresh" content="1" />');
+    expect(shown.text).toContain('<meta http-equiv="refresh" content="5" />');
     const other = sent.location.replace('done=validate', 'done=connect');
     expect((await send(`${url}${other}`, { headers: basic })).text).not.toContain('id="told"');
   });
