@@ -40,6 +40,10 @@ export function toFigures(results: Results): readonly Figure[] {
         first('keyferry-lifted', service, 500),
         first('sdk-32', service, 500),
       ]),
+      ...ratio(`${service}.first@500.running`, 'no goal', [
+        first('keyferry-running', service, 500),
+        first('sdk-32', service, 500),
+      ]),
       ...asShipped(first('keyferry-redis', service, 500), service),
     ]),
     ...ratio('ssm.first@2000', '<= 1.5 × the SDK loop of 10', [

@@ -16,7 +16,7 @@ import { build } from '../build.ts';
 import type { Figure } from '../figure.ts';
 import { compete, type Contestant } from './contest.ts';
 import { toFigures } from './goals.ts';
-import { keyferryLifted, keyferryOnPostgres, keyferryOnRedis } from './keyferry.ts';
+import { keyferryLifted, keyferryOnPostgres, keyferryOnRedis, keyferryRunning } from './keyferry.ts';
 import { botoLoop, botoVersion, sdkLoop } from './loops.ts';
 import { renderPage } from './page.ts';
 import { type Sandbox, startSandbox } from './place.ts';
@@ -92,6 +92,10 @@ async function measureFree(sandbox: Sandbox, samples: Samples, { loops, isQuick 
   for (const service of services) {
     for (const contestant of [keyferryOnRedis, keyferryOnPostgres, keyferryLifted, ...loops])
       await measureOne({ sandbox, samples, contestant, works }, { service, size: SIZE, ratePerSecond: null });
+    await measureOne(
+      { sandbox, samples, contestant: keyferryRunning, works: ['first'] },
+      { service, size: SIZE, ratePerSecond: null },
+    );
   }
   if (isQuick) return;
   for (const contestant of [keyferryLifted, sdkLoop(10)])

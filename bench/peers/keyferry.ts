@@ -21,7 +21,7 @@ import { startRedis } from '../../test/support/redis.ts';
 import { cpuMs, peakMb } from '../cpu.ts';
 import type { Contestant, Effort, Session } from './contest.ts';
 import { ORG, type Place, prefixOf, REGION, valuesOf } from './place.ts';
-import type { Work } from './results.ts';
+import { EARLIER_SYNCS, type Work } from './results.ts';
 
 const SOURCE = { projectId: 'shop', environment: 'prod', secretPath: '/bench' };
 /** Looking takes time from what is looked at: no more often than a result has to be exact. */
@@ -30,20 +30,26 @@ const LIMIT_MS = 600_000;
 
 export const keyferryOnRedis: Contestant = {
   peer: 'keyferry-redis',
-  open: (place) => open(place, { withRedis: true, isLifted: false }),
+  open: (place) => open(place, { withRedis: true, isLifted: false, earlierSyncs: 0 }),
 };
 export const keyferryOnPostgres: Contestant = {
   peer: 'keyferry-postgres',
-  open: (place) => open(place, { withRedis: false, isLifted: false }),
+  open: (place) => open(place, { withRedis: false, isLifted: false, earlierSyncs: 0 }),
 };
 export const keyferryLifted: Contestant = {
   peer: 'keyferry-lifted',
-  open: (place) => open(place, { withRedis: true, isLifted: true }),
+  open: (place) => open(place, { withRedis: true, isLifted: true, earlierSyncs: 0 }),
+};
+export const keyferryRunning: Contestant = {
+  peer: 'keyferry-running',
+  open: (place) => open(place, { withRedis: true, isLifted: true, earlierSyncs: EARLIER_SYNCS }),
 };
 
 interface Setup {
   readonly withRedis: boolean;
   readonly isLifted: boolean;
+  /** First syncs of as many objects to other names, before anything is measured. */
+  readonly earlierSyncs: number;
 }
 
 interface Site {
@@ -54,7 +60,7 @@ interface Site {
   readonly worker: TestProcess;
 }
 
-async function open(place: Place, { withRedis, isLifted }: Setup): Promise<Session> {
+async function open(place: Place, { withRedis, isLifted, earlierSyncs }: Setup): Promise<Session> {
   const directory = await mkdtemp(join(tmpdir(), 'keyferry-bench-'));
   const server = await startEmbeddedPostgres({ directory, persistent: false });
   const redis = withRedis ? await startRedis() : undefined;
@@ -81,6 +87,10 @@ async function open(place: Place, { withRedis, isLifted }: Setup): Promise<Sessi
   const site = { place, keyferry, backend, sql, worker };
   await worker.waitForLine(/worker started/, 60_000);
   await prepare(site);
+  for (let count = 1; count <= earlierSyncs; count += 1) {
+    const name = `earlier-${String(count)}`;
+    await createSync(site, { name, prefix: place.service === 'ssm' ? `/${name}/` : `${name}/` });
+  }
   return {
     perform: (work) => measure(site, work),
     async close() {
@@ -124,20 +134,7 @@ async function measure(site: Site, work: Work): Promise<Effort> {
 }
 
 const perform: Readonly<Record<Work, (site: Site) => Promise<void>>> = {
-  async first(site) {
-    const { keyferry, place } = site;
-    const prefix = prefixOf(place.service);
-    await keyferry.syncs.create({
-      ...{ name: 'bench', connection: 'aws', source: SOURCE },
-      ...(place.service === 'ssm'
-        ? { destination: 'aws-parameter-store', destinationConfig: { region: REGION, path: prefix } }
-        : {
-            destination: 'aws-secrets-manager',
-            destinationConfig: { region: REGION, mappingBehavior: 'one-to-one', prefix },
-          }),
-    });
-    await untilEqual(site);
-  },
+  first: (site) => createSync(site, { name: 'bench', prefix: prefixOf(site.place.service) }),
   /** A producer's job, though nothing changed. */
   async unchanged(site) {
     const [sync] = await site.sql`select id from keyferry.syncs`;
@@ -157,6 +154,19 @@ const perform: Readonly<Record<Work, (site: Site) => Promise<void>>> = {
   deleted: (site) => request(site, 'remove'),
 };
 
+async function createSync(site: Site, { name, prefix }: { name: string; prefix: string }): Promise<void> {
+  await site.keyferry.syncs.create({
+    ...{ name, connection: 'aws', source: SOURCE },
+    ...(site.place.service === 'ssm'
+      ? { destination: 'aws-parameter-store', destinationConfig: { region: REGION, path: prefix } }
+      : {
+          destination: 'aws-secrets-manager',
+          destinationConfig: { region: REGION, mappingBehavior: 'one-to-one', prefix },
+        }),
+  });
+  await untilEqual(site);
+}
+
 async function request(site: Site, kind: 'check' | 'remove'): Promise<void> {
   const id = await site.keyferry.syncs.request(kind, 'bench');
   await until(
@@ -171,7 +181,7 @@ const untilEqual = (site: Site) =>
     site,
     (sql) => sql`
       select true from keyferry.syncs s join keyferry.folders f on f.id = s.folder_id
-      where s.synced_revision = f.revision and s.sync_status = 'succeeded'`,
+      having bool_and(s.synced_revision = f.revision and s.sync_status = 'succeeded')`,
   );
 
 async function until({ sql }: Site, isDone: (sql: postgres.Sql) => Promise<readonly unknown[]>): Promise<void> {

@@ -10,11 +10,18 @@ export type Work = (typeof works)[number];
 export const services = ['ssm', 'secretsmanager'] as const;
 export type Service = (typeof services)[number];
 
+/**
+ * First syncs that the worker of `keyferry-running` made before: others have just started, as all
+ * loops have.
+ */
+export const EARLIER_SYNCS = 3;
+
 /** `budget lifted`: the rows of its call budget set to a rate that no call waits for. */
 export const peers = {
   'keyferry-redis': 'keyferry, Redis',
   'keyferry-postgres': 'keyferry, PostgreSQL queue',
   'keyferry-lifted': 'keyferry, Redis, budget lifted',
+  'keyferry-running': 'the same, a worker that has run before',
   'sdk-1': 'SDK loop, 1 at a time',
   'sdk-10': 'SDK loop, 10 at once',
   'sdk-32': 'SDK loop, 32 at once',
