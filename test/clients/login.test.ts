@@ -141,11 +141,11 @@ describe('machine identities', () => {
   });
 
   it('renew no token beyond its latest moment, and housekeeping deletes expired ones', async () => {
-    const short = createIdentities(fixture().handle.db, { ttlSeconds: 1, maxTtlSeconds: 2 });
+    const short = createIdentities(fixture().handle.db, { ttlSeconds: 3, maxTtlSeconds: 4 });
     const { clientId, clientSecret } = await identity();
     const token = await short.login({ clientId, clientSecret });
     const renewed = await short.renew(token?.accessToken ?? '');
-    expect(renewed?.expiresInSeconds).toBeLessThanOrEqual(2);
+    expect(renewed?.expiresInSeconds).toBeLessThanOrEqual(4);
     await expect.poll(() => short.renew(token?.accessToken ?? ''), { timeout: 10_000 }).toBeUndefined();
     await deleteExpired(fixture().handle.db, 3600_000);
     const [left] = await fixture().handle

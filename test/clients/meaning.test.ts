@@ -3,7 +3,7 @@
  * Terraform provider, against worker and server as processes.
  */
 import { InfisicalSDK } from '@infisical/sdk';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 
 import { openDatabase } from '../../src/db/client.ts';
 import { trustPolicy } from '../../src/domain/policy/policies.ts';
@@ -118,7 +118,8 @@ describe('the meaning of what Terraform applies', () => {
     ['terraform', 200, 200],
   ])('gives its verdict on the role %s, too, when the client hangs up', async (role, found, status) => {
     const name = `hung-up-${role}`;
-    installation.sandbox.faults.add({ operation: 'AssumeRole', action: { delayMs: 1_500 } });
+    const release = installation.sandbox.faults.add({ operation: 'AssumeRole', action: { delayMs: 4_000 } });
+    onTestFinished(release);
     const hangUp = new AbortController();
     const asked = fetch(`${installation.url}${CONNECTIONS}`, {
       method: 'POST',
@@ -127,12 +128,12 @@ describe('the meaning of what Terraform applies', () => {
       signal: hangUp.signal,
     });
     const byName = `${CONNECTIONS}/connection-name/${name}`;
-    await expect.poll(async () => (await call('GET', byName)).status, { interval: 20 }).toBe(200);
+    await expect.poll(async () => (await call('GET', byName)).status, { interval: 20, timeout: 20_000 }).toBe(200);
     const { id } = (await call('GET', byName)).body.appConnection;
     hangUp.abort();
+    release();
     await expect(asked).rejects.toThrow(/abort/);
     await expect.poll(latestStatus, { timeout: 20_000 }).toBe(status);
-    installation.sandbox.faults.clear();
     const answer = await call('GET', `${CONNECTIONS}/${String(id)}`);
     expect([answer.status, answer.body.appConnection?.status]).toEqual([found, found === 200 ? 'valid' : undefined]);
   });
@@ -150,6 +151,7 @@ describe('the meaning of what Terraform applies', () => {
         },
         {
           interval: 5,
+          timeout: 20_000,
         },
       )
       .toBeDefined();

@@ -237,7 +237,8 @@ describe('moving over from Infisical, by the commands of the page', () => {
   }, 90_000);
 
   it('goes the way back: all stays as it is, and Infisical writes again', async () => {
-    await expect.poll(async () => (await installation.keyferry.syncs.get('shop-json')).syncStatus).toBe('succeeded');
+    const statusOf = async (name: string) => (await installation.keyferry.syncs.get(name)).syncStatus;
+    await expect.poll(() => statusOf('shop-json'), { timeout: 30_000 }).toBe('succeeded');
     const present = seen();
     await run(/way back/, 5);
     expect(steps).toEqual([]);

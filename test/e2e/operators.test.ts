@@ -89,10 +89,10 @@ describe('an operator in a browser', () => {
   it('mends the trust, retries the failed job on the board, and sees it succeed without a reload', async () => {
     const { url, keyferry } = installation;
     const connection = await keyferry.connections.get('prod-aws');
-    installation.trust('acme');
     const status = await context.newPage();
     await status.goto(`${url}/connections/${connection.id}`);
     expect(await status.locator('h1 + .chip').innerText()).toBe('invalid');
+    installation.trust('acme');
     await page.goto(`${url}/board/queue/validate?status=failed`);
     await page.getByText('CONNECTION_ACCESS_DENIED').first().waitFor();
     await picture('board-failed');
@@ -109,8 +109,8 @@ describe('an operator in a browser', () => {
     await page.getByText('sts:ExternalId').waitFor();
     await picture('connect');
     // By the operator's wish, not because its time had come.
-    const runs = await keyferry.runs.list(connection.id);
-    expect(runs.map((run) => `${run.reason} ${run.status}`)).toContain('requested succeeded');
+    const runs = async () => (await keyferry.runs.list(connection.id)).map((run) => `${run.reason} ${run.status}`);
+    await expect.poll(runs, { timeout: 20_000 }).toContain('requested succeeded');
   }, 90_000);
 
   it('follows a sync from the list to its entries, by search and by keyboard', async () => {

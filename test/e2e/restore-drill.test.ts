@@ -96,6 +96,9 @@ describe('the drill', () => {
 
     await installation.keyferry.secrets.set(place, { values: { DB_HOST: 'second' } });
     await expect.poll(valueAtAws, { timeout: LIMIT_MS }).toBe('second');
+    // The next backup is made at rest.
+    const status = async () => (await installation.keyferry.syncs.get('api')).syncStatus;
+    await expect.poll(status, { timeout: LIMIT_MS }).toBe('succeeded');
   });
 
   it('restores a backup: what was written since stays until a person decides', { timeout: 240_000 }, async () => {

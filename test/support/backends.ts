@@ -10,7 +10,14 @@ export interface QueueBackend {
   readonly redisUrl: string | undefined;
 }
 
-const redisUrl = inject('redisUrl');
+const redisUrl = own(inject('redisUrl'));
+
+/** A database for each process of the test run: the keys and jobs of two would mix in one. */
+function own(url: string): string {
+  if (url === '') return url;
+  const { href } = new URL(`/${process.env['VITEST_POOL_ID'] ?? '0'}`, url);
+  return href;
+}
 
 export const queueBackends: readonly QueueBackend[] = [
   ...(redisUrl === '' ? [] : [{ name: 'redis' as const, redisUrl }]),

@@ -4,7 +4,7 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { inject, onTestFinished } from 'vitest';
 import { startWatcher } from '../../src/sandbox/watcher.ts';
 import { cleanEnvironment } from './environment.ts';
@@ -146,6 +146,8 @@ class OwnedProcess implements TestProcess {
       // A grandchild that outlives the child keeps its output open: whatever comes later is not
       // waited for.
       await Promise.race([closed, sleep(OUTPUT_GRACE_MS, undefined, { ref: false })]);
+      // Reads what this process was too busy for meanwhile.
+      await setImmediate();
     } catch (error) {
       this.#stderr += String(error);
     }

@@ -11,6 +11,7 @@ import type { RunCalls, StoredCalls } from '../../../src/db/engine/run-calls.ts'
 import { createCallCounts, type CallCounts } from '../../../src/workers/engine/call-counts.ts';
 import type { Kind } from '../../../src/domain/run.ts';
 import type { Run } from '../../../src/workers/engine/processor.ts';
+import { deferred } from '../../support/deferred.ts';
 import { addConnection, eventually, runsOf, useEngine } from './support.ts';
 
 const engine = useEngine();
@@ -22,12 +23,6 @@ const untilFirst = (id: string, expected: readonly unknown[]) =>
     () => callsOf(id),
     ([first]) => isDeepStrictEqual(first, expected),
   );
-
-function deferred<T>(): { readonly promise: Promise<T>; resolve: (value: T) => void } {
-  let resolve: (value: T) => void = () => undefined;
-  const promise = new Promise<T>((fulfil) => (resolve = fulfil));
-  return { promise, resolve };
-}
 
 /** A run that waits to be released; until then a test makes its calls. */
 function heldRun() {

@@ -20,7 +20,7 @@ describe.each(queueBackends)('the engine on $name', ({ redisUrl }) => {
   beforeAll(async () => {
     if (redisUrl) {
       const redis = new Redis(redisUrl);
-      await redis.flushall();
+      await redis.flushdb();
       redis.disconnect();
     }
     database = await createTestDatabase();

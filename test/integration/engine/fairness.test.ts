@@ -156,13 +156,15 @@ test('no more is queued than workers take within a dispatch lease, except what i
 });
 
 test('a long round that is answered is no dead database, and it ends', async () => {
+  const ANSWER_MS = 60;
+  const SILENT_MS = 1_000;
   let answers = 0;
   let deaf = 0;
   const log = pino({ level: 'silent' });
   const subject = { reason: 'scheduled' as const, requestedBy: undefined, traceparent: undefined, isPatient: false };
   const subjects = Array.from({ length: 500 }, () => ({ ...subject, id: crypto.randomUUID() }));
   const dispatchDue = async () => {
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await new Promise((resolve) => setTimeout(resolve, ANSWER_MS));
     answers += 1;
     return { hadGuard: true, hasBacklog: true, isQueueFull: false, subjects };
   };
@@ -185,7 +187,7 @@ test('a long round that is answered is no dead database, and it ends', async () 
     onDeaf: () => (deaf += 1),
     log,
     // Longer than one answer takes, shorter than a round.
-    times: { silentMs: 200, lookEveryMs: 10 },
+    times: { silentMs: SILENT_MS, lookEveryMs: 10 },
   });
   tick.start();
   await eventually(
@@ -194,7 +196,7 @@ test('a long round that is answered is no dead database, and it ends', async () 
   );
   watchdog.stop();
   await tick.stop();
-  expect({ deaf, isLong: answers * 20 > 200 }).toEqual({ deaf: 0, isLong: true });
+  expect({ deaf, isLong: answers * ANSWER_MS > SILENT_MS }).toEqual({ deaf: 0, isLong: true });
 });
 
 test('thousands of jobs of another program for one row are one request, and delay nobody else', async () => {

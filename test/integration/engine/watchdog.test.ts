@@ -46,7 +46,8 @@ describe.each(queueBackends)('the watchdog on $name', ({ redisUrl }) => {
     let demanded = false;
     let isRunning = true;
     const worker = await engine.startWorker({
-      watchdogTimes: times,
+      // Two looks lie further apart than a worker takes to pick a job up.
+      watchdogTimes: { ...times, lookEveryMs: 300 },
       perform: async () => {
         while (isRunning) await setTimeout(10);
         return { status: 'succeeded' };

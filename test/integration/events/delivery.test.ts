@@ -51,7 +51,7 @@ describe('an endpoint', () => {
     return Object.assign(receiver, { webhook, secret });
   }
 
-  function start(options: { readonly limitMs?: number; readonly isListening?: boolean } = {}): RunningWebhook {
+  function start(options: { readonly limitMs?: number; readonly onListening?: () => void } = {}): RunningWebhook {
     const server = startWebhook({
       operator: undefined,
       hosts: ['127.0.0.1'],
@@ -62,9 +62,10 @@ describe('an endpoint', () => {
       requestLimitMs: options.limitMs ?? 1_000,
       now: () => new Date(),
       random: () => 0,
-      ...(options.isListening === true && {
+      ...(options.onListening && {
         listen: async (onEvent: () => void) => {
           const subscription = await handle.client.listen(EVENTS_CHANNEL, onEvent);
+          options.onListening?.();
           return () => subscription.unlisten();
         },
       }),
@@ -281,8 +282,9 @@ describe('an endpoint', () => {
 
   it('gets a test at once, while a server listens', async () => {
     const one = await endpoint('one', { format: 'slack' });
-    const server = start({ isListening: true });
-    await server.round();
+    await new Promise<void>((resolve) => {
+      start({ onListening: resolve });
+    });
     await webhooks().test(one.webhook);
     const startedAt = performance.now();
     while (one.received.length === 0 && performance.now() - startedAt < 5_000)

@@ -8,6 +8,7 @@ import { expect, test } from 'vitest';
 import { createSyncs } from '../../../src/db/sync/syncs.ts';
 import { createWork } from '../../../src/db/engine/work.ts';
 import { requests, syncs as syncRows } from '../../../src/db/schema.ts';
+import { deferred } from '../../support/deferred.ts';
 import { useStage } from '../../support/use-stage.ts';
 import { createWorld } from './world.ts';
 
@@ -26,10 +27,14 @@ const requestsOf = (id: string) => stage.handle.db.select().from(requests).where
  */
 async function cancelledAtWrite(count: number, asked?: 'check') {
   const state = { id: '', writes: 0, isCancelled: false, runId: null as string | null };
+  const cancelled = deferred();
   const world = await createWorld(stage, {
     wrapHandle: (handle) => async (request) => {
+      const isWrite = JSON.stringify(request.headers).includes('AmazonSSM.PutParameter');
+      // Those that were on their way at the cancellation end after it.
+      if (isWrite && state.writes >= count) await cancelled.promise;
       const answer = await handle(request);
-      if (!JSON.stringify(request.headers).includes('AmazonSSM.PutParameter')) return answer;
+      if (!isWrite) return answer;
       state.writes += 1;
       if (state.writes !== count) return answer;
       if (asked !== undefined)
@@ -42,6 +47,7 @@ async function cancelledAtWrite(count: number, asked?: 'check') {
         });
       state.runId = (await cancel(world, state.id)).runId;
       state.isCancelled = true;
+      cancelled.resolve();
       return answer;
     },
   });

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 
 import { createWork } from '../../../src/db/engine/work.ts';
 import { JobError } from '../../../src/errors.ts';
+import { deferred } from '../../support/deferred.ts';
 import { useStage } from '../../support/use-stage.ts';
 import { createWorld, REGION, type SyncInput, total } from './world.ts';
 
@@ -12,11 +13,6 @@ const toSecrets: SyncInput = {
   destination: 'aws-secrets-manager',
   destinationConfig: { region: REGION, mappingBehavior: 'one-to-one', prefix: 'prod/' },
 };
-function deferred() {
-  let resolve: () => void = () => undefined;
-  const promise = new Promise<void>((done) => (resolve = done));
-  return { promise, resolve };
-}
 const numbered = (count: number, value = 'v') =>
   Object.fromEntries(Array.from({ length: count }, (_, index) => [`K${String(index)}`, value]));
 
@@ -116,7 +112,7 @@ test('what fails in one slice does not hold up the next ones, and is tried again
 });
 
 test('a wait for AWS begins when it is asked for, not when the last call under way is back', async () => {
-  const sentAway = deferred();
+  const sentAway = deferred<unknown>();
   let calls = 0;
   const world = await createWorld(stage, {
     budget: {

@@ -156,7 +156,7 @@ describe('a person who gets it wrong', () => {
       for (const problem of problems) expect(stderr).toContain(problem);
       expect(stderr).toContain(`Example: \`keyferry ${command.slice(0, 2).join(' ')} `);
     }
-  });
+  }, 120_000);
 
   it('is asked for a prefix of secrets that would be named by their keys alone, unless that is said', async () => {
     const folder = ['--connection', 'none', '--project', 'shop', '--env', 'prod', '--path', '/api'];

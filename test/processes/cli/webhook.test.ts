@@ -46,7 +46,7 @@ describe('keyferry webhook', () => {
       }),
     });
 
-  function startServer(): void {
+  function startServer(onListening: () => void): void {
     server = startWebhook({
       operator: undefined,
       hosts: ['127.0.0.1'],
@@ -58,6 +58,7 @@ describe('keyferry webhook', () => {
       random: () => 0,
       async listen(onEvent) {
         const subscription = await handle.client.listen(EVENTS_CHANNEL, onEvent);
+        onListening();
         return () => subscription.unlisten();
       },
     });
@@ -75,7 +76,7 @@ describe('keyferry webhook', () => {
       'a*',
     );
     const untaken = await keyferry('test', 'shop', '--timeout', '1s');
-    startServer();
+    await new Promise<void>(startServer);
     const taken = await keyferry('test', 'shop', '--json');
     receiver.answers.push(410);
     const refused = await keyferry('test', 'shop');

@@ -109,6 +109,8 @@ describe('an outage of PostgreSQL', () => {
     const { log, said } = openLog();
     await engine.startWorker({
       log,
+      // Longer than the two waits of six seconds, whatever else they take.
+      outageQuietMs: 60_000,
       perform: () => {
         runs += 1;
         return runs <= 2 ? Promise.reject(new JobError('DB_UNAVAILABLE')) : Promise.resolve({ status: 'succeeded' });

@@ -97,8 +97,9 @@ async function dump(): Promise<readonly Place[]> {
 async function dataFiles(): Promise<readonly Place[]> {
   const { client } = stores.database;
   await client`checkpoint`;
-  const rows = await client<{ name: string; bytes: Uint8Array }[]>`
-    select path as name, pg_read_binary_file(path) as bytes from (
+  // A checkpoint for another database of the server may remove a file that was just listed.
+  const rows = await client<{ name: string; bytes: Uint8Array | null }[]>`
+    select path as name, pg_read_binary_file(path, true) as bytes from (
       select pg_relation_filepath(oid) as path from pg_class
       where relkind in ('r', 'i', 't') and pg_relation_size(oid) > 0
         and relnamespace in (select oid from pg_namespace
@@ -107,7 +108,9 @@ async function dataFiles(): Promise<readonly Place[]> {
       select 'pg_wal/' || name from pg_ls_waldir()
       where name between ${firstWal} and pg_walfile_name(pg_current_wal_lsn())
     ) files`;
-  return rows.map(({ name, bytes }) => ({ name: `data file ${name}`, text: Buffer.from(bytes).toString('utf8') }));
+  return rows.flatMap(({ name, bytes }) =>
+    bytes === null ? [] : [{ name: `data file ${name}`, text: Buffer.from(bytes).toString('utf8') }],
+  );
 }
 
 /** What is left in the temporary folder, besides what this test puts there. */
