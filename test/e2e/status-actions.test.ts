@@ -123,7 +123,8 @@ describe.concurrent('orders in a browser', () => {
     const [context, connecting] = await open({ javaScriptEnabled });
     await connect(connecting, name, expect);
     const id = await createSync(name, name);
-    // In a tab of its own: without JavaScript a page reloads itself, which can end another navigation of its tab.
+    // In a tab of its own: without JavaScript a page reloads itself, which can end another
+    // navigation of its tab.
     const page = await context.newPage();
     await connecting.close();
     await page.goto(`${installation.url}/syncs/${id}`);
