@@ -106,8 +106,8 @@ async function addConnections({ stores }: Program): Promise<void> {
   await stores.database.db.execute(sql`
     insert into keyferry.connections (org_id, name, method, role_arn, external_id, region, status,
       account_id, external_id_probed_at, checks, last_validated_at)
-    select 'org-' || n, 'bench', 'assume-role', ${ROLE_ARN}, ${ORG}, ${REGION}, 'valid', ${ACCOUNT},
-      now(),
+    select ${ORG}, 'bench-' || n, 'assume-role', ${ROLE_ARN}, ${ORG}, ${REGION}, 'valid',
+      ${ACCOUNT}, now(),
       '[{"name":"external-id","verdict":"pass","detail":"probed"}]'::jsonb, now()
     from generate_series(1, ${JOBS}::int) n`);
 }
